@@ -1,0 +1,110 @@
+"""Errors a person can act on, each with the CIMI return code it is answered with.
+
+The return code is 10000 plus the HTTP status: DSP0263 reserves 0 to 9999 for itself, and the wire derives
+the status from it. This is the one place where an error meets its number.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class GatewayError(Exception):
+    """Something went wrong on our side; the message says what and what to do."""
+
+    return_code: ClassVar[int] = 10500
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    @property
+    def status(self) -> int:
+        """The HTTP status this error is answered with."""
+        return self.return_code - 10000
+
+
+class Invalid(GatewayError):
+    """The request is wrong: ``attribute`` names the part, when there is one."""
+
+    return_code = 10400
+
+    def __init__(self, message: str, attribute: str | None = None) -> None:
+        super().__init__(f"{attribute}: {message}" if attribute else message)
+        self.attribute = attribute
+
+
+class Unauthenticated(GatewayError):
+    return_code = 10401
+
+
+class Forbidden(GatewayError):
+    return_code = 10403
+
+
+class NotFound(GatewayError):
+    return_code = 10404
+
+
+class MethodNotAllowed(GatewayError):
+    """``allow`` lists the methods which the URI does have."""
+
+    return_code = 10405
+
+    def __init__(self, message: str, allow: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.allow = allow
+
+
+class NotAcceptable(GatewayError):
+    return_code = 10406
+
+
+class Conflict(GatewayError):
+    return_code = 10409
+
+
+class PreconditionFailed(GatewayError):
+    return_code = 10412
+
+
+class TooLarge(GatewayError):
+    return_code = 10413
+
+
+class UriTooLong(GatewayError):
+    return_code = 10414
+
+
+class UnsupportedMediaType(GatewayError):
+    return_code = 10415
+
+
+class TooManyRequests(GatewayError):
+    """``retry_after`` is in seconds."""
+
+    return_code = 10429
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class NotImplementedHere(GatewayError):
+    return_code = 10501
+
+
+class Unavailable(GatewayError):
+    """The hypervisor or the store is away; ``retry_after`` is in seconds."""
+
+    return_code = 10503
+
+    def __init__(self, message: str, retry_after: int = 5) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class NoSpace(GatewayError):
+    """A pool or the disk below it is full."""
+
+    return_code = 10507

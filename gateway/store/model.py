@@ -1,0 +1,93 @@
+"""What the store keeps, as values: resources, and questions about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from gateway.cimi.filter import Expression
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One CIMI resource as kept.
+
+    ``path`` is its identity, relative to the Cloud Entry Point: ``machines/7f3c...`` or, nested,
+    ``machines/7f3c.../disks/vda``. ``document`` holds the CIMI attributes in the JSON vocabulary; references in
+    it are relative paths too (``{"href": "machineImages/ab12"}``). ``internal`` never leaves the process: where
+    the thing lives on the hypervisor, which job holds it, secrets.
+    """
+
+    path: str
+    kind: str
+    owner: str | None
+    """The user it belongs to; None is the gateway's own, which everyone sees and only an admin changes."""
+    document: Document
+    created: datetime
+    updated: datetime
+    parent: str | None = None
+    """Path of the resource that it is a component of, and with which it dies."""
+    shared: bool = False
+    """True when every user may read and use it (what an admin adds to the catalogue), not change it."""
+    internal: Document = field(default_factory=dict)
+    version: int = 1
+    """Grows with each change; the ETag is made from it."""
+
+    @property
+    def collection(self) -> str:
+        """Path of the collection it stands in: ``machines`` or ``machines/7f3c/disks``."""
+        return self.path.rpartition("/")[0]
+
+    @property
+    def state(self) -> str | None:
+        state = self.document.get("state")
+        return state if isinstance(state, str) else None
+
+    @property
+    def name(self) -> str | None:
+        name = self.document.get("name")
+        return name if isinstance(name, str) else None
+
+    def with_document(self, **attributes: Any) -> Resource:
+        """A copy with these attributes set; an attribute set to None is removed."""
+        merged = {**self.document, **attributes}
+        return replace(self, document={key: value for key, value in merged.items() if value is not None})
+
+    def with_internal(self, **facts: Any) -> Resource:
+        """A copy with these internal facts set; a fact set to None is removed."""
+        merged = {**self.internal, **facts}
+        return replace(self, internal={key: value for key, value in merged.items() if value is not None})
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    attribute: str
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question about one collection (DSP0263 4.1.6).
+
+    ``first`` and ``last`` are 1-based and inclusive. ``visible_to`` None sees everything (an admin); a user sees
+    what is theirs, what is shared, and what belongs to nobody.
+    """
+
+    kind: str
+    parent: str | None = None
+    visible_to: str | None = None
+    filters: tuple[Expression, ...] = ()
+    order: tuple[SortKey, ...] = ()
+    first: int = 1
+    last: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """``count`` is the size before paging; ``items`` are the asked ones."""
+
+    items: tuple[Resource, ...]
+    count: int
