@@ -1,0 +1,96 @@
+"""A Job's plan: named steps with JSON arguments, so that it can be kept as rows and resumed after a crash."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from gateway.store.model import Document
+
+
+class OnRestart(StrEnum):
+    """What happens at start to a job that a crash interrupted."""
+
+    RESUME = "resume"
+    """Run the interrupted step again and go on."""
+    UNDO = "undo"
+    """Undo what was done; the job ends FAILED."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepCall:
+    """One step of a plan: the registered step's name, its arguments (JSON), and its share of the progress."""
+
+    step: str
+    arguments: Document = field(default_factory=dict)
+    weight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a Job does.
+
+    ``locks`` are resource paths, taken in sorted order before the first step. ``settle`` always runs last, after
+    success, undo or stop, and before the job's final state is written: it leaves the resources in a truthful
+    state. ``affected`` become ``affectedResources``; ``drop_on_success`` are those which are gone at the end.
+    """
+
+    action: str
+    """``add``, ``edit``, ``delete`` or the action's verb; dialects make a URI of the verb."""
+    target: str
+    owner: str
+    steps: tuple[StepCall, ...]
+    locks: tuple[str, ...] = ()
+    affected: tuple[str, ...] = ()
+    drop_on_success: tuple[str, ...] = ()
+    drop_on_failure: tuple[str, ...] = ()
+    settle: StepCall | None = None
+    on_restart: OnRestart = OnRestart.RESUME
+    parent_job: str | None = None
+    request_id: str = ""
+
+
+class Superseded(Exception):  # noqa: N818 - a wish, not an error
+    """Raised inside a step by ``StepContext.check`` when the job is to stop."""
+
+
+class StepContext(Protocol):
+    """What a running step may use beside its arguments."""
+
+    job: str
+    """Path of the Job."""
+
+    def progress(self, done: int, total: int) -> None:
+        """Move this step's share of the progress; cheap, written at most some times per second."""
+        ...
+
+    async def log(self, message: str, level: str = "info") -> None:
+        """Add a line to the job's log."""
+        ...
+
+    def check(self) -> None:
+        """A safe point: raises Superseded when the job was asked to stop."""
+        ...
+
+    async def wait_stop(self, seconds: float) -> bool:
+        """Sleep, but return True at once when the job is asked to stop."""
+        ...
+
+    def say(self, message: str) -> None:
+        """Set the statusMessage which the job will have when it succeeds."""
+        ...
+
+
+class Step(Protocol):
+    """A named step. Both coroutines are idempotent: they may be run again after a crash."""
+
+    name: str
+
+    async def run(self, context: StepContext, arguments: dict[str, Any]) -> None: ...
+
+    async def undo(self, context: StepContext, arguments: dict[str, Any]) -> None: ...
+
+
+RunStep = Callable[[StepContext, dict[str, Any]], Awaitable[None]]
