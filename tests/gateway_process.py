@@ -1,0 +1,146 @@
+"""A real gateway as its own process, over real libvirt, for the tests that look from outside."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.cimi_client import CimiClient, wait_until
+
+PASSWORD = "correct horse battery"  # noqa: S105
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class GatewayProcess:
+    """A private gateway in ``home``; users admin, operator, other and viewer exist, all with PASSWORD."""
+
+    home: Path
+    pool: str
+    images: Path
+    uri: str = "qemu:///system"
+    network: str = "default"
+    jobs: str = ""
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def configuration(self) -> Path:
+        return self.home / "gateway.toml"
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.port}/cimi/"
+
+    @property
+    def log(self) -> Path:
+        return self.home / "gateway.log"
+
+    def prepare(self) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.configuration.write_text(
+            f"""
+[server]
+listen = "127.0.0.1:{self.port}"
+[store]
+path = "{self.home / 'gateway.db'}"
+[auth]
+users_file = "{self.home / 'users'}"
+[images]
+directories = ["{self.images}"]
+[jobs]
+{self.jobs}
+[[hypervisor]]
+name = "local"
+uri = "{self.uri}"
+pool = "{self.pool}"
+network = "{self.network}"
+domain_type = "auto"
+"""
+        )
+        for user, role in (("admin", "admin"), ("operator", "operator"), ("other", "operator"), ("viewer", "viewer")):
+            self.command("user", "add", user, "--role", role, stdin=PASSWORD + "\n")
+
+    def command(self, *arguments: str, stdin: str = "") -> str:
+        """Run a subcommand of the gateway with this configuration; its output."""
+        done = subprocess.run(
+            [sys.executable, "-m", "gateway", *arguments, "--config", str(self.configuration)],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, (arguments, done.stdout, done.stderr)
+        return done.stdout
+
+    def start(self, **environment: str) -> None:
+        """Start, and wait until it answers."""
+        self.spawn(**environment)
+        wait_until(self.answers, 30, f"the gateway answers; its log:\n{self.tail()}")
+
+    def spawn(self, **environment: str) -> None:
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gateway", "serve", "--config", str(self.configuration)],
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **environment},
+            )
+
+    def answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.tail()
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def tail(self, size: int = 4000) -> str:
+        return self.log.read_text(errors="replace")[-size:] if self.log.exists() else ""
+
+    def wait_killed(self, seconds: float = 90) -> None:
+        """Wait until the process killed itself with SIGKILL."""
+        assert self.process is not None
+        code = self.process.wait(timeout=seconds)
+        assert code == -signal.SIGKILL, (code, self.tail())
+        self.process = None
+
+    def kill(self) -> None:
+        """SIGKILL: no chance to clean up."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        if self.process is None:
+            return 0
+        self.process.terminate()
+        code = self.process.wait(timeout=60)
+        self.process = None
+        return code
+
+    def client(self, user: str = "admin", format: str = "json") -> CimiClient:
+        return CimiClient(self.base, user, PASSWORD, format)
+
+    def seconds_to_answer(self, **environment: str) -> float:
+        began = time.monotonic()
+        self.start(**environment)
+        return time.monotonic() - began

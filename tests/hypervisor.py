@@ -1,0 +1,75 @@
+"""The hypervisor as an admin sees it with virsh: what exists, what was left over."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import libvirt
+
+POOLS = Path("/var/lib/libvirt/cimi-tests")
+DOMAIN_PREFIX = "cimi-"
+
+
+def quiet() -> None:
+    """Keep libvirt's own error lines off the test output; the exceptions carry them."""
+    libvirt.registerErrorHandler(lambda _context, _error: None, None)
+
+
+@contextmanager
+def connection(uri: str = "qemu:///system") -> Iterator[libvirt.virConnect]:
+    opened = libvirt.open(uri)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def make_pool(name: str) -> Path:
+    """A running directory pool of this name where guests may reach it; its directory."""
+    directory = POOLS / name
+    directory.mkdir(parents=True, exist_ok=True)
+    for path in (POOLS, directory):
+        path.chmod(0o711)
+    xml = f"<pool type='dir'><name>{name}</name><target><path>{directory}</path></target></pool>"
+    with connection() as host:
+        host.storagePoolDefineXML(xml, 0).create(0)
+    return directory
+
+
+def drop_pool(name: str) -> None:
+    with connection() as host:
+        pool = host.storagePoolLookupByName(name)
+        if pool.isActive():
+            pool.destroy()
+        pool.undefine()
+    shutil.rmtree(POOLS / name, ignore_errors=True)
+
+
+def domains_using(pool: str) -> list[str]:
+    """Names of the domains with a disk in this pool's directory."""
+    marker = str(POOLS / pool)
+    with connection() as host:
+        return [domain.name() for domain in host.listAllDomains() if marker in domain.XMLDesc(0)]
+
+
+def remove_domains(pool: str) -> None:
+    """Clear away what a test left: only domains with disks in this test's own pool."""
+    flags = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+    with connection() as host:
+        for name in domains_using(pool):
+            domain = host.lookupByName(name)
+            if domain.isActive():
+                domain.destroy()
+            domain.undefineFlags(flags)
+
+
+def files_in(pool: str) -> list[str]:
+    return sorted(path.name for path in (POOLS / pool).iterdir())
+
+
+def domain_of(machine: str, host: libvirt.virConnect) -> libvirt.virDomain:
+    """The domain of a Machine, found by the UUID at the end of its URL."""
+    return host.lookupByUUIDString(machine.rstrip("/").rpartition("/")[2])

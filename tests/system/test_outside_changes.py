@@ -1,0 +1,85 @@
+"""State truth is libvirt's: what an admin does with virsh, or a guest does itself, shows within a second."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import hypervisor
+from tests.cimi_client import CimiClient
+from tests.system.conftest import console, machine_create, wait_ready
+
+pytestmark = pytest.mark.qemu
+ONE_SECOND = 1.0
+
+
+@pytest.fixture(scope="module")
+def machine(admin: CimiClient, image: str) -> Iterator[str]:
+    made = admin.added("machines", machine_create(image))
+    wait_ready(admin, made["id"])
+    yield made["id"]
+
+
+def qemu_process(machine: str) -> int:
+    name = f"cimi-{machine.rpartition('/')[2]}"
+    return int(Path(f"/run/libvirt/qemu/{name}.pid").read_text())
+
+
+@pytest.mark.timeout(120)
+def test_suspend_resume_destroy_and_start_by_virsh_show_within_a_second(
+    admin: CimiClient, machine: str
+) -> None:
+    with hypervisor.connection() as host:
+        domain = hypervisor.domain_of(machine, host)
+        for change, state in (
+            (domain.suspend, "PAUSED"),
+            (domain.resume, "STARTED"),
+            (domain.destroy, "STOPPED"),
+            (domain.create, "STARTED"),
+        ):
+            change()
+            admin.wait_state(machine, state, ONE_SECOND)
+
+
+def test_a_killed_qemu_shows_as_an_error_which_start_mends(admin: CimiClient, machine: str) -> None:
+    os.kill(qemu_process(machine), signal.SIGKILL)
+    admin.wait_state(machine, "ERROR", ONE_SECOND)
+    admin.acted(machine, "start")
+    assert admin.get(machine)["state"] == "STARTED"
+
+
+def test_a_guest_that_powers_itself_off_shows_as_stopped(admin: CimiClient, machine: str) -> None:
+    boots = console(admin, machine).count("READY")
+    admin.acted(machine, "restart", force=True)
+    wait_ready(admin, machine, boots + 1)
+    with hypervisor.connection() as host:
+        hypervisor.domain_of(machine, host).shutdown()
+    admin.wait_state(machine, "STOPPED", 30)
+
+
+def test_an_undefined_domain_shows_as_an_error_and_can_still_be_deleted(
+    admin: CimiClient, image: str, pool: str
+) -> None:
+    before = hypervisor.files_in(pool)
+    made = admin.added("machines", machine_create(image, "STOPPED"))
+    with hypervisor.connection() as host:
+        hypervisor.domain_of(made["id"], host).undefine()
+    admin.wait_state(made["id"], "ERROR", ONE_SECOND)
+    admin.remove(made["id"])
+    assert hypervisor.files_in(pool) == before
+
+
+def test_a_foreign_domain_is_neither_listed_nor_touched(admin: CimiClient, image: str) -> None:
+    xml = "<domain type='qemu'><name>not-ours</name><memory unit='KiB'>65536</memory><os><type>hvm</type></os></domain>"
+    with hypervisor.connection() as host:
+        foreign = host.defineXML(xml)
+        try:
+            names = [machine.get("name") for machine in admin.get("machines").get("machines", [])]
+            assert "not-ours" not in names
+            assert foreign.UUIDString() not in str(admin.get("machines"))
+        finally:
+            foreign.undefine()
