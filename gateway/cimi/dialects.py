@@ -1,0 +1,64 @@
+"""The versions of the standard and how their URIs are spelled (DSP0263 4.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+EXTENSION_NAMESPACE = "http://cimi-gateway.org/ns/1"
+"""Namespace of what this provider adds to the standard."""
+
+EXTENSION_VERBS = frozenset({"console"})
+PLAIN_VERBS = frozenset({"add", "edit", "delete"})
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One namespace of the standard. ``versions`` are the accepted CIMI-Specification-Version values."""
+
+    namespace: str
+    root: str
+    """Path of the Cloud Entry Point."""
+    version: str
+    """What responses say in CIMI-Specification-Version."""
+    versions: tuple[str, ...]
+    wrapped_arrays: bool = False
+    """2.0.0 wraps arrays, operations and collection items in XML; 1.x does not."""
+
+    def type_uri(self, name: str) -> str:
+        return f"{self.namespace}/{name}"
+
+    def rel(self, verb: str) -> str:
+        """The ``rel`` of an operation: plain for add, edit and delete, else the action's URI."""
+        if verb in PLAIN_VERBS:
+            return verb
+        namespace = EXTENSION_NAMESPACE if verb in EXTENSION_VERBS else self.namespace
+        return f"{namespace}/action/{verb}"
+
+    def capability_uri(self, resource: str, name: str) -> str:
+        return f"{self.namespace}/capability/{resource}/{name}"
+
+    def accepts(self, header: str) -> bool:
+        """Whether a CIMI-Specification-Version request header names a version which this dialect is.
+
+        A version matches when it agrees in as many fields as both have; entries that are no versions are skipped.
+        """
+        wanted = [entry.strip().split(".") for entry in header.split(",") if entry.strip()]
+        numeric = [fields for fields in wanted if all(field.isdecimal() for field in fields)]
+        return any(_agree(fields, known.split(".")) for fields in numeric for known in self.versions)
+
+
+def _agree(wanted: list[str], known: list[str]) -> bool:
+    return all(left == right for left, right in zip(wanted, known, strict=False))
+
+
+CIMI_1 = Dialect(
+    namespace="http://schemas.dmtf.org/cimi/1",
+    root="/cimi/",
+    version="1.1.0",
+    versions=("1.1.0", "1.0.1", "1.0.0"),
+)
+
+
+def verb_of(action: str) -> str:
+    """The verb at the end of an action URI; padding, doubled schemes and letter case do not matter."""
+    return action.strip().rstrip("/").rpartition("/")[2].lower()
