@@ -52,7 +52,7 @@ class Plan:
     request_id: str = ""
 
 
-class Superseded(Exception):  # noqa: N818 - a wish, not an error
+class Superseded(Exception):
     """Raised inside a step by ``StepContext.check`` when the job is to stop."""
 
 

@@ -1,0 +1,41 @@
+"""CloudEntryPoint: the one known URI, from which everything else is found (DSP0263 5.12)."""
+
+from __future__ import annotations
+
+from gateway.cimi.fields import URI
+from gateway.cimi.references import CollectionRef
+from gateway.cimi.resource_type import Capability, Common, ResourceType
+
+
+class CloudEntryPointSchema(Common):
+    baseURI = URI(writable=False)  # noqa: N815 - the standard's name
+    resourceMetadata = CollectionRef("ResourceMetadata")  # noqa: N815
+    machines = CollectionRef("Machine")
+    machineTemplates = CollectionRef("MachineTemplate")  # noqa: N815
+    machineConfigs = CollectionRef("MachineConfiguration")  # noqa: N815
+    machineImages = CollectionRef("MachineImage")  # noqa: N815
+    credentials = CollectionRef("Credential")
+    credentialTemplates = CollectionRef("CredentialTemplate")  # noqa: N815
+    networks = CollectionRef("Network")
+    addresses = CollectionRef("Address")
+    jobs = CollectionRef("Job")
+
+
+TYPES = (
+    ResourceType(
+        "CloudEntryPoint",
+        CloudEntryPointSchema,
+        "cloudEntryPoint",
+        editable=True,
+        singleton=True,
+        capabilities=(
+            Capability("ExpandParameter", "$expand is supported"),
+            Capability("FilterParameter", "$filter is supported"),
+            Capability("FirstParameter", "$first and $last are supported"),
+            Capability("SelectParameter", "$select is supported"),
+            Capability("FormatParameter", "$format is supported"),
+            Capability("OrderByParameter", "$orderby is supported"),
+            Capability("QueryPathNotation", "$select takes paths", False),
+        ),
+    ),
+)

@@ -1,0 +1,134 @@
+"""Between the program's documents and what the wire shows: URIs, id, resourceURI, operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from gateway.cimi.dialects import Dialect
+from gateway.cimi.fields import timestamp
+from gateway.cimi.resource_type import ResourceType
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """How one request sees URIs. ``base`` is the URL of the Cloud Entry Point, ending in a slash."""
+
+    base: str
+    dialect: Dialect
+
+    def to_uri(self, path: str) -> str:
+        """The absolute URI of a path; ``@verb`` gives the action's URI; foreign URIs stay."""
+        if path.startswith("@"):
+            return self.dialect.rel(path[1:])
+        return path if "://" in path else self.base + path
+
+    def to_path(self, uri: str) -> str:
+        """The path which an absolute or relative URI means; ValueError when it is not one of ours."""
+        text = uri.strip()
+        if text.startswith(self.base):
+            text = text[len(self.base) :]
+        elif "://" in text:
+            text = self._same_entry_point(text)
+        elif text.startswith("/"):
+            text = self._below_root(text)
+        path = unquote(text).rstrip("/")
+        if not path or ".." in path.split("/") or len(path) > 1024 or "?" in path:
+            raise ValueError(f"{uri[:200]!r} is no resource of this gateway")
+        return path
+
+    def _same_entry_point(self, uri: str) -> str:
+        """A URI by another name of this host still counts when its path is below the entry point."""
+        ours, theirs = urlsplit(self.base), urlsplit(uri)
+        if theirs.netloc != ours.netloc or not theirs.path.startswith(ours.path):
+            raise ValueError(f"{uri[:200]!r} is not below {self.base}")
+        return theirs.path[len(ours.path) :]
+
+    def _below_root(self, path: str) -> str:
+        root = urlsplit(self.base).path
+        if not path.startswith(root):
+            raise ValueError(f"{path[:200]!r} is not below {root}")
+        return path[len(root) :]
+
+    def operations(self, path: str, verbs: Iterable[str]) -> list[dict[str, str]]:
+        """rel and href of each verb: edit, delete and add at the resource itself, each action at an URI of its own."""
+        target = self.base + path
+        return [
+            {
+                "rel": self.dialect.rel(verb),
+                "href": target if verb in ("add", "edit", "delete") else f"{target}/{verb}",
+            }
+            for verb in verbs
+        ]
+
+    def resource(
+        self,
+        described: ResourceType,
+        path: str,
+        document: dict[str, Any],
+        created: datetime | None,
+        updated: datetime | None,
+        verbs: Iterable[str],
+    ) -> dict[str, Any]:
+        """The resource as the wire shows it, in JSON's vocabulary and the standard's order."""
+        wire: dict[str, Any] = {
+            "resourceURI": self.dialect.type_uri(described.kind),
+            "id": self.base if described.singleton else self.base + path,
+        }
+        known = self._known(described, path, document, created, updated)
+        for name in described.attributes:
+            if name in known:
+                wire[name] = known[name]
+        listed = self.operations("" if described.singleton else path, verbs)
+        if listed:
+            wire["operations"] = listed
+        return wire
+
+    def _known(
+        self,
+        described: ResourceType,
+        path: str,
+        document: dict[str, Any],
+        created: datetime | None,
+        updated: datetime | None,
+    ) -> dict[str, Any]:
+        attributes = described.attributes
+        known: dict[str, Any] = {
+            name: attributes[name].outward(value, self.to_uri)
+            for name, value in document.items()
+            if value not in ("", [], {}, None) and name in attributes and not attributes[name].write_only
+        }
+        prefix = "" if described.singleton else f"{path}/"
+        for name, segment in described.collections.items():
+            known[name] = {"href": f"{self.base}{prefix}{segment}"}
+        if created is not None:
+            known["created"] = timestamp(created)
+        if updated is not None:
+            known["updated"] = timestamp(updated)
+        return known
+
+    def collection(
+        self,
+        described: ResourceType,
+        path: str,
+        items: list[dict[str, Any]],
+        count: int,
+        verbs: Iterable[str],
+    ) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "resourceURI": self.dialect.type_uri(described.kind + "Collection"),
+            "id": self.base + path,
+            "count": count,
+        }
+        if items:
+            wire[described.items_key] = items
+        listed = self.operations(path, verbs)
+        if listed:
+            wire["operations"] = listed
+        return wire
+
+
+ToPath = Callable[[str], str]

@@ -1,0 +1,296 @@
+"""CIMI's attribute types as marshmallow fields that also know XML (DSP0263 4.2, 4.3, 5.5).
+
+A field reads a raw value (from JSON, or from XML turned into the same shape) into the program's vocabulary, turns
+references between absolute URIs and paths, and writes itself as XML. The vocabulary is JSON's own, so writing JSON
+needs nothing more.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from marshmallow import ValidationError, fields
+
+from gateway.cimi.filter import AttributeType, parse_date
+from gateway.cimi.xml_text import attribute_text, element_text
+
+LARGEST = 2**63 - 1
+Inward = Callable[[str], str]
+Outward = Callable[[str], str]
+
+
+class Attribute(fields.Field[Any]):
+    """An attribute with the standard's constraints.
+
+    ``writable``: consumers may set it after creation. ``at_create``: only when creating. ``write_only``: never
+    shown. ``item``: the XML element of each entry of an array. ``xml_attribute``/``xml_text``: how a structure
+    writes this member. ``extension``: a provider's own attribute, outside the standard's namespace.
+    """
+
+    type: ClassVar[AttributeType] = AttributeType.UNKNOWN
+    repeated: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        *,
+        mandatory: bool = False,
+        writable: bool = True,
+        at_create: bool = False,
+        write_only: bool = False,
+        item: str | None = None,
+        xml_attribute: bool = False,
+        xml_text: bool = False,
+        extension: bool = False,
+        aliases: tuple[str, ...] = (),
+        meaning: str = "",
+    ) -> None:
+        super().__init__(allow_none=True, required=mandatory)
+        self.mandatory = mandatory
+        self.writable = writable
+        self.at_create = at_create
+        self.write_only = write_only
+        self.item = item
+        self.xml_attribute = xml_attribute
+        self.xml_text = xml_text
+        self.extension = extension
+        self.aliases = aliases
+        self.meaning = meaning
+
+    @property
+    def element(self) -> str:
+        """The XML element's local name."""
+        return self.item or str(self.name)
+
+    def inward(self, value: Any, _to_path: Inward) -> Any:
+        return value
+
+    def outward(self, value: Any, _to_uri: Outward) -> Any:
+        return value
+
+    def from_xml(self, node: Any) -> Any:
+        """The raw JSON-shaped value of an element; None for an empty one."""
+        return text_of(node)
+
+    def to_text(self, value: Any) -> str:
+        return str(value)
+
+    def to_xml(self, value: Any, out: list[str]) -> None:
+        name = self.element
+        out.append(f"<{name}>{element_text(self.to_text(value))}</{name}>")
+
+
+def text_of(node: Any) -> str | None:
+    """The text of an element without children."""
+    if isinstance(node, Mapping):
+        if any(not key.startswith(("@", "#")) for key in node):
+            raise ValidationError("has child elements where text belongs")
+        node = node.get("#text")
+    if isinstance(node, list):
+        raise ValidationError("stands more than once")
+    return node if node is None else str(node)
+
+
+class String(Attribute):
+    type = AttributeType.STRING
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, str):
+            raise ValidationError("must be a string")
+        return value
+
+
+class Enumeration(String):
+    """One of the standard's words; compared without regard to case, kept in the standard's spelling."""
+
+    def __init__(self, *values: str, **constraints: Any) -> None:
+        super().__init__(**constraints)
+        self.values = values
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data).strip()
+        for known in self.values:
+            if known.casefold() == text.casefold():
+                return known
+        raise ValidationError(f"must be one of {', '.join(self.values)}, not {text[:60]!r}")
+
+
+class Integer(Attribute):
+    """An xs:long; numeric strings are accepted, as old clients send them."""
+
+    type = AttributeType.INTEGER
+
+    def __init__(self, *, minimum: int = 0, **constraints: Any) -> None:
+        super().__init__(**constraints)
+        self.minimum = minimum
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        number = _integer(value)
+        if number is None:
+            raise ValidationError(f"must be an integer, not {str(value)[:60]!r}")
+        if not self.minimum <= number <= LARGEST:
+            raise ValidationError(f"must be between {self.minimum} and {LARGEST}, not {str(number)[:30]}")
+        return number
+
+
+def _integer(value: Any) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,25}\s*", value):
+        return int(value)
+    return None
+
+
+class Boolean(Attribute):
+    type = AttributeType.BOOLEAN
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, str) and value.strip() in ("true", "false"):
+            return value.strip() == "true"
+        raise ValidationError(f"must be true or false, not {str(value)[:60]!r}")
+
+    def to_text(self, value: Any) -> str:
+        return "true" if value else "false"
+
+
+class DateTime(Attribute):
+    type = AttributeType.DATE
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        try:
+            return timestamp(parse_date(str(value).strip()))
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+
+def timestamp(moment: datetime) -> str:
+    """UTC with milliseconds, as the standard's dateTime."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class URI(String):
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text: str = super()._deserialize(value, attr, data).strip()
+        if len(text) > 4096 or re.search(r"[\s<>\"\\^`{|}]", text):
+            raise ValidationError("must be a URI of at most 4096 characters, without blanks")
+        return text
+
+
+class Location(URI):
+    """A URI that may name one of our own resources: kept as a path then."""
+
+    def inward(self, value: Any, to_path: Inward) -> Any:
+        try:
+            return to_path(value) if value.startswith(("http://", "https://")) else value
+        except ValueError:
+            return value
+
+
+class Verb(String):
+    """The kind of a Job's action: kept as the bare verb, shown as the action's URI."""
+
+    def outward(self, value: Any, to_uri: Outward) -> Any:
+        return to_uri("@" + value)
+
+
+class Key(String):
+    """A public key: the literal OpenSSH line inside and in JSON, hexBinary in XML (DSP0263 byte[])."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data).strip()
+        if text.startswith(("ssh-", "ecdsa-", "sk-", "-----BEGIN")):
+            return text
+        decoded = _from_hex(text) or _from_base64(text)
+        return decoded if decoded is not None else text
+
+    def to_text(self, value: Any) -> str:
+        return str(value).encode().hex()
+
+
+def _from_hex(text: str) -> str | None:
+    if not re.fullmatch(r"(?:[0-9a-fA-F]{2})+", text):
+        return None
+    return _printable(bytes.fromhex(text))
+
+
+def _from_base64(text: str) -> str | None:
+    try:
+        return _printable(base64.b64decode(text, validate=True))
+    except binascii.Error:
+        return None
+
+
+def _printable(data: bytes) -> str | None:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return None
+    return text if text and all(character.isprintable() or character in "\r\n\t" for character in text) else None
+
+
+class Base64(String):
+    """Bytes as Base64 text (userData); white space inside is taken away. ``longest`` is in decoded bytes."""
+
+    def __init__(self, *, longest: int = 65536, **constraints: Any) -> None:
+        super().__init__(**constraints)
+        self.longest = longest
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text = re.sub(r"\s+", "", super()._deserialize(value, attr, data))
+        try:
+            size = len(base64.b64decode(text, validate=True))
+        except (binascii.Error, ValueError):
+            raise ValidationError("must be valid Base64") from None
+        if size > self.longest:
+            raise ValidationError(f"holds {size} bytes; at most {self.longest} are allowed")
+        return text
+
+
+class Anything(Attribute):
+    """A value of any scalar type, such as a capability's."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return value
+
+    def to_text(self, value: Any) -> str:
+        return ("true" if value else "false") if isinstance(value, bool) else str(value)
+
+
+class Map(Attribute):
+    """`properties`: string to string. XML 1.x writes one ``<property key="k">v</property>`` an entry."""
+
+    def __init__(self, **constraints: Any) -> None:
+        super().__init__(item="property", **constraints)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValidationError("must be a map of names to strings")
+        for key, entry in value.items():
+            if not key:
+                raise ValidationError("has an empty name")
+            if not isinstance(entry, str):
+                raise ValidationError(f"the value of {key[:60]!r} must be a string")
+        return dict(value)
+
+    def from_xml(self, node: Any) -> Any:
+        found: dict[str, Any] = {}
+        for entry in node if isinstance(node, list) else [node]:
+            if not isinstance(entry, dict) or ("@key" not in entry and "@name" not in entry):
+                raise ValidationError("each property needs a key")
+            key = str(entry.get("@key", entry.get("@name")))
+            if key in found:
+                raise ValidationError(f"the key {key[:60]!r} stands twice")
+            found[key] = text_of(entry) or ""
+        return found
+
+    def to_xml(self, value: Any, out: list[str]) -> None:
+        for key, entry in value.items():
+            out.append(f'<property key="{attribute_text(key)}">{element_text(entry)}</property>')

@@ -1,0 +1,36 @@
+"""Job: what became of a change (DSP0263 5.20)."""
+
+from __future__ import annotations
+
+from gateway.cimi.fields import DateTime, Enumeration, Integer, String, Verb
+from gateway.cimi.references import Array, Ref
+from gateway.cimi.resource_type import Action, Capability, Common, ResourceType
+
+JOB_STATES = ("QUEUED", "RUNNING", "STOPPING", "STOPPED", "SUCCESS", "FAILED")
+FINAL_JOB_STATES = frozenset({"STOPPED", "SUCCESS", "FAILED"})
+
+
+class JobSchema(Common):
+    state = Enumeration(*JOB_STATES, writable=False)
+    targetResource = Ref("Resource", writable=False)  # noqa: N815 - the standard's name
+    affectedResources = Array(Ref("Resource"), item="affectedResource", writable=False)  # noqa: N815
+    action = Verb(writable=False)
+    returnCode = Integer(writable=False, meaning="0, or 10000 plus the HTTP status of the failure")  # noqa: N815
+    progress = Integer(writable=False, meaning="0 to 100")
+    statusMessage = String(writable=False)  # noqa: N815
+    timeOfStatusChange = DateTime(writable=False)  # noqa: N815
+    parentJob = Ref("Job", writable=False)  # noqa: N815
+    nestedJobs = Array(Ref("Job"), item="nestedJob", writable=False)  # noqa: N815
+
+
+TYPES = (
+    ResourceType(
+        "Job",
+        JobSchema,
+        "jobs",
+        editable=True,
+        deletable=True,
+        actions=(Action("stop", "stop the job and undo what it did"),),
+        capabilities=(Capability("JobRetention", "Minutes which a finished Job is kept at least", None),),
+    ),
+)

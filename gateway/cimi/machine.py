@@ -1,0 +1,185 @@
+"""Machine and what it is made of and from (DSP0263 5.14)."""
+
+from __future__ import annotations
+
+from marshmallow import Schema
+
+from gateway.cimi.credential import CredentialSchema
+from gateway.cimi.fields import Base64, Enumeration, Integer, Location, String
+from gateway.cimi.references import Array, CollectionRef, Ref, RefOrValue, Structure
+from gateway.cimi.resource_type import Action, Capability, Common, ResourceType
+
+MACHINE_STATES = (
+    "CREATING",
+    "STARTING",
+    "STARTED",
+    "STOPPING",
+    "STOPPED",
+    "PAUSING",
+    "PAUSED",
+    "SUSPENDING",
+    "SUSPENDED",
+    "CAPTURING",
+    "RESTORING",
+    "DELETING",
+    "ERROR",
+)
+INITIAL_STATES = ("STARTED", "STOPPED", "PAUSED", "SUSPENDED")
+IMAGE_STATES = ("CREATING", "AVAILABLE", "DELETING", "ERROR")
+INTERFACE_STATES = ("Active", "Passive", "Disabled")
+
+
+class MachineSchema(Common):
+    state = Enumeration(*MACHINE_STATES, writable=False)
+    cpu = Integer(minimum=1, meaning="number of virtual CPUs")
+    memory = Integer(minimum=1, meaning="RAM in kibibytes")
+    disks = CollectionRef("Disk")
+    cpuArch = String(writable=False)  # noqa: N815 - the standard's name
+    cpuSpeed = Integer(writable=False, meaning="approximate MHz")  # noqa: N815
+    volumes = CollectionRef("MachineVolume")
+    networkInterfaces = CollectionRef("MachineNetworkInterface")  # noqa: N815
+    latestSnapshot = Ref("MachineImage", writable=False)  # noqa: N815
+    snapshots = CollectionRef("MachineSnapshot")
+
+
+class DiskSchema(Schema):
+    name = String(writable=False)
+    capacity = Integer(minimum=1, writable=False, meaning="kilobytes, at creation")
+    initialLocation = String(writable=False, meaning="device where the disk first shows up")  # noqa: N815
+
+
+class MachineVolumeSchema(Common):
+    initialLocation = String(writable=False)  # noqa: N815
+    volume = Ref("Volume", writable=False)
+
+
+class MachineNetworkInterfaceSchema(Common):
+    addresses = CollectionRef("MachineNetworkInterfaceAddress")
+    network = Ref("Network", writable=False)
+    networkPort = Ref("NetworkPort", writable=False)  # noqa: N815
+    state = Enumeration(*INTERFACE_STATES, writable=False)
+    macAddress = String(writable=False)  # noqa: N815
+    mtu = Integer(writable=False, meaning="bytes")
+
+
+class MachineNetworkInterfaceAddressSchema(Common):
+    address = Ref("Address", writable=False)
+
+
+class MachineSnapshotSchema(Common):
+    # The official schema spells the element so in every edition; JSON clients read the attribute's right name.
+    snapshot = Ref("MachineImage", writable=False, item="shapshot")
+
+
+class ConfigurationDiskSchema(Schema):
+    capacity = Integer(minimum=1, meaning="kilobytes")
+    format = String(meaning="file system that the guest shall see; advice")
+    initialLocation = String()  # noqa: N815
+
+
+class MachineConfigurationSchema(Common):
+    cpu = Integer(minimum=1)
+    memory = Integer(minimum=1, meaning="kibibytes")
+    disks = Array(Structure(ConfigurationDiskSchema), item="disk")
+    cpuArch = String()  # noqa: N815
+    cpuSpeed = Integer(meaning="MHz")  # noqa: N815
+
+
+class MachineImageSchema(Common):
+    state = Enumeration(*IMAGE_STATES, writable=False)
+    type = Enumeration("IMAGE", "SNAPSHOT", "PARTIAL_SNAPSHOT", writable=False, at_create=True)
+    imageLocation = Location(writable=False, at_create=True)  # noqa: N815
+    relatedImage = Ref("MachineImage", writable=False)  # noqa: N815
+
+
+class TemplateVolumeSchema(Schema):
+    href = String(xml_attribute=True)
+    initialLocation = String(xml_attribute=True)  # noqa: N815
+
+
+class TemplateInterfaceSchema(Schema):
+    addresses = Array(Ref("Address"), item="address")
+    network = Ref("Network")
+    networkPort = Ref("NetworkPort")  # noqa: N815
+    state = Enumeration(*INTERFACE_STATES)
+    macAddress = String()  # noqa: N815
+    mtu = Integer(minimum=68)
+
+
+class MachineTemplateSchema(Common):
+    initialState = Enumeration(*INITIAL_STATES)  # noqa: N815
+    machineConfig = RefOrValue("MachineConfiguration", MachineConfigurationSchema)  # noqa: N815
+    machineImage = RefOrValue("MachineImage", MachineImageSchema)  # noqa: N815
+    credential = RefOrValue("Credential", CredentialSchema)
+    volumes = Array(Structure(TemplateVolumeSchema), item="volume")
+    volumeTemplates = Array(Structure(TemplateVolumeSchema), item="volumeTemplate")  # noqa: N815
+    networkInterfaces = Array(Structure(TemplateInterfaceSchema), item="networkInterface")  # noqa: N815
+    userData = Base64(write_only=True)  # noqa: N815
+
+
+class MachineCreateSchema(Common):
+    machineTemplate = RefOrValue("MachineTemplate", MachineTemplateSchema, mandatory=True)  # noqa: N815
+
+
+MACHINE_ACTIONS = (
+    Action("start", "power on, or go on from PAUSED or SUSPENDED"),
+    Action("stop", "power off; orderly unless force is true", ("force",)),
+    Action("restart", "stop, then start", ("force",)),
+    Action("pause", "hold the CPUs and keep the state in memory"),
+    Action("suspend", "keep the state on disk and power off"),
+    Action("console", "the text which the guest wrote to its serial console"),
+)
+
+TYPES = (
+    ResourceType(
+        "Machine",
+        MachineSchema,
+        "machines",
+        template="machineTemplate",
+        actions=MACHINE_ACTIONS,
+        addable=True,
+        editable=True,
+        deletable=True,
+        capabilities=(
+            Capability("DefaultInitialState", "State of a new Machine", "STARTED"),
+            Capability("InitialStates", "States a new Machine may be asked for", ",".join(INITIAL_STATES)),
+            Capability("MachineConfigByValue", "A template may hold its configuration by value"),
+            Capability("MachineCredentialByValue", "A template may hold its credential by value"),
+            Capability("MachineImageByValue", "A template may hold its image by value", False),
+            Capability("MachineVolumeTemplatesByValue", "A template may hold volume templates by value", False),
+            Capability("MachineTemplateByValue", "A MachineCreate may hold its template by value"),
+            Capability("MachineStopForce", "stop and restart take force"),
+            Capability("MachineStopForceDefault", "stop is forced unless said otherwise", False),
+            Capability("RestoreFromImage", "restore works from images that are no snapshots", False),
+            Capability("UserData", "How userData reaches the guest", "disk"),
+        ),
+    ),
+    ResourceType("Disk", DiskSchema, "disks", parent="Machine"),
+    ResourceType("MachineVolume", MachineVolumeSchema, "volumes", parent="Machine"),
+    ResourceType("MachineNetworkInterface", MachineNetworkInterfaceSchema, "networkInterfaces", parent="Machine"),
+    ResourceType(
+        "MachineNetworkInterfaceAddress",
+        MachineNetworkInterfaceAddressSchema,
+        "addresses",
+        parent="MachineNetworkInterface",
+    ),
+    ResourceType("MachineSnapshot", MachineSnapshotSchema, "snapshots", parent="Machine"),
+    ResourceType(
+        "MachineTemplate", MachineTemplateSchema, "machineTemplates", addable=True, editable=True, deletable=True
+    ),
+    ResourceType(
+        "MachineConfiguration",
+        MachineConfigurationSchema,
+        "machineConfigs",
+        addable=True,
+        editable=True,
+        deletable=True,
+    ),
+    ResourceType(
+        "MachineImage", MachineImageSchema, "machineImages", addable=True, editable=True, deletable=True
+    ),
+)
+
+CREATE_SCHEMAS = {"Machine": MachineCreateSchema}
+
+

@@ -1,0 +1,87 @@
+"""ResourceMetadata: what this provider offers of each type, derived from the declarations (DSP0263 5.11)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import Schema
+
+from gateway.cimi.dialects import EXTENSION_NAMESPACE, EXTENSION_VERBS, Dialect
+from gateway.cimi.fields import URI, Anything, Boolean, String
+from gateway.cimi.references import Array, Structure
+from gateway.cimi.resource_type import ResourceType
+
+
+class AttributeSchema(Schema):
+    name = String(xml_attribute=True)
+    namespace = URI(xml_attribute=True)
+    type = String(xml_attribute=True)
+    required = Boolean(xml_attribute=True)
+
+
+class CapabilitySchema(Schema):
+    name = String(xml_attribute=True)
+    uri = URI(xml_attribute=True)
+    description = String(xml_attribute=True)
+    value = Anything(xml_text=True)
+
+
+class ActionSchema(Schema):
+    name = String(xml_attribute=True)
+    uri = URI(xml_attribute=True)
+    description = String(xml_attribute=True)
+    method = String(xml_attribute=True)
+    inputMessage = String(xml_attribute=True)  # noqa: N815 - the standard's name
+    outputMessage = String(xml_attribute=True)  # noqa: N815
+
+
+class ResourceMetadataSchema(Schema):
+    typeURI = URI(writable=False)  # noqa: N815
+    name = String(writable=False)
+    attributes = Array(Structure(AttributeSchema), item="attribute", writable=False)
+    capabilities = Array(Structure(CapabilitySchema), item="capability", writable=False)
+    actions = Array(Structure(ActionSchema), item="action", writable=False)
+
+
+TYPES = (ResourceType("ResourceMetadata", ResourceMetadataSchema, "resourceMetadata", key="resourceMetadatas"),)
+
+
+def describe(described: ResourceType, dialect: Dialect, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The ResourceMetadata of a type. ``values`` are capabilities' values which the configuration gives."""
+    capabilities = [
+        {
+            "name": capability.name,
+            "uri": dialect.capability_uri(described.kind, capability.name),
+            "description": capability.description,
+            "value": values.get(capability.name, capability.value),
+        }
+        for capability in described.capabilities
+    ]
+    actions = [
+        {
+            "name": action.verb,
+            "uri": dialect.rel(action.verb),
+            "description": action.description,
+            "method": "POST",
+            "inputMessage": "application/json",
+            "outputMessage": "text/plain" if action.verb in EXTENSION_VERBS else "application/json",
+        }
+        for action in described.actions
+    ]
+    document: dict[str, Any] = {
+        "typeURI": dialect.type_uri(described.kind),
+        "name": described.kind,
+        "attributes": [_attribute(name, described) for name in described.attributes],
+    }
+    if capabilities:
+        document["capabilities"] = capabilities
+    if actions:
+        document["actions"] = actions
+    return document
+
+
+def _attribute(name: str, described: ResourceType) -> dict[str, Any]:
+    field = described.attributes[name]
+    foreign = {"namespace": EXTENSION_NAMESPACE, "type": field.type.value} if field.extension else {}
+    return {"name": name, **foreign, "required": field.mandatory}

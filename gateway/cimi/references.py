@@ -1,0 +1,300 @@
+"""Attributes that refer to other resources, hold them by value, or nest structures (DSP0263 4.2.1, 5.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import Schema, ValidationError
+
+from gateway.cimi.fields import Attribute, Inward, Outward, text_of
+from gateway.cimi.filter import AttributeType
+from gateway.cimi.xml_text import attribute_text, element_text
+
+SchemaClass = type[Schema]
+
+
+def schema_fields(schema: SchemaClass) -> dict[str, Attribute]:
+    """The declared attributes of a schema in order, each knowing its own name."""
+    found: dict[str, Attribute] = {}
+    for name, field in schema._declared_fields.items():
+        assert isinstance(field, Attribute)
+        field.name = name
+        found[name] = field
+    return found
+
+
+class Ref(Attribute):
+    """A reference to a resource of this kind: ``{"href": path}``."""
+
+    type = AttributeType.REFERENCE
+
+    def __init__(self, kind: str, **constraints: Any) -> None:
+        super().__init__(**constraints)
+        self.kind = kind
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, dict) or not isinstance(value.get("href"), str):
+            raise ValidationError(f'must be a reference to a {self.kind}: {{"href": "..."}}')
+        return {"href": value["href"].strip()}
+
+    def inward(self, value: Any, to_path: Inward) -> Any:
+        return {**value, "href": to_path(value["href"])} if value.get("href") else value
+
+    def outward(self, value: Any, to_uri: Outward) -> Any:
+        return {**value, "href": to_uri(value["href"])}
+
+    def from_xml(self, node: Any) -> Any:
+        if node is None:
+            return None
+        if isinstance(node, Mapping) and "@href" in node:
+            return {"href": node["@href"]}
+        raise ValidationError("must have an href")
+
+    def to_xml(self, value: Any, out: list[str]) -> None:
+        name = self.element
+        expanded = value.get("@xml")
+        if expanded is None:
+            out.append(f'<{name} href="{attribute_text(value["href"])}"/>')
+        else:
+            out.append(f'<{name} href="{attribute_text(value["href"])}">{expanded}</{name}>')
+
+
+class CollectionRef(Ref):
+    """A nested collection: never stored, since its URI follows from the owner's path and ``segment``."""
+
+    def __init__(self, kind: str, *, segment: str | None = None, **constraints: Any) -> None:
+        super().__init__(kind, writable=False, **constraints)
+        self.segment = segment
+
+
+def _nested_from_xml(members: dict[str, Attribute], node: Any) -> dict[str, Any]:
+    if node is None:
+        return {}
+    if not isinstance(node, Mapping):
+        texts = [name for name, member in members.items() if member.xml_text]
+        if texts and isinstance(node, str):
+            return {texts[0]: node}
+        raise ValidationError("must have child elements")
+    return raw_from_xml(members, node)
+
+
+def raw_from_xml(members: dict[str, Attribute], node: Mapping[str, Any]) -> dict[str, Any]:
+    """An element's children and XML attributes as a raw JSON-shaped dict, by the declared members.
+
+    What is not declared stays in under its own name, so that the check for unknown attributes sees it.
+    """
+    by_element: dict[str, str] = {}
+    for name, member in members.items():
+        for spelling in (name, member.element, *member.aliases):
+            by_element.setdefault(spelling, name)
+    raw: dict[str, Any] = {}
+    for key, value in node.items():
+        if key.startswith("@") and (":" in key or key == "@xmlns"):
+            continue
+        local = key.lstrip("@").rpartition(":")[2]
+        if local == "#text":
+            _read_text(members, value, raw)
+            continue
+        known = by_element.get(local)
+        raw[known or local] = _member_from_xml(members[known], local, value) if known else value
+    return raw
+
+
+def _read_text(members: dict[str, Attribute], value: Any, raw: dict[str, Any]) -> None:
+    for name, member in members.items():
+        if member.xml_text:
+            raw[name] = value
+            return
+    raise ValidationError(f"has text between its elements: {str(value)[:60]!r}")
+
+
+def _member_from_xml(member: Attribute, local: str, value: Any) -> Any:
+    wrapped = member.item and local == member.name and local != member.item
+    if wrapped and isinstance(value, Mapping) and member.item in value:
+        value = value[str(member.item)]
+    try:
+        return member.from_xml(value)
+    except ValidationError as error:
+        raise ValidationError({str(member.name): error.messages}) from None
+
+
+class Structure(Attribute):
+    """A nested structure with attributes of its own."""
+
+    def __init__(self, schema: SchemaClass, **constraints: Any) -> None:
+        super().__init__(**constraints)
+        self.schema = schema
+        self.members = schema_fields(schema)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValidationError("must be a structure")
+        return load(self.schema, self.members, value)
+
+    def inward(self, value: Any, to_path: Inward) -> Any:
+        return inward(self.members, value, to_path)
+
+    def outward(self, value: Any, to_uri: Outward) -> Any:
+        return outward(self.members, value, to_uri)
+
+    def from_xml(self, node: Any) -> Any:
+        return _nested_from_xml(self.members, node) if node is not None else None
+
+    def to_xml(self, value: Any, out: list[str]) -> None:
+        write_element(self.element, self.members, value, out)
+
+
+class RefOrValue(Structure):
+    """A resource by reference, by value, or by reference with overrides (DSP0263 4.2.3.1)."""
+
+    type = AttributeType.REFERENCE
+
+    def __init__(self, kind: str, schema: SchemaClass, **constraints: Any) -> None:
+        super().__init__(schema, **constraints)
+        self.kind = kind
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValidationError(f"must be a reference to a {self.kind}, or one by value")
+        href = value.get("href")
+        if href is not None and not isinstance(href, str):
+            raise ValidationError("href must be a string")
+        rest = load(self.schema, self.members, {k: v for k, v in value.items() if k != "href"})
+        return {"href": href.strip(), **rest} if href is not None else _without_none(rest)
+
+    def inward(self, value: Any, to_path: Inward) -> Any:
+        rest = super().inward({k: v for k, v in value.items() if k != "href"}, to_path)
+        return {"href": to_path(value["href"]), **rest} if "href" in value else rest
+
+    def outward(self, value: Any, to_uri: Outward) -> Any:
+        rest = super().outward({k: v for k, v in value.items() if k != "href"}, to_uri)
+        return {"href": to_uri(value["href"]), **rest} if "href" in value else rest
+
+    def from_xml(self, node: Any) -> Any:
+        if node is None:
+            return None
+        if isinstance(node, Mapping) and "@href" in node:
+            rest = {key: value for key, value in node.items() if key != "@href"}
+            return {"href": node["@href"], **_nested_from_xml(self.members, rest)}
+        return _nested_from_xml(self.members, node)
+
+    def to_xml(self, value: Any, out: list[str]) -> None:
+        href = value.get("href")
+        extra = f' href="{attribute_text(href)}"' if href is not None else ""
+        write_element(self.element, self.members, value, out, extra)
+
+
+class Array(Attribute):
+    """A list of entries of one type; XML 1.x repeats the item's element without a wrapper."""
+
+    repeated = True
+
+    def __init__(self, entry: Attribute, *, item: str, **constraints: Any) -> None:
+        super().__init__(item=item, **constraints)
+        self.entry = entry
+        entry.name = item
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        entries = value if isinstance(value, list) else [value]
+        return [self._entry(place, entry) for place, entry in enumerate(entries)]
+
+    def _entry(self, place: int, value: Any) -> Any:
+        try:
+            return self.entry.deserialize(value)
+        except ValidationError as error:
+            raise ValidationError({str(place): error.messages}) from None
+
+    def inward(self, value: Any, to_path: Inward) -> Any:
+        return [self.entry.inward(entry, to_path) for entry in value]
+
+    def outward(self, value: Any, to_uri: Outward) -> Any:
+        return [self.entry.outward(entry, to_uri) for entry in value]
+
+    def from_xml(self, node: Any) -> Any:
+        if node is None:
+            return None
+        return [self.entry.from_xml(entry) for entry in (node if isinstance(node, list) else [node])]
+
+    def to_xml(self, value: Any, out: list[str]) -> None:
+        for entry in value:
+            self.entry.to_xml(entry, out)
+
+
+def _without_none(document: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in document.items() if value is not None}
+
+
+def load(schema: SchemaClass, members: dict[str, Attribute], raw: dict[str, Any]) -> dict[str, Any]:
+    """Validate a raw structure by its marshmallow schema; unknown members and wrong types are ValidationErrors."""
+    renamed = {_canonical(members, name): value for name, value in raw.items()}
+    unknown = [name for name in renamed if name not in members]
+    if unknown:
+        raise ValidationError({unknown[0]: ["is not an attribute here"]})
+    loaded: dict[str, Any] = schema().load(renamed, partial=True)
+    return loaded
+
+
+def _canonical(members: dict[str, Attribute], name: str) -> str:
+    if name in members:
+        return name
+    return next((known for known, member in members.items() if name in member.aliases), name)
+
+
+def inward(members: dict[str, Attribute], document: dict[str, Any], to_path: Inward) -> dict[str, Any]:
+    """References as paths. Raises ValidationError, naming the attribute, for one that is not ours."""
+    found: dict[str, Any] = {}
+    for name, value in document.items():
+        try:
+            found[name] = members[name].inward(value, to_path) if value is not None else None
+        except ValueError as error:
+            detail = error.messages if isinstance(error, ValidationError) else [str(error)]
+            raise ValidationError({name: detail}) from None
+    return found
+
+
+def outward(members: dict[str, Attribute], document: dict[str, Any], to_uri: Outward) -> dict[str, Any]:
+    """References as URIs; write-only members are left out."""
+    return {
+        name: members[name].outward(value, to_uri)
+        for name, value in document.items()
+        if name in members and not members[name].write_only
+    }
+
+
+def write_element(
+    name: str, members: dict[str, Attribute], value: dict[str, Any], out: list[str], attributes: str = ""
+) -> None:
+    """One element with its members as XML attributes, text and children, in declared order."""
+    children: list[str] = []
+    for key, member in members.items():
+        entry = value.get(key)
+        if entry is None:
+            continue
+        if member.xml_attribute:
+            attributes += f' {key}="{attribute_text(member.to_text(entry))}"'
+        elif member.xml_text:
+            children.append(member_text(member, entry))
+        else:
+            member.to_xml(entry, children)
+    out.append(f"<{name}{attributes}>{''.join(children)}</{name}>" if children else f"<{name}{attributes}/>")
+
+
+def member_text(member: Attribute, value: Any) -> str:
+    return element_text(member.to_text(value))
+
+
+__all__ = [
+    "Array",
+    "CollectionRef",
+    "Ref",
+    "RefOrValue",
+    "Structure",
+    "inward",
+    "load",
+    "outward",
+    "raw_from_xml",
+    "schema_fields",
+    "text_of",
+    "write_element",
+]

@@ -1,0 +1,108 @@
+"""What the program needs to know about a type of the standard besides its attributes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from marshmallow import Schema
+
+from gateway.cimi.fields import Attribute, DateTime, Map, String
+from gateway.cimi.filter import AttributeType
+from gateway.cimi.references import CollectionRef, Ref, schema_fields
+
+
+class Common(Schema):
+    """The attributes that every resource has (DSP0263 5.4); id, created and updated are added at the edge."""
+
+    name = String(meaning="human name")
+    description = String(meaning="human text")
+    created = DateTime(writable=False, meaning="time of creation")
+    updated = DateTime(writable=False, meaning="time of the last explicit update")
+    properties = Map(meaning="the consumer's own keys and values")
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """An action of a type. ``parameters`` are the inputs of its Action document."""
+
+    verb: str
+    description: str
+    parameters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """A capability with its value; None marks one whose value the configuration gives."""
+
+    name: str
+    description: str
+    value: Any = True
+
+
+@dataclass(frozen=True)
+class ResourceType:
+    """One type: its declaration, where it stands, and what can be done with it.
+
+    ``segment`` is the last part of its collection's path, and for root collections also the attribute of the Cloud
+    Entry Point. ``parent`` is the kind below which a nested collection stands. ``template`` is the attribute of its
+    Create document (DSP0263 4.2.3), None where the representation itself is posted.
+    """
+
+    kind: str
+    schema: type[Schema]
+    segment: str
+    parent: str | None = None
+    template: str | None = None
+    actions: tuple[Action, ...] = ()
+    capabilities: tuple[Capability, ...] = ()
+    addable: bool = False
+    editable: bool = False
+    deletable: bool = False
+    late_attributes: frozenset[str] = frozenset()
+    """Attributes that XML writes after the operations (Credential's order in the schema)."""
+    key: str | None = None
+    """The JSON name of the items, where the rule does not give it."""
+    singleton: bool = False
+
+    @cached_property
+    def attributes(self) -> dict[str, Attribute]:
+        """All declared attributes in the order of the standard."""
+        return schema_fields(self.schema)
+
+    @cached_property
+    def items_key(self) -> str:
+        """JSON name of the items in a collection of this type."""
+        if self.key:
+            return self.key
+        name = self.kind[0].lower() + self.kind[1:]
+        return name + ("es" if name.endswith("s") else "s")
+
+    @cached_property
+    def collections(self) -> dict[str, str]:
+        """Attributes that are nested collections, with the path segment of each."""
+        return {
+            name: field.segment or name
+            for name, field in self.attributes.items()
+            if isinstance(field, CollectionRef)
+        }
+
+    @cached_property
+    def references(self) -> frozenset[str]:
+        """Attributes that can be expanded."""
+        return frozenset(
+            name
+            for name, field in self.attributes.items()
+            if isinstance(field, Ref) or field.type is AttributeType.REFERENCE or field.repeated
+        )
+
+    @cached_property
+    def filter_types(self) -> dict[str, AttributeType]:
+        """How each attribute compares in $filter."""
+        types = {"id": AttributeType.REFERENCE}
+        types.update({name: field.type for name, field in self.attributes.items() if not field.write_only})
+        return {name: kind for name, kind in types.items() if kind is not AttributeType.UNKNOWN}
+
+    def action(self, verb: str) -> Action | None:
+        return next((action for action in self.actions if action.verb == verb), None)

@@ -1,0 +1,134 @@
+"""XML text to raw documents and back, by walking the declarations (DSP0263 5.5).
+
+xmltodict reads the text; a pass of expat before it refuses what must never reach it: document type declarations
+(and with them entities), depth and size that only an attack has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from xml.parsers import expat
+
+import xmltodict
+
+from gateway.cimi.dialects import Dialect
+from gateway.cimi.fields import Attribute
+from gateway.cimi.references import raw_from_xml
+from gateway.cimi.resource_type import ResourceType
+from gateway.cimi.xml_text import attribute_text, element_text
+from gateway.errors import Invalid
+
+DEEPEST = 32
+MOST_ELEMENTS = 50_000
+DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
+
+
+class _Guard:
+    """Counts depth and elements, and refuses every document type declaration."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.elements = 0
+
+    def start(self, _name: str, _attributes: object) -> None:
+        self.depth += 1
+        self.elements += 1
+        if self.depth > DEEPEST:
+            raise Invalid(f"the XML is nested deeper than {DEEPEST} levels")
+        if self.elements > MOST_ELEMENTS:
+            raise Invalid(f"the XML has more than {MOST_ELEMENTS} elements")
+
+    def end(self, _name: str) -> None:
+        self.depth -= 1
+
+    def doctype(self, *_parts: object) -> None:
+        raise Invalid("document type declarations and entities are refused")
+
+
+def decode(body: bytes) -> tuple[str, dict[str, Any]]:
+    """The root's local name and its content as xmltodict gives it. Raises Invalid for everything else."""
+    guard = _Guard()
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = guard.start
+    parser.EndElementHandler = guard.end
+    parser.StartDoctypeDeclHandler = guard.doctype
+    parser.EntityDeclHandler = guard.doctype
+    try:
+        parser.Parse(body, True)
+        parsed = xmltodict.parse(body, disable_entities=True, force_cdata=False)
+    except expat.ExpatError as error:
+        where = f"line {error.lineno}, column {error.offset + 1}"
+        raise Invalid(f"malformed XML: {expat.ErrorString(error.code)} at {where}") from None
+    except (ValueError, LookupError) as error:
+        raise Invalid(f"malformed XML: {str(error)[:200]}") from None
+    root, content = next(iter(parsed.items()))
+    return root.rpartition(":")[2], _as_mapping(content)
+
+
+def _as_mapping(content: Any) -> dict[str, Any]:
+    if content is None:
+        return {}
+    return content if isinstance(content, dict) else {"#text": content}
+
+
+def raw(attributes: dict[str, Attribute], content: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON-shaped raw document; the root's own XML attributes (resourceURI, xmlns) mean nothing here."""
+    children = {key: value for key, value in content.items() if not key.startswith("@")}
+    return raw_from_xml(attributes, children)
+
+
+def encode_resource(described: ResourceType, wire: dict[str, Any], dialect: Dialect) -> bytes:
+    out: list[str] = []
+    write_resource(described, wire, dialect, out, f' xmlns="{dialect.namespace}"')
+    return (DECLARATION + "".join(out)).encode()
+
+
+def write_resource(
+    described: ResourceType, wire: dict[str, Any], dialect: Dialect, out: list[str], attributes: str = ""
+) -> None:
+    """``<Kind>`` with its children; ``attributes`` is XML text that goes into the start tag."""
+    out.append(f"<{described.kind}{attributes}>")
+    out.extend(children(described, wire, dialect))
+    out.append(f"</{described.kind}>")
+
+
+def children(described: ResourceType, wire: dict[str, Any], dialect: Dialect) -> list[str]:
+    """id, the attributes in the standard's order, operations, and what the schema wants after those."""
+    out: list[str] = []
+    late: list[str] = []
+    if "id" in wire:
+        out.append(f"<id>{element_text(wire['id'])}</id>")
+    for name, field in described.attributes.items():
+        value = wire.get(name)
+        if value is not None:
+            field.to_xml(value, late if name in described.late_attributes or field.extension else out)
+    out.extend(operations(wire))
+    out.extend(late)
+    return out
+
+
+def operations(wire: dict[str, Any]) -> list[str]:
+    return [
+        f'<operation rel="{attribute_text(entry["rel"])}" href="{attribute_text(entry["href"])}"/>'
+        for entry in wire.get("operations", ())
+    ]
+
+
+def encode_collection(described: ResourceType, wire: dict[str, Any], dialect: Dialect) -> bytes:
+    uri = attribute_text(dialect.type_uri(described.kind + "Collection"))
+    out = [f'<Collection xmlns="{dialect.namespace}" resourceURI="{uri}">']
+    out.extend(collection_children(described, wire, dialect))
+    out.append("</Collection>")
+    return (DECLARATION + "".join(out)).encode()
+
+
+def collection_children(described: ResourceType, wire: dict[str, Any], dialect: Dialect) -> list[str]:
+    out: list[str] = []
+    for name in ("id", "count"):
+        if name in wire:
+            out.append(f"<{name}>{element_text(str(wire[name]))}</{name}>")
+    for item in wire.get(described.items_key, ()):
+        write_resource(described, item, dialect, out)
+    out.extend(operations(wire))
+    return out

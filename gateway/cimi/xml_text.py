@@ -1,0 +1,21 @@
+"""Text as XML text and attribute values, escaped."""
+
+from __future__ import annotations
+
+import re
+
+NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 cannot hold, and which therefore no CIMI string may hold."""
+
+_TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
+_ATTRIBUTE = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
+)
+
+
+def element_text(text: str) -> str:
+    return text.translate(_TEXT)
+
+
+def attribute_text(text: str) -> str:
+    return text.translate(_ATTRIBUTE)
