@@ -247,7 +247,7 @@ def inward(members: dict[str, Attribute], document: dict[str, Any], to_path: Inw
     for name, value in document.items():
         try:
             found[name] = members[name].inward(value, to_path) if value is not None else None
-        except ValueError as error:
+        except (ValueError, ValidationError) as error:
             detail = error.messages if isinstance(error, ValidationError) else [str(error)]
             raise ValidationError({name: detail}) from None
     return found

@@ -1,0 +1,97 @@
+"""Filter expressions as SQL with bound parameters (DSP0263 4.1.6.1).
+
+Each comparison has two spellings: one that may seek in an index, and one, with a unary plus, that may not. Of a
+filter one part at most seeks; the others are only checked. So SQLite never has to guess.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gateway.cimi.fields import timestamp
+from gateway.cimi.filter import And, AttributeType, Comparison, Expression, Or, PropertyComparison
+
+COLUMNS = {"name": "name", "state": "state", "created": "created", "updated": "updated", "id": "path"}
+SEEKABLE_COLUMNS = frozenset({"name", "state", "created", "path"})
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    sql: str
+    parameters: tuple[Any, ...] = ()
+
+
+def operand(attribute: str, kind: AttributeType) -> str:
+    """The SQL of an attribute's value. Attribute names come from the declarations, never from a request."""
+    if attribute in COLUMNS:
+        return COLUMNS[attribute]
+    member = f"{attribute}.href" if kind is AttributeType.REFERENCE else attribute
+    return f"json_extract(document, '$.{member}')"
+
+
+def parts(filters: tuple[Expression, ...]) -> list[Expression]:
+    """The top-level conjuncts."""
+    pending = list(filters)
+    found: list[Expression] = []
+    while pending:
+        expression = pending.pop(0)
+        if isinstance(expression, And):
+            pending[:0] = [expression.left, expression.right]
+        else:
+            found.append(expression)
+    return found
+
+
+def condition(expression: Expression, kind: str, *, seek: bool = False) -> Condition:
+    if isinstance(expression, And | Or):
+        left, right = condition(expression.left, kind), condition(expression.right, kind)
+        word = "AND" if isinstance(expression, And) else "OR"
+        return Condition(f"({left.sql} {word} {right.sql})", left.parameters + right.parameters)
+    if isinstance(expression, PropertyComparison):
+        return _property(expression, kind, seek)
+    return _comparison(expression, seek)
+
+
+def _comparison(comparison: Comparison, seek: bool) -> Condition:
+    if comparison.type is AttributeType.UNKNOWN:
+        return Condition("0")
+    operator = {"=": "=", "!=": "<>"}.get(comparison.operator, comparison.operator)
+    sql = operand(comparison.attribute, comparison.type)
+    return Condition(f"{sql if seek else '+' + sql} {operator} ?", (_bound(comparison.value),))
+
+
+def _bound(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return timestamp(value)
+    return int(value) if isinstance(value, bool) else value
+
+
+def _property(comparison: PropertyComparison, kind: str, seek: bool) -> Condition:
+    operator = "=" if comparison.operator == "=" else "<>"
+    if seek:
+        inner = f"SELECT path FROM properties WHERE kind = ? AND key = ? AND value {operator} ?"  # noqa: S608
+        return Condition(f"path IN ({inner})", (kind, comparison.key, comparison.value))
+    inner = f"SELECT 1 FROM properties AS p WHERE p.path = resources.path AND p.key = ? AND p.value {operator} ?"  # noqa: S608
+    return Condition(f"EXISTS ({inner})", (comparison.key, comparison.value))
+
+
+def seeks_in_order(expression: Expression) -> bool:
+    """An equality: its index gives the rows in the default order."""
+    return (
+        isinstance(expression, Comparison)
+        and expression.operator == "="
+        and expression.type is not AttributeType.UNKNOWN
+    )
+
+
+def may_seek(expression: Expression) -> bool:
+    """Worth an index when few rows match."""
+    if isinstance(expression, PropertyComparison):
+        return expression.operator == "="
+    return (
+        isinstance(expression, Comparison)
+        and expression.operator != "!="
+        and expression.type is not AttributeType.UNKNOWN
+    )

@@ -1,0 +1,156 @@
+"""A page of a collection, at a cost that does not grow with the collection (DSP0263 4.1.6).
+
+The count comes from kept counters where it can, else from a cache that lives until the kind changes. The rows come
+from one index in the right order: by the creation order and the audience, or by one equality of the filter.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from gateway.cimi.filter import AttributeType, Comparison, Expression
+from gateway.cimi.registry import type_of
+from gateway.store.filter_sql import Condition, condition, may_seek, operand, parts, seeks_in_order
+from gateway.store.model import Page, Query
+from gateway.store.rows import COLUMNS, EVERYONE, from_row
+
+Fetch = Callable[[str, Sequence[Any]], Awaitable[list[Any]]]
+FEW = 500
+CACHED_COUNTS = 1000
+DEFAULT_ORDER = "created, path"
+
+
+class CountCache:
+    """Counts of filtered collections, dropped when a resource of the kind changes."""
+
+    def __init__(self) -> None:
+        self._counts: OrderedDict[tuple[Any, ...], int] = OrderedDict()
+        self._generations: dict[str, int] = {}
+
+    def changed(self, kind: str) -> None:
+        self._generations[kind] = self._generations.get(kind, 0) + 1
+
+    async def count(self, kind: str, question: tuple[Any, ...], ask: Callable[[], Awaitable[int]]) -> int:
+        key = (kind, self._generations.get(kind, 0), *question)
+        if key not in self._counts:
+            self._counts[key] = await ask()
+            while len(self._counts) > CACHED_COUNTS:
+                self._counts.popitem(last=False)
+        return self._counts[key]
+
+
+async def read_page(fetch: Fetch, counts: CountCache, query: Query) -> Page:
+    conjuncts = parts(query.filters)
+    count = await _count(fetch, counts, query, conjuncts)
+    size = (query.last if query.last is not None else count) - query.first + 1
+    if size <= 0 or query.first > count:
+        return Page((), count)
+    driver = await _driver(fetch, query, conjuncts)
+    conditions = [condition(part, query.kind, seek=part is driver) for part in conjuncts]
+    rows = await fetch(*_select(query, conditions, min(size, count)))
+    return Page(tuple(from_row(row) for row in rows), count)
+
+
+def _base(query: Query, audience: str | None) -> Condition:
+    # The kind stands as a literal so that the partial indexes of the kind apply; kinds come from the declarations.
+    sql, parameters = f"kind = '{type_of(query.kind).kind}' AND parent = ?", (query.parent or "",)
+    if audience is None:
+        return Condition(sql, parameters)
+    return Condition(f"{sql} AND audience = ?", (*parameters, audience))
+
+
+def _where(conditions: list[Condition]) -> Condition:
+    return Condition(
+        " AND ".join(part.sql for part in conditions), tuple(p for part in conditions for p in part.parameters)
+    )
+
+
+def _audiences(query: Query) -> list[str | None]:
+    return [None] if query.visible_to is None else [query.visible_to, EVERYONE]
+
+
+def _select(query: Query, conditions: list[Condition], size: int) -> tuple[str, tuple[Any, ...]]:
+    """One ordered range for each audience, merged: so each is read from its index and no further than needed."""
+    order = _order(query)
+    reach = query.first - 1 + size
+    branches, parameters = [], []
+    for audience in _audiences(query):
+        where = _where([_base(query, audience), *conditions])
+        branches.append(f"SELECT * FROM (SELECT * FROM resources WHERE {where.sql} ORDER BY {order} LIMIT ?)")  # noqa: S608
+        parameters += [*where.parameters, reach]
+    sql = f"SELECT {COLUMNS} FROM ({' UNION ALL '.join(branches)}) ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608
+    return sql, (*parameters, size, query.first - 1)
+
+
+def _order(query: Query) -> str:
+    """Missing values last; the default order makes every listing deterministic."""
+    types = type_of(query.kind).filter_types
+    keys = []
+    for key in query.order:
+        sql = operand(key.attribute, types[key.attribute])
+        keys.append(f"{sql} {'DESC' if key.descending else 'ASC'} NULLS LAST")
+    return ", ".join([*keys, DEFAULT_ORDER])
+
+
+async def _driver(fetch: Fetch, query: Query, conjuncts: list[Expression]) -> Expression | None:
+    """The part of the filter that seeks in an index; None to walk in order and check."""
+    for part in conjuncts:
+        if seeks_in_order(part):
+            return part
+    for part in conjuncts:
+        if may_seek(part) and await _few(fetch, query, part):
+            return part
+    return None
+
+
+async def _few(fetch: Fetch, query: Query, part: Expression) -> bool:
+    where = _where([_base(query, None), condition(part, query.kind, seek=True)])
+    sql = f"SELECT count(*) FROM (SELECT 1 FROM resources WHERE {where.sql} LIMIT ?)"  # noqa: S608
+    rows = await fetch(sql, (*where.parameters, FEW))
+    return bool(rows[0][0] < FEW)
+
+
+async def _count(fetch: Fetch, counts: CountCache, query: Query, conjuncts: list[Expression]) -> int:
+    if not conjuncts:
+        return await _kept_count(fetch, query, None)
+    if len(conjuncts) == 1 and _is_state(conjuncts[0]):
+        assert isinstance(conjuncts[0], Comparison)
+        return await _kept_count(fetch, query, str(conjuncts[0].value))
+
+    async def ask() -> int:
+        total = 0
+        for audience in _audiences(query):
+            seekers = [part for part in conjuncts if may_seek(part)][:1]
+            conditions = [condition(part, query.kind, seek=part in seekers) for part in conjuncts]
+            where = _where([_base(query, audience), *conditions])
+            rows = await fetch(f"SELECT count(*) FROM resources WHERE {where.sql}", where.parameters)  # noqa: S608
+            total += rows[0][0]
+        return total
+
+    return await counts.count(query.kind, (query.parent, query.visible_to, query.filters), ask)
+
+
+def _is_state(part: Expression) -> bool:
+    return (
+        isinstance(part, Comparison)
+        and part.attribute == "state"
+        and part.operator == "="
+        and part.type is AttributeType.STRING
+    )
+
+
+async def _kept_count(fetch: Fetch, query: Query, state: str | None) -> int:
+    sql, parameters = "SELECT coalesce(sum(size), 0) FROM counts WHERE kind = ? AND parent = ?", [
+        query.kind,
+        query.parent or "",
+    ]
+    if query.visible_to is not None:
+        sql += " AND audience IN (?, ?)"
+        parameters += [query.visible_to, EVERYONE]
+    if state is not None:
+        sql += " AND state = ?"
+        parameters.append(state)
+    rows = await fetch(sql, parameters)
+    return int(rows[0][0])

@@ -1,0 +1,115 @@
+"""The database file: opening, migrations by PRAGMA user_version, and indexes derived from the declarations."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from importlib import resources
+from pathlib import Path
+from typing import IO
+
+import aiosqlite
+
+from gateway.cimi.filter import AttributeType
+from gateway.cimi.registry import TYPES
+from gateway.errors import GatewayError
+from gateway.store.filter_sql import COLUMNS, operand
+
+UNINDEXED = frozenset({"description", "statusMessage", "key"})
+PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA busy_timeout = 5000",
+    "PRAGMA cache_size = -8000",
+)
+
+
+class StoreError(GatewayError):
+    """The store cannot be opened; the message says why and what to do."""
+
+
+def migrations() -> list[str]:
+    """The numbered SQL files in order; version N is what stands after the first N."""
+    directory = resources.files("gateway.store").joinpath("migrations")
+    names = sorted(entry.name for entry in directory.iterdir() if entry.name.endswith(".sql"))
+    return [directory.joinpath(name).read_text() for name in names]
+
+
+def lock(path: Path) -> IO[bytes]:
+    """Hold the store for this process; a second gateway on the same file is refused."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = path.with_name(path.name + ".lock").open("ab")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        raise StoreError(f"{path} is in use by another gateway; stop it first") from None
+    return handle
+
+
+def migrate(path: Path) -> None:
+    """Bring the file to the newest version, after a backup copy beside it when it holds data of an older one."""
+    steps = migrations()
+    old_umask = os.umask(0o077)
+    try:
+        connection = sqlite3.connect(path, isolation_level=None)
+    except sqlite3.Error as error:
+        raise StoreError(f"{path} cannot be opened: {error}") from None
+    finally:
+        os.umask(old_umask)
+    try:
+        _migrate(connection, path, steps)
+    except sqlite3.Error as error:
+        raise StoreError(f"{path} is no usable store: {error}") from None
+    finally:
+        connection.close()
+    path.chmod(0o600)
+
+
+def _migrate(connection: sqlite3.Connection, path: Path, steps: list[str]) -> None:
+    for pragma in PRAGMAS:
+        connection.execute(pragma)
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(steps):
+        raise StoreError(f"{path} is of version {version}, newer than this gateway's {len(steps)}; upgrade the gateway")
+    if 0 < version < len(steps):
+        _back_up(connection, path.with_name(f"{path.name}.before-{len(steps)}"))
+    for number, script in enumerate(steps[version:], start=version + 1):
+        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+    for statement in indexes():
+        connection.execute(statement)
+
+
+def _back_up(connection: sqlite3.Connection, target: Path) -> None:
+    copy = sqlite3.connect(target)
+    try:
+        connection.backup(copy)
+    finally:
+        copy.close()
+    target.chmod(0o600)
+
+
+def indexes() -> list[str]:
+    """An index for each attribute that $filter compares, beside the columns that have one."""
+    statements = []
+    for declared in TYPES.values():
+        for attribute, kind in declared.filter_types.items():
+            if attribute in COLUMNS or attribute in UNINDEXED or kind is AttributeType.UNKNOWN:
+                continue
+            if declared.singleton or attribute in declared.collections:
+                continue
+            statements.append(
+                f"CREATE INDEX IF NOT EXISTS by_{declared.kind}_{attribute} ON resources "
+                f"({operand(attribute, kind)}, created, path) WHERE kind = '{declared.kind}'"
+            )
+    return statements
+
+
+async def connect(path: Path) -> aiosqlite.Connection:
+    """A connection set up as all of them are."""
+    connection = await aiosqlite.connect(path, isolation_level=None)
+    for pragma in PRAGMAS:
+        await connection.execute(pragma)
+    return connection

@@ -1,0 +1,155 @@
+"""The store: resources in one SQLite file, written by one connection, read beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import aiosqlite
+
+from gateway.errors import GatewayError, NoSpace, Unavailable
+from gateway.store import schema
+from gateway.store.model import Page, Query, Resource
+from gateway.store.pages import CountCache, read_page
+from gateway.store.rows import COLUMNS, from_row
+from gateway.store.transaction import Transaction
+
+READERS = 2
+CACHED = 4096
+
+Changes = dict[str, Resource | None]
+Watcher = Callable[[Changes], None]
+
+
+class Store:
+    """Open it with ``await Store.open(path)``; changes go through ``transaction()``, the only way in."""
+
+    def __init__(self, path: Path, lock: IO[bytes], connections: list[aiosqlite.Connection]) -> None:
+        self.path = path
+        self._lock_file = lock
+        self._writer, *self._readers = connections
+        self._turn = itertools.cycle(self._readers)
+        self._writing = asyncio.Lock()
+        self._cache: OrderedDict[str, Resource] = OrderedDict()
+        self._commits = 0
+        self._counts = CountCache()
+        self._watchers: list[Watcher] = []
+
+    @classmethod
+    async def open(cls, path: Path) -> Store:
+        """Raises StoreError when the file is in use, newer than this program, or no store."""
+        lock = await asyncio.to_thread(schema.lock, path)
+        try:
+            await asyncio.to_thread(schema.migrate, path)
+        except BaseException:
+            lock.close()
+            raise
+        return cls(path, lock, [await schema.connect(path) for _ in range(1 + READERS)])
+
+    async def close(self) -> None:
+        for connection in (self._writer, *self._readers):
+            await connection.close()
+        self._lock_file.close()
+
+    def watch(self, watcher: Watcher) -> None:
+        """Call ``watcher`` after each commit with what changed: path to resource, or to None when deleted."""
+        self._watchers.append(watcher)
+
+    def peek(self, path: str) -> Resource | None:
+        """The resource when it is at hand without asking the disk; None says nothing."""
+        return self._cache.get(path)
+
+    async def get(self, path: str) -> Resource | None:
+        cached = self._cache.get(path)
+        if cached is not None:
+            self._cache.move_to_end(path)
+            return cached
+        commits = self._commits
+        rows = await self.fetch(f"SELECT {COLUMNS} FROM resources WHERE path = ?", (path,))  # noqa: S608
+        if not rows:
+            return None
+        resource = from_row(rows[0])
+        if commits == self._commits:
+            self._remember(resource)
+        return resource
+
+    async def children(self, parent: str, kind: str | None = None) -> tuple[Resource, ...]:
+        """The direct components of a resource, in the order of their creation."""
+        sql, parameters = f"SELECT {COLUMNS} FROM resources WHERE parent = ?", [parent]  # noqa: S608
+        if kind is not None:
+            sql += " AND kind = ?"
+            parameters.append(kind)
+        rows = await self.fetch(sql + " ORDER BY created, path", parameters)
+        return tuple(from_row(row) for row in rows)
+
+    async def page(self, query: Query) -> Page:
+        return await read_page(self.fetch, self._counts, query)
+
+    async def every(self, kind: str) -> tuple[Resource, ...]:
+        """All resources of a kind; for start-up and reconciliation, not for requests."""
+        rows = await self.fetch(
+            f"SELECT {COLUMNS} FROM resources WHERE kind = ? ORDER BY created, path",  # noqa: S608
+            (kind,),
+        )
+        return tuple(from_row(row) for row in rows)
+
+    async def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """Rows of a read, from one of the readers."""
+        try:
+            return list(await next(self._turn).execute_fetchall(sql, parameters))
+        except aiosqlite.OperationalError as error:
+            raise _translated(error) from error
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """All or nothing, one at a time. Raises NoSpace or Unavailable when the disk does not take it."""
+        async with self._writing:
+            transaction = Transaction(self._writer)
+            try:
+                await self._writer.execute("BEGIN IMMEDIATE")
+                yield transaction
+                await self._writer.execute("COMMIT")
+            except BaseException as error:
+                await asyncio.shield(self._roll_back())
+                if isinstance(error, aiosqlite.OperationalError):
+                    raise _translated(error) from error
+                raise
+            self._committed(transaction)
+
+    async def _roll_back(self) -> None:
+        if self._writer.in_transaction:
+            await self._writer.execute("ROLLBACK")
+
+    def _committed(self, transaction: Transaction) -> None:
+        self._commits += 1
+        for path, resource in transaction.changes.items():
+            if resource is None:
+                self._cache.pop(path, None)
+            else:
+                self._remember(resource)
+        for kind in transaction.kinds:
+            self._counts.changed(kind)
+        for watcher in self._watchers:
+            watcher(transaction.changes)
+
+    def _remember(self, resource: Resource) -> None:
+        self._cache[resource.path] = resource
+        self._cache.move_to_end(resource.path)
+        while len(self._cache) > CACHED:
+            self._cache.popitem(last=False)
+
+    async def get_many(self, paths: Iterable[str]) -> dict[str, Resource]:
+        found = {path: await self.get(path) for path in paths}
+        return {path: resource for path, resource in found.items() if resource is not None}
+
+
+def _translated(error: aiosqlite.OperationalError) -> GatewayError:
+    text = str(error)
+    if "full" in text:
+        return NoSpace("the disk of the gateway's store is full; free some space")
+    return Unavailable(f"the gateway's store does not answer: {text}")

@@ -1,0 +1,144 @@
+"""One transaction: what can be changed, and what has been."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import aiosqlite
+
+from gateway.cimi.fields import timestamp
+from gateway.errors import Conflict, NotFound, PreconditionFailed
+from gateway.store.model import Document, Resource
+from gateway.store.rows import COLUMNS, from_row, to_row
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """A job's plan and how far it has come."""
+
+    job: str
+    plan: Document
+    phase: str
+    position: int
+    attempts: int = 0
+    outcome: Document | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A create that was answered before."""
+
+    fingerprint: str
+    resource: str
+    job: str
+
+
+class Transaction:
+    """Made by ``Store.transaction()``; ``changes`` reach the caches only after the commit."""
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
+        self.changes: dict[str, Resource | None] = {}
+        self.kinds: set[str] = set()
+
+    async def get(self, path: str) -> Resource | None:
+        """As this transaction sees it."""
+        rows = await self._fetch(f"SELECT {COLUMNS} FROM resources WHERE path = ?", (path,))  # noqa: S608
+        return from_row(rows[0]) if rows else None
+
+    async def insert(self, resource: Resource) -> Resource:
+        row = to_row(resource)
+        names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
+        try:
+            await self._connection.execute(f"INSERT INTO resources ({names}) VALUES ({marks})", row)  # noqa: S608
+        except aiosqlite.IntegrityError:
+            raise Conflict(f"{resource.path} exists already") from None
+        await self._insert_properties(resource)
+        self._note(resource.path, resource.kind, resource)
+        return resource
+
+    async def update(self, resource: Resource, expected_version: int | None = None) -> Resource:
+        """Write it with the next version. Raises NotFound, or PreconditionFailed when it was changed since."""
+        current = await self.get(resource.path)
+        if current is None:
+            raise NotFound(f"{resource.path} does not exist any more")
+        if expected_version is not None and current.version != expected_version:
+            raise PreconditionFailed(f"{resource.path} was changed meanwhile; read it again")
+        updated = replace(resource, version=current.version + 1)
+        row = to_row(updated)
+        assignments = ", ".join(f"{name} = :{name}" for name in row if name != "path")
+        await self._connection.execute(f"UPDATE resources SET {assignments} WHERE path = :path", row)  # noqa: S608
+        if current.document.get("properties") != updated.document.get("properties"):
+            await self._connection.execute("DELETE FROM properties WHERE path = ?", (updated.path,))
+            await self._insert_properties(updated)
+        self._note(updated.path, updated.kind, updated)
+        return updated
+
+    async def delete(self, path: str) -> None:
+        """Remove it with all its components; a missing one is no error."""
+        rows = await self._fetch("SELECT kind FROM resources WHERE path = ?", (path,))
+        for (child,) in await self._fetch("SELECT path FROM resources WHERE parent = ?", (path,)):
+            await self.delete(child)
+        if rows:
+            await self._connection.execute("DELETE FROM resources WHERE path = ?", (path,))
+            self._note(path, rows[0][0], None)
+
+    async def children(self, parent: str, kind: str) -> tuple[Resource, ...]:
+        rows = await self._fetch(
+            f"SELECT {COLUMNS} FROM resources WHERE parent = ? AND kind = ? ORDER BY created, path",  # noqa: S608
+            (parent, kind),
+        )
+        return tuple(from_row(row) for row in rows)
+
+    # Plans and logs of jobs
+
+    async def write_plan(self, row: PlanRow) -> None:
+        await self._connection.execute(
+            "INSERT OR REPLACE INTO plans (job, plan, phase, position, attempts, outcome) VALUES (?, ?, ?, ?, ?, ?)",
+            (row.job, json.dumps(row.plan), row.phase, row.position, row.attempts, json.dumps(row.outcome)),
+        )
+
+    async def drop_plan(self, job: str) -> None:
+        await self._connection.execute("DELETE FROM plans WHERE job = ?", (job,))
+
+    async def write_log(self, job: str, level: str, step: str, message: str) -> None:
+        await self._connection.execute(
+            "INSERT INTO job_log (job, time, level, step, message) SELECT ?, ?, ?, ?, ? "
+            "WHERE EXISTS (SELECT 1 FROM resources WHERE path = ?)",
+            (job, timestamp(datetime.now(UTC)), level, step, message, job),
+        )
+
+    # Retried creates
+
+    async def remember(self, owner: str, key: str, answered: Answered) -> None:
+        await self._connection.execute(
+            "INSERT OR REPLACE INTO answered (owner, key, fingerprint, resource, job, created) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            (owner, key, answered.fingerprint, answered.resource, answered.job, timestamp(datetime.now(UTC))),
+        )
+
+    async def recall(self, owner: str, key: str) -> Answered | None:
+        rows = await self._fetch(
+            "SELECT fingerprint, resource, job FROM answered WHERE owner = ? AND key = ?", (owner, key)
+        )
+        return Answered(*rows[0]) if rows else None
+
+    async def forget_answered(self, before: datetime) -> None:
+        await self._connection.execute("DELETE FROM answered WHERE created < ?", (timestamp(before),))
+
+    async def _insert_properties(self, resource: Resource) -> None:
+        properties: dict[str, str] = resource.document.get("properties") or {}
+        await self._connection.executemany(
+            "INSERT OR IGNORE INTO properties (kind, key, value, path) VALUES (?, ?, ?, ?)",
+            [(resource.kind, key, value, resource.path) for key, value in properties.items()],
+        )
+
+    def _note(self, path: str, kind: str, resource: Resource | None) -> None:
+        self.changes[path] = resource
+        self.kinds.add(kind)
+
+    async def _fetch(self, sql: str, parameters: tuple[Any, ...]) -> list[Any]:
+        return list(await self._connection.execute_fetchall(sql, parameters))
