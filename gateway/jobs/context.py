@@ -1,0 +1,50 @@
+"""What a running step may use: progress, log, safe points."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from gateway.jobs.plan import Superseded
+
+WRITE_EVERY = 0.25
+"""Seconds between two writes of the progress."""
+
+Log = Callable[[str, str, str], Awaitable[None]]
+
+
+class RunningStep:
+    """The StepContext of one step of one job."""
+
+    def __init__(self, job: str, step: str, stop: asyncio.Event, log: Log, moved: Callable[[float], None]) -> None:
+        self.job = job
+        self.step = step
+        self.message: str | None = None
+        self._stop = stop
+        self._log = log
+        self._moved = moved
+        self._written = 0.0
+
+    def progress(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._written >= WRITE_EVERY or done >= total:
+            self._written = now
+            self._moved(min(1.0, done / total) if total > 0 else 1.0)
+
+    async def log(self, message: str, level: str = "info") -> None:
+        await self._log(level, self.step, message)
+
+    def check(self) -> None:
+        if self._stop.is_set():
+            raise Superseded
+
+    async def wait_stop(self, seconds: float) -> bool:
+        try:
+            await asyncio.wait_for(self._stop.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    def say(self, message: str) -> None:
+        self.message = message

@@ -1,0 +1,188 @@
+"""One run of one job: forward through its steps, or back through their undos, each position on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
+
+from gateway.errors import GatewayError
+from gateway.jobs.context import RunningStep
+from gateway.jobs.crash import AfterStep
+from gateway.jobs.plan import Plan, StepCall, Superseded
+from gateway.jobs.records import in_state
+from gateway.jobs.steps import StepRegistry
+from gateway.store.model import Resource
+from gateway.store.store import Store
+from gateway.store.transaction import PlanRow
+
+log = structlog.get_logger("jobs")
+UNDO_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a job failed: return code (10000 plus the HTTP status) and words for people."""
+
+    code: int
+    message: str
+
+
+class Execution:
+    def __init__(
+        self,
+        job: str,
+        store: Store,
+        steps: StepRegistry,
+        failure: Callable[[BaseException], Failure],
+        after_step: AfterStep | None,
+    ) -> None:
+        self.job = job
+        self.stop = asyncio.Event()
+        self._store = store
+        self._steps = steps
+        self._failure = failure
+        self._after_step = after_step
+        self._message: str | None = None
+        self._writes: set[asyncio.Task[None]] = set()
+
+    async def load(self) -> PlanRow | None:
+        rows = await self._store.fetch(
+            "SELECT job, plan, phase, position, attempts, outcome FROM plans WHERE job = ?", (self.job,)
+        )
+        if not rows:
+            return None
+        job, plan, phase, position, attempts, outcome = rows[0]
+        return PlanRow(job, json.loads(plan), phase, position, attempts, json.loads(outcome))
+
+    async def run(self, plan: Plan, row: PlanRow) -> None:
+        """Forward, and back when a step fails or the job is stopped; then settle and write the end."""
+        if (await self._current()).state == "STOPPING":
+            self.stop.set()
+        if row.phase == "run":
+            row = await self._forward(plan, row)
+        if row.phase == "undo":
+            row = await self._back(plan, row)
+        await self._settle(plan, row)
+        await self._end(plan, row)
+
+    async def _forward(self, plan: Plan, row: PlanRow) -> PlanRow:
+        for position in range(row.position, len(plan.steps)):
+            call = plan.steps[position]
+            try:
+                await self._step(plan, position, call)
+            except Superseded:
+                return await self._write(replace(row, phase="undo", position=position, outcome={"stopped": True}))
+            except Exception as error:
+                failure = self._failure(error)
+                await self._log("error", call.step, failure.message)
+                outcome = {"code": failure.code, "message": failure.message}
+                return await self._write(replace(row, phase="undo", position=position, outcome=outcome))
+            self._after(plan, call, "run")
+            row = await self._write(replace(row, position=position + 1))
+        return await self._write(replace(row, phase="settle"))
+
+    async def _step(self, plan: Plan, position: int, call: StepCall) -> None:
+        if self.stop.is_set():
+            raise Superseded
+        await self._log("info", call.step, "begins")
+        context = RunningStep(
+            self.job, call.step, self.stop, self._log, lambda share: self._moved(plan, position, share)
+        )
+        await self._steps[call.step].run(context, call.arguments)
+        self._message = context.message or self._message
+        self._moved(plan, position, 1.0)
+
+    def _after(self, plan: Plan, call: StepCall, phase: str) -> None:
+        if self._after_step is not None:
+            self._after_step(plan.action, call.step, phase)
+
+    async def _back(self, plan: Plan, row: PlanRow) -> PlanRow:
+        """Undo the interrupted step and all before it, last first."""
+        for position in range(min(row.position, len(plan.steps) - 1), -1, -1):
+            call = plan.steps[position]
+            await self._undo(call)
+            self._after(plan, call, "undo")
+            row = await self._write(replace(row, position=position - 1))
+        return await self._write(replace(row, phase="settle"))
+
+    async def _undo(self, call: StepCall) -> None:
+        """Try for a while: what cannot be undone now is told in the log, and does not stop the rest."""
+        context = RunningStep(self.job, call.step, asyncio.Event(), self._log, lambda _share: None)
+        for attempt in range(1, UNDO_TRIES + 1):
+            try:
+                await self._steps[call.step].undo(context, call.arguments)
+                await self._log("info", call.step, "undone")
+                return
+            except Exception as error:
+                await self._log("error", call.step, f"undo failed: {self._failure(error).message}")
+                await asyncio.sleep(min(2**attempt, 20) if attempt < UNDO_TRIES else 0)
+
+    async def _settle(self, plan: Plan, row: PlanRow) -> None:
+        if plan.settle is None:
+            return
+        context = RunningStep(self.job, plan.settle.step, asyncio.Event(), self._log, lambda _share: None)
+        succeeded = not row.outcome
+        try:
+            arguments = {**plan.settle.arguments, "succeeded": succeeded}
+            await self._steps[plan.settle.step].run(context, arguments)
+        except Exception as error:
+            await self._log("error", plan.settle.step, self._failure(error).message)
+        self._after(plan, plan.settle, "run")
+
+    async def _end(self, plan: Plan, row: PlanRow) -> None:
+        for write in list(self._writes):
+            await write
+        state, attributes = self._outcome(row.outcome)
+        gone = set(plan.drop_on_success if state == "SUCCESS" else plan.drop_on_failure)
+        await self._log("info" if state == "SUCCESS" else "warning", "end", attributes["statusMessage"] or state)
+        async with self._store.transaction() as transaction:
+            job = await transaction.get(self.job)
+            await transaction.drop_plan(self.job)
+            if job is None:
+                return
+            affected = [entry for entry in job.document["affectedResources"] if entry["href"] not in gone]
+            job = in_state(job, state, progress=100, affectedResources=affected, **attributes)
+            await transaction.update(job)
+
+    def _outcome(self, outcome: dict[str, Any] | None) -> tuple[str, dict[str, Any]]:
+        if not outcome:
+            return "SUCCESS", {"returnCode": 0, "statusMessage": self._message}
+        if outcome.get("stopped"):
+            return "STOPPED", {"returnCode": 10409, "statusMessage": "stopped on request; what was done is undone"}
+        return "FAILED", {"returnCode": outcome["code"], "statusMessage": outcome["message"]}
+
+    # What goes to disk
+
+    async def _write(self, row: PlanRow) -> PlanRow:
+        async with self._store.transaction() as transaction:
+            await transaction.write_plan(row)
+        return row
+
+    async def _current(self) -> Resource:
+        job = await self._store.get(self.job)
+        if job is None:
+            raise GatewayError(f"{self.job} has no record")
+        return job
+
+    async def _log(self, level: str, step: str, message: str) -> None:
+        getattr(log, level, log.info)(message, job=self.job, step=step)
+        async with self._store.transaction() as transaction:
+            await transaction.write_log(self.job, level, step, message)
+
+    def _moved(self, plan: Plan, position: int, share: float) -> None:
+        weights = [step.weight for step in plan.steps]
+        done = sum(weights[:position]) + share * weights[position]
+        task = asyncio.ensure_future(self._write_progress(min(99, int(100 * done / sum(weights)))))
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+
+    async def _write_progress(self, progress: int) -> None:
+        async with self._store.transaction() as transaction:
+            job = await transaction.get(self.job)
+            if job is not None and job.state == "RUNNING" and progress > job.document.get("progress", 0):
+                await transaction.update(job.with_document(progress=progress))

@@ -1,0 +1,62 @@
+"""Jobs as resources, and their plans as rows (DSP0263 5.20)."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.cimi.fields import timestamp
+from gateway.cimi.job import FINAL_JOB_STATES
+from gateway.jobs.plan import OnRestart, Plan, StepCall
+from gateway.store.model import Document, Resource
+
+
+def new_job(plan: Plan, state: str) -> Resource:
+    """The Job of a plan, as it is when it is accepted."""
+    now = datetime.now(UTC)
+    document: Document = {
+        "state": state,
+        "targetResource": {"href": plan.target},
+        "affectedResources": references((plan.target, *plan.affected)),
+        "action": plan.action,
+        "progress": 0,
+        "timeOfStatusChange": timestamp(now),
+    }
+    if plan.parent_job:
+        document["parentJob"] = {"href": plan.parent_job}
+    return Resource(
+        path=f"jobs/{uuid.uuid4()}",
+        kind="Job",
+        owner=plan.owner,
+        document=document,
+        created=now,
+        updated=now,
+        internal={"request": plan.request_id},
+    )
+
+
+def references(paths: tuple[str, ...]) -> list[Document]:
+    return [{"href": path} for path in dict.fromkeys(paths)]
+
+
+def in_state(job: Resource, state: str, **attributes: Any) -> Resource:
+    return job.with_document(state=state, timeOfStatusChange=timestamp(datetime.now(UTC)), **attributes)
+
+
+def ended(job: Resource) -> bool:
+    return job.state in FINAL_JOB_STATES
+
+
+def plan_to_document(plan: Plan) -> Document:
+    return asdict(plan)
+
+
+def plan_from_document(document: Document) -> Plan:
+    steps = tuple(StepCall(**step) for step in document["steps"])
+    settle = StepCall(**document["settle"]) if document["settle"] else None
+    names = ("locks", "affected", "drop_on_success", "drop_on_failure")
+    lists = {name: tuple(document[name]) for name in names}
+    rest = {name: document[name] for name in ("action", "target", "owner", "parent_job", "request_id")}
+    return Plan(steps=steps, settle=settle, on_restart=OnRestart(document["on_restart"]), **lists, **rest)

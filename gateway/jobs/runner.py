@@ -1,0 +1,231 @@
+"""Runs jobs: durably, under locks, with undo, and again after a crash (ARCHITECTURE.md, gateway.jobs)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from gateway.errors import Conflict, GatewayError, NotFound
+from gateway.jobs.crash import AfterStep
+from gateway.jobs.execution import Execution, Failure
+from gateway.jobs.locks import ResourceLocks
+from gateway.jobs.plan import OnRestart, Plan
+from gateway.jobs.records import ended, in_state, new_job, plan_from_document, plan_to_document
+from gateway.jobs.steps import StepRegistry
+from gateway.store.model import Query, Resource
+from gateway.store.store import Changes, Store
+from gateway.store.transaction import PlanRow, Transaction
+
+MOST_ATTEMPTS = 5
+"""How often a job is taken up again after crashes before it is given up."""
+
+KEEP_EVERY = 30.0
+log = structlog.get_logger("jobs")
+
+
+class JobRunner:
+    """Jobs are submitted inside the caller's transaction, and run after ``wake()``."""
+
+    def __init__(
+        self,
+        store: Store,
+        steps: StepRegistry,
+        failure: Callable[[BaseException], Failure],
+        *,
+        workers: int = 8,
+        retention: timedelta = timedelta(minutes=1440),
+        after_step: AfterStep | None = None,
+    ) -> None:
+        self._store = store
+        self._steps = steps
+        self._failure = failure
+        self._retention = retention
+        self._after_step = after_step
+        self._workers = asyncio.Semaphore(workers)
+        self._locks = ResourceLocks()
+        self._submitted: list[str] = []
+        self._executions: dict[str, Execution] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._ended: dict[str, list[asyncio.Event]] = {}
+        self._keeper: asyncio.Task[None] | None = None
+        self._draining = False
+        store.watch(self._notice)
+
+    # Submitting
+
+    async def submit(self, transaction: Transaction, plan: Plan) -> str:
+        """Write the Job and its plan; call ``wake`` after the commit. The Job's path."""
+        job = await transaction.insert(new_job(plan, "RUNNING"))
+        await transaction.write_plan(PlanRow(job.path, plan_to_document(plan), "run", 0))
+        if plan.parent_job:
+            await self._nest(transaction, plan.parent_job, job.path)
+        self._submitted.append(job.path)
+        return job.path
+
+    async def _nest(self, transaction: Transaction, parent: str, job: str) -> None:
+        found = await transaction.get(parent)
+        if found is not None:
+            nested = [*found.document.get("nestedJobs", []), {"href": job}]
+            await transaction.update(found.with_document(nestedJobs=nested))
+
+    async def completed(self, transaction: Transaction, plan: Plan, message: str | None = None) -> str:
+        """The Job of a change that this transaction makes by itself."""
+        job = new_job(plan, "SUCCESS").with_document(progress=100, returnCode=0, statusMessage=message)
+        gone = {*plan.drop_on_success}
+        affected = [entry for entry in job.document["affectedResources"] if entry["href"] not in gone]
+        await transaction.insert(job.with_document(affectedResources=affected))
+        return job.path
+
+    def wake(self) -> None:
+        """Start what was submitted since."""
+        waiting, self._submitted = self._submitted, []
+        for path in waiting:
+            self._begin(path)
+
+    def _begin(self, path: str) -> None:
+        if self._draining or path in self._tasks:
+            return
+        execution = Execution(path, self._store, self._steps, self._failure, self._after_step)
+        self._executions[path] = execution
+        task = asyncio.create_task(self._run(execution), name=path)
+        self._tasks[path] = task
+        task.add_done_callback(lambda _task: self._finished(path))
+
+    def _finished(self, path: str) -> None:
+        task = self._tasks.pop(path)
+        self._executions.pop(path, None)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("job broke", job=path, error=repr(task.exception()))
+
+    async def _run(self, execution: Execution) -> None:
+        row = await execution.load()
+        if row is None:
+            return
+        plan = plan_from_document(row.plan)
+        async with self._locks.hold(plan.locks), self._workers:
+            await execution.run(plan, row)
+
+    # Waiting and stopping
+
+    async def wait(self, path: str, seconds: float) -> Resource:
+        """The Job once it has ended, or as it is after ``seconds``."""
+        event = asyncio.Event()
+        self._ended.setdefault(path, []).append(event)
+        try:
+            job = await self._job(path)
+            if not ended(job) and seconds > 0:
+                await asyncio.wait_for(event.wait(), seconds)
+        except TimeoutError:
+            pass
+        finally:
+            self._ended[path].remove(event)
+            if not self._ended[path]:
+                del self._ended[path]
+        return await self._job(path)
+
+    async def _job(self, path: str) -> Resource:
+        job = await self._store.get(path)
+        if job is None:
+            raise NotFound(f"there is no Job {path}")
+        return job
+
+    def _notice(self, changes: Changes) -> None:
+        for path, events in self._ended.items():
+            if path in changes:
+                job = changes[path]
+                if job is None or ended(job):
+                    for event in events:
+                        event.set()
+
+    async def stop(self, path: str, reason: str) -> None:
+        """Ask the job to stop: it undoes what it did at its next safe point. Conflict when it has ended."""
+        async with self._store.transaction() as transaction:
+            job = await transaction.get(path)
+            if job is None:
+                raise NotFound(f"there is no Job {path}")
+            if ended(job):
+                raise Conflict(f"the Job has ended already: {job.state}")
+            if job.state != "STOPPING":
+                await transaction.update(in_state(job, "STOPPING", statusMessage=reason))
+        execution = self._executions.get(path)
+        if execution is not None:
+            execution.stop.set()
+
+    # Start and end of the process
+
+    async def recover(self) -> None:
+        """Take up every job that did not end: before the API opens, without waiting for their end."""
+        rows = await self._store.fetch("SELECT job, plan, phase, position, attempts FROM plans")
+        for job, text, phase, position, attempts in rows:
+            await self._take_up(PlanRow(job, _json(text), phase, position, attempts))
+        self.wake()
+
+    async def _take_up(self, row: PlanRow) -> None:
+        plan = plan_from_document(row.plan)
+        phase = "undo" if plan.on_restart is OnRestart.UNDO and row.phase == "run" else row.phase
+        if row.attempts + 1 >= MOST_ATTEMPTS and phase == "run":
+            phase = "undo"
+        outcome = {"code": 10500, "message": "the gateway was stopped in the middle of it"} if phase == "undo" else None
+        async with self._store.transaction() as transaction:
+            await transaction.write_plan(
+                replace(row, phase=phase, attempts=row.attempts + 1, outcome=await self._outcome(row.job) or outcome)
+            )
+            await transaction.write_log(row.job, "warning", "recovery", f"taken up again after a restart: {phase}")
+        self._submitted.append(row.job)
+
+    async def _outcome(self, job: str) -> dict[str, object] | None:
+        rows = await self._store.fetch("SELECT outcome FROM plans WHERE job = ?", (job,))
+        found: dict[str, object] | None = _json(rows[0][0])
+        return found
+
+    async def start(self) -> None:
+        self._keeper = asyncio.create_task(self._keep(), name="job retention")
+
+    async def _keep(self) -> None:
+        while True:
+            try:
+                await self.expire(datetime.now(UTC) - self._retention)
+            except GatewayError as error:
+                log.warning("old jobs could not be removed", reason=error.message)
+            await asyncio.sleep(KEEP_EVERY)
+
+    async def expire(self, before: datetime) -> None:
+        """Remove the Jobs that ended before this time."""
+        page = await self._store.page(Query("Job", last=200))
+        old = [job.path for job in page.items if ended(job) and job.created < before]
+        if old:
+            async with self._store.transaction() as transaction:
+                for path in old:
+                    await transaction.delete(path)
+                await transaction.forget_answered(before)
+
+    async def drain(self, seconds: float) -> None:
+        """Begin nothing new; interrupt running steps, which the next start takes up again."""
+        self._draining = True
+        if self._keeper is not None:
+            self._keeper.cancel()
+        tasks = list(self._tasks.values())
+        if tasks:
+            _, pending = await asyncio.wait(tasks, timeout=min(seconds, 2.0))
+            for task in pending:
+                task.cancel()
+            if pending:
+                await asyncio.wait(pending, timeout=seconds)
+
+    async def lines(self, path: str, after: int = 0) -> list[tuple[int, str, str, str, str]]:
+        """The job's log after a line: number, time, level, step, message."""
+        rows = await self._store.fetch(
+            "SELECT line, time, level, step, message FROM job_log WHERE job = ? AND line > ? ORDER BY line",
+            (path, after),
+        )
+        return [(row[0], row[1], row[2], row[3], row[4]) for row in rows]
+
+
+def _json(text: str) -> dict[str, object]:
+    found: dict[str, object] = json.loads(text)
+    return found
