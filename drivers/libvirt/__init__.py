@@ -1,0 +1,1 @@
+"""The driver for libvirt: the only part of the program that imports it."""

@@ -56,7 +56,17 @@ def plan_to_document(plan: Plan) -> Document:
 def plan_from_document(document: Document) -> Plan:
     steps = tuple(StepCall(**step) for step in document["steps"])
     settle = StepCall(**document["settle"]) if document["settle"] else None
-    names = ("locks", "affected", "drop_on_success", "drop_on_failure")
-    lists = {name: tuple(document[name]) for name in names}
-    rest = {name: document[name] for name in ("action", "target", "owner", "parent_job", "request_id")}
-    return Plan(steps=steps, settle=settle, on_restart=OnRestart(document["on_restart"]), **lists, **rest)
+    return Plan(
+        action=document["action"],
+        target=document["target"],
+        owner=document["owner"],
+        steps=steps,
+        locks=tuple(document["locks"]),
+        affected=tuple(document["affected"]),
+        drop_on_success=tuple(document["drop_on_success"]),
+        drop_on_failure=tuple(document["drop_on_failure"]),
+        settle=settle,
+        on_restart=OnRestart(document["on_restart"]),
+        parent_job=document["parent_job"],
+        request_id=document["request_id"],
+    )

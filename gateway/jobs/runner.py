@@ -25,6 +25,8 @@ MOST_ATTEMPTS = 5
 """How often a job is taken up again after crashes before it is given up."""
 
 KEEP_EVERY = 30.0
+AGAIN_AFTER = 5.0
+"""Seconds until a job whose position could not be written (full disk) is taken up again."""
 log = structlog.get_logger("jobs")
 
 
@@ -100,7 +102,8 @@ class JobRunner:
         task = self._tasks.pop(path)
         self._executions.pop(path, None)
         if not task.cancelled() and task.exception() is not None:
-            log.error("job broke", job=path, error=repr(task.exception()))
+            log.error("job interrupted, tried again soon", job=path, error=repr(task.exception()))
+            asyncio.get_running_loop().call_later(AGAIN_AFTER, self._begin, path)
 
     async def _run(self, execution: Execution) -> None:
         row = await execution.load()

@@ -1,0 +1,216 @@
+"""The connection to one libvirt: kept up, never used on the event-loop thread, every call with a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import libvirt
+import structlog
+
+from drivers.base import ConnectionState, DriverError, DriverUnavailable
+from drivers.libvirt import event_loop
+from drivers.libvirt.errors import is_connection_lost, translated
+
+T = TypeVar("T")
+log = structlog.get_logger("libvirt")
+
+CALLS_IN_FLIGHT = 4
+"""Per connection: libvirtd serves five requests of a client at once, and keepalive needs one of them."""
+KEEPALIVE_SECONDS = 2
+KEEPALIVE_COUNT = 2
+DEADLINE = 30.0
+LONGEST_BACKOFF = 10.0
+
+
+class Lane(StrEnum):
+    """Connections apart, so that slow work does not hold up quick work."""
+
+    CONTROL = "control"
+    STORAGE = "storage"
+    STREAM = "stream"
+    EVENTS = "events"
+
+
+def refuse_on_loop_thread() -> None:
+    """No libvirt call where an asyncio loop runs: it would stop everything else."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise AssertionError("a libvirt call was made on the event-loop thread")
+
+
+class Connection:
+    """``call`` runs a function with the live virConnect on a worker thread."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self.state = ConnectionState.DOWN
+        self.reason = "not connected yet"
+        self._handles: dict[Lane, libvirt.virConnect] = {}
+        self._permits = {lane: asyncio.Semaphore(CALLS_IN_FLIGHT) for lane in Lane}
+        self._threads = {lane: self._new_threads(lane) for lane in Lane}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._lost = asyncio.Event()
+        self._attempted = asyncio.Event()
+        self._on_state: list[Callable[[ConnectionState, str], None]] = []
+        self.on_connect: Callable[[libvirt.virConnect], None] | None = None
+        """Runs on a worker thread with each new events connection: to register for events."""
+        self.overdue = 0
+        """Calls that overstayed their deadline and still hold a thread."""
+
+    def _new_threads(self, lane: Lane) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(CALLS_IN_FLIGHT, thread_name_prefix=f"libvirt {lane.value}")
+
+    def watch(self, listener: Callable[[ConnectionState, str], None]) -> None:
+        self._on_state.append(listener)
+
+    async def open(self) -> None:
+        """Begin to keep the connection up; returns after the first attempt, whatever its outcome."""
+        await asyncio.to_thread(event_loop.ensure_running)
+        self._loop = asyncio.get_running_loop()
+        self._keeper = asyncio.create_task(self._keep(), name=f"libvirt connection {self.uri}")
+        await self._attempted.wait()
+
+    async def close(self) -> None:
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        await self._drop()
+        for threads in self._threads.values():
+            threads.shutdown(wait=False, cancel_futures=True)
+
+    async def call(
+        self, function: Callable[[libvirt.virConnect], T], *, lane: Lane = Lane.CONTROL, deadline: float = DEADLINE
+    ) -> T:
+        """Run ``function`` with the lane's connection. Raises DriverError; DriverUnavailable past the deadline."""
+        async with self._permits[lane]:
+            handle = self._handles.get(lane)
+            if handle is None:
+                raise DriverUnavailable(f"libvirt at {self.uri} is not connected: {self.reason}")
+            future = asyncio.get_running_loop().run_in_executor(self._threads[lane], self._guarded, function, handle)
+            done, _ = await asyncio.wait({future}, timeout=deadline)
+            if not done:
+                self._abandon(lane, future)
+                raise DriverUnavailable(f"libvirt did not answer within {deadline:g} s")
+            return self._result(future)
+
+    def _abandon(self, lane: Lane, future: asyncio.Future[Any]) -> None:
+        """Leave the stuck thread to its fate, and give the lane fresh ones."""
+        self.overdue += 1
+        future.add_done_callback(self._came_back)
+        self._threads[lane].shutdown(wait=False)
+        self._threads[lane] = self._new_threads(lane)
+        self._lose("a call overstayed its deadline")
+
+    def _came_back(self, future: asyncio.Future[Any]) -> None:
+        self.overdue -= 1
+        future.exception()
+
+    def _guarded(self, function: Callable[[libvirt.virConnect], T], handle: libvirt.virConnect) -> T:
+        refuse_on_loop_thread()
+        return function(handle)
+
+    def _result(self, future: asyncio.Future[T]) -> T:
+        try:
+            return future.result()
+        except libvirt.libvirtError as error:
+            if is_connection_lost(error):
+                self._lose(str(error))
+            raise translated(error) from error
+
+    def _lose(self, reason: str) -> None:
+        if self.state is not ConnectionState.DOWN:
+            self.reason = reason
+            self._lost.set()
+
+    # Keeping it up
+
+    async def _keep(self) -> None:
+        backoff = 0.2
+        while True:
+            self._lost.clear()
+            try:
+                self._set(ConnectionState.CONNECTING, "")
+                await self._connect()
+                backoff = 0.2
+                self._set(ConnectionState.RESYNCING, "")
+                self._set(ConnectionState.UP, "")
+                self._attempted.set()
+                await self._lost.wait()
+            except DriverError as error:
+                self.reason = str(error)
+            self._set(ConnectionState.DOWN, self.reason)
+            await self._drop()
+            self._attempted.set()
+            await asyncio.sleep(backoff * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+            backoff = min(backoff * 2, LONGEST_BACKOFF)
+
+    def _set(self, state: ConnectionState, reason: str) -> None:
+        if state is not self.state:
+            self.state = state
+            log.info("connection", uri=self.uri, state=state.value, reason=reason)
+            for listener in self._on_state:
+                listener(state, reason)
+
+    async def _connect(self) -> None:
+        for lane in Lane:
+            future = asyncio.get_running_loop().run_in_executor(self._threads[lane], self._open_lane, lane)
+            done, _ = await asyncio.wait({future}, timeout=KEEPALIVE_SECONDS * (KEEPALIVE_COUNT + 2))
+            if not done:
+                self._threads[lane].shutdown(wait=False)
+                self._threads[lane] = self._new_threads(lane)
+                future.add_done_callback(lambda late: late.exception())
+                raise DriverUnavailable("libvirt accepts no connection in time")
+            try:
+                self._handles[lane] = future.result()
+            except libvirt.libvirtError as error:
+                raise translated(error) from error
+
+    def _open_lane(self, lane: Lane) -> libvirt.virConnect:
+        handle = libvirt.open(self.uri)
+        try:
+            handle.setKeepAlive(KEEPALIVE_SECONDS, KEEPALIVE_COUNT)
+        except libvirt.libvirtError:
+            # A driver inside our own process (test:///) has no wire to keep alive.
+            log.debug("no keepalive", uri=self.uri)
+        if not self.uri.startswith("test:"):
+            handle.registerCloseCallback(self._closed, None)
+        if lane is Lane.EVENTS and self.on_connect is not None:
+            self.on_connect(handle)
+        return handle
+
+    def _closed(self, _handle: libvirt.virConnect, reason: int, _opaque: object) -> None:
+        """On libvirt's thread: only hand over."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._lose, f"libvirt closed the connection (reason {reason})")
+
+    async def _drop(self) -> None:
+        """Let go of every handle; closing may hang on a frozen libvirtd, so it has a thread of its own."""
+        handles, self._handles = list(self._handles.items()), {}
+        for lane, handle in handles:
+            threading.Thread(target=self._close_handle, args=(lane, handle), daemon=True).start()
+
+    def _close_handle(self, lane: Lane, handle: libvirt.virConnect) -> None:
+        for release in (self._deregister(lane, handle), handle.unregisterCloseCallback, handle.close):
+            try:
+                release()
+            except libvirt.libvirtError as error:
+                log.debug("closing a dead connection", reason=str(error))
+
+    on_disconnect: Callable[[libvirt.virConnect], None] | None = None
+    """Runs on a thread of its own before an events connection is closed: to deregister."""
+
+    def _deregister(self, lane: Lane, handle: libvirt.virConnect) -> Callable[[], None]:
+        def release() -> None:
+            if lane is Lane.EVENTS and self.on_disconnect is not None:
+                self.on_disconnect(handle)
+
+        return release

@@ -1,0 +1,98 @@
+"""A domain as libvirt tells it, read into DomainFacts. Runs on worker threads."""
+
+from __future__ import annotations
+
+import libvirt
+from lxml import etree
+
+from drivers.base import DiskFacts, DomainFacts, InterfaceFacts, Power
+from drivers.libvirt.domain_xml import METADATA
+
+PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
+
+_PAUSED = {
+    libvirt.VIR_DOMAIN_PAUSED_IOERROR: "an I/O error",
+    libvirt.VIR_DOMAIN_PAUSED_WATCHDOG: "its watchdog",
+    libvirt.VIR_DOMAIN_PAUSED_CRASHED: "a guest crash",
+    libvirt.VIR_DOMAIN_PAUSED_POSTCOPY_FAILED: "a failed migration",
+}
+_OFF = {
+    libvirt.VIR_DOMAIN_SHUTOFF_CRASHED: "QEMU ended unexpectedly",
+    libvirt.VIR_DOMAIN_SHUTOFF_FAILED: "the guest could not be started",
+}
+_KEEPS_RUNNING = frozenset(
+    {
+        libvirt.VIR_DOMAIN_PAUSED_DUMP,
+        libvirt.VIR_DOMAIN_PAUSED_SNAPSHOT,
+        libvirt.VIR_DOMAIN_PAUSED_MIGRATION,
+        libvirt.VIR_DOMAIN_PAUSED_STARTING_UP,
+        libvirt.VIR_DOMAIN_PAUSED_SAVE,
+    }
+)
+
+
+def power(domain: libvirt.virDomain) -> tuple[Power, str]:
+    """State and reason. A pause that libvirt itself makes for a moment counts as running."""
+    state, reason = domain.state()
+    if state in (libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_BLOCKED):
+        return Power.RUNNING, ""
+    if state == libvirt.VIR_DOMAIN_PAUSED:
+        if reason in _PAUSED:
+            return Power.CRASHED, f"held by {_PAUSED[reason]}"
+        return (Power.RUNNING if reason in _KEEPS_RUNNING else Power.PAUSED), ""
+    if state == libvirt.VIR_DOMAIN_PMSUSPENDED:
+        return Power.PAUSED, "asleep"
+    if state == libvirt.VIR_DOMAIN_SHUTDOWN:
+        return Power.SHUTTING_DOWN, ""
+    if state == libvirt.VIR_DOMAIN_CRASHED:
+        return Power.CRASHED, "the guest crashed"
+    if domain.hasManagedSaveImage():
+        return Power.SAVED, ""
+    return (Power.CRASHED, _OFF[reason]) if reason in _OFF else (Power.OFF, "")
+
+
+def read(domain: libvirt.virDomain) -> DomainFacts:
+    state, reason = power(domain)
+    root = etree.fromstring(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE), PARSER)
+    owner = root.find(f"metadata/{{{METADATA}}}machine")
+    vcpu = root.find("vcpu")
+    assert vcpu is not None
+    return DomainFacts(
+        uuid=domain.UUIDString(),
+        name=domain.name(),
+        power=state,
+        reason=reason,
+        persistent=bool(domain.isPersistent()),
+        cpus=int(vcpu.get("current") or vcpu.text or 1),
+        memory_kib=int(root.findtext("currentMemory") or root.findtext("memory") or 0),
+        disks=tuple(_disk(element) for element in root.iterfind("devices/disk")),
+        interfaces=tuple(_interface(element) for element in root.iterfind("devices/interface")),
+        machine=owner.get("path") if owner is not None else None,
+        owner=owner.get("owner") if owner is not None else None,
+        title=root.findtext("title") or "",
+    )
+
+
+def _attribute(element: etree._Element, path: str, name: str) -> str:
+    found = element.find(path)
+    return (found.get(name) or "") if found is not None else ""
+
+
+def _disk(element: etree._Element) -> DiskFacts:
+    source = element.find("source")
+    return DiskFacts(
+        target=_attribute(element, "target", "dev"),
+        source=(source.get("file") or source.get("dev") or "") if source is not None else "",
+        format=_attribute(element, "driver", "type"),
+        cdrom=element.get("device") == "cdrom",
+    )
+
+
+def _interface(element: etree._Element) -> InterfaceFacts:
+    mtu = _attribute(element, "mtu", "size")
+    return InterfaceFacts(
+        mac=_attribute(element, "mac", "address"),
+        network=_attribute(element, "source", "network"),
+        link_up=_attribute(element, "link", "state") != "down",
+        mtu=int(mtu) if mtu else None,
+    )

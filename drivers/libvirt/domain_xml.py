@@ -1,0 +1,129 @@
+"""Domain definitions, built from elements only; user text goes in as text and attribute values alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lxml import etree
+
+from drivers.base import DiskSpec, DomainSpec, InterfaceSpec
+
+METADATA = "http://cimi-gateway.org/ns/libvirt/1"
+"""Namespace of our element in a domain's <metadata>; what lacks it is foreign."""
+
+SPARE_PORTS = 6
+"""PCIe root ports kept free for hot-plug; they cannot be added to a running guest."""
+MOST_CPUS = 16
+MACHINES = {"x86_64": "q35", "aarch64": "virt"}
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """What the host decides: type, paths of volumes, where the console is logged."""
+
+    domain_type: str
+    host_cpus: int
+    console_log: str
+    paths: dict[tuple[str, str], str]
+    """(pool, volume) to path."""
+
+
+def domain_name(uuid: str) -> str:
+    return f"cimi-{uuid}"
+
+
+def child(parent: etree._Element, name: str, text: str | None = None, /, **attributes: str) -> etree._Element:
+    element = etree.SubElement(parent, name, {key.rstrip("_"): value for key, value in attributes.items()})
+    element.text = text
+    return element
+
+
+def one_line(text: str) -> str:
+    """A title must be one line."""
+    return " ".join(text.split()) or "-"
+
+
+def domain_xml(spec: DomainSpec, placement: Placement) -> str:
+    domain = etree.Element("domain", type=placement.domain_type)
+    child(domain, "name", domain_name(spec.uuid))
+    child(domain, "uuid", spec.uuid)
+    child(domain, "title", one_line(spec.title))
+    if spec.description:
+        child(domain, "description", spec.description)
+    metadata = child(domain, "metadata")
+    metadata.append(ownership(spec.machine, spec.owner))
+    child(domain, "memory", str(spec.memory_kib), unit="KiB")
+    child(domain, "currentMemory", str(spec.memory_kib), unit="KiB")
+    ceiling = max(spec.cpus, min(MOST_CPUS, max(4, 2 * spec.cpus), max(placement.host_cpus, 1)))
+    child(domain, "vcpu", str(ceiling), placement="static", current=str(spec.cpus))
+    _firmware(domain, spec)
+    features = child(domain, "features")
+    child(features, "acpi")
+    if spec.arch == "x86_64":
+        child(features, "apic")
+    if placement.domain_type == "kvm":
+        child(domain, "cpu", mode="host-model")
+    child(domain, "clock", offset="utc")
+    for event, action in (("on_poweroff", "destroy"), ("on_reboot", "restart"), ("on_crash", "destroy")):
+        child(domain, event, action)
+    _devices(domain, spec, placement)
+    return etree.tostring(domain, encoding="unicode")
+
+
+def ownership(machine: str, owner: str) -> etree._Element:
+    """Our element: the CIMI path and the owner, so that the store can be rebuilt from libvirt."""
+    element = etree.Element(f"{{{METADATA}}}machine", nsmap={"cimi": METADATA})
+    element.set("path", machine)
+    element.set("owner", owner)
+    return element
+
+
+def _firmware(domain: etree._Element, spec: DomainSpec) -> None:
+    os = child(domain, "os")
+    if spec.uefi:
+        os.set("firmware", "efi")
+    child(os, "type", "hvm", arch=spec.arch, machine=MACHINES.get(spec.arch, "virt"))
+
+
+def _devices(domain: etree._Element, spec: DomainSpec, placement: Placement) -> None:
+    devices = child(domain, "devices")
+    for disk in spec.disks:
+        _disk(devices, disk, placement)
+    child(devices, "controller", type="scsi", model="virtio-scsi")
+    child(devices, "controller", type="pci", model="pcie-root")
+    for _ in range(SPARE_PORTS + len(spec.disks) + len(spec.interfaces)):
+        child(devices, "controller", type="pci", model="pcie-root-port")
+    for interface in spec.interfaces:
+        _interface(devices, interface)
+    serial = child(devices, "serial", type="pty")
+    child(serial, "log", file=placement.console_log, append="on")
+    child(serial, "target", port="0")
+    channel = child(devices, "channel", type="unix")
+    child(channel, "target", type="virtio", name="org.qemu.guest_agent.0")
+    rng = child(devices, "rng", model="virtio")
+    child(rng, "backend", "/dev/urandom", model="random")
+    child(devices, "memballoon", model="virtio")
+
+
+def _disk(devices: etree._Element, disk: DiskSpec, placement: Placement) -> None:
+    path = placement.paths[(disk.pool, disk.volume)]
+    kind = "block" if path.startswith("/dev/") else "file"
+    element = child(devices, "disk", type=kind, device="cdrom" if disk.cdrom else "disk")
+    child(element, "driver", name="qemu", type=disk.format)
+    child(element, "source", **{"dev" if kind == "block" else "file": path})
+    bus = "sata" if disk.cdrom else {"vd": "virtio", "sd": "scsi", "hd": "sata"}.get(disk.target[:2], "virtio")
+    child(element, "target", dev=disk.target, bus=bus)
+    if disk.read_only:
+        child(element, "readonly")
+    if disk.boot_order is not None:
+        child(element, "boot", order=str(disk.boot_order))
+
+
+def _interface(devices: etree._Element, interface: InterfaceSpec) -> None:
+    element = child(devices, "interface", type="network")
+    child(element, "mac", address=interface.mac)
+    child(element, "source", network=interface.network)
+    child(element, "model", type="virtio")
+    if interface.mtu is not None:
+        child(element, "mtu", size=str(interface.mtu))
+    child(element, "link", state="up" if interface.link_up else "down")

@@ -1,0 +1,60 @@
+"""libvirt's error codes as the gateway's typed errors: the one table."""
+
+from __future__ import annotations
+
+import libvirt
+
+from drivers.base import (
+    DriverBusy,
+    DriverConflict,
+    DriverError,
+    DriverFailed,
+    DriverInvalid,
+    DriverNoSpace,
+    DriverNotFound,
+    DriverUnavailable,
+    DriverUnsupported,
+)
+
+TYPES: dict[int, type[DriverError]] = {
+    libvirt.VIR_ERR_NO_DOMAIN: DriverNotFound,
+    libvirt.VIR_ERR_NO_NETWORK: DriverNotFound,
+    libvirt.VIR_ERR_NO_STORAGE_POOL: DriverNotFound,
+    libvirt.VIR_ERR_NO_STORAGE_VOL: DriverNotFound,
+    libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT: DriverNotFound,
+    libvirt.VIR_ERR_OPERATION_INVALID: DriverConflict,
+    libvirt.VIR_ERR_DOM_EXIST: DriverConflict,
+    libvirt.VIR_ERR_STORAGE_VOL_EXIST: DriverConflict,
+    libvirt.VIR_ERR_OPERATION_TIMEOUT: DriverBusy,
+    libvirt.VIR_ERR_RESOURCE_BUSY: DriverBusy,
+    libvirt.VIR_ERR_NO_SUPPORT: DriverUnsupported,
+    libvirt.VIR_ERR_OPERATION_UNSUPPORTED: DriverUnsupported,
+    libvirt.VIR_ERR_CONFIG_UNSUPPORTED: DriverUnsupported,
+    libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED: DriverUnsupported,
+    libvirt.VIR_ERR_INVALID_ARG: DriverInvalid,
+    libvirt.VIR_ERR_NO_CONNECT: DriverUnavailable,
+    libvirt.VIR_ERR_AGENT_UNRESPONSIVE: DriverUnavailable,
+}
+CONNECTION_DOMAINS = frozenset({libvirt.VIR_FROM_RPC, libvirt.VIR_FROM_REMOTE})
+CONNECTION_CODES = frozenset({libvirt.VIR_ERR_INTERNAL_ERROR, libvirt.VIR_ERR_SYSTEM_ERROR, libvirt.VIR_ERR_RPC})
+
+
+def is_connection_lost(error: libvirt.libvirtError) -> bool:
+    return error.get_error_domain() in CONNECTION_DOMAINS and error.get_error_code() in CONNECTION_CODES
+
+
+def is_pool_busy(error: libvirt.libvirtError) -> bool:
+    """The pool has asynchronous jobs running: libvirt has no code of its own for that."""
+    return error.get_error_code() == libvirt.VIR_ERR_INTERNAL_ERROR and "asynchronous jobs" in str(error)
+
+
+def translated(error: libvirt.libvirtError) -> DriverError:
+    """The typed error, with libvirt's own words."""
+    text = error.get_error_message() or str(error)
+    if is_connection_lost(error):
+        return DriverUnavailable(f"libvirt does not answer: {text}")
+    if "No space left on device" in text:
+        return DriverNoSpace(f"the pool is full: {text}")
+    if is_pool_busy(error):
+        return DriverBusy(f"the pool is busy: {text}")
+    return TYPES.get(error.get_error_code(), DriverFailed)(text)

@@ -1,0 +1,34 @@
+"""libvirt's own event loop, in one thread for the whole process.
+
+It carries events and keepalive of all connections, and goes on even while the asyncio loop is busy.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import libvirt
+
+_lock = threading.Lock()
+_thread: threading.Thread | None = None
+
+
+def ensure_running() -> None:
+    """Start the thread once; must happen before the first connection is opened."""
+    global _thread
+    with _lock:
+        if _thread is None:
+            # The exceptions carry libvirt's messages; its own copy on standard error would be noise.
+            libvirt.registerErrorHandler(lambda _context, _error: None, None)
+            libvirt.virEventRegisterDefaultImpl()
+            _thread = threading.Thread(target=_run, name="libvirt events", daemon=True)
+            _thread.start()
+
+
+def alive() -> bool:
+    return _thread is not None and _thread.is_alive()
+
+
+def _run() -> None:
+    while True:
+        libvirt.virEventRunDefaultImpl()

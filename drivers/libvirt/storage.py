@@ -1,0 +1,225 @@
+"""Volumes in libvirt's storage pools. Formats are always said, never probed."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from typing import TypeVar
+
+import libvirt
+from lxml import etree
+
+from drivers.base import DriverBusy, DriverConflict, DriverInvalid, DriverNotFound, PoolFacts, Progress, VolumeFacts
+from drivers.libvirt.connection import Connection, Lane
+from drivers.libvirt.domain_xml import child
+
+T = TypeVar("T")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+FILE_POOLS = frozenset({"dir", "fs", "netfs"})
+TRIES = 20
+STORAGE_DEADLINE = 3600.0
+
+
+def volume_xml(name: str, format: str, capacity: int, backing: tuple[str, str] | None = None, size: int = 0) -> str:
+    """``backing`` is path and format of the volume below; ``size`` the bytes to allocate at once."""
+    volume = etree.Element("volume")
+    child(volume, "name", name)
+    child(volume, "capacity", str(capacity), unit="bytes")
+    child(volume, "allocation", str(size), unit="bytes")
+    target = child(volume, "target")
+    child(target, "format", type=format)
+    if backing is not None:
+        store = child(volume, "backingStore")
+        child(store, "path", backing[0])
+        child(store, "format", type=backing[1])
+    return etree.tostring(volume, encoding="unicode")
+
+
+def checked_name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise DriverInvalid(f"{name[:80]!r} is no name for a volume: letters, digits, dot, underline and dash only")
+    return name
+
+
+class Storage:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def _in_pool(self, pool: str, work: Callable[[libvirt.virStoragePool], T], lane: Lane = Lane.STORAGE) -> T:
+        """Work in a pool; when another client refreshes it, wait and try again, a bounded number of times."""
+        for attempt in range(TRIES):
+            try:
+                return await self._connection.call(
+                    lambda handle: work(handle.storagePoolLookupByName(pool)), lane=lane, deadline=STORAGE_DEADLINE
+                )
+            except DriverBusy:
+                if attempt == TRIES - 1:
+                    raise
+                await asyncio.sleep(0.05 * (attempt + 1))
+        raise AssertionError("unreachable")
+
+    async def pools(self) -> tuple[PoolFacts, ...]:
+        return await self._connection.call(lambda handle: tuple(_pool(pool) for pool in handle.listAllStoragePools()))
+
+    async def pool(self, name: str) -> PoolFacts:
+        return await self._in_pool(name, _pool, Lane.CONTROL)
+
+    async def volume(self, pool: str, name: str) -> VolumeFacts:
+        return await self._in_pool(pool, lambda found: _volume(pool, _lookup(found, name)))
+
+    async def volumes(self, pool: str) -> tuple[VolumeFacts, ...]:
+        return await self._in_pool(
+            pool, lambda found: tuple(_volume(pool, volume) for volume in found.listAllVolumes())
+        )
+
+    async def create(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
+        return await self._create(pool, volume_xml(checked_name(name), format, capacity), name)
+
+    async def overlay(self, pool: str, name: str, base: str, capacity: int) -> VolumeFacts:
+        below = await self.volume(pool, base)
+        size = max(capacity, below.capacity)
+        xml = volume_xml(checked_name(name), "qcow2", size, (below.path, below.format))
+        return await self._create(pool, xml, name)
+
+    async def _create(self, pool: str, xml: str, name: str) -> VolumeFacts:
+        """Make it, or take the one of this name that an interrupted run made."""
+        try:
+            return await self._in_pool(pool, lambda found: _volume(pool, found.createXML(xml, 0)))
+        except DriverConflict:
+            return await self.volume(pool, name)
+
+    async def clone(
+        self, pool: str, name: str, base: str, format: str, capacity: int, progress: Progress
+    ) -> VolumeFacts:
+        below = await self.volume(pool, base)
+        await self.delete(pool, name)
+        xml = volume_xml(checked_name(name), format, max(capacity, below.capacity))
+
+        def work(found: libvirt.virStoragePool) -> None:
+            volume = found.createXMLFrom(xml, _lookup(found, base), 0)
+            if capacity > volume.info()[1]:
+                volume.resize(capacity)
+
+        cloning = asyncio.ensure_future(self._in_pool(pool, work))
+        try:
+            while not (await asyncio.wait({cloning}, timeout=0.5))[0]:
+                await self._report(pool, name, below.allocation, progress)
+            cloning.result()
+        except BaseException:
+            await asyncio.gather(cloning, return_exceptions=True)
+            await asyncio.shield(self.delete(pool, name))
+            raise
+        return await self.volume(pool, name)
+
+    async def _report(self, pool: str, name: str, total: int, progress: Progress) -> None:
+        try:
+            made = await self._in_pool(pool, lambda found: _volume(pool, _lookup(found, name)), Lane.CONTROL)
+        except (DriverNotFound, DriverConflict, DriverBusy):
+            return
+        progress(min(made.allocation, total), max(total, 1))
+
+    async def upload(
+        self, pool: str, name: str, format: str, size: int, data: AsyncIterator[bytes], progress: Progress
+    ) -> VolumeFacts:
+        """Bytes through a stream of a connection apart; the pieces wait for libvirt, so memory stays flat."""
+        await self.delete(pool, name)
+        await self._create(pool, volume_xml(checked_name(name), "raw", size), name)
+        try:
+            stream = await self._connection.call(
+                lambda handle: _begin_upload(handle, pool, name, size), lane=Lane.STREAM
+            )
+            await self._send(stream, data, size, progress)
+            await self._refresh(pool)
+            return await self.volume(pool, name)
+        except BaseException:
+            await asyncio.shield(self.delete(pool, name))
+            raise
+
+    async def _send(
+        self, stream: libvirt.virStream, data: AsyncIterator[bytes], size: int, progress: Progress
+    ) -> None:
+        sent = 0
+        try:
+            async for piece in data:
+                await self._connection.call(lambda _handle, piece=piece: _send_all(stream, piece), lane=Lane.STREAM)  # type: ignore[misc]
+                sent += len(piece)
+                progress(sent, size)
+            if sent != size:
+                raise DriverInvalid(f"{sent} bytes came where {size} were announced")
+            await self._connection.call(lambda _handle: stream.finish(), lane=Lane.STREAM, deadline=300.0)
+        except BaseException:
+            await asyncio.shield(self._connection.call(lambda _handle: _abort(stream), lane=Lane.STREAM))
+            raise
+
+    async def _refresh(self, pool: str) -> None:
+        await self._in_pool(pool, lambda found: found.refresh(0))
+
+    async def delete(self, pool: str, name: str) -> None:
+        def work(found: libvirt.virStoragePool) -> None:
+            _lookup(found, name).delete(0)
+
+        try:
+            await self._in_pool(pool, work)
+        except DriverNotFound:
+            return
+
+    def can_overlay(self, pool: PoolFacts) -> bool:
+        return pool.kind in FILE_POOLS
+
+
+def _lookup(pool: libvirt.virStoragePool, name: str) -> libvirt.virStorageVol:
+    """By name; a volume made behind libvirt's back shows after a refresh."""
+    try:
+        return pool.storageVolLookupByName(name)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_VOL:
+            raise
+        return _after_refresh(pool, name)
+
+
+def _after_refresh(pool: libvirt.virStoragePool, name: str) -> libvirt.virStorageVol:
+    pool.refresh(0)
+    return pool.storageVolLookupByName(name)
+
+
+def _pool(pool: libvirt.virStoragePool) -> PoolFacts:
+    root = etree.fromstring(pool.XMLDesc(0))
+    _state, capacity, _allocation, available = pool.info()
+    kind = str(root.get("type"))
+    path = root.findtext("target/path") if kind in FILE_POOLS else None
+    return PoolFacts(pool.name(), kind, bool(pool.isActive()), capacity, available, path)
+
+
+def _volume(pool: str, volume: libvirt.virStorageVol) -> VolumeFacts:
+    root = etree.fromstring(volume.XMLDesc(0))
+    _kind, capacity, allocation = volume.info()
+    found = root.find("target/format")
+    return VolumeFacts(
+        pool=pool,
+        name=volume.name(),
+        path=volume.path(),
+        format=str(found.get("type")) if found is not None else "raw",
+        capacity=capacity,
+        allocation=allocation,
+        backing=root.findtext("backingStore/path"),
+    )
+
+
+def _begin_upload(handle: libvirt.virConnect, pool: str, name: str, size: int) -> libvirt.virStream:
+    volume = handle.storagePoolLookupByName(pool).storageVolLookupByName(name)
+    stream = handle.newStream(0)
+    volume.upload(stream, 0, size, 0)
+    return stream
+
+
+def _send_all(stream: libvirt.virStream, piece: bytes) -> None:
+    while piece:
+        piece = piece[stream.send(piece) :]
+
+
+def _abort(stream: libvirt.virStream) -> None:
+    try:
+        stream.abort()
+    except libvirt.libvirtError:
+        return
