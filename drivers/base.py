@@ -327,8 +327,10 @@ class Driver(Protocol):
         """An empty volume of this capacity in bytes."""
         ...
 
-    async def overlay_volume(self, pool: str, name: str, base: str, capacity: int) -> VolumeFacts:
-        """A qcow2 volume on top of ``base`` of the same pool, at least as large as it."""
+    async def overlay_volume(
+        self, pool: str, name: str, base: str, base_format: str, capacity: int
+    ) -> VolumeFacts:
+        """A qcow2 volume on top of ``base`` of the same pool and of this format, at least as large as it."""
         ...
 
     async def clone_volume(

@@ -111,7 +111,8 @@ def _disk(devices: etree._Element, disk: DiskSpec, placement: Placement) -> None
     element = child(devices, "disk", type=kind, device="cdrom" if disk.cdrom else "disk")
     child(element, "driver", name="qemu", type=disk.format)
     child(element, "source", **{"dev" if kind == "block" else "file": path})
-    bus = "sata" if disk.cdrom else {"vd": "virtio", "sd": "scsi", "hd": "sata"}.get(disk.target[:2], "virtio")
+    # A cloud kernel drives virtio-scsi, and often no SATA.
+    bus = "scsi" if disk.cdrom else {"vd": "virtio", "sd": "scsi", "hd": "sata"}.get(disk.target[:2], "virtio")
     child(element, "target", dev=disk.target, bus=bus)
     if disk.read_only:
         child(element, "readonly")

@@ -25,7 +25,7 @@ def undefine_flags(test_driver: bool) -> int:
     flags = int(libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA)
     if test_driver:
         return flags
-    return flags | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+    return flags | int(libvirt.VIR_DOMAIN_UNDEFINE_NVRAM | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA)
 
 
 class Domains:
@@ -46,7 +46,9 @@ class Domains:
     async def read(self, uuid: str) -> DomainFacts:
         return await self._with(uuid, domain_facts.read, Lane.EVENTS)
 
-    async def define(self, spec: DomainSpec, host: HostFacts, console_log: str, paths: dict[tuple[str, str], str]) -> None:
+    async def define(
+        self, spec: DomainSpec, host: HostFacts, console_log: str, paths: dict[tuple[str, str], str]
+    ) -> None:
         xml = domain_xml(spec, Placement(host.domain_type, host.cpus, console_log, paths))
         flags = 0 if self._test_driver else libvirt.VIR_DOMAIN_DEFINE_VALIDATE
         await self._connection.call(lambda handle: handle.defineXMLFlags(xml, flags))

@@ -208,8 +208,10 @@ class LibvirtDriver:
     async def create_volume(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
         return await self._storage.create(pool, name, format, capacity)
 
-    async def overlay_volume(self, pool: str, name: str, base: str, capacity: int) -> VolumeFacts:
-        return await self._storage.overlay(pool, name, base, capacity)
+    async def overlay_volume(
+        self, pool: str, name: str, base: str, base_format: str, capacity: int
+    ) -> VolumeFacts:
+        return await self._storage.overlay(pool, name, base, base_format, capacity)
 
     async def clone_volume(
         self, pool: str, name: str, base: str, format: str, capacity: int, progress: Progress

@@ -76,10 +76,10 @@ class Storage:
     async def create(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
         return await self._create(pool, volume_xml(checked_name(name), format, capacity), name)
 
-    async def overlay(self, pool: str, name: str, base: str, capacity: int) -> VolumeFacts:
+    async def overlay(self, pool: str, name: str, base: str, base_format: str, capacity: int) -> VolumeFacts:
         below = await self.volume(pool, base)
         size = max(capacity, below.capacity)
-        xml = volume_xml(checked_name(name), "qcow2", size, (below.path, below.format))
+        xml = volume_xml(checked_name(name), "qcow2", size, (below.path, base_format))
         return await self._create(pool, xml, name)
 
     async def _create(self, pool: str, xml: str, name: str) -> VolumeFacts:

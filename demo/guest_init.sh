@@ -1,0 +1,58 @@
+#!/bin/sh
+# The guest's only init: modules, network, seed, power button, a shell on the serial console.
+/bin/busybox mkdir -p /bin /sbin
+/bin/busybox --install -s /bin
+export PATH=/bin:/sbin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+exec >/dev/ttyS0 2>&1 </dev/ttyS0
+
+for module in /lib/modules/*; do
+    case $module in
+    *.xz) unxz -c "$module" >/tmp/module.ko; insmod /tmp/module.ko 2>/dev/null ;;
+    *) insmod "$module" 2>/dev/null ;;
+    esac
+done
+
+printf '#!/bin/sh\nsync\npoweroff -f\n' >/etc/acpi/PWRF/00000080
+chmod +x /etc/acpi/PWRF/00000080
+i=0
+while [ ! -e /dev/input/event0 ] && [ $i -lt 20 ]; do sleep 0.1; i=$((i + 1)); done
+acpid -c /etc/acpi -l /dev/null -p /run/acpid.pid
+
+printf '#!/bin/sh\n[ -n "$ip" ] && ifconfig $interface $ip netmask ${subnet:-255.255.255.0} && [ -n "$router" ] && route add default gw $router\n[ -n "$ip" ] && echo "ADDRESS $interface $ip"\nexit 0\n' >/bin/dhcp
+chmod +x /bin/dhcp
+ifconfig lo 127.0.0.1
+
+hostname guest
+for disk in /dev/sr0 /dev/sr1; do
+    [ -e $disk ] && mount -t iso9660 -o ro $disk /mnt 2>/dev/null && break
+done
+if [ -e /mnt/meta-data ]; then
+    name=$(sed -n 's/.*"local-hostname": "\([^"]*\)".*/\1/p' /mnt/meta-data)
+    [ -n "$name" ] && hostname "$name"
+    user=$(sed -n 's/.*"name": "\([^"]*\)".*/\1/p' /mnt/vendor-data)
+    [ -n "$user" ] && echo "USER $user"
+    echo "KEYS $(grep -c 'ssh-\|ecdsa-' /mnt/vendor-data)"
+    if [ -e /mnt/cimi/user-data ]; then
+        set -- $(md5sum /mnt/cimi/user-data)
+        echo "USERDATA $1 $(wc -c </mnt/cimi/user-data)"
+    fi
+    read -r first </mnt/user-data
+    case $first in
+    '#!/bin/sh'*) sh /mnt/user-data ;;
+    esac
+fi
+
+for path in /sys/class/net/eth*; do
+    [ -e "$path" ] || continue
+    interface=${path##*/}
+    ifconfig "$interface" up
+    udhcpc -i "$interface" -s /bin/dhcp -t 10 -A 3 -b -q >/dev/null 2>&1 &
+done
+
+echo "READY $(hostname)"
+while true; do
+    setsid sh -i </dev/ttyS0 >/dev/ttyS0 2>&1
+done

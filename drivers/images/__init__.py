@@ -1,0 +1,1 @@
+"""A cautious reader of untrusted disk images; no other program looks at them before it."""
