@@ -4,8 +4,47 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from gateway.errors import Forbidden
+
 
 class Role(StrEnum):
     ADMIN = "admin"
     OPERATOR = "operator"
     VIEWER = "viewer"
+
+
+ADMIN_ONLY = frozenset({Role.ADMIN})
+CHANGERS = frozenset({Role.ADMIN, Role.OPERATOR})
+EVERYBODY = frozenset(Role)
+
+GRANTS: dict[str, frozenset[Role]] = {
+    "read": EVERYBODY,
+    "add": CHANGERS,
+    "edit": CHANGERS,
+    "delete": CHANGERS,
+    "start": CHANGERS,
+    "stop": CHANGERS,
+    "restart": CHANGERS,
+    "pause": CHANGERS,
+    "suspend": CHANGERS,
+    "console": CHANGERS,
+}
+"""Operation to the roles which may do it on what they see and own."""
+
+STRICTER: dict[tuple[str, str], frozenset[Role]] = {
+    ("CloudEntryPoint", "edit"): ADMIN_ONLY,
+    ("MachineConfiguration", "add"): ADMIN_ONLY,
+    ("MachineConfiguration", "edit"): ADMIN_ONLY,
+    ("MachineConfiguration", "delete"): ADMIN_ONLY,
+}
+"""(kind, operation) where fewer may."""
+
+
+def granted(role: Role, kind: str, operation: str) -> bool:
+    return role in STRICTER.get((kind, operation), GRANTS.get(operation, frozenset()))
+
+
+def demand(role: Role, kind: str, operation: str) -> None:
+    """Raises Forbidden when the role may not."""
+    if not granted(role, kind, operation):
+        raise Forbidden(f"the role {role.value} may not {operation} a {kind}")

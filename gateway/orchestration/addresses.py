@@ -1,0 +1,138 @@
+"""The addresses of running guests as Address resources, once they are known (DSP0263 5.19)."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import time
+import uuid
+from datetime import UTC, datetime
+
+from drivers.base import ConnectionState, DriverError, InterfaceAddress
+from gateway.errors import GatewayError
+from gateway.orchestration.machine_plans import uuid_of
+from gateway.orchestration.resources import Room
+from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
+
+EAGER_SECONDS = 90.0
+"""How long after a start the address is looked for every second; later only every LAZY_SECONDS."""
+LAZY_SECONDS = 30.0
+LIVE = frozenset({"STARTED", "PAUSED"})
+
+
+class AddressWatch:
+    def __init__(self, room: Room) -> None:
+        self.room = room
+        self._since: dict[str, float] = {}
+        self._looked: dict[str, float] = {}
+        self._known: dict[str, tuple[InterfaceAddress, ...]] = {}
+        room.store.watch(self._changed)
+
+    def _changed(self, changes: dict[str, Resource | None]) -> None:
+        for path, resource in changes.items():
+            if resource is not None and resource.kind == "Machine":
+                self.look_at(resource)
+            elif resource is None:
+                self._forget(path)
+
+    def look_at(self, machine: Resource) -> None:
+        if machine.state in LIVE and machine.internal.get("job") is None:
+            self._since.setdefault(machine.path, time.monotonic())
+        elif machine.state in ("STOPPED", "ERROR", "SUSPENDED") and machine.path in self._since:
+            self._since[machine.path] = -1.0
+
+    def _forget(self, path: str) -> None:
+        for memory in (self._since, self._looked, self._known):
+            memory.pop(path, None)
+
+    async def run(self) -> None:
+        while True:
+            for path in [path for path in self._since if self._due(path)]:
+                try:
+                    await self._look(path)
+                except (DriverError, GatewayError):
+                    # The address is an attribute that appears later; not knowing it is no fault.
+                    self._looked[path] = time.monotonic()
+            await asyncio.sleep(1.0)
+
+    def _due(self, path: str) -> bool:
+        now, since = time.monotonic(), self._since[path]
+        eager = since >= 0 and now - since < EAGER_SECONDS and not self._known.get(path)
+        return since < 0 or eager or now - self._looked.get(path, -LAZY_SECONDS) >= LAZY_SECONDS
+
+    async def _look(self, path: str) -> None:
+        machine = await self.room.store.get(path)
+        if machine is None:
+            self._forget(path)
+            return
+        found: tuple[InterfaceAddress, ...] = ()
+        live = machine.state in LIVE
+        driver = self.room.driver(machine)
+        if live:
+            if driver.connection is not ConnectionState.UP:
+                return
+            found = await driver.addresses(uuid_of(machine))
+        self._looked[path] = time.monotonic()
+        if self._known.get(path) != found:
+            await self._write(machine, found)
+            self._known[path] = found
+        if not live:
+            self._forget(path)
+
+    async def _write(self, machine: Resource, found: tuple[InterfaceAddress, ...]) -> None:
+        async with self.room.store.transaction() as transaction:
+            for interface in await transaction.children(machine.path, "MachineNetworkInterface"):
+                mac = interface.document.get("macAddress")
+                wanted = {
+                    _id(machine, address): _document(address, interface) for address in found if address.mac == mac
+                }
+                await _bring(transaction, interface, wanted)
+
+
+def _id(machine: Resource, address: InterfaceAddress) -> str:
+    return str(uuid.uuid5(uuid.UUID(uuid_of(machine)), f"{address.mac} {address.ip}"))
+
+
+def _document(address: InterfaceAddress, interface: Resource) -> Document:
+    network = ipaddress.ip_interface(f"{address.ip}/{address.prefix or 32}")
+    document = {
+        "ip": address.ip,
+        "hostname": address.hostname,
+        "allocation": "dynamic",
+        "protocol": f"IPv{network.version}",
+        "mask": str(network.netmask),
+        "network": interface.document.get("network"),
+        "resource": {"href": interface.path},
+    }
+    return {name: value for name, value in document.items() if value is not None}
+
+
+async def _bring(transaction: Transaction, interface: Resource, wanted: dict[str, Document]) -> None:
+    """Make the Addresses and their links that are missing, remove those which are no more."""
+    now = datetime.now(UTC)
+    linked = {
+        entry.path.rpartition("/")[2]: entry
+        for entry in await transaction.children(interface.path, "MachineNetworkInterfaceAddress")
+    }
+    for name, entry in linked.items():
+        if name not in wanted:
+            await transaction.delete(entry.path)
+            await transaction.delete(f"addresses/{name}")
+    for name, document in wanted.items():
+        if name in linked:
+            continue
+        path = f"addresses/{name}"
+        if await transaction.get(path) is None:
+            await transaction.insert(Resource(path, "Address", interface.owner, document, now, now))
+        await transaction.insert(
+            Resource(
+                f"{interface.path}/addresses/{name}",
+                "MachineNetworkInterfaceAddress",
+                interface.owner,
+                {"address": {"href": path}},
+                now,
+                now,
+                parent=interface.path,
+            )
+        )

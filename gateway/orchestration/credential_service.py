@@ -1,0 +1,65 @@
+"""Credentials and their templates: passwords are kept as crypt hashes, and never shown (DSP0263 5.15)."""
+
+from __future__ import annotations
+
+import asyncio
+
+from drivers.passwords import sha512_crypt
+from gateway.orchestration.machine_create import check_credential, merged
+from gateway.orchestration.references import resolve
+from gateway.orchestration.resources import ResourceService, new_resource
+from gateway.orchestration.service import Caller
+from gateway.store.model import Document, Resource
+
+LONGEST_PASSWORD = 256
+
+
+async def without_password(document: Document) -> tuple[Document, Document]:
+    """The document as it may be kept and shown, and the hash apart."""
+    shown = {name: value for name, value in document.items() if name != "password"}
+    password = document.get("password")
+    if not password:
+        return shown, {}
+    return shown, {"password_hash": await asyncio.to_thread(sha512_crypt, password[:LONGEST_PASSWORD])}
+
+
+class CredentialTemplateService(ResourceService):
+    kind = "CredentialTemplate"
+
+    async def make(self, caller: Caller, document: Document) -> Resource:
+        shown, secret = await without_password(document)
+        return new_resource(self.kind, caller.user, shown, **secret)
+
+    async def change(
+        self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
+    ) -> Resource:
+        """A password that is not sent again stays: nobody can read it back to send it."""
+        shown, secret = await without_password(document)
+        changed = await super().change(caller, resource, shown, selected)
+        return changed.with_internal(**secret)
+
+
+class CredentialService(CredentialTemplateService):
+    kind = "Credential"
+
+    async def make(self, caller: Caller, document: Document) -> Resource:
+        given = document["credentialTemplate"]
+        where = "credentialTemplate"
+        known: Document = {}
+        if "href" in given:
+            found = await resolve(self.store, caller, given["href"], ("CredentialTemplate",), where)
+            known = {**found.document, **found.internal}
+        shown, secret = await without_password(merged(known, given))
+        kept = shown.pop("password_hash", None)
+        hashed = secret.get("password_hash") or kept
+        check_credential({**shown, "password": hashed}, where)
+        own = {name: document[name] for name in ("name", "description", "properties") if name in document}
+        return new_resource(self.kind, caller.user, {**own, **shown}, **({"password_hash": hashed} if hashed else {}))
+
+    async def change(
+        self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
+    ) -> Resource:
+        changed = await super().change(caller, resource, document, selected)
+        hashed = changed.internal.get("password_hash")
+        check_credential({**changed.document, "password": hashed}, self.kind)
+        return changed

@@ -1,0 +1,44 @@
+"""Image files that may be imported: only below the configured directories, however they are named."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from gateway.errors import Invalid, NotImplementedHere
+
+WHERE = "imageLocation"
+
+
+def local_file(location: str, directories: tuple[str, ...]) -> Path:
+    """The file a location means. Raises Invalid, naming imageLocation, for every way out of the directories."""
+    path = Path(_path_of(location))
+    if not path.is_absolute() or ".." in path.parts or "\0" in str(path):
+        raise Invalid("must be an absolute path without '..'", WHERE)
+    try:
+        real = path.resolve(strict=True)
+        allowed = any(real.is_relative_to(Path(directory).resolve()) for directory in directories)
+        regular = real.is_file()
+    except (OSError, RuntimeError):
+        allowed, regular = _below(path, directories), False
+    if not allowed:
+        raise Invalid("is not below a directory that images may come from ([images] directories)", WHERE)
+    if not regular:
+        raise Invalid(f"{path.name} is no file that can be read", WHERE)
+    if not os.access(real, os.R_OK):
+        raise Invalid(f"the gateway may not read {path.name}", WHERE)
+    return real
+
+
+def _path_of(location: str) -> str:
+    parts = urlsplit(location)
+    if parts.scheme in ("http", "https"):
+        raise NotImplementedHere(f"{WHERE}: images from URLs are not offered by this gateway yet")
+    if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost"):
+        raise Invalid(f"the scheme {parts.scheme[:20]!r} is not accepted; use file:///path", WHERE)
+    return unquote(parts.path) if parts.scheme else location
+
+
+def _below(path: Path, directories: tuple[str, ...]) -> bool:
+    return any(Path(os.path.normpath(path)).is_relative_to(directory) for directory in directories)

@@ -1,0 +1,287 @@
+"""From a MachineCreate to a checked new Machine: nothing is written, everything is looked at (DSP0263 5.14.2)."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import replace
+from typing import Any
+
+from drivers.base import Driver, HostFacts
+from drivers.passwords import sha512_crypt
+from gateway.errors import Conflict, Invalid, NotImplementedHere, Unavailable
+from gateway.orchestration.driver_errors import translating
+from gateway.orchestration.networks import network_path
+from gateway.orchestration.references import resolve
+from gateway.orchestration.resources import Room, new_resource
+from gateway.orchestration.service import Caller
+from gateway.store.model import Document, Resource
+
+KILOBYTE = 1000
+ARCHES = {"x8664": "x86_64", "x86": "i686", "arm": "aarch64", "power": "ppc64le", "zarchitecture": "s390x"}
+LATER = ("volumes", "volumeTemplates")
+GRAIN = 1024 * 1024
+"""Disk sizes are rounded up to whole MiB, as guests and qcow2 like them."""
+
+
+class MachineCreate:
+    """The checks and decisions of one create."""
+
+    def __init__(self, room: Room, caller: Caller, document: Document) -> None:
+        self.room = room
+        self.caller = caller
+        self.document = document
+        self.seed: Document = {}
+
+    async def make(self) -> tuple[Resource, tuple[Resource, ...]]:
+        """The Machine in CREATING and its disks and interfaces. Raises what the request deserves."""
+        template = await self._template()
+        config = await self._config(template)
+        image = await self._image(template)
+        name, driver = self._host(image)
+        with translating():
+            host = await driver.host()
+        check_size(config, host)
+        arch = _arch(config.get("cpuArch"), host)
+        if image.internal.get("uefi") and not host.uefi:
+            raise Invalid("it boots by UEFI, and this host has no firmware for that", "machineTemplate.machineImage")
+        await self._seed(template)
+        machine = new_resource("Machine", self.caller.user, {})
+        pool = self.room.hypervisors[name].pool
+        disks = _disks(config, image)
+        with translating():
+            pool_facts = await driver.pool(pool)
+        overlay = driver.can_overlay(pool_facts) and image.internal["pool"] == pool
+        needed = sum(disk["bytes"] for disk in disks[:1]) if not overlay else 0
+        if needed > pool_facts.available:
+            raise Conflict(f"the pool {pool} has {pool_facts.available} bytes free; this Machine needs {needed}")
+        interfaces = await self._interfaces(template, name)
+        machine = replace(
+            machine,
+            document=self._document(config, host),
+            internal={
+                "host": name,
+                "pool": pool,
+                "image": image.path,
+                "image_volume": image.internal["volume"],
+                "image_format": image.internal["format"],
+                "overlay": overlay,
+                "disks": disks,
+                "interfaces": interfaces,
+                "arch": arch,
+                "uefi": bool(image.internal.get("uefi")),
+                "initial_state": template.get("initialState", "STARTED"),
+                "seed": self.seed,
+            },
+        )
+        return machine, (*_disk_resources(machine), *_interface_resources(machine))
+
+    def _document(self, config: Document, host: HostFacts) -> Document:
+        own = {name: self.document[name] for name in ("name", "description", "properties") if name in self.document}
+        sizes = {"state": "CREATING", "cpu": config["cpu"], "memory": config["memory"]}
+        return {**own, **sizes, "cpuArch": config.get("cpuArch") or "x86_64", "cpuSpeed": host.cpu_mhz or None}
+
+    # What the template says
+
+    async def _template(self) -> Document:
+        given = self.document["machineTemplate"]
+        template: Document = {}
+        if "href" in given:
+            where = "machineTemplate"
+            found = await resolve(self.room.store, self.caller, given["href"], ("MachineTemplate",), where)
+            template = {**found.document, **found.internal.get("secrets", {})}
+        template = merged(template, given)
+        for name in LATER:
+            if template.get(name):
+                raise NotImplementedHere(f"machineTemplate.{name}: volumes are not offered by this gateway yet")
+        return template
+
+    async def _config(self, template: Document) -> Document:
+        given = template.get("machineConfig")
+        where = "machineTemplate.machineConfig"
+        if given is None:
+            raise Invalid("is missing", where)
+        config: Document = {}
+        if "href" in given:
+            found = await resolve(self.room.store, self.caller, given["href"], ("MachineConfiguration",), where)
+            config = found.document
+        config = merged(config, given)
+        for name in ("cpu", "memory"):
+            if name not in config:
+                raise Invalid("is missing", f"{where}.{name}")
+        for place, disk in enumerate(config.get("disks", [])):
+            if "capacity" not in disk:
+                raise Invalid("is missing", f"{where}.disks.{place}.capacity")
+        return config
+
+    async def _image(self, template: Document) -> Resource:
+        given = template.get("machineImage")
+        where = "machineTemplate.machineImage"
+        if given is None:
+            raise Invalid("is missing", where)
+        if "href" not in given or len(given) > 1:
+            raise NotImplementedHere(f"{where}: images are taken by reference only")
+        image = await resolve(self.room.store, self.caller, given["href"], ("MachineImage",), where)
+        if image.state != "AVAILABLE":
+            raise Conflict(f"{where}: the image is {image.state}, not AVAILABLE")
+        return image
+
+    def _host(self, image: Resource) -> tuple[str, Driver]:
+        name = image.internal["host"]
+        driver = self.room.drivers[name]
+        if driver.connection != "up":
+            raise Unavailable(f"the hypervisor {name} is {driver.connection.value}; try again later")
+        return name, driver
+
+    async def _seed(self, template: Document) -> None:
+        if template.get("userData"):
+            self.seed["user_data"] = template["userData"]
+        credential = template.get("credential")
+        if credential is None:
+            return
+        where = "machineTemplate.credential"
+        known: Document = {}
+        if "href" in credential:
+            kinds = ("Credential", "CredentialTemplate")
+            found = await resolve(self.room.store, self.caller, credential["href"], kinds, where)
+            known = {**found.document, **found.internal}
+        known = merged(known, credential)
+        if credential.get("password"):
+            known["password_hash"] = await asyncio.to_thread(sha512_crypt, credential["password"])
+        hashed = known.get("password_hash") or template.get("password_hash")
+        check_credential({**known, "password": hashed}, where)
+        user = known.get("userName")
+        self.seed.update({"user": user} if user else {})
+        self.seed.update({"password_hash": hashed} if hashed else {})
+        self.seed.update({"keys": [known["key"]]} if known.get("key") else {})
+
+    async def _interfaces(self, template: Document, host: str) -> list[Document]:
+        """One on the hypervisor's network when the template says nothing."""
+        settings = self.room.hypervisors[host]
+        asked = template.get("networkInterfaces") or [{}]
+        found = []
+        for place, interface in enumerate(asked):
+            where = f"machineTemplate.networkInterfaces.{place}"
+            if interface.get("networkPort") or interface.get("addresses"):
+                raise NotImplementedHere(f"{where}: ports and addresses are not offered by this gateway yet")
+            href = interface.get("network", {}).get("href", network_path(settings))
+            await resolve(self.room.store, self.caller, href, ("Network",), f"{where}.network")
+            if href != network_path(settings):
+                raise Invalid(f"the network is not on the hypervisor {host}", f"{where}.network")
+            found.append(
+                {
+                    "mac": _mac(interface.get("macAddress"), f"{where}.macAddress"),
+                    "network": settings.network,
+                    "network_path": href,
+                    "mtu": interface.get("mtu"),
+                    "up": interface.get("state", "Active") == "Active",
+                }
+            )
+        return found
+
+
+def merged(below: Document, above: Document) -> Document:
+    """The referenced document with the overrides beside its href; None erases (DSP0263 4.2.3.1)."""
+    rest = {name: value for name, value in above.items() if name not in ("href", "name", "description", "properties")}
+    kept = {name: value for name, value in below.items() if name not in ("name", "description", "properties")}
+    return {name: value for name, value in {**kept, **rest}.items() if value is not None}
+
+
+def check_credential(credential: Document, where: str) -> None:
+    if not credential.get("key") and not (credential.get("userName") and credential.get("password")):
+        raise Invalid("needs a key, or a userName with a password", where)
+    if "PRIVATE KEY" in credential.get("key", ""):
+        raise Invalid("is a private key; give the public one", f"{where}.key")
+
+
+def check_size(config: Document, host: HostFacts) -> None:
+    if config["cpu"] > host.cpus:
+        raise Invalid(f"the host has {host.cpus} cpus, not {config['cpu']}", "cpu")
+    if config["memory"] > host.memory_kib:
+        raise Invalid(f"the host has {host.memory_kib} KiB of memory, not {config['memory']}", "memory")
+
+
+def _arch(wanted: str | None, host: HostFacts) -> str:
+    if wanted is None:
+        return "x86_64" if "x86_64" in host.arches else host.arches[0]
+    plain = wanted.lower().replace(" ", "").replace("_", "").replace("/", "")
+    arch = ARCHES.get(plain, wanted)
+    if arch not in host.arches:
+        raise Invalid(f"this host runs {', '.join(host.arches)}, not {wanted[:40]}", "cpuArch")
+    return arch
+
+
+def _disks(config: Document, image: Resource) -> list[Document]:
+    """The boot disk at least as large as the image, then the configuration's further disks."""
+    asked = config.get("disks") or []
+    image_bytes = image.internal["virtual_size"]
+    boot = asked[0]["capacity"] * KILOBYTE if asked else image_bytes
+    if boot < image_bytes:
+        needed = -(-image_bytes // KILOBYTE)
+        raise Invalid(f"the image needs {needed} kilobytes", "machineTemplate.machineConfig.disks.0.capacity")
+    disks = [{"target": "vda", "format": "qcow2", "bytes": _whole(boot), "capacity": -(-boot // KILOBYTE)}]
+    for letter, disk in zip("bcdefghijklmnopqrstuvwxy", asked[1:], strict=False):
+        size = _whole(disk["capacity"] * KILOBYTE)
+        disks.append({"target": f"vd{letter}", "format": "qcow2", "bytes": size, "capacity": disk["capacity"]})
+    if len(asked) > len(disks):
+        raise Invalid(f"at most {len(disks)} disks", "machineTemplate.machineConfig.disks")
+    for disk, given in zip(disks, asked, strict=False):
+        if given.get("initialLocation"):
+            disk["location"] = given["initialLocation"]
+    return disks
+
+
+def _whole(size: int) -> int:
+    return -(-size // GRAIN) * GRAIN
+
+
+def _mac(given: str | None, where: str) -> str:
+    if given is None:
+        return "52:54:00:" + ":".join(f"{byte:02x}" for byte in secrets.token_bytes(3))
+    parts = given.lower().split(":")
+    legal = len(parts) == 6 and all(len(part) == 2 and set(part) <= set("0123456789abcdef") for part in parts)
+    if not legal or int(parts[0], 16) & 1:
+        raise Invalid(f"{given[:40]!r} is no MAC address of an interface", where)
+    return given.lower()
+
+
+def _disk_resources(machine: Resource) -> list[Resource]:
+    return [
+        _component(
+            machine,
+            "Disk",
+            f"disks/{disk['target']}",
+            {
+                "name": disk["target"],
+                "capacity": disk["capacity"],
+                "initialLocation": disk.get("location", f"/dev/{disk['target']}"),
+            },
+        )
+        for disk in machine.internal["disks"]
+    ]
+
+
+def _interface_resources(machine: Resource) -> list[Resource]:
+    found = []
+    for place, nic in enumerate(machine.internal["interfaces"]):
+        document: dict[str, Any] = {
+            "network": {"href": nic["network_path"]},
+            "state": "Active" if nic["up"] else "Passive",
+            "macAddress": nic["mac"],
+            "mtu": nic["mtu"],
+        }
+        known = {name: value for name, value in document.items() if value is not None}
+        found.append(_component(machine, "MachineNetworkInterface", f"networkInterfaces/{place}", known))
+    return found
+
+
+def _component(machine: Resource, kind: str, segment: str, document: Document) -> Resource:
+    return Resource(
+        path=f"{machine.path}/{segment}",
+        kind=kind,
+        owner=machine.owner,
+        document=document,
+        created=machine.created,
+        updated=machine.updated,
+        parent=machine.path,
+    )

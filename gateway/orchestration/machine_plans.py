@@ -1,0 +1,44 @@
+"""The plans of a Machine's jobs, and what is kept about a Machine beside its document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.jobs.plan import StepCall
+from gateway.store.model import Resource
+
+CREATE_STEPS = ("boot disk", "data disks", "seed", "define domain", "initial state")
+DELETE_STEPS = ("power off", "undefine domain", "delete disks")
+WEIGHTS = {"boot disk": 10, "data disks": 2, "suspend domain": 10}
+
+ACTION_STEPS: dict[tuple[str, bool], tuple[str, ...]] = {
+    ("start", False): ("start domain",),
+    ("stop", False): ("shut down",),
+    ("stop", True): ("power off",),
+    ("restart", False): ("shut down", "start domain"),
+    ("restart", True): ("power off", "start domain"),
+    ("pause", False): ("pause domain",),
+    ("suspend", False): ("suspend domain",),
+}
+"""(verb, force) to its steps."""
+
+
+def uuid_of(machine: Resource) -> str:
+    """The domain's UUID is the Machine's id."""
+    return machine.path.rpartition("/")[2]
+
+
+def calls(machine: str, names: tuple[str, ...], **arguments: Any) -> tuple[StepCall, ...]:
+    return tuple(StepCall(name, {"resource": machine, **arguments}, WEIGHTS.get(name, 1)) for name in names)
+
+
+def settle(machine: str, action: str) -> StepCall:
+    return StepCall("settle machine", {"resource": machine, "action": action})
+
+
+def disk_volume(machine: Resource, target: str, format: str) -> str:
+    return f"cimi-{uuid_of(machine)}-{target}.{format}"
+
+
+def seed_volume(machine: Resource) -> str:
+    return f"cimi-{uuid_of(machine)}-seed.iso"

@@ -1,0 +1,219 @@
+"""Machines: create, actions, edit, delete, console (DSP0263 5.14)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed, Unavailable
+from gateway.jobs.plan import OnRestart, Plan
+from gateway.orchestration.driver_errors import translating
+from gateway.orchestration.interrupting import interrupt
+from gateway.orchestration.machine_create import MachineCreate, check_size
+from gateway.orchestration.machine_plans import ACTION_STEPS, CREATE_STEPS, DELETE_STEPS, calls, settle, uuid_of
+from gateway.orchestration.machine_states import ALWAYS, TRANSIENT, legal
+from gateway.orchestration.permissions import demand, granted
+from gateway.orchestration.resources import ResourceService, edited
+from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.visibility import changeable
+from gateway.store.model import Document, Resource
+
+ORDER = ("edit", "delete", "start", "stop", "restart", "pause", "suspend", "console")
+LONGEST_DEADLINE = 3600.0
+
+
+class MachineService(ResourceService):
+    kind = "Machine"
+
+    def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
+        if not changeable(caller, resource):
+            return ()
+        now = legal(resource.state).actions.union(ALWAYS)
+        return tuple(verb for verb in ORDER if verb in now and granted(caller.role, self.kind, verb))
+
+    # Create
+
+    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
+        demand(caller.role, self.kind, "add")
+        async with self.store.transaction() as transaction:
+            known = await self.answered(transaction, caller, document)
+        if known is not None:
+            return known
+        machine, parts = await MachineCreate(self.room, caller, document).make()
+        async with self.store.transaction() as transaction:
+            known = await self.answered(transaction, caller, document)
+            if known is not None:
+                return known
+            machine = await transaction.insert(machine)
+            for part in parts:
+                await transaction.insert(part)
+            plan = self.plan(
+                caller,
+                "add",
+                collection,
+                steps=calls(machine.path, CREATE_STEPS),
+                locks=(machine.path,),
+                affected=(machine.path,),
+                drop_on_failure=(machine.path,),
+                settle=settle(machine.path, "add"),
+            )
+            job = await self.room.runner.submit(transaction, plan)
+            machine = await transaction.update(machine.with_internal(job=job))
+            await self.remember(transaction, caller, document, machine.path, job)
+        self.room.runner.wake()
+        return Outcome(machine, job, finished=False)
+
+    # Actions
+
+    async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
+        machine = await self.to_change(caller, path, action)
+        force = bool(document.get("force", False))
+        if (action, force) not in ACTION_STEPS and (action, False) not in ACTION_STEPS:
+            raise Invalid(f"a Machine has no action {action[:60]!r}", "action")
+        self._must_be_legal(machine, action)
+        self._must_be_up(machine)
+        if action in legal(machine.state).interrupts:
+            machine = await self._interrupt(caller, machine, action, force)
+        names = self._steps(machine, action, force)
+        arguments = self._arguments(machine, action, document)
+        plan = self.plan(
+            caller,
+            action,
+            path,
+            steps=calls(path, names, **arguments),
+            locks=(path,),
+            settle=settle(path, action),
+            on_restart=OnRestart.RESUME,
+        )
+        return await self._begin(machine, action, plan)
+
+    def _must_be_legal(self, machine: Resource, verb: str) -> None:
+        if verb not in legal(machine.state).actions:
+            allowed = ", ".join(sorted(legal(machine.state).actions)) or "nothing until its job ends"
+            raise Conflict(f"a Machine that is {machine.state} cannot {verb}; it allows {allowed}")
+
+    def _must_be_up(self, machine: Resource) -> None:
+        driver = self.room.driver(machine)
+        if driver.connection != "up":
+            raise Unavailable(f"the hypervisor {driver.name} is {driver.connection.value}; try again later")
+
+    async def _interrupt(self, caller: Caller, machine: Resource, action: str, force: bool) -> Resource:
+        """Only force, or delete, may break into the job that holds the Machine."""
+        if action == "stop" and not force:
+            raise Conflict(f"the Machine is {machine.state}; stop it with force to break off what it does")
+        await interrupt(self.room.runner, machine, f"{action} was asked by {caller.user}")
+        found = await self.store.get(machine.path)
+        if found is None:
+            raise NotFound(f"{machine.path} is gone")
+        return found
+
+    def _steps(self, machine: Resource, action: str, force: bool) -> tuple[str, ...]:
+        if action == "restart" and machine.state in ("STOPPED", "SUSPENDED", "ERROR"):
+            return ("power off", "start domain")
+        if action == "stop" and machine.state in ("SUSPENDED", "ERROR"):
+            return ("power off",)
+        return ACTION_STEPS.get((action, force)) or ACTION_STEPS[(action, False)]
+
+    def _arguments(self, machine: Resource, action: str, document: dict[str, Any]) -> dict[str, Any]:
+        timeout = document.get("properties", {}).get("timeout")
+        if timeout is None:
+            return {}
+        try:
+            seconds = float(timeout)
+        except ValueError:
+            seconds = -1.0
+        if not 0 < seconds <= LONGEST_DEADLINE:
+            raise Invalid(f"must be seconds, more than 0 and at most {LONGEST_DEADLINE:g}", "properties.timeout")
+        return {"deadline": seconds}
+
+    async def _begin(self, machine: Resource, verb: str, plan: Plan) -> Outcome:
+        """Take the Machine in one transaction: of two clients at once, one gets a Conflict."""
+        async with self.store.transaction() as transaction:
+            current = await transaction.get(machine.path)
+            if current is None:
+                raise NotFound(f"{machine.path} is gone")
+            if current.internal.get("job") is not None or current.state != machine.state:
+                raise Conflict(f"the Machine is {current.state}: another request came first")
+            job = await self.room.runner.submit(transaction, plan)
+            taken = current.with_document(state=TRANSIENT[verb]).with_internal(job=job, state_before=current.state)
+            taken = await transaction.update(taken)
+        self.room.runner.wake()
+        return Outcome(taken, job, finished=False)
+
+    # Edit and delete
+
+    async def edit(
+        self, caller: Caller, path: str, document: Document, selected: frozenset[str] | None, version: int | None
+    ) -> Outcome:
+        machine = await self.to_change(caller, path, "edit", version)
+        self._must_be_legal(machine, "edit")
+        sizes = {name: document[name] for name in ("cpu", "memory") if name in document}
+        changed = edited(machine, document, selected)
+        changed = changed.with_document(cpu=machine.document["cpu"], memory=machine.document["memory"])
+        wanted = {name: sizes.get(name, machine.document[name]) for name in ("cpu", "memory")}
+        resized = any(wanted[name] != machine.document[name] for name in wanted)
+        names = await self._edit_steps(machine, changed, wanted, resized)
+        plan = self.plan(caller, "edit", path, steps=calls(path, names, **wanted), locks=(path,))
+        async with self.store.transaction() as transaction:
+            current = await transaction.get(path)
+            if current is None or current.version != machine.version:
+                raise PreconditionFailed(f"{path} was changed meanwhile; read it again")
+            updated = await transaction.update(changed)
+            runner = self.room.runner
+            job = await (runner.submit if names else runner.completed)(transaction, plan)
+        self.room.runner.wake()
+        return Outcome(updated, job, finished=not names)
+
+    async def _edit_steps(
+        self, machine: Resource, changed: Resource, wanted: Document, resized: bool
+    ) -> tuple[str, ...]:
+        names: list[str] = []
+        if resized:
+            self._must_be_up(machine)
+            with translating():
+                check_size(wanted, await self.room.driver(machine).host())
+            if machine.state == "SUSPENDED":
+                raise Conflict("cpu and memory cannot be changed while SUSPENDED; stop or start the Machine first")
+            names.append("resize domain")
+        described = any(
+            changed.document.get(name) != machine.document.get(name) for name in ("name", "description")
+        )
+        if described and self.room.driver(machine).connection == "up" and machine.state != "ERROR":
+            names.append("describe domain")
+        return tuple(names)
+
+    async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        machine = await self.to_change(caller, path, "delete", version)
+        self._must_be_legal(machine, "delete")
+        self._must_be_up(machine)
+        plan = self.plan(
+            caller,
+            "delete",
+            path,
+            steps=calls(path, DELETE_STEPS, action="delete"),
+            locks=(path,),
+            drop_on_success=(path,),
+            settle=settle(path, "delete"),
+        )
+        if machine.internal.get("job") is not None:
+            await interrupt(self.room.runner, machine, f"delete was asked by {caller.user}")
+            found = await self.store.get(path)
+            if found is None:
+                return await self._gone(replace(plan, steps=(), settle=None))
+            machine = found
+        return await self._begin(machine, "delete", plan)
+
+    async def _gone(self, plan: Plan) -> Outcome:
+        """The create was undone: nothing is left to delete."""
+        async with self.store.transaction() as transaction:
+            job = await self.room.runner.completed(transaction, plan)
+        return Outcome(None, job, finished=True)
+
+    # Console
+
+    async def console(self, caller: Caller, path: str, limit: int) -> bytes:
+        """The last ``limit`` bytes which the guest wrote to its serial console."""
+        machine = await self.to_change(caller, path, "console")
+        self._must_be_up(machine)
+        with translating():
+            return await self.room.driver(machine).console_text(uuid_of(machine), limit)

@@ -1,0 +1,53 @@
+"""The last step of every Machine job: leave the Machine as the hypervisor says it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drivers.base import Driver, DriverError, DriverNotFound
+from gateway.jobs.plan import StepContext
+from gateway.orchestration.machine_plans import uuid_of
+from gateway.orchestration.machine_states import state_of
+from gateway.orchestration.steps import DriverStep
+from gateway.store.model import Resource
+
+
+class SettleMachine(DriverStep):
+    """A failed create and a done delete remove the record; everything else ends in the true state."""
+
+    name = "settle machine"
+
+    async def do(
+        self, context: StepContext, machine: Resource, driver: Driver, arguments: dict[str, Any]
+    ) -> None:
+        succeeded = arguments["succeeded"]
+        gone = arguments["action"] == ("delete" if succeeded else "add")
+        state = "ERROR" if gone else await self._state(machine, driver)
+        async with self.room.store.transaction() as transaction:
+            current = await transaction.get(machine.path)
+            if current is None:
+                return
+            if gone:
+                for address in await addresses_of(transaction, current):
+                    await transaction.delete(address)
+                await transaction.delete(machine.path)
+                return
+            await transaction.update(current.with_document(state=state).with_internal(job=None))
+
+    async def _state(self, machine: Resource, driver: Driver) -> str:
+        try:
+            return state_of(await driver.domain(uuid_of(machine)))
+        except DriverNotFound:
+            return "ERROR"
+        except DriverError:
+            # The hypervisor is away: the comparison after the reconnect will tell.
+            return str(machine.internal.get("state_before") or "ERROR")
+
+
+async def addresses_of(transaction: Any, machine: Resource) -> list[str]:
+    """Paths of the Address resources that the Machine's interfaces use."""
+    found = []
+    for interface in await transaction.children(machine.path, "MachineNetworkInterface"):
+        for entry in await transaction.children(interface.path, "MachineNetworkInterfaceAddress"):
+            found.append(entry.document["address"]["href"])
+    return found

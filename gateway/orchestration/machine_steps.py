@@ -1,0 +1,285 @@
+"""The steps that make, move and remove a Machine's domain. Each may be run again after a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from drivers.base import DiskSpec, DomainSpec, Driver, DriverNotFound, InterfaceSpec, Power
+from drivers.seed import Seed, seed_iso
+from gateway.errors import Conflict
+from gateway.jobs.plan import StepContext, Superseded
+from gateway.orchestration.machine_plans import disk_volume, seed_volume, uuid_of
+from gateway.orchestration.steps import DriverStep
+from gateway.store.model import Resource
+
+PRESS_EVERY = 5.0
+LOOK_EVERY = 0.3
+PIECE = 262_144
+STOPPED = frozenset({Power.OFF, Power.SAVED, Power.CRASHED})
+
+Arguments = dict[str, Any]
+
+
+class BootDisk(DriverStep):
+    """A copy-on-write overlay of the image where the pool can, else a full copy."""
+
+    name = "boot disk"
+
+    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
+        facts = machine.internal
+        pool, disk = facts["pool"], facts["disks"][0]
+        name = disk_volume(machine, disk["target"], disk["format"])
+        if facts["overlay"]:
+            await driver.overlay_volume(pool, name, facts["image_volume"], facts["image_format"], disk["bytes"])
+            await context.log(f"{name} is an overlay of {facts['image_volume']}")
+            return
+        await driver.clone_volume(
+            pool, name, facts["image_volume"], disk["format"], disk["bytes"], context.progress
+        )
+        await context.log(f"{name} is a copy of {facts['image_volume']}")
+
+    async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
+        disk = machine.internal["disks"][0]
+        await driver.delete_volume(machine.internal["pool"], disk_volume(machine, disk["target"], disk["format"]))
+
+
+class DataDisks(DriverStep):
+    """Empty disks, the second and further ones of the configuration."""
+
+    name = "data disks"
+
+    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
+        for disk in machine.internal["disks"][1:]:
+            name = disk_volume(machine, disk["target"], disk["format"])
+            await driver.create_volume(machine.internal["pool"], name, disk["format"], disk["bytes"])
+
+    async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
+        for disk in machine.internal["disks"][1:]:
+            name = disk_volume(machine, disk["target"], disk["format"])
+            await driver.delete_volume(machine.internal["pool"], name)
+
+
+class SeedImage(DriverStep):
+    """The NoCloud ISO with name, credential and user data."""
+
+    name = "seed"
+
+    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
+        kept = machine.internal.get("seed", {})
+        seed = Seed(
+            instance_id=uuid_of(machine),
+            name=machine.name or "",
+            user=kept.get("user"),
+            password_hash=kept.get("password_hash"),
+            keys=tuple(kept.get("keys", ())),
+            user_data=base64.b64decode(kept["user_data"]) if "user_data" in kept else None,
+        )
+        iso = await asyncio.to_thread(seed_iso, seed)
+        await driver.upload_volume(
+            machine.internal["pool"], seed_volume(machine), "raw", len(iso), _pieces(iso), context.progress
+        )
+
+    async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
+        await driver.delete_volume(machine.internal["pool"], seed_volume(machine))
+
+
+async def _pieces(data: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), PIECE):
+        yield data[start : start + PIECE]
+
+
+class DefineDomain(DriverStep):
+    name = "define domain"
+
+    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
+        await driver.define_domain(domain_spec(machine))
+
+    async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
+        await driver.undefine_domain(uuid_of(machine))
+
+
+def domain_spec(machine: Resource) -> DomainSpec:
+    facts, document = machine.internal, machine.document
+    disks = [
+        DiskSpec(
+            pool=facts["pool"],
+            volume=disk_volume(machine, disk["target"], disk["format"]),
+            format=disk["format"],
+            target=disk["target"],
+            boot_order=1 if place == 0 else None,
+        )
+        for place, disk in enumerate(facts["disks"])
+    ]
+    seed = DiskSpec(facts["pool"], seed_volume(machine), "raw", "sdz", read_only=True, cdrom=True)
+    return DomainSpec(
+        uuid=uuid_of(machine),
+        machine=machine.path,
+        owner=machine.owner or "",
+        title=machine.name or "",
+        description=document.get("description", ""),
+        cpus=document["cpu"],
+        memory_kib=document["memory"],
+        arch=facts["arch"],
+        disks=(*disks, seed),
+        interfaces=tuple(
+            InterfaceSpec(nic["mac"], nic["network"], nic.get("mtu"), nic.get("up", True))
+            for nic in facts["interfaces"]
+        ),
+        uefi=facts.get("uefi", False),
+    )
+
+
+class InitialState(DriverStep):
+    """Bring the new Machine to the state it was asked for."""
+
+    name = "initial state"
+
+    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
+        wanted, uuid = machine.internal["initial_state"], uuid_of(machine)
+        if wanted == "STOPPED":
+            return
+        await driver.start_domain(uuid, paused=wanted == "PAUSED")
+        if wanted == "SUSPENDED":
+            await driver.save_domain(uuid, context.progress)
+
+
+class StartDomain(DriverStep):
+    """Boot, restore what was suspended, or let a paused guest go on."""
+
+    name = "start domain"
+
+    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
+        uuid = uuid_of(machine)
+        facts = await driver.domain(uuid)
+        if facts.power in STOPPED:
+            await driver.start_domain(uuid, discard_saved=arguments.get("fresh", False))
+        else:
+            await driver.resume_domain(uuid)
+
+
+class ShutDown(DriverStep):
+    """Press the power button, again and again until the deadline; never force on our own (DSP0263 5.14.1.2)."""
+
+    name = "shut down"
+
+    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
+        uuid, seconds = uuid_of(machine), arguments.get("deadline", self.room.policy.stop_deadline)
+        until, press_at = time.monotonic() + seconds, 0.0
+        while True:
+            facts = await driver.domain(uuid)
+            if facts.power is Power.SAVED:
+                await driver.discard_saved(uuid)
+            if facts.power in STOPPED:
+                return
+            if facts.power is Power.PAUSED:
+                await driver.resume_domain(uuid)
+            if time.monotonic() >= until:
+                raise Conflict(f"the guest did not power off within {seconds:g} s; stop it with force to cut the power")
+            if time.monotonic() >= press_at:
+                await driver.request_shutdown(uuid)
+                press_at = time.monotonic() + PRESS_EVERY
+            if await context.wait_stop(LOOK_EVERY):
+                raise Superseded
+
+
+class PowerOff(DriverStep):
+    name = "power off"
+
+    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
+        uuid = uuid_of(machine)
+        try:
+            await driver.power_off(uuid)
+            await driver.discard_saved(uuid)
+        except DriverNotFound:
+            if arguments.get("action") != "delete":
+                raise
+
+
+class PauseDomain(DriverStep):
+    name = "pause domain"
+
+    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
+        await driver.pause_domain(uuid_of(machine))
+
+
+class SuspendDomain(DriverStep):
+    name = "suspend domain"
+
+    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
+        saving = asyncio.ensure_future(driver.save_domain(uuid_of(machine), context.progress))
+        try:
+            while not (await asyncio.wait({saving}, timeout=LOOK_EVERY))[0]:
+                context.check()
+            saving.result()
+        except BaseException:
+            saving.cancel()
+            await asyncio.gather(saving, return_exceptions=True)
+            raise
+
+
+class UndefineDomain(DriverStep):
+    name = "undefine domain"
+
+    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
+        await driver.undefine_domain(uuid_of(machine))
+
+
+class DeleteDisks(DriverStep):
+    name = "delete disks"
+
+    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
+        for disk in machine.internal["disks"]:
+            await driver.delete_volume(
+                machine.internal["pool"], disk_volume(machine, disk["target"], disk["format"])
+            )
+        await driver.delete_volume(machine.internal["pool"], seed_volume(machine))
+
+
+class Resize(DriverStep):
+    """cpus and memory: live where possible, else at the next boot, and said so."""
+
+    name = "resize domain"
+
+    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
+        applied = await driver.resize_domain(uuid_of(machine), arguments["cpu"], arguments["memory"])
+        if applied.message:
+            context.say(applied.message)
+        async with self.room.store.transaction() as transaction:
+            current = await transaction.get(machine.path)
+            if current is not None:
+                sizes = {name: arguments[name] for name in ("cpu", "memory")}
+                await transaction.update(current.with_document(**sizes))
+
+
+class Describe(DriverStep):
+    """Name and description for those who look with virsh."""
+
+    name = "describe domain"
+
+    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
+        description = machine.document.get("description", "")
+        await driver.describe_domain(uuid_of(machine), machine.name or "", description)
+
+
+MACHINE_STEPS: tuple[type[DriverStep], ...] = (
+    BootDisk,
+    DataDisks,
+    SeedImage,
+    DefineDomain,
+    InitialState,
+    StartDomain,
+    ShutDown,
+    PowerOff,
+    PauseDomain,
+    SuspendDomain,
+    UndefineDomain,
+    DeleteDisks,
+    Resize,
+    Describe,
+)
+
+

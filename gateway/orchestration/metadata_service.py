@@ -1,0 +1,81 @@
+"""ResourceMetadata and the Cloud Entry Point: derived, or kept as one record (DSP0263 5.11, 5.12)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.cimi.dialects import CIMI_1
+from gateway.cimi.filter import And, AttributeType, Comparison, Expression, Or, PropertyComparison
+from gateway.cimi.metadata import describe
+from gateway.cimi.registry import CLOUD_ENTRY_POINT, TYPES
+from gateway.errors import NotFound
+from gateway.orchestration.permissions import demand
+from gateway.orchestration.resources import ResourceService, Room
+from gateway.orchestration.service import Caller
+from gateway.store.model import Document, Page, Query, Resource
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class ResourceMetadataService(ResourceService):
+    """One entry per served type, at ``resourceMetadata/<Kind>``; it changes with the program only."""
+
+    kind = "ResourceMetadata"
+
+    def __init__(self, room: Room) -> None:
+        super().__init__(room)
+        values: dict[str, Any] = {"JobRetention": room.policy.retention_minutes}
+        self._entries = {
+            f"{self.type.segment}/{declared.kind}": Resource(
+                path=f"{self.type.segment}/{declared.kind}",
+                kind=self.kind,
+                owner=None,
+                document=describe(declared, CIMI_1, values),
+                created=EPOCH,
+                updated=EPOCH,
+            )
+            for declared in TYPES.values()
+        }
+
+    async def read(self, caller: Caller, path: str) -> Resource:
+        demand(caller.role, self.kind, "read")
+        if path not in self._entries:
+            raise NotFound(f"there is no ResourceMetadata {path[:200]}")
+        return self._entries[path]
+
+    async def list(self, caller: Caller, query: Query) -> Page:
+        demand(caller.role, self.kind, "read")
+        matching = [entry for entry in self._entries.values() if all(_matches(f, entry) for f in query.filters)]
+        for key in reversed(query.order):
+            matching.sort(key=lambda entry: str(entry.document.get(key.attribute)), reverse=key.descending)
+        return Page(tuple(matching[query.first - 1 : query.last]), len(matching))
+
+
+def _matches(expression: Expression, entry: Resource) -> bool:
+    if isinstance(expression, And):
+        return _matches(expression.left, entry) and _matches(expression.right, entry)
+    if isinstance(expression, Or):
+        return _matches(expression.left, entry) or _matches(expression.right, entry)
+    if isinstance(expression, PropertyComparison):
+        return False
+    return _compares(expression, entry)
+
+
+def _compares(comparison: Comparison, entry: Resource) -> bool:
+    value = entry.path if comparison.attribute == "id" else entry.document.get(comparison.attribute)
+    if comparison.type is AttributeType.UNKNOWN or not isinstance(value, str):
+        return False
+    return (value == comparison.value) == (comparison.operator == "=")
+
+
+class CloudEntryPointService(ResourceService):
+    kind = "CloudEntryPoint"
+
+    async def ensure(self) -> None:
+        """Make the record at the first start; an admin may rename it later."""
+        if await self.store.get(CLOUD_ENTRY_POINT.segment) is None:
+            now = datetime.now(UTC)
+            document: Document = {"name": "cimi-gateway", "description": "CIMI on libvirt"}
+            async with self.store.transaction() as transaction:
+                await transaction.insert(Resource(CLOUD_ENTRY_POINT.segment, self.kind, None, document, now, now))

@@ -1,0 +1,21 @@
+"""References in documents: they must exist, be of the right type, and be visible to the caller."""
+
+from __future__ import annotations
+
+from gateway.cimi.registry import type_at
+from gateway.errors import Invalid
+from gateway.orchestration.service import Caller
+from gateway.orchestration.visibility import visible
+from gateway.store.model import Resource
+from gateway.store.store import Store
+
+
+async def resolve(store: Store, caller: Caller, href: str, kinds: tuple[str, ...], attribute: str) -> Resource:
+    """The referenced resource. Raises Invalid, naming the attribute; another's resource is as one that is not."""
+    described = type_at(href)
+    if described is None or described.kind not in kinds:
+        raise Invalid(f"{href[:200]} is no {' or '.join(kinds)}", attribute)
+    found = await store.get(href)
+    if found is None or not visible(caller, found):
+        raise Invalid(f"there is no {described.kind} {href[:200]}", attribute)
+    return found

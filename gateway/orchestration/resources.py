@@ -1,0 +1,218 @@
+"""What all families of resources have in common: reading, listing, simple add, edit and delete."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from drivers.base import Driver, HypervisorSettings
+from gateway.cimi.registry import type_of
+from gateway.errors import Conflict, Forbidden, MethodNotAllowed, NotFound, PreconditionFailed
+from gateway.jobs.plan import Plan
+from gateway.jobs.runner import JobRunner
+from gateway.orchestration.permissions import Role, demand, granted
+from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.visibility import audience, changeable, visible
+from gateway.store.model import Document, Page, Query, Resource
+from gateway.store.store import Store
+from gateway.store.transaction import Answered, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the configuration decides for the services. Seconds, and directories that images may come from."""
+
+    image_directories: tuple[str, ...] = ()
+    stop_deadline: float = 60.0
+    retention_minutes: int = 1440
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What every service works with."""
+
+    store: Store
+    runner: JobRunner
+    drivers: dict[str, Driver]
+    hypervisors: dict[str, HypervisorSettings]
+    policy: Policy
+
+    def driver(self, resource: Resource) -> Driver:
+        """The driver of the host that the resource lives on."""
+        return self.drivers[resource.internal["host"]]
+
+
+def new_resource(kind: str, owner: str | None, document: Document, **facts: Any) -> Resource:
+    """A fresh resource with a random id in its root collection; ``facts`` are its internal ones."""
+    now = datetime.now(UTC)
+    return Resource(
+        path=f"{type_of(kind).segment}/{uuid.uuid4()}",
+        kind=kind,
+        owner=owner,
+        document=document,
+        created=now,
+        updated=now,
+        internal=facts,
+    )
+
+
+def touched(resource: Resource) -> Resource:
+    """With ``updated`` set: an explicit change of its attributes. Strictly later than before."""
+    return replace(resource, updated=max(datetime.now(UTC), resource.updated + timedelta(milliseconds=1)))
+
+
+def edited(resource: Resource, document: Document, selected: frozenset[str] | None) -> Resource:
+    """After a full update, or one of the selected attributes: a writable one that is missing is removed."""
+    described = type_of(resource.kind)
+    writable = {name for name, field in described.attributes.items() if field.writable and not field.write_only}
+    names = writable if selected is None else writable & selected
+    return touched(resource.with_document(**{name: document.get(name) for name in names}))
+
+
+def fingerprint(document: Document) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+class ResourceService:
+    """One resource type. Families override what is theirs."""
+
+    kind: str = ""
+    catalogue = False
+    """True when what an admin adds is shared with every user."""
+
+    def __init__(self, room: Room, kind: str | None = None) -> None:
+        self.room = room
+        self.store = room.store
+        self.kind = kind or self.kind
+        self.type = type_of(self.kind)
+
+    # Reading
+
+    async def read(self, caller: Caller, path: str) -> Resource:
+        demand(caller.role, self.kind, "read")
+        resource = self.store.peek(path) or await self.store.get(path)
+        if resource is None or resource.kind != self.kind or not await self.seen(caller, resource):
+            raise NotFound(f"there is no {self.kind} {path[:200]}")
+        return resource
+
+    async def seen(self, caller: Caller, resource: Resource) -> bool:
+        return visible(caller, resource)
+
+    async def list(self, caller: Caller, query: Query) -> Page:
+        demand(caller.role, self.kind, "read")
+        return await self.store.page(replace(query, kind=self.kind, visible_to=audience(caller)))
+
+    def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
+        verbs = [("edit", self.type.editable), ("delete", self.type.deletable)]
+        if not changeable(caller, resource):
+            return ()
+        return tuple(verb for verb, offered in verbs if offered and granted(caller.role, self.kind, verb))
+
+    def collection_operations(self, caller: Caller, parent: Resource | None) -> tuple[str, ...]:
+        return ("add",) if self.type.addable and granted(caller.role, self.kind, "add") else ()
+
+    # Changing
+
+    async def to_change(self, caller: Caller, path: str, verb: str, version: int | None = None) -> Resource:
+        """The resource, when this caller may do this to it. Raises NotFound, Forbidden, PreconditionFailed."""
+        resource = await self.read(caller, path)
+        demand(caller.role, self.kind, verb)
+        if not changeable(caller, resource):
+            raise Forbidden(f"this {self.kind} belongs to somebody else; only its owner or an admin may {verb} it")
+        if version is not None and version != resource.version:
+            raise PreconditionFailed(f"{path} was changed meanwhile; read it again")
+        return resource
+
+    def refuse(self, verb: str) -> MethodNotAllowed:
+        return MethodNotAllowed(f"a {self.kind} cannot be changed by {verb} here", ("GET", "HEAD"))
+
+    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
+        if not self.type.addable:
+            raise self.refuse("add")
+        demand(caller.role, self.kind, "add")
+        resource = await self.make(caller, document)
+        if self.catalogue and caller.role is Role.ADMIN:
+            resource = replace(resource, shared=True)
+        async with self.store.transaction() as transaction:
+            known = await self.answered(transaction, caller, document)
+            if known is not None:
+                return known
+            await transaction.insert(resource)
+            plan = self.plan(caller, "add", collection, affected=(resource.path,))
+            job = await self.room.runner.completed(transaction, plan)
+            await self.remember(transaction, caller, document, resource.path, job)
+        return Outcome(resource, job, finished=True)
+
+    async def make(self, caller: Caller, document: Document) -> Resource:
+        """The checked new resource; nothing is written yet."""
+        return new_resource(self.kind, caller.user, document)
+
+    async def edit(
+        self, caller: Caller, path: str, document: Document, selected: frozenset[str] | None, version: int | None
+    ) -> Outcome:
+        if not self.type.editable:
+            raise self.refuse("edit")
+        resource = await self.to_change(caller, path, "edit", version)
+        changed = await self.change(caller, resource, document, selected)
+        async with self.store.transaction() as transaction:
+            updated = await transaction.update(changed, resource.version)
+            job = await self.room.runner.completed(transaction, self.plan(caller, "edit", path))
+        return Outcome(updated, job, finished=True)
+
+    async def change(
+        self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
+    ) -> Resource:
+        """The checked resource after the edit; nothing is written yet."""
+        return edited(resource, document, selected)
+
+    async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        if not self.type.deletable:
+            raise self.refuse("delete")
+        resource = await self.to_change(caller, path, "delete", version)
+        await self.may_go(resource)
+        async with self.store.transaction() as transaction:
+            await transaction.delete(path)
+            plan = self.plan(caller, "delete", path, drop_on_success=(path,))
+            job = await self.room.runner.completed(transaction, plan)
+        return Outcome(None, job, finished=True)
+
+    async def may_go(self, resource: Resource) -> None:
+        """Raises Conflict when something needs it."""
+
+    async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
+        await self.read(caller, path)
+        raise MethodNotAllowed(f"a {self.kind} has no action {action[:60]}", ("GET", "HEAD"))
+
+    # Pieces
+
+    def plan(self, caller: Caller, action: str, target: str, **rest: Any) -> Plan:
+        return Plan(
+            action=action,
+            target=target,
+            owner=caller.user,
+            steps=rest.pop("steps", ()),
+            request_id=caller.request_id,
+            **rest,
+        )
+
+    async def answered(self, transaction: Transaction, caller: Caller, document: Document) -> Outcome | None:
+        """The first answer to a create that is retried with the same Idempotency-Key."""
+        if caller.idempotency_key is None:
+            return None
+        known = await transaction.recall(caller.user, caller.idempotency_key)
+        if known is None:
+            return None
+        if known.fingerprint != fingerprint({"kind": self.kind, "document": document}):
+            raise Conflict("this Idempotency-Key was used for another request")
+        return Outcome(await transaction.get(known.resource), known.job, finished=False)
+
+    async def remember(
+        self, transaction: Transaction, caller: Caller, document: Document, path: str, job: str
+    ) -> None:
+        if caller.idempotency_key is not None:
+            mark = fingerprint({"kind": self.kind, "document": document})
+            await transaction.remember(caller.user, caller.idempotency_key, Answered(mark, path, job))

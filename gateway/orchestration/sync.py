@@ -1,0 +1,122 @@
+"""Keeps Machines as the hypervisors say they are: by events, and by comparing everything now and then."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+from drivers.base import ConnectionState, DomainFacts, Driver, DriverError, DriverEvent, DriverNotFound, EventKind
+from gateway.errors import GatewayError
+from gateway.orchestration.addresses import AddressWatch
+from gateway.orchestration.machine_plans import uuid_of
+from gateway.orchestration.machine_states import state_of
+from gateway.orchestration.networks import show_network
+from gateway.orchestration.resources import Room
+
+COMPARE_EVERY = 15.0
+log = structlog.get_logger("sync")
+
+
+class Sync:
+    """While a job holds a Machine (``internal["job"]``) only the job writes its state."""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._addresses = AddressWatch(room)
+        for driver in room.drivers.values():
+            driver.subscribe(self._happened)
+
+    def start(self) -> None:
+        for driver in self.room.drivers.values():
+            self._spawn(self._compare_always(driver))
+        self._spawn(self._addresses.run())
+
+    async def stop(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _happened(self, event: DriverEvent) -> None:
+        driver = self.room.drivers[event.hypervisor]
+        if event.kind is EventKind.CONNECTION:
+            if event.state is ConnectionState.UP:
+                self._spawn(self._guarded(self.compare(driver)))
+        elif event.kind is EventKind.DOMAIN_CHANGED and event.facts is not None:
+            self._spawn(self._guarded(self._apply(event.facts)))
+        elif event.uuid is not None:
+            self._spawn(self._guarded(self._missing(driver, event.uuid)))
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except (DriverError, GatewayError) as error:
+            log.warning("state not compared", reason=str(error))
+
+    async def _compare_always(self, driver: Driver) -> None:
+        while True:
+            if driver.connection is ConnectionState.UP:
+                await self._guarded(self.compare(driver))
+            await asyncio.sleep(COMPARE_EVERY)
+
+    async def compare(self, driver: Driver) -> None:
+        """All Machines of a host with all its domains; foreign domains are left alone."""
+        facts = {domain.uuid: domain for domain in await driver.domains()}
+        for machine in await self.room.store.every("Machine"):
+            if machine.internal.get("host") != driver.name or machine.internal.get("job") is not None:
+                continue
+            found = facts.get(uuid_of(machine))
+            if found is not None:
+                await self._apply(found)
+            elif machine.state != "ERROR":
+                await self._missing(driver, uuid_of(machine))
+        await self._show_network(driver)
+
+    async def _show_network(self, driver: Driver) -> None:
+        settings = self.room.hypervisors[driver.name]
+        try:
+            await show_network(self.room.store, settings, await driver.network(settings.network))
+        except DriverNotFound:
+            await show_network(self.room.store, settings, None)
+
+    async def _apply(self, facts: DomainFacts) -> None:
+        path = f"machines/{facts.uuid}"
+        if await self.room.store.get(path) is None:
+            return
+        state, sizes = state_of(facts), {"cpu": facts.cpus, "memory": facts.memory_kib}
+        known = await self.room.store.get(path)
+        if known is None or known.internal.get("job") is not None:
+            return
+        if known.state == state and all(known.document.get(name) == size for name, size in sizes.items()):
+            self._addresses.look_at(known)
+            return
+        async with self.room.store.transaction() as transaction:
+            machine = await transaction.get(path)
+            if machine is None or machine.internal.get("job") is not None:
+                return
+            machine = await transaction.update(machine.with_document(state=state, **sizes))
+        log.info("state changed outside", machine=path, before=known.state, state=state, reason=facts.reason)
+        self._addresses.look_at(machine)
+
+    async def _missing(self, driver: Driver, uuid: str) -> None:
+        """The domain is gone: ERROR, so that a user sees it and may delete the Machine."""
+        try:
+            await self._apply(await driver.domain(uuid))
+            return
+        except DriverNotFound:
+            pass
+        path = f"machines/{uuid}"
+        async with self.room.store.transaction() as transaction:
+            machine = await transaction.get(path)
+            if machine is None or machine.internal.get("job") is not None or machine.state == "ERROR":
+                return
+            await transaction.update(machine.with_document(state="ERROR"))
+        log.warning("domain is gone", machine=path)

@@ -1,0 +1,73 @@
+"""MachineTemplates and MachineConfigurations: what Machines are made by (DSP0263 5.14.5, 5.14.6)."""
+
+from __future__ import annotations
+
+from gateway.errors import Invalid, NotImplementedHere
+from gateway.orchestration.credential_service import without_password
+from gateway.orchestration.references import resolve
+from gateway.orchestration.resources import ResourceService, new_resource
+from gateway.orchestration.service import Caller
+from gateway.store.model import Document, Resource
+
+REFERENCES = {
+    "machineConfig": ("MachineConfiguration",),
+    "machineImage": ("MachineImage",),
+    "credential": ("Credential", "CredentialTemplate"),
+}
+
+
+class MachineConfigurationService(ResourceService):
+    kind = "MachineConfiguration"
+    catalogue = True
+
+    async def make(self, caller: Caller, document: Document) -> Resource:
+        check_configuration(document)
+        return new_resource(self.kind, caller.user, document)
+
+    async def change(
+        self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
+    ) -> Resource:
+        changed = await super().change(caller, resource, document, selected)
+        check_configuration(changed.document)
+        return changed
+
+
+def check_configuration(document: Document) -> None:
+    for name in ("cpu", "memory"):
+        if name not in document:
+            raise Invalid("is missing", name)
+    for place, disk in enumerate(document.get("disks", [])):
+        if "capacity" not in disk:
+            raise Invalid("is missing", f"disks.{place}.capacity")
+
+
+class MachineTemplateService(ResourceService):
+    kind = "MachineTemplate"
+    catalogue = True
+
+    async def make(self, caller: Caller, document: Document) -> Resource:
+        shown, secret = await self._checked(caller, document)
+        return new_resource(self.kind, caller.user, shown, **({"secrets": secret} if secret else {}))
+
+    async def change(
+        self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
+    ) -> Resource:
+        shown, secret = await self._checked(caller, document)
+        changed = await super().change(caller, resource, shown, selected)
+        kept = {**resource.internal.get("secrets", {}), **secret}
+        return changed.with_internal(secrets=kept or None)
+
+    async def _checked(self, caller: Caller, document: Document) -> tuple[Document, Document]:
+        """The document with its references looked at, and its secrets apart."""
+        if document.get("volumes") or document.get("volumeTemplates"):
+            raise NotImplementedHere("volumes are not offered by this gateway yet")
+        for name, kinds in REFERENCES.items():
+            href = document.get(name, {}).get("href")
+            if href is not None:
+                await resolve(self.store, caller, href, kinds, name)
+        shown = {name: value for name, value in document.items() if name != "userData"}
+        secret = {"userData": document["userData"]} if "userData" in document else {}
+        if "credential" in shown:
+            shown["credential"], hashed = await without_password(shown["credential"])
+            secret.update(hashed)
+        return shown, secret
