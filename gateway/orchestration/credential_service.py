@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from drivers.passwords import sha512_crypt
-from gateway.orchestration.machine_create import check_credential, merged
+from gateway.orchestration.machine_create import OWN, check_credential, merged
 from gateway.orchestration.references import resolve
 from gateway.orchestration.resources import ResourceService, new_resource
 from gateway.orchestration.service import Caller
@@ -53,7 +53,7 @@ class CredentialService(CredentialTemplateService):
         kept = shown.pop("password_hash", None)
         hashed = secret.get("password_hash") or kept
         check_credential({**shown, "password": hashed}, where)
-        own = {name: document[name] for name in ("name", "description", "properties") if name in document}
+        own: Document = {name: document[name] for name in OWN if name in document}
         return new_resource(self.kind, caller.user, {**own, **shown}, **({"password_hash": hashed} if hashed else {}))
 
     async def change(

@@ -17,6 +17,7 @@ from gateway.orchestration.resources import Room, new_resource
 from gateway.orchestration.service import Caller
 from gateway.store.model import Document, Resource
 
+OWN = ("name", "description", "properties")
 KILOBYTE = 1000
 ARCHES = {"x8664": "x86_64", "x86": "i686", "arm": "aarch64", "power": "ppc64le", "zarchitecture": "s390x"}
 LATER = ("volumes", "volumeTemplates")
@@ -77,7 +78,7 @@ class MachineCreate:
         return machine, (*_disk_resources(machine), *_interface_resources(machine))
 
     def _document(self, config: Document, host: HostFacts) -> Document:
-        own = {name: self.document[name] for name in ("name", "description", "properties") if name in self.document}
+        own: Document = {name: self.document[name] for name in OWN if name in self.document}
         sizes = {"state": "CREATING", "cpu": config["cpu"], "memory": config["memory"]}
         return {**own, **sizes, "cpuArch": config.get("cpuArch") or "x86_64", "cpuSpeed": host.cpu_mhz or None}
 

@@ -1,0 +1,138 @@
+"""Wires the rooms together, and carries the order of starting and stopping."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from drivers.base import ConnectionState, Driver
+from gateway.config import Settings
+from gateway.http.authentication import Authentication
+from gateway.http.handlers import Handlers
+from gateway.http.server import Server, WireSettings
+from gateway.jobs import crash
+from gateway.jobs.runner import JobRunner
+from gateway.jobs.steps import StepRegistry
+from gateway.orchestration.defaults import ship
+from gateway.orchestration.driver_errors import failure
+from gateway.orchestration.metadata_service import CloudEntryPointService
+from gateway.orchestration.networks import show_network
+from gateway.orchestration.resources import Policy, Room
+from gateway.orchestration.services import build_services, register_steps
+from gateway.orchestration.sync import Sync
+from gateway.store.store import Store
+
+DRAIN_SECONDS = 20.0
+log = structlog.get_logger("gateway")
+
+
+def libvirt_drivers(settings: Settings) -> dict[str, Driver]:
+    """A libvirt driver for each hypervisor of the configuration."""
+    from drivers.libvirt.driver import LibvirtDriver
+
+    return {hypervisor.name: LibvirtDriver(hypervisor) for hypervisor in settings.hypervisors}
+
+
+class Gateway:
+    """The whole program but for its command line. ``start``, then ``stop``."""
+
+    def __init__(self, settings: Settings, drivers: Mapping[str, Driver]) -> None:
+        self.settings = settings
+        self.drivers = dict(drivers)
+        self.server: Server
+        self.store: Store
+        self.runner: JobRunner
+        self._sync: Sync
+        self._web: web.AppRunner
+
+    async def start(self) -> None:
+        """Store, hypervisors, interrupted jobs, comparison, and only then the door."""
+        settings = self.settings
+        self.store = await Store.open(Path(settings.store.path))
+        registry = StepRegistry()
+        self.runner = JobRunner(
+            self.store,
+            registry,
+            failure,
+            workers=settings.jobs.workers,
+            retention=timedelta(minutes=settings.jobs.retention_minutes),
+            after_step=crash.from_environment(),
+        )
+        room = self._room()
+        register_steps(registry, room)
+        services = build_services(room)
+        await ship(self.store)
+        entry = services["CloudEntryPoint"]
+        assert isinstance(entry, CloudEntryPointService)
+        await entry.ensure()
+        for hypervisor in settings.hypervisors:
+            await show_network(self.store, hypervisor, None)
+        self._sync = Sync(room)
+        await asyncio.gather(*(driver.open() for driver in self.drivers.values()))
+        await self.runner.recover()
+        await self.runner.start()
+        self._sync.start()
+        handlers = Handlers(services, self.runner, settings.jobs.answer_wait)
+        self.server = Server(handlers, Authentication(Path(settings.auth.users_file)), self._wire(), self.ready)
+        await self._listen()
+
+    def _room(self) -> Room:
+        settings = self.settings
+        return Room(
+            store=self.store,
+            runner=self.runner,
+            drivers=self.drivers,
+            hypervisors={hypervisor.name: hypervisor for hypervisor in settings.hypervisors},
+            policy=Policy(
+                image_directories=tuple(settings.images.directories),
+                stop_deadline=settings.jobs.stop_deadline,
+                retention_minutes=settings.jobs.retention_minutes,
+            ),
+        )
+
+    def _wire(self) -> WireSettings:
+        server = self.settings.server
+        return WireSettings(
+            base_url=server.base_url,
+            trusted_proxies=tuple(server.trusted_proxies),
+            max_body=server.max_body,
+            public_entry_point=self.settings.auth.public_entry_point,
+        )
+
+    def ready(self) -> bool:
+        return all(driver.connection is ConnectionState.UP for driver in self.drivers.values())
+
+    async def _listen(self) -> None:
+        server = self.settings.server
+        self._web = web.AppRunner(
+            self.server.application(),
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=5.0,
+            max_line_size=16384,
+            max_field_size=16384,
+        )
+        await self._web.setup()
+        context = None
+        if server.tls_certificate:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(server.tls_certificate, server.tls_key)
+        await web.TCPSite(self._web, server.host, server.port, ssl_context=context).start()
+        log.info("listening", listen=server.listen, tls=bool(context))
+
+    async def stop(self) -> None:
+        """No new requests; running steps reach a safe point; guests keep running."""
+        self.server.draining = True
+        await self._web.cleanup()
+        await self._sync.stop()
+        await self.runner.drain(DRAIN_SECONDS)
+        for driver in self.drivers.values():
+            await driver.close()
+        await self.store.close()
+        log.info("stopped")

@@ -1,0 +1,80 @@
+"""One request as the handlers see it: who, which format, which URIs, which query."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from urllib.parse import unquote_plus
+
+from aiohttp import web
+
+from gateway.cimi.dialects import Dialect
+from gateway.cimi.edge import Edge
+from gateway.errors import Invalid, UriTooLong
+from gateway.orchestration.service import Caller
+
+LONGEST_URL = 8192
+HOST = re.compile(r"[A-Za-z0-9.\-_]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
+
+
+@dataclass(slots=True)
+class Context:
+    request_id: str
+    edge: Edge
+    media: str
+    parameters: list[tuple[str, str]] = field(default_factory=list)
+    caller: Caller | None = None
+
+    @property
+    def known_caller(self) -> Caller:
+        assert self.caller is not None
+        return self.caller
+
+
+def request_id(request: web.Request) -> str:
+    """The client's own X-Request-ID when it is harmless, else a new one."""
+    given = request.headers.get("X-Request-ID", "")
+    return given if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", given) else secrets.token_hex(8)
+
+
+def parameters(request: web.Request) -> list[tuple[str, str]]:
+    """The query, split at the first '=' only: clients send raw '=' and quotes in filters."""
+    if len(request.raw_path) > LONGEST_URL:
+        raise UriTooLong(f"URLs have at most {LONGEST_URL} characters")
+    query = request.rel_url.raw_query_string
+    pairs = []
+    for part in query.split("&") if query else []:
+        name, _, value = part.partition("=")
+        try:
+            pairs.append((unquote_plus(name, errors="strict"), unquote_plus(value, errors="strict")))
+        except UnicodeDecodeError:
+            raise Invalid("the query string is not UTF-8") from None
+    return pairs
+
+
+def check_version(request: web.Request, dialect: Dialect) -> None:
+    wanted = request.headers.get("CIMI-Specification-Version")
+    if wanted and not dialect.accepts(wanted):
+        raise Invalid(f"this entry point speaks {', '.join(dialect.versions)}", "CIMI-Specification-Version")
+
+
+def base_of(request: web.Request, base_url: str, trusted: tuple[str, ...], dialect: Dialect) -> str:
+    """The URL of the Cloud Entry Point as this client sees it."""
+    if base_url:
+        return base_url.rstrip("/") + dialect.root
+    scheme, host = request.scheme, request.host
+    if trusted and _is_trusted(request.remote, trusted):
+        scheme = request.headers.get("X-Forwarded-Proto", scheme).split(",")[0].strip().lower()
+        host = request.headers.get("X-Forwarded-Host", host).split(",")[0].strip()
+    if not HOST.fullmatch(host) or scheme not in ("http", "https"):
+        raise Invalid("the Host header names no host")
+    return f"{scheme}://{host}{dialect.root}"
+
+
+def _is_trusted(remote: str | None, trusted: tuple[str, ...]) -> bool:
+    try:
+        return remote is not None and any(ip_address(remote) in ip_network(entry) for entry in trusted)
+    except ValueError:
+        return False

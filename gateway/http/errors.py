@@ -1,0 +1,75 @@
+"""Exceptions as CIMI error documents: a Job that says what failed (DSP0263 4.1.8). The one place for it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from gateway.cimi.documents import write_resource
+from gateway.cimi.edge import Edge
+from gateway.cimi.fields import timestamp
+from gateway.cimi.registry import type_of
+from gateway.errors import (
+    GatewayError,
+    MethodNotAllowed,
+    TooLarge,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+)
+from gateway.http.authentication import REALM
+from gateway.http.negotiation import CONTENT_TYPES
+
+log = structlog.get_logger("http")
+WORDS = {404: "there is nothing at this URL", 405: "this URL does not take this method"}
+VERBS = {"POST": "add", "PUT": "edit", "DELETE": "delete"}
+
+
+def document(error: GatewayError, edge: Edge, target: str, verb: str) -> dict[str, Any]:
+    """A Job that is not a real one: its id is the empty string."""
+    wire: dict[str, Any] = {
+        "resourceURI": edge.dialect.type_uri("Job"),
+        "id": "",
+        "state": "FAILED",
+        "targetResource": {"href": target},
+        "action": verb,
+        "returnCode": error.return_code,
+        "progress": 100,
+        "statusMessage": error.message,
+        "timeOfStatusChange": timestamp(datetime.now(UTC)),
+    }
+    return wire
+
+
+def as_gateway_error(error: Exception, request_id: str) -> GatewayError:
+    if isinstance(error, GatewayError):
+        return error
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return TooLarge("the body is too large")
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        return MethodNotAllowed(WORDS[405], tuple(sorted(error.allowed_methods)))
+    if isinstance(error, web.HTTPException):
+        from gateway.errors import Invalid, NotFound
+
+        return NotFound(WORDS[404]) if error.status == 404 else Invalid(error.reason)
+    log.error("request broke", request=request_id, exc_info=error)
+    return GatewayError(f"the gateway failed; its log tells more under request {request_id}")
+
+
+def respond(error: Exception, request: web.Request, edge: Edge, media: str, request_id: str) -> web.Response:
+    known = as_gateway_error(error, request_id)
+    target = edge.base.rstrip("/").removesuffix(edge.dialect.root.rstrip("/")) + request.rel_url.raw_path
+    body = write_resource(
+        type_of("Job"), document(known, edge, target, VERBS.get(request.method, "read")), media, edge
+    )
+    headers = {}
+    if isinstance(known, Unauthenticated):
+        headers["WWW-Authenticate"] = REALM
+    if isinstance(known, MethodNotAllowed):
+        headers["Allow"] = ", ".join(known.allow)
+    if isinstance(known, Unavailable | TooManyRequests):
+        headers["Retry-After"] = str(known.retry_after)
+    return web.Response(status=known.status, body=body, content_type=CONTENT_TYPES[media], headers=headers)

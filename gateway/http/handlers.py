@@ -1,0 +1,202 @@
+"""The generic handlers: read, list, add, edit, delete, act. One set for all types (DSP0263 4.1)."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from gateway.cimi import documents
+from gateway.cimi.dialects import verb_of
+from gateway.cimi.query import Asked, asked, selected
+from gateway.cimi.registry import CLOUD_ENTRY_POINT, collection_at, type_at
+from gateway.cimi.resource_type import ResourceType
+from gateway.errors import Invalid, MethodNotAllowed, NotFound, PreconditionFailed
+from gateway.http.context import Context
+from gateway.http.negotiation import CONTENT_TYPES, body_format
+from gateway.http.representation import Representations
+from gateway.http.waiting import seconds_to_wait
+from gateway.jobs.records import ended
+from gateway.jobs.runner import JobRunner
+from gateway.orchestration.machine_service import MachineService
+from gateway.orchestration.resources import ResourceService
+from gateway.orchestration.service import Outcome
+from gateway.store.model import Resource
+
+CONSOLE_BYTES = 65_536
+MOST_CONSOLE_BYTES = 1_048_576
+
+
+class Handlers:
+    def __init__(self, services: dict[str, ResourceService], runner: JobRunner, answer_wait: float) -> None:
+        self._services = services
+        self._runner = runner
+        self._answer_wait = answer_wait
+        self._representations = Representations(services)
+
+    async def handle(self, request: web.Request, context: Context, path: str) -> web.Response:
+        """Find what the path means, and do what the method asks. Raises gateway.errors."""
+        path = path.rstrip("/") or CLOUD_ENTRY_POINT.segment
+        described = collection_at(path)
+        if described is not None:
+            return await self._on_collection(request, context, path, described)
+        described = type_at(path)
+        if described is not None:
+            return await self._on_resource(request, context, path, described)
+        owner, _, verb = path.rpartition("/")
+        described = type_at(owner) if owner else None
+        if described is None or described.action(verb) is None:
+            raise NotFound("there is nothing at this URL")
+        return await self._on_action(request, context, owner, described, verb)
+
+    # Collections
+
+    async def _on_collection(
+        self, request: web.Request, context: Context, path: str, described: ResourceType
+    ) -> web.Response:
+        parent = await self._representations.parent(context, path)
+        if request.method in ("GET", "HEAD"):
+            question = asked(context.parameters, described, context.edge.base)
+            encoded = await self._representations.collection(context, path, parent, question)
+            return self._read(request, context, encoded)
+        addable = described.addable
+        allow = ("GET", "HEAD", "POST") if addable else ("GET", "HEAD")
+        if request.method != "POST" or not addable:
+            raise MethodNotAllowed(f"a collection of {described.kind} does not take {request.method}", allow)
+        body = await request.read()
+        document = documents.read_create(described.kind, body, self._media(request), context.edge)
+        outcome = await self._services[described.kind].add(context.known_caller, path, document)
+        return await self._answer(request, context, outcome, created=True)
+
+    # Resources
+
+    async def _on_resource(
+        self, request: web.Request, context: Context, path: str, described: ResourceType
+    ) -> web.Response:
+        service = self._services[described.kind]
+        if request.method in ("GET", "HEAD"):
+            resource = await service.read(context.known_caller, path)
+            question = asked(context.parameters, described, context.edge.base) if context.parameters else Asked()
+            return self._read(request, context, await self._representations.resource(context, resource, question))
+        if request.method == "PUT" and described.editable:
+            return await self._edit(request, context, path, described)
+        if request.method == "DELETE" and described.deletable:
+            version = await self._required_version(request, context, path, described)
+            outcome = await service.delete(context.known_caller, path, version)
+            return await self._answer(request, context, outcome)
+        if request.method == "POST" and described.actions:
+            return await self._on_action(request, context, path, described, None)
+        raise MethodNotAllowed(f"a {described.kind} does not take {request.method}", _allowed(described))
+
+    async def _edit(
+        self, request: web.Request, context: Context, path: str, described: ResourceType
+    ) -> web.Response:
+        service = self._services[described.kind]
+        await service.read(context.known_caller, path)
+        version = await self._required_version(request, context, path, described)
+        names = selected(context.parameters)
+        document = documents.read_edit(
+            described.kind, await request.read(), self._media(request), context.edge, names
+        )
+        outcome = await service.edit(context.known_caller, path, document, names, version)
+        return await self._answer(request, context, outcome)
+
+    async def _required_version(
+        self, request: web.Request, context: Context, path: str, described: ResourceType
+    ) -> int | None:
+        """The version that If-Match means; PreconditionFailed when the representation is another by now."""
+        header = request.headers.get("If-Match")
+        if header is None:
+            return None
+        resource = await self._services[described.kind].read(context.known_caller, path)
+        if header.strip() == "*":
+            return resource.version
+        tags = {tag.strip() for tag in header.split(",")}
+        for media in CONTENT_TYPES:
+            seen = Context(context.request_id, context.edge, media, [], context.caller)
+            if (await self._representations.resource(seen, resource, Asked()))[1] in tags:
+                return resource.version
+        raise PreconditionFailed("If-Match: the resource was changed since; read it again")
+
+    # Actions
+
+    async def _on_action(
+        self, request: web.Request, context: Context, path: str, described: ResourceType, verb: str | None
+    ) -> web.Response:
+        service = self._services[described.kind]
+        if verb == "console" and request.method in ("GET", "POST"):
+            return await self._console(context, path)
+        if request.method != "POST":
+            raise MethodNotAllowed("an action is asked for by POST", ("POST",))
+        await service.read(context.known_caller, path)
+        body = await request.read()
+        media = self._media(request) if body.strip() else "json"
+        document = documents.read_action(body, media, context.edge)
+        verb = verb or document.verb
+        if verb is None:
+            raise Invalid("is missing", "action")
+        if described.action(verb_of(verb)) is None:
+            raise Invalid(f"a {described.kind} has no action {verb[:60]!r}", "action")
+        if verb == "console":
+            return await self._console(context, path)
+        outcome = await service.act(context.known_caller, path, verb, document.parameters)
+        job = await self._runner.wait(outcome.job, 0)
+        body = await self._job_body(context, job)
+        return self._response(context, 202, body, {"CIMI-Job-URI": context.edge.to_uri(outcome.job)})
+
+    async def _console(self, context: Context, path: str) -> web.Response:
+        wanted = dict(context.parameters).get("limit", "")
+        limit = int(wanted) if wanted.isdecimal() and len(wanted) < 9 else CONSOLE_BYTES
+        service = self._services["Machine"]
+        assert isinstance(service, MachineService)
+        text = await service.console(context.known_caller, path, min(limit, MOST_CONSOLE_BYTES))
+        return web.Response(body=text, content_type="text/plain", charset="utf-8")
+
+    # Answers
+
+    async def _answer(
+        self, request: web.Request, context: Context, outcome: Outcome, *, created: bool = False
+    ) -> web.Response:
+        seconds, applied = seconds_to_wait(request.headers.get("Prefer"), self._answer_wait)
+        job = await self._runner.wait(outcome.job, 0 if outcome.finished else seconds)
+        headers = {"CIMI-Job-URI": context.edge.to_uri(outcome.job)}
+        if applied is not None:
+            headers["Preference-Applied"] = applied
+        if ended(job) and job.state != "SUCCESS":
+            status = job.document.get("returnCode", 10500) - 10000
+            return self._response(context, status, await self._job_body(context, job), headers)
+        resource = await self._now(outcome)
+        if created and outcome.resource is not None:
+            headers["Location"] = context.edge.to_uri(outcome.resource.path)
+        status = (201 if created else 200) if ended(job) else 202
+        if resource is None:
+            return self._response(context, status, await self._job_body(context, job), headers)
+        body, tag = await self._representations.resource(context, resource, Asked())
+        return self._response(context, status, body, {**headers, "ETag": tag})
+
+    async def _now(self, outcome: Outcome) -> Resource | None:
+        if outcome.resource is None:
+            return None
+        return await self._services[outcome.resource.kind].store.get(outcome.resource.path)
+
+    async def _job_body(self, context: Context, job: Resource) -> bytes:
+        return (await self._representations.resource(context, job, Asked()))[0]
+
+    def _read(self, request: web.Request, context: Context, encoded: tuple[bytes, str]) -> web.Response:
+        body, tag = encoded
+        known = request.headers.get("If-None-Match")
+        if known is not None and (known.strip() == "*" or tag in {entry.strip() for entry in known.split(",")}):
+            return web.Response(status=304, headers={"ETag": tag})
+        return self._response(context, 200, body, {"ETag": tag})
+
+    def _response(self, context: Context, status: int, body: bytes, headers: dict[str, str]) -> web.Response:
+        return web.Response(status=status, body=body, content_type=CONTENT_TYPES[context.media], headers=headers)
+
+    def _media(self, request: web.Request) -> str:
+        return body_format(request.headers.get("Content-Type"))
+
+
+def _allowed(described: ResourceType) -> tuple[str, ...]:
+    offered = (("PUT", described.editable), ("DELETE", described.deletable), ("POST", bool(described.actions)))
+    return ("GET", "HEAD", *(method for method, given in offered if given))
+
+
+

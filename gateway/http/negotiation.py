@@ -1,0 +1,60 @@
+"""Which of the two formats, for the body that came and the one that goes (DSP0263 4.1.3)."""
+
+from __future__ import annotations
+
+from gateway.errors import NotAcceptable, UnsupportedMediaType
+
+JSON, XML = "json", "xml"
+CONTENT_TYPES = {JSON: "application/json", XML: "application/xml"}
+_OFFERS = (
+    (JSON, frozenset({"application/json", "application/*", "*/*"})),
+    (XML, frozenset({"application/xml", "text/xml", "application/*", "text/*", "*/*"})),
+)
+
+
+def answer_format(accept: str | None, wanted: str | None) -> str:
+    """``$format`` decides; else the best of Accept, JSON when equal. Raises NotAcceptable."""
+    if wanted is not None:
+        if wanted.lower() in CONTENT_TYPES:
+            return wanted.lower()
+        raise NotAcceptable(f"$format: json and xml are known, not {wanted[:40]!r}")
+    if accept is None or not accept.strip():
+        return JSON
+    ranges = [_range(entry) for entry in accept.split(",")[:50] if entry.strip()]
+    ranked = [(_quality(ranges, names), media) for media, names in _OFFERS]
+    quality, media = max(ranked, key=lambda entry: entry[0])
+    if quality[0] <= 0:
+        raise NotAcceptable("application/json and application/xml can be had, nothing else")
+    return media
+
+
+def _range(entry: str) -> tuple[str, float]:
+    name, *parameters = [part.strip() for part in entry.split(";")]
+    quality = 1.0
+    for parameter in parameters:
+        key, _, value = parameter.partition("=")
+        if key.strip().lower() == "q":
+            try:
+                quality = min(1.0, max(0.0, float(value)))
+            except ValueError:
+                quality = 0.0
+    return name.lower(), quality if quality == quality else 0.0
+
+
+def _quality(ranges: list[tuple[str, float]], names: frozenset[str]) -> tuple[float, int]:
+    """The quality by the most specific range that matches, and how specific that is."""
+    found = [(2 - name.count("*"), quality) for name, quality in ranges if name in names]
+    if not found:
+        return 0.0, 0
+    specific, quality = max(found)
+    return quality, 0 if quality <= 0 else specific
+
+
+def body_format(content_type: str | None) -> str:
+    """Raises UnsupportedMediaType for all but JSON and XML."""
+    name = (content_type or "").partition(";")[0].strip().lower()
+    if name == "application/json":
+        return JSON
+    if name in ("application/xml", "text/xml"):
+        return XML
+    raise UnsupportedMediaType(f"bodies are application/json or application/xml, not {name[:60] or 'without a type'}")

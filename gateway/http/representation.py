@@ -1,0 +1,147 @@
+"""Resources and collections as bytes: selected, expanded, encoded; the plain ones remembered."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from typing import Any
+
+from gateway.cimi.documents import write_collection, write_resource
+from gateway.cimi.query import EVERYTHING, Asked, select_collection, select_resource
+from gateway.cimi.registry import CLOUD_ENTRY_POINT, collection_at, type_at, type_of
+from gateway.cimi.resource_type import ResourceType
+from gateway.cimi.xml_codec import children, collection_children
+from gateway.errors import GatewayError
+from gateway.http.context import Context
+from gateway.orchestration.resources import ResourceService
+from gateway.store.model import Query, Resource, SortKey
+
+MOST_ITEMS = 1000
+"""Items of one page at most; ``count`` stays true, and clients page on."""
+EXPANDED_ITEMS = 200
+REMEMBERED = 2048
+
+Wire = dict[str, Any]
+Encoded = tuple[bytes, str]
+"""Body and ETag."""
+
+
+class Representations:
+    def __init__(self, services: dict[str, ResourceService]) -> None:
+        self._services = services
+        self._known: OrderedDict[tuple[Any, ...], Encoded] = OrderedDict()
+
+    # One resource
+
+    async def resource(self, context: Context, resource: Resource, asked: Asked) -> Encoded:
+        described = type_of(resource.kind)
+        verbs = self._services[resource.kind].operations(context.known_caller, resource)
+        plain = not asked.expand
+        key = (resource.path, resource.version, verbs, context.media, context.edge.base, asked.select)
+        if plain and key in self._known:
+            return self._known[key]
+        wire = self.wire(context, resource, verbs)
+        if not plain:
+            await self._expand(context, described, wire, asked.expand)
+        body = write_resource(described, select_resource(wire, asked.select), context.media, context.edge)
+        encoded = (body, etag(body))
+        if plain:
+            self._known[key] = encoded
+            while len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+        return encoded
+
+    def wire(self, context: Context, resource: Resource, verbs: tuple[str, ...] | None = None) -> Wire:
+        described = type_of(resource.kind)
+        if verbs is None:
+            verbs = self._services[resource.kind].operations(context.known_caller, resource)
+        document = resource.document
+        if described is CLOUD_ENTRY_POINT:
+            document = {**document, "baseURI": context.edge.base}
+        times = (resource.created, resource.updated) if "created" in described.attributes else (None, None)
+        return context.edge.resource(described, resource.path, document, *times, verbs)
+
+    # A collection
+
+    async def collection(self, context: Context, path: str, parent: Resource | None, asked: Asked) -> Encoded:
+        described = collection_at(path)
+        assert described is not None
+        wire = await self._collection(context, described, path, parent, asked)
+        body = write_collection(
+            described, select_collection(wire, described.items_key, asked.select), context.media, context.edge
+        )
+        return body, etag(body)
+
+    async def _collection(
+        self, context: Context, described: ResourceType, path: str, parent: Resource | None, asked: Asked
+    ) -> Wire:
+        service = self._services[described.kind]
+        last = min(asked.last, asked.first + MOST_ITEMS - 1) if asked.last is not None else asked.first + MOST_ITEMS - 1
+        query = Query(
+            kind=described.kind,
+            parent=parent.path if parent is not None else None,
+            filters=asked.filters,
+            order=tuple(SortKey(name, descending) for name, descending in asked.order),
+            first=asked.first,
+            last=last,
+        )
+        page = await service.list(context.known_caller, query)
+        items = [self.wire(context, item) for item in page.items]
+        if asked.expand:
+            for item in items:
+                await self._expand(context, described, item, asked.expand)
+        verbs = service.collection_operations(context.known_caller, parent)
+        return context.edge.collection(described, path, items, page.count, verbs)
+
+    # Expanding
+
+    async def _expand(self, context: Context, described: ResourceType, wire: Wire, names: frozenset[str]) -> None:
+        """Put the targets of references inside them; what the caller may not see stays a bare reference."""
+        wanted = described.references if EVERYTHING in names else described.references & names
+        for name in wanted & wire.keys():
+            value = wire[name]
+            if isinstance(value, list):
+                wire[name] = [await self._target(context, entry) for entry in value]
+            else:
+                wire[name] = await self._target(context, value)
+
+    async def _target(self, context: Context, reference: Any) -> Any:
+        if not isinstance(reference, dict) or "href" not in reference:
+            return reference
+        try:
+            path = context.edge.to_path(reference["href"])
+            found, described, listed = await self._read(context, path)
+        except (GatewayError, ValueError):
+            return reference
+        expanded = {**reference, **found}
+        if context.media == "xml":
+            write = collection_children if listed else children
+            expanded["@xml"] = "".join(write(described, found, context.edge.dialect))
+        return expanded
+
+    async def _read(self, context: Context, path: str) -> tuple[Wire, ResourceType, bool]:
+        described = collection_at(path)
+        if described is not None:
+            parent = await self.parent(context, path)
+            wire = await self._collection(context, described, path, parent, Asked(last=EXPANDED_ITEMS))
+            return wire, described, True
+        described = type_at(path)
+        if described is None:
+            raise ValueError(path)
+        resource = await self._services[described.kind].read(context.known_caller, path)
+        return self.wire(context, resource), described, False
+
+    async def parent(self, context: Context, path: str) -> Resource | None:
+        """The resource that a nested collection belongs to, when the caller may see it."""
+        owner = path.rpartition("/")[0]
+        described = type_at(owner) if owner else None
+        if described is None:
+            return None
+        return await self._services[described.kind].read(context.known_caller, owner)
+
+
+def etag(body: bytes) -> str:
+    return f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+
+
+

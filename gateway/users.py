@@ -1,0 +1,77 @@
+"""The users file: one ``name:role:bcrypt hash`` a line, readable by the gateway alone."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import bcrypt
+
+from gateway.errors import GatewayError
+
+ROLES = ("admin", "operator", "viewer")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+LONGEST_PASSWORD = 72
+"""bytes; bcrypt looks at no more."""
+COST = 12
+
+
+class UsersError(GatewayError):
+    """The users file, or a change of it, is wrong; the message says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    name: str
+    role: str
+    hash: str
+
+
+def read(path: Path) -> dict[str, User]:
+    """Raises UsersError, naming the line."""
+    try:
+        lines = path.read_text().splitlines()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise UsersError(f"{path} cannot be read: {error.strerror}") from None
+    users = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        parts = line.strip().split(":")
+        if len(parts) != 3 or parts[1] not in ROLES or not NAME.fullmatch(parts[0]):
+            raise UsersError(f"{path} line {number}: must be name:role:hash with a role of {', '.join(ROLES)}")
+        users[parts[0]] = User(*parts)
+    return users
+
+
+def write(path: Path, users: dict[str, User]) -> None:
+    """Replace the file at once, so that no reader ever sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    with os.fdopen(handle, "w") as file:
+        file.writelines(f"{user.name}:{user.role}:{user.hash}\n" for user in users.values())
+        file.flush()
+        os.fsync(file.fileno())
+    if path.exists():
+        status = path.stat()
+        os.chown(name, status.st_uid, status.st_gid)
+    Path(name).replace(path)
+
+
+def hashed(password: str) -> str:
+    """Raises UsersError for a password that is empty or longer than bcrypt can tell apart."""
+    data = password.encode()
+    if not data or len(data) > LONGEST_PASSWORD:
+        raise UsersError(f"a password has 1 to {LONGEST_PASSWORD} bytes, this one {len(data)}")
+    return bcrypt.hashpw(data, bcrypt.gensalt(COST)).decode()
+
+
+def checked_name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise UsersError(f"{name[:64]!r} is no user name: letters, digits and . _ @ - only, at most 64")
+    return name
