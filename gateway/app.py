@@ -108,6 +108,12 @@ class Gateway:
     def ready(self) -> bool:
         return all(driver.connection is ConnectionState.UP for driver in self.drivers.values())
 
+    def alive(self) -> bool:
+        """For the watchdog: the loop runs us, and libvirt's own thread lives (a lost connection is no death)."""
+        from drivers.libvirt import event_loop
+
+        return event_loop.alive()
+
     async def _listen(self) -> None:
         server = self.settings.server
         self._web = web.AppRunner(

@@ -58,8 +58,9 @@ class Representations:
         document = resource.document
         if described is CLOUD_ENTRY_POINT:
             document = {**document, "baseURI": context.edge.base}
-        times = (resource.created, resource.updated) if "created" in described.attributes else (None, None)
-        return context.edge.resource(described, resource.path, document, *times, verbs)
+        timed = "created" in described.attributes
+        created, updated = (resource.created, resource.updated) if timed else (None, None)
+        return context.edge.resource(described, resource.path, document, created, updated, verbs)
 
     # A collection
 

@@ -1,0 +1,41 @@
+# The two commands are `make run` and `make test`; both set up what is missing first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DESTDIR ?=
+PREFIX ?= /usr
+.PHONY: run test check demo bench setup install clean
+
+setup:
+	@tools/setup.sh
+
+run: setup
+	@tools/run.sh
+
+test: setup
+	$(BIN)/pytest -n 2 --dist loadfile
+
+check: $(VENV)/ready
+	$(BIN)/ruff check gateway drivers tests demo bench
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+demo: setup
+	@$(BIN)/python -m demo.demo
+
+bench: setup
+	@$(BIN)/python -m bench
+
+$(VENV)/ready: setup.cfg pyproject.toml
+	@tools/setup.sh
+
+install:
+	$(PYTHON) -m pip install --no-deps --no-build-isolation --root "$(DESTDIR)/" --prefix $(PREFIX) .
+	install -Dm 0644 systemd/cimi-gateway.service $(DESTDIR)/usr/lib/systemd/system/cimi-gateway.service
+	install -Dm 0644 systemd/cimi-gateway.sysusers.conf $(DESTDIR)/usr/lib/sysusers.d/cimi-gateway.conf
+	install -Dm 0644 systemd/cimi-gateway.tmpfiles.conf $(DESTDIR)/usr/lib/tmpfiles.d/cimi-gateway.conf
+	install -Dm 0644 etc/60-cimi-gateway.rules $(DESTDIR)/usr/share/polkit-1/rules.d/60-cimi-gateway.rules
+	install -Dm 0640 etc/gateway.toml $(DESTDIR)/etc/cimi-gateway/gateway.toml
+
+clean:
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

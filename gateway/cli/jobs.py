@@ -1,0 +1,105 @@
+"""``cimi-gateway jobs``: what the gateway does and did, read beside the running daemon."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.cimi.job import FINAL_JOB_STATES
+from gateway.cli.common import config_option, settings_of
+
+LOOK_EVERY = 0.3
+
+
+@click.group()
+def jobs() -> None:
+    """List, show and follow jobs."""
+
+
+@contextmanager
+def _reader(config: Path) -> Iterator[sqlite3.Connection]:
+    """A connection of our own that only reads; the daemon's write-ahead log lets it work beside it."""
+    path = Path(settings_of(config).store.path)
+    if not path.exists():
+        raise click.ClickException(f"{path} does not exist: the gateway has not run yet")
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        yield connection
+    except sqlite3.Error as error:
+        raise click.ClickException(f"{path}: {error}") from None
+    finally:
+        connection.close()
+
+
+def _job(connection: sqlite3.Connection, name: str) -> dict[str, Any]:
+    path = name if name.startswith("jobs/") else f"jobs/{name.rpartition('/')[2]}"
+    row = connection.execute(
+        "SELECT document, owner, created FROM resources WHERE path = ? AND kind = 'Job'", (path,)
+    ).fetchone()
+    if row is None:
+        raise click.ClickException(f"there is no job {name}")
+    return {"path": path, "owner": row[1], "created": row[2], **json.loads(row[0])}
+
+
+@jobs.command("list")
+@click.option("--limit", default=20, show_default=True, help="How many, newest first.")
+@config_option
+def list_(limit: int, config: Path) -> None:
+    """List the newest jobs."""
+    with _reader(config) as connection:
+        rows = connection.execute(
+            "SELECT path, owner, created, document FROM resources WHERE kind = 'Job' AND parent = '' "
+            "ORDER BY created DESC LIMIT ?",
+            (limit,),
+        )
+        for path, owner, created, text in rows:
+            document = json.loads(text)
+            target = document["targetResource"]["href"]
+            state = f"{document['state']} {document.get('progress', 0)}%"
+            click.echo(f"{created}  {path}  {state:13} {document['action']:8} {target}  {owner}")
+
+
+@jobs.command()
+@click.argument("job")
+@config_option
+def show(job: str, config: Path) -> None:
+    """Show a job and its log."""
+    with _reader(config) as connection:
+        for name, value in _job(connection, job).items():
+            click.echo(f"{name}: {value if isinstance(value, str) else json.dumps(value)}")
+        _print_log(connection, _job(connection, job)["path"], 0)
+
+
+@jobs.command()
+@click.argument("job")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the job ends.")
+@config_option
+def tail(job: str, follow: bool, config: Path) -> None:
+    """Print a job's log."""
+    with _reader(config) as connection:
+        line = 0
+        while True:
+            document = _job(connection, job)
+            line = _print_log(connection, document["path"], line)
+            if not follow or document["state"] in FINAL_JOB_STATES:
+                break
+            time.sleep(LOOK_EVERY)
+        _print_log(connection, document["path"], line)
+        click.echo(f"{document['state']}  {document.get('progress', 0)}%  {document.get('statusMessage', '')}".rstrip())
+
+
+def _print_log(connection: sqlite3.Connection, path: str, after: int) -> int:
+    rows = connection.execute(
+        "SELECT line, time, level, step, message FROM job_log WHERE job = ? AND line > ? ORDER BY line", (path, after)
+    ).fetchall()
+    for line, moment, level, step, message in rows:
+        click.echo(f"{moment}  {level:7}  {step}: {message}")
+        after = line
+    return after

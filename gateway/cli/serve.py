@@ -1,0 +1,42 @@
+"""``cimi-gateway serve``: the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+import click
+
+from gateway import logging
+from gateway.app import Gateway, libvirt_drivers
+from gateway.cli.common import config_option, plainly, settings_of
+from gateway.systemd_notify import keep_alive, notify
+
+
+@click.command()
+@config_option
+def serve(config: Path) -> None:
+    """Serve CIMI until SIGTERM or SIGINT; guests keep running."""
+    settings = settings_of(config)
+    logging.set_up()
+    gateway = Gateway(settings, libvirt_drivers(settings))
+    with plainly():
+        try:
+            asyncio.run(_serve(gateway))
+        except OSError as error:
+            raise click.ClickException(f"{settings.server.listen}: {error.strerror or error}") from None
+
+
+async def _serve(gateway: Gateway) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await gateway.start()
+    notify("READY=1", f"STATUS=listening on {gateway.settings.server.listen}")
+    watchdog = asyncio.create_task(keep_alive(gateway.alive))
+    await stop.wait()
+    notify("STOPPING=1")
+    watchdog.cancel()
+    await gateway.stop()

@@ -1,0 +1,83 @@
+"""``cimi-gateway user``: who may use the gateway."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from gateway import users
+from gateway.cli.common import config_option, plainly, settings_of
+
+
+@click.group()
+def user() -> None:
+    """Add, change, remove and list users."""
+
+
+def _file(config: Path) -> Path:
+    return Path(settings_of(config).auth.users_file)
+
+
+def _password() -> str:
+    """From the terminal, twice; from standard input when that is none."""
+    if sys.stdin.isatty():
+        answer: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        return answer
+    return sys.stdin.readline().rstrip("\n")
+
+
+@user.command()
+@click.argument("name")
+@click.option("--role", type=click.Choice(users.ROLES), required=True)
+@config_option
+def add(name: str, role: str, config: Path) -> None:
+    """Add a user; the password is asked for, or read from standard input."""
+    with plainly():
+        path = _file(config)
+        known = users.read(path)
+        if users.checked_name(name) in known:
+            raise users.UsersError(f"{name} exists already; passwd changes the password")
+        known[name] = users.User(name, role, users.hashed(_password()))
+        users.write(path, known)
+    click.echo(f"added {name} ({role})")
+
+
+@user.command()
+@click.argument("name")
+@config_option
+def passwd(name: str, config: Path) -> None:
+    """Change a user's password."""
+    with plainly():
+        path = _file(config)
+        known = users.read(path)
+        if name not in known:
+            raise users.UsersError(f"there is no user {name}")
+        known[name] = replace(known[name], hash=users.hashed(_password()))
+        users.write(path, known)
+    click.echo(f"changed {name}")
+
+
+@user.command()
+@click.argument("name")
+@config_option
+def remove(name: str, config: Path) -> None:
+    """Remove a user; what they own stays, for the admins."""
+    with plainly():
+        path = _file(config)
+        known = users.read(path)
+        if known.pop(name, None) is None:
+            raise users.UsersError(f"there is no user {name}")
+        users.write(path, known)
+    click.echo(f"removed {name}")
+
+
+@user.command("list")
+@config_option
+def list_(config: Path) -> None:
+    """List users and roles."""
+    with plainly():
+        for known in users.read(_file(config)).values():
+            click.echo(f"{known.name}\t{known.role}")

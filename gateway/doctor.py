@@ -1,0 +1,100 @@
+"""What can be wrong on the host, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from drivers.base import ConnectionState, Driver, DriverError, HypervisorSettings
+from gateway.config import Settings
+from gateway.users import UsersError, read
+
+LOW_SPACE = 2 * 1024**3
+KVM = Path("/dev/kvm")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One look: ``level`` is ok, warning or error; ``advice`` says what to do."""
+
+    level: str
+    subject: str
+    message: str
+    advice: str = ""
+
+
+async def examine(settings: Settings, drivers: dict[str, Driver]) -> AsyncIterator[Finding]:
+    yield users(settings)
+    yield store(settings)
+    yield kvm()
+    for directory in settings.images.directories:
+        yield image_directory(Path(directory))
+    for hypervisor in settings.hypervisors:
+        async for finding in _hypervisor(hypervisor, drivers[hypervisor.name]):
+            yield finding
+
+
+def users(settings: Settings) -> Finding:
+    path = Path(settings.auth.users_file)
+    try:
+        known = read(path)
+    except UsersError as error:
+        return Finding("error", "users", error.message)
+    if not any(user.role == "admin" for user in known.values()):
+        return Finding("error", "users", "there is no admin", "cimi-gateway user add NAME --role admin")
+    return Finding("ok", "users", f"{len(known)} in {path}")
+
+
+def store(settings: Settings) -> Finding:
+    directory = Path(settings.store.path).parent
+    if not directory.is_dir() or not os.access(directory, os.W_OK):
+        return Finding("error", "store", f"{directory} cannot be written", f"mkdir -p {directory}, for this user")
+    return Finding("ok", "store", str(settings.store.path))
+
+
+def kvm(device: Path = KVM) -> Finding:
+    """The node with mode 0600 makes libvirt probe QEMU anew at every look-up: a minute for each definition."""
+    flags = set(Path("/proc/cpuinfo").read_text().split())
+    if device.exists() and not device.stat().st_mode & 0o060:
+        advice = "chgrp kvm /dev/kvm && chmod 0660 /dev/kvm, then restart libvirtd"
+        return Finding("error", "kvm", "guests may not open /dev/kvm, which makes libvirt slow", advice)
+    if not device.exists() or not flags & {"svm", "vmx"}:
+        return Finding("warning", "kvm", "KVM does not work here: guests run slowly, by emulation (TCG)")
+    return Finding("ok", "kvm", "usable")
+
+
+def image_directory(path: Path) -> Finding:
+    if not path.is_dir() or not os.access(path, os.R_OK | os.X_OK):
+        return Finding("warning", "images", f"{path} cannot be read", f"mkdir -p {path}, or change [images] directories")
+    return Finding("ok", "images", str(path))
+
+
+async def _hypervisor(settings: HypervisorSettings, driver: Driver) -> AsyncIterator[Finding]:
+    subject = f"hypervisor {settings.name}"
+    if driver.connection is not ConnectionState.UP:
+        advice = "systemctl start libvirtd, and see that this user is in the group libvirt"
+        yield Finding("error", subject, f"{settings.uri} does not answer", advice)
+        return
+    yield Finding("ok", subject, f"{settings.uri} answers")
+    try:
+        pool = await driver.pool(settings.pool)
+    except DriverError as error:
+        yield Finding("error", subject, f"pool {settings.pool}: {error}", f"virsh pool-define-as {settings.pool} dir ...")
+    else:
+        if not pool.active:
+            yield Finding("error", subject, f"pool {pool.name} is inactive", f"virsh pool-start {pool.name}")
+        elif pool.available < LOW_SPACE:
+            yield Finding("warning", subject, f"pool {pool.name} has {pool.available} bytes free", "free some space")
+        else:
+            yield Finding("ok", subject, f"pool {pool.name} has {pool.available // 1024**3} GiB free")
+    try:
+        network = await driver.network(settings.network)
+    except DriverError as error:
+        yield Finding("error", subject, f"network {settings.network}: {error}", "name another in [[hypervisor]] network")
+    else:
+        if network.active:
+            yield Finding("ok", subject, f"network {network.name} is active")
+        else:
+            yield Finding("error", subject, f"network {network.name} is inactive", f"virsh net-start {network.name}")

@@ -1,0 +1,88 @@
+"""Logs: one line per fact. To the journal with fields of its own when it is there, else to standard error."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+JOURNAL = "/run/systemd/journal/socket"
+FIELDS = {"job": "CIMI_JOB", "machine": "CIMI_MACHINE", "user": "CIMI_USER", "request": "CIMI_REQUEST"}
+PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
+SECRET = frozenset({"password", "userData", "user_data", "key", "authorization", "password_hash", "secrets"})
+
+Event = MutableMapping[str, Any]
+
+
+def drop_secrets(_logger: Any, _method: str, event: Event) -> Event:
+    """Whatever a careless line holds under a secret's name is not written."""
+    for name in SECRET & event.keys():
+        event[name] = "(secret)"
+    return event
+
+
+def journal_datagram(event: Event) -> bytes:
+    """The journal's native protocol: NAME=value lines, or a length for values of several lines."""
+    named = {FIELDS.get(name, f"CIMI_{name.upper()}"): str(value) for name, value in event.items()}
+    level = str(event.get("level", "info"))
+    message = str(event.get("event", ""))
+    rest = " ".join(f"{name}={value}" for name, value in event.items() if name not in ("event", "level", "timestamp"))
+    lines = {"MESSAGE": f"{message} {rest}".strip(), "PRIORITY": str(PRIORITIES.get(level, 6))}
+    lines |= {"SYSLOG_IDENTIFIER": "cimi-gateway", **named}
+    return b"".join(_field(name, value.encode()) for name, value in lines.items())
+
+
+def _field(name: str, value: bytes) -> bytes:
+    if b"\n" not in value:
+        return name.encode() + b"=" + value + b"\n"
+    return name.encode() + b"\n" + struct.pack("<Q", len(value)) + value + b"\n"
+
+
+class JournalLogger:
+    """A structlog logger that sends each event to the journal."""
+
+    def __init__(self, path: str = JOURNAL) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._path = path
+
+    def msg(self, datagram: bytes) -> None:
+        try:
+            self._socket.sendto(datagram, self._path)
+        except OSError:
+            sys.stderr.write(datagram.decode(errors="replace"))
+
+    debug = info = warning = error = critical = msg
+
+
+def set_up() -> None:
+    """Choose by where standard error goes: systemd sets JOURNAL_STREAM for its services."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        drop_secrets,
+        structlog.processors.format_exc_info,
+    ]
+    level = structlog.make_filtering_bound_logger(20)
+    if os.environ.get("JOURNAL_STREAM") and os.path.exists(JOURNAL):
+        structlog.configure(
+            processors=[*shared, lambda _logger, _method, event: ((journal_datagram(event),), {})],
+            wrapper_class=level,
+            logger_factory=lambda *_: JournalLogger(),
+            cache_logger_on_first_use=True,
+        )
+        return
+    structlog.configure(
+        processors=[
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *shared,
+            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        wrapper_class=level,
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
