@@ -114,7 +114,7 @@ def domain_spec(machine: Resource) -> DomainSpec:
         )
         for place, disk in enumerate(facts["disks"])
     ]
-    seed = DiskSpec(facts["pool"], seed_volume(machine), "raw", "sdz", read_only=True, cdrom=True)
+    seed = DiskSpec(facts["pool"], seed_volume(machine), "raw", "sda", read_only=True, cdrom=True)
     return DomainSpec(
         uuid=uuid_of(machine),
         machine=machine.path,

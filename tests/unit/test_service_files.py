@@ -1,0 +1,59 @@
+"""The files that make the gateway a service are valid and strict."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gateway.config import load
+
+ROOT = Path(__file__).resolve().parents[2]
+UNIT = ROOT / "systemd" / "cimi-gateway.service"
+
+
+@pytest.fixture
+def unit(tmp_path: Path) -> Path:
+    """The unit with a program path that exists here, as verify wants it."""
+    copy = tmp_path / UNIT.name
+    copy.write_text(UNIT.read_text().replace("/usr/bin/cimi-gateway", "/bin/true"))
+    return copy
+
+
+def test_systemd_accepts_the_unit(unit: Path) -> None:
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
+    )
+    complaints = [line for line in done.stderr.splitlines() if unit.name in line]
+    assert complaints == []
+
+
+def test_the_units_exposure_is_below_2_5(unit: Path) -> None:
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--no-pager", str(unit)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout)
+    assert found is not None, (done.stdout, done.stderr)
+    assert float(found.group(1)) < 2.5
+
+
+def test_the_example_configuration_is_valid_and_tells_the_defaults() -> None:
+    settings = load(ROOT / "etc" / "gateway.toml")
+    assert settings.jobs.answer_wait == 2
+    assert settings.hypervisors[0].uri == "qemu:///system"
+
+
+def test_every_default_that_the_example_comments_out_is_the_real_one(tmp_path: Path) -> None:
+    text = (ROOT / "etc" / "gateway.toml").read_text()
+    shown = re.sub(r"^# ((?:max_body|public_entry_point|allow_insecure_basic|workers|retention_minutes|answer_wait|"
+                   r"stop_deadline) = )", r"\1", text, flags=re.MULTILINE)
+    copy = tmp_path / "gateway.toml"
+    copy.write_text(shown)
+    plain = load(ROOT / "etc" / "gateway.toml")
+    loaded = load(copy)
+    assert (loaded.server, loaded.auth, loaded.jobs) == (plain.server, plain.auth, plain.jobs)
