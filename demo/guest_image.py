@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import re
 import shutil
 import subprocess
@@ -21,6 +20,7 @@ CACHE = HERE.parent / "var" / "cache"
 PACKAGES = "syslinux syslinux-common mtools dosfstools fdisk e2fsprogs cpio kmod binutils qemu-utils"
 MODULES = "virtio_pci virtio_blk virtio_net virtio_console virtio_balloon virtio_scsi sr_mod isofs button evdev"
 SIZE_MIB = 32
+PARTITIONS = b"label: dos\nstart=2048, size=53248, type=c, bootable\nstart=55296, type=83\n"
 SYSLINUX = """DEFAULT linux
 PROMPT 0
 TIMEOUT 0
@@ -76,7 +76,7 @@ def _unpack(work: Path) -> tuple[Path, Path]:
     """The root file system's tree and the kernel, from Debian's packages."""
     packages = work / "packages"
     packages.mkdir()
-    os.chmod(work, 0o755)
+    work.chmod(0o755)
     described = run("apt-cache", "depends", "--no-recommends", "--no-suggests", "linux-image-cloud-amd64").decode()
     found = re.search(r"Depends: (linux-image-\S+)", described)
     if found is None:
@@ -120,7 +120,7 @@ def _disk(work: Path, kernel: Path, initrd: Path) -> Path:
     disk = work / "disk.raw"
     with disk.open("wb") as file:
         file.truncate(SIZE_MIB * 1024**2)
-    run("sfdisk", "--quiet", str(disk), data=b"label: dos\nstart=2048, size=53248, type=c, bootable\nstart=55296, type=83\n")
+    run("sfdisk", "--quiet", str(disk), data=PARTITIONS)
     boot_code = Path("/usr/lib/syslinux/mbr/mbr.bin").read_bytes()
     with disk.open("r+b") as file:
         file.write(boot_code[:440])

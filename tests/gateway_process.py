@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.cimi_client import CimiClient, wait_until
 
-PASSWORD = "correct horse battery"  # noqa: S105
+PASSWORD = "correct horse battery"
 
 
 def free_port() -> int:

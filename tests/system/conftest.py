@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from demo.guest_image import build
 
+from demo.guest_image import build
 from tests import hypervisor
 from tests.cimi_client import CimiClient
 from tests.gateway_process import GatewayProcess

@@ -1,0 +1,198 @@
+"""`make demo`: a private gateway, a real guest, its whole life, and nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import libvirt
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from demo.guest_image import build
+
+POOL = "cimi-demo"
+DIRECTORY = Path("/var/lib/libvirt/cimi-demo")
+PASSWORD = "demo"
+ACTION = "http://schemas.dmtf.org/cimi/1/action/"
+PORT = 18080
+out = Console(highlight=False)
+
+
+def prepare(home: Path) -> Path:
+    """Configuration, user and pool of the private gateway; the configuration's path."""
+    libvirt.registerErrorHandler(lambda _context, _error: None, None)
+    (home / "images").mkdir()
+    build(home / "images" / "guest.qcow2")
+    DIRECTORY.mkdir(mode=0o711, exist_ok=True)
+    host = libvirt.open("qemu:///system")
+    xml = f"<pool type='dir'><name>{POOL}</name><target><path>{DIRECTORY}</path></target></pool>"
+    host.storagePoolDefineXML(xml, 0).create(0)
+    host.close()
+    config = home / "gateway.toml"
+    config.write_text(
+        f'[server]\nlisten = "127.0.0.1:{PORT}"\n[store]\npath = "gateway.db"\n[auth]\nusers_file = "users"\n'
+        f'[images]\ndirectories = ["images"]\n[[hypervisor]]\nname = "local"\nuri = "qemu:///system"\n'
+        f'pool = "{POOL}"\nnetwork = "default"\n'
+    )
+    command = [sys.executable, "-m", "gateway", "user", "add", "admin", "--role", "admin", "--config", str(config)]
+    subprocess.run(command, input=PASSWORD + "\n", text=True, check=True, stdout=subprocess.DEVNULL)
+    return config
+
+
+def left_over() -> list[str]:
+    """What the demo should have removed, as libvirt and the disk show it."""
+    host = libvirt.open("qemu:///system")
+    domains = [domain.name() for domain in host.listAllDomains() if str(DIRECTORY) in domain.XMLDesc(0)]
+    host.close()
+    return domains + [path.name for path in DIRECTORY.iterdir()]
+
+
+def clear() -> None:
+    host = libvirt.open("qemu:///system")
+    for domain in host.listAllDomains():
+        if str(DIRECTORY) in domain.XMLDesc(0):
+            if domain.isActive():
+                domain.destroy()
+            domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE)
+    try:
+        pool = host.storagePoolLookupByName(POOL)
+    except libvirt.libvirtError:
+        pool = None
+    if pool is not None:
+        if pool.isActive():
+            pool.destroy()
+        pool.undefine()
+    host.close()
+    shutil.rmtree(DIRECTORY, ignore_errors=True)
+
+
+class Client:
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    async def call(self, method: str, url: str, document: dict[str, Any] | None = None) -> aiohttp.ClientResponse:
+        answer = await self._session.request(method, url, json=document, headers={"Prefer": "respond-async"})
+        if answer.status >= 400:
+            raise SystemExit(f"{method} {url}: {answer.status} {await answer.text()}")
+        return answer
+
+    async def get(self, url: str) -> dict[str, Any]:
+        document: dict[str, Any] = await (await self.call("GET", url)).json()
+        return document
+
+    async def follow(self, answer: aiohttp.ClientResponse, what: str) -> None:
+        """The job's progress as a bar, until it ends."""
+        columns = TextColumn("{task.description:28}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%")
+        with Progress(*columns, TimeElapsedColumn(), console=out) as bars:
+            bar = bars.add_task(what, total=100)
+            while True:
+                job = await self.get(answer.headers["CIMI-Job-URI"])
+                bars.update(bar, completed=job["progress"])
+                if job["state"] in ("SUCCESS", "FAILED", "STOPPED"):
+                    break
+                await asyncio.sleep(0.1)
+        if job["state"] != "SUCCESS":
+            raise SystemExit(f"{what}: {job['state']}: {job.get('statusMessage')}")
+
+    async def act(self, machine: str, verb: str, what: str) -> None:
+        answer = await self.call("POST", f"{machine}/{verb}", {"action": ACTION + verb})
+        await self.follow(answer, what)
+
+
+@asynccontextmanager
+async def gateway(config: Path) -> AsyncIterator[Client]:
+    log = (config.parent / "gateway.log").open("wb")
+    command = [sys.executable, "-m", "gateway", "serve", "--config", str(config)]
+    process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
+    base = f"http://127.0.0.1:{PORT}/cimi/"
+    headers = {"Authorization": aiohttp.encode_basic_auth("admin", PASSWORD)}
+    async with aiohttp.ClientSession(headers=headers) as session:
+        try:
+            await answering(session, base)
+            yield Client(session)
+        finally:
+            process.terminate()
+            await process.wait()
+            log.close()
+
+
+async def answering(session: aiohttp.ClientSession, base: str) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            async with session.get(base) as answer:
+                if answer.status == 200:
+                    return
+        except aiohttp.ClientError:
+            pass
+        await asyncio.sleep(0.1)
+    raise SystemExit("the gateway does not answer")
+
+
+async def console_lines(client: Client, machine: str) -> list[str]:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        text = await (await client.call("GET", f"{machine}/console")).text()
+        if "READY" in text:
+            return [line for line in text.splitlines() if line.strip()][:5]
+        await asyncio.sleep(0.3)
+    raise SystemExit("the guest did not boot")
+
+
+async def address(client: Client, machine: str) -> str:
+    interfaces = (await client.get(f"{machine}?$expand=networkInterfaces"))["networkInterfaces"]
+    collection = interfaces["machineNetworkInterfaces"][0]["addresses"]["href"]
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        listed = await client.get(f"{collection}?$expand=address")
+        for entry in listed.get("machineNetworkInterfaceAddresses", []):
+            return str(entry["address"]["ip"])
+        await asyncio.sleep(0.5)
+    raise SystemExit("the guest got no address")
+
+
+async def show(config: Path) -> None:
+    async with gateway(config) as client:
+        base = f"http://127.0.0.1:{PORT}/cimi/"
+        location = f"file://{config.parent / 'images' / 'guest.qcow2'}"
+        answer = await client.call("POST", base + "machineImages", {"name": "guest", "imageLocation": location})
+        image = answer.headers["Location"]
+        await client.follow(answer, "importing the image")
+        template = {"machineConfig": {"cpu": 1, "memory": 131072}, "machineImage": {"href": image}}
+        answer = await client.call("POST", base + "machines", {"name": "demo", "machineTemplate": template})
+        machine = answer.headers["Location"]
+        await client.follow(answer, "creating and starting")
+        out.print(f"{machine} is {(await client.get(machine))['state']}")
+        for line in await console_lines(client, machine):
+            out.print(f"  console: {line}", markup=False)
+        out.print(f"address: {await address(client, machine)}")
+        await client.act(machine, "stop", "stopping by the power button")
+        await client.follow(await client.call("DELETE", machine), "deleting the machine")
+        await client.follow(await client.call("DELETE", image), "deleting the image")
+
+
+def main() -> None:
+    clear()
+    with tempfile.TemporaryDirectory() as home:
+        try:
+            asyncio.run(show(prepare(Path(home))))
+            left = left_over()
+        finally:
+            clear()
+    if left:
+        raise SystemExit(f"left behind: {', '.join(left)}")
+    out.print("nothing is left behind")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""The whole gateway in this process over a hypervisor in memory, and clients that speak to it over HTTP."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import aiohttp
+import bcrypt
+import pytest
+from blockbuster import blockbuster_ctx
+
+from drivers.base import HypervisorSettings
+from drivers.memory import MemoryDriver
+from gateway import config, users
+from gateway.app import Gateway
+from tests.api.client import ApiClient
+from tests.gateway_process import free_port
+
+ROLES = {"admin": "admin", "operator": "operator", "other": "operator", "viewer": "viewer"}
+HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
+
+
+@pytest.fixture(autouse=True)
+def loop_is_never_blocked() -> Iterator[None]:
+    """Fails a test in which the gateway's or a driver's code blocks the event loop."""
+    with blockbuster_ctx(scanned_modules=["gateway", "drivers"]) as detector:
+        # stat of the users file at each login, and reading it when it changed: both are of microseconds.
+        for name in ("os.stat", "io.TextIOWrapper.read", "io.BufferedReader.read", "os.access"):
+            if name in detector.functions:
+                detector.functions[name].deactivate()
+        yield
+
+
+def qcow2(size: int = 32 * 1024**2, backing: int = 0, features: int = 0) -> bytes:
+    """The header of an empty qcow2 image of this virtual size, padded to three clusters."""
+    name = 4 if backing else 0
+    head = b"QFI\xfb" + struct.pack(">IQIIQIIQQIIQ", 3, backing, name, 16, size, 0, 1, 196608, 65536, 1, 0, 0)
+    head += struct.pack(">QQQII", features, 0, 0, 4, 104)
+    return head.ljust(262144, b"\0")
+
+
+@pytest.fixture
+def driver() -> MemoryDriver:
+    return MemoryDriver()
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    directory = tmp_path / "images"
+    directory.mkdir()
+    (directory / "guest.qcow2").write_bytes(qcow2())
+    return directory
+
+
+@pytest.fixture
+def settings(tmp_path: Path, images: Path) -> config.Settings:
+    users_file = tmp_path / "users"
+    users.write(users_file, {name: users.User(name, role, HASH) for name, role in ROLES.items()})
+    return config.Settings(
+        path=tmp_path / "gateway.toml",
+        server=config.ServerSettings(listen=f"127.0.0.1:{free_port()}"),
+        store=config.StoreSettings(str(tmp_path / "gateway.db")),
+        auth=config.AuthSettings(str(users_file)),
+        images=config.ImageSettings([str(images)]),
+        jobs=config.JobSettings(stop_deadline=1.0),
+        hypervisors=(HypervisorSettings("local", "memory", "default", "default"),),
+    )
+
+
+@pytest.fixture
+async def gateway(settings: config.Settings, driver: MemoryDriver) -> AsyncIterator[Gateway]:
+    running = Gateway(settings, {driver.name: driver})
+    await running.start()
+    yield running
+    await running.stop()
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as opened:
+        yield opened
+
+
+@pytest.fixture
+def client(gateway: Gateway, session: aiohttp.ClientSession) -> Callable[..., ApiClient]:
+    """``client("viewer")`` or ``client("admin", "xml")``."""
+
+    def of(user: str = "admin", media: str = "json") -> ApiClient:
+        return ApiClient(session, f"http://{gateway.settings.server.listen}/cimi/", user, media)
+
+    return of
+
+
+@pytest.fixture
+def admin(client: Callable[..., ApiClient]) -> ApiClient:
+    return client("admin")
+
+
+@pytest.fixture
+async def image(admin: ApiClient, images: Path) -> str:
+    made = await admin.post("machineImages", {"name": "guest", "imageLocation": f"file://{images / 'guest.qcow2'}"})
+    assert made.status == 201, made.text
+    return made.location
+
+
+@pytest.fixture
+async def machine(admin: ApiClient, image: str) -> str:
+    made = await admin.post("machines", admin.machine(image))
+    assert made.status == 201, made.text
+    return made.location
