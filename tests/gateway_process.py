@@ -51,7 +51,13 @@ class GatewayProcess:
         return self.home / "gateway.log"
 
     def prepare(self) -> None:
+        """Configuration and users."""
         self.home.mkdir(parents=True, exist_ok=True)
+        self.configure()
+        for user, role in (("admin", "admin"), ("operator", "operator"), ("other", "operator"), ("viewer", "viewer")):
+            self.command("user", "add", user, "--role", role, stdin=PASSWORD + "\n")
+
+    def configure(self) -> None:
         self.configuration.write_text(
             f"""
 [server]
@@ -72,8 +78,6 @@ network = "{self.network}"
 domain_type = "auto"
 """
         )
-        for user, role in (("admin", "admin"), ("operator", "operator"), ("other", "operator"), ("viewer", "viewer")):
-            self.command("user", "add", user, "--role", role, stdin=PASSWORD + "\n")
 
     def command(self, *arguments: str, stdin: str = "") -> str:
         """Run a subcommand of the gateway with this configuration; its output."""

@@ -102,7 +102,8 @@ class TemplateInterfaceSchema(Schema):
     network = Ref("Network")
     networkPort = Ref("NetworkPort")  # noqa: N815
     state = Enumeration(*INTERFACE_STATES)
-    macAddress = String()  # noqa: N815
+    # Old clients send it; the official schema has no such element here, so it is never shown.
+    macAddress = String(write_only=True)  # noqa: N815
     mtu = Integer(minimum=68)
 
 

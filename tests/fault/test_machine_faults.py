@@ -20,7 +20,7 @@ DEAF = base64.b64encode(b"#!/bin/sh\nkillall acpid\n").decode()
 @pytest.fixture
 def image(gateway: GatewayProcess, images: Path) -> str:
     gateway.jobs = "stop_deadline = 6"
-    gateway.prepare()
+    gateway.configure()
     gateway.start()
     imported = gateway.client().added("machineImages", {"imageLocation": f"file://{images / 'guest.qcow2'}"})
     return str(imported["id"])

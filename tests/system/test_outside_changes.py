@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import hypervisor
-from tests.cimi_client import CimiClient
+from tests.cimi_client import CimiClient, wait_until
 from tests.system.conftest import console, machine_create, wait_ready
 
 pytestmark = pytest.mark.qemu
@@ -47,6 +47,10 @@ def test_suspend_resume_destroy_and_start_by_virsh_show_within_a_second(
 
 def test_a_killed_qemu_shows_as_an_error_which_start_mends(admin: CimiClient, machine: str) -> None:
     os.kill(qemu_process(machine), signal.SIGKILL)
+    with hypervisor.connection() as host:
+        domain = hypervisor.domain_of(machine, host)
+        # libvirt itself takes a moment to notice; from then on the second counts.
+        wait_until(lambda: not domain.isActive(), 20, "libvirt notices that QEMU is gone")
     admin.wait_state(machine, "ERROR", ONE_SECOND)
     admin.acted(machine, "start")
     assert admin.get(machine)["state"] == "STARTED"
