@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from xml.etree import ElementTree
 import aiohttp
 from yarl import URL
 
+Body = bytes | io.BytesIO | dict[str, Any]
 ACTION = "http://schemas.dmtf.org/cimi/1/action/"
 
 
@@ -51,7 +53,7 @@ class ApiClient:
     password: str = "secret"
 
     async def request(
-        self, method: str, url: str = "", data: bytes | dict[str, Any] | None = None, **headers: str
+        self, method: str, url: str = "", data: Body | None = None, **headers: str
     ) -> Answer:
         """Header names are written with underlines: ``If_Match``."""
         sent = {"Accept": f"application/{self.media}", "Content-Type": f"application/{self.media}"}
@@ -71,10 +73,10 @@ class ApiClient:
     async def get(self, url: str = "", **headers: str) -> Answer:
         return await self.request("GET", url, **headers)
 
-    async def post(self, url: str, data: bytes | dict[str, Any], **headers: str) -> Answer:
+    async def post(self, url: str, data: Body, **headers: str) -> Answer:
         return await self.request("POST", url, data, **headers)
 
-    async def put(self, url: str, data: bytes | dict[str, Any], **headers: str) -> Answer:
+    async def put(self, url: str, data: Body, **headers: str) -> Answer:
         return await self.request("PUT", url, data, **headers)
 
     async def delete(self, url: str, **headers: str) -> Answer:

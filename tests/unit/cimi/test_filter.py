@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -93,15 +94,11 @@ def test_nonsense_is_refused_by_name(text: str) -> None:
 
 @given(st.text(max_size=200))
 def test_random_text_is_parsed_or_refused_and_nothing_else(text: str) -> None:
-    try:
+    with suppress(Invalid):
         parse(text, TYPES)
-    except Invalid:
-        pass
 
 
-@given(st.lists(st.sampled_from("alpha name created ( ) = != < and or 'x' 3 true property['k'] 2012-01-01".split())))
+@given(st.lists(st.sampled_from(["alpha", "name", "created", "(", ")", "=", "!=", "<", "and", "or", "'x'", "3", "true", "property['k']", "2012-01-01"])))
 def test_random_tokens_are_parsed_or_refused_and_nothing_else(tokens: list[str]) -> None:
-    try:
+    with suppress(Invalid):
         parse(" ".join(tokens), TYPES)
-    except Invalid:
-        pass

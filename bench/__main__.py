@@ -1,0 +1,21 @@
+"""`make bench`: every row of the table, each against its baseline."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bench import machines, pages, reads, size
+from bench.report import Row, show
+
+
+def main() -> None:
+    rows: list[Row] = [
+        *asyncio.run(reads.measure()),
+        *asyncio.run(pages.measure()),
+        *size.measure(),
+        *machines.measure(),
+    ]
+    raise SystemExit(0 if show(rows) else 1)
+
+
+main()

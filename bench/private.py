@@ -1,0 +1,86 @@
+"""A private gateway over the in-memory hypervisor, with as many stored Machines as wanted."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import bcrypt
+
+from drivers.base import DomainFacts, HypervisorSettings, Power
+from drivers.memory import MemoryDriver
+from gateway import config, users
+from gateway.app import Gateway
+from gateway.store.model import Resource
+from gateway.store.store import Store
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def settings(home: Path) -> config.Settings:
+    known = users.User("admin", "admin", bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode())
+    users.write(home / "users", {"admin": known})
+    return config.Settings(
+        path=home / "gateway.toml",
+        server=config.ServerSettings(listen=f"127.0.0.1:{free_port()}"),
+        store=config.StoreSettings(str(home / "gateway.db")),
+        auth=config.AuthSettings(str(home / "users")),
+        images=config.ImageSettings([]),
+        jobs=config.JobSettings(),
+        hypervisors=(HypervisorSettings("local", "memory", "default", "default"),),
+    )
+
+
+def machine(number: int) -> Resource:
+    made = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=number)
+    document = {
+        "name": f"machine {number}",
+        "description": "one of many",
+        "properties": {"tier": f"t{number % 50}"},
+        "state": "STARTED" if number % 3 else "STOPPED",
+        "cpu": 1 + number % 4,
+        "memory": 131072,
+        "cpuArch": "x86_64",
+    }
+    path = f"machines/00000000-0000-4000-8000-{number:012}"
+    return Resource(path, "Machine", "admin", document, made, made, internal={"host": "local", "disks": []})
+
+
+async def fill(path: Path, count: int) -> None:
+    store = await Store.open(path)
+    for start in range(0, count, 5000):
+        async with store.transaction() as transaction:
+            for number in range(start, min(start + 5000, count)):
+                await transaction.insert(machine(number))
+    await store.close()
+
+
+def facts(resource: Resource) -> DomainFacts:
+    """The domain of a stored Machine, so that comparing finds nothing to change."""
+    power = Power.RUNNING if resource.state == "STARTED" else Power.OFF
+    uuid = resource.path.rpartition("/")[2]
+    cpus, memory = resource.document["cpu"], resource.document["memory"]
+    return DomainFacts(uuid, f"cimi-{uuid}", power, "", True, cpus, memory)
+
+
+@asynccontextmanager
+async def gateway(home: Path, count: int) -> AsyncIterator[Gateway]:
+    await fill(home / "gateway.db", count)
+    driver = MemoryDriver()
+    for number in range(count):
+        domain = facts(machine(number))
+        driver.known[domain.uuid] = domain
+    running = Gateway(settings(home), {"local": driver})
+    await running.start()
+    try:
+        yield running
+    finally:
+        await running.stop()

@@ -1,0 +1,263 @@
+"""Bad input gets the right 4xx, a document that names what is wrong, and changes nothing."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import aiohttp
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.api.client import ApiClient
+from tests.api.conftest import qcow2
+
+BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><MachineCreate><name>&b;</name></MachineCreate>'
+EXTERNAL = b'<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><MachineCreate><name>&a;</name></MachineCreate>'
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (b"{", "malformed JSON"),
+        (b"[]", "JSON object"),
+        (b'"x"', "JSON object"),
+        (b"\xff\xfe", "UTF-8"),
+        (b'{"resourceURI": "http://schemas.dmtf.org/cimi/1/Volume"}', "resourceURI"),
+        (b'{"machineTemplate": {}, "colour": 1}', "colour"),
+        (b"{}", "machineTemplate"),
+        (b'{"machineTemplate": {"machineConfig": {"cpu": "many"}}}', "machineTemplate.machineConfig.cpu"),
+        (b'{"machineTemplate": {"machineConfig": {"cpu": 0}}}', "machineTemplate.machineConfig.cpu"),
+        (b'{"machineTemplate": {"machineConfig": {"memory": 99999999999999999999}}}', "memory"),
+        (b'{"machineTemplate": {"userData": "%%"}}', "machineTemplate.userData"),
+        (b'{"machineTemplate": {"initialState": "FLYING"}}', "machineTemplate.initialState"),
+        (b'{"machineTemplate": {"href": "machineTemplates/none"}}', "machineTemplate"),
+        (b'{"machineTemplate": {"href": "http://elsewhere/cimi/machineTemplates/1"}}', "machineTemplate"),
+        (b'{"machineTemplate": {"href": "../../etc"}}', "machineTemplate"),
+        (b'{"name": "a\\u0007b", "machineTemplate": {}}', "name"),
+        (b'{"name": 5, "machineTemplate": {}}', "name"),
+        (b'{"properties": {"a": 1}, "machineTemplate": {}}', "properties"),
+        (b"[" * 50000, "nested"),
+        (b'{"a":' * 60 + b"1" + b"}" * 60, "nested"),
+    ],
+)
+async def test_json_that_cannot_be_is_400_and_says_why(admin: ApiClient, body: bytes, named: str) -> None:
+    answer = await admin.post("machines", body)
+    assert answer.status == 400
+    assert named in answer.message
+    assert (await admin.document("machines"))["count"] == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (b"<MachineCreate>", "malformed XML"),
+        (b"", "malformed XML"),
+        (b"<VolumeCreate/>", "root element"),
+        (BOMB, "entities"),
+        (EXTERNAL, "entities"),
+        (b"<a>" * 100 + b"</a>" * 100, "nested"),
+        (b"<MachineCreate>\x01</MachineCreate>", "malformed XML"),
+        (b"<MachineCreate><colour>x</colour></MachineCreate>", "colour"),
+        (b"<MachineCreate><property>x</property></MachineCreate>", "properties"),
+    ],
+)
+async def test_xml_that_cannot_be_is_400_and_says_why(
+    client: Callable[..., ApiClient], body: bytes, named: str
+) -> None:
+    answer = await client("admin", "xml").post("machines", body)
+    assert answer.status == 400
+    assert named in (answer.xml.findtext("{http://schemas.dmtf.org/cimi/1}statusMessage") or "")
+
+
+async def test_unknown_media_types_are_415(admin: ApiClient) -> None:
+    answer = await admin.post("machines", b"a: b", Content_Type="application/yaml")
+    assert answer.status == 415
+
+
+async def test_a_body_over_the_limit_is_413(admin: ApiClient) -> None:
+    answer = await admin.post("machines", io.BytesIO(b'{"name": "' + b"x" * 1_100_000 + b'"}'))
+    assert answer.status == 413
+
+
+async def test_an_oversized_url_is_414(admin: ApiClient) -> None:
+    assert (await admin.get("machines?$filter=" + "x" * 9000)).status == 414
+
+
+async def test_a_bad_filter_is_400_and_named(admin: ApiClient) -> None:
+    answer = await admin.get("machines?$filter=cpu=3.2")
+    assert answer.status == 400
+    assert answer.message.startswith("$filter")
+
+
+async def test_no_acceptable_format_is_406_in_json(admin: ApiClient) -> None:
+    answer = await admin.get("machines", Accept="text/csv")
+    assert answer.status == 406
+    assert answer.json["state"] == "FAILED"
+
+
+async def test_an_unknown_method_is_405_with_allow(admin: ApiClient) -> None:
+    answer = await admin.put("machines", {})
+    assert answer.status == 405
+    assert answer.headers["allow"] == "GET, HEAD, POST"
+
+
+async def test_an_unsupported_version_is_400(admin: ApiClient) -> None:
+    assert (await admin.get("", CIMI_Specification_Version="2.0")).status == 400
+    assert (await admin.get("", CIMI_Specification_Version="1.0")).status == 200
+
+
+async def test_nothing_is_404_also_outside_of_the_entry_point(admin: ApiClient) -> None:
+    root = admin.base.removesuffix("cimi/")
+    for url in ("nothing", "machines/none", "machines/none/disks", "machines/a/b/c/d", root + "elsewhere"):
+        answer = await admin.get(url)
+        assert (answer.status, answer.json["id"]) == (404, "")
+
+
+async def test_read_only_attributes_are_ignored_in_an_update(admin: ApiClient, machine: str) -> None:
+    answer = await admin.put(f"{machine}?$select=state,name", {"state": "STOPPED", "name": "new"})
+    assert answer.status == 200
+    assert (answer.json["state"], answer.json["name"]) == ("STARTED", "new")
+
+
+async def test_a_wrong_if_match_is_412_and_changes_nothing(admin: ApiClient, machine: str) -> None:
+    answer = await admin.put(f"{machine}?$select=name", {"name": "x"}, If_Match='"wrong"')
+    assert answer.status == 412
+    assert (await admin.document(machine))["name"] == "m"
+    tag = (await admin.get(machine)).headers["etag"]
+    assert (await admin.put(f"{machine}?$select=name", {"name": "x"}, If_Match=tag)).status == 200
+
+
+async def test_a_known_etag_is_304(admin: ApiClient, machine: str) -> None:
+    tag = (await admin.get(machine)).headers["etag"]
+    assert (await admin.get(machine, If_None_Match=tag)).status == 304
+
+
+# Images
+
+
+@pytest.mark.parametrize("location", ["file:///etc/passwd", "/etc/passwd", "ftp://h/x", "relative.img", "file://h/x"])
+async def test_image_locations_outside_of_the_directories_are_400(admin: ApiClient, location: str) -> None:
+    answer = await admin.post("machineImages", {"imageLocation": location})
+    assert answer.status == 400
+    assert answer.message.startswith("imageLocation")
+
+
+async def test_dots_and_links_do_not_lead_out_of_the_directories(
+    admin: ApiClient, images: Path, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret.img"
+    secret.write_bytes(qcow2())
+    (images / "link.img").symlink_to(secret)
+    for name in ("../secret.img", "link.img"):
+        answer = await admin.post("machineImages", {"imageLocation": f"{images}/{name}"})
+        assert answer.status == 400
+        assert answer.message.startswith("imageLocation")
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (b"just text", "no disk image"),
+        (qcow2(backing=65536), "backing file"),
+        (qcow2(features=4), "external data file"),
+        (qcow2(features=2), "corrupt"),
+        (qcow2(size=2**60), "virtual size"),
+        (qcow2()[:60], "cut off"),
+        (b"KDMV" + bytes(2000), "vmdk"),
+        (b"QED\0" + bytes(2000), "qed"),
+        (b"", "no disk image"),
+    ],
+)
+async def test_files_that_are_no_harmless_image_are_400(
+    admin: ApiClient, images: Path, content: bytes, named: str
+) -> None:
+    (images / "bad.img").write_bytes(content)
+    answer = await admin.post("machineImages", {"imageLocation": f"{images}/bad.img"})
+    assert answer.status == 400
+    assert named in answer.message
+    assert (await admin.document("machineImages"))["count"] == 0
+
+
+async def test_an_image_that_machines_are_made_of_is_not_deleted(admin: ApiClient, machine: str, image: str) -> None:
+    assert (await admin.delete(image)).status == 409
+    await admin.delete(machine)
+    assert (await admin.delete(image)).status == 200
+
+
+async def test_an_image_larger_than_the_configured_disk_is_refused_by_name(admin: ApiClient, image: str) -> None:
+    config = {"cpu": 1, "memory": 131072, "disks": [{"capacity": 10}]}
+    answer = await admin.post("machines", admin.machine(image, machineConfig=config))
+    assert answer.status == 400
+    assert "capacity" in answer.message
+
+
+# Random input
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=8,
+)
+names = st.sampled_from(
+    ["name", "description", "properties", "machineTemplate", "machineConfig", "cpu", "href", "key", "imageLocation"]
+)
+SLOW = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
+)
+
+
+@SLOW
+@given(documents=st.lists(st.dictionaries(names | st.text(max_size=8), values, max_size=4), min_size=3, max_size=3))
+def test_random_documents_never_give_5xx(documents: list[dict[str, object]]) -> None:
+    from gateway.cimi.dialects import CIMI_1
+    from gateway.cimi.documents import read_action, read_create, read_edit
+    from gateway.cimi.edge import Edge
+    from gateway.cimi.json_codec import encode
+    from gateway.cimi.registry import TYPES
+    from gateway.errors import GatewayError
+
+    edge = Edge("http://h/cimi/", CIMI_1)
+    for document in documents:
+        body = encode(document) if _encodable(document) else b"{}"
+        for kind in TYPES:
+            for read in (
+                lambda kind=kind, body=body: read_create(kind, body, "json", edge),
+                lambda kind=kind, body=body: read_edit(kind, body, "json", edge, None),
+                lambda body=body: read_action(body, "json", edge),
+            ):
+                try:
+                    read()
+                except GatewayError as error:
+                    assert error.status == 400
+
+
+def _encodable(document: object) -> bool:
+    try:
+        str(document).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+async def test_strange_names_are_kept_as_they_are(admin: ApiClient, image: str) -> None:
+    for name in ("]]>", "<x/>", "'; DROP TABLE resources; --", "ö €", "a\tb\nc", "%00", "..", "x" * 5000):
+        answer = await admin.post("machines", {**admin.machine(image, initialState="STOPPED"), "name": name})
+        assert answer.status == 201, answer.text
+        assert (await admin.document(answer.location))["name"] == name
+
+
+async def test_a_client_that_hangs_up_does_not_lose_its_machine(
+    admin: ApiClient, image: str, session: aiohttp.ClientSession
+) -> None:
+    with pytest.raises((TimeoutError, aiohttp.ClientError)):
+        await session.post(
+            admin.base + "machines",
+            json=admin.machine(image),
+            headers={"Authorization": aiohttp.encode_basic_auth("admin", "secret")},
+            timeout=aiohttp.ClientTimeout(total=0.001),
+        )
+    assert (await admin.get("machines")).status == 200
