@@ -67,7 +67,8 @@ def kvm(device: Path = KVM) -> Finding:
 
 def image_directory(path: Path) -> Finding:
     if not path.is_dir() or not os.access(path, os.R_OK | os.X_OK):
-        return Finding("warning", "images", f"{path} cannot be read", f"mkdir -p {path}, or change [images] directories")
+        advice = f"mkdir -p {path}, or change [images] directories"
+        return Finding("warning", "images", f"{path} cannot be read", advice)
     return Finding("ok", "images", str(path))
 
 
@@ -81,7 +82,8 @@ async def _hypervisor(settings: HypervisorSettings, driver: Driver) -> AsyncIter
     try:
         pool = await driver.pool(settings.pool)
     except DriverError as error:
-        yield Finding("error", subject, f"pool {settings.pool}: {error}", f"virsh pool-define-as {settings.pool} dir ...")
+        advice = f"virsh pool-define-as {settings.pool} dir --target DIRECTORY, then pool-start"
+        yield Finding("error", subject, f"pool {settings.pool}: {error}", advice)
     else:
         if not pool.active:
             yield Finding("error", subject, f"pool {pool.name} is inactive", f"virsh pool-start {pool.name}")
@@ -92,7 +94,8 @@ async def _hypervisor(settings: HypervisorSettings, driver: Driver) -> AsyncIter
     try:
         network = await driver.network(settings.network)
     except DriverError as error:
-        yield Finding("error", subject, f"network {settings.network}: {error}", "name another in [[hypervisor]] network")
+        advice = "name another in [[hypervisor]] network"
+        yield Finding("error", subject, f"network {settings.network}: {error}", advice)
     else:
         if network.active:
             yield Finding("ok", subject, f"network {network.name} is active")

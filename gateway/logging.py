@@ -7,6 +7,7 @@ import socket
 import struct
 import sys
 from collections.abc import MutableMapping
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -68,7 +69,7 @@ def set_up() -> None:
         structlog.processors.format_exc_info,
     ]
     level = structlog.make_filtering_bound_logger(20)
-    if os.environ.get("JOURNAL_STREAM") and os.path.exists(JOURNAL):
+    if os.environ.get("JOURNAL_STREAM") and Path(JOURNAL).exists():
         structlog.configure(
             processors=[*shared, lambda _logger, _method, event: ((journal_datagram(event),), {})],
             wrapper_class=level,
