@@ -15,7 +15,7 @@ from gateway.jobs.context import RunningStep
 from gateway.jobs.crash import AfterStep
 from gateway.jobs.plan import Plan, StepCall, Superseded
 from gateway.jobs.records import in_state
-from gateway.jobs.steps import StepRegistry
+from gateway.jobs.steps import StepRegistry, UnknownStepError
 from gateway.store.model import Resource
 from gateway.store.store import Store
 from gateway.store.transaction import PlanRow
@@ -117,6 +117,9 @@ class Execution:
             try:
                 await self._steps[call.step].undo(context, call.arguments)
                 await self._log("info", call.step, "undone")
+                return
+            except UnknownStepError as error:
+                await self._log("error", call.step, f"cannot be undone: {error.message}")
                 return
             except Exception as error:
                 await self._log("error", call.step, f"undo failed: {self._failure(error).message}")

@@ -1,0 +1,124 @@
+"""The connection survives what happens to libvirtd: restart, freeze, many reconnects."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import libvirt
+import pytest
+
+from drivers.base import ConnectionState, DriverEvent, DriverUnavailable, EventKind, HypervisorSettings
+from drivers.libvirt.connection import refuse_on_loop_thread
+from drivers.libvirt.driver import LibvirtDriver
+from tests.contract.private_libvirtd import PrivateLibvirtd
+
+pytestmark = pytest.mark.qemu
+
+
+@pytest.fixture
+def libvirtd() -> Iterator[PrivateLibvirtd]:
+    private = PrivateLibvirtd()
+    private.start()
+    yield private
+    private.remove()
+
+
+@pytest.fixture
+def events() -> list[DriverEvent]:
+    return []
+
+
+@pytest.fixture
+async def driver(libvirtd: PrivateLibvirtd, events: list[DriverEvent]) -> AsyncIterator[LibvirtDriver]:
+    opened = LibvirtDriver(HypervisorSettings("private", libvirtd.uri, "none", "none", "qemu"))
+    opened.subscribe(events.append)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+async def until(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        await asyncio.sleep(0.02)
+
+
+def define(uri: str, name: str) -> None:
+    host = libvirt.open(uri)
+    host.defineXML(
+        f"<domain type='qemu'><name>{name}</name><uuid>{uuid.uuid4()}</uuid><memory unit='KiB'>65536</memory>"
+        "<os><type arch='x86_64'>hvm</type></os></domain>"
+    )
+    host.close()
+
+
+async def test_an_open_connection_is_up(driver: LibvirtDriver) -> None:
+    assert driver.connection is ConnectionState.UP
+
+
+async def test_a_stopped_libvirtd_makes_calls_unavailable_at_once(
+    driver: LibvirtDriver, libvirtd: PrivateLibvirtd
+) -> None:
+    await asyncio.to_thread(libvirtd.stop)
+    await until(lambda: driver.connection is not ConnectionState.UP, 5)
+    with pytest.raises(DriverUnavailable):
+        await driver.domains()
+
+
+async def test_after_a_restart_the_connection_is_up_again_and_events_come(
+    driver: LibvirtDriver, libvirtd: PrivateLibvirtd, events: list[DriverEvent]
+) -> None:
+    await asyncio.to_thread(libvirtd.stop)
+    await until(lambda: driver.connection is not ConnectionState.UP, 5)
+    await asyncio.to_thread(libvirtd.start)
+    await until(lambda: driver.connection is ConnectionState.UP, 20)
+    await asyncio.to_thread(define, libvirtd.uri, "after-restart")
+    await until(lambda: any(event.kind is EventKind.DOMAIN_CHANGED for event in events), 5)
+
+
+async def test_a_frozen_libvirtd_fails_the_call_and_never_the_loop(
+    driver: LibvirtDriver, libvirtd: PrivateLibvirtd
+) -> None:
+    libvirtd.freeze()
+    longest, last = 0.0, time.monotonic()
+    call = asyncio.ensure_future(driver.domains())
+    while not call.done():
+        await asyncio.sleep(0.01)
+        now = time.monotonic()
+        longest, last = max(longest, now - last), now
+    libvirtd.thaw()
+    with pytest.raises(DriverUnavailable):
+        call.result()
+    assert longest < 1.0
+    await until(lambda: driver.connection is ConnectionState.UP, 20)
+
+
+async def test_many_reconnects_leave_no_descriptors(driver: LibvirtDriver, libvirtd: PrivateLibvirtd) -> None:
+    async def reconnect() -> None:
+        driver._connection._lose("the test says so")
+        await until(lambda: driver.connection is not ConnectionState.UP, 5)
+        await until(lambda: driver.connection is ConnectionState.UP, 10)
+
+    def descriptors() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    await reconnect()
+    await asyncio.sleep(0.5)
+    before = descriptors()
+    for _ in range(10):
+        await reconnect()
+    await until(lambda: descriptors() <= before + 2, 10)
+
+
+async def test_more_calls_at_once_than_libvirt_serves_all_succeed(driver: LibvirtDriver) -> None:
+    assert len(await asyncio.gather(*(driver.domains() for _ in range(50)))) == 50
+
+
+async def test_a_libvirt_call_on_the_loops_thread_is_refused() -> None:
+    with pytest.raises(AssertionError, match="event-loop thread"):
+        refuse_on_loop_thread()

@@ -1,0 +1,181 @@
+"""Jobs: steps, undo, stop, recovery, nesting, retention."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.errors import Conflict
+from gateway.jobs.execution import Failure
+from gateway.jobs.plan import OnRestart, Plan, StepCall, StepContext
+from gateway.jobs.runner import JobRunner
+from gateway.jobs.steps import StepRegistry
+from gateway.store.store import Store
+
+
+class Recorded:
+    """A step that writes down what was done to it; it may fail, or wait."""
+
+    def __init__(self, name: str, done: list[str]) -> None:
+        self.name = name
+        self.done = done
+
+    async def run(self, context: StepContext, arguments: dict[str, Any]) -> None:
+        self.done.append(f"run {self.name}")
+        if arguments.get("fails"):
+            raise Conflict("it cannot be")
+        if arguments.get("waits"):
+            while not await context.wait_stop(0.01):
+                pass
+            context.check()
+        context.progress(1, 1)
+
+    async def undo(self, context: StepContext, arguments: dict[str, Any]) -> None:
+        self.done.append(f"undo {self.name}")
+
+
+def failure(error: BaseException) -> Failure:
+    return Failure(getattr(error, "return_code", 10500), str(error))
+
+
+@pytest.fixture
+def done() -> list[str]:
+    return []
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = await Store.open(tmp_path / "jobs.db")
+    yield opened
+    await opened.close()
+
+
+def runner_of(store: Store, done: list[str]) -> JobRunner:
+    registry = StepRegistry()
+    for name in ("a", "b", "c", "settle"):
+        registry.register(Recorded(name, done))
+    return JobRunner(store, registry, failure)
+
+
+@pytest.fixture
+def runner(store: Store, done: list[str]) -> JobRunner:
+    return runner_of(store, done)
+
+
+def plan(*calls: StepCall, **rest: Any) -> Plan:
+    return Plan("add", "machines", "me", calls, settle=StepCall("settle"), **rest)
+
+
+async def submitted(store: Store, runner: JobRunner, wanted: Plan) -> str:
+    async with store.transaction() as transaction:
+        path = await runner.submit(transaction, wanted)
+    runner.wake()
+    return path
+
+
+async def test_steps_run_in_order_and_the_job_succeeds(store: Store, runner: JobRunner, done: list[str]) -> None:
+    job = await runner.wait(await submitted(store, runner, plan(StepCall("a"), StepCall("b"))), 5)
+    assert done == ["run a", "run b", "run settle"]
+    assert (job.state, job.document["progress"], job.document["returnCode"]) == ("SUCCESS", 100, 0)
+
+
+async def test_a_failure_is_undone_in_reverse_and_says_why(store: Store, runner: JobRunner, done: list[str]) -> None:
+    calls = (StepCall("a"), StepCall("b", {"fails": True}), StepCall("c"))
+    job = await runner.wait(await submitted(store, runner, plan(*calls)), 5)
+    assert done == ["run a", "run b", "undo b", "undo a", "run settle"]
+    assert (job.state, job.document["returnCode"]) == ("FAILED", 10409)
+    assert job.document["statusMessage"] == "it cannot be"
+
+
+async def test_stop_ends_at_the_next_safe_point_and_undoes(store: Store, runner: JobRunner, done: list[str]) -> None:
+    path = await submitted(store, runner, plan(StepCall("a"), StepCall("b", {"waits": True})))
+    while "run b" not in done:
+        await asyncio.sleep(0.01)
+    await runner.stop(path, "enough")
+    job = await runner.wait(path, 5)
+    assert job.state == "STOPPED"
+    assert done[-3:] == ["undo b", "undo a", "run settle"]
+    with pytest.raises(Conflict):
+        await runner.stop(path, "again")
+
+
+async def test_jobs_on_one_resource_run_one_after_the_other(store: Store, runner: JobRunner, done: list[str]) -> None:
+    first = await submitted(store, runner, plan(StepCall("a", {"waits": True}), locks=("machines/1",)))
+    second = await submitted(store, runner, plan(StepCall("b"), locks=("machines/1",)))
+    while "run a" not in done:
+        await asyncio.sleep(0.01)
+    assert "run b" not in done
+    await runner.stop(first, "let the other one")
+    assert (await runner.wait(second, 5)).state == "SUCCESS"
+
+
+async def test_an_interrupted_job_is_resumed_at_the_step_it_was_in(store: Store, done: list[str]) -> None:
+    before = runner_of(store, done)
+    path = await submitted(store, before, plan(StepCall("a"), StepCall("b", {"waits": True}), StepCall("c")))
+    while "run b" not in done:
+        await asyncio.sleep(0.01)
+    before._tasks[path].cancel()
+    await asyncio.sleep(0.05)
+    done.clear()
+    after = runner_of(store, done)
+    await after.recover()
+    while "run b" not in done:
+        await asyncio.sleep(0.01)
+    assert "run a" not in done
+    await after.stop(path, "the test is over")
+    assert (await after.wait(path, 5)).state == "STOPPED"
+
+
+async def test_a_job_that_is_to_be_undone_after_a_crash_is_undone(store: Store, done: list[str]) -> None:
+    before = runner_of(store, done)
+    calls = (StepCall("a"), StepCall("b", {"waits": True}))
+    path = await submitted(store, before, plan(*calls, on_restart=OnRestart.UNDO))
+    while "run b" not in done:
+        await asyncio.sleep(0.01)
+    before._tasks[path].cancel()
+    await asyncio.sleep(0.05)
+    done.clear()
+    after = runner_of(store, done)
+    await after.recover()
+    job = await after.wait(path, 5)
+    assert job.state == "FAILED"
+    assert done == ["undo b", "undo a", "run settle"]
+
+
+async def test_a_step_that_this_version_does_not_know_fails_the_job(store: Store, runner: JobRunner) -> None:
+    job = await runner.wait(await submitted(store, runner, plan(StepCall("forgotten"))), 40)
+    assert job.state == "FAILED"
+    assert "forgotten" in job.document["statusMessage"]
+
+
+async def test_a_nested_job_names_its_parent_and_is_listed_there(store: Store, runner: JobRunner) -> None:
+    parent = await submitted(store, runner, plan(StepCall("a", {"waits": True})))
+    child = await submitted(store, runner, plan(StepCall("b"), parent_job=parent))
+    assert (await runner.wait(child, 5)).document["parentJob"] == {"href": parent}
+    found = await store.get(parent)
+    assert found is not None
+    assert found.document["nestedJobs"] == [{"href": child}]
+    await runner.stop(parent, "over")
+    await runner.wait(parent, 5)
+
+
+async def test_finished_jobs_go_after_their_retention(store: Store, runner: JobRunner) -> None:
+    path = await submitted(store, runner, plan(StepCall("a")))
+    await runner.wait(path, 5)
+    await runner.expire(datetime.now(UTC) - timedelta(minutes=1))
+    assert await store.get(path) is not None
+    await runner.expire(datetime.now(UTC) + timedelta(minutes=1))
+    assert await store.get(path) is None
+
+
+async def test_every_step_leaves_lines_in_the_jobs_log(store: Store, runner: JobRunner) -> None:
+    path = await submitted(store, runner, plan(StepCall("a"), StepCall("b", {"fails": True})))
+    await runner.wait(path, 5)
+    lines = [(level, step, message) for _, _, level, step, message in await runner.lines(path)]
+    assert ("info", "a", "begins") in lines
+    assert ("error", "b", "it cannot be") in lines

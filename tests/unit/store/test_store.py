@@ -1,0 +1,179 @@
+"""The store: transactions, versions, pages, migrations."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.cimi.filter import parse
+from gateway.cimi.registry import type_of
+from gateway.errors import Conflict, NotFound, PreconditionFailed
+from gateway.store.model import Query, Resource, SortKey
+from gateway.store.schema import StoreError
+from gateway.store.store import Store
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+TYPES = type_of("Machine").filter_types
+
+
+def machine(number: int, owner: str | None = "me", **document: object) -> Resource:
+    moment = START + timedelta(seconds=number)
+    known = {"name": f"m{number}", "state": "STARTED", "cpu": number, "memory": 1, **document}
+    return Resource(f"machines/{number:04}", "Machine", owner, known, moment, moment)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = await Store.open(tmp_path / "test.db")
+    yield opened
+    await opened.close()
+
+
+async def filled(store: Store) -> None:
+    async with store.transaction() as transaction:
+        for number in range(1, 11):
+            owner = "me" if number % 2 else "other"
+            properties = {"tier": "web" if number > 5 else "db"}
+            await transaction.insert(machine(number, owner, properties=properties))
+
+
+async def names(store: Store, text: str = "", visible_to: str | None = None, **rest: object) -> list[str | None]:
+    filters = (parse(text, TYPES),) if text else ()
+    page = await store.page(Query("Machine", filters=filters, visible_to=visible_to, **rest))  # type: ignore[arg-type]
+    return [item.name for item in page.items]
+
+
+async def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
+    with pytest.raises(RuntimeError):
+        async with store.transaction() as transaction:
+            await transaction.insert(machine(1))
+            raise RuntimeError
+    assert await store.get("machines/0001") is None
+    assert (await store.page(Query("Machine"))).count == 0
+
+
+async def test_two_tasks_do_not_share_a_transaction(store: Store) -> None:
+    async def fail() -> None:
+        async with store.transaction() as transaction:
+            await transaction.insert(machine(1))
+            await asyncio.sleep(0.05)
+            raise RuntimeError
+
+    async def succeed() -> None:
+        await asyncio.sleep(0.01)
+        async with store.transaction() as transaction:
+            await transaction.insert(machine(2))
+
+    await asyncio.gather(fail(), succeed(), return_exceptions=True)
+    assert await names(store) == ["m2"]
+
+
+async def test_an_update_bumps_the_version_and_refuses_an_old_one(store: Store) -> None:
+    async with store.transaction() as transaction:
+        await transaction.insert(machine(1))
+    async with store.transaction() as transaction:
+        updated = await transaction.update(machine(1, cpu=4), expected_version=1)
+    assert updated.version == 2
+    with pytest.raises(PreconditionFailed):
+        async with store.transaction() as transaction:
+            await transaction.update(machine(1, cpu=5), expected_version=1)
+    with pytest.raises(NotFound):
+        async with store.transaction() as transaction:
+            await transaction.update(machine(9))
+
+
+async def test_one_path_is_inserted_once(store: Store) -> None:
+    with pytest.raises(Conflict):
+        async with store.transaction() as transaction:
+            await transaction.insert(machine(1))
+            await transaction.insert(machine(1))
+
+
+async def test_components_die_with_their_owner(store: Store) -> None:
+    disk = Resource("machines/0001/disks/vda", "Disk", "me", {"name": "vda"}, START, START, parent="machines/0001")
+    async with store.transaction() as transaction:
+        await transaction.insert(machine(1))
+        await transaction.insert(disk)
+    assert await store.children("machines/0001", "Disk") == (disk,)
+    async with store.transaction() as transaction:
+        await transaction.delete("machines/0001")
+    assert await store.get(disk.path) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("cpu>8", ["m9", "m10"]),
+        ("cpu>=2 and cpu<4", ["m2", "m3"]),
+        ("cpu=1 or cpu=10", ["m1", "m10"]),
+        ("name='m3'", ["m3"]),
+        ("name!='m3' and cpu<4", ["m1", "m2"]),
+        ("property['tier']='web' and cpu<7", ["m6"]),
+        ("property['tier']!='web' and cpu>3", ["m4", "m5"]),
+        ("property['none']!='x'", []),
+        ("nothing=1", []),
+        ("cpuArch!='x86'", []),
+        ("state='STARTED' and created>2026-01-01T00:00:09Z", ["m10"]),
+    ],
+)
+async def test_filters_find_what_they_say(store: Store, text: str, expected: list[str]) -> None:
+    await filled(store)
+    assert await names(store, text) == expected
+
+
+async def test_a_user_lists_what_is_theirs_shared_or_nobodys(store: Store) -> None:
+    async with store.transaction() as transaction:
+        await transaction.insert(machine(1, "me"))
+        await transaction.insert(machine(2, "other"))
+        await transaction.insert(machine(3, None))
+    assert await names(store, visible_to="me") == ["m1", "m3"]
+    assert await names(store) == ["m1", "m2", "m3"]
+
+
+async def test_order_page_and_count_work_together(store: Store) -> None:
+    await filled(store)
+    query = Query("Machine", order=(SortKey("cpu", descending=True),), first=2, last=3)
+    page = await store.page(query)
+    assert [item.name for item in page.items] == ["m9", "m8"]
+    assert page.count == 10
+
+
+async def test_counts_follow_every_change(store: Store) -> None:
+    await filled(store)
+    stopped = Query("Machine", filters=(parse("state='STOPPED'", TYPES),))
+    assert (await store.page(stopped)).count == 0
+    async with store.transaction() as transaction:
+        await transaction.update(machine(1, state="STOPPED"))
+        await transaction.delete("machines/0002")
+    assert (await store.page(stopped)).count == 1
+    assert (await store.page(Query("Machine"))).count == 9
+
+
+async def test_a_second_gateway_on_one_store_is_refused(store: Store) -> None:
+    with pytest.raises(StoreError, match="in use"):
+        await Store.open(store.path)
+
+
+async def test_a_store_of_a_newer_gateway_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "new.db"
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    with pytest.raises(StoreError, match="newer"):
+        await Store.open(path)
+
+
+async def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bad.db"
+    path.write_bytes(b"not a database" * 500)
+    with pytest.raises(StoreError, match="no usable store"):
+        await Store.open(path)
+
+
+async def test_the_file_is_for_the_gateway_alone(store: Store) -> None:
+    assert store.path.stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,74 @@
+"""The command line, as an admin uses it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bcrypt
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway.cli import main
+from tests.unit.test_config import HYPERVISOR
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "gateway.toml"
+    path.write_text('[auth]\nusers_file = "users"\n[store]\npath = "gateway.db"\n' + HYPERVISOR)
+    return path
+
+
+def run(*arguments: str, config: Path, stdin: str = "") -> Result:
+    return CliRunner().invoke(main, [*arguments, "--config", str(config)], input=stdin)
+
+
+def test_check_says_valid(config: Path) -> None:
+    assert run("check", config=config).output == f"{config}: valid\n"
+
+
+def test_check_names_the_mistake_and_fails(config: Path) -> None:
+    config.write_text("[sever]\n")
+    result = run("check", config=config)
+    assert result.exit_code == 1
+    assert "[sever]" in result.output
+
+
+def test_a_user_is_added_with_a_hashed_password_from_standard_input(config: Path) -> None:
+    assert run("user", "add", "ann", "--role", "operator", config=config, stdin="secret\n").exit_code == 0
+    name, role, hashed = (config.parent / "users").read_text().strip().split(":")
+    assert (name, role) == ("ann", "operator")
+    assert bcrypt.checkpw(b"secret", hashed.encode())
+    assert (config.parent / "users").stat().st_mode & 0o777 == 0o600
+
+
+def test_users_are_listed_changed_and_removed(config: Path) -> None:
+    run("user", "add", "ann", "--role", "viewer", config=config, stdin="a\n")
+    assert run("user", "list", config=config).output == "ann\tviewer\n"
+    assert run("user", "passwd", "ann", config=config, stdin="b\n").exit_code == 0
+    assert run("user", "remove", "ann", config=config).exit_code == 0
+    assert run("user", "list", config=config).output == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "named"),
+    [
+        (("user", "add", "a:b", "--role", "admin"), "x\n", "no user name"),
+        (("user", "add", "ann", "--role", "admin"), "\n", "password"),
+        (("user", "add", "ann", "--role", "admin"), "x" * 80 + "\n", "72"),
+        (("user", "remove", "nobody"), "", "there is no user"),
+        (("jobs", "list"), "", "has not run yet"),
+    ],
+)
+def test_mistakes_are_one_line_and_a_failure(
+    config: Path, arguments: tuple[str, ...], stdin: str, named: str
+) -> None:
+    result = run(*arguments, config=config, stdin=stdin)
+    assert result.exit_code == 1
+    assert named in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_user_is_not_added_twice(config: Path) -> None:
+    run("user", "add", "ann", "--role", "viewer", config=config, stdin="a\n")
+    assert "exists already" in run("user", "add", "ann", "--role", "admin", config=config, stdin="b\n").output
