@@ -13,7 +13,8 @@ run: setup
 	@tools/run.sh
 
 test: setup
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile -m 'not exclusive'
+	$(BIN)/pytest -m exclusive
 
 check: $(VENV)/ready
 	$(BIN)/ruff check gateway drivers tests demo bench

@@ -168,3 +168,20 @@ def test_an_image_outside_the_allowed_directories_is_refused(admin: CimiClient, 
     answer = admin.request("POST", "machineImages", {"imageLocation": f"file://{outside}"})
     assert answer.status == 400
     assert "imageLocation" in answer.json["statusMessage"]
+
+
+def test_the_admin_follows_jobs_on_the_command_line(gateway: GatewayProcess, admin: CimiClient, guest: str) -> None:
+    job = admin.act(guest, "pause").job
+    followed = gateway.command("jobs", "tail", "-f", job)
+    assert "pause domain: begins" in followed
+    assert followed.splitlines()[-1].startswith("SUCCESS  100%")
+    assert job.rpartition("/cimi/")[2] in gateway.command("jobs", "list")
+    assert "state: SUCCESS" in gateway.command("jobs", "show", job)
+    admin.acted(guest, "start")
+
+
+def test_doctor_finds_this_host_fit(gateway: GatewayProcess) -> None:
+    report = gateway.command("doctor")
+    assert "qemu:///system answers" in report
+    assert f"pool {gateway.pool} has" in report
+    assert "error" not in report

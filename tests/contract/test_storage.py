@@ -1,0 +1,140 @@
+"""Volumes on real pools: exact bytes, no leftovers, clear errors."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import uuid
+from collections.abc import AsyncIterator, Iterator
+
+import libvirt
+import pytest
+
+from drivers.base import DriverInvalid, DriverNoSpace, DriverNotFound, HypervisorSettings
+from drivers.libvirt.driver import LibvirtDriver
+from tests import hypervisor
+
+pytestmark = pytest.mark.qemu
+MIB = 1024**2
+
+
+@pytest.fixture
+def pool() -> Iterator[str]:
+    name = f"cimi-storage-{uuid.uuid4().hex[:8]}"
+    hypervisor.quiet()
+    hypervisor.make_pool(name)
+    yield name
+    hypervisor.drop_pool(name)
+
+
+@pytest.fixture
+def small_pool() -> Iterator[str]:
+    """A pool on a file system of 8 MiB of its own."""
+    name = f"cimi-small-{uuid.uuid4().hex[:8]}"
+    directory = hypervisor.POOLS / name
+    directory.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(directory)], check=True)
+    hypervisor.quiet()
+    hypervisor.make_pool(name)
+    yield name
+    with hypervisor.connection() as host:
+        host.storagePoolLookupByName(name).destroy()
+        host.storagePoolLookupByName(name).undefine()
+    subprocess.run(["umount", str(directory)], check=True)
+    directory.rmdir()
+
+
+@pytest.fixture
+async def driver() -> AsyncIterator[LibvirtDriver]:
+    opened = LibvirtDriver(HypervisorSettings("local", "qemu:///system", "none", "default", "qemu"))
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+async def pieces(data: bytes, size: int = 65536) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
+
+
+def ignore(_done: int, _total: int) -> None:
+    """Progress that nobody looks at."""
+
+
+async def test_an_upload_arrives_byte_for_byte_and_tells_its_progress(driver: LibvirtDriver, pool: str) -> None:
+    data = bytes(range(256)) * 4096
+    told: list[int] = []
+    made = await driver.upload_volume(pool, "a.raw", "raw", len(data), pieces(data), lambda done, _: told.append(done))
+    assert (hypervisor.POOLS / pool / "a.raw").read_bytes() == data
+    assert made.capacity == len(data)
+    assert told == sorted(told)
+    assert told[-1] == len(data)
+
+
+async def test_a_short_upload_is_refused_and_leaves_no_file(driver: LibvirtDriver, pool: str) -> None:
+    with pytest.raises(DriverInvalid, match="announced"):
+        await driver.upload_volume(pool, "a.raw", "raw", 2 * MIB, pieces(bytes(MIB)), ignore)
+    assert hypervisor.files_in(pool) == []
+
+
+async def test_a_cancelled_upload_leaves_no_file(driver: LibvirtDriver, pool: str) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(65536)
+            await asyncio.sleep(0.01)
+
+    upload = asyncio.ensure_future(driver.upload_volume(pool, "a.raw", "raw", 1024 * MIB, endless(), ignore))
+    while not hypervisor.files_in(pool):
+        await asyncio.sleep(0.01)
+    upload.cancel()
+    await asyncio.gather(upload, return_exceptions=True)
+    assert hypervisor.files_in(pool) == []
+
+
+async def test_a_full_disk_is_no_space_and_leaves_no_file(driver: LibvirtDriver, small_pool: str) -> None:
+    data = b"x" * (16 * MIB)
+    with pytest.raises(DriverNoSpace):
+        await driver.upload_volume(small_pool, "a.raw", "raw", len(data), pieces(data, MIB), ignore)
+    assert hypervisor.files_in(small_pool) == []
+
+
+async def test_an_overlay_names_its_base_and_format(driver: LibvirtDriver, pool: str) -> None:
+    base = await driver.create_volume(pool, "base.qcow2", "qcow2", 8 * MIB)
+    made = await driver.overlay_volume(pool, "top.qcow2", "base.qcow2", "qcow2", 16 * MIB)
+    assert (made.backing, made.capacity) == (base.path, 16 * MIB)
+
+
+async def test_a_clone_is_as_large_as_asked(driver: LibvirtDriver, pool: str) -> None:
+    await driver.create_volume(pool, "base.qcow2", "qcow2", 8 * MIB)
+    made = await driver.clone_volume(pool, "copy.qcow2", "base.qcow2", "qcow2", 16 * MIB, ignore)
+    assert (made.backing, made.capacity) == (None, 16 * MIB)
+
+
+async def test_creating_and_deleting_twice_is_as_once(driver: LibvirtDriver, pool: str) -> None:
+    first = await driver.create_volume(pool, "a.qcow2", "qcow2", MIB)
+    assert await driver.create_volume(pool, "a.qcow2", "qcow2", MIB) == first
+    await driver.delete_volume(pool, "a.qcow2")
+    await driver.delete_volume(pool, "a.qcow2")
+    with pytest.raises(DriverNotFound):
+        await driver.volume(pool, "a.qcow2")
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "a\tb", "x" * 200])
+async def test_names_that_are_none_never_reach_libvirt(driver: LibvirtDriver, pool: str, name: str) -> None:
+    with pytest.raises(DriverInvalid):
+        await driver.create_volume(pool, name, "qcow2", MIB)
+
+
+async def test_volumes_are_made_beside_another_clients_refreshes(driver: LibvirtDriver, pool: str) -> None:
+    def refresh() -> None:
+        with hypervisor.connection() as host:
+            for _ in range(30):
+                try:
+                    host.storagePoolLookupByName(pool).refresh(0)
+                except libvirt.libvirtError as error:
+                    assert "asynchronous jobs" in str(error)
+
+    refreshing = asyncio.create_task(asyncio.to_thread(refresh))
+    await asyncio.gather(*(driver.create_volume(pool, f"v{n}.qcow2", "qcow2", MIB) for n in range(20)))
+    await refreshing
+    assert len(hypervisor.files_in(pool)) == 20

@@ -1,0 +1,106 @@
+"""The host's own libvirtd is stopped, restarted and frozen while jobs run and clients read.
+
+These tests have libvirtd for themselves: `make test` runs them after all others.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import hypervisor
+from tests.cimi_client import ACTION, wait_until
+from tests.gateway_process import GatewayProcess
+from tests.system.conftest import machine_create
+
+pytestmark = [pytest.mark.qemu, pytest.mark.exclusive]
+PID_FILE = Path("/run/libvirtd.pid")
+SETUP = Path(__file__).resolve().parents[2] / "tools" / "setup.sh"
+
+
+def daemon() -> int:
+    return int(PID_FILE.read_text())
+
+
+def stop_libvirtd() -> None:
+    pid = daemon()
+    os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: not PID_FILE.exists() or not running(pid), 20, "libvirtd stops")
+
+
+def running(pid: int) -> bool:
+    try:
+        return "libvirtd" in Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return False
+
+
+def start_libvirtd() -> None:
+    subprocess.run(["libvirtd", "-d"], check=True)
+    subprocess.run([SETUP], check=True, capture_output=True)
+
+
+@pytest.fixture
+def machine(gateway: GatewayProcess, images: Path) -> Iterator[str]:
+    """A running Machine."""
+    gateway.start()
+    image = gateway.client().added("machineImages", {"imageLocation": f"file://{images / 'guest.qcow2'}"})["id"]
+    yield str(gateway.client().added("machines", machine_create(image))["id"])
+
+
+def test_while_libvirtd_is_stopped_reads_work_and_changes_are_503(gateway: GatewayProcess, machine: str) -> None:
+    client = gateway.client()
+    stop_libvirtd()
+    try:
+        wait_until(lambda: not ready(gateway), 10, "the gateway notices")
+        assert client.get(machine)["state"] == "STARTED"
+        answer = client.request("POST", f"{machine}/pause", {"action": ACTION + "pause"})
+        assert answer.status == 503
+        assert int(answer.headers["retry-after"]) > 0
+    finally:
+        start_libvirtd()
+    wait_until(lambda: ready(gateway), 30, "the gateway is connected again")
+    client.acted(machine, "pause")
+    with hypervisor.connection() as host:
+        hypervisor.domain_of(machine, host).resume()
+    client.wait_state(machine, "STARTED", 1)
+
+
+def ready(gateway: GatewayProcess) -> bool:
+    answer = gateway.client().request("GET", f"http://127.0.0.1:{gateway.port}/health/ready")
+    return answer.status == 200
+
+
+def test_a_job_that_runs_while_libvirtd_restarts_ends_well(gateway: GatewayProcess, machine: str) -> None:
+    client = gateway.client()
+    job = client.act(machine, "stop").job
+    stop_libvirtd()
+    start_libvirtd()
+    client.succeed(job, 90)
+    assert client.get(machine)["state"] == "STOPPED"
+
+
+def test_a_frozen_libvirtd_never_holds_up_a_read(gateway: GatewayProcess, machine: str) -> None:
+    client = gateway.client()
+    pid = daemon()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        job = client.act(machine, "pause").job
+        until = time.monotonic() + 12
+        reads = 0
+        while time.monotonic() < until:
+            client.timeout = 2
+            assert client.get(machine)["state"] in ("PAUSING", "STARTED")
+            reads += 1
+        assert reads > 50
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    client.timeout = 60
+    client.succeed(job, 90)
+    assert client.get(machine)["state"] == "PAUSED"
