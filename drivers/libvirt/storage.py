@@ -123,14 +123,16 @@ class Storage:
         self, pool: str, name: str, format: str, size: int, data: AsyncIterator[bytes], progress: Progress
     ) -> VolumeFacts:
         """Bytes through a stream of a connection apart; the pieces wait for libvirt, so memory stays flat."""
-        await self.delete(pool, name)
+        await self._in_pool(pool, lambda found: _delete_known(found, name))
         await self._create(pool, volume_xml(checked_name(name), "raw", size), name)
         try:
             stream = await self._connection.call(
                 lambda handle: _begin_upload(handle, pool, name, size), lane=Lane.STREAM
             )
             await self._send(stream, data, size, progress)
-            await self._refresh(pool)
+            if format != "raw":
+                # Only a refresh makes libvirt look at the capacity which the bytes say.
+                await self._refresh(pool)
             return await self.volume(pool, name)
         except BaseException:
             await asyncio.shield(self.delete(pool, name))
@@ -176,6 +178,15 @@ def _lookup(pool: libvirt.virStoragePool, name: str) -> libvirt.virStorageVol:
         if error.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_VOL:
             raise
         return _after_refresh(pool, name)
+
+
+def _delete_known(pool: libvirt.virStoragePool, name: str) -> None:
+    """Remove what an interrupted run left; libvirt knows it, since it made it."""
+    try:
+        pool.storageVolLookupByName(name).delete(0)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_VOL:
+            raise
 
 
 def _after_refresh(pool: libvirt.virStoragePool, name: str) -> libvirt.virStorageVol:

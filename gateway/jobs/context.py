@@ -24,11 +24,11 @@ class RunningStep:
         self._stop = stop
         self._log = log
         self._moved = moved
-        self._written = 0.0
+        self._written = time.monotonic()
 
     def progress(self, done: int, total: int) -> None:
         now = time.monotonic()
-        if now - self._written >= WRITE_EVERY or done >= total:
+        if now - self._written >= WRITE_EVERY and done < total:
             self._written = now
             self._moved(min(1.0, done / total) if total > 0 else 1.0)
 

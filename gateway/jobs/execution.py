@@ -18,7 +18,7 @@ from gateway.jobs.records import in_state
 from gateway.jobs.steps import StepRegistry, UnknownStepError
 from gateway.store.model import Resource
 from gateway.store.store import Store
-from gateway.store.transaction import PlanRow
+from gateway.store.transaction import PlanRow, Transaction
 
 log = structlog.get_logger("jobs")
 UNDO_TRIES = 5
@@ -71,6 +71,9 @@ class Execution:
         await self._end(plan, row)
 
     async def _forward(self, plan: Plan, row: PlanRow) -> PlanRow:
+        """One transaction between two steps: the position, the progress, and the next step's line in the log."""
+        if row.position < len(plan.steps):
+            await self._log("info", plan.steps[row.position].step, "begins")
         for position in range(row.position, len(plan.steps)):
             call = plan.steps[position]
             try:
@@ -83,19 +86,29 @@ class Execution:
                 outcome = {"code": failure.code, "message": failure.message}
                 return await self._write(replace(row, phase="undo", position=position, outcome=outcome))
             self._after(plan, call, "run")
-            row = await self._write(replace(row, position=position + 1))
-        return await self._write(replace(row, phase="settle"))
+            row = await self._advance(plan, replace(row, position=position + 1))
+        return replace(row, phase="settle")
+
+    async def _advance(self, plan: Plan, row: PlanRow) -> PlanRow:
+        last = row.position == len(plan.steps)
+        row = replace(row, phase="settle") if last else row
+        following = "settle" if last else plan.steps[row.position].step
+        async with self._store.transaction() as transaction:
+            await transaction.write_plan(row)
+            await self._set_progress(transaction, _share(plan, row.position, 0.0))
+            if not last:
+                await transaction.write_log(self.job, "info", following, "begins")
+        log.info("begins", job=self.job, step=following)
+        return row
 
     async def _step(self, plan: Plan, position: int, call: StepCall) -> None:
         if self.stop.is_set():
             raise Superseded
-        await self._log("info", call.step, "begins")
         context = RunningStep(
-            self.job, call.step, self.stop, self._log, lambda share: self._moved(plan, position, share)
+            self.job, call.step, self.stop, self._log, lambda share: self._moved(_share(plan, position, share))
         )
         await self._steps[call.step].run(context, call.arguments)
         self._message = context.message or self._message
-        self._moved(plan, position, 1.0)
 
     def _after(self, plan: Plan, call: StepCall, phase: str) -> None:
         if self._after_step is not None:
@@ -177,15 +190,23 @@ class Execution:
         async with self._store.transaction() as transaction:
             await transaction.write_log(self.job, level, step, message)
 
-    def _moved(self, plan: Plan, position: int, share: float) -> None:
-        weights = [step.weight for step in plan.steps]
-        done = sum(weights[:position]) + share * weights[position]
-        task = asyncio.ensure_future(self._write_progress(min(99, int(100 * done / sum(weights)))))
+    def _moved(self, progress: int) -> None:
+        task = asyncio.ensure_future(self._write_progress(progress))
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
 
     async def _write_progress(self, progress: int) -> None:
         async with self._store.transaction() as transaction:
-            job = await transaction.get(self.job)
-            if job is not None and job.state == "RUNNING" and progress > job.document.get("progress", 0):
-                await transaction.update(job.with_document(progress=progress))
+            await self._set_progress(transaction, progress)
+
+    async def _set_progress(self, transaction: Transaction, progress: int) -> None:
+        job = await transaction.get(self.job)
+        if job is not None and job.state == "RUNNING" and progress > job.document.get("progress", 0):
+            await transaction.update(job.with_document(progress=progress))
+
+
+def _share(plan: Plan, position: int, share: float) -> int:
+    """Per cent of the whole that is done, when this share of the step at the position is."""
+    weights = [step.weight for step in plan.steps]
+    done = sum(weights[:position]) + (share * weights[position] if position < len(weights) else 0)
+    return min(99, int(100 * done / max(1, sum(weights))))

@@ -13,8 +13,13 @@ from typing import Any
 from gateway.cimi.fields import timestamp
 from gateway.cimi.filter import And, AttributeType, Comparison, Expression, Or, PropertyComparison
 
-COLUMNS = {"name": "name", "state": "state", "created": "created", "updated": "updated", "id": "path"}
-SEEKABLE_COLUMNS = frozenset({"name", "state", "created", "path"})
+COLUMNS = {
+    "name": "name",
+    "state": "state",
+    "created": "resources.created",
+    "updated": "updated",
+    "id": "resources.path",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +76,23 @@ def _bound(value: Any) -> Any:
 def _property(comparison: PropertyComparison, kind: str, seek: bool) -> Condition:
     operator = "=" if comparison.operator == "=" else "<>"
     if seek:
-        inner = f"SELECT path FROM properties WHERE kind = ? AND key = ? AND value {operator} ?"  # noqa: S608
-        return Condition(f"path IN ({inner})", (kind, comparison.key, comparison.value))
+        sql = f"found.kind = ? AND found.key = ? AND found.value {operator} ?"
+        return Condition(sql, (kind, comparison.key, comparison.value))
     inner = f"SELECT 1 FROM properties AS p WHERE p.path = resources.path AND p.key = ? AND p.value {operator} ?"  # noqa: S608
     return Condition(f"EXISTS ({inner})", (comparison.key, comparison.value))
 
 
+def source(driver: Expression | None) -> str:
+    """What to read from: the properties lead to the resources when one of them is sought."""
+    if isinstance(driver, PropertyComparison):
+        return "properties AS found CROSS JOIN resources ON resources.path = found.path"
+    return "resources"
+
+
 def seeks_in_order(expression: Expression) -> bool:
     """An equality: its index gives the rows in the default order."""
+    if isinstance(expression, PropertyComparison):
+        return expression.operator == "="
     return (
         isinstance(expression, Comparison)
         and expression.operator == "="
@@ -88,8 +102,6 @@ def seeks_in_order(expression: Expression) -> bool:
 
 def may_seek(expression: Expression) -> bool:
     """Worth an index when few rows match."""
-    if isinstance(expression, PropertyComparison):
-        return expression.operator == "="
     return (
         isinstance(expression, Comparison)
         and expression.operator != "!="

@@ -12,14 +12,14 @@ from typing import Any
 
 from gateway.cimi.filter import AttributeType, Comparison, Expression
 from gateway.cimi.registry import type_of
-from gateway.store.filter_sql import Condition, condition, may_seek, operand, parts, seeks_in_order
+from gateway.store.filter_sql import Condition, condition, may_seek, operand, parts, seeks_in_order, source
 from gateway.store.model import Page, Query
 from gateway.store.rows import COLUMNS, EVERYONE, from_row
 
 Fetch = Callable[[str, Sequence[Any]], Awaitable[list[Any]]]
 FEW = 500
 CACHED_COUNTS = 1000
-DEFAULT_ORDER = "created, path"
+DEFAULT_ORDER = ("created", "path")
 
 
 class CountCache:
@@ -49,13 +49,13 @@ async def read_page(fetch: Fetch, counts: CountCache, query: Query) -> Page:
         return Page((), count)
     driver = await _driver(fetch, query, conjuncts)
     conditions = [condition(part, query.kind, seek=part is driver) for part in conjuncts]
-    rows = await fetch(*_select(query, conditions, min(size, count)))
+    rows = await fetch(*_select(query, driver, conditions, min(size, count)))
     return Page(tuple(from_row(row) for row in rows), count)
 
 
 def _base(query: Query, audience: str | None) -> Condition:
     # The kind stands as a literal so that the partial indexes of the kind apply; kinds come from the declarations.
-    sql, parameters = f"kind = '{type_of(query.kind).kind}' AND parent = ?", (query.parent or "",)
+    sql, parameters = f"resources.kind = '{type_of(query.kind).kind}' AND resources.parent = ?", (query.parent or "",)
     if audience is None:
         return Condition(sql, parameters)
     return Condition(f"{sql} AND audience = ?", (*parameters, audience))
@@ -71,27 +71,31 @@ def _audiences(query: Query) -> list[str | None]:
     return [None] if query.visible_to is None else [query.visible_to, EVERYONE]
 
 
-def _select(query: Query, conditions: list[Condition], size: int) -> tuple[str, tuple[Any, ...]]:
+def _select(
+    query: Query, driver: Expression | None, conditions: list[Condition], size: int
+) -> tuple[str, tuple[Any, ...]]:
     """One ordered range for each audience, merged: so each is read from its index and no further than needed."""
-    order = _order(query)
+    order, inner = _order(query, "resources"), _order(query, "found" if source(driver) != "resources" else "resources")
     reach = query.first - 1 + size
     branches, parameters = [], []
     for audience in _audiences(query):
         where = _where([_base(query, audience), *conditions])
-        branches.append(f"SELECT * FROM (SELECT * FROM resources WHERE {where.sql} ORDER BY {order} LIMIT ?)")  # noqa: S608
+        rows = f"SELECT resources.* FROM {source(driver)} WHERE {where.sql} ORDER BY {inner} LIMIT ?"  # noqa: S608
+        branches.append(f"SELECT * FROM ({rows})")  # noqa: S608
         parameters += [*where.parameters, reach]
-    sql = f"SELECT {COLUMNS} FROM ({' UNION ALL '.join(branches)}) ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608
+    merged = " UNION ALL ".join(branches)
+    sql = f"SELECT {COLUMNS} FROM ({merged}) AS resources ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608
     return sql, (*parameters, size, query.first - 1)
 
 
-def _order(query: Query) -> str:
+def _order(query: Query, leading: str) -> str:
     """Missing values last; the default order makes every listing deterministic."""
     types = type_of(query.kind).filter_types
     keys = []
     for key in query.order:
         sql = operand(key.attribute, types[key.attribute])
         keys.append(f"{sql} {'DESC' if key.descending else 'ASC'} NULLS LAST")
-    return ", ".join([*keys, DEFAULT_ORDER])
+    return ", ".join([*keys, *(f"{leading}.{column}" for column in DEFAULT_ORDER)])
 
 
 async def _driver(fetch: Fetch, query: Query, conjuncts: list[Expression]) -> Expression | None:
@@ -122,10 +126,10 @@ async def _count(fetch: Fetch, counts: CountCache, query: Query, conjuncts: list
     async def ask() -> int:
         total = 0
         for audience in _audiences(query):
-            seekers = [part for part in conjuncts if may_seek(part)][:1]
-            conditions = [condition(part, query.kind, seek=part in seekers) for part in conjuncts]
+            seeker = next((part for part in conjuncts if seeks_in_order(part) or may_seek(part)), None)
+            conditions = [condition(part, query.kind, seek=part is seeker) for part in conjuncts]
             where = _where([_base(query, audience), *conditions])
-            rows = await fetch(f"SELECT count(*) FROM resources WHERE {where.sql}", where.parameters)  # noqa: S608
+            rows = await fetch(f"SELECT count(*) FROM {source(seeker)} WHERE {where.sql}", where.parameters)  # noqa: S608
             total += rows[0][0]
         return total
 

@@ -132,8 +132,11 @@ class Transaction:
     async def _insert_properties(self, resource: Resource) -> None:
         properties: dict[str, str] = resource.document.get("properties") or {}
         await self._connection.executemany(
-            "INSERT OR IGNORE INTO properties (kind, key, value, path) VALUES (?, ?, ?, ?)",
-            [(resource.kind, key, value, resource.path) for key, value in properties.items()],
+            "INSERT OR IGNORE INTO properties (kind, key, value, created, path) VALUES (?, ?, ?, ?, ?)",
+            [
+                (resource.kind, key, value, timestamp(resource.created), resource.path)
+                for key, value in properties.items()
+            ],
         )
 
     def _note(self, path: str, kind: str, resource: Resource | None) -> None:

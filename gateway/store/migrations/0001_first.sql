@@ -26,8 +26,9 @@ CREATE TABLE properties (
     kind TEXT NOT NULL,
     key TEXT NOT NULL,
     value TEXT NOT NULL,
+    created TEXT NOT NULL,
     path TEXT NOT NULL REFERENCES resources (path) ON DELETE CASCADE,
-    PRIMARY KEY (kind, key, value, path)
+    PRIMARY KEY (kind, key, value, created, path)
 ) WITHOUT ROWID;
 CREATE INDEX properties_by_path ON properties (path);
 
