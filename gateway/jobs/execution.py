@@ -49,6 +49,7 @@ class Execution:
         self._after_step = after_step
         self._message: str | None = None
         self._writes: set[asyncio.Task[None]] = set()
+        self._logger = log.bind(job=job)
 
     async def load(self) -> PlanRow | None:
         rows = await self._store.fetch(
@@ -61,6 +62,8 @@ class Execution:
 
     async def run(self, plan: Plan, row: PlanRow) -> None:
         """Forward, and back when a step fails or the job is stopped; then settle and write the end."""
+        subject = next(iter(plan.affected), plan.target)
+        self._logger = log.bind(job=self.job, machine=subject, user=plan.owner, request=plan.request_id)
         if (await self._current()).state == "STOPPING":
             self.stop.set()
         if row.phase == "run":
@@ -98,7 +101,7 @@ class Execution:
             await self._set_progress(transaction, _share(plan, row.position, 0.0))
             if not last:
                 await transaction.write_log(self.job, "info", following, "begins")
-        log.info("begins", job=self.job, step=following)
+        self._logger.info("begins", step=following)
         return row
 
     async def _step(self, plan: Plan, position: int, call: StepCall) -> None:
@@ -186,7 +189,7 @@ class Execution:
         return job
 
     async def _log(self, level: str, step: str, message: str) -> None:
-        getattr(log, level, log.info)(message, job=self.job, step=step)
+        getattr(self._logger, level, self._logger.info)(message, step=step)
         async with self._store.transaction() as transaction:
             await transaction.write_log(self.job, level, step, message)
 

@@ -185,3 +185,13 @@ def test_doctor_finds_this_host_fit(gateway: GatewayProcess) -> None:
     assert "qemu:///system answers" in report
     assert f"pool {gateway.pool} has" in report
     assert "error" not in report
+
+
+def test_a_cpu_is_added_to_a_running_machine_at_once(admin: CimiClient, image: str) -> None:
+    made = admin.added("machines", machine_create(image))
+    answer = admin.request("PUT", f"{made['id']}?$select=cpu", {"cpu": 2})
+    admin.succeed(answer.job)
+    with hypervisor.connection() as host:
+        assert hypervisor.domain_of(made["id"], host).info()[3] == 2
+    assert admin.get(made["id"])["cpu"] == 2
+    admin.remove(made["id"])

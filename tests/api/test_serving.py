@@ -1,0 +1,110 @@
+"""TLS, proxies, the public entry point, draining."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from drivers.memory import MemoryDriver
+from gateway.app import Gateway
+from gateway.config import Settings
+from tests.api.client import ApiClient
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
+    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
+    subprocess.run([*command, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    return certificate, key
+
+
+@pytest.fixture
+async def started(driver: MemoryDriver) -> AsyncIterator[list[Gateway]]:
+    running: list[Gateway] = []
+    yield running
+    for gateway in running:
+        await gateway.stop()
+
+
+async def serve(running: list[Gateway], settings: Settings, driver: MemoryDriver) -> str:
+    gateway = Gateway(settings, {driver.name: driver})
+    await gateway.start()
+    running.append(gateway)
+    return settings.server.listen
+
+
+async def test_with_a_certificate_it_speaks_tls_and_says_https(
+    settings: Settings,
+    driver: MemoryDriver,
+    started: list[Gateway],
+    certificate: tuple[Path, Path],
+    session: aiohttp.ClientSession,
+) -> None:
+    crt, key = certificate
+    server = replace(settings.server, tls_certificate=str(crt), tls_key=str(key))
+    listen = await serve(started, replace(settings, server=server), driver)
+    trust = ssl.create_default_context(cafile=str(crt))
+    headers = {"Authorization": aiohttp.encode_basic_auth("admin", "secret")}
+    async with session.get(f"https://{listen}/cimi/", ssl=trust, headers=headers) as answer:
+        assert answer.status == 200
+        assert (await answer.json())["baseURI"] == f"https://{listen}/cimi/"
+
+
+async def test_a_base_url_decides_what_clients_see(
+    settings: Settings, driver: MemoryDriver, started: list[Gateway], session: aiohttp.ClientSession
+) -> None:
+    server = replace(settings.server, base_url="https://cloud.example.org/")
+    listen = await serve(started, replace(settings, server=server), driver)
+    entry = await ApiClient(session, f"http://{listen}/cimi/").document("")
+    assert entry["machines"]["href"] == "https://cloud.example.org/cimi/machines"
+
+
+async def test_a_trusted_proxy_decides_scheme_and_host(
+    settings: Settings, driver: MemoryDriver, started: list[Gateway], session: aiohttp.ClientSession
+) -> None:
+    server = replace(settings.server, trusted_proxies=["127.0.0.0/8"])
+    listen = await serve(started, replace(settings, server=server), driver)
+    client = ApiClient(session, f"http://{listen}/cimi/")
+    answer = await client.get("", X_Forwarded_Proto="https", X_Forwarded_Host="cloud.example.org")
+    assert answer.json["baseURI"] == "https://cloud.example.org/cimi/"
+
+
+async def test_the_entry_point_alone_may_be_public(
+    settings: Settings, driver: MemoryDriver, started: list[Gateway], session: aiohttp.ClientSession
+) -> None:
+    listen = await serve(started, replace(settings, auth=replace(settings.auth, public_entry_point=True)), driver)
+    stranger = ApiClient(session, f"http://{listen}/cimi/", user="")
+    assert (await stranger.get("")).status == 200
+    assert (await stranger.get("machines")).status == 401
+    assert (await stranger.put("", {"name": "x"})).status == 401
+
+
+async def test_while_it_drains_requests_are_503(gateway: Gateway, admin: ApiClient) -> None:
+    gateway.server.draining = True
+    answer = await admin.get("machines")
+    assert answer.status == 503
+    assert "retry-after" in answer.headers
+
+
+async def test_readiness_follows_the_hypervisor(gateway: Gateway, admin: ApiClient, driver: MemoryDriver) -> None:
+    url = admin.base.removesuffix("cimi/") + "health/ready"
+    assert (await admin.get(url)).status == 200
+    driver.lose()
+    assert (await admin.get(url)).status == 503
+
+
+async def test_everything_is_there_after_a_restart(
+    settings: Settings, driver: MemoryDriver, gateway: Gateway, admin: ApiClient, machine: str
+) -> None:
+    before = await admin.document(machine)
+    await gateway.stop()
+    await gateway.start()
+    assert await admin.document(machine) == before

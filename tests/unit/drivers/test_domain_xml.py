@@ -1,0 +1,96 @@
+"""Domain definitions: what the spec says is there, and no text can change their structure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lxml import etree
+
+from drivers.base import DiskSpec, DomainSpec, InterfaceSpec
+from drivers.libvirt.domain_xml import METADATA, Placement, domain_xml
+from drivers.libvirt.domains import undefine_flags
+from drivers.libvirt.host import kvm_works
+
+SPEC = DomainSpec(
+    uuid="00000000-0000-4000-8000-000000000001",
+    machine="machines/00000000-0000-4000-8000-000000000001",
+    owner="me",
+    title="web",
+    description="front end",
+    cpus=2,
+    memory_kib=131072,
+    arch="x86_64",
+    disks=(
+        DiskSpec("p", "a.qcow2", "qcow2", "vda", boot_order=1),
+        DiskSpec("p", "seed.iso", "raw", "sda", read_only=True, cdrom=True),
+    ),
+    interfaces=(InterfaceSpec("52:54:00:00:00:01", "default", mtu=1400, link_up=False),),
+)
+PLACEMENT = Placement("qemu", 8, "/console/x.log", {("p", "a.qcow2"): "/p/a.qcow2", ("p", "seed.iso"): "/p/seed.iso"})
+
+
+def root(spec: DomainSpec = SPEC, placement: Placement = PLACEMENT) -> etree._Element:
+    return etree.fromstring(domain_xml(spec, placement))
+
+
+def shape(element: etree._Element) -> list[object]:
+    return [element.tag, sorted(element.keys()), [shape(entry) for entry in element]]
+
+
+def test_formats_are_always_said() -> None:
+    assert [driver.get("type") for driver in root().iterfind("devices/disk/driver")] == ["qcow2", "raw"]
+
+
+def test_cpus_can_be_raised_while_running() -> None:
+    vcpu = root().find("vcpu")
+    assert vcpu is not None
+    assert (vcpu.get("current"), vcpu.text) == ("2", "4")
+
+
+def test_the_interface_has_what_was_asked() -> None:
+    interface = root().find("devices/interface")
+    assert interface is not None
+    assert interface.find("mtu").get("size") == "1400"  # type: ignore[union-attr]
+    assert interface.find("link").get("state") == "down"  # type: ignore[union-attr]
+
+
+def test_the_metadata_names_machine_and_owner() -> None:
+    mark = root().find(f"metadata/{{{METADATA}}}machine")
+    assert mark is not None
+    assert (mark.get("path"), mark.get("owner")) == (SPEC.machine, "me")
+
+
+def test_a_uefi_guest_asks_for_firmware() -> None:
+    assert root().find("os").get("firmware") is None  # type: ignore[union-attr]
+    assert root(replace(SPEC, uefi=True)).find("os").get("firmware") == "efi"  # type: ignore[union-attr]
+
+
+def test_a_volume_that_is_a_device_is_a_block_disk() -> None:
+    placement = replace(PLACEMENT, paths={**PLACEMENT.paths, ("p", "a.qcow2"): "/dev/vg/a"})
+    disk = root(placement=placement).find("devices/disk")
+    assert disk is not None
+    assert disk.get("type") == "block"
+    assert disk.find("source").get("dev") == "/dev/vg/a"  # type: ignore[union-attr]
+
+
+@settings(max_examples=60, deadline=None, database=None)
+@given(st.text(st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="\ufffe\uffff"), min_size=1))
+def test_no_text_changes_the_structure(text: str) -> None:
+    strange = replace(SPEC, title=text, description=text, owner=text)
+    assert shape(root(strange)) == shape(root())
+
+
+@pytest.mark.parametrize(
+    ("cpu", "opens", "works"),
+    [("fpu vmx", True, True), ("fpu svm", True, True), ("fpu", True, False), ("vmx", False, False)],
+)
+def test_kvm_needs_the_flag_and_the_device(cpu: str, opens: bool, works: bool) -> None:
+    assert kvm_works({"x86_64": {"kvm", "qemu"}}, "x86_64", cpu, opens) is works
+
+
+def test_libvirts_test_driver_gets_only_the_undefine_flags_it_knows() -> None:
+    assert undefine_flags(test_driver=True) == 1 | 2
+    assert undefine_flags(test_driver=False) == 1 | 2 | 4 | 16

@@ -1,0 +1,62 @@
+"""The NoCloud seed holds what the guest is promised, and nothing in clear."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pycdlib
+import pytest
+
+from drivers.passwords import sha512_crypt
+from drivers.seed import Seed, hostname, seed_iso
+
+
+def files(seed: Seed) -> dict[str, bytes]:
+    iso = pycdlib.PyCdlib()
+    iso.open_fp(io.BytesIO(seed_iso(seed)))
+    found = {}
+    for path in ("/meta-data", "/user-data", "/vendor-data", "/cimi/user-data"):
+        target = io.BytesIO()
+        try:
+            iso.get_file_from_iso_fp(target, joliet_path=path)
+        except pycdlib.pycdlibexception.PyCdlibInvalidInput:
+            continue
+        found[path] = target.getvalue()
+    iso.close()
+    return found
+
+
+def test_user_data_is_passed_on_byte_for_byte_at_both_places() -> None:
+    data = bytes(range(256))
+    found = files(Seed("1", "m", user_data=data))
+    assert found["/user-data"] == found["/cimi/user-data"] == data
+
+
+def test_without_user_data_there_is_an_empty_cloud_config() -> None:
+    found = files(Seed("1", "m"))
+    assert found["/user-data"].startswith(b"#cloud-config\n")
+    assert "/cimi/user-data" not in found
+
+
+def test_a_credential_becomes_a_user_with_hash_and_keys() -> None:
+    text = files(Seed("1", "m", "ops", "$6$salt$hash", ("ssh-ed25519 AAAA",)))["/vendor-data"]
+    document = json.loads(text.removeprefix(b"#cloud-config\n"))
+    assert document["users"][0]["name"] == "ops"
+    assert document["users"][0]["passwd"] == "$6$salt$hash"
+    assert document["users"][0]["ssh_authorized_keys"] == ["ssh-ed25519 AAAA"]
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [("Web 1!", "web-1"), ("ö", "machine-12345678"), ("", "machine-12345678"), ("x" * 90, "x" * 63), ("-a-", "a")],
+)
+def test_host_names_are_legal_whatever_the_human_name(name: str, wanted: str) -> None:
+    assert hostname(name, "12345678-0000") == wanted
+
+
+def test_passwords_are_hashed_as_guests_keep_them() -> None:
+    hashed = sha512_crypt("Hello world!", "saltstring")
+    assert hashed == (
+        "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1"
+    )
