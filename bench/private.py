@@ -44,7 +44,7 @@ def machine(number: int) -> Resource:
     document = {
         "name": f"machine {number}",
         "description": "one of many",
-        "properties": {"tier": f"t{number % 50}"},
+        "properties": {"tier": f"t{number % 4}"},
         "state": "STARTED" if number % 3 else "STOPPED",
         "cpu": 1 + number % 4,
         "memory": 131072,

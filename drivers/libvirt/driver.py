@@ -143,9 +143,7 @@ class LibvirtDriver:
 
     async def define_domain(self, spec: DomainSpec) -> None:
         await self._console.prepare()
-        paths = {
-            (disk.pool, disk.volume): (await self._storage.volume(disk.pool, disk.volume)).path for disk in spec.disks
-        }
+        paths = await self._storage.paths([(disk.pool, disk.volume) for disk in spec.disks])
         await self._domains.define(spec, await self.host(), self._console.log_path(spec.uuid), paths)
 
     async def describe_domain(self, uuid: str, title: str, description: str) -> None:

@@ -73,6 +73,15 @@ class Storage:
             pool, lambda found: tuple(_volume(pool, volume) for volume in found.listAllVolumes())
         )
 
+    async def paths(self, volumes: list[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """Where the volumes are, by pool and name, in one call for each pool."""
+        found: dict[tuple[str, str], str] = {}
+        for pool in {pool for pool, _ in volumes}:
+            names = [name for owner, name in volumes if owner == pool]
+            known = await self._in_pool(pool, lambda held, names=names: [_lookup(held, name).path() for name in names])  # type: ignore[misc]
+            found.update({(pool, name): path for name, path in zip(names, known, strict=True)})
+        return found
+
     async def create(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
         return await self._create(pool, volume_xml(checked_name(name), format, capacity), name)
 

@@ -75,8 +75,6 @@ class Execution:
 
     async def _forward(self, plan: Plan, row: PlanRow) -> PlanRow:
         """One transaction between two steps: the position, the progress, and the next step's line in the log."""
-        if row.position < len(plan.steps):
-            await self._log("info", plan.steps[row.position].step, "begins")
         for position in range(row.position, len(plan.steps)):
             call = plan.steps[position]
             try:
@@ -158,8 +156,9 @@ class Execution:
             await write
         state, attributes = self._outcome(row.outcome)
         gone = set(plan.drop_on_success if state == "SUCCESS" else plan.drop_on_failure)
-        await self._log("info" if state == "SUCCESS" else "warning", "end", attributes["statusMessage"] or state)
+        level, words = "info" if state == "SUCCESS" else "warning", attributes["statusMessage"] or state
         async with self._store.transaction() as transaction:
+            await transaction.write_log(self.job, level, "end", words)
             job = await transaction.get(self.job)
             await transaction.drop_plan(self.job)
             if job is None:
@@ -167,6 +166,7 @@ class Execution:
             affected = [entry for entry in job.document["affectedResources"] if entry["href"] not in gone]
             job = in_state(job, state, progress=100, affectedResources=affected, **attributes)
             await transaction.update(job)
+        getattr(self._logger, level)("end", state=state, reason=words)
 
     def _outcome(self, outcome: dict[str, Any] | None) -> tuple[str, dict[str, Any]]:
         if not outcome:

@@ -64,6 +64,8 @@ class JobRunner:
         """Write the Job and its plan; call ``wake`` after the commit. The Job's path."""
         job = await transaction.insert(new_job(plan, "RUNNING"))
         await transaction.write_plan(PlanRow(job.path, plan_to_document(plan), "run", 0))
+        if plan.steps:
+            await transaction.write_log(job.path, "info", plan.steps[0].step, "begins")
         if plan.parent_job:
             await self._nest(transaction, plan.parent_job, job.path)
         self._submitted.append(job.path)

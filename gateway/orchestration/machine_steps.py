@@ -35,7 +35,6 @@ class BootDisk(DriverStep):
         name = disk_volume(machine, disk["target"], disk["format"])
         if facts["overlay"]:
             await driver.overlay_volume(pool, name, facts["image_volume"], facts["image_format"], disk["bytes"])
-            await context.log(f"{name} is an overlay of {facts['image_volume']}")
             return
         await driver.clone_volume(
             pool, name, facts["image_volume"], disk["format"], disk["bytes"], context.progress
