@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 DESTDIR ?=
 PREFIX ?= /usr
+# The program with its libraries, apart from the system's own Python packages.
+LIBRARY := $(PREFIX)/lib/cimi-gateway
 .PHONY: run test check demo bench setup install clean
 
 setup:
@@ -31,7 +33,10 @@ $(VENV)/ready: setup.cfg pyproject.toml
 	@tools/setup.sh
 
 install:
-	$(PYTHON) -m pip install --no-deps --no-build-isolation --root "$(DESTDIR)/" --prefix $(PREFIX) .
+	$(PYTHON) -m pip install --quiet --upgrade --target "$(DESTDIR)$(LIBRARY)" .
+	install -d $(DESTDIR)$(PREFIX)/bin
+	printf '#!/bin/sh\nPYTHONPATH=%s exec $(PYTHON) -m gateway "$$@"\n' $(LIBRARY) >$(DESTDIR)$(PREFIX)/bin/cimi-gateway
+	chmod 0755 $(DESTDIR)$(PREFIX)/bin/cimi-gateway
 	install -Dm 0644 systemd/cimi-gateway.service $(DESTDIR)/usr/lib/systemd/system/cimi-gateway.service
 	install -Dm 0644 systemd/cimi-gateway.sysusers.conf $(DESTDIR)/usr/lib/sysusers.d/cimi-gateway.conf
 	install -Dm 0644 systemd/cimi-gateway.tmpfiles.conf $(DESTDIR)/usr/lib/tmpfiles.d/cimi-gateway.conf
