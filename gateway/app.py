@@ -19,10 +19,10 @@ from gateway.http.server import Server, WireSettings
 from gateway.jobs import crash
 from gateway.jobs.runner import JobRunner
 from gateway.jobs.steps import StepRegistry
-from gateway.orchestration.defaults import ship
 from gateway.orchestration.driver_errors import failure
+from gateway.orchestration.machines.defaults import ship
 from gateway.orchestration.metadata_service import CloudEntryPointService
-from gateway.orchestration.networks import show_network
+from gateway.orchestration.networks.host_network import show_network
 from gateway.orchestration.resources import Policy, Room
 from gateway.orchestration.services import build_services, register_steps
 from gateway.orchestration.sync import Sync

@@ -16,7 +16,7 @@ from gateway.http.representation import Representations
 from gateway.http.waiting import seconds_to_wait
 from gateway.jobs.records import ended
 from gateway.jobs.runner import JobRunner
-from gateway.orchestration.machine_service import MachineService
+from gateway.orchestration.machines.service import MachineService
 from gateway.orchestration.resources import ResourceService
 from gateway.orchestration.service import Outcome
 from gateway.store.model import Resource

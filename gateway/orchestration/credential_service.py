@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from drivers.passwords import sha512_crypt
-from gateway.orchestration.machine_create import OWN, check_credential, merged
+from gateway.orchestration.machines.create import OWN, check_credential, merged
 from gateway.orchestration.references import resolve
 from gateway.orchestration.resources import ResourceService, new_resource
 from gateway.orchestration.service import Caller

@@ -60,6 +60,19 @@ def new_resource(kind: str, owner: str | None, document: Document, **facts: Any)
     )
 
 
+def component(parent: Resource, kind: str, segment: str, document: Document) -> Resource:
+    """A resource in a nested collection of its parent, owned by the same user."""
+    return Resource(
+        path=f"{parent.path}/{segment}",
+        kind=kind,
+        owner=parent.owner,
+        document=document,
+        created=parent.created,
+        updated=parent.updated,
+        parent=parent.path,
+    )
+
+
 def touched(resource: Resource) -> Resource:
     """With ``updated`` set: an explicit change of its attributes. Strictly later than before."""
     return replace(resource, updated=max(datetime.now(UTC), resource.updated + timedelta(milliseconds=1)))

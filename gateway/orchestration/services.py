@@ -5,14 +5,15 @@ from __future__ import annotations
 from gateway.cimi.registry import TYPES
 from gateway.jobs.steps import StepRegistry
 from gateway.orchestration.credential_service import CredentialService, CredentialTemplateService
-from gateway.orchestration.image_service import IMAGE_STEPS, MachineImageService
+from gateway.orchestration.images.service import IMAGE_STEPS, MachineImageService
 from gateway.orchestration.job_service import JobService
-from gateway.orchestration.machine_service import MachineService
-from gateway.orchestration.machine_settle import SettleMachine
-from gateway.orchestration.machine_steps import MACHINE_STEPS
+from gateway.orchestration.machines.disk_steps import DISK_STEPS
+from gateway.orchestration.machines.service import MachineService
+from gateway.orchestration.machines.settle import SettleMachine
+from gateway.orchestration.machines.steps import MACHINE_STEPS
+from gateway.orchestration.machines.templates import MachineConfigurationService, MachineTemplateService
 from gateway.orchestration.metadata_service import CloudEntryPointService, ResourceMetadataService
 from gateway.orchestration.resources import ResourceService, Room
-from gateway.orchestration.template_service import MachineConfigurationService, MachineTemplateService
 
 FAMILIES: tuple[type[ResourceService], ...] = (
     MachineService,
@@ -36,5 +37,5 @@ def build_services(room: Room) -> dict[str, ResourceService]:
 
 
 def register_steps(registry: StepRegistry, room: Room) -> None:
-    for step in (*MACHINE_STEPS, SettleMachine, *IMAGE_STEPS):
+    for step in (*MACHINE_STEPS, *DISK_STEPS, SettleMachine, *IMAGE_STEPS):
         registry.register(step(room))

@@ -10,10 +10,10 @@ import structlog
 
 from drivers.base import ConnectionState, DomainFacts, Driver, DriverError, DriverEvent, DriverNotFound, EventKind
 from gateway.errors import GatewayError
-from gateway.orchestration.addresses import AddressWatch
-from gateway.orchestration.machine_plans import uuid_of
-from gateway.orchestration.machine_states import state_of
-from gateway.orchestration.networks import show_network
+from gateway.orchestration.machines.plans import uuid_of
+from gateway.orchestration.machines.states import state_of
+from gateway.orchestration.networks.address_watch import AddressWatch
+from gateway.orchestration.networks.host_network import show_network
 from gateway.orchestration.resources import Room
 
 COMPARE_EVERY = 15.0

@@ -6,8 +6,8 @@ from typing import Any
 
 from drivers.base import Driver, DriverError, DriverNotFound
 from gateway.jobs.plan import StepContext
-from gateway.orchestration.machine_plans import uuid_of
-from gateway.orchestration.machine_states import state_of
+from gateway.orchestration.machines.plans import uuid_of
+from gateway.orchestration.machines.states import state_of
 from gateway.orchestration.steps import DriverStep
 from gateway.store.model import Resource
 

@@ -9,9 +9,9 @@ from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed, Unav
 from gateway.jobs.plan import OnRestart, Plan
 from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.interrupting import interrupt
-from gateway.orchestration.machine_create import MachineCreate, check_size
-from gateway.orchestration.machine_plans import ACTION_STEPS, CREATE_STEPS, DELETE_STEPS, calls, settle, uuid_of
-from gateway.orchestration.machine_states import ALWAYS, TRANSIENT, legal
+from gateway.orchestration.machines.create import MachineCreate, check_size
+from gateway.orchestration.machines.plans import ACTION_STEPS, CREATE_STEPS, DELETE_STEPS, calls, settle, uuid_of
+from gateway.orchestration.machines.states import ALWAYS, TRANSIENT, legal
 from gateway.orchestration.permissions import demand, granted
 from gateway.orchestration.resources import ResourceService, edited
 from gateway.orchestration.service import Caller, Outcome

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from drivers.base import ConnectionState, DriverError, InterfaceAddress
 from gateway.errors import GatewayError
-from gateway.orchestration.machine_plans import uuid_of
+from gateway.orchestration.machines.plans import uuid_of
 from gateway.orchestration.resources import Room
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction

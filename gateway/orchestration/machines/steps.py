@@ -1,94 +1,23 @@
-"""The steps that make, move and remove a Machine's domain. Each may be run again after a crash."""
+"""The steps that define, move and remove a Machine's domain. Each may be run again after a crash."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 from drivers.base import DiskSpec, DomainSpec, Driver, DriverNotFound, InterfaceSpec, Power
-from drivers.seed import Seed, seed_iso
 from gateway.errors import Conflict
 from gateway.jobs.plan import StepContext, Superseded
-from gateway.orchestration.machine_plans import disk_volume, seed_volume, uuid_of
+from gateway.orchestration.machines.plans import disk_volume, seed_volume, uuid_of
 from gateway.orchestration.steps import DriverStep
 from gateway.store.model import Resource
 
 PRESS_EVERY = 5.0
 LOOK_EVERY = 0.3
-PIECE = 262_144
 STOPPED = frozenset({Power.OFF, Power.SAVED, Power.CRASHED})
 
 Arguments = dict[str, Any]
-
-
-class BootDisk(DriverStep):
-    """A copy-on-write overlay of the image where the pool can, else a full copy."""
-
-    name = "boot disk"
-
-    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        facts = machine.internal
-        pool, disk = facts["pool"], facts["disks"][0]
-        name = disk_volume(machine, disk["target"], disk["format"])
-        if facts["overlay"]:
-            await driver.overlay_volume(pool, name, facts["image_volume"], facts["image_format"], disk["bytes"])
-            return
-        await driver.clone_volume(
-            pool, name, facts["image_volume"], disk["format"], disk["bytes"], context.progress
-        )
-        await context.log(f"{name} is a copy of {facts['image_volume']}")
-
-    async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        disk = machine.internal["disks"][0]
-        await driver.delete_volume(machine.internal["pool"], disk_volume(machine, disk["target"], disk["format"]))
-
-
-class DataDisks(DriverStep):
-    """Empty disks, the second and further ones of the configuration."""
-
-    name = "data disks"
-
-    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        for disk in machine.internal["disks"][1:]:
-            name = disk_volume(machine, disk["target"], disk["format"])
-            await driver.create_volume(machine.internal["pool"], name, disk["format"], disk["bytes"])
-
-    async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        for disk in machine.internal["disks"][1:]:
-            name = disk_volume(machine, disk["target"], disk["format"])
-            await driver.delete_volume(machine.internal["pool"], name)
-
-
-class SeedImage(DriverStep):
-    """The NoCloud ISO with name, credential and user data."""
-
-    name = "seed"
-
-    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        kept = machine.internal.get("seed", {})
-        seed = Seed(
-            instance_id=uuid_of(machine),
-            name=machine.name or "",
-            user=kept.get("user"),
-            password_hash=kept.get("password_hash"),
-            keys=tuple(kept.get("keys", ())),
-            user_data=base64.b64decode(kept["user_data"]) if "user_data" in kept else None,
-        )
-        iso = await asyncio.to_thread(seed_iso, seed)
-        await driver.upload_volume(
-            machine.internal["pool"], seed_volume(machine), "raw", len(iso), _pieces(iso), context.progress
-        )
-
-    async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        await driver.delete_volume(machine.internal["pool"], seed_volume(machine))
-
-
-async def _pieces(data: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(data), PIECE):
-        yield data[start : start + PIECE]
 
 
 class DefineDomain(DriverStep):
@@ -227,17 +156,6 @@ class UndefineDomain(DriverStep):
         await driver.undefine_domain(uuid_of(machine))
 
 
-class DeleteDisks(DriverStep):
-    name = "delete disks"
-
-    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        for disk in machine.internal["disks"]:
-            await driver.delete_volume(
-                machine.internal["pool"], disk_volume(machine, disk["target"], disk["format"])
-            )
-        await driver.delete_volume(machine.internal["pool"], seed_volume(machine))
-
-
 class Resize(DriverStep):
     """cpus and memory: live where possible, else at the next boot, and said so."""
 
@@ -265,9 +183,6 @@ class Describe(DriverStep):
 
 
 MACHINE_STEPS: tuple[type[DriverStep], ...] = (
-    BootDisk,
-    DataDisks,
-    SeedImage,
     DefineDomain,
     InitialState,
     StartDomain,
@@ -276,9 +191,6 @@ MACHINE_STEPS: tuple[type[DriverStep], ...] = (
     PauseDomain,
     SuspendDomain,
     UndefineDomain,
-    DeleteDisks,
     Resize,
     Describe,
 )
-
-

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from dataclasses import replace
-from typing import Any
 
 from drivers.base import Driver, HostFacts
 from drivers.passwords import sha512_crypt
 from gateway.errors import Conflict, Invalid, NotImplementedHere, Unavailable
 from gateway.orchestration.driver_errors import translating
-from gateway.orchestration.networks import network_path
+from gateway.orchestration.machines.disks import chosen_disks, disk_resources
+from gateway.orchestration.machines.interfaces import chosen_interfaces, interface_resources
 from gateway.orchestration.references import resolve
 from gateway.orchestration.resources import Room, new_resource
 from gateway.orchestration.service import Caller
 from gateway.store.model import Document, Resource
 
 OWN = ("name", "description", "properties")
-KILOBYTE = 1000
 ARCHES = {"x8664": "x86_64", "x86": "i686", "arm": "aarch64", "power": "ppc64le", "zarchitecture": "s390x"}
 LATER = ("volumes", "volumeTemplates")
-GRAIN = 1024 * 1024
-"""Disk sizes are rounded up to whole MiB, as guests and qcow2 like them."""
 
 
 class MachineCreate:
@@ -49,14 +45,14 @@ class MachineCreate:
         await self._seed(template)
         machine = new_resource("Machine", self.caller.user, {})
         pool = self.room.hypervisors[name].pool
-        disks = _disks(config, image)
+        disks = chosen_disks(config, image)
         with translating():
             pool_facts = await driver.pool(pool)
         overlay = driver.can_overlay(pool_facts) and image.internal["pool"] == pool
         needed = sum(disk["bytes"] for disk in disks[:1]) if not overlay else 0
         if needed > pool_facts.available:
             raise Conflict(f"the pool {pool} has {pool_facts.available} bytes free; this Machine needs {needed}")
-        interfaces = await self._interfaces(template, name)
+        interfaces = await chosen_interfaces(self.room, self.caller, template, name)
         machine = replace(
             machine,
             document=self._document(config, host),
@@ -75,7 +71,7 @@ class MachineCreate:
                 "seed": self.seed,
             },
         )
-        return machine, (*_disk_resources(machine), *_interface_resources(machine))
+        return machine, (*disk_resources(machine), *interface_resources(machine))
 
     def _document(self, config: Document, host: HostFacts) -> Document:
         own: Document = {name: self.document[name] for name in OWN if name in self.document}
@@ -156,31 +152,6 @@ class MachineCreate:
         self.seed.update({"password_hash": hashed} if hashed else {})
         self.seed.update({"keys": [known["key"]]} if known.get("key") else {})
 
-    async def _interfaces(self, template: Document, host: str) -> list[Document]:
-        """One on the hypervisor's network when the template says nothing."""
-        settings = self.room.hypervisors[host]
-        asked = template.get("networkInterfaces") or [{}]
-        found = []
-        for place, interface in enumerate(asked):
-            where = f"machineTemplate.networkInterfaces.{place}"
-            if interface.get("networkPort") or interface.get("addresses"):
-                raise NotImplementedHere(f"{where}: ports and addresses are not offered by this gateway yet")
-            href = interface.get("network", {}).get("href", network_path(settings))
-            await resolve(self.room.store, self.caller, href, ("Network",), f"{where}.network")
-            if href != network_path(settings):
-                raise Invalid(f"the network is not on the hypervisor {host}", f"{where}.network")
-            found.append(
-                {
-                    "mac": _mac(interface.get("macAddress"), f"{where}.macAddress"),
-                    "network": settings.network,
-                    "network_path": href,
-                    "mtu": interface.get("mtu"),
-                    "up": interface.get("state", "Active") == "Active",
-                }
-            )
-        return found
-
-
 def merged(below: Document, above: Document) -> Document:
     """The referenced document with the overrides beside its href; None erases (DSP0263 4.2.3.1)."""
     rest = {name: value for name, value in above.items() if name not in ("href", "name", "description", "properties")}
@@ -210,79 +181,3 @@ def _arch(wanted: str | None, host: HostFacts) -> str:
     if arch not in host.arches:
         raise Invalid(f"this host runs {', '.join(host.arches)}, not {wanted[:40]}", "cpuArch")
     return arch
-
-
-def _disks(config: Document, image: Resource) -> list[Document]:
-    """The boot disk at least as large as the image, then the configuration's further disks."""
-    asked = config.get("disks") or []
-    image_bytes = image.internal["virtual_size"]
-    boot = asked[0]["capacity"] * KILOBYTE if asked else image_bytes
-    if boot < image_bytes:
-        needed = -(-image_bytes // KILOBYTE)
-        raise Invalid(f"the image needs {needed} kilobytes", "machineTemplate.machineConfig.disks.0.capacity")
-    disks = [{"target": "vda", "format": "qcow2", "bytes": _whole(boot), "capacity": -(-boot // KILOBYTE)}]
-    for letter, disk in zip("bcdefghijklmnopqrstuvwxy", asked[1:], strict=False):
-        size = _whole(disk["capacity"] * KILOBYTE)
-        disks.append({"target": f"vd{letter}", "format": "qcow2", "bytes": size, "capacity": disk["capacity"]})
-    if len(asked) > len(disks):
-        raise Invalid(f"at most {len(disks)} disks", "machineTemplate.machineConfig.disks")
-    for disk, given in zip(disks, asked, strict=False):
-        if given.get("initialLocation"):
-            disk["location"] = given["initialLocation"]
-    return disks
-
-
-def _whole(size: int) -> int:
-    return -(-size // GRAIN) * GRAIN
-
-
-def _mac(given: str | None, where: str) -> str:
-    if given is None:
-        return "52:54:00:" + ":".join(f"{byte:02x}" for byte in secrets.token_bytes(3))
-    parts = given.lower().split(":")
-    legal = len(parts) == 6 and all(len(part) == 2 and set(part) <= set("0123456789abcdef") for part in parts)
-    if not legal or int(parts[0], 16) & 1:
-        raise Invalid(f"{given[:40]!r} is no MAC address of an interface", where)
-    return given.lower()
-
-
-def _disk_resources(machine: Resource) -> list[Resource]:
-    return [
-        _component(
-            machine,
-            "Disk",
-            f"disks/{disk['target']}",
-            {
-                "name": disk["target"],
-                "capacity": disk["capacity"],
-                "initialLocation": disk.get("location", f"/dev/{disk['target']}"),
-            },
-        )
-        for disk in machine.internal["disks"]
-    ]
-
-
-def _interface_resources(machine: Resource) -> list[Resource]:
-    found = []
-    for place, nic in enumerate(machine.internal["interfaces"]):
-        document: dict[str, Any] = {
-            "network": {"href": nic["network_path"]},
-            "state": "Active" if nic["up"] else "Passive",
-            "macAddress": nic["mac"],
-            "mtu": nic["mtu"],
-        }
-        known = {name: value for name, value in document.items() if value is not None}
-        found.append(_component(machine, "MachineNetworkInterface", f"networkInterfaces/{place}", known))
-    return found
-
-
-def _component(machine: Resource, kind: str, segment: str, document: Document) -> Resource:
-    return Resource(
-        path=f"{machine.path}/{segment}",
-        kind=kind,
-        owner=machine.owner,
-        document=document,
-        created=machine.created,
-        updated=machine.updated,
-        parent=machine.path,
-    )

@@ -14,7 +14,7 @@ from drivers.images.reader import CautiousReader, open_regular
 from gateway.errors import Conflict, Invalid, NoSpace, NotFound, NotImplementedHere, Unavailable
 from gateway.jobs.plan import Plan, StepCall, StepContext
 from gateway.orchestration.driver_errors import translating
-from gateway.orchestration.image_source import WHERE, local_file
+from gateway.orchestration.images.source import WHERE, local_file
 from gateway.orchestration.interrupting import interrupt
 from gateway.orchestration.permissions import Role, demand
 from gateway.orchestration.resources import ResourceService, Room, new_resource

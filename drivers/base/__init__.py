@@ -1,0 +1,73 @@
+"""What any hypervisor driver offers, in the gateway's vocabulary.
+
+Dataclasses in, dataclasses out, typed errors. Memory is in KiB, capacities in bytes, times in seconds. Every
+call that changes something is idempotent: asking for what is already so succeeds, so that a step of a job can be
+run again after a crash. "Already gone" is success for every removal.
+"""
+
+from drivers.base.domains import (
+    Applied,
+    DiskFacts,
+    DiskSpec,
+    DomainCalls,
+    DomainFacts,
+    DomainSpec,
+    InterfaceAddress,
+    InterfaceFacts,
+    InterfaceSpec,
+    Power,
+)
+from drivers.base.driver import Driver
+from drivers.base.errors import (
+    DriverBusy,
+    DriverConflict,
+    DriverError,
+    DriverFailed,
+    DriverInvalid,
+    DriverNoSpace,
+    DriverNotFound,
+    DriverUnavailable,
+    DriverUnsupported,
+)
+from drivers.base.events import ConnectionState, DriverEvent, EventKind, Listener
+from drivers.base.host import HostFacts, HypervisorSettings
+from drivers.base.networks import NetworkCalls, NetworkFacts
+from drivers.base.progress import Progress
+from drivers.base.storage import ImageFacts, ImageReader, PoolFacts, StorageCalls, VolumeFacts
+
+__all__ = [
+    "Applied",
+    "ConnectionState",
+    "DiskFacts",
+    "DiskSpec",
+    "DomainCalls",
+    "DomainFacts",
+    "DomainSpec",
+    "Driver",
+    "DriverBusy",
+    "DriverConflict",
+    "DriverError",
+    "DriverEvent",
+    "DriverFailed",
+    "DriverInvalid",
+    "DriverNoSpace",
+    "DriverNotFound",
+    "DriverUnavailable",
+    "DriverUnsupported",
+    "EventKind",
+    "HostFacts",
+    "HypervisorSettings",
+    "ImageFacts",
+    "ImageReader",
+    "InterfaceAddress",
+    "InterfaceFacts",
+    "InterfaceSpec",
+    "Listener",
+    "NetworkCalls",
+    "NetworkFacts",
+    "PoolFacts",
+    "Power",
+    "Progress",
+    "StorageCalls",
+    "VolumeFacts",
+]

@@ -1,0 +1,172 @@
+"""Domains: what a Machine is made of on a hypervisor. Memory in KiB."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from drivers.base.progress import Progress
+
+
+class Power(StrEnum):
+    """A domain's state as the hypervisor tells it."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    SHUTTING_DOWN = "shutting down"
+    OFF = "off"
+    SAVED = "saved"
+    """Off, with CPU and memory kept on disk (libvirt: managed save)."""
+    CRASHED = "crashed"
+    """Stopped by a fault: guest panic, QEMU killed, start or I/O failure. ``reason`` says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiskSpec:
+    """A disk of a domain: a volume of a pool at a target. ``format`` is never probed."""
+
+    pool: str
+    volume: str
+    format: str
+    target: str
+    """Device name with its bus: vda (virtio), sda (scsi or sata), hda."""
+    read_only: bool = False
+    cdrom: bool = False
+    boot_order: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceSpec:
+    mac: str
+    network: str
+    """Name of the libvirt network."""
+    mtu: int | None = None
+    link_up: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DomainSpec:
+    """A whole domain. The libvirt name is derived from ``uuid`` (``cimi-<uuid>``)."""
+
+    uuid: str
+    machine: str
+    """CIMI path of the Machine (``machines/...``), kept in the domain's metadata, as are owner and title."""
+    owner: str
+    title: str
+    description: str
+    cpus: int
+    memory_kib: int
+    arch: str
+    disks: tuple[DiskSpec, ...]
+    interfaces: tuple[InterfaceSpec, ...]
+    uefi: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DiskFacts:
+    target: str
+    source: str
+    format: str
+    cdrom: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceFacts:
+    mac: str
+    network: str
+    link_up: bool
+    mtu: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DomainFacts:
+    """A domain as the hypervisor tells it. ``machine`` None marks a foreign domain (not made by a gateway)."""
+
+    uuid: str
+    name: str
+    power: Power
+    reason: str
+    persistent: bool
+    cpus: int
+    memory_kib: int
+    disks: tuple[DiskFacts, ...] = ()
+    interfaces: tuple[InterfaceFacts, ...] = ()
+    machine: str | None = None
+    owner: str | None = None
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceAddress:
+    """An address which a guest has. ``source`` is lease, agent or arp; ``prefix`` the network's length."""
+
+    mac: str
+    ip: str
+    prefix: int
+    source: str
+    hostname: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """How far a change of cpus or memory came: at once, or only with the next boot."""
+
+    live: bool
+    message: str = ""
+
+
+class DomainCalls(Protocol):
+    """Domains, by UUID. A missing domain is DriverNotFound except where removal is asked."""
+
+    async def domains(self) -> tuple[DomainFacts, ...]:
+        """All domains, foreign ones too, by bulk reads."""
+        ...
+
+    async def domain(self, uuid: str) -> DomainFacts: ...
+
+    async def define_domain(self, spec: DomainSpec) -> None:
+        """Make the domain, or bring an existing one of the same UUID to this definition."""
+        ...
+
+    async def describe_domain(self, uuid: str, title: str, description: str) -> None: ...
+
+    async def undefine_domain(self, uuid: str) -> None:
+        """Power off, and remove it with saved state, NVRAM, TPM, snapshots' and checkpoints' metadata."""
+        ...
+
+    async def start_domain(self, uuid: str, *, paused: bool = False, discard_saved: bool = False) -> None:
+        """Boot, or restore the saved state unless ``discard_saved``."""
+        ...
+
+    async def request_shutdown(self, uuid: str) -> None:
+        """Press the ACPI power button; the guest may ignore it."""
+        ...
+
+    async def power_off(self, uuid: str) -> None:
+        """At once, as by pulling the plug."""
+        ...
+
+    async def pause_domain(self, uuid: str) -> None: ...
+
+    async def resume_domain(self, uuid: str) -> None: ...
+
+    async def save_domain(self, uuid: str, progress: Progress) -> None:
+        """Keep CPU and memory on disk and power off (managed save)."""
+        ...
+
+    async def cancel_save(self, uuid: str) -> None: ...
+
+    async def discard_saved(self, uuid: str) -> None: ...
+
+    async def resize_domain(self, uuid: str, cpus: int, memory_kib: int) -> Applied:
+        """Set cpus and memory: live where possible, always for the next boot."""
+        ...
+
+    async def addresses(self, uuid: str) -> tuple[InterfaceAddress, ...]:
+        """Leases first, then guest agent, then ARP; empty when nothing is known. A stuck guest never hangs it."""
+        ...
+
+    async def console_text(self, uuid: str, limit: int) -> bytes:
+        """The last ``limit`` bytes which the guest wrote to its first serial port, over all its boots."""
+        ...

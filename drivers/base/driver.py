@@ -1,0 +1,30 @@
+"""One hypervisor."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from drivers.base.domains import DomainCalls
+from drivers.base.events import ConnectionState, Listener
+from drivers.base.host import HostFacts
+from drivers.base.networks import NetworkCalls
+from drivers.base.storage import StorageCalls
+
+
+class Driver(DomainCalls, StorageCalls, NetworkCalls, Protocol):
+    """One hypervisor. All coroutines run on the asyncio loop and never block it; all raise DriverError."""
+
+    name: str
+
+    @property
+    def connection(self) -> ConnectionState: ...
+
+    async def open(self) -> None:
+        """Begin to connect and keep connected; returns once up, or after the first failure (then goes on)."""
+        ...
+
+    async def close(self) -> None: ...
+
+    def subscribe(self, listener: Listener) -> None: ...
+
+    async def host(self) -> HostFacts: ...

@@ -1,0 +1,39 @@
+"""What can go wrong with a hypervisor, as types. The messages are for people."""
+
+from __future__ import annotations
+
+
+class DriverError(Exception):
+    """The hypervisor refused or failed; the message is for people."""
+
+
+class DriverNotFound(DriverError):
+    """There is no such domain, pool, volume or network."""
+
+
+class DriverConflict(DriverError):
+    """The thing is in a state which does not allow this, or exists already as another thing."""
+
+
+class DriverBusy(DriverError):
+    """Somebody else works on it; trying again later makes sense."""
+
+
+class DriverUnavailable(DriverError):
+    """The hypervisor does not answer: connection down, frozen, or a call over its deadline."""
+
+
+class DriverUnsupported(DriverError):
+    """This hypervisor cannot do it."""
+
+
+class DriverInvalid(DriverError):
+    """What was asked is wrong in itself (an image that is no image, a size that cannot be)."""
+
+
+class DriverNoSpace(DriverError):
+    """The pool or the disk below it is full."""
+
+
+class DriverFailed(DriverError):
+    """Everything else; carries the hypervisor's own words."""

@@ -1,0 +1,98 @@
+"""Pools, volumes and images. Sizes in bytes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from drivers.base.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class PoolFacts:
+    """``path`` is the directory of a dir pool, None otherwise. Sizes in bytes."""
+
+    name: str
+    kind: str
+    active: bool
+    capacity: int
+    available: int
+    path: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeFacts:
+    """``capacity`` is what the guest sees, ``allocation`` what is taken; bytes."""
+
+    pool: str
+    name: str
+    path: str
+    format: str
+    capacity: int
+    allocation: int
+    backing: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What the cautious reader found in an image file. ``virtual_size`` and ``file_size`` in bytes."""
+
+    format: str
+    """raw, qcow2, vmdk, vdi, vpc or vhdx."""
+    virtual_size: int
+    file_size: int
+    bootable: bool
+    """Has a boot sector, a GPT or a qcow2's content that cannot be seen from outside (then True)."""
+    uefi: bool = False
+    """Has an EFI system partition and no BIOS boot code."""
+
+
+class ImageReader(Protocol):
+    """Looks at untrusted bytes without any other program; raises DriverInvalid with the reason."""
+
+    async def inspect(self, path: Path) -> ImageFacts: ...
+
+
+class StorageCalls(Protocol):
+    """Pools and the volumes in them, by name."""
+
+    async def pools(self) -> tuple[PoolFacts, ...]: ...
+
+    async def pool(self, name: str) -> PoolFacts: ...
+
+    async def volume(self, pool: str, name: str) -> VolumeFacts: ...
+
+    async def volumes(self, pool: str) -> tuple[VolumeFacts, ...]: ...
+
+    async def create_volume(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
+        """An empty volume of this capacity in bytes."""
+        ...
+
+    async def overlay_volume(
+        self, pool: str, name: str, base: str, base_format: str, capacity: int
+    ) -> VolumeFacts:
+        """A qcow2 volume on top of ``base`` of the same pool and of this format, at least as large as it."""
+        ...
+
+    async def clone_volume(
+        self, pool: str, name: str, base: str, format: str, capacity: int, progress: Progress
+    ) -> VolumeFacts:
+        """A full copy of ``base``, at least as large as it."""
+        ...
+
+    async def upload_volume(
+        self, pool: str, name: str, format: str, size: int, data: AsyncIterator[bytes], progress: Progress
+    ) -> VolumeFacts:
+        """A volume of exactly these bytes, which are in this format. A half-made one is removed on any failure.
+
+        When a volume of this name exists it is replaced.
+        """
+        ...
+
+    async def delete_volume(self, pool: str, name: str) -> None: ...
+
+    def can_overlay(self, pool: PoolFacts) -> bool:
+        """Whether copy-on-write overlays work in this pool (a pool of files)."""
+        ...

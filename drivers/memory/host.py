@@ -1,0 +1,79 @@
+"""The host in memory: what exists, faults on demand, events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from drivers.base import (
+    ConnectionState,
+    DomainFacts,
+    DriverError,
+    DriverEvent,
+    DriverUnavailable,
+    EventKind,
+    HostFacts,
+    InterfaceAddress,
+    Listener,
+    Power,
+    VolumeFacts,
+)
+
+ACTIVE = frozenset({Power.RUNNING, Power.PAUSED})
+
+
+@dataclass
+class MemoryHost:
+    """``deaf`` guests ignore the power button; ``fail_next`` makes the next call of a method raise."""
+
+    name: str = "local"
+    pool_capacity: int = 10 * 1024**3
+    deaf: bool = False
+    connection: ConnectionState = ConnectionState.DOWN
+    known: dict[str, DomainFacts] = field(default_factory=dict)
+    stored: dict[tuple[str, str], VolumeFacts] = field(default_factory=dict)
+    listeners: list[Listener] = field(default_factory=list)
+    faults: dict[str, DriverError] = field(default_factory=dict)
+    consoles: dict[str, bytes] = field(default_factory=dict)
+    found_addresses: dict[str, tuple[InterfaceAddress, ...]] = field(default_factory=dict)
+
+    def fail_next(self, method: str, error: DriverError) -> None:
+        self.faults[method] = error
+
+    def enter(self, method: str) -> None:
+        if self.connection is not ConnectionState.UP:
+            raise DriverUnavailable("the hypervisor is not connected")
+        if method in self.faults:
+            raise self.faults.pop(method)
+
+    def externally(self, uuid: str, power: Power) -> None:
+        """What an admin or the guest does on its own."""
+        self.known[uuid] = replace(self.known[uuid], power=power)
+        self.tell(uuid)
+
+    def lose(self) -> None:
+        self.connection = ConnectionState.DOWN
+        self.emit(DriverEvent(self.name, EventKind.CONNECTION, state=self.connection))
+
+    def regain(self) -> None:
+        self.connection = ConnectionState.UP
+        self.emit(DriverEvent(self.name, EventKind.CONNECTION, state=self.connection))
+
+    def emit(self, event: DriverEvent) -> None:
+        for listener in self.listeners:
+            listener(event)
+
+    def tell(self, uuid: str) -> None:
+        self.emit(DriverEvent(self.name, EventKind.DOMAIN_CHANGED, uuid, self.known[uuid]))
+
+    async def open(self) -> None:
+        self.regain()
+
+    async def close(self) -> None:
+        self.connection = ConnectionState.DOWN
+
+    def subscribe(self, listener: Listener) -> None:
+        self.listeners.append(listener)
+
+    async def host(self) -> HostFacts:
+        self.enter("host")
+        return HostFacts(8, 16 * 1024**2, 2400, ("i686", "x86_64"), "qemu", "memory", True)

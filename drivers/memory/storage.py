@@ -1,0 +1,81 @@
+"""Pools and volumes in memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from drivers.base import (
+    DriverNoSpace,
+    DriverNotFound,
+    PoolFacts,
+    Progress,
+    VolumeFacts,
+)
+from drivers.memory.host import MemoryHost
+
+
+class MemoryStorage(MemoryHost):
+    """Implements drivers.base.StorageCalls."""
+
+    async def pools(self) -> tuple[PoolFacts, ...]:
+        return (await self.pool("default"),)
+
+    async def pool(self, name: str) -> PoolFacts:
+        self.enter("pool")
+        used = sum(volume.allocation for volume in self.stored.values())
+        return PoolFacts(name, "dir", True, self.pool_capacity, self.pool_capacity - used, f"/{name}")
+
+    async def volume(self, pool: str, name: str) -> VolumeFacts:
+        self.enter("volume")
+        if (pool, name) not in self.stored:
+            raise DriverNotFound(f"there is no volume {name}")
+        return self.stored[(pool, name)]
+
+    async def volumes(self, pool: str) -> tuple[VolumeFacts, ...]:
+        self.enter("volumes")
+        return tuple(volume for volume in self.stored.values() if volume.pool == pool)
+
+    async def _keep(
+        self, pool: str, name: str, format: str, capacity: int, allocation: int, backing: str | None = None
+    ) -> VolumeFacts:
+        if allocation > (await self.pool(pool)).available:
+            raise DriverNoSpace(f"the pool {pool} is full")
+        kept = VolumeFacts(pool, name, f"/{pool}/{name}", format, capacity, allocation, backing)
+        return self.stored.setdefault((pool, name), kept)
+
+    async def create_volume(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
+        self.enter("create_volume")
+        return await self._keep(pool, name, format, capacity, 0)
+
+    async def overlay_volume(
+        self, pool: str, name: str, base: str, base_format: str, capacity: int
+    ) -> VolumeFacts:
+        self.enter("overlay_volume")
+        below = await self.volume(pool, base)
+        return await self._keep(pool, name, "qcow2", max(capacity, below.capacity), 4096, below.path)
+
+    async def clone_volume(
+        self, pool: str, name: str, base: str, format: str, capacity: int, progress: Progress
+    ) -> VolumeFacts:
+        self.enter("clone_volume")
+        below = await self.volume(pool, base)
+        progress(1, 1)
+        return await self._keep(pool, name, format, max(capacity, below.capacity), below.allocation)
+
+    async def upload_volume(
+        self, pool: str, name: str, format: str, size: int, data: AsyncIterator[bytes], progress: Progress
+    ) -> VolumeFacts:
+        self.enter("upload_volume")
+        sent = 0
+        async for piece in data:
+            sent += len(piece)
+            progress(sent, size)
+        self.stored.pop((pool, name), None)
+        return await self._keep(pool, name, format, size, sent)
+
+    async def delete_volume(self, pool: str, name: str) -> None:
+        self.enter("delete_volume")
+        self.stored.pop((pool, name), None)
+
+    def can_overlay(self, pool: PoolFacts) -> bool:
+        return pool.kind == "dir"

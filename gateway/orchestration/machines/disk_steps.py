@@ -1,0 +1,100 @@
+"""The steps that make and remove a Machine's own disks and its seed. Each may be run again after a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from typing import Any
+
+from drivers.base import Driver
+from drivers.seed import Seed, seed_iso
+from gateway.jobs.plan import StepContext
+from gateway.orchestration.machines.plans import disk_volume, seed_volume, uuid_of
+from gateway.orchestration.steps import DriverStep
+from gateway.store.model import Resource
+
+PIECE = 262_144
+
+Arguments = dict[str, Any]
+
+
+class BootDisk(DriverStep):
+    """A copy-on-write overlay of the image where the pool can, else a full copy."""
+
+    name = "boot disk"
+
+    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
+        facts = machine.internal
+        pool, disk = facts["pool"], facts["disks"][0]
+        name = disk_volume(machine, disk["target"], disk["format"])
+        if facts["overlay"]:
+            await driver.overlay_volume(pool, name, facts["image_volume"], facts["image_format"], disk["bytes"])
+            return
+        await driver.clone_volume(
+            pool, name, facts["image_volume"], disk["format"], disk["bytes"], context.progress
+        )
+        await context.log(f"{name} is a copy of {facts['image_volume']}")
+
+    async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
+        disk = machine.internal["disks"][0]
+        await driver.delete_volume(machine.internal["pool"], disk_volume(machine, disk["target"], disk["format"]))
+
+
+class DataDisks(DriverStep):
+    """Empty disks, the second and further ones of the configuration."""
+
+    name = "data disks"
+
+    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
+        for disk in machine.internal["disks"][1:]:
+            name = disk_volume(machine, disk["target"], disk["format"])
+            await driver.create_volume(machine.internal["pool"], name, disk["format"], disk["bytes"])
+
+    async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
+        for disk in machine.internal["disks"][1:]:
+            name = disk_volume(machine, disk["target"], disk["format"])
+            await driver.delete_volume(machine.internal["pool"], name)
+
+
+class SeedImage(DriverStep):
+    """The NoCloud ISO with name, credential and user data."""
+
+    name = "seed"
+
+    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
+        kept = machine.internal.get("seed", {})
+        seed = Seed(
+            instance_id=uuid_of(machine),
+            name=machine.name or "",
+            user=kept.get("user"),
+            password_hash=kept.get("password_hash"),
+            keys=tuple(kept.get("keys", ())),
+            user_data=base64.b64decode(kept["user_data"]) if "user_data" in kept else None,
+        )
+        iso = await asyncio.to_thread(seed_iso, seed)
+        await driver.upload_volume(
+            machine.internal["pool"], seed_volume(machine), "raw", len(iso), _pieces(iso), context.progress
+        )
+
+    async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
+        await driver.delete_volume(machine.internal["pool"], seed_volume(machine))
+
+
+async def _pieces(data: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), PIECE):
+        yield data[start : start + PIECE]
+
+
+class DeleteDisks(DriverStep):
+    name = "delete disks"
+
+    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
+        for disk in machine.internal["disks"]:
+            await driver.delete_volume(
+                machine.internal["pool"], disk_volume(machine, disk["target"], disk["format"])
+            )
+        await driver.delete_volume(machine.internal["pool"], seed_volume(machine))
+
+
+DISK_STEPS: tuple[type[DriverStep], ...] = (BootDisk, DataDisks, SeedImage, DeleteDisks)

@@ -1,0 +1,51 @@
+"""The disks of a new Machine: the boot disk from the image, and the configuration's further ones (DSP0263 5.14.1)."""
+
+from __future__ import annotations
+
+from gateway.errors import Invalid
+from gateway.orchestration.resources import component
+from gateway.store.model import Document, Resource
+
+KILOBYTE = 1000
+GRAIN = 1024 * 1024
+"""Disk sizes are rounded up to whole MiB, as guests and qcow2 like them."""
+
+
+def chosen_disks(config: Document, image: Resource) -> list[Document]:
+    """The boot disk at least as large as the image, then the configuration's further disks."""
+    asked = config.get("disks") or []
+    image_bytes = image.internal["virtual_size"]
+    boot = asked[0]["capacity"] * KILOBYTE if asked else image_bytes
+    if boot < image_bytes:
+        needed = -(-image_bytes // KILOBYTE)
+        raise Invalid(f"the image needs {needed} kilobytes", "machineTemplate.machineConfig.disks.0.capacity")
+    disks = [{"target": "vda", "format": "qcow2", "bytes": _whole(boot), "capacity": -(-boot // KILOBYTE)}]
+    for letter, disk in zip("bcdefghijklmnopqrstuvwxy", asked[1:], strict=False):
+        size = _whole(disk["capacity"] * KILOBYTE)
+        disks.append({"target": f"vd{letter}", "format": "qcow2", "bytes": size, "capacity": disk["capacity"]})
+    if len(asked) > len(disks):
+        raise Invalid(f"at most {len(disks)} disks", "machineTemplate.machineConfig.disks")
+    for disk, given in zip(disks, asked, strict=False):
+        if given.get("initialLocation"):
+            disk["location"] = given["initialLocation"]
+    return disks
+
+
+def _whole(size: int) -> int:
+    return -(-size // GRAIN) * GRAIN
+
+
+def disk_resources(machine: Resource) -> list[Resource]:
+    return [
+        component(
+            machine,
+            "Disk",
+            f"disks/{disk['target']}",
+            {
+                "name": disk["target"],
+                "capacity": disk["capacity"],
+                "initialLocation": disk.get("location", f"/dev/{disk['target']}"),
+            },
+        )
+        for disk in machine.internal["disks"]
+    ]
