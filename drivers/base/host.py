@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,5 +29,4 @@ class HypervisorSettings:
     uri: str
     pool: str
     network: str
-    domain_type: str = "auto"
-    options: dict[str, str] = field(default_factory=dict)
+    domain_type: Literal["auto", "kvm", "qemu"] = "auto"

@@ -70,9 +70,7 @@ class StorageCalls(Protocol):
         """An empty volume of this capacity in bytes."""
         ...
 
-    async def overlay_volume(
-        self, pool: str, name: str, base: str, base_format: str, capacity: int
-    ) -> VolumeFacts:
+    async def overlay_volume(self, pool: str, name: str, base: str, base_format: str, capacity: int) -> VolumeFacts:
         """A qcow2 volume on top of ``base`` of the same pool and of this format, at least as large as it."""
         ...
 

@@ -1,0 +1,114 @@
+"""The configuration file: TOML, every key declared in ``sections``, every mistake named with file and key."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from drivers.base import HypervisorSettings
+from gateway.config.reader import ConfigError, read_table
+from gateway.config.sections import (
+    AuthSettings,
+    ImageSettings,
+    JobSettings,
+    ServerSettings,
+    Settings,
+    StoreSettings,
+)
+
+__all__ = [
+    "DEFAULT_PATH",
+    "AuthSettings",
+    "ConfigError",
+    "ImageSettings",
+    "JobSettings",
+    "ServerSettings",
+    "Settings",
+    "StoreSettings",
+    "load",
+]
+DEFAULT_PATH = Path("/etc/cimi-gateway/gateway.toml")
+SECTIONS: dict[str, type[Any]] = {
+    "server": ServerSettings,
+    "store": StoreSettings,
+    "auth": AuthSettings,
+    "images": ImageSettings,
+    "jobs": JobSettings,
+}
+PATHS = {
+    "server": ("tls_certificate", "tls_key"),
+    "store": ("path",),
+    "auth": ("users_file",),
+    "images": ("directories",),
+}
+"""Keys whose relative paths are relative to the configuration file."""
+
+
+def load(path: Path) -> Settings:
+    """Read and check the whole file. Raises ConfigError for the first mistake."""
+    try:
+        document = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not TOML: {error}") from None
+    unknown = [name for name in document if name not in SECTIONS and name != "hypervisor"]
+    if unknown:
+        raise ConfigError(f"{path}: unknown section [{unknown[0]}]")
+    sections = {name: _section(path, name, kind, document.get(name, {})) for name, kind in SECTIONS.items()}
+    settings = Settings(path=path, hypervisors=_hypervisors(path, document.get("hypervisor")), **sections)
+    _check(settings)
+    return settings
+
+
+def _section(path: Path, name: str, kind: type[Any], given: Any) -> Any:
+    section = read_table(path, f"[{name}]", kind, given)
+    return replace(section, **{key: _resolved(path, getattr(section, key)) for key in PATHS.get(name, ())})
+
+
+def _resolved(path: Path, value: Any) -> Any:
+    if isinstance(value, list):
+        return [_resolved(path, entry) for entry in value]
+    return str(path.parent.resolve() / value) if value else value
+
+
+def _hypervisors(path: Path, given: Any) -> tuple[HypervisorSettings, ...]:
+    if not isinstance(given, list) or not given:
+        raise ConfigError(f"{path}: needs at least one [[hypervisor]]")
+    found = tuple(read_table(path, "[[hypervisor]]", HypervisorSettings, entry) for entry in given)
+    for entry in found:
+        for key in ("name", "uri", "pool", "network"):
+            if not getattr(entry, key):
+                raise ConfigError(f"{path}: [[hypervisor]] {key}: must not be empty")
+    return found
+
+
+def _check(settings: Settings) -> None:
+    path, server, jobs = settings.path, settings.server, settings.jobs
+    host, _, port = server.listen.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ConfigError(f"{path}: [server] listen: must be host:port, not {server.listen!r}")
+    if bool(server.tls_certificate) != bool(server.tls_key):
+        raise ConfigError(f"{path}: [server] tls_certificate and tls_key belong together")
+    if server.base_url and not server.base_url.startswith(("http://", "https://")):
+        raise ConfigError(f"{path}: [server] base_url: must begin with http:// or https://")
+    for key, value, least in (
+        ("workers", jobs.workers, 1),
+        ("retention_minutes", jobs.retention_minutes, 1),
+        ("answer_wait", jobs.answer_wait, 0),
+        ("stop_deadline", jobs.stop_deadline, 1),
+    ):
+        if value < least:
+            raise ConfigError(f"{path}: [jobs] {key}: must be at least {least}, not {value}")
+    if server.max_body < 1024:
+        raise ConfigError(f"{path}: [server] max_body: must be at least 1024 bytes")
+    names = [entry.name for entry in settings.hypervisors]
+    if len(set(names)) != len(names):
+        raise ConfigError(f"{path}: [[hypervisor]] name: two have the same name")
+    if not server.tls_certificate and not server.loopback and not settings.auth.allow_insecure_basic:
+        raise ConfigError(
+            f"{path}: [server] listen: passwords would cross {server.listen} in the clear; set tls_certificate and "
+            "tls_key, listen on a loopback address, or set [auth] allow_insecure_basic = true"
+        )

@@ -1,0 +1,76 @@
+"""What can be configured: one dataclass per section of the file; the defaults are the shipped ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+
+from drivers.base import HypervisorSettings
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """``listen`` is host:port. ``base_url`` is what clients see, when a proxy stands in front. Sizes in bytes."""
+
+    listen: str = "127.0.0.1:8080"
+    base_url: str = ""
+    tls_certificate: str = ""
+    tls_key: str = ""
+    trusted_proxies: list[str] = field(default_factory=list)
+    max_body: int = 1_048_576
+
+    @property
+    def host(self) -> str:
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        return int(self.listen.rpartition(":")[2])
+
+    @property
+    def loopback(self) -> bool:
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    path: str = "/var/lib/cimi-gateway/gateway.db"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthSettings:
+    users_file: str = "/etc/cimi-gateway/users"
+    public_entry_point: bool = False
+    allow_insecure_basic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSettings:
+    directories: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class JobSettings:
+    """``retention_minutes`` finished jobs are kept; ``answer_wait`` and ``stop_deadline`` in seconds."""
+
+    workers: int = 8
+    retention_minutes: int = 1440
+    answer_wait: float = 2.0
+    stop_deadline: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    path: Path
+    server: ServerSettings
+    store: StoreSettings
+    auth: AuthSettings
+    images: ImageSettings
+    jobs: JobSettings
+    hypervisors: tuple[HypervisorSettings, ...]
