@@ -37,14 +37,16 @@ class Dialect:
     def capability_uri(self, resource: str, name: str) -> str:
         return f"{self.namespace}/capability/{resource}/{name}"
 
-    def accepts(self, header: str) -> bool:
-        """Whether a CIMI-Specification-Version request header names a version which this dialect is.
+    def version_for(self, header: str) -> str | None:
+        """The version that a CIMI-Specification-Version request header asks for; None when it is not this dialect's.
 
-        A version matches when it agrees in as many fields as both have; entries that are no versions are skipped.
+        The first entry that matches wins; one matches when it agrees in as many fields as both have. Entries that are
+        no versions are skipped.
         """
-        wanted = [entry.strip().split(".") for entry in header.split(",") if entry.strip()]
+        wanted = [entry.strip().split(".") for entry in header.split(",")]
         numeric = [fields for fields in wanted if all(field.isdecimal() for field in fields)]
-        return any(_agree(fields, known.split(".")) for fields in numeric for known in self.versions)
+        matching = (known for fields in numeric for known in self.versions if _agree(fields, known.split(".")))
+        return next(matching, None)
 
 
 def _agree(wanted: list[str], known: list[str]) -> bool:

@@ -11,21 +11,18 @@ from gateway.cimi import json_codec, xml_codec
 from gateway.cimi.dialects import verb_of
 from gateway.cimi.edge import Edge
 from gateway.cimi.fields import Attribute, Boolean, String
-from gateway.cimi.references import Ref, inward, load, schema_fields
+from gateway.cimi.references import BareRef, ignored, inward, load, schema_fields
 from gateway.cimi.registry import CREATE_SCHEMAS, type_of
 from gateway.cimi.resource_type import Common, ResourceType
 from gateway.errors import Invalid
 
 Document = dict[str, Any]
-MARKERS = frozenset({"resourceURI", "id", "href", "operations", "operation", "created", "updated", "parent"})
-TOLERATED = frozenset({"providerAccountId", "location", "visibility", "providerInfo", "providerInfos"})
-"""Extensions that an old SDK sends in every Create document; they mean nothing here."""
 
 
 class ActionSchema(Common):
     action = String()
     force = Boolean()
-    image = Ref("MachineImage")
+    image = BareRef("MachineImage")
     source = String()
     format = String()
     destination = String()
@@ -43,7 +40,8 @@ def read_create(kind: str, body: bytes, media: str, edge: Edge) -> Document:
     described = type_of(kind)
     schema = CREATE_SCHEMAS.get(kind, described.schema)
     raw = _raw(body, media, schema_fields(schema), {kind, f"{kind}Create"})
-    raw = {name: value for name, value in raw.items() if name not in TOLERATED}
+    read_only = {name for name, field in described.attributes.items() if not field.writable and not field.at_create}
+    raw = {name: value for name, value in raw.items() if name not in read_only}
     document = _checked(schema, raw, edge, creating=True)
     return _without_none(document)
 
@@ -53,7 +51,7 @@ def read_edit(kind: str, body: bytes, media: str, edge: Edge, selected: frozense
     described = type_of(kind)
     raw = _raw(body, media, described.attributes, {kind})
     if selected is not None:
-        outside = [name for name in raw if name not in selected and name not in MARKERS]
+        outside = [name for name in raw if name not in selected and name not in ignored(described.schema)]
         if outside:
             raise Invalid("stands in the body but not in $select", outside[0])
     return _without_none(_checked(described.schema, raw, edge, creating=False))
@@ -99,8 +97,6 @@ def _checked(schema: type[Schema], raw: Document, edge: Edge, *, creating: bool)
     usable: Document = {}
     for name, value in raw.items():
         field = members.get(name)
-        if field is None and name in MARKERS:
-            continue
         if field is not None and not field.writable and not (creating and field.at_create):
             continue
         usable[name] = value

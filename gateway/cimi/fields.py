@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields
 
+from gateway.cimi.dialects import EXTENSION_NAMESPACE
 from gateway.cimi.filter import AttributeType, parse_date
 from gateway.cimi.xml_text import attribute_text, element_text
 
@@ -66,6 +67,11 @@ class Attribute(fields.Field[Any]):
         """The XML element's local name."""
         return self.item or str(self.name)
 
+    @property
+    def opening(self) -> str:
+        """What stands first in the start tag: the name, and the namespace of what is not the standard's."""
+        return f'{self.element} xmlns="{EXTENSION_NAMESPACE}"' if self.extension else self.element
+
     def inward(self, value: Any, _to_path: Inward) -> Any:
         return value
 
@@ -80,8 +86,7 @@ class Attribute(fields.Field[Any]):
         return str(value)
 
     def to_xml(self, value: Any, out: list[str]) -> None:
-        name = self.element
-        out.append(f"<{name}>{element_text(self.to_text(value))}</{name}>")
+        out.append(f"<{self.opening}>{element_text(self.to_text(value))}</{self.element}>")
 
 
 def text_of(node: Any) -> str | None:
@@ -185,7 +190,7 @@ class URI(String):
 
 
 class Location(URI):
-    """A URI that may name one of our own resources: kept as a path then."""
+    """A URI that may name one of our own resources: kept as a path then, and shown as a URI."""
 
     def inward(self, value: Any, to_path: Inward) -> Any:
         try:
@@ -193,9 +198,14 @@ class Location(URI):
         except ValueError:
             return value
 
+    def outward(self, value: Any, to_uri: Outward) -> Any:
+        return value if value.startswith(("/", "file:")) else to_uri(value)
+
 
 class Verb(String):
     """The kind of a Job's action: kept as the bare verb, shown as the action's URI."""
+
+    type = AttributeType.ACTION
 
     def outward(self, value: Any, to_uri: Outward) -> Any:
         return to_uri("@" + value)

@@ -13,6 +13,7 @@ from typing import Any
 from lark import Lark, Token, Transformer
 from lark.exceptions import LarkError, VisitError
 
+from gateway.cimi.dialects import verb_of
 from gateway.errors import Invalid
 
 LONGEST = 4096
@@ -30,6 +31,8 @@ class AttributeType(StrEnum):
     DATE = "date"
     STRING = "string"
     REFERENCE = "reference"
+    ACTION = "action"
+    """An action's URI, kept as its verb."""
     DURATION = "duration"
     UNKNOWN = "unknown"
     """The resource has no such attribute, or it does not compare: the comparison is false."""
@@ -195,7 +198,7 @@ def _convert(attribute: str, value: Value, kind: AttributeType) -> Value:
         if isinstance(value, datetime):
             return value
         return parse_date(str(value))
-    return _as_text(value)
+    return verb_of(_as_text(value)) if kind is AttributeType.ACTION else _as_text(value)
 
 
 def _as_integer(value: Value, wrong: str) -> int:

@@ -32,7 +32,7 @@ def decode(body: bytes) -> dict[str, Any]:
 
 
 def encode(document: dict[str, Any]) -> bytes:
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

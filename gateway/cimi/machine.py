@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from marshmallow import Schema
 
 from gateway.cimi.credential import CredentialSchema
@@ -98,7 +100,12 @@ class TemplateVolumeSchema(Schema):
 
 
 class TemplateInterfaceSchema(Schema):
-    addresses = Array(Ref("Address"), item="address")
+    # What drafts of the standard had here, and old clients still send.
+    tolerated: ClassVar = frozenset(
+        {"vsp", "hostname", "protocol", "allocation", "defaultGateway", "dns", "maxTransmissionUnit"}
+    )
+
+    addresses = Array(Ref("Address"), item="address", aliases=("address",))
     network = Ref("Network")
     networkPort = Ref("NetworkPort")  # noqa: N815
     state = Enumeration(*INTERFACE_STATES)

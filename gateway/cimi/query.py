@@ -30,7 +30,7 @@ def asked(parameters: Iterable[tuple[str, str]], described: ResourceType, base: 
     return Asked(
         filters=tuple(parse(text, described.filter_types, base) for name, text in pairs if name == "$filter"),
         order=_order([text for name, text in pairs if name == "$orderby"], described),
-        first=max(1, _position(pairs, "$first") or 1),
+        first=_position(pairs, "$first") or 1,
         last=_position(pairs, "$last"),
         select=selected(pairs),
         expand=_expanded([text for name, text in pairs if name == "$expand"]),
@@ -55,12 +55,12 @@ def _expanded(texts: list[str]) -> frozenset[str]:
 
 
 def _position(pairs: list[tuple[str, str]], wanted: str) -> int | None:
-    """The first value that is a whole number; everything else is as if it were not there."""
+    """The first value, when it is a whole number, else as if it were not there; positions begin at 1."""
     text = next((text.strip() for name, text in pairs if name == wanted), "")
     digits = text.removeprefix("-")
     if not digits.isdecimal() or not digits.isascii() or len(digits) > 18:
         return None
-    return max(1, int(text)) if wanted == "$first" else max(0, int(text))
+    return max(1, int(text))
 
 
 def _order(texts: list[str], described: ResourceType) -> tuple[tuple[str, bool], ...]:

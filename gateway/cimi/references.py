@@ -12,6 +12,10 @@ from gateway.cimi.filter import AttributeType
 from gateway.cimi.xml_text import attribute_text, element_text
 
 SchemaClass = type[Schema]
+EXPANDED = "@xml"
+"""Key under which an expanded reference carries its target's XML."""
+EDGE_MEMBERS = frozenset({"resourceURI", "id", "href", "operations", "operation", "created", "updated", "parent"})
+"""What the edge adds to resources, and what clients therefore send back."""
 
 
 def schema_fields(schema: SchemaClass) -> dict[str, Attribute]:
@@ -52,12 +56,25 @@ class Ref(Attribute):
         raise ValidationError("must have an href")
 
     def to_xml(self, value: Any, out: list[str]) -> None:
-        name = self.element
-        expanded = value.get("@xml")
+        expanded = value.get(EXPANDED)
         if expanded is None:
-            out.append(f'<{name} href="{attribute_text(value["href"])}"/>')
+            out.append(f'<{self.opening} href="{attribute_text(value["href"])}"/>')
         else:
-            out.append(f'<{name} href="{attribute_text(value["href"])}">{expanded}</{name}>')
+            _write_expanded(self, value["href"], expanded, out)
+
+
+class BareRef(Ref):
+    """A reference that some clients send as a bare URI."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return super()._deserialize({"href": value} if isinstance(value, str) else value, attr, data)
+
+    def from_xml(self, node: Any) -> Any:
+        return {"href": node} if isinstance(node, str) else super().from_xml(node)
+
+
+def _write_expanded(member: Attribute, href: str, expanded: str, out: list[str]) -> None:
+    out.append(f'<{member.opening} href="{attribute_text(href)}">{expanded}</{member.element}>')
 
 
 class CollectionRef(Ref):
@@ -97,7 +114,10 @@ def raw_from_xml(members: dict[str, Attribute], node: Mapping[str, Any]) -> dict
             _read_text(members, value, raw)
             continue
         known = by_element.get(local)
-        raw[known or local] = _member_from_xml(members[known], local, value) if known else value
+        name = known or local
+        if name in raw:
+            raise ValidationError({name: ["stands more than once, by several names"]})
+        raw[name] = _member_from_xml(members[known], local, value) if known else value
     return raw
 
 
@@ -111,6 +131,8 @@ def _read_text(members: dict[str, Attribute], value: Any, raw: dict[str, Any]) -
 
 def _member_from_xml(member: Attribute, local: str, value: Any) -> Any:
     wrapped = member.item and local == member.name and local != member.item
+    if wrapped and value is None:
+        return None
     if wrapped and isinstance(value, Mapping) and member.item in value:
         value = value[str(member.item)]
     try:
@@ -142,7 +164,7 @@ class Structure(Attribute):
         return _nested_from_xml(self.members, node) if node is not None else None
 
     def to_xml(self, value: Any, out: list[str]) -> None:
-        write_element(self.element, self.members, value, out)
+        write_element(self, self.members, value, out)
 
 
 class RefOrValue(Structure):
@@ -160,8 +182,13 @@ class RefOrValue(Structure):
         href = value.get("href")
         if href is not None and not isinstance(href, str):
             raise ValidationError("href must be a string")
-        rest = load(self.schema, self.members, {k: v for k, v in value.items() if k != "href"})
+        rest = load(self.schema, self.members, {k: v for k, v in value.items() if self._is_input(k)})
         return {"href": href.strip(), **rest} if href is not None else _without_none(rest)
+
+    def _is_input(self, name: str) -> bool:
+        """What a client may say of the resource; what it only read and sends back is ignored."""
+        member = self.members.get(name)
+        return name != "href" and (member is None or member.writable or member.at_create)
 
     def inward(self, value: Any, to_path: Inward) -> Any:
         rest = super().inward({k: v for k, v in value.items() if k != "href"}, to_path)
@@ -181,8 +208,11 @@ class RefOrValue(Structure):
 
     def to_xml(self, value: Any, out: list[str]) -> None:
         href = value.get("href")
+        if EXPANDED in value:
+            _write_expanded(self, href, value[EXPANDED], out)
+            return
         extra = f' href="{attribute_text(href)}"' if href is not None else ""
-        write_element(self.element, self.members, value, out, extra)
+        write_element(self, self.members, value, out, extra)
 
 
 class Array(Attribute):
@@ -194,12 +224,15 @@ class Array(Attribute):
         super().__init__(item=item, **constraints)
         self.entry = entry
         entry.name = item
+        entry.extension = self.extension
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         entries = value if isinstance(value, list) else [value]
         return [self._entry(place, entry) for place, entry in enumerate(entries)]
 
     def _entry(self, place: int, value: Any) -> Any:
+        if value is None:
+            raise ValidationError({str(place): ["is empty"]})
         try:
             return self.entry.deserialize(value)
         except ValidationError as error:
@@ -225,13 +258,19 @@ def _without_none(document: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in document.items() if value is not None}
 
 
+def ignored(schema: SchemaClass) -> frozenset[str]:
+    """Names that are no attributes and yet no mistake: what the edge adds, and what the schema tolerates."""
+    return EDGE_MEMBERS | getattr(schema, "tolerated", frozenset())
+
+
 def load(schema: SchemaClass, members: dict[str, Attribute], raw: dict[str, Any]) -> dict[str, Any]:
     """Validate a raw structure by its marshmallow schema; unknown members and wrong types are ValidationErrors."""
     renamed = {_canonical(members, name): value for name, value in raw.items()}
-    unknown = [name for name in renamed if name not in members]
+    unknown = [name for name in renamed if name not in members and name not in ignored(schema)]
     if unknown:
         raise ValidationError({unknown[0]: ["is not an attribute here"]})
-    loaded: dict[str, Any] = schema().load(renamed, partial=True)
+    known = {name: value for name, value in renamed.items() if name in members}
+    loaded: dict[str, Any] = schema().load(known, partial=True)
     return loaded
 
 
@@ -263,7 +302,7 @@ def outward(members: dict[str, Attribute], document: dict[str, Any], to_uri: Out
 
 
 def write_element(
-    name: str, members: dict[str, Attribute], value: dict[str, Any], out: list[str], attributes: str = ""
+    owner: Attribute, members: dict[str, Attribute], value: dict[str, Any], out: list[str], attributes: str = ""
 ) -> None:
     """One element with its members as XML attributes, text and children, in declared order."""
     children: list[str] = []
@@ -277,7 +316,8 @@ def write_element(
             children.append(member_text(member, entry))
         else:
             member.to_xml(entry, children)
-    out.append(f"<{name}{attributes}>{''.join(children)}</{name}>" if children else f"<{name}{attributes}/>")
+    start = f"<{owner.opening}{attributes}"
+    out.append(f"{start}>{''.join(children)}</{owner.element}>" if children else f"{start}/>")
 
 
 def member_text(member: Attribute, value: Any) -> str:

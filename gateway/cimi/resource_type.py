@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import Schema
 
@@ -14,7 +14,12 @@ from gateway.cimi.references import CollectionRef, Ref, schema_fields
 
 
 class Common(Schema):
-    """The attributes that every resource has (DSP0263 5.4); id, created and updated are added at the edge."""
+    """The attributes that every resource has (DSP0263 5.4); id, created and updated are added at the edge.
+
+    ``tolerated`` are names outside of the standard that old clients send; they are accepted and mean nothing.
+    """
+
+    tolerated: ClassVar = frozenset({"providerAccountId", "location", "visibility", "providerInfo", "providerInfos"})
 
     name = String(meaning="human name")
     description = String(meaning="human text")

@@ -61,7 +61,7 @@ class ApiClient:
         body = json.dumps(data).encode() if isinstance(data, dict) else data
         if isinstance(data, dict):
             sent["Content-Type"] = "application/json"
-        target = URL(url if "://" in url else self.base + url, encoded=True)
+        target = URL(url if url.startswith(("http://", "https://")) else self.base + url, encoded=True)
         if self.user:
             sent["Authorization"] = aiohttp.encode_basic_auth(self.user, self.password)
         async with self.session.request(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -60,13 +61,14 @@ def values(field: Attribute) -> st.SearchStrategy[Any]:
     if isinstance(field, Array):
         return st.lists(values(field.entry), min_size=1, max_size=3)
     if isinstance(field, RefOrValue):
-        return PATHS.map(lambda path: {"href": path}) | members(field.members)
+        inputs = {name: member for name, member in field.members.items() if member.writable or member.at_create}
+        return PATHS.map(lambda path: {"href": path}) | members(inputs)
     if isinstance(field, Structure):
         return members(field.members)
     return next(strategy for kind, strategy in simple if isinstance(field, kind))
 
 
-def members(declared: dict[str, Attribute]) -> st.SearchStrategy[dict[str, Any]]:
+def members(declared: Mapping[str, Attribute]) -> st.SearchStrategy[dict[str, Any]]:
     shown = {
         name: values(field)
         for name, field in declared.items()
