@@ -121,7 +121,7 @@ class Gateway:
             access_log=None,
             handle_signals=False,
             shutdown_timeout=5.0,
-            max_line_size=16384,
+            max_line_size=262_144,
             max_field_size=16384,
         )
         await self._web.setup()

@@ -24,6 +24,8 @@ class Context:
     request_id: str
     edge: Edge
     media: str
+    version: str
+    """Of the standard, as the client asked for it."""
     parameters: list[tuple[str, str]] = field(default_factory=list)
     caller: Caller | None = None
 
@@ -37,6 +39,12 @@ def request_id(request: web.Request) -> str:
     """The client's own X-Request-ID when it is harmless, else a new one."""
     given = request.headers.get("X-Request-ID", "")
     return given if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", given) else secrets.token_hex(8)
+
+
+def header(request: web.Request, name: str) -> str | None:
+    """A header whose value is a list, also when it was sent in several lines."""
+    lines = request.headers.getall(name, None)
+    return ", ".join(lines) if lines else None
 
 
 def parameters(request: web.Request) -> list[tuple[str, str]]:
@@ -54,23 +62,35 @@ def parameters(request: web.Request) -> list[tuple[str, str]]:
     return pairs
 
 
-def check_version(request: web.Request, dialect: Dialect) -> None:
-    wanted = request.headers.get("CIMI-Specification-Version")
-    if wanted and not dialect.accepts(wanted):
+def version_of(request: web.Request, dialect: Dialect) -> str:
+    """The version of the standard to answer in. Raises Invalid when none that the client takes is spoken here."""
+    wanted = header(request, "CIMI-Specification-Version")
+    if not wanted:
+        return dialect.version
+    version = dialect.version_for(wanted)
+    if version is None:
         raise Invalid(f"this entry point speaks {', '.join(dialect.versions)}", "CIMI-Specification-Version")
+    return version
 
 
 def base_of(request: web.Request, base_url: str, trusted: tuple[str, ...], dialect: Dialect) -> str:
     """The URL of the Cloud Entry Point as this client sees it."""
     if base_url:
         return base_url.rstrip("/") + dialect.root
-    scheme, host = request.scheme, request.host
+    scheme, host = request.scheme, request.headers.get("Host", "")
     if trusted and _is_trusted(request.remote, trusted):
-        scheme = request.headers.get("X-Forwarded-Proto", scheme).split(",")[0].strip().lower()
-        host = request.headers.get("X-Forwarded-Host", host).split(",")[0].strip()
+        scheme, host = _forwarded(request, scheme, host)
     if not HOST.fullmatch(host) or scheme not in ("http", "https"):
         raise Invalid("the Host header names no host")
     return f"{scheme}://{host}{dialect.root}"
+
+
+def _forwarded(request: web.Request, scheme: str, host: str) -> tuple[str, str]:
+    """What the client asked the proxy for: by the Forwarded header (RFC 7239), else by the X-Forwarded ones."""
+    said = request.forwarded[0] if request.forwarded else {}
+    protocols = said.get("proto") or request.headers.get("X-Forwarded-Proto") or scheme
+    hosts = said.get("host") or request.headers.get("X-Forwarded-Host") or host
+    return protocols.split(",")[0].strip().lower(), hosts.split(",")[0].strip()
 
 
 def _is_trusted(remote: str | None, trusted: tuple[str, ...]) -> bool:

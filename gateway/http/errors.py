@@ -11,10 +11,12 @@ from aiohttp import web
 from gateway.cimi.documents import write_resource
 from gateway.cimi.edge import Edge
 from gateway.cimi.fields import timestamp
-from gateway.cimi.registry import type_of
+from gateway.cimi.registry import type_at, type_of
 from gateway.errors import (
     GatewayError,
+    Invalid,
     MethodNotAllowed,
+    NotFound,
     TooLarge,
     TooManyRequests,
     Unauthenticated,
@@ -44,6 +46,15 @@ def document(error: GatewayError, edge: Edge, target: str, verb: str) -> dict[st
     return wire
 
 
+def _action(request: web.Request, edge: Edge) -> str:
+    """What was tried: the action's URI where the URL names one."""
+    owner, _, verb = request.match_info.get("path", "").rpartition("/")
+    described = type_at(owner) if request.method == "POST" else None
+    if described is not None and described.action(verb) is not None:
+        return edge.dialect.rel(verb)
+    return VERBS.get(request.method, "read")
+
+
 def as_gateway_error(error: Exception, request_id: str) -> GatewayError:
     if isinstance(error, GatewayError):
         return error
@@ -52,8 +63,6 @@ def as_gateway_error(error: Exception, request_id: str) -> GatewayError:
     if isinstance(error, web.HTTPMethodNotAllowed):
         return MethodNotAllowed(WORDS[405], tuple(sorted(error.allowed_methods)))
     if isinstance(error, web.HTTPException):
-        from gateway.errors import Invalid, NotFound
-
         return NotFound(WORDS[404]) if error.status == 404 else Invalid(error.reason)
     log.error("request broke", request=request_id, exc_info=error)
     return GatewayError(f"the gateway failed; its log tells more under request {request_id}")
@@ -63,7 +72,7 @@ def respond(error: Exception, request: web.Request, edge: Edge, media: str, requ
     known = as_gateway_error(error, request_id)
     target = edge.base.rstrip("/").removesuffix(edge.dialect.root.rstrip("/")) + request.rel_url.raw_path
     body = write_resource(
-        type_of("Job"), document(known, edge, target, VERBS.get(request.method, "read")), media, edge
+        type_of("Job"), document(known, edge, target, _action(request, edge)), media, edge
     )
     headers = {}
     if isinstance(known, Unauthenticated):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from aiohttp import web
 
 from gateway.cimi import documents
@@ -10,7 +12,8 @@ from gateway.cimi.query import Asked, asked, selected
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, collection_at, type_at
 from gateway.cimi.resource_type import ResourceType
 from gateway.errors import Invalid, MethodNotAllowed, NotFound, PreconditionFailed
-from gateway.http.context import Context
+from gateway.http import conditions
+from gateway.http.context import Context, header
 from gateway.http.negotiation import CONTENT_TYPES, body_format
 from gateway.http.representation import Representations
 from gateway.http.waiting import seconds_to_wait
@@ -102,19 +105,27 @@ class Handlers:
     async def _required_version(
         self, request: web.Request, context: Context, path: str, described: ResourceType
     ) -> int | None:
-        """The version that If-Match means; PreconditionFailed when the representation is another by now."""
-        header = request.headers.get("If-Match")
-        if header is None:
+        """The version that If-Match means; PreconditionFailed when it, or If-None-Match, forbids the change."""
+        wanted, unwanted = header(request, "If-Match"), header(request, "If-None-Match")
+        if wanted is None and unwanted is None:
             return None
         resource = await self._services[described.kind].read(context.known_caller, path)
-        if header.strip() == "*":
-            return resource.version
-        tags = {tag.strip() for tag in header.split(",")}
-        for media in CONTENT_TYPES:
-            seen = Context(context.request_id, context.edge, media, [], context.caller)
-            if (await self._representations.resource(seen, resource, Asked()))[1] in tags:
-                return resource.version
-        raise PreconditionFailed("If-Match: the resource was changed since; read it again")
+        tags = await self._tags(context, described, resource)
+        if wanted is not None and not conditions.names(wanted, tags):
+            raise PreconditionFailed("If-Match: the resource was changed since; read it again")
+        if unwanted is not None and conditions.names(unwanted, tags, weakly=True):
+            raise PreconditionFailed("If-None-Match: the resource is the one that was not to be changed")
+        return resource.version if wanted is not None else None
+
+    async def _tags(self, context: Context, described: ResourceType, resource: Resource) -> set[str]:
+        """Of every representation that a client may have read: in both formats, whole or by the same query."""
+        questions = {Asked(), asked(context.parameters, described, context.edge.base)}
+        seen = [replace(context, media=media) for media in CONTENT_TYPES]
+        return {
+            (await self._representations.resource(view, resource, question))[1]
+            for view in seen
+            for question in questions
+        }
 
     # Actions
 
@@ -122,10 +133,12 @@ class Handlers:
         self, request: web.Request, context: Context, path: str, described: ResourceType, verb: str | None
     ) -> web.Response:
         service = self._services[described.kind]
-        if verb == "console" and request.method in ("GET", "POST"):
+        readable = ("GET", "HEAD") if verb == "console" else ()
+        if request.method not in ("POST", *readable):
+            raise MethodNotAllowed("an action is asked for by POST", (*readable, "POST"))
+        if verb == "console":
             return await self._console(context, path)
-        if request.method != "POST":
-            raise MethodNotAllowed("an action is asked for by POST", ("POST",))
+        await self._required_version(request, context, path, described)
         await service.read(context.known_caller, path)
         body = await request.read()
         media = self._media(request) if body.strip() else "json"
@@ -155,7 +168,7 @@ class Handlers:
     async def _answer(
         self, request: web.Request, context: Context, outcome: Outcome, *, created: bool = False
     ) -> web.Response:
-        seconds, applied = seconds_to_wait(request.headers.get("Prefer"), self._answer_wait)
+        seconds, applied = seconds_to_wait(header(request, "Prefer"), self._answer_wait)
         job = await self._runner.wait(outcome.job, 0 if outcome.finished else seconds)
         headers = {"CIMI-Job-URI": context.edge.to_uri(outcome.job)}
         if applied is not None:
@@ -182,8 +195,8 @@ class Handlers:
 
     def _read(self, request: web.Request, context: Context, encoded: tuple[bytes, str]) -> web.Response:
         body, tag = encoded
-        known = request.headers.get("If-None-Match")
-        if known is not None and (known.strip() == "*" or tag in {entry.strip() for entry in known.split(",")}):
+        known = header(request, "If-None-Match")
+        if known is not None and conditions.names(known, (tag,), weakly=True):
             return web.Response(status=304, headers={"ETag": tag})
         return self._response(context, 200, body, {"ETag": tag})
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.cimi.documents import write_collection, write_resource
 from gateway.cimi.query import EVERYTHING, Asked, select_collection, select_resource
+from gateway.cimi.references import EXPANDED
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, collection_at, type_at, type_of
 from gateway.cimi.resource_type import ResourceType
 from gateway.cimi.xml_codec import children, collection_children
@@ -114,10 +115,11 @@ class Representations:
             found, described, listed = await self._read(context, path)
         except (GatewayError, ValueError):
             return reference
-        expanded = {**reference, **found}
+        # What stands beside the href in a template overrides the target's attributes.
+        expanded = {"href": reference["href"], **found, **reference}
         if context.media == "xml":
             write = collection_children if listed else children
-            expanded["@xml"] = "".join(write(described, found, context.edge.dialect))
+            expanded[EXPANDED] = "".join(write(described, expanded, context.edge.dialect))
         return expanded
 
     async def _read(self, context: Context, path: str) -> tuple[Wire, ResourceType, bool]:

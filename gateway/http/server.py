@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -13,7 +14,7 @@ from gateway.cimi.edge import Edge
 from gateway.errors import Invalid, NotAcceptable, Unauthenticated, Unavailable
 from gateway.http import errors
 from gateway.http.authentication import Authentication
-from gateway.http.context import Context, base_of, check_version, parameters, request_id
+from gateway.http.context import Context, base_of, header, parameters, request_id, version_of
 from gateway.http.handlers import Handlers
 from gateway.http.negotiation import answer_format
 from gateway.orchestration.permissions import Role
@@ -73,7 +74,9 @@ class Server:
     async def _serve(self, request: web.Request, dialect: Dialect, path: str) -> web.StreamResponse:
         """Everything that goes wrong in here becomes a CIMI error document."""
         identity = request_id(request)
-        context = Context(identity, Edge(dialect.root, dialect), "json")
+        context = Context(identity, Edge(dialect.root, dialect), "json", dialect.version)
+        with suppress(NotAcceptable):
+            context.media = answer_format(header(request, "Accept"), None)
         try:
             base = base_of(request, self._settings.base_url, self._settings.trusted_proxies, dialect)
             context.edge = Edge(base, dialect)
@@ -83,7 +86,8 @@ class Server:
             response = errors.respond(error, request, context.edge, "json", identity)
         except Exception as error:
             response = errors.respond(error, request, context.edge, context.media, identity)
-        response.headers["CIMI-Specification-Version"] = dialect.version
+        response.headers["CIMI-Specification-Version"] = context.version
+        response.headers["Vary"] = "Accept, Authorization"
         response.headers["X-Request-ID"] = identity
         if request.method not in ("GET", "HEAD"):
             user = context.caller.user if context.caller else None
@@ -96,26 +100,29 @@ class Server:
         wanted = next((value for name, value in context.parameters if name == "$format"), None)
         refused: NotAcceptable | None = None
         try:
-            context.media = answer_format(request.headers.get("Accept"), wanted)
+            context.media = answer_format(header(request, "Accept"), wanted)
         except NotAcceptable as error:
             refused = error
         context.caller = await self._caller(request, context.request_id, path)
+        if not context.caller.user:
+            # A stranger reads the entry point's own document, and nothing that it leads to.
+            context.parameters = [pair for pair in context.parameters if pair[0] != "$expand"]
         if refused is not None:
             raise refused
-        check_version(request, context.edge.dialect)
+        context.version = version_of(request, context.edge.dialect)
         if self.draining:
             raise Unavailable("the gateway is being stopped; try again later")
 
     async def _caller(self, request: web.Request, identity: str, path: str) -> Caller:
-        header = request.headers.get("Authorization")
+        given = request.headers.get("Authorization")
         public = self._settings.public_entry_point and path.rstrip("/") in ENTRY_POINTS
-        if header is None and public and request.method in ("GET", "HEAD"):
+        if given is None and public and request.method in ("GET", "HEAD"):
             return Caller("", Role.VIEWER, identity)
         try:
-            user, role = await self._authentication.authenticate(header, request.remote or "")
+            user, role = await self._authentication.authenticate(given, request.remote or "")
         except UnicodeEncodeError:
             raise Unauthenticated("the user name or the password is wrong") from None
         key = request.headers.get("Idempotency-Key")
-        if key is not None and not 0 < len(key) <= LONGEST_KEY:
-            raise Invalid(f"must have 1 to {LONGEST_KEY} characters", "Idempotency-Key")
+        if key is not None and not (key.isascii() and key.isprintable() and 0 < len(key) <= LONGEST_KEY):
+            raise Invalid(f"must have 1 to {LONGEST_KEY} printable ASCII characters", "Idempotency-Key")
         return Caller(user, role, identity, key)
