@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,8 @@ def read(path: Path) -> dict[str, User]:
         return {}
     except OSError as error:
         raise UsersError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsersError(f"{path} is not UTF-8 text") from None
     users = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.startswith("#"):
@@ -57,10 +60,21 @@ def write(path: Path, users: dict[str, User]) -> None:
         file.writelines(f"{user.name}:{user.role}:{user.hash}\n" for user in users.values())
         file.flush()
         os.fsync(file.fileno())
+    _own_as(Path(name), path)
+    Path(name).replace(path)
+
+
+def _own_as(new: Path, path: Path) -> None:
+    """As the file that it replaces; the first one that root makes is for the group of its directory, the gateway's."""
     if path.exists():
         status = path.stat()
-        os.chown(name, status.st_uid, status.st_gid)
-    Path(name).replace(path)
+        os.chown(new, status.st_uid, status.st_gid)
+        new.chmod(stat.S_IMODE(status.st_mode))
+        return
+    group = path.parent.stat().st_gid
+    if os.geteuid() == 0 and group != os.getegid():
+        os.chown(new, -1, group)
+        new.chmod(0o640)
 
 
 def hashed(password: str) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import os
+import re
 import tomllib
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +33,7 @@ __all__ = [
     "StoreSettings",
     "load",
 ]
+BASE_URL = re.compile(r"https?://[^/?#\s]+(/[^?#\s]*)?")
 DEFAULT_PATH = Path("/etc/cimi-gateway/gateway.toml")
 SECTIONS: dict[str, type[Any]] = {
     "server": ServerSettings,
@@ -87,23 +92,15 @@ def _hypervisors(path: Path, given: Any) -> tuple[HypervisorSettings, ...]:
 
 def _check(settings: Settings) -> None:
     path, server, jobs = settings.path, settings.server, settings.jobs
-    host, _, port = server.listen.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ConfigError(f"{path}: [server] listen: must be host:port, not {server.listen!r}")
-    if bool(server.tls_certificate) != bool(server.tls_key):
-        raise ConfigError(f"{path}: [server] tls_certificate and tls_key belong together")
-    if server.base_url and not server.base_url.startswith(("http://", "https://")):
-        raise ConfigError(f"{path}: [server] base_url: must begin with http:// or https://")
+    _check_server(path, server)
     for key, value, least in (
         ("workers", jobs.workers, 1),
         ("retention_minutes", jobs.retention_minutes, 1),
         ("answer_wait", jobs.answer_wait, 0),
         ("stop_deadline", jobs.stop_deadline, 1),
     ):
-        if value < least:
+        if not least <= value < math.inf:
             raise ConfigError(f"{path}: [jobs] {key}: must be at least {least}, not {value}")
-    if server.max_body < 1024:
-        raise ConfigError(f"{path}: [server] max_body: must be at least 1024 bytes")
     names = [entry.name for entry in settings.hypervisors]
     if len(set(names)) != len(names):
         raise ConfigError(f"{path}: [[hypervisor]] name: two have the same name")
@@ -112,3 +109,24 @@ def _check(settings: Settings) -> None:
             f"{path}: [server] listen: passwords would cross {server.listen} in the clear; set tls_certificate and "
             "tls_key, listen on a loopback address, or set [auth] allow_insecure_basic = true"
         )
+
+
+def _check_server(path: Path, server: ServerSettings) -> None:
+    host, _, port = server.listen.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ConfigError(f"{path}: [server] listen: must be host:port, not {server.listen!r}")
+    if bool(server.tls_certificate) != bool(server.tls_key):
+        raise ConfigError(f"{path}: [server] tls_certificate and tls_key belong together")
+    for key in ("tls_certificate", "tls_key"):
+        file = getattr(server, key)
+        if file and not os.path.isfile(file):  # noqa: PTH113 - Path's raises where a directory may not be searched
+            raise ConfigError(f"{path}: [server] {key}: {file} is no file")
+    if server.base_url and not BASE_URL.fullmatch(server.base_url):
+        raise ConfigError(f"{path}: [server] base_url: must be http:// or https://, a host, and at most a path")
+    for entry in server.trusted_proxies:
+        try:
+            ip_network(entry)
+        except ValueError as error:
+            raise ConfigError(f"{path}: [server] trusted_proxies: {error}") from None
+    if server.max_body < 1024:
+        raise ConfigError(f"{path}: [server] max_body: must be at least 1024 bytes")
