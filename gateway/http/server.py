@@ -22,6 +22,8 @@ from gateway.orchestration.service import Caller
 
 ENTRY_POINTS = ("", "cloudEntryPoint")
 LONGEST_KEY = 128
+REST = r"{path:[\s\S]*}"
+"""Whatever follows in a URL, line ends included."""
 log = structlog.get_logger("http")
 
 
@@ -51,8 +53,8 @@ class Server:
         application.router.add_get("/health/ready", self._health_ready)
         application.router.add_get("/", self._to_entry_point)
         application.router.add_route("*", CIMI_1.root.rstrip("/"), self._cimi_1)
-        application.router.add_route("*", CIMI_1.root + "{path:.*}", self._cimi_1)
-        application.router.add_route("*", "/{path:.*}", self._cimi_1_elsewhere)
+        application.router.add_route("*", CIMI_1.root + REST, self._cimi_1)
+        application.router.add_route("*", "/" + REST, self._cimi_1_elsewhere)
         return application
 
     async def _health(self, _request: web.Request) -> web.Response:

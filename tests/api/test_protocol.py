@@ -66,20 +66,118 @@ async def test_accept_decides_the_format(admin: ApiClient, accept: str, type_: s
     assert answer.headers["content-type"].partition(";")[0] == type_
 
 
+async def test_several_accept_lines_are_one(admin: ApiClient, session: aiohttp.ClientSession) -> None:
+    headers = [("Accept", "text/csv"), ("Accept", "application/xml")]
+    headers.append(("Authorization", aiohttp.encode_basic_auth("admin", "secret")))
+    async with session.get(admin.base, headers=headers) as answer:
+        assert answer.headers["Content-Type"].startswith("application/xml")
+
+
+@pytest.mark.parametrize("accept", ["text/csv", "application/json;q=0", "*/*;q=0", "application/xml;q=x", "nonsense"])
+async def test_nothing_acceptable_is_406(admin: ApiClient, accept: str) -> None:
+    assert (await admin.get("", Accept=accept)).status == 406
+
+
+async def test_the_first_format_counts_whatever_its_case(admin: ApiClient) -> None:
+    answer = await admin.get("?$format=XmL&$format=json", Accept="application/json")
+    assert answer.headers["content-type"].startswith("application/xml")
+    assert answer.headers["vary"] == "Accept, Authorization"
+
+
 async def test_format_overrides_accept(admin: ApiClient) -> None:
     assert (await admin.get("?$format=XML")).headers["content-type"].startswith("application/xml")
     assert (await admin.get("?$format=csv")).status == 406
 
 
-async def test_head_has_the_headers_of_get_and_no_body(admin: ApiClient) -> None:
-    head, get = await admin.request("HEAD", "machines"), await admin.get("machines")
-    assert (head.status, head.text) == (200, "")
-    assert head.headers["content-length"] == get.headers["content-length"]
+@pytest.mark.parametrize("url", ["", "machines", "machines?$select=count", "resourceMetadata/Machine", "nothing"])
+async def test_head_has_the_headers_of_get_and_no_body(admin: ApiClient, url: str) -> None:
+    head, get = await admin.request("HEAD", url), await admin.get(url)
+    assert (head.status, head.text) == (get.status, "")
+    for name in ("content-length", "content-type", "etag", "cimi-specification-version"):
+        assert head.headers.get(name) == get.headers.get(name)
 
 
-async def test_every_answer_says_its_version(admin: ApiClient) -> None:
-    assert (await admin.get("")).headers["cimi-specification-version"] == "1.1.0"
-    assert (await admin.get("nothing")).headers["cimi-specification-version"] == "1.1.0"
+async def test_405_lists_what_the_url_does_take(admin: ApiClient, machine: str) -> None:
+    reading = "GET, HEAD"
+    for method, url, allow in (
+        ("DELETE", "machines", f"{reading}, POST"),
+        ("POST", "jobs", reading),
+        ("POST", f"{machine}/disks", reading),
+        ("PUT", "resourceMetadata/Machine", reading),
+        ("DELETE", "", f"{reading}, PUT"),
+        ("PATCH", machine, f"{reading}, PUT, DELETE, POST"),
+        ("GET", f"{machine}/stop", "POST"),
+        ("DELETE", f"{machine}/console", f"{reading}, POST"),
+    ):
+        answer = await admin.request(method, url, {} if method != "DELETE" else None)
+        assert (answer.status, answer.headers.get("allow")) == (405, allow), (method, url)
+
+
+async def test_every_change_names_its_job_by_an_absolute_uri(admin: ApiClient, machine: str) -> None:
+    made = await admin.post("machineConfigs", {"cpu": 1, "memory": 1})
+    for answer, status in (
+        (made, 201),
+        (await admin.put(made.location, {"cpu": 2, "memory": 1}), 200),
+        (await admin.delete(made.location), 200),
+        (await admin.act(machine, "pause"), 202),
+    ):
+        assert answer.status == status
+        assert (await admin.ended(answer.job))["state"] == "SUCCESS"
+        assert answer.job.startswith(admin.base)
+    assert made.location == made.json["id"]
+
+
+@pytest.mark.parametrize(
+    ("prefer", "status", "applied"),
+    [
+        ("respond-async", 202, "respond-async"),
+        ("wait=0", 202, "wait=0"),
+        ("wait=20", 200, "wait=20"),
+        ("respond-async, wait=20", 200, "wait=20"),
+        ("return=minimal", 200, None),
+    ],
+)
+async def test_the_client_says_how_long_a_delete_may_take_to_answer(
+    admin: ApiClient, machine: str, prefer: str, status: int, applied: str | None
+) -> None:
+    answer = await admin.delete(machine, Prefer=prefer)
+    assert (answer.status, answer.headers.get("preference-applied")) == (status, applied)
+    if status == 202:
+        assert (answer.json["id"], answer.json["state"]) == (machine, "DELETING")
+    assert (await admin.ended(answer.job))["state"] == "SUCCESS"
+    assert (await admin.get(machine)).status == 404
+
+
+@pytest.mark.parametrize(
+    ("wanted", "spoken"),
+    [
+        ("", "1.1.0"),
+        ("1", "1.1.0"),
+        ("1.1", "1.1.0"),
+        ("1.0", "1.0.1"),
+        ("1.0.0", "1.0.0"),
+        ("1.0.1", "1.0.1"),
+        ("2.0, 1.0.1, 1.1", "1.0.1"),
+        ("x, 1.x, , 1.0.0", "1.0.0"),
+    ],
+)
+async def test_the_first_version_that_is_spoken_here_is_answered_in(
+    admin: ApiClient, wanted: str, spoken: str
+) -> None:
+    answer = await admin.get("", CIMI_Specification_Version=wanted)
+    assert (answer.status, answer.headers["cimi-specification-version"]) == (200, spoken)
+
+
+@pytest.mark.parametrize("wanted", ["2.0", "2.0.0, 3", "1.2", "0.9", "1.1.0.5.x", "nonsense"])
+async def test_a_version_that_is_not_spoken_here_is_400_and_told(admin: ApiClient, wanted: str) -> None:
+    answer = await admin.get("", CIMI_Specification_Version=wanted)
+    assert (answer.status, answer.headers["cimi-specification-version"]) == (400, "1.1.0")
+    assert answer.message.startswith("CIMI-Specification-Version")
+
+
+async def test_errors_say_the_version_too(client: Callable[..., ApiClient], admin: ApiClient) -> None:
+    for answer in (await admin.get("nothing"), await client("").get(""), await admin.put("machines", {})):
+        assert answer.headers["cimi-specification-version"] == "1.1.0"
 
 
 async def test_hrefs_follow_the_host_that_the_client_used(admin: ApiClient) -> None:

@@ -77,14 +77,74 @@ async def test_a_trusted_proxy_decides_scheme_and_host(
     assert answer.json["baseURI"] == "https://cloud.example.org/cimi/"
 
 
+@pytest.mark.parametrize(
+    ("headers", "base"),
+    [
+        ({"X_Forwarded_Proto": "https", "X_Forwarded_Host": "a.example"}, "https://a.example/cimi/"),
+        ({"X_Forwarded_Proto": "HTTPS, http", "X_Forwarded_Host": "a.example:8443, b"}, "https://a.example:8443/cimi/"),
+        ({"Forwarded": 'for=192.0.2.1;proto=https;host="a.example:8443"'}, "https://a.example:8443/cimi/"),
+        ({"Forwarded": "proto=https, proto=http", "X_Forwarded_Host": "b.example"}, "https://b.example/cimi/"),
+        ({"X_Forwarded_Proto": "https", "Host": "c.example"}, "https://c.example/cimi/"),
+    ],
+)
+async def test_every_uri_follows_what_a_trusted_proxy_says(
+    settings: Settings,
+    driver: MemoryDriver,
+    started: list[Gateway],
+    session: aiohttp.ClientSession,
+    headers: dict[str, str],
+    base: str,
+) -> None:
+    server = replace(settings.server, trusted_proxies=["10.0.0.0/8", "127.0.0.1"])
+    listen = await serve(started, replace(settings, server=server), driver)
+    client = ApiClient(session, f"http://{listen}/cimi/")
+    entry = (await client.get("", **headers)).json
+    assert (entry["id"], entry["baseURI"], entry["machines"]["href"]) == (base, base, f"{base}machines")
+    made = await client.post("machineConfigs", {"cpu": 1, "memory": 1}, **headers)
+    assert made.location.startswith(base)
+    assert made.job.startswith(base)
+    assert (await client.get("nothing", **headers)).json["targetResource"]["href"] == f"{base}nothing"
+
+
+@pytest.mark.parametrize("proxies", [[], ["10.0.0.0/8"]])
+async def test_nobody_else_is_believed(
+    settings: Settings,
+    driver: MemoryDriver,
+    started: list[Gateway],
+    session: aiohttp.ClientSession,
+    proxies: list[str],
+) -> None:
+    server = replace(settings.server, trusted_proxies=proxies)
+    listen = await serve(started, replace(settings, server=server), driver)
+    client = ApiClient(session, f"http://{listen}/cimi/")
+    said = {"X_Forwarded_Proto": "https", "X_Forwarded_Host": "evil.example", "Forwarded": "host=evil.example"}
+    assert (await client.get("", **said)).json["baseURI"] == client.base
+
+
 async def test_the_entry_point_alone_may_be_public(
     settings: Settings, driver: MemoryDriver, started: list[Gateway], session: aiohttp.ClientSession
 ) -> None:
     listen = await serve(started, replace(settings, auth=replace(settings.auth, public_entry_point=True)), driver)
     stranger = ApiClient(session, f"http://{listen}/cimi/", user="")
-    assert (await stranger.get("")).status == 200
-    assert (await stranger.get("machines")).status == 401
-    assert (await stranger.put("", {"name": "x"})).status == 401
+    for url in ("", "cloudEntryPoint", stranger.base.rstrip("/")):
+        answer = await stranger.get(url)
+        assert answer.status == 200
+        assert "operations" not in answer.json
+        assert (await stranger.request("HEAD", url)).status == 200
+        assert (await stranger.put(url, {"name": "x"})).status == 401
+    for url in ("machines", "machineConfigs", "resourceMetadata", "nothing"):
+        assert (await stranger.get(url)).status == 401
+    known = ApiClient(session, stranger.base, password="wrong")
+    assert (await known.get("")).status == 401
+
+
+async def test_the_public_entry_point_leads_a_stranger_to_nothing(
+    settings: Settings, driver: MemoryDriver, started: list[Gateway], session: aiohttp.ClientSession
+) -> None:
+    listen = await serve(started, replace(settings, auth=replace(settings.auth, public_entry_point=True)), driver)
+    stranger = ApiClient(session, f"http://{listen}/cimi/", user="")
+    for query in ("$expand", "$expand=*", "%24expand=machineConfigs"):
+        assert await stranger.document(f"?{query}") == await stranger.document("")
 
 
 async def test_while_it_drains_requests_are_503(gateway: Gateway, admin: ApiClient) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import bcrypt
@@ -72,3 +73,35 @@ def test_mistakes_are_one_line_and_a_failure(
 def test_a_user_is_not_added_twice(config: Path) -> None:
     run("user", "add", "ann", "--role", "viewer", config=config, stdin="a\n")
     assert "exists already" in run("user", "add", "ann", "--role", "admin", config=config, stdin="b\n").output
+
+
+def test_a_changed_users_file_keeps_its_owner_and_mode(config: Path) -> None:
+    run("user", "add", "ann", "--role", "viewer", config=config, stdin="a\n")
+    path = config.parent / "users"
+    path.chmod(0o640)
+    os.chown(path, -1, 4242)
+    assert run("user", "passwd", "ann", config=config, stdin="b\n").exit_code == 0
+    assert (path.stat().st_mode & 0o777, path.stat().st_gid) == (0o640, 4242)
+
+
+def test_the_first_user_that_root_adds_can_be_read_by_the_gateways_group(config: Path) -> None:
+    os.chown(config.parent, -1, 4242)
+    assert run("user", "add", "ann", "--role", "admin", config=config, stdin="a\n").exit_code == 0
+    made = (config.parent / "users").stat()
+    assert (made.st_mode & 0o777, made.st_gid) == (0o640, 4242)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"ann:admin\n", b"ann:king:hash\n", b"a b:admin:hash\n"])
+def test_a_broken_users_file_is_named_and_left_alone(config: Path, content: bytes) -> None:
+    path = config.parent / "users"
+    path.write_bytes(content)
+    result = run("user", "add", "bob", "--role", "admin", config=config, stdin="a\n")
+    assert result.exit_code == 1
+    assert str(path) in result.output
+    assert path.read_bytes() == content
+
+
+def test_every_subcommand_takes_a_configuration(config: Path) -> None:
+    for words in (("serve",), ("check",), ("doctor",), ("jobs", "list"), ("jobs", "show"), ("jobs", "tail"),
+                  ("user", "add"), ("user", "passwd"), ("user", "remove"), ("user", "list")):  # fmt: skip
+        assert "--config" in CliRunner().invoke(main, [*words, "--help"]).output, words

@@ -13,7 +13,7 @@ HYPERVISOR = '[[hypervisor]]\nname = "l"\nuri = "test:///default"\npool = "p"\nn
 
 def configured(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "gateway.toml"
-    path.write_text(text + "\n" + HYPERVISOR if "[[hypervisor]]" not in text else text)
+    path.write_text(text if "hypervisor" in text else f"{text}\n{HYPERVISOR}")
     return path
 
 
@@ -41,7 +41,18 @@ def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ('[server]\ntls_key = "k"', "tls_certificate"),
         ('[server]\nbase_url = "ftp://x"', "base_url"),
         ('[server]\nlisten = "0.0.0.0:8080"', "allow_insecure_basic"),
+        ('[server]\nbase_url = "https://"', "[server] base_url"),
+        ('[server]\nbase_url = "https://h/x?y=z"', "[server] base_url"),
+        ('[server]\ntrusted_proxies = ["10.0.0.0/8", "proxy"]', "[server] trusted_proxies: 'proxy'"),
+        ('[server]\ntrusted_proxies = ["10.0.0.1/8"]', "[server] trusted_proxies: 10.0.0.1/8"),
+        ('[server]\ntls_certificate = "c"\ntls_key = "k"', "[server] tls_certificate"),
+        ("[server]\nmax_body = 10", "[server] max_body"),
+        ("server = 5", "[server]"),
         ("[auth]\npublic_entry_point = 1", "[auth] public_entry_point"),
+        ('hypervisor = ["x"]', "[[hypervisor]]"),
+        ("[jobs]\nanswer_wait = nan", "[jobs] answer_wait"),
+        ("[jobs]\nstop_deadline = inf", "[jobs] stop_deadline"),
+        ("[jobs]\nworkers = 1\nworkers = 2", "is not TOML"),
         ('[images]\ndirectories = "x"', "[images] directories"),
         ("[jobs]\nworkers = true", "[jobs] workers"),
         ("[jobs]\nworkers = 0", "[jobs] workers"),
@@ -70,3 +81,16 @@ def test_at_least_one_hypervisor_is_needed(tmp_path: Path) -> None:
     path.write_text("")
     with pytest.raises(ConfigError, match="hypervisor"):
         load(path)
+
+
+def test_the_shipped_example_is_valid(tmp_path: Path) -> None:
+    example = Path(__file__).resolve().parents[2] / "etc" / "gateway.toml"
+    assert load(configured(tmp_path, example.read_text())).server.base_url == ""
+
+
+def test_files_that_are_there_may_be_named(tmp_path: Path) -> None:
+    for name in ("c", "k"):
+        (tmp_path / name).touch()
+    settings = load(configured(tmp_path, '[server]\nlisten = "[::]:443"\ntls_certificate = "c"\ntls_key = "k"'))
+    assert settings.server.tls_key == str(tmp_path.resolve() / "k")
+    assert (settings.server.host, settings.server.port, settings.server.loopback) == ("::", 443, False)

@@ -66,6 +66,18 @@ def test_references_compare_by_their_path() -> None:
     )
 
 
+@pytest.mark.parametrize("text", ["action='stop'", "action='http://schemas.dmtf.org/cimi/1/action/stop'"])
+def test_actions_compare_by_their_verb(text: str) -> None:
+    expected = Comparison("action", "=", "stop", AttributeType.ACTION)
+    assert parse(text, {"action": AttributeType.ACTION}) == expected
+
+
+@pytest.mark.parametrize("name", ["order", "trueness", "android", "true_", "propertyless"])
+def test_attributes_may_begin_as_keywords_do(name: str) -> None:
+    types = {name: AttributeType.INTEGER, "alpha": AttributeType.INTEGER}
+    assert parse(f"alpha=1 or {name}=3", types) == Or(number("alpha", 1), number(name, 3))
+
+
 @pytest.mark.parametrize(
     "text",
     [
