@@ -38,12 +38,13 @@ class Ref(Attribute):
         self.kind = kind
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        if not isinstance(value, dict) or not isinstance(value.get("href"), str):
+        href = value.get("href") if isinstance(value, dict) else None
+        if not isinstance(href, str) or not href.strip():
             raise ValidationError(f'must be a reference to a {self.kind}: {{"href": "..."}}')
-        return {"href": value["href"].strip()}
+        return {"href": href.strip()}
 
     def inward(self, value: Any, to_path: Inward) -> Any:
-        return {**value, "href": to_path(value["href"])} if value.get("href") else value
+        return {**value, "href": to_path(value["href"])}
 
     def outward(self, value: Any, to_uri: Outward) -> Any:
         return {**value, "href": to_uri(value["href"])}
@@ -152,7 +153,7 @@ class Structure(Attribute):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, dict):
             raise ValidationError("must be a structure")
-        return load(self.schema, self.members, value)
+        return _without_none(load(self.schema, self.members, value))
 
     def inward(self, value: Any, to_path: Inward) -> Any:
         return inward(self.members, value, to_path)
@@ -180,8 +181,8 @@ class RefOrValue(Structure):
         if not isinstance(value, dict):
             raise ValidationError(f"must be a reference to a {self.kind}, or one by value")
         href = value.get("href")
-        if href is not None and not isinstance(href, str):
-            raise ValidationError("href must be a string")
+        if href is not None and not (isinstance(href, str) and href.strip()):
+            raise ValidationError("href must be the URI of a resource")
         rest = load(self.schema, self.members, {k: v for k, v in value.items() if self._is_input(k)})
         return {"href": href.strip(), **rest} if href is not None else _without_none(rest)
 
@@ -247,7 +248,11 @@ class Array(Attribute):
     def from_xml(self, node: Any) -> Any:
         if node is None:
             return None
-        return [self.entry.from_xml(entry) for entry in (node if isinstance(node, list) else [node])]
+        return [self._entry_from_xml(entry) for entry in (node if isinstance(node, list) else [node])]
+
+    def _entry_from_xml(self, node: Any) -> Any:
+        """Among several, an empty element is a structure that says nothing."""
+        return {} if node is None and isinstance(self.entry, Structure) else self.entry.from_xml(node)
 
     def to_xml(self, value: Any, out: list[str]) -> None:
         for entry in value:
@@ -293,11 +298,11 @@ def inward(members: dict[str, Attribute], document: dict[str, Any], to_path: Inw
 
 
 def outward(members: dict[str, Attribute], document: dict[str, Any], to_uri: Outward) -> dict[str, Any]:
-    """References as URIs; write-only members are left out."""
+    """References as URIs; write-only members are left out, and those which a stored reference erases."""
     return {
         name: members[name].outward(value, to_uri)
         for name, value in document.items()
-        if name in members and not members[name].write_only
+        if value is not None and name in members and not members[name].write_only
     }
 
 

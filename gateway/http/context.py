@@ -16,6 +16,7 @@ from gateway.errors import Invalid, UriTooLong
 from gateway.orchestration.service import Caller
 
 LONGEST_URL = 8192
+LONGEST_ADDRESS = 64
 HOST = re.compile(r"[A-Za-z0-9.\-_]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 
 
@@ -91,6 +92,15 @@ def _forwarded(request: web.Request, scheme: str, host: str) -> tuple[str, str]:
     protocols = said.get("proto") or request.headers.get("X-Forwarded-Proto") or scheme
     hosts = said.get("host") or request.headers.get("X-Forwarded-Host") or host
     return protocols.split(",")[0].strip().lower(), hosts.split(",")[0].strip()
+
+
+def address_of(request: web.Request, trusted: tuple[str, ...]) -> str:
+    """The address that asks, by the word of a trusted proxy: the last entry is the one that it wrote itself."""
+    said = ""
+    if trusted and _is_trusted(request.remote, trusted):
+        forwarded = header(request, "X-Forwarded-For") or ""
+        said = (request.forwarded[-1].get("for") if request.forwarded else None) or forwarded.rpartition(",")[2].strip()
+    return said[:LONGEST_ADDRESS] or request.remote or ""
 
 
 def _is_trusted(remote: str | None, trusted: tuple[str, ...]) -> bool:

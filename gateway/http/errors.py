@@ -60,6 +60,8 @@ def as_gateway_error(error: Exception, request_id: str) -> GatewayError:
         return error
     if isinstance(error, web.HTTPRequestEntityTooLarge):
         return TooLarge("the body is too large")
+    if isinstance(error, web.RequestPayloadError):
+        return Invalid("the body broke off, or is not in the Content-Encoding that it claims")
     if isinstance(error, web.HTTPMethodNotAllowed):
         return MethodNotAllowed(WORDS[405], tuple(sorted(error.allowed_methods)))
     if isinstance(error, web.HTTPException):
@@ -81,4 +83,7 @@ def respond(error: Exception, request: web.Request, edge: Edge, media: str, requ
         headers["Allow"] = ", ".join(known.allow)
     if isinstance(known, Unavailable | TooManyRequests):
         headers["Retry-After"] = str(known.retry_after)
-    return web.Response(status=known.status, body=body, content_type=CONTENT_TYPES[media], headers=headers)
+    response = web.Response(status=known.status, body=body, content_type=CONTENT_TYPES[media], headers=headers)
+    if isinstance(error, web.RequestPayloadError):
+        response.force_close()
+    return response

@@ -14,7 +14,7 @@ from gateway.cimi.edge import Edge
 from gateway.errors import Invalid, NotAcceptable, Unauthenticated, Unavailable
 from gateway.http import errors
 from gateway.http.authentication import Authentication
-from gateway.http.context import Context, base_of, header, parameters, request_id, version_of
+from gateway.http.context import Context, address_of, base_of, header, parameters, request_id, version_of
 from gateway.http.handlers import Handlers
 from gateway.http.negotiation import answer_format
 from gateway.orchestration.permissions import Role
@@ -117,11 +117,12 @@ class Server:
 
     async def _caller(self, request: web.Request, identity: str, path: str) -> Caller:
         given = request.headers.get("Authorization")
+        address = address_of(request, self._settings.trusted_proxies)
         public = self._settings.public_entry_point and path.rstrip("/") in ENTRY_POINTS
         if given is None and public and request.method in ("GET", "HEAD"):
             return Caller("", Role.VIEWER, identity)
         try:
-            user, role = await self._authentication.authenticate(given, request.remote or "")
+            user, role = await self._authentication.authenticate(given, address)
         except UnicodeEncodeError:
             raise Unauthenticated("the user name or the password is wrong") from None
         key = request.headers.get("Idempotency-Key")

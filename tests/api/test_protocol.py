@@ -40,9 +40,15 @@ async def test_every_type_has_metadata_with_attributes_and_full_capabilities(adm
         assert entry["attributes"]
         for capability in entry.get("capabilities", []):
             assert set(capability) == {"name", "uri", "description", "value"}
-    assert {"name": "console"}.items() <= next(
-        action for action in known["Machine"]["actions"] if action["name"] == "console"
-    ).items()
+
+
+async def test_every_operation_of_a_machine_is_announced_in_its_metadata(admin: ApiClient, machine: str) -> None:
+    actions = {entry["uri"]: entry for entry in (await admin.document("resourceMetadata/Machine"))["actions"]}
+    offered = {entry["rel"] for entry in (await admin.document(machine))["operations"]}
+    assert offered - {"edit", "delete"} <= set(actions)
+    own = next(uri for uri in actions if uri.endswith("/action/console"))
+    assert not own.startswith("http://schemas.dmtf.org/")
+    assert actions[own]["method"] == "POST"
 
 
 @pytest.mark.parametrize(

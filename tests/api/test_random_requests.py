@@ -123,12 +123,12 @@ async def sent_back_as_xml_it_stays_the_same(client: Callable[..., ApiClient], u
 
 
 def trimmed(value: Any) -> Any:
-    """White space at the ends of text means nothing in XML, nor does what is empty."""
+    """White space at the ends of text means nothing in XML, nor does what is empty or says nothing."""
     if isinstance(value, dict):
         known = {name: trimmed(entry) for name, entry in value.items()}
         return {name: entry for name, entry in known.items() if entry not in ("", {}, [])}
     if isinstance(value, list):
-        return [trimmed(entry) for entry in value]
+        return [entry for entry in map(trimmed, value) if entry != {}]
     return value.strip() if isinstance(value, str) else value
 
 
@@ -149,20 +149,30 @@ async def test_names_are_kept_as_they_are_or_refused_by_name(
     await sent_back_as_xml_it_stays_the_same(client, made.location)
 
 
+@pytest.fixture
+async def urls(admin: ApiClient, machine: str) -> dict[str, str]:
+    template = await admin.post("machineTemplates", {"name": "t"})
+    credential = await admin.post("credentials", {"credentialTemplate": {"key": "ssh-ed25519 AAAA me@here"}})
+    made = {"MachineTemplate": template.location, "Credential": credential.location}
+    return {"Machine": machine, "CloudEntryPoint": "", **made}
+
+
 @pytest.mark.parametrize("kind", ["Machine", "MachineTemplate", "Credential", "CloudEntryPoint"])
 @SOME
 @given(data=st.data())
 async def test_random_updates(
-    client: Callable[..., ApiClient], machine: str, kind: str, data: st.DataObject
+    client: Callable[..., ApiClient], urls: dict[str, str], kind: str, data: st.DataObject
 ) -> None:
     fields = TYPES[kind].attributes
     document = data.draw(rarely(ANYTHING, members(fields)))
     selected = data.draw(st.none() | st.lists(st.sampled_from([*fields, "colour", "*"]), max_size=3))
     query = "" if selected is None else "?$select=" + ",".join(selected)
-    url = {"Machine": machine, "CloudEntryPoint": ""}.get(kind, f"{TYPES[kind].segment}/none")
+    url = urls[kind]
     sensible(await client().put(url + query, json.dumps(document).encode()))
     sensible(await client("admin", "xml").put(url + query, as_xml(kind, document).encode("utf-8", "replace")))
-    assert (await client().document(machine))["state"] == "STARTED"
+    for media in ("json", "xml"):
+        assert (await client("admin", media).get(f"{url}?$expand")).status == 200
+    assert (await client().document(urls["Machine"]))["state"] == "STARTED"
 
 
 @SOME

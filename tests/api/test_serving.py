@@ -121,6 +121,23 @@ async def test_nobody_else_is_believed(
     assert (await client.get("", **said)).json["baseURI"] == client.base
 
 
+@pytest.mark.parametrize("name", ["X_Forwarded_For", "Forwarded"])
+async def test_behind_a_proxy_wrong_passwords_slow_down_only_the_client_that_sent_them(
+    settings: Settings, driver: MemoryDriver, started: list[Gateway], session: aiohttp.ClientSession, name: str
+) -> None:
+    server = replace(settings.server, trusted_proxies=["127.0.0.1"])
+    listen = await serve(started, replace(settings, server=server), driver)
+    guesser = ApiClient(session, f"http://{listen}/cimi/", password="wrong")
+
+    def sent_by(address: str) -> dict[str, str]:
+        return {name: f"forged, {address}" if name == "X_Forwarded_For" else f"for=forged, for={address}"}
+
+    answers = [await guesser.get("", **sent_by("192.0.2.1")) for _ in range(12)]
+    assert answers[-1].status == 429
+    assert (await guesser.get("", **sent_by("192.0.2.2"))).status == 401
+    assert (await replace(guesser, password="secret").get("", **sent_by("192.0.2.2"))).status == 200
+
+
 async def test_the_entry_point_alone_may_be_public(
     settings: Settings, driver: MemoryDriver, started: list[Gateway], session: aiohttp.ClientSession
 ) -> None:

@@ -84,3 +84,27 @@ def test_what_xml_cannot_hold_is_replaced_and_never_breaks_the_document() -> Non
     message = root.findtext("{http://schemas.dmtf.org/cimi/1}statusMessage")
     assert message == "\ufffd\ufffd[1m\ufffd\ufffd<&>\r\n\tok"
     assert json.loads(write_resource(TYPES["Job"], wire, "json", EDGE))["statusMessage"].endswith("ok")
+
+
+@pytest.mark.parametrize("media", ["json", "xml"])
+def test_what_a_stored_template_erases_is_not_shown(media: str) -> None:
+    inner = {"href": "machineConfigs/1", "disks": None, "cpuArch": None}
+    body = {"machineConfig": inner, "machineImage": {"href": "machineImages/1", "imageLocation": None}}
+    document = read_create("MachineTemplate", json.dumps(body).encode(), "json", EDGE)
+    assert document["machineConfig"]["disks"] is None
+    wire = EDGE.resource(TYPES["MachineTemplate"], "machineTemplates/1", document, None, None, ())
+    text = write_resource(TYPES["MachineTemplate"], wire, media, EDGE).decode()
+    assert "machineConfigs/1" in text
+    assert not any(word in text for word in ("disk", "null", "None", "imageLocation"))
+
+
+@pytest.mark.parametrize("reference", [{"href": ""}, {"href": "  "}, {}, {"href": None}])
+def test_a_reference_to_nothing_is_refused_by_name(reference: dict[str, str | None]) -> None:
+    body = json.dumps({"networkInterfaces": [{"network": reference}]}).encode()
+    with pytest.raises(Invalid, match=r"^networkInterfaces\.0\.network: must be a reference"):
+        read_create("MachineTemplate", body, "json", EDGE)
+
+
+def test_empty_structures_of_a_list_say_nothing_and_stay() -> None:
+    body = b"<MachineTemplate><networkInterface/><networkInterface><mtu>1500</mtu></networkInterface></MachineTemplate>"
+    assert read_create("MachineTemplate", body, "xml", EDGE)["networkInterfaces"] == [{}, {"mtu": 1500}]
