@@ -52,12 +52,27 @@ def domains_using(pool: str) -> list[str]:
     """Names of the domains with a disk in this pool's directory."""
     marker = str(POOLS / pool)
     with connection() as host:
-        return [domain.name() for domain in host.listAllDomains() if marker in domain.XMLDesc(0)]
+        return [domain.name() for domain in host.listAllDomains() if marker in definition(domain)]
+
+
+def definition(domain: libvirt.virDomain) -> str:
+    """Its XML; empty for a domain that another test process removed since it was listed."""
+    try:
+        return str(domain.XMLDesc(0))
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+            raise
+        return ""
 
 
 def remove_domains(pool: str) -> None:
     """Clear away what a test left: only domains with disks in this test's own pool."""
-    flags = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+    flags = (
+        libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+        | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+        | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+        | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+    )
     with connection() as host:
         for name in domains_using(pool):
             domain = host.lookupByName(name)
