@@ -17,17 +17,22 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 CACHE = HERE.parent / "var" / "cache"
-PACKAGES = "syslinux syslinux-common mtools dosfstools fdisk e2fsprogs cpio kmod binutils qemu-utils"
-MODULES = "virtio_pci virtio_blk virtio_net virtio_console virtio_balloon virtio_scsi sr_mod isofs button evdev"
+PACKAGES = "syslinux syslinux-common systemd-boot-efi mtools dosfstools fdisk e2fsprogs cpio kmod binutils qemu-utils"
+MODULES = """virtio_pci virtio_blk virtio_net virtio_console virtio_balloon virtio_scsi sr_mod isofs button evdev
+pvpanic-mmio"""
 SIZE_MIB = 32
+COMMAND_LINE = "console=ttyS0 quiet tsc=unstable mitigations=off panic=5"
 PARTITIONS = b"label: dos\nstart=2048, size=53248, type=c, bootable\nstart=55296, type=83\n"
-SYSLINUX = """DEFAULT linux
+UEFI_PARTITIONS = b"label: gpt\nstart=2048, size=61440, type=uefi\n"
+UEFI_LOADER = Path("/usr/lib/systemd/boot/efi/systemd-bootx64.efi")
+UEFI_ENTRY = f"linux /vmlinuz\ninitrd /initrd\noptions {COMMAND_LINE}\n"
+SYSLINUX = f"""DEFAULT linux
 PROMPT 0
 TIMEOUT 0
 LABEL linux
   KERNEL vmlinuz
   INITRD initrd
-  APPEND console=ttyS0 quiet tsc=unstable mitigations=off panic=5
+  APPEND {COMMAND_LINE}
 """
 
 
@@ -38,27 +43,27 @@ def run(*command: str, cwd: Path | None = None, data: bytes | None = None) -> by
     return done.stdout
 
 
-def build(output: Path) -> Path:
-    """The image as qcow2 at ``output``; the built one is kept and copied from a cache."""
+def build(output: Path, firmware: str = "bios") -> Path:
+    """The image as qcow2 at ``output``, booting by ``bios`` or ``uefi`` alone; copied from a cache."""
     recipe = Path(__file__).read_bytes() + (HERE / "guest_init.sh").read_bytes()
-    kept = CACHE / f"guest-{hashlib.sha256(recipe).hexdigest()[:16]}.qcow2"
+    kept = CACHE / f"guest-{firmware}-{hashlib.sha256(recipe).hexdigest()[:16]}.qcow2"
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "guest.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not kept.exists():
             with tempfile.TemporaryDirectory() as work:
-                _build(Path(work), kept)
+                _build(Path(work), kept, firmware)
     shutil.copyfile(kept, output)
     return output
 
 
-def _build(work: Path, output: Path) -> None:
+def _build(work: Path, output: Path, firmware: str) -> None:
     _install_tools()
     tree, kernel = _unpack(work)
     initrd = work / "initrd"
     names = b"\n".join(str(path.relative_to(tree)).encode() for path in [tree, *tree.rglob("*")])
     initrd.write_bytes(run("gzip", "-9", data=run("cpio", "-o", "-H", "newc", "--quiet", cwd=tree, data=names)))
-    disk = _disk(work, kernel, initrd)
+    disk = {"bios": _disk, "uefi": _uefi_disk}[firmware](work, kernel, initrd)
     partial = output.with_suffix(".partial")
     run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-c", str(disk), str(partial))
     partial.rename(output)
@@ -66,8 +71,7 @@ def _build(work: Path, output: Path) -> None:
 
 def _install_tools() -> None:
     tools = ("syslinux", "mcopy", "mkfs.vfat", "sfdisk", "cpio", "depmod")
-    missing = [name for name in tools if not shutil.which(name)]
-    if missing:
+    if not UEFI_LOADER.exists() or not all(shutil.which(name) for name in tools):
         run("apt-get", "update")
         run("apt-get", "install", "-y", "--no-install-recommends", *PACKAGES.split())
 
@@ -116,11 +120,29 @@ def _modules(unpacked: Path, tree: Path) -> None:
         shutil.copy(path, tree / "lib" / "modules" / f"{number:02}-{path.name}")
 
 
-def _disk(work: Path, kernel: Path, initrd: Path) -> Path:
+def _partitioned(work: Path, partitions: bytes) -> Path:
     disk = work / "disk.raw"
     with disk.open("wb") as file:
         file.truncate(SIZE_MIB * 1024**2)
-    run("sfdisk", "--quiet", str(disk), data=PARTITIONS)
+    run("sfdisk", "--quiet", str(disk), data=partitions)
+    return disk
+
+
+def _uefi_disk(work: Path, kernel: Path, initrd: Path) -> Path:
+    """A GPT with an EFI system partition, and nothing that a BIOS could boot."""
+    disk, entry = _partitioned(work, UEFI_PARTITIONS), work / "guest.conf"
+    entry.write_text(UEFI_ENTRY)
+    partition = f"{disk}@@1M"
+    run("mkfs.vfat", "-F", "16", "--offset", "2048", str(disk), str(61440 // 2))
+    run("mmd", "-i", partition, "::EFI", "::EFI/BOOT", "::loader", "::loader/entries")
+    run("mcopy", "-i", partition, str(UEFI_LOADER), "::EFI/BOOT/BOOTX64.EFI")
+    for source, name in ((kernel, "vmlinuz"), (initrd, "initrd"), (entry, "loader/entries/guest.conf")):
+        run("mcopy", "-i", partition, str(source), f"::{name}")
+    return disk
+
+
+def _disk(work: Path, kernel: Path, initrd: Path) -> Path:
+    disk = _partitioned(work, PARTITIONS)
     boot_code = Path("/usr/lib/syslinux/mbr/mbr.bin").read_bytes()
     with disk.open("r+b") as file:
         file.write(boot_code[:440])

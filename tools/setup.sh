@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 PACKAGES="libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 qemu-utils dnsmasq-base
-libvirt-dev pkg-config iproute2 gcc systemd polkitd syslinux syslinux-common mtools dosfstools fdisk e2fsprogs cpio
+libvirt-dev pkg-config iproute2 gcc systemd polkitd syslinux syslinux-common ovmf systemd-boot-efi mtools dosfstools fdisk e2fsprogs cpio
 kmod binutils python3-dev"
 
 packages_missing() {

@@ -11,6 +11,7 @@ from pathlib import Path
 from drivers.base import DriverInvalid, ImageFacts
 from drivers.images.qcow2 import MAGIC as QCOW2_MAGIC
 from drivers.images.qcow2 import read_header
+from drivers.images.qcow2_content import guest_bytes
 
 HEAD = 65536 + 2048
 SECTOR = 512
@@ -56,10 +57,12 @@ def inspect(path: Path) -> ImageFacts:
     try:
         size = os.fstat(descriptor).st_size
         head = os.pread(descriptor, HEAD, 0)
+        if head.startswith(QCOW2_MAGIC):
+            virtual_size = read_header(head, size)
+            uefi = _efi_only(guest_bytes(descriptor, head, HEAD))
+            return ImageFacts("qcow2", virtual_size, size, bootable=True, uefi=uefi)
     finally:
         os.close(descriptor)
-    if head.startswith(QCOW2_MAGIC):
-        return ImageFacts("qcow2", read_header(head, size), size, bootable=True)
     for offset, magic, name in OTHER_FORMATS:
         if head[offset : offset + len(magic)] == magic:
             raise DriverInvalid(f"it is a {name} image; convert it to qcow2 or raw first")
@@ -75,11 +78,13 @@ def _raw(head: bytes, size: int) -> ImageFacts:
         raise DriverInvalid("it is no disk image: neither qcow2, nor raw with a boot sector or file system")
     if size % SECTOR:
         raise DriverInvalid(f"its size of {size} bytes is no multiple of {SECTOR}")
-    return ImageFacts("raw", size, size, bootable=signed or gpt, uefi=gpt and _efi_only(head))
+    return ImageFacts("raw", size, size, bootable=signed or gpt, uefi=_efi_only(head))
 
 
 def _efi_only(head: bytes) -> bool:
     """An EFI system partition, and no code in the boot sector for a BIOS."""
+    if head[SECTOR : SECTOR + 8] != b"EFI PART":
+        return False
     entries = struct.unpack_from("<Q", head, SECTOR + 72)[0]
     start = entries * SECTOR
     table = head[start : start + 128 * 128] if start < HEAD else b""
