@@ -7,14 +7,18 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import libvirt
+import structlog
 from lxml import etree
 
 from drivers.base import Applied, DomainFacts, DomainSpec, DriverConflict, DriverNotFound, HostFacts, Progress
-from drivers.libvirt import domain_facts
+from drivers.libvirt import domain_facts, leases
 from drivers.libvirt.connection import Connection, Lane
 from drivers.libvirt.domain_xml import METADATA, Placement, domain_xml, one_line, ownership
 
 T = TypeVar("T")
+log = structlog.get_logger("libvirt")
+LOCAL = "qemu:///system"
+"""The libvirt whose bridges are on this host."""
 SAVE_DEADLINE = 3600.0
 START_DEADLINE = 120.0
 BOTH = libvirt.VIR_DOMAIN_AFFECT_CONFIG | libvirt.VIR_DOMAIN_AFFECT_LIVE
@@ -71,14 +75,22 @@ class Domains:
         await self._with(uuid, work)
 
     async def undefine(self, uuid: str) -> None:
-        def work(domain: libvirt.virDomain) -> None:
+        """Power off first, so that the guest cannot ask for its addresses again when its leases are given back."""
+
+        def off(domain: libvirt.virDomain) -> tuple[leases.Lease, ...]:
+            held = leases.of(domain) if self._connection.uri == LOCAL else ()
             if domain.isActive():
                 domain.destroy()
+            return held
+
+        def away(domain: libvirt.virDomain) -> None:
             if domain.isPersistent():
                 domain.undefineFlags(undefine_flags(self._test_driver))
 
         try:
-            await self._with(uuid, work, deadline=START_DEADLINE)
+            for lease in await self._with(uuid, off, deadline=START_DEADLINE):
+                await _give_back(lease)
+            await self._with(uuid, away, deadline=START_DEADLINE)
         except DriverNotFound:
             return
 
@@ -163,6 +175,13 @@ class Domains:
             return Applied(live=active and not refused, message="; ".join(refused))
 
         return await self._with(uuid, work)
+
+
+async def _give_back(lease: leases.Lease) -> None:
+    try:
+        await asyncio.to_thread(leases.release, lease)
+    except OSError as error:
+        log.info("a lease stays until it expires", ip=lease.ip, reason=str(error))
 
 
 def _read_all(handle: libvirt.virConnect) -> tuple[DomainFacts, ...]:
