@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from gateway.jobs.plan import Superseded
+from gateway.jobs.workers import Place
 
 WRITE_EVERY = 0.25
 """Seconds between two writes of the progress."""
@@ -17,11 +18,20 @@ Log = Callable[[str, str, str], Awaitable[None]]
 class RunningStep:
     """The StepContext of one step of one job."""
 
-    def __init__(self, job: str, step: str, stop: asyncio.Event, log: Log, moved: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        job: str,
+        step: str,
+        stop: asyncio.Event,
+        log: Log,
+        moved: Callable[[float], None] = lambda _share: None,
+        place: Place | None = None,
+    ) -> None:
         self.job = job
         self.step = step
         self.message: str | None = None
         self._stop = stop
+        self._place = place
         self._log = log
         self._moved = moved
         self._written = time.monotonic()
@@ -40,6 +50,8 @@ class RunningStep:
             raise Superseded
 
     async def wait_stop(self, seconds: float) -> bool:
+        if self._place is not None:
+            return await self._place.rest(seconds)
         try:
             await asyncio.wait_for(self._stop.wait(), seconds)
         except TimeoutError:

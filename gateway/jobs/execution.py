@@ -10,18 +10,21 @@ from typing import Any
 
 import structlog
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, NoSpace, Unavailable
 from gateway.jobs.context import RunningStep
 from gateway.jobs.crash import AfterStep
 from gateway.jobs.plan import Plan, StepCall, Superseded
 from gateway.jobs.records import in_state
 from gateway.jobs.steps import StepRegistry, UnknownStepError
+from gateway.jobs.workers import Place
 from gateway.store.model import Resource
 from gateway.store.store import Store
 from gateway.store.transaction import PlanRow, Transaction
 
 log = structlog.get_logger("jobs")
 UNDO_TRIES = 5
+UNDO_PAUSE = 1.0
+"""Seconds between the first two tries, doubled from there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Execution:
         self._after_step = after_step
         self._message: str | None = None
         self._writes: set[asyncio.Task[None]] = set()
+        self._place: Place | None = None
         self._logger = log.bind(job=job)
 
     async def load(self) -> PlanRow | None:
@@ -60,10 +64,10 @@ class Execution:
         job, plan, phase, position, attempts, outcome = rows[0]
         return PlanRow(job, json.loads(plan), phase, position, attempts, json.loads(outcome))
 
-    async def run(self, plan: Plan, row: PlanRow) -> None:
+    async def run(self, plan: Plan, row: PlanRow, place: Place) -> None:
         """Forward, and back when a step fails or the job is stopped; then settle and write the end."""
-        subject = next(iter(plan.affected), plan.target)
-        self._logger = log.bind(job=self.job, machine=subject, user=plan.owner, request=plan.request_id)
+        self._place = place
+        self._logger = log.bind(job=self.job, **_subject(plan), user=plan.owner, request=plan.request_id)
         if (await self._current()).state == "STOPPING":
             self.stop.set()
         if row.phase == "run":
@@ -105,9 +109,10 @@ class Execution:
     async def _step(self, plan: Plan, position: int, call: StepCall) -> None:
         if self.stop.is_set():
             raise Superseded
-        context = RunningStep(
-            self.job, call.step, self.stop, self._log, lambda share: self._moved(_share(plan, position, share))
-        )
+        def moved(share: float) -> None:
+            self._moved(_share(plan, position, share))
+
+        context = RunningStep(self.job, call.step, self.stop, self._log, moved, self._place)
         await self._steps[call.step].run(context, call.arguments)
         self._message = context.message or self._message
 
@@ -119,34 +124,38 @@ class Execution:
         """Undo the interrupted step and all before it, last first."""
         for position in range(min(row.position, len(plan.steps) - 1), -1, -1):
             call = plan.steps[position]
-            await self._undo(call)
+            undone = await self._undo(call)
             self._after(plan, call, "undo")
-            row = await self._write(replace(row, position=position - 1))
+            outcome = row.outcome if undone else {**(row.outcome or {}), "left": True}
+            row = await self._write(replace(row, position=position - 1, outcome=outcome))
         return await self._write(replace(row, phase="settle"))
 
-    async def _undo(self, call: StepCall) -> None:
+    async def _undo(self, call: StepCall) -> bool:
         """Try for a while: what cannot be undone now is told in the log, and does not stop the rest."""
-        context = RunningStep(self.job, call.step, asyncio.Event(), self._log, lambda _share: None)
+        context = RunningStep(self.job, call.step, asyncio.Event(), self._log)
         for attempt in range(1, UNDO_TRIES + 1):
             try:
                 await self._steps[call.step].undo(context, call.arguments)
                 await self._log("info", call.step, "undone")
-                return
+                return True
             except UnknownStepError as error:
                 await self._log("error", call.step, f"cannot be undone: {error.message}")
-                return
+                return False
             except Exception as error:
                 await self._log("error", call.step, f"undo failed: {self._failure(error).message}")
-                await asyncio.sleep(min(2**attempt, 20) if attempt < UNDO_TRIES else 0)
+                await asyncio.sleep(min(2**attempt, 20) * UNDO_PAUSE if attempt < UNDO_TRIES else 0)
+        return False
 
     async def _settle(self, plan: Plan, row: PlanRow) -> None:
         if plan.settle is None:
             return
-        context = RunningStep(self.job, plan.settle.step, asyncio.Event(), self._log, lambda _share: None)
-        succeeded = not row.outcome
+        context = RunningStep(self.job, plan.settle.step, asyncio.Event(), self._log)
+        found = {"succeeded": not row.outcome, "left": _left(row)}
         try:
-            arguments = {**plan.settle.arguments, "succeeded": succeeded}
-            await self._steps[plan.settle.step].run(context, arguments)
+            await self._steps[plan.settle.step].run(context, {**plan.settle.arguments, **found})
+        except (NoSpace, Unavailable):
+            # The store does not take it: the job is taken up again from here, its resources stay held until then.
+            raise
         except Exception as error:
             await self._log("error", plan.settle.step, self._failure(error).message)
         self._after(plan, plan.settle, "run")
@@ -155,7 +164,7 @@ class Execution:
         for write in list(self._writes):
             await write
         state, attributes = self._outcome(row.outcome)
-        gone = set(plan.drop_on_success if state == "SUCCESS" else plan.drop_on_failure)
+        gone = set(plan.drop_on_success if state == "SUCCESS" else () if _left(row) else plan.drop_on_failure)
         level, words = "info" if state == "SUCCESS" else "warning", attributes["statusMessage"] or state
         async with self._store.transaction() as transaction:
             await transaction.write_log(self.job, level, "end", words)
@@ -171,9 +180,11 @@ class Execution:
     def _outcome(self, outcome: dict[str, Any] | None) -> tuple[str, dict[str, Any]]:
         if not outcome:
             return "SUCCESS", {"returnCode": 0, "statusMessage": self._message}
+        left = "; not all of it could be undone, see the job's log" if outcome.get("left") else ""
         if outcome.get("stopped"):
-            return "STOPPED", {"returnCode": 10409, "statusMessage": "stopped on request; what was done is undone"}
-        return "FAILED", {"returnCode": outcome["code"], "statusMessage": outcome["message"]}
+            message = "stopped on request" + (left or "; what was done is undone")
+            return "STOPPED", {"returnCode": 10409, "statusMessage": message}
+        return "FAILED", {"returnCode": outcome["code"], "statusMessage": outcome["message"] + left}
 
     # What goes to disk
 
@@ -206,6 +217,17 @@ class Execution:
         job = await transaction.get(self.job)
         if job is not None and job.state == "RUNNING" and progress > job.document.get("progress", 0):
             await transaction.update(job.with_document(progress=progress))
+
+
+def _left(row: PlanRow) -> bool:
+    """Whether something that a step made could not be undone."""
+    return bool((row.outcome or {}).get("left"))
+
+
+def _subject(plan: Plan) -> dict[str, str]:
+    """What the job is about, as the log names it."""
+    path = next(iter(plan.affected), plan.target)
+    return {"machine" if path.startswith("machines/") else "resource": path}
 
 
 def _share(plan: Plan, position: int, share: float) -> int:

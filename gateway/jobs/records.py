@@ -49,6 +49,10 @@ def ended(job: Resource) -> bool:
     return job.state in FINAL_JOB_STATES
 
 
+def ended_at(job: Resource) -> datetime:
+    return datetime.fromisoformat(job.document["timeOfStatusChange"])
+
+
 def plan_to_document(plan: Plan) -> Document:
     return asdict(plan)
 

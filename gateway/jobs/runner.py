@@ -15,8 +15,9 @@ from gateway.jobs.crash import AfterStep
 from gateway.jobs.execution import Execution, Failure
 from gateway.jobs.locks import ResourceLocks
 from gateway.jobs.plan import OnRestart, Plan
-from gateway.jobs.records import ended, in_state, new_job, plan_from_document, plan_to_document
+from gateway.jobs.records import ended, ended_at, in_state, new_job, plan_from_document, plan_to_document
 from gateway.jobs.steps import StepRegistry
+from gateway.jobs.workers import Workers
 from gateway.store.model import Query, Resource
 from gateway.store.store import Changes, Store
 from gateway.store.transaction import PlanRow, Transaction
@@ -25,6 +26,8 @@ MOST_ATTEMPTS = 5
 """How often a job is taken up again after crashes before it is given up."""
 
 KEEP_EVERY = 30.0
+AT_ONCE = 200
+"""How many old jobs one transaction removes."""
 AGAIN_AFTER = 5.0
 """Seconds until a job whose position could not be written (full disk) is taken up again."""
 log = structlog.get_logger("jobs")
@@ -41,14 +44,16 @@ class JobRunner:
         *,
         workers: int = 8,
         retention: timedelta = timedelta(minutes=1440),
+        most_kept: int = 100_000,
         after_step: AfterStep | None = None,
     ) -> None:
         self._store = store
         self._steps = steps
         self._failure = failure
         self._retention = retention
+        self._most_kept = most_kept
         self._after_step = after_step
-        self._workers = asyncio.Semaphore(workers)
+        self._workers = Workers(workers)
         self._locks = ResourceLocks()
         self._submitted: list[str] = []
         self._executions: dict[str, Execution] = {}
@@ -112,8 +117,8 @@ class JobRunner:
         if row is None:
             return
         plan = plan_from_document(row.plan)
-        async with self._locks.hold(plan.locks), self._workers:
-            await execution.run(plan, row)
+        async with self._locks.hold(plan.locks), self._workers.place(execution.stop) as place:
+            await execution.run(plan, row, place)
 
     # Waiting and stopping
 
@@ -200,14 +205,22 @@ class JobRunner:
             await asyncio.sleep(KEEP_EVERY)
 
     async def expire(self, before: datetime) -> None:
-        """Remove the Jobs that ended before this time."""
-        page = await self._store.page(Query("Job", last=200))
-        old = [job.path for job in page.items if ended(job) and job.created < before]
-        if old:
-            async with self._store.transaction() as transaction:
-                for path in old:
-                    await transaction.delete(path)
-                await transaction.forget_answered(before)
+        """Remove the Jobs that ended before this time, and the oldest of those which are too many."""
+        full = True
+        while full:
+            page = await self._store.page(Query("Job", last=AT_ONCE))
+            surplus = page.count - self._most_kept
+            old = [
+                job.path
+                for place, job in enumerate(page.items)
+                if ended(job) and (ended_at(job) < before or place < surplus)
+            ]
+            full = len(old) == AT_ONCE
+            if old:
+                async with self._store.transaction() as transaction:
+                    for path in old:
+                        await transaction.delete(path)
+                    await transaction.forget_answered(before)
 
     async def drain(self, seconds: float) -> None:
         """Begin nothing new; interrupt running steps, which the next start takes up again."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Any
 
 from drivers.base import Driver, DriverUnavailable
 from gateway.errors import GatewayError
-from gateway.jobs.plan import StepContext
+from gateway.jobs.plan import StepContext, Superseded
 from gateway.orchestration.resources import Room
 from gateway.store.model import Resource
 
@@ -44,8 +43,8 @@ class DriverStep:
                 if time.monotonic() > until:
                     raise
                 await context.log(f"waits for the hypervisor: {error}", "warning")
-            context.check()
-            await asyncio.sleep(PAUSE)
+            if await context.wait_stop(PAUSE):
+                raise Superseded
 
     async def do(self, context: StepContext, resource: Resource, driver: Driver, arguments: dict[str, Any]) -> None:
         raise GatewayError(f"the step {self.name} does nothing")

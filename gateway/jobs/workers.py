@@ -1,0 +1,57 @@
+"""How many jobs work at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+class Workers:
+    """A number of places. A job that only waits for something gives its place to another meanwhile."""
+
+    def __init__(self, count: int) -> None:
+        self._free = asyncio.Semaphore(count)
+
+    @asynccontextmanager
+    async def place(self, stop: asyncio.Event) -> AsyncIterator[Place]:
+        place = Place(self._free, stop)
+        try:
+            await place.take()
+            yield place
+        finally:
+            place.give()
+
+
+class Place:
+    """One job's place. A job that is to stop does not queue for it: undoing must not wait for others' work."""
+
+    def __init__(self, free: asyncio.Semaphore, stop: asyncio.Event) -> None:
+        self._free = free
+        self._stop = stop
+        self._held = False
+
+    async def take(self) -> None:
+        taking, stopping = asyncio.ensure_future(self._free.acquire()), asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait({taking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            self._held = taking.done()
+            if not self._held:
+                taking.cancel()
+
+    def give(self) -> None:
+        if self._held:
+            self._held = False
+            self._free.release()
+
+    async def rest(self, seconds: float) -> bool:
+        """Sleep without the place; True as soon as the job is to stop."""
+        self.give()
+        try:
+            await asyncio.wait_for(self._stop.wait(), seconds)
+        except TimeoutError:
+            await self.take()
+            return False
+        return True
