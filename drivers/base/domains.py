@@ -18,8 +18,10 @@ class Power(StrEnum):
     OFF = "off"
     SAVED = "saved"
     """Off, with CPU and memory kept on disk (libvirt: managed save)."""
+    HELD = "held"
+    """Paused by a fault (I/O error, full pool, watchdog), and can go on once that is mended. ``reason`` says which."""
     CRASHED = "crashed"
-    """Stopped by a fault: guest panic, QEMU killed, start or I/O failure. ``reason`` says which."""
+    """Stopped by a fault: guest panic, QEMU killed, failed start. ``reason`` says which."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from lxml import etree
 from drivers.base import DriverNotFound
 from drivers.libvirt.connection import Connection, Lane
 from drivers.libvirt.domain_xml import child
+from drivers.libvirt.storage import Storage, lookup
 
 POOL = "cimi-console"
 SYSTEM_DIRECTORY = "/var/lib/libvirt/cimi-console"
@@ -21,8 +22,9 @@ PIECE = 262_144
 
 
 class Console:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, storage: Storage) -> None:
         self._connection = connection
+        self._storage = storage
         self._ready = False
 
     @property
@@ -42,29 +44,35 @@ class Console:
 
     async def text(self, uuid: str, limit: int) -> bytes:
         try:
-            return await self._connection.call(lambda handle: _tail(handle, f"{uuid}.log", limit), lane=Lane.STREAM)
+            return await self._storage.in_pool(
+                POOL, lambda pool: _tail(pool.connect(), pool, f"{uuid}.log", limit), Lane.STREAM
+            )
         except DriverNotFound:
             return b""
 
     async def delete(self, uuid: str) -> None:
         """Remove the log with its rotated parts."""
         try:
-            await self._connection.call(lambda handle: _delete(handle, f"{uuid}.log"), lane=Lane.STORAGE)
+            await self._storage.in_pool(POOL, lambda pool: _delete(pool, f"{uuid}.log"))
         except DriverNotFound:
             return
 
 
 def _ensure_pool(handle: libvirt.virConnect, directory: str) -> None:
+    """Another gateway on this host may do the same at the same time: what it was quicker with is there."""
+    if POOL in handle.listStoragePools():
+        return
     try:
-        pool = handle.storagePoolLookupByName(POOL)
-    except libvirt.libvirtError as error:
-        if error.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_POOL:
-            raise
         pool = handle.storagePoolDefineXML(_pool_xml(directory), 0)
         pool.build(0)
         pool.setAutostart(1)
-    if not pool.isActive():
+    except libvirt.libvirtError:
+        pool = handle.storagePoolLookupByName(POOL)
+    try:
         pool.create(0)
+    except libvirt.libvirtError:
+        if not pool.isActive():
+            raise
 
 
 def _pool_xml(directory: str) -> str:
@@ -76,14 +84,8 @@ def _pool_xml(directory: str) -> str:
     return etree.tostring(pool, encoding="unicode")
 
 
-def _volume(handle: libvirt.virConnect, name: str) -> libvirt.virStorageVol:
-    pool = handle.storagePoolLookupByName(POOL)
-    pool.refresh(0)
-    return pool.storageVolLookupByName(name)
-
-
-def _tail(handle: libvirt.virConnect, name: str, limit: int) -> bytes:
-    volume = _volume(handle, name)
+def _tail(handle: libvirt.virConnect, pool: libvirt.virStoragePool, name: str, limit: int) -> bytes:
+    volume = lookup(pool, name)
     size = volume.info()[1]
     if not size:
         return b""
@@ -97,8 +99,7 @@ def _tail(handle: libvirt.virConnect, name: str, limit: int) -> bytes:
     return bytes(text)
 
 
-def _delete(handle: libvirt.virConnect, name: str) -> None:
-    pool = handle.storagePoolLookupByName(POOL)
+def _delete(pool: libvirt.virStoragePool, name: str) -> None:
     pool.refresh(0)
     for volume in pool.listAllVolumes():
         if volume.name() == name or volume.name().startswith(f"{name}."):

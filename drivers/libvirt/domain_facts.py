@@ -38,7 +38,9 @@ def power(domain: libvirt.virDomain) -> tuple[Power, str]:
         return Power.RUNNING, ""
     if state == libvirt.VIR_DOMAIN_PAUSED:
         if reason in _PAUSED:
-            return Power.CRASHED, f"held by {_PAUSED[reason]}"
+            return Power.HELD, _PAUSED[reason]
+        if reason == libvirt.VIR_DOMAIN_PAUSED_SHUTTING_DOWN:
+            return Power.SHUTTING_DOWN, ""
         return (Power.RUNNING if reason in _KEEPS_RUNNING else Power.PAUSED), ""
     if state == libvirt.VIR_DOMAIN_PMSUSPENDED:
         return Power.PAUSED, "asleep"

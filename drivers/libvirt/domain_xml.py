@@ -14,7 +14,7 @@ METADATA = "http://cimi-gateway.org/ns/libvirt/1"
 SPARE_PORTS = 6
 """PCIe root ports kept free for hot-plug; they cannot be added to a running guest."""
 MOST_CPUS = 16
-MACHINES = {"x86_64": "q35", "aarch64": "virt"}
+X86 = frozenset({"x86_64", "i686"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def domain_xml(spec: DomainSpec, placement: Placement) -> str:
     _firmware(domain, spec)
     features = child(domain, "features")
     child(features, "acpi")
-    if spec.arch == "x86_64":
+    if spec.arch in X86:
         child(features, "apic")
     if placement.domain_type == "kvm":
         child(domain, "cpu", mode="host-model")
@@ -80,9 +80,11 @@ def ownership(machine: str, owner: str) -> etree._Element:
 
 def _firmware(domain: etree._Element, spec: DomainSpec) -> None:
     os = child(domain, "os")
+    child(os, "type", "hvm", arch=spec.arch, machine="q35" if spec.arch in X86 else "virt")
     if spec.uefi:
         os.set("firmware", "efi")
-    child(os, "type", "hvm", arch=spec.arch, machine=MACHINES.get(spec.arch, "virt"))
+        # Images are the users' own, and few of them are signed.
+        child(child(os, "firmware"), "feature", enabled="no", name="secure-boot")
 
 
 def _devices(domain: etree._Element, spec: DomainSpec, placement: Placement) -> None:
@@ -103,6 +105,9 @@ def _devices(domain: etree._Element, spec: DomainSpec, placement: Placement) -> 
     rng = child(devices, "rng", model="virtio")
     child(rng, "backend", "/dev/urandom", model="random")
     child(devices, "memballoon", model="virtio")
+    if spec.arch in X86:
+        # By this a guest's kernel tells that it panics; on_crash then ends the guest.
+        child(devices, "panic", model="isa")
 
 
 def _disk(devices: etree._Element, disk: DiskSpec, placement: Placement) -> None:

@@ -36,7 +36,7 @@ class LibvirtDriver(LibvirtDomains, LibvirtStorage, LibvirtNetworks):
         self._domains = Domains(self._connection)
         self._storage = Storage(self._connection)
         self._networks = Networks(self._connection)
-        self._console = Console(self._connection)
+        self._console = Console(self._connection, self._storage)
         self._listeners: list[Listener] = []
         self._host: HostFacts | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

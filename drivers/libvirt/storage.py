@@ -46,7 +46,7 @@ class Storage:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def _in_pool(self, pool: str, work: Callable[[libvirt.virStoragePool], T], lane: Lane = Lane.STORAGE) -> T:
+    async def in_pool(self, pool: str, work: Callable[[libvirt.virStoragePool], T], lane: Lane = Lane.STORAGE) -> T:
         """Work in a pool; when another client refreshes it, wait and try again, a bounded number of times."""
         for attempt in range(TRIES):
             try:
@@ -63,13 +63,13 @@ class Storage:
         return await self._connection.call(lambda handle: tuple(_pool(pool) for pool in handle.listAllStoragePools()))
 
     async def pool(self, name: str) -> PoolFacts:
-        return await self._in_pool(name, _pool, Lane.CONTROL)
+        return await self.in_pool(name, _pool, Lane.CONTROL)
 
     async def volume(self, pool: str, name: str) -> VolumeFacts:
-        return await self._in_pool(pool, lambda found: _volume(pool, _lookup(found, name)))
+        return await self.in_pool(pool, lambda found: _volume(pool, lookup(found, name)))
 
     async def volumes(self, pool: str) -> tuple[VolumeFacts, ...]:
-        return await self._in_pool(
+        return await self.in_pool(
             pool, lambda found: tuple(_volume(pool, volume) for volume in found.listAllVolumes())
         )
 
@@ -78,7 +78,7 @@ class Storage:
         found: dict[tuple[str, str], str] = {}
         for pool in {pool for pool, _ in volumes}:
             names = [name for owner, name in volumes if owner == pool]
-            known = await self._in_pool(pool, lambda held, names=names: [_lookup(held, name).path() for name in names])  # type: ignore[misc]
+            known = await self.in_pool(pool, lambda held, names=names: [lookup(held, name).path() for name in names])  # type: ignore[misc]
             found.update({(pool, name): path for name, path in zip(names, known, strict=True)})
         return found
 
@@ -94,7 +94,7 @@ class Storage:
     async def _create(self, pool: str, xml: str, name: str) -> VolumeFacts:
         """Make it, or take the one of this name that an interrupted run made."""
         try:
-            return await self._in_pool(pool, lambda found: _volume(pool, found.createXML(xml, 0)))
+            return await self.in_pool(pool, lambda found: _volume(pool, found.createXML(xml, 0)))
         except DriverConflict:
             return await self.volume(pool, name)
 
@@ -106,11 +106,11 @@ class Storage:
         xml = volume_xml(checked_name(name), format, max(capacity, below.capacity))
 
         def work(found: libvirt.virStoragePool) -> None:
-            volume = found.createXMLFrom(xml, _lookup(found, base), 0)
+            volume = found.createXMLFrom(xml, lookup(found, base), 0)
             if capacity > volume.info()[1]:
                 volume.resize(capacity)
 
-        cloning = asyncio.ensure_future(self._in_pool(pool, work))
+        cloning = asyncio.ensure_future(self.in_pool(pool, work))
         try:
             while not (await asyncio.wait({cloning}, timeout=0.5))[0]:
                 await self._report(pool, name, below.allocation, progress)
@@ -123,7 +123,7 @@ class Storage:
 
     async def _report(self, pool: str, name: str, total: int, progress: Progress) -> None:
         try:
-            made = await self._in_pool(pool, lambda found: _volume(pool, _lookup(found, name)), Lane.CONTROL)
+            made = await self.in_pool(pool, lambda found: _volume(pool, lookup(found, name)), Lane.CONTROL)
         except (DriverNotFound, DriverConflict, DriverBusy):
             return
         progress(min(made.allocation, total), max(total, 1))
@@ -132,7 +132,7 @@ class Storage:
         self, pool: str, name: str, format: str, size: int, data: AsyncIterator[bytes], progress: Progress
     ) -> VolumeFacts:
         """Bytes through a stream of a connection apart; the pieces wait for libvirt, so memory stays flat."""
-        await self._in_pool(pool, lambda found: _delete_known(found, name))
+        await self.in_pool(pool, lambda found: _delete_known(found, name))
         await self._create(pool, volume_xml(checked_name(name), "raw", size), name)
         try:
             stream = await self._connection.call(
@@ -164,14 +164,14 @@ class Storage:
             raise
 
     async def _refresh(self, pool: str) -> None:
-        await self._in_pool(pool, lambda found: found.refresh(0))
+        await self.in_pool(pool, lambda found: found.refresh(0))
 
     async def delete(self, pool: str, name: str) -> None:
         def work(found: libvirt.virStoragePool) -> None:
-            _lookup(found, name).delete(0)
+            lookup(found, name).delete(0)
 
         try:
-            await self._in_pool(pool, work)
+            await self.in_pool(pool, work)
         except DriverNotFound:
             return
 
@@ -179,7 +179,7 @@ class Storage:
         return pool.kind in FILE_POOLS
 
 
-def _lookup(pool: libvirt.virStoragePool, name: str) -> libvirt.virStorageVol:
+def lookup(pool: libvirt.virStoragePool, name: str) -> libvirt.virStorageVol:
     """By name; a volume made behind libvirt's back shows after a refresh."""
     try:
         return pool.storageVolLookupByName(name)

@@ -15,6 +15,7 @@ from gateway.orchestration.machines.states import state_of
 from gateway.orchestration.networks.address_watch import AddressWatch
 from gateway.orchestration.networks.host_network import show_network
 from gateway.orchestration.resources import Room
+from gateway.store.model import Document, Resource
 
 COMPARE_EVERY = 15.0
 log = structlog.get_logger("sync")
@@ -53,7 +54,7 @@ class Sync:
         elif event.kind is EventKind.DOMAIN_CHANGED and event.facts is not None:
             self._spawn(self._guarded(self._apply(event.facts)))
         elif event.uuid is not None:
-            self._spawn(self._guarded(self._missing(driver, event.uuid)))
+            self._spawn(self._guarded(self._look(driver, event.uuid)))
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:
@@ -74,10 +75,13 @@ class Sync:
             if machine.internal.get("host") != driver.name or machine.internal.get("job") is not None:
                 continue
             found = facts.get(uuid_of(machine))
-            if found is not None:
-                await self._apply(found)
-            elif machine.state != "ERROR":
-                await self._missing(driver, uuid_of(machine))
+            if found is None and machine.state == "ERROR":
+                continue
+            if found is None or _differs(machine, found):
+                # The bulk read may be older than a job that ended since: only a fresh look decides.
+                await self._look(driver, uuid_of(machine))
+            else:
+                self._addresses.look_at(machine)
         await self._show_network(driver)
 
     async def _show_network(self, driver: Driver) -> None:
@@ -89,25 +93,22 @@ class Sync:
 
     async def _apply(self, facts: DomainFacts) -> None:
         path = f"machines/{facts.uuid}"
-        if await self.room.store.get(path) is None:
-            return
-        state, sizes = state_of(facts), {"cpu": facts.cpus, "memory": facts.memory_kib}
         known = await self.room.store.get(path)
         if known is None or known.internal.get("job") is not None:
             return
-        if known.state == state and all(known.document.get(name) == size for name, size in sizes.items()):
+        if not _differs(known, facts):
             self._addresses.look_at(known)
             return
         async with self.room.store.transaction() as transaction:
             machine = await transaction.get(path)
             if machine is None or machine.internal.get("job") is not None:
                 return
-            machine = await transaction.update(machine.with_document(state=state, **sizes))
-        log.info("state changed outside", machine=path, before=known.state, state=state, reason=facts.reason)
+            machine = await transaction.update(machine.with_document(**_shown(facts)))
+        log.info("state changed outside", machine=path, before=known.state, state=machine.state, reason=facts.reason)
         self._addresses.look_at(machine)
 
-    async def _missing(self, driver: Driver, uuid: str) -> None:
-        """The domain is gone: ERROR, so that a user sees it and may delete the Machine."""
+    async def _look(self, driver: Driver, uuid: str) -> None:
+        """Ask libvirt. A domain that is gone means ERROR, so that a user sees it and may delete the Machine."""
         try:
             await self._apply(await driver.domain(uuid))
             return
@@ -120,3 +121,12 @@ class Sync:
                 return
             await transaction.update(machine.with_document(state="ERROR"))
         log.warning("domain is gone", machine=path)
+
+
+def _shown(facts: DomainFacts) -> Document:
+    """What a Machine shows of its domain."""
+    return {"state": state_of(facts), "cpu": facts.cpus, "memory": facts.memory_kib}
+
+
+def _differs(machine: Resource, facts: DomainFacts) -> bool:
+    return any(machine.document.get(name) != value for name, value in _shown(facts).items())

@@ -181,7 +181,7 @@ class SettleImage(DriverStep):
             current = await transaction.get(image.path)
             if current is None:
                 return
-            if action == ("delete" if succeeded else "add"):
+            if action == ("delete" if succeeded else "add") and not arguments.get("left"):
                 await transaction.delete(image.path)
                 return
             state = "AVAILABLE" if succeeded else "ERROR"

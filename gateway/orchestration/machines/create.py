@@ -17,7 +17,9 @@ from gateway.orchestration.service import Caller
 from gateway.store.model import Document, Resource
 
 OWN = ("name", "description", "properties")
-ARCHES = {"x8664": "x86_64", "x86": "i686", "arm": "aarch64", "power": "ppc64le", "zarchitecture": "s390x"}
+ARCHES = {"x86_64": "x86_64", "x86": "i686", "ARM": "aarch64", "POWER": "ppc64le", "z/Architecture": "s390x"}
+"""The standard's spellings and libvirt's (DSP0263 5.14.4)."""
+SPELLED = {arch: spelling for spelling, arch in ARCHES.items()}
 LATER = ("volumes", "volumeTemplates")
 
 
@@ -40,7 +42,8 @@ class MachineCreate:
             host = await driver.host()
         check_size(config, host)
         arch = _arch(config.get("cpuArch"), host)
-        if image.internal.get("uefi") and not host.uefi:
+        uefi = _boots_by_uefi(image)
+        if uefi and not host.uefi:
             raise Invalid("it boots by UEFI, and this host has no firmware for that", "machineTemplate.machineImage")
         await self._seed(template)
         machine = new_resource("Machine", self.caller.user, {})
@@ -55,7 +58,7 @@ class MachineCreate:
         interfaces = await chosen_interfaces(self.room, self.caller, template, name)
         machine = replace(
             machine,
-            document=self._document(config, host),
+            document=self._document(config, host, arch),
             internal={
                 "host": name,
                 "pool": pool,
@@ -66,17 +69,17 @@ class MachineCreate:
                 "disks": disks,
                 "interfaces": interfaces,
                 "arch": arch,
-                "uefi": bool(image.internal.get("uefi")),
+                "uefi": uefi,
                 "initial_state": template.get("initialState", "STARTED"),
                 "seed": self.seed,
             },
         )
         return machine, (*disk_resources(machine), *interface_resources(machine))
 
-    def _document(self, config: Document, host: HostFacts) -> Document:
+    def _document(self, config: Document, host: HostFacts, arch: str) -> Document:
         own: Document = {name: self.document[name] for name in OWN if name in self.document}
         sizes = {"state": "CREATING", "cpu": config["cpu"], "memory": config["memory"]}
-        return {**own, **sizes, "cpuArch": config.get("cpuArch") or "x86_64", "cpuSpeed": host.cpu_mhz or None}
+        return {**own, **sizes, "cpuArch": SPELLED.get(arch, arch), "cpuSpeed": host.cpu_mhz or None}
 
     # What the template says
 
@@ -173,11 +176,24 @@ def check_size(config: Document, host: HostFacts) -> None:
         raise Invalid(f"the host has {host.memory_kib} KiB of memory, not {config['memory']}", "memory")
 
 
+def _boots_by_uefi(image: Resource) -> bool:
+    """As its property ``firmware`` says (bios or uefi); without one, as its bytes looked when it was imported."""
+    said = image.document.get("properties", {}).get("firmware")
+    if said not in (None, "bios", "uefi"):
+        where = "machineTemplate.machineImage"
+        raise Invalid(f"the image's property firmware is {said[:40]!r}; bios and uefi are known", where)
+    return said == "uefi" or (said is None and bool(image.internal.get("uefi")))
+
+
 def _arch(wanted: str | None, host: HostFacts) -> str:
     if wanted is None:
         return "x86_64" if "x86_64" in host.arches else host.arches[0]
-    plain = wanted.lower().replace(" ", "").replace("_", "").replace("/", "")
-    arch = ARCHES.get(plain, wanted)
+    arch = {_plain(spelling): known for spelling, known in ARCHES.items()}.get(_plain(wanted), wanted)
     if arch not in host.arches:
         raise Invalid(f"this host runs {', '.join(host.arches)}, not {wanted[:40]}", "cpuArch")
     return arch
+
+
+def _plain(spelling: str) -> str:
+    """Copies of the standard write the names with blanks, and in other cases."""
+    return spelling.lower().replace(" ", "").replace("_", "").replace("/", "")

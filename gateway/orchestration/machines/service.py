@@ -98,13 +98,13 @@ class MachineService(ResourceService):
             raise Unavailable(f"the hypervisor {driver.name} is {driver.connection.value}; try again later")
 
     async def _interrupt(self, caller: Caller, machine: Resource, action: str, force: bool) -> Resource:
-        """Only force, or delete, may break into the job that holds the Machine."""
-        if action == "stop" and not force:
-            raise Conflict(f"the Machine is {machine.state}; stop it with force to break off what it does")
+        """End the job that holds the Machine. A soft stop never throws away what has just been suspended."""
         await interrupt(self.room.runner, machine, f"{action} was asked by {caller.user}")
         found = await self.store.get(machine.path)
         if found is None:
             raise NotFound(f"{machine.path} is gone")
+        if action == "stop" and not force and found.state == "SUSPENDED":
+            raise Conflict("the Machine is SUSPENDED by now; stop it again to drop what was saved")
         return found
 
     def _steps(self, machine: Resource, action: str, force: bool) -> tuple[str, ...]:
@@ -185,6 +185,8 @@ class MachineService(ResourceService):
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
         machine = await self.to_change(caller, path, "delete", version)
         self._must_be_legal(machine, "delete")
+        if machine.state == TRANSIENT["delete"]:
+            return Outcome(machine, machine.internal["job"], finished=False)
         self._must_be_up(machine)
         plan = self.plan(
             caller,

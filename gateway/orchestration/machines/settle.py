@@ -13,7 +13,10 @@ from gateway.store.model import Resource
 
 
 class SettleMachine(DriverStep):
-    """A failed create and a done delete remove the record; everything else ends in the true state."""
+    """A failed create and a done delete remove the record; everything else ends in the true state.
+
+    A create that could not be undone leaves the record, so that what is left can be seen, and deleted.
+    """
 
     name = "settle machine"
 
@@ -21,7 +24,7 @@ class SettleMachine(DriverStep):
         self, context: StepContext, machine: Resource, driver: Driver, arguments: dict[str, Any]
     ) -> None:
         succeeded = arguments["succeeded"]
-        gone = arguments["action"] == ("delete" if succeeded else "add")
+        gone = arguments["action"] == ("delete" if succeeded else "add") and not arguments.get("left")
         state = "ERROR" if gone else await self._state(machine, driver)
         async with self.room.store.transaction() as transaction:
             current = await transaction.get(machine.path)

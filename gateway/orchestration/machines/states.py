@@ -39,7 +39,7 @@ MACHINE_TRANSITIONS: dict[str, Legal] = {
     "PAUSED": _legal("start stop restart suspend edit delete"),
     "SUSPENDING": _legal("", "stop delete"),
     "SUSPENDED": _legal("start stop restart edit delete"),
-    "DELETING": _legal(""),
+    "DELETING": _legal("delete"),
     "ERROR": _legal("start stop restart edit delete"),
 }
 ALWAYS = ("console",)
@@ -55,6 +55,7 @@ STATES = {
     Power.SHUTTING_DOWN: "STOPPING",
     Power.OFF: "STOPPED",
     Power.SAVED: "SUSPENDED",
+    Power.HELD: "ERROR",
     Power.CRASHED: "ERROR",
 }
 

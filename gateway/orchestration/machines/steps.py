@@ -10,6 +10,7 @@ from drivers.base import DiskSpec, DomainSpec, Driver, DriverNotFound, Interface
 from gateway.errors import Conflict
 from gateway.jobs.plan import StepContext, Superseded
 from gateway.orchestration.machines.plans import disk_volume, seed_volume, uuid_of
+from gateway.orchestration.machines.states import TRANSIENT
 from gateway.orchestration.steps import DriverStep
 from gateway.store.model import Resource
 
@@ -82,11 +83,20 @@ class StartDomain(DriverStep):
 
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         uuid = uuid_of(machine)
+        if machine.state == TRANSIENT["stop"]:
+            await self._show(machine, TRANSIENT["start"])
         facts = await driver.domain(uuid)
         if facts.power in STOPPED:
             await driver.start_domain(uuid, discard_saved=arguments.get("fresh", False))
         else:
             await driver.resume_domain(uuid)
+
+    async def _show(self, machine: Resource, state: str) -> None:
+        """The second half of a restart (DSP0263 5.14.1)."""
+        async with self.room.store.transaction() as transaction:
+            current = await transaction.get(machine.path)
+            if current is not None:
+                await transaction.update(current.with_document(state=state))
 
 
 class ShutDown(DriverStep):
@@ -103,7 +113,7 @@ class ShutDown(DriverStep):
                 await driver.discard_saved(uuid)
             if facts.power in STOPPED:
                 return
-            if facts.power is Power.PAUSED:
+            if facts.power in (Power.PAUSED, Power.HELD):
                 await driver.resume_domain(uuid)
             if time.monotonic() >= until:
                 raise Conflict(f"the guest did not power off within {seconds:g} s; stop it with force to cut the power")
@@ -170,6 +180,10 @@ class Resize(DriverStep):
             if current is not None:
                 sizes = {name: arguments[name] for name in ("cpu", "memory")}
                 await transaction.update(current.with_document(**sizes))
+
+    async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
+        """Of cpus and memory one may have been set before the other failed; the document still has the old ones."""
+        await driver.resize_domain(uuid_of(machine), machine.document["cpu"], machine.document["memory"])
 
 
 class Describe(DriverStep):
