@@ -30,7 +30,6 @@ out = Console(highlight=False)
 
 def prepare(home: Path) -> Path:
     """Configuration, user and pool of the private gateway; the configuration's path."""
-    libvirt.registerErrorHandler(lambda _context, _error: None, None)
     (home / "images").mkdir()
     build(home / "images" / "guest.qcow2")
     DIRECTORY.mkdir(mode=0o711, exist_ok=True)
@@ -49,21 +48,33 @@ def prepare(home: Path) -> Path:
     return config
 
 
+def ours(host: libvirt.virConnect) -> list[libvirt.virDomain]:
+    """The domains with disks in the demo's directory; another's may vanish while we look."""
+    found = []
+    for domain in host.listAllDomains():
+        try:
+            if str(DIRECTORY) in domain.XMLDesc(0):
+                found.append(domain)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+                raise
+    return found
+
+
 def left_over() -> list[str]:
     """What the demo should have removed, as libvirt and the disk show it."""
     host = libvirt.open("qemu:///system")
-    domains = [domain.name() for domain in host.listAllDomains() if str(DIRECTORY) in domain.XMLDesc(0)]
+    domains = [domain.name() for domain in ours(host)]
     host.close()
     return domains + [path.name for path in DIRECTORY.iterdir()]
 
 
 def clear() -> None:
     host = libvirt.open("qemu:///system")
-    for domain in host.listAllDomains():
-        if str(DIRECTORY) in domain.XMLDesc(0):
-            if domain.isActive():
-                domain.destroy()
-            domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE)
+    for domain in ours(host):
+        if domain.isActive():
+            domain.destroy()
+        domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM)
     try:
         pool = host.storagePoolLookupByName(POOL)
     except libvirt.libvirtError:
@@ -182,6 +193,8 @@ async def show(config: Path) -> None:
 
 
 def main() -> None:
+    # libvirt's own lines would stand between ours; the exceptions carry what they say.
+    libvirt.registerErrorHandler(lambda _context, _error: None, None)
     clear()
     with tempfile.TemporaryDirectory() as home:
         try:

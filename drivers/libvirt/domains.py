@@ -14,6 +14,7 @@ from drivers.base import Applied, DomainFacts, DomainSpec, DriverConflict, Drive
 from drivers.libvirt import domain_facts, leases
 from drivers.libvirt.connection import Connection, Lane
 from drivers.libvirt.domain_xml import METADATA, Placement, domain_xml, one_line, ownership
+from drivers.libvirt.errors import read_each
 
 T = TypeVar("T")
 log = structlog.get_logger("libvirt")
@@ -185,14 +186,7 @@ async def _give_back(lease: leases.Lease) -> None:
 
 
 def _read_all(handle: libvirt.virConnect) -> tuple[DomainFacts, ...]:
-    found = []
-    for domain in handle.listAllDomains():
-        try:
-            found.append(domain_facts.read(domain))
-        except libvirt.libvirtError as error:
-            if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
-                raise
-    return tuple(found)
+    return read_each(handle.listAllDomains(), domain_facts.read, libvirt.VIR_ERR_NO_DOMAIN)
 
 
 def _resize_cpus(domain: libvirt.virDomain, cpus: int, active: bool) -> list[str]:

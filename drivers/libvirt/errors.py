@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
 import libvirt
 
 from drivers.base import (
@@ -16,6 +19,8 @@ from drivers.base import (
     DriverUnsupported,
 )
 
+T = TypeVar("T")
+R = TypeVar("R")
 TYPES: dict[int, type[DriverError]] = {
     libvirt.VIR_ERR_NO_DOMAIN: DriverNotFound,
     libvirt.VIR_ERR_NO_NETWORK: DriverNotFound,
@@ -37,6 +42,18 @@ TYPES: dict[int, type[DriverError]] = {
 }
 CONNECTION_DOMAINS = frozenset({libvirt.VIR_FROM_RPC, libvirt.VIR_FROM_REMOTE})
 CONNECTION_CODES = frozenset({libvirt.VIR_ERR_INTERNAL_ERROR, libvirt.VIR_ERR_SYSTEM_ERROR, libvirt.VIR_ERR_RPC})
+
+
+def read_each(listed: Iterable[T], read: Callable[[T], R], gone: int) -> tuple[R, ...]:
+    """What is read of each; one that vanished since it was listed (error code ``gone``) is left out, and only that."""
+    found = []
+    for entry in listed:
+        try:
+            found.append(read(entry))
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != gone:
+                raise
+    return tuple(found)
 
 
 def is_connection_lost(error: libvirt.libvirtError) -> bool:

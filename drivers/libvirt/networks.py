@@ -7,6 +7,7 @@ from lxml import etree
 
 from drivers.base import NetworkFacts
 from drivers.libvirt.connection import Connection
+from drivers.libvirt.errors import read_each
 
 
 class Networks:
@@ -14,7 +15,9 @@ class Networks:
         self._connection = connection
 
     async def every(self) -> tuple[NetworkFacts, ...]:
-        return await self._connection.call(lambda handle: tuple(_read(found) for found in handle.listAllNetworks()))
+        return await self._connection.call(
+            lambda handle: read_each(handle.listAllNetworks(), _read, libvirt.VIR_ERR_NO_NETWORK)
+        )
 
     async def read(self, name: str) -> NetworkFacts:
         return await self._connection.call(lambda handle: _read(handle.networkLookupByName(name)))

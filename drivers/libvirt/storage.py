@@ -13,6 +13,7 @@ from lxml import etree
 from drivers.base import DriverBusy, DriverConflict, DriverInvalid, DriverNotFound, PoolFacts, Progress, VolumeFacts
 from drivers.libvirt.connection import Connection, Lane
 from drivers.libvirt.domain_xml import child
+from drivers.libvirt.errors import read_each
 
 T = TypeVar("T")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -60,7 +61,9 @@ class Storage:
         raise AssertionError("unreachable")
 
     async def pools(self) -> tuple[PoolFacts, ...]:
-        return await self._connection.call(lambda handle: tuple(_pool(pool) for pool in handle.listAllStoragePools()))
+        return await self._connection.call(
+            lambda handle: read_each(handle.listAllStoragePools(), _pool, libvirt.VIR_ERR_NO_STORAGE_POOL)
+        )
 
     async def pool(self, name: str) -> PoolFacts:
         return await self.in_pool(name, _pool, Lane.CONTROL)
@@ -70,7 +73,10 @@ class Storage:
 
     async def volumes(self, pool: str) -> tuple[VolumeFacts, ...]:
         return await self.in_pool(
-            pool, lambda found: tuple(_volume(pool, volume) for volume in found.listAllVolumes())
+            pool,
+            lambda found: read_each(
+                found.listAllVolumes(), lambda volume: _volume(pool, volume), libvirt.VIR_ERR_NO_STORAGE_VOL
+            ),
         )
 
     async def paths(self, volumes: list[tuple[str, str]]) -> dict[tuple[str, str], str]:
