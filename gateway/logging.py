@@ -47,9 +47,9 @@ def _field(name: str, value: bytes) -> bytes:
 class JournalLogger:
     """A structlog logger that sends each event to the journal."""
 
-    def __init__(self, path: str = JOURNAL) -> None:
+    def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._path = path
+        self._path = JOURNAL
 
     def msg(self, datagram: bytes) -> None:
         try:

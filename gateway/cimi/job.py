@@ -31,6 +31,6 @@ TYPES = (
         editable=True,
         deletable=True,
         actions=(Action("stop", "stop the job and undo what it did"),),
-        capabilities=(Capability("JobRetention", "Minutes which a finished Job is kept at least", None),),
+        capabilities=(Capability("JobRetention", "Minutes which a finished Job is kept", None),),
     ),
 )

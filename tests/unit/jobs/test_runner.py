@@ -33,10 +33,15 @@ class Recorded:
             while not await context.wait_stop(0.01):
                 pass
             context.check()
+        for share in arguments.get("moves", ()):
+            await asyncio.sleep(0.3)
+            context.progress(share, 100)
         context.progress(1, 1)
 
     async def undo(self, context: StepContext, arguments: dict[str, Any]) -> None:
         self.done.append(f"undo {self.name}")
+        if arguments.get("sticks"):
+            raise Conflict("it cannot be taken back")
 
 
 def failure(error: BaseException) -> Failure:
@@ -55,11 +60,11 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await opened.close()
 
 
-def runner_of(store: Store, done: list[str]) -> JobRunner:
+def runner_of(store: Store, done: list[str], **rest: Any) -> JobRunner:
     registry = StepRegistry()
     for name in ("a", "b", "c", "settle"):
         registry.register(Recorded(name, done))
-    return JobRunner(store, registry, failure)
+    return JobRunner(store, registry, failure, **rest)
 
 
 @pytest.fixture
@@ -179,3 +184,64 @@ async def test_every_step_leaves_lines_in_the_jobs_log(store: Store, runner: Job
     lines = [(level, step, message) for _, _, level, step, message in await runner.lines(path)]
     assert ("info", "a", "begins") in lines
     assert ("error", "b", "it cannot be") in lines
+
+
+async def test_progress_moves_inside_a_long_step(store: Store, runner: JobRunner) -> None:
+    seen: list[int] = []
+    store.watch(lambda changes: seen.extend(job.document["progress"] for job in changes.values() if job))
+    path = await submitted(store, runner, plan(StepCall("a", {"moves": [25, 50, 75]}), StepCall("b")))
+    await runner.wait(path, 5)
+    assert seen == sorted(seen)
+    assert {12, 25, 50, 100} <= set(seen)
+
+
+async def test_a_job_that_only_waits_keeps_no_other_from_beginning(store: Store, done: list[str]) -> None:
+    runner = runner_of(store, done, workers=1)
+    waiting = await submitted(store, runner, plan(StepCall("a", {"waits": True})))
+    while "run a" not in done:
+        await asyncio.sleep(0.01)
+    other = await runner.wait(await submitted(store, runner, plan(StepCall("b"))), 5)
+    assert other.state == "SUCCESS"
+    await runner.stop(waiting, "enough")
+    assert (await runner.wait(waiting, 5)).state == "STOPPED"
+
+
+async def test_a_job_that_queues_for_a_place_can_be_stopped_at_once(store: Store, done: list[str]) -> None:
+    runner = runner_of(store, done, workers=1)
+    busy = await submitted(store, runner, plan(StepCall("a", {"moves": [1, 2, 3, 4, 5, 6, 7, 8]})))
+    while "run a" not in done:
+        await asyncio.sleep(0.01)
+    queued = await submitted(store, runner, plan(StepCall("b")))
+    await runner.stop(queued, "enough")
+    assert (await runner.wait(queued, 1)).state == "STOPPED"
+    assert "run b" not in done
+    assert (await runner.wait(busy, 5)).state == "SUCCESS"
+
+
+async def test_what_could_not_be_undone_is_said_and_settled_as_left(
+    store: Store, runner: JobRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.jobs.execution.UNDO_PAUSE", 0.001)
+    calls = (StepCall("a", {"sticks": True}), StepCall("b", {"fails": True}))
+    path = await submitted(store, runner, plan(*calls, affected=("machines/1",), drop_on_failure=("machines/1",)))
+    job = await runner.wait(path, 5)
+    assert job.state == "FAILED"
+    assert "not all of it could be undone" in job.document["statusMessage"]
+    assert {"href": "machines/1"} in job.document["affectedResources"]
+
+
+async def test_finished_jobs_go_by_their_number_too_the_oldest_first(store: Store, done: list[str]) -> None:
+    runner = runner_of(store, done, most_kept=2)
+    paths = [await submitted(store, runner, plan(StepCall("a"))) for _ in range(4)]
+    for path in paths:
+        await runner.wait(path, 5)
+    await runner.expire(datetime.now(UTC) - timedelta(days=1))
+    assert [path for path in paths if await store.get(path)] == paths[2:]
+
+
+async def test_a_job_that_took_long_is_kept_from_its_end_on(store: Store, runner: JobRunner) -> None:
+    path = await submitted(store, runner, plan(StepCall("a", {"moves": [50]})))
+    began = datetime.now(UTC)
+    await runner.wait(path, 5)
+    await runner.expire(began + timedelta(milliseconds=100))
+    assert await store.get(path) is not None
