@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from drivers.base import ConnectionState, Driver, DriverError, HypervisorSettings
+from drivers.base import ConnectionState, Driver, DriverError, HypervisorSettings, PoolFacts
 from gateway.config import Settings
 from gateway.users import UsersError, read
 
@@ -72,6 +72,24 @@ def image_directory(path: Path) -> Finding:
     return Finding("ok", "images", str(path))
 
 
+def guests_reach(subject: str, pool: PoolFacts) -> Finding:
+    """Guests run as libvirt's user, who must get through every directory on the way to the disks."""
+    path = Path(pool.path or "/")
+    closed = [step for step in (path, *path.parents) if _closed(step)]
+    if closed:
+        advice = f"chmod o+x {closed[-1]}, or move the pool below /var/lib/libvirt"
+        return Finding("warning", subject, f"guests cannot get through {closed[-1]} to pool {pool.name}", advice)
+    return Finding("ok", subject, f"guests reach pool {pool.name}")
+
+
+def _closed(directory: Path) -> bool:
+    try:
+        return not directory.stat().st_mode & 0o001
+    except OSError:
+        # Not for us to see; libvirt may well.
+        return False
+
+
 async def _hypervisor(settings: HypervisorSettings, driver: Driver) -> AsyncIterator[Finding]:
     subject = f"hypervisor {settings.name}"
     if driver.connection is not ConnectionState.UP:
@@ -91,6 +109,7 @@ async def _hypervisor(settings: HypervisorSettings, driver: Driver) -> AsyncIter
             yield Finding("warning", subject, f"pool {pool.name} has {pool.available} bytes free", "free some space")
         else:
             yield Finding("ok", subject, f"pool {pool.name} has {pool.available // 1024**3} GiB free")
+        yield guests_reach(subject, pool)
     try:
         network = await driver.network(settings.network)
     except DriverError as error:

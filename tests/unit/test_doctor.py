@@ -1,0 +1,81 @@
+"""The doctor finds what is wrong on a host, and says what to do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from drivers.base import PoolFacts
+from drivers.memory import MemoryDriver
+from gateway.config import load
+from gateway.doctor import Finding, examine, guests_reach, kvm
+from tests.unit.test_config import HYPERVISOR
+
+
+@pytest.fixture
+async def driver() -> MemoryDriver:
+    opened = MemoryDriver()
+    await opened.open()
+    return opened
+
+
+async def findings(tmp_path: Path, driver: MemoryDriver) -> list[Finding]:
+    path = tmp_path / "gateway.toml"
+    path.write_text('[auth]\nusers_file = "users"\n[store]\npath = "gateway.db"\n' + HYPERVISOR)
+    return [finding async for finding in examine(load(path), {"l": driver})]
+
+
+def said(found: list[Finding], words: str) -> Finding:
+    return next(finding for finding in found if words in finding.message)
+
+
+async def test_a_missing_admin_is_an_error_with_the_command_that_makes_one(
+    tmp_path: Path, driver: MemoryDriver
+) -> None:
+    finding = said(await findings(tmp_path, driver), "no admin")
+    assert (finding.level, finding.advice) == ("error", "cimi-gateway user add NAME --role admin")
+
+
+async def test_a_libvirt_that_does_not_answer_is_an_error(tmp_path: Path, driver: MemoryDriver) -> None:
+    driver.lose()
+    assert "libvirtd" in said(await findings(tmp_path, driver), "does not answer").advice
+
+
+async def test_a_pool_that_is_nearly_full_is_a_warning(tmp_path: Path, driver: MemoryDriver) -> None:
+    driver.pool_capacity = 1024**3
+    assert said(await findings(tmp_path, driver), "bytes free").level == "warning"
+
+
+async def test_an_inactive_network_or_pool_is_an_error_with_the_command_that_starts_it(
+    tmp_path: Path, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool, network = await driver.pool("default"), await driver.network("default")
+
+    async def stopped_pool(_name: str) -> PoolFacts:
+        return replace(pool, active=False)
+
+    async def stopped_network(_name: str) -> object:
+        return replace(network, active=False)
+
+    monkeypatch.setattr(driver, "pool", stopped_pool)
+    monkeypatch.setattr(driver, "network", stopped_network)
+    found = await findings(tmp_path, driver)
+    assert said(found, "pool default is inactive").advice == "virsh pool-start default"
+    assert said(found, "network default is inactive").advice == "virsh net-start default"
+
+
+def test_a_directory_that_guests_cannot_get_through_is_named(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    (closed / "pool").mkdir(parents=True)
+    closed.chmod(0o700)
+    finding = guests_reach("pool", PoolFacts("p", "dir", True, 1, 1, str(closed / "pool")))
+    assert finding.level == "warning"
+    assert finding.message.startswith("guests cannot get through /")
+
+
+def test_a_kvm_device_for_root_alone_is_an_error(tmp_path: Path) -> None:
+    device = tmp_path / "kvm"
+    device.touch(0o600)
+    assert "chgrp kvm" in kvm(device).advice
