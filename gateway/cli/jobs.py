@@ -16,6 +16,8 @@ from gateway.cimi.job import FINAL_JOB_STATES
 from gateway.cli.common import config_option, settings_of
 
 LOOK_EVERY = 0.3
+NEWEST = 50
+"""Lines that the log of all jobs begins with."""
 
 
 @click.group()
@@ -78,21 +80,42 @@ def show(job: str, config: Path) -> None:
 
 
 @jobs.command()
-@click.argument("job")
-@click.option("-f", "--follow", is_flag=True, help="Go on until the job ends.")
+@click.argument("job", required=False)
+@click.option("-f", "--follow", is_flag=True, help="Go on until the job ends; without a JOB, for ever.")
 @config_option
-def tail(job: str, follow: bool, config: Path) -> None:
-    """Print a job's log."""
+def tail(job: str | None, follow: bool, config: Path) -> None:
+    """Print a job's log; without a JOB, the newest lines of all jobs."""
     with _reader(config) as connection:
-        line = 0
-        while True:
-            document = _job(connection, job)
-            line = _print_log(connection, document["path"], line)
-            if not follow or document["state"] in FINAL_JOB_STATES:
-                break
-            time.sleep(LOOK_EVERY)
-        _print_log(connection, document["path"], line)
-        click.echo(f"{document['state']}  {document.get('progress', 0)}%  {document.get('statusMessage', '')}".rstrip())
+        if job is None:
+            _tail_all(connection, follow)
+        else:
+            _tail_one(connection, job, follow)
+
+
+def _tail_one(connection: sqlite3.Connection, job: str, follow: bool) -> None:
+    line = 0
+    while True:
+        document = _job(connection, job)
+        line = _print_log(connection, document["path"], line)
+        if not follow or document["state"] in FINAL_JOB_STATES:
+            break
+        time.sleep(LOOK_EVERY)
+    _print_log(connection, document["path"], line)
+    click.echo(f"{document['state']}  {document.get('progress', 0)}%  {document.get('statusMessage', '')}".rstrip())
+
+
+def _tail_all(connection: sqlite3.Connection, follow: bool) -> None:
+    (line,) = connection.execute("SELECT coalesce(max(line), 0) - ? FROM job_log", (NEWEST,)).fetchone()
+    while True:
+        rows = connection.execute(
+            "SELECT line, time, level, job, step, message FROM job_log WHERE line > ? ORDER BY line", (line,)
+        ).fetchall()
+        for number, moment, level, job, step, message in rows:
+            click.echo(f"{moment}  {level:7}  {job}  {step}: {message}")
+            line = number
+        if not follow:
+            return
+        time.sleep(LOOK_EVERY)
 
 
 def _print_log(connection: sqlite3.Connection, path: str, after: int) -> int:

@@ -177,6 +177,7 @@ def test_the_admin_follows_jobs_on_the_command_line(gateway: GatewayProcess, adm
     assert followed.splitlines()[-1].startswith("SUCCESS  100%")
     assert job.rpartition("/cimi/")[2] in gateway.command("jobs", "list")
     assert "state: SUCCESS" in gateway.command("jobs", "show", job)
+    assert f"{job.rpartition('/cimi/')[2]}  pause domain: begins" in gateway.command("jobs", "tail")
     admin.acted(guest, "start")
 
 
