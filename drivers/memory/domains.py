@@ -92,7 +92,7 @@ class MemoryDomains(MemoryHost):
         self._set(uuid, Power.PAUSED)
 
     async def resume_domain(self, uuid: str) -> None:
-        if self._domain("resume_domain", uuid).power is Power.PAUSED:
+        if self._domain("resume_domain", uuid).power in (Power.PAUSED, Power.HELD):
             self._set(uuid, Power.RUNNING)
 
     async def save_domain(self, uuid: str, progress: Progress) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from drivers.base import Driver, DriverUnavailable
+from drivers.base import Driver, DriverBusy, DriverUnavailable
 from gateway.errors import GatewayError
 from gateway.jobs.plan import StepContext, Superseded
 from gateway.orchestration.resources import Room
 from gateway.store.model import Resource
 
 PATIENCE = 60.0
-"""Seconds that a step waits for a hypervisor which is away before it fails."""
+"""Seconds that a step waits for a hypervisor which is away, or busy with another's call, before it fails."""
 PAUSE = 0.5
 
 
@@ -39,7 +39,7 @@ class DriverStep:
             try:
                 await work(context, resource, self.room.driver(resource), arguments)
                 return
-            except DriverUnavailable as error:
+            except (DriverUnavailable, DriverBusy) as error:
                 if time.monotonic() > until:
                     raise
                 await context.log(f"waits for the hypervisor: {error}", "warning")
