@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import libvirt
 
 POOLS = Path("/var/lib/libvirt/cimi-tests")
-DOMAIN_PREFIX = "cimi-"
+CONSOLES = Path("/var/lib/libvirt/cimi-console")
 
 
 def quiet() -> None:
@@ -37,6 +38,24 @@ def make_pool(name: str) -> Path:
     with connection() as host:
         host.storagePoolDefineXML(xml, 0).create(0)
     return directory
+
+
+@contextmanager
+def small_pool(name: str, mebibytes: int = 8) -> Iterator[Path]:
+    """A pool on a file system of its own that is soon full."""
+    directory = POOLS / name
+    directory.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", str(directory)], check=True)
+    make_pool(name)
+    try:
+        yield directory
+    finally:
+        remove_domains(name)
+        with connection() as host:
+            host.storagePoolLookupByName(name).destroy()
+            host.storagePoolLookupByName(name).undefine()
+        subprocess.run(["umount", str(directory)], check=True)
+        directory.rmdir()
 
 
 def drop_pool(name: str) -> None:
@@ -79,6 +98,8 @@ def remove_domains(pool: str) -> None:
             if domain.isActive():
                 domain.destroy()
             domain.undefineFlags(flags)
+            for log in CONSOLES.glob(f"{domain.UUIDString()}.log*"):
+                log.unlink(missing_ok=True)
 
 
 def files_in(pool: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import uuid
 from collections.abc import AsyncIterator, Iterator
 
@@ -31,17 +30,9 @@ def pool() -> Iterator[str]:
 def small_pool() -> Iterator[str]:
     """A pool on a file system of 8 MiB of its own."""
     name = f"cimi-small-{uuid.uuid4().hex[:8]}"
-    directory = hypervisor.POOLS / name
-    directory.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(directory)], check=True)
     hypervisor.quiet()
-    hypervisor.make_pool(name)
-    yield name
-    with hypervisor.connection() as host:
-        host.storagePoolLookupByName(name).destroy()
-        host.storagePoolLookupByName(name).undefine()
-    subprocess.run(["umount", str(directory)], check=True)
-    directory.rmdir()
+    with hypervisor.small_pool(name):
+        yield name
 
 
 @pytest.fixture

@@ -86,6 +86,20 @@ def test_a_job_that_runs_while_libvirtd_restarts_ends_well(gateway: GatewayProce
     assert client.get(machine)["state"] == "STOPPED"
 
 
+def test_a_create_that_runs_while_libvirtd_restarts_ends_well(gateway: GatewayProcess, machine: str) -> None:
+    client = gateway.client()
+    image = next(entry["id"] for entry in client.get("machineImages")["machineImages"])
+    disks = [{"capacity": 100000, "format": "raw"} for _ in range(6)]
+    config = {"cpu": 1, "memory": 131072, "disks": disks}
+    document = machine_create(image, machineConfig=config)
+    answer = client.request("POST", "machines", document, headers={"Prefer": "respond-async"})
+    stop_libvirtd()
+    start_libvirtd()
+    client.succeed(answer.job, 90)
+    assert client.get(answer.headers["location"])["state"] == "STARTED"
+    client.remove(answer.headers["location"])
+
+
 def test_a_frozen_libvirtd_never_holds_up_a_read(gateway: GatewayProcess, machine: str) -> None:
     client = gateway.client()
     pid = daemon()

@@ -5,6 +5,7 @@ Each time the job ends definite, and nothing half-made is left in libvirt, in th
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,13 +31,13 @@ def only_the_image(gateway: GatewayProcess) -> bool:
     return not left and not hypervisor.domains_using(gateway.pool)
 
 
-def killed_after(gateway: GatewayProcess, action: str, step: str) -> None:
-    """Restart the gateway so that it kills itself right after this step of this action."""
+def killed_after(gateway: GatewayProcess, action: str, step: str, phase: str = "run") -> None:
+    """Restart the gateway so that it kills itself right after this step of this action, or after its undo."""
     gateway.stop()
-    gateway.start(CIMI_GATEWAY_CRASH_AFTER=f"{action}:{step}:run")
+    gateway.start(CIMI_GATEWAY_CRASH_AFTER=f"{action}:{step}:{phase}")
 
 
-@pytest.mark.parametrize("step", CREATE_STEPS)
+@pytest.mark.parametrize("step", [*CREATE_STEPS, "settle machine"])
 def test_a_create_killed_after_a_step_ends_definite_and_leaves_nothing_half_made(
     gateway: GatewayProcess, image: str, step: str
 ) -> None:
@@ -58,7 +59,7 @@ def test_a_create_killed_after_a_step_ends_definite_and_leaves_nothing_half_made
     assert only_the_image(gateway)
 
 
-@pytest.mark.parametrize("step", DELETE_STEPS)
+@pytest.mark.parametrize("step", [*DELETE_STEPS, "settle machine"])
 def test_a_delete_killed_after_a_step_is_finished_after_the_restart(
     gateway: GatewayProcess, image: str, step: str
 ) -> None:
@@ -71,6 +72,75 @@ def test_a_delete_killed_after_a_step_is_finished_after_the_restart(
     gateway.client().succeed(answer.job)
     assert gateway.client().request("GET", machine).status == 404
     assert only_the_image(gateway)
+
+
+@pytest.fixture
+def dead_network() -> Iterator[str]:
+    """A network that does not run, so that a create fails in its last step."""
+    name = f"cimi-dead-{uuid.uuid4().hex[:6]}"
+    with hypervisor.connection() as host:
+        network = host.networkDefineXML(f"<network><name>{name}</name></network>")
+        yield name
+        network.undefine()
+
+
+@pytest.mark.parametrize("step", CREATE_STEPS[::-1])
+def test_a_failing_create_killed_after_an_undo_is_undone_to_the_end(
+    gateway: GatewayProcess, image: str, dead_network: str, step: str
+) -> None:
+    gateway.network = dead_network
+    gateway.configure()
+    killed_after(gateway, "add", step, "undo")
+    answer = gateway.client().request("POST", "machines", machine_create(image), headers={"Prefer": "respond-async"})
+    assert answer.status == 202, answer.body
+    gateway.wait_killed()
+    gateway.start()
+    job = gateway.client().finish(answer.job)
+    assert job["state"] == "FAILED"
+    assert dead_network in job["statusMessage"]
+    assert gateway.client().request("GET", answer.headers["location"]).status == 404
+    assert only_the_image(gateway)
+
+
+ACTIONS = [
+    ("stop", {"force": True}, "power off", "STOPPED"),
+    ("restart", {"force": True}, "power off", "STARTED"),
+    ("restart", {"force": True}, "start domain", "STARTED"),
+    ("pause", {}, "pause domain", "PAUSED"),
+    ("suspend", {}, "suspend domain", "SUSPENDED"),
+]
+
+
+@pytest.mark.timeout(600)
+def test_an_action_killed_after_a_step_is_finished_after_the_restart(gateway: GatewayProcess, image: str) -> None:
+    machine = gateway.client().added("machines", machine_create(image))["id"]
+    for verb, parameters, step, state in ACTIONS:
+        killed_after(gateway, verb, step)
+        job = gateway.client().act(machine, verb, **parameters).job
+        gateway.wait_killed()
+        gateway.start()
+        gateway.client().succeed(job)
+        assert gateway.client().get(machine)["state"] == state
+        if state != "STARTED":
+            killed_after(gateway, "start", "start domain")
+            job = gateway.client().act(machine, "start").job
+            gateway.wait_killed()
+            gateway.start()
+            gateway.client().succeed(job)
+            assert gateway.client().get(machine)["state"] == "STARTED"
+
+
+def test_an_import_killed_on_its_way_leaves_one_whole_image(gateway: GatewayProcess, image: str, images: Path) -> None:
+    killed_after(gateway, "add", "copy image")
+    document = {"imageLocation": f"file://{images / 'guest.qcow2'}"}
+    answer = gateway.client().request("POST", "machineImages", document, headers={"Prefer": "respond-async"})
+    gateway.wait_killed()
+    gateway.start()
+    gateway.client().succeed(answer.job)
+    assert gateway.client().get(answer.headers["location"])["state"] == "AVAILABLE"
+    assert len(hypervisor.files_in(gateway.pool)) == 2
+    gateway.client().remove(answer.headers["location"])
+    assert len(hypervisor.files_in(gateway.pool)) == 1
 
 
 def test_guests_go_on_running_when_the_gateway_is_killed_and_when_it_stops(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +40,8 @@ def test_suspend_resume_destroy_and_start_by_virsh_show_within_a_second(
             (domain.suspend, "PAUSED"),
             (domain.resume, "STARTED"),
             (domain.destroy, "STOPPED"),
+            (domain.create, "STARTED"),
+            (domain.managedSave, "SUSPENDED"),
             (domain.create, "STARTED"),
         ):
             change()
@@ -77,13 +80,26 @@ def test_an_undefined_domain_shows_as_an_error_and_can_still_be_deleted(
     assert hypervisor.files_in(pool) == before
 
 
+def test_a_running_domain_that_is_undefined_runs_on_and_can_be_deleted(
+    admin: CimiClient, image: str, pool: str
+) -> None:
+    before = hypervisor.files_in(pool)
+    made = admin.added("machines", machine_create(image))
+    with hypervisor.connection() as host:
+        hypervisor.domain_of(made["id"], host).undefine()
+    assert admin.get(made["id"])["state"] == "STARTED"
+    admin.remove(made["id"])
+    assert hypervisor.files_in(pool) == before
+
+
 def test_a_foreign_domain_is_neither_listed_nor_touched(admin: CimiClient, image: str) -> None:
-    xml = "<domain type='qemu'><name>not-ours</name><memory unit='KiB'>65536</memory><os><type>hvm</type></os></domain>"
+    name = f"not-ours-{uuid.uuid4().hex[:8]}"
+    xml = f"<domain type='qemu'><name>{name}</name><memory unit='KiB'>65536</memory><os><type>hvm</type></os></domain>"
     with hypervisor.connection() as host:
         foreign = host.defineXML(xml)
         try:
             names = [machine.get("name") for machine in admin.get("machines").get("machines", [])]
-            assert "not-ours" not in names
+            assert name not in names
             assert foreign.UUIDString() not in str(admin.get("machines"))
         finally:
             foreign.undefine()
