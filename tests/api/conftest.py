@@ -100,13 +100,14 @@ def admin(client: Callable[..., ApiClient]) -> ApiClient:
 
 @pytest.fixture
 async def image(admin: ApiClient, images: Path) -> str:
-    made = await admin.post("machineImages", {"name": "guest", "imageLocation": f"file://{images / 'guest.qcow2'}"})
+    document = {"name": "guest", "imageLocation": f"file://{images / 'guest.qcow2'}"}
+    made = await admin.post("machineImages", document, Prefer="wait=30")
     assert made.status == 201, made.text
     return made.location
 
 
 @pytest.fixture
 async def machine(admin: ApiClient, image: str) -> str:
-    made = await admin.post("machines", admin.machine(image))
+    made = await admin.post("machines", admin.machine(image), Prefer="wait=30")
     assert made.status == 201, made.text
     return made.location
