@@ -71,7 +71,7 @@ class Sync:
     async def compare(self, driver: Driver) -> None:
         """All Machines of a host with all its domains; foreign domains are left alone."""
         facts = {domain.uuid: domain for domain in await driver.domains()}
-        for machine in await self.room.store.every("Machine"):
+        async for machine in self.room.store.every("Machine"):
             if machine.internal.get("host") != driver.name or machine.internal.get("job") is not None:
                 continue
             found = facts.get(uuid_of(machine))

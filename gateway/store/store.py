@@ -12,6 +12,7 @@ from typing import IO, Any
 
 import aiosqlite
 
+from gateway.cimi.fields import timestamp
 from gateway.errors import GatewayError, NoSpace, Unavailable
 from gateway.store import schema
 from gateway.store.model import Page, Query, Resource
@@ -21,6 +22,8 @@ from gateway.store.transaction import Transaction
 
 READERS = 2
 CACHED = 4096
+AT_ONCE = 500
+"""Resources that a walk over all of a kind holds."""
 
 Changes = dict[str, Resource | None]
 Watcher = Callable[[Changes], None]
@@ -90,13 +93,21 @@ class Store:
     async def page(self, query: Query) -> Page:
         return await read_page(self.fetch, self._counts, query)
 
-    async def every(self, kind: str) -> tuple[Resource, ...]:
-        """All resources of a kind; for start-up and reconciliation, not for requests."""
-        rows = await self.fetch(
-            f"SELECT {COLUMNS} FROM resources WHERE kind = ? ORDER BY created, path",  # noqa: S608
-            (kind,),
-        )
-        return tuple(from_row(row) for row in rows)
+    async def every(self, kind: str) -> AsyncIterator[Resource]:
+        """All resources of a root collection, some in memory at a time; for reconciliation, not for requests."""
+        last = ("", "")
+        while True:
+            rows = await self.fetch(
+                f"SELECT {COLUMNS} FROM resources WHERE kind = ? AND parent = '' "  # noqa: S608
+                "AND (created, path) > (?, ?) ORDER BY created, path LIMIT ?",
+                (kind, *last, AT_ONCE),
+            )
+            for row in rows:
+                resource = from_row(row)
+                yield resource
+            if len(rows) < AT_ONCE:
+                return
+            last = (timestamp(resource.created), resource.path)
 
     async def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """Rows of a read, from one of the readers."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -177,3 +178,14 @@ async def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
 
 async def test_the_file_is_for_the_gateway_alone(store: Store) -> None:
     assert store.path.stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_walk_over_all_of_a_kind_meets_each_once_some_at_a_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.store.store.AT_ONCE", 3)
+    async with store.transaction() as transaction:
+        for number in range(1, 11):
+            await transaction.insert(replace(machine(number), created=START))
+    met = [found.path async for found in store.every("Machine")]
+    assert met == [f"machines/{number:04}" for number in range(1, 11)]
