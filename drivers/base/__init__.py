@@ -5,6 +5,7 @@ call that changes something is idempotent: asking for what is already so succeed
 run again after a crash. "Already gone" is success for every removal.
 """
 
+from drivers.base.devices import DeviceCalls
 from drivers.base.domains import (
     Applied,
     DiskFacts,
@@ -38,6 +39,7 @@ from drivers.base.storage import ImageFacts, ImageReader, PoolFacts, StorageCall
 __all__ = [
     "Applied",
     "ConnectionState",
+    "DeviceCalls",
     "DiskFacts",
     "DiskSpec",
     "DomainCalls",

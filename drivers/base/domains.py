@@ -36,6 +36,10 @@ class DiskSpec:
     read_only: bool = False
     cdrom: bool = False
     boot_order: int | None = None
+    serial: str | None = None
+    """What the guest can find it by (/dev/disk/by-id); virtio shows the first 20 characters."""
+    shareable: bool = False
+    """Several domains may write to it at once; it needs a raw volume."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +71,26 @@ class DomainSpec:
 
 @dataclass(frozen=True, slots=True)
 class DiskFacts:
+    """``source`` is the volume's path. ``plugged``: a running guest has it now; ``persistent``: the next boot too."""
+
     target: str
     source: str
     format: str
     cdrom: bool
+    plugged: bool = True
+    persistent: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class InterfaceFacts:
+    """``plugged``: a running guest has it now; ``persistent``: the next boot has it too."""
+
     mac: str
     network: str
     link_up: bool
     mtu: int | None
+    plugged: bool = True
+    persistent: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,12 @@ from typing import Protocol
 
 from drivers.base import (
     Applied,
+    DiskSpec,
     DomainFacts,
     DomainSpec,
     HostFacts,
     InterfaceAddress,
+    InterfaceSpec,
     NetworkFacts,
     PoolFacts,
     Progress,
@@ -19,6 +21,8 @@ from drivers.base import (
 from drivers.libvirt import addresses
 from drivers.libvirt.connection import Connection, Lane
 from drivers.libvirt.console import Console
+from drivers.libvirt.devices import Device, Devices
+from drivers.libvirt.domain_xml import disk_element, interface_element
 from drivers.libvirt.domains import Domains
 from drivers.libvirt.networks import Networks
 from drivers.libvirt.storage import Storage
@@ -31,6 +35,7 @@ class Parts(Protocol):
 
     _connection: Connection
     _domains: Domains
+    _devices: Devices
     _storage: Storage
     _networks: Networks
     _console: Console
@@ -94,6 +99,23 @@ class LibvirtDomains(Parts):
     async def console_text(self, uuid: str, limit: int) -> bytes:
         await self._console.prepare()
         return await self._console.text(uuid, limit)
+
+
+class LibvirtDevices(Parts):
+    """Implements drivers.base.DeviceCalls."""
+
+    async def attach_disk(self, uuid: str, disk: DiskSpec) -> None:
+        paths = await self._storage.paths([(disk.pool, disk.volume)])
+        await self._devices.attach(uuid, disk_element(disk, paths[(disk.pool, disk.volume)]))
+
+    async def detach_disk(self, uuid: str, target: str, seconds: float) -> None:
+        await self._devices.detach(uuid, Device("disk", target), seconds)
+
+    async def attach_interface(self, uuid: str, interface: InterfaceSpec) -> None:
+        await self._devices.attach(uuid, interface_element(interface))
+
+    async def detach_interface(self, uuid: str, mac: str, seconds: float) -> None:
+        await self._devices.detach(uuid, Device("interface", mac), seconds)
 
 
 class LibvirtStorage(Parts):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
 import libvirt
 from lxml import etree
 
 from drivers.base import DiskFacts, DomainFacts, InterfaceFacts, Power
 from drivers.libvirt.domain_xml import METADATA
 
+D = TypeVar("D", DiskFacts, InterfaceFacts)
 PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
 
 _PAUSED = {
@@ -56,6 +61,7 @@ def power(domain: libvirt.virDomain) -> tuple[Power, str]:
 def read(domain: libvirt.virDomain) -> DomainFacts:
     state, reason = power(domain)
     root = etree.fromstring(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE), PARSER)
+    running = etree.fromstring(domain.XMLDesc(0), PARSER) if domain.isActive() else None
     owner = root.find(f"metadata/{{{METADATA}}}machine")
     vcpu = root.find("vcpu")
     assert vcpu is not None
@@ -67,12 +73,30 @@ def read(domain: libvirt.virDomain) -> DomainFacts:
         persistent=bool(domain.isPersistent()),
         cpus=int(vcpu.get("current") or vcpu.text or 1),
         memory_kib=int(root.findtext("currentMemory") or root.findtext("memory") or 0),
-        disks=tuple(_disk(element) for element in root.iterfind("devices/disk")),
-        interfaces=tuple(_interface(element) for element in root.iterfind("devices/interface")),
+        disks=tuple(_devices(root, running, "disk", _disk, lambda disk: disk.target)),
+        interfaces=tuple(_devices(root, running, "interface", _interface, lambda interface: interface.mac)),
         machine=owner.get("path") if owner is not None else None,
         owner=owner.get("owner") if owner is not None else None,
         title=root.findtext("title") or "",
     )
+
+
+def _devices(
+    root: etree._Element,
+    running: etree._Element | None,
+    kind: str,
+    facts: Callable[[etree._Element], D],
+    key: Callable[[D], str],
+) -> list[D]:
+    """Those of the next boot, then those that only the running guest has."""
+    kept = [facts(element) for element in root.iterfind(f"devices/{kind}")]
+    if running is None:
+        return kept
+    plugged = [facts(element) for element in running.iterfind(f"devices/{kind}")]
+    now = {key(device) for device in plugged}
+    later = {key(device) for device in kept}
+    found = [replace(device, plugged=key(device) in now) for device in kept]
+    return found + [replace(device, persistent=False) for device in plugged if key(device) not in later]
 
 
 def _attribute(element: etree._Element, path: str, name: str) -> str:

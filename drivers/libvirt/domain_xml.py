@@ -11,8 +11,10 @@ from drivers.base import DiskSpec, DomainSpec, InterfaceSpec
 METADATA = "http://cimi-gateway.org/ns/libvirt/1"
 """Namespace of our element in a domain's <metadata>; what lacks it is foreign."""
 
-SPARE_PORTS = 6
+SPARE_PORTS = 8
 """PCIe root ports kept free for hot-plug; they cannot be added to a running guest."""
+FIXED_DEVICES = 5
+"""What every guest has at a port of its own: SCSI and USB controllers, guest agent's serial port, rng, balloon."""
 MOST_CPUS = 16
 X86 = frozenset({"x86_64", "i686"})
 
@@ -90,13 +92,13 @@ def _firmware(domain: etree._Element, spec: DomainSpec) -> None:
 def _devices(domain: etree._Element, spec: DomainSpec, placement: Placement) -> None:
     devices = child(domain, "devices")
     for disk in spec.disks:
-        _disk(devices, disk, placement)
+        devices.append(disk_element(disk, placement.paths[(disk.pool, disk.volume)]))
     child(devices, "controller", type="scsi", model="virtio-scsi")
     child(devices, "controller", type="pci", model="pcie-root")
-    for _ in range(SPARE_PORTS + len(spec.disks) + len(spec.interfaces)):
+    for _ in range(SPARE_PORTS + FIXED_DEVICES + len(spec.disks) + len(spec.interfaces)):
         child(devices, "controller", type="pci", model="pcie-root-port")
     for interface in spec.interfaces:
-        _interface(devices, interface)
+        devices.append(interface_element(interface))
     serial = child(devices, "serial", type="pty")
     child(serial, "log", file=placement.console_log, append="on")
     child(serial, "target", port="0")
@@ -110,26 +112,32 @@ def _devices(domain: etree._Element, spec: DomainSpec, placement: Placement) -> 
         child(devices, "panic", model="isa")
 
 
-def _disk(devices: etree._Element, disk: DiskSpec, placement: Placement) -> None:
-    path = placement.paths[(disk.pool, disk.volume)]
+def disk_element(disk: DiskSpec, path: str) -> etree._Element:
     kind = "block" if path.startswith("/dev/") else "file"
-    element = child(devices, "disk", type=kind, device="cdrom" if disk.cdrom else "disk")
-    child(element, "driver", name="qemu", type=disk.format)
+    element = etree.Element("disk", type=kind, device="cdrom" if disk.cdrom else "disk")
+    driver = child(element, "driver", name="qemu", type=disk.format)
     child(element, "source", **{"dev" if kind == "block" else "file": path})
     # A cloud kernel drives virtio-scsi, and often no SATA.
     bus = "scsi" if disk.cdrom else {"vd": "virtio", "sd": "scsi", "hd": "sata"}.get(disk.target[:2], "virtio")
     child(element, "target", dev=disk.target, bus=bus)
     if disk.read_only:
         child(element, "readonly")
+    if disk.shareable:
+        driver.set("cache", "none")
+        child(element, "shareable")
+    if disk.serial is not None:
+        child(element, "serial", disk.serial)
     if disk.boot_order is not None:
         child(element, "boot", order=str(disk.boot_order))
+    return element
 
 
-def _interface(devices: etree._Element, interface: InterfaceSpec) -> None:
-    element = child(devices, "interface", type="network")
+def interface_element(interface: InterfaceSpec) -> etree._Element:
+    element = etree.Element("interface", type="network")
     child(element, "mac", address=interface.mac)
     child(element, "source", network=interface.network)
     child(element, "model", type="virtio")
     if interface.mtu is not None:
         child(element, "mtu", size=str(interface.mtu))
     child(element, "link", state="up" if interface.link_up else "down")
+    return element

@@ -18,15 +18,16 @@ from drivers.base import (
     Listener,
 )
 from drivers.libvirt import host
-from drivers.libvirt.calls import LibvirtDomains, LibvirtNetworks, LibvirtStorage
+from drivers.libvirt.calls import LibvirtDevices, LibvirtDomains, LibvirtNetworks, LibvirtStorage
 from drivers.libvirt.connection import Connection
 from drivers.libvirt.console import Console
+from drivers.libvirt.devices import Devices
 from drivers.libvirt.domains import Domains
 from drivers.libvirt.networks import Networks
 from drivers.libvirt.storage import Storage
 
 
-class LibvirtDriver(LibvirtDomains, LibvirtStorage, LibvirtNetworks):
+class LibvirtDriver(LibvirtDomains, LibvirtDevices, LibvirtStorage, LibvirtNetworks):
     """One ``[[hypervisor]]``; see drivers.base.Driver for what each method promises."""
 
     def __init__(self, settings: HypervisorSettings) -> None:
@@ -34,6 +35,7 @@ class LibvirtDriver(LibvirtDomains, LibvirtStorage, LibvirtNetworks):
         self._settings = settings
         self._connection = Connection(settings.uri)
         self._domains = Domains(self._connection)
+        self._devices = Devices(self._connection)
         self._storage = Storage(self._connection)
         self._networks = Networks(self._connection)
         self._console = Console(self._connection, self._storage)
@@ -66,8 +68,14 @@ class LibvirtDriver(LibvirtDomains, LibvirtStorage, LibvirtNetworks):
     # Events
 
     def _register(self, handle: libvirt.virConnect) -> None:
-        numbers = [handle.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._lifecycle, None)]
-        self._registered[id(handle)] = numbers
+        callbacks = (
+            (libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._lifecycle),
+            (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, self._device_removed),
+            (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED, self._device_kept),
+        )
+        self._registered[id(handle)] = [
+            handle.domainEventRegisterAny(None, number, callback, None) for number, callback in callbacks
+        ]
 
     def _deregister(self, handle: libvirt.virConnect) -> None:
         for number in self._registered.pop(id(handle), []):
@@ -78,16 +86,34 @@ class LibvirtDriver(LibvirtDomains, LibvirtStorage, LibvirtNetworks):
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._happened, domain.UUIDString(), event, detail)
 
+    def _device_removed(self, _handle: Any, domain: libvirt.virDomain, alias: str, _opaque: Any) -> None:
+        """On libvirt's thread: only hand over."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._device_told, domain.UUIDString(), alias, True)
+
+    def _device_kept(self, _handle: Any, domain: libvirt.virDomain, alias: str, _opaque: Any) -> None:
+        """On libvirt's thread: only hand over."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._device_told, domain.UUIDString(), alias, False)
+
+    def _device_told(self, uuid: str, alias: str, gone: bool) -> None:
+        self._devices.told(uuid, alias, gone=gone)
+        self._look_at(uuid, f"device {alias} {'removed' if gone else 'kept'}")
+
     def _happened(self, uuid: str, event: int, detail: int) -> None:
         if event == libvirt.VIR_DOMAIN_EVENT_UNDEFINED:
             self._emit(DriverEvent(self.name, EventKind.DOMAIN_UNDEFINED, uuid))
-        elif uuid in self._looking:
-            self._looking[uuid] = True
         else:
-            self._looking[uuid] = False
-            task = asyncio.ensure_future(self._look(uuid, f"{event}/{detail}"))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._look_at(uuid, f"{event}/{detail}")
+
+    def _look_at(self, uuid: str, detail: str) -> None:
+        if uuid in self._looking:
+            self._looking[uuid] = True
+            return
+        self._looking[uuid] = False
+        task = asyncio.ensure_future(self._look(uuid, detail))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _look(self, uuid: str, detail: str) -> None:
         """Never trust the event alone: read the domain, and again when more happened meanwhile."""

@@ -27,6 +27,7 @@ TYPES: dict[int, type[DriverError]] = {
     libvirt.VIR_ERR_NO_STORAGE_POOL: DriverNotFound,
     libvirt.VIR_ERR_NO_STORAGE_VOL: DriverNotFound,
     libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT: DriverNotFound,
+    libvirt.VIR_ERR_DEVICE_MISSING: DriverNotFound,
     libvirt.VIR_ERR_OPERATION_INVALID: DriverConflict,
     libvirt.VIR_ERR_DOM_EXIST: DriverConflict,
     libvirt.VIR_ERR_STORAGE_VOL_EXIST: DriverConflict,

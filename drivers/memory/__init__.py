@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from drivers.memory.domains import MemoryDomains
+from drivers.memory.devices import MemoryDevices
 from drivers.memory.networks import MemoryNetworks
 from drivers.memory.storage import MemoryStorage
 
 __all__ = ["MemoryDriver"]
 
 
-class MemoryDriver(MemoryDomains, MemoryStorage, MemoryNetworks):
+class MemoryDriver(MemoryDevices, MemoryStorage, MemoryNetworks):
     """Implements drivers.base.Driver."""

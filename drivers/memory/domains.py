@@ -7,6 +7,7 @@ from dataclasses import replace
 from drivers.base import (
     Applied,
     DiskFacts,
+    DiskSpec,
     DomainFacts,
     DomainSpec,
     DriverConflict,
@@ -34,6 +35,9 @@ class MemoryDomains(MemoryHost):
         self.known[uuid] = replace(self.known[uuid], power=power, reason="")
         self.tell(uuid)
 
+    def disk_facts(self, disk: DiskSpec) -> DiskFacts:
+        return DiskFacts(disk.target, self.stored[(disk.pool, disk.volume)].path, disk.format, disk.cdrom)
+
     async def domains(self) -> tuple[DomainFacts, ...]:
         self.enter("domains")
         return tuple(self.known.values())
@@ -55,7 +59,7 @@ class MemoryDomains(MemoryHost):
             persistent=True,
             cpus=spec.cpus,
             memory_kib=spec.memory_kib,
-            disks=tuple(DiskFacts(disk.target, disk.volume, disk.format, disk.cdrom) for disk in spec.disks),
+            disks=tuple(self.disk_facts(disk) for disk in spec.disks),
             interfaces=tuple(InterfaceFacts(nic.mac, nic.network, nic.link_up, nic.mtu) for nic in spec.interfaces),
             machine=spec.machine,
             owner=spec.owner,

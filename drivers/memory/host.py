@@ -23,11 +23,14 @@ ACTIVE = frozenset({Power.RUNNING, Power.PAUSED})
 
 @dataclass
 class MemoryHost:
-    """``deaf`` guests ignore the power button; ``fail_next`` makes the next call of a method raise."""
+    """``deaf`` guests ignore the power button, ``clinging`` ones let go of no device; ``fail_next`` makes the next
+    call of a method raise.
+    """
 
     name: str = "local"
     pool_capacity: int = 10 * 1024**3
     deaf: bool = False
+    clinging: bool = False
     connection: ConnectionState = ConnectionState.DOWN
     known: dict[str, DomainFacts] = field(default_factory=dict)
     stored: dict[tuple[str, str], VolumeFacts] = field(default_factory=dict)

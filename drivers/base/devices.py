@@ -1,0 +1,29 @@
+"""Devices that are plugged into a domain, and out of it again."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from drivers.base.domains import DiskSpec, InterfaceSpec
+
+
+class DeviceCalls(Protocol):
+    """Disks by their target, interfaces by their MAC address: at once when the domain runs, and for its next boots.
+
+    Plugging in what is there already succeeds, and so does plugging out what is gone. When another device has the
+    target or the address, DriverConflict says so.
+    """
+
+    async def attach_disk(self, uuid: str, disk: DiskSpec) -> None: ...
+
+    async def detach_disk(self, uuid: str, target: str, seconds: float) -> None:
+        """Returns when the hypervisor says that the device is gone. DriverConflict when the guest does not let go
+        within ``seconds``: then the device stays for the next boots, and for now until the guest lets go.
+        """
+        ...
+
+    async def attach_interface(self, uuid: str, interface: InterfaceSpec) -> None: ...
+
+    async def detach_interface(self, uuid: str, mac: str, seconds: float) -> None:
+        """As ``detach_disk``."""
+        ...

@@ -1,0 +1,171 @@
+"""Devices plugged in and out: at once when the domain runs, and for its next boots.
+
+A running guest has to let go of a device. libvirt returns before that, so whoever plugs out waits for libvirt's word
+that the device is gone; the waiter stands before libvirt is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+import libvirt
+from lxml import etree
+
+from drivers.base import DriverConflict, DriverNotFound
+from drivers.libvirt.connection import Connection, Lane
+
+T = TypeVar("T")
+PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
+LOOK_EVERY = 1.0
+"""Seconds after which the domain is looked at again: an event may be lost with its connection."""
+CALL_DEADLINE = 60.0
+LIVE, CONFIG = libvirt.VIR_DOMAIN_AFFECT_LIVE, libvirt.VIR_DOMAIN_AFFECT_CONFIG
+KEYS = {"disk": ("target", "dev"), "interface": ("mac", "address")}
+"""Where a device of each kind carries what tells it from the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One device of a domain: a disk by its target, an interface by its MAC address."""
+
+    kind: Literal["disk", "interface"]
+    key: str
+
+    @classmethod
+    def of(cls, element: etree._Element) -> Device:
+        child, attribute = KEYS[element.tag]
+        found = element.find(child)
+        return cls(element.tag, found.get(attribute, "") if found is not None else "")  # type: ignore[arg-type]
+
+    def find(self, domain: etree._Element) -> etree._Element | None:
+        return next((entry for entry in domain.iterfind(f"devices/{self.kind}") if Device.of(entry) == self), None)
+
+    def __str__(self) -> str:
+        return f"the {self.kind} {self.key}"
+
+
+class Devices:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._waiters: dict[tuple[str, str], asyncio.Future[bool]] = {}
+
+    async def _with(self, uuid: str, work: Callable[[libvirt.virDomain], T], lane: Lane = Lane.STORAGE) -> T:
+        return await self._connection.call(
+            lambda handle: work(handle.lookupByUUIDString(uuid)), lane=lane, deadline=CALL_DEADLINE
+        )
+
+    async def attach(self, uuid: str, element: etree._Element) -> None:
+        await self._with(uuid, lambda domain: _attach(domain, element))
+
+    async def update(self, uuid: str, element: etree._Element) -> None:
+        """Bring a device to this definition, as far as libvirt can."""
+        await self._with(uuid, lambda domain: _update(domain, element))
+
+    async def detach(self, uuid: str, device: Device, seconds: float) -> None:
+        """See drivers.base.DeviceCalls."""
+        try:
+            alias = await self._with(uuid, lambda domain: _alias(domain, device))
+            if alias is not None:
+                await self._unplug(uuid, device, alias, seconds)
+            await self._with(uuid, lambda domain: _forget(domain, device))
+        except DriverNotFound:
+            return
+
+    async def _unplug(self, uuid: str, device: Device, alias: str, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        with self._waiter(uuid, alias) as waiter:
+            await self._with(uuid, lambda domain: _ask(domain, device))
+            while not waiter.done():
+                await asyncio.wait({waiter}, timeout=min(LOOK_EVERY, max(0.0, until - time.monotonic())))
+                if not waiter.done() and await self._with(uuid, lambda domain: _alias(domain, device)) is None:
+                    return
+                if not waiter.done() and time.monotonic() >= until:
+                    raise DriverConflict(
+                        f"the guest did not let go of {device} within {seconds:g} s; unmount it in the guest and try "
+                        "again, or stop the Machine first"
+                    )
+            if not waiter.result():
+                raise DriverConflict(f"the guest refused to let go of {device}; unmount it in the guest and try again")
+
+    @contextmanager
+    def _waiter(self, uuid: str, alias: str) -> Iterator[asyncio.Future[bool]]:
+        """Done with True when libvirt reports the device gone, with False when the guest refused."""
+        waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiters[(uuid, alias)] = waiter
+        try:
+            yield waiter
+        finally:
+            del self._waiters[(uuid, alias)]
+
+    def told(self, uuid: str, alias: str, *, gone: bool) -> None:
+        """An event of libvirt's, on the loop."""
+        waiter = self._waiters.get((uuid, alias))
+        if waiter is not None and not waiter.done():
+            waiter.set_result(gone)
+
+
+def _definition(domain: libvirt.virDomain, scope: int) -> etree._Element:
+    flags = libvirt.VIR_DOMAIN_XML_INACTIVE if scope == CONFIG else 0
+    return etree.fromstring(domain.XMLDesc(flags), PARSER)
+
+
+def _scopes(domain: libvirt.virDomain) -> list[int]:
+    """Where a change has to be made: in the running guest first, since only that may refuse."""
+    active = [LIVE] if domain.isActive() else []
+    return [*active, *([CONFIG] if domain.isPersistent() else [])]
+
+
+def _attach(domain: libvirt.virDomain, element: etree._Element) -> None:
+    device, xml = Device.of(element), etree.tostring(element, encoding="unicode")
+    for scope in _scopes(domain):
+        present = device.find(_definition(domain, scope))
+        if present is None:
+            domain.attachDeviceFlags(xml, scope)
+        elif not _same_source(present, element):
+            raise DriverConflict(f"{device} is another device already")
+
+
+def _update(domain: libvirt.virDomain, element: etree._Element) -> None:
+    xml = etree.tostring(element, encoding="unicode")
+    for scope in _scopes(domain):
+        domain.updateDeviceFlags(xml, scope)
+
+
+def _same_source(present: etree._Element, wanted: etree._Element) -> bool:
+    """A running device's source says more than what was asked for, never less."""
+    ours, theirs = wanted.find("source"), present.find("source")
+    if ours is None or theirs is None:
+        return ours is theirs
+    return all(theirs.get(str(name)) == value for name, value in ours.attrib.items())
+
+
+def _alias(domain: libvirt.virDomain, device: Device) -> str | None:
+    """The name by which events tell of the device, None when no running guest has it."""
+    found = device.find(_definition(domain, LIVE)) if domain.isActive() else None
+    alias = found.find("alias") if found is not None else None
+    return alias.get("name") if alias is not None else None
+
+
+def _ask(domain: libvirt.virDomain, device: Device) -> None:
+    """Ask the guest to let go; a request that is still pending is as good as a new one."""
+    found = device.find(_definition(domain, LIVE))
+    if found is None:
+        return
+    try:
+        domain.detachDeviceFlags(etree.tostring(found, encoding="unicode"), LIVE)
+    except libvirt.libvirtError as error:
+        # QEMU has no code of its own for it.
+        if "in the process of unplug" not in str(error):
+            raise
+
+
+def _forget(domain: libvirt.virDomain, device: Device) -> None:
+    """Not at the next boot either."""
+    found = device.find(_definition(domain, CONFIG)) if domain.isPersistent() else None
+    if found is not None:
+        domain.detachDeviceFlags(etree.tostring(found, encoding="unicode"), CONFIG)
