@@ -16,6 +16,10 @@ class CloudEntryPointSchema(Common):
     machineImages = CollectionRef("MachineImage")  # noqa: N815
     credentials = CollectionRef("Credential")
     credentialTemplates = CollectionRef("CredentialTemplate")  # noqa: N815
+    volumes = CollectionRef("Volume")
+    volumeTemplates = CollectionRef("VolumeTemplate")  # noqa: N815
+    volumeConfigs = CollectionRef("VolumeConfiguration")  # noqa: N815
+    volumeImages = CollectionRef("VolumeImage")  # noqa: N815
     networks = CollectionRef("Network")
     addresses = CollectionRef("Address")
     jobs = CollectionRef("Job")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 EXTENSION_NAMESPACE = "http://cimi-gateway.org/ns/1"
@@ -59,6 +60,15 @@ CIMI_1 = Dialect(
     version="1.1.0",
     versions=("1.1.0", "1.0.1", "1.0.0"),
 )
+
+
+_STANDARD = re.compile(r"https?://schemas\.dmtf\.org/cimi/\d+/(\w+)")
+
+
+def bare_term(uri: str) -> str:
+    """The word behind one of the standard's own URIs (``mapped``) in any version; other URIs stay."""
+    found = _STANDARD.fullmatch(uri.strip())
+    return found.group(1) if found else uri.strip()
 
 
 def verb_of(action: str) -> str:

@@ -21,9 +21,11 @@ class Edge:
     dialect: Dialect
 
     def to_uri(self, path: str) -> str:
-        """The absolute URI of a path; ``@verb`` gives the action's URI; foreign URIs stay."""
+        """The absolute URI of a path; ``@verb`` gives the action's URI, ``#word`` the word's; foreign URIs stay."""
         if path.startswith("@"):
             return self.dialect.rel(path[1:])
+        if path.startswith("#"):
+            return self.dialect.type_uri(path[1:])
         return path if "://" in path else self.base + path
 
     def to_path(self, uri: str) -> str:

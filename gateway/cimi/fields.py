@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields
 
-from gateway.cimi.dialects import EXTENSION_NAMESPACE
+from gateway.cimi.dialects import EXTENSION_NAMESPACE, bare_term
 from gateway.cimi.filter import AttributeType, parse_date
 from gateway.cimi.xml_text import attribute_text, element_text
 
@@ -189,8 +189,28 @@ class URI(String):
         return text
 
 
+class Term(URI):
+    """One of the standard's words as URI, kept bare (``mapped``), or a provider's own URI, kept whole."""
+
+    type = AttributeType.TERM
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return bare_term(super()._deserialize(value, attr, data))
+
+    def outward(self, value: Any, to_uri: Outward) -> Any:
+        return value if "://" in value else to_uri("#" + value)
+
+
 class Location(URI):
-    """A URI that may name one of our own resources: kept as a path then, and shown as a URI."""
+    """A URI that may name one of our own resources: kept as a path then, and shown as a URI. Old clients send a reference."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, dict) and set(value) == {"href"}:
+            value = value["href"]
+        return super()._deserialize(value, attr, data)
+
+    def from_xml(self, node: Any) -> Any:
+        return node["@href"] if isinstance(node, Mapping) and "@href" in node else super().from_xml(node)
 
     def inward(self, value: Any, to_path: Inward) -> Any:
         try:

@@ -13,7 +13,7 @@ from typing import Any
 from lark import Lark, Token, Transformer
 from lark.exceptions import LarkError, VisitError
 
-from gateway.cimi.dialects import verb_of
+from gateway.cimi.dialects import bare_term, verb_of
 from gateway.errors import Invalid
 
 LONGEST = 4096
@@ -34,6 +34,8 @@ class AttributeType(StrEnum):
     ACTION = "action"
     """An action's URI, kept as its verb."""
     DURATION = "duration"
+    TERM = "term"
+    """One of the standard's words, as URI; kept bare."""
     UNKNOWN = "unknown"
     """The resource has no such attribute, or it does not compare: the comparison is false."""
 
@@ -154,6 +156,8 @@ class _Builder(Transformer[Token, Any]):
         converted = _convert(attribute, value, kind)
         if kind is AttributeType.REFERENCE and self._base and isinstance(converted, str):
             converted = converted.removeprefix(self._base)
+        if kind is AttributeType.TERM:
+            converted = bare_term(str(converted))
         return Comparison(attribute, operator, converted, kind)
 
 

@@ -10,6 +10,7 @@ from gateway.cimi.credential import CredentialSchema
 from gateway.cimi.fields import Base64, Enumeration, Integer, Location, String
 from gateway.cimi.references import Array, CollectionRef, Ref, RefOrValue, Structure
 from gateway.cimi.resource_type import Action, Capability, Common, ResourceType
+from gateway.cimi.volume import VolumeTemplateSchema
 
 MACHINE_STATES = (
     "CREATING",
@@ -46,13 +47,15 @@ class MachineSchema(Common):
 
 class DiskSchema(Schema):
     name = String(writable=False)
-    capacity = Integer(minimum=1, writable=False, meaning="kilobytes, at creation")
-    initialLocation = String(writable=False, meaning="device where the disk first shows up")  # noqa: N815
+    capacity = Integer(minimum=1, writable=False, at_create=True, meaning="kilobytes, at creation")
+    initialLocation = String(  # noqa: N815
+        writable=False, at_create=True, meaning="device where the disk first shows up"
+    )
 
 
 class MachineVolumeSchema(Common):
-    initialLocation = String(writable=False)  # noqa: N815
-    volume = Ref("Volume", writable=False)
+    initialLocation = String(writable=False, at_create=True)  # noqa: N815
+    volume = Ref("Volume", writable=False, at_create=True, mandatory=True)
 
 
 class MachineNetworkInterfaceSchema(Common):
@@ -95,7 +98,10 @@ class MachineImageSchema(Common):
 
 
 class TemplateVolumeSchema(Schema):
-    href = String(xml_attribute=True)
+    initialLocation = String(xml_attribute=True)  # noqa: N815
+
+
+class TemplateVolumeTemplateSchema(VolumeTemplateSchema):
     initialLocation = String(xml_attribute=True)  # noqa: N815
 
 
@@ -119,8 +125,10 @@ class MachineTemplateSchema(Common):
     machineConfig = RefOrValue("MachineConfiguration", MachineConfigurationSchema)  # noqa: N815
     machineImage = RefOrValue("MachineImage", MachineImageSchema)  # noqa: N815
     credential = RefOrValue("Credential", CredentialSchema)
-    volumes = Array(Structure(TemplateVolumeSchema), item="volume")
-    volumeTemplates = Array(Structure(TemplateVolumeSchema), item="volumeTemplate")  # noqa: N815
+    volumes = Array(RefOrValue("Volume", TemplateVolumeSchema), item="volume")
+    volumeTemplates = Array(  # noqa: N815
+        RefOrValue("VolumeTemplate", TemplateVolumeTemplateSchema), item="volumeTemplate"
+    )
     networkInterfaces = Array(Structure(TemplateInterfaceSchema), item="networkInterface")  # noqa: N815
     userData = Base64(write_only=True)  # noqa: N815
 
@@ -154,7 +162,7 @@ TYPES = (
             Capability("MachineConfigByValue", "A template may hold its configuration by value"),
             Capability("MachineCredentialByValue", "A template may hold its credential by value"),
             Capability("MachineImageByValue", "A template may hold its image by value", False),
-            Capability("MachineVolumeTemplatesByValue", "A template may hold volume templates by value", False),
+            Capability("MachineVolumeTemplatesByValue", "A template may hold volume templates by value"),
             Capability("MachineTemplateByValue", "A MachineCreate may hold its template by value"),
             Capability("MachineStopForce", "stop and restart take force"),
             Capability("MachineStopForceDefault", "stop is forced unless said otherwise", False),
@@ -162,8 +170,16 @@ TYPES = (
             Capability("UserData", "How userData reaches the guest", "disk"),
         ),
     ),
-    ResourceType("Disk", DiskSchema, "disks", parent="Machine"),
-    ResourceType("MachineVolume", MachineVolumeSchema, "volumes", parent="Machine"),
+    ResourceType("Disk", DiskSchema, "disks", parent="Machine", addable=True, deletable=True),
+    ResourceType(
+        "MachineVolume",
+        MachineVolumeSchema,
+        "volumes",
+        parent="Machine",
+        addable=True,
+        editable=True,
+        deletable=True,
+    ),
     ResourceType("MachineNetworkInterface", MachineNetworkInterfaceSchema, "networkInterfaces", parent="Machine"),
     ResourceType(
         "MachineNetworkInterfaceAddress",

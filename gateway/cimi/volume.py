@@ -1,0 +1,83 @@
+"""Volume and what it is made from (DSP0263 5.16)."""
+
+from __future__ import annotations
+
+from gateway.cimi.fields import Boolean, Enumeration, Integer, Location, String, Term
+from gateway.cimi.references import Array, CollectionRef, Ref, RefOrValue
+from gateway.cimi.resource_type import Capability, Common, ResourceType
+
+VOLUME_STATES = ("CREATING", "AVAILABLE", "CAPTURING", "DELETING", "ERROR")
+VOLUME_IMAGE_STATES = ("CREATING", "AVAILABLE", "DELETING", "ERROR")
+
+
+class VolumeSchema(Common):
+    state = Enumeration(*VOLUME_STATES, writable=False)
+    type = Term(writable=False, meaning="mapped, or the URI of a storage class")
+    capacity = Integer(minimum=1, meaning="kilobytes; it can only grow")
+    bootable = Boolean(writable=False)
+    images = CollectionRef("VolumeVolumeImage")
+    meters = CollectionRef("Meter")
+    eventLog = Ref("EventLog", writable=False)  # noqa: N815 - the standard's name
+    statusMessage = String(writable=False, extension=True, meaning="why the Volume is in ERROR")  # noqa: N815
+
+
+class VolumeVolumeImageSchema(Common):
+    volumeImage = Ref("VolumeImage", writable=False)  # noqa: N815
+
+
+class VolumeConfigurationSchema(Common):
+    type = Term(meaning="mapped, or the URI of a storage class")
+    format = String(meaning="raw or qcow2")
+    capacity = Integer(minimum=1, meaning="kilobytes")
+
+
+class VolumeImageSchema(Common):
+    state = Enumeration(*VOLUME_IMAGE_STATES, writable=False)
+    imageLocation = Location(writable=False, at_create=True)  # noqa: N815
+    bootable = Boolean()
+
+
+class VolumeTemplateSchema(Common):
+    volumeConfig = RefOrValue("VolumeConfiguration", VolumeConfigurationSchema)  # noqa: N815
+    volumeImage = RefOrValue("VolumeImage", VolumeImageSchema)  # noqa: N815
+    meterTemplates = Array(Ref("MeterTemplate"), item="meterTemplate")  # noqa: N815
+    eventLogTemplate = Ref("EventLogTemplate")  # noqa: N815
+
+
+class VolumeCreateSchema(Common):
+    volumeTemplate = RefOrValue("VolumeTemplate", VolumeTemplateSchema, mandatory=True)  # noqa: N815
+
+
+TYPES = (
+    ResourceType(
+        "Volume",
+        VolumeSchema,
+        "volumes",
+        template="volumeTemplate",
+        addable=True,
+        editable=True,
+        deletable=True,
+        capabilities=(
+            Capability("SharedVolumeSupport", "One Volume may be connected to several Machines", None),
+            Capability("VolumeConfigByValue", "A template may hold its configuration by value"),
+            Capability("VolumeImageByValue", "A template may hold its image by value", False),
+            Capability("VolumeTemplateByValue", "A VolumeCreate may hold its template by value"),
+            Capability("VolumeSnapshot", "A VolumeImage may be made from a Volume", False),
+        ),
+    ),
+    ResourceType("VolumeVolumeImage", VolumeVolumeImageSchema, "images", parent="Volume"),
+    ResourceType(
+        "VolumeTemplate", VolumeTemplateSchema, "volumeTemplates", addable=True, editable=True, deletable=True
+    ),
+    ResourceType(
+        "VolumeConfiguration",
+        VolumeConfigurationSchema,
+        "volumeConfigs",
+        addable=True,
+        editable=True,
+        deletable=True,
+    ),
+    ResourceType("VolumeImage", VolumeImageSchema, "volumeImages"),
+)
+
+CREATE_SCHEMAS = {"Volume": VolumeCreateSchema}
