@@ -92,6 +92,7 @@ class Gateway:
             policy=Policy(
                 image_directories=tuple(settings.images.directories),
                 stop_deadline=settings.jobs.stop_deadline,
+                detach_deadline=settings.jobs.detach_deadline,
                 retention_minutes=settings.jobs.retention_minutes,
             ),
         )

@@ -31,7 +31,7 @@ from drivers.base.errors import (
     DriverUnsupported,
 )
 from drivers.base.events import ConnectionState, DriverEvent, EventKind, Listener
-from drivers.base.host import HostFacts, HypervisorSettings
+from drivers.base.host import HostFacts, HypervisorSettings, PoolSettings
 from drivers.base.networks import NetworkCalls, NetworkFacts
 from drivers.base.progress import Progress
 from drivers.base.storage import ImageFacts, ImageReader, PoolFacts, StorageCalls, VolumeFacts
@@ -68,6 +68,7 @@ __all__ = [
     "NetworkCalls",
     "NetworkFacts",
     "PoolFacts",
+    "PoolSettings",
     "Power",
     "Progress",
     "StorageCalls",

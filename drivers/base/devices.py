@@ -22,6 +22,13 @@ class DeviceCalls(Protocol):
         """
         ...
 
+    async def grow_disk(self, uuid: str, target: str, capacity: int) -> bool:
+        """Make the volume behind a running domain's disk at least this large, so that the guest sees it.
+
+        False when the domain does not run, or has no such disk now: then nothing was done.
+        """
+        ...
+
     async def attach_interface(self, uuid: str, interface: InterfaceSpec) -> None: ...
 
     async def detach_interface(self, uuid: str, mac: str, seconds: float) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+PoolKind = Literal["", "dir", "netfs", "logical", "iscsi", "rbd"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,35 @@ class HostFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """One ``[[hypervisor.pools]]``: what may be stored in a pool, and how to define it when libvirt has none.
+
+    With a ``kind`` the gateway defines the pool by the rest: ``path`` is where it shows on the host, ``host`` and
+    ``source`` are where it comes from (an export, a target's name, a Ceph pool, a volume group), ``devices`` are a
+    volume group's disks, ``user`` and ``secret`` the login, whose password libvirt keeps under the secret's UUID.
+    """
+
+    name: str
+    types: list[str] = field(default_factory=lambda: ["mapped"])
+    """Types of VolumeConfigurations that go here."""
+    formats: list[str] = field(default_factory=list)
+    """Formats that may be stored here, the first when none is asked for; empty: what this kind of pool can."""
+    overcommit: float = 1.0
+    """How many times its size may be promised to Volumes."""
+    shareable: bool = False
+    """Volumes may be connected to several Machines at once: raw ones, whose guests know how to share."""
+    kind: PoolKind = ""
+    path: str = ""
+    host: str = ""
+    port: int = 0
+    source: str = ""
+    source_format: str = ""
+    devices: list[str] = field(default_factory=list)
+    user: str = ""
+    secret: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class HypervisorSettings:
     """One ``[[hypervisor]]`` of the configuration."""
 
@@ -30,3 +61,11 @@ class HypervisorSettings:
     pool: str
     network: str
     domain_type: Literal["auto", "kvm", "qemu"] = "auto"
+    pools: tuple[PoolSettings, ...] = ()
+
+    @property
+    def every_pool(self) -> tuple[PoolSettings, ...]:
+        """The described pools; the default pool takes Volumes too, though nothing more is said of it."""
+        if any(pool.name == self.pool for pool in self.pools):
+            return self.pools
+        return (PoolSettings(self.pool), *self.pools)

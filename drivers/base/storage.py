@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from drivers.base.host import PoolSettings
 from drivers.base.progress import Progress
 
 
@@ -75,9 +76,28 @@ class StorageCalls(Protocol):
         ...
 
     async def clone_volume(
-        self, pool: str, name: str, base: str, format: str, capacity: int, progress: Progress
+        self,
+        pool: str,
+        name: str,
+        base: str,
+        format: str,
+        capacity: int,
+        progress: Progress,
+        *,
+        base_pool: str | None = None,
+        base_format: str | None = None,
     ) -> VolumeFacts:
-        """A full copy of ``base``, at least as large as it."""
+        """A full copy of ``base``, at least as large as it. It may stand in another pool.
+
+        ``base_format`` is what we know it to be: DriverConflict when its bytes have come to look like another.
+        """
+        ...
+
+    async def grow_volume(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
+        """At least this capacity in bytes; never smaller than it was. No running domain may have it.
+
+        DriverConflict when its bytes have come to look like another format than ours.
+        """
         ...
 
     async def upload_volume(
@@ -91,6 +111,22 @@ class StorageCalls(Protocol):
 
     async def delete_volume(self, pool: str, name: str) -> None: ...
 
+    async def ensure_pool(self, settings: PoolSettings) -> None:
+        """Define and start the pool as described, when there is none of this name; start one that is inactive."""
+        ...
+
     def can_overlay(self, pool: PoolFacts) -> bool:
         """Whether copy-on-write overlays work in this pool (a pool of files)."""
+        ...
+
+    def can_create(self, pool: PoolFacts) -> bool:
+        """Whether volumes can be made here: an iSCSI target's are made on the target."""
+        ...
+
+    def can_grow(self, pool: PoolFacts) -> bool:
+        """Whether volumes of this pool can be made larger."""
+        ...
+
+    def formats(self, pool: PoolFacts) -> tuple[str, ...]:
+        """What can be stored in this pool, the usual one first."""
         ...

@@ -15,6 +15,7 @@ from drivers.base import (
     InterfaceSpec,
     NetworkFacts,
     PoolFacts,
+    PoolSettings,
     Progress,
     VolumeFacts,
 )
@@ -25,7 +26,7 @@ from drivers.libvirt.devices import Device, Devices
 from drivers.libvirt.domain_xml import disk_element, interface_element
 from drivers.libvirt.domains import Domains
 from drivers.libvirt.networks import Networks
-from drivers.libvirt.storage import Storage
+from drivers.libvirt.storage import CREATING_POOLS, FILE_POOLS, GROWING_POOLS, Storage
 
 AGENT_DEADLINE = 15.0
 
@@ -54,8 +55,8 @@ class LibvirtDomains(Parts):
 
     async def define_domain(self, spec: DomainSpec) -> None:
         await self._console.prepare()
-        paths = await self._storage.paths([(disk.pool, disk.volume) for disk in spec.disks])
-        await self._domains.define(spec, await self.host(), self._console.log_path(spec.uuid), paths)
+        sources = await self._storage.sources([(disk.pool, disk.volume) for disk in spec.disks])
+        await self._domains.define(spec, await self.host(), self._console.log_path(spec.uuid), sources)
 
     async def describe_domain(self, uuid: str, title: str, description: str) -> None:
         await self._domains.describe(uuid, title, description)
@@ -105,11 +106,14 @@ class LibvirtDevices(Parts):
     """Implements drivers.base.DeviceCalls."""
 
     async def attach_disk(self, uuid: str, disk: DiskSpec) -> None:
-        paths = await self._storage.paths([(disk.pool, disk.volume)])
-        await self._devices.attach(uuid, disk_element(disk, paths[(disk.pool, disk.volume)]))
+        sources = await self._storage.sources([(disk.pool, disk.volume)])
+        await self._devices.attach(uuid, disk_element(disk, sources[(disk.pool, disk.volume)]))
 
     async def detach_disk(self, uuid: str, target: str, seconds: float) -> None:
         await self._devices.detach(uuid, Device("disk", target), seconds)
+
+    async def grow_disk(self, uuid: str, target: str, capacity: int) -> bool:
+        return await self._devices.grow(uuid, target, capacity)
 
     async def attach_interface(self, uuid: str, interface: InterfaceSpec) -> None:
         await self._devices.attach(uuid, interface_element(interface))
@@ -140,9 +144,22 @@ class LibvirtStorage(Parts):
         return await self._storage.overlay(pool, name, base, base_format, capacity)
 
     async def clone_volume(
-        self, pool: str, name: str, base: str, format: str, capacity: int, progress: Progress
+        self,
+        pool: str,
+        name: str,
+        base: str,
+        format: str,
+        capacity: int,
+        progress: Progress,
+        *,
+        base_pool: str | None = None,
+        base_format: str | None = None,
     ) -> VolumeFacts:
-        return await self._storage.clone(pool, name, base, format, capacity, progress)
+        below = (base_pool or pool, base, base_format)
+        return await self._storage.clone(pool, name, below, format, capacity, progress)
+
+    async def grow_volume(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
+        return await self._storage.grow(pool, name, format, capacity)
 
     async def upload_volume(
         self, pool: str, name: str, format: str, size: int, data: AsyncIterator[bytes], progress: Progress
@@ -152,8 +169,20 @@ class LibvirtStorage(Parts):
     async def delete_volume(self, pool: str, name: str) -> None:
         await self._storage.delete(pool, name)
 
+    async def ensure_pool(self, settings: PoolSettings) -> None:
+        await self._storage.ensure_pool(settings)
+
     def can_overlay(self, pool: PoolFacts) -> bool:
-        return self._storage.can_overlay(pool)
+        return pool.kind in FILE_POOLS
+
+    def can_create(self, pool: PoolFacts) -> bool:
+        return pool.kind in CREATING_POOLS
+
+    def can_grow(self, pool: PoolFacts) -> bool:
+        return pool.kind in GROWING_POOLS
+
+    def formats(self, pool: PoolFacts) -> tuple[str, ...]:
+        return ("qcow2", "raw") if pool.kind in FILE_POOLS else ("raw",)
 
 
 class LibvirtNetworks(Parts):

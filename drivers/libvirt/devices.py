@@ -66,6 +66,10 @@ class Devices:
         """Bring a device to this definition, as far as libvirt can."""
         await self._with(uuid, lambda domain: _update(domain, element))
 
+    async def grow(self, uuid: str, target: str, capacity: int) -> bool:
+        """See drivers.base.DeviceCalls."""
+        return await self._with(uuid, lambda domain: _grow(domain, Device("disk", target), capacity))
+
     async def detach(self, uuid: str, device: Device, seconds: float) -> None:
         """See drivers.base.DeviceCalls."""
         try:
@@ -134,6 +138,15 @@ def _update(domain: libvirt.virDomain, element: etree._Element) -> None:
     xml = etree.tostring(element, encoding="unicode")
     for scope in _scopes(domain):
         domain.updateDeviceFlags(xml, scope)
+
+
+def _grow(domain: libvirt.virDomain, disk: Device, capacity: int) -> bool:
+    """QEMU itself makes the volume larger, in the format which it was told, and tells the guest."""
+    if _alias(domain, disk) is None:
+        return False
+    if domain.blockInfo(disk.key)[0] < capacity:
+        domain.blockResize(disk.key, capacity, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+    return True
 
 
 def _same_source(present: etree._Element, wanted: etree._Element) -> bool:

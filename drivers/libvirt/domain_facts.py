@@ -13,6 +13,8 @@ from drivers.base import DiskFacts, DomainFacts, InterfaceFacts, Power
 from drivers.libvirt.domain_xml import METADATA
 
 D = TypeVar("D", DiskFacts, InterfaceFacts)
+SOURCES = ("file", "dev", "name")
+"""Where the path of a disk's volume stands: of a file, a block device, an image of a network pool."""
 PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
 
 _PAUSED = {
@@ -108,7 +110,7 @@ def _disk(element: etree._Element) -> DiskFacts:
     source = element.find("source")
     return DiskFacts(
         target=_attribute(element, "target", "dev"),
-        source=(source.get("file") or source.get("dev") or "") if source is not None else "",
+        source=next((value for name in SOURCES if source is not None and (value := source.get(name))), ""),
         format=_attribute(element, "driver", "type"),
         cdrom=element.get("device") == "cdrom",
     )

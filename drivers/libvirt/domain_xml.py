@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from lxml import etree
 
 from drivers.base import DiskSpec, DomainSpec, InterfaceSpec
+from drivers.libvirt.disk_source import DiskSource
 
 METADATA = "http://cimi-gateway.org/ns/libvirt/1"
 """Namespace of our element in a domain's <metadata>; what lacks it is foreign."""
@@ -21,13 +22,13 @@ X86 = frozenset({"x86_64", "i686"})
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """What the host decides: type, paths of volumes, where the console is logged."""
+    """What the host decides: type, where volumes are, where the console is logged."""
 
     domain_type: str
     host_cpus: int
     console_log: str
-    paths: dict[tuple[str, str], str]
-    """(pool, volume) to path."""
+    sources: dict[tuple[str, str], DiskSource]
+    """By pool and volume."""
 
 
 def domain_name(uuid: str) -> str:
@@ -92,7 +93,7 @@ def _firmware(domain: etree._Element, spec: DomainSpec) -> None:
 def _devices(domain: etree._Element, spec: DomainSpec, placement: Placement) -> None:
     devices = child(domain, "devices")
     for disk in spec.disks:
-        devices.append(disk_element(disk, placement.paths[(disk.pool, disk.volume)]))
+        devices.append(disk_element(disk, placement.sources[(disk.pool, disk.volume)]))
     child(devices, "controller", type="scsi", model="virtio-scsi")
     child(devices, "controller", type="pci", model="pcie-root")
     for _ in range(SPARE_PORTS + FIXED_DEVICES + len(spec.disks) + len(spec.interfaces)):
@@ -112,11 +113,10 @@ def _devices(domain: etree._Element, spec: DomainSpec, placement: Placement) -> 
         child(devices, "panic", model="isa")
 
 
-def disk_element(disk: DiskSpec, path: str) -> etree._Element:
-    kind = "block" if path.startswith("/dev/") else "file"
-    element = etree.Element("disk", type=kind, device="cdrom" if disk.cdrom else "disk")
+def disk_element(disk: DiskSpec, source: DiskSource) -> etree._Element:
+    element = etree.Element("disk", type=source.kind, device="cdrom" if disk.cdrom else "disk")
     driver = child(element, "driver", name="qemu", type=disk.format)
-    child(element, "source", **{"dev" if kind == "block" else "file": path})
+    element.append(source.element())
     # A cloud kernel drives virtio-scsi, and often no SATA.
     bus = "scsi" if disk.cdrom else {"vd": "virtio", "sd": "scsi", "hd": "sata"}.get(disk.target[:2], "virtio")
     child(element, "target", dev=disk.target, bus=bus)

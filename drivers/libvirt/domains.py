@@ -13,6 +13,7 @@ from lxml import etree
 from drivers.base import Applied, DomainFacts, DomainSpec, DriverConflict, DriverNotFound, HostFacts, Progress
 from drivers.libvirt import domain_facts, leases
 from drivers.libvirt.connection import Connection, Lane
+from drivers.libvirt.disk_source import DiskSource
 from drivers.libvirt.domain_xml import METADATA, Placement, domain_xml, one_line, ownership
 from drivers.libvirt.errors import read_each
 
@@ -52,9 +53,9 @@ class Domains:
         return await self._with(uuid, domain_facts.read, Lane.EVENTS)
 
     async def define(
-        self, spec: DomainSpec, host: HostFacts, console_log: str, paths: dict[tuple[str, str], str]
+        self, spec: DomainSpec, host: HostFacts, console_log: str, sources: dict[tuple[str, str], DiskSource]
     ) -> None:
-        xml = domain_xml(spec, Placement(host.domain_type, host.cpus, console_log, paths))
+        xml = domain_xml(spec, Placement(host.domain_type, host.cpus, console_log, sources))
         flags = 0 if self._test_driver else libvirt.VIR_DOMAIN_DEFINE_VALIDATE
         await self._connection.call(lambda handle: handle.defineXMLFlags(xml, flags))
 

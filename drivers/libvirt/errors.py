@@ -62,7 +62,9 @@ def is_connection_lost(error: libvirt.libvirtError) -> bool:
 
 
 def is_pool_busy(error: libvirt.libvirtError) -> bool:
-    """The pool has asynchronous jobs running: libvirt has no code of its own for that."""
+    """The pool has asynchronous jobs running, or the volume is being filled: libvirt has no codes for these."""
+    if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
+        return "still being allocated" in str(error)
     return error.get_error_code() == libvirt.VIR_ERR_INTERNAL_ERROR and "asynchronous jobs" in str(error)
 
 

@@ -4,22 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
 import libvirt
 from lxml import etree
 
-from drivers.base import DriverBusy, DriverConflict, DriverInvalid, DriverNotFound, PoolFacts, Progress, VolumeFacts
+from drivers.base import (
+    DriverBusy,
+    DriverConflict,
+    DriverInvalid,
+    DriverNotFound,
+    PoolFacts,
+    PoolSettings,
+    Progress,
+    VolumeFacts,
+)
 from drivers.libvirt.connection import Connection, Lane
+from drivers.libvirt.disk_source import DiskSource
 from drivers.libvirt.domain_xml import child
 from drivers.libvirt.errors import read_each
+from drivers.libvirt.pool_xml import BUILT, pool_xml
 
 T = TypeVar("T")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 FILE_POOLS = frozenset({"dir", "fs", "netfs"})
+CREATING_POOLS = FILE_POOLS | {"logical", "rbd", "zfs", "disk"}
+GROWING_POOLS = FILE_POOLS | {"rbd"}
 TRIES = 20
 STORAGE_DEADLINE = 3600.0
+POOL_DEADLINE = 120.0
+"""Starting a pool may log in to a target, or mount an export."""
 
 
 def volume_xml(name: str, format: str, capacity: int, backing: tuple[str, str] | None = None, size: int = 0) -> str:
@@ -79,13 +95,13 @@ class Storage:
             ),
         )
 
-    async def paths(self, volumes: list[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    async def sources(self, volumes: list[tuple[str, str]]) -> dict[tuple[str, str], DiskSource]:
         """Where the volumes are, by pool and name, in one call for each pool."""
-        found: dict[tuple[str, str], str] = {}
+        found: dict[tuple[str, str], DiskSource] = {}
         for pool in {pool for pool, _ in volumes}:
             names = [name for owner, name in volumes if owner == pool]
-            known = await self.in_pool(pool, lambda held, names=names: [lookup(held, name).path() for name in names])  # type: ignore[misc]
-            found.update({(pool, name): path for name, path in zip(names, known, strict=True)})
+            known = await self.in_pool(pool, lambda held, names=names: [_source(held, name) for name in names])  # type: ignore[misc]
+            found.update({(pool, name): source for name, source in zip(names, known, strict=True)})
         return found
 
     async def create(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
@@ -105,14 +121,17 @@ class Storage:
             return await self.volume(pool, name)
 
     async def clone(
-        self, pool: str, name: str, base: str, format: str, capacity: int, progress: Progress
+        self, pool: str, name: str, base: tuple[str, str, str | None], format: str, capacity: int, progress: Progress
     ) -> VolumeFacts:
-        below = await self.volume(pool, base)
+        """``base`` is pool, name and format of the volume to copy."""
+        below = await self.volume(*base[:2])
+        _must_be(below, base[2])
         await self.delete(pool, name)
         xml = volume_xml(checked_name(name), format, max(capacity, below.capacity))
 
         def work(found: libvirt.virStoragePool) -> None:
-            volume = found.createXMLFrom(xml, lookup(found, base), 0)
+            holding = found if base[0] == pool else found.connect().storagePoolLookupByName(base[0])
+            volume = found.createXMLFrom(xml, lookup(holding, base[1]), 0)
             if capacity > volume.info()[1]:
                 volume.resize(capacity)
 
@@ -126,6 +145,18 @@ class Storage:
             await asyncio.shield(self.delete(pool, name))
             raise
         return await self.volume(pool, name)
+
+    async def grow(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
+        def work(found: libvirt.virStoragePool) -> VolumeFacts:
+            volume = lookup(found, name)
+            known = _volume(pool, volume)
+            _must_be(known, format)
+            if known.capacity >= capacity:
+                return known
+            volume.resize(capacity, 0)
+            return _volume(pool, volume)
+
+        return await self.in_pool(pool, work)
 
     async def _report(self, pool: str, name: str, total: int, progress: Progress) -> None:
         try:
@@ -173,16 +204,55 @@ class Storage:
         await self.in_pool(pool, lambda found: found.refresh(0))
 
     async def delete(self, pool: str, name: str) -> None:
+        """Also one that libvirt still fills for a client that is gone: libvirt offers no way to break that off."""
+
         def work(found: libvirt.virStoragePool) -> None:
             lookup(found, name).delete(0)
 
-        try:
-            await self.in_pool(pool, work)
-        except DriverNotFound:
-            return
+        until = time.monotonic() + STORAGE_DEADLINE
+        while True:
+            try:
+                await self.in_pool(pool, work)
+            except DriverNotFound:
+                return
+            except DriverBusy:
+                if time.monotonic() > until:
+                    raise
+            else:
+                return
 
-    def can_overlay(self, pool: PoolFacts) -> bool:
-        return pool.kind in FILE_POOLS
+    async def ensure_pool(self, settings: PoolSettings) -> None:
+        xml = pool_xml(settings)
+
+        def work(handle: libvirt.virConnect) -> None:
+            try:
+                pool = handle.storagePoolLookupByName(settings.name)
+            except libvirt.libvirtError as error:
+                if error.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_POOL:
+                    raise
+                pool = handle.storagePoolDefineXML(xml, 0)
+                pool.setAutostart(1)
+            if pool.isActive():
+                return
+            if settings.kind in BUILT:
+                pool.build(0)
+            pool.create(0)
+
+        await self._connection.call(work, lane=Lane.STORAGE, deadline=POOL_DEADLINE)
+
+
+def _must_be(volume: VolumeFacts, format: str | None) -> None:
+    """A guest may write another format's header into its raw disk; whoever believed it would follow what it names."""
+    if format is not None and volume.format != format:
+        raise DriverConflict(
+            f"{volume.name} is {format}, but its first bytes look like {volume.format}: its guest wrote them; it is "
+            "not touched by tools that would believe them"
+        )
+
+
+def _source(pool: libvirt.virStoragePool, name: str) -> DiskSource:
+    path = lookup(pool, name).path()
+    return DiskSource.at(path, "" if path.startswith("/") else pool.XMLDesc(0))
 
 
 def lookup(pool: libvirt.virStoragePool, name: str) -> libvirt.virStorageVol:

@@ -31,6 +31,16 @@ class MemoryDevices(MemoryDomains):
             kept = tuple(disk for disk in facts.disks if disk.target != target)
             self._keep_devices(uuid, replace(facts, disks=kept))
 
+    async def grow_disk(self, uuid: str, target: str, capacity: int) -> bool:
+        facts = self._domain("grow_disk", uuid)
+        found = next((disk for disk in facts.disks if disk.target == target), None)
+        if found is None or facts.power not in ACTIVE:
+            return False
+        for key, volume in self.stored.items():
+            if volume.path == found.source:
+                self.stored[key] = replace(volume, capacity=max(capacity, volume.capacity))
+        return True
+
     async def attach_interface(self, uuid: str, interface: InterfaceSpec) -> None:
         facts = self._domain("attach_interface", uuid)
         wanted = InterfaceFacts(interface.mac, interface.network, interface.link_up, interface.mtu)

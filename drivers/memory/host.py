@@ -14,6 +14,7 @@ from drivers.base import (
     HostFacts,
     InterfaceAddress,
     Listener,
+    PoolSettings,
     Power,
     VolumeFacts,
 )
@@ -37,6 +38,11 @@ class MemoryHost:
     listeners: list[Listener] = field(default_factory=list)
     faults: dict[str, DriverError] = field(default_factory=dict)
     consoles: dict[str, bytes] = field(default_factory=dict)
+    pool_kinds: dict[str, str] = field(default_factory=dict)
+    """Pools that are no directories, by name."""
+    inactive: set[str] = field(default_factory=set)
+    """Pools that are not running."""
+    ensured: list[PoolSettings] = field(default_factory=list)
     found_addresses: dict[str, tuple[InterfaceAddress, ...]] = field(default_factory=dict)
 
     def fail_next(self, method: str, error: DriverError) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from drivers.base import (
     DriverNoSpace,
     DriverNotFound,
     PoolFacts,
+    PoolSettings,
     Progress,
     VolumeFacts,
 )
@@ -22,8 +24,9 @@ class MemoryStorage(MemoryHost):
 
     async def pool(self, name: str) -> PoolFacts:
         self.enter("pool")
-        used = sum(volume.allocation for volume in self.stored.values())
-        return PoolFacts(name, "dir", True, self.pool_capacity, self.pool_capacity - used, f"/{name}")
+        used = sum(volume.allocation for volume in self.stored.values() if volume.pool == name)
+        kind, running = self.pool_kinds.get(name, "dir"), name not in self.inactive
+        return PoolFacts(name, kind, running, self.pool_capacity, self.pool_capacity - used, f"/{name}")
 
     async def volume(self, pool: str, name: str) -> VolumeFacts:
         self.enter("volume")
@@ -55,12 +58,31 @@ class MemoryStorage(MemoryHost):
         return await self._keep(pool, name, "qcow2", max(capacity, below.capacity), 4096, below.path)
 
     async def clone_volume(
-        self, pool: str, name: str, base: str, format: str, capacity: int, progress: Progress
+        self,
+        pool: str,
+        name: str,
+        base: str,
+        format: str,
+        capacity: int,
+        progress: Progress,
+        *,
+        base_pool: str | None = None,
+        base_format: str | None = None,
     ) -> VolumeFacts:
         self.enter("clone_volume")
-        below = await self.volume(pool, base)
+        below = await self.volume(base_pool or pool, base)
         progress(1, 1)
         return await self._keep(pool, name, format, max(capacity, below.capacity), below.allocation)
+
+    async def grow_volume(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
+        self.enter("grow_volume")
+        known = await self.volume(pool, name)
+        self.stored[(pool, name)] = replace(known, capacity=max(capacity, known.capacity))
+        return self.stored[(pool, name)]
+
+    async def ensure_pool(self, settings: PoolSettings) -> None:
+        self.enter("ensure_pool")
+        self.ensured.append(settings)
 
     async def upload_volume(
         self, pool: str, name: str, format: str, size: int, data: AsyncIterator[bytes], progress: Progress
@@ -79,3 +101,12 @@ class MemoryStorage(MemoryHost):
 
     def can_overlay(self, pool: PoolFacts) -> bool:
         return pool.kind == "dir"
+
+    def can_create(self, pool: PoolFacts) -> bool:
+        return pool.kind != "iscsi"
+
+    def can_grow(self, pool: PoolFacts) -> bool:
+        return pool.kind != "logical"
+
+    def formats(self, pool: PoolFacts) -> tuple[str, ...]:
+        return ("qcow2", "raw") if pool.kind == "dir" else ("raw",)

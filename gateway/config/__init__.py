@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from drivers.base import HypervisorSettings
+from gateway.config.pools import check_pools
 from gateway.config.reader import ConfigError, read_table
 from gateway.config.sections import (
     AuthSettings,
@@ -87,6 +88,7 @@ def _hypervisors(path: Path, given: Any) -> tuple[HypervisorSettings, ...]:
         for key in ("name", "uri", "pool", "network"):
             if not getattr(entry, key):
                 raise ConfigError(f"{path}: [[hypervisor]] {key}: must not be empty")
+        check_pools(path, entry)
     return found
 
 
@@ -98,6 +100,7 @@ def _check(settings: Settings) -> None:
         ("retention_minutes", jobs.retention_minutes, 1),
         ("answer_wait", jobs.answer_wait, 0),
         ("stop_deadline", jobs.stop_deadline, 1),
+        ("detach_deadline", jobs.detach_deadline, 1),
     ):
         if not least <= value < math.inf:
             raise ConfigError(f"{path}: [jobs] {key}: must be at least {least}, not {value}")

@@ -57,12 +57,14 @@ class ImageSettings:
 
 @dataclass(frozen=True, slots=True)
 class JobSettings:
-    """``retention_minutes`` finished jobs are kept; ``answer_wait`` and ``stop_deadline`` in seconds."""
+    """``retention_minutes`` finished jobs are kept; ``answer_wait`` and the deadlines in seconds."""
 
     workers: int = 8
     retention_minutes: int = 1440
     answer_wait: float = 2.0
     stop_deadline: float = 60.0
+    detach_deadline: float = 20.0
+    """How long a running guest may take to let go of a device."""
 
 
 @dataclass(frozen=True, slots=True)

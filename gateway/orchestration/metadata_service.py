@@ -25,7 +25,8 @@ class ResourceMetadataService(ResourceService):
 
     def __init__(self, room: Room) -> None:
         super().__init__(room)
-        values: dict[str, Any] = {"JobRetention": room.policy.retention_minutes}
+        shared = any(pool.shareable for settings in room.hypervisors.values() for pool in settings.every_pool)
+        values: dict[str, Any] = {"JobRetention": room.policy.retention_minutes, "SharedVolumeSupport": shared}
         self._entries = {
             f"{self.type.segment}/{declared.kind}": Resource(
                 path=f"{self.type.segment}/{declared.kind}",

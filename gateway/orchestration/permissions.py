@@ -36,6 +36,9 @@ STRICTER: dict[tuple[str, str], frozenset[Role]] = {
     ("MachineConfiguration", "add"): ADMIN_ONLY,
     ("MachineConfiguration", "edit"): ADMIN_ONLY,
     ("MachineConfiguration", "delete"): ADMIN_ONLY,
+    ("VolumeConfiguration", "add"): ADMIN_ONLY,
+    ("VolumeConfiguration", "edit"): ADMIN_ONLY,
+    ("VolumeConfiguration", "delete"): ADMIN_ONLY,
 }
 """(kind, operation) where fewer may."""
 

@@ -6,7 +6,7 @@ from gateway.cimi.registry import type_at
 from gateway.errors import Invalid
 from gateway.orchestration.service import Caller
 from gateway.orchestration.visibility import visible
-from gateway.store.model import Resource
+from gateway.store.model import Document, Resource
 from gateway.store.store import Store
 
 
@@ -19,3 +19,10 @@ async def resolve(store: Store, caller: Caller, href: str, kinds: tuple[str, ...
     if found is None or not visible(caller, found):
         raise Invalid(f"there is no {described.kind} {href[:200]}", attribute)
     return found
+
+
+def merged(below: Document, above: Document) -> Document:
+    """The referenced document with the overrides beside its href; None erases (DSP0263 4.2.3.1)."""
+    rest = {name: value for name, value in above.items() if name not in ("href", "name", "description", "properties")}
+    kept = {name: value for name, value in below.items() if name not in ("name", "description", "properties")}
+    return {name: value for name, value in {**kept, **rest}.items() if value is not None}

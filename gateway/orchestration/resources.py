@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,6 +28,7 @@ class Policy:
 
     image_directories: tuple[str, ...] = ()
     stop_deadline: float = 60.0
+    detach_deadline: float = 20.0
     retention_minutes: int = 1440
 
 
@@ -40,6 +41,8 @@ class Room:
     drivers: dict[str, Driver]
     hypervisors: dict[str, HypervisorSettings]
     policy: Policy
+    allocated: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Bytes which the Volumes of a pool have taken, by host and pool, as last seen."""
 
     def driver(self, resource: Resource) -> Driver:
         """The driver of the host that the resource lives on."""

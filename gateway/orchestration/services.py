@@ -7,19 +7,31 @@ from gateway.jobs.steps import StepRegistry
 from gateway.orchestration.credential_service import CredentialService, CredentialTemplateService
 from gateway.orchestration.images.service import IMAGE_STEPS, MachineImageService
 from gateway.orchestration.job_service import JobService
+from gateway.orchestration.machines.attachment_steps import ATTACHMENT_STEPS
+from gateway.orchestration.machines.disk_change_steps import DISK_CHANGE_STEPS
+from gateway.orchestration.machines.disk_service import DiskService
 from gateway.orchestration.machines.disk_steps import DISK_STEPS
 from gateway.orchestration.machines.service import MachineService
 from gateway.orchestration.machines.settle import SettleMachine
 from gateway.orchestration.machines.steps import MACHINE_STEPS
 from gateway.orchestration.machines.templates import MachineConfigurationService, MachineTemplateService
+from gateway.orchestration.machines.volume_service import MachineVolumeService
 from gateway.orchestration.metadata_service import CloudEntryPointService, ResourceMetadataService
 from gateway.orchestration.resources import ResourceService, Room
+from gateway.orchestration.volumes.service import VolumeService
+from gateway.orchestration.volumes.steps import VOLUME_STEPS
+from gateway.orchestration.volumes.templates import VolumeConfigurationService, VolumeTemplateService
 
 FAMILIES: tuple[type[ResourceService], ...] = (
     MachineService,
     MachineImageService,
     MachineConfigurationService,
     MachineTemplateService,
+    MachineVolumeService,
+    DiskService,
+    VolumeService,
+    VolumeConfigurationService,
+    VolumeTemplateService,
     CredentialService,
     CredentialTemplateService,
     JobService,
@@ -37,5 +49,6 @@ def build_services(room: Room) -> dict[str, ResourceService]:
 
 
 def register_steps(registry: StepRegistry, room: Room) -> None:
-    for step in (*MACHINE_STEPS, *DISK_STEPS, SettleMachine, *IMAGE_STEPS):
+    machines = (*MACHINE_STEPS, *DISK_STEPS, *DISK_CHANGE_STEPS, *ATTACHMENT_STEPS, SettleMachine)
+    for step in (*machines, *IMAGE_STEPS, *VOLUME_STEPS):
         registry.register(step(room))

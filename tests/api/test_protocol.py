@@ -308,9 +308,8 @@ async def test_a_viewer_changes_nothing(client: Callable[..., ApiClient], image:
     viewer = client("viewer")
     assert "operations" not in await viewer.document("machines")
     for declared in TYPES.values():
-        if declared.addable:
-            body = {"machineTemplate": {}} if declared.kind == "Machine" else {"name": "x"}
-            body = {"credentialTemplate": {}} if declared.kind == "Credential" else body
+        if declared.addable and declared.parent is None:
+            body = {declared.template: {}} if declared.template else {"name": "x"}
             assert (await viewer.post(declared.segment, body)).status == 403, declared.kind
 
 

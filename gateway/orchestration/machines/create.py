@@ -11,7 +11,8 @@ from gateway.errors import Conflict, Invalid, NotImplementedHere, Unavailable
 from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.machines.disks import chosen_disks, disk_resources
 from gateway.orchestration.machines.interfaces import chosen_interfaces, interface_resources
-from gateway.orchestration.references import resolve
+from gateway.orchestration.machines.new_volumes import NewVolumes
+from gateway.orchestration.references import merged, resolve
 from gateway.orchestration.resources import Room, new_resource
 from gateway.orchestration.service import Caller
 from gateway.store.model import Document, Resource
@@ -20,7 +21,6 @@ OWN = ("name", "description", "properties")
 ARCHES = {"x86_64": "x86_64", "x86": "i686", "ARM": "aarch64", "POWER": "ppc64le", "z/Architecture": "s390x"}
 """The standard's spellings and libvirt's (DSP0263 5.14.4)."""
 SPELLED = {arch: spelling for spelling, arch in ARCHES.items()}
-LATER = ("volumes", "volumeTemplates")
 
 
 class MachineCreate:
@@ -31,9 +31,13 @@ class MachineCreate:
         self.caller = caller
         self.document = document
         self.seed: Document = {}
+        self.volumes = NewVolumes()
 
     async def make(self) -> tuple[Resource, tuple[Resource, ...]]:
-        """The Machine in CREATING and its disks and interfaces. Raises what the request deserves."""
+        """The Machine in CREATING and its disks and interfaces; ``volumes`` are chosen then, too.
+
+        Raises what the request deserves.
+        """
         template = await self._template()
         config = await self._config(template)
         image = await self._image(template)
@@ -74,6 +78,7 @@ class MachineCreate:
                 "seed": self.seed,
             },
         )
+        self.volumes = await NewVolumes.chosen(self.room, self.caller, template, machine)
         return machine, (*disk_resources(machine), *interface_resources(machine))
 
     def _document(self, config: Document, host: HostFacts, arch: str) -> Document:
@@ -90,11 +95,7 @@ class MachineCreate:
             where = "machineTemplate"
             found = await resolve(self.room.store, self.caller, given["href"], ("MachineTemplate",), where)
             template = {**found.document, **found.internal.get("secrets", {})}
-        template = merged(template, given)
-        for name in LATER:
-            if template.get(name):
-                raise NotImplementedHere(f"machineTemplate.{name}: volumes are not offered by this gateway yet")
-        return template
+        return merged(template, given)
 
     async def _config(self, template: Document) -> Document:
         given = template.get("machineConfig")
@@ -154,13 +155,6 @@ class MachineCreate:
         self.seed.update({"user": user} if user else {})
         self.seed.update({"password_hash": hashed} if hashed else {})
         self.seed.update({"keys": [known["key"]]} if known.get("key") else {})
-
-def merged(below: Document, above: Document) -> Document:
-    """The referenced document with the overrides beside its href; None erases (DSP0263 4.2.3.1)."""
-    rest = {name: value for name, value in above.items() if name not in ("href", "name", "description", "properties")}
-    kept = {name: value for name, value in below.items() if name not in ("name", "description", "properties")}
-    return {name: value for name, value in {**kept, **rest}.items() if value is not None}
-
 
 def check_credential(credential: Document, where: str) -> None:
     if not credential.get("key") and not (credential.get("userName") and credential.get("password")):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from gateway.errors import Invalid
 from gateway.orchestration.resources import component
+from gateway.orchestration.volumes.pools import KILOBYTE, whole
 from gateway.store.model import Document, Resource
 
-KILOBYTE = 1000
-GRAIN = 1024 * 1024
-"""Disk sizes are rounded up to whole MiB, as guests and qcow2 like them."""
+BOOT = "vda"
 
 
 def chosen_disks(config: Document, image: Resource) -> list[Document]:
@@ -19,9 +18,9 @@ def chosen_disks(config: Document, image: Resource) -> list[Document]:
     if boot < image_bytes:
         needed = -(-image_bytes // KILOBYTE)
         raise Invalid(f"the image needs {needed} kilobytes", "machineTemplate.machineConfig.disks.0.capacity")
-    disks = [{"target": "vda", "format": "qcow2", "bytes": _whole(boot), "capacity": -(-boot // KILOBYTE)}]
+    disks = [{"target": BOOT, "format": "qcow2", "bytes": whole(boot), "capacity": -(-boot // KILOBYTE)}]
     for letter, disk in zip("bcdefghijklmnopqrstuvwxy", asked[1:], strict=False):
-        size = _whole(disk["capacity"] * KILOBYTE)
+        size = whole(disk["capacity"] * KILOBYTE)
         disks.append({"target": f"vd{letter}", "format": "qcow2", "bytes": size, "capacity": disk["capacity"]})
     if len(asked) > len(disks):
         raise Invalid(f"at most {len(disks)} disks", "machineTemplate.machineConfig.disks")
@@ -31,21 +30,15 @@ def chosen_disks(config: Document, image: Resource) -> list[Document]:
     return disks
 
 
-def _whole(size: int) -> int:
-    return -(-size // GRAIN) * GRAIN
-
-
 def disk_resources(machine: Resource) -> list[Resource]:
-    return [
-        component(
-            machine,
-            "Disk",
-            f"disks/{disk['target']}",
-            {
-                "name": disk["target"],
-                "capacity": disk["capacity"],
-                "initialLocation": disk.get("location", f"/dev/{disk['target']}"),
-            },
-        )
-        for disk in machine.internal["disks"]
-    ]
+    return [disk_resource(machine, disk) for disk in machine.internal["disks"]]
+
+
+def disk_resource(machine: Resource, disk: Document) -> Resource:
+    target = disk["target"]
+    document = {
+        "name": target,
+        "capacity": disk["capacity"],
+        "initialLocation": disk.get("location", f"/dev/{target}"),
+    }
+    return component(machine, "Disk", f"disks/{target}", document).with_internal(boot=target == BOOT or None)

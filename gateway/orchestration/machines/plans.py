@@ -32,6 +32,12 @@ def calls(machine: str, names: tuple[str, ...], **arguments: Any) -> tuple[StepC
     return tuple(StepCall(name, {"resource": machine, **arguments}, WEIGHTS.get(name, 1)) for name in names)
 
 
+def creation(machine: str, volumes: tuple[StepCall, ...], attached: tuple[StepCall, ...]) -> tuple[StepCall, ...]:
+    """CREATE_STEPS, with the Volumes made before the domain is defined, and plugged in before it starts."""
+    *storage, define, initial = calls(machine, CREATE_STEPS)
+    return (*storage, *volumes, define, *attached, initial)
+
+
 def settle(machine: str, action: str) -> StepCall:
     return StepCall("settle machine", {"resource": machine, "action": action})
 

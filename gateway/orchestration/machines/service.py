@@ -10,8 +10,9 @@ from gateway.jobs.plan import OnRestart, Plan
 from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.interrupting import interrupt
 from gateway.orchestration.machines.create import MachineCreate, check_size
-from gateway.orchestration.machines.plans import ACTION_STEPS, CREATE_STEPS, DELETE_STEPS, calls, settle, uuid_of
-from gateway.orchestration.machines.states import ALWAYS, TRANSIENT, legal
+from gateway.orchestration.machines.new_volumes import attaching
+from gateway.orchestration.machines.plans import ACTION_STEPS, DELETE_STEPS, calls, creation, settle, uuid_of
+from gateway.orchestration.machines.states import ALWAYS, DEVICE_CHANGES, TRANSIENT, legal
 from gateway.orchestration.permissions import demand, granted
 from gateway.orchestration.resources import ResourceService, edited
 from gateway.orchestration.service import Caller, Outcome
@@ -39,7 +40,8 @@ class MachineService(ResourceService):
             known = await self.answered(transaction, caller, document)
         if known is not None:
             return known
-        machine, parts = await MachineCreate(self.room, caller, document).make()
+        create = MachineCreate(self.room, caller, document)
+        machine, parts = await create.make()
         async with self.store.transaction() as transaction:
             known = await self.answered(transaction, caller, document)
             if known is not None:
@@ -47,14 +49,15 @@ class MachineService(ResourceService):
             machine = await transaction.insert(machine)
             for part in parts:
                 await transaction.insert(part)
+            machine, attachments = await create.volumes.write(transaction, self.room, machine)
             plan = self.plan(
                 caller,
                 "add",
                 collection,
-                steps=calls(machine.path, CREATE_STEPS),
-                locks=(machine.path,),
-                affected=(machine.path,),
-                drop_on_failure=(machine.path,),
+                steps=creation(machine.path, create.volumes.creating(), attaching(attachments)),
+                locks=(machine.path, *create.volumes.paths),
+                affected=(machine.path, *create.volumes.new_paths),
+                drop_on_failure=(machine.path, *create.volumes.new_paths),
                 settle=settle(machine.path, "add"),
             )
             job = await self.room.runner.submit(transaction, plan)
@@ -89,7 +92,7 @@ class MachineService(ResourceService):
 
     def _must_be_legal(self, machine: Resource, verb: str) -> None:
         if verb not in legal(machine.state).actions:
-            allowed = ", ".join(sorted(legal(machine.state).actions)) or "nothing until its job ends"
+            allowed = ", ".join(sorted(legal(machine.state).actions - DEVICE_CHANGES)) or "nothing until its job ends"
             raise Conflict(f"a Machine that is {machine.state} cannot {verb}; it allows {allowed}")
 
     def _must_be_up(self, machine: Resource) -> None:

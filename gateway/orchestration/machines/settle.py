@@ -6,6 +6,7 @@ from typing import Any
 
 from drivers.base import Driver, DriverError, DriverNotFound
 from gateway.jobs.plan import StepContext
+from gateway.orchestration.machines.attachments import release_all
 from gateway.orchestration.machines.plans import uuid_of
 from gateway.orchestration.machines.states import state_of
 from gateway.orchestration.steps import DriverStep
@@ -31,6 +32,7 @@ class SettleMachine(DriverStep):
             if current is None:
                 return
             if gone:
+                await release_all(transaction, current)
                 for address in await addresses_of(transaction, current):
                     await transaction.delete(address)
                 await transaction.delete(machine.path)

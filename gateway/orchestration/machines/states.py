@@ -32,17 +32,20 @@ def _legal(actions: str, interrupts: str = "") -> Legal:
 MACHINE_TRANSITIONS: dict[str, Legal] = {
     "CREATING": _legal("", "delete"),
     "STARTING": _legal("", "stop delete"),
-    "STARTED": _legal("stop restart pause suspend edit delete"),
+    "STARTED": _legal("stop restart pause suspend edit delete plug unplug"),
     "STOPPING": _legal("", "stop delete"),
-    "STOPPED": _legal("start restart edit delete"),
+    "STOPPED": _legal("start restart edit delete plug unplug"),
     "PAUSING": _legal("", "stop delete"),
-    "PAUSED": _legal("start stop restart suspend edit delete"),
+    "PAUSED": _legal("start stop restart suspend edit delete plug unplug"),
     "SUSPENDING": _legal("", "stop delete"),
     "SUSPENDED": _legal("start stop restart edit delete"),
     "DELETING": _legal("delete"),
-    "ERROR": _legal("start stop restart edit delete"),
+    "ERROR": _legal("start stop restart edit delete unplug"),
 }
+"""``plug`` and ``unplug`` are of devices: while SUSPENDED the kept state says which devices there are."""
 ALWAYS = ("console",)
+DEVICE_CHANGES = frozenset({"plug", "unplug"})
+"""Asked for at the Machine's collections, and so no actions of its own."""
 
 
 def legal(state: str | None) -> Legal:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from gateway.errors import Invalid, NotImplementedHere
+from gateway.errors import Invalid
 from gateway.orchestration.credential_service import without_password
+from gateway.orchestration.machines.targets import target_of
 from gateway.orchestration.references import resolve
 from gateway.orchestration.resources import ResourceService, new_resource
 from gateway.orchestration.service import Caller
+from gateway.orchestration.volumes.templates import check_template
 from gateway.store.model import Document, Resource
 
 REFERENCES = {
@@ -59,8 +61,7 @@ class MachineTemplateService(ResourceService):
 
     async def _checked(self, caller: Caller, document: Document) -> tuple[Document, Document]:
         """The document with its references looked at, and its secrets apart."""
-        if document.get("volumes") or document.get("volumeTemplates"):
-            raise NotImplementedHere("volumes are not offered by this gateway yet")
+        await self._check_volumes(caller, document)
         for name, kinds in REFERENCES.items():
             href = document.get(name, {}).get("href")
             if href is not None:
@@ -71,3 +72,18 @@ class MachineTemplateService(ResourceService):
             shown["credential"], hashed = await without_password(shown["credential"])
             secret.update(hashed)
         return shown, secret
+
+    async def _check_volumes(self, caller: Caller, document: Document) -> None:
+        for place, entry in enumerate(document.get("volumes", [])):
+            if "href" not in entry:
+                raise Invalid("needs the href of a Volume", f"volumes.{place}")
+            await resolve(self.store, caller, entry["href"], ("Volume",), f"volumes.{place}")
+        for place, entry in enumerate(document.get("volumeTemplates", [])):
+            where = f"volumeTemplates.{place}"
+            if "href" in entry:
+                await resolve(self.store, caller, entry["href"], ("VolumeTemplate",), where)
+            await check_template(self, caller, entry, f"{where}.")
+        for name in ("volumes", "volumeTemplates"):
+            for place, entry in enumerate(document.get(name, [])):
+                if entry.get("initialLocation"):
+                    target_of(entry["initialLocation"], f"{name}.{place}.initialLocation")

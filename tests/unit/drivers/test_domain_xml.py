@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from drivers.base import DiskSpec, DomainSpec, InterfaceSpec
+from drivers.libvirt.disk_source import DiskSource
 from drivers.libvirt.domain_xml import METADATA, Placement, domain_xml
 from drivers.libvirt.domains import undefine_flags
 from drivers.libvirt.host import kvm_works
@@ -29,7 +30,8 @@ SPEC = DomainSpec(
     ),
     interfaces=(InterfaceSpec("52:54:00:00:00:01", "default", mtu=1400, link_up=False),),
 )
-PLACEMENT = Placement("qemu", 8, "/console/x.log", {("p", "a.qcow2"): "/p/a.qcow2", ("p", "seed.iso"): "/p/seed.iso"})
+SOURCES = {("p", name): DiskSource.at(f"/p/{name}") for name in ("a.qcow2", "seed.iso")}
+PLACEMENT = Placement("qemu", 8, "/console/x.log", SOURCES)
 
 
 def root(spec: DomainSpec = SPEC, placement: Placement = PLACEMENT) -> etree._Element:
@@ -69,7 +71,7 @@ def test_a_uefi_guest_asks_for_firmware() -> None:
 
 
 def test_a_volume_that_is_a_device_is_a_block_disk() -> None:
-    placement = replace(PLACEMENT, paths={**PLACEMENT.paths, ("p", "a.qcow2"): "/dev/vg/a"})
+    placement = replace(PLACEMENT, sources={**SOURCES, ("p", "a.qcow2"): DiskSource.at("/dev/vg/a")})
     disk = root(placement=placement).find("devices/disk")
     assert disk is not None
     assert disk.get("type") == "block"

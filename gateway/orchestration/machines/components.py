@@ -1,0 +1,73 @@
+"""What the devices of a Machine have in common as resources: they are changed by changing the Machine."""
+
+from __future__ import annotations
+
+from drivers.base import Driver
+from gateway.errors import Conflict, Forbidden, NotFound, Unavailable
+from gateway.orchestration.driver_errors import translating
+from gateway.orchestration.machines.plans import uuid_of
+from gateway.orchestration.machines.states import legal
+from gateway.orchestration.permissions import demand, granted
+from gateway.orchestration.resources import ResourceService
+from gateway.orchestration.service import Caller
+from gateway.orchestration.visibility import changeable
+from gateway.store.model import Resource
+from gateway.store.transaction import Transaction
+
+
+class ComponentService(ResourceService):
+    """A nested collection of a Machine whose members are plugged in and out."""
+
+    def collection_operations(self, caller: Caller, parent: Resource | None) -> tuple[str, ...]:
+        if parent is None or not changeable(caller, parent) or "plug" not in legal(parent.state).actions:
+            return ()
+        return super().collection_operations(caller, parent)
+
+    def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
+        """``delete`` first, where old clients look for it."""
+        if not changeable(caller, resource) or resource.internal.get("job") is not None:
+            return ()
+        machine = self.store.peek(str(resource.parent))
+        goes = self.removable(resource) and (machine is None or "unplug" in legal(machine.state).actions)
+        offered = [("delete", goes), ("edit", self.type.editable)]
+        return tuple(verb for verb, given in offered if given and granted(caller.role, self.kind, verb))
+
+    def removable(self, resource: Resource) -> bool:
+        return True
+
+    async def machine_for(self, caller: Caller, path: str) -> Resource:
+        """The Machine whose devices this caller may change. Raises NotFound or Forbidden."""
+        demand(caller.role, self.kind, "add")
+        machine = await self.store.get(path)
+        if machine is None or machine.kind != "Machine":
+            raise NotFound(f"there is no Machine {path[:200]}")
+        if not changeable(caller, machine):
+            raise Forbidden("this Machine belongs to somebody else; only its owner or an admin may change its devices")
+        return machine
+
+    def up(self, machine: Resource) -> Driver:
+        driver = self.room.driver(machine)
+        if driver.connection != "up":
+            raise Unavailable(f"the hypervisor {driver.name} is {driver.connection.value}; try again later")
+        return driver
+
+    async def targets_in_use(self, machine: Resource) -> set[str]:
+        """Also those of disks which an admin has plugged in beside the gateway."""
+        with translating():
+            return {disk.target for disk in (await self.up(machine).domain(uuid_of(machine))).disks}
+
+    async def demand_machine(self, transaction: Transaction, path: str, change: str) -> Resource:
+        """The Machine as this transaction sees it, in a state that allows the change."""
+        machine = await transaction.get(path)
+        if machine is None:
+            raise NotFound(f"{path} is gone")
+        demand_change(machine, change)
+        return machine
+
+
+def demand_change(machine: Resource, change: str) -> None:
+    """``change`` is plug or unplug. Raises Conflict."""
+    if change in legal(machine.state).actions:
+        return
+    hint = "; start or stop it first" if machine.state == "SUSPENDED" else ""
+    raise Conflict(f"devices of a Machine that is {machine.state} cannot be changed{hint}")

@@ -1,0 +1,111 @@
+"""The disks of a Machine: one more, made and plugged in, or one less (DSP0263 5.14.1.4)."""
+
+from __future__ import annotations
+
+from drivers.base import Driver, PoolSettings
+from gateway.errors import Conflict, Invalid, NotFound
+from gateway.orchestration.machines.components import ComponentService, demand_change
+from gateway.orchestration.machines.disk_change_steps import ADD_STEPS, DELETE_STEPS, calls, settle
+from gateway.orchestration.machines.disks import disk_resource
+from gateway.orchestration.machines.targets import free_target, reserved, target_of
+from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.volumes.pools import KILOBYTE, Chosen, demand_room, pool_facts, whole
+from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
+
+
+class DiskService(ComponentService):
+    kind = "Disk"
+
+    def removable(self, resource: Resource) -> bool:
+        return not resource.internal.get("boot")
+
+    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
+        machine = await self.machine_for(caller, collection.rpartition("/")[0])
+        if "capacity" not in document:
+            raise Invalid("is missing", "capacity")
+        if document.get("initialLocation"):
+            target_of(document["initialLocation"])
+        async with self.store.transaction() as transaction:
+            known = await self.answered(transaction, caller, document)
+        if known is not None:
+            return known
+        demand_change(machine, "plug")
+        in_use = await self.targets_in_use(machine)
+        chosen = await self._pool(machine, self.up(machine))
+        async with self.store.transaction() as transaction:
+            known = await self.answered(transaction, caller, document)
+            if known is not None:
+                return known
+            await demand_room(self.room, chosen, whole(document["capacity"] * KILOBYTE), "capacity")
+            disk, job = await self._write(transaction, caller, collection, document, in_use, chosen.format)
+            await self.remember(transaction, caller, document, disk.path, job)
+        self.room.runner.wake()
+        return Outcome(disk, job, finished=False)
+
+    async def _pool(self, machine: Resource, driver: Driver) -> Chosen:
+        """The Machine's own pool, where its other disks are."""
+        host, name = machine.internal["host"], machine.internal["pool"]
+        settings = next((p for p in self.room.hypervisors[host].every_pool if p.name == name), PoolSettings(name))
+        facts = await pool_facts(driver, name)
+        return Chosen(host, settings, facts, driver.formats(facts)[0])
+
+    async def _write(
+        self,
+        transaction: Transaction,
+        caller: Caller,
+        collection: str,
+        document: Document,
+        in_use: set[str],
+        disk_format: str,
+    ) -> tuple[Resource, str]:
+        machine = await self.demand_machine(transaction, collection.rpartition("/")[0], "plug")
+        location, running = document.get("initialLocation") or None, machine.state != "STOPPED"
+        target = free_target(in_use | reserved(machine), location, running=running)
+        capacity = document["capacity"]
+        made = {"target": target, "format": disk_format, "bytes": whole(capacity * KILOBYTE), "capacity": capacity}
+        made.update({"location": location} if location else {})
+        machine = await transaction.update(machine.with_internal(disks=[*machine.internal["disks"], made]))
+        disk = await transaction.insert(disk_resource(machine, made))
+        plan = self.plan(
+            caller,
+            "add",
+            collection,
+            steps=calls(machine.path, ADD_STEPS, target),
+            locks=(machine.path,),
+            affected=(disk.path, machine.path),
+            drop_on_failure=(disk.path,),
+            settle=settle(machine.path, target, "add"),
+        )
+        job = await self.room.runner.submit(transaction, plan)
+        return await transaction.update(disk.with_internal(job=job)), job
+
+    async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        disk = await self.to_change(caller, path, "delete", version)
+        if not self.removable(disk):
+            raise Conflict("the disk that the Machine boots from goes with the Machine only")
+        machine = await self.machine_for(caller, str(disk.parent))
+        demand_change(machine, "unplug")
+        self.up(machine)
+        target = path.rpartition("/")[2]
+        plan = self.plan(
+            caller,
+            "delete",
+            path,
+            steps=calls(machine.path, DELETE_STEPS, target),
+            locks=(machine.path,),
+            affected=(machine.path,),
+            drop_on_success=(path,),
+            settle=settle(machine.path, target, "delete"),
+        )
+        async with self.store.transaction() as transaction:
+            await self.demand_machine(transaction, machine.path, "unplug")
+            current = await transaction.get(path)
+            if current is None:
+                raise NotFound(f"{path} is gone")
+            if current.internal.get("job") is not None:
+                raise Conflict("the disk is being plugged in or out already; wait for that job")
+            job = await self.room.runner.submit(transaction, plan)
+            current = await transaction.update(current.with_internal(job=job))
+        self.room.runner.wake()
+        return Outcome(current, job, finished=False)

@@ -1,0 +1,51 @@
+"""Where a disk shows up in the guest: device names, and which of them are free (DSP0263 5.14.1.4)."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import string
+from collections.abc import Collection, Iterator
+
+from gateway.errors import Conflict, Invalid
+from gateway.store.model import Resource
+
+WHERE = "initialLocation"
+SEED = "sda"
+"""The CD with name, credential and user data."""
+_LOCATION = re.compile(r"(?:/dev/)?(vd|sd|hd|xvd)([a-z]{1,2})")
+_COLD = "hd"
+"""Disks of a SATA controller cannot come and go while the guest runs."""
+
+
+def target_of(location: str, where: str = WHERE) -> str:
+    """libvirt's name for the device that a location means. Raises Invalid."""
+    found = _LOCATION.fullmatch(location.strip())
+    if found is None:
+        raise Invalid(f"{location[:60]!r} is no device name; give one as /dev/vdb or /dev/sdb", where)
+    bus = found.group(1)
+    return f"{'vd' if bus == 'xvd' else bus}{found.group(2)}"
+
+
+def free_target(taken: Collection[str], location: str | None, *, running: bool, where: str = WHERE) -> str:
+    """The asked target, or the next free one. Raises Invalid or Conflict."""
+    if location is None:
+        return next(name for name in _names("vd") if name not in taken)
+    target = target_of(location, where)
+    if target in taken:
+        raise Conflict(f"{where}: {location} is taken by another disk of the Machine; leave it out, or take another")
+    if running and target.startswith(_COLD):
+        raise Conflict(f"{where}: {location} needs a stopped Machine; a running one takes /dev/vd* and /dev/sd*")
+    return target
+
+
+def _names(bus: str) -> Iterator[str]:
+    letters = string.ascii_lowercase
+    yield from (bus + letter for letter in letters)
+    yield from (bus + first + second for first, second in itertools.product(letters, letters))
+
+
+def reserved(machine: Resource) -> set[str]:
+    """Targets which the Machine's own disks, its seed and its Volumes have."""
+    own = {disk["target"] for disk in machine.internal.get("disks", [])}
+    return {SEED, *own, *machine.internal.get("volumes", {})}

@@ -1,0 +1,104 @@
+"""The Volumes of a Machine: connect and disconnect (DSP0263 5.14.1.5)."""
+
+from __future__ import annotations
+
+from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
+from gateway.orchestration.machines.attachment_steps import call, settle
+from gateway.orchestration.machines.attachments import connect, demand_attachable
+from gateway.orchestration.machines.components import ComponentService, demand_change
+from gateway.orchestration.machines.targets import free_target, reserved, target_of
+from gateway.orchestration.references import resolve
+from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.visibility import changeable
+from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
+
+OWN = ("name", "description", "properties", "initialLocation")
+
+
+class MachineVolumeService(ComponentService):
+    kind = "MachineVolume"
+
+    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
+        machine = await self.machine_for(caller, collection.rpartition("/")[0])
+        async with self.store.transaction() as transaction:
+            known = await self.answered(transaction, caller, document)
+        if known is not None:
+            return known
+        volume = await self._volume(caller, machine, document)
+        demand_change(machine, "plug")
+        demand_attachable(volume, machine, "volume")
+        in_use = await self.targets_in_use(machine)
+        async with self.store.transaction() as transaction:
+            known = await self.answered(transaction, caller, document)
+            if known is not None:
+                return known
+            attachment, job = await self._connect(transaction, caller, collection, document, in_use)
+            await self.remember(transaction, caller, document, attachment.path, job)
+        self.room.runner.wake()
+        return Outcome(attachment, job, finished=False)
+
+    async def _volume(self, caller: Caller, machine: Resource, document: Document) -> Resource:
+        if document.get("initialLocation"):
+            target_of(document["initialLocation"])
+        volume = await resolve(self.store, caller, document["volume"]["href"], ("Volume",), "volume")
+        if not changeable(caller, volume):
+            raise Invalid("belongs to somebody else", "volume")
+        if volume.internal["host"] != machine.internal["host"]:
+            raise Invalid(f"is on the hypervisor {volume.internal['host']}, and the Machine on another", "volume")
+        return volume
+
+    async def _connect(
+        self, transaction: Transaction, caller: Caller, collection: str, document: Document, in_use: set[str]
+    ) -> tuple[Resource, str]:
+        machine = await self.demand_machine(transaction, collection.rpartition("/")[0], "plug")
+        volume = await transaction.get(document["volume"]["href"])
+        if volume is None:
+            raise Invalid("is gone", "volume")
+        demand_attachable(volume, machine, "volume")
+        location, running = document.get("initialLocation"), machine.state != "STOPPED"
+        target = free_target(in_use | reserved(machine), location or None, running=running)
+        own = {name: document[name] for name in OWN if document.get(name)}
+        attachment, machine = await connect(transaction, machine, volume, target, own)
+        plan = self.plan(
+            caller,
+            "add",
+            collection,
+            steps=(call("attach volume", attachment.path),),
+            locks=(machine.path, volume.path),
+            affected=(attachment.path, machine.path, volume.path),
+            drop_on_failure=(attachment.path,),
+            settle=settle(attachment.path, "add"),
+        )
+        job = await self.room.runner.submit(transaction, plan)
+        return await transaction.update(attachment.with_internal(job=job)), job
+
+    async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        attachment = await self.to_change(caller, path, "delete", version)
+        machine = await self.machine_for(caller, str(attachment.parent))
+        demand_change(machine, "unplug")
+        self.up(machine)
+        volume = attachment.document["volume"]["href"]
+        plan = self.plan(
+            caller,
+            "delete",
+            path,
+            steps=(call("detach volume", path),),
+            locks=(machine.path, volume),
+            affected=(machine.path, volume),
+            drop_on_success=(path,),
+            settle=settle(path, "delete"),
+        )
+        async with self.store.transaction() as transaction:
+            await self.demand_machine(transaction, machine.path, "unplug")
+            current = await transaction.get(path)
+            if current is None:
+                raise NotFound(f"{path} is gone")
+            if current.internal.get("job") is not None:
+                raise Conflict("the Volume is being connected or disconnected already; wait for that job")
+            if version is not None and current.version != version:
+                raise PreconditionFailed(f"{path} was changed meanwhile; read it again")
+            job = await self.room.runner.submit(transaction, plan)
+            current = await transaction.update(current.with_internal(job=job))
+        self.room.runner.wake()
+        return Outcome(current, job, finished=False)

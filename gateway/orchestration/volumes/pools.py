@@ -1,0 +1,117 @@
+"""Which pool a Volume goes to, and how much a pool may still promise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from drivers.base import Driver, DriverNotFound, PoolFacts, PoolSettings
+from gateway.errors import Invalid, NoSpace, NotImplementedHere, Unavailable
+from gateway.orchestration.driver_errors import translating
+from gateway.orchestration.resources import Room
+from gateway.store.store import Store
+
+KILOBYTE = 1000
+GRAIN = 1024 * 1024
+"""Volumes are made in whole MiB, as guests and qcow2 like them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a new Volume needs of its pool. ``where`` is the way to its configuration in the request."""
+
+    type: str
+    format: str | None
+    size: int
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    host: str
+    settings: PoolSettings
+    facts: PoolFacts
+    format: str
+
+
+def whole(size: int) -> int:
+    """A size in bytes, rounded up to what is really made."""
+    return -(-size // GRAIN) * GRAIN
+
+
+async def choose(room: Room, hosts: list[str], wanted: Wanted) -> Chosen:
+    """The pool that takes this type and format and has most to give. Raises what the request deserves."""
+    taking = [
+        (host, pool) for host in hosts for pool in room.hypervisors[host].every_pool if wanted.type in pool.types
+    ]
+    if not taking:
+        known = sorted({kind for host in hosts for pool in room.hypervisors[host].every_pool for kind in pool.types})
+        raise Invalid(f"no pool takes {wanted.type[:200]!r}; known are {', '.join(known)}", f"{wanted.where}.type")
+    refusals: list[Exception] = []
+    found: list[tuple[int, Chosen]] = []
+    for host, settings in taking:
+        try:
+            chosen = await _fitting(room.drivers[host], host, settings, wanted)
+            found.append((await free(room, chosen), chosen))
+        except (Invalid, Unavailable, NotImplementedHere) as error:
+            refusals.append(error)
+    if not found:
+        raise refusals[0]
+    return max(found, key=lambda entry: entry[0])[1]
+
+
+async def _fitting(driver: Driver, host: str, settings: PoolSettings, wanted: Wanted) -> Chosen:
+    if driver.connection != "up":
+        raise Unavailable(f"the hypervisor {host} is {driver.connection.value}; try again later")
+    facts = await pool_facts(driver, settings.name)
+    if not driver.can_create(facts):
+        raise NotImplementedHere(f"volumes cannot be made in the pool {settings.name}, which is of kind {facts.kind}")
+    possible = settings.formats or list(driver.formats(facts))
+    chosen = wanted.format or possible[0]
+    if chosen not in possible or chosen not in driver.formats(facts):
+        raise Invalid(f"{chosen!r} is not stored there; it takes {' or '.join(possible)}", f"{wanted.where}.format")
+    most = int(settings.overcommit * facts.capacity)
+    if wanted.size > most:
+        raise Invalid(
+            f"{wanted.size // KILOBYTE} kilobytes are beyond the pool, which may promise {most // KILOBYTE}",
+            f"{wanted.where}.capacity",
+        )
+    return Chosen(host, settings, facts, chosen)
+
+
+async def pool_facts(driver: Driver, name: str) -> PoolFacts:
+    """The running pool. Raises Unavailable, with what to do, when it is not there."""
+    with translating():
+        try:
+            facts = await driver.pool(name)
+        except DriverNotFound:
+            missing = f"the hypervisor has no pool {name}; define it, or describe it in the configuration"
+            raise Unavailable(missing) from None
+    if not facts.active:
+        raise Unavailable(f"the pool {name} is inactive; start it (virsh pool-start {name})")
+    return facts
+
+
+async def free(room: Room, chosen: Chosen) -> int:
+    """Bytes that may still be promised: the size times the overcommit, less what is taken and what is promised."""
+    key, facts = (chosen.host, chosen.settings.name), chosen.facts
+    outstanding = max(0, await _promised(room.store, *key) - room.allocated.get(key, 0))
+    return int(chosen.settings.overcommit * facts.capacity) - (facts.capacity - facts.available) - outstanding
+
+
+async def demand_room(room: Room, chosen: Chosen, size: int, where: str) -> None:
+    """Raises NoSpace. To be asked inside the transaction that writes the promise: of two at once one sees the other."""
+    left = await free(room, chosen)
+    if size > left:
+        raise NoSpace(
+            f"{where}: the pool {chosen.settings.name} may promise {max(0, left) // KILOBYTE} kilobytes more, not "
+            f"{size // KILOBYTE}"
+        )
+
+
+async def _promised(store: Store, host: str, pool: str) -> int:
+    rows = await store.fetch(
+        "SELECT coalesce(sum(json_extract(internal, '$.bytes')), 0) FROM resources WHERE kind = 'Volume' "
+        "AND json_extract(internal, '$.pool') = ? AND json_extract(internal, '$.host') = ?",
+        (pool, host),
+    )
+    return int(rows[0][0])

@@ -1,0 +1,161 @@
+"""Volumes: create, edit, grow, delete (DSP0263 5.16)."""
+
+from __future__ import annotations
+
+from drivers.base import Driver
+from gateway.errors import Conflict, Invalid, NotFound, NotImplementedHere, PreconditionFailed, Unavailable
+from gateway.jobs.plan import Plan
+from gateway.orchestration.interrupting import interrupt
+from gateway.orchestration.permissions import demand, granted
+from gateway.orchestration.resources import ResourceService, edited
+from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.visibility import changeable
+from gateway.orchestration.volumes.create import new_volume
+from gateway.orchestration.volumes.pools import KILOBYTE, Chosen, demand_room, pool_facts, whole
+from gateway.orchestration.volumes.states import demand_legal, legal
+from gateway.orchestration.volumes.steps import call, settle
+from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
+
+
+class VolumeService(ResourceService):
+    kind = "Volume"
+
+    def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
+        if not changeable(caller, resource):
+            return ()
+        now = legal(resource)
+        return tuple(verb for verb in ("edit", "delete") if verb in now and granted(caller.role, self.kind, verb))
+
+    # Create
+
+    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
+        demand(caller.role, self.kind, "add")
+        async with self.store.transaction() as transaction:
+            known = await self.answered(transaction, caller, document)
+        if known is not None:
+            return known
+        made = await new_volume(self.room, caller, document["volumeTemplate"], document)
+        async with self.store.transaction() as transaction:
+            known = await self.answered(transaction, caller, document)
+            if known is not None:
+                return known
+            await made.demand_room(self.room)
+            volume = await transaction.insert(made.resource)
+            job = await self.room.runner.submit(transaction, self._creation(caller, collection, volume))
+            volume = await transaction.update(volume.with_internal(job=job))
+            await self.remember(transaction, caller, document, volume.path, job)
+        self.room.runner.wake()
+        return Outcome(volume, job, finished=False)
+
+    def _creation(self, caller: Caller, collection: str, volume: Resource) -> Plan:
+        return self.plan(
+            caller,
+            "add",
+            collection,
+            steps=(call("create volume", volume.path),),
+            locks=(volume.path,),
+            affected=(volume.path,),
+            drop_on_failure=(volume.path,),
+            settle=settle(volume.path, "add"),
+        )
+
+    # Edit and grow
+
+    async def edit(
+        self, caller: Caller, path: str, document: Document, selected: frozenset[str] | None, version: int | None
+    ) -> Outcome:
+        volume = await self.to_change(caller, path, "edit", version)
+        demand_legal(volume, "edit")
+        capacity: int = document.get("capacity") or volume.document["capacity"]
+        changed = edited(volume, document, selected).with_document(capacity=volume.document["capacity"])
+        grows = capacity != volume.document["capacity"]
+        chosen = await self._growing(volume, capacity) if grows else None
+        async with self.store.transaction() as transaction:
+            current = await transaction.get(path)
+            if current is None or current.version != volume.version:
+                raise PreconditionFailed(f"{path} was changed meanwhile; read it again")
+            updated = await transaction.update(changed)
+            if chosen is None:
+                job = await self.room.runner.completed(transaction, self.plan(caller, "edit", path))
+            else:
+                updated, job = await self._grow(transaction, caller, updated, capacity, chosen)
+        self.room.runner.wake()
+        return Outcome(updated, job, finished=chosen is None)
+
+    async def _growing(self, volume: Resource, capacity: int) -> Chosen:
+        """The pool that has to give more. Raises what the request deserves."""
+        now = volume.document["capacity"]
+        if capacity < now:
+            raise Invalid(f"a Volume of {now} kilobytes is not shrunk to {capacity}: that would lose data", "capacity")
+        demand_legal(volume, "grow")
+        if volume.internal.get("job") is not None:
+            raise Conflict("another request grows the Volume already; try again when its job has ended")
+        driver = self._up(volume)
+        known = volume.internal
+        facts = await pool_facts(driver, known["pool"])
+        if not driver.can_grow(facts):
+            raise NotImplementedHere(f"capacity: volumes of a pool of kind {facts.kind} do not grow; make a larger one")
+        pools = {pool.name: pool for pool in self.room.hypervisors[known["host"]].every_pool}
+        if known["pool"] not in pools:
+            raise Conflict(f"the pool {known['pool']} is not in the configuration any more")
+        return Chosen(known["host"], pools[known["pool"]], facts, known["format"])
+
+    async def _grow(
+        self, transaction: Transaction, caller: Caller, volume: Resource, capacity: int, chosen: Chosen
+    ) -> tuple[Resource, str]:
+        size = whole(capacity * KILOBYTE)
+        await demand_room(self.room, chosen, size - volume.internal["bytes"], "capacity")
+        machines = (volume.internal.get("attachments") or {}).values()
+        plan = self.plan(
+            caller,
+            "edit",
+            volume.path,
+            steps=(call("grow volume", volume.path, bytes=size, capacity=capacity),),
+            locks=(volume.path, *machines),
+            settle=settle(volume.path, "edit"),
+        )
+        job = await self.room.runner.submit(transaction, plan)
+        return await transaction.update(volume.with_internal(job=job)), job
+
+    def _up(self, volume: Resource) -> Driver:
+        driver = self.room.driver(volume)
+        if driver.connection != "up":
+            raise Unavailable(f"the hypervisor {driver.name} is {driver.connection.value}; try again later")
+        return driver
+
+    # Delete
+
+    async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        volume = await self.to_change(caller, path, "delete", version)
+        demand_legal(volume, "delete")
+        self._up(volume)
+        plan = self.plan(
+            caller,
+            "delete",
+            path,
+            steps=(call("delete volume", path),),
+            locks=(path,),
+            drop_on_success=(path,),
+            settle=settle(path, "delete"),
+        )
+        if volume.state == "CREATING":
+            await interrupt(self.room.runner, volume, f"delete was asked by {caller.user}")
+            if await self.store.get(path) is None:
+                return await self._gone(caller, path)
+        async with self.store.transaction() as transaction:
+            current = await transaction.get(path)
+            if current is None:
+                raise NotFound(f"{path} is gone")
+            demand_legal(current, "delete")
+            job = await self.room.runner.submit(transaction, plan)
+            taken = await transaction.update(current.with_document(state="DELETING").with_internal(job=job))
+        self.room.runner.wake()
+        return Outcome(taken, job, finished=False)
+
+    async def _gone(self, caller: Caller, path: str) -> Outcome:
+        """The create was undone: nothing is left to delete."""
+        async with self.store.transaction() as transaction:
+            plan = self.plan(caller, "delete", path, drop_on_success=(path,))
+            job = await self.room.runner.completed(transaction, plan)
+        return Outcome(None, job, finished=True)

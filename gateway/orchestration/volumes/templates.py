@@ -1,0 +1,64 @@
+"""VolumeTemplates and VolumeConfigurations: what Volumes are made by (DSP0263 5.16.3, 5.16.4)."""
+
+from __future__ import annotations
+
+from gateway.errors import Invalid, NotImplementedHere
+from gateway.orchestration.references import resolve
+from gateway.orchestration.resources import ResourceService, new_resource
+from gateway.orchestration.service import Caller
+from gateway.orchestration.volumes.create import LATER, checked_format
+from gateway.store.model import Document, Resource
+
+REFERENCES = {"volumeConfig": "VolumeConfiguration", "volumeImage": "VolumeImage"}
+
+
+class VolumeConfigurationService(ResourceService):
+    kind = "VolumeConfiguration"
+    catalogue = True
+
+    async def make(self, caller: Caller, document: Document) -> Resource:
+        checked = {"type": "mapped", **document}
+        self._check(checked)
+        return new_resource(self.kind, caller.user, checked)
+
+    async def change(
+        self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
+    ) -> Resource:
+        changed = await super().change(caller, resource, document, selected)
+        self._check(changed.document)
+        return changed
+
+    def _check(self, document: Document) -> None:
+        if "capacity" not in document:
+            raise Invalid("is missing", "capacity")
+        known = {name for settings in self.room.hypervisors.values() for p in settings.every_pool for name in p.types}
+        if document.get("type", "mapped") not in known:
+            raise Invalid(f"no pool takes it; known are {', '.join(sorted(known))}", "type")
+        checked_format(document, "format")
+
+
+class VolumeTemplateService(ResourceService):
+    kind = "VolumeTemplate"
+    catalogue = True
+
+    async def make(self, caller: Caller, document: Document) -> Resource:
+        await check_template(self, caller, document)
+        return new_resource(self.kind, caller.user, document)
+
+    async def change(
+        self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
+    ) -> Resource:
+        await check_template(self, caller, document)
+        return await super().change(caller, resource, document, selected)
+
+
+async def check_template(service: ResourceService, caller: Caller, document: Document, where: str = "") -> None:
+    """What it refers to exists. ``where`` is the way to it in a larger document, ending in a dot."""
+    for name, what in LATER.items():
+        if document.get(name):
+            raise NotImplementedHere(f"{where}{name}: {what} are not offered by this gateway yet")
+    for name, kind in REFERENCES.items():
+        href = document.get(name, {}).get("href")
+        if href is not None:
+            await resolve(service.store, caller, href, (kind,), where + name)
+    checked_format(document.get("volumeConfig", {}), f"{where}volumeConfig.format")
