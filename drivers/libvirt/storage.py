@@ -288,16 +288,16 @@ def _pool(pool: libvirt.virStoragePool) -> PoolFacts:
 
 
 def _volume(pool: str, volume: libvirt.virStorageVol) -> VolumeFacts:
+    """By one call: many are read at once."""
     root = etree.fromstring(volume.XMLDesc(0))
-    _kind, capacity, allocation = volume.info()
     found = root.find("target/format")
     return VolumeFacts(
         pool=pool,
         name=volume.name(),
-        path=volume.path(),
+        path=root.findtext("target/path") or "",
         format=str(found.get("type")) if found is not None else "raw",
-        capacity=capacity,
-        allocation=allocation,
+        capacity=int(root.findtext("capacity") or 0),
+        allocation=int(root.findtext("allocation") or 0),
         backing=root.findtext("backingStore/path"),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -10,14 +11,18 @@ import structlog
 
 from drivers.base import ConnectionState, DomainFacts, Driver, DriverError, DriverEvent, DriverNotFound, EventKind
 from gateway.errors import GatewayError
+from gateway.orchestration.machines.attachment_drift import AttachmentDrift
 from gateway.orchestration.machines.plans import uuid_of
 from gateway.orchestration.machines.states import state_of
 from gateway.orchestration.networks.address_watch import AddressWatch
 from gateway.orchestration.networks.host_network import show_network
 from gateway.orchestration.resources import Room
+from gateway.orchestration.volumes.drift import VolumeDrift
 from gateway.store.model import Document, Resource
 
 COMPARE_EVERY = 15.0
+REST = 10
+"""How many times as long as comparing volumes took the pause after it is at least."""
 log = structlog.get_logger("sync")
 
 
@@ -28,12 +33,15 @@ class Sync:
         self.room = room
         self._tasks: set[asyncio.Task[None]] = set()
         self._addresses = AddressWatch(room)
+        self._volumes = VolumeDrift(room)
+        self._attachments = AttachmentDrift(room)
         for driver in room.drivers.values():
             driver.subscribe(self._happened)
 
     def start(self) -> None:
         for driver in self.room.drivers.values():
             self._spawn(self._compare_always(driver))
+            self._spawn(self._compare_volumes_always(driver))
         self._spawn(self._addresses.run())
 
     async def stop(self) -> None:
@@ -50,7 +58,9 @@ class Sync:
         driver = self.room.drivers[event.hypervisor]
         if event.kind is EventKind.CONNECTION:
             if event.state is ConnectionState.UP:
+                self._volumes.reconnected(driver.name)
                 self._spawn(self._guarded(self.compare(driver)))
+                self._spawn(self._guarded(self._volumes.compare(driver)))
         elif event.kind is EventKind.DOMAIN_CHANGED and event.facts is not None:
             self._spawn(self._guarded(self._apply(event.facts)))
         elif event.uuid is not None:
@@ -67,6 +77,14 @@ class Sync:
             if driver.connection is ConnectionState.UP:
                 await self._guarded(self.compare(driver))
             await asyncio.sleep(COMPARE_EVERY)
+
+    async def _compare_volumes_always(self, driver: Driver) -> None:
+        """A long comparison of large pools is followed by a longer pause."""
+        while True:
+            began = time.monotonic()
+            if driver.connection is ConnectionState.UP:
+                await self._guarded(self._volumes.compare(driver))
+            await asyncio.sleep(max(COMPARE_EVERY, REST * (time.monotonic() - began)))
 
     async def compare(self, driver: Driver) -> None:
         """All Machines of a host with all its domains; foreign domains are left alone."""
@@ -96,6 +114,7 @@ class Sync:
         known = await self.room.store.get(path)
         if known is None or known.internal.get("job") is not None:
             return
+        await self._attachments.compare(known, facts)
         if not _differs(known, facts):
             self._addresses.look_at(known)
             return

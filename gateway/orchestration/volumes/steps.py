@@ -129,7 +129,8 @@ def as_found(volume: Resource, facts: VolumeFacts | None) -> Resource:
         message = f"there is no storage volume {known['volume']} in the pool {known['pool']}"
         return in_error(volume, message)
     found = volume.with_document(state="AVAILABLE", statusMessage=None).with_internal(path=facts.path)
-    if facts.capacity == known.get("bytes"):
+    if facts.capacity == known.get("bytes") or facts.format != known["format"]:
+        # Another format is what a guest wrote into its raw disk, and so is the size in its header.
         return found
     return found.with_document(capacity=facts.capacity // KILOBYTE).with_internal(bytes=facts.capacity)
 
