@@ -5,11 +5,19 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import libvirt
 import pytest
 
-from drivers.base import DriverInvalid, DriverNoSpace, DriverNotFound, HypervisorSettings
+from drivers.base import (
+    DriverConflict,
+    DriverInvalid,
+    DriverNoSpace,
+    DriverNotFound,
+    HypervisorSettings,
+    PoolSettings,
+)
 from drivers.libvirt.driver import LibvirtDriver
 from tests import hypervisor
 
@@ -129,3 +137,107 @@ async def test_volumes_are_made_beside_another_clients_refreshes(driver: Libvirt
     await asyncio.gather(*(driver.create_volume(pool, f"v{n}.qcow2", "qcow2", MIB) for n in range(20)))
     await refreshing
     assert len(hypervisor.files_in(pool)) == 20
+
+
+@pytest.fixture
+def other_pool() -> Iterator[str]:
+    name = f"cimi-other-{uuid.uuid4().hex[:8]}"
+    hypervisor.make_pool(name)
+    yield name
+    hypervisor.drop_pool(name)
+
+
+@pytest.mark.parametrize("format", ["raw", "qcow2"])
+async def test_a_volume_grows_and_is_never_shrunk(driver: LibvirtDriver, pool: str, format: str) -> None:
+    await driver.create_volume(pool, "a", format, 8 * MIB)
+    assert (await driver.grow_volume(pool, "a", format, 16 * MIB)).capacity == 16 * MIB
+    assert (await driver.grow_volume(pool, "a", format, 4 * MIB)).capacity == 16 * MIB
+
+
+async def test_growing_keeps_the_bytes(driver: LibvirtDriver, pool: str) -> None:
+    data = bytes(range(256)) * 4096
+    await driver.upload_volume(pool, "a.raw", "raw", len(data), pieces(data), ignore)
+    await driver.grow_volume(pool, "a.raw", "raw", 4 * len(data))
+    assert (hypervisor.POOLS / pool / "a.raw").read_bytes() == data + bytes(3 * len(data))
+
+
+async def test_a_header_that_a_guest_wrote_into_its_raw_disk_is_followed_by_nobody(
+    driver: LibvirtDriver, pool: str, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"secret" * 1000)
+    await driver.create_volume(pool, "a.raw", "raw", 8 * MIB)
+    forged = hypervisor.POOLS / pool / "a.raw"
+    command = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(secret), str(tmp_path / "f.qcow2")]
+    await asyncio.to_thread(subprocess.run, command, check=True)
+    with forged.open("r+b") as file:
+        file.write((tmp_path / "f.qcow2").read_bytes())
+    before = forged.read_bytes()
+    with hypervisor.connection() as host:
+        host.storagePoolLookupByName(pool).refresh(0)
+    with pytest.raises(DriverConflict, match="its guest wrote"):
+        await driver.grow_volume(pool, "a.raw", "raw", 16 * MIB)
+    with pytest.raises(DriverConflict, match="its guest wrote"):
+        await driver.clone_volume(pool, "b.raw", "a.raw", "raw", 8 * MIB, ignore, base_format="raw")
+    assert hypervisor.files_in(pool) == ["a.raw"]
+    assert forged.read_bytes() == before
+
+
+async def test_a_clone_may_come_from_another_pool_in_another_format(
+    driver: LibvirtDriver, pool: str, other_pool: str
+) -> None:
+    data = bytes(range(256)) * 4096
+    await driver.upload_volume(pool, "base.raw", "raw", len(data), pieces(data), ignore)
+    made = await driver.clone_volume(
+        other_pool, "copy.qcow2", "base.raw", "qcow2", 4 * MIB, ignore, base_pool=pool, base_format="raw"
+    )
+    assert (made.pool, made.format, made.capacity) == (other_pool, "qcow2", 4 * MIB)
+    back = await driver.clone_volume(pool, "back.raw", "copy.qcow2", "raw", MIB, ignore, base_pool=other_pool)
+    assert (hypervisor.POOLS / pool / back.name).read_bytes()[: len(data)] == data
+
+
+async def test_a_clone_that_fills_the_disk_is_no_space_and_leaves_no_file(
+    driver: LibvirtDriver, pool: str, small_pool: str
+) -> None:
+    data = b"x" * (16 * MIB)
+    await driver.upload_volume(pool, "base.raw", "raw", len(data), pieces(data, MIB), ignore)
+    with pytest.raises(DriverNoSpace):
+        await driver.clone_volume(small_pool, "a.raw", "base.raw", "raw", MIB, ignore, base_pool=pool)
+    assert hypervisor.files_in(small_pool) == []
+
+
+async def test_a_described_pool_is_defined_started_and_made_once(driver: LibvirtDriver) -> None:
+    name = f"cimi-described-{uuid.uuid4().hex[:8]}"
+    settings = PoolSettings(name, kind="dir", path=str(hypervisor.POOLS / name))
+    hypervisor.quiet()
+    try:
+        for _ in range(2):
+            await driver.ensure_pool(settings)
+            assert (await driver.pool(name)).active
+        with hypervisor.connection() as host:
+            host.storagePoolLookupByName(name).destroy()
+        await driver.ensure_pool(settings)
+        assert (await driver.pool(name)).active
+    finally:
+        hypervisor.drop_pool(name)
+
+
+async def test_a_volume_that_is_still_being_filled_is_deleted_when_it_can_be(
+    driver: LibvirtDriver, pool: str
+) -> None:
+    """As after a crash in the middle of a copy, which libvirt goes on with."""
+    data = b"x" * (64 * MIB)
+    await driver.upload_volume(pool, "base.raw", "raw", len(data), pieces(data, MIB), ignore)
+
+    def copy() -> None:
+        xml = "<volume><name>a.raw</name><capacity>67108864</capacity><target><format type='raw'/></target></volume>"
+        with hypervisor.connection() as host:
+            held = host.storagePoolLookupByName(pool)
+            held.createXMLFrom(xml, held.storageVolLookupByName("base.raw"), 0)
+
+    copying = asyncio.create_task(asyncio.to_thread(copy))
+    while "a.raw" not in hypervisor.files_in(pool):
+        await asyncio.sleep(0.005)
+    await driver.delete_volume(pool, "a.raw")
+    await copying
+    assert hypervisor.files_in(pool) == ["base.raw"]

@@ -9,6 +9,8 @@ import pytest
 from gateway.config import ConfigError, load
 
 HYPERVISOR = '[[hypervisor]]\nname = "l"\nuri = "test:///default"\npool = "p"\nnetwork = "n"\n'
+POOLS_ONLY = "[[hypervisor.pools]]\n"
+POOLS = HYPERVISOR + POOLS_ONLY
 
 
 def configured(tmp_path: Path, text: str) -> Path:
@@ -61,6 +63,19 @@ def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         (HYPERVISOR + 'domain_type = "xen"', "domain_type"),
         (HYPERVISOR + "colour = 1", "colour"),
         (HYPERVISOR + HYPERVISOR, "same name"),
+        (POOLS + "name = ''", "[[hypervisor.pools]] name"),
+        (POOLS + 'name = "a"\ncolour = 1', "[[hypervisor.pools]] colour"),
+        (POOLS + 'name = "a"\nkind = "zfs"', "[[hypervisor.pools]] kind"),
+        (POOLS + 'name = "a"\nkind = "dir"', "[[hypervisor.pools]] path"),
+        (POOLS + 'name = "a"\nkind = "netfs"\npath = "/a"', "[[hypervisor.pools]] host"),
+        (POOLS + 'name = "a"\nkind = "rbd"\nhost = "m"\nsource = "p"\nuser = "u"', "user and secret"),
+        (POOLS + 'name = "a"\nformats = ["vmdk"]', "[[hypervisor.pools]] formats"),
+        (POOLS + 'name = "a"\nkind = "logical"\nsource = "v"\nformats = ["qcow2"]', "raw volumes only"),
+        (POOLS + 'name = "a"\nshareable = true', "[[hypervisor.pools]] shareable"),
+        (POOLS + 'name = "a"\novercommit = 0', "[[hypervisor.pools]] overcommit"),
+        (POOLS + 'name = "a"\ntypes = ["fast"]', "[[hypervisor.pools]] types"),
+        (POOLS + 'name = "a"\ntypes = []', "[[hypervisor.pools]] types"),
+        (POOLS + 'name = "a"\n' + POOLS_ONLY + 'name = "a"', "same name"),
     ],
 )
 def test_mistakes_are_named_with_file_and_key(tmp_path: Path, text: str, named: str) -> None:
@@ -94,3 +109,16 @@ def test_files_that_are_there_may_be_named(tmp_path: Path) -> None:
     settings = load(configured(tmp_path, '[server]\nlisten = "[::]:443"\ntls_certificate = "c"\ntls_key = "k"'))
     assert settings.server.tls_key == str(tmp_path.resolve() / "k")
     assert (settings.server.host, settings.server.port, settings.server.loopback) == ("::", 443, False)
+
+
+def test_pools_are_described_below_their_hypervisor(tmp_path: Path) -> None:
+    text = POOLS + 'name = "fast"\ntypes = ["http://x.org/fast"]\nformats = ["raw"]\nshareable = true\novercommit = 2'
+    hypervisor = load(configured(tmp_path, text)).hypervisors[0]
+    default, fast = hypervisor.every_pool
+    assert (default.name, default.types, default.overcommit) == ("p", ["mapped"], 1.0)
+    assert (fast.name, fast.types, fast.shareable, fast.overcommit) == ("fast", ["http://x.org/fast"], True, 2)
+
+
+def test_the_default_pool_may_be_described_itself(tmp_path: Path) -> None:
+    hypervisor = load(configured(tmp_path, POOLS + 'name = "p"\nformats = ["raw", "qcow2"]')).hypervisors[0]
+    assert [(pool.name, pool.formats) for pool in hypervisor.every_pool] == [("p", ["raw", "qcow2"])]
