@@ -1,0 +1,200 @@
+"""Volumes with a real guest: it sees them, writes them, and lets go of them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import libvirt
+import pytest
+
+from demo.guest_shell import run_in_guest
+from tests import hypervisor
+from tests.cimi_client import CimiClient, wait_until
+from tests.gateway_process import GatewayProcess
+from tests.system.conftest import machine_create
+
+pytestmark = pytest.mark.qemu
+NEXT_SYNC = 60
+CAPACITY = 16_000
+
+
+def create(capacity: int = CAPACITY, **config: Any) -> dict[str, Any]:
+    return {"name": "data", "volumeTemplate": {"volumeConfig": {"capacity": capacity, **config}}}
+
+
+def identity(url: str) -> str:
+    return url.rpartition("/")[2]
+
+
+def file_of(pool: str, volume: str) -> str:
+    return next(name for name in hypervisor.files_in(pool) if identity(volume) in name)
+
+
+def in_guest(machine: str, command: str) -> str:
+    code, output = run_in_guest(identity(machine), command)
+    assert code == 0, output
+    return output.strip()
+
+
+def device(machine: str, volume: str) -> str:
+    """The device that the guest has the Volume at, found by its serial number."""
+    serial = identity(volume)[:20]
+    return wait_until(
+        lambda: in_guest(machine, f"grep -l {serial} /sys/block/*/serial 2>/dev/null | cut -d/ -f4; true"),
+        30,
+        f"the guest sees the disk {serial}",
+    )
+
+
+@pytest.fixture
+def volume(admin: CimiClient) -> Iterator[str]:
+    made = admin.added("volumes", create())["id"]
+    yield made
+    if admin.request("GET", made).status == 200:
+        admin.remove(made)
+
+
+def connect(admin: CimiClient, machine: str, volume: str, **more: Any) -> str:
+    answer = admin.request("POST", f"{machine}/volumes", {"volume": {"href": volume}, **more})
+    assert answer.status in (201, 202), answer.body
+    admin.succeed(answer.job)
+    return answer.headers["location"]
+
+
+@pytest.mark.parametrize("disk_format", ["qcow2", "raw"])
+def test_a_running_guest_writes_a_volume_and_finds_its_bytes_again(
+    admin: CimiClient, guest: str, pool: str, disk_format: str
+) -> None:
+    volume = admin.added("volumes", create(format=disk_format))["id"]
+    assert file_of(pool, volume).endswith(disk_format)
+    attachment = connect(admin, guest, volume)
+    name = device(guest, volume)
+    in_guest(guest, f"dd if=/dev/urandom of=/dev/{name} bs=1M count=4 2>/dev/null; sync")
+    written = in_guest(guest, f"dd if=/dev/{name} bs=1M count=4 2>/dev/null | md5sum")
+    admin.remove(attachment)
+    assert in_guest(guest, f"ls /sys/block/{name} 2>/dev/null; true") == ""
+    attachment = connect(admin, guest, volume)
+    name = device(guest, volume)
+    assert in_guest(guest, f"dd if=/dev/{name} bs=1M count=4 2>/dev/null | md5sum") == written
+    admin.remove(attachment)
+    admin.remove(volume)
+    assert not [name for name in hypervisor.files_in(pool) if identity(volume) in name]
+
+
+def test_a_running_guest_sees_its_volume_grow(admin: CimiClient, guest: str, volume: str) -> None:
+    attachment = connect(admin, guest, volume)
+    name = device(guest, volume)
+    answer = admin.request("PUT", f"{volume}?$select=capacity", {"capacity": 2 * CAPACITY})
+    assert answer.status in (200, 202), answer.body
+    admin.succeed(answer.job)
+    wait_until(
+        lambda: int(in_guest(guest, f"cat /sys/block/{name}/size")) * 512 >= 2 * CAPACITY * 1000,
+        30,
+        "the guest sees the new size",
+    )
+    assert admin.get(volume)["capacity"] == 2 * CAPACITY
+    admin.remove(attachment)
+
+
+def test_a_scsi_location_is_a_scsi_disk(admin: CimiClient, guest: str, volume: str) -> None:
+    attachment = connect(admin, guest, volume, initialLocation="/dev/sdf")
+    assert admin.get(attachment)["initialLocation"] == "/dev/sdf"
+    with hypervisor.connection() as host:
+        assert "dev='sdf' bus='scsi'" in hypervisor.domain_of(guest, host).XMLDesc(0)
+    admin.remove(attachment)
+
+
+def test_a_held_guest_fails_the_detachment_and_finishes_it_when_it_goes_on(
+    admin: CimiClient, guest: str, volume: str
+) -> None:
+    attachment = connect(admin, guest, volume)
+    device(guest, volume)
+    admin.acted(guest, "pause")
+    answer = admin.request("DELETE", attachment)
+    job = admin.finish(answer.job)
+    assert job["state"] == "FAILED"
+    assert "did not let go" in job["statusMessage"]
+    assert admin.get(attachment)["volume"]["href"] == volume
+    admin.acted(guest, "start")
+    wait_until(lambda: admin.request("GET", attachment).status == 404, NEXT_SYNC, "the guest lets go")
+    with hypervisor.connection() as host:
+        assert identity(volume) not in hypervisor.domain_of(guest, host).XMLDesc(2)
+
+
+def test_a_disk_comes_and_goes_while_the_guest_runs(admin: CimiClient, guest: str, pool: str) -> None:
+    before = hypervisor.files_in(pool)
+    answer = admin.request("POST", f"{guest}/disks", {"capacity": CAPACITY})
+    admin.succeed(answer.job)
+    disk = admin.get(answer.headers["location"])
+    name = disk["initialLocation"].removeprefix("/dev/")
+    wait_until(lambda: in_guest(guest, f"ls /sys/block | grep {name}; true") == name, 30, "the guest sees the disk")
+    admin.remove(disk["id"])
+    assert hypervisor.files_in(pool) == before
+
+
+def test_a_new_machine_boots_with_its_volumes(admin: CimiClient, image: str, volume: str, pool: str) -> None:
+    new = {"volumeConfig": {"capacity": CAPACITY, "format": "raw"}, "initialLocation": "/dev/vdm"}
+    document = machine_create(image, "STOPPED", volumes=[{"href": volume}], volumeTemplates=[new])
+    machine = admin.added("machines", document)
+    entries = admin.get(machine["volumes"]["href"])["machineVolumes"]
+    assert {entry["initialLocation"] for entry in entries} == {"/dev/vdb", "/dev/vdm"}
+    born = next(entry["volume"]["href"] for entry in entries if entry["initialLocation"] == "/dev/vdm")
+    with hypervisor.connection() as host:
+        described = hypervisor.domain_of(machine["id"], host).XMLDesc(0)
+    assert file_of(pool, volume) in described
+    assert file_of(pool, born) in described
+    assert admin.request("DELETE", volume).status == 409
+    admin.remove(machine["id"])
+    admin.remove(born)
+
+
+def test_what_virsh_does_to_volumes_shows_with_the_next_comparison(
+    admin: CimiClient, volume: str, pool: str, gateway: GatewayProcess
+) -> None:
+    name = file_of(pool, volume)
+    xml = "<volume><name>admins.raw</name><capacity>1048576</capacity><target><format type='raw'/></target></volume>"
+    with hypervisor.connection() as host:
+        held = host.storagePoolLookupByName(pool)
+        held.createXML(xml, 0)
+        held.storageVolLookupByName(name).resize(64 * 1024**2, 0)
+        grown = 64 * 1024**2 // 1000
+        wait_until(lambda: admin.get(volume)["capacity"] == grown, NEXT_SYNC, "the new size shows")
+
+        def foreign() -> list[dict[str, Any]]:
+            return [v for v in admin.get("volumes").get("volumes", []) if v.get("name") == "admins.raw"]
+
+        shown = wait_until(foreign, NEXT_SYNC, "the foreign volume shows")
+        assert admin.request("DELETE", shown[0]["id"]).status == 409
+        assert "admins.raw" in hypervisor.files_in(pool)
+        held.storageVolLookupByName("admins.raw").delete(0)
+        held.storageVolLookupByName(name).delete(0)
+        wait_until(lambda: not foreign(), NEXT_SYNC, "the foreign volume is forgotten")
+    failed = admin.wait_state(volume, "ERROR", NEXT_SYNC)
+    assert "no storage volume" in failed["statusMessage"]
+
+
+def test_twenty_volumes_are_made_beside_another_clients_refreshes(
+    admin: CimiClient, pool: str, gateway: GatewayProcess
+) -> None:
+    done = threading.Event()
+
+    def refresh() -> None:
+        with hypervisor.connection() as host:
+            while not done.is_set():
+                try:
+                    host.storagePoolLookupByName(pool).refresh(0)
+                except libvirt.libvirtError as error:
+                    assert "asynchronous jobs" in str(error)
+
+    with ThreadPoolExecutor(9) as threads:
+        refreshing = threads.submit(refresh)
+        try:
+            made = list(threads.map(lambda _n: admin.added("volumes", create(1000)), range(20)))
+        finally:
+            done.set()
+        refreshing.result()
+        assert {volume["state"] for volume in made} == {"AVAILABLE"}
+        list(threads.map(lambda volume: admin.remove(volume["id"]), made))
