@@ -99,6 +99,7 @@ class Sync:
                 # The bulk read may be older than a job that ended since: only a fresh look decides.
                 await self._look(driver, uuid_of(machine))
             else:
+                await self._attachments.compare(machine, found)
                 self._addresses.look_at(machine)
         await self._show_network(driver)
 
