@@ -12,6 +12,7 @@ def main() -> None:
     rows: list[Row] = [
         *asyncio.run(reads.measure()),
         *asyncio.run(pages.measure()),
+        *asyncio.run(pages.measure_volumes()),
         *size.measure(),
         *machines.measure(),
     ]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import bcrypt
 
-from drivers.base import DomainFacts, HypervisorSettings, Power
+from drivers.base import DomainFacts, HypervisorSettings, Power, VolumeFacts
 from drivers.memory import MemoryDriver
 from gateway import config, users
 from gateway.app import Gateway
@@ -54,12 +54,26 @@ def machine(number: int) -> Resource:
     return Resource(path, "Machine", "admin", document, made, made, internal={"host": "local", "disks": []})
 
 
-async def fill(path: Path, count: int) -> None:
+def volume(number: int) -> Resource:
+    made = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=number)
+    document = {"name": f"volume {number}", "state": "AVAILABLE", "type": "mapped", "capacity": 1000, "bootable": False}
+    identity = f"00000000-0000-4000-8000-{number:012}"
+    internal = {
+        "host": "local",
+        "pool": "default",
+        "volume": f"cimi-volume-{identity}.qcow2",
+        "format": "qcow2",
+        "bytes": 1048576,
+    }
+    return Resource(f"volumes/{identity}", "Volume", "admin", document, made, made, internal=internal)
+
+
+async def fill(path: Path, count: int, make: Callable[[int], Resource] = machine) -> None:
     store = await Store.open(path)
     for start in range(0, count, 5000):
         async with store.transaction() as transaction:
             for number in range(start, min(start + 5000, count)):
-                await transaction.insert(machine(number))
+                await transaction.insert(make(number))
     await store.close()
 
 
@@ -71,6 +85,13 @@ def facts(resource: Resource) -> DomainFacts:
     return DomainFacts(uuid, f"cimi-{uuid}", power, "", True, cpus, memory)
 
 
+def stored(resource: Resource) -> VolumeFacts:
+    """The volume of a stored Volume, so that comparing finds nothing to change."""
+    known = resource.internal
+    path = f"/default/{known['volume']}"
+    return VolumeFacts("default", known["volume"], path, known["format"], known["bytes"], 4096)
+
+
 @asynccontextmanager
 async def gateway(home: Path, count: int) -> AsyncIterator[Gateway]:
     await fill(home / "gateway.db", count)
@@ -78,6 +99,13 @@ async def gateway(home: Path, count: int) -> AsyncIterator[Gateway]:
     for number in range(count):
         domain = facts(machine(number))
         driver.known[domain.uuid] = domain
+    async with serving(home, driver) as running:
+        yield running
+
+
+@asynccontextmanager
+async def serving(home: Path, driver: MemoryDriver) -> AsyncIterator[Gateway]:
+    """A gateway over what was filled in."""
     running = Gateway(settings(home), {"local": driver})
     await running.start()
     try:

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from demo.guest_image import build
+from demo.guest_shell import run_in_guest
 
 POOL = "cimi-demo"
 DIRECTORY = Path("/var/lib/libvirt/cimi-demo")
@@ -187,9 +188,47 @@ async def show(config: Path) -> None:
         for line in await console_lines(client, machine):
             out.print(f"  console: {line}", markup=False)
         out.print(f"address: {await address(client, machine)}")
+        await show_volume(client, base, machine)
         await client.act(machine, "stop", "stopping by the power button")
         await client.follow(await client.call("DELETE", machine), "deleting the machine")
         await client.follow(await client.call("DELETE", image), "deleting the image")
+
+
+async def show_volume(client: Client, base: str, machine: str) -> None:
+    """A Volume comes to the running guest, which writes it, and goes again."""
+    template = {"volumeConfig": {"capacity": 16_000}}
+    answer = await client.call("POST", base + "volumes", {"name": "data", "volumeTemplate": template})
+    volume = answer.headers["Location"]
+    await client.follow(answer, "creating a volume")
+    answer = await client.call("POST", f"{machine}/volumes", {"volume": {"href": volume}})
+    attachment = answer.headers["Location"]
+    await client.follow(answer, "connecting it to the guest")
+    disk = await seen_by_guest(machine, volume)
+    written = await in_guest(machine, f"echo written by the guest >/dev/{disk} && sync && head -n 1 /dev/{disk}")
+    size = await in_guest(machine, f"cat /sys/block/{disk}/size")
+    out.print(f"  the guest has it at /dev/{disk}, {size} sectors, and reads: {written}")
+    await client.follow(await client.call("DELETE", attachment), "disconnecting the volume")
+    await client.follow(await client.call("DELETE", volume), "deleting the volume")
+
+
+async def seen_by_guest(machine: str, volume: str) -> str:
+    """The device which bears the Volume's serial number."""
+    serial = volume.rpartition("/")[2][:20]
+    command = f"grep -l {serial} /sys/block/*/serial 2>/dev/null | cut -d/ -f4; true"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if disk := await in_guest(machine, command):
+            return disk
+        await asyncio.sleep(0.3)
+    raise SystemExit("the guest does not see the volume")
+
+
+async def in_guest(machine: str, command: str) -> str:
+    """What a command prints in the guest, by its serial console."""
+    code, text = await asyncio.to_thread(run_in_guest, machine.rpartition("/")[2], command)
+    if code:
+        raise SystemExit(f"in the guest, {command}: {text}")
+    return text.strip()
 
 
 def main() -> None:

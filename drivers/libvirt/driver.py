@@ -70,6 +70,7 @@ class LibvirtDriver(LibvirtDomains, LibvirtDevices, LibvirtStorage, LibvirtNetwo
     def _register(self, handle: libvirt.virConnect) -> None:
         callbacks = (
             (libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._lifecycle),
+            (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, self._device_added),
             (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, self._device_removed),
             (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED, self._device_kept),
         )
@@ -85,6 +86,11 @@ class LibvirtDriver(LibvirtDomains, LibvirtDevices, LibvirtStorage, LibvirtNetwo
         """On libvirt's thread: only hand over."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._happened, domain.UUIDString(), event, detail)
+
+    def _device_added(self, _handle: Any, domain: libvirt.virDomain, alias: str, _opaque: Any) -> None:
+        """On libvirt's thread: only hand over."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._look_at, domain.UUIDString(), f"device {alias} added")
 
     def _device_removed(self, _handle: Any, domain: libvirt.virDomain, alias: str, _opaque: Any) -> None:
         """On libvirt's thread: only hand over."""

@@ -202,7 +202,10 @@ class Term(URI):
 
 
 class Location(URI):
-    """A URI that may name one of our own resources: kept as a path then, and shown as a URI. Old clients send a reference."""
+    """A URI that may name one of our own resources: kept as a path then, and shown as a URI.
+
+    Old clients send a reference instead.
+    """
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if isinstance(value, dict) and set(value) == {"href"}:

@@ -6,12 +6,12 @@ import asyncio
 from typing import Any
 
 from drivers.base import DiskFacts, Driver, DriverError, DriverNotFound
-from gateway.jobs.plan import StepCall, StepContext
+from gateway.jobs.plan import StepCall, StepContext, Superseded
 from gateway.orchestration.machines.attachments import disconnect, disk_spec
 from gateway.orchestration.steps import DriverStep
 from gateway.store.model import Resource
 
-LOOK_EVERY = 0.3
+AT_ONCE, LOOK_EVERY = 1.0, 0.3
 Arguments = dict[str, Any]
 
 
@@ -32,8 +32,10 @@ async def unplug(context: StepContext, driver: Driver, uuid: str, target: str, s
     """Wait until the disk is gone; break off when the job is to stop. The guest may let go later nevertheless."""
     leaving = asyncio.ensure_future(driver.detach_disk(uuid, target, seconds))
     try:
-        while not (await asyncio.wait({leaving}, timeout=LOOK_EVERY))[0]:
-            context.check()
+        await asyncio.wait({leaving}, timeout=AT_ONCE)
+        while not leaving.done():
+            if await context.wait_stop(LOOK_EVERY):
+                raise Superseded
         leaving.result()
     except BaseException:
         leaving.cancel()
