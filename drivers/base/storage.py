@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -54,6 +54,17 @@ class ImageReader(Protocol):
     """Looks at untrusted bytes without any other program; raises DriverInvalid with the reason."""
 
     async def inspect(self, path: Path) -> ImageFacts: ...
+
+    def recognise(self, size: int, head: bytes, tail: bytes) -> ImageFacts | None:
+        """The facts of an image of ``size`` bytes from its two ends; None when only the whole can tell.
+
+        How it boots is not told of a qcow2 image.
+        """
+        ...
+
+    async def inspect_parts(self, size: int, part: Callable[[int, int], Awaitable[bytes]]) -> ImageFacts:
+        """The facts of an image that can be read by offset and length only."""
+        ...
 
 
 class StorageCalls(Protocol):

@@ -5,17 +5,17 @@ from __future__ import annotations
 import struct
 
 from drivers.base import DriverInvalid
+from drivers.images.window import Window
 
 MAGIC = b"QFI\xfb"
-LARGEST = 64 * 1024**4
-"""Bytes that a guest may be shown: 64 TiB."""
 DIRTY, CORRUPT, EXTERNAL_DATA, COMPRESSION, EXTENDED_L2 = (1 << bit for bit in range(5))
 KNOWN_FEATURES = DIRTY | COMPRESSION | EXTENDED_L2
 DATA_FILE_EXTENSION = 0x44415441
 
 
-def read_header(head: bytes, file_size: int) -> int:
+def read_qcow2(window: Window) -> int:
     """The virtual size in bytes. Raises DriverInvalid for what is broken or leads outside of the file."""
+    head, file_size = window.head(), window.size
     if len(head) < 72:
         raise DriverInvalid("its qcow2 header is cut off")
     version, backing_offset, backing_size, cluster_bits, size, encryption = struct.unpack_from(">IQIIQI", head, 4)
@@ -27,8 +27,6 @@ def read_header(head: bytes, file_size: int) -> int:
         raise DriverInvalid("it is encrypted")
     if not 9 <= cluster_bits <= 21:
         raise DriverInvalid(f"its cluster size of 2^{cluster_bits} bytes is not allowed by the format")
-    if not 0 < size <= LARGEST:
-        raise DriverInvalid(f"its virtual size of {size} bytes is out of bounds (at most {LARGEST})")
     if struct.unpack_from(">I", head, 60)[0]:
         raise DriverInvalid("it holds internal snapshots; flatten it first (qemu-img convert)")
     _check_tables(head, file_size)

@@ -1,91 +1,107 @@
-"""What is in an image file, from a bounded number of its bytes, in pure Python."""
+"""What is in an image, from a bounded number of its bytes, in pure Python; no other program looks at it before."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import stat
-import struct
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from drivers.base import DriverInvalid, ImageFacts
-from drivers.images.qcow2 import MAGIC as QCOW2_MAGIC
-from drivers.images.qcow2 import read_header
+from drivers.images import qcow2, vdi, vhd, vhdx, vmdk
 from drivers.images.qcow2_content import guest_bytes
+from drivers.images.raw import boots_by_uefi, read_raw
+from drivers.images.window import HEAD, TAIL, Ends, FileWindow, NotAtHand, Patches, Window, open_regular
 
-HEAD = 65536 + 2048
-SECTOR = 512
-ESP = bytes.fromhex("28732ac11ff8d211ba4b00a0c93ec93b")
-"""Type GUID of an EFI system partition, as it stands on disk."""
+LARGEST = 64 * 1024**4
+"""Bytes that a guest may be shown, unless the configuration says less: 64 TiB."""
 
-OTHER_FORMATS = (
+MOST_PARTS = 512
+
+READERS: tuple[tuple[int, bytes, str, Callable[[Window], int]], ...] = (
+    (0, qcow2.MAGIC, "qcow2", qcow2.read_qcow2),
+    (0, vmdk.MAGIC, "vmdk", vmdk.read_vmdk),
+    (0, vmdk.DESCRIPTOR_MAGIC, "vmdk", vmdk.read_vmdk),
+    (vdi.MAGIC_AT, vdi.MAGIC, "vdi", vdi.read_vdi),
+    (0, vhd.MAGIC, "vpc", vhd.read_vhd),
+    (0, vhdx.MAGIC, "vhdx", vhdx.read_vhdx),
+)
+"""Offset and bytes that mark a format, libvirt's name for it, and what reads its virtual size."""
+
+REFUSED = (
     (0, b"QED\0", "qed"),
-    (0, b"KDMV", "vmdk"),
-    (0, b"# Disk DescriptorFile", "vmdk"),
-    (64, b"\x7f\x10\xda\xbe", "vdi"),
-    (0, b"conectix", "vpc"),
-    (0, b"vhdxfile", "vhdx"),
+    (0, b"COWD", "vmdk of version 3"),
     (0, b"WithoutFreeSpace", "parallels"),
     (0, b"WithouFreSpacExt", "parallels"),
     (0, b"LUKS\xba\xbe", "luks"),
+    (0, b"Bochs Virtual HD Image", "bochs"),
+    (0, b"\x1f\x8b", "gzip"),
+    (0, b"BZh", "bzip2"),
+    (0, b"\xfd7zXZ\0", "xz"),
+    (0, b"\x28\xb5\x2f\xfd", "zstd"),
+    (0, b"PK\x03\x04", "zip"),
+    (257, b"ustar", "tar"),
 )
-FILE_SYSTEMS = ((32769, b"CD001"), (1080, b"\x53\xef"), (0, b"XFSB"))
 
 
 class CautiousReader:
-    """Implements drivers.base.ImageReader."""
+    """Implements drivers.base.ImageReader. ``largest`` is the largest virtual size accepted, in bytes."""
+
+    def __init__(self, largest: int = LARGEST) -> None:
+        self._largest = largest
 
     async def inspect(self, path: Path) -> ImageFacts:
-        return await asyncio.to_thread(inspect, path)
+        return await asyncio.to_thread(inspect, path, self._largest)
+
+    def recognise(self, size: int, head: bytes, tail: bytes) -> ImageFacts | None:
+        try:
+            return read(Ends(size, head, tail), self._largest, inside=False)
+        except NotAtHand:
+            return None
+
+    async def inspect_parts(self, size: int, part: Callable[[int, int], Awaitable[bytes]]) -> ImageFacts:
+        window = Patches(size, await part(0, min(HEAD, size)))
+        for _ in range(MOST_PARTS):
+            try:
+                return read(window, self._largest)
+            except NotAtHand as missing:
+                window.put(missing.offset, await part(missing.offset, missing.length))
+        raise DriverInvalid("its parts are too widely scattered")
 
 
-def open_regular(path: Path) -> int:
-    """A descriptor of a regular file that is no link itself; DriverInvalid for anything else."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        raise DriverInvalid(f"{path.name} cannot be opened: {error.strerror}") from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise DriverInvalid(f"{path.name} is no regular file")
-    return descriptor
-
-
-def inspect(path: Path) -> ImageFacts:
+def inspect(path: Path, largest: int = LARGEST) -> ImageFacts:
     """Format and sizes. Raises DriverInvalid, saying why, for what is no image or would make QEMU open other files."""
     descriptor = open_regular(path)
     try:
-        size = os.fstat(descriptor).st_size
-        head = os.pread(descriptor, HEAD, 0)
-        if head.startswith(QCOW2_MAGIC):
-            virtual_size = read_header(head, size)
-            uefi = _efi_only(guest_bytes(descriptor, head, HEAD))
-            return ImageFacts("qcow2", virtual_size, size, bootable=True, uefi=uefi)
+        return read(FileWindow(descriptor), largest)
     finally:
         os.close(descriptor)
-    for offset, magic, name in OTHER_FORMATS:
+
+
+def read(window: Window, largest: int, *, inside: bool = True) -> ImageFacts:
+    """``inside``: look for what the guest would boot from, too, which lies anywhere in a qcow2 image."""
+    facts = _facts(window, inside)
+    if not 0 < facts.virtual_size <= largest:
+        raise DriverInvalid(f"its virtual size of {facts.virtual_size} bytes is out of bounds (at most {largest})")
+    return facts
+
+
+def _facts(window: Window, inside: bool) -> ImageFacts:
+    head = window.head()
+    found = [entry for entry in READERS if head[entry[0] :].startswith(entry[1])]
+    if found:
+        _offset, _magic, name, reader = found[0]
+        if any(entry[2] != name for entry in found):
+            raise DriverInvalid("it is of two formats at once")
+        virtual_size = reader(window)
+        uefi = name == "qcow2" and inside and boots_by_uefi(guest_bytes(window, HEAD))
+        return ImageFacts(name, virtual_size, window.size, bootable=True, uefi=uefi)
+    for offset, magic, name in REFUSED:
         if head[offset : offset + len(magic)] == magic:
-            raise DriverInvalid(f"it is a {name} image; convert it to qcow2 or raw first")
-    return _raw(head, size)
+            raise DriverInvalid(f"it is a {name} file; unpack it, or convert it to qcow2 or raw first")
+    if vhd.is_fixed_vhd(window):
+        return ImageFacts("vpc", vhd.read_vhd(window), window.size, bootable=True)
+    return read_raw(window)
 
 
-def _raw(head: bytes, size: int) -> ImageFacts:
-    """Raw is anything, so it must at least look like a disk: a boot sector, a partition table or a file system."""
-    signed = head[510:512] == b"\x55\xaa"
-    gpt = head[SECTOR : SECTOR + 8] == b"EFI PART"
-    known = any(head[offset : offset + len(magic)] == magic for offset, magic in FILE_SYSTEMS)
-    if size < SECTOR or not (signed or gpt or known):
-        raise DriverInvalid("it is no disk image: neither qcow2, nor raw with a boot sector or file system")
-    if size % SECTOR:
-        raise DriverInvalid(f"its size of {size} bytes is no multiple of {SECTOR}")
-    return ImageFacts("raw", size, size, bootable=signed or gpt, uefi=_efi_only(head))
-
-
-def _efi_only(head: bytes) -> bool:
-    """An EFI system partition, and no code in the boot sector for a BIOS."""
-    if head[SECTOR : SECTOR + 8] != b"EFI PART":
-        return False
-    entries = struct.unpack_from("<Q", head, SECTOR + 72)[0]
-    start = entries * SECTOR
-    table = head[start : start + 128 * 128] if start < HEAD else b""
-    return ESP in table and not any(head[:440])
+__all__ = ["HEAD", "LARGEST", "TAIL", "CautiousReader", "inspect", "open_regular"]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from drivers.images.reader import ESP, SECTOR, inspect
+from drivers.images.raw import ESP, SECTOR
+from drivers.images.reader import inspect
 from drivers.libvirt.host import device_opens
 
 SIZE = 2 * 1024 * 1024

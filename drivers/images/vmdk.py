@@ -1,0 +1,69 @@
+"""A VMware disk in one file (monolithicSparse, streamOptimized), read with distrust.
+
+QEMU reads the parent from the descriptor at byte 512 whatever the header says, opens other files when the header's
+capacity is 0, and believes the footer more than the header: all three places are looked at.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+
+from drivers.base import DriverInvalid
+from drivers.images.window import Window
+
+MAGIC = b"KDMV"
+DESCRIPTOR_MAGIC = b"# Disk DescriptorFile"
+SECTOR = 512
+DESCRIPTOR = 20 * SECTOR
+AT_END = 2**64 - 1
+KINDS = frozenset({"monolithicsparse", "streamoptimized"})
+EXTENT = re.compile(rb"^[ \t]*(?:RW|RDONLY|NOACCESS)[ \t]+(\d+)[ \t]+(\w+)", re.MULTILINE | re.IGNORECASE)
+
+
+def read_vmdk(window: Window) -> int:
+    """The virtual size in bytes. Raises DriverInvalid for other kinds, parents and foreign extents."""
+    if window.head(len(DESCRIPTOR_MAGIC)) == DESCRIPTOR_MAGIC:
+        raise DriverInvalid("it is a vmdk descriptor, which names other files; give a monolithic or stream-optimized one")
+    header = window.read(0, SECTOR)
+    capacity, place = _checked(header)
+    if struct.unpack_from("<Q", header, 56)[0] == AT_END:
+        footer = window.read(window.size - 2 * SECTOR, SECTOR)
+        if footer[:4] != MAGIC or _checked(footer)[0] != capacity:
+            raise DriverInvalid("the footer of the vmdk does not fit its header; it is cut off or broken")
+    if place != 1:
+        raise DriverInvalid("the vmdk has its descriptor at an unusual place")
+    _check_descriptor(window.read(SECTOR, min(DESCRIPTOR, window.size - SECTOR)))
+    return capacity
+
+
+def _checked(header: bytes) -> tuple[int, int]:
+    """Capacity in bytes, and the sector of the descriptor."""
+    version, _flags, capacity, grain, place = struct.unpack_from("<IIQQQ", header, 4)
+    if version not in (1, 2, 3):
+        raise DriverInvalid(f"its vmdk version is {version}; 1 to 3 are known")
+    if capacity == 0:
+        raise DriverInvalid("the header of the vmdk names no capacity of its own, but other files")
+    if not 0 < grain <= 2**16:
+        raise DriverInvalid("the vmdk has an impossible grain size")
+    return capacity * SECTOR, place
+
+
+def _check_descriptor(area: bytes) -> None:
+    text = area.partition(b"\0")[0]
+    if not text.startswith(DESCRIPTOR_MAGIC):
+        raise DriverInvalid("the vmdk has no descriptor")
+    kind = _value(text, b"createType")
+    if kind.lower() not in KINDS:
+        raise DriverInvalid(f"its vmdk type is {kind[:40] or 'unknown'}; monolithicSparse and streamOptimized are accepted")
+    # In the whole area, since QEMU does not stop at a zero byte everywhere.
+    if b"parentfilenamehint" in area.lower() or _value(text, b"parentCID").lower() != "ffffffff":
+        raise DriverInvalid("the vmdk names a parent; flatten it first")
+    extents = EXTENT.findall(text)
+    if len(extents) != 1 or extents[0][1].upper() != b"SPARSE":
+        raise DriverInvalid("the descriptor of the vmdk names other extents than the file itself")
+
+
+def _value(text: bytes, key: bytes) -> str:
+    found = re.findall(rb"^[ \t]*" + key + rb"[ \t]*=[ \t]*\"?([^\"\r\n]*)\"?[ \t]*\r?$", text, re.MULTILINE | re.IGNORECASE)
+    return found[0].decode("ascii", "replace").strip() if len(found) == 1 else ""
