@@ -94,6 +94,12 @@ class NotImplementedHere(GatewayError):
     return_code = 10501
 
 
+class BadGateway(GatewayError):
+    """Another server, which the gateway asked on the client's behalf, failed."""
+
+    return_code = 10502
+
+
 class Unavailable(GatewayError):
     """The hypervisor or the store is away; ``retry_after`` is in seconds."""
 

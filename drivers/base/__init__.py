@@ -28,9 +28,11 @@ from drivers.base.errors import (
     DriverNoSpace,
     DriverNotFound,
     DriverUnavailable,
+    DriverUnreachable,
     DriverUnsupported,
 )
 from drivers.base.events import ConnectionState, DriverEvent, EventKind, Listener
+from drivers.base.fetching import Converter, Fetcher, RemoteFile
 from drivers.base.host import HostFacts, HypervisorSettings, PoolSettings
 from drivers.base.networks import NetworkCalls, NetworkFacts
 from drivers.base.progress import Progress
@@ -39,6 +41,7 @@ from drivers.base.storage import ImageFacts, ImageReader, PoolFacts, StorageCall
 __all__ = [
     "Applied",
     "ConnectionState",
+    "Converter",
     "DeviceCalls",
     "DiskFacts",
     "DiskSpec",
@@ -55,8 +58,10 @@ __all__ = [
     "DriverNoSpace",
     "DriverNotFound",
     "DriverUnavailable",
+    "DriverUnreachable",
     "DriverUnsupported",
     "EventKind",
+    "Fetcher",
     "HostFacts",
     "HypervisorSettings",
     "ImageFacts",
@@ -71,6 +76,7 @@ __all__ = [
     "PoolSettings",
     "Power",
     "Progress",
+    "RemoteFile",
     "StorageCalls",
     "VolumeFacts",
 ]

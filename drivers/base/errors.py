@@ -35,5 +35,9 @@ class DriverNoSpace(DriverError):
     """The pool or the disk below it is full."""
 
 
+class DriverUnreachable(DriverError):
+    """Another server, which was asked for a file, does not answer, breaks off, or does not keep its word."""
+
+
 class DriverFailed(DriverError):
     """Everything else; carries the hypervisor's own words."""

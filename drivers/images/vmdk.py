@@ -24,7 +24,7 @@ EXTENT = re.compile(rb"^[ \t]*(?:RW|RDONLY|NOACCESS)[ \t]+(\d+)[ \t]+(\w+)", re.
 def read_vmdk(window: Window) -> int:
     """The virtual size in bytes. Raises DriverInvalid for other kinds, parents and foreign extents."""
     if window.head(len(DESCRIPTOR_MAGIC)) == DESCRIPTOR_MAGIC:
-        raise DriverInvalid("it is a vmdk descriptor, which names other files; give a monolithic or stream-optimized one")
+        raise DriverInvalid("it is a vmdk descriptor, which names other files; give a monolithic vmdk")
     header = window.read(0, SECTOR)
     capacity, place = _checked(header)
     if struct.unpack_from("<Q", header, 56)[0] == AT_END:
@@ -55,7 +55,8 @@ def _check_descriptor(area: bytes) -> None:
         raise DriverInvalid("the vmdk has no descriptor")
     kind = _value(text, b"createType")
     if kind.lower() not in KINDS:
-        raise DriverInvalid(f"its vmdk type is {kind[:40] or 'unknown'}; monolithicSparse and streamOptimized are accepted")
+        known = kind[:40] or "unknown"
+        raise DriverInvalid(f"its vmdk type is {known}; monolithicSparse and streamOptimized are accepted")
     # In the whole area, since QEMU does not stop at a zero byte everywhere.
     if b"parentfilenamehint" in area.lower() or _value(text, b"parentCID").lower() != "ffffffff":
         raise DriverInvalid("the vmdk names a parent; flatten it first")
@@ -65,5 +66,6 @@ def _check_descriptor(area: bytes) -> None:
 
 
 def _value(text: bytes, key: bytes) -> str:
-    found = re.findall(rb"^[ \t]*" + key + rb"[ \t]*=[ \t]*\"?([^\"\r\n]*)\"?[ \t]*\r?$", text, re.MULTILINE | re.IGNORECASE)
+    pattern = rb"^[ \t]*" + key + rb"[ \t]*=[ \t]*\"?([^\"\r\n]*)\"?[ \t]*\r?$"
+    found = re.findall(pattern, text, re.MULTILINE | re.IGNORECASE)
     return found[0].decode("ascii", "replace").strip() if len(found) == 1 else ""

@@ -1,4 +1,4 @@
-"""The bytes of an image as far as they are at hand: a whole file, or the head and the tail of one that is still away."""
+"""The bytes of an image as far as they are at hand: a whole file, or the two ends of one that is still away."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ PATHS = {
     "server": ("tls_certificate", "tls_key"),
     "store": ("path",),
     "auth": ("users_file",),
-    "images": ("directories",),
+    "images": ("directories", "staging"),
 }
 """Keys whose relative paths are relative to the configuration file."""
 
@@ -64,6 +64,8 @@ def load(path: Path) -> Settings:
     if unknown:
         raise ConfigError(f"{path}: unknown section [{unknown[0]}]")
     sections = {name: _section(path, name, kind, document.get(name, {})) for name, kind in SECTIONS.items()}
+    images = sections["images"]
+    sections["images"] = replace(images, staging=images.staging or str(Path(sections["store"].path).parent / "staging"))
     settings = Settings(path=path, hypervisors=_hypervisors(path, document.get("hypervisor")), **sections)
     _check(settings)
     return settings
@@ -104,6 +106,7 @@ def _check(settings: Settings) -> None:
     ):
         if not least <= value < math.inf:
             raise ConfigError(f"{path}: [jobs] {key}: must be at least {least}, not {value}")
+    _check_images(path, settings.images)
     names = [entry.name for entry in settings.hypervisors]
     if len(set(names)) != len(names):
         raise ConfigError(f"{path}: [[hypervisor]] name: two have the same name")
@@ -133,3 +136,22 @@ def _check_server(path: Path, server: ServerSettings) -> None:
             raise ConfigError(f"{path}: [server] trusted_proxies: {error}") from None
     if server.max_body < 1024:
         raise ConfigError(f"{path}: [server] max_body: must be at least 1024 bytes")
+
+
+def _check_images(path: Path, images: ImageSettings) -> None:
+    for key, value, least in (
+        ("largest", images.largest, 1024**2),
+        ("largest_file", images.largest_file, 1024**2),
+        ("stall_seconds", images.stall_seconds, 0.1),
+        ("upload_minutes", images.upload_minutes, 1),
+    ):
+        if not least <= value < math.inf:
+            raise ConfigError(f"{path}: [images] {key}: must be at least {least}, not {value}")
+    for scheme in images.url_schemes:
+        if scheme not in ("http", "https"):
+            raise ConfigError(f"{path}: [images] url_schemes: http and https are known, not {scheme!r}")
+    for network in images.private_networks:
+        try:
+            ip_network(network)
+        except ValueError:
+            raise ConfigError(f"{path}: [images] private_networks: {network!r} is no network") from None

@@ -52,7 +52,21 @@ class AuthSettings:
 
 @dataclass(frozen=True, slots=True)
 class ImageSettings:
+    """Where images come from and how large they may be. Sizes in bytes; ``stall_seconds`` without any progress end a
+    transfer, ``upload_minutes`` after the last byte an unfinished upload is given up."""
+
     directories: list[str] = field(default_factory=list)
+    staging: str = ""
+    """Where images are put down before they reach a pool; empty: ``staging`` beside the store."""
+    largest: int = 2 * 1024**4
+    """Of a virtual disk."""
+    largest_file: int = 256 * 1024**3
+    """Of an image file, by URL or upload."""
+    url_schemes: list[str] = field(default_factory=lambda: ["https", "http"])
+    private_networks: list[str] = field(default_factory=list)
+    """Networks that images may be fetched from although they are private, loopback or link-local."""
+    stall_seconds: float = 60.0
+    upload_minutes: int = 1440
 
 
 @dataclass(frozen=True, slots=True)

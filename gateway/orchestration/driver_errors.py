@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import drivers.base as base
-from gateway.errors import Conflict, GatewayError, Invalid, NoSpace, NotImplementedHere, Unavailable
+from gateway.errors import BadGateway, Conflict, GatewayError, Invalid, NoSpace, NotImplementedHere, Unavailable
 from gateway.jobs.execution import Failure
 
 TABLE: dict[type[base.DriverError], type[GatewayError]] = {
@@ -17,6 +17,7 @@ TABLE: dict[type[base.DriverError], type[GatewayError]] = {
     base.DriverUnsupported: NotImplementedHere,
     base.DriverInvalid: Invalid,
     base.DriverNoSpace: NoSpace,
+    base.DriverUnreachable: BadGateway,
     base.DriverFailed: GatewayError,
 }
 

@@ -38,9 +38,9 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
 
     def of(kind: str) -> Path:
         path = home / f"{len(list(home.iterdir()))}.{kind}"
-        format, options, _ = KINDS[kind]
+        name, options, _ = KINDS[kind]
         extra = ["-o", options] if options else []
-        subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", format, *extra, raw, path], check=True)
+        subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", name, *extra, raw, path], check=True)
         return path
 
     return of
@@ -202,7 +202,7 @@ def test_a_vhdx_with_a_log_to_replay_is_refused(make: Make) -> None:
 
 @pytest.mark.parametrize(
     ("head", "name"),
-    [(b"QED\0", "qed"), (b"\x1f\x8b\x08", "gzip"), (b"PK\x03\x04", "zip"), (b"LUKS\xba\xbe", "luks"), (b"BZh9", "bzip2")],
+    [(b"QED\0", "qed"), (b"\x1f\x8b\x08", "gzip"), (b"PK\x03\x04", "zip"), (b"LUKS\xba\xbe", "luks")],
 )
 def test_other_formats_are_refused_by_name(tmp_path: Path, head: bytes, name: str) -> None:
     path = tmp_path / "image"
