@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -25,7 +25,8 @@ class PoolFacts:
 
 @dataclass(frozen=True, slots=True)
 class VolumeFacts:
-    """``capacity`` is what the guest sees, ``allocation`` what is taken; bytes."""
+    """``capacity`` is what the guest sees, ``allocation`` what is taken, ``physical`` the length of the file or device
+    (what a download gives); bytes."""
 
     pool: str
     name: str
@@ -34,6 +35,7 @@ class VolumeFacts:
     capacity: int
     allocation: int
     backing: str | None = None
+    physical: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,10 @@ class StorageCalls(Protocol):
 
         When a volume of this name exists it is replaced.
         """
+        ...
+
+    def download_volume(self, pool: str, name: str, offset: int, length: int) -> AsyncGenerator[bytes, None]:
+        """The bytes of a volume as they are stored, in its format. DriverError when they cannot all be read."""
         ...
 
     async def delete_volume(self, pool: str, name: str) -> None: ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Protocol
 
 from drivers.base import (
@@ -165,6 +165,9 @@ class LibvirtStorage(Parts):
         self, pool: str, name: str, format: str, size: int, data: AsyncIterator[bytes], progress: Progress
     ) -> VolumeFacts:
         return await self._storage.upload(pool, name, format, size, data, progress)
+
+    def download_volume(self, pool: str, name: str, offset: int, length: int) -> AsyncGenerator[bytes, None]:
+        return self._storage.download(pool, name, offset, length)
 
     async def delete_volume(self, pool: str, name: str) -> None:
         await self._storage.delete(pool, name)

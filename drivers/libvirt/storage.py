@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import TypeVar
 
 import libvirt
@@ -26,6 +26,7 @@ from drivers.libvirt.disk_source import DiskSource
 from drivers.libvirt.domain_xml import child
 from drivers.libvirt.errors import read_each
 from drivers.libvirt.pool_xml import BUILT, pool_xml
+from drivers.libvirt.streams import Streams
 
 T = TypeVar("T")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -62,6 +63,7 @@ def checked_name(name: str) -> str:
 class Storage:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._streams = Streams(connection)
 
     async def in_pool(self, pool: str, work: Callable[[libvirt.virStoragePool], T], lane: Lane = Lane.STORAGE) -> T:
         """Work in a pool; when another client refreshes it, wait and try again, a bounded number of times."""
@@ -172,10 +174,7 @@ class Storage:
         await self.in_pool(pool, lambda found: _delete_known(found, name))
         await self._create(pool, volume_xml(checked_name(name), "raw", size), name)
         try:
-            stream = await self._connection.call(
-                lambda handle: _begin_upload(handle, pool, name, size), lane=Lane.STREAM
-            )
-            await self._send(stream, data, size, progress)
+            await self._streams.upload(pool, name, size, data, progress)
             if format != "raw":
                 # Only a refresh makes libvirt look at the capacity which the bytes say.
                 await self._refresh(pool)
@@ -184,21 +183,8 @@ class Storage:
             await asyncio.shield(self.delete(pool, name))
             raise
 
-    async def _send(
-        self, stream: libvirt.virStream, data: AsyncIterator[bytes], size: int, progress: Progress
-    ) -> None:
-        sent = 0
-        try:
-            async for piece in data:
-                await self._connection.call(lambda _handle, piece=piece: _send_all(stream, piece), lane=Lane.STREAM)  # type: ignore[misc]
-                sent += len(piece)
-                progress(sent, size)
-            if sent != size:
-                raise DriverInvalid(f"{sent} bytes came where {size} were announced")
-            await self._connection.call(lambda _handle: stream.finish(), lane=Lane.STREAM, deadline=300.0)
-        except BaseException:
-            await asyncio.shield(self._connection.call(lambda _handle: _abort(stream), lane=Lane.STREAM))
-            raise
+    def download(self, pool: str, name: str, offset: int, length: int) -> AsyncGenerator[bytes, None]:
+        return self._streams.download(pool, name, offset, length)
 
     async def _refresh(self, pool: str) -> None:
         await self.in_pool(pool, lambda found: found.refresh(0))
@@ -299,23 +285,5 @@ def _volume(pool: str, volume: libvirt.virStorageVol) -> VolumeFacts:
         capacity=int(root.findtext("capacity") or 0),
         allocation=int(root.findtext("allocation") or 0),
         backing=root.findtext("backingStore/path"),
+        physical=int(root.findtext("physical") or root.findtext("capacity") or 0),
     )
-
-
-def _begin_upload(handle: libvirt.virConnect, pool: str, name: str, size: int) -> libvirt.virStream:
-    volume = handle.storagePoolLookupByName(pool).storageVolLookupByName(name)
-    stream = handle.newStream(0)
-    volume.upload(stream, 0, size, 0)
-    return stream
-
-
-def _send_all(stream: libvirt.virStream, piece: bytes) -> None:
-    while piece:
-        piece = piece[stream.send(piece) :]
-
-
-def _abort(stream: libvirt.virStream) -> None:
-    try:
-        stream.abort()
-    except libvirt.libvirtError:
-        return

@@ -35,6 +35,8 @@ class MemoryHost:
     connection: ConnectionState = ConnectionState.DOWN
     known: dict[str, DomainFacts] = field(default_factory=dict)
     stored: dict[tuple[str, str], VolumeFacts] = field(default_factory=dict)
+    contents: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    """The bytes of uploaded volumes."""
     listeners: list[Listener] = field(default_factory=list)
     faults: dict[str, DriverError] = field(default_factory=dict)
     consoles: dict[str, bytes] = field(default_factory=dict)

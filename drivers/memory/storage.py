@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 
 from drivers.base import (
+    DriverInvalid,
     DriverNoSpace,
     DriverNotFound,
     PoolFacts,
@@ -43,7 +44,7 @@ class MemoryStorage(MemoryHost):
     ) -> VolumeFacts:
         if allocation > (await self.pool(pool)).available:
             raise DriverNoSpace(f"the pool {pool} is full")
-        kept = VolumeFacts(pool, name, f"/{pool}/{name}", format, capacity, allocation, backing)
+        kept = VolumeFacts(pool, name, f"/{pool}/{name}", format, capacity, allocation, backing, max(allocation, 4096))
         return self.stored.setdefault((pool, name), kept)
 
     async def create_volume(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
@@ -88,16 +89,27 @@ class MemoryStorage(MemoryHost):
         self, pool: str, name: str, format: str, size: int, data: AsyncIterator[bytes], progress: Progress
     ) -> VolumeFacts:
         self.enter("upload_volume")
-        sent = 0
+        kept = bytearray()
         async for piece in data:
-            sent += len(piece)
-            progress(sent, size)
+            kept += piece
+            progress(len(kept), size)
+        if len(kept) != size:
+            raise DriverInvalid(f"{len(kept)} bytes came where {size} were announced")
         self.stored.pop((pool, name), None)
-        return await self._keep(pool, name, format, size, sent)
+        made = await self._keep(pool, name, format, size, size)
+        self.contents[(pool, name)] = bytes(kept)
+        return made
+
+    async def download_volume(self, pool: str, name: str, offset: int, length: int) -> AsyncGenerator[bytes, None]:
+        self.enter("download_volume")
+        data = self.contents[(pool, name)][offset : offset + length]
+        for start in range(0, len(data), 65536):
+            yield data[start : start + 65536]
 
     async def delete_volume(self, pool: str, name: str) -> None:
         self.enter("delete_volume")
         self.stored.pop((pool, name), None)
+        self.contents.pop((pool, name), None)
 
     def can_overlay(self, pool: PoolFacts) -> bool:
         return pool.kind == "dir"

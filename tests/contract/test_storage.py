@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from pathlib import Path
 
 import libvirt
@@ -242,3 +244,31 @@ async def test_a_volume_that_is_still_being_filled_is_deleted_when_it_can_be(
     await driver.delete_volume(pool, "a.raw")
     await copying
     assert hypervisor.files_in(pool) == ["base.raw"]
+
+
+async def test_zeros_of_an_upload_become_holes(driver: LibvirtDriver, pool: str) -> None:
+    data = b"a" * MIB + bytes(16 * MIB) + b"z" * MIB
+    made = await driver.upload_volume(pool, "a.raw", "raw", len(data), pieces(data, MIB), ignore)
+    file = hypervisor.POOLS / pool / "a.raw"
+    assert file.read_bytes() == data
+    assert file.stat().st_blocks * 512 < 4 * MIB
+    assert made.physical == len(data)
+
+
+async def test_a_download_gives_the_stored_bytes_from_any_place(driver: LibvirtDriver, pool: str) -> None:
+    data = os.urandom(12 * MIB + 17)
+    await driver.upload_volume(pool, "a.raw", "raw", len(data), pieces(data), ignore)
+    for begin, length in ((0, len(data)), (5 * MIB + 3, 7), (len(data) - 1, 1)):
+        found = [piece async for piece in driver.download_volume(pool, "a.raw", begin, length)]
+        assert b"".join(found) == data[begin : begin + length]
+
+
+async def test_a_download_that_is_left_early_harms_nothing(driver: LibvirtDriver, pool: str) -> None:
+    data = bytes(range(256)) * 65536
+    await driver.upload_volume(pool, "a.raw", "raw", len(data), pieces(data), ignore)
+    for _ in range(10):
+        async with aclosing(driver.download_volume(pool, "a.raw", 0, len(data))) as download:
+            async for piece in download:
+                assert piece == data[: len(piece)]
+                break
+    await driver.delete_volume(pool, "a.raw")
