@@ -33,7 +33,7 @@ def settings(home: Path) -> config.Settings:
         server=config.ServerSettings(listen=f"127.0.0.1:{free_port()}"),
         store=config.StoreSettings(str(home / "gateway.db")),
         auth=config.AuthSettings(str(home / "users")),
-        images=config.ImageSettings([]),
+        images=config.ImageSettings([], staging=str(home / "staging")),
         jobs=config.JobSettings(),
         hypervisors=(HypervisorSettings("local", "memory", "default", "default"),),
     )

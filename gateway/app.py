@@ -12,6 +12,9 @@ import structlog
 from aiohttp import web
 
 from drivers.base import ConnectionState, Driver
+from drivers.images.convert import QemuImg
+from drivers.images.reader import CautiousReader
+from drivers.web.fetch import FetchRules, HttpFetcher
 from gateway.config import Settings
 from gateway.http.authentication import Authentication
 from gateway.http.handlers import Handlers
@@ -20,6 +23,9 @@ from gateway.jobs import crash
 from gateway.jobs.runner import JobRunner
 from gateway.jobs.steps import StepRegistry
 from gateway.orchestration.driver_errors import failure
+from gateway.orchestration.images.keeping import StagingKeeper
+from gateway.orchestration.images.staging import Staging
+from gateway.orchestration.images.tools import ImageTools
 from gateway.orchestration.machines.defaults import ship
 from gateway.orchestration.metadata_service import CloudEntryPointService
 from gateway.orchestration.networks.host_network import show_network
@@ -49,6 +55,7 @@ class Gateway:
         self.store: Store
         self.runner: JobRunner
         self._sync: Sync
+        self._staging: StagingKeeper
         self._web: web.AppRunner
 
     async def start(self) -> None:
@@ -75,6 +82,8 @@ class Gateway:
             await show_network(self.store, hypervisor, None)
         self._sync = Sync(room)
         await asyncio.gather(*(driver.open() for driver in self.drivers.values()))
+        self._staging = StagingKeeper(room)
+        await self._staging.start()
         await self.runner.recover()
         await self.runner.start()
         self._sync.start()
@@ -90,11 +99,30 @@ class Gateway:
             drivers=self.drivers,
             hypervisors={hypervisor.name: hypervisor for hypervisor in settings.hypervisors},
             policy=Policy(
-                image_directories=tuple(settings.images.directories),
                 stop_deadline=settings.jobs.stop_deadline,
                 detach_deadline=settings.jobs.detach_deadline,
                 retention_minutes=settings.jobs.retention_minutes,
             ),
+            images=self._image_tools(),
+        )
+
+    def _image_tools(self) -> ImageTools:
+        images = self.settings.images
+        rules = FetchRules(
+            schemes=tuple(images.url_schemes),
+            private_networks=tuple(images.private_networks),
+            largest=images.largest_file,
+            stall=images.stall_seconds,
+        )
+        return ImageTools(
+            reader=CautiousReader(images.largest),
+            fetcher=HttpFetcher(rules),
+            converter=QemuImg(),
+            staging=Staging(Path(images.staging)),
+            directories=tuple(images.directories),
+            largest_file=images.largest_file,
+            stall_seconds=images.stall_seconds,
+            upload_minutes=images.upload_minutes,
         )
 
     def _wire(self) -> WireSettings:
@@ -138,6 +166,7 @@ class Gateway:
         self.server.draining = True
         await self._web.cleanup()
         await self._sync.stop()
+        await self._staging.stop()
         await self.runner.drain(DRAIN_SECONDS)
         for driver in self.drivers.values():
             await driver.close()

@@ -60,6 +60,12 @@ class NotAcceptable(GatewayError):
     return_code = 10406
 
 
+class RequestTimeout(GatewayError):
+    """The client stopped sending in the middle of a request."""
+
+    return_code = 10408
+
+
 class Conflict(GatewayError):
     return_code = 10409
 
@@ -78,6 +84,16 @@ class UriTooLong(GatewayError):
 
 class UnsupportedMediaType(GatewayError):
     return_code = 10415
+
+
+class RangeNotSatisfiable(GatewayError):
+    """``size`` is what the range had to lie in."""
+
+    return_code = 10416
+
+    def __init__(self, message: str, size: int) -> None:
+        super().__init__(message)
+        self.size = size
 
 
 class TooManyRequests(GatewayError):

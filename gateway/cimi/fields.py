@@ -287,6 +287,16 @@ class Base64(String):
         return text
 
 
+class Sha256(String):
+    """A SHA-256 sum: 64 hexadecimal digits, kept in small letters."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data).strip().lower()
+        if not re.fullmatch(r"[0-9a-f]{64}", text):
+            raise ValidationError("must be a SHA-256 sum: 64 hexadecimal digits")
+        return text
+
+
 class Anything(Attribute):
     """A value of any scalar type, such as a capability's."""
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 from marshmallow import Schema
 
 from gateway.cimi.credential import CredentialSchema
-from gateway.cimi.fields import Base64, Enumeration, Integer, Location, String
+from gateway.cimi.fields import Base64, Enumeration, Integer, Location, Sha256, String
 from gateway.cimi.references import Array, CollectionRef, Ref, RefOrValue, Structure
 from gateway.cimi.resource_type import Action, Capability, Common, ResourceType
 from gateway.cimi.volume import VolumeTemplateSchema
@@ -95,6 +95,8 @@ class MachineImageSchema(Common):
     type = Enumeration("IMAGE", "SNAPSHOT", "PARTIAL_SNAPSHOT", writable=False, at_create=True)
     imageLocation = Location(writable=False, at_create=True)  # noqa: N815
     relatedImage = Ref("MachineImage", writable=False)  # noqa: N815
+    size = Integer(minimum=1, writable=False, at_create=True, extension=True, meaning="bytes of the image's file")
+    sha256 = Sha256(writable=False, at_create=True, extension=True, meaning="of the bytes as they come in")
 
 
 class TemplateVolumeSchema(Schema):
@@ -143,7 +145,11 @@ MACHINE_ACTIONS = (
     Action("restart", "stop, then start", ("force",)),
     Action("pause", "hold the CPUs and keep the state in memory"),
     Action("suspend", "keep the state on disk and power off"),
-    Action("console", "the text which the guest wrote to its serial console"),
+    Action("console", "the text which the guest wrote to its serial console", gives="text/plain"),
+)
+IMAGE_ACTIONS = (
+    Action("upload", "send the image's bytes", method="PUT", takes="application/octet-stream"),
+    Action("download", "the image's bytes", method="GET", gives="application/octet-stream"),
 )
 
 TYPES = (
@@ -200,7 +206,13 @@ TYPES = (
         deletable=True,
     ),
     ResourceType(
-        "MachineImage", MachineImageSchema, "machineImages", addable=True, editable=True, deletable=True
+        "MachineImage",
+        MachineImageSchema,
+        "machineImages",
+        actions=IMAGE_ACTIONS,
+        addable=True,
+        editable=True,
+        deletable=True,
     ),
 )
 

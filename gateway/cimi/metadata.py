@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import Schema
 
-from gateway.cimi.dialects import EXTENSION_NAMESPACE, EXTENSION_VERBS, Dialect
+from gateway.cimi.dialects import EXTENSION_NAMESPACE, Dialect
 from gateway.cimi.fields import URI, Anything, Boolean, String
 from gateway.cimi.references import Array, Structure
 from gateway.cimi.resource_type import ResourceType
@@ -63,9 +63,9 @@ def describe(described: ResourceType, dialect: Dialect, values: Mapping[str, Any
             "name": action.verb,
             "uri": dialect.rel(action.verb),
             "description": action.description,
-            "method": "POST",
-            "inputMessage": "application/json",
-            "outputMessage": "text/plain" if action.verb in EXTENSION_VERBS else "application/json",
+            "method": action.method,
+            "inputMessage": action.takes,
+            "outputMessage": action.gives,
         }
         for action in described.actions
     ]

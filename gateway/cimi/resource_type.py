@@ -30,11 +30,22 @@ class Common(Schema):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """An action of a type. ``parameters`` are the inputs of its Action document."""
+    """An action of a type. ``parameters`` are the inputs of its Action document.
+
+    ``method``, ``takes`` and ``gives`` (media types) are said where they are others than an action's usual ones.
+    """
 
     verb: str
     description: str
     parameters: tuple[str, ...] = ()
+    method: str = "POST"
+    takes: str = "application/json"
+    gives: str = "application/json"
+
+    @property
+    def of_bytes(self) -> bool:
+        """Its bodies are bytes, not documents."""
+        return self.method != "POST"
 
 
 @dataclass(frozen=True, slots=True)

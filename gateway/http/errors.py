@@ -17,6 +17,7 @@ from gateway.errors import (
     Invalid,
     MethodNotAllowed,
     NotFound,
+    RangeNotSatisfiable,
     TooLarge,
     TooManyRequests,
     Unauthenticated,
@@ -24,6 +25,7 @@ from gateway.errors import (
 )
 from gateway.http.authentication import REALM
 from gateway.http.negotiation import CONTENT_TYPES
+from gateway.orchestration.images.uploading import WrongOffset
 
 log = structlog.get_logger("http")
 WORDS = {404: "there is nothing at this URL", 405: "this URL does not take this method"}
@@ -81,6 +83,10 @@ def respond(error: Exception, request: web.Request, edge: Edge, media: str, requ
         headers["WWW-Authenticate"] = REALM
     if isinstance(known, MethodNotAllowed):
         headers["Allow"] = ", ".join(known.allow)
+    if isinstance(known, WrongOffset):
+        headers["Upload-Offset"] = str(known.offset)
+    if isinstance(known, RangeNotSatisfiable):
+        headers["Content-Range"] = f"bytes */{known.size}"
     if isinstance(known, Unavailable | TooManyRequests):
         headers["Retry-After"] = str(known.retry_after)
     response = web.Response(status=known.status, body=body, content_type=CONTENT_TYPES[media], headers=headers)

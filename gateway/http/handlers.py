@@ -12,13 +12,14 @@ from gateway.cimi.query import Asked, asked, selected
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, collection_at, type_at
 from gateway.cimi.resource_type import ResourceType
 from gateway.errors import Invalid, MethodNotAllowed, NotFound, PreconditionFailed
-from gateway.http import conditions
+from gateway.http import conditions, image_bytes
 from gateway.http.context import Context, header
 from gateway.http.negotiation import CONTENT_TYPES, body_format
 from gateway.http.representation import Representations
 from gateway.http.waiting import seconds_to_wait
 from gateway.jobs.records import ended
 from gateway.jobs.runner import JobRunner
+from gateway.orchestration.images.service import ImageService
 from gateway.orchestration.machines.service import MachineService
 from gateway.orchestration.resources import ResourceService
 from gateway.orchestration.service import Outcome
@@ -35,7 +36,7 @@ class Handlers:
         self._answer_wait = answer_wait
         self._representations = Representations(services)
 
-    async def handle(self, request: web.Request, context: Context, path: str) -> web.Response:
+    async def handle(self, request: web.Request, context: Context, path: str) -> web.StreamResponse:
         """Find what the path means, and do what the method asks. Raises gateway.errors."""
         path = path.rstrip("/") or CLOUD_ENTRY_POINT.segment
         described = collection_at(path)
@@ -73,7 +74,7 @@ class Handlers:
 
     async def _on_resource(
         self, request: web.Request, context: Context, path: str, described: ResourceType
-    ) -> web.Response:
+    ) -> web.StreamResponse:
         service = self._services[described.kind]
         if request.method in ("GET", "HEAD"):
             resource = await service.read(context.known_caller, path)
@@ -85,7 +86,7 @@ class Handlers:
             version = await self._required_version(request, context, path, described)
             outcome = await service.delete(context.known_caller, path, version)
             return await self._answer(request, context, outcome)
-        if request.method == "POST" and described.actions:
+        if request.method == "POST" and any(not action.of_bytes for action in described.actions):
             return await self._on_action(request, context, path, described, None)
         raise MethodNotAllowed(f"a {described.kind} does not take {request.method}", _allowed(described))
 
@@ -131,8 +132,10 @@ class Handlers:
 
     async def _on_action(
         self, request: web.Request, context: Context, path: str, described: ResourceType, verb: str | None
-    ) -> web.Response:
+    ) -> web.StreamResponse:
         service = self._services[described.kind]
+        if isinstance(service, ImageService) and verb is not None:
+            return await self._on_bytes(request, context, path, service, verb)
         readable = ("GET", "HEAD") if verb == "console" else ()
         if request.method not in ("POST", *readable):
             raise MethodNotAllowed("an action is asked for by POST", (*readable, "POST"))
@@ -162,6 +165,24 @@ class Handlers:
         assert isinstance(service, MachineService)
         text = await service.console(context.known_caller, path, min(limit, MOST_CONSOLE_BYTES))
         return web.Response(body=text, content_type="text/plain", charset="utf-8")
+
+    async def _on_bytes(
+        self, request: web.Request, context: Context, path: str, service: ImageService, verb: str
+    ) -> web.StreamResponse:
+        if verb == "download":
+            return await image_bytes.download(request, service, context, path)
+        if request.method != "PUT":
+            image, offset = await image_bytes.received(request, service, context, path)
+            outcome = None
+        else:
+            outcome, image, offset = await image_bytes.upload(request, service, context, path)
+        if outcome is not None:
+            response = await self._answer(request, context, outcome)
+        else:
+            body, _tag = await self._representations.resource(context, image, Asked())
+            response = self._response(context, 200, body, {})
+        response.headers["Upload-Offset"] = str(offset)
+        return response
 
     # Answers
 
@@ -208,7 +229,8 @@ class Handlers:
 
 
 def _allowed(described: ResourceType) -> tuple[str, ...]:
-    offered = (("PUT", described.editable), ("DELETE", described.deletable), ("POST", bool(described.actions)))
+    acts = any(not action.of_bytes for action in described.actions)
+    offered = (("PUT", described.editable), ("DELETE", described.deletable), ("POST", acts))
     return ("GET", "HEAD", *(method for method, given in offered if given))
 
 

@@ -83,14 +83,15 @@ class Server:
             base = base_of(request, self._settings.base_url, self._settings.trusted_proxies, dialect)
             context.edge = Edge(base, dialect)
             await self._prepare(request, context, path)
-            response = await self._handlers.handle(request, context, path)
+            response: web.StreamResponse = await self._handlers.handle(request, context, path)
         except NotAcceptable as error:
             response = errors.respond(error, request, context.edge, "json", identity)
         except Exception as error:
             response = errors.respond(error, request, context.edge, context.media, identity)
-        response.headers["CIMI-Specification-Version"] = context.version
-        response.headers["Vary"] = "Accept, Authorization"
-        response.headers["X-Request-ID"] = identity
+        if not response.prepared:
+            response.headers["CIMI-Specification-Version"] = context.version
+            response.headers["Vary"] = "Accept, Authorization"
+            response.headers["X-Request-ID"] = identity
         if request.method not in ("GET", "HEAD"):
             user = context.caller.user if context.caller else None
             log.info("change", request=identity, user=user, method=request.method, path=path, status=response.status)

@@ -28,6 +28,8 @@ GRANTS: dict[str, frozenset[Role]] = {
     "pause": CHANGERS,
     "suspend": CHANGERS,
     "console": CHANGERS,
+    "upload": CHANGERS,
+    "download": CHANGERS,
 }
 """Operation to the roles which may do it on what they see and own."""
 

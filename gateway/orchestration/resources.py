@@ -14,6 +14,7 @@ from gateway.cimi.registry import type_of
 from gateway.errors import Conflict, Forbidden, MethodNotAllowed, NotFound, PreconditionFailed
 from gateway.jobs.plan import Plan
 from gateway.jobs.runner import JobRunner
+from gateway.orchestration.images.tools import ImageTools
 from gateway.orchestration.permissions import Role, demand, granted
 from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.visibility import audience, changeable, visible
@@ -24,9 +25,8 @@ from gateway.store.transaction import Answered, Transaction
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the configuration decides for the services. Seconds, and directories that images may come from."""
+    """What the configuration decides for the services. Seconds."""
 
-    image_directories: tuple[str, ...] = ()
     stop_deadline: float = 60.0
     detach_deadline: float = 20.0
     retention_minutes: int = 1440
@@ -41,6 +41,7 @@ class Room:
     drivers: dict[str, Driver]
     hypervisors: dict[str, HypervisorSettings]
     policy: Policy
+    images: ImageTools
     allocated: dict[tuple[str, str], int] = field(default_factory=dict)
     """Bytes which the Volumes of a pool have taken, by host and pool, as last seen."""
 

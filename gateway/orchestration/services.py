@@ -5,7 +5,8 @@ from __future__ import annotations
 from gateway.cimi.registry import TYPES
 from gateway.jobs.steps import StepRegistry
 from gateway.orchestration.credential_service import CredentialService, CredentialTemplateService
-from gateway.orchestration.images.service import IMAGE_STEPS, MachineImageService
+from gateway.orchestration.images.service import MachineImageService
+from gateway.orchestration.images.steps import IMAGE_STEPS
 from gateway.orchestration.job_service import JobService
 from gateway.orchestration.machines.attachment_steps import ATTACHMENT_STEPS
 from gateway.orchestration.machines.disk_change_steps import DISK_CHANGE_STEPS

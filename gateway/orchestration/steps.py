@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from drivers.base import Driver, DriverBusy, DriverUnavailable
 from gateway.errors import GatewayError
@@ -14,6 +16,21 @@ from gateway.store.model import Resource
 PATIENCE = 60.0
 """Seconds that a step waits for a hypervisor which is away, or busy with another's call, before it fails."""
 PAUSE = 0.5
+LOOK_EVERY = 0.3
+T = TypeVar("T")
+
+
+async def unless_stopped(context: StepContext, work: Coroutine[Any, Any, T]) -> T:
+    """The result of long work that ends early, cancelled, when the job is asked to stop (Superseded)."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait({task}, timeout=LOOK_EVERY))[0]:
+            context.check()
+        return task.result()
+    except BaseException:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise
 
 
 class DriverStep:
@@ -36,11 +53,16 @@ class DriverStep:
             return
         until = time.monotonic() + PATIENCE
         while True:
+            began = time.monotonic()
             try:
                 await work(context, resource, self.room.driver(resource), arguments)
                 return
             except (DriverUnavailable, DriverBusy) as error:
-                if time.monotonic() > until:
+                now = time.monotonic()
+                if now - began > PATIENCE:
+                    # Long work that broke off: only the time in which nothing works counts.
+                    until = now + PATIENCE
+                if now > until:
                     raise
                 await context.log(f"waits for the hypervisor: {error}", "warning")
             if await context.wait_stop(PAUSE):

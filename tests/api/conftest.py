@@ -63,7 +63,7 @@ def settings(tmp_path: Path, images: Path) -> config.Settings:
         server=config.ServerSettings(listen=f"127.0.0.1:{free_port()}"),
         store=config.StoreSettings(str(tmp_path / "gateway.db")),
         auth=config.AuthSettings(str(users_file)),
-        images=config.ImageSettings([str(images)]),
+        images=config.ImageSettings([str(images)], staging=str(tmp_path / "staging")),
         jobs=config.JobSettings(stop_deadline=1.0),
         hypervisors=(HypervisorSettings("local", "memory", "default", "default"),),
     )

@@ -1,101 +1,156 @@
-"""MachineImages: imported from files into the hypervisor's pool (DSP0263 5.14.7)."""
+"""MachineImages: imported from files and URLs, uploaded, downloaded, deleted (DSP0263 5.14.7)."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import AsyncIterator
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 
-from drivers.base import Driver, DriverInvalid, ImageReader
-from drivers.images.reader import CautiousReader, open_regular
-from gateway.errors import Conflict, Invalid, NoSpace, NotFound, NotImplementedHere, Unavailable
-from gateway.jobs.plan import Plan, StepCall, StepContext
+from gateway.errors import Conflict, Invalid, NotFound, NotImplementedHere
+from gateway.jobs.plan import Plan, StepCall
 from gateway.orchestration.driver_errors import translating
-from gateway.orchestration.images.source import WHERE, local_file
+from gateway.orchestration.images.importing import DIRECT_STEPS, STAGED_STEPS, WEIGHTS, ImageImport
+from gateway.orchestration.images.source import shown
+from gateway.orchestration.images.uploading import Part, Receiver, Uploads, must_wait, waits
 from gateway.orchestration.interrupting import interrupt
-from gateway.orchestration.permissions import Role, demand
+from gateway.orchestration.permissions import Role, demand, granted
 from gateway.orchestration.resources import ResourceService, Room, new_resource
 from gateway.orchestration.service import Caller, Outcome
-from gateway.orchestration.steps import DriverStep
+from gateway.orchestration.visibility import changeable
 from gateway.store.model import Document, Resource
 
-PIECE = 1024 * 1024
+
+@dataclass(frozen=True, slots=True)
+class StoredBytes:
+    """What a download gives: ``size`` bytes of an image that did not change since ``version``."""
+
+    image: Resource
+    size: int
+    service: ImageService
+
+    def pieces(self, offset: int, length: int) -> AsyncGenerator[bytes, None]:
+        facts = self.image.internal
+        driver = self.service.room.driver(self.image)
+        return driver.download_volume(facts["pool"], facts["volume"], offset, length)
 
 
-class MachineImageService(ResourceService):
-    kind = "MachineImage"
+class ImageService(ResourceService):
+    """What MachineImages and VolumeImages have in common."""
+
     catalogue = True
 
-    def __init__(self, room: Room, reader: ImageReader | None = None) -> None:
-        super().__init__(room)
-        self._reader = reader or CautiousReader()
+    def __init__(self, room: Room, kind: str | None = None) -> None:
+        super().__init__(room, kind)
+        self._uploads = Uploads(room.images.staging)
+
+    def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
+        verbs = super().operations(caller, resource)
+        if waits(resource) and changeable(caller, resource) and granted(caller.role, self.kind, "upload"):
+            verbs = (*verbs, "upload")
+        if resource.state == "AVAILABLE" and granted(caller.role, self.kind, "download"):
+            verbs = (*verbs, "download")
+        return verbs
+
+    # Create
 
     async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
         demand(caller.role, self.kind, "add")
+        async with self.store.transaction() as transaction:
+            known = await self.answered(transaction, caller, document)
+        if known is not None:
+            return known
         image = await self.make(caller, document)
+        waiting = image.internal["source"]["kind"] == "upload"
         async with self.store.transaction() as transaction:
             known = await self.answered(transaction, caller, document)
             if known is not None:
                 return known
-            await transaction.insert(image)
-            plan = self._plan(caller, "add", collection, image, "copy image")
-            job = await self.room.runner.submit(transaction, plan)
-            image = await transaction.update(image.with_internal(job=job))
+            image = await transaction.insert(image)
+            if waiting:
+                plan = self.plan(caller, "add", collection, affected=(image.path,))
+                job = await self.room.runner.completed(transaction, plan, "the image waits for its bytes")
+            else:
+                names = DIRECT_STEPS if image.internal["way"] == "direct" else STAGED_STEPS
+                job = await self.room.runner.submit(transaction, self._plan(caller, "add", collection, image, names))
+                image = await transaction.update(image.with_internal(job=job))
             await self.remember(transaction, caller, document, image.path, job)
         self.room.runner.wake()
-        return Outcome(image, job, finished=False)
+        return Outcome(image, job, finished=waiting)
 
     async def make(self, caller: Caller, document: Document) -> Resource:
-        location = document.get("imageLocation")
-        if location is None:
-            raise Invalid("is missing", WHERE)
-        if document.get("type", "IMAGE") != "IMAGE" or ("://" not in location and location.startswith("machines/")):
+        if document.get("type", "IMAGE") != "IMAGE":
+            raise Invalid("only what is taken from a Machine can be a snapshot; bytes make an IMAGE", "type")
+        if document.get("imageLocation", "").startswith("machines/"):
             raise NotImplementedHere("capture and snapshots are not offered by this gateway yet")
-        path = await asyncio.to_thread(local_file, location, self.room.policy.image_directories)
-        try:
-            facts = await self._reader.inspect(path)
-        except DriverInvalid as error:
-            raise Invalid(str(error), WHERE) from error
-        host, settings = next(iter(self.room.hypervisors.items()))
-        driver = self.room.drivers[host]
-        if driver.connection != "up":
-            raise Unavailable(f"the hypervisor {host} is {driver.connection.value}; try again later")
-        with translating():
-            pool = await driver.pool(settings.pool)
-        if facts.file_size > pool.available:
-            raise NoSpace(f"the pool {pool.name} has {pool.available} bytes free; the image needs {facts.file_size}")
-        image = new_resource(self.kind, caller.user, {**document, "type": "IMAGE", "state": "CREATING"})
-        volume = f"cimi-image-{image.path.rpartition('/')[2]}.{facts.format}"
-        return replace(
-            image.with_internal(
-                host=host,
-                pool=settings.pool,
-                volume=volume,
-                format=facts.format,
-                virtual_size=facts.virtual_size,
-                file_size=facts.file_size,
-                uefi=facts.uefi or None,
-                source=str(path),
-            ),
-            shared=caller.role is Role.ADMIN,
-        )
+        facts = await ImageImport(self.room).decide(document)
+        image = new_resource(self.kind, caller.user, {**document, "state": "CREATING"})
+        name = f"cimi-image-{image.path.rpartition('/')[2]}.{facts.get('format', 'img')}"
+        location = document.get("imageLocation")
+        image = image.with_document(**self.given(document), imageLocation=shown(location) if location else None)
+        image = image.with_internal(**facts, volume=name)
+        return replace(image, shared=caller.role is Role.ADMIN)
 
-    def _plan(self, caller: Caller, action: str, target: str, image: Resource, step: str) -> Plan:
+    def given(self, document: Document) -> Document:
+        """Attributes that the type adds to a new image."""
+        return {}
+
+    def _plan(self, caller: Caller, action: str, target: str, image: Resource, names: tuple[str, ...]) -> Plan:
         arguments = {"resource": image.path}
         return self.plan(
             caller,
             action,
             target,
-            steps=(StepCall(step, arguments),),
+            steps=tuple(StepCall(name, arguments, WEIGHTS.get(name, 1)) for name in names),
             locks=(image.path,),
             affected=(image.path,),
             drop_on_success=(image.path,) if action == "delete" else (),
             drop_on_failure=(image.path,) if action == "add" else (),
             settle=StepCall("settle image", {**arguments, "action": action}),
         )
+
+    # Bytes
+
+    async def received(self, caller: Caller, path: str) -> tuple[Resource, int]:
+        """The waiting image, and how many of its bytes are here."""
+        image = await self.to_change(caller, path, "upload")
+        must_wait(image)
+        return image, await self._uploads.received(image)
+
+    @asynccontextmanager
+    async def receive(self, caller: Caller, path: str, part: Part) -> AsyncIterator[Receiver]:
+        """Takes the bytes of a part; when they are complete, ask ``uploaded`` before leaving."""
+        await self.to_change(caller, path, "upload")
+        with self._uploads.claim(path):
+            # Read again under the claim: another request may have completed the upload meanwhile.
+            image = await self.to_change(caller, path, "upload")
+            must_wait(image)
+            async with await self._uploads.receiver(image, part) as receiver:
+                yield receiver
+
+    async def uploaded(self, caller: Caller, path: str) -> Outcome:
+        """All bytes are here: the job that makes an image of them."""
+        async with self.store.transaction() as transaction:
+            image = await transaction.get(path)
+            if image is None:
+                raise NotFound(f"{path} is gone")
+            must_wait(image)
+            plan = self._plan(caller, "upload", path, image, STAGED_STEPS)
+            job = await self.room.runner.submit(transaction, plan)
+            image = await transaction.update(image.with_document(state="CREATING").with_internal(job=job))
+        self.room.runner.wake()
+        return Outcome(image, job, finished=False)
+
+    async def stored(self, caller: Caller, path: str) -> StoredBytes:
+        """What may be downloaded. Conflict while there is nothing yet."""
+        image = await self.read(caller, path)
+        demand(caller.role, self.kind, "download")
+        if image.state != "AVAILABLE":
+            raise Conflict(f"the image is {image.state}, not AVAILABLE")
+        with translating():
+            facts = await self.room.driver(image).volume(image.internal["pool"], image.internal["volume"])
+        return StoredBytes(image, facts.physical, self)
+
+    # Delete
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
         image = await self.to_change(caller, path, "delete", version)
@@ -113,7 +168,7 @@ class MachineImageService(ResourceService):
             if current is None:
                 raise NotFound(f"{path} is gone")
             job = await self.room.runner.submit(
-                transaction, self._plan(caller, "delete", path, image, "delete image")
+                transaction, self._plan(caller, "delete", path, image, ("delete image",))
             )
             taken = await transaction.update(current.with_document(state="DELETING").with_internal(job=job))
         self.room.runner.wake()
@@ -125,6 +180,13 @@ class MachineImageService(ResourceService):
             job = await self.room.runner.completed(transaction, plan)
         return Outcome(None, job, finished=True)
 
+
+class MachineImageService(ImageService):
+    kind = "MachineImage"
+
+    def given(self, document: Document) -> Document:
+        return {"type": "IMAGE"}
+
     async def may_go(self, resource: Resource) -> None:
         rows = await self.store.fetch(
             "SELECT path FROM resources WHERE kind = 'Machine' AND json_extract(internal, '$.image') = ? "
@@ -133,59 +195,3 @@ class MachineImageService(ResourceService):
         )
         if rows:
             raise Conflict("disks of Machines are overlays of this image; delete those Machines first")
-
-
-class CopyImage(DriverStep):
-    """The bytes of the file into a volume of the pool."""
-
-    name = "copy image"
-
-    async def do(self, context: StepContext, image: Resource, driver: Driver, arguments: dict[str, Any]) -> None:
-        facts = image.internal
-        descriptor = await asyncio.to_thread(open_regular, Path(facts["source"]))
-        try:
-            if os.fstat(descriptor).st_size != facts["file_size"]:
-                raise Invalid("the file has changed since it was looked at", WHERE)
-            pieces = _pieces(context, descriptor)
-            await driver.upload_volume(
-                facts["pool"], facts["volume"], facts["format"], facts["file_size"], pieces, context.progress
-            )
-        finally:
-            os.close(descriptor)
-
-    async def revert(self, context: StepContext, image: Resource, driver: Driver, arguments: dict[str, Any]) -> None:
-        await driver.delete_volume(image.internal["pool"], image.internal["volume"])
-
-
-async def _pieces(context: StepContext, descriptor: int) -> AsyncIterator[bytes]:
-    while piece := await asyncio.to_thread(os.read, descriptor, PIECE):
-        context.check()
-        yield piece
-
-
-class DeleteImage(DriverStep):
-    name = "delete image"
-
-    async def do(self, context: StepContext, image: Resource, driver: Driver, arguments: dict[str, Any]) -> None:
-        await driver.delete_volume(image.internal["pool"], image.internal["volume"])
-
-
-class SettleImage(DriverStep):
-    """A failed import and a done delete remove the record."""
-
-    name = "settle image"
-
-    async def do(self, context: StepContext, image: Resource, driver: Driver, arguments: dict[str, Any]) -> None:
-        succeeded, action = arguments["succeeded"], arguments["action"]
-        async with self.room.store.transaction() as transaction:
-            current = await transaction.get(image.path)
-            if current is None:
-                return
-            if action == ("delete" if succeeded else "add") and not arguments.get("left"):
-                await transaction.delete(image.path)
-                return
-            state = "AVAILABLE" if succeeded else "ERROR"
-            await transaction.update(current.with_document(state=state).with_internal(job=None))
-
-
-IMAGE_STEPS: tuple[type[DriverStep], ...] = (CopyImage, DeleteImage, SettleImage)

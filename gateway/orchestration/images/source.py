@@ -6,9 +6,20 @@ import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from gateway.errors import Invalid, NotImplementedHere
+from gateway.errors import Invalid
 
 WHERE = "imageLocation"
+
+
+def is_url(location: str) -> bool:
+    """Whether another server is to be asked for it."""
+    scheme, colon, _rest = location.partition("://")
+    return bool(colon) and scheme.lower() != "file"
+
+
+def shown(location: str) -> str:
+    """Without the query of a URL, which often holds a secret."""
+    return location.partition("?")[0] if is_url(location) else location
 
 
 def local_file(location: str, directories: tuple[str, ...]) -> Path:
@@ -33,10 +44,8 @@ def local_file(location: str, directories: tuple[str, ...]) -> Path:
 
 def _path_of(location: str) -> str:
     parts = urlsplit(location)
-    if parts.scheme in ("http", "https"):
-        raise NotImplementedHere(f"{WHERE}: images from URLs are not offered by this gateway yet")
     if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost"):
-        raise Invalid(f"the scheme {parts.scheme[:20]!r} is not accepted; use file:///path", WHERE)
+        raise Invalid(f"the scheme {parts.scheme[:20]!r} is not accepted; use http, https or file:///path", WHERE)
     return unquote(parts.path) if parts.scheme else location
 
 

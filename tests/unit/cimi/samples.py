@@ -84,6 +84,8 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "type": "IMAGE",
         "imageLocation": "file:///images/guest.qcow2",
         "relatedImage": {"href": "machineImages/2"},
+        "size": 1048576,
+        "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     },
     "Volume": {
         **COMMON,

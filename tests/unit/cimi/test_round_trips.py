@@ -26,6 +26,7 @@ from gateway.cimi.fields import (
     Integer,
     Key,
     Map,
+    Sha256,
     String,
     Verb,
 )
@@ -50,6 +51,7 @@ def values(field: Attribute) -> st.SearchStrategy[Any]:
         (Base64, st.just("aGVsbG8=")),
         (Verb, st.sampled_from(["add", "edit", "delete"])),
         (URI, st.just("http://example.org/a")),
+        (Sha256, st.from_regex(r"[0-9a-f]{64}", fullmatch=True)),
         (String, TEXT),
         (Integer, st.integers(max(1, getattr(field, "minimum", 1)), 2**63 - 1)),
         (Boolean, st.booleans()),

@@ -1,0 +1,126 @@
+"""What a new image will be made from and how: everything is looked at, nothing is written (DSP0263 5.14.7)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from drivers.base import Driver, DriverInvalid, DriverUnreachable, ImageFacts, PoolFacts
+from drivers.images.window import HEAD, TAIL
+from gateway.errors import BadGateway, Invalid, NoSpace, TooLarge, Unavailable
+from gateway.orchestration.driver_errors import translating
+from gateway.orchestration.images.source import WHERE, is_url, local_file
+from gateway.orchestration.images.steps import kept_format
+from gateway.orchestration.resources import Room
+from gateway.store.model import Document
+
+DIRECT_STEPS = ("copy image",)
+STAGED_STEPS = ("stage image", "convert image", "copy image")
+WEIGHTS = {"stage image": 2, "convert image": 1, "copy image": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the image will live. ``formats`` are those that the pool takes."""
+
+    host: str
+    pool: PoolFacts
+    formats: tuple[str, ...]
+
+    def facts(self) -> Document:
+        return {"host": self.host, "pool": self.pool.name, "formats": list(self.formats)}
+
+
+class ImageImport:
+    """The checks and decisions of one create; the result are the image's internal facts."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._tools = room.images
+
+    async def decide(self, document: Document) -> Document:
+        """Raises what the request deserves, naming the attribute."""
+        location = document.get("imageLocation")
+        if location is None and "size" not in document:
+            raise Invalid("is missing; or give size, and then upload so many bytes", WHERE)
+        place = await self.place()
+        if location is None:
+            return await self._upload(document["size"], place)
+        if is_url(location):
+            return await self._url(location, document, place)
+        return await self._file(location, document, place)
+
+    async def place(self) -> Place:
+        host, settings = next(iter(self._room.hypervisors.items()))
+        driver: Driver = self._room.drivers[host]
+        if driver.connection != "up":
+            raise Unavailable(f"the hypervisor {host} is {driver.connection.value}; try again later")
+        with translating():
+            pool = await driver.pool(settings.pool)
+        return Place(host, pool, ("raw", "qcow2") if driver.can_overlay(pool) else ("raw",))
+
+    async def _upload(self, size: int, place: Place) -> Document:
+        self._check_size(size, "size")
+        await self._check_staging(size)
+        source = {"kind": "upload", "size": size}
+        return {**place.facts(), "source": source, "way": "staged"}
+
+    async def _file(self, location: str, document: Document, place: Place) -> Document:
+        path = await asyncio.to_thread(local_file, location, self._tools.directories)
+        try:
+            facts = await self._tools.reader.inspect(path)
+        except DriverInvalid as error:
+            raise Invalid(str(error), WHERE) from error
+        source = {"kind": "file", "path": str(path), "size": facts.file_size}
+        return await self._decided(document, place, source, facts)
+
+    async def _url(self, location: str, document: Document, place: Place) -> Document:
+        try:
+            remote = await self._tools.fetcher.look(location, HEAD, TAIL)
+            size = remote.size
+            facts = self._tools.reader.recognise(size, remote.head, remote.tail) if remote.ranges and size else None
+        except DriverInvalid as error:
+            raise Invalid(str(error), WHERE) from error
+        except DriverUnreachable as error:
+            raise BadGateway(f"{WHERE}: {error}") from error
+        source = {
+            "kind": "url",
+            "url": location,
+            "size": size,
+            "ranges": remote.ranges,
+            "validator": remote.validator,
+        }
+        return await self._decided(document, place, source, facts)
+
+    async def _decided(
+        self, document: Document, place: Place, source: Document, facts: ImageFacts | None
+    ) -> Document:
+        """Straight into the pool when format and size are known and stay as they are; else by the staging directory."""
+        size = source["size"]
+        if size is not None:
+            self._check_size(size, WHERE)
+            if document.get("size", size) != size:
+                raise Invalid(f"the file has {size} bytes, not {document['size']}", "size")
+        direct = facts is not None and kept_format(facts.format, list(place.formats)) == facts.format
+        if direct:
+            self._check_pool(size, place.pool)
+        else:
+            await self._check_staging(size or 0)
+        known: dict[str, Any] = {}
+        if facts is not None:
+            known = {"format": facts.format, "virtual_size": facts.virtual_size, "uefi": facts.uefi or None}
+        return {**place.facts(), **known, "source": source, "way": "direct" if direct else "staged"}
+
+    def _check_size(self, size: int, attribute: str) -> None:
+        if size > self._tools.largest_file:
+            raise TooLarge(f"{attribute}: {size} bytes; image files have at most {self._tools.largest_file}")
+
+    def _check_pool(self, size: int, pool: PoolFacts) -> None:
+        if size > pool.available:
+            raise NoSpace(f"the pool {pool.name} has {pool.available} bytes free; the image needs {size}")
+
+    async def _check_staging(self, size: int) -> None:
+        free = await self._tools.staging.free()
+        if size > free:
+            raise NoSpace(f"the staging directory has {free} bytes free; the image needs {size}")

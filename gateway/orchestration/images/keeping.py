@@ -1,0 +1,53 @@
+"""Clearing the staging directory: what belongs to no image, and uploads that nobody goes on with."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from gateway.errors import GatewayError
+from gateway.orchestration.images.uploading import waits
+from gateway.orchestration.resources import Room
+
+KINDS = ("MachineImage",)
+EVERY = 600.0
+log = structlog.get_logger("images")
+
+
+class StagingKeeper:
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Sweep once, before any job goes on; then now and again."""
+        await self.sweep()
+        self._task = asyncio.create_task(self._keep(), name="staging directory")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY)
+            try:
+                await self.sweep()
+            except (GatewayError, OSError) as error:
+                log.warning("the staging directory could not be cleared", reason=str(error))
+
+    async def sweep(self) -> None:
+        tools, store = self._room.images, self._room.store
+        rows = await store.fetch(
+            "SELECT path FROM resources WHERE kind IN (?, ?) AND json_extract(internal, '$.source.kind') IS NOT NULL",
+            (KINDS[0], KINDS[-1]),
+        )
+        for path in await tools.staging.sweep({row[0] for row in rows}, tools.upload_minutes * 60.0):
+            image = await store.get(path)
+            if image is not None and waits(image):
+                async with store.transaction() as transaction:
+                    await transaction.delete(path)
+                await tools.staging.remove(image)
+                log.info("an unfinished upload was given up", image=path)

@@ -1,0 +1,130 @@
+"""Streams of bytes on their way: read ahead, looked at, hashed, and left at once when the job is to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+
+from drivers.base import DriverInvalid, ImageReader
+from drivers.images.window import HEAD, TAIL, open_regular
+from gateway.errors import Invalid
+from gateway.orchestration.images.source import WHERE
+
+PIECE = 1024 * 1024
+AHEAD = 2
+
+
+async def of_file(path: Path) -> AsyncGenerator[bytes, None]:
+    """The bytes of a regular file that is no link."""
+    descriptor = await asyncio.to_thread(open_regular, path)
+    try:
+        while piece := await asyncio.to_thread(os.read, descriptor, PIECE):
+            yield piece
+    finally:
+        os.close(descriptor)
+
+
+async def ahead(source: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """The same bytes in pieces of about ``PIECE``, read while the last piece is still being worked on."""
+    queue: asyncio.Queue[bytes | None] = asyncio.Queue(AHEAD)
+
+    async def fill() -> None:
+        try:
+            async with aclosing(source):
+                async for piece in _gathered(source):
+                    await queue.put(piece)
+        finally:
+            await queue.put(None)
+
+    filling = asyncio.create_task(fill())
+    try:
+        while (piece := await queue.get()) is not None:
+            yield piece
+        await filling
+    finally:
+        filling.cancel()
+        while not queue.empty():
+            queue.get_nowait()
+        await asyncio.gather(filling, return_exceptions=True)
+
+
+async def _gathered(source: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    parts: list[bytes] = []
+    size = 0
+    async for part in source:
+        parts.append(part)
+        size += len(part)
+        if size >= PIECE:
+            yield b"".join(parts)
+            parts, size = [], 0
+    if parts:
+        yield b"".join(parts)
+
+
+async def looked_at(
+    source: AsyncIterator[bytes], size: int, reader: ImageReader, expected: tuple[str, int]
+) -> AsyncIterator[bytes]:
+    """The same bytes, none of which is let go before the beginning was found to be what was looked at before.
+
+    ``expected`` is format and virtual size. Before the last bytes go, the end is looked at, too.
+    """
+    head = tail = b""
+    held: list[bytes] = []
+    seen, known = 0, False
+    async for piece in source:
+        seen += len(piece)
+        tail = (tail + piece)[-TAIL:]
+        held.append(piece)
+        if not known:
+            head = (head + piece)[:HEAD]
+            if len(head) < min(HEAD, size):
+                continue
+            _expect(reader, size, head, bytes(TAIL), expected)
+            known = True
+        if seen < size:
+            for waiting in held:
+                yield waiting
+            held = []
+    if seen != size:
+        raise Invalid(f"{seen} bytes came where {size} were announced", WHERE)
+    _expect(reader, size, head, tail, expected)
+    for waiting in held:
+        yield waiting
+
+
+def _expect(reader: ImageReader, size: int, head: bytes, tail: bytes, expected: tuple[str, int]) -> None:
+    try:
+        facts = reader.recognise(size, head, tail)
+    except DriverInvalid as error:
+        raise Invalid(str(error), WHERE) from error
+    if facts is None or (facts.format, facts.virtual_size) != expected:
+        raise Invalid("the file was changed since it was looked at", WHERE)
+
+
+class Digest:
+    """SHA-256 of what passes; hashing runs beside the loop."""
+
+    def __init__(self, expected: str | None) -> None:
+        self._expected = expected
+        self._hash = hashlib.sha256()
+
+    async def watch(self, source: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Raises Invalid at the end, before the last piece is let go, when the sum is another than expected."""
+        last: bytes | None = None
+        async for piece in source:
+            if last is not None:
+                yield last
+            if self._expected is not None:
+                await asyncio.to_thread(self._hash.update, piece)
+            last = piece
+        self.check()
+        if last is not None:
+            yield last
+
+    def check(self) -> None:
+        if self._expected is not None and self._hash.hexdigest() != self._expected:
+            raise Invalid(f"the bytes have another SHA-256: {self._hash.hexdigest()}", "sha256")

@@ -1,0 +1,115 @@
+"""Where the bytes of images lie before they reach a pool: a folder for each image, private to the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from drivers.base import DriverNoSpace
+from gateway.store.model import Resource
+
+DATA = "data"
+CONVERTED = "converted"
+PART = "converted.part"
+
+
+class Staging:
+    """``data`` is what came, ``converted`` what goes to the pool instead of it. All methods leave the loop free."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def _home(self, image: Resource) -> Path:
+        return self.directory / image.path.replace("/", "-")
+
+    def data(self, image: Resource) -> Path:
+        return self._home(image) / DATA
+
+    def converted(self, image: Resource) -> Path:
+        return self._home(image) / CONVERTED
+
+    def part(self, image: Resource) -> Path:
+        return self._home(image) / PART
+
+    async def prepare(self, image: Resource) -> None:
+        await asyncio.to_thread(self._home(image).mkdir, mode=0o700, parents=True, exist_ok=True)
+
+    async def free(self) -> int:
+        """Bytes that the disk below still takes."""
+        return await asyncio.to_thread(self._free)
+
+    def _free(self) -> int:
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return shutil.disk_usage(self.directory).free
+
+    async def size(self, image: Resource) -> int:
+        """Bytes of ``data`` that are there."""
+        return await asyncio.to_thread(_size, self.data(image))
+
+    async def remove(self, image: Resource) -> None:
+        await asyncio.to_thread(shutil.rmtree, self._home(image), True)
+
+    async def write(self, image: Resource, pieces: AsyncIterator[bytes], moved: Callable[[int], None]) -> int:
+        """Put ``data`` down anew; the number of bytes. DriverNoSpace when the disk is full."""
+        await self.prepare(image)
+        written = 0
+        with _open(self.data(image)) as descriptor:
+            async for piece in pieces:
+                await asyncio.to_thread(write_all, descriptor, piece)
+                written += len(piece)
+                moved(written)
+        return written
+
+    async def sweep(self, keep: set[str], unused_for: float) -> list[str]:
+        """Remove what belongs to none of the images ``keep`` (their paths), and name those not touched for so long."""
+        return await asyncio.to_thread(self._sweep, {path.replace("/", "-"): path for path in keep}, unused_for)
+
+    def _sweep(self, keep: dict[str, str], unused_for: float) -> list[str]:
+        old = []
+        for entry in self.directory.iterdir() if self.directory.is_dir() else ():
+            if entry.name not in keep:
+                shutil.rmtree(entry, ignore_errors=True)
+            elif time.time() - max(entry.stat().st_mtime, _touched(entry / DATA)) > unused_for:
+                old.append(keep[entry.name])
+        return old
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def write_all(descriptor: int, piece: bytes) -> None:
+    """Every byte, or DriverNoSpace."""
+    view = memoryview(piece)
+    try:
+        while view:
+            view = view[os.write(descriptor, view) :]
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DriverNoSpace("the disk of the staging directory is full; free some space") from None
+        raise
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _touched(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

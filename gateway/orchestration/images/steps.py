@@ -1,0 +1,202 @@
+"""The steps that bring an image into a pool, and take it out again. Each may be run again after a crash.
+
+What is known of an image stands in its internal facts: ``source`` (kind, and path or URL), ``source_format``, and
+``pool``, ``volume``, ``format``, ``virtual_size`` of what it becomes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+from drivers.base import Driver, DriverError, DriverInvalid, DriverNoSpace, ImageFacts, RemoteFile
+from gateway.errors import Invalid
+from gateway.jobs.plan import StepContext
+from gateway.orchestration.images.pieces import Digest, ahead, looked_at, of_file
+from gateway.orchestration.images.source import WHERE
+from gateway.orchestration.images.tools import ImageTools
+from gateway.orchestration.steps import DriverStep, unless_stopped
+from gateway.store.model import Document, Resource
+
+Arguments = dict[str, Any]
+
+
+def source_pieces(tools: ImageTools, source: Document) -> AsyncGenerator[bytes, None]:
+    """The bytes from where they are, not looked at yet."""
+    if source["kind"] == "file":
+        return of_file(Path(source["path"]))
+    remote = RemoteFile(source["size"], source["ranges"], source["validator"], b"", b"")
+    return tools.fetcher.fetch(source["url"], remote)
+
+
+def kept_format(source_format: str, formats: list[str]) -> str:
+    """How the image is kept in a pool that takes these formats: as it came, or else in the last of them."""
+    return source_format if source_format in formats else formats[-1]
+
+
+class ImageStep(DriverStep):
+    """A step that may take long: it ends at once when the job is to stop."""
+
+    async def do(self, context: StepContext, image: Resource, driver: Driver, arguments: Arguments) -> None:
+        await unless_stopped(context, self.work(context, image, driver))
+
+    async def work(self, context: StepContext, image: Resource, driver: Driver) -> None:
+        raise NotImplementedError
+
+    async def note(self, image: Resource, **facts: Any) -> None:
+        """Keep what was found out, for the steps that follow."""
+        async with self.room.store.transaction() as transaction:
+            current = await transaction.get(image.path)
+            if current is not None:
+                await transaction.update(current.with_internal(**facts))
+
+
+class StageImage(ImageStep):
+    """The bytes into the staging directory, their sum compared, and a look at the whole file."""
+
+    name = "stage image"
+
+    async def work(self, context: StepContext, image: Resource, driver: Driver) -> None:
+        tools, source = self.room.images, image.internal["source"]
+        digest = Digest(image.document.get("sha256"))
+        if source["kind"] == "upload":
+            await self._check(context, image, digest)
+        else:
+            total = source["size"] or 0
+            async with aclosing(ahead(source_pieces(tools, source))) as pieces:
+                watched = digest.watch(pieces)
+                size = await tools.staging.write(image, watched, lambda done: context.progress(done, max(total, done)))
+            await context.log(f"{size} bytes were put down")
+            self._compare(image, size)
+        facts = await self._look(tools.staging.data(image))
+        kept = kept_format(facts.format, image.internal["formats"])
+        uefi = facts.uefi or None
+        await self.note(
+            image, source_format=facts.format, format=kept, virtual_size=facts.virtual_size, uefi=uefi
+        )
+
+    def _compare(self, image: Resource, size: int) -> None:
+        told = image.document.get("size")
+        if told is not None and told != size:
+            raise Invalid(f"the file has {size} bytes, not {told}", "size")
+
+    async def _check(self, context: StepContext, image: Resource, digest: Digest) -> None:
+        """Uploaded bytes are there already; only a sum that was given makes reading them worth while."""
+        if "sha256" not in image.document:
+            return
+        total, done = image.internal["source"]["size"], 0
+        async with aclosing(ahead(of_file(self.room.images.staging.data(image)))) as pieces:
+            async for piece in digest.watch(pieces):
+                done += len(piece)
+                context.progress(done, total)
+
+    async def _look(self, path: Path) -> ImageFacts:
+        try:
+            return await self.room.images.reader.inspect(path)
+        except DriverInvalid as error:
+            raise Invalid(str(error), WHERE) from error
+
+    async def revert(self, context: StepContext, image: Resource, driver: Driver, arguments: Arguments) -> None:
+        await self.room.images.staging.remove(image)
+
+
+class ConvertImage(ImageStep):
+    """Formats that guests do not use as they are become raw or qcow2; the others stay as they came."""
+
+    name = "convert image"
+
+    async def work(self, context: StepContext, image: Resource, driver: Driver) -> None:
+        staging, facts = self.room.images.staging, image.internal
+        if facts["source_format"] == facts["format"] or await asyncio.to_thread(staging.converted(image).exists):
+            return
+        part, source = staging.part(image), staging.data(image)
+        await asyncio.to_thread(part.unlink, missing_ok=True)
+        await self.room.images.converter.convert(
+            source, facts["source_format"], part, facts["format"], facts["virtual_size"], context.progress
+        )
+        made = await self.room.images.reader.inspect(part)
+        if made.format != facts["format"]:
+            raise Invalid(f"converting made {made.format} of it instead of {facts['format']}", WHERE)
+        await self.note(image, virtual_size=made.virtual_size, uefi=made.uefi or None)
+        await asyncio.to_thread(part.rename, staging.converted(image))
+        await asyncio.to_thread(source.unlink)
+        await context.log(f"converted from {facts['source_format']} to {facts['format']}")
+
+
+class CopyImage(ImageStep):
+    """The bytes into a volume of the pool: from the staging directory, or straight from where they are."""
+
+    name = "copy image"
+
+    async def work(self, context: StepContext, image: Resource, driver: Driver) -> None:
+        staging, facts = self.room.images.staging, image.internal
+        if facts["way"] == "direct":
+            await self._straight(context, image, driver)
+            return
+        converted, data = staging.converted(image), staging.data(image)
+        path = converted if await asyncio.to_thread(converted.exists) else data
+        size = (await asyncio.to_thread(path.stat)).st_size
+        pool = await driver.pool(facts["pool"])
+        if size > pool.available:
+            raise DriverNoSpace(f"the pool {pool.name} has {pool.available} bytes free; the image needs {size}")
+        async with aclosing(ahead(of_file(path))) as pieces:
+            await driver.upload_volume(
+                facts["pool"], facts["volume"], facts["format"], size, pieces, context.progress
+            )
+
+    async def _straight(self, context: StepContext, image: Resource, driver: Driver) -> None:
+        facts, tools = image.internal, self.room.images
+        size = facts["source"]["size"]
+        expected = (facts["format"], facts["virtual_size"])
+        async with aclosing(ahead(source_pieces(tools, facts["source"]))) as pieces:
+            seen = looked_at(pieces, size, tools.reader, expected)
+            watched = Digest(image.document.get("sha256")).watch(seen)
+            await driver.upload_volume(
+                facts["pool"], facts["volume"], facts["format"], size, watched, context.progress
+            )
+
+    async def revert(self, context: StepContext, image: Resource, driver: Driver, arguments: Arguments) -> None:
+        await driver.delete_volume(image.internal["pool"], image.internal["volume"])
+
+
+class DeleteImage(DriverStep):
+    name = "delete image"
+
+    async def do(self, context: StepContext, image: Resource, driver: Driver, arguments: Arguments) -> None:
+        await driver.delete_volume(image.internal["pool"], image.internal["volume"])
+
+
+class SettleImage(DriverStep):
+    """Nothing stays in the staging directory. A failed import and a done delete remove the record."""
+
+    name = "settle image"
+
+    async def do(self, context: StepContext, image: Resource, driver: Driver, arguments: Arguments) -> None:
+        succeeded, action = arguments["succeeded"], arguments["action"]
+        await self.room.images.staging.remove(image)
+        size = await self._size(image, driver) if succeeded and action != "delete" else None
+        async with self.room.store.transaction() as transaction:
+            current = await transaction.get(image.path)
+            if current is None:
+                return
+            if action == ("delete" if succeeded else "add") and not arguments.get("left"):
+                await transaction.delete(image.path)
+                return
+            if not succeeded:
+                await transaction.update(current.with_document(state="ERROR").with_internal(job=None))
+                return
+            kept = {"state": "AVAILABLE", "imageLocation": f"{image.path}/download", "size": size}
+            await transaction.update(current.with_document(**kept).with_internal(job=None, source=None))
+
+    async def _size(self, image: Resource, driver: Driver) -> int | None:
+        """Bytes that a download gives."""
+        try:
+            return (await driver.volume(image.internal["pool"], image.internal["volume"])).physical
+        except DriverError:
+            return None
+
+
+IMAGE_STEPS: tuple[type[DriverStep], ...] = (StageImage, ConvertImage, CopyImage, DeleteImage, SettleImage)

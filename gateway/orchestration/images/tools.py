@@ -1,0 +1,25 @@
+"""What images are made with, wired from outside: the reader, the fetcher, the converter, and where files are put."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from drivers.base import Converter, Fetcher, ImageReader
+from gateway.orchestration.images.staging import Staging
+
+
+@dataclass(frozen=True, slots=True)
+class ImageTools:
+    """``directories`` are those that files may be imported from; ``largest_file`` is in bytes.
+
+    ``stall_seconds`` without a byte end an upload; ``upload_minutes`` after its last byte it is given up.
+    """
+
+    reader: ImageReader
+    fetcher: Fetcher
+    converter: Converter
+    staging: Staging
+    directories: tuple[str, ...] = ()
+    largest_file: int = 256 * 1024**3
+    stall_seconds: float = 60.0
+    upload_minutes: int = 1440

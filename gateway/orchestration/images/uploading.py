@@ -1,0 +1,150 @@
+"""Bytes that a client sends for an image, in one piece or in several, over any number of connections.
+
+The file in the staging directory is the truth of what has come: so an upload goes on after a restart, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+
+from gateway.errors import Conflict, Invalid, NotFound
+from gateway.orchestration.images.staging import Staging, write_all
+from gateway.store.model import Resource
+
+
+class WrongOffset(Conflict):
+    """``offset`` is where the upload goes on."""
+
+    def __init__(self, message: str, offset: int) -> None:
+        super().__init__(message)
+        self.offset = offset
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a request brings: bytes from ``start``, to ``end`` (not included) of ``total``, as far as it says so.
+
+    ``start`` None: everything from the beginning. ``digest`` is the SHA-256 of this part, in Base64.
+    """
+
+    start: int | None = None
+    end: int | None = None
+    total: int | None = None
+    digest: str | None = None
+
+
+class Uploads:
+    """Which images are being uploaded to right now: one request at a time for each."""
+
+    def __init__(self, staging: Staging) -> None:
+        self._staging = staging
+        self._busy: set[str] = set()
+
+    @contextmanager
+    def claim(self, path: str) -> Iterator[None]:
+        """Nobody else sends bytes of this image meanwhile. Conflict when somebody does."""
+        if path in self._busy:
+            raise Conflict("another request is sending bytes of this image")
+        self._busy.add(path)
+        try:
+            yield
+        finally:
+            self._busy.discard(path)
+
+    async def received(self, image: Resource) -> int:
+        return await self._staging.size(image)
+
+    async def receiver(self, image: Resource, part: Part) -> Receiver:
+        """Raises WrongOffset or Invalid when this part does not fit; use the result in ``async with``."""
+        size = image.internal["source"]["size"]
+        if part.total is not None and part.total != size:
+            raise Invalid(f"says {part.total} bytes; the image was announced with {size}", "Content-Range")
+        if part.end is not None and part.end > size:
+            raise Invalid(f"reaches beyond the {size} bytes of the image", "Content-Range")
+        have = await self.received(image)
+        if part.start is not None and part.start != have:
+            raise WrongOffset(f"{have} bytes are here: the upload goes on at {have}, not at {part.start}", have)
+        return Receiver(self._staging, image, part, size)
+
+
+class Receiver:
+    """Takes the bytes of one request; ``offset`` is how many of the image are there."""
+
+    def __init__(self, staging: Staging, image: Resource, part: Part, size: int) -> None:
+        self._staging = staging
+        self.image = image
+        self._part = part
+        self._size = size
+        self._start = part.start or 0
+        self.offset = self._start
+        self._hash = hashlib.sha256()
+        self._descriptor = -1
+
+    @property
+    def complete(self) -> bool:
+        return self.offset == self._size
+
+    async def __aenter__(self) -> Receiver:
+        await self._staging.prepare(self.image)
+        self._descriptor = await asyncio.to_thread(self._open)
+        return self
+
+    def _open(self) -> int:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(self._staging.data(self.image), flags, 0o600)
+        os.ftruncate(descriptor, self._start)
+        os.lseek(descriptor, self._start, os.SEEK_SET)
+        return descriptor
+
+    async def write(self, piece: bytes) -> None:
+        if self.offset + len(piece) > self._size:
+            raise Invalid(f"more than the {self._size} bytes came that the image was announced with", "size")
+        await asyncio.to_thread(self._write, piece)
+        self.offset += len(piece)
+
+    def _write(self, piece: bytes) -> None:
+        write_all(self._descriptor, piece)
+        if self._part.digest is not None:
+            self._hash.update(piece)
+
+    async def done(self) -> None:
+        """All of the request came. A part whose sum or length is wrong is taken back: Invalid."""
+        wrong = self._wrong()
+        if wrong is not None:
+            await asyncio.to_thread(os.ftruncate, self._descriptor, self._start)
+            self.offset = self._start
+            raise wrong
+        await asyncio.to_thread(os.fsync, self._descriptor)
+
+    def _wrong(self) -> Invalid | None:
+        if self._part.end is not None and self.offset != self._part.end:
+            return Invalid(f"{self.offset - self._start} bytes came, not those it says", "Content-Range")
+        if self._part.digest is not None and base64.b64encode(self._hash.digest()).decode() != self._part.digest:
+            return Invalid("the bytes that came have another SHA-256; send them again", "Content-Digest")
+        return None
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(os.close, self._descriptor)
+
+
+def must_wait(image: Resource) -> None:
+    """Raises unless the image waits for bytes."""
+    if image.internal.get("source", {}).get("kind") != "upload":
+        raise NotFound("this image does not wait for bytes")
+    if not waits(image):
+        raise Conflict(f"the image is {image.state} and takes no bytes now")
+
+
+def waits(image: Resource) -> bool:
+    """Made to be uploaded to, and no job works on it."""
+    kind = image.internal.get("source", {}).get("kind")
+    return kind == "upload" and image.internal.get("job") is None and image.state in ("CREATING", "ERROR")
