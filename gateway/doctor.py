@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ async def examine(settings: Settings, drivers: dict[str, Driver]) -> AsyncIterat
     yield kvm()
     for directory in settings.images.directories:
         yield image_directory(Path(directory))
+    yield staging_directory(Path(settings.images.staging))
+    yield converter()
     for hypervisor in settings.hypervisors:
         async for finding in _hypervisor(hypervisor, drivers[hypervisor.name]):
             yield finding
@@ -88,6 +91,24 @@ def _closed(directory: Path) -> bool:
     except OSError:
         # Not for us to see; libvirt may well.
         return False
+
+
+def staging_directory(path: Path) -> Finding:
+    place = next(parent for parent in (path, *path.parents) if parent.exists())
+    if not os.access(place, os.W_OK | os.X_OK):
+        return Finding("error", "staging", f"{path} cannot be written", "change [images] staging")
+    free = shutil.disk_usage(place).free
+    if free < LOW_SPACE:
+        return Finding("warning", "staging", f"{path} has {free} bytes free", "free some space")
+    return Finding("ok", "staging", f"{path} has {free // 1024**3} GiB free")
+
+
+def converter() -> Finding:
+    missing = [name for name in ("qemu-img", "prlimit") if shutil.which(name) is None]
+    if missing:
+        advice = "apt-get install qemu-utils util-linux"
+        return Finding("warning", "qemu-img", f"{missing[0]} is missing: images cannot be converted", advice)
+    return Finding("ok", "qemu-img", "installed")
 
 
 async def _hypervisor(settings: HypervisorSettings, driver: Driver) -> AsyncIterator[Finding]:

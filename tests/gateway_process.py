@@ -38,6 +38,8 @@ class GatewayProcess:
     uri: str = "qemu:///system"
     network: str = "default"
     jobs: str = ""
+    image_settings: str = ""
+    """More lines of [images]."""
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -71,6 +73,7 @@ path = "{self.home / 'gateway.db'}"
 users_file = "{self.home / 'users'}"
 [images]
 directories = ["{self.images}"]
+{self.image_settings}
 [jobs]
 {self.jobs}
 [[hypervisor]]

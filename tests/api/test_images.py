@@ -20,7 +20,7 @@ from gateway import config
 from gateway.app import Gateway
 from tests.api.client import Answer, ApiClient
 from tests.api.conftest import qcow2
-from tests.unit.drivers.web_server import WebServer, serving
+from tests.web_server import WebServer, serving
 
 EXTENSION = "http://cimi-gateway.org/ns/1"
 RAW = b"\xfa" * 510 + b"\x55\xaa" + os.urandom(586 * 512)

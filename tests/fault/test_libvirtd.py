@@ -18,6 +18,8 @@ from tests import hypervisor
 from tests.cimi_client import ACTION, wait_until
 from tests.gateway_process import GatewayProcess
 from tests.system.conftest import machine_create
+from tests.web_server import WebServer
+from tests.web_server import running as running_server
 
 pytestmark = [pytest.mark.qemu, pytest.mark.exclusive]
 PID_FILE = Path("/run/libvirtd.pid")
@@ -118,3 +120,22 @@ def test_a_frozen_libvirtd_never_holds_up_a_read(gateway: GatewayProcess, machin
     client.timeout = 60
     client.succeed(job, 90)
     assert client.get(machine)["state"] == "PAUSED"
+
+
+def test_an_image_is_whole_when_libvirtd_restarts_in_the_middle_of_its_upload(gateway: GatewayProcess) -> None:
+    data = b"\xfa" * 510 + b"\x55\xaa" + os.urandom(8 * 1024**2 - 512)
+    gateway.image_settings = 'private_networks = ["127.0.0.0/8"]'
+    gateway.configure()
+    gateway.start()
+    client = gateway.client()
+    with running_server(WebServer(data, stall_at=4 * 1024**2)) as server:
+        answer = client.request(
+            "POST", "machineImages", {"imageLocation": server.url}, headers={"Prefer": "respond-async"}
+        )
+        wait_until(lambda: server.stalled, 30, "half of the bytes are there")
+        stop_libvirtd()
+        server.stall_at = None
+        start_libvirtd()
+        client.succeed(answer.job, 90)
+    assert client.request("GET", answer.headers["location"] + "/download").body == data
+    assert len(hypervisor.files_in(gateway.pool)) == 1

@@ -31,6 +31,11 @@ def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     assert settings.images.directories == [str(tmp_path.resolve() / "i")]
 
 
+def test_the_staging_directory_stands_beside_the_store_unless_it_is_named(tmp_path: Path) -> None:
+    assert load(configured(tmp_path, '[store]\npath = "s/a.db"')).images.staging == str(tmp_path / "s" / "staging")
+    assert load(configured(tmp_path, '[images]\nstaging = "t"')).images.staging == str(tmp_path / "t")
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -56,6 +61,12 @@ def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ("[jobs]\nstop_deadline = inf", "[jobs] stop_deadline"),
         ("[jobs]\nworkers = 1\nworkers = 2", "is not TOML"),
         ('[images]\ndirectories = "x"', "[images] directories"),
+        ("[images]\nlargest = 1", "[images] largest"),
+        ("[images]\nlargest_file = 1", "[images] largest_file"),
+        ("[images]\nstall_seconds = 0", "[images] stall_seconds"),
+        ("[images]\nupload_minutes = 0", "[images] upload_minutes"),
+        ('[images]\nurl_schemes = ["ftp"]', "[images] url_schemes"),
+        ('[images]\nprivate_networks = ["10.0.0.1/8"]', "[images] private_networks"),
         ("[jobs]\nworkers = true", "[jobs] workers"),
         ("[jobs]\nworkers = 0", "[jobs] workers"),
         ('[jobs]\nanswer_wait = "x"', "[jobs] answer_wait"),

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from drivers.base import DriverNoSpace
+from gateway.errors import NoSpace
 from gateway.store.model import Resource
 
 DATA = "data"
@@ -56,7 +56,7 @@ class Staging:
         await asyncio.to_thread(shutil.rmtree, self._home(image), True)
 
     async def write(self, image: Resource, pieces: AsyncIterator[bytes], moved: Callable[[int], None]) -> int:
-        """Put ``data`` down anew; the number of bytes. DriverNoSpace when the disk is full."""
+        """Put ``data`` down anew; the number of bytes. NoSpace when the disk is full."""
         await self.prepare(image)
         written = 0
         with _open(self.data(image)) as descriptor:
@@ -90,14 +90,14 @@ def _open(path: Path) -> Iterator[int]:
 
 
 def write_all(descriptor: int, piece: bytes) -> None:
-    """Every byte, or DriverNoSpace."""
+    """Every byte, or NoSpace."""
     view = memoryview(piece)
     try:
         while view:
             view = view[os.write(descriptor, view) :]
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DriverNoSpace("the disk of the staging directory is full; free some space") from None
+            raise NoSpace("the disk of the staging directory is full; free some space") from None
         raise
 
 

@@ -13,7 +13,7 @@ import pytest
 from drivers.base import DriverInvalid, DriverUnreachable, RemoteFile
 from drivers.web.addresses import AddressRules
 from drivers.web.fetch import FetchRules, HttpFetcher
-from tests.unit.drivers.web_server import WebServer, serving
+from tests.web_server import WebServer, serving
 
 LOOPBACK = ("127.0.0.0/8",)
 DATA = os.urandom(1_000_000)

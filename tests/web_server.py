@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -23,6 +24,10 @@ class WebServer:
     """Break the connection after so many bytes of the file, ``breaks`` times."""
     breaks: int = 10**6
     stall_at: int | None = None
+    """Send nothing from there on, until this is None again."""
+    stalled: int = 0
+    pace: float = 0.0
+    """Seconds between two pieces of 64 KiB."""
     claim: int | None = None
     """The length that the server announces, whatever it sends."""
     chunked: bool = False
@@ -66,8 +71,16 @@ class WebServer:
                 request.transport.abort()
                 return
             if whole and self.stall_at is not None and position >= self.stall_at:
-                await asyncio.sleep(3600)
+                await self._stall()
+            if whole and self.pace:
+                await asyncio.sleep(self.pace)
             await response.write(self.data[position : min(position + 65536, end)])
+
+
+    async def _stall(self) -> None:
+        self.stalled += 1
+        while self.stall_at is not None:
+            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager
@@ -83,3 +96,26 @@ async def serving(server: WebServer) -> AsyncIterator[WebServer]:
         yield server
     finally:
         await runner.cleanup()
+
+
+@contextmanager
+def running(server: WebServer) -> Iterator[WebServer]:
+    """The server on a loop and a thread of its own, for tests that block."""
+    loop = asyncio.new_event_loop()
+    ready, over = threading.Event(), asyncio.Event()
+
+    async def serve() -> None:
+        async with serving(server):
+            ready.set()
+            await over.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield server
+    finally:
+        server.stall_at = None
+        loop.call_soon_threadsafe(over.set)
+        thread.join(10)
+        loop.close()
