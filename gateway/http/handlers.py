@@ -169,6 +169,7 @@ class Handlers:
     async def _on_bytes(
         self, request: web.Request, context: Context, path: str, service: ImageService, verb: str
     ) -> web.StreamResponse:
+        await service.read(context.known_caller, path)
         if verb == "download":
             return await image_bytes.download(request, service, context, path)
         if request.method != "PUT":

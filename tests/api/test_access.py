@@ -21,12 +21,12 @@ Clients = Callable[..., ApiClient]
 
 
 @pytest.fixture
-async def owned(client: Clients, image: str) -> dict[str, str]:
+async def owned(client: Clients, image: str, images: Path) -> dict[str, str]:
     """One resource of each type that an operator may own, all theirs."""
     operator = client("operator")
     template = operator.machine(image, userData=SECRETS[1])["machineTemplate"]
     credential = {"userName": "ops", "password": SECRETS[0]}
-    location = (await client("admin").document(image))["imageLocation"]
+    location = f"file://{images / 'guest.qcow2'}"
     documents = {
         "Machine": operator.machine(image, userData=SECRETS[1], credential=credential),
         "MachineTemplate": {**template, "credential": credential},

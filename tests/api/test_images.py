@@ -20,6 +20,7 @@ from gateway import config
 from gateway.app import Gateway
 from tests.api.client import Answer, ApiClient
 from tests.api.conftest import qcow2
+from tests.unit.drivers.test_images import disk
 from tests.web_server import WebServer, serving
 
 EXTENSION = "http://cimi-gateway.org/ns/1"
@@ -399,6 +400,20 @@ async def test_other_formats_are_converted(
     assert job["state"] == "SUCCESS", job
     assert [data[:4] for data in stored(driver)] == [b"QFI\xfb"]
     assert left(staging) == []
+
+
+@pytest.mark.parametrize(("kind", "ranges"), [("qcow2", True), ("qcow2", False), ("raw", True), ("vmdk", True)])
+async def test_the_firmware_an_image_needs_is_seen_whatever_way_it_came(
+    admin: ApiClient, gateway: Gateway, server: WebServer, tmp_path: Path, kind: str, ranges: bool
+) -> None:
+    command = ["qemu-img", "convert", "-f", "raw", "-O", kind, disk(tmp_path, b""), tmp_path / "disk"]
+    await asyncio.to_thread(subprocess.run, command, check=True)
+    server.data, server.ranges = (tmp_path / "disk").read_bytes(), ranges
+    made = await admin.post("machineImages", {"imageLocation": server.url})
+    await admin.ended(made.job)
+    kept = await gateway.store.get(made.location.removeprefix(admin.base))
+    assert kept is not None
+    assert kept.internal["uefi"] is True
 
 
 async def test_a_pool_without_files_gets_raw_bytes(

@@ -44,6 +44,8 @@ class ImageImport:
         location = document.get("imageLocation")
         if location is None and "size" not in document:
             raise Invalid("is missing; or give size, and then upload so many bytes", WHERE)
+        if location is not None and location.startswith("machineImages/"):
+            raise Invalid("is an image of this gateway; use it as it is", WHERE)
         place = await self.place()
         if location is None:
             return await self._upload(document["size"], place)

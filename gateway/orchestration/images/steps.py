@@ -158,6 +158,19 @@ class CopyImage(ImageStep):
                 facts["pool"], facts["volume"], facts["format"], size, watched, context.progress
             )
 
+        if facts["source"]["kind"] == "url" and facts["format"] == "qcow2":
+            await self._look_inside(image, driver, size)
+
+    async def _look_inside(self, image: Resource, driver: Driver, size: int) -> None:
+        """How a qcow2 image boots stands anywhere in it, and so could not be seen before it was here."""
+        pool, volume = image.internal["pool"], image.internal["volume"]
+
+        async def part(offset: int, length: int) -> bytes:
+            return b"".join([piece async for piece in driver.download_volume(pool, volume, offset, length)])
+
+        found = await self.room.images.reader.inspect_parts(size, part)
+        await self.note(image, uefi=found.uefi or None)
+
     async def revert(self, context: StepContext, image: Resource, driver: Driver, arguments: Arguments) -> None:
         await driver.delete_volume(image.internal["pool"], image.internal["volume"])
 

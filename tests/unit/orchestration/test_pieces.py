@@ -15,7 +15,8 @@ from drivers.images.reader import CautiousReader
 from gateway.errors import Invalid
 from gateway.jobs.context import RunningStep
 from gateway.jobs.plan import Superseded
-from gateway.orchestration.images.pieces import Digest, ahead, looked_at, unless_stopped
+from gateway.orchestration.images.pieces import Digest, ahead, looked_at
+from gateway.orchestration.steps import unless_stopped
 from tests.api.conftest import qcow2
 
 READER = CautiousReader()
