@@ -93,7 +93,7 @@ domain_type = "auto"
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=180,
         )
         assert done.returncode == 0, (arguments, done.stdout, done.stderr)
         return done.stdout

@@ -172,14 +172,17 @@ class Storage:
     ) -> VolumeFacts:
         """Bytes through a stream of a connection apart; the pieces wait for libvirt, so memory stays flat."""
         await self.in_pool(pool, lambda found: _delete_known(found, name))
-        await self._create(pool, volume_xml(checked_name(name), "raw", size), name)
+        creating = asyncio.ensure_future(self._create(pool, volume_xml(checked_name(name), "raw", size), name))
         try:
+            await asyncio.shield(creating)
             await self._streams.upload(pool, name, size, data, progress)
             if format != "raw":
                 # Only a refresh makes libvirt look at the capacity which the bytes say.
                 await self._refresh(pool)
             return await self.volume(pool, name)
         except BaseException:
+            # A cancelled call goes on in its thread: what it makes must be there before it can be removed.
+            await asyncio.gather(creating, return_exceptions=True)
             await asyncio.shield(self.delete(pool, name))
             raise
 

@@ -87,7 +87,7 @@ def console(client: CimiClient, machine: str) -> str:
     return answer.body.decode(errors="replace")
 
 
-def wait_ready(client: CimiClient, machine: str, times: int = 1, seconds: float = 90) -> None:
+def wait_ready(client: CimiClient, machine: str, times: int = 1, seconds: float = 240) -> None:
     """Wait until the guest has booted this many times."""
     from tests.cimi_client import wait_until
 
