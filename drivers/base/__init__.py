@@ -36,6 +36,7 @@ from drivers.base.fetching import Converter, Fetcher, RemoteFile
 from drivers.base.host import HostFacts, HypervisorSettings, PoolSettings
 from drivers.base.networks import NetworkCalls, NetworkFacts
 from drivers.base.progress import Progress
+from drivers.base.snapshots import SnapshotCalls, SnapshotFacts
 from drivers.base.storage import ImageFacts, ImageReader, PoolFacts, StorageCalls, VolumeFacts
 
 __all__ = [
@@ -77,6 +78,8 @@ __all__ = [
     "Power",
     "Progress",
     "RemoteFile",
+    "SnapshotCalls",
+    "SnapshotFacts",
     "StorageCalls",
     "VolumeFacts",
 ]

@@ -9,10 +9,11 @@ from drivers.base.domains import DomainCalls
 from drivers.base.events import ConnectionState, Listener
 from drivers.base.host import HostFacts
 from drivers.base.networks import NetworkCalls
+from drivers.base.snapshots import SnapshotCalls
 from drivers.base.storage import StorageCalls
 
 
-class Driver(DomainCalls, DeviceCalls, StorageCalls, NetworkCalls, Protocol):
+class Driver(DomainCalls, DeviceCalls, StorageCalls, NetworkCalls, SnapshotCalls, Protocol):
     """One hypervisor. All coroutines run on the asyncio loop and never block it; all raise DriverError."""
 
     name: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from typing import Protocol
 
 from drivers.base import (
@@ -17,15 +17,18 @@ from drivers.base import (
     PoolFacts,
     PoolSettings,
     Progress,
+    SnapshotFacts,
     VolumeFacts,
 )
 from drivers.libvirt import addresses
 from drivers.libvirt.connection import Connection, Lane
 from drivers.libvirt.console import Console
 from drivers.libvirt.devices import Device, Devices
+from drivers.libvirt.disk_copies import DiskCopies
 from drivers.libvirt.domain_xml import disk_element, interface_element
 from drivers.libvirt.domains import Domains
 from drivers.libvirt.networks import Networks
+from drivers.libvirt.snapshots import Snapshots, snapshot_obstacle
 from drivers.libvirt.storage import CREATING_POOLS, FILE_POOLS, GROWING_POOLS, Storage
 
 AGENT_DEADLINE = 15.0
@@ -40,6 +43,8 @@ class Parts(Protocol):
     _storage: Storage
     _networks: Networks
     _console: Console
+    _snapshots: Snapshots
+    _copies: DiskCopies
 
     async def host(self) -> HostFacts: ...
 
@@ -196,3 +201,32 @@ class LibvirtNetworks(Parts):
 
     async def network(self, name: str) -> NetworkFacts:
         return await self._networks.read(name)
+
+
+class LibvirtSnapshots(Parts):
+    """Implements drivers.base.SnapshotCalls."""
+
+    def snapshot_obstacle(self, uefi: bool, formats: Iterable[str]) -> str | None:
+        return snapshot_obstacle(uefi, formats)
+
+    async def snapshots(self, uuid: str) -> tuple[SnapshotFacts, ...]:
+        return await self._snapshots.every(uuid)
+
+    async def take_snapshot(self, uuid: str, name: str, *, memory: bool = True) -> SnapshotFacts:
+        return await self._snapshots.take(uuid, name, memory=memory)
+
+    async def revert_snapshot(self, uuid: str, name: str) -> None:
+        await self._snapshots.revert(uuid, name)
+
+    async def delete_snapshot(self, uuid: str, name: str) -> None:
+        await self._snapshots.delete(uuid, name)
+
+    async def replace_disk(self, uuid: str, target: str, pool: str, volume: str, format: str) -> None:
+        sources = await self._storage.sources([(pool, volume)])
+        await self._snapshots.replace_disk(uuid, target, sources[(pool, volume)], format)
+
+    async def copy_active_disk(self, uuid: str, target: str, pool: str, name: str, progress: Progress) -> VolumeFacts:
+        return await self._copies.copy(uuid, target, pool, name, progress)
+
+    async def discard_copy(self, uuid: str, pool: str, name: str) -> None:
+        await self._copies.discard(uuid, pool, name)

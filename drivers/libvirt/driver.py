@@ -18,16 +18,24 @@ from drivers.base import (
     Listener,
 )
 from drivers.libvirt import host
-from drivers.libvirt.calls import LibvirtDevices, LibvirtDomains, LibvirtNetworks, LibvirtStorage
+from drivers.libvirt.calls import (
+    LibvirtDevices,
+    LibvirtDomains,
+    LibvirtNetworks,
+    LibvirtSnapshots,
+    LibvirtStorage,
+)
 from drivers.libvirt.connection import Connection
 from drivers.libvirt.console import Console
 from drivers.libvirt.devices import Devices
+from drivers.libvirt.disk_copies import DiskCopies
 from drivers.libvirt.domains import Domains
 from drivers.libvirt.networks import Networks
+from drivers.libvirt.snapshots import Snapshots
 from drivers.libvirt.storage import Storage
 
 
-class LibvirtDriver(LibvirtDomains, LibvirtDevices, LibvirtStorage, LibvirtNetworks):
+class LibvirtDriver(LibvirtDomains, LibvirtDevices, LibvirtStorage, LibvirtNetworks, LibvirtSnapshots):
     """One ``[[hypervisor]]``; see drivers.base.Driver for what each method promises."""
 
     def __init__(self, settings: HypervisorSettings) -> None:
@@ -39,6 +47,8 @@ class LibvirtDriver(LibvirtDomains, LibvirtDevices, LibvirtStorage, LibvirtNetwo
         self._storage = Storage(self._connection)
         self._networks = Networks(self._connection)
         self._console = Console(self._connection, self._storage)
+        self._snapshots = Snapshots(self._connection)
+        self._copies = DiskCopies(self._connection, self._storage)
         self._listeners: list[Listener] = []
         self._host: HostFacts | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -75,6 +75,9 @@ def translated(error: libvirt.libvirtError) -> DriverError:
         return DriverUnavailable(f"libvirt does not answer: {text}")
     if "No space left on device" in text:
         return DriverNoSpace(f"the pool is full: {text}")
+    if "while writing VM state" in text:
+        # All that QEMU tells of a file system which is full.
+        return DriverNoSpace(f"the guest's memory could not be written; is the pool full? {text}")
     if is_pool_busy(error):
         return DriverBusy(f"the pool is busy: {text}")
     return TYPES.get(error.get_error_code(), DriverFailed)(text)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from drivers.memory.devices import MemoryDevices
 from drivers.memory.networks import MemoryNetworks
-from drivers.memory.storage import MemoryStorage
+from drivers.memory.snapshots import MemorySnapshots
 
 __all__ = ["MemoryDriver"]
 
 
-class MemoryDriver(MemoryDevices, MemoryStorage, MemoryNetworks):
+class MemoryDriver(MemoryDevices, MemorySnapshots, MemoryNetworks):
     """Implements drivers.base.Driver."""

@@ -72,6 +72,7 @@ class MemoryDomains(MemoryHost):
 
     async def undefine_domain(self, uuid: str) -> None:
         self.enter("undefine_domain")
+        self.taken.pop(uuid, None)
         if self.known.pop(uuid, None) is not None:
             self.emit(DriverEvent(self.name, EventKind.DOMAIN_UNDEFINED, uuid))
 

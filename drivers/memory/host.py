@@ -16,6 +16,7 @@ from drivers.base import (
     Listener,
     PoolSettings,
     Power,
+    SnapshotFacts,
     VolumeFacts,
 )
 
@@ -38,6 +39,7 @@ class MemoryHost:
     contents: dict[tuple[str, str], bytes] = field(default_factory=dict)
     """The bytes of uploaded volumes."""
     listeners: list[Listener] = field(default_factory=list)
+    taken: dict[str, dict[str, tuple[SnapshotFacts, DomainFacts]]] = field(default_factory=dict)
     faults: dict[str, DriverError] = field(default_factory=dict)
     consoles: dict[str, bytes] = field(default_factory=dict)
     pool_kinds: dict[str, str] = field(default_factory=dict)

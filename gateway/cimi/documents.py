@@ -35,13 +35,20 @@ class ActionDocument:
     parameters: Document
 
 
-def read_create(kind: str, body: bytes, media: str, edge: Edge) -> Document:
-    """The checked Create document of a type: for a templated one with its template attribute inside."""
+def read_create(kind: str, body: bytes, media: str, edge: Edge, *, by_action: bool = False) -> Document:
+    """The checked Create document of a type: for a templated one with its template attribute inside.
+
+    ``by_action``: it came to the URI of an action that creates, where an Action document, or nothing, will do too.
+    """
     described = type_of(kind)
     schema = CREATE_SCHEMAS.get(kind, described.schema)
-    raw = _raw(body, media, schema_fields(schema), {kind, f"{kind}Create"})
-    read_only = {name for name, field in described.attributes.items() if not field.writable and not field.at_create}
-    raw = {name: value for name, value in raw.items() if name not in read_only}
+    if by_action and not body.strip():
+        return {}
+    roots = {kind, f"{kind}Create"} | ({"Action"} if by_action else set())
+    raw = _raw(body, media, schema_fields(schema), roots)
+    unread = {name for name, field in described.attributes.items() if not field.writable and not field.at_create}
+    unread |= {"action"} if by_action else set()
+    raw = {name: value for name, value in raw.items() if name not in unread}
     document = _checked(schema, raw, edge, creating=True)
     return _without_none(document)
 

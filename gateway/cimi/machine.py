@@ -94,7 +94,7 @@ class MachineImageSchema(Common):
     state = Enumeration(*IMAGE_STATES, writable=False)
     type = Enumeration("IMAGE", "SNAPSHOT", "PARTIAL_SNAPSHOT", writable=False, at_create=True)
     imageLocation = Location(writable=False, at_create=True)  # noqa: N815
-    relatedImage = Ref("MachineImage", writable=False)  # noqa: N815
+    relatedImage = Ref("MachineImage", writable=False, at_create=True)  # noqa: N815
     size = Integer(minimum=1, writable=False, at_create=True, extension=True, meaning="bytes of the image's file")
     sha256 = Sha256(writable=False, at_create=True, extension=True, meaning="of the bytes as they come in")
 
@@ -145,6 +145,9 @@ MACHINE_ACTIONS = (
     Action("restart", "stop, then start", ("force",)),
     Action("pause", "hold the CPUs and keep the state in memory"),
     Action("suspend", "keep the state on disk and power off"),
+    Action("capture", "make a MachineImage of the boot disk", creates="MachineImage"),
+    Action("snapshot", "keep disks and memory as they are now, as a MachineImage", creates="MachineImage"),
+    Action("restore", "go back to a MachineImage", ("image",)),
     Action("console", "the text which the guest wrote to its serial console", gives="text/plain"),
 )
 IMAGE_ACTIONS = (
@@ -172,7 +175,7 @@ TYPES = (
             Capability("MachineTemplateByValue", "A MachineCreate may hold its template by value"),
             Capability("MachineStopForce", "stop and restart take force"),
             Capability("MachineStopForceDefault", "stop is forced unless said otherwise", False),
-            Capability("RestoreFromImage", "restore works from images that are no snapshots", False),
+            Capability("RestoreFromImage", "restore works from images that are no snapshots"),
             Capability("UserData", "How userData reaches the guest", "disk"),
         ),
     ),

@@ -33,6 +33,7 @@ class Action:
     """An action of a type. ``parameters`` are the inputs of its Action document.
 
     ``method``, ``takes`` and ``gives`` (media types) are said where they are others than an action's usual ones.
+    ``creates`` is the kind whose Create document is posted to the action's URI instead of an Action document.
     """
 
     verb: str
@@ -41,6 +42,7 @@ class Action:
     method: str = "POST"
     takes: str = "application/json"
     gives: str = "application/json"
+    creates: str | None = None
 
     @property
     def of_bytes(self) -> bool:

@@ -145,18 +145,32 @@ class Handlers:
         await service.read(context.known_caller, path)
         body = await request.read()
         media = self._media(request) if body.strip() else "json"
+        if verb is not None and (made := _made_by(described, verb)):
+            return await self._create_by_action(request, context, f"{path}/{verb}", made)
         document = documents.read_action(body, media, context.edge)
         verb = verb or document.verb
         if verb is None:
             raise Invalid("is missing", "action")
         if described.action(verb_of(verb)) is None:
             raise Invalid(f"a {described.kind} has no action {verb[:60]!r}", "action")
+        if made := _made_by(described, verb):
+            return await self._create_by_action(request, context, f"{path}/{verb}", made)
         if verb == "console":
             return await self._console(context, path)
         outcome = await service.act(context.known_caller, path, verb, document.parameters)
         job = await self._runner.wait(outcome.job, 0)
         body = await self._job_body(context, job)
         return self._response(context, 202, body, {"CIMI-Job-URI": context.edge.to_uri(outcome.job)})
+
+    async def _create_by_action(
+        self, request: web.Request, context: Context, path: str, kind: str
+    ) -> web.Response:
+        """An action whose URI takes a Create document, and answers with what it makes (DSP0263 5.14.7)."""
+        body = await request.read()
+        media = self._media(request) if body.strip() else "json"
+        document = documents.read_create(kind, body, media, context.edge, by_action=True)
+        outcome = await self._services[kind].add(context.known_caller, path, document)
+        return await self._answer(request, context, outcome, created=True)
 
     async def _console(self, context: Context, path: str) -> web.Response:
         wanted = dict(context.parameters).get("limit", "")
@@ -227,6 +241,11 @@ class Handlers:
 
     def _media(self, request: web.Request) -> str:
         return body_format(request.headers.get("Content-Type"))
+
+
+def _made_by(described: ResourceType, verb: str) -> str | None:
+    action = described.action(verb)
+    return action.creates if action is not None else None
 
 
 def _allowed(described: ResourceType) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from gateway.orchestration.machines.templates import MachineConfigurationService
 from gateway.orchestration.machines.volume_service import MachineVolumeService
 from gateway.orchestration.metadata_service import CloudEntryPointService, ResourceMetadataService
 from gateway.orchestration.resources import ResourceService, Room
+from gateway.orchestration.snapshots.every_step import SNAPSHOT_STEPS
 from gateway.orchestration.volumes.service import VolumeService
 from gateway.orchestration.volumes.steps import VOLUME_STEPS
 from gateway.orchestration.volumes.templates import VolumeConfigurationService, VolumeTemplateService
@@ -51,5 +52,5 @@ def build_services(room: Room) -> dict[str, ResourceService]:
 
 def register_steps(registry: StepRegistry, room: Room) -> None:
     machines = (*MACHINE_STEPS, *DISK_STEPS, *DISK_CHANGE_STEPS, *ATTACHMENT_STEPS, SettleMachine)
-    for step in (*machines, *IMAGE_STEPS, *VOLUME_STEPS):
+    for step in (*machines, *IMAGE_STEPS, *SNAPSHOT_STEPS, *VOLUME_STEPS):
         registry.register(step(room))

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from gateway.errors import Conflict, Invalid, NotFound, NotImplementedHere
+from gateway.errors import Conflict, Invalid, NotFound
 from gateway.jobs.plan import Plan, StepCall
 from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.images.importing import DIRECT_STEPS, STAGED_STEPS, WEIGHTS, ImageImport
@@ -16,6 +16,10 @@ from gateway.orchestration.interrupting import interrupt
 from gateway.orchestration.permissions import Role, demand, granted
 from gateway.orchestration.resources import ResourceService, Room, new_resource
 from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.snapshots.capture import CaptureRequests
+from gateway.orchestration.snapshots.chain import KINDS
+from gateway.orchestration.snapshots.origin import origin_of
+from gateway.orchestration.snapshots.requests import SnapshotRequests
 from gateway.orchestration.visibility import changeable
 from gateway.store.model import Document, Resource
 
@@ -34,6 +38,11 @@ class StoredBytes:
         return driver.download_volume(facts["pool"], facts["volume"], offset, length)
 
 
+def has_bytes(image: Resource) -> bool:
+    """A snapshot has none of its own."""
+    return "volume" in image.internal
+
+
 class ImageService(ResourceService):
     """What MachineImages and VolumeImages have in common."""
 
@@ -47,7 +56,7 @@ class ImageService(ResourceService):
         verbs = super().operations(caller, resource)
         if waits(resource) and changeable(caller, resource) and granted(caller.role, self.kind, "upload"):
             verbs = (*verbs, "upload")
-        if resource.state == "AVAILABLE" and granted(caller.role, self.kind, "download"):
+        if resource.state == "AVAILABLE" and has_bytes(resource) and granted(caller.role, self.kind, "download"):
             verbs = (*verbs, "download")
         return verbs
 
@@ -80,8 +89,6 @@ class ImageService(ResourceService):
     async def make(self, caller: Caller, document: Document) -> Resource:
         if document.get("type", "IMAGE") != "IMAGE":
             raise Invalid("only what is taken from a Machine can be a snapshot; bytes make an IMAGE", "type")
-        if document.get("imageLocation", "").startswith("machines/"):
-            raise NotImplementedHere("capture and snapshots are not offered by this gateway yet")
         facts = await ImageImport(self.room).decide(document)
         image = new_resource(self.kind, caller.user, {**document, "state": "CREATING"})
         name = f"cimi-image-{image.path.rpartition('/')[2]}.{facts.get('format', 'img')}"
@@ -146,6 +153,8 @@ class ImageService(ResourceService):
         demand(caller.role, self.kind, "download")
         if image.state != "AVAILABLE":
             raise Conflict(f"the image is {image.state}, not AVAILABLE")
+        if not has_bytes(image):
+            raise Conflict("a snapshot lies in the disks of its Machine and has no bytes of its own")
         with translating():
             facts = await self.room.driver(image).volume(image.internal["pool"], image.internal["volume"])
         return StoredBytes(image, facts.physical, self)
@@ -167,6 +176,8 @@ class ImageService(ResourceService):
             current = await transaction.get(path)
             if current is None:
                 raise NotFound(f"{path} is gone")
+            # Once more: nobody else writes now, so that nobody begins to use it meanwhile.
+            await self.may_go(current)
             job = await self.room.runner.submit(
                 transaction, self._plan(caller, "delete", path, image, ("delete image",))
             )
@@ -184,14 +195,33 @@ class ImageService(ResourceService):
 class MachineImageService(ImageService):
     kind = "MachineImage"
 
+    def __init__(self, room: Room, kind: str | None = None) -> None:
+        super().__init__(room, kind)
+        self._captures = CaptureRequests(room)
+        self._snapshots = SnapshotRequests(room)
+
+    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
+        """From a Machine when the document or the URI names one, else from bytes."""
+        origin = origin_of(collection, document)
+        if origin is None:
+            return await super().add(caller, collection, {**document, "relatedImage": None})
+        requests = self._captures if origin.verb == "capture" else self._snapshots
+        return await requests.add_from(caller, origin, document)
+
+    async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        image = await self.to_change(caller, path, "delete", version)
+        if image.document["type"] in KINDS:
+            return await self._snapshots.delete(caller, path, version)
+        return await super().delete(caller, path, version)
+
     def given(self, document: Document) -> Document:
         return {"type": "IMAGE"}
 
     async def may_go(self, resource: Resource) -> None:
         rows = await self.store.fetch(
-            "SELECT path FROM resources WHERE kind = 'Machine' AND json_extract(internal, '$.image') = ? "
-            "AND json_extract(internal, '$.overlay') = 1 LIMIT 1",
-            (resource.path,),
+            "SELECT path FROM resources WHERE kind = 'Machine' AND (json_extract(internal, '$.next_image') = ? "
+            "OR (json_extract(internal, '$.image') = ? AND json_extract(internal, '$.overlay') = 1)) LIMIT 1",
+            (resource.path, resource.path),
         )
         if rows:
             raise Conflict("disks of Machines are overlays of this image; delete those Machines first")

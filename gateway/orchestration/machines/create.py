@@ -15,6 +15,7 @@ from gateway.orchestration.machines.new_volumes import NewVolumes
 from gateway.orchestration.references import merged, resolve
 from gateway.orchestration.resources import Room, new_resource
 from gateway.orchestration.service import Caller
+from gateway.orchestration.snapshots.chain import KINDS
 from gateway.store.model import Document, Resource
 
 OWN = ("name", "description", "properties")
@@ -123,6 +124,8 @@ class MachineCreate:
         if "href" not in given or len(given) > 1:
             raise NotImplementedHere(f"{where}: images are taken by reference only")
         image = await resolve(self.room.store, self.caller, given["href"], ("MachineImage",), where)
+        if image.document["type"] in KINDS:
+            raise Invalid("is a snapshot: restore its Machine from it, or capture that one as an IMAGE", where)
         if image.state != "AVAILABLE":
             raise Conflict(f"{where}: the image is {image.state}, not AVAILABLE")
         return image

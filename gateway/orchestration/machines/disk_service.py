@@ -9,6 +9,7 @@ from gateway.orchestration.machines.disk_change_steps import ADD_STEPS, DELETE_S
 from gateway.orchestration.machines.disks import disk_resource
 from gateway.orchestration.machines.targets import free_target, reserved, target_of
 from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.snapshots.chain import demand_uncovered
 from gateway.orchestration.volumes.pools import KILOBYTE, Chosen, demand_room, pool_facts, whole
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
@@ -100,6 +101,7 @@ class DiskService(ComponentService):
         )
         async with self.store.transaction() as transaction:
             await self.demand_machine(transaction, machine.path, "unplug")
+            await demand_uncovered(transaction, machine.path, target)
             current = await transaction.get(path)
             if current is None:
                 raise NotFound(f"{path} is gone")

@@ -10,17 +10,28 @@ from typing import Any
 from drivers.base import Driver
 from drivers.seed import Seed, seed_iso
 from gateway.jobs.plan import StepContext
-from gateway.orchestration.machines.plans import disk_volume, seed_volume, uuid_of
+from gateway.orchestration.machines.plans import disk_volume, seed_volume, uuid_of, volume_of
 from gateway.orchestration.steps import DriverStep
-from gateway.store.model import Resource
+from gateway.store.model import Document, Resource
 
 PIECE = 262_144
 
 Arguments = dict[str, Any]
 
 
-class BootDisk(DriverStep):
+async def make_boot_disk(
+    context: StepContext, driver: Driver, pool: str, name: str, image: Document, disk: Document
+) -> None:
     """A copy-on-write overlay of the image where the pool can, else a full copy."""
+    below, size = image["image_volume"], disk["bytes"]
+    if image["overlay"]:
+        await driver.overlay_volume(pool, name, below, image["image_format"], size)
+        return
+    await driver.clone_volume(pool, name, below, disk["format"], size, context.progress)
+    await context.log(f"{name} is a copy of {below}")
+
+
+class BootDisk(DriverStep):
 
     name = "boot disk"
 
@@ -28,13 +39,7 @@ class BootDisk(DriverStep):
         facts = machine.internal
         pool, disk = facts["pool"], facts["disks"][0]
         name = disk_volume(machine, disk["target"], disk["format"])
-        if facts["overlay"]:
-            await driver.overlay_volume(pool, name, facts["image_volume"], facts["image_format"], disk["bytes"])
-            return
-        await driver.clone_volume(
-            pool, name, facts["image_volume"], disk["format"], disk["bytes"], context.progress
-        )
-        await context.log(f"{name} is a copy of {facts['image_volume']}")
+        await make_boot_disk(context, driver, pool, name, facts, disk)
 
     async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         disk = machine.internal["disks"][0]
@@ -91,9 +96,7 @@ class DeleteDisks(DriverStep):
 
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         for disk in machine.internal["disks"]:
-            await driver.delete_volume(
-                machine.internal["pool"], disk_volume(machine, disk["target"], disk["format"])
-            )
+            await driver.delete_volume(machine.internal["pool"], volume_of(machine, disk))
         await driver.delete_volume(machine.internal["pool"], seed_volume(machine))
 
 

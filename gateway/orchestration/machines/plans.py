@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.jobs.plan import StepCall
-from gateway.store.model import Resource
+from gateway.store.model import Document, Resource
 
 CREATE_STEPS = ("boot disk", "data disks", "seed", "define domain", "initial state")
-DELETE_STEPS = ("power off", "undefine domain", "delete disks")
+DELETE_STEPS = ("power off", "drop snapshots", "undefine domain", "delete disks")
 WEIGHTS = {"boot disk": 10, "data disks": 2, "suspend domain": 10}
 
 ACTION_STEPS: dict[tuple[str, bool], tuple[str, ...]] = {
@@ -42,9 +42,19 @@ def settle(machine: str, action: str) -> StepCall:
     return StepCall("settle machine", {"resource": machine, "action": action})
 
 
+def disk_prefix(machine: Resource) -> str:
+    """What the names of the Machine's own volumes begin with."""
+    return f"cimi-{uuid_of(machine)}-"
+
+
 def disk_volume(machine: Resource, target: str, format: str) -> str:
-    return f"cimi-{uuid_of(machine)}-{target}.{format}"
+    return f"{disk_prefix(machine)}{target}.{format}"
+
+
+def volume_of(machine: Resource, disk: Document) -> str:
+    """The volume of one of ``internal["disks"]``; a boot disk made anew has another name than the first one."""
+    return disk.get("volume") or disk_volume(machine, disk["target"], disk["format"])
 
 
 def seed_volume(machine: Resource) -> str:
-    return f"cimi-{uuid_of(machine)}-seed.iso"
+    return f"{disk_prefix(machine)}seed.iso"

@@ -10,26 +10,33 @@ from gateway.jobs.plan import OnRestart, Plan
 from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.interrupting import interrupt
 from gateway.orchestration.machines.create import MachineCreate, check_size
+from gateway.orchestration.machines.holding import hold
 from gateway.orchestration.machines.new_volumes import attaching
 from gateway.orchestration.machines.plans import ACTION_STEPS, DELETE_STEPS, calls, creation, settle, uuid_of
-from gateway.orchestration.machines.states import ALWAYS, DEVICE_CHANGES, TRANSIENT, legal
+from gateway.orchestration.machines.states import ALWAYS, TRANSIENT, demand_legal, legal
 from gateway.orchestration.permissions import demand, granted
-from gateway.orchestration.resources import ResourceService, edited
+from gateway.orchestration.resources import ResourceService, Room, edited
 from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.snapshots.ability import impossible
+from gateway.orchestration.snapshots.restore import RestoreRequests
 from gateway.orchestration.visibility import changeable
 from gateway.store.model import Document, Resource
 
-ORDER = ("edit", "delete", "start", "stop", "restart", "pause", "suspend", "console")
+ORDER = ("edit", "delete", "start", "stop", "restart", "pause", "suspend", "capture", "snapshot", "restore", "console")
 LONGEST_DEADLINE = 3600.0
 
 
 class MachineService(ResourceService):
     kind = "Machine"
 
+    def __init__(self, room: Room) -> None:
+        super().__init__(room)
+        self.restores = RestoreRequests(room)
+
     def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
         if not changeable(caller, resource):
             return ()
-        now = legal(resource.state).actions.union(ALWAYS)
+        now = legal(resource.state).actions.union(ALWAYS) - impossible(resource, self.room.driver(resource), self.store)
         return tuple(verb for verb in ORDER if verb in now and granted(caller.role, self.kind, verb))
 
     # Create
@@ -70,10 +77,12 @@ class MachineService(ResourceService):
 
     async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
         machine = await self.to_change(caller, path, action)
+        if action == "restore":
+            return await self.restores.begin(caller, machine, document)
         force = bool(document.get("force", False))
         if (action, force) not in ACTION_STEPS and (action, False) not in ACTION_STEPS:
             raise Invalid(f"a Machine has no action {action[:60]!r}", "action")
-        self._must_be_legal(machine, action)
+        demand_legal(machine.state, action)
         self._must_be_up(machine)
         if action in legal(machine.state).interrupts:
             machine = await self._interrupt(caller, machine, action, force)
@@ -89,11 +98,6 @@ class MachineService(ResourceService):
             on_restart=OnRestart.RESUME,
         )
         return await self._begin(machine, action, plan)
-
-    def _must_be_legal(self, machine: Resource, verb: str) -> None:
-        if verb not in legal(machine.state).actions:
-            allowed = ", ".join(sorted(legal(machine.state).actions - DEVICE_CHANGES)) or "nothing until its job ends"
-            raise Conflict(f"a Machine that is {machine.state} cannot {verb}; it allows {allowed}")
 
     def _must_be_up(self, machine: Resource) -> None:
         driver = self.room.driver(machine)
@@ -132,14 +136,7 @@ class MachineService(ResourceService):
     async def _begin(self, machine: Resource, verb: str, plan: Plan) -> Outcome:
         """Take the Machine in one transaction: of two clients at once, one gets a Conflict."""
         async with self.store.transaction() as transaction:
-            current = await transaction.get(machine.path)
-            if current is None:
-                raise NotFound(f"{machine.path} is gone")
-            if current.internal.get("job") is not None or current.state != machine.state:
-                raise Conflict(f"the Machine is {current.state}: another request came first")
-            job = await self.room.runner.submit(transaction, plan)
-            taken = current.with_document(state=TRANSIENT[verb]).with_internal(job=job, state_before=current.state)
-            taken = await transaction.update(taken)
+            taken, job = await hold(transaction, self.room.runner, machine, verb, plan)
         self.room.runner.wake()
         return Outcome(taken, job, finished=False)
 
@@ -149,7 +146,7 @@ class MachineService(ResourceService):
         self, caller: Caller, path: str, document: Document, selected: frozenset[str] | None, version: int | None
     ) -> Outcome:
         machine = await self.to_change(caller, path, "edit", version)
-        self._must_be_legal(machine, "edit")
+        demand_legal(machine.state, "edit")
         sizes = {name: document[name] for name in ("cpu", "memory") if name in document}
         changed = edited(machine, document, selected)
         changed = changed.with_document(cpu=machine.document["cpu"], memory=machine.document["memory"])
@@ -187,7 +184,7 @@ class MachineService(ResourceService):
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
         machine = await self.to_change(caller, path, "delete", version)
-        self._must_be_legal(machine, "delete")
+        demand_legal(machine.state, "delete")
         if machine.state == TRANSIENT["delete"]:
             return Outcome(machine, machine.internal["job"], finished=False)
         self._must_be_up(machine)

@@ -9,6 +9,7 @@ from gateway.jobs.plan import StepContext
 from gateway.orchestration.machines.attachments import release_all
 from gateway.orchestration.machines.plans import uuid_of
 from gateway.orchestration.machines.states import state_of
+from gateway.orchestration.snapshots.chain import members
 from gateway.orchestration.steps import DriverStep
 from gateway.store.model import Resource
 
@@ -26,7 +27,7 @@ class SettleMachine(DriverStep):
     ) -> None:
         succeeded = arguments["succeeded"]
         gone = arguments["action"] == ("delete" if succeeded else "add") and not arguments.get("left")
-        state = "ERROR" if gone else await self._state(machine, driver)
+        state = "ERROR" if gone else await true_state(machine, driver)
         async with self.room.store.transaction() as transaction:
             current = await transaction.get(machine.path)
             if current is None:
@@ -35,18 +36,21 @@ class SettleMachine(DriverStep):
                 await release_all(transaction, current)
                 for address in await addresses_of(transaction, current):
                     await transaction.delete(address)
+                for image in await members(transaction, current.path):
+                    await transaction.delete(image.path)
                 await transaction.delete(machine.path)
                 return
             await transaction.update(current.with_document(state=state).with_internal(job=None))
 
-    async def _state(self, machine: Resource, driver: Driver) -> str:
-        try:
-            return state_of(await driver.domain(uuid_of(machine)))
-        except DriverNotFound:
-            return "ERROR"
-        except DriverError:
-            # The hypervisor is away: the comparison after the reconnect will tell.
-            return str(machine.internal.get("state_before") or "ERROR")
+async def true_state(machine: Resource, driver: Driver) -> str:
+    """The Machine's state as the hypervisor tells it."""
+    try:
+        return state_of(await driver.domain(uuid_of(machine)))
+    except DriverNotFound:
+        return "ERROR"
+    except DriverError:
+        # The hypervisor is away: the comparison after the reconnect will tell.
+        return str(machine.internal.get("state_before") or "ERROR")
 
 
 async def addresses_of(transaction: Any, machine: Resource) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from drivers.base import DomainFacts, Power
+from gateway.errors import Conflict
 
 TRANSIENT = {
     "start": "STARTING",
@@ -12,9 +13,12 @@ TRANSIENT = {
     "restart": "STOPPING",
     "pause": "PAUSING",
     "suspend": "SUSPENDING",
+    "capture": "CAPTURING",
+    "snapshot": "CAPTURING",
+    "restore": "RESTORING",
     "delete": "DELETING",
 }
-"""The state during each action."""
+"""The state during each action. A Machine that runs is captured without leaving its state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +36,17 @@ def _legal(actions: str, interrupts: str = "") -> Legal:
 MACHINE_TRANSITIONS: dict[str, Legal] = {
     "CREATING": _legal("", "delete"),
     "STARTING": _legal("", "stop delete"),
-    "STARTED": _legal("stop restart pause suspend edit delete plug unplug"),
+    "STARTED": _legal("stop restart pause suspend capture snapshot restore edit delete plug unplug"),
     "STOPPING": _legal("", "stop delete"),
-    "STOPPED": _legal("start restart edit delete plug unplug"),
+    "STOPPED": _legal("start restart capture snapshot restore edit delete plug unplug"),
     "PAUSING": _legal("", "stop delete"),
-    "PAUSED": _legal("start stop restart suspend edit delete plug unplug"),
+    "PAUSED": _legal("start stop restart suspend capture snapshot restore edit delete plug unplug"),
     "SUSPENDING": _legal("", "stop delete"),
-    "SUSPENDED": _legal("start stop restart edit delete"),
+    "SUSPENDED": _legal("start stop restart capture restore edit delete"),
+    "CAPTURING": _legal(""),
+    "RESTORING": _legal(""),
     "DELETING": _legal("delete"),
-    "ERROR": _legal("start stop restart edit delete unplug"),
+    "ERROR": _legal("start stop restart restore edit delete unplug"),
 }
 """``plug`` and ``unplug`` are of devices: while SUSPENDED the kept state says which devices there are."""
 ALWAYS = ("console",)
@@ -50,6 +56,14 @@ DEVICE_CHANGES = frozenset({"plug", "unplug"})
 
 def legal(state: str | None) -> Legal:
     return MACHINE_TRANSITIONS.get(state or "", Legal(frozenset()))
+
+
+def demand_legal(state: str | None, verb: str) -> None:
+    """Raises Conflict, with what is legal instead, when the state does not allow the verb."""
+    actions = legal(state).actions
+    if verb not in actions:
+        allowed = ", ".join(sorted(actions - DEVICE_CHANGES)) or "nothing until its job ends"
+        raise Conflict(f"a Machine that is {state} cannot {verb}; it allows {allowed}")
 
 
 STATES = {

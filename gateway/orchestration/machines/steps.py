@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Any
 
 from drivers.base import DiskSpec, DomainSpec, Driver, DriverNotFound, InterfaceSpec, Power
 from gateway.errors import Conflict
 from gateway.jobs.plan import StepContext, Superseded
-from gateway.orchestration.machines.plans import disk_volume, seed_volume, uuid_of
+from gateway.orchestration.machines.plans import seed_volume, uuid_of, volume_of
 from gateway.orchestration.machines.states import TRANSIENT
-from gateway.orchestration.steps import DriverStep
+from gateway.orchestration.steps import LOOK_EVERY, DriverStep, unless_stopped
 from gateway.store.model import Resource
 
 PRESS_EVERY = 5.0
-LOOK_EVERY = 0.3
 STOPPED = frozenset({Power.OFF, Power.SAVED, Power.CRASHED})
 
 Arguments = dict[str, Any]
@@ -36,7 +34,7 @@ def domain_spec(machine: Resource) -> DomainSpec:
     disks = [
         DiskSpec(
             pool=facts["pool"],
-            volume=disk_volume(machine, disk["target"], disk["format"]),
+            volume=volume_of(machine, disk),
             format=disk["format"],
             target=disk["target"],
             boot_order=1 if place == 0 else None,
@@ -148,15 +146,7 @@ class SuspendDomain(DriverStep):
     name = "suspend domain"
 
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        saving = asyncio.ensure_future(driver.save_domain(uuid_of(machine), context.progress))
-        try:
-            while not (await asyncio.wait({saving}, timeout=LOOK_EVERY))[0]:
-                context.check()
-            saving.result()
-        except BaseException:
-            saving.cancel()
-            await asyncio.gather(saving, return_exceptions=True)
-            raise
+        await unless_stopped(context, driver.save_domain(uuid_of(machine), context.progress))
 
 
 class UndefineDomain(DriverStep):

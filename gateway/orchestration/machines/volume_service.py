@@ -9,6 +9,7 @@ from gateway.orchestration.machines.components import ComponentService, demand_c
 from gateway.orchestration.machines.targets import free_target, reserved, target_of
 from gateway.orchestration.references import resolve
 from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.snapshots.chain import demand_uncovered
 from gateway.orchestration.visibility import changeable
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
@@ -91,6 +92,7 @@ class MachineVolumeService(ComponentService):
         )
         async with self.store.transaction() as transaction:
             await self.demand_machine(transaction, machine.path, "unplug")
+            await demand_uncovered(transaction, machine.path, attachment.internal["target"])
             current = await transaction.get(path)
             if current is None:
                 raise NotFound(f"{path} is gone")

@@ -1,0 +1,115 @@
+"""Copies of the disks of active domains, by libvirt's backup: of one moment, flat, while the guest goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import libvirt
+from lxml import etree
+
+from drivers.base import (
+    DriverConflict,
+    DriverFailed,
+    DriverNotFound,
+    DriverUnavailable,
+    DriverUnsupported,
+    Progress,
+    VolumeFacts,
+)
+from drivers.libvirt.connection import Connection, Lane
+from drivers.libvirt.domain_facts import PARSER
+from drivers.libvirt.domain_xml import child
+from drivers.libvirt.storage import Storage, checked_name
+
+T = TypeVar("T")
+LOOK_EVERY = 0.2
+
+
+def backup_xml(disks: list[str], target: str, path: str) -> str:
+    """Back up the disk ``target`` to the file ``path``, and leave the other ``disks`` out."""
+    root = etree.Element("domainbackup", mode="push")
+    listed = child(root, "disks")
+    for disk in disks:
+        if disk == target:
+            element = child(listed, "disk", name=disk, type="file", backup="yes")
+            child(element, "driver", type="qcow2")
+            child(element, "target", file=path)
+        else:
+            child(listed, "disk", name=disk, backup="no")
+    return etree.tostring(root, encoding="unicode")
+
+
+class DiskCopies:
+    def __init__(self, connection: Connection, storage: Storage) -> None:
+        self._connection = connection
+        self._storage = storage
+
+    async def _with(self, uuid: str, work: Callable[[libvirt.virDomain], T]) -> T:
+        return await self._connection.call(lambda handle: work(handle.lookupByUUIDString(uuid)), lane=Lane.STORAGE)
+
+    async def copy(self, uuid: str, target: str, pool: str, name: str, progress: Progress) -> VolumeFacts:
+        path = await self._path(pool, name)
+        try:
+            if await self._with(uuid, _destination) != path:
+                await self._storage.delete(pool, name)
+                await self._with(uuid, lambda domain: _begin(domain, target, path))
+            await self._follow(uuid, progress)
+        except DriverUnavailable:
+            raise
+        except BaseException:
+            await asyncio.shield(self.discard(uuid, pool, name))
+            raise
+        return await self._storage.volume(pool, name)
+
+    async def _path(self, pool: str, name: str) -> str:
+        facts = await self._storage.pool(pool)
+        if facts.path is None:
+            raise DriverUnsupported(f"a running disk is copied to a pool of files only; {pool} is {facts.kind}")
+        return f"{facts.path}/{checked_name(name)}"
+
+    async def _follow(self, uuid: str, progress: Progress) -> None:
+        while stats := await self._with(uuid, _at_work):
+            progress(stats.get("disk_processed", 0), max(stats.get("disk_total", 0), 1))
+            await asyncio.sleep(LOOK_EVERY)
+        ended = await self._with(uuid, lambda domain: domain.jobStats(libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED))
+        if not ended.get("success"):
+            raise DriverFailed(f"the disk was not copied: {ended.get('errmsg') or 'the copy was cancelled'}")
+
+    async def discard(self, uuid: str, pool: str, name: str) -> None:
+        path = await self._path(pool, name)
+        with suppress(DriverNotFound, DriverConflict):
+            await self._with(uuid, lambda domain: _cancel(domain, path))
+        await self._storage.delete(pool, name)
+
+
+def _destination(domain: libvirt.virDomain) -> str | None:
+    """The file which a backup at work writes, None when there is none."""
+    if not domain.isActive():
+        raise DriverConflict("the guest is not running")
+    try:
+        root = etree.fromstring(domain.backupGetXMLDesc(0), PARSER)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN_BACKUP:
+            raise
+        return None
+    found = root.find("disks/disk/target[@file]")
+    return found.get("file") if found is not None else None
+
+
+def _begin(domain: libvirt.virDomain, target: str, path: str) -> None:
+    root = etree.fromstring(domain.XMLDesc(0), PARSER)
+    disks = [str(found.get("dev")) for found in root.iterfind("devices/disk/target")]
+    domain.backupBegin(backup_xml(disks, target, path), None, 0)
+
+
+def _at_work(domain: libvirt.virDomain) -> dict[str, Any] | None:
+    stats: dict[str, Any] = domain.jobStats()
+    return stats if stats.get("type") else None
+
+
+def _cancel(domain: libvirt.virDomain, path: str) -> None:
+    if _destination(domain) == path:
+        domain.abortJob()

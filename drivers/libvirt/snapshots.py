@@ -1,0 +1,205 @@
+"""Snapshots inside the qcow2 files of a domain (libvirt: internal), with the memory where there is any.
+
+Why these and not libvirt's external ones: docs/snapshots.md. libvirt takes an internal snapshot of an active domain
+with its memory only; one of the disks alone is asked of QEMU itself, in one transaction over all disks, and then told
+to libvirt, which goes back to it and deletes it as if it had been taken while the domain was off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import libvirt
+import libvirt_qemu
+from lxml import etree
+
+from drivers.base import DriverBusy, DriverFailed, DriverNotFound, DriverUnsupported, Power, SnapshotFacts
+from drivers.libvirt.connection import Connection, Lane
+from drivers.libvirt.disk_exchange import WHOLE, replace_source
+from drivers.libvirt.disk_source import DiskSource
+from drivers.libvirt.domain_facts import PARSER
+from drivers.libvirt.domain_xml import child
+
+T = TypeVar("T")
+DEADLINE = 3600.0
+PATIENCE = 300.0
+"""Seconds to wait for another job of libvirt on the same domain."""
+LOOK_EVERY = 0.5
+FORMAT = "qcow2"
+POWERS = {"running": Power.RUNNING, "paused": Power.PAUSED, "blocked": Power.RUNNING}
+
+
+def snapshot_obstacle(uefi: bool, formats: Iterable[str]) -> str | None:
+    if uefi:
+        return "its firmware is UEFI, whose variables a snapshot inside qcow2 would leave out"
+    others = sorted(set(formats) - {FORMAT})
+    if others:
+        return f"a disk of the format {others[0]} can hold no snapshot; all writable disks must be {FORMAT}"
+    return None
+
+
+class Snapshots:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def _with(self, uuid: str, work: Callable[[libvirt.virDomain], T], lane: Lane = Lane.STORAGE) -> T:
+        return await self._connection.call(
+            lambda handle: work(handle.lookupByUUIDString(uuid)), lane=lane, deadline=DEADLINE
+        )
+
+    async def every(self, uuid: str) -> tuple[SnapshotFacts, ...]:
+        return await self._with(uuid, lambda domain: tuple(map(_facts, domain.listAllSnapshots())), Lane.CONTROL)
+
+    async def take(self, uuid: str, name: str, *, memory: bool) -> SnapshotFacts:
+        await self._wait_idle(uuid)
+        return await self._with(uuid, lambda domain: _take(domain, name, memory))
+
+    async def _wait_idle(self, uuid: str) -> None:
+        """libvirt lists a snapshot which it is still taking, for a client before us: let it finish first."""
+        until = time.monotonic() + PATIENCE
+        while await self._with(uuid, _busy, Lane.CONTROL):
+            if time.monotonic() > until:
+                raise DriverBusy("libvirt is at work on the domain (backup, migration or save); try again later")
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def revert(self, uuid: str, name: str) -> None:
+        await self._wait_idle(uuid)
+        await self._with(uuid, lambda domain: _revert(domain, name))
+
+    async def delete(self, uuid: str, name: str) -> None:
+        try:
+            await self._wait_idle(uuid)
+            await self._with(uuid, lambda domain: _delete(domain, name))
+        except DriverNotFound:
+            return
+
+
+    async def replace_disk(self, uuid: str, target: str, source: DiskSource, format: str) -> None:
+        await self._with(uuid, lambda domain: replace_source(domain, target, source, format))
+
+
+def _busy(domain: libvirt.virDomain) -> bool:
+    try:
+        return bool(domain.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
+            return False
+        raise
+
+
+def _find(domain: libvirt.virDomain, name: str) -> libvirt.virDomainSnapshot | None:
+    try:
+        return domain.snapshotLookupByName(name)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT:
+            raise
+        return None
+
+
+def _facts(snapshot: libvirt.virDomainSnapshot) -> SnapshotFacts:
+    root = etree.fromstring(snapshot.getXMLDesc(0), PARSER)
+    kinds = {element.get("snapshot") for element in (*root.iterfind("disks/disk"), *root.iterfind("memory"))}
+    return SnapshotFacts(
+        name=snapshot.getName(),
+        parent=root.findtext("parent/name"),
+        current=bool(snapshot.isCurrent()),
+        power=POWERS.get(root.findtext("state") or "", Power.OFF),
+        inside="external" not in kinds,
+    )
+
+
+def _take(domain: libvirt.virDomain, name: str, memory: bool) -> SnapshotFacts:
+    found = _find(domain, name)
+    if found is None:
+        _refuse_mixed(domain)
+        _clear(domain, name)
+        found = _take_disks_live(domain, name) if domain.isActive() and not memory else _take_whole(domain, name)
+    return _facts(found)
+
+
+def _refuse_mixed(domain: libvirt.virDomain) -> None:
+    """A chain of both kinds can be neither reverted nor deleted by libvirt."""
+    if not all(_facts(snapshot).inside for snapshot in domain.listAllSnapshots()):
+        raise DriverUnsupported("the domain has external snapshots, taken outside; the kinds cannot be mixed")
+
+
+def _take_whole(domain: libvirt.virDomain, name: str) -> libvirt.virDomainSnapshot:
+    root = etree.Element("domainsnapshot")
+    child(root, "name", name)
+    return domain.snapshotCreateXML(etree.tostring(root, encoding="unicode"), 0)
+
+
+def _take_disks_live(domain: libvirt.virDomain, name: str) -> libvirt.virDomainSnapshot:
+    actions = [
+        {"type": "blockdev-snapshot-internal-sync", "data": {"device": node, "name": name}}
+        for node in _writable_nodes(domain)
+    ]
+    _ask_qemu(domain, "transaction", actions=actions)
+    try:
+        return _tell_libvirt(domain, name, libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT)
+    except libvirt.libvirtError:
+        _clear(domain, name)
+        raise
+
+
+def _writable_nodes(domain: libvirt.virDomain) -> list[str]:
+    inserted = [entry["inserted"] for entry in _ask_qemu(domain, "query-block") if "inserted" in entry]
+    writable = [node for node in inserted if not node["ro"]]
+    other = [node["drv"] for node in writable if node["drv"] != FORMAT]
+    if other:
+        raise DriverUnsupported(f"a disk of the format {other[0]} can hold no snapshot")
+    return [node["node-name"] for node in writable]
+
+
+def _ask_qemu(domain: libvirt.virDomain, command: str, **arguments: Any) -> Any:
+    """A command of QEMU's own protocol. Only such that libvirt's picture of the domain stays true."""
+    answer = json.loads(
+        libvirt_qemu.qemuMonitorCommand(domain, json.dumps({"execute": command, "arguments": arguments}), 0)
+    )
+    if "error" in answer:
+        raise DriverFailed(f"QEMU refused {command}: {answer['error'].get('desc')}")
+    return answer["return"]
+
+
+def _tell_libvirt(domain: libvirt.virDomain, name: str, flags: int = 0) -> libvirt.virDomainSnapshot:
+    """Make libvirt know a snapshot of the disks which is in the qcow2 files already."""
+    whole = etree.fromstring(domain.XMLDesc(WHOLE), PARSER)
+    root = etree.Element("domainsnapshot")
+    child(root, "name", name)
+    child(root, "state", "shutoff")
+    child(root, "creationTime", str(int(time.time())))
+    if domain.hasCurrentSnapshot():
+        child(child(root, "parent"), "name", domain.snapshotCurrent().getName())
+    child(root, "memory", snapshot="no")
+    disks = child(root, "disks")
+    for disk in whole.iterfind("devices/disk"):
+        target = disk.find("target")
+        if target is not None and disk.find("readonly") is None and disk.get("device") == "disk":
+            child(disks, "disk", name=str(target.get("dev")), snapshot="internal")
+    root.append(whole)
+    text = etree.tostring(root, encoding="unicode")
+    return domain.snapshotCreateXML(text, flags | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE)
+
+
+def _clear(domain: libvirt.virDomain, name: str) -> None:
+    """Remove from the disks what an interrupted run left there and libvirt does not know of."""
+    _tell_libvirt(domain, name).delete(0)
+
+
+def _revert(domain: libvirt.virDomain, name: str) -> None:
+    domain.revertToSnapshot(domain.snapshotLookupByName(name), libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_FORCE)
+    # libvirt keeps a saved state over a revert; started from it, the guest would write by stale caches.
+    if domain.hasManagedSaveImage():
+        domain.managedSaveRemove()
+
+
+def _delete(domain: libvirt.virDomain, name: str) -> None:
+    found = _find(domain, name)
+    if found is None:
+        _clear(domain, name)
+    else:
+        found.delete(0)

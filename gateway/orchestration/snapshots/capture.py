@@ -1,0 +1,108 @@
+"""Capturing: a MachineImage of type IMAGE from the boot disk of a Machine (DSP0263 5.14.1.2, capture).
+
+A Machine that runs stays as it is, and its disk is copied as of one moment. One that is off is held meanwhile, so that
+nobody starts it while its disk is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from drivers.base import DriverConflict, Power, VolumeFacts
+from gateway.errors import Conflict, NoSpace, NotImplementedHere
+from gateway.jobs.plan import Plan, StepCall
+from gateway.orchestration.driver_errors import translating
+from gateway.orchestration.machines.holding import hold
+from gateway.orchestration.machines.plans import volume_of
+from gateway.orchestration.resources import new_resource
+from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.snapshots.chain import id_of
+from gateway.orchestration.snapshots.origin import Origin
+from gateway.orchestration.snapshots.requests import MachineRequests, creating
+from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
+
+FORMAT = "qcow2"
+LIVE = frozenset({"STARTED", "PAUSED"})
+
+
+class CaptureRequests(MachineRequests):
+    async def add_from(self, caller: Caller, origin: Origin, document: Document) -> Outcome:
+        machine = await self.machine(caller, origin)
+        image = await self._image(machine, caller, creating(machine, origin, document))
+        plan = self._plan(caller, machine, image)
+        async with self.store.transaction() as transaction:
+            known = await self.answered(transaction, caller, document)
+            if known is not None:
+                return known
+            await transaction.insert(image)
+            job = await self._submit(transaction, machine, plan)
+            image = await transaction.update(image.with_internal(job=job))
+            await self.remember(transaction, caller, document, image.path, job)
+        self.room.runner.wake()
+        return Outcome(image, job, finished=False)
+
+    async def _submit(self, transaction: Transaction, machine: Resource, plan: Plan) -> str:
+        if machine.state not in LIVE:
+            return (await hold(transaction, self.room.runner, machine, "capture", plan))[1]
+        current = await transaction.get(machine.path)
+        if current is None or current.state != machine.state:
+            raise Conflict("the Machine has just changed its state; try again")
+        return await self.room.runner.submit(transaction, plan)
+
+    async def _image(self, machine: Resource, caller: Caller, shown: Document) -> Resource:
+        disk = await self._boot_disk(machine)
+        image = new_resource(self.kind, caller.user, shown)
+        return replace(
+            image,
+            internal={
+                "host": machine.internal["host"],
+                "pool": machine.internal["pool"],
+                "volume": f"cimi-image-{id_of(image.path)}.{FORMAT}",
+                "format": FORMAT,
+                "virtual_size": disk.capacity,
+                "file_size": disk.allocation,
+                "captured": machine.path,
+                **({"uefi": True} if machine.internal.get("uefi") else {}),
+            },
+        )
+
+    async def _boot_disk(self, machine: Resource) -> VolumeFacts:
+        """The disk's volume, when a copy of it has room."""
+        driver, pool = self.room.driver(machine), machine.internal["pool"]
+        with translating():
+            facts, disk = await driver.pool(pool), await driver.volume(pool, boot_volume(machine))
+            below = 0 if disk.backing is None else disk.capacity
+        if facts.path is None:
+            raise NotImplementedHere(f"captured images need a pool of files; {pool} is {facts.kind}")
+        needed = min(disk.capacity, disk.allocation + below)
+        if needed > facts.available:
+            raise NoSpace(f"the pool {pool} has {facts.available} bytes free; the image may need {needed}")
+        return disk
+
+    def _plan(self, caller: Caller, machine: Resource, image: Resource) -> Plan:
+        arguments = {"resource": machine.path, "image": image.path, "live": machine.state in LIVE}
+        held = () if arguments["live"] else (machine.path,)
+        return self.plan(
+            caller,
+            "capture",
+            machine.path,
+            steps=(StepCall("copy boot disk", arguments),),
+            locks=(*held, image.path),
+            affected=(image.path,),
+            drop_on_failure=(image.path,),
+            settle=StepCall("settle captured", arguments),
+        )
+
+
+def boot_volume(machine: Resource) -> str:
+    return volume_of(machine, machine.internal["disks"][0])
+
+
+def refuse_other_power(power: Power, live: bool) -> None:
+    """The copy of a disk that is written meanwhile is good for nothing."""
+    active = power in (Power.RUNNING, Power.PAUSED, Power.SHUTTING_DOWN)
+    if live and not active:
+        raise DriverConflict("the Machine was stopped before its disk was copied; capture it again")
+    if active and not live:
+        raise DriverConflict("the Machine was started outside while its disk was to be copied; capture it again")

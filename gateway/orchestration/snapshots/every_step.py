@@ -1,0 +1,10 @@
+"""All steps of this family, for the registry."""
+
+from __future__ import annotations
+
+from gateway.orchestration.snapshots.boot_disk_steps import BOOT_DISK_STEPS
+from gateway.orchestration.snapshots.capture_steps import CAPTURE_STEPS
+from gateway.orchestration.snapshots.steps import CHAIN_STEPS
+from gateway.orchestration.steps import DriverStep
+
+SNAPSHOT_STEPS: tuple[type[DriverStep], ...] = (*CHAIN_STEPS, *CAPTURE_STEPS, *BOOT_DISK_STEPS)

@@ -1,0 +1,208 @@
+"""Taking snapshots and deleting them: every check before the Job (DSP0263 5.14.7.2, 5.14.7.3)."""
+
+from __future__ import annotations
+
+from drivers.base import DomainFacts, Driver, Power
+from gateway.errors import Conflict, Forbidden, Invalid, NoSpace, NotFound, NotImplementedHere, Unavailable
+from gateway.jobs.plan import Plan, StepCall
+from gateway.orchestration.driver_errors import translating
+from gateway.orchestration.interrupting import interrupt
+from gateway.orchestration.machines.holding import hold
+from gateway.orchestration.machines.plans import uuid_of
+from gateway.orchestration.machines.states import demand_legal
+from gateway.orchestration.permissions import demand
+from gateway.orchestration.references import resolve
+from gateway.orchestration.resources import ResourceService, new_resource
+from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.snapshots import ability, chain
+from gateway.orchestration.snapshots.origin import LOCATION, Origin
+from gateway.orchestration.visibility import changeable
+from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
+
+DISKS_ONLY = "disksOnly"
+"""The property of a create that leaves the memory of a running Machine out."""
+KIB = 1024
+ACTIVE = (Power.RUNNING, Power.PAUSED)
+
+
+class MachineRequests(ResourceService):
+    """What the makers of images from Machines have in common."""
+
+    kind = "MachineImage"
+
+    async def machine(self, caller: Caller, origin: Origin) -> Resource:
+        """The Machine, when this caller may do this to it now, and its hypervisor is there."""
+        demand(caller.role, "Machine", origin.verb)
+        demand(caller.role, self.kind, "add")
+        machine = await resolve(self.store, caller, origin.machine, ("Machine",), LOCATION)
+        if not changeable(caller, machine):
+            raise Forbidden(f"this Machine belongs to somebody else; only its owner or an admin may {origin.verb} it")
+        demand_legal(machine.state, origin.verb)
+        self.must_be_up(machine)
+        await self.refuse_while_captured(machine)
+        return machine
+
+    def must_be_up(self, machine: Resource) -> Driver:
+        driver = self.room.driver(machine)
+        if driver.connection != "up":
+            raise Unavailable(f"the hypervisor {driver.name} is {driver.connection.value}; try again later")
+        return driver
+
+    async def refuse_while_captured(self, machine: Resource) -> None:
+        rows = await self.store.fetch(
+            "SELECT path FROM resources WHERE kind = 'MachineImage' AND state = 'CREATING' "
+            "AND json_extract(internal, '$.captured') = ?",
+            (machine.path,),
+        )
+        if rows:
+            raise Conflict(f"the Machine is being captured into {rows[0][0]}; wait for it, or delete that image")
+
+
+class SnapshotRequests(MachineRequests):
+    # Taking one
+
+    async def add_from(self, caller: Caller, origin: Origin, document: Document) -> Outcome:
+        machine = await self.machine(caller, origin)
+        driver = self.room.driver(machine)
+        with translating():
+            facts = await driver.domain(uuid_of(machine))
+        self._refuse_impossible(machine, driver, facts)
+        memory = not _disks_only(document) and facts.power in ACTIVE
+        await self._refuse_mixed(machine, driver)
+        if memory:
+            await self._refuse_without_room(machine, driver)
+        image = self._image(machine, origin, document, memory)
+        async with self.store.transaction() as transaction:
+            known = await self.answered(transaction, caller, document)
+            if known is not None:
+                return known
+            await self._check_base(transaction, machine, origin, document)
+            await transaction.insert(image)
+            plan = self._taking(caller, machine, image)
+            _, job = await hold(transaction, self.room.runner, machine, "snapshot", plan)
+            image = await transaction.update(image.with_internal(job=job))
+            await self.remember(transaction, caller, document, image.path, job)
+        self.room.runner.wake()
+        return Outcome(image, job, finished=False)
+
+    def _refuse_impossible(self, machine: Resource, driver: Driver, facts: DomainFacts) -> None:
+        formats = [disk.format for disk in facts.disks if not disk.cdrom]
+        reason = ability.obstacle(machine, driver, formats)
+        if reason is not None:
+            raise NotImplementedHere(f"this Machine can have no snapshots: {reason}")
+        if facts.power not in (*ACTIVE, Power.OFF):
+            raise Conflict(f"the guest is {facts.power.value}; start or stop the Machine first")
+
+    async def _refuse_mixed(self, machine: Resource, driver: Driver) -> None:
+        with translating():
+            known = await driver.snapshots(uuid_of(machine))
+        if not all(snapshot.inside for snapshot in known):
+            raise Conflict("the domain has external snapshots, taken outside; merge them first: the kinds do not mix")
+
+    async def _refuse_without_room(self, machine: Resource, driver: Driver) -> None:
+        with translating():
+            pool = await driver.pool(machine.internal["pool"])
+        needed = machine.document["memory"] * KIB
+        if needed > pool.available:
+            raise NoSpace(
+                f"the pool {pool.name} has {pool.available} bytes free; the guest's memory may need {needed}; "
+                f'a snapshot with the property {DISKS_ONLY} = "true" leaves it out'
+            )
+
+    async def _check_base(
+        self, transaction: Transaction, machine: Resource, origin: Origin, document: Document
+    ) -> None:
+        """A PARTIAL_SNAPSHOT builds on the latest one, which is all that the disks differ from."""
+        current = await transaction.get(machine.path)
+        latest = chain.href(current, "latestSnapshot") if current is not None else None
+        asked = document.get("relatedImage", {}).get("href", latest)
+        if origin.type != chain.PARTIAL:
+            return
+        if latest is None:
+            raise Invalid("the Machine has no snapshot yet that this one could build on", "type")
+        if asked != latest:
+            raise Invalid(f"the Machine's disks build on {latest}, its latestSnapshot", "relatedImage")
+
+    def _image(self, machine: Resource, origin: Origin, document: Document, memory: bool) -> Resource:
+        image = new_resource(self.kind, machine.owner, creating(machine, origin, document))
+        return image.with_internal(host=machine.internal["host"], machine=machine.path, memory=memory)
+
+    def _taking(self, caller: Caller, machine: Resource, image: Resource) -> Plan:
+        arguments = {"resource": machine.path, "image": image.path}
+        return self.plan(
+            caller,
+            "snapshot",
+            machine.path,
+            steps=(StepCall("take snapshot", arguments),),
+            locks=(machine.path,),
+            affected=(image.path,),
+            drop_on_failure=(image.path,),
+            settle=StepCall("settle snapshot", arguments),
+        )
+
+    # Deleting one
+
+    async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        image = await self.to_change(caller, path, "delete", version)
+        if image.state == "CREATING":
+            await interrupt(self.room.runner, image, f"delete was asked by {caller.user}")
+            found = await self.store.get(path)
+            if found is None:
+                return await self._gone(caller, path)
+            image = found
+        machine = await self.store.get(image.internal["machine"])
+        if machine is None:
+            raise NotFound(f"{path} is gone, with its Machine")
+        self.must_be_up(machine)
+        async with self.store.transaction() as transaction:
+            falling = await self._falling(transaction, machine, image)
+            job = await self.room.runner.submit(transaction, self._dropping(caller, machine, image, falling))
+            for other in falling:
+                taken = await transaction.update(other.with_document(state="DELETING").with_internal(job=job))
+        self.room.runner.wake()
+        return Outcome(taken, job, finished=False)
+
+    async def _falling(self, transaction: Transaction, machine: Resource, image: Resource) -> list[Resource]:
+        current, holder = await transaction.get(image.path), await transaction.get(machine.path)
+        if current is None or holder is None:
+            raise NotFound(f"{image.path} is gone")
+        if holder.state in ("CAPTURING", "RESTORING"):
+            raise Conflict(f"its Machine is {holder.state}; delete the snapshot when that has ended")
+        falling = chain.falling_with(current, await chain.members(transaction, machine.path))
+        if any(other.state == "DELETING" for other in falling):
+            raise Conflict("the snapshot is being deleted already")
+        return falling
+
+    def _dropping(self, caller: Caller, machine: Resource, image: Resource, falling: list[Resource]) -> Plan:
+        paths = tuple(other.path for other in falling)
+        return self.plan(
+            caller,
+            "delete",
+            image.path,
+            steps=tuple(StepCall("drop snapshot", {"resource": machine.path, "image": path}) for path in paths),
+            locks=(machine.path,),
+            affected=paths,
+            drop_on_success=paths,
+            settle=StepCall("settle dropped", {"resource": machine.path, "images": list(paths)}),
+        )
+
+    async def _gone(self, caller: Caller, path: str) -> Outcome:
+        async with self.store.transaction() as transaction:
+            job = await self.room.runner.completed(
+                transaction, self.plan(caller, "delete", path, drop_on_success=(path,))
+            )
+        return Outcome(None, job, finished=True)
+
+
+def creating(machine: Resource, origin: Origin, document: Document) -> Document:
+    """The new image's attributes; it points at its Machine until it is finished."""
+    own: Document = {name: document[name] for name in ("name", "description", "properties") if name in document}
+    return {**own, "type": origin.type, "state": "CREATING", LOCATION: machine.path}
+
+
+def _disks_only(document: Document) -> bool:
+    given = document.get("properties", {}).get(DISKS_ONLY, "false")
+    if given not in ("true", "false"):
+        raise Invalid(f"must be true or false, not {given[:40]!r}", f"properties.{DISKS_ONLY}")
+    return bool(given == "true")

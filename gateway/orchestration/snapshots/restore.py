@@ -1,0 +1,108 @@
+"""Going back: a Machine to one of its snapshots, or with a new boot disk from an image (DSP0263 5.14.1.2, restore)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.errors import Conflict, Invalid
+from gateway.jobs.plan import OnRestart, Plan, StepCall
+from gateway.orchestration.driver_errors import translating
+from gateway.orchestration.machines.holding import hold
+from gateway.orchestration.machines.plans import uuid_of
+from gateway.orchestration.machines.states import demand_legal
+from gateway.orchestration.references import resolve
+from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.snapshots import ability, chain
+from gateway.orchestration.snapshots.boot_disk import NewDisk, chosen
+from gateway.orchestration.snapshots.requests import MachineRequests
+from gateway.store.model import Resource
+from gateway.store.transaction import Transaction
+
+WHERE = "image"
+
+
+class RestoreRequests(MachineRequests):
+    async def begin(self, caller: Caller, machine: Resource, document: dict[str, Any]) -> Outcome:
+        image = await self._image(caller, machine, document)
+        demand_legal(machine.state, "restore")
+        self.must_be_up(machine)
+        await self.refuse_while_captured(machine)
+        if image.document["type"] in chain.KINDS:
+            return await self._from_snapshot(caller, machine, image)
+        return await self._from_image(caller, machine, image)
+
+    async def _image(self, caller: Caller, machine: Resource, document: dict[str, Any]) -> Resource:
+        given = document.get("image", {}).get("href")
+        if given is None:
+            raise Invalid("is missing: the MachineImage to go back to", WHERE)
+        image = await resolve(self.store, caller, given, ("MachineImage",), WHERE)
+        if image.internal.get("machine", machine.path) != machine.path:
+            raise Invalid("is a snapshot of another Machine", WHERE)
+        if image.state != "AVAILABLE":
+            raise Conflict(f"{WHERE}: the image is {image.state}, not AVAILABLE")
+        return image
+
+    async def _still_available(self, transaction: Transaction, image: Resource) -> None:
+        current = await transaction.get(image.path)
+        if current is None or current.state != "AVAILABLE":
+            raise Conflict(f"{WHERE}: the image is being deleted")
+
+    # From a snapshot
+
+    async def _from_snapshot(self, caller: Caller, machine: Resource, image: Resource) -> Outcome:
+        driver = self.room.driver(machine)
+        with translating():
+            facts = await driver.domain(uuid_of(machine))
+            known = {snapshot.name for snapshot in await driver.snapshots(uuid_of(machine))}
+        if chain.id_of(image.path) not in known:
+            raise Conflict("the hypervisor does not have this snapshot any more; delete the image")
+        changed = ability.difference(image.internal["covered"], ability.covered(facts))
+        if changed is not None:
+            raise Conflict(f"{changed}; bring the Machine to what it was first")
+        async with self.store.transaction() as transaction:
+            await self._still_available(transaction, image)
+            plan = self._reverting(caller, machine, image)
+            taken, job = await hold(transaction, self.room.runner, machine, "restore", plan)
+        self.room.runner.wake()
+        return Outcome(taken, job, finished=False)
+
+    def _reverting(self, caller: Caller, machine: Resource, image: Resource) -> Plan:
+        arguments = {"resource": machine.path, "image": image.path}
+        return self.plan(
+            caller,
+            "restore",
+            machine.path,
+            steps=(StepCall("revert to snapshot", arguments), StepCall("describe domain", arguments)),
+            locks=(machine.path,),
+            settle=StepCall("settle restored", arguments),
+            on_restart=OnRestart.RESUME,
+        )
+
+    # From an image
+
+    async def _from_image(self, caller: Caller, machine: Resource, image: Resource) -> Outcome:
+        new = await chosen(self.room.driver(machine), machine, image)
+        async with self.store.transaction() as transaction:
+            await self._still_available(transaction, image)
+            if await transaction.children(machine.path, "MachineSnapshot"):
+                raise Conflict("the Machine's snapshots lie in the boot disk that would go; delete them first")
+            plan = self._rebuilding(caller, machine, new)
+            taken, job = await hold(transaction, self.room.runner, machine, "restore", plan)
+            taken = await transaction.update(taken.with_internal(next_image=image.path))
+        self.room.runner.wake()
+        return Outcome(taken, job, finished=False)
+
+    def _rebuilding(self, caller: Caller, machine: Resource, new: NewDisk) -> Plan:
+        """A Machine that ran boots from the new disk; the old one goes last."""
+        arguments = {"resource": machine.path, "old": new.old, "new": new.new}
+        again = ("start domain",) if machine.state in ("STARTED", "PAUSED") else ()
+        names = ("power off", "new boot disk", "swap boot disk", *again, "drop old boot disk")
+        return self.plan(
+            caller,
+            "restore",
+            machine.path,
+            steps=tuple(StepCall(name, arguments, 10 if name == "new boot disk" else 1) for name in names),
+            locks=(machine.path,),
+            settle=StepCall("settle new boot disk", arguments),
+            on_restart=OnRestart.RESUME,
+        )
