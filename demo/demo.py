@@ -72,10 +72,12 @@ def left_over() -> list[str]:
 
 def clear() -> None:
     host = libvirt.open("qemu:///system")
+    flags = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+    flags |= libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
     for domain in ours(host):
         if domain.isActive():
             domain.destroy()
-        domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM)
+        domain.undefineFlags(flags)
     try:
         pool = host.storagePoolLookupByName(POOL)
     except libvirt.libvirtError:
@@ -173,6 +175,35 @@ async def address(client: Client, machine: str) -> str:
     raise SystemExit("the guest got no address")
 
 
+async def snapshot_and_restore(client: Client, machine: str) -> None:
+    """Snapshot the running guest, change its memory and disk, go back, and let the guest say what it has."""
+    await write_marks(machine, "before")
+    answer = await client.call("POST", f"{machine}/snapshot", {"name": "before the change"})
+    snapshot = answer.headers["Location"]
+    await client.follow(answer, "taking a snapshot")
+    await write_marks(machine, "after")
+    out.print(f"the guest says: {await marks(machine)}")
+    restore = {"action": ACTION + "restore", "image": {"href": snapshot}}
+    await client.follow(await client.call("POST", f"{machine}/restore", restore), "restoring the snapshot")
+    found = await marks(machine)
+    out.print(f"the guest says: {found}, and is {(await client.get(machine))['state']}")
+    if found != "before in memory, before on disk":
+        raise SystemExit("the restored guest is not what it was")
+    await client.follow(await client.call("DELETE", snapshot), "deleting the snapshot")
+
+
+async def write_marks(machine: str, text: str) -> None:
+    write = f"echo {text} >/tmp/mark; echo {text} | dd of=/dev/vda2 bs=512 seek=64 conv=sync 2>/dev/null; sync"
+    await asyncio.to_thread(run_in_guest, machine.rpartition("/")[2], write)
+
+
+async def marks(machine: str) -> str:
+    read = "cat /tmp/mark; echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/vda2 bs=512 skip=64 count=1 2>/dev/null"
+    _, output = await asyncio.to_thread(run_in_guest, machine.rpartition("/")[2], read)
+    memory, disk = output.replace("\0", "").split()
+    return f"{memory} in memory, {disk} on disk"
+
+
 async def show(config: Path) -> None:
     async with gateway(config) as client:
         base = f"http://127.0.0.1:{PORT}/cimi/"
@@ -189,6 +220,7 @@ async def show(config: Path) -> None:
             out.print(f"  console: {line}", markup=False)
         out.print(f"address: {await address(client, machine)}")
         await show_volume(client, base, machine)
+        await snapshot_and_restore(client, machine)
         await client.act(machine, "stop", "stopping by the power button")
         await client.follow(await client.call("DELETE", machine), "deleting the machine")
         await client.follow(await client.call("DELETE", image), "deleting the image")
