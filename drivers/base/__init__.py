@@ -32,12 +32,23 @@ from drivers.base.errors import (
 )
 from drivers.base.events import ConnectionState, DriverEvent, EventKind, Listener
 from drivers.base.host import HostFacts, HypervisorSettings, PoolSettings
-from drivers.base.networks import NetworkCalls, NetworkFacts
+from drivers.base.networks import (
+    Bandwidth,
+    Lease,
+    NetworkCalls,
+    NetworkFacts,
+    NetworkSpec,
+    RangeSpec,
+    Reservation,
+    Traffic,
+    network_name,
+)
 from drivers.base.progress import Progress
 from drivers.base.storage import ImageFacts, ImageReader, PoolFacts, StorageCalls, VolumeFacts
 
 __all__ = [
     "Applied",
+    "Bandwidth",
     "ConnectionState",
     "DeviceCalls",
     "DiskFacts",
@@ -64,13 +75,19 @@ __all__ = [
     "InterfaceAddress",
     "InterfaceFacts",
     "InterfaceSpec",
+    "Lease",
     "Listener",
     "NetworkCalls",
     "NetworkFacts",
+    "NetworkSpec",
     "PoolFacts",
     "PoolSettings",
     "Power",
     "Progress",
+    "RangeSpec",
+    "Reservation",
     "StorageCalls",
+    "Traffic",
     "VolumeFacts",
+    "network_name",
 ]

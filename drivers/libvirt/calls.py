@@ -13,10 +13,13 @@ from drivers.base import (
     HostFacts,
     InterfaceAddress,
     InterfaceSpec,
+    Lease,
     NetworkFacts,
+    NetworkSpec,
     PoolFacts,
     PoolSettings,
     Progress,
+    Reservation,
     VolumeFacts,
 )
 from drivers.libvirt import addresses
@@ -193,3 +196,27 @@ class LibvirtNetworks(Parts):
 
     async def network(self, name: str) -> NetworkFacts:
         return await self._networks.read(name)
+
+    async def occupied_ranges(self) -> tuple[str, ...]:
+        return await self._networks.occupied()
+
+    async def define_network(self, spec: NetworkSpec) -> None:
+        await self._networks.define(spec)
+
+    async def start_network(self, name: str) -> None:
+        await self._networks.start(name)
+
+    async def stop_network(self, name: str) -> None:
+        await self._networks.stop(name)
+
+    async def delete_network(self, name: str) -> None:
+        await self._networks.delete(name)
+
+    async def reserve_host(self, name: str, reservation: Reservation) -> None:
+        await self._networks.reserve(name, reservation)
+
+    async def release_host(self, name: str, reservation: Reservation) -> None:
+        await self._networks.release(name, reservation)
+
+    async def leases(self, name: str) -> tuple[Lease, ...]:
+        return await self._networks.leases(name)

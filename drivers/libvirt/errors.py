@@ -30,6 +30,7 @@ TYPES: dict[int, type[DriverError]] = {
     libvirt.VIR_ERR_DEVICE_MISSING: DriverNotFound,
     libvirt.VIR_ERR_OPERATION_INVALID: DriverConflict,
     libvirt.VIR_ERR_DOM_EXIST: DriverConflict,
+    libvirt.VIR_ERR_NETWORK_EXIST: DriverConflict,
     libvirt.VIR_ERR_STORAGE_VOL_EXIST: DriverConflict,
     libvirt.VIR_ERR_OPERATION_TIMEOUT: DriverBusy,
     libvirt.VIR_ERR_RESOURCE_BUSY: DriverBusy,

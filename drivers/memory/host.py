@@ -13,8 +13,10 @@ from drivers.base import (
     EventKind,
     HostFacts,
     InterfaceAddress,
+    Lease,
     Listener,
     PoolSettings,
+    NetworkFacts,
     Power,
     VolumeFacts,
 )
@@ -43,6 +45,13 @@ class MemoryHost:
     inactive: set[str] = field(default_factory=set)
     """Pools that are not running."""
     ensured: list[PoolSettings] = field(default_factory=list)
+    known_networks: dict[str, NetworkFacts] = field(
+        default_factory=lambda: {
+            "default": NetworkFacts("default", True, "virbr0", "nat", ranges=("192.168.122.1/24",))
+        }
+    )
+    known_leases: dict[str, tuple[Lease, ...]] = field(default_factory=dict)
+    host_routes: tuple[str, ...] = ("192.0.2.0/24",)
     found_addresses: dict[str, tuple[InterfaceAddress, ...]] = field(default_factory=dict)
 
     def fail_next(self, method: str, error: DriverError) -> None:
