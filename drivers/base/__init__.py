@@ -33,7 +33,9 @@ from drivers.base.errors import (
 from drivers.base.events import ConnectionState, DriverEvent, EventKind, Listener
 from drivers.base.host import HostFacts, HypervisorSettings, PoolSettings
 from drivers.base.networks import (
+    AddressPool,
     Bandwidth,
+    BandwidthClass,
     Lease,
     NetworkCalls,
     NetworkFacts,
@@ -47,8 +49,10 @@ from drivers.base.progress import Progress
 from drivers.base.storage import ImageFacts, ImageReader, PoolFacts, StorageCalls, VolumeFacts
 
 __all__ = [
+    "AddressPool",
     "Applied",
     "Bandwidth",
+    "BandwidthClass",
     "ConnectionState",
     "DeviceCalls",
     "DiskFacts",

@@ -24,6 +24,38 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
+class AddressPool:
+    """One ``[[hypervisor.address_pools]]``: each new Network gets a part of ``range`` with this prefix length."""
+
+    range: str
+    prefix: int
+
+
+@dataclass(frozen=True, slots=True)
+class BandwidthClass:
+    """One ``[[hypervisor.bandwidth_classes]]``: what a classOfService of this name means. 0 sets no limit."""
+
+    name: str
+    inbound: int = 0
+    inbound_peak: int = 0
+    inbound_burst: int = 0
+    outbound: int = 0
+    outbound_peak: int = 0
+    outbound_burst: int = 0
+
+    @property
+    def traffic(self) -> Traffic:
+        return Traffic(
+            _bandwidth(self.inbound, self.inbound_peak, self.inbound_burst),
+            _bandwidth(self.outbound, self.outbound_peak, self.outbound_burst),
+        )
+
+
+def _bandwidth(average: int, peak: int, burst: int) -> Bandwidth | None:
+    return Bandwidth(average, peak or None, burst or None) if average else None
+
+
+@dataclass(frozen=True, slots=True)
 class Reservation:
     """An address that DHCP gives to one interface alone, and that DNS knows by the name.
 
