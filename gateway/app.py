@@ -22,7 +22,7 @@ from gateway.jobs.steps import StepRegistry
 from gateway.orchestration.driver_errors import failure
 from gateway.orchestration.machines.defaults import ship
 from gateway.orchestration.metadata_service import CloudEntryPointService
-from gateway.orchestration.networks.host_network import show_network
+from gateway.orchestration.networks.host_network import show_networks
 from gateway.orchestration.resources import Policy, Room
 from gateway.orchestration.services import build_services, register_steps
 from gateway.orchestration.sync import Sync
@@ -72,7 +72,7 @@ class Gateway:
         assert isinstance(entry, CloudEntryPointService)
         await entry.ensure()
         for hypervisor in settings.hypervisors:
-            await show_network(self.store, hypervisor, None)
+            await show_networks(self.store, hypervisor)
         self._sync = Sync(room)
         await asyncio.gather(*(driver.open() for driver in self.drivers.values()))
         await self.runner.recover()

@@ -17,6 +17,8 @@ from gateway.orchestration.machines.steps import MACHINE_STEPS
 from gateway.orchestration.machines.templates import MachineConfigurationService, MachineTemplateService
 from gateway.orchestration.machines.volume_service import MachineVolumeService
 from gateway.orchestration.metadata_service import CloudEntryPointService, ResourceMetadataService
+from gateway.orchestration.networks.service import NetworkService
+from gateway.orchestration.networks.steps import NETWORK_STEPS
 from gateway.orchestration.resources import ResourceService, Room
 from gateway.orchestration.volumes.service import VolumeService
 from gateway.orchestration.volumes.steps import VOLUME_STEPS
@@ -34,6 +36,7 @@ FAMILIES: tuple[type[ResourceService], ...] = (
     VolumeTemplateService,
     CredentialService,
     CredentialTemplateService,
+    NetworkService,
     JobService,
     ResourceMetadataService,
     CloudEntryPointService,
@@ -50,5 +53,5 @@ def build_services(room: Room) -> dict[str, ResourceService]:
 
 def register_steps(registry: StepRegistry, room: Room) -> None:
     machines = (*MACHINE_STEPS, *DISK_STEPS, *DISK_CHANGE_STEPS, *ATTACHMENT_STEPS, SettleMachine)
-    for step in (*machines, *IMAGE_STEPS, *VOLUME_STEPS):
+    for step in (*machines, *IMAGE_STEPS, *VOLUME_STEPS, *NETWORK_STEPS):
         registry.register(step(room))

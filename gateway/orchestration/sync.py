@@ -15,7 +15,7 @@ from gateway.orchestration.machines.attachment_drift import AttachmentDrift
 from gateway.orchestration.machines.plans import uuid_of
 from gateway.orchestration.machines.states import state_of
 from gateway.orchestration.networks.address_watch import AddressWatch
-from gateway.orchestration.networks.host_network import show_network
+from gateway.orchestration.networks.host_network import show_networks
 from gateway.orchestration.resources import Room
 from gateway.orchestration.volumes.drift import VolumeDrift
 from gateway.store.model import Document, Resource
@@ -101,14 +101,11 @@ class Sync:
             else:
                 await self._attachments.compare(machine, found)
                 self._addresses.look_at(machine)
-        await self._show_network(driver)
+        await self._compare_networks(driver)
 
-    async def _show_network(self, driver: Driver) -> None:
-        settings = self.room.hypervisors[driver.name]
-        try:
-            await show_network(self.room.store, settings, await driver.network(settings.network))
-        except DriverNotFound:
-            await show_network(self.room.store, settings, None)
+    async def _compare_networks(self, driver: Driver) -> None:
+        known = {network.name: network for network in await driver.networks()}
+        await show_networks(self.room.store, self.room.hypervisors[driver.name], known)
 
     async def _apply(self, facts: DomainFacts) -> None:
         path = f"machines/{facts.uuid}"

@@ -10,7 +10,10 @@ from typing import Any
 import aiosqlite
 
 from gateway.cimi.fields import timestamp
+from gateway.cimi.filter import AttributeType
+from gateway.cimi.registry import type_of
 from gateway.errors import Conflict, NotFound, PreconditionFailed
+from gateway.store.filter_sql import operand
 from gateway.store.model import Document, Resource
 from gateway.store.rows import COLUMNS, from_row, to_row
 
@@ -92,6 +95,15 @@ class Transaction:
             (parent, kind),
         )
         return tuple(from_row(row) for row in rows)
+
+    async def referring(self, kind: str, attribute: str, path: str) -> tuple[str, ...]:
+        """Paths of the resources of this kind whose attribute refers to ``path``, by the attribute's index."""
+        sql = operand(attribute, AttributeType.REFERENCE)
+        rows = await self._fetch(
+            f"SELECT path FROM resources WHERE kind = '{type_of(kind).kind}' AND {sql} = ? ORDER BY created, path",  # noqa: S608
+            (path,),
+        )
+        return tuple(row[0] for row in rows)
 
     # Plans and logs of jobs
 
