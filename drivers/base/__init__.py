@@ -31,6 +31,7 @@ from drivers.base.errors import (
     DriverUnsupported,
 )
 from drivers.base.events import ConnectionState, DriverEvent, EventKind, Listener
+from drivers.base.filters import GUARD, GUARD_MAC, FilterCalls, Reach, filter_name
 from drivers.base.host import HostFacts, HypervisorSettings, PoolSettings
 from drivers.base.networks import (
     AddressPool,
@@ -49,6 +50,8 @@ from drivers.base.progress import Progress
 from drivers.base.storage import ImageFacts, ImageReader, PoolFacts, StorageCalls, VolumeFacts
 
 __all__ = [
+    "GUARD",
+    "GUARD_MAC",
     "AddressPool",
     "Applied",
     "Bandwidth",
@@ -72,6 +75,7 @@ __all__ = [
     "DriverUnavailable",
     "DriverUnsupported",
     "EventKind",
+    "FilterCalls",
     "HostFacts",
     "HypervisorSettings",
     "ImageFacts",
@@ -89,9 +93,11 @@ __all__ = [
     "Power",
     "Progress",
     "RangeSpec",
+    "Reach",
     "Reservation",
     "StorageCalls",
     "Traffic",
     "VolumeFacts",
+    "filter_name",
     "network_name",
 ]

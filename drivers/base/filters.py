@@ -34,6 +34,12 @@ def filter_name(network: str) -> str:
     return f"cimi-network-{network}"
 
 
+GUARD = "cimi-guard"
+"""Holds a guest to its MAC and to the IPv4 range or address that its interface names."""
+GUARD_MAC = "cimi-guard-mac"
+"""Holds a guest to its MAC alone, where the ranges of the network are not known."""
+
+
 class FilterCalls(Protocol):
     async def define_reach(self, reach: Reach) -> bool:
         """Make the network's filter, or bring it to this; running guests follow at once. Whether it changed."""

@@ -176,4 +176,11 @@ class NetworkCalls(Protocol):
         """Take it back from DHCP and DNS; one that is gone is no error."""
         ...
 
+    async def reconnect_interfaces(self, name: str) -> tuple[str, ...]:
+        """Put running guests' interfaces back on a network that was stopped and started meanwhile.
+
+        Domains that no gateway made are left alone. The MACs of the interfaces that had lost the network.
+        """
+        ...
+
     async def leases(self, name: str) -> tuple[Lease, ...]: ...

@@ -24,6 +24,7 @@ R = TypeVar("R")
 TYPES: dict[int, type[DriverError]] = {
     libvirt.VIR_ERR_NO_DOMAIN: DriverNotFound,
     libvirt.VIR_ERR_NO_NETWORK: DriverNotFound,
+    libvirt.VIR_ERR_NO_NWFILTER: DriverNotFound,
     libvirt.VIR_ERR_NO_STORAGE_POOL: DriverNotFound,
     libvirt.VIR_ERR_NO_STORAGE_VOL: DriverNotFound,
     libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT: DriverNotFound,

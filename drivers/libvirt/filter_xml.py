@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from lxml import etree
 
-from drivers.base.filters import Reach
+from drivers.base.filters import GUARD, Reach
 from drivers.libvirt.domain_xml import child
 
 NAMESPACE = uuid.UUID("0f6c3c1b-0a58-5e0c-8f3c-6a4f6c2d9b11")
@@ -22,17 +22,16 @@ ON_LINK4 = "224.0.0.0/3"
 """Multicast and broadcast: what no router passes on."""
 ON_LINK6 = "fe00::/7"
 """Link-local and multicast."""
-ROUTER_ADVERTISEMENT = "134"
 
 Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
 
-class _Rules:
+class Rules:
     """The rules in order; each gets the next priority, which is libvirt's order."""
 
-    def __init__(self, root: etree._Element) -> None:
+    def __init__(self, root: etree._Element, priority: int = 0) -> None:
         self._root = root
-        self._priority = 0
+        self._priority = priority
 
     def add(self, action: str, direction: str, kind: str, /, **match: str) -> None:
         self._priority += 1
@@ -44,19 +43,18 @@ def filter_xml(reach: Reach) -> etree._Element:
     """As few rules as do it: libvirt runs a command for each of them, for each interface."""
     root = etree.Element("filter", name=reach.filter, chain="root")
     child(root, "uuid", str(uuid.uuid5(NAMESPACE, reach.network)))
-    child(root, "filterref", filter="no-mac-spoofing")
-    rules, own = _Rules(root), [ipaddress.ip_interface(entry) for entry in reach.ranges]
+    child(root, "filterref", filter=GUARD)
+    rules, own = Rules(root), [ipaddress.ip_interface(entry) for entry in reach.ranges]
     _ipv4(rules, reach, [entry for entry in own if entry.version == 4])
     _ipv6(rules, reach, [entry for entry in own if entry.version == 6])
     return root
 
 
-def _ipv4(rules: _Rules, reach: Reach, own: list[Interface]) -> None:
-    """No guest answers for the gateway, or hands out addresses."""
+def _ipv4(rules: Rules, reach: Reach, own: list[Interface]) -> None:
+    """No guest answers for the gateway."""
     for entry in own:
         rules.add("drop", "out", "arp", arpsrcipaddr=str(entry.ip))
         rules.add("drop", "out", "ip", srcipaddr=str(entry.ip))
-        rules.add("drop", "out", "ip", protocol="udp", srcportstart="67")
         if reach.closed:
             _gateway(rules, "ip", "icmp", str(entry.ip), "67")
     if own or reach.closed:
@@ -64,9 +62,7 @@ def _ipv4(rules: _Rules, reach: Reach, own: list[Interface]) -> None:
     _between(rules, "ip", 4, reach, own)
 
 
-def _ipv6(rules: _Rules, reach: Reach, own: list[Interface]) -> None:
-    if own or reach.closed:
-        rules.add("drop", "out", "ipv6", protocol="icmpv6", type=ROUTER_ADVERTISEMENT)
+def _ipv6(rules: Rules, reach: Reach, own: list[Interface]) -> None:
     for entry in own:
         rules.add("drop", "out", "ipv6", srcipaddr=str(entry.ip))
         if reach.closed:
@@ -78,7 +74,7 @@ def _ipv6(rules: _Rules, reach: Reach, own: list[Interface]) -> None:
     _between(rules, "ipv6", 6, reach, own)
 
 
-def _gateway(rules: _Rules, kind: str, messages: str, ip: str, last_port: str) -> None:
+def _gateway(rules: Rules, kind: str, messages: str, ip: str, last_port: str) -> None:
     """Of the host itself only DNS, DHCP, and messages about packets.
 
     What the host forwards from a NAT network has the host's address as its source, and so has to stay out.
@@ -89,7 +85,7 @@ def _gateway(rules: _Rules, kind: str, messages: str, ip: str, last_port: str) -
     rules.add("drop", "in", kind, srcipaddr=ip)
 
 
-def _between(rules: _Rules, kind: str, version: int, reach: Reach, own: list[Interface]) -> None:
+def _between(rules: Rules, kind: str, version: int, reach: Reach, own: list[Interface]) -> None:
     """Own and joined ranges pass; then nothing for a closed network, all but the fenced ranges for another."""
     joined = _ranges(reach.joined, version)
     for entry in own:

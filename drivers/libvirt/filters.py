@@ -9,6 +9,7 @@ from drivers.base.filters import Reach, filter_name
 from drivers.libvirt.connection import Connection
 from drivers.libvirt.domain_facts import PARSER
 from drivers.libvirt.filter_xml import PREFIX, filter_xml, same_rules
+from drivers.libvirt.guards import guards
 
 DEADLINE = 300.0
 """libvirt rewrites the rules of each running interface one after the other, in several calls of the packet filter."""
@@ -22,12 +23,20 @@ class Filters:
         wanted = filter_xml(reach)
 
         def work(handle: libvirt.virConnect) -> bool:
-            if _is_so(handle, wanted):
-                return False
-            handle.nwfilterDefineXML(etree.tostring(wanted, encoding="unicode"))
-            return True
+            for guard in guards():
+                _ensure(handle, guard)
+            return _ensure(handle, wanted)
 
         return await self._connection.call(work, deadline=DEADLINE)
+
+    async def ensure_guards(self) -> None:
+        """What interfaces refer to must be there when a domain starts."""
+
+        def work(handle: libvirt.virConnect) -> None:
+            for guard in guards():
+                _ensure(handle, guard)
+
+        await self._connection.call(work, deadline=DEADLINE)
 
     async def delete(self, network: str) -> None:
         def work(handle: libvirt.virConnect) -> None:
@@ -47,6 +56,14 @@ class Filters:
             return tuple(name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX))
 
         return await self._connection.call(work)
+
+
+def _ensure(handle: libvirt.virConnect, wanted: etree._Element) -> bool:
+    """Whether it had to be defined."""
+    if _is_so(handle, wanted):
+        return False
+    handle.nwfilterDefineXML(etree.tostring(wanted, encoding="unicode"))
+    return True
 
 
 def _is_so(handle: libvirt.virConnect, wanted: etree._Element) -> bool:

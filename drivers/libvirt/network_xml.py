@@ -7,9 +7,9 @@ from dataclasses import replace
 import libvirt
 from lxml import etree
 
-from drivers.base import Bandwidth, NetworkFacts, NetworkSpec, RangeSpec, Reservation, Traffic
+from drivers.base import NetworkFacts, NetworkSpec, RangeSpec, Reservation
 from drivers.libvirt.domain_facts import PARSER
-from drivers.libvirt.domain_xml import METADATA, child, one_line
+from drivers.libvirt.domain_xml import METADATA, bandwidth_element, child, one_line
 
 
 def network_xml(spec: NetworkSpec) -> str:
@@ -90,20 +90,6 @@ def _range(network: etree._Element, entry: RangeSpec, reservations: tuple[Reserv
     for reservation in reservations:
         if not six and reservation.mac is not None and ":" not in reservation.ip:
             dhcp.append(dhcp_host(reservation))
-
-
-def bandwidth_element(traffic: Traffic) -> etree._Element:
-    """``<bandwidth>``, as networks, portgroups and interfaces have it."""
-    element = etree.Element("bandwidth")
-    for name, limit in (("inbound", traffic.inbound), ("outbound", traffic.outbound)):
-        if limit is not None:
-            child(element, name, **_limit(limit))
-    return element
-
-
-def _limit(limit: Bandwidth) -> dict[str, str]:
-    known = {"average": limit.average, "peak": limit.peak, "burst": limit.burst}
-    return {name: str(value) for name, value in known.items() if value is not None}
 
 
 def read(network: libvirt.virNetwork) -> NetworkFacts:

@@ -10,7 +10,7 @@ import libvirt
 from lxml import etree
 
 from drivers.base import DriverNotFound, Lease, NetworkFacts, NetworkSpec, Reservation
-from drivers.libvirt import network_xml, routes
+from drivers.libvirt import network_xml, reconnecting, routes
 from drivers.libvirt.connection import Connection, Lane
 
 T = TypeVar("T")
@@ -79,6 +79,11 @@ class Networks:
     async def leases(self, name: str) -> tuple[Lease, ...]:
         return await self._with(name, lambda network: tuple(map(_lease, network.DHCPLeases() or ())), Lane.EVENTS)
 
+    async def reconnect(self, name: str) -> tuple[str, ...]:
+        return await self._connection.call(
+            lambda handle: reconnecting.reconnect(handle, name), lane=Lane.STORAGE, deadline=START_DEADLINE
+        )
+
     # DHCP and DNS
 
     async def reserve(self, name: str, reservation: Reservation) -> None:
@@ -127,11 +132,13 @@ def _each(handle: libvirt.virConnect, work: Callable[[libvirt.virNetwork], T]) -
 def _take_out(network: libvirt.virNetwork, reservation: Reservation) -> None:
     """Whatever DHCP and DNS know of this address or this MAC."""
     root = network_xml.parsed(network)
+    gone = {reservation.ip}
     for known in network_xml.dhcp_entries(root):
         if known.ip == reservation.ip or (known.mac is not None and known.mac == reservation.mac):
             _update(network, DELETE, DHCP, network_xml.dhcp_host(known))
+            gone.add(known.ip)
     for known in network_xml.dns_entries(root):
-        if known.ip == reservation.ip:
+        if known.ip in gone:
             # By the address alone: libvirt refuses when a name given with it stands in two entries (IPv4 and IPv6).
             _update(network, DELETE, DNS, network_xml.dns_host(Reservation(known.ip)))
 

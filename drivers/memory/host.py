@@ -13,11 +13,13 @@ from drivers.base import (
     EventKind,
     HostFacts,
     InterfaceAddress,
+    InterfaceSpec,
     Lease,
     Listener,
     PoolSettings,
     NetworkFacts,
     Power,
+    Reach,
     VolumeFacts,
 )
 
@@ -50,6 +52,8 @@ class MemoryHost:
             "default": NetworkFacts("default", True, "virbr0", "nat", ranges=("192.168.122.1/24",))
         }
     )
+    interface_specs: dict[str, InterfaceSpec] = field(default_factory=dict)
+    known_filters: dict[str, Reach] = field(default_factory=dict)
     known_leases: dict[str, tuple[Lease, ...]] = field(default_factory=dict)
     host_routes: tuple[str, ...] = ("192.0.2.0/24",)
     found_addresses: dict[str, tuple[InterfaceAddress, ...]] = field(default_factory=dict)

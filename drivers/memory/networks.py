@@ -64,6 +64,10 @@ class MemoryNetworks(MemoryHost):
             facts = self.known_networks[name]
             self.known_networks[name] = replace(facts, reservations=_others(facts, reservation))
 
+    async def reconnect_interfaces(self, name: str) -> tuple[str, ...]:
+        self._network("reconnect_interfaces", name)
+        return ()
+
     async def leases(self, name: str) -> tuple[Lease, ...]:
         self._network("leases", name)
         return self.known_leases.get(name, ())
