@@ -176,10 +176,10 @@ class NetworkCalls(Protocol):
         """Take it back from DHCP and DNS; one that is gone is no error."""
         ...
 
-    async def reconnect_interfaces(self, name: str) -> tuple[str, ...]:
-        """Put running guests' interfaces back on a network that was stopped and started meanwhile.
+    async def reconnect_interfaces(self, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+        """Put running guests' interfaces back on networks that were stopped and started meanwhile.
 
-        Domains that no gateway made are left alone. The MACs of the interfaces that had lost the network.
+        Domains that no gateway made are left alone. By network, the MACs of the interfaces that had lost it.
         """
         ...
 

@@ -232,8 +232,8 @@ class LibvirtNetworks(Parts):
     async def release_host(self, name: str, reservation: Reservation) -> None:
         await self._networks.release(name, reservation)
 
-    async def reconnect_interfaces(self, name: str) -> tuple[str, ...]:
-        return await self._networks.reconnect(name)
+    async def reconnect_interfaces(self, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+        return await self._networks.reconnect(names)
 
     async def leases(self, name: str) -> tuple[Lease, ...]:
         return await self._networks.leases(name)

@@ -79,9 +79,9 @@ class Networks:
     async def leases(self, name: str) -> tuple[Lease, ...]:
         return await self._with(name, lambda network: tuple(map(_lease, network.DHCPLeases() or ())), Lane.EVENTS)
 
-    async def reconnect(self, name: str) -> tuple[str, ...]:
+    async def reconnect(self, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
         return await self._connection.call(
-            lambda handle: reconnecting.reconnect(handle, name), lane=Lane.STORAGE, deadline=START_DEADLINE
+            lambda handle: reconnecting.reconnect(handle, names), lane=Lane.STORAGE, deadline=START_DEADLINE
         )
 
     # DHCP and DNS

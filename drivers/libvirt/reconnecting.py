@@ -16,23 +16,31 @@ from drivers.libvirt.domain_xml import METADATA, child
 LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
 
 
-def reconnect(handle: libvirt.virConnect, name: str) -> tuple[str, ...]:
-    network = handle.networkLookupByName(name)
-    if not network.isActive():
-        return ()
-    known = {_mac_of_port(port) for port in network.listAllPorts()}
-    found = []
+def reconnect(handle: libvirt.virConnect, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    ports = {name: known for name in names if (known := _ports(handle, name)) is not None}
+    found: dict[str, tuple[str, ...]] = {}
+    if not ports:
+        return found
     for domain in handle.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
         try:
-            for interface in _on_network(domain, name):
-                mac = _attribute(interface, "mac", "address")
-                if mac not in known or _attribute(interface, "source", "network") != name:
-                    _move(handle, domain, interface, name)
-                    found.append(mac)
+            for name, interface in _lost(domain, ports):
+                _move(handle, domain, interface, name)
+                found[name] = (*found.get(name, ()), _attribute(interface, "mac", "address"))
         except libvirt.libvirtError as error:
             if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
                 raise
-    return tuple(found)
+    return found
+
+
+def _ports(handle: libvirt.virConnect, name: str) -> set[str] | None:
+    """The MACs which an active network of libvirt's own bridge has at its ports."""
+    try:
+        network = handle.networkLookupByName(name)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_NETWORK:
+            raise
+        return None
+    return {_mac_of_port(port) for port in network.listAllPorts()} if network.isActive() else None
 
 
 def _mac_of_port(port: libvirt.virNetworkPort) -> str:
@@ -44,18 +52,24 @@ def _attribute(element: etree._Element, path: str, name: str) -> str:
     return (found.get(name) or "") if found is not None else ""
 
 
-def _on_network(domain: libvirt.virDomain, name: str) -> list[etree._Element]:
-    """The running interfaces of a domain of ours that stand on this network, or should."""
+def _lost(domain: libvirt.virDomain, ports: dict[str, set[str]]) -> list[tuple[str, etree._Element]]:
+    """The running interfaces of a domain of ours that should stand on one of these networks and do not."""
     running = etree.fromstring(domain.XMLDesc(0), PARSER)
     if running.find(f"metadata/{{{METADATA}}}machine") is None:
         return []
     kept = etree.fromstring(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE), PARSER)
-    here = {
-        _attribute(entry, "mac", "address")
+    homes = {
+        _attribute(entry, "mac", "address"): _attribute(entry, "source", "network")
         for entry in kept.iterfind("devices/interface")
-        if _attribute(entry, "source", "network") == name
     }
-    return [entry for entry in running.iterfind("devices/interface") if _attribute(entry, "mac", "address") in here]
+    found = []
+    for interface in running.iterfind("devices/interface"):
+        mac = _attribute(interface, "mac", "address")
+        home = homes.get(mac, "")
+        there = _attribute(interface, "source", "network") == home and mac in ports.get(home, ())
+        if home in ports and not there:
+            found.append((home, interface))
+    return found
 
 
 def _move(handle: libvirt.virConnect, domain: libvirt.virDomain, interface: etree._Element, name: str) -> None:

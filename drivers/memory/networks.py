@@ -64,9 +64,9 @@ class MemoryNetworks(MemoryHost):
             facts = self.known_networks[name]
             self.known_networks[name] = replace(facts, reservations=_others(facts, reservation))
 
-    async def reconnect_interfaces(self, name: str) -> tuple[str, ...]:
-        self._network("reconnect_interfaces", name)
-        return ()
+    async def reconnect_interfaces(self, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+        self.enter("reconnect_interfaces")
+        return {}
 
     async def leases(self, name: str) -> tuple[Lease, ...]:
         self._network("leases", name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import uuid
 from typing import Any
 
 from drivers.memory import MemoryDriver
@@ -18,6 +19,10 @@ async def made(client: ApiClient, document: dict[str, Any] | None = None) -> str
     answer = await client.post("networks", document or network())
     assert answer.status == 201, answer.text
     return answer.location
+
+
+def default_network() -> uuid.UUID:
+    return uuid.uuid5(uuid.UUID("7b2a1c52-6f0e-5b0a-9d39-2f3f5a1c9e10"), "local/default")
 
 
 def libvirt_name(url: str) -> str:
@@ -62,6 +67,7 @@ async def test_stop_and_start_move_the_network(admin: ApiClient, driver: MemoryD
 
 
 async def test_the_hosts_network_is_seen_and_not_changed(admin: ApiClient) -> None:
+    await admin.state(f"networks/{default_network()}", "STARTED")
     shown = (await admin.document("networks"))["networks"][0]
     assert shown["name"] == "default"
     assert shown["networkType"] == "PUBLIC"

@@ -6,8 +6,8 @@ from typing import Any
 
 from gateway.jobs.plan import StepCall
 
-CREATE_STEPS = ("define network", "start network")
-DELETE_STEPS = ("delete network",)
+CREATE_STEPS = ("filter network", "define network", "start network")
+DELETE_STEPS = ("delete network", "delete filter")
 ACTION_STEPS = {"start": ("start network",), "stop": ("stop network",)}
 
 

@@ -35,7 +35,7 @@ class NetworkService(StatefulService):
             if known is not None:
                 return known
             network = await transaction.insert(await create.place(transaction, network))
-            names = CREATE_STEPS if network.internal["initial_state"] == "STARTED" else CREATE_STEPS[:1]
+            names = CREATE_STEPS if network.internal["initial_state"] == "STARTED" else CREATE_STEPS[:-1]
             plan = self.plan(
                 caller,
                 "add",

@@ -6,12 +6,24 @@ from typing import Any
 
 from drivers.base import Driver, DriverError, DriverNotFound
 from gateway.jobs.plan import StepContext
-from gateway.orchestration.networks.spec import name_of, network_spec
+from gateway.orchestration.networks.spec import name_of, network_spec, reach_of, uuid_of
 from gateway.orchestration.networks.states import network_state
 from gateway.orchestration.steps import DriverStep
 from gateway.store.model import Resource
 
 Arguments = dict[str, Any]
+
+
+class FilterNetwork(DriverStep):
+    """The packet filter which the interfaces on the network refer to."""
+
+    name = "filter network"
+
+    async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
+        await driver.define_reach(reach_of(network))
+
+    async def revert(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
+        await driver.delete_reach(uuid_of(network))
 
 
 class DefineNetwork(DriverStep):
@@ -43,6 +55,8 @@ class StartNetwork(DriverStep):
 
     async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
         await driver.start_network(name_of(network))
+        for lost in (await driver.reconnect_interfaces((name_of(network),))).values():
+            await context.log(f"interfaces are back on the network: {', '.join(lost)}")
 
     async def revert(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
         try:
@@ -63,6 +77,13 @@ class DeleteNetwork(DriverStep):
 
     async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
         await driver.delete_network(name_of(network))
+
+
+class DeleteFilter(DriverStep):
+    name = "delete filter"
+
+    async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
+        await driver.delete_reach(uuid_of(network))
 
 
 class SettleNetwork(DriverStep):
@@ -94,10 +115,12 @@ class SettleNetwork(DriverStep):
 
 
 NETWORK_STEPS: tuple[type[DriverStep], ...] = (
+    FilterNetwork,
     DefineNetwork,
     RedefineNetwork,
     StartNetwork,
     StopNetwork,
     DeleteNetwork,
+    DeleteFilter,
     SettleNetwork,
 )
