@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from drivers.base import DriverNotFound, Lease, NetworkFacts, NetworkSpec, Reservation
+from drivers.base import DriverEvent, DriverNotFound, EventKind, Lease, NetworkFacts, NetworkSpec, Reservation
 from drivers.memory.host import MemoryHost
 
 
 class MemoryNetworks(MemoryHost):
     """Implements drivers.base.NetworkCalls."""
+
+    def network_externally(self, name: str, *, active: bool) -> None:
+        """What an admin does with virsh."""
+        self.known_networks[name] = replace(self.known_networks[name], active=active)
+        self._tell_network(name, "started" if active else "stopped")
+
+    def _tell_network(self, name: str, detail: str) -> None:
+        uuid = self.known_networks[name].uuid
+        self.emit(DriverEvent(self.name, EventKind.NETWORK_CHANGED, uuid, detail=detail))
 
     async def networks(self) -> tuple[NetworkFacts, ...]:
         self.enter("networks")
@@ -46,9 +55,11 @@ class MemoryNetworks(MemoryHost):
 
     async def start_network(self, name: str) -> None:
         self.known_networks[name] = replace(self._network("start_network", name), active=True)
+        self._tell_network(name, "started")
 
     async def stop_network(self, name: str) -> None:
         self.known_networks[name] = replace(self._network("stop_network", name), active=False)
+        self._tell_network(name, "stopped")
 
     async def delete_network(self, name: str) -> None:
         self.enter("delete_network")

@@ -181,7 +181,15 @@ TYPES = (
         editable=True,
         deletable=True,
     ),
-    ResourceType("MachineNetworkInterface", MachineNetworkInterfaceSchema, "networkInterfaces", parent="Machine"),
+    ResourceType(
+        "MachineNetworkInterface",
+        MachineNetworkInterfaceSchema,
+        "networkInterfaces",
+        parent="Machine",
+        addable=True,
+        editable=True,
+        deletable=True,
+    ),
     ResourceType(
         "MachineNetworkInterfaceAddress",
         MachineNetworkInterfaceAddressSchema,

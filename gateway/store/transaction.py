@@ -10,7 +10,6 @@ from typing import Any
 import aiosqlite
 
 from gateway.cimi.fields import timestamp
-from gateway.cimi.filter import AttributeType
 from gateway.cimi.registry import type_of
 from gateway.errors import Conflict, NotFound, PreconditionFailed
 from gateway.store.filter_sql import operand
@@ -96,14 +95,15 @@ class Transaction:
         )
         return tuple(from_row(row) for row in rows)
 
-    async def referring(self, kind: str, attribute: str, path: str) -> tuple[str, ...]:
-        """Paths of the resources of this kind whose attribute refers to ``path``, by the attribute's index."""
-        sql = operand(attribute, AttributeType.REFERENCE)
+    async def find(self, kind: str, attribute: str, value: str) -> tuple[Resource, ...]:
+        """The resources of this kind whose attribute is this, or refers to this path; by the attribute's index."""
+        described = type_of(kind)
+        equal = f"kind = '{described.kind}' AND {operand(attribute, described.filter_types[attribute])} = ?"
         rows = await self._fetch(
-            f"SELECT path FROM resources WHERE kind = '{type_of(kind).kind}' AND {sql} = ? ORDER BY created, path",  # noqa: S608
-            (path,),
+            f"SELECT {COLUMNS} FROM resources WHERE {equal} ORDER BY created, path",  # noqa: S608
+            (value,),
         )
-        return tuple(row[0] for row in rows)
+        return tuple(from_row(row) for row in rows)
 
     # Plans and logs of jobs
 

@@ -83,7 +83,7 @@ class NetworkService(StatefulService):
 
     async def check_unused(self, transaction: Transaction, network: Resource) -> None:
         for kind, words in USERS.items():
-            users = await transaction.referring(kind, "network", network.path)
+            users = await transaction.find(kind, "network", network.path)
             if users:
-                named = ", ".join(users[:3]) + (", ..." if len(users) > 3 else "")
+                named = ", ".join(user.path for user in users[:3]) + (", ..." if len(users) > 3 else "")
                 raise Conflict(f"{len(users)} {words} use this Network; remove them first: {named}")

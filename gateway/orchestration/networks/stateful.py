@@ -45,21 +45,16 @@ class StatefulService(ResourceService):
 
     async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
         resource = await self.to_change(caller, path, action)
-        if action not in self.steps:
+        if action not in ACTION_STEPS:
             raise Invalid(f"a {self.kind} has no action {action[:60]!r}", "action")
         self.must_be_legal(resource, action)
         self.must_be_up(resource)
-        plan = self.plan(
-            caller,
-            action,
-            path,
-            steps=calls(path, self.steps[action]),
-            locks=(path,),
-            settle=settle(path, action),
-        )
-        return await self._begin(resource, action, plan)
+        return await self._begin(resource, action, self.action_plan(caller, resource, action))
 
-    steps: dict[str, tuple[str, ...]] = {**ACTION_STEPS, "delete": DELETE_STEPS}
+    def action_plan(self, caller: Caller, resource: Resource, action: str) -> Plan:
+        path = resource.path
+        steps = calls(path, ACTION_STEPS[action])
+        return self.plan(caller, action, path, steps=steps, locks=(path,), settle=settle(path, action))
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
         resource = await self.to_change(caller, path, "delete", version)
@@ -69,7 +64,7 @@ class StatefulService(ResourceService):
             caller,
             "delete",
             path,
-            steps=calls(path, self.steps["delete"]),
+            steps=calls(path, DELETE_STEPS),
             locks=(path,),
             drop_on_success=(path,),
             settle=settle(path, "delete"),
