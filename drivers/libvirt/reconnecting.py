@@ -102,7 +102,6 @@ class Nowhere:
     def ensure(self) -> None:
         network = etree.Element("network")
         child(network, "name", self.name)
-        child(network, "forward", mode="open")
         child(network, "bridge", name=self._bridge, stp="off", delay="0")
         try:
             self._handle.networkCreateXML(etree.tostring(network, encoding="unicode"))
