@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bench import machines, pages, reads, size
+from bench import machines, networks, pages, reads, size
 from bench.report import Row, show
 
 
@@ -15,6 +15,7 @@ def main() -> None:
         *asyncio.run(pages.measure_volumes()),
         *size.measure(),
         *machines.measure(),
+        *networks.measure(),
     ]
     raise SystemExit(0 if show(rows) else 1)
 

@@ -75,6 +75,7 @@ class Gateway:
             await show_networks(self.store, hypervisor)
         self._sync = Sync(room)
         await asyncio.gather(*(driver.open() for driver in self.drivers.values()))
+        await self._sync.first_look()
         await self.runner.recover()
         await self.runner.start()
         self._sync.start()

@@ -40,6 +40,8 @@ class GatewayProcess:
     jobs: str = ""
     hypervisor: str = ""
     """More keys of the ``[[hypervisor]]``."""
+    prefix: int = 24
+    """Of the IPv4 ranges that networks get."""
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -89,7 +91,7 @@ domain_type = "auto"
 {self.hypervisor}
 [[hypervisor.address_pools]]
 range = "{self.ranges[0]}"
-prefix = 24
+prefix = {self.prefix}
 [[hypervisor.address_pools]]
 range = "{self.ranges[1]}"
 prefix = 64

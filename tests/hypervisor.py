@@ -118,7 +118,11 @@ def networks_in(pool: str) -> list[str]:
     inside, found = ipaddress.ip_network(pool), []
     with connection() as host:
         for network in host.listAllNetworks():
-            address = ElementTree.fromstring(network.XMLDesc(0)).find("ip")
+            try:
+                address = ElementTree.fromstring(network.XMLDesc(0)).find("ip")
+            except libvirt.libvirtError:
+                # Another test's network, which is gone by now.
+                continue
             if address is not None and ipaddress.ip_address(address.get("address", "")) in inside:
                 found.append(network.name())
     return found

@@ -39,6 +39,12 @@ class Sync:
         for driver in room.drivers.values():
             driver.subscribe(self._happened)
 
+    async def first_look(self) -> None:
+        """What has to be known before the first request: the host's networks, which new Machines stand on."""
+        for driver in self.room.drivers.values():
+            if driver.connection is ConnectionState.UP:
+                await self._guarded(self._networks.show(driver))
+
     def start(self) -> None:
         for driver in self.room.drivers.values():
             self._spawn(self._compare_always(driver))
@@ -69,7 +75,7 @@ class Sync:
         elif event.uuid is not None:
             self._spawn(self._guarded(self._look(driver, event.uuid)))
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, work: Coroutine[Any, Any, object]) -> None:
         try:
             await work
         except (DriverError, GatewayError) as error:

@@ -6,6 +6,8 @@ packet filter, or in the store.
 
 from __future__ import annotations
 
+import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from gateway.orchestration.networks.plans import CREATE_STEPS, DELETE_STEPS
 from tests import hypervisor
 from tests.cimi_client import CimiClient
 from tests.gateway_process import GatewayProcess
-from tests.system.conftest import machine_create
+from tests.system.conftest import images, machine_create  # noqa: F401 - the fixture
 
 pytestmark = pytest.mark.qemu
 NETWORK = {"networkTemplate": {"networkConfig": {"networkType": "PRIVATE"}}}
@@ -41,20 +43,43 @@ def after_the_kill(gateway: GatewayProcess) -> CimiClient:
     return gateway.client()
 
 
-@pytest.fixture
-def running(gateway: GatewayProcess) -> Iterator[GatewayProcess]:
-    gateway.start()
-    yield gateway
-    for name in hypervisor.networks_in(gateway.ranges[0]):
+@pytest.fixture(scope="module")
+def process(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:  # noqa: F811
+    """One gateway for all tests: each leaves it alive, and itself nothing."""
+    pool = f"cimi-fault-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+    hypervisor.quiet()
+    hypervisor.make_pool(pool)
+    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images)
+    process.prepare()
+    yield process
+    process.kill()
+    hypervisor.remove_domains(pool)
+    hypervisor.drop_pool(pool)
+    for name in hypervisor.networks_in(process.ranges[0]):
         hypervisor.remove_network(name)
 
 
 @pytest.fixture
-def machine(running: GatewayProcess, images: Path) -> str:
-    """URL of a stopped Machine."""
-    client = running.client()
-    image = client.added("machineImages", {"imageLocation": f"file://{images / 'guest.qcow2'}"})["id"]
-    return str(client.added("machines", machine_create(image, "STOPPED"))["id"])
+def running(process: GatewayProcess) -> GatewayProcess:
+    if process.process is None:
+        process.start()
+    return process
+
+
+@pytest.fixture(scope="module")
+def image(process: GatewayProcess, images: Path) -> str:  # noqa: F811
+    if process.process is None:
+        process.start()
+    client = process.client()
+    return str(client.added("machineImages", {"imageLocation": f"file://{images / 'guest.qcow2'}"})["id"])
+
+
+@pytest.fixture
+def machine(running: GatewayProcess, image: str) -> Iterator[str]:
+    """URL of a stopped Machine with one interface."""
+    url = str(running.client().added("machines", machine_create(image, "STOPPED"))["id"])
+    yield url
+    running.client().remove(url)
 
 
 @pytest.mark.parametrize("step", CREATE_STEPS)

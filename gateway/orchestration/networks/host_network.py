@@ -27,9 +27,13 @@ def host_networks(settings: HypervisorSettings) -> tuple[str, ...]:
 async def show_networks(
     store: Store, settings: HypervisorSettings, known: dict[str, NetworkFacts] | None = None
 ) -> None:
-    """Write them as they are; those which ``known`` lacks are in ERROR. None: the hypervisor was not asked yet."""
+    """Write them as they are; those which ``known`` lacks are in ERROR.
+
+    None: the hypervisor was not asked yet, and what was known of them before stays.
+    """
     for name in host_networks(settings):
-        await _show(store, settings, name, (known or {}).get(name))
+        if known is not None or await store.get(network_path(settings, name)) is None:
+            await _show(store, settings, name, (known or {}).get(name))
 
 
 async def _show(store: Store, settings: HypervisorSettings, name: str, facts: NetworkFacts | None) -> None:

@@ -34,20 +34,24 @@ class NetworkSync:
         ``reconnect`` also looks at the guests' interfaces: after we were away.
         """
         kept = [network for network in await self.room.store.every("Network") if _ours(network, driver)]
-        known = {network.name: network for network in await driver.networks()}
-        await show_networks(self.room.store, self.room.hypervisors[driver.name], known)
+        known = await self.show(driver)
         for network in kept:
             if not _agrees(network, known.get(name_of(network))):
                 await self._repair(driver, network.path, follow=False)
         if reconnect:
             await self._reconnect(driver, *(name_of(network) for network in kept))
 
+    async def show(self, driver: Driver) -> dict[str, NetworkFacts]:
+        """The host's own networks as they are; all its networks, by name."""
+        known = {network.name: network for network in await driver.networks()}
+        await show_networks(self.room.store, self.room.hypervisors[driver.name], known)
+        return known
+
     async def happened(self, driver: Driver, event: DriverEvent) -> None:
         """A network was started or stopped: by a job of ours, or by an admin."""
         path = f"networks/{event.uuid}"
         if await self.room.store.get(path) is None:
-            known = {network.name: network for network in await driver.networks()}
-            await show_networks(self.room.store, self.room.hypervisors[driver.name], known)
+            await self.show(driver)
         else:
             await self._repair(driver, path, follow=True)
 

@@ -8,7 +8,7 @@ from gateway.jobs.plan import StepCall
 
 CREATE_STEPS = ("filter network", "define network", "start network")
 DELETE_STEPS = ("delete network", "delete filter")
-ACTION_STEPS = {"start": ("start network",), "stop": ("stop network",)}
+ACTION_STEPS = {"start": ("start network", "reconnect interfaces"), "stop": ("stop network",)}
 
 
 def calls(resource: str, names: tuple[str, ...], **arguments: Any) -> tuple[StepCall, ...]:

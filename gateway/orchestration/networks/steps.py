@@ -55,14 +55,22 @@ class StartNetwork(DriverStep):
 
     async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
         await driver.start_network(name_of(network))
-        for lost in (await driver.reconnect_interfaces((name_of(network),))).values():
-            await context.log(f"interfaces are back on the network: {', '.join(lost)}")
 
     async def revert(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
         try:
             await driver.stop_network(name_of(network))
         except DriverNotFound:
             return
+
+
+class ReconnectInterfaces(DriverStep):
+    """Guests that ran while the network was stopped are put back on it."""
+
+    name = "reconnect interfaces"
+
+    async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
+        for lost in (await driver.reconnect_interfaces((name_of(network),))).values():
+            await context.log(f"interfaces are back on the network: {', '.join(lost)}")
 
 
 class StopNetwork(DriverStep):
@@ -119,6 +127,7 @@ NETWORK_STEPS: tuple[type[DriverStep], ...] = (
     DefineNetwork,
     RedefineNetwork,
     StartNetwork,
+    ReconnectInterfaces,
     StopNetwork,
     DeleteNetwork,
     DeleteFilter,
