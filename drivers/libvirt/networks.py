@@ -12,6 +12,7 @@ from lxml import etree
 from drivers.base import DriverNotFound, Lease, NetworkFacts, NetworkSpec, Reservation
 from drivers.libvirt import network_xml, reconnecting, routes
 from drivers.libvirt.connection import Connection, Lane
+from drivers.libvirt.errors import read_each
 
 T = TypeVar("T")
 START_DEADLINE = 120.0
@@ -110,23 +111,12 @@ class Networks:
 
 
 def _read_all(handle: libvirt.virConnect) -> tuple[NetworkFacts, ...]:
-    return tuple(_each(handle, network_xml.read))
+    return read_each(handle.listAllNetworks(), network_xml.read, libvirt.VIR_ERR_NO_NETWORK)
 
 
 def _ranges(handle: libvirt.virConnect) -> tuple[str, ...]:
-    return tuple(entry for found in _each(handle, network_xml.ranges_of) for entry in found)
-
-
-def _each(handle: libvirt.virConnect, work: Callable[[libvirt.virNetwork], T]) -> list[T]:
-    """What ``work`` makes of every network; one that vanishes meanwhile is left out."""
-    found = []
-    for network in handle.listAllNetworks():
-        try:
-            found.append(work(network))
-        except libvirt.libvirtError as error:
-            if error.get_error_code() != libvirt.VIR_ERR_NO_NETWORK:
-                raise
-    return found
+    known = read_each(handle.listAllNetworks(), network_xml.ranges_of, libvirt.VIR_ERR_NO_NETWORK)
+    return tuple(entry for found in known for entry in found)
 
 
 def _take_out(network: libvirt.virNetwork, reservation: Reservation) -> None:

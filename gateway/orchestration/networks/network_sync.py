@@ -33,7 +33,7 @@ class NetworkSync:
 
         ``reconnect`` also looks at the guests' interfaces: after we were away.
         """
-        kept = [network for network in await self.room.store.every("Network") if _ours(network, driver)]
+        kept = [network async for network in self.room.store.every("Network") if _ours(network, driver)]
         known = await self.show(driver)
         for network in kept:
             if not _agrees(network, known.get(name_of(network))):
