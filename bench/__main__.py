@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bench import images, machines, pages, reads, size
+from bench import images, machines, networks, pages, reads, size
 from bench.report import Row, show
 
 
@@ -16,6 +16,7 @@ def main() -> None:
         *size.measure(),
         *machines.measure(),
         *images.measure(),
+        *networks.measure(),
     ]
     raise SystemExit(0 if show(rows) else 1)
 

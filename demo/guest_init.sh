@@ -45,12 +45,21 @@ if [ -e /mnt/meta-data ]; then
     esac
 fi
 
-for path in /sys/class/net/eth*; do
-    [ -e "$path" ] || continue
-    interface=${path##*/}
-    ifconfig "$interface" up
-    udhcpc -i "$interface" -s /bin/dhcp -t 10 -A 3 -b -q >/dev/null 2>&1 &
-done
+# An interface is served as soon as it is there, and again after it was plugged out and in.
+serve_interfaces() {
+    for path in /sys/class/net/eth*; do
+        interface=${path##*/}
+        [ -e "$path" ] && [ ! -e "/run/served-$interface" ] || continue
+        touch "/run/served-$interface"
+        ifconfig "$interface" up
+        udhcpc -i "$interface" -s /bin/dhcp -t 10 -A 3 -b -q >/dev/null 2>&1 &
+    done
+    for path in /run/served-*; do
+        [ -e "/sys/class/net/${path#/run/served-}" ] || rm -f "$path"
+    done
+}
+serve_interfaces
+(while sleep 1; do serve_interfaces; done) &
 
 echo "READY $(hostname)"
 while true; do

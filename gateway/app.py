@@ -28,7 +28,7 @@ from gateway.orchestration.images.staging import Staging
 from gateway.orchestration.images.tools import ImageTools
 from gateway.orchestration.machines.defaults import ship
 from gateway.orchestration.metadata_service import CloudEntryPointService
-from gateway.orchestration.networks.host_network import show_network
+from gateway.orchestration.networks.host_network import show_networks
 from gateway.orchestration.resources import Policy, Room
 from gateway.orchestration.services import build_services, register_steps
 from gateway.orchestration.sync import Sync
@@ -79,11 +79,12 @@ class Gateway:
         assert isinstance(entry, CloudEntryPointService)
         await entry.ensure()
         for hypervisor in settings.hypervisors:
-            await show_network(self.store, hypervisor, None)
+            await show_networks(self.store, hypervisor)
         self._sync = Sync(room)
         await asyncio.gather(*(driver.open() for driver in self.drivers.values()))
         self._staging = StagingKeeper(room)
         await self._staging.start()
+        await self._sync.first_look()
         await self.runner.recover()
         await self.runner.start()
         self._sync.start()

@@ -40,12 +40,21 @@ class GatewayProcess:
     jobs: str = ""
     image_settings: str = ""
     """More lines of [images]."""
+    hypervisor: str = ""
+    """More keys of the ``[[hypervisor]]``."""
+    prefix: int = 24
+    """Of the IPv4 ranges that networks get."""
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def configuration(self) -> Path:
         return self.home / "gateway.toml"
+
+    @property
+    def ranges(self) -> tuple[str, str]:
+        """Address pools that no gateway of another test at the same time has."""
+        return f"10.{64 + self.port % 64}.{self.port // 64 % 16 * 16}.0/20", f"fd43:{self.port:x}::/48"
 
     @property
     def base(self) -> str:
@@ -82,6 +91,13 @@ uri = "{self.uri}"
 pool = "{self.pool}"
 network = "{self.network}"
 domain_type = "auto"
+{self.hypervisor}
+[[hypervisor.address_pools]]
+range = "{self.ranges[0]}"
+prefix = {self.prefix}
+[[hypervisor.address_pools]]
+range = "{self.ranges[1]}"
+prefix = 64
 """
         )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from xml.etree import ElementTree
 
 import libvirt
 
@@ -109,3 +111,43 @@ def files_in(pool: str) -> list[str]:
 def domain_of(machine: str, host: libvirt.virConnect) -> libvirt.virDomain:
     """The domain of a Machine, found by the UUID at the end of its URL."""
     return host.lookupByUUIDString(machine.rstrip("/").rpartition("/")[2])
+
+
+def networks_in(pool: str) -> list[str]:
+    """Names of libvirt's networks whose range is inside this one."""
+    inside, found = ipaddress.ip_network(pool), []
+    with connection() as host:
+        for network in host.listAllNetworks():
+            try:
+                address = ElementTree.fromstring(network.XMLDesc(0)).find("ip")
+            except libvirt.libvirtError:
+                # Another test's network, which is gone by now.
+                continue
+            if address is not None and ipaddress.ip_address(address.get("address", "")) in inside:
+                found.append(network.name())
+    return found
+
+
+def remove_network(name: str) -> None:
+    """Clear away a network that a test left, with its packet filter."""
+    with connection() as host:
+        try:
+            network = host.networkLookupByName(name)
+            if network.isActive():
+                network.destroy()
+            if network.isPersistent():
+                network.undefine()
+            host.nwfilterLookupByName(name.replace("cimi-", "cimi-network-")).undefine()
+        except libvirt.libvirtError as error:
+            if error.get_error_code() not in (libvirt.VIR_ERR_NO_NETWORK, libvirt.VIR_ERR_NO_NWFILTER):
+                raise
+
+
+def traces_of_network(uuid: str) -> list[str]:
+    """What libvirt, dnsmasq's files and the kernel still know of the network of this UUID."""
+    with connection() as host:
+        names = [network.name() for network in host.listAllNetworks()]
+        names += [found.name() for found in host.listAllNWFilters()]
+    names += [path.name for path in Path("/var/lib/libvirt/dnsmasq").iterdir()]
+    names += [path.name for path in Path("/sys/class/net").iterdir()]
+    return [name for name in names if uuid in name or name == f"cimi{uuid.replace('-', '')[:10]}"]

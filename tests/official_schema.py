@@ -26,7 +26,8 @@ def without_slips(root: etree._Element) -> etree._Element:
     """The body less what the text of the standard demands and the schema has no place for.
 
     The schema allows one ``attribute`` of a ResourceMetadata only, and no text in its ``capability``; its Disk has
-    neither an id nor a name nor operations, which every item of a collection has.
+    neither an id nor a name nor operations, which every item of a collection has; its ForwardingGroup lists networks in
+    place, where the text has a collection of ForwardingGroupNetworks.
     """
     for metadata in root.iter(f"{NAMESPACE}ResourceMetadata"):
         for extra in metadata.findall(f"{NAMESPACE}attribute")[1:]:
@@ -37,4 +38,7 @@ def without_slips(root: etree._Element) -> etree._Element:
         for name in ("id", "name", "operation"):
             for element in disk.findall(f"{NAMESPACE}{name}"):
                 disk.remove(element)
+    for group in root.iter(f"{NAMESPACE}ForwardingGroup"):
+        for element in group.findall(f"{NAMESPACE}networks"):
+            group.remove(element)
     return root

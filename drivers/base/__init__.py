@@ -33,14 +33,32 @@ from drivers.base.errors import (
 )
 from drivers.base.events import ConnectionState, DriverEvent, EventKind, Listener
 from drivers.base.fetching import Converter, Fetcher, RemoteFile
+from drivers.base.filters import GUARD, GUARD_MAC, FilterCalls, Reach, filter_name
 from drivers.base.host import HostFacts, HypervisorSettings, PoolSettings
-from drivers.base.networks import NetworkCalls, NetworkFacts
+from drivers.base.networks import (
+    AddressPool,
+    Bandwidth,
+    BandwidthClass,
+    Lease,
+    NetworkCalls,
+    NetworkFacts,
+    NetworkSpec,
+    RangeSpec,
+    Reservation,
+    Traffic,
+    network_name,
+)
 from drivers.base.progress import Progress
 from drivers.base.snapshots import SnapshotCalls, SnapshotFacts
 from drivers.base.storage import ImageFacts, ImageReader, PoolFacts, StorageCalls, VolumeFacts
 
 __all__ = [
+    "GUARD",
+    "GUARD_MAC",
+    "AddressPool",
     "Applied",
+    "Bandwidth",
+    "BandwidthClass",
     "ConnectionState",
     "Converter",
     "DeviceCalls",
@@ -63,6 +81,7 @@ __all__ = [
     "DriverUnsupported",
     "EventKind",
     "Fetcher",
+    "FilterCalls",
     "HostFacts",
     "HypervisorSettings",
     "ImageFacts",
@@ -70,16 +89,24 @@ __all__ = [
     "InterfaceAddress",
     "InterfaceFacts",
     "InterfaceSpec",
+    "Lease",
     "Listener",
     "NetworkCalls",
     "NetworkFacts",
+    "NetworkSpec",
     "PoolFacts",
     "PoolSettings",
     "Power",
     "Progress",
+    "RangeSpec",
+    "Reach",
     "RemoteFile",
+    "Reservation",
     "SnapshotCalls",
     "SnapshotFacts",
     "StorageCalls",
+    "Traffic",
     "VolumeFacts",
+    "filter_name",
+    "network_name",
 ]

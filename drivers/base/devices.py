@@ -31,6 +31,10 @@ class DeviceCalls(Protocol):
 
     async def attach_interface(self, uuid: str, interface: InterfaceSpec) -> None: ...
 
+    async def update_interface(self, uuid: str, interface: InterfaceSpec) -> None:
+        """Bring link, speed and filter of the interface of this MAC to what is asked, also while the guest runs."""
+        ...
+
     async def detach_interface(self, uuid: str, mac: str, seconds: float) -> None:
         """As ``detach_disk``."""
         ...

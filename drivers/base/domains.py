@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from drivers.base.networks import Traffic
 from drivers.base.progress import Progress
 
 
@@ -49,6 +50,11 @@ class InterfaceSpec:
     """Name of the libvirt network."""
     mtu: int | None = None
     link_up: bool = True
+    traffic: Traffic | None = None
+    filter: str | None = None
+    """The packet filter which holds the guest to its own addresses, and more (drivers.base.filters)."""
+    source: str | None = None
+    """The IPv4 range or address that the guest may send from, in CIDR notation, for a filter that asks for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,14 @@ from typing import Protocol
 from drivers.base.devices import DeviceCalls
 from drivers.base.domains import DomainCalls
 from drivers.base.events import ConnectionState, Listener
+from drivers.base.filters import FilterCalls
 from drivers.base.host import HostFacts
 from drivers.base.networks import NetworkCalls
 from drivers.base.snapshots import SnapshotCalls
 from drivers.base.storage import StorageCalls
 
 
-class Driver(DomainCalls, DeviceCalls, StorageCalls, NetworkCalls, SnapshotCalls, Protocol):
+class Driver(DomainCalls, DeviceCalls, StorageCalls, NetworkCalls, FilterCalls, SnapshotCalls, Protocol):
     """One hypervisor. All coroutines run on the asyncio loop and never block it; all raise DriverError."""
 
     name: str

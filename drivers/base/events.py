@@ -20,6 +20,8 @@ class EventKind(StrEnum):
     DOMAIN_CHANGED = "domain changed"
     """Look at the domain again: started, stopped, crashed, paused, redefined..."""
     DOMAIN_UNDEFINED = "domain undefined"
+    NETWORK_CHANGED = "network changed"
+    """A network was defined, undefined, started or stopped; ``uuid`` is its own, ``detail`` says which."""
     CONNECTION = "connection"
     """The connection's state changed; after UP everything has to be compared anew."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from drivers.base.networks import AddressPool, BandwidthClass
+
 PoolKind = Literal["", "dir", "netfs", "logical", "iscsi", "rbd"]
 
 
@@ -62,6 +64,22 @@ class HypervisorSettings:
     network: str
     domain_type: Literal["auto", "kvm", "qemu"] = "auto"
     pools: tuple[PoolSettings, ...] = ()
+    host_networks: list[str] = field(default_factory=list)
+    """Networks that the admin keeps: users see and use them beside ``network``, and change them never."""
+    address_pools: tuple[AddressPool, ...] = (AddressPool("10.113.0.0/16", 24), AddressPool("fd43:494d:4900::/48", 64))
+    """Where the ranges of new Networks come from: one of each protocol that has a pool."""
+    public_networks: Literal["nat", "route", "bridge", "none"] = "nat"
+    """How a new PUBLIC Network leads out of the host; ``none`` refuses them."""
+    public_device: str = ""
+    """The host's interface that nat and route go out by; any when empty."""
+    public_bridge: str = ""
+    """The host's bridge which PUBLIC Networks are when ``public_networks`` is bridge."""
+    bandwidth_classes: tuple[BandwidthClass, ...] = ()
+    largest_mtu: int = 9000
+    dns_domain: str = "cimi.internal"
+    """Below it each Network has a DNS domain of its own."""
+    anti_spoofing: bool = True
+    """Whether guests are held to their own MAC and IP addresses."""
 
     @property
     def every_pool(self) -> tuple[PoolSettings, ...]:

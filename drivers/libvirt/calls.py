@@ -13,10 +13,14 @@ from drivers.base import (
     HostFacts,
     InterfaceAddress,
     InterfaceSpec,
+    Lease,
     NetworkFacts,
+    NetworkSpec,
     PoolFacts,
     PoolSettings,
     Progress,
+    Reach,
+    Reservation,
     SnapshotFacts,
     VolumeFacts,
 )
@@ -27,6 +31,7 @@ from drivers.libvirt.devices import Device, Devices
 from drivers.libvirt.disk_copies import DiskCopies
 from drivers.libvirt.domain_xml import disk_element, interface_element
 from drivers.libvirt.domains import Domains
+from drivers.libvirt.filters import Filters
 from drivers.libvirt.networks import Networks
 from drivers.libvirt.snapshots import Snapshots, snapshot_obstacle
 from drivers.libvirt.storage import CREATING_POOLS, FILE_POOLS, GROWING_POOLS, Storage
@@ -42,6 +47,7 @@ class Parts(Protocol):
     _devices: Devices
     _storage: Storage
     _networks: Networks
+    _filters: Filters
     _console: Console
     _snapshots: Snapshots
     _copies: DiskCopies
@@ -61,6 +67,8 @@ class LibvirtDomains(Parts):
     async def define_domain(self, spec: DomainSpec) -> None:
         await self._console.prepare()
         sources = await self._storage.sources([(disk.pool, disk.volume) for disk in spec.disks])
+        if any(interface.filter for interface in spec.interfaces):
+            await self._filters.ensure_guards()
         await self._domains.define(spec, await self.host(), self._console.log_path(spec.uuid), sources)
 
     async def describe_domain(self, uuid: str, title: str, description: str) -> None:
@@ -121,7 +129,16 @@ class LibvirtDevices(Parts):
         return await self._devices.grow(uuid, target, capacity)
 
     async def attach_interface(self, uuid: str, interface: InterfaceSpec) -> None:
+        await self._prepare(interface)
         await self._devices.attach(uuid, interface_element(interface))
+
+    async def _prepare(self, interface: InterfaceSpec) -> None:
+        if interface.filter is not None:
+            await self._filters.ensure_guards()
+
+    async def update_interface(self, uuid: str, interface: InterfaceSpec) -> None:
+        await self._prepare(interface)
+        await self._devices.update(uuid, interface_element(interface))
 
     async def detach_interface(self, uuid: str, mac: str, seconds: float) -> None:
         await self._devices.detach(uuid, Device("interface", mac), seconds)
@@ -201,6 +218,46 @@ class LibvirtNetworks(Parts):
 
     async def network(self, name: str) -> NetworkFacts:
         return await self._networks.read(name)
+
+    async def occupied_ranges(self) -> tuple[str, ...]:
+        return await self._networks.occupied()
+
+    async def define_network(self, spec: NetworkSpec) -> None:
+        await self._networks.define(spec)
+
+    async def start_network(self, name: str) -> None:
+        await self._networks.start(name)
+
+    async def stop_network(self, name: str) -> None:
+        await self._networks.stop(name)
+
+    async def delete_network(self, name: str) -> None:
+        await self._networks.delete(name)
+
+    async def reserve_host(self, name: str, reservation: Reservation) -> None:
+        await self._networks.reserve(name, reservation)
+
+    async def release_host(self, name: str, reservation: Reservation) -> None:
+        await self._networks.release(name, reservation)
+
+    async def reconnect_interfaces(self, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+        return await self._networks.reconnect(names)
+
+    async def leases(self, name: str) -> tuple[Lease, ...]:
+        return await self._networks.leases(name)
+
+
+class LibvirtFilters(Parts):
+    """Implements drivers.base.FilterCalls."""
+
+    async def define_reach(self, reach: Reach) -> bool:
+        return await self._filters.define(reach)
+
+    async def delete_reach(self, network: str) -> None:
+        await self._filters.delete(network)
+
+    async def filtered(self) -> tuple[str, ...]:
+        return await self._filters.every()
 
 
 class LibvirtSnapshots(Parts):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import libvirt
 import structlog
@@ -65,6 +66,11 @@ class Connection:
         """Runs on a worker thread with each new events connection: to register for events."""
         self.overdue = 0
         """Calls that overstayed their deadline and still hold a thread."""
+
+    @property
+    def local(self) -> bool:
+        """Whether the hypervisor is the host we run on: its URI names no other."""
+        return not urlsplit(self.uri).netloc
 
     def _new_threads(self, lane: Lane) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(CALLS_IN_FLIGHT, thread_name_prefix=f"libvirt {lane.value}")

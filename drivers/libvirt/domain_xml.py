@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from drivers.base import DiskSpec, DomainSpec, InterfaceSpec
+from drivers.base import DiskSpec, DomainSpec, InterfaceSpec, Traffic
 from drivers.libvirt.disk_source import DiskSource
 
 METADATA = "http://cimi-gateway.org/ns/libvirt/1"
@@ -139,5 +139,23 @@ def interface_element(interface: InterfaceSpec) -> etree._Element:
     child(element, "model", type="virtio")
     if interface.mtu is not None:
         child(element, "mtu", size=str(interface.mtu))
+    if interface.traffic is not None:
+        element.append(bandwidth_element(interface.traffic))
+    if interface.filter is not None:
+        filtered = child(element, "filterref", filter=interface.filter)
+        if interface.source is not None:
+            address, _, prefix = interface.source.partition("/")
+            child(filtered, "parameter", name="SOURCE", value=address)
+            child(filtered, "parameter", name="SOURCEMASK", value=prefix)
     child(element, "link", state="up" if interface.link_up else "down")
+    return element
+
+
+def bandwidth_element(traffic: Traffic) -> etree._Element:
+    """``<bandwidth>``, as networks and interfaces have it."""
+    element = etree.Element("bandwidth")
+    for name, limit in (("inbound", traffic.inbound), ("outbound", traffic.outbound)):
+        if limit is not None:
+            known = {"average": limit.average, "peak": limit.peak, "burst": limit.burst}
+            child(element, name, **{key: str(value) for key, value in known.items() if value is not None})
     return element

@@ -21,6 +21,7 @@ from drivers.libvirt import host
 from drivers.libvirt.calls import (
     LibvirtDevices,
     LibvirtDomains,
+    LibvirtFilters,
     LibvirtNetworks,
     LibvirtSnapshots,
     LibvirtStorage,
@@ -30,12 +31,20 @@ from drivers.libvirt.console import Console
 from drivers.libvirt.devices import Devices
 from drivers.libvirt.disk_copies import DiskCopies
 from drivers.libvirt.domains import Domains
+from drivers.libvirt.filters import Filters
 from drivers.libvirt.networks import Networks
 from drivers.libvirt.snapshots import Snapshots
 from drivers.libvirt.storage import Storage
 
+NETWORK_EVENTS = {
+    libvirt.VIR_NETWORK_EVENT_DEFINED: "defined",
+    libvirt.VIR_NETWORK_EVENT_UNDEFINED: "undefined",
+    libvirt.VIR_NETWORK_EVENT_STARTED: "started",
+    libvirt.VIR_NETWORK_EVENT_STOPPED: "stopped",
+}
 
-class LibvirtDriver(LibvirtDomains, LibvirtDevices, LibvirtStorage, LibvirtNetworks, LibvirtSnapshots):
+
+class LibvirtDriver(LibvirtDomains, LibvirtDevices, LibvirtStorage, LibvirtNetworks, LibvirtFilters, LibvirtSnapshots):
     """One ``[[hypervisor]]``; see drivers.base.Driver for what each method promises."""
 
     def __init__(self, settings: HypervisorSettings) -> None:
@@ -49,10 +58,12 @@ class LibvirtDriver(LibvirtDomains, LibvirtDevices, LibvirtStorage, LibvirtNetwo
         self._console = Console(self._connection, self._storage)
         self._snapshots = Snapshots(self._connection)
         self._copies = DiskCopies(self._connection, self._storage)
+        self._filters = Filters(self._connection)
         self._listeners: list[Listener] = []
         self._host: HostFacts | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._registered: dict[int, list[int]] = {}
+        self._registered_network: dict[int, int] = {}
         self._looking: dict[str, bool] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -87,10 +98,16 @@ class LibvirtDriver(LibvirtDomains, LibvirtDevices, LibvirtStorage, LibvirtNetwo
         self._registered[id(handle)] = [
             handle.domainEventRegisterAny(None, number, callback, None) for number, callback in callbacks
         ]
+        self._registered_network[id(handle)] = handle.networkEventRegisterAny(
+            None, libvirt.VIR_NETWORK_EVENT_ID_LIFECYCLE, self._network_lifecycle, None
+        )
 
     def _deregister(self, handle: libvirt.virConnect) -> None:
         for number in self._registered.pop(id(handle), []):
             handle.domainEventDeregisterAny(number)
+        network = self._registered_network.pop(id(handle), None)
+        if network is not None:
+            handle.networkEventDeregisterAny(network)
 
     def _lifecycle(self, _handle: Any, domain: libvirt.virDomain, event: int, detail: int, _opaque: Any) -> None:
         """On libvirt's thread: only hand over."""
@@ -101,6 +118,14 @@ class LibvirtDriver(LibvirtDomains, LibvirtDevices, LibvirtStorage, LibvirtNetwo
         """On libvirt's thread: only hand over."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._look_at, domain.UUIDString(), f"device {alias} added")
+
+    def _network_lifecycle(self, _handle: Any, network: libvirt.virNetwork, event: int, *_rest: Any) -> None:
+        """On libvirt's thread: only hand over."""
+        if self._loop is not None and not self._loop.is_closed():
+            told = DriverEvent(
+                self.name, EventKind.NETWORK_CHANGED, network.UUIDString(), detail=NETWORK_EVENTS.get(event, "")
+            )
+            self._loop.call_soon_threadsafe(self._emit, told)
 
     def _device_removed(self, _handle: Any, domain: libvirt.virDomain, alias: str, _opaque: Any) -> None:
         """On libvirt's thread: only hand over."""

@@ -1,35 +1,148 @@
-"""Virtual networks as libvirt has them."""
+"""Virtual networks through libvirt: definition, life, DHCP and DNS entries."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import libvirt
 from lxml import etree
 
-from drivers.base import NetworkFacts
-from drivers.libvirt.connection import Connection
+from drivers.base import DriverNotFound, Lease, NetworkFacts, NetworkSpec, Reservation
+from drivers.libvirt import network_xml, reconnecting, routes
+from drivers.libvirt.connection import Connection, Lane
 from drivers.libvirt.errors import read_each
+
+T = TypeVar("T")
+START_DEADLINE = 120.0
+BOTH = libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE | libvirt.VIR_NETWORK_UPDATE_AFFECT_CONFIG
+ADD, DELETE = libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE
+DHCP, DNS = libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST, libvirt.VIR_NETWORK_SECTION_DNS_HOST
 
 
 class Networks:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def every(self) -> tuple[NetworkFacts, ...]:
+    async def _with(
+        self, name: str, work: Callable[[libvirt.virNetwork], T], lane: Lane = Lane.CONTROL, deadline: float = 30.0
+    ) -> T:
         return await self._connection.call(
-            lambda handle: read_each(handle.listAllNetworks(), _read, libvirt.VIR_ERR_NO_NETWORK)
+            lambda handle: work(handle.networkLookupByName(name)), lane=lane, deadline=deadline
         )
 
+    async def every(self) -> tuple[NetworkFacts, ...]:
+        return await self._connection.call(_read_all, lane=Lane.EVENTS)
+
     async def read(self, name: str) -> NetworkFacts:
-        return await self._connection.call(lambda handle: _read(handle.networkLookupByName(name)))
+        return await self._with(name, network_xml.read, Lane.EVENTS)
+
+    async def occupied(self) -> tuple[str, ...]:
+        """The host's routes count only when the hypervisor is this host."""
+        known = await self._connection.call(_ranges, lane=Lane.EVENTS)
+        local = await routes.local_routes() if self._connection.local else ()
+        return (*local, *known)
+
+    async def define(self, spec: NetworkSpec) -> None:
+        xml = network_xml.network_xml(spec)
+        flags = 0 if self._connection.uri.startswith("test:") else libvirt.VIR_NETWORK_DEFINE_VALIDATE
+        await self._connection.call(lambda handle: handle.networkDefineXMLFlags(xml, flags))
+
+    async def start(self, name: str) -> None:
+        def work(network: libvirt.virNetwork) -> None:
+            if not network.isActive():
+                network.create()
+            network.setAutostart(1)
+
+        await self._with(name, work, deadline=START_DEADLINE)
+
+    async def stop(self, name: str) -> None:
+        def work(network: libvirt.virNetwork) -> None:
+            network.setAutostart(0)
+            if network.isActive():
+                network.destroy()
+
+        await self._with(name, work, deadline=START_DEADLINE)
+
+    async def delete(self, name: str) -> None:
+        def work(network: libvirt.virNetwork) -> None:
+            if network.isActive():
+                network.destroy()
+            if network.isPersistent():
+                network.undefine()
+
+        try:
+            await self._with(name, work, deadline=START_DEADLINE)
+        except DriverNotFound:
+            return
+
+    async def leases(self, name: str) -> tuple[Lease, ...]:
+        return await self._with(name, lambda network: tuple(map(_lease, network.DHCPLeases() or ())), Lane.EVENTS)
+
+    async def reconnect(self, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+        return await self._connection.call(
+            lambda handle: reconnecting.reconnect(handle, names), lane=Lane.STORAGE, deadline=START_DEADLINE
+        )
+
+    # DHCP and DNS
+
+    async def reserve(self, name: str, reservation: Reservation) -> None:
+        def work(network: libvirt.virNetwork) -> None:
+            root = network_xml.parsed(network)
+            named = replace(reservation, mac=None)
+            done_dhcp = reservation.mac is None or reservation in network_xml.dhcp_entries(root)
+            done_dns = not reservation.hostname or named in network_xml.dns_entries(root)
+            if done_dhcp and done_dns:
+                return
+            _take_out(network, reservation)
+            if reservation.mac is not None:
+                _update(network, ADD, DHCP, network_xml.dhcp_host(reservation))
+            if reservation.hostname:
+                _update(network, ADD, DNS, network_xml.dns_host(reservation))
+
+        await self._with(name, work)
+
+    async def release(self, name: str, reservation: Reservation) -> None:
+        try:
+            await self._with(name, lambda network: _take_out(network, reservation))
+        except DriverNotFound:
+            return
 
 
-def _read(network: libvirt.virNetwork) -> NetworkFacts:
-    root = etree.fromstring(network.XMLDesc(0))
-    bridge, forward, mtu = root.find("bridge"), root.find("forward"), root.find("mtu")
-    return NetworkFacts(
-        name=network.name(),
-        active=bool(network.isActive()),
-        bridge=bridge.get("name") if bridge is not None else None,
-        forward=(forward.get("mode") or "nat") if forward is not None else "isolated",
-        mtu=int(mtu.get("size") or 0) or None if mtu is not None else None,
+def _read_all(handle: libvirt.virConnect) -> tuple[NetworkFacts, ...]:
+    return read_each(handle.listAllNetworks(), network_xml.read, libvirt.VIR_ERR_NO_NETWORK)
+
+
+def _ranges(handle: libvirt.virConnect) -> tuple[str, ...]:
+    known = read_each(handle.listAllNetworks(), network_xml.ranges_of, libvirt.VIR_ERR_NO_NETWORK)
+    return tuple(entry for found in known for entry in found)
+
+
+def _take_out(network: libvirt.virNetwork, reservation: Reservation) -> None:
+    """Whatever DHCP and DNS know of this address or this MAC."""
+    root = network_xml.parsed(network)
+    gone = {reservation.ip}
+    for known in network_xml.dhcp_entries(root):
+        if known.ip == reservation.ip or (known.mac is not None and known.mac == reservation.mac):
+            _update(network, DELETE, DHCP, network_xml.dhcp_host(known))
+            gone.add(known.ip)
+    for known in network_xml.dns_entries(root):
+        if known.ip in gone:
+            # By the address alone: libvirt refuses when a name given with it stands in two entries (IPv4 and IPv6).
+            _update(network, DELETE, DNS, network_xml.dns_host(Reservation(known.ip)))
+
+
+def _update(network: libvirt.virNetwork, command: int, section: int, element: etree._Element) -> None:
+    flags = BOTH if network.isActive() else libvirt.VIR_NETWORK_UPDATE_AFFECT_CONFIG
+    network.update(command, section, -1, etree.tostring(element, encoding="unicode"), flags)
+
+
+def _lease(entry: dict[str, Any]) -> Lease:
+    return Lease(
+        mac=entry.get("mac") or "",
+        ip=entry["ipaddr"],
+        prefix=int(entry.get("prefix") or 0),
+        hostname=entry.get("hostname"),
+        expires=int(entry.get("expirytime") or 0),
     )

@@ -47,8 +47,18 @@ class MemoryDevices(MemoryDomains):
         present = next((known for known in facts.interfaces if known.mac == interface.mac), None)
         if present is not None and present.network != wanted.network:
             raise DriverConflict(f"the interface {interface.mac} is another device already")
+        self.interface_specs[interface.mac] = interface
         others = tuple(known for known in facts.interfaces if known.mac != interface.mac)
         self._keep_devices(uuid, replace(facts, interfaces=(*others, wanted)))
+
+    async def update_interface(self, uuid: str, interface: InterfaceSpec) -> None:
+        facts = self._domain("update_interface", uuid)
+        if not any(known.mac == interface.mac for known in facts.interfaces):
+            raise DriverNotFound(f"the domain has no interface {interface.mac}")
+        wanted = InterfaceFacts(interface.mac, interface.network, interface.link_up, interface.mtu)
+        kept = tuple(wanted if known.mac == interface.mac else known for known in facts.interfaces)
+        self.interface_specs[interface.mac] = interface
+        self._keep_devices(uuid, replace(facts, interfaces=kept))
 
     async def detach_interface(self, uuid: str, mac: str, seconds: float) -> None:
         self.enter("detach_interface")

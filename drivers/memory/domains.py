@@ -51,6 +51,7 @@ class MemoryDomains(MemoryHost):
             if (disk.pool, disk.volume) not in self.stored:
                 raise DriverNotFound(f"there is no volume {disk.volume}")
         before = self.known.get(spec.uuid)
+        self.interface_specs.update({interface.mac: interface for interface in spec.interfaces})
         self.known[spec.uuid] = DomainFacts(
             uuid=spec.uuid,
             name=f"cimi-{spec.uuid}",

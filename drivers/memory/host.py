@@ -13,9 +13,13 @@ from drivers.base import (
     EventKind,
     HostFacts,
     InterfaceAddress,
+    InterfaceSpec,
+    Lease,
     Listener,
+    NetworkFacts,
     PoolSettings,
     Power,
+    Reach,
     SnapshotFacts,
     VolumeFacts,
 )
@@ -47,6 +51,15 @@ class MemoryHost:
     inactive: set[str] = field(default_factory=set)
     """Pools that are not running."""
     ensured: list[PoolSettings] = field(default_factory=list)
+    known_networks: dict[str, NetworkFacts] = field(
+        default_factory=lambda: {
+            "default": NetworkFacts("default", True, "virbr0", "nat", ranges=("192.168.122.1/24",))
+        }
+    )
+    interface_specs: dict[str, InterfaceSpec] = field(default_factory=dict)
+    known_filters: dict[str, Reach] = field(default_factory=dict)
+    known_leases: dict[str, tuple[Lease, ...]] = field(default_factory=dict)
+    host_routes: tuple[str, ...] = ("192.0.2.0/24",)
     found_addresses: dict[str, tuple[InterfaceAddress, ...]] = field(default_factory=dict)
 
     def fail_next(self, method: str, error: DriverError) -> None:

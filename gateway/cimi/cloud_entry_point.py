@@ -21,7 +21,15 @@ class CloudEntryPointSchema(Common):
     volumeConfigs = CollectionRef("VolumeConfiguration")  # noqa: N815
     volumeImages = CollectionRef("VolumeImage")  # noqa: N815
     networks = CollectionRef("Network")
+    networkTemplates = CollectionRef("NetworkTemplate")  # noqa: N815
+    networkConfigs = CollectionRef("NetworkConfiguration")  # noqa: N815
+    networkPorts = CollectionRef("NetworkPort")  # noqa: N815
+    networkPortTemplates = CollectionRef("NetworkPortTemplate")  # noqa: N815
+    networkPortConfigs = CollectionRef("NetworkPortConfiguration")  # noqa: N815
     addresses = CollectionRef("Address")
+    addressTemplates = CollectionRef("AddressTemplate")  # noqa: N815
+    forwardingGroups = CollectionRef("ForwardingGroup")  # noqa: N815
+    forwardingGroupTemplates = CollectionRef("ForwardingGroupTemplate")  # noqa: N815
     jobs = CollectionRef("Job")
 
 

@@ -8,6 +8,7 @@ from marshmallow import Schema
 
 from gateway.cimi.credential import CredentialSchema
 from gateway.cimi.fields import Base64, Enumeration, Integer, Location, Sha256, String
+from gateway.cimi.network import AddressTemplateSchema
 from gateway.cimi.references import Array, CollectionRef, Ref, RefOrValue, Structure
 from gateway.cimi.resource_type import Action, Capability, Common, ResourceType
 from gateway.cimi.volume import VolumeTemplateSchema
@@ -60,11 +61,11 @@ class MachineVolumeSchema(Common):
 
 class MachineNetworkInterfaceSchema(Common):
     addresses = CollectionRef("MachineNetworkInterfaceAddress")
-    network = Ref("Network", writable=False)
-    networkPort = Ref("NetworkPort", writable=False)  # noqa: N815
-    state = Enumeration(*INTERFACE_STATES, writable=False)
-    macAddress = String(writable=False)  # noqa: N815
-    mtu = Integer(writable=False, meaning="bytes")
+    network = Ref("Network", writable=False, at_create=True)
+    networkPort = Ref("NetworkPort", writable=False, at_create=True)  # noqa: N815
+    state = Enumeration(*INTERFACE_STATES)
+    macAddress = String(writable=False, at_create=True)  # noqa: N815
+    mtu = Integer(minimum=68, writable=False, at_create=True, meaning="bytes")
 
 
 class MachineNetworkInterfaceAddressSchema(Common):
@@ -113,7 +114,7 @@ class TemplateInterfaceSchema(Schema):
         {"vsp", "hostname", "protocol", "allocation", "defaultGateway", "dns", "maxTransmissionUnit"}
     )
 
-    addresses = Array(Ref("Address"), item="address", aliases=("address",))
+    addresses = Array(RefOrValue("Address", AddressTemplateSchema), item="address", aliases=("address",))
     network = Ref("Network")
     networkPort = Ref("NetworkPort")  # noqa: N815
     state = Enumeration(*INTERFACE_STATES)
@@ -189,7 +190,15 @@ TYPES = (
         editable=True,
         deletable=True,
     ),
-    ResourceType("MachineNetworkInterface", MachineNetworkInterfaceSchema, "networkInterfaces", parent="Machine"),
+    ResourceType(
+        "MachineNetworkInterface",
+        MachineNetworkInterfaceSchema,
+        "networkInterfaces",
+        parent="Machine",
+        addable=True,
+        editable=True,
+        deletable=True,
+    ),
     ResourceType(
         "MachineNetworkInterfaceAddress",
         MachineNetworkInterfaceAddressSchema,

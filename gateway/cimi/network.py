@@ -1,24 +1,92 @@
-"""Network and Address, as far as a Machine's interfaces lead to them (DSP0263 5.17, 5.19)."""
+"""Networks, their ports, addresses, and what routes between them (DSP0263 5.17 to 5.19)."""
 
 from __future__ import annotations
 
 from gateway.cimi.fields import Enumeration, Integer, String
-from gateway.cimi.references import Array, Ref
-from gateway.cimi.resource_type import Common, ResourceType
+from gateway.cimi.references import Array, CollectionRef, Ref, RefOrValue
+from gateway.cimi.resource_type import Action, Capability, Common, ResourceType
 
-NETWORK_STATES = ("CREATING", "STARTED", "STOPPED", "DELETING", "ERROR")
+NETWORK_STATES = ("CREATING", "STARTING", "STARTED", "STOPPING", "STOPPED", "DELETING", "ERROR")
+"""Those of Networks and of NetworkPorts."""
+INITIAL_NETWORK_STATES = ("STARTED", "STOPPED")
+NETWORK_TYPES = ("PUBLIC", "PRIVATE")
+PORT_TYPES = ("ACCESS", "TRUNK")
+LEAST_MTU = 68
 
 
 class NetworkSchema(Common):
     state = Enumeration(*NETWORK_STATES, writable=False)
-    networkType = String(writable=False, meaning="PUBLIC or PRIVATE")  # noqa: N815 - the standard's name
-    mtu = Integer(writable=False, meaning="bytes")
-    classOfService = String(writable=False)  # noqa: N815
+    networkType = Enumeration(  # noqa: N815 - the standard's name
+        *NETWORK_TYPES, writable=False, meaning="whether it leads out of the host"
+    )
+    mtu = Integer(minimum=LEAST_MTU, meaning="bytes")
+    classOfService = String(meaning="a bandwidth class of the configuration")  # noqa: N815
+    networkPorts = CollectionRef("NetworkNetworkPort")  # noqa: N815
+    forwardingGroup = Ref("ForwardingGroup", writable=False)  # noqa: N815
+    cidr = String(writable=False, extension=True, meaning="its IPv4 range")
+    cidr6 = String(writable=False, extension=True, meaning="its IPv6 range")
+
+
+class NetworkConfigurationSchema(Common):
+    networkType = Enumeration(*NETWORK_TYPES)  # noqa: N815
+    mtu = Integer(minimum=LEAST_MTU, meaning="bytes")
+    classOfService = String()  # noqa: N815
+    cidr = String(extension=True, meaning="the IPv4 range wished for, inside a pool of the configuration")
+    cidr6 = String(extension=True, meaning="the IPv6 range wished for, inside a pool of the configuration")
+
+
+class NetworkTemplateSchema(Common):
+    initialState = Enumeration(*INITIAL_NETWORK_STATES)  # noqa: N815
+    networkConfig = RefOrValue("NetworkConfiguration", NetworkConfigurationSchema)  # noqa: N815
+    forwardingGroup = Ref("ForwardingGroup")  # noqa: N815
+
+
+class NetworkCreateSchema(Common):
+    networkTemplate = RefOrValue("NetworkTemplate", NetworkTemplateSchema, mandatory=True)  # noqa: N815
+
+
+class NetworkNetworkPortSchema(Common):
+    networkPort = Ref("NetworkPort", writable=False)  # noqa: N815
+
+
+class NetworkPortSchema(Common):
+    state = Enumeration(*NETWORK_STATES, writable=False)
+    network = Ref("Network", writable=False)
+    portType = Enumeration(*PORT_TYPES, writable=False)  # noqa: N815
+    classOfService = String(meaning="a bandwidth class of the configuration")  # noqa: N815
+    macAddress = String(writable=False, extension=True, meaning="of the interface that uses it")  # noqa: N815
+    resource = Ref("MachineNetworkInterface", writable=False, extension=True, meaning="what uses this port")
+
+
+class NetworkPortConfigurationSchema(Common):
+    portType = Enumeration(*PORT_TYPES)  # noqa: N815
+    classOfService = String()  # noqa: N815
+
+
+class NetworkPortTemplateSchema(Common):
+    network = Ref("Network")
+    networkPortConfig = RefOrValue("NetworkPortConfiguration", NetworkPortConfigurationSchema)  # noqa: N815
+    macAddress = String(extension=True, meaning="wished for; else one is chosen")  # noqa: N815
+
+
+class NetworkPortCreateSchema(Common):
+    networkPortTemplate = RefOrValue("NetworkPortTemplate", NetworkPortTemplateSchema, mandatory=True)  # noqa: N815
+
+
+class AddressTemplateSchema(Common):
+    ip = String()
+    hostname = String()
+    allocation = Enumeration("dynamic", "static")
+    defaultGateway = String()  # noqa: N815
+    dns = Array(String(), item="dns")
+    protocol = Enumeration("IPv4", "IPv6")
+    mask = String()
+    network = Ref("Network")
 
 
 class AddressSchema(Common):
     ip = String(writable=False)
-    hostname = String(writable=False)
+    hostname = String()
     allocation = Enumeration("dynamic", "static", writable=False)
     defaultGateway = String(writable=False)  # noqa: N815
     dns = Array(String(), item="dns", writable=False)
@@ -28,7 +96,104 @@ class AddressSchema(Common):
     resource = Ref("MachineNetworkInterface", writable=False, meaning="what uses this address")
 
 
-TYPES = (
-    ResourceType("Network", NetworkSchema, "networks"),
-    ResourceType("Address", AddressSchema, "addresses", key="addresses"),
+class AddressCreateSchema(Common):
+    addressTemplate = RefOrValue("AddressTemplate", AddressTemplateSchema, mandatory=True)  # noqa: N815
+
+
+class ForwardingGroupSchema(Common):
+    networks = CollectionRef("ForwardingGroupNetwork")
+
+
+class ForwardingGroupNetworkSchema(Common):
+    network = Ref("Network", writable=False, at_create=True)
+
+
+class ForwardingGroupTemplateSchema(Common):
+    networks = Array(Ref("Network"), item="network")
+
+
+class ForwardingGroupCreateSchema(Common):
+    forwardingGroupTemplate = RefOrValue(  # noqa: N815
+        "ForwardingGroupTemplate", ForwardingGroupTemplateSchema, mandatory=True
+    )
+
+
+START_AND_STOP = (
+    Action("start", "let traffic pass"),
+    Action("stop", "let no traffic pass"),
 )
+
+TYPES = (
+    ResourceType(
+        "Network",
+        NetworkSchema,
+        "networks",
+        template="networkTemplate",
+        actions=START_AND_STOP,
+        addable=True,
+        editable=True,
+        deletable=True,
+        capabilities=(
+            Capability("DefaultInitialState", "State of a new Network", "STARTED"),
+            Capability(
+                "InitialStates", "States a new Network may be asked for", ",".join(INITIAL_NETWORK_STATES)
+            ),
+            Capability("NetworkConfigByValue", "A template may hold its configuration by value"),
+            Capability("NetworkTemplateByValue", "A NetworkCreate may hold its template by value"),
+        ),
+    ),
+    ResourceType("NetworkNetworkPort", NetworkNetworkPortSchema, "networkPorts", parent="Network"),
+    ResourceType(
+        "NetworkTemplate", NetworkTemplateSchema, "networkTemplates", addable=True, editable=True, deletable=True
+    ),
+    ResourceType(
+        "NetworkConfiguration",
+        NetworkConfigurationSchema,
+        "networkConfigs",
+        addable=True,
+        editable=True,
+        deletable=True,
+    ),
+    ResourceType(
+        "NetworkPort",
+        NetworkPortSchema,
+        "networkPorts",
+        template="networkPortTemplate",
+        actions=START_AND_STOP,
+        addable=True,
+        editable=True,
+        deletable=True,
+        capabilities=(
+            Capability("NetworkPortConfigByValue", "A template may hold its configuration by value"),
+            Capability("NetworkPortTemplateByValue", "A NetworkPortCreate may hold its template by value"),
+        ),
+    ),
+    ResourceType(
+        "NetworkPortTemplate",
+        NetworkPortTemplateSchema,
+        "networkPortTemplates",
+        addable=True,
+        editable=True,
+        deletable=True,
+    ),
+    ResourceType(
+        "NetworkPortConfiguration",
+        NetworkPortConfigurationSchema,
+        "networkPortConfigs",
+        addable=True,
+        editable=True,
+        deletable=True,
+    ),
+    ResourceType("Address", AddressSchema, "addresses", key="addresses", template="addressTemplate"),
+    ResourceType("AddressTemplate", AddressTemplateSchema, "addressTemplates"),
+    ResourceType("ForwardingGroup", ForwardingGroupSchema, "forwardingGroups", template="forwardingGroupTemplate"),
+    ResourceType("ForwardingGroupNetwork", ForwardingGroupNetworkSchema, "networks", parent="ForwardingGroup"),
+    ResourceType("ForwardingGroupTemplate", ForwardingGroupTemplateSchema, "forwardingGroupTemplates"),
+)
+
+CREATE_SCHEMAS = {
+    "Network": NetworkCreateSchema,
+    "NetworkPort": NetworkPortCreateSchema,
+    "Address": AddressCreateSchema,
+    "ForwardingGroup": ForwardingGroupCreateSchema,
+}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from drivers.base import HypervisorSettings
+from gateway.config.networks import check_networks
 from gateway.config.pools import check_pools
 from gateway.config.reader import ConfigError, read_table
 from gateway.config.sections import (
@@ -91,6 +92,7 @@ def _hypervisors(path: Path, given: Any) -> tuple[HypervisorSettings, ...]:
             if not getattr(entry, key):
                 raise ConfigError(f"{path}: [[hypervisor]] {key}: must not be empty")
         check_pools(path, entry)
+        check_networks(path, entry)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -119,6 +120,10 @@ class JobRunner:
         plan = plan_from_document(row.plan)
         async with self._locks.hold(plan.locks), self._workers.place(execution.stop) as place:
             await execution.run(plan, row, place)
+
+    def hold(self, *paths: str) -> AbstractAsyncContextManager[None]:
+        """Keep jobs away from these resources meanwhile; for short repairs which are no job of anybody's."""
+        return self._locks.hold(paths)
 
     # Waiting and stopping
 

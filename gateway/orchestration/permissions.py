@@ -44,6 +44,12 @@ STRICTER: dict[tuple[str, str], frozenset[Role]] = {
     ("VolumeConfiguration", "add"): ADMIN_ONLY,
     ("VolumeConfiguration", "edit"): ADMIN_ONLY,
     ("VolumeConfiguration", "delete"): ADMIN_ONLY,
+    ("NetworkConfiguration", "add"): ADMIN_ONLY,
+    ("NetworkConfiguration", "edit"): ADMIN_ONLY,
+    ("NetworkConfiguration", "delete"): ADMIN_ONLY,
+    ("NetworkPortConfiguration", "add"): ADMIN_ONLY,
+    ("NetworkPortConfiguration", "edit"): ADMIN_ONLY,
+    ("NetworkPortConfiguration", "delete"): ADMIN_ONLY,
 }
 """(kind, operation) where fewer may."""
 

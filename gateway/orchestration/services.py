@@ -12,14 +12,22 @@ from gateway.orchestration.machines.attachment_steps import ATTACHMENT_STEPS
 from gateway.orchestration.machines.disk_change_steps import DISK_CHANGE_STEPS
 from gateway.orchestration.machines.disk_service import DiskService
 from gateway.orchestration.machines.disk_steps import DISK_STEPS
+from gateway.orchestration.machines.interface_service import MachineNetworkInterfaceService
+from gateway.orchestration.machines.interface_steps import INTERFACE_STEPS
 from gateway.orchestration.machines.service import MachineService
 from gateway.orchestration.machines.settle import SettleMachine
 from gateway.orchestration.machines.steps import MACHINE_STEPS
 from gateway.orchestration.machines.templates import MachineConfigurationService, MachineTemplateService
 from gateway.orchestration.machines.volume_service import MachineVolumeService
 from gateway.orchestration.metadata_service import CloudEntryPointService, ResourceMetadataService
+from gateway.orchestration.networks.port_service import NetworkPortService
+from gateway.orchestration.networks.port_steps import PORT_STEPS
+from gateway.orchestration.networks.service import NetworkService
+from gateway.orchestration.networks.steps import NETWORK_STEPS
+from gateway.orchestration.networks.templates import TEMPLATE_SERVICES
 from gateway.orchestration.resources import ResourceService, Room
 from gateway.orchestration.snapshots.every_step import SNAPSHOT_STEPS
+from gateway.orchestration.steps import DriverStep
 from gateway.orchestration.volumes.service import VolumeService
 from gateway.orchestration.volumes.steps import VOLUME_STEPS
 from gateway.orchestration.volumes.templates import VolumeConfigurationService, VolumeTemplateService
@@ -36,9 +44,28 @@ FAMILIES: tuple[type[ResourceService], ...] = (
     VolumeTemplateService,
     CredentialService,
     CredentialTemplateService,
+    NetworkService,
+    NetworkPortService,
+    MachineNetworkInterfaceService,
+    *TEMPLATE_SERVICES,
     JobService,
     ResourceMetadataService,
     CloudEntryPointService,
+)
+
+
+STEPS: tuple[type[DriverStep], ...] = (
+    *MACHINE_STEPS,
+    *DISK_STEPS,
+    *DISK_CHANGE_STEPS,
+    *ATTACHMENT_STEPS,
+    *INTERFACE_STEPS,
+    SettleMachine,
+    *IMAGE_STEPS,
+    *SNAPSHOT_STEPS,
+    *VOLUME_STEPS,
+    *NETWORK_STEPS,
+    *PORT_STEPS,
 )
 
 
@@ -51,6 +78,5 @@ def build_services(room: Room) -> dict[str, ResourceService]:
 
 
 def register_steps(registry: StepRegistry, room: Room) -> None:
-    machines = (*MACHINE_STEPS, *DISK_STEPS, *DISK_CHANGE_STEPS, *ATTACHMENT_STEPS, SettleMachine)
-    for step in (*machines, *IMAGE_STEPS, *SNAPSHOT_STEPS, *VOLUME_STEPS):
+    for step in STEPS:
         registry.register(step(room))

@@ -15,7 +15,7 @@ from gateway.orchestration.machines.attachment_drift import AttachmentDrift
 from gateway.orchestration.machines.plans import uuid_of
 from gateway.orchestration.machines.states import state_of
 from gateway.orchestration.networks.address_watch import AddressWatch
-from gateway.orchestration.networks.host_network import show_network
+from gateway.orchestration.networks.network_sync import NetworkSync
 from gateway.orchestration.resources import Room
 from gateway.orchestration.volumes.drift import VolumeDrift
 from gateway.store.model import Document, Resource
@@ -35,8 +35,15 @@ class Sync:
         self._addresses = AddressWatch(room)
         self._volumes = VolumeDrift(room)
         self._attachments = AttachmentDrift(room)
+        self._networks = NetworkSync(room)
         for driver in room.drivers.values():
             driver.subscribe(self._happened)
+
+    async def first_look(self) -> None:
+        """What has to be known before the first request: the host's networks, which new Machines stand on."""
+        for driver in self.room.drivers.values():
+            if driver.connection is ConnectionState.UP:
+                await self._guarded(self._networks.show(driver))
 
     def start(self) -> None:
         for driver in self.room.drivers.values():
@@ -59,14 +66,16 @@ class Sync:
         if event.kind is EventKind.CONNECTION:
             if event.state is ConnectionState.UP:
                 self._volumes.reconnected(driver.name)
-                self._spawn(self._guarded(self.compare(driver)))
+                self._spawn(self._guarded(self.compare(driver, reconnect=True)))
                 self._spawn(self._guarded(self._volumes.compare(driver)))
+        elif event.kind is EventKind.NETWORK_CHANGED:
+            self._spawn(self._guarded(self._networks.happened(driver, event)))
         elif event.kind is EventKind.DOMAIN_CHANGED and event.facts is not None:
             self._spawn(self._guarded(self._apply(event.facts)))
         elif event.uuid is not None:
             self._spawn(self._guarded(self._look(driver, event.uuid)))
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, work: Coroutine[Any, Any, object]) -> None:
         try:
             await work
         except (DriverError, GatewayError) as error:
@@ -86,7 +95,7 @@ class Sync:
                 await self._guarded(self._volumes.compare(driver))
             await asyncio.sleep(max(COMPARE_EVERY, REST * (time.monotonic() - began)))
 
-    async def compare(self, driver: Driver) -> None:
+    async def compare(self, driver: Driver, *, reconnect: bool = False) -> None:
         """All Machines of a host with all its domains; foreign domains are left alone."""
         facts = {domain.uuid: domain for domain in await driver.domains()}
         async for machine in self.room.store.every("Machine"):
@@ -101,14 +110,7 @@ class Sync:
             else:
                 await self._attachments.compare(machine, found)
                 self._addresses.look_at(machine)
-        await self._show_network(driver)
-
-    async def _show_network(self, driver: Driver) -> None:
-        settings = self.room.hypervisors[driver.name]
-        try:
-            await show_network(self.room.store, settings, await driver.network(settings.network))
-        except DriverNotFound:
-            await show_network(self.room.store, settings, None)
+        await self._networks.compare(driver, reconnect=reconnect)
 
     async def _apply(self, facts: DomainFacts) -> None:
         path = f"machines/{facts.uuid}"

@@ -10,7 +10,9 @@ from typing import Any
 import aiosqlite
 
 from gateway.cimi.fields import timestamp
+from gateway.cimi.registry import type_of
 from gateway.errors import Conflict, NotFound, PreconditionFailed
+from gateway.store.filter_sql import operand
 from gateway.store.model import Document, Resource
 from gateway.store.rows import COLUMNS, from_row, to_row
 
@@ -90,6 +92,16 @@ class Transaction:
         rows = await self._fetch(
             f"SELECT {COLUMNS} FROM resources WHERE parent = ? AND kind = ? ORDER BY created, path",  # noqa: S608
             (parent, kind),
+        )
+        return tuple(from_row(row) for row in rows)
+
+    async def find(self, kind: str, attribute: str, value: str) -> tuple[Resource, ...]:
+        """The resources of this kind whose attribute is this, or refers to this path; by the attribute's index."""
+        described = type_of(kind)
+        equal = f"kind = '{described.kind}' AND {operand(attribute, described.filter_types[attribute])} = ?"
+        rows = await self._fetch(
+            f"SELECT {COLUMNS} FROM resources WHERE {equal} ORDER BY created, path",  # noqa: S608
+            (value,),
         )
         return tuple(from_row(row) for row in rows)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import bcrypt
@@ -55,7 +56,13 @@ def images(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, images: Path) -> config.Settings:
+def hypervisor() -> dict[str, Any]:
+    """More settings of the hypervisor; a test class may give its own."""
+    return {}
+
+
+@pytest.fixture
+def settings(tmp_path: Path, images: Path, hypervisor: dict[str, Any]) -> config.Settings:
     users_file = tmp_path / "users"
     users.write(users_file, {name: users.User(name, role, HASH) for name, role in ROLES.items()})
     return config.Settings(
@@ -65,7 +72,7 @@ def settings(tmp_path: Path, images: Path) -> config.Settings:
         auth=config.AuthSettings(str(users_file)),
         images=config.ImageSettings([str(images)], staging=str(tmp_path / "staging")),
         jobs=config.JobSettings(stop_deadline=1.0),
-        hypervisors=(HypervisorSettings("local", "memory", "default", "default"),),
+        hypervisors=(HypervisorSettings("local", "memory", "default", "default", **hypervisor),),
     )
 
 

@@ -10,7 +10,7 @@ from drivers.passwords import sha512_crypt
 from gateway.errors import Conflict, Invalid, NotImplementedHere, Unavailable
 from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.machines.disks import chosen_disks, disk_resources
-from gateway.orchestration.machines.interfaces import chosen_interfaces, interface_resources
+from gateway.orchestration.machines.interfaces import chosen_interfaces
 from gateway.orchestration.machines.new_volumes import NewVolumes
 from gateway.orchestration.references import merged, resolve
 from gateway.orchestration.resources import Room, new_resource
@@ -35,7 +35,7 @@ class MachineCreate:
         self.volumes = NewVolumes()
 
     async def make(self) -> tuple[Resource, tuple[Resource, ...]]:
-        """The Machine in CREATING and its disks and interfaces; ``volumes`` are chosen then, too.
+        """The Machine in CREATING and its disks; ``volumes`` are chosen then, too.
 
         Raises what the request deserves.
         """
@@ -80,7 +80,7 @@ class MachineCreate:
             },
         )
         self.volumes = await NewVolumes.chosen(self.room, self.caller, template, machine)
-        return machine, (*disk_resources(machine), *interface_resources(machine))
+        return machine, tuple(disk_resources(machine))
 
     def _document(self, config: Document, host: HostFacts, arch: str) -> Document:
         own: Document = {name: self.document[name] for name in OWN if name in self.document}

@@ -11,6 +11,7 @@ from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.interrupting import interrupt
 from gateway.orchestration.machines.create import MachineCreate, check_size
 from gateway.orchestration.machines.holding import hold
+from gateway.orchestration.machines.interfaces import check_networks, keep_interface
 from gateway.orchestration.machines.new_volumes import attaching
 from gateway.orchestration.machines.plans import ACTION_STEPS, DELETE_STEPS, calls, creation, settle, uuid_of
 from gateway.orchestration.machines.states import ALWAYS, TRANSIENT, demand_legal, legal
@@ -49,6 +50,8 @@ class MachineService(ResourceService):
             return known
         create = MachineCreate(self.room, caller, document)
         machine, parts = await create.make()
+        if machine.internal["initial_state"] != "STOPPED":
+            await check_networks(self.room, machine)
         async with self.store.transaction() as transaction:
             known = await self.answered(transaction, caller, document)
             if known is not None:
@@ -56,6 +59,8 @@ class MachineService(ResourceService):
             machine = await transaction.insert(machine)
             for part in parts:
                 await transaction.insert(part)
+            for entry in machine.internal["interfaces"]:
+                await keep_interface(transaction, machine, entry, ready=True)
             machine, attachments = await create.volumes.write(transaction, self.room, machine)
             plan = self.plan(
                 caller,
@@ -84,6 +89,8 @@ class MachineService(ResourceService):
             raise Invalid(f"a Machine has no action {action[:60]!r}", "action")
         demand_legal(machine.state, action)
         self._must_be_up(machine)
+        if action in ("start", "restart"):
+            await check_networks(self.room, machine)
         if action in legal(machine.state).interrupts:
             machine = await self._interrupt(caller, machine, action, force)
         names = self._steps(machine, action, force)

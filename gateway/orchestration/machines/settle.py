@@ -7,6 +7,7 @@ from typing import Any
 from drivers.base import Driver, DriverError, DriverNotFound
 from gateway.jobs.plan import StepContext
 from gateway.orchestration.machines.attachments import release_all
+from gateway.orchestration.machines.interfaces import free_ports
 from gateway.orchestration.machines.plans import uuid_of
 from gateway.orchestration.machines.states import state_of
 from gateway.orchestration.snapshots.chain import members
@@ -38,6 +39,8 @@ class SettleMachine(DriverStep):
                     await transaction.delete(address)
                 for image in await members(transaction, current.path):
                     await transaction.delete(image.path)
+                for interface in await transaction.children(machine.path, "MachineNetworkInterface"):
+                    await free_ports(transaction, interface.path)
                 await transaction.delete(machine.path)
                 return
             await transaction.update(current.with_document(state=state).with_internal(job=None))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from drivers.base import DiskSpec, DomainSpec, Driver, DriverNotFound, InterfaceSpec, Power
+from drivers.base import DiskSpec, DomainSpec, Driver, DriverNotFound, HypervisorSettings, Power
 from gateway.errors import Conflict
 from gateway.jobs.plan import StepContext, Superseded
+from gateway.orchestration.machines.interfaces import interface_spec
 from gateway.orchestration.machines.plans import seed_volume, uuid_of, volume_of
 from gateway.orchestration.machines.states import TRANSIENT
 from gateway.orchestration.steps import LOOK_EVERY, DriverStep, unless_stopped
@@ -23,13 +24,13 @@ class DefineDomain(DriverStep):
     name = "define domain"
 
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        await driver.define_domain(domain_spec(machine))
+        await driver.define_domain(domain_spec(machine, self.room.hypervisors[driver.name]))
 
     async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         await driver.undefine_domain(uuid_of(machine))
 
 
-def domain_spec(machine: Resource) -> DomainSpec:
+def domain_spec(machine: Resource, settings: HypervisorSettings) -> DomainSpec:
     facts, document = machine.internal, machine.document
     disks = [
         DiskSpec(
@@ -52,10 +53,7 @@ def domain_spec(machine: Resource) -> DomainSpec:
         memory_kib=document["memory"],
         arch=facts["arch"],
         disks=(*disks, seed),
-        interfaces=tuple(
-            InterfaceSpec(nic["mac"], nic["network"], nic.get("mtu"), nic.get("up", True))
-            for nic in facts["interfaces"]
-        ),
+        interfaces=tuple(interface_spec(entry, settings) for entry in facts["interfaces"]),
         uefi=facts.get("uefi", False),
     )
 

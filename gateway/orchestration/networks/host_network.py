@@ -1,4 +1,4 @@
-"""The hypervisors' configured networks as shared resources, read-only for now."""
+"""The host's own networks which the configuration names, as shared resources: users use them and change them never."""
 
 from __future__ import annotations
 
@@ -7,30 +7,62 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from drivers.base import HypervisorSettings, NetworkFacts
-from gateway.store.model import Resource
+from gateway.orchestration.networks.ranges import ATTRIBUTES, as_range
+from gateway.store.model import Document, Resource
 from gateway.store.store import Store
 
 NAMESPACE = uuid.UUID("7b2a1c52-6f0e-5b0a-9d39-2f3f5a1c9e10")
 
 
-def network_path(settings: HypervisorSettings) -> str:
-    """The same network has the same path after every start."""
-    return f"networks/{uuid.uuid5(NAMESPACE, f'{settings.name}/{settings.network}')}"
+def network_path(settings: HypervisorSettings, name: str | None = None) -> str:
+    """The same network has the same path after every start. Without a name: the one for Machines that name none."""
+    return f"networks/{uuid.uuid5(NAMESPACE, f'{settings.name}/{name or settings.network}')}"
 
 
-async def show_network(store: Store, settings: HypervisorSettings, facts: NetworkFacts | None) -> None:
-    """Write the network as it is; None when the hypervisor does not have it."""
+def host_networks(settings: HypervisorSettings) -> tuple[str, ...]:
+    """libvirt's names."""
+    return tuple(dict.fromkeys((settings.network, *settings.host_networks)))
+
+
+async def show_networks(
+    store: Store, settings: HypervisorSettings, known: dict[str, NetworkFacts] | None = None
+) -> None:
+    """Write them as they are; those which ``known`` lacks are in ERROR.
+
+    None: the hypervisor was not asked yet, and what was known of them before stays.
+    """
+    for name in host_networks(settings):
+        if known is not None or await store.get(network_path(settings, name)) is None:
+            await _show(store, settings, name, (known or {}).get(name))
+
+
+async def _show(store: Store, settings: HypervisorSettings, name: str, facts: NetworkFacts | None) -> None:
     now = datetime.now(UTC)
-    path = network_path(settings)
-    document = {"name": settings.network, "state": "ERROR", "networkType": "PUBLIC"}
+    path = network_path(settings, name)
+    document = _document(name, facts)
+    internal: Document = {"host": settings.name, "host_network": name}
     if facts is not None:
-        document["state"] = "STARTED" if facts.active else "STOPPED"
-        document["networkType"] = "PRIVATE" if facts.forward == "isolated" else "PUBLIC"
-    mtu = {"mtu": facts.mtu} if facts is not None and facts.mtu else {}
+        internal.update(forward=facts.forward, bridge=facts.bridge, ranges=[str(as_range(r)) for r in facts.ranges])
+    current = await store.get(path)
+    if current is not None and current.document == document and current.internal == internal:
+        return
     async with store.transaction() as transaction:
         known = await transaction.get(path)
         if known is None:
-            fresh = Resource(path, "Network", None, {**document, **mtu}, now, now, internal={"host": settings.name})
-            await transaction.insert(fresh)
-        elif known.document != {**document, **mtu}:
-            await transaction.update(replace(known, document={**document, **mtu}))
+            await transaction.insert(Resource(path, "Network", None, document, now, now, internal=internal))
+        else:
+            await transaction.update(replace(known, document=document, internal=internal))
+
+
+def _document(name: str, facts: NetworkFacts | None) -> Document:
+    if facts is None:
+        return {"name": name, "state": "ERROR", "networkType": "PUBLIC"}
+    ranges = [as_range(entry) for entry in facts.ranges]
+    document = {
+        "name": name,
+        "state": "STARTED" if facts.active else "STOPPED",
+        "networkType": "PRIVATE" if facts.forward == "isolated" else "PUBLIC",
+        "mtu": facts.mtu,
+        **{ATTRIBUTES[entry.version]: str(entry) for entry in reversed(ranges)},
+    }
+    return {attribute: value for attribute, value in document.items() if value is not None}

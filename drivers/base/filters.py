@@ -1,0 +1,54 @@
+"""Which other networks the guests of a network reach, as rules on their interfaces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What the guests of one network may exchange packets with, beside one another.
+
+    All ranges are in CIDR notation. A ``closed`` network's guests reach the ranges in ``joined`` alone; the others
+    reach everything that is not in ``fenced``.
+    """
+
+    network: str
+    """UUID of the network."""
+    ranges: tuple[str, ...]
+    """The host's own addresses in it, with prefix length: 10.1.2.1/24."""
+    closed: bool
+    joined: tuple[str, ...] = ()
+    """Ranges of the other networks of its forwarding group."""
+    fenced: tuple[str, ...] = ()
+    """Ranges that belong to other networks of the gateway."""
+
+    @property
+    def filter(self) -> str:
+        return filter_name(self.network)
+
+
+def filter_name(network: str) -> str:
+    """The filter which every interface on the network of this UUID refers to."""
+    return f"cimi-network-{network}"
+
+
+GUARD = "cimi-guard"
+"""Holds a guest to its MAC and to the IPv4 range or address that its interface names."""
+GUARD_MAC = "cimi-guard-mac"
+"""Holds a guest to its MAC alone, where the ranges of the network are not known."""
+
+
+class FilterCalls(Protocol):
+    async def define_reach(self, reach: Reach) -> bool:
+        """Make the network's filter, or bring it to this; running guests follow at once. Whether it changed."""
+        ...
+
+    async def delete_reach(self, network: str) -> None:
+        """Remove the filter of the network of this UUID; one that is gone is no error."""
+        ...
+
+    async def filtered(self) -> tuple[str, ...]:
+        """UUIDs of the networks that have a filter of ours."""
+        ...

@@ -1,0 +1,76 @@
+"""Packet filters of networks through libvirt's nwfilter."""
+
+from __future__ import annotations
+
+import libvirt
+from lxml import etree
+
+from drivers.base.filters import Reach, filter_name
+from drivers.libvirt.connection import Connection
+from drivers.libvirt.domain_facts import PARSER
+from drivers.libvirt.filter_xml import PREFIX, filter_xml, same_rules
+from drivers.libvirt.guards import guards
+
+DEADLINE = 300.0
+"""libvirt rewrites the rules of each running interface one after the other, in several calls of the packet filter."""
+
+
+class Filters:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def define(self, reach: Reach) -> bool:
+        wanted = filter_xml(reach)
+
+        def work(handle: libvirt.virConnect) -> bool:
+            for guard in guards():
+                _ensure(handle, guard)
+            return _ensure(handle, wanted)
+
+        return await self._connection.call(work, deadline=DEADLINE)
+
+    async def ensure_guards(self) -> None:
+        """What interfaces refer to must be there when a domain starts."""
+
+        def work(handle: libvirt.virConnect) -> None:
+            for guard in guards():
+                _ensure(handle, guard)
+
+        await self._connection.call(work, deadline=DEADLINE)
+
+    async def delete(self, network: str) -> None:
+        def work(handle: libvirt.virConnect) -> None:
+            try:
+                handle.nwfilterLookupByName(filter_name(network)).undefine()
+            except libvirt.libvirtError as error:
+                if error.get_error_code() != libvirt.VIR_ERR_NO_NWFILTER:
+                    raise
+
+        await self._connection.call(work)
+
+    async def every(self) -> tuple[str, ...]:
+        """UUIDs of the networks which have a filter of ours."""
+
+        def work(handle: libvirt.virConnect) -> tuple[str, ...]:
+            names = [found.name() for found in handle.listAllNWFilters()]
+            return tuple(name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX))
+
+        return await self._connection.call(work)
+
+
+def _ensure(handle: libvirt.virConnect, wanted: etree._Element) -> bool:
+    """Whether it had to be defined."""
+    if _is_so(handle, wanted):
+        return False
+    handle.nwfilterDefineXML(etree.tostring(wanted, encoding="unicode"))
+    return True
+
+
+def _is_so(handle: libvirt.virConnect, wanted: etree._Element) -> bool:
+    try:
+        found = handle.nwfilterLookupByName(str(wanted.get("name")))
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_NWFILTER:
+            raise
+        return False
+    return same_rules(etree.fromstring(found.XMLDesc(0), PARSER), wanted)

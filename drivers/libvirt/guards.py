@@ -1,0 +1,57 @@
+"""The packet filters that hold a guest to its own addresses. All gateways of a host share them.
+
+Flat, since libvirt runs a command for every chain too. They only drop, or accept what no other rule is about, so
+that a network's filter goes on where they end.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from lxml import etree
+
+from drivers.base.filters import GUARD, GUARD_MAC
+from drivers.libvirt.domain_xml import child
+from drivers.libvirt.filter_xml import NAMESPACE, Rules
+
+FIRST = -1000
+"""libvirt's least priority, before everything else."""
+NO_ADDRESS = "0.0.0.0"  # noqa: S104 - what a guest sends from that has no address yet
+DHCP_SERVER, DHCP_CLIENT, DHCPV6_SERVER = "67", "68", "547"
+ROUTER_ADVERTISEMENT = "134"
+
+
+def guards() -> tuple[etree._Element, ...]:
+    """In the order in which they have to be defined."""
+    return guard_mac(), guard()
+
+
+def guard_mac() -> etree._Element:
+    """Own MAC only; no guest hands out addresses or says where the router is."""
+    root = _filter(GUARD_MAC)
+    rules = Rules(root, FIRST)
+    rules.add("drop", "out", "mac", match="no", srcmacaddr="$MAC")
+    rules.add("drop", "out", "arp", match="no", arpsrcmacaddr="$MAC")
+    rules.add("drop", "out", "ip", protocol="udp", srcportstart=DHCP_SERVER)
+    rules.add("drop", "out", "ipv6", protocol="udp", srcportstart=DHCPV6_SERVER)
+    rules.add("drop", "out", "ipv6", protocol="icmpv6", type=ROUTER_ADVERTISEMENT)
+    return root
+
+
+def guard() -> etree._Element:
+    """Own IPv4 addresses too, as the interface's parameters name them."""
+    root = _filter(GUARD)
+    child(root, "filterref", filter=GUARD_MAC)
+    rules = Rules(root, FIRST + 100)
+    # Who asks whether an address is free has none yet, nor who asks for one.
+    rules.add("accept", "out", "arp", arpsrcipaddr=NO_ADDRESS)
+    rules.add("drop", "out", "arp", match="no", arpsrcipaddr="$SOURCE", arpsrcipmask="$SOURCEMASK")
+    rules.add("accept", "out", "ip", srcipaddr=NO_ADDRESS, protocol="udp", srcportstart=DHCP_CLIENT)
+    rules.add("drop", "out", "ip", match="no", srcipaddr="$SOURCE", srcipmask="$SOURCEMASK")
+    return root
+
+
+def _filter(name: str) -> etree._Element:
+    root = etree.Element("filter", name=name, chain="root")
+    child(root, "uuid", str(uuid.uuid5(NAMESPACE, name)))
+    return root

@@ -1,0 +1,127 @@
+"""From a NetworkCreate to a checked new Network: nothing is written, everything is looked at (DSP0263 5.17.2)."""
+
+from __future__ import annotations
+
+from drivers.base import HypervisorSettings
+from gateway.cimi.network import LEAST_MTU
+from gateway.errors import Forbidden, Invalid, NotImplementedHere, Unavailable
+from gateway.orchestration.driver_errors import translating
+from gateway.orchestration.networks.ranges import ATTRIBUTES, Range, as_range, free_range, wished_range
+from gateway.orchestration.networks.spec import bridge_name, class_of_service, uuid_of
+from gateway.orchestration.references import merged, resolve
+from gateway.orchestration.resources import Room, new_resource
+from gateway.orchestration.service import Caller
+from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
+
+OWN = ("name", "description", "properties")
+LEAST_MTU_OF_IPV6 = 1280
+WHERE = "networkTemplate.networkConfig"
+
+
+class NetworkCreate:
+    """The checks and decisions of one create. ``make`` comes first, then ``place`` inside a transaction."""
+
+    def __init__(self, room: Room, caller: Caller, document: Document) -> None:
+        self.room = room
+        self.caller = caller
+        self.document = document
+        self.config: Document = {}
+        self.occupied: tuple[Range, ...] = ()
+
+    async def make(self) -> Resource:
+        """The Network in CREATING, without its ranges. Raises what the request deserves."""
+        template = await self._template()
+        self.config = await self._config(template)
+        host, settings = next(iter(self.room.hypervisors.items()))
+        driver = self.room.drivers[host]
+        if driver.connection != "up":
+            raise Unavailable(f"the hypervisor {host} is {driver.connection.value}; try again later")
+        kind = self.config.get("networkType", "PRIVATE")
+        forward = forward_of(kind, settings)
+        check_mtu(self.config.get("mtu"), forward, settings, f"{WHERE}.mtu")
+        service = class_of_service(self.config.get("classOfService"), settings, f"{WHERE}.classOfService")
+        with translating():
+            self.occupied = tuple(as_range(entry) for entry in await driver.occupied_ranges())
+        own: Document = {name: self.document[name] for name in OWN if name in self.document}
+        facts = {"mtu": self.config.get("mtu"), "classOfService": service}
+        document = {**own, "state": "CREATING", "networkType": kind, **facts}
+        network = new_resource(
+            "Network", self.caller.user, {name: value for name, value in document.items() if value is not None}
+        )
+        bridge = settings.public_bridge if forward == "bridge" else bridge_name(uuid_of(network))
+        state = template.get("initialState", "STARTED")
+        return network.with_internal(host=host, forward=forward, bridge=bridge, ranges=[], initial_state=state)
+
+    async def place(self, transaction: Transaction, network: Resource) -> Resource:
+        """With ranges that nobody else has, found under the store's lock. Raises Conflict when none is left."""
+        settings = self.room.hypervisors[network.internal["host"]]
+        if network.internal["forward"] == "bridge":
+            return network
+        taken = [*self.occupied, *await ranges_in_use(transaction)]
+        ranges = [self._range(version, settings, taken) for version in (4, 6)]
+        shown = {ATTRIBUTES[found.version]: str(found) for found in ranges if found is not None}
+        kept = [str(found) for found in ranges if found is not None]
+        return network.with_document(**shown).with_internal(ranges=kept)
+
+    def _range(self, version: int, settings: HypervisorSettings, taken: list[Range]) -> Range | None:
+        attribute = ATTRIBUTES[version]
+        if attribute in self.config:
+            where = f"{WHERE}.{attribute}"
+            return wished_range(self.config[attribute], version, settings.address_pools, taken, where)
+        return free_range(settings.address_pools, version, taken)
+
+    async def _template(self) -> Document:
+        given = self.document["networkTemplate"]
+        template: Document = {}
+        if "href" in given:
+            found = await resolve(
+                self.room.store, self.caller, given["href"], ("NetworkTemplate",), "networkTemplate"
+            )
+            template = found.document
+        template = merged(template, given)
+        if template.get("forwardingGroup"):
+            raise NotImplementedHere("networkTemplate.forwardingGroup: groups are not offered by this gateway yet")
+        return template
+
+    async def _config(self, template: Document) -> Document:
+        given = template.get("networkConfig")
+        if given is None:
+            raise Invalid("is missing", WHERE)
+        config: Document = {}
+        if "href" in given:
+            found = await resolve(self.room.store, self.caller, given["href"], ("NetworkConfiguration",), WHERE)
+            config = found.document
+        return merged(config, given)
+
+
+def forward_of(kind: str, settings: HypervisorSettings) -> str:
+    """How a Network of this type leads on. Raises Forbidden when the configuration offers no public ones."""
+    if kind == "PRIVATE":
+        return "isolated"
+    if settings.public_networks == "none":
+        raise Forbidden(f"{WHERE}.networkType: this gateway makes PRIVATE Networks only; use one of the host's own")
+    return settings.public_networks
+
+
+def check_mtu(mtu: int | None, forward: str, settings: HypervisorSettings, where: str) -> None:
+    if mtu is None:
+        return
+    if forward == "bridge":
+        raise Invalid(f"is what the host's bridge {settings.public_bridge} has, and cannot be chosen", where)
+    six = any(as_range(pool.range).version == 6 for pool in settings.address_pools)
+    least = LEAST_MTU_OF_IPV6 if six else LEAST_MTU
+    if not least <= mtu <= settings.largest_mtu:
+        raise Invalid(f"must be between {least} and {settings.largest_mtu} bytes, not {mtu}", where)
+
+
+async def ranges_in_use(transaction: Transaction) -> list[Range]:
+    """Those of all Networks, also of such as are being made or removed now."""
+    return [
+        as_range(entry)
+        for network in await transaction.children("", "Network")
+        for entry in network.internal.get("ranges", ())
+    ]
+
+
+

@@ -1,0 +1,109 @@
+"""Keeps Networks as the hypervisors say they are, and repairs what should run (DSP0263 5.17).
+
+An admin who stops a network with virsh has stopped the Network, and who starts it has started it; guests' interfaces
+go back on it then. What is found wrong after we were away (a restart of libvirt or of the gateway) is put right: the
+whole definition of a Network is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import structlog
+
+from drivers.base import Driver, DriverEvent, DriverNotFound, NetworkFacts
+from gateway.orchestration.networks.host_network import show_networks
+from gateway.orchestration.networks.spec import name_of, network_spec, reach_of
+from gateway.orchestration.networks.states import network_state
+from gateway.orchestration.resources import Room
+from gateway.store.model import Resource
+
+STABLE = frozenset({"STARTED", "STOPPED", "ERROR"})
+log = structlog.get_logger("sync")
+
+
+class NetworkSync:
+    """While a job holds a Network (``internal["job"]``) only the job writes its state."""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+
+    async def compare(self, driver: Driver, *, reconnect: bool) -> None:
+        """All Networks of a host with all its networks; foreign networks are left alone.
+
+        ``reconnect`` also looks at the guests' interfaces: after we were away.
+        """
+        kept = [network async for network in self.room.store.every("Network") if _ours(network, driver)]
+        known = await self.show(driver)
+        for network in kept:
+            if not _agrees(network, known.get(name_of(network))):
+                await self._repair(driver, network.path, follow=False)
+        if reconnect:
+            await self._reconnect(driver, *(name_of(network) for network in kept))
+
+    async def show(self, driver: Driver) -> dict[str, NetworkFacts]:
+        """The host's own networks as they are; all its networks, by name."""
+        known = {network.name: network for network in await driver.networks()}
+        await show_networks(self.room.store, self.room.hypervisors[driver.name], known)
+        return known
+
+    async def happened(self, driver: Driver, event: DriverEvent) -> None:
+        """A network was started or stopped: by a job of ours, or by an admin."""
+        path = f"networks/{event.uuid}"
+        if await self.room.store.get(path) is None:
+            await self.show(driver)
+        else:
+            await self._repair(driver, path, follow=True)
+
+    async def _repair(self, driver: Driver, path: str, *, follow: bool) -> None:
+        """Put right what is wrong; with ``follow`` a stopped network is what an admin wanted."""
+        async with self.room.runner.hold(path):
+            network = await self.room.store.get(path)
+            if network is None or not _ours(network, driver):
+                return
+            facts = await self._facts(driver, network)
+            if facts is None or not facts.persistent:
+                await self._define(driver, network)
+                facts = await driver.network(name_of(network))
+            if network.state == "STARTED" and not facts.active and not follow:
+                await driver.start_network(name_of(network))
+                log.warning("started again", network=path, reason="it should run and did not")
+                facts = replace(facts, active=True)
+            if facts.active:
+                await self._reconnect(driver, name_of(network))
+            await self._write(network, network_state(facts))
+
+    async def _facts(self, driver: Driver, network: Resource) -> NetworkFacts | None:
+        try:
+            return await driver.network(name_of(network))
+        except DriverNotFound:
+            return None
+
+    async def _define(self, driver: Driver, network: Resource) -> None:
+        await driver.define_reach(reach_of(network))
+        await driver.define_network(network_spec(network, self.room.hypervisors[driver.name]))
+        log.warning("defined again", network=network.path, reason="its definition was gone")
+
+    async def _reconnect(self, driver: Driver, *names: str) -> None:
+        for name, lost in (await driver.reconnect_interfaces(names)).items():
+            log.warning("interfaces reconnected", network=name, interfaces=lost)
+
+    async def _write(self, network: Resource, state: str) -> None:
+        if network.state == state:
+            return
+        async with self.room.store.transaction() as transaction:
+            current = await transaction.get(network.path)
+            if current is None or current.internal.get("job") is not None:
+                return
+            await transaction.update(current.with_document(state=state))
+        log.info("state changed outside", network=network.path, before=network.state, state=state)
+
+
+def _ours(network: Resource, driver: Driver) -> bool:
+    """Made by a gateway on this host, and held by no job now."""
+    made = network.internal.get("host") == driver.name and not network.internal.get("host_network")
+    return made and network.internal.get("job") is None and network.state in STABLE
+
+
+def _agrees(network: Resource, facts: NetworkFacts | None) -> bool:
+    return facts is not None and facts.persistent and network.state == network_state(facts)

@@ -1,0 +1,59 @@
+"""From a NetworkPortCreate to a checked new NetworkPort; nothing is written (DSP0263 5.18.2)."""
+
+from __future__ import annotations
+
+from gateway.errors import Invalid, NotImplementedHere
+from gateway.orchestration.networks.mac import checked_mac, new_mac
+from gateway.orchestration.networks.spec import class_of_service
+from gateway.orchestration.references import merged, resolve
+from gateway.orchestration.resources import Room, new_resource
+from gateway.orchestration.service import Caller
+from gateway.store.model import Document, Resource
+
+OWN = ("name", "description", "properties")
+WHERE = "networkPortTemplate"
+
+
+async def new_port(room: Room, caller: Caller, document: Document) -> Resource:
+    template = await _template(room, caller, document[WHERE])
+    network = await _network(room, caller, template)
+    config = await _config(room, caller, template)
+    kind = config.get("portType", "ACCESS")
+    if kind != "ACCESS":
+        raise NotImplementedHere(f"{WHERE}.networkPortConfig.portType: only ACCESS ports are offered")
+    settings = room.hypervisors[network.internal["host"]]
+    service = class_of_service(config.get("classOfService"), settings, f"{WHERE}.networkPortConfig.classOfService")
+    mac = template.get("macAddress")
+    own: Document = {name: document[name] for name in OWN if name in document}
+    facts: Document = {
+        "state": "STARTED",
+        "network": {"href": network.path},
+        "portType": kind,
+        "classOfService": service,
+        "macAddress": new_mac() if mac is None else checked_mac(mac, f"{WHERE}.macAddress"),
+    }
+    known = {name: value for name, value in {**own, **facts}.items() if value is not None}
+    return new_resource("NetworkPort", caller.user, known, host=network.internal["host"])
+
+
+async def _template(room: Room, caller: Caller, given: Document) -> Document:
+    template: Document = {}
+    if "href" in given:
+        template = (await resolve(room.store, caller, given["href"], ("NetworkPortTemplate",), WHERE)).document
+    return merged(template, given)
+
+
+async def _network(room: Room, caller: Caller, template: Document) -> Resource:
+    href = (template.get("network") or {}).get("href")
+    if href is None:
+        raise Invalid("is missing: a port belongs to a network", f"{WHERE}.network")
+    return await resolve(room.store, caller, href, ("Network",), f"{WHERE}.network")
+
+
+async def _config(room: Room, caller: Caller, template: Document) -> Document:
+    given = template.get("networkPortConfig") or {}
+    config: Document = {}
+    if "href" in given:
+        where = f"{WHERE}.networkPortConfig"
+        config = (await resolve(room.store, caller, given["href"], ("NetworkPortConfiguration",), where)).document
+    return merged(config, given)

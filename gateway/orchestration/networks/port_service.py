@@ -1,0 +1,126 @@
+"""NetworkPorts: a place on a network for one interface of a Machine (DSP0263 5.18).
+
+A port without an interface is a row in the store: a MAC kept for whoever will use it. What is done to a port that
+is used reaches the guest's interface.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from gateway.errors import Conflict, PreconditionFailed
+from gateway.jobs.plan import Plan, StepCall
+from gateway.orchestration.networks.mac import check_free
+from gateway.orchestration.networks.port_create import new_port
+from gateway.orchestration.networks.spec import class_of_service
+from gateway.orchestration.networks.stateful import StatefulService
+from gateway.orchestration.permissions import demand
+from gateway.orchestration.resources import component, edited
+from gateway.orchestration.service import Caller, Outcome
+from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
+
+USABLE = frozenset({"STARTED", "STOPPED"})
+STATES = {"start": "STARTED", "stop": "STOPPED"}
+
+
+class NetworkPortService(StatefulService):
+    kind = "NetworkPort"
+
+    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
+        demand(caller.role, self.kind, "add")
+        port = await new_port(self.room, caller, document)
+        async with self.store.transaction() as transaction:
+            known = await self.answered(transaction, caller, document)
+            if known is not None:
+                return known
+            network = await transaction.get(port.document["network"]["href"])
+            if network is None or network.state not in USABLE:
+                raise Conflict(f"the Network is {network.state if network else 'gone'}, and takes no ports now")
+            where = "networkPortTemplate.macAddress"
+            await check_free(transaction, port.document["macAddress"], port=None, where=where)
+            port = await transaction.insert(port)
+            await transaction.insert(member(network, port))
+            plan = self.plan(caller, "add", collection, affected=(port.path,))
+            job = await self.room.runner.completed(transaction, plan)
+            await self.remember(transaction, caller, document, port.path, job)
+        return Outcome(port, job, finished=True)
+
+    def action_plan(self, caller: Caller, port: Resource, action: str) -> Plan:
+        return self._apply(caller, port, action, state=STATES[action])
+
+    def _apply(self, caller: Caller, port: Resource, action: str, **change: Any) -> Plan:
+        """On the interface that uses the port, under the lock of its Machine."""
+        arguments = {"resource": port.path, **change}
+        return self.plan(
+            caller,
+            action,
+            port.path,
+            steps=(StepCall("apply port", arguments),),
+            locks=(port.path, *machines_of(port)),
+            settle=StepCall("settle port", {"resource": port.path, "action": action}),
+        )
+
+    async def edit(
+        self, caller: Caller, path: str, document: Document, selected: frozenset[str] | None, version: int | None
+    ) -> Outcome:
+        port = await self.to_change(caller, path, "edit", version)
+        self.must_be_legal(port, "edit")
+        changed = edited(port, document, selected)
+        settings = self.room.hypervisors[port.internal["host"]]
+        service = class_of_service(changed.document.get("classOfService"), settings, "classOfService")
+        before = port.document.get("classOfService")
+        speed = service != before and "resource" in port.document
+        if speed:
+            self.must_be_up(port)
+        plan = self._apply(caller, port, "edit", service=service)
+        async with self.store.transaction() as transaction:
+            current = await transaction.get(path)
+            if current is None or current.version != port.version:
+                raise PreconditionFailed(f"{path} was changed meanwhile; read it again")
+            # What has to reach a guest is written when it has.
+            changed = changed.with_document(classOfService=before if speed else service)
+            if speed:
+                job = await self.room.runner.submit(transaction, plan)
+            else:
+                job = await self.room.runner.completed(transaction, self.plan(caller, "edit", path))
+            updated = await transaction.update(changed)
+        self.room.runner.wake()
+        return Outcome(updated, job, finished=not speed)
+
+    async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        port = await self.to_change(caller, path, "delete", version)
+        self.must_be_legal(port, "delete")
+        async with self.store.transaction() as transaction:
+            current = await transaction.get(path)
+            if current is None or current.internal.get("job") is not None:
+                raise Conflict("another request came first")
+            await self.check_unused(transaction, current)
+            await transaction.delete(member_path(current))
+            await transaction.delete(path)
+            plan = self.plan(caller, "delete", path, drop_on_success=(path,))
+            job = await self.room.runner.completed(transaction, plan)
+        return Outcome(None, job, finished=True)
+
+    async def check_unused(self, transaction: Transaction, port: Resource) -> None:
+        if "resource" in port.document:
+            raise Conflict(f"{port.document['resource']['href']} uses this NetworkPort; remove that interface first")
+
+
+def member_path(port: Resource) -> str:
+    """Where the port stands among its network's ports."""
+    return f"{port.document['network']['href']}/networkPorts/{port.path.rpartition('/')[2]}"
+
+
+def member(network: Resource, port: Resource) -> Resource:
+    """On a network that many share, a port is still its owner's alone to see."""
+    segment = f"networkPorts/{port.path.rpartition('/')[2]}"
+    entry = component(network, "NetworkNetworkPort", segment, {"networkPort": {"href": port.path}})
+    return replace(entry, owner=port.owner, created=port.created, updated=port.updated)
+
+
+def machines_of(port: Resource) -> tuple[str, ...]:
+    """The Machine whose interface uses the port, if any."""
+    used = port.document.get("resource")
+    return (used["href"].rpartition("/networkInterfaces/")[0],) if used else ()

@@ -1,0 +1,91 @@
+"""What Networks and NetworkPorts have in common: a state, actions, and a job that holds them meanwhile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
+from gateway.jobs.plan import Plan
+from gateway.orchestration.networks.plans import ACTION_STEPS, DELETE_STEPS, calls, settle
+from gateway.orchestration.networks.states import TRANSIENT, legal
+from gateway.orchestration.permissions import granted
+from gateway.orchestration.resources import ResourceService
+from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.visibility import changeable
+from gateway.store.model import Resource
+from gateway.store.transaction import Transaction
+
+ORDER = ("edit", "delete", "start", "stop")
+
+
+class StatefulService(ResourceService):
+    """Start, stop and delete by the table of states."""
+
+    def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
+        if not changeable(caller, resource) or resource.internal.get("host_network"):
+            return ()
+        now = legal(resource.state)
+        return tuple(verb for verb in ORDER if verb in now and granted(caller.role, self.kind, verb))
+
+    async def to_change(self, caller: Caller, path: str, verb: str, version: int | None = None) -> Resource:
+        resource = await super().to_change(caller, path, verb, version)
+        if resource.internal.get("host_network"):
+            raise Forbidden(f"this {self.kind} is the host's own: it can be used, and only its admin may {verb} it")
+        return resource
+
+    def must_be_legal(self, resource: Resource, verb: str) -> None:
+        if verb not in legal(resource.state):
+            allowed = ", ".join(sorted(legal(resource.state))) or "nothing until its job ends"
+            raise Conflict(f"a {self.kind} that is {resource.state} cannot {verb}; it allows {allowed}")
+
+    def must_be_up(self, resource: Resource) -> None:
+        driver = self.room.driver(resource)
+        if driver.connection != "up":
+            raise Unavailable(f"the hypervisor {driver.name} is {driver.connection.value}; try again later")
+
+    async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
+        resource = await self.to_change(caller, path, action)
+        if action not in ACTION_STEPS:
+            raise Invalid(f"a {self.kind} has no action {action[:60]!r}", "action")
+        self.must_be_legal(resource, action)
+        self.must_be_up(resource)
+        return await self._begin(resource, action, self.action_plan(caller, resource, action))
+
+    def action_plan(self, caller: Caller, resource: Resource, action: str) -> Plan:
+        path = resource.path
+        steps = calls(path, ACTION_STEPS[action])
+        return self.plan(caller, action, path, steps=steps, locks=(path,), settle=settle(path, action))
+
+    async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        resource = await self.to_change(caller, path, "delete", version)
+        self.must_be_legal(resource, "delete")
+        self.must_be_up(resource)
+        plan = self.plan(
+            caller,
+            "delete",
+            path,
+            steps=calls(path, DELETE_STEPS),
+            locks=(path,),
+            drop_on_success=(path,),
+            settle=settle(path, "delete"),
+        )
+        return await self._begin(resource, "delete", plan)
+
+    async def _begin(self, resource: Resource, verb: str, plan: Plan) -> Outcome:
+        """Take it in one transaction: of two clients at once, one gets a Conflict."""
+        async with self.store.transaction() as transaction:
+            current = await transaction.get(resource.path)
+            if current is None:
+                raise NotFound(f"{resource.path} is gone")
+            if current.internal.get("job") is not None or current.state != resource.state:
+                raise Conflict(f"the {self.kind} is {current.state}: another request came first")
+            if verb == "delete":
+                await self.check_unused(transaction, current)
+            job = await self.room.runner.submit(transaction, plan)
+            taken = current.with_document(state=TRANSIENT[verb]).with_internal(job=job, state_before=current.state)
+            taken = await transaction.update(taken)
+        self.room.runner.wake()
+        return Outcome(taken, job, finished=False)
+
+    async def check_unused(self, transaction: Transaction, resource: Resource) -> None:
+        """Raises Conflict when something needs it."""
