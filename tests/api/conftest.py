@@ -71,7 +71,8 @@ def settings(tmp_path: Path, images: Path, hypervisor: dict[str, Any]) -> config
         store=config.StoreSettings(str(tmp_path / "gateway.db")),
         auth=config.AuthSettings(str(users_file)),
         images=config.ImageSettings([str(images)], staging=str(tmp_path / "staging")),
-        jobs=config.JobSettings(stop_deadline=1.0),
+        # Long, so that a loaded machine answers as a quick one does.
+        jobs=config.JobSettings(stop_deadline=1.0, answer_wait=30.0),
         hypervisors=(HypervisorSettings("local", "memory", "default", "default", **hypervisor),),
     )
 
