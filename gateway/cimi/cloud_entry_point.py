@@ -23,6 +23,9 @@ class CloudEntryPointSchema(Common):
     networks = CollectionRef("Network")
     addresses = CollectionRef("Address")
     jobs = CollectionRef("Job")
+    eventLogs = CollectionRef("EventLog")  # noqa: N815
+    eventLogTemplates = CollectionRef("EventLogTemplate")  # noqa: N815
+    eventStream = URI(writable=False, extension=True, meaning="live events and jobs, as Server-Sent Events")  # noqa: N815
 
 
 TYPES = (

@@ -8,6 +8,7 @@ from marshmallow import Schema
 
 from gateway.cimi.credential import CredentialSchema
 from gateway.cimi.fields import Base64, Enumeration, Integer, Location, String
+from gateway.cimi.monitoring import EventLogTemplateSchema
 from gateway.cimi.references import Array, CollectionRef, Ref, RefOrValue, Structure
 from gateway.cimi.resource_type import Action, Capability, Common, ResourceType
 from gateway.cimi.volume import VolumeTemplateSchema
@@ -43,6 +44,7 @@ class MachineSchema(Common):
     networkInterfaces = CollectionRef("MachineNetworkInterface")  # noqa: N815
     latestSnapshot = Ref("MachineImage", writable=False)  # noqa: N815
     snapshots = CollectionRef("MachineSnapshot")
+    eventLog = Ref("EventLog", writable=False)  # noqa: N815
 
 
 class DiskSchema(Schema):
@@ -131,6 +133,7 @@ class MachineTemplateSchema(Common):
     )
     networkInterfaces = Array(Structure(TemplateInterfaceSchema), item="networkInterface")  # noqa: N815
     userData = Base64(write_only=True)  # noqa: N815
+    eventLogTemplate = RefOrValue("EventLogTemplate", EventLogTemplateSchema)  # noqa: N815
 
 
 class MachineCreateSchema(Common):

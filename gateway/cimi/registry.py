@@ -16,6 +16,7 @@ CREATE_SCHEMAS: dict[str, type[Schema]] = {
     **machine.CREATE_SCHEMAS,
     **volume.CREATE_SCHEMAS,
     **credential.CREATE_SCHEMAS,
+    **monitoring.CREATE_SCHEMAS,
 }
 CLOUD_ENTRY_POINT = TYPES["CloudEntryPoint"]
 

@@ -27,6 +27,7 @@ from gateway.cimi.fields import (
     Key,
     Map,
     String,
+    Term,
     Verb,
 )
 from gateway.cimi.references import Array, CollectionRef, Ref, RefOrValue, Structure, inward, load
@@ -49,6 +50,7 @@ def values(field: Attribute) -> st.SearchStrategy[Any]:
         (Key, st.from_regex(r"ssh-ed25519 [A-Za-z0-9+/]{4,40} [a-z@]{1,9}", fullmatch=True)),
         (Base64, st.just("aGVsbG8=")),
         (Verb, st.sampled_from(["add", "edit", "delete"])),
+        (Term, st.sampled_from(["state", "Machine", "http://example.org/audit/1.0/event"])),
         (URI, st.just("http://example.org/a")),
         (String, TEXT),
         (Integer, st.integers(max(1, getattr(field, "minimum", 1)), 2**63 - 1)),
