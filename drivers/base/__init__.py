@@ -32,12 +32,14 @@ from drivers.base.errors import (
 )
 from drivers.base.events import ConnectionState, DriverEvent, EventKind, Listener
 from drivers.base.host import HostFacts, HypervisorSettings, PoolSettings
+from drivers.base.measures import CallObserver, Load
 from drivers.base.networks import NetworkCalls, NetworkFacts
 from drivers.base.progress import Progress
 from drivers.base.storage import ImageFacts, ImageReader, PoolFacts, StorageCalls, VolumeFacts
 
 __all__ = [
     "Applied",
+    "CallObserver",
     "ConnectionState",
     "DeviceCalls",
     "DiskFacts",
@@ -65,6 +67,7 @@ __all__ = [
     "InterfaceFacts",
     "InterfaceSpec",
     "Listener",
+    "Load",
     "NetworkCalls",
     "NetworkFacts",
     "PoolFacts",

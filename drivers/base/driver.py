@@ -8,6 +8,7 @@ from drivers.base.devices import DeviceCalls
 from drivers.base.domains import DomainCalls
 from drivers.base.events import ConnectionState, Listener
 from drivers.base.host import HostFacts
+from drivers.base.measures import CallObserver, Load
 from drivers.base.networks import NetworkCalls
 from drivers.base.storage import StorageCalls
 
@@ -27,5 +28,11 @@ class Driver(DomainCalls, DeviceCalls, StorageCalls, NetworkCalls, Protocol):
     async def close(self) -> None: ...
 
     def subscribe(self, listener: Listener) -> None: ...
+
+    def observe(self, observer: CallObserver) -> None:
+        """Tell of each call to the hypervisor how long it took."""
+        ...
+
+    def load(self) -> tuple[Load, ...]: ...
 
     async def host(self) -> HostFacts: ...

@@ -20,6 +20,8 @@ class EventKind(StrEnum):
     DOMAIN_CHANGED = "domain changed"
     """Look at the domain again: started, stopped, crashed, paused, redefined..."""
     DOMAIN_UNDEFINED = "domain undefined"
+    DOMAIN_ALARM = "domain alarm"
+    """Something a person should know: ``code`` says in a word what, ``detail`` in words."""
     CONNECTION = "connection"
     """The connection's state changed; after UP everything has to be compared anew."""
 
@@ -34,6 +36,8 @@ class DriverEvent:
     facts: DomainFacts | None = None
     state: ConnectionState | None = None
     detail: str = ""
+    code: str = ""
+    """Of a DOMAIN_ALARM: watchdog, reboot, io-error, enospc, memory-failure or control-error."""
 
 
 Listener = Callable[[DriverEvent], None]
