@@ -17,6 +17,8 @@ from gateway.orchestration.machines.steps import MACHINE_STEPS
 from gateway.orchestration.machines.templates import MachineConfigurationService, MachineTemplateService
 from gateway.orchestration.machines.volume_service import MachineVolumeService
 from gateway.orchestration.metadata_service import CloudEntryPointService, ResourceMetadataService
+from gateway.orchestration.monitoring.logs import EventLogService, EventService
+from gateway.orchestration.monitoring.templates import EventLogTemplateService
 from gateway.orchestration.resources import ResourceService, Room
 from gateway.orchestration.volumes.service import VolumeService
 from gateway.orchestration.volumes.steps import VOLUME_STEPS
@@ -37,6 +39,9 @@ FAMILIES: tuple[type[ResourceService], ...] = (
     JobService,
     ResourceMetadataService,
     CloudEntryPointService,
+    EventLogService,
+    EventLogTemplateService,
+    EventService,
 )
 
 

@@ -118,3 +118,18 @@ def test_a_frozen_libvirtd_never_holds_up_a_read(gateway: GatewayProcess, machin
     client.timeout = 60
     client.succeed(job, 90)
     assert client.get(machine)["state"] == "PAUSED"
+
+
+def test_a_stopped_libvirtd_is_told_as_an_alarm_and_so_is_its_return(gateway: GatewayProcess, machine: str) -> None:
+    client = gateway.client()
+
+    def alarms() -> list[str]:
+        url = "eventLogs/everything/events?$filter=type='alarm'"
+        return [event["content"]["code"] for event in client.get(url).get("events", [])]
+
+    stop_libvirtd()
+    try:
+        wait_until(lambda: alarms() == ["hypervisor-lost"], 10, "the loss is told")
+    finally:
+        start_libvirtd()
+    wait_until(lambda: alarms() == ["hypervisor-lost", "hypervisor-back"], 30, "the return is told")
