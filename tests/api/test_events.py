@@ -398,3 +398,31 @@ async def test_events_are_there_after_a_restart(admin: ApiClient, machine: str, 
     await gateway.stop()
     await gateway.start()
     assert await events(admin, log) == before
+
+
+# Other types with a log
+
+
+async def test_a_volume_has_a_log_by_its_template_too(admin: ApiClient) -> None:
+    template = {"volumeConfig": {"capacity": 10_000}, "eventLogTemplate": {"persistence": "daily"}}
+    made = await admin.post("volumes", {"name": "v", "volumeTemplate": template})
+    assert made.status == 201, made.text
+    log = await log_of(admin, made.location)
+    assert (await admin.document(log))["persistence"] == "daily"
+    assert states(await events(admin, log), "Volume") == [("CREATING", "AVAILABLE")]
+
+
+async def test_a_volume_that_vanishes_raises_an_alarm(
+    admin: ApiClient, driver: MemoryDriver, gateway: Gateway
+) -> None:
+    made = await admin.post("volumes", {"volumeTemplate": {"volumeConfig": {"capacity": 10_000}}})
+    log = await log_of(admin, made.location)
+    driver.stored.clear()
+    driver.lose()
+    driver.regain()
+
+    async def told() -> list[dict[str, Any]]:
+        return of_type(await events(admin, log), "alarm")
+
+    [alarm] = await until(told, "the alarm is told")
+    assert (alarm["content"]["code"], alarm["severity"]) == ("fault", "critical")

@@ -60,7 +60,7 @@ class MachineCreate:
         needed = sum(disk["bytes"] for disk in disks[:1]) if not overlay else 0
         if needed > pool_facts.available:
             raise Conflict(f"the pool {pool} has {pool_facts.available} bytes free; this Machine needs {needed}")
-        event_log = await asked_event_log(self.room.store, self.caller, template, "machineTemplate")
+        event_log = await asked_event_log(self.room.store, self.caller, template, "machineTemplate.")
         interfaces = await chosen_interfaces(self.room, self.caller, template, name)
         machine = replace(
             machine,
@@ -78,7 +78,7 @@ class MachineCreate:
                 "uefi": uefi,
                 "initial_state": template.get("initialState", "STARTED"),
                 "seed": self.seed,
-                **({"event_log": event_log} if event_log else {}),
+                **event_log,
             },
         )
         self.volumes = await NewVolumes.chosen(self.room, self.caller, template, machine)

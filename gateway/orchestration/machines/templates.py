@@ -67,7 +67,7 @@ class MachineTemplateService(ResourceService):
             href = document.get(name, {}).get("href")
             if href is not None:
                 await resolve(self.store, caller, href, kinds, name)
-        await asked_event_log(self.store, caller, document, "machineTemplate")
+        await asked_event_log(self.store, caller, document)
         shown = {name: value for name, value in document.items() if name != "userData"}
         secret = {"userData": document["userData"]} if "userData" in document else {}
         if "credential" in shown:

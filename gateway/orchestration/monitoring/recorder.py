@@ -29,7 +29,7 @@ from gateway.store.store import Store
 from gateway.store.transaction import Transaction
 
 OUTCOMES = {"SUCCESS": "Success", "FAILED": "Failure", "STOPPED": "Warning"}
-UNTOLD = frozenset({"state", "eventLog", "summary"})
+UNTOLD = frozenset({"state", "statusMessage", "eventLog", "summary"})
 """Attributes whose change is no change of the model."""
 OUTSIDE = "changed outside the gateway"
 LOGGED = tuple(kind for kind, declared in TYPES.items() if "eventLog" in declared.attributes)
@@ -163,6 +163,9 @@ def _of_resource(before: Resource | None, after: Resource | None) -> list[Occurr
     if after.state != before.state:
         held = "job" in before.internal or "job" in after.internal
         found.append(state_changed(after, before.state, "" if held else OUTSIDE))
+        why = after.document.get("statusMessage")
+        if after.state == "ERROR" and why and not held:
+            found.append(alarm(after, "fault", why))
     return found
 
 

@@ -49,13 +49,15 @@ async def template_values(store: Store, caller: Caller, given: Document, where: 
     return {name: value for name, value in merged.items() if value is not None and name not in OWN}
 
 
-async def asked_event_log(store: Store, caller: Caller, template: Document, where: str) -> Document | None:
-    """For ``internal["event_log"]`` of a new resource: what its template's ``eventLogTemplate`` says."""
-    given = template.get("eventLogTemplate")
+async def asked_event_log(store: Store, caller: Caller, template: Document, where: str = "") -> Document:
+    """For ``internal`` of a new resource: what its template's ``eventLogTemplate`` says of the log it will get.
+
+    ``where`` is the way to the template in a larger document, ending in a dot.
+    """
+    given, where = template.get("eventLogTemplate"), f"{where}eventLogTemplate"
     if given is None:
-        return None
-    values = await template_values(store, caller, given, f"{where}.eventLogTemplate")
+        return {}
+    values = await template_values(store, caller, given, where)
     if "targetResource" in values:
-        where = f"{where}.eventLogTemplate.targetResource"
-        raise Invalid("must not be given here: the log is about the new resource itself", where)
-    return values or None
+        raise Invalid("must not be given here: the log is about the new resource itself", f"{where}.targetResource")
+    return {"event_log": values} if values else {}
