@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bench import images, machines, networks, pages, reads, size
+from bench import events, images, machines, networks, pages, reads, size
 from bench.report import Row, show
 
 
@@ -13,6 +13,7 @@ def main() -> None:
         *asyncio.run(reads.measure()),
         *asyncio.run(pages.measure()),
         *asyncio.run(pages.measure_volumes()),
+        *asyncio.run(events.measure()),
         *size.measure(),
         *machines.measure(),
         *images.measure(),

@@ -17,7 +17,9 @@ from drivers.images.reader import CautiousReader
 from drivers.web.fetch import FetchRules, HttpFetcher
 from gateway.config import Settings
 from gateway.http.authentication import Authentication
+from gateway.http.event_stream import EventStream
 from gateway.http.handlers import Handlers
+from gateway.http.metrics import Metrics
 from gateway.http.server import Server, WireSettings
 from gateway.jobs import crash
 from gateway.jobs.runner import JobRunner
@@ -28,6 +30,11 @@ from gateway.orchestration.images.staging import Staging
 from gateway.orchestration.images.tools import ImageTools
 from gateway.orchestration.machines.defaults import ship
 from gateway.orchestration.metadata_service import CloudEntryPointService
+from gateway.orchestration.monitoring.feed import Feed
+from gateway.orchestration.monitoring.hypervisor_events import HypervisorEvents
+from gateway.orchestration.monitoring.recorder import Recorder
+from gateway.orchestration.monitoring.refusals import Refusals
+from gateway.orchestration.monitoring.retention import Retention
 from gateway.orchestration.networks.host_network import show_networks
 from gateway.orchestration.resources import Policy, Room
 from gateway.orchestration.services import build_services, register_steps
@@ -54,6 +61,11 @@ class Gateway:
         self.server: Server
         self.store: Store
         self.runner: JobRunner
+        self.stream: EventStream
+        self.metrics: Metrics
+        self._alarms: HypervisorEvents
+        self._retention: asyncio.Task[None]
+        self._scraped: web.AppRunner
         self._sync: Sync
         self._staging: StagingKeeper
         self._web: web.AppRunner
@@ -75,11 +87,18 @@ class Gateway:
         register_steps(registry, room)
         services = build_services(room)
         await ship(self.store)
+        feed = Feed(self.store)
         entry = services["CloudEntryPoint"]
         assert isinstance(entry, CloudEntryPointService)
         await entry.ensure()
         for hypervisor in settings.hypervisors:
             await show_networks(self.store, hypervisor)
+        await Recorder(settings.events.persistence).prepare(self.store)
+        await feed.open()
+        authentication = Authentication(Path(settings.auth.users_file))
+        self.stream = EventStream(feed, authentication)
+        self.metrics = Metrics(self.store, self.runner, self.drivers, self.stream)
+        self._alarms = HypervisorEvents(room)
         self._sync = Sync(room)
         await asyncio.gather(*(driver.open() for driver in self.drivers.values()))
         self._staging = StagingKeeper(room)
@@ -88,8 +107,13 @@ class Gateway:
         await self.runner.recover()
         await self.runner.start()
         self._sync.start()
+        self.stream.start()
+        retention = Retention(self.store, settings.events.most_per_log, settings.events.most_overall)
+        self._retention = asyncio.create_task(retention.run(), name="event retention")
         handlers = Handlers(services, self.runner, settings.jobs.answer_wait)
-        self.server = Server(handlers, Authentication(Path(settings.auth.users_file)), self._wire(), self.ready)
+        self.server = Server(
+            handlers, authentication, self._wire(), self.unready, self.stream, Refusals(self.store), self.metrics
+        )
         await self._listen()
 
     def _room(self) -> Room:
@@ -103,6 +127,7 @@ class Gateway:
                 stop_deadline=settings.jobs.stop_deadline,
                 detach_deadline=settings.jobs.detach_deadline,
                 retention_minutes=settings.jobs.retention_minutes,
+                event_persistence=settings.events.persistence,
             ),
             images=self._image_tools(),
         )
@@ -135,8 +160,13 @@ class Gateway:
             public_entry_point=self.settings.auth.public_entry_point,
         )
 
-    def ready(self) -> bool:
-        return all(driver.connection is ConnectionState.UP for driver in self.drivers.values())
+    def unready(self) -> list[str]:
+        """Why changes are not possible now."""
+        return [
+            f"the hypervisor {name} is {driver.connection.value}"
+            for name, driver in self.drivers.items()
+            if driver.connection is not ConnectionState.UP
+        ]
 
     def alive(self) -> bool:
         """For the watchdog: the loop runs us, and libvirt's own thread lives (a lost connection is no death)."""
@@ -161,13 +191,28 @@ class Gateway:
             context.load_cert_chain(server.tls_certificate, server.tls_key)
         await web.TCPSite(self._web, server.host, server.port, ssl_context=context).start()
         log.info("listening", listen=server.listen, tls=bool(context))
+        await self._listen_for_scrapers()
+
+    async def _listen_for_scrapers(self) -> None:
+        listen = self.settings.metrics.listen
+        self._scraped = web.AppRunner(self.metrics.application(), access_log=None, handle_signals=False)
+        await self._scraped.setup()
+        if listen:
+            host, _, port = listen.rpartition(":")
+            await web.TCPSite(self._scraped, host.strip("[]"), int(port)).start()
+            log.info("listening for scrapers", listen=listen)
 
     async def stop(self) -> None:
         """No new requests; running steps reach a safe point; guests keep running."""
         self.server.draining = True
+        await self.stream.stop()
         await self._web.cleanup()
+        await self._scraped.cleanup()
+        self._retention.cancel()
+        await asyncio.gather(self._retention, return_exceptions=True)
         await self._sync.stop()
         await self._staging.stop()
+        await self._alarms.stop()
         await self.runner.drain(DRAIN_SECONDS)
         for driver in self.drivers.values():
             await driver.close()

@@ -35,6 +35,7 @@ from drivers.base.events import ConnectionState, DriverEvent, EventKind, Listene
 from drivers.base.fetching import Converter, Fetcher, RemoteFile
 from drivers.base.filters import GUARD, GUARD_MAC, FilterCalls, Reach, filter_name
 from drivers.base.host import HostFacts, HypervisorSettings, PoolSettings
+from drivers.base.measures import CallObserver, Load
 from drivers.base.networks import (
     AddressPool,
     Bandwidth,
@@ -59,6 +60,7 @@ __all__ = [
     "Applied",
     "Bandwidth",
     "BandwidthClass",
+    "CallObserver",
     "ConnectionState",
     "Converter",
     "DeviceCalls",
@@ -91,6 +93,7 @@ __all__ = [
     "InterfaceSpec",
     "Lease",
     "Listener",
+    "Load",
     "NetworkCalls",
     "NetworkFacts",
     "NetworkSpec",

@@ -9,6 +9,7 @@ from drivers.base.domains import DomainCalls
 from drivers.base.events import ConnectionState, Listener
 from drivers.base.filters import FilterCalls
 from drivers.base.host import HostFacts
+from drivers.base.measures import CallObserver, Load
 from drivers.base.networks import NetworkCalls
 from drivers.base.snapshots import SnapshotCalls
 from drivers.base.storage import StorageCalls
@@ -29,5 +30,11 @@ class Driver(DomainCalls, DeviceCalls, StorageCalls, NetworkCalls, FilterCalls, 
     async def close(self) -> None: ...
 
     def subscribe(self, listener: Listener) -> None: ...
+
+    def observe(self, observer: CallObserver) -> None:
+        """Tell of each call to the hypervisor how long it took."""
+        ...
+
+    def load(self) -> tuple[Load, ...]: ...
 
     async def host(self) -> HostFacts: ...

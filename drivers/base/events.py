@@ -22,6 +22,8 @@ class EventKind(StrEnum):
     DOMAIN_UNDEFINED = "domain undefined"
     NETWORK_CHANGED = "network changed"
     """A network was defined, undefined, started or stopped; ``uuid`` is its own, ``detail`` says which."""
+    DOMAIN_ALARM = "domain alarm"
+    """Something a person should know: ``code`` says in a word what, ``detail`` in words."""
     CONNECTION = "connection"
     """The connection's state changed; after UP everything has to be compared anew."""
 
@@ -36,6 +38,8 @@ class DriverEvent:
     facts: DomainFacts | None = None
     state: ConnectionState | None = None
     detail: str = ""
+    code: str = ""
+    """Of a DOMAIN_ALARM: watchdog, reboot, io-error, enospc, memory-failure or control-error."""
 
 
 Listener = Callable[[DriverEvent], None]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -14,7 +16,7 @@ from urllib.parse import urlsplit
 import libvirt
 import structlog
 
-from drivers.base import ConnectionState, DriverError, DriverUnavailable
+from drivers.base import CallObserver, ConnectionState, DriverError, DriverUnavailable, Load
 from drivers.libvirt import event_loop
 from drivers.libvirt.errors import is_connection_lost, translated
 
@@ -36,6 +38,15 @@ class Lane(StrEnum):
     STORAGE = "storage"
     STREAM = "stream"
     EVENTS = "events"
+
+
+@contextmanager
+def _counted(counts: dict[Lane, int], lane: Lane) -> Iterator[None]:
+    counts[lane] += 1
+    try:
+        yield
+    finally:
+        counts[lane] -= 1
 
 
 def refuse_on_loop_thread() -> None:
@@ -66,6 +77,9 @@ class Connection:
         """Runs on a worker thread with each new events connection: to register for events."""
         self.overdue = 0
         """Calls that overstayed their deadline and still hold a thread."""
+        self.observers: list[CallObserver] = []
+        self._asked = dict.fromkeys(Lane, 0)
+        self._running = dict.fromkeys(Lane, 0)
 
     @property
     def local(self) -> bool:
@@ -97,16 +111,34 @@ class Connection:
         self, function: Callable[[libvirt.virConnect], T], *, lane: Lane = Lane.CONTROL, deadline: float = DEADLINE
     ) -> T:
         """Run ``function`` with the lane's connection. Raises DriverError; DriverUnavailable past the deadline."""
-        async with self._permits[lane]:
-            handle = self._handles.get(lane)
-            if handle is None:
-                raise DriverUnavailable(f"libvirt at {self.uri} is not connected: {self.reason}")
-            future = asyncio.get_running_loop().run_in_executor(self._threads[lane], self._guarded, function, handle)
-            done, _ = await asyncio.wait({future}, timeout=deadline)
-            if not done:
-                self._abandon(lane, future)
-                raise DriverUnavailable(f"libvirt did not answer within {deadline:g} s")
-            return self._result(future)
+        with _counted(self._asked, lane):
+            async with self._permits[lane]:
+                with _counted(self._running, lane), self._observed(lane):
+                    return await self._call(function, lane, deadline)
+
+    async def _call(self, function: Callable[[libvirt.virConnect], T], lane: Lane, deadline: float) -> T:
+        handle = self._handles.get(lane)
+        if handle is None:
+            raise DriverUnavailable(f"libvirt at {self.uri} is not connected: {self.reason}")
+        future = asyncio.get_running_loop().run_in_executor(self._threads[lane], self._guarded, function, handle)
+        done, _ = await asyncio.wait({future}, timeout=deadline)
+        if not done:
+            self._abandon(lane, future)
+            raise DriverUnavailable(f"libvirt did not answer within {deadline:g} s")
+        return self._result(future)
+
+    @contextmanager
+    def _observed(self, lane: Lane) -> Iterator[None]:
+        began, succeeded = time.monotonic(), False
+        try:
+            yield
+            succeeded = True
+        finally:
+            for observer in self.observers:
+                observer(lane.value, time.monotonic() - began, succeeded)
+
+    def load(self) -> tuple[Load, ...]:
+        return tuple(Load(lane.value, self._running[lane], self._asked[lane] - self._running[lane]) for lane in Lane)
 
     def _abandon(self, lane: Lane, future: asyncio.Future[Any]) -> None:
         """Leave the stuck thread to its fate, and give the lane fresh ones."""

@@ -8,6 +8,7 @@ from typing import Any
 import libvirt
 
 from drivers.base import (
+    CallObserver,
     ConnectionState,
     DriverError,
     DriverEvent,
@@ -16,8 +17,10 @@ from drivers.base import (
     HostFacts,
     HypervisorSettings,
     Listener,
+    Load,
 )
 from drivers.libvirt import host
+from drivers.libvirt.alarms import Alarms
 from drivers.libvirt.calls import (
     LibvirtDevices,
     LibvirtDomains,
@@ -59,6 +62,7 @@ class LibvirtDriver(LibvirtDomains, LibvirtDevices, LibvirtStorage, LibvirtNetwo
         self._snapshots = Snapshots(self._connection)
         self._copies = DiskCopies(self._connection, self._storage)
         self._filters = Filters(self._connection)
+        self._alarms = Alarms(self._alarmed)
         self._listeners: list[Listener] = []
         self._host: HostFacts | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -86,6 +90,12 @@ class LibvirtDriver(LibvirtDomains, LibvirtDevices, LibvirtStorage, LibvirtNetwo
     def subscribe(self, listener: Listener) -> None:
         self._listeners.append(listener)
 
+    def observe(self, observer: CallObserver) -> None:
+        self._connection.observers.append(observer)
+
+    def load(self) -> tuple[Load, ...]:
+        return self._connection.load()
+
     # Events
 
     def _register(self, handle: libvirt.virConnect) -> None:
@@ -94,6 +104,7 @@ class LibvirtDriver(LibvirtDomains, LibvirtDevices, LibvirtStorage, LibvirtNetwo
             (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, self._device_added),
             (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, self._device_removed),
             (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED, self._device_kept),
+            *self._alarms.callbacks(),
         )
         self._registered[id(handle)] = [
             handle.domainEventRegisterAny(None, number, callback, None) for number, callback in callbacks
@@ -155,6 +166,12 @@ class LibvirtDriver(LibvirtDomains, LibvirtDevices, LibvirtStorage, LibvirtNetwo
         task = asyncio.ensure_future(self._look(uuid, detail))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _alarmed(self, uuid: str, code: str, detail: str) -> None:
+        """On libvirt's thread: only hand over."""
+        event = DriverEvent(self.name, EventKind.DOMAIN_ALARM, uuid, code=code, detail=detail)
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._emit, event)
 
     async def _look(self, uuid: str, detail: str) -> None:
         """Never trust the event alone: read the domain, and again when more happened meanwhile."""

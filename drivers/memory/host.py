@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from drivers.base import (
+    CallObserver,
     ConnectionState,
     DomainFacts,
     DriverError,
@@ -16,6 +17,7 @@ from drivers.base import (
     InterfaceSpec,
     Lease,
     Listener,
+    Load,
     NetworkFacts,
     PoolSettings,
     Power,
@@ -44,6 +46,7 @@ class MemoryHost:
     """The bytes of uploaded volumes."""
     listeners: list[Listener] = field(default_factory=list)
     taken: dict[str, dict[str, tuple[SnapshotFacts, DomainFacts]]] = field(default_factory=dict)
+    observers: list[CallObserver] = field(default_factory=list)
     faults: dict[str, DriverError] = field(default_factory=dict)
     consoles: dict[str, bytes] = field(default_factory=dict)
     pool_kinds: dict[str, str] = field(default_factory=dict)
@@ -68,6 +71,8 @@ class MemoryHost:
     def enter(self, method: str) -> None:
         if self.connection is not ConnectionState.UP:
             raise DriverUnavailable("the hypervisor is not connected")
+        for observer in self.observers:
+            observer("memory", 0.0, method not in self.faults)
         if method in self.faults:
             raise self.faults.pop(method)
 
@@ -75,6 +80,10 @@ class MemoryHost:
         """What an admin or the guest does on its own."""
         self.known[uuid] = replace(self.known[uuid], power=power)
         self.tell(uuid)
+
+    def complain(self, uuid: str, code: str, detail: str = "") -> None:
+        """What a hypervisor tells of a guest in trouble."""
+        self.emit(DriverEvent(self.name, EventKind.DOMAIN_ALARM, uuid, code=code, detail=detail))
 
     def lose(self) -> None:
         self.connection = ConnectionState.DOWN
@@ -99,6 +108,12 @@ class MemoryHost:
 
     def subscribe(self, listener: Listener) -> None:
         self.listeners.append(listener)
+
+    def observe(self, observer: CallObserver) -> None:
+        self.observers.append(observer)
+
+    def load(self) -> tuple[Load, ...]:
+        return (Load("memory", 0, 0),)
 
     async def host(self) -> HostFacts:
         self.enter("host")

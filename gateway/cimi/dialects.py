@@ -62,11 +62,11 @@ CIMI_1 = Dialect(
 )
 
 
-_STANDARD = re.compile(r"https?://schemas\.dmtf\.org/cimi/\d+/(\w+)")
+_STANDARD = re.compile(r"https?://schemas\.dmtf\.org/cimi/\d+/(?:\w+/)*(\w+)")
 
 
 def bare_term(uri: str) -> str:
-    """The word behind one of the standard's own URIs (``mapped``) in any version; other URIs stay."""
+    """The word behind one of the standard's own URIs (``mapped``, ``event/state``) in any version; other URIs stay."""
     found = _STANDARD.fullmatch(uri.strip())
     return found.group(1) if found else uri.strip()
 

@@ -190,15 +190,22 @@ class URI(String):
 
 
 class Term(URI):
-    """One of the standard's words as URI, kept bare (``mapped``), or a provider's own URI, kept whole."""
+    """One of the standard's words as URI, kept bare (``mapped``), or a provider's own URI, kept whole.
+
+    ``vocabulary`` is the URI's part before the word: ``event/``.
+    """
 
     type = AttributeType.TERM
+
+    def __init__(self, vocabulary: str = "", **constraints: Any) -> None:
+        super().__init__(**constraints)
+        self.vocabulary = vocabulary
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         return bare_term(super()._deserialize(value, attr, data))
 
     def outward(self, value: Any, to_uri: Outward) -> Any:
-        return value if "://" in value else to_uri("#" + value)
+        return value if "://" in value else to_uri(f"#{self.vocabulary}{value}")
 
 
 class Location(URI):

@@ -17,6 +17,7 @@ CREATE_SCHEMAS: dict[str, type[Schema]] = {
     **volume.CREATE_SCHEMAS,
     **credential.CREATE_SCHEMAS,
     **network.CREATE_SCHEMAS,
+    **monitoring.CREATE_SCHEMAS,
 }
 CLOUD_ENTRY_POINT = TYPES["CloudEntryPoint"]
 

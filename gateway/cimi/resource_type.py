@@ -83,6 +83,8 @@ class ResourceType:
     key: str | None = None
     """The JSON name of the items, where the rule does not give it."""
     singleton: bool = False
+    series: bool = False
+    """Items that are only ever appended (events): kept in a table of their own, not as resources."""
 
     @cached_property
     def attributes(self) -> dict[str, Attribute]:

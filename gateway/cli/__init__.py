@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from gateway.cli.events import events
 from gateway.cli.host import check, doctor
 from gateway.cli.jobs import jobs
 from gateway.cli.serve import serve
@@ -16,5 +17,5 @@ def main() -> None:
     """CIMI for libvirt hypervisors."""
 
 
-for command in (serve, check, doctor, user, jobs):
+for command in (serve, check, doctor, user, jobs, events):
     main.add_command(command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,3 +40,18 @@ def plainly() -> Iterator[None]:
 def settings_of(path: Path) -> Settings:
     with plainly():
         return load(path)
+
+
+@contextmanager
+def store_reader(config: Path) -> Iterator[sqlite3.Connection]:
+    """A connection of our own that only reads; the daemon's write-ahead log lets it work beside it."""
+    path = Path(settings_of(config).store.path)
+    if not path.exists():
+        raise click.ClickException(f"{path} does not exist: the gateway has not run yet")
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        yield connection
+    except sqlite3.Error as error:
+        raise click.ClickException(f"{path}: {error}") from None
+    finally:
+        connection.close()

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from gateway.cimi.job import FINAL_JOB_STATES
-from gateway.cli.common import config_option, settings_of
+from gateway.cli.common import config_option, store_reader
 
 LOOK_EVERY = 0.3
 NEWEST = 50
@@ -23,21 +21,6 @@ NEWEST = 50
 @click.group()
 def jobs() -> None:
     """List, show and follow jobs."""
-
-
-@contextmanager
-def _reader(config: Path) -> Iterator[sqlite3.Connection]:
-    """A connection of our own that only reads; the daemon's write-ahead log lets it work beside it."""
-    path = Path(settings_of(config).store.path)
-    if not path.exists():
-        raise click.ClickException(f"{path} does not exist: the gateway has not run yet")
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    try:
-        yield connection
-    except sqlite3.Error as error:
-        raise click.ClickException(f"{path}: {error}") from None
-    finally:
-        connection.close()
 
 
 def _job(connection: sqlite3.Connection, name: str) -> dict[str, Any]:
@@ -55,7 +38,7 @@ def _job(connection: sqlite3.Connection, name: str) -> dict[str, Any]:
 @config_option
 def list_(limit: int, config: Path) -> None:
     """List the newest jobs."""
-    with _reader(config) as connection:
+    with store_reader(config) as connection:
         rows = connection.execute(
             "SELECT path, owner, created, document FROM resources WHERE kind = 'Job' AND parent = '' "
             "ORDER BY created DESC LIMIT ?",
@@ -73,7 +56,7 @@ def list_(limit: int, config: Path) -> None:
 @config_option
 def show(job: str, config: Path) -> None:
     """Show a job and its log."""
-    with _reader(config) as connection:
+    with store_reader(config) as connection:
         for name, value in _job(connection, job).items():
             click.echo(f"{name}: {value if isinstance(value, str) else json.dumps(value)}")
         _print_log(connection, _job(connection, job)["path"], 0)
@@ -85,7 +68,7 @@ def show(job: str, config: Path) -> None:
 @config_option
 def tail(job: str | None, follow: bool, config: Path) -> None:
     """Print a job's log; without a JOB, the newest lines of all jobs."""
-    with _reader(config) as connection:
+    with store_reader(config) as connection:
         if job is None:
             _tail_all(connection, follow)
         else:

@@ -17,8 +17,10 @@ from gateway.config.pools import check_pools
 from gateway.config.reader import ConfigError, read_table
 from gateway.config.sections import (
     AuthSettings,
+    EventSettings,
     ImageSettings,
     JobSettings,
+    MetricsSettings,
     ServerSettings,
     Settings,
     StoreSettings,
@@ -28,8 +30,10 @@ __all__ = [
     "DEFAULT_PATH",
     "AuthSettings",
     "ConfigError",
+    "EventSettings",
     "ImageSettings",
     "JobSettings",
+    "MetricsSettings",
     "ServerSettings",
     "Settings",
     "StoreSettings",
@@ -43,6 +47,8 @@ SECTIONS: dict[str, type[Any]] = {
     "auth": AuthSettings,
     "images": ImageSettings,
     "jobs": JobSettings,
+    "events": EventSettings,
+    "metrics": MetricsSettings,
 }
 PATHS = {
     "server": ("tls_certificate", "tls_key"),
@@ -96,18 +102,29 @@ def _hypervisors(path: Path, given: Any) -> tuple[HypervisorSettings, ...]:
     return found
 
 
+def _check_listen(path: Path, section: str, listen: str) -> None:
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ConfigError(f"{path}: [{section}] listen: must be host:port, not {listen!r}")
+
+
 def _check(settings: Settings) -> None:
     path, server, jobs = settings.path, settings.server, settings.jobs
     _check_server(path, server)
+    if settings.metrics.listen:
+        _check_listen(path, "metrics", settings.metrics.listen)
     for key, value, least in (
-        ("workers", jobs.workers, 1),
-        ("retention_minutes", jobs.retention_minutes, 1),
-        ("answer_wait", jobs.answer_wait, 0),
-        ("stop_deadline", jobs.stop_deadline, 1),
-        ("detach_deadline", jobs.detach_deadline, 1),
+        ("[jobs] workers", jobs.workers, 1),
+        ("[jobs] retention_minutes", jobs.retention_minutes, 1),
+        ("[jobs] answer_wait", jobs.answer_wait, 0),
+        ("[jobs] stop_deadline", jobs.stop_deadline, 1),
+        ("[jobs] detach_deadline", jobs.detach_deadline, 1),
+        ("[server] max_body", server.max_body, 1024),
+        ("[events] most_per_log", settings.events.most_per_log, 100),
+        ("[events] most_overall", settings.events.most_overall, 100),
     ):
         if not least <= value < math.inf:
-            raise ConfigError(f"{path}: [jobs] {key}: must be at least {least}, not {value}")
+            raise ConfigError(f"{path}: {key}: must be at least {least}, not {value}")
     _check_images(path, settings.images)
     names = [entry.name for entry in settings.hypervisors]
     if len(set(names)) != len(names):
@@ -120,9 +137,7 @@ def _check(settings: Settings) -> None:
 
 
 def _check_server(path: Path, server: ServerSettings) -> None:
-    host, _, port = server.listen.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ConfigError(f"{path}: [server] listen: must be host:port, not {server.listen!r}")
+    _check_listen(path, "server", server.listen)
     if bool(server.tls_certificate) != bool(server.tls_key):
         raise ConfigError(f"{path}: [server] tls_certificate and tls_key belong together")
     for key in ("tls_certificate", "tls_key"):
@@ -136,8 +151,6 @@ def _check_server(path: Path, server: ServerSettings) -> None:
             ip_network(entry)
         except ValueError as error:
             raise ConfigError(f"{path}: [server] trusted_proxies: {error}") from None
-    if server.max_body < 1024:
-        raise ConfigError(f"{path}: [server] max_body: must be at least 1024 bytes")
 
 
 def _check_images(path: Path, images: ImageSettings) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Literal
 
 from drivers.base import HypervisorSettings
 
@@ -82,6 +83,22 @@ class JobSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class EventSettings:
+    """How long events are kept where nothing else is asked, and how many of one log and of all together."""
+
+    persistence: Literal["hourly", "daily", "weekly", "monthly", "yearly"] = "monthly"
+    most_per_log: int = 10_000
+    most_overall: int = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """``listen`` is host:port of a listener for scrapers, which asks for no credentials; empty for none."""
+
+    listen: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     path: Path
     server: ServerSettings
@@ -90,3 +107,5 @@ class Settings:
     images: ImageSettings
     jobs: JobSettings
     hypervisors: tuple[HypervisorSettings, ...]
+    events: EventSettings = EventSettings()
+    metrics: MetricsSettings = MetricsSettings()

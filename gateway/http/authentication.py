@@ -59,6 +59,11 @@ class Authentication:
         self._failures.pop((address, name), None)
         return user.name, Role(user.role)
 
+    def user(self, name: str) -> User | None:
+        """The user as the users file has them now: for those who stay connected."""
+        self._reload()
+        return self._users.get(name)
+
     def _reload(self) -> None:
         """Take up a changed users file; a broken one keeps what was known."""
         try:
@@ -104,6 +109,14 @@ def _credentials(header: str | None) -> tuple[str, str]:
     except (ValueError, binascii.Error):
         raise Unauthenticated("the Authorization header is not HTTP Basic") from None
     return name, password
+
+
+def claimed_user(header: str | None) -> str:
+    """Who a request says it comes from, whether or not that is true; empty when it says nothing."""
+    try:
+        return _credentials(header)[0][:64]
+    except Unauthenticated:
+        return ""
 
 
 def _matches(password: bytes, known: bytes) -> bool:

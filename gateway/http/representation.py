@@ -13,6 +13,7 @@ from gateway.cimi.registry import CLOUD_ENTRY_POINT, collection_at, type_at, typ
 from gateway.cimi.resource_type import ResourceType
 from gateway.cimi.xml_codec import children, collection_children
 from gateway.errors import GatewayError
+from gateway.http import event_stream
 from gateway.http.context import Context
 from gateway.orchestration.resources import ResourceService
 from gateway.store.model import Query, Resource, SortKey
@@ -37,7 +38,7 @@ class Representations:
     async def resource(self, context: Context, resource: Resource, asked: Asked) -> Encoded:
         described = type_of(resource.kind)
         verbs = self._services[resource.kind].operations(context.known_caller, resource)
-        plain = not asked.expand
+        plain = not asked.expand and not self._services[resource.kind].computed
         key = (resource.path, resource.version, verbs, context.media, context.edge.base, asked.select)
         if plain and key in self._known:
             return self._known[key]
@@ -58,7 +59,8 @@ class Representations:
             verbs = self._services[resource.kind].operations(context.known_caller, resource)
         document = resource.document
         if described is CLOUD_ENTRY_POINT:
-            document = {**document, "baseURI": context.edge.base}
+            stream = context.edge.base + event_stream.PATH
+            document = {**document, "baseURI": context.edge.base, "eventStream": stream}
         timed = "created" in described.attributes
         created, updated = (resource.created, resource.updated) if timed else (None, None)
         return context.edge.resource(described, resource.path, document, created, updated, verbs)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -11,12 +12,16 @@ from aiohttp import web
 
 from gateway.cimi.dialects import CIMI_1, Dialect
 from gateway.cimi.edge import Edge
-from gateway.errors import Invalid, NotAcceptable, Unauthenticated, Unavailable
-from gateway.http import errors
-from gateway.http.authentication import Authentication
+from gateway.errors import Forbidden, GatewayError, Invalid, NotAcceptable, Unauthenticated, Unavailable
+from gateway.http import errors, event_stream
+from gateway.http.authentication import Authentication, claimed_user
 from gateway.http.context import Context, address_of, base_of, header, parameters, request_id, version_of
+from gateway.http.event_stream import EventStream
 from gateway.http.handlers import Handlers
+from gateway.http.metrics import Metrics
 from gateway.http.negotiation import answer_format
+from gateway.orchestration.monitoring.occurrences import Request
+from gateway.orchestration.monitoring.refusals import Refusals
 from gateway.orchestration.permissions import Role
 from gateway.orchestration.service import Caller
 
@@ -24,6 +29,7 @@ ENTRY_POINTS = ("", "cloudEntryPoint")
 LONGEST_KEY = 128
 REST = r"{path:[\s\S]*}"
 """Whatever follows in a URL, line ends included."""
+Handle = Callable[[web.Request, Context], Awaitable[web.StreamResponse]]
 log = structlog.get_logger("http")
 
 
@@ -36,21 +42,32 @@ class WireSettings:
 
 
 class Server:
-    """``ready`` tells whether the hypervisors answer; ``draining`` refuses new requests."""
+    """``unready`` tells why changes are not possible now, in words; ``draining`` refuses new requests."""
 
     def __init__(
-        self, handlers: Handlers, authentication: Authentication, settings: WireSettings, ready: Callable[[], bool]
+        self,
+        handlers: Handlers,
+        authentication: Authentication,
+        settings: WireSettings,
+        unready: Callable[[], Iterable[str]],
+        stream: EventStream,
+        refusals: Refusals,
+        metrics: Metrics,
     ) -> None:
         self._handlers = handlers
         self._authentication = authentication
         self._settings = settings
-        self._ready = ready
+        self._unready = unready
+        self._stream = stream
+        self._refusals = refusals
+        self._metrics = metrics
         self.draining = False
 
     def application(self) -> web.Application:
         application = web.Application(client_max_size=self._settings.max_body)
         application.router.add_get("/health", self._health)
         application.router.add_get("/health/ready", self._health_ready)
+        application.router.add_get("/metrics", self._metrics_for_admins)
         application.router.add_get("/", self._to_entry_point)
         application.router.add_route("*", CIMI_1.root.rstrip("/"), self._cimi_1)
         application.router.add_route("*", CIMI_1.root + REST, self._cimi_1)
@@ -61,8 +78,25 @@ class Server:
         return web.json_response({"status": "live"})
 
     async def _health_ready(self, _request: web.Request) -> web.Response:
-        ready = self._ready() and not self.draining
-        return web.json_response({"status": "ready" if ready else "not ready"}, status=200 if ready else 503)
+        reasons = list(self._unready())
+        if self.draining:
+            reasons.append("the gateway is being stopped")
+        status = "not ready" if reasons else "ready"
+        return web.json_response({"status": status, "reasons": reasons}, status=503 if reasons else 200)
+
+    async def _metrics_for_admins(self, request: web.Request) -> web.Response:
+        """They tell of everybody's guests, so they are for admins; see [metrics] listen for scrapers."""
+        identity = request_id(request)
+        edge = Edge(CIMI_1.root, CIMI_1)
+        try:
+            _user, role = await self._authentication.authenticate(
+                request.headers.get("Authorization"), request.remote or ""
+            )
+            if role is not Role.ADMIN:
+                raise Forbidden("metrics tell of everybody's guests; only an admin may read them")
+            return await self._metrics.respond(request)
+        except Exception as error:
+            return errors.respond(error, request, edge, "json", identity)
 
     async def _to_entry_point(self, _request: web.Request) -> web.Response:
         raise web.HTTPTemporaryRedirect(CIMI_1.root)
@@ -74,6 +108,18 @@ class Server:
         return await self._serve(request, CIMI_1, "elsewhere/-/-")
 
     async def _serve(self, request: web.Request, dialect: Dialect, path: str) -> web.StreamResponse:
+        if path.strip("/") == event_stream.PATH:
+            return await self._answer(request, dialect, path, self._stream.serve)
+        began = time.perf_counter()
+        response = await self._answer(
+            request, dialect, path, lambda request, context: self._handlers.handle(request, context, path)
+        )
+        self._metrics.answered(request.method, path, response.status, time.perf_counter() - began)
+        return response
+
+    async def _answer(
+        self, request: web.Request, dialect: Dialect, path: str, handle: Handle
+    ) -> web.StreamResponse:
         """Everything that goes wrong in here becomes a CIMI error document."""
         identity = request_id(request)
         context = Context(identity, Edge(dialect.root, dialect), "json", dialect.version)
@@ -83,27 +129,44 @@ class Server:
             base = base_of(request, self._settings.base_url, self._settings.trusted_proxies, dialect)
             context.edge = Edge(base, dialect)
             await self._prepare(request, context, path)
-            response: web.StreamResponse = await self._handlers.handle(request, context, path)
+            response = await handle(request, context)
         except NotAcceptable as error:
             response = errors.respond(error, request, context.edge, "json", identity)
         except Exception as error:
-            response = errors.respond(error, request, context.edge, context.media, identity)
-        if not response.prepared:
-            response.headers["CIMI-Specification-Version"] = context.version
-            response.headers["Vary"] = "Accept, Authorization"
-            response.headers["X-Request-ID"] = identity
+            known = errors.as_gateway_error(error, identity)
+            await self._note_refusal(request, context, path, known)
+            # The wire's own errors tell more than their translations; others would be logged a second time.
+            shown = error if isinstance(error, web.RequestPayloadError) else known
+            response = errors.respond(shown, request, context.edge, context.media, identity)
+        if response.prepared:
+            return response
+        response.headers["CIMI-Specification-Version"] = context.version
+        response.headers["Vary"] = "Accept, Authorization"
+        response.headers["X-Request-ID"] = identity
         if request.method not in ("GET", "HEAD"):
             user = context.caller.user if context.caller else None
             log.info("change", request=identity, user=user, method=request.method, path=path, status=response.status)
         return response
+
+    async def _note_refusal(self, request: web.Request, context: Context, path: str, error: GatewayError) -> None:
+        """Refused changes, and readers who may not: 401 only where somebody gave a name, 429 would be a flood."""
+        given = request.headers.get("Authorization")
+        changing = request.method not in ("GET", "HEAD")
+        if error.status == 429 or not (changing or error.status in (401, 403)) or (error.status == 401 and not given):
+            return
+        user = context.caller.user if context.caller else claimed_user(given)
+        address = address_of(request, self._settings.trusted_proxies)
+        asked = Request(request.method, user, address, context.request_id)
+        await self._refusals.refused(asked, path, f"{error.status} {error.message}")
 
     async def _prepare(self, request: web.Request, context: Context, path: str) -> None:
         """Format, credentials, version, in this order: an error needs a format, and a stranger gets only a 401."""
         context.parameters = parameters(request)
         wanted = next((value for name, value in context.parameters if name == "$format"), None)
         refused: NotAcceptable | None = None
+        accepted = None if path.strip("/") == event_stream.PATH else header(request, "Accept")
         try:
-            context.media = answer_format(header(request, "Accept"), wanted)
+            context.media = answer_format(accepted, wanted)
         except NotAcceptable as error:
             refused = error
         context.caller = await self._caller(request, context.request_id, path)
@@ -129,4 +192,4 @@ class Server:
         key = request.headers.get("Idempotency-Key")
         if key is not None and not (key.isascii() and key.isprintable() and 0 < len(key) <= LONGEST_KEY):
             raise Invalid(f"must have 1 to {LONGEST_KEY} printable ASCII characters", "Idempotency-Key")
-        return Caller(user, role, identity, key)
+        return Caller(user, role, identity, key, address)

@@ -50,6 +50,8 @@ class Plan:
     on_restart: OnRestart = OnRestart.RESUME
     parent_job: str | None = None
     request_id: str = ""
+    address: str = ""
+    """Where the request came from."""
 
 
 class Superseded(Exception):

@@ -33,7 +33,7 @@ def new_job(plan: Plan, state: str) -> Resource:
         document=document,
         created=now,
         updated=now,
-        internal={"request": plan.request_id},
+        internal={"request": plan.request_id, "address": plan.address},
     )
 
 
@@ -73,4 +73,5 @@ def plan_from_document(document: Document) -> Plan:
         on_restart=OnRestart(document["on_restart"]),
         parent_job=document["parent_job"],
         request_id=document["request_id"],
+        address=document.get("address", ""),
     )

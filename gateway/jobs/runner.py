@@ -62,6 +62,8 @@ class JobRunner:
         self._ended: dict[str, list[asyncio.Event]] = {}
         self._keeper: asyncio.Task[None] | None = None
         self._draining = False
+        self.active = 0
+        """Jobs that have begun, and not ended."""
         store.watch(self._notice)
 
     # Submitting
@@ -119,7 +121,16 @@ class JobRunner:
             return
         plan = plan_from_document(row.plan)
         async with self._locks.hold(plan.locks), self._workers.place(execution.stop) as place:
-            await execution.run(plan, row, place)
+            self.active += 1
+            try:
+                await execution.run(plan, row, place)
+            finally:
+                self.active -= 1
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait for a lock or a worker."""
+        return len(self._tasks) - self.active
 
     def hold(self, *paths: str) -> AbstractAsyncContextManager[None]:
         """Keep jobs away from these resources meanwhile; for short repairs which are no job of anybody's."""

@@ -30,6 +30,7 @@ class Policy:
     stop_deadline: float = 60.0
     detach_deadline: float = 20.0
     retention_minutes: int = 1440
+    event_persistence: str = "monthly"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,8 @@ class ResourceService:
     kind: str = ""
     catalogue = False
     """True when what an admin adds is shared with every user."""
+    computed = False
+    """True when reading adds what changes without the resource: its representations are not remembered."""
 
     def __init__(self, room: Room, kind: str | None = None) -> None:
         self.room = room
@@ -213,6 +216,7 @@ class ResourceService:
             owner=caller.user,
             steps=rest.pop("steps", ()),
             request_id=caller.request_id,
+            address=caller.address,
             **rest,
         )
 

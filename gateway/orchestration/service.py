@@ -11,12 +11,13 @@ from gateway.store.model import Document, Page, Query, Resource
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. ``idempotency_key`` makes a retried create give the first answer again."""
+    """Who asks, from which address. ``idempotency_key`` makes a retried create give the first answer again."""
 
     user: str
     role: Role
     request_id: str = ""
     idempotency_key: str | None = None
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)

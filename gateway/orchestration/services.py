@@ -20,6 +20,8 @@ from gateway.orchestration.machines.steps import MACHINE_STEPS
 from gateway.orchestration.machines.templates import MachineConfigurationService, MachineTemplateService
 from gateway.orchestration.machines.volume_service import MachineVolumeService
 from gateway.orchestration.metadata_service import CloudEntryPointService, ResourceMetadataService
+from gateway.orchestration.monitoring.logs import EventLogService, EventService
+from gateway.orchestration.monitoring.templates import EventLogTemplateService
 from gateway.orchestration.networks.port_service import NetworkPortService
 from gateway.orchestration.networks.port_steps import PORT_STEPS
 from gateway.orchestration.networks.service import NetworkService
@@ -51,6 +53,9 @@ FAMILIES: tuple[type[ResourceService], ...] = (
     JobService,
     ResourceMetadataService,
     CloudEntryPointService,
+    EventLogService,
+    EventLogTemplateService,
+    EventService,
 )
 
 

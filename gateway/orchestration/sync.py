@@ -14,6 +14,8 @@ from gateway.errors import GatewayError
 from gateway.orchestration.machines.attachment_drift import AttachmentDrift
 from gateway.orchestration.machines.plans import uuid_of
 from gateway.orchestration.machines.states import state_of
+from gateway.orchestration.monitoring.occurrences import alarm
+from gateway.orchestration.monitoring.recorder import tell
 from gateway.orchestration.networks.address_watch import AddressWatch
 from gateway.orchestration.networks.network_sync import NetworkSync
 from gateway.orchestration.resources import Room
@@ -72,7 +74,7 @@ class Sync:
             self._spawn(self._guarded(self._networks.happened(driver, event)))
         elif event.kind is EventKind.DOMAIN_CHANGED and event.facts is not None:
             self._spawn(self._guarded(self._apply(event.facts)))
-        elif event.uuid is not None:
+        elif event.kind in (EventKind.DOMAIN_CHANGED, EventKind.DOMAIN_UNDEFINED) and event.uuid is not None:
             self._spawn(self._guarded(self._look(driver, event.uuid)))
 
     async def _guarded(self, work: Coroutine[Any, Any, object]) -> None:
@@ -126,6 +128,8 @@ class Sync:
             if machine is None or machine.internal.get("job") is not None:
                 return
             machine = await transaction.update(machine.with_document(**_shown(facts)))
+            if machine.state == "ERROR" and known.state != "ERROR":
+                await tell(transaction, alarm(machine, "fault", facts.reason or "the guest is in error"))
         log.info("state changed outside", machine=path, before=known.state, state=machine.state, reason=facts.reason)
         self._addresses.look_at(machine)
 
@@ -141,7 +145,8 @@ class Sync:
             machine = await transaction.get(path)
             if machine is None or machine.internal.get("job") is not None or machine.state == "ERROR":
                 return
-            await transaction.update(machine.with_document(state="ERROR"))
+            machine = await transaction.update(machine.with_document(state="ERROR"))
+            await tell(transaction, alarm(machine, "domain-gone", "its domain was removed from the hypervisor"))
         log.warning("domain is gone", machine=path)
 
 

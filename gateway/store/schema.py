@@ -95,6 +95,8 @@ def indexes() -> list[str]:
     """An index for each attribute that $filter compares, beside the columns that have one."""
     statements = []
     for declared in TYPES.values():
+        if declared.series:
+            continue
         for attribute, kind in declared.filter_types.items():
             if attribute in COLUMNS or attribute in UNINDEXED or kind is AttributeType.UNKNOWN:
                 continue

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,9 +15,11 @@ import aiosqlite
 from gateway.cimi.fields import timestamp
 from gateway.errors import GatewayError, NoSpace, Unavailable
 from gateway.store import schema
+from gateway.store.events import KeptEvent
 from gateway.store.model import Page, Query, Resource
 from gateway.store.pages import CountCache, read_page
 from gateway.store.rows import COLUMNS, from_row
+from gateway.store.series import Series, read_entry, read_series
 from gateway.store.transaction import Transaction
 
 READERS = 2
@@ -27,6 +29,8 @@ AT_ONCE = 500
 
 Changes = dict[str, Resource | None]
 Watcher = Callable[[Changes], None]
+Listener = Callable[[list[KeptEvent]], None]
+BeforeCommit = Callable[[Transaction], Awaitable[None]]
 
 
 class Store:
@@ -40,8 +44,11 @@ class Store:
         self._writing = asyncio.Lock()
         self._cache: OrderedDict[str, Resource] = OrderedDict()
         self._commits = 0
+        self.writers_waiting = 0
         self._counts = CountCache()
         self._watchers: list[Watcher] = []
+        self._listeners: list[Listener] = []
+        self._before_commit: list[BeforeCommit] = []
 
     @classmethod
     async def open(cls, path: Path) -> Store:
@@ -62,6 +69,14 @@ class Store:
     def watch(self, watcher: Watcher) -> None:
         """Call ``watcher`` after each commit with what changed: path to resource, or to None when deleted."""
         self._watchers.append(watcher)
+
+    def listen(self, listener: Listener) -> None:
+        """Call ``listener`` after each commit with the events that it kept, in their order."""
+        self._listeners.append(listener)
+
+    def before_commit(self, hook: BeforeCommit) -> None:
+        """Await ``hook`` at the end of each transaction that changed resources, inside it."""
+        self._before_commit.append(hook)
 
     def peek(self, path: str) -> Resource | None:
         """The resource when it is at hand without asking the disk; None says nothing."""
@@ -93,6 +108,13 @@ class Store:
     async def page(self, query: Query) -> Page:
         return await read_page(self.fetch, self._counts, query)
 
+    async def series(self, series: Series, query: Query) -> Page:
+        """A page of what is only ever appended."""
+        return await read_series(self.fetch, series, query)
+
+    async def entry(self, series: Series, owner: str, position: int) -> Resource | None:
+        return await read_entry(self.fetch, series, owner, position)
+
     async def every(self, kind: str) -> AsyncIterator[Resource]:
         """All resources of a root collection, some in memory at a time; for reconciliation, not for requests."""
         last = ("", "")
@@ -119,21 +141,36 @@ class Store:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """All or nothing, one at a time. Raises NoSpace or Unavailable when the disk does not take it."""
-        async with self._writing:
+        self.writers_waiting += 1
+        try:
+            await self._writing.acquire()
+        finally:
+            self.writers_waiting -= 1
+        try:
             transaction = Transaction(self._writer)
             try:
                 await self._writer.execute("BEGIN IMMEDIATE")
                 yield transaction
-                await self._writer.execute("COMMIT")
+                if transaction.changes:
+                    for hook in self._before_commit:
+                        await hook(transaction)
+                await uninterrupted(self._commit(transaction))
             except BaseException as error:
-                await asyncio.shield(self._roll_back())
+                await uninterrupted(self._roll_back())
                 if isinstance(error, aiosqlite.OperationalError):
                     raise _translated(error) from error
                 raise
-            self._committed(transaction)
+        finally:
+            self._writing.release()
+
+    async def _commit(self, transaction: Transaction) -> None:
+        """Whole even when the task is cancelled meanwhile: what is on disk, the caches know."""
+        await self._writer.execute("COMMIT")
+        self._committed(transaction)
 
     async def _roll_back(self) -> None:
-        if self._writer.in_transaction:
+        """After whatever the cancelled task still has in the connection's queue, so it is asked there."""
+        with suppress(aiosqlite.OperationalError):  # None had begun, or it is committed.
             await self._writer.execute("ROLLBACK")
 
     def _committed(self, transaction: Transaction) -> None:
@@ -147,6 +184,9 @@ class Store:
             self._counts.changed(kind)
         for watcher in self._watchers:
             watcher(transaction.changes)
+        if transaction.events:
+            for listener in self._listeners:
+                listener(transaction.events)
 
     def _remember(self, resource: Resource) -> None:
         self._cache[resource.path] = resource
@@ -157,6 +197,20 @@ class Store:
     async def get_many(self, paths: Iterable[str]) -> dict[str, Resource]:
         found = {path: await self.get(path) for path in paths}
         return {path: resource for path, resource in found.items() if resource is not None}
+
+
+async def uninterrupted(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for the work to its end, though this task be cancelled meanwhile; then raise what there is to raise."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    task.result()
+    if cancelled is not None:
+        raise cancelled
 
 
 def _translated(error: aiosqlite.OperationalError) -> GatewayError:

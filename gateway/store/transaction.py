@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,8 @@ import aiosqlite
 from gateway.cimi.fields import timestamp
 from gateway.cimi.registry import type_of
 from gateway.errors import Conflict, NotFound, PreconditionFailed
+from gateway.store.events import KeptEvent, NewEvent, event_resource, later
+from gateway.store.events import to_row as to_event_row
 from gateway.store.filter_sql import operand
 from gateway.store.model import Document, Resource
 from gateway.store.rows import COLUMNS, from_row, to_row
@@ -44,6 +47,9 @@ class Transaction:
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
         self.changes: dict[str, Resource | None] = {}
+        self.before: dict[str, Resource | None] = {}
+        """What each changed resource was when the transaction began; None for a new one."""
+        self.events: list[KeptEvent] = []
         self.kinds: set[str] = set()
 
     async def get(self, path: str) -> Resource | None:
@@ -59,7 +65,7 @@ class Transaction:
         except aiosqlite.IntegrityError:
             raise Conflict(f"{resource.path} exists already") from None
         await self._insert_properties(resource)
-        self._note(resource.path, resource.kind, resource)
+        self._note(None, resource, resource.path, resource.kind)
         return resource
 
     async def update(self, resource: Resource, expected_version: int | None = None) -> Resource:
@@ -76,17 +82,17 @@ class Transaction:
         if current.document.get("properties") != updated.document.get("properties"):
             await self._connection.execute("DELETE FROM properties WHERE path = ?", (updated.path,))
             await self._insert_properties(updated)
-        self._note(updated.path, updated.kind, updated)
+        self._note(current, updated, updated.path, updated.kind)
         return updated
 
     async def delete(self, path: str) -> None:
         """Remove it with all its components; a missing one is no error."""
-        rows = await self._fetch("SELECT kind FROM resources WHERE path = ?", (path,))
+        current = await self.get(path)
         for (child,) in await self._fetch("SELECT path FROM resources WHERE parent = ?", (path,)):
             await self.delete(child)
-        if rows:
+        if current is not None:
             await self._connection.execute("DELETE FROM resources WHERE path = ?", (path,))
-            self._note(path, rows[0][0], None)
+            self._note(current, None, path, current.kind)
 
     async def children(self, parent: str, kind: str) -> tuple[Resource, ...]:
         rows = await self._fetch(
@@ -123,6 +129,42 @@ class Transaction:
             (job, timestamp(datetime.now(UTC)), level, step, message, job),
         )
 
+    # Events
+
+    async def append_events(self, new: Sequence[NewEvent]) -> None:
+        """Add each to the end of its log; a log that does not exist is passed over."""
+        logs = sorted({event.log for event in new})
+        marks = ", ".join("?" for _ in logs)
+        heads = await self._fetch(
+            "SELECT path, position, time FROM resources LEFT JOIN event_heads ON log = path "  # noqa: S608
+            f"WHERE kind = 'EventLog' AND path IN ({marks})",
+            tuple(logs),
+        )
+        ends = {log: (position or 0, time) for log, position, time in heads}
+        rows = []
+        for event in new:
+            if event.log not in ends:
+                continue
+            position, time = ends[event.log][0] + 1, later(event.time, ends[event.log][1])
+            ends[event.log] = (position, time)
+            rows.append(to_event_row(event, position, time))
+            resource = event_resource(event.log, position, time, event.audience, event.document)
+            self.events.append(KeptEvent(event.log, position, event.audience, resource))
+        await self._connection.executemany(
+            "INSERT INTO events (log, position, time, audience, type, outcome, severity, document) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            rows,
+        )
+
+    async def forget_events(self, log: str, before_position: int, most: int) -> int:
+        """Remove at most this many of a log's events, oldest first; how many went."""
+        cursor = await self._connection.execute(
+            "DELETE FROM events WHERE (log, position) IN "
+            "(SELECT log, position FROM events WHERE log = ? AND position < ? ORDER BY position LIMIT ?)",
+            (log, before_position, most),
+        )
+        return cursor.rowcount
+
     # Retried creates
 
     async def remember(self, owner: str, key: str, answered: Answered) -> None:
@@ -151,8 +193,9 @@ class Transaction:
             ],
         )
 
-    def _note(self, path: str, kind: str, resource: Resource | None) -> None:
-        self.changes[path] = resource
+    def _note(self, before: Resource | None, after: Resource | None, path: str, kind: str) -> None:
+        self.before.setdefault(path, before)
+        self.changes[path] = after
         self.kinds.add(kind)
 
     async def _fetch(self, sql: str, parameters: tuple[Any, ...]) -> list[Any]:

@@ -309,7 +309,7 @@ async def test_a_viewer_changes_nothing(client: Callable[..., ApiClient], image:
     assert "operations" not in await viewer.document("machines")
     for declared in TYPES.values():
         if declared.addable and declared.parent is None:
-            body = {declared.template: {}} if declared.template else {"name": "x"}
+            body: dict[str, object] = {declared.template: {}} if declared.template else {"name": "x"}
             assert (await viewer.post(declared.segment, body)).status == 403, declared.kind
 
 

@@ -139,3 +139,18 @@ def test_an_image_is_whole_when_libvirtd_restarts_in_the_middle_of_its_upload(ga
         client.succeed(answer.job, 90)
     assert client.request("GET", answer.headers["location"] + "/download").body == data
     assert len(hypervisor.files_in(gateway.pool)) == 1
+
+
+def test_a_stopped_libvirtd_is_told_as_an_alarm_and_so_is_its_return(gateway: GatewayProcess, machine: str) -> None:
+    client = gateway.client()
+
+    def alarms() -> list[str]:
+        url = "eventLogs/everything/events?$filter=type='alarm'"
+        return [event["content"]["code"] for event in client.get(url).get("events", [])]
+
+    stop_libvirtd()
+    try:
+        wait_until(lambda: alarms() == ["hypervisor-lost"], 10, "the loss is told")
+    finally:
+        start_libvirtd()
+    wait_until(lambda: alarms() == ["hypervisor-lost", "hypervisor-back"], 30, "the return is told")

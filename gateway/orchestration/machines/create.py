@@ -12,6 +12,7 @@ from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.machines.disks import chosen_disks, disk_resources
 from gateway.orchestration.machines.interfaces import chosen_interfaces
 from gateway.orchestration.machines.new_volumes import NewVolumes
+from gateway.orchestration.monitoring.templates import asked_event_log
 from gateway.orchestration.references import merged, resolve
 from gateway.orchestration.resources import Room, new_resource
 from gateway.orchestration.service import Caller
@@ -60,6 +61,7 @@ class MachineCreate:
         needed = sum(disk["bytes"] for disk in disks[:1]) if not overlay else 0
         if needed > pool_facts.available:
             raise Conflict(f"the pool {pool} has {pool_facts.available} bytes free; this Machine needs {needed}")
+        event_log = await asked_event_log(self.room.store, self.caller, template, "machineTemplate.")
         interfaces = await chosen_interfaces(self.room, self.caller, template, name)
         machine = replace(
             machine,
@@ -77,6 +79,7 @@ class MachineCreate:
                 "uefi": uefi,
                 "initial_state": template.get("initialState", "STARTED"),
                 "seed": self.seed,
+                **event_log,
             },
         )
         self.volumes = await NewVolumes.chosen(self.room, self.caller, template, machine)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.errors import Conflict, Invalid, NotImplementedHere
+from gateway.orchestration.monitoring.templates import asked_event_log
 from gateway.orchestration.references import merged, resolve
 from gateway.orchestration.resources import Room, new_resource
 from gateway.orchestration.service import Caller
@@ -12,7 +13,7 @@ from gateway.orchestration.volumes.pools import KILOBYTE, Chosen, Wanted, choose
 from gateway.store.model import Document, Resource
 
 OWN = ("name", "description", "properties")
-LATER = {"meterTemplates": "meters", "eventLogTemplate": "event logs"}
+LATER = {"meterTemplates": "meters"}
 FORMATS = ("qcow2", "raw")
 
 
@@ -59,6 +60,7 @@ async def new_volume(
         "bytes": whole(size),
         "shareable": chosen.settings.shareable or None,
         **(_content(room, chosen, image) if image is not None else {}),
+        **await asked_event_log(room.store, caller, template, f"{where}."),
     }
     return NewVolume(volume.with_internal(**facts), chosen, where)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.errors import Invalid, NotImplementedHere
+from gateway.orchestration.monitoring.templates import asked_event_log
 from gateway.orchestration.references import resolve
 from gateway.orchestration.resources import ResourceService, new_resource
 from gateway.orchestration.service import Caller
@@ -57,6 +58,7 @@ async def check_template(service: ResourceService, caller: Caller, document: Doc
     for name, what in LATER.items():
         if document.get(name):
             raise NotImplementedHere(f"{where}{name}: {what} are not offered by this gateway yet")
+    await asked_event_log(service.store, caller, document, where)
     for name, kind in REFERENCES.items():
         href = document.get(name, {}).get("href")
         if href is not None:

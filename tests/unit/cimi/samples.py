@@ -7,7 +7,7 @@ from typing import Any
 COMMON = {"name": "a <name> & more", "description": "what it is", "properties": {"key": "value", "owner": "me"}}
 
 SAMPLES: dict[str, dict[str, Any]] = {
-    "CloudEntryPoint": {**COMMON, "baseURI": "http://host/cimi/"},
+    "CloudEntryPoint": {**COMMON, "baseURI": "http://host/cimi/", "eventStream": "http://host/cimi/eventStream"},
     "ResourceMetadata": {
         "typeURI": "http://schemas.dmtf.org/cimi/1/Machine",
         "name": "Machine",
@@ -32,6 +32,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "cpuArch": "x86_64",
         "cpuSpeed": 2400,
         "latestSnapshot": {"href": "machineImages/s1"},
+        "eventLog": {"href": "eventLogs/1"},
     },
     "Disk": {"name": "vda", "capacity": 20000000, "initialLocation": "/dev/vda"},
     "MachineVolume": {**COMMON, "initialLocation": "/dev/vdb", "volume": {"href": "volumes/1"}},
@@ -66,6 +67,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
             }
         ],
         "userData": "aGVsbG8=",
+        "eventLogTemplate": {"href": "eventLogTemplates/1", "persistence": "daily"},
     },
     "MachineConfiguration": {
         **COMMON,
@@ -201,6 +203,33 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "timeOfStatusChange": "2026-01-02T03:04:05.000Z",
         "parentJob": {"href": "jobs/1"},
         "nestedJobs": [{"href": "jobs/2"}, {"href": "jobs/3"}],
+    },
+    "EventLog": {
+        **COMMON,
+        "targetResource": {"href": "machines/1"},
+        "persistence": "weekly",
+        "summary": {"low": 3, "medium": 0, "high": 1, "critical": 2},
+    },
+    "EventLogTemplate": {**COMMON, "targetResource": {"href": "machines/1"}, "persistence": "yearly"},
+    "Event": {
+        **COMMON,
+        "timestamp": "2026-01-02T03:04:05.000Z",
+        "type": "state",
+        "content": {
+            "resName": "web <1>",
+            "operation": "start",
+            "resource": {"href": "machines/1"},
+            "resType": "Machine",
+            "state": "STARTED",
+            "previous": "STARTING",
+            "change": "update",
+            "code": "enospc",
+            "detail": "more & more",
+            "initiator": "admin",
+        },
+        "outcome": "Status",
+        "severity": "low",
+        "contact": "ops@example.org",
     },
 }
 EDGE_ATTRIBUTES = {"created", "updated"}

@@ -28,6 +28,7 @@ from gateway.cimi.fields import (
     Map,
     Sha256,
     String,
+    Term,
     Verb,
 )
 from gateway.cimi.references import Array, CollectionRef, Ref, RefOrValue, Structure, inward, load
@@ -50,6 +51,7 @@ def values(field: Attribute) -> st.SearchStrategy[Any]:
         (Key, st.from_regex(r"ssh-ed25519 [A-Za-z0-9+/]{4,40} [a-z@]{1,9}", fullmatch=True)),
         (Base64, st.just("aGVsbG8=")),
         (Verb, st.sampled_from(["add", "edit", "delete"])),
+        (Term, st.sampled_from(["state", "Machine", "http://example.org/audit/1.0/event"])),
         (URI, st.just("http://example.org/a")),
         (Sha256, st.from_regex(r"[0-9a-f]{64}", fullmatch=True)),
         (String, TEXT),

@@ -58,6 +58,25 @@ async def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
     assert (await store.page(Query("Machine"))).count == 0
 
 
+async def test_a_task_that_is_cancelled_at_any_point_leaves_the_store_whole(store: Store) -> None:
+    async def insert(number: int) -> None:
+        async with store.transaction() as transaction:
+            await transaction.insert(machine(number))
+
+    for number in range(200):
+        task = asyncio.create_task(insert(number))
+        for _ in range(number % 40):
+            await asyncio.sleep(0)
+        if number % 3:
+            await asyncio.sleep(0.0001 * (number % 7))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        path = f"machines/{number:04}"
+        rows = await store.fetch("SELECT 1 FROM resources WHERE path = ?", (path,))
+        assert (store.peek(path) is not None) == bool(rows)
+    await insert(1000)
+
+
 async def test_two_tasks_do_not_share_a_transaction(store: Store) -> None:
     async def fail() -> None:
         async with store.transaction() as transaction:

@@ -1,0 +1,144 @@
+"""``cimi-gateway events``: what happened and happens.
+
+On the host it reads the store, as ``jobs`` does: whoever may read that file may see everything, so a password would
+protect nothing, and an admin who looks for what went wrong must see it also while the daemon is down. From elsewhere
+(``--url``) it follows the live stream over HTTP, with a user's name and password and that user's rights.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.cli.common import config_option, store_reader
+from gateway.cli.remote import RemoteGateway
+
+LOOK_EVERY = 0.3
+EVERYTHING = "eventLogs/everything"
+PAGE = 500
+Events = Iterator[dict[str, Any]]
+
+
+@click.group()
+def events() -> None:
+    """Show and follow what happens to resources, and who asked for it."""
+
+
+@events.command()
+@click.argument("resource", required=False)
+@click.option("-f", "--follow", is_flag=True, help="Go on until interrupted.")
+@click.option("-n", "--lines", default=20, show_default=True, help="How many past events to show.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document a line.")
+@click.option("--url", help="Follow the gateway with this Cloud Entry Point over HTTP instead of reading the store.")
+@click.option("--user", help="The user to follow as, with --url; the password is asked for, or CIMI_PASSWORD.")
+@config_option
+def tail(
+    resource: str | None, follow: bool, lines: int, as_json: bool, url: str | None, user: str | None, config: Path
+) -> None:
+    """Print the newest events, of a RESOURCE (machines/ID) or of everything."""
+    if url is not None:
+        found = _told(RemoteGateway.of(url, user), resource, lines, follow)
+    else:
+        found = _kept(config, resource, lines, follow)
+    try:
+        for event in found:
+            click.echo(json.dumps(event, ensure_ascii=False) if as_json else line_of(event))
+    except KeyboardInterrupt:
+        return
+
+
+def line_of(event: dict[str, Any]) -> str:
+    """Time, severity, kind, outcome, what it is about, and what there is to say."""
+    content = event["content"]
+    kind = event["type"].rpartition("/")[2]
+    about = _path_of(content.get("resource", {}).get("href", ""))
+    said = {
+        "state": f"{content.get('previous', '')} -> {content.get('state')}",
+        "alarm": f"{content.get('code')}: {content.get('detail', '')}",
+        "model": f"{content.get('change')} {content.get('detail', '')}",
+        "access": f"{content.get('initiator') or 'nobody'}: {content.get('operation')}; {content.get('detail', '')}",
+    }.get(kind, "")
+    note = event.get("description", "")
+    parts = (event["timestamp"], f"{event.get('severity', ''):8}", f"{kind:6}", f"{event.get('outcome', ''):7}", about)
+    return "  ".join((*parts, said.strip(), note)).rstrip()
+
+
+def _path_of(href: str) -> str:
+    return "/".join(href.rstrip("/").rsplit("/", 2)[-2:])
+
+
+def _told(gateway: RemoteGateway, resource: str | None, lines: int, follow: bool) -> Events:
+    """Over HTTP: the newest, then from the live stream what comes."""
+    everything = gateway.read()["eventLogs"]["href"] + "/everything"
+    log = everything if resource is None else _remote_log(gateway, resource)
+    newest = gateway.read(f"{everything}/events?$orderby=timestamp:desc&$last=1").get("events", [])
+    past = gateway.read(f"{log}/events?$orderby=timestamp:desc&$last={max(0, lines)}").get("events", [])
+    yield from reversed(past)
+    if not follow:
+        return
+    shown = [(event["timestamp"], event["content"]) for event in past]
+    for message in gateway.follow(newest[0]["id"].rpartition("/")[2] if newest else "0"):
+        if message.event == "gap":
+            click.echo(f"{message.data['lost']} events before are not kept any more", err=True)
+            continue
+        event = message.data
+        new = message.event == "event" and (event["timestamp"], event["content"]) not in shown
+        if new and _is_about(event, resource):
+            yield event
+
+
+def _remote_log(gateway: RemoteGateway, resource: str) -> str:
+    log = gateway.read(resource).get("eventLog")
+    if log is None:
+        raise click.ClickException(f"{resource} has no event log; its events are among those of everything")
+    return str(log["href"])
+
+
+def _is_about(event: dict[str, Any], resource: str | None) -> bool:
+    href = event["content"].get("resource", {}).get("href", "")
+    return resource is None or href == resource or href.endswith("/" + resource.strip("/"))
+
+
+def _kept(config: Path, resource: str | None, lines: int, follow: bool) -> Events:
+    """From the store: the newest, then what comes."""
+    with store_reader(config) as connection:
+        log = _log_of(connection, resource)
+        last = _position(connection, log)
+        after = last - max(0, lines)
+        while True:
+            rows = connection.execute(
+                "SELECT position, time, document FROM events WHERE log = ? AND position > ? ORDER BY position LIMIT ?",
+                (log, after, PAGE),
+            ).fetchall()
+            for position, moment, document in rows:
+                after = position
+                yield {"timestamp": moment, **json.loads(document)}
+            if len(rows) < PAGE and not follow:
+                return
+            if len(rows) < PAGE:
+                time.sleep(LOOK_EVERY)
+
+
+def _log_of(connection: sqlite3.Connection, resource: str | None) -> str:
+    if resource is None:
+        return EVERYTHING
+    path = _path_of(resource) if "://" in resource else resource.strip("/")
+    row = connection.execute(
+        "SELECT json_extract(document, '$.eventLog.href') FROM resources WHERE path = ?", (path,)
+    ).fetchone()
+    if row is None:
+        raise click.ClickException(f"there is no resource {path}")
+    if row[0] is None:
+        raise click.ClickException(f"{path} has no event log; its events are among those of everything")
+    return str(row[0])
+
+
+def _position(connection: sqlite3.Connection, log: str) -> int:
+    row = connection.execute("SELECT position FROM event_heads WHERE log = ?", (log,)).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,114 @@
+"""A gateway elsewhere, over HTTP: reading it, and following its live stream where it broke off."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import IO, Any
+
+import click
+
+TIMEOUT = 60.0
+"""Seconds without even a heartbeat after which the connection counts as dead."""
+LONGEST_PAUSE = 10.0
+PASSWORD = "CIMI_PASSWORD"  # noqa: S105 - the name of a variable
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the stream; without data it only moves the id."""
+
+    event: str
+    id: str | None
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteGateway:
+    """``url`` is the Cloud Entry Point's. Refusals are ClickExceptions with the gateway's own words."""
+
+    url: str
+    headers: dict[str, str]
+
+    @classmethod
+    def of(cls, url: str, user: str | None) -> RemoteGateway:
+        if user is None:
+            raise click.ClickException("--url needs --user")
+        password = os.environ.get(PASSWORD) or click.prompt("Password", hide_input=True, err=True)
+        token = base64.b64encode(f"{user}:{password}".encode()).decode()
+        return cls(url.rstrip("/") + "/", {"Authorization": f"Basic {token}"})
+
+    def read(self, url: str = "") -> dict[str, Any]:
+        """A resource by its URL, absolute or below the entry point."""
+        target = url if "://" in url else self.url + url
+        try:
+            with self._open(target, {"Accept": "application/json"}) as answer:
+                document: dict[str, Any] = json.loads(answer.read())
+        except (OSError, ValueError, HTTPException) as error:
+            raise click.ClickException(f"{target}: {error}") from None
+        return document
+
+    def follow(self, after: str) -> Iterator[Message]:
+        """The stream's messages after this id, for ever; a broken connection is made anew."""
+        stream, pause = self._stream(), 0.5
+        while True:
+            try:
+                with self._open(stream, {"Accept": "text/event-stream", "Last-Event-ID": after}) as answer:
+                    for message in parsed(answer):
+                        pause, after = 0.5, message.id or after
+                        if message.data:
+                            yield message
+            except (OSError, HTTPException):
+                pause = min(pause * 2, LONGEST_PAUSE)
+            time.sleep(pause)
+
+    def _stream(self) -> str:
+        found = self.read().get("eventStream")
+        if not isinstance(found, str):
+            raise click.ClickException(f"{self.url} is no Cloud Entry Point with an event stream")
+        return found
+
+    def _open(self, url: str, headers: dict[str, str]) -> IO[bytes]:
+        if not url.startswith(("http://", "https://")):
+            raise click.ClickException(f"{url} is no http or https URL")
+        request = urllib.request.Request(url, headers={**self.headers, **headers})  # noqa: S310 - checked above
+        try:
+            answer: IO[bytes] = urllib.request.urlopen(request, timeout=TIMEOUT)  # noqa: S310
+        except urllib.error.HTTPError as error:
+            if error.code == 503:
+                raise ConnectionError(f"{url} answered 503") from None
+            raise click.ClickException(f"{url} answered {error.code}: {_reason(error)}") from None
+        return answer
+
+
+def parsed(lines: Iterable[bytes]) -> Iterator[Message]:
+    """Server-Sent Events."""
+    event, identity = "message", None
+    data: list[str] = []
+    for raw in lines:
+        line = raw.decode().rstrip("\r\n")
+        name, _, value = line.partition(": ")
+        if not line:
+            if data or identity is not None:
+                yield Message(event, identity, json.loads("\n".join(data)) if data else {})
+            event, identity, data = "message", None, []
+        elif name == "data":
+            data.append(value)
+        elif name == "event":
+            event = value
+        elif name == "id":
+            identity = value
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    try:
+        return str(json.loads(error.read())["statusMessage"])
+    except (ValueError, KeyError, OSError):
+        return str(error.reason)

@@ -1,0 +1,285 @@
+"""The live stream: events and Jobs as Server-Sent Events (HTML living standard, 9.2).
+
+One task encodes what happened, once for all readers who see the same, and hands it to them a few at a time, so that
+hundreds of readers do not hold up other requests. Each reader has a bounded backlog: one that does not keep up is
+disconnected, and goes on later with Last-Event-ID. Nothing is ever left out in silence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import structlog
+from aiohttp import web
+
+from gateway.cimi.documents import write_resource
+from gateway.cimi.edge import Edge
+from gateway.cimi.registry import type_of
+from gateway.errors import Invalid, MethodNotAllowed, Unavailable
+from gateway.http.authentication import Authentication
+from gateway.http.context import Context
+from gateway.orchestration.monitoring.feed import Feed, Item
+from gateway.orchestration.permissions import demand
+from gateway.orchestration.visibility import audience
+from gateway.users import User
+
+PATH = "eventStream"
+GATHER_SECONDS = 0.2
+"""After a delivery, what happens within this time goes out together."""
+AT_ONCE = 10
+"""Readers woken between two turns of the event loop."""
+HEARTBEAT_SECONDS = 15.0
+MOST_READERS = 1000
+MOST_BACKLOG = 1_048_576
+LONGEST_WAIT = 60.0
+SEND_BUFFER = 262_144
+HEARTBEAT = b": alive\n\n"
+log = structlog.get_logger("http")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What readers have in common who get the same bytes. ``user`` None sees everything."""
+
+    user: str | None
+    edge: Edge
+    media: str
+
+    def encoded(self, items: Iterable[Item]) -> bytes:
+        return b"".join(self.message(item) for item in items if item.for_user(self.user))
+
+    def message(self, item: Item) -> bytes:
+        resource = item.resource
+        described = type_of(resource.kind)
+        wire = self.edge.resource(
+            described, resource.path, resource.document, resource.created, resource.updated, ()
+        )
+        lines = write_resource(described, wire, self.media, self.edge).splitlines()
+        data = b"".join(b"data: " + line + b"\n" for line in lines)
+        head = b"" if item.position is None else b"id: %d\n" % item.position
+        return head + b"event: " + resource.kind.lower().encode() + b"\n" + data + b"\n"
+
+
+@dataclass(eq=False, slots=True)
+class Reader:
+    """One connection. ``offer`` never blocks; ``run`` sends."""
+
+    view: View
+    request: web.Request
+    user: User | None
+    waiting: deque[bytes] = field(default_factory=deque)
+    backlog: int = 0
+    since: float = 0.0
+    closing: bool = False
+    some: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def offer(self, data: bytes, now: float, most: int) -> bool:
+        """False when the reader does not keep up."""
+        if not self.waiting:
+            self.since = now
+        self.waiting.append(data)
+        self.backlog += len(data)
+        self.some.set()
+        return self.backlog <= most and now - self.since <= LONGEST_WAIT
+
+    def taken(self) -> bytes:
+        data = b"".join(self.waiting)
+        self.waiting.clear()
+        self.backlog = 0
+        self.some.clear()
+        return data
+
+    def close(self) -> None:
+        self.closing = True
+        self.some.set()
+
+
+class EventStream:
+    def __init__(self, feed: Feed, authentication: Authentication, most_backlog: int = MOST_BACKLOG) -> None:
+        self._feed = feed
+        self._authentication = authentication
+        self._most_backlog = most_backlog
+        self._readers: dict[View, set[Reader]] = {}
+        self._pending: list[Item] = []
+        self._some = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._delivering = asyncio.Lock()
+        self._told = 0
+        """Position of the newest event that was handed out."""
+        self.dropped = 0
+        """Readers that were disconnected because they did not keep up."""
+        feed.take(self._take)
+
+    def start(self) -> None:
+        self._pending, self._told = [], self._feed.head
+        self._tasks = [asyncio.create_task(self._deliver_always()), asyncio.create_task(self._heartbeat_always())]
+
+    async def stop(self) -> None:
+        """Readers come back with Last-Event-ID when the gateway is there again."""
+        for task in self._tasks:
+            task.cancel()
+        for reader in self._every():
+            reader.close()
+
+    @property
+    def readers(self) -> int:
+        return sum(len(readers) for readers in self._readers.values())
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that wait for all readers together."""
+        return sum(reader.backlog for reader in self._every())
+
+    def _every(self) -> list[Reader]:
+        return [reader for readers in self._readers.values() for reader in readers]
+
+    # Delivering
+
+    def _take(self, items: list[Item]) -> None:
+        self._pending += items
+        self._some.set()
+
+    async def _deliver_always(self) -> None:
+        while True:
+            await self._some.wait()
+            self._some.clear()
+            try:
+                await self._deliver()
+            except Exception:
+                # Whoever missed something now gets it with Last-Event-ID.
+                log.exception("events not delivered, readers disconnected")
+                for reader in self._every():
+                    reader.close()
+            await asyncio.sleep(GATHER_SECONDS)
+
+    async def _deliver(self) -> None:
+        """The readers are those of this moment: whoever comes later reads from ``_told`` on."""
+        async with self._delivering:
+            items, self._pending = _latest(self._pending), []
+            self._told = max([self._told, *(item.position for item in items if item.position is not None)])
+            for view, readers in [(view, list(readers)) for view, readers in self._readers.items()]:
+                data = view.encoded(items)
+                if data:
+                    await self._hand_out(data, readers)
+
+    async def _hand_out(self, data: bytes, readers: list[Reader]) -> None:
+        now = time.monotonic()
+        for start in range(0, len(readers), AT_ONCE):
+            for reader in readers[start : start + AT_ONCE]:
+                if not reader.offer(data, now, self._most_backlog):
+                    self._drop(reader)
+            await asyncio.sleep(0)
+
+    def _drop(self, reader: Reader) -> None:
+        if reader.closing:
+            return
+        self.dropped += 1
+        log.warning("event reader does not keep up, disconnected", user=reader.view.user, backlog=reader.backlog)
+        reader.close()
+        if reader.request.transport is not None:
+            reader.request.transport.abort()
+
+    async def _heartbeat_always(self) -> None:
+        """Tells a dead connection from a quiet one, and looks whether the user may still read."""
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            for reader in self._every():
+                if reader.user is not None and self._authentication.user(reader.user.name) != reader.user:
+                    reader.close()
+            await self._hand_out(HEARTBEAT, self._every())
+
+    # One reader
+
+    async def serve(self, request: web.Request, context: Context) -> web.StreamResponse:
+        """Raises gateway.errors before the stream has begun; afterwards it ends when the reader goes."""
+        if request.method != "GET":
+            raise MethodNotAllowed("the event stream is read by GET", ("GET",))
+        caller = context.known_caller
+        demand(caller.role, "Event", "read")
+        if self.readers >= MOST_READERS:
+            raise Unavailable(f"{MOST_READERS} readers are connected already; try again later")
+        last = _last_event_id(request, context)
+        view = View(audience(caller), context.edge, context.media)
+        reader = Reader(view, request, self._authentication.user(caller.user))
+        response = web.StreamResponse(headers=_headers(context))
+        response.content_type, response.charset = "text/event-stream", "utf-8"
+        await response.prepare(request)
+        _bound_buffer(request)
+        await self._deliver()
+        told = self._told
+        self._readers.setdefault(view, set()).add(reader)
+        try:
+            with contextlib.suppress(ConnectionResetError):
+                await self._catch_up(response, view, last, told)
+                await self._follow(response, reader)
+                await response.write_eof()
+        finally:
+            self._readers[view].discard(reader)
+            if not self._readers[view]:
+                del self._readers[view]
+        return response
+
+    async def _catch_up(self, response: web.StreamResponse, view: View, last: int | None, told: int) -> None:
+        """What was missed, or a word that some of it is gone; then the Jobs that run."""
+        if last is None:
+            await response.write(b"id: %d\n\n" % told)
+        else:
+            oldest = await self._feed.oldest()
+            if last + 1 < oldest or last > told:
+                lost = max(0, oldest - last - 1)
+                await response.write(b'event: gap\ndata: {"lost": %d, "oldest": %d}\n\n' % (lost, oldest))
+            data = bytearray()
+            async for item in self._feed.between(view.user, last, told):
+                data += view.message(item)
+                if len(data) > SEND_BUFFER:
+                    await response.write(bytes(data))
+                    data.clear()
+            await response.write(bytes(data) + b"id: %d\n\n" % told)
+        running = view.encoded(await self._feed.running(view.user))
+        if running:
+            await response.write(running)
+
+    async def _follow(self, response: web.StreamResponse, reader: Reader) -> None:
+        while not reader.closing:
+            await reader.some.wait()
+            data = reader.taken()
+            if data and not reader.closing:
+                await response.write(data)
+
+
+def _latest(items: list[Item]) -> list[Item]:
+    """All events, and of each Job only what it is now, at the place of its last change."""
+    last = {item.resource.path: place for place, item in enumerate(items)}
+    return [item for place, item in enumerate(items) if last[item.resource.path] == place]
+
+
+def _last_event_id(request: web.Request, context: Context) -> int | None:
+    text = request.headers.get("Last-Event-ID") or dict(context.parameters).get("lastEventId")
+    if text is None:
+        return None
+    if not text.isdecimal() or not text.isascii() or len(text) > 18:
+        hint = "leave it out to begin with what happens now"
+        raise Invalid(f"{text[:40]!r} is no id of this stream; {hint}", "Last-Event-ID")
+    return int(text)
+
+
+def _headers(context: Context) -> dict[str, str]:
+    return {
+        "Cache-Control": "no-store",
+        "X-Accel-Buffering": "no",
+        "CIMI-Specification-Version": context.edge.dialect.version,
+        "X-Request-ID": context.request_id,
+    }
+
+
+def _bound_buffer(request: web.Request) -> None:
+    """What the kernel holds for a reader that does not read is bounded too."""
+    known = request.transport.get_extra_info("socket") if request.transport is not None else None
+    if known is not None:
+        known.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)

@@ -1,0 +1,94 @@
+"""What clients may follow live: every event in order, and what becomes of Jobs.
+
+Events have the positions of the log of everything, so a reader who was away goes on where it stopped. Jobs are told
+as they are now: of several changes between two deliveries the last one counts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from gateway.cimi.filter import AttributeType, Comparison
+from gateway.orchestration.monitoring.occurrences import EVERYONE, EVERYTHING
+from gateway.store.events import KeptEvent, event_resource
+from gateway.store.model import Query, Resource
+from gateway.store.store import Changes, Store
+
+PAGE = 500
+MOST_RUNNING = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing to tell. ``position`` is an event's; None for a Job. ``audience`` as in the store."""
+
+    resource: Resource
+    audience: str | None
+    position: int | None = None
+
+    def for_user(self, user: str | None) -> bool:
+        """``user`` None is an admin, who sees everything."""
+        return user is None or self.audience in (user, EVERYONE)
+
+
+class Feed:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._takers: list[Callable[[list[Item]], None]] = []
+        self.head = 0
+        """Position of the newest event."""
+        store.listen(self._happened)
+        store.watch(self._changed)
+
+    async def open(self) -> None:
+        rows = await self._store.fetch("SELECT position FROM event_heads WHERE log = ?", (EVERYTHING,))
+        self.head = rows[0][0] if rows else 0
+
+    def take(self, taker: Callable[[list[Item]], None]) -> None:
+        """Call ``taker`` on the loop, after each commit, with what there is to tell. It must not block."""
+        self._takers.append(taker)
+
+    def _happened(self, events: list[KeptEvent]) -> None:
+        items = [Item(event.resource, event.audience, event.position) for event in events if event.log == EVERYTHING]
+        if items:
+            self.head = items[-1].position or self.head
+            self._tell(items)
+
+    def _changed(self, changes: Changes) -> None:
+        jobs = [job for path, job in changes.items() if path.startswith("jobs/") and job is not None]
+        if jobs:
+            self._tell([Item(job, job.owner) for job in jobs])
+
+    def _tell(self, items: list[Item]) -> None:
+        for taker in self._takers:
+            taker(items)
+
+    # What a reader missed
+
+    async def oldest(self) -> int:
+        """Position of the oldest event that is kept; one past the newest when none is."""
+        rows = await self._store.fetch("SELECT min(position) FROM events WHERE log = ?", (EVERYTHING,))
+        return int(rows[0][0]) if rows[0][0] is not None else self.head + 1
+
+    async def between(self, user: str | None, after: int, until: int) -> AsyncIterator[Item]:
+        """The kept events of these positions which the user may see, in order."""
+        sql = "SELECT position, time, audience, document FROM events WHERE log = ? AND position > ? AND position <= ?"
+        own = () if user is None else (user, EVERYONE)
+        sql += (" AND audience IN (?, ?)" if own else "") + f" ORDER BY position LIMIT {PAGE}"
+        rows = await self._store.fetch(sql, (EVERYTHING, after, until, *own))
+        while rows:
+            for position, time, audience, document in rows:
+                resource = event_resource(EVERYTHING, position, time, audience, json.loads(document))
+                yield Item(resource, audience, position)
+            rows = await self._store.fetch(sql, (EVERYTHING, rows[-1][0], until, *own)) if len(rows) == PAGE else []
+
+    async def running(self, user: str | None) -> list[Item]:
+        """The Jobs which have not ended."""
+        states = [Comparison("state", "=", state, AttributeType.STRING) for state in ("QUEUED", "RUNNING", "STOPPING")]
+        pages = [
+            await self._store.page(Query("Job", visible_to=user, filters=(state,), last=MOST_RUNNING))
+            for state in states
+        ]
+        return [Item(job, job.owner) for page in pages for job in page.items]

@@ -1,0 +1,91 @@
+"""What hypervisors tell beside changes of state, as alarms: guests in trouble, connections lost and regained."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+from drivers.base import ConnectionState, DriverEvent, EventKind
+from gateway.cimi.registry import CLOUD_ENTRY_POINT
+from gateway.errors import GatewayError
+from gateway.orchestration.monitoring.occurrences import Occurrence, alarm, state_changed
+from gateway.orchestration.monitoring.recorder import tell
+from gateway.orchestration.resources import Room
+
+POLICY = {
+    "watchdog": ("Warning", "high"),
+    "memory-failure": ("Failure", "critical"),
+    "control-error": ("Failure", "critical"),
+}
+"""Code to outcome and severity; all others are I/O errors."""
+IO_ERROR = ("Failure", "critical")
+QUIET_SECONDS = 5.0
+log = structlog.get_logger("events")
+
+
+class HypervisorEvents:
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._down: set[str] = set()
+        self._told: dict[tuple[str, str], float] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        for driver in room.drivers.values():
+            driver.subscribe(self._happened)
+
+    async def stop(self) -> None:
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _happened(self, event: DriverEvent) -> None:
+        if event.kind is EventKind.DOMAIN_ALARM and event.uuid is not None:
+            self._spawn(self._guest(f"machines/{event.uuid}", event.code, event.detail))
+        elif event.kind is EventKind.CONNECTION:
+            self._connection(event)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guest(self, path: str, code: str, detail: str) -> None:
+        machine = await self._room.store.get(path)
+        if machine is None or self._just_told(path, code):
+            return
+        if code == "reboot":
+            await self._keep(state_changed(machine, machine.state, detail))
+            return
+        outcome, severity = POLICY.get(code, IO_ERROR)
+        await self._keep(alarm(machine, code, detail, outcome=outcome, severity=severity))
+
+    def _just_told(self, path: str, code: str) -> bool:
+        """A broken disk may complain a thousand times a second: one alarm of a kind is enough for a while."""
+        now = time.monotonic()
+        self._told = {key: moment for key, moment in self._told.items() if now - moment < QUIET_SECONDS}
+        return self._told.setdefault((path, code), now) != now
+
+    def _connection(self, event: DriverEvent) -> None:
+        """Once when it is lost, however often connecting again fails, and once when it is back."""
+        name = event.hypervisor
+        if event.state is ConnectionState.DOWN and name not in self._down:
+            self._down.add(name)
+            self._spawn(self._hypervisor("hypervisor-lost", f"{name} is away: {event.detail}", "Failure", "critical"))
+        elif event.state is ConnectionState.UP and name in self._down:
+            self._down.discard(name)
+            self._spawn(self._hypervisor("hypervisor-back", f"{name} answers again", "Success", "low"))
+
+    async def _hypervisor(self, code: str, detail: str, outcome: str, severity: str) -> None:
+        entry = await self._room.store.get(CLOUD_ENTRY_POINT.segment)
+        if entry is not None:
+            await self._keep(alarm(entry, code, detail, outcome=outcome, severity=severity))
+
+    async def _keep(self, occurrence: Occurrence) -> None:
+        try:
+            async with self._room.store.transaction() as transaction:
+                await tell(transaction, occurrence)
+        except GatewayError as error:
+            log.error("event not kept", reason=error.message, content=occurrence.document["content"])
+
+

@@ -1,0 +1,140 @@
+"""EventLogs and their Events as clients see them (DSP0263 5.22)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gateway.cimi.monitoring import SEVERITIES
+from gateway.errors import Conflict, Forbidden, Invalid, NotFound
+from gateway.orchestration.monitoring.occurrences import EVERYONE, EVERYTHING
+from gateway.orchestration.monitoring.recorder import new_log
+from gateway.orchestration.monitoring.templates import OWN, target_of, template_values
+from gateway.orchestration.permissions import demand
+from gateway.orchestration.resources import ResourceService
+from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.visibility import audience, changeable
+from gateway.store.events import EVENTS
+from gateway.store.model import Document, Page, Query, Resource
+
+WHERE = "eventLogTemplate"
+PAGE_OF_SUMMARIES = 500
+
+
+class EventLogService(ResourceService):
+    kind = "EventLog"
+    computed = True
+
+    # Reading: the summary is counted at the moment of reading, as far as the caller sees
+
+    async def read(self, caller: Caller, path: str) -> Resource:
+        log = await super().read(caller, path)
+        return (await self._summarized(caller, (log,)))[0]
+
+    async def list(self, caller: Caller, query: Query) -> Page:
+        page = await super().list(caller, query)
+        return Page(await self._summarized(caller, page.items), page.count)
+
+    async def _summarized(self, caller: Caller, logs: tuple[Resource, ...]) -> tuple[Resource, ...]:
+        counts: dict[str, Document] = {log.path: dict.fromkeys(SEVERITIES, 0) for log in logs}
+        paths = list(counts)
+        for start in range(0, len(paths), PAGE_OF_SUMMARIES):
+            some = paths[start : start + PAGE_OF_SUMMARIES]
+            marks = ", ".join("?" for _ in some)
+            sql = f"SELECT log, severity, sum(size) FROM event_counts WHERE log IN ({marks}) AND severity NOT NULL"  # noqa: S608
+            user = audience(caller)
+            if user is not None:
+                sql, some = sql + " AND audience IN (?, ?)", [*some, user, EVERYONE]
+            for log, severity, size in await self.store.fetch(sql + " GROUP BY log, severity", some):
+                counts[log][severity] = size
+        return tuple(log.with_document(summary=counts[log.path]) for log in logs)
+
+    def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
+        verbs = super().operations(caller, resource)
+        return tuple(verb for verb in verbs if verb != "delete") if resource.path == EVERYTHING else verbs
+
+    # Changing
+
+    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
+        demand(caller.role, self.kind, "add")
+        given = document[WHERE]
+        values = await template_values(self.store, caller, given, WHERE)
+        target = await target_of(self.store, caller, values, f"{WHERE}.targetResource")
+        if not changeable(caller, target):
+            raise Forbidden(f"{target.path} belongs to somebody else; only its owner or an admin may give it a log")
+        persistence = values.get("persistence", self.room.policy.event_persistence)
+        own = {name: document[name] for name in OWN if name in document}
+        log = new_log(target, {**own, "persistence": persistence})
+        async with self.store.transaction() as transaction:
+            known = await self.answered(transaction, caller, document)
+            if known is not None:
+                return known
+            current = await transaction.get(target.path)
+            if current is None:
+                raise Invalid(f"there is no {target.kind} {target.path}", f"{WHERE}.targetResource")
+            if current.document.get("eventLog"):
+                raise Conflict(f"{target.path} has an EventLog already: {current.document['eventLog']['href']}")
+            await transaction.insert(log)
+            await transaction.update(current.with_document(eventLog={"href": log.path}))
+            plan = self.plan(caller, "add", collection, affected=(log.path,))
+            job = await self.room.runner.completed(transaction, plan)
+            await self.remember(transaction, caller, document, log.path, job)
+        return Outcome(log, job, finished=True)
+
+    async def change(
+        self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
+    ) -> Resource:
+        """An update without a persistence sets the configured one: every log has one."""
+        changed = await super().change(caller, resource, document, selected)
+        if "persistence" not in changed.document:
+            changed = changed.with_document(persistence=self.room.policy.event_persistence)
+        return changed.with_document(summary=None)
+
+    async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        log = await self.to_change(caller, path, "delete", version)
+        if path == EVERYTHING:
+            raise Conflict("the gateway's own log stays; its persistence says how long events are kept")
+        async with self.store.transaction() as transaction:
+            target = await transaction.get(log.document["targetResource"]["href"])
+            if target is not None and target.document.get("eventLog") == {"href": path}:
+                await transaction.update(target.with_document(eventLog=None))
+            await transaction.delete(path)
+            plan = self.plan(caller, "delete", path, drop_on_success=(path,))
+            job = await self.room.runner.completed(transaction, plan)
+        return Outcome(None, job, finished=True)
+
+
+class EventService(ResourceService):
+    """Events are read only; who sees a log sees in it what is for them."""
+
+    kind = "Event"
+
+    async def read(self, caller: Caller, path: str) -> Resource:
+        demand(caller.role, self.kind, "read")
+        log, _, position = path.rpartition("/events/")
+        found = None
+        if position.isdecimal() and len(position) < 19:
+            owner = await self._log(caller, log)
+            found = await self.store.entry(EVENTS, log, int(position)) if owner else None
+            if found is not None and owner is not None and not self._sees(caller, owner, found):
+                found = None
+        if found is None:
+            raise NotFound(f"there is no Event {path[:200]}")
+        return found
+
+    async def _log(self, caller: Caller, path: str) -> Resource | None:
+        log = await self.store.get(path)
+        return log if log is not None and log.kind == "EventLog" and await self.seen(caller, log) else None
+
+    def _sees(self, caller: Caller, log: Resource, event: Resource) -> bool:
+        return self._all_of(caller, log) or event.internal["audience"] in (caller.user, EVERYONE)
+
+    def _all_of(self, caller: Caller, log: Resource) -> bool:
+        return audience(caller) is None or log.owner == caller.user
+
+    async def list(self, caller: Caller, query: Query) -> Page:
+        demand(caller.role, self.kind, "read")
+        log = await self.store.get(query.parent or "")
+        if log is None:
+            return Page((), 0)
+        visible_to = None if self._all_of(caller, log) else caller.user
+        return await self.store.series(EVENTS, replace(query, visible_to=visible_to))

@@ -1,0 +1,122 @@
+"""What can happen to a resource, as the standard's four kinds of event (DSP0263 5.22.4)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.cimi.registry import CLOUD_ENTRY_POINT, collection_at, type_at
+from gateway.store.events import NewEvent
+from gateway.store.model import Document, Resource
+
+EVERYTHING = "eventLogs/everything"
+"""The log of the Cloud Entry Point, which holds every event; the live feed reads from it."""
+EVERYONE = ""
+ADMINS = None
+LONGEST = 500
+NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One thing that happened. ``logs`` are those it is written to, the log of everything not counted."""
+
+    document: Document
+    audience: str | None
+    logs: tuple[str, ...] = ()
+
+    def events(self) -> list[NewEvent]:
+        now = datetime.now(UTC)
+        return [NewEvent(log, now, self.audience, self.document) for log in (*self.logs, EVERYTHING)]
+
+
+def state_changed(resource: Resource, previous: str | None, note: str = "") -> Occurrence:
+    failed = resource.state == "ERROR"
+    content = {**_subject(resource), "state": resource.state, "previous": previous}
+    return _about(resource, "state", content, "Failure" if failed else "Status", "high" if failed else "low", note)
+
+
+def alarm(
+    resource: Resource, code: str, detail: str, *, severity: str = "critical", outcome: str = "Failure"
+) -> Occurrence:
+    """``code`` says in a word what is wrong with the resource, ``detail`` in words for people."""
+    content = {**_subject(resource), "code": code, "detail": clean(detail)}
+    return _about(resource, "alarm", content, outcome, severity)
+
+
+def model_changed(resource: Resource, change: str, detail: str = "") -> Occurrence:
+    content = {**_subject(resource), "change": change, "detail": detail}
+    return _about(resource, "model", content, "Success", "low")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Who asked for what, from where: of a Job, or of a request that was refused."""
+
+    operation: str
+    initiator: str
+    address: str
+    request_id: str
+
+    @property
+    def origin(self) -> str:
+        parts = (("from", self.address), ("request", self.request_id))
+        return ", ".join(f"{word} {value}" for word, value in parts if value)
+
+
+def accessed(request: Request, path: str, resource: Resource | None, outcome: str, reason: str = "") -> Occurrence:
+    """A request and what came of it. On what is one's own the owner sees it, else who asked, and the admins."""
+    refused = outcome == "Failure"
+    detail = clean("; ".join(part for part in (reason, request.origin) if part))
+    content = {
+        "operation": request.operation,
+        "resource": {"href": clean(path)},
+        "detail": detail,
+        "initiator": clean(request.initiator),
+    }
+    owner = resource.owner if resource is not None and not resource.shared else None
+    audience = owner or request.initiator or ADMINS
+    document = _document("access", content, outcome, "medium" if refused else "low")
+    return Occurrence(document, audience, logs_of(resource) if resource is not None else ())
+
+
+def logs_of(resource: Resource) -> tuple[str, ...]:
+    """The logs of a resource beside that of everything. A System's, once it is a member of one, belongs here."""
+    reference = resource.document.get("eventLog")
+    return (reference["href"],) if isinstance(reference, dict) and "href" in reference else ()
+
+
+def audience_of(resource: Resource) -> str:
+    return EVERYONE if resource.shared or resource.owner is None else resource.owner
+
+
+def known_path(path: str) -> str:
+    """The part of a path that means something; what means nothing is laid to the Cloud Entry Point."""
+    text = path.strip("/")[:LONGEST]
+    while text and collection_at(text) is None and type_at(text) is None:
+        text = text.rpartition("/")[0]
+    return text or CLOUD_ENTRY_POINT.segment
+
+
+def clean(text: str) -> str:
+    """Text as both formats can show it, and not endless."""
+    return NOT_XML.sub("?", text)[:LONGEST]
+
+
+def _subject(resource: Resource) -> Document:
+    return {"resName": resource.name, "resource": {"href": resource.path}, "resType": resource.kind}
+
+
+def _about(
+    resource: Resource, kind: str, content: Document, outcome: str, severity: str, note: str = ""
+) -> Occurrence:
+    document = _document(kind, content, outcome, severity, note)
+    return Occurrence(document, audience_of(resource), logs_of(resource))
+
+
+def _document(kind: str, content: Document, outcome: str, severity: str, note: str = "") -> Document:
+    known: dict[str, Any] = {name: value for name, value in content.items() if value}
+    described = {"description": note} if note else {}
+    return {**described, "type": kind, "content": known, "outcome": outcome, "severity": severity}

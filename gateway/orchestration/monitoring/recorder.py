@@ -1,0 +1,202 @@
+"""The one place through which all changes pass: it writes their events in the same transaction.
+
+The store calls it at the end of each transaction with what each resource was and is. So no service has to remember
+its events, and an event and its change are on disk both or neither. It also gives every resource whose type has an
+``eventLog`` its log, and takes the log away with the resource (capability EventLog/Linked).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.cimi.job import FINAL_JOB_STATES
+from gateway.cimi.registry import CLOUD_ENTRY_POINT, TYPES, collection_at, type_of
+from gateway.orchestration.monitoring.occurrences import (
+    EVERYTHING,
+    Occurrence,
+    Request,
+    accessed,
+    alarm,
+    logs_of,
+    model_changed,
+    state_changed,
+)
+from gateway.orchestration.resources import new_resource
+from gateway.store.model import Document, Resource
+from gateway.store.store import Store
+from gateway.store.transaction import Transaction
+
+OUTCOMES = {"SUCCESS": "Success", "FAILED": "Failure", "STOPPED": "Warning"}
+UNTOLD = frozenset({"state", "statusMessage", "eventLog", "summary"})
+"""Attributes whose change is no change of the model."""
+OUTSIDE = "changed outside the gateway"
+LOGGED = tuple(kind for kind, declared in TYPES.items() if "eventLog" in declared.attributes)
+"""The types whose resources have an EventLog each."""
+
+
+async def tell(transaction: Transaction, *occurrences: Occurrence) -> None:
+    """Keep what happened beside the changes of this transaction."""
+    if occurrences:
+        await transaction.append_events([event for occurrence in occurrences for event in occurrence.events()])
+
+
+class Recorder:
+    """``persistence`` is what logs get whose creation says nothing."""
+
+    def __init__(self, persistence: str) -> None:
+        self._persistence = persistence
+
+    async def prepare(self, store: Store) -> None:
+        """At the first start with event logs: the log of everything, and one for each resource there is."""
+        if await store.get(EVERYTHING) is None:
+            async with store.transaction() as transaction:
+                await transaction.insert(self._everything())
+                for kind in LOGGED:
+                    async for resource in store.every(kind):
+                        await self._attach(transaction, resource)
+        store.before_commit(self.record)
+
+    def _everything(self) -> Resource:
+        now = datetime.now(UTC)
+        document: Document = {
+            "name": "everything",
+            "description": "every event of this gateway; each user sees their own",
+            "targetResource": {"href": CLOUD_ENTRY_POINT.segment},
+            "persistence": self._persistence,
+        }
+        return Resource(EVERYTHING, "EventLog", None, document, now, now)
+
+    async def record(self, transaction: Transaction) -> None:
+        changed = [(transaction.before[path], after) for path, after in transaction.changes.items()]
+        for before, after in changed:
+            await self._link(transaction, before, after)
+        occurrences: list[Occurrence] = []
+        for before, after in changed:
+            now = transaction.changes[after.path] if after is not None else None
+            occurrences += await self._occurrences(transaction, before, now)
+        await tell(transaction, *occurrences)
+
+    # Logs come and go with their resources
+
+    async def _link(self, transaction: Transaction, before: Resource | None, after: Resource | None) -> None:
+        if before is None and after is not None and after.kind in LOGGED:
+            await self._attach(transaction, after)
+        if before is not None and after is None:
+            for log in logs_of(before):
+                await transaction.delete(log)
+
+    async def _attach(self, transaction: Transaction, resource: Resource) -> None:
+        persistence = resource.internal.get("event_log", {}).get("persistence", self._persistence)
+        log = new_log(resource, {"persistence": persistence})
+        await transaction.insert(log)
+        linked = resource.with_document(eventLog={"href": log.path}).with_internal(event_log=None)
+        await transaction.update(linked)
+
+    # What happened
+
+    async def _occurrences(
+        self, transaction: Transaction, before: Resource | None, after: Resource | None
+    ) -> list[Occurrence]:
+        changed = after or before
+        if changed is None or self._came_or_went_with_its_owner(transaction, changed):
+            return []
+        if changed.kind == "Job":
+            return await self._of_job(transaction, before, after)
+        found = _of_resource(before, after)
+        if not found or changed.parent is None or logs_of(changed):
+            return found
+        owner = await _nearest(transaction, changed.parent)
+        return [replace(occurrence, logs=logs_of(owner) if owner else ()) for occurrence in found]
+
+    def _came_or_went_with_its_owner(self, transaction: Transaction, resource: Resource) -> bool:
+        """A component of something that is itself new or gone is part of that story."""
+        owner = resource.parent
+        if owner is None or owner not in transaction.changes:
+            return False
+        return transaction.before[owner] is None or transaction.changes[owner] is None
+
+    async def _of_job(
+        self, transaction: Transaction, before: Resource | None, job: Resource | None
+    ) -> list[Occurrence]:
+        """The request that made the Job, and the Job's end."""
+        if job is None or job.document.get("parentJob"):
+            return []
+        if before is None:
+            outcome = OUTCOMES.get(job.state or "", "Pending")
+            return [await self._access(transaction, job, outcome)]
+        if job.state not in FINAL_JOB_STATES or before.state == job.state:
+            return []
+        return await self._end(transaction, before, job)
+
+    async def _access(self, transaction: Transaction, job: Resource, outcome: str) -> Occurrence:
+        path = subject_of(job)
+        request = Request(
+            job.document["action"], job.owner or "", job.internal.get("address", ""), job.internal.get("request", "")
+        )
+        return accessed(request, path, await _nearest(transaction, path), outcome)
+
+    async def _end(self, transaction: Transaction, before: Resource, job: Resource) -> list[Occurrence]:
+        subject = await _nearest(transaction, subject_of(job))
+        logs = logs_of(subject) if subject is not None else ()
+        message = job.document.get("statusMessage") or ""
+        ended = state_changed(job, before.state, message)
+        ended = Occurrence({**ended.document, "outcome": OUTCOMES[str(job.state)]}, ended.audience, logs)
+        if job.state != "FAILED":
+            return [ended]
+        about = subject if subject is not None else job
+        failed = alarm(about, f"{job.document['action']}-failed", message, severity="high")
+        return [ended, failed]
+
+
+def _of_resource(before: Resource | None, after: Resource | None) -> list[Occurrence]:
+    if after is None:
+        assert before is not None
+        return [model_changed(before, "delete")]
+    if before is None:
+        return [model_changed(after, "create")]
+    found: list[Occurrence] = []
+    names = changed_attributes(before, after)
+    if names:
+        found.append(model_changed(after, "update", ", ".join(names)))
+    if after.state != before.state:
+        held = "job" in before.internal or "job" in after.internal
+        found.append(state_changed(after, before.state, "" if held else OUTSIDE))
+        why = after.document.get("statusMessage")
+        if after.state == "ERROR" and why and not held:
+            found.append(alarm(after, "fault", why))
+    return found
+
+
+def changed_attributes(before: Resource, after: Resource) -> list[str]:
+    """Names only: values may be secret, and can be read at the resource."""
+    shown = {name for name, field in type_of(after.kind).attributes.items() if not field.write_only}
+    return sorted(
+        name for name in shown - UNTOLD if before.document.get(name) != after.document.get(name)
+    )
+
+
+def subject_of(job: Resource) -> str:
+    """What a Job is about: the resource which it adds to a collection, else its target."""
+    target: str = job.document["targetResource"]["href"]
+    others = [entry["href"] for entry in job.document.get("affectedResources", ()) if entry["href"] != target]
+    return others[0] if others and collection_at(target) is not None else target
+
+
+async def _nearest(transaction: Transaction, path: str) -> Resource | None:
+    """The resource at a path as it is, or was before this transaction; for a component the owner with a log."""
+    while path:
+        found = transaction.changes.get(path) or transaction.before.get(path) or await transaction.get(path)
+        if found is not None and (found.parent is None or logs_of(found)):
+            return found
+        path = path.rpartition("/")[0]
+    return None
+
+
+def new_log(target: Resource, document: dict[str, Any]) -> Resource:
+    """An EventLog for a resource, owned and seen as that is."""
+    name = {"name": f"events of {target.name}"} if target.name else {}
+    whole = {**name, **document, "targetResource": {"href": target.path}}
+    made = new_resource("EventLog", target.owner, whole)
+    return replace(made, shared=target.shared)

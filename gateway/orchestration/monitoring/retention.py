@@ -1,0 +1,78 @@
+"""How long events are kept: each log's persistence, and bounds on the number (DSP0263 5.22.1)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from gateway.cimi.fields import timestamp
+from gateway.errors import GatewayError
+from gateway.orchestration.monitoring.occurrences import EVERYTHING
+from gateway.store.store import Store
+
+KEPT = {
+    "hourly": timedelta(hours=1),
+    "daily": timedelta(days=1),
+    "weekly": timedelta(days=7),
+    "monthly": timedelta(days=31),
+    "yearly": timedelta(days=366),
+}
+"""What the standard's words for persistence mean here."""
+LOOK_EVERY = 60.0
+AT_ONCE = 1000
+"""Events removed in one transaction, so that others get their turn."""
+log = structlog.get_logger("events")
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """``most`` events of one log, and ``most_overall`` in the log of everything."""
+
+    store: Store
+    most: int
+    most_overall: int
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self.expire(datetime.now(UTC))
+            except GatewayError as error:
+                log.warning("old events could not be removed", reason=error.message)
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def expire(self, now: datetime) -> None:
+        for word, age in KEPT.items():
+            for path, position in await self._too_old(word, now - age):
+                await self._forget(path, position)
+        for path, position in await self._too_many():
+            await self._forget(path, position)
+
+    async def _too_old(self, persistence: str, before: datetime) -> list[tuple[str, int]]:
+        """The logs with events from before, each with the position up to which they go."""
+        moment = timestamp(before)
+        rows = await self.store.fetch(
+            "SELECT h.log, (SELECT position FROM events WHERE log = h.log AND time < ? "
+            "ORDER BY time DESC, position DESC LIMIT 1) FROM event_heads AS h "
+            "JOIN resources ON path = h.log WHERE kind = 'EventLog' AND json_extract(document, '$.persistence') = ?",
+            (moment, persistence),
+        )
+        return [(path, position + 1) for path, position in rows if position is not None]
+
+    async def _too_many(self) -> list[tuple[str, int]]:
+        rows = await self.store.fetch(
+            "SELECT log, position, (SELECT min(position) FROM events WHERE log = h.log) FROM event_heads AS h"
+        )
+        bounds = [(path, head + 1 - self._most(path), oldest) for path, head, oldest in rows if oldest is not None]
+        return [(path, first) for path, first, oldest in bounds if oldest < first]
+
+    def _most(self, path: str) -> int:
+        return self.most_overall if path == EVERYTHING else self.most
+
+    async def _forget(self, path: str, position: int) -> None:
+        gone = AT_ONCE
+        while gone == AT_ONCE:
+            async with self.store.transaction() as transaction:
+                gone = await transaction.forget_events(path, position, AT_ONCE)

@@ -1,0 +1,177 @@
+"""Events of real guests: what the hypervisor, an admin with virsh and the guest itself do is told as it happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import urllib.request
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.guest_shell import run_in_guest
+from gateway.cli.remote import Message, parsed
+from tests import hypervisor
+from tests.cimi_client import CimiClient, wait_until
+from tests.gateway_process import PASSWORD, GatewayProcess
+from tests.system.conftest import machine_create, wait_ready
+
+pytestmark = pytest.mark.qemu
+ONE_SECOND = 1.0
+EVENT = "http://schemas.dmtf.org/cimi/1/event/"
+
+
+@pytest.fixture(scope="module")
+def machine(admin: CimiClient, image: str) -> Iterator[str]:
+    made = admin.added("machines", machine_create(image))
+    wait_ready(admin, made["id"])
+    yield made["id"]
+
+
+def events(client: CimiClient, machine: str, kind: str) -> list[dict[str, Any]]:
+    log = client.get(machine)["eventLog"]["href"]
+    return list(client.get(f"{log}/events?$filter=type='{kind}'").get("events", []))
+
+
+def last(client: CimiClient, machine: str, kind: str) -> dict[str, Any]:
+    return ([{}, *events(client, machine, kind)])[-1]
+
+
+def stream_of(gateway: GatewayProcess, user: str = "admin") -> Iterator[Message]:
+    """The messages of the live stream; opened and caught up when this returns."""
+    token = b64encode(f"{user}:{PASSWORD}".encode()).decode()
+    request = urllib.request.Request(gateway.base + "eventStream", headers={"Authorization": f"Basic {token}"})
+    found = parsed(urllib.request.urlopen(request, timeout=60))
+    next(found)
+    return found
+
+
+def test_virsh_changes_are_state_events_within_a_second(admin: CimiClient, machine: str) -> None:
+    with hypervisor.connection() as host:
+        domain = hypervisor.domain_of(machine, host)
+        for change, state, before in ((domain.suspend, "PAUSED", "STARTED"), (domain.resume, "STARTED", "PAUSED")):
+            change()
+            told = wait_told(admin, machine, state)
+            assert told["content"]["previous"] == before
+            assert told["description"] == "changed outside the gateway"
+
+
+def wait_told(admin: CimiClient, machine: str, state: str) -> dict[str, Any]:
+    def told() -> dict[str, Any] | None:
+        event = last(admin, machine, "state")
+        return event if event["content"]["state"] == state else None
+
+    return wait_until(told, ONE_SECOND, f"{state} is told") or {}
+
+
+def test_a_guest_that_reboots_itself_is_told(admin: CimiClient, machine: str) -> None:
+    run_in_guest(machine.rpartition("/")[2], "(sleep 1; reboot -f) & true")
+    wait_until(lambda: last(admin, machine, "state").get("description") == "the guest rebooted", 30, "it is told")
+
+
+def test_a_killed_qemu_raises_an_alarm_within_a_second_in_the_log_and_in_the_stream(
+    admin: CimiClient, gateway: GatewayProcess, machine: str
+) -> None:
+    stream = stream_of(gateway)
+    os.kill(int(Path(f"/run/libvirt/qemu/cimi-{machine.rpartition('/')[2]}.pid").read_text()), signal.SIGKILL)
+    with hypervisor.connection() as host:
+        domain = hypervisor.domain_of(machine, host)
+        # libvirt itself takes a moment to notice; from then on the second counts.
+        wait_until(lambda: not domain.isActive(), 20, "libvirt notices that QEMU is gone")
+    told = wait_until(lambda: last(admin, machine, "alarm"), ONE_SECOND, "an alarm is told")
+    assert (told["content"]["code"], told["severity"]) == ("fault", "critical")
+    assert "QEMU" in told["content"]["detail"]
+    live = next(message.data for message in stream if message.data.get("type") == EVENT + "alarm")
+    assert live["content"] == told["content"]
+    admin.acted(machine, "start")
+
+
+def test_create_delete_and_refusals_are_access_events(gateway: GatewayProcess, admin: CimiClient, image: str) -> None:
+    operator, other = gateway.client("operator"), gateway.client("other")
+    shared = admin.get(image)["id"]
+    machine = operator.added("machines", machine_create(shared, "STOPPED"))["id"]
+    assert other.request("DELETE", machine).status == 404
+    log = operator.get(machine)["eventLog"]["href"]
+    told = [event["content"] for event in operator.get(f"{log}/events?$filter=type='access'")["events"]]
+    assert [(entry["initiator"], entry["operation"]) for entry in told] == [("operator", "add"), ("other", "DELETE")]
+    assert all("from 127.0.0.1" in entry["detail"] for entry in told)
+    operator.remove(machine)
+    mine = operator.get("eventLogs/everything/events?$orderby=timestamp:desc&$last=6")["events"]
+    gone = [event["content"] for event in mine if event["content"]["resource"]["href"] == machine]
+    assert {"delete"} <= {entry.get("operation") for entry in gone} & {"delete"}
+    assert {"delete"} <= {entry.get("change") for entry in gone} & {"delete"}
+
+
+def test_a_job_is_followed_in_the_stream_from_begin_to_end(
+    gateway: GatewayProcess, admin: CimiClient, image: str
+) -> None:
+    stream = stream_of(gateway)
+    answer = admin.add("machines", machine_create(image, "STOPPED"), Prefer="respond-async")
+    seen = []
+    for message in stream:
+        if message.event == "job" and message.data["id"] == answer.job:
+            seen.append((message.data["state"], message.data["progress"]))
+            if message.data["state"] == "SUCCESS":
+                break
+    assert seen[-1] == ("SUCCESS", 100)
+    assert [progress for _, progress in seen] == sorted(progress for _, progress in seen)
+    admin.remove(answer.headers["location"])
+
+
+# The command line
+
+
+def test_events_tail_on_the_host_needs_no_password_and_follows(
+    gateway: GatewayProcess, admin: CimiClient, machine: str
+) -> None:
+    path = "machines/" + machine.rpartition("/")[2]
+    [newest] = gateway.command("events", "tail", "-n", "1", path).splitlines()
+    following = follow(gateway, "events", "tail", "-f", "-n", "1", path)
+    try:
+        assert next_line(following) == newest
+        admin.acted(machine, "pause")
+        assert "admin: pause" in next_line(following)
+        assert next_line(following).endswith("STARTED -> PAUSING")
+    finally:
+        following.kill()
+        following.communicate()
+    admin.acted(machine, "start")
+
+
+def test_events_tail_from_elsewhere_follows_the_stream_with_a_password(
+    gateway: GatewayProcess, admin: CimiClient, machine: str
+) -> None:
+    remote = ("--url", gateway.base, "--user", "admin", "--json")
+    following = follow(gateway, "events", "tail", "-f", "-n", "1", *remote, machine)
+    try:
+        assert json.loads(next_line(following))["outcome"] == "Success"
+        admin.acted(machine, "pause")
+        told = json.loads(next_line(following))
+        assert (told["content"]["operation"], told["content"]["initiator"]) == ("pause", "admin")
+    finally:
+        following.kill()
+        following.communicate()
+    admin.acted(machine, "start")
+
+
+def follow(gateway: GatewayProcess, *arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-u", "-m", "gateway", *arguments, "--config", str(gateway.configuration)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        bufsize=0,
+        env={**os.environ, "CIMI_PASSWORD": PASSWORD},
+    )
+
+
+def next_line(process: subprocess.Popen[bytes]) -> str:
+    assert process.stdout is not None
+    assert select.select([process.stdout], [], [], 60)[0], "no line came"
+    return process.stdout.readline().decode().rstrip("\n")
