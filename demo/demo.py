@@ -20,6 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from demo.guest_image import build
 from demo.guest_shell import run_in_guest
+from demo.networks import show_network
 
 POOL = "cimi-demo"
 DIRECTORY = Path("/var/lib/libvirt/cimi-demo")
@@ -221,6 +222,7 @@ async def show(config: Path) -> None:
         out.print(f"address: {await address(client, machine)}")
         await show_volume(client, base, machine)
         await snapshot_and_restore(client, machine)
+        await show_network(client, base, machine, image, out)
         await client.act(machine, "stop", "stopping by the power button")
         await client.follow(await client.call("DELETE", machine), "deleting the machine")
         await client.follow(await client.call("DELETE", image), "deleting the image")

@@ -3,7 +3,7 @@
 # Run again it only looks, and takes a moment.
 set -eu
 cd "$(dirname "$0")/.."
-PACKAGES="libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 qemu-utils dnsmasq-base
+PACKAGES="libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 qemu-utils dnsmasq-base iptables
 libvirt-dev pkg-config iproute2 gcc systemd polkitd ovmf syslinux syslinux-common systemd-boot-efi mtools dosfstools
 fdisk e2fsprogs cpio kmod binutils python3-dev curl"
 

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from gateway.errors import Conflict, NotFound, PreconditionFailed, Unavailable
+from gateway.errors import Conflict, PreconditionFailed
 from gateway.jobs.plan import Plan, StepCall
+from gateway.orchestration.machines.components import ComponentService, demand_change
 from gateway.orchestration.machines.interfaces import chosen_interface, entry_id, entry_of, keep_interface, with_entry
-from gateway.orchestration.permissions import demand, granted
-from gateway.orchestration.resources import ResourceService, edited
+from gateway.orchestration.resources import edited
 from gateway.orchestration.service import Caller, Outcome
-from gateway.orchestration.visibility import changeable, visible
 from gateway.store.model import Document, Resource
-from gateway.store.transaction import Transaction
 
-CHANGEABLE = frozenset({"STARTED", "STOPPED", "PAUSED"})
-"""States of a Machine in which its interfaces change. What is SUSPENDED comes back with the devices it had."""
 MOST = 8
 
 
-class MachineNetworkInterfaceService(ResourceService):
+class MachineNetworkInterfaceService(ComponentService):
     kind = "MachineNetworkInterface"
 
-    def collection_operations(self, caller: Caller, parent: Resource | None) -> tuple[str, ...]:
-        may = parent is not None and changeable(caller, parent) and parent.state in CHANGEABLE
-        return ("add",) if may and granted(caller.role, self.kind, "add") else ()
-
     async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
-        demand(caller.role, self.kind, "add")
-        machine = await self._machine(caller, collection.rpartition("/")[0])
+        machine = await self.machine_for(caller, collection.rpartition("/")[0])
+        demand_change(machine, "plug")
+        self.up(machine)
         number = self._free_number(machine)
         entry = await chosen_interface(self.room, caller, document, machine.internal["host"], number)
         plan = self._plan(caller, "add", machine, f"{collection}/{number}", "plug interface")
@@ -34,7 +27,7 @@ class MachineNetworkInterfaceService(ResourceService):
             known = await self.answered(transaction, caller, document)
             if known is not None:
                 return known
-            current = await self._still(transaction, machine)
+            current = await self.demand_machine(transaction, machine.path, "plug")
             interface = await keep_interface(transaction, current, entry, ready=False)
             own = {name: document[name] for name in ("name", "description", "properties") if name in document}
             interface = await transaction.update(interface.with_document(**own))
@@ -59,7 +52,10 @@ class MachineNetworkInterfaceService(ResourceService):
         switched = wanted != interface.document["state"]
         # What has to reach the guest is written when it has.
         changed = changed.with_document(state=interface.document["state"])
-        machine = await self._machine(caller, interface.parent or "", any_state=not switched)
+        machine = await self.machine_for(caller, str(interface.parent))
+        if switched:
+            demand_change(machine, "plug")
+            self.up(machine)
         plan = self._plan(caller, "edit", machine, path, "switch interface", up=wanted == "Active")
         async with self.store.transaction() as transaction:
             current = await transaction.get(path)
@@ -75,37 +71,16 @@ class MachineNetworkInterfaceService(ResourceService):
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
         interface = await self.to_change(caller, path, "delete", version)
-        machine = await self._machine(caller, interface.parent or "")
+        machine = await self.machine_for(caller, str(interface.parent))
+        demand_change(machine, "unplug")
+        self.up(machine)
         plan = self._plan(caller, "delete", machine, path, "unplug interface")
         async with self.store.transaction() as transaction:
-            current = await self._still(transaction, machine)
+            current = await self.demand_machine(transaction, machine.path, "unplug")
             entry_of(current, path)
             job = await self.room.runner.submit(transaction, plan)
         self.room.runner.wake()
         return Outcome(interface, job, finished=False)
-
-    async def _machine(self, caller: Caller, path: str, *, any_state: bool = False) -> Resource:
-        machine = await self.store.get(path)
-        if machine is None or not visible(caller, machine):
-            raise NotFound(f"there is no Machine {path[:200]}")
-        if not any_state:
-            self._must_be_changeable(machine)
-        return machine
-
-    def _must_be_changeable(self, machine: Resource) -> None:
-        if machine.state not in CHANGEABLE:
-            allowed = ", ".join(sorted(CHANGEABLE))
-            raise Conflict(f"the interfaces of a Machine change while it is {allowed}; it is {machine.state}")
-        driver = self.room.driver(machine)
-        if driver.connection != "up":
-            raise Unavailable(f"the hypervisor {driver.name} is {driver.connection.value}; try again later")
-
-    async def _still(self, transaction: Transaction, machine: Resource) -> Resource:
-        current = await transaction.get(machine.path)
-        if current is None:
-            raise NotFound(f"{machine.path} is gone")
-        self._must_be_changeable(current)
-        return current
 
     def _plan(
         self, caller: Caller, action: str, machine: Resource, interface: str, step: str, **arguments: object

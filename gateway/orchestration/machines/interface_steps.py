@@ -17,9 +17,6 @@ from gateway.orchestration.machines.plans import uuid_of
 from gateway.orchestration.steps import DriverStep
 from gateway.store.model import Resource
 
-UNPLUG_SECONDS = 30.0
-"""How long a guest may take to let go of an interface."""
-
 Arguments = dict[str, Any]
 
 
@@ -33,7 +30,7 @@ class PlugInterface(DriverStep):
     async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         entry = entry_of(machine, arguments["interface"])
         try:
-            await driver.detach_interface(uuid_of(machine), entry["mac"], UNPLUG_SECONDS)
+            await driver.detach_interface(uuid_of(machine), entry["mac"], self.room.policy.detach_deadline)
         except DriverNotFound:
             return
 
@@ -43,7 +40,7 @@ class UnplugInterface(DriverStep):
 
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         entry = entry_of(machine, arguments["interface"])
-        await driver.detach_interface(uuid_of(machine), entry["mac"], UNPLUG_SECONDS)
+        await driver.detach_interface(uuid_of(machine), entry["mac"], self.room.policy.detach_deadline)
 
 
 class SwitchInterface(DriverStep):

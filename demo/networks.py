@@ -1,0 +1,84 @@
+"""The demo's networks: a private Network, a second guest on it, and the two pinging each other."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from demo.guest_shell import GuestShellError, run_in_guest
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from demo.demo import Client
+
+PATIENCE = 120.0
+
+
+async def show_network(client: Client, base: str, machine: str, image: str, out: Console) -> None:
+    """The first guest gets a second interface while it runs, the second guest its only one; both go again."""
+    config = {"networkType": "PRIVATE"}
+    answer = await client.call(
+        "POST", base + "networks", {"name": "lan", "networkTemplate": {"networkConfig": config}}
+    )
+    network = answer.headers["Location"]
+    await client.follow(answer, "creating a private network")
+    shown = await client.get(network)
+    out.print(f"{network} is {shown['state']}: {shown['cidr']} and {shown['cidr6']}")
+    answer = await client.call("POST", f"{machine}/networkInterfaces", {"network": {"href": network}})
+    interface = answer.headers["Location"]
+    await client.follow(answer, "plugging the guest into it")
+    second = await _second_guest(client, base, network, image)
+    await _ping(client, machine, second, out)
+    await client.follow(await client.call("DELETE", second), "deleting the second guest")
+    await client.follow(await client.call("DELETE", interface), "unplugging the first guest")
+    await client.follow(await client.call("DELETE", network), "deleting the network")
+
+
+async def _second_guest(client: Client, base: str, network: str, image: str) -> str:
+    template = {
+        "machineConfig": {"cpu": 1, "memory": 131072},
+        "machineImage": {"href": image},
+        "networkInterfaces": [{"network": {"href": network}}],
+    }
+    answer = await client.call("POST", base + "machines", {"name": "second", "machineTemplate": template})
+    await client.follow(answer, "creating a second guest")
+    return answer.headers["Location"]
+
+
+async def _ping(client: Client, first: str, second: str, out: Console) -> None:
+    ips = [await _private_address(client, machine) for machine in (first, second)]
+    for machine, ip in ((first, ips[1]), (second, ips[0])):
+        line = await _in_guest(machine, f"ping -c 3 {ip} | tail -n 2 | head -n 1")
+        out.print(f"  {await _in_guest(machine, 'hostname')} pings {ip}: {line}")
+
+
+async def _private_address(client: Client, machine: str) -> str:
+    """Of the guest's last interface, as the gateway shows it."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        listed = await client.get(f"{machine}/networkInterfaces")
+        last = listed["machineNetworkInterfaces"][-1]
+        for ip in await _addresses(client, last):
+            if ":" not in ip:
+                return ip
+        await asyncio.sleep(0.5)
+    raise SystemExit("the guest got no address on the private network")
+
+
+async def _addresses(client: Client, interface: dict[str, Any]) -> list[str]:
+    listed = await client.get(interface["addresses"]["href"] + "?$expand=address")
+    return [str(entry["address"]["ip"]) for entry in listed.get("machineNetworkInterfaceAddresses", [])]
+
+
+async def _in_guest(machine: str, command: str) -> str:
+    """What a command prints in the guest; a guest that still boots is asked again."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            _, text = await asyncio.to_thread(run_in_guest, machine.rpartition("/")[2], command, 20)
+            return text.strip()
+        except GuestShellError:
+            if time.monotonic() > deadline:
+                raise
