@@ -108,7 +108,7 @@ async def test_405_lists_what_the_url_does_take(admin: ApiClient, machine: str) 
     for method, url, allow in (
         ("DELETE", "machines", f"{reading}, POST"),
         ("POST", "jobs", reading),
-        ("POST", f"{machine}/disks", reading),
+        ("POST", f"{machine}/snapshots", reading),
         ("PUT", "resourceMetadata/Machine", reading),
         ("DELETE", "", f"{reading}, PUT"),
         ("PATCH", machine, f"{reading}, PUT, DELETE, POST"),
