@@ -109,6 +109,7 @@ async def test_405_lists_what_the_url_does_take(admin: ApiClient, machine: str) 
         ("DELETE", "machines", f"{reading}, POST"),
         ("POST", "jobs", reading),
         ("POST", "resourceMetadata", reading),
+        ("POST", f"{machine}/snapshots", reading),
         ("PUT", "resourceMetadata/Machine", reading),
         ("DELETE", "", f"{reading}, PUT"),
         ("PATCH", machine, f"{reading}, PUT, DELETE, POST"),

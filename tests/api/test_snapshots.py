@@ -371,7 +371,7 @@ async def test_a_snapshot_of_something_else_than_a_machine_is_refused(
     admin: ApiClient, machine: str, image: str
 ) -> None:
     body = {"type": "SNAPSHOT", "imageLocation": "file:///etc/passwd"}
-    await refused(await admin.post("machineImages", body), 400, "imageLocation: a snapshot is taken of a Machine")
+    await refused(await admin.post("machineImages", body), 400, "type: only what is taken from a Machine")
 
 
 async def test_disks_only_must_be_true_or_false(admin: ApiClient, machine: str) -> None:
