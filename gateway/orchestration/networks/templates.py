@@ -52,7 +52,7 @@ class NetworkTemplateService(CheckedService):
 
     def check(self, document: Document) -> None:
         config = document.get("networkConfig")
-        if config is None:
+        if not config:
             raise Invalid("is missing", "networkConfig")
         check_network_configuration(config, "networkConfig.")
 
