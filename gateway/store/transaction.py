@@ -16,6 +16,7 @@ from gateway.errors import Conflict, NotFound, PreconditionFailed
 from gateway.store.events import KeptEvent, NewEvent, event_resource, later
 from gateway.store.events import to_row as to_event_row
 from gateway.store.filter_sql import operand
+from gateway.store.claims import Claims
 from gateway.store.model import Document, Resource
 from gateway.store.rows import COLUMNS, from_row, to_row
 
@@ -41,7 +42,7 @@ class Answered:
     job: str
 
 
-class Transaction:
+class Transaction(Claims):
     """Made by ``Store.transaction()``; ``changes`` reach the caches only after the commit."""
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
