@@ -19,6 +19,12 @@ class Claims:
         )
         return await self.holder(scope, value) == holder
 
+    async def unclaim(self, scope: str, value: str, holder: str) -> None:
+        """Give it back; one that another holds by now stays theirs."""
+        await self._connection.execute(
+            "DELETE FROM claims WHERE scope = ? AND value = ? AND holder = ?", (scope, value, holder)
+        )
+
     async def holder(self, scope: str, value: str) -> str | None:
         rows = await self._rows("SELECT holder FROM claims WHERE scope = ? AND value = ?", scope, value)
         return str(rows[0][0]) if rows else None

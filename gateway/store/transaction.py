@@ -13,10 +13,10 @@ import aiosqlite
 from gateway.cimi.fields import timestamp
 from gateway.cimi.registry import type_of
 from gateway.errors import Conflict, NotFound, PreconditionFailed
+from gateway.store.claims import Claims
 from gateway.store.events import KeptEvent, NewEvent, event_resource, later
 from gateway.store.events import to_row as to_event_row
 from gateway.store.filter_sql import operand
-from gateway.store.claims import Claims
 from gateway.store.model import Document, Resource
 from gateway.store.rows import COLUMNS, from_row, to_row
 

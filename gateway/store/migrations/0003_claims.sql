@@ -2,7 +2,7 @@
 CREATE TABLE claims (
     scope TEXT NOT NULL,
     value TEXT NOT NULL,
-    holder TEXT NOT NULL REFERENCES resources (path) ON DELETE CASCADE,
+    holder TEXT NOT NULL REFERENCES resources (path) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
     PRIMARY KEY (scope, value)
 ) WITHOUT ROWID;
 CREATE INDEX claims_by_holder ON claims (holder);
