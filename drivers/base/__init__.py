@@ -33,7 +33,7 @@ from drivers.base.errors import (
 )
 from drivers.base.events import ConnectionState, DriverEvent, EventKind, Listener
 from drivers.base.fetching import Converter, Fetcher, RemoteFile
-from drivers.base.filters import GUARD, GUARD_MAC, FilterCalls, Reach, filter_name
+from drivers.base.filters import GUARD, GUARD_HOST, GUARD_MAC, FilterCalls, Reach, filter_name
 from drivers.base.host import HostFacts, HypervisorSettings, PoolSettings
 from drivers.base.measures import CallObserver, Load
 from drivers.base.networks import (
@@ -55,6 +55,7 @@ from drivers.base.storage import ImageFacts, ImageReader, PoolFacts, StorageCall
 
 __all__ = [
     "GUARD",
+    "GUARD_HOST",
     "GUARD_MAC",
     "AddressPool",
     "Applied",

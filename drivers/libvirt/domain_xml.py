@@ -144,11 +144,18 @@ def interface_element(interface: InterfaceSpec) -> etree._Element:
     if interface.filter is not None:
         filtered = child(element, "filterref", filter=interface.filter)
         if interface.source is not None:
-            address, _, prefix = interface.source.partition("/")
-            child(filtered, "parameter", name="SOURCE", value=address)
-            child(filtered, "parameter", name="SOURCEMASK", value=prefix)
+            _range_parameter(filtered, "SOURCE", interface.source)
+        for fenced in interface.fenced:
+            _range_parameter(filtered, "FENCED6" if ":" in fenced else "FENCED", fenced)
     child(element, "link", state="up" if interface.link_up else "down")
     return element
+
+
+def _range_parameter(filtered: etree._Element, name: str, range: str) -> None:
+    """A filter's variable; the same name again makes a list, which libvirt walks together with that of the masks."""
+    address, _, prefix = range.partition("/")
+    child(filtered, "parameter", name=name, value=address)
+    child(filtered, "parameter", name=f"{name}MASK", value=prefix)
 
 
 def bandwidth_element(traffic: Traffic) -> etree._Element:

@@ -7,7 +7,7 @@ from typing import ClassVar
 from marshmallow import Schema
 
 from gateway.cimi.credential import CredentialSchema
-from gateway.cimi.fields import Base64, Enumeration, Integer, Location, Sha256, String
+from gateway.cimi.fields import Attribute, Base64, Enumeration, Integer, Location, Sha256, String
 from gateway.cimi.monitoring import EventLogTemplateSchema
 from gateway.cimi.network import AddressTemplateSchema
 from gateway.cimi.references import Array, CollectionRef, Ref, RefOrValue, Structure
@@ -62,7 +62,7 @@ class MachineVolumeSchema(Common):
 
 
 class MachineNetworkInterfaceSchema(Common):
-    addresses = CollectionRef("MachineNetworkInterfaceAddress")
+    addresses: Attribute = CollectionRef("MachineNetworkInterfaceAddress")
     network = Ref("Network", writable=False, at_create=True)
     networkPort = Ref("NetworkPort", writable=False, at_create=True)  # noqa: N815
     state = Enumeration(*INTERFACE_STATES)
@@ -70,8 +70,14 @@ class MachineNetworkInterfaceSchema(Common):
     mtu = Integer(minimum=68, writable=False, at_create=True, meaning="bytes")
 
 
+class MachineNetworkInterfaceCreateSchema(MachineNetworkInterfaceSchema):
+    """What is shown as a collection is given in place, as in a MachineTemplate."""
+
+    addresses: Attribute = Array(RefOrValue("Address", AddressTemplateSchema), item="address")
+
+
 class MachineNetworkInterfaceAddressSchema(Common):
-    address = Ref("Address", writable=False)
+    address = Ref("Address", writable=False, at_create=True)
 
 
 class MachineSnapshotSchema(Common):
@@ -207,6 +213,8 @@ TYPES = (
         MachineNetworkInterfaceAddressSchema,
         "addresses",
         parent="MachineNetworkInterface",
+        addable=True,
+        deletable=True,
     ),
     ResourceType("MachineSnapshot", MachineSnapshotSchema, "snapshots", parent="Machine"),
     ResourceType(
@@ -231,6 +239,6 @@ TYPES = (
     ),
 )
 
-CREATE_SCHEMAS = {"Machine": MachineCreateSchema}
+CREATE_SCHEMAS = {"Machine": MachineCreateSchema, "MachineNetworkInterface": MachineNetworkInterfaceCreateSchema}
 
 

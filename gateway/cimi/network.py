@@ -94,6 +94,9 @@ class AddressSchema(Common):
     mask = String(writable=False)
     network = Ref("Network", writable=False)
     resource = Ref("MachineNetworkInterface", writable=False, meaning="what uses this address")
+    source = String(
+        writable=False, extension=True, meaning="how it is known: reservation, or the guest's lease, agent or arp"
+    )
 
 
 class AddressCreateSchema(Common):
@@ -184,11 +187,44 @@ TYPES = (
         editable=True,
         deletable=True,
     ),
-    ResourceType("Address", AddressSchema, "addresses", key="addresses", template="addressTemplate"),
-    ResourceType("AddressTemplate", AddressTemplateSchema, "addressTemplates"),
-    ResourceType("ForwardingGroup", ForwardingGroupSchema, "forwardingGroups", template="forwardingGroupTemplate"),
-    ResourceType("ForwardingGroupNetwork", ForwardingGroupNetworkSchema, "networks", parent="ForwardingGroup"),
-    ResourceType("ForwardingGroupTemplate", ForwardingGroupTemplateSchema, "forwardingGroupTemplates"),
+    ResourceType(
+        "Address",
+        AddressSchema,
+        "addresses",
+        key="addresses",
+        template="addressTemplate",
+        addable=True,
+        editable=True,
+        deletable=True,
+    ),
+    ResourceType(
+        "AddressTemplate", AddressTemplateSchema, "addressTemplates", addable=True, editable=True, deletable=True
+    ),
+    ResourceType(
+        "ForwardingGroup",
+        ForwardingGroupSchema,
+        "forwardingGroups",
+        template="forwardingGroupTemplate",
+        addable=True,
+        editable=True,
+        deletable=True,
+    ),
+    ResourceType(
+        "ForwardingGroupNetwork",
+        ForwardingGroupNetworkSchema,
+        "networks",
+        parent="ForwardingGroup",
+        addable=True,
+        deletable=True,
+    ),
+    ResourceType(
+        "ForwardingGroupTemplate",
+        ForwardingGroupTemplateSchema,
+        "forwardingGroupTemplates",
+        addable=True,
+        editable=True,
+        deletable=True,
+    ),
 )
 
 CREATE_SCHEMAS = {

@@ -12,6 +12,7 @@ from typing import Any
 from drivers.base import Driver, HypervisorSettings
 from gateway.cimi.registry import type_of
 from gateway.errors import Conflict, Forbidden, MethodNotAllowed, NotFound, PreconditionFailed
+from gateway.jobs.locks import ResourceLocks
 from gateway.jobs.plan import Plan
 from gateway.jobs.runner import JobRunner
 from gateway.orchestration.images.tools import ImageTools
@@ -45,6 +46,10 @@ class Room:
     images: ImageTools
     allocated: dict[tuple[str, str], int] = field(default_factory=dict)
     """Bytes which the Volumes of a pool have taken, by host and pool, as last seen."""
+    guards: ResourceLocks = field(default_factory=ResourceLocks)
+    """Held on a Network while its filter or a reservation is brought to what the store says, so that of two at once
+    the later does not write what it read earlier.
+    """
 
     def driver(self, resource: Resource) -> Driver:
         """The driver of the host that the resource lives on."""

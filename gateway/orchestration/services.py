@@ -22,6 +22,18 @@ from gateway.orchestration.machines.volume_service import MachineVolumeService
 from gateway.orchestration.metadata_service import CloudEntryPointService, ResourceMetadataService
 from gateway.orchestration.monitoring.logs import EventLogService, EventService
 from gateway.orchestration.monitoring.templates import EventLogTemplateService
+from gateway.orchestration.networks.address_service import (
+    AddressService,
+    AddressTemplateService,
+    InterfaceAddressService,
+)
+from gateway.orchestration.networks.address_steps import ADDRESS_STEPS
+from gateway.orchestration.networks.forwarding_service import (
+    ForwardingGroupNetworkService,
+    ForwardingGroupService,
+    ForwardingGroupTemplateService,
+)
+from gateway.orchestration.networks.forwarding_steps import FORWARDING_STEPS
 from gateway.orchestration.networks.port_service import NetworkPortService
 from gateway.orchestration.networks.port_steps import PORT_STEPS
 from gateway.orchestration.networks.service import NetworkService
@@ -50,6 +62,12 @@ FAMILIES: tuple[type[ResourceService], ...] = (
     NetworkPortService,
     MachineNetworkInterfaceService,
     *TEMPLATE_SERVICES,
+    AddressService,
+    AddressTemplateService,
+    InterfaceAddressService,
+    ForwardingGroupService,
+    ForwardingGroupNetworkService,
+    ForwardingGroupTemplateService,
     JobService,
     ResourceMetadataService,
     CloudEntryPointService,
@@ -71,6 +89,8 @@ STEPS: tuple[type[DriverStep], ...] = (
     *VOLUME_STEPS,
     *NETWORK_STEPS,
     *PORT_STEPS,
+    *ADDRESS_STEPS,
+    *FORWARDING_STEPS,
 )
 
 

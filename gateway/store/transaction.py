@@ -13,6 +13,7 @@ import aiosqlite
 from gateway.cimi.fields import timestamp
 from gateway.cimi.registry import type_of
 from gateway.errors import Conflict, NotFound, PreconditionFailed
+from gateway.store.claims import Claims
 from gateway.store.events import KeptEvent, NewEvent, event_resource, later
 from gateway.store.events import to_row as to_event_row
 from gateway.store.filter_sql import operand
@@ -41,7 +42,7 @@ class Answered:
     job: str
 
 
-class Transaction:
+class Transaction(Claims):
     """Made by ``Store.transaction()``; ``changes`` reach the caches only after the commit."""
 
     def __init__(self, connection: aiosqlite.Connection) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from drivers.base import GUARD, DriverFailed, InterfaceAddress
+from drivers.base import GUARD_HOST, DriverFailed, InterfaceAddress
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
 from tests.api.networks import (
@@ -64,7 +64,7 @@ async def test_interfaces_are_held_to_their_networks_addresses(
     cidr = (await admin.document(net))["cidr"]
     assert [(spec.filter, spec.source) for spec in specs] == [
         (f"cimi-network-{id_of(net)}", cidr),
-        (GUARD, "192.168.122.0/24"),
+        (GUARD_HOST, "192.168.122.0/24"),
     ]
 
 

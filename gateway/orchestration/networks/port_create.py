@@ -5,12 +5,11 @@ from __future__ import annotations
 from gateway.errors import Invalid, NotImplementedHere
 from gateway.orchestration.networks.mac import checked_mac, new_mac
 from gateway.orchestration.networks.spec import class_of_service
-from gateway.orchestration.references import merged, resolve
+from gateway.orchestration.references import OWN, merged, resolve
 from gateway.orchestration.resources import Room, new_resource
 from gateway.orchestration.service import Caller
 from gateway.store.model import Document, Resource
 
-OWN = ("name", "description", "properties")
 WHERE = "networkPortTemplate"
 
 

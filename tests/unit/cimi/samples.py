@@ -176,6 +176,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "mask": "255.255.255.0",
         "network": {"href": "networks/1"},
         "resource": {"href": "machines/1/networkInterfaces/0"},
+        "source": "reservation",
     },
     "AddressTemplate": {
         **COMMON,
