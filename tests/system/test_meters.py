@@ -36,7 +36,8 @@ def gateway(pool: str, images: Path, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture(scope="module")
 def network(admin: CimiClient) -> Iterator[str]:
     """A private Network, made with a meter."""
-    template = {"networkConfig": {"networkType": "PRIVATE"}, "meterTemplates": [{"meterConfig": {"aspect": "bandwidth"}}]}
+    meters = [{"meterConfig": {"aspect": "bandwidth"}}]
+    template = {"networkConfig": {"networkType": "PRIVATE"}, "meterTemplates": meters}
     made = admin.added("networks", {"networkTemplate": template})["id"]
     yield made
     for machine in admin.get("machines").get("machines", []):
@@ -127,7 +128,8 @@ def test_pings_on_a_private_network_show_in_the_meters_of_the_machine_and_of_the
 ) -> None:
     meters = meter_of(admin, machine, "outputBandwidth"), meter_of(admin, network, "bandwidth")
     host = next(ip_network(admin.get(network)["cidr"]).hosts())
-    wait_until(lambda: in_guest(machine, f"ping -c 1 -W 5 {host} >/dev/null && echo yes; true"), LONG, "a ping comes back")
+    ping = f"ping -c 1 -W 5 {host} >/dev/null && echo yes; true"
+    wait_until(lambda: in_guest(machine, ping), LONG, "a ping comes back")
     wait_until(lambda: all(values(admin, meter) for meter in meters), LONG, "both are measured")
     before = [len(values(admin, meter)) for meter in meters]
     in_guest(machine, f"for i in $(seq 100); do ping -c 1 -W 5 -s 1400 {host} >/dev/null 2>&1 & done; wait; true")
