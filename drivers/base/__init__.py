@@ -51,6 +51,7 @@ from drivers.base.networks import (
 )
 from drivers.base.progress import Progress
 from drivers.base.snapshots import SnapshotCalls, SnapshotFacts
+from drivers.base.statistics import DiskReading, DomainReading, HostReading, InterfaceReading, StatisticsCalls
 from drivers.base.storage import ImageFacts, ImageReader, PoolFacts, StorageCalls, VolumeFacts
 
 __all__ = [
@@ -66,9 +67,11 @@ __all__ = [
     "Converter",
     "DeviceCalls",
     "DiskFacts",
+    "DiskReading",
     "DiskSpec",
     "DomainCalls",
     "DomainFacts",
+    "DomainReading",
     "DomainSpec",
     "Driver",
     "DriverBusy",
@@ -86,11 +89,13 @@ __all__ = [
     "Fetcher",
     "FilterCalls",
     "HostFacts",
+    "HostReading",
     "HypervisorSettings",
     "ImageFacts",
     "ImageReader",
     "InterfaceAddress",
     "InterfaceFacts",
+    "InterfaceReading",
     "InterfaceSpec",
     "Lease",
     "Listener",
@@ -108,6 +113,7 @@ __all__ = [
     "Reservation",
     "SnapshotCalls",
     "SnapshotFacts",
+    "StatisticsCalls",
     "StorageCalls",
     "Traffic",
     "VolumeFacts",

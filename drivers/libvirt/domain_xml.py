@@ -18,6 +18,8 @@ FIXED_DEVICES = 5
 """What every guest has at a port of its own: SCSI and USB controllers, guest agent's serial port, rng, balloon."""
 MOST_CPUS = 16
 X86 = frozenset({"x86_64", "i686"})
+MEMORY_TOLD_EVERY = 10
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,9 @@ def _devices(domain: etree._Element, spec: DomainSpec, placement: Placement) -> 
     child(channel, "target", type="virtio", name="org.qemu.guest_agent.0")
     rng = child(devices, "rng", model="virtio")
     child(rng, "backend", "/dev/urandom", model="random")
-    child(devices, "memballoon", model="virtio")
+    balloon = child(devices, "memballoon", model="virtio")
+    # So the guest itself tells how much memory it uses.
+    child(balloon, "stats", period=str(MEMORY_TOLD_EVERY))
     if spec.arch in X86:
         # By this a guest's kernel tells that it panics; on_crash then ends the guest.
         child(devices, "panic", model="isa")

@@ -8,7 +8,7 @@ from marshmallow import Schema
 
 from gateway.cimi.credential import CredentialSchema
 from gateway.cimi.fields import Attribute, Base64, Enumeration, Integer, Location, Sha256, String
-from gateway.cimi.monitoring import EventLogTemplateSchema
+from gateway.cimi.monitoring import EventLogTemplateSchema, MeterTemplateSchema
 from gateway.cimi.network import AddressTemplateSchema
 from gateway.cimi.references import Array, CollectionRef, Ref, RefOrValue, Structure
 from gateway.cimi.resource_type import Action, Capability, Common, ResourceType
@@ -45,6 +45,7 @@ class MachineSchema(Common):
     networkInterfaces = CollectionRef("MachineNetworkInterface")  # noqa: N815
     latestSnapshot = Ref("MachineImage", writable=False)  # noqa: N815
     snapshots = CollectionRef("MachineSnapshot")
+    meters = CollectionRef("Meter")
     eventLog = Ref("EventLog", writable=False)  # noqa: N815
 
 
@@ -142,6 +143,7 @@ class MachineTemplateSchema(Common):
     )
     networkInterfaces = Array(Structure(TemplateInterfaceSchema), item="networkInterface")  # noqa: N815
     userData = Base64(write_only=True)  # noqa: N815
+    meterTemplates = Array(RefOrValue("MeterTemplate", MeterTemplateSchema), item="meterTemplate")  # noqa: N815
     eventLogTemplate = RefOrValue("EventLogTemplate", EventLogTemplateSchema)  # noqa: N815
 
 

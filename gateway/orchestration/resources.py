@@ -26,12 +26,15 @@ from gateway.store.transaction import Answered, Transaction
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the configuration decides for the services. Seconds."""
+    """What the configuration decides for the services. Seconds, and numbers."""
 
     stop_deadline: float = 60.0
     detach_deadline: float = 20.0
     retention_minutes: int = 1440
     event_persistence: str = "monthly"
+    sample_period: int = 10
+    sample_interval: int = 60
+    most_meters: int = 50
 
 
 @dataclass(frozen=True, slots=True)

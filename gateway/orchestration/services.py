@@ -21,6 +21,9 @@ from gateway.orchestration.machines.templates import MachineConfigurationService
 from gateway.orchestration.machines.volume_service import MachineVolumeService
 from gateway.orchestration.metadata_service import CloudEntryPointService, ResourceMetadataService
 from gateway.orchestration.monitoring.logs import EventLogService, EventService
+from gateway.orchestration.monitoring.meter_templates import MeterConfigurationService, MeterTemplateService
+from gateway.orchestration.monitoring.meters import MeterService
+from gateway.orchestration.monitoring.samples import SampleService
 from gateway.orchestration.monitoring.templates import EventLogTemplateService
 from gateway.orchestration.networks.address_service import (
     AddressService,
@@ -74,6 +77,10 @@ FAMILIES: tuple[type[ResourceService], ...] = (
     EventLogService,
     EventLogTemplateService,
     EventService,
+    MeterService,
+    MeterTemplateService,
+    MeterConfigurationService,
+    SampleService,
 )
 
 

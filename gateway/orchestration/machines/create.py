@@ -12,6 +12,7 @@ from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.machines.disks import chosen_disks, disk_resources
 from gateway.orchestration.machines.interfaces import chosen_interfaces
 from gateway.orchestration.machines.new_volumes import NewVolumes
+from gateway.orchestration.monitoring.meter_templates import asked_meters
 from gateway.orchestration.monitoring.templates import asked_event_log
 from gateway.orchestration.networks.interface_addresses import Chosen, chosen_addresses
 from gateway.orchestration.references import OWN, merged, resolve
@@ -83,6 +84,7 @@ class MachineCreate:
                 "initial_state": template.get("initialState", "STARTED"),
                 "seed": self.seed,
                 **event_log,
+                **await asked_meters(self.room, self.caller, template, "Machine", "machineTemplate."),
             },
         )
         self.volumes = await NewVolumes.chosen(self.room, self.caller, template, machine)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.errors import Conflict, Invalid, NotImplementedHere
+from gateway.orchestration.monitoring.meter_templates import asked_meters
 from gateway.orchestration.monitoring.templates import asked_event_log
 from gateway.orchestration.references import merged, resolve
 from gateway.orchestration.resources import Room, new_resource
@@ -13,7 +14,6 @@ from gateway.orchestration.volumes.pools import KILOBYTE, Chosen, Wanted, choose
 from gateway.store.model import Document, Resource
 
 OWN = ("name", "description", "properties")
-LATER = {"meterTemplates": "meters"}
 FORMATS = ("qcow2", "raw")
 
 
@@ -61,6 +61,7 @@ async def new_volume(
         "shareable": chosen.settings.shareable or None,
         **(_content(room, chosen, image) if image is not None else {}),
         **await asked_event_log(room.store, caller, template, f"{where}."),
+        **await asked_meters(room, caller, template, "Volume", f"{where}."),
     }
     return NewVolume(volume.with_internal(**facts), chosen, where)
 
@@ -90,11 +91,7 @@ async def _template(room: Room, caller: Caller, given: Document, where: str) -> 
     template: Document = {}
     if "href" in given:
         template = (await resolve(room.store, caller, given["href"], ("VolumeTemplate",), where)).document
-    template = merged(template, given)
-    for name, what in LATER.items():
-        if template.get(name):
-            raise NotImplementedHere(f"{where}.{name}: {what} are not offered by this gateway yet")
-    return template
+    return merged(template, given)
 
 
 async def _image(room: Room, caller: Caller, template: Document, where: str) -> Resource | None:
