@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.cimi.fields import Enumeration, Integer, String
+from gateway.cimi.monitoring import EventLogTemplateSchema
 from gateway.cimi.references import Array, CollectionRef, Ref, RefOrValue
 from gateway.cimi.resource_type import Action, Capability, Common, ResourceType
 
@@ -23,6 +24,7 @@ class NetworkSchema(Common):
     classOfService = String(meaning="a bandwidth class of the configuration")  # noqa: N815
     networkPorts = CollectionRef("NetworkNetworkPort")  # noqa: N815
     forwardingGroup = Ref("ForwardingGroup", writable=False)  # noqa: N815
+    eventLog = Ref("EventLog", writable=False)  # noqa: N815
     cidr = String(writable=False, extension=True, meaning="its IPv4 range")
     cidr6 = String(writable=False, extension=True, meaning="its IPv6 range")
 
@@ -39,6 +41,7 @@ class NetworkTemplateSchema(Common):
     initialState = Enumeration(*INITIAL_NETWORK_STATES)  # noqa: N815
     networkConfig = RefOrValue("NetworkConfiguration", NetworkConfigurationSchema)  # noqa: N815
     forwardingGroup = Ref("ForwardingGroup")  # noqa: N815
+    eventLogTemplate = RefOrValue("EventLogTemplate", EventLogTemplateSchema)  # noqa: N815
 
 
 class NetworkCreateSchema(Common):
@@ -54,6 +57,7 @@ class NetworkPortSchema(Common):
     network = Ref("Network", writable=False)
     portType = Enumeration(*PORT_TYPES, writable=False)  # noqa: N815
     classOfService = String(meaning="a bandwidth class of the configuration")  # noqa: N815
+    eventLog = Ref("EventLog", writable=False)  # noqa: N815
     macAddress = String(writable=False, extension=True, meaning="of the interface that uses it")  # noqa: N815
     resource = Ref("MachineNetworkInterface", writable=False, extension=True, meaning="what uses this port")
 
@@ -66,6 +70,7 @@ class NetworkPortConfigurationSchema(Common):
 class NetworkPortTemplateSchema(Common):
     network = Ref("Network")
     networkPortConfig = RefOrValue("NetworkPortConfiguration", NetworkPortConfigurationSchema)  # noqa: N815
+    eventLogTemplate = RefOrValue("EventLogTemplate", EventLogTemplateSchema)  # noqa: N815
     macAddress = String(extension=True, meaning="wished for; else one is chosen")  # noqa: N815
 
 

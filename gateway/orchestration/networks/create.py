@@ -6,6 +6,7 @@ from drivers.base import HypervisorSettings
 from gateway.cimi.network import LEAST_MTU
 from gateway.errors import Forbidden, Invalid, NotImplementedHere, Unavailable
 from gateway.orchestration.driver_errors import translating
+from gateway.orchestration.monitoring.templates import asked_event_log
 from gateway.orchestration.networks.ranges import ATTRIBUTES, Range, as_range, free_range, wished_range
 from gateway.orchestration.networks.spec import bridge_name, class_of_service, uuid_of
 from gateway.orchestration.references import merged, resolve
@@ -51,7 +52,10 @@ class NetworkCreate:
         )
         bridge = settings.public_bridge if forward == "bridge" else bridge_name(uuid_of(network))
         state = template.get("initialState", "STARTED")
-        return network.with_internal(host=host, forward=forward, bridge=bridge, ranges=[], initial_state=state)
+        event_log = await asked_event_log(self.room.store, self.caller, template, "networkTemplate.")
+        return network.with_internal(
+            host=host, forward=forward, bridge=bridge, ranges=[], initial_state=state, **event_log
+        )
 
     async def place(self, transaction: Transaction, network: Resource) -> Resource:
         """With ranges that nobody else has, found under the store's lock. Raises Conflict when none is left."""

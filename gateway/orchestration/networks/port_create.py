@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.errors import Invalid, NotImplementedHere
+from gateway.orchestration.monitoring.templates import asked_event_log
 from gateway.orchestration.networks.mac import checked_mac, new_mac
 from gateway.orchestration.networks.spec import class_of_service
 from gateway.orchestration.references import merged, resolve
@@ -33,7 +34,8 @@ async def new_port(room: Room, caller: Caller, document: Document) -> Resource:
         "macAddress": new_mac() if mac is None else checked_mac(mac, f"{WHERE}.macAddress"),
     }
     known = {name: value for name, value in {**own, **facts}.items() if value is not None}
-    return new_resource("NetworkPort", caller.user, known, host=network.internal["host"])
+    event_log = await asked_event_log(room.store, caller, template, f"{WHERE}.")
+    return new_resource("NetworkPort", caller.user, known, host=network.internal["host"], **event_log)
 
 
 async def _template(room: Room, caller: Caller, given: Document) -> Document:

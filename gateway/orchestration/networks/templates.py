@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.errors import Invalid
+from gateway.orchestration.monitoring.templates import asked_event_log
 from gateway.orchestration.networks.mac import checked_mac
 from gateway.orchestration.networks.ranges import ATTRIBUTES, as_range
 from gateway.orchestration.references import resolve
@@ -33,6 +34,7 @@ class CheckedService(ResourceService):
             href = document.get(name, {}).get("href")
             if href is not None:
                 await resolve(self.store, caller, href, kinds, name)
+        await asked_event_log(self.store, caller, document)
         self.check(document)
 
     def check(self, document: Document) -> None:

@@ -131,6 +131,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "mtu": 1500,
         "classOfService": "GOLD",
         "forwardingGroup": {"href": "forwardingGroups/1"},
+        "eventLog": {"href": "eventLogs/1"},
         "cidr": "10.1.2.0/24",
         "cidr6": "fd00:1:2:3::/64",
     },
@@ -147,6 +148,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "initialState": "STOPPED",
         "networkConfig": {"networkType": "PRIVATE", "mtu": 1400, "classOfService": "SILVER"},
         "forwardingGroup": {"href": "forwardingGroups/1"},
+        "eventLogTemplate": {"href": "eventLogTemplates/1"},
     },
     "NetworkNetworkPort": {**COMMON, "networkPort": {"href": "networkPorts/1"}},
     "NetworkPort": {
@@ -155,6 +157,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "network": {"href": "networks/1"},
         "portType": "ACCESS",
         "classOfService": "GOLD",
+        "eventLog": {"href": "eventLogs/1"},
         "macAddress": "52:54:00:12:34:56",
         "resource": {"href": "machines/1/networkInterfaces/0"},
     },
@@ -163,6 +166,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         **COMMON,
         "network": {"href": "networks/1"},
         "networkPortConfig": {"href": "networkPortConfigs/1", "classOfService": "GOLD"},
+        "eventLogTemplate": {"persistence": "daily"},
         "macAddress": "52:54:00:12:34:56",
     },
     "Address": {
