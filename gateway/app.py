@@ -98,11 +98,11 @@ class Gateway:
         entry = services["CloudEntryPoint"]
         assert isinstance(entry, CloudEntryPointService)
         await entry.ensure()
+        await Recorder(settings.events.persistence).prepare(self.store)
         for hypervisor in settings.hypervisors:
             await show_networks(self.store, hypervisor)
         await ship_configurations(self.store, room.policy)
         self.store.before_commit(keep_meters)
-        await Recorder(settings.events.persistence).prepare(self.store)
         await feed.open()
         authentication = Authentication(Path(settings.auth.users_file))
         self.stream = EventStream(feed, authentication)

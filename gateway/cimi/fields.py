@@ -288,7 +288,7 @@ def _from_hex(text: str) -> str | None:
 def _from_base64(text: str) -> str | None:
     try:
         return _printable(base64.b64decode(text, validate=True))
-    except binascii.Error:
+    except ValueError:  # Not ASCII, or not Base64.
         return None
 
 
