@@ -21,6 +21,7 @@ from gateway.cimi.filter import AttributeType, parse_date
 from gateway.cimi.xml_text import attribute_text, element_text
 
 LARGEST = 2**63 - 1
+MOST_PROPERTIES = 256
 Inward = Callable[[str], str]
 Outward = Callable[[str], str]
 
@@ -347,6 +348,8 @@ class Map(Attribute):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, dict):
             raise ValidationError("must be a map of names to strings")
+        if len(value) > MOST_PROPERTIES:
+            raise ValidationError(f"has {len(value)} entries; at most {MOST_PROPERTIES} are allowed")
         for key, entry in value.items():
             if not key:
                 raise ValidationError("has an empty name")
