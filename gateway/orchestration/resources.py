@@ -229,7 +229,10 @@ class ResourceService:
         )
 
     async def answered(self, transaction: Transaction, caller: Caller, document: Document) -> Outcome | None:
-        """The first answer to a create that is retried with the same Idempotency-Key."""
+        """The first answer to a create that is retried with the same Idempotency-Key.
+
+        Raises Conflict when the key means something else, or something that is gone: nothing is made twice.
+        """
         if caller.idempotency_key is None:
             return None
         known = await transaction.recall(caller.user, caller.idempotency_key)
@@ -237,7 +240,12 @@ class ResourceService:
             return None
         if known.fingerprint != fingerprint({"kind": self.kind, "document": document}):
             raise Conflict("this Idempotency-Key was used for another request")
-        return Outcome(await transaction.get(known.resource), known.job, finished=False)
+        made, job = await transaction.get(known.resource), await transaction.get(known.job)
+        if job is None:
+            raise Conflict(f"this Idempotency-Key was used for {known.resource}, too long ago to be answered again")
+        if made is None and job.state == "SUCCESS":
+            raise Conflict(f"this Idempotency-Key made {known.resource}, which was deleted since; use a new key")
+        return Outcome(made, known.job, finished=False)
 
     async def remember(
         self, transaction: Transaction, caller: Caller, document: Document, path: str, job: str
