@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields
 
-from gateway.cimi.dialects import EXTENSION_NAMESPACE, bare_term
+from gateway.cimi.dialects import EXTENSION_NAMESPACE, bare_term, verb_of
 from gateway.cimi.filter import AttributeType, parse_date
 from gateway.cimi.xml_text import attribute_text, element_text
 
@@ -240,6 +240,9 @@ class Verb(String):
     """The kind of a Job's action: kept as the bare verb, shown as the action's URI."""
 
     type = AttributeType.ACTION
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return verb_of(super()._deserialize(value, attr, data))
 
     def outward(self, value: Any, to_uri: Outward) -> Any:
         return to_uri("@" + value)
