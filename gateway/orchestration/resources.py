@@ -99,6 +99,14 @@ def edited(resource: Resource, document: Document, selected: frozenset[str] | No
     return touched(resource.with_document(**{name: document.get(name) for name in names}))
 
 
+def erases(document: Document, selected: frozenset[str] | None, name: str) -> bool:
+    """Whether an update takes a write-only attribute away: by null, or selected and left out.
+
+    A full update that leaves it out does not: nobody can read it back to send it again.
+    """
+    return document.get(name) is None and (name in document or (selected is not None and name in selected))
+
+
 def fingerprint(document: Document) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
