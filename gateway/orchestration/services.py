@@ -19,6 +19,7 @@ from gateway.orchestration.machines.service import MachineService
 from gateway.orchestration.machines.settle import SettleMachine
 from gateway.orchestration.machines.steps import MACHINE_STEPS
 from gateway.orchestration.machines.templates import MachineTemplateService
+from gateway.orchestration.machines.transient import DefineAgain
 from gateway.orchestration.machines.volume_service import MachineVolumeService
 from gateway.orchestration.metadata_service import CloudEntryPointService, ResourceMetadataService
 from gateway.orchestration.monitoring.logs import EventLogService, EventService
@@ -91,6 +92,7 @@ STEPS: tuple[type[DriverStep], ...] = (
     *DISK_CHANGE_STEPS,
     *ATTACHMENT_STEPS,
     *INTERFACE_STEPS,
+    DefineAgain,
     SettleMachine,
     *IMAGE_STEPS,
     *SNAPSHOT_STEPS,
