@@ -73,7 +73,7 @@ def test_users_and_directories_are_made_as_the_fragments_say(installed: Path) ->
 @pytest.fixture
 def host(installed: Path) -> Iterator[Path]:
     """What the fragments make of a host, where the gateway's own user can look; its configuration points below it."""
-    root = Path(tempfile.mkdtemp(dir="/var/tmp", prefix="cimi-install-"))  # noqa: S108 - tmp_path is for root alone
+    root = Path(tempfile.mkdtemp(dir="/var/tmp", prefix="cimi-install-"))  # tmp_path is for root alone
     root.chmod(0o755)
     for name in ("usr/lib/sysusers.d", "usr/lib/tmpfiles.d", "etc/cimi-gateway"):
         shutil.copytree(installed / name, root / name)
