@@ -128,7 +128,12 @@ class Gateway:
         self.server = Server(
             handlers, authentication, self._wire(), self.unready, self.stream, Refusals(self.store), self.metrics
         )
-        await self._listen()
+        try:
+            await self._listen()
+        except BaseException:
+            # As when the port is taken: the store's threads would keep the process alive for ever.
+            await self.stop()
+            raise
 
     def _sample_retention(self) -> SampleRetention:
         kept = self.settings.monitoring

@@ -9,14 +9,14 @@ COMMON = {"name": "a <name> & more", "description": "what it is", "properties": 
 SAMPLES: dict[str, dict[str, Any]] = {
     "CloudEntryPoint": {**COMMON, "baseURI": "http://host/cimi/", "eventStream": "http://host/cimi/eventStream"},
     "ResourceMetadata": {
-        "typeURI": "http://schemas.dmtf.org/cimi/1/Machine",
+        "typeURI": "Machine",
         "name": "Machine",
         "attributes": [{"name": "cpu", "required": False}],
-        "capabilities": [{"name": "UserData", "uri": "http://x/UserData", "description": "how", "value": "disk"}],
+        "capabilities": [{"name": "UserData", "uri": "Machine/UserData", "description": "how", "value": "disk"}],
         "actions": [
             {
                 "name": "start",
-                "uri": "http://schemas.dmtf.org/cimi/1/action/start",
+                "uri": "start",
                 "description": "on",
                 "method": "POST",
                 "inputMessage": "application/json",
