@@ -261,3 +261,8 @@ async def test_names_of_an_older_store_are_put_in_order(tmp_path: Path) -> None:
         assert [row[0] for row in await store.fetch("SELECT name FROM resources")] == ["e\u0301"]
     finally:
         await store.close()
+
+
+def test_migrations_are_numbered_one_after_another() -> None:
+    names = sorted(path.name for path in (Path(schema.__file__).parent / "migrations").glob("*.sql"))
+    assert [int(name.partition("_")[0]) for name in names] == list(range(1, len(names) + 1))
