@@ -25,6 +25,7 @@ from gateway.store.model import Document, Resource
 
 ARCHES = {"x86_64": "x86_64", "x86": "i686", "ARM": "aarch64", "POWER": "ppc64le", "z/Architecture": "s390x"}
 """The standard's spellings and libvirt's (DSP0263 5.14.4)."""
+IMAGE = "machineTemplate.machineImage"
 SPELLED = {arch: spelling for spelling, arch in ARCHES.items()}
 
 
@@ -55,7 +56,7 @@ class MachineCreate:
         arch = _arch(config.get("cpuArch"), host)
         uefi = _boots_by_uefi(image)
         if uefi and not host.uefi:
-            raise Invalid("it boots by UEFI, and this host has no firmware for that", "machineTemplate.machineImage")
+            raise Invalid("it boots by UEFI, and this host has no firmware for that", IMAGE)
         await self._seed(template)
         machine = new_resource("Machine", self.caller.user, {})
         pool = self.room.hypervisors[name].pool
@@ -130,7 +131,7 @@ class MachineCreate:
 
     async def _image(self, template: Document) -> Resource:
         given = template.get("machineImage")
-        where = "machineTemplate.machineImage"
+        where = IMAGE
         if given is None:
             raise Invalid("is missing", where)
         if "href" not in given or len(given) > 1:
@@ -195,8 +196,7 @@ def _boots_by_uefi(image: Resource) -> bool:
     """As its property ``firmware`` says (bios or uefi); without one, as its bytes looked when it was imported."""
     said = image.document.get("properties", {}).get("firmware")
     if said not in (None, "bios", "uefi"):
-        where = "machineTemplate.machineImage"
-        raise Invalid(f"the image's property firmware is {said[:40]!r}; bios and uefi are known", where)
+        raise Invalid(f"the image's property firmware is {said[:40]!r}; bios and uefi are known", IMAGE)
     return said == "uefi" or (said is None and bool(image.internal.get("uefi")))
 
 
