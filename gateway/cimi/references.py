@@ -203,7 +203,9 @@ class RefOrValue(Structure):
         rest = load(self.schema, self.members, {k: v for k, v in value.items() if self._is_input(k)})
         if href is not None:
             return {"href": href.strip(), **rest}
-        return {name: entry for name, entry in rest.items() if entry is not None or self.members[name].write_only}
+        said = {name: entry for name, entry in rest.items() if entry is not None or self.members[name].write_only}
+        # XML cannot tell an empty structure from none, so that JSON must not either.
+        return said if said or self.mandatory else None
 
     def _is_input(self, name: str) -> bool:
         """What a client may say of the resource; what it only read and sends back is ignored."""
