@@ -107,6 +107,14 @@ async def test_a_foreign_volume_shows_to_admins_and_is_never_deleted_or_grown(
     assert ("default", "admins.qcow2") in driver.stored
 
 
+async def test_a_foreign_volume_is_shown_once_when_it_is_found_by_comparisons_at_once(
+    admin: ApiClient, driver: MemoryDriver, compare: Callable[[], Awaitable[None]]
+) -> None:
+    foreign(driver)
+    await asyncio.gather(*(compare() for _ in range(5)))
+    assert (await admin.document("volumes"))["count"] == 1
+
+
 async def test_a_foreign_volume_that_is_gone_is_forgotten(
     admin: ApiClient, driver: MemoryDriver, compare: Callable[[], Awaitable[None]]
 ) -> None:
