@@ -52,6 +52,11 @@ class Staging:
         """Bytes of ``data`` that are there."""
         return await asyncio.to_thread(_size, self.data(image))
 
+    async def sizes(self, paths: list[str]) -> dict[str, int]:
+        """The same of many images, by their paths."""
+        homes = {path: self.directory / path.replace("/", "-") / DATA for path in paths}
+        return await asyncio.to_thread(lambda: {path: _size(data) for path, data in homes.items()})
+
     async def remove(self, image: Resource) -> None:
         await asyncio.to_thread(shutil.rmtree, self._home(image), True)
 

@@ -6,6 +6,7 @@ What an admin makes with virsh is shown to admins, and never deleted by us.
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 import structlog
@@ -38,8 +39,8 @@ class Shown:
 class VolumeDrift:
     room: Room
     _ensured: set[tuple[str, str]] = field(default_factory=set)
-    _one: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Two comparisons at once would both find the same foreign volume new."""
+    _one: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    """By host: two comparisons at once would both find the same foreign volume new."""
 
     def reconnected(self, host: str) -> None:
         """The hypervisor was away: pools may have to be started again."""
@@ -47,7 +48,7 @@ class VolumeDrift:
 
     async def compare(self, driver: Driver) -> None:
         """All Volumes of a host with all volumes in its pools; one comparison after the other."""
-        async with self._one:
+        async with self._one[driver.name]:
             await self._compare(driver)
 
     async def _compare(self, driver: Driver) -> None:
