@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bench import events, images, machines, networks, pages, reads, size
+from bench import addresses, events, images, machines, meters, networks, pages, reads, size
 from bench.report import Row, show
 
 
@@ -14,6 +14,8 @@ def main() -> None:
         *asyncio.run(pages.measure()),
         *asyncio.run(pages.measure_volumes()),
         *asyncio.run(events.measure()),
+        *asyncio.run(addresses.measure()),
+        *asyncio.run(meters.measure()),
         *size.measure(),
         *machines.measure(),
         *images.measure(),

@@ -18,6 +18,7 @@ from drivers.web.fetch import FetchRules, HttpFetcher
 from gateway.config import Settings
 from gateway.http.authentication import Authentication
 from gateway.http.event_stream import EventStream
+from gateway.http.guest_metrics import GuestMetrics
 from gateway.http.handlers import Handlers
 from gateway.http.metrics import Metrics
 from gateway.http.server import Server, WireSettings
@@ -32,9 +33,13 @@ from gateway.orchestration.machines.defaults import ship
 from gateway.orchestration.metadata_service import CloudEntryPointService
 from gateway.orchestration.monitoring.feed import Feed
 from gateway.orchestration.monitoring.hypervisor_events import HypervisorEvents
+from gateway.orchestration.monitoring.meter_defaults import ship_configurations
+from gateway.orchestration.monitoring.meter_keeper import keep_meters
 from gateway.orchestration.monitoring.recorder import Recorder
 from gateway.orchestration.monitoring.refusals import Refusals
 from gateway.orchestration.monitoring.retention import Retention
+from gateway.orchestration.monitoring.sample_retention import DAY, HOUR, SampleRetention
+from gateway.orchestration.monitoring.sampler import Sampler
 from gateway.orchestration.networks.host_network import show_networks
 from gateway.orchestration.resources import Policy, Room
 from gateway.orchestration.services import build_services, register_steps
@@ -64,7 +69,9 @@ class Gateway:
         self.stream: EventStream
         self.metrics: Metrics
         self._alarms: HypervisorEvents
+        self.sampler: Sampler
         self._retention: asyncio.Task[None]
+        self._thinning: asyncio.Task[None]
         self._scraped: web.AppRunner
         self._sync: Sync
         self._staging: StagingKeeper
@@ -93,11 +100,16 @@ class Gateway:
         await entry.ensure()
         for hypervisor in settings.hypervisors:
             await show_networks(self.store, hypervisor)
+        await ship_configurations(self.store, room.policy)
+        self.store.before_commit(keep_meters)
         await Recorder(settings.events.persistence).prepare(self.store)
         await feed.open()
         authentication = Authentication(Path(settings.auth.users_file))
         self.stream = EventStream(feed, authentication)
         self.metrics = Metrics(self.store, self.runner, self.drivers, self.stream)
+        self.sampler = Sampler(room, settings.monitoring.period)
+        await self.sampler.prepare()
+        self.metrics.add(GuestMetrics(self.sampler.guests))
         self._alarms = HypervisorEvents(room)
         self._sync = Sync(room)
         await asyncio.gather(*(driver.open() for driver in self.drivers.values()))
@@ -107,6 +119,8 @@ class Gateway:
         await self.runner.recover()
         await self.runner.start()
         self._sync.start()
+        self.sampler.start()
+        self._thinning = asyncio.create_task(self._sample_retention().run(), name="sample retention")
         self.stream.start()
         retention = Retention(self.store, settings.events.most_per_log, settings.events.most_overall)
         self._retention = asyncio.create_task(retention.run(), name="event retention")
@@ -115,6 +129,11 @@ class Gateway:
             handlers, authentication, self._wire(), self.unready, self.stream, Refusals(self.store), self.metrics
         )
         await self._listen()
+
+    def _sample_retention(self) -> SampleRetention:
+        kept = self.settings.monitoring
+        ages = (kept.keep_raw_hours * HOUR, kept.keep_five_minutes_days * DAY, kept.keep_hours_days * DAY)
+        return SampleRetention(self.store, ages)
 
     def _room(self) -> Room:
         settings = self.settings
@@ -128,6 +147,9 @@ class Gateway:
                 detach_deadline=settings.jobs.detach_deadline,
                 retention_minutes=settings.jobs.retention_minutes,
                 event_persistence=settings.events.persistence,
+                sample_period=settings.monitoring.period,
+                sample_interval=settings.monitoring.default_interval,
+                most_meters=settings.monitoring.most_meters,
             ),
             images=self._image_tools(),
         )
@@ -209,8 +231,10 @@ class Gateway:
         await self.stream.stop()
         await self._web.cleanup()
         await self._scraped.cleanup()
-        self._retention.cancel()
-        await asyncio.gather(self._retention, return_exceptions=True)
+        for keeping in (self._retention, self._thinning):
+            keeping.cancel()
+        await asyncio.gather(self._retention, self._thinning, return_exceptions=True)
+        await self.sampler.stop()
         await self._sync.stop()
         await self._staging.stop()
         await self._alarms.stop()

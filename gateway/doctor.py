@@ -7,6 +7,7 @@ import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from drivers.base import ConnectionState, Driver, DriverError, HypervisorSettings, PoolFacts
 from gateway.config import Settings
@@ -14,6 +15,8 @@ from gateway.users import UsersError, read
 
 LOW_SPACE = 2 * 1024**3
 KVM = Path("/dev/kvm")
+SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+FORWARDING = ("/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,10 @@ async def examine(settings: Settings, drivers: dict[str, Driver]) -> AsyncIterat
         yield image_directory(Path(directory))
     yield staging_directory(Path(settings.images.staging))
     yield converter()
+    if any(is_local(hypervisor.uri) for hypervisor in settings.hypervisors):
+        for switch in FORWARDING:
+            yield forwarding(Path(switch))
+        yield packet_filter()
     for hypervisor in settings.hypervisors:
         async for finding in _hypervisor(hypervisor, drivers[hypervisor.name]):
             yield finding
@@ -109,6 +116,30 @@ def converter() -> Finding:
         advice = "apt-get install qemu-utils util-linux"
         return Finding("warning", "qemu-img", f"{missing[0]} is missing: images cannot be converted", advice)
     return Finding("ok", "qemu-img", "installed")
+
+
+def is_local(uri: str) -> bool:
+    """Whether the hypervisor is this host."""
+    return not urlsplit(uri).netloc
+
+
+def forwarding(switch: Path) -> Finding:
+    """Networks of a ForwardingGroup and PUBLIC ones need the host to route."""
+    if not switch.exists():
+        return Finding("warning", "forwarding", f"{switch} is not there: this host has no such protocol")
+    if switch.read_text().strip() == "0":
+        name = ".".join(switch.parts[3:])
+        advice = f"sysctl -w {name}=1, and the same in /etc/sysctl.d"
+        return Finding("warning", "forwarding", f"{name} is off: Networks of a ForwardingGroup stay apart", advice)
+    return Finding("ok", "forwarding", f"{'.'.join(switch.parts[3:])} is on")
+
+
+def packet_filter() -> Finding:
+    """libvirt runs these for the filters of guests' interfaces; without them no guest starts."""
+    missing = [name for name in ("ebtables", "iptables", "ip6tables") if shutil.which(name, path=SYSTEM_PATH) is None]
+    if missing:
+        return Finding("error", "packet filter", f"{', '.join(missing)} not found", "apt install iptables ebtables")
+    return Finding("ok", "packet filter", "ebtables, iptables and ip6tables are there")
 
 
 async def _hypervisor(settings: HypervisorSettings, driver: Driver) -> AsyncIterator[Finding]:

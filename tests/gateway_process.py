@@ -44,6 +44,7 @@ class GatewayProcess:
     """More keys of the ``[[hypervisor]]``."""
     prefix: int = 24
     """Of the IPv4 ranges that networks get."""
+    monitoring: str = ""
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -85,6 +86,8 @@ directories = ["{self.images}"]
 {self.image_settings}
 [jobs]
 {self.jobs}
+[monitoring]
+{self.monitoring}
 [[hypervisor]]
 name = "local"
 uri = "{self.uri}"

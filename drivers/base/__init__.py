@@ -33,7 +33,7 @@ from drivers.base.errors import (
 )
 from drivers.base.events import ConnectionState, DriverEvent, EventKind, Listener
 from drivers.base.fetching import Converter, Fetcher, RemoteFile
-from drivers.base.filters import GUARD, GUARD_MAC, FilterCalls, Reach, filter_name
+from drivers.base.filters import GUARD, GUARD_HOST, GUARD_MAC, FilterCalls, Reach, filter_name
 from drivers.base.host import HostFacts, HypervisorSettings, PoolSettings
 from drivers.base.measures import CallObserver, Load
 from drivers.base.networks import (
@@ -51,10 +51,12 @@ from drivers.base.networks import (
 )
 from drivers.base.progress import Progress
 from drivers.base.snapshots import SnapshotCalls, SnapshotFacts
+from drivers.base.statistics import DiskReading, DomainReading, HostReading, InterfaceReading, StatisticsCalls
 from drivers.base.storage import ImageFacts, ImageReader, PoolFacts, StorageCalls, VolumeFacts
 
 __all__ = [
     "GUARD",
+    "GUARD_HOST",
     "GUARD_MAC",
     "AddressPool",
     "Applied",
@@ -65,9 +67,11 @@ __all__ = [
     "Converter",
     "DeviceCalls",
     "DiskFacts",
+    "DiskReading",
     "DiskSpec",
     "DomainCalls",
     "DomainFacts",
+    "DomainReading",
     "DomainSpec",
     "Driver",
     "DriverBusy",
@@ -85,11 +89,13 @@ __all__ = [
     "Fetcher",
     "FilterCalls",
     "HostFacts",
+    "HostReading",
     "HypervisorSettings",
     "ImageFacts",
     "ImageReader",
     "InterfaceAddress",
     "InterfaceFacts",
+    "InterfaceReading",
     "InterfaceSpec",
     "Lease",
     "Listener",
@@ -107,6 +113,7 @@ __all__ = [
     "Reservation",
     "SnapshotCalls",
     "SnapshotFacts",
+    "StatisticsCalls",
     "StorageCalls",
     "Traffic",
     "VolumeFacts",

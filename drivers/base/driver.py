@@ -12,10 +12,13 @@ from drivers.base.host import HostFacts
 from drivers.base.measures import CallObserver, Load
 from drivers.base.networks import NetworkCalls
 from drivers.base.snapshots import SnapshotCalls
+from drivers.base.statistics import StatisticsCalls
 from drivers.base.storage import StorageCalls
 
 
-class Driver(DomainCalls, DeviceCalls, StorageCalls, NetworkCalls, FilterCalls, SnapshotCalls, Protocol):
+class Driver(
+    DomainCalls, DeviceCalls, StorageCalls, NetworkCalls, FilterCalls, SnapshotCalls, StatisticsCalls, Protocol
+):
     """One hypervisor. All coroutines run on the asyncio loop and never block it; all raise DriverError."""
 
     name: str

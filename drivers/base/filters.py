@@ -23,6 +23,8 @@ class Reach:
     """Ranges of the other networks of its forwarding group."""
     fenced: tuple[str, ...] = ()
     """Ranges that belong to other networks of the gateway."""
+    guarded: bool = True
+    """Whether guests are held to their own addresses too."""
 
     @property
     def filter(self) -> str:
@@ -36,6 +38,8 @@ def filter_name(network: str) -> str:
 
 GUARD = "cimi-guard"
 """Holds a guest to its MAC and to the IPv4 range or address that its interface names."""
+GUARD_HOST = "cimi-guard-host"
+"""As GUARD, on a network of the host's own: and keeps the guest off the ranges that its interface names as fenced."""
 GUARD_MAC = "cimi-guard-mac"
 """Holds a guest to its MAC alone, where the ranges of the network are not known."""
 

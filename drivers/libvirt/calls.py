@@ -11,6 +11,7 @@ from drivers.base import (
     DomainFacts,
     DomainSpec,
     HostFacts,
+    HostReading,
     InterfaceAddress,
     InterfaceSpec,
     Lease,
@@ -34,6 +35,7 @@ from drivers.libvirt.domains import Domains
 from drivers.libvirt.filters import Filters
 from drivers.libvirt.networks import Networks
 from drivers.libvirt.snapshots import Snapshots, snapshot_obstacle
+from drivers.libvirt.statistics import Statistics
 from drivers.libvirt.storage import CREATING_POOLS, FILE_POOLS, GROWING_POOLS, Storage
 
 AGENT_DEADLINE = 15.0
@@ -51,6 +53,7 @@ class Parts(Protocol):
     _console: Console
     _snapshots: Snapshots
     _copies: DiskCopies
+    _statistics: Statistics
 
     async def host(self) -> HostFacts: ...
 
@@ -287,3 +290,10 @@ class LibvirtSnapshots(Parts):
 
     async def discard_copy(self, uuid: str, pool: str, name: str) -> None:
         await self._copies.discard(uuid, pool, name)
+
+
+class LibvirtStatistics(Parts):
+    """Implements drivers.base.StatisticsCalls."""
+
+    async def statistics(self) -> HostReading:
+        return await self._statistics.read()

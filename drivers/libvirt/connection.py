@@ -38,6 +38,11 @@ class Lane(StrEnum):
     STORAGE = "storage"
     STREAM = "stream"
     EVENTS = "events"
+    STATISTICS = "statistics"
+
+
+ISOLATED = frozenset({Lane.STATISTICS})
+"""Lanes whose stuck calls say nothing of the hypervisor: one guest may be the cause. They alone are opened anew."""
 
 
 @contextmanager
@@ -118,6 +123,8 @@ class Connection:
 
     async def _call(self, function: Callable[[libvirt.virConnect], T], lane: Lane, deadline: float) -> T:
         handle = self._handles.get(lane)
+        if handle is None and lane in ISOLATED and self.state is ConnectionState.UP:
+            handle = await self._connect_lane(lane)
         if handle is None:
             raise DriverUnavailable(f"libvirt at {self.uri} is not connected: {self.reason}")
         future = asyncio.get_running_loop().run_in_executor(self._threads[lane], self._guarded, function, handle)
@@ -146,7 +153,10 @@ class Connection:
         future.add_done_callback(self._came_back)
         self._threads[lane].shutdown(wait=False)
         self._threads[lane] = self._new_threads(lane)
-        self._lose("a call overstayed its deadline")
+        if lane not in ISOLATED:
+            self._lose("a call overstayed its deadline")
+        elif (handle := self._handles.pop(lane, None)) is not None:
+            self._close_apart(lane, handle)
 
     def _came_back(self, future: asyncio.Future[Any]) -> None:
         self.overdue -= 1
@@ -200,17 +210,22 @@ class Connection:
 
     async def _connect(self) -> None:
         for lane in Lane:
-            future = asyncio.get_running_loop().run_in_executor(self._threads[lane], self._open_lane, lane)
-            done, _ = await asyncio.wait({future}, timeout=KEEPALIVE_SECONDS * (KEEPALIVE_COUNT + 2))
-            if not done:
-                self._threads[lane].shutdown(wait=False)
-                self._threads[lane] = self._new_threads(lane)
-                future.add_done_callback(lambda late: late.exception())
-                raise DriverUnavailable("libvirt accepts no connection in time")
-            try:
-                self._handles[lane] = future.result()
-            except libvirt.libvirtError as error:
-                raise translated(error) from error
+            await self._connect_lane(lane)
+
+    async def _connect_lane(self, lane: Lane) -> libvirt.virConnect:
+        future = asyncio.get_running_loop().run_in_executor(self._threads[lane], self._open_lane, lane)
+        done, _ = await asyncio.wait({future}, timeout=KEEPALIVE_SECONDS * (KEEPALIVE_COUNT + 2))
+        if not done:
+            self._threads[lane].shutdown(wait=False)
+            self._threads[lane] = self._new_threads(lane)
+            future.add_done_callback(lambda late: late.exception())
+            raise DriverUnavailable("libvirt accepts no connection in time")
+        try:
+            handle = future.result()
+        except libvirt.libvirtError as error:
+            raise translated(error) from error
+        self._handles[lane] = handle
+        return handle
 
     def _open_lane(self, lane: Lane) -> libvirt.virConnect:
         handle = libvirt.open(self.uri)
@@ -234,7 +249,10 @@ class Connection:
         """Let go of every handle; closing may hang on a frozen libvirtd, so it has a thread of its own."""
         handles, self._handles = list(self._handles.items()), {}
         for lane, handle in handles:
-            threading.Thread(target=self._close_handle, args=(lane, handle), daemon=True).start()
+            self._close_apart(lane, handle)
+
+    def _close_apart(self, lane: Lane, handle: libvirt.virConnect) -> None:
+        threading.Thread(target=self._close_handle, args=(lane, handle), daemon=True).start()
 
     def _close_handle(self, lane: Lane, handle: libvirt.virConnect) -> None:
         for release in (self._deregister(lane, handle), handle.unregisterCloseCallback, handle.close):

@@ -38,6 +38,11 @@ _KEEPS_RUNNING = frozenset(
 )
 
 
+def keeps_running(state: int | None, reason: int | None) -> bool:
+    """A pause that libvirt itself makes for a moment counts as running."""
+    return state == libvirt.VIR_DOMAIN_PAUSED and reason in _KEEPS_RUNNING
+
+
 def power(domain: libvirt.virDomain) -> tuple[Power, str]:
     """State and reason. A pause that libvirt itself makes for a moment counts as running."""
     state, reason = domain.state()

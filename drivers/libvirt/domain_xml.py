@@ -18,6 +18,8 @@ FIXED_DEVICES = 5
 """What every guest has at a port of its own: SCSI and USB controllers, guest agent's serial port, rng, balloon."""
 MOST_CPUS = 16
 X86 = frozenset({"x86_64", "i686"})
+MEMORY_TOLD_EVERY = 10
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,9 @@ def _devices(domain: etree._Element, spec: DomainSpec, placement: Placement) -> 
     child(channel, "target", type="virtio", name="org.qemu.guest_agent.0")
     rng = child(devices, "rng", model="virtio")
     child(rng, "backend", "/dev/urandom", model="random")
-    child(devices, "memballoon", model="virtio")
+    balloon = child(devices, "memballoon", model="virtio")
+    # So the guest itself tells how much memory it uses.
+    child(balloon, "stats", period=str(MEMORY_TOLD_EVERY))
     if spec.arch in X86:
         # By this a guest's kernel tells that it panics; on_crash then ends the guest.
         child(devices, "panic", model="isa")
@@ -144,11 +148,18 @@ def interface_element(interface: InterfaceSpec) -> etree._Element:
     if interface.filter is not None:
         filtered = child(element, "filterref", filter=interface.filter)
         if interface.source is not None:
-            address, _, prefix = interface.source.partition("/")
-            child(filtered, "parameter", name="SOURCE", value=address)
-            child(filtered, "parameter", name="SOURCEMASK", value=prefix)
+            _range_parameter(filtered, "SOURCE", interface.source)
+        for fenced in interface.fenced:
+            _range_parameter(filtered, "FENCED6" if ":" in fenced else "FENCED", fenced)
     child(element, "link", state="up" if interface.link_up else "down")
     return element
+
+
+def _range_parameter(filtered: etree._Element, name: str, range: str) -> None:
+    """A filter's variable; the same name again makes a list, which libvirt walks together with that of the masks."""
+    address, _, prefix = range.partition("/")
+    child(filtered, "parameter", name=name, value=address)
+    child(filtered, "parameter", name=f"{name}MASK", value=prefix)
 
 
 def bandwidth_element(traffic: Traffic) -> etree._Element:

@@ -27,6 +27,7 @@ from drivers.libvirt.calls import (
     LibvirtFilters,
     LibvirtNetworks,
     LibvirtSnapshots,
+    LibvirtStatistics,
     LibvirtStorage,
 )
 from drivers.libvirt.connection import Connection
@@ -37,6 +38,7 @@ from drivers.libvirt.domains import Domains
 from drivers.libvirt.filters import Filters
 from drivers.libvirt.networks import Networks
 from drivers.libvirt.snapshots import Snapshots
+from drivers.libvirt.statistics import Statistics
 from drivers.libvirt.storage import Storage
 
 NETWORK_EVENTS = {
@@ -47,7 +49,15 @@ NETWORK_EVENTS = {
 }
 
 
-class LibvirtDriver(LibvirtDomains, LibvirtDevices, LibvirtStorage, LibvirtNetworks, LibvirtFilters, LibvirtSnapshots):
+class LibvirtDriver(
+    LibvirtDomains,
+    LibvirtDevices,
+    LibvirtStorage,
+    LibvirtNetworks,
+    LibvirtFilters,
+    LibvirtSnapshots,
+    LibvirtStatistics,
+):
     """One ``[[hypervisor]]``; see drivers.base.Driver for what each method promises."""
 
     def __init__(self, settings: HypervisorSettings) -> None:
@@ -62,6 +72,7 @@ class LibvirtDriver(LibvirtDomains, LibvirtDevices, LibvirtStorage, LibvirtNetwo
         self._snapshots = Snapshots(self._connection)
         self._copies = DiskCopies(self._connection, self._storage)
         self._filters = Filters(self._connection)
+        self._statistics = Statistics(self._connection)
         self._alarms = Alarms(self._alarmed)
         self._listeners: list[Listener] = []
         self._host: HostFacts | None = None

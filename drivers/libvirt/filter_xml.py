@@ -43,7 +43,8 @@ def filter_xml(reach: Reach) -> etree._Element:
     """As few rules as do it: libvirt runs a command for each of them, for each interface."""
     root = etree.Element("filter", name=reach.filter, chain="root")
     child(root, "uuid", str(uuid.uuid5(NAMESPACE, reach.network)))
-    child(root, "filterref", filter=GUARD)
+    if reach.guarded:
+        child(root, "filterref", filter=GUARD)
     rules, own = Rules(root), [ipaddress.ip_interface(entry) for entry in reach.ranges]
     _ipv4(rules, reach, [entry for entry in own if entry.version == 4])
     _ipv6(rules, reach, [entry for entry in own if entry.version == 6])

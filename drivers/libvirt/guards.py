@@ -10,7 +10,7 @@ import uuid
 
 from lxml import etree
 
-from drivers.base.filters import GUARD, GUARD_MAC
+from drivers.base.filters import GUARD, GUARD_HOST, GUARD_MAC
 from drivers.libvirt.domain_xml import child
 from drivers.libvirt.filter_xml import NAMESPACE, Rules
 
@@ -23,7 +23,7 @@ ROUTER_ADVERTISEMENT = "134"
 
 def guards() -> tuple[etree._Element, ...]:
     """In the order in which they have to be defined."""
-    return guard_mac(), guard()
+    return guard_mac(), guard(), guard_host()
 
 
 def guard_mac() -> etree._Element:
@@ -48,6 +48,16 @@ def guard() -> etree._Element:
     rules.add("drop", "out", "arp", match="no", arpsrcipaddr="$SOURCE", arpsrcipmask="$SOURCEMASK")
     rules.add("accept", "out", "ip", srcipaddr=NO_ADDRESS, protocol="udp", srcportstart=DHCP_CLIENT)
     rules.add("drop", "out", "ip", match="no", srcipaddr="$SOURCE", srcipmask="$SOURCEMASK")
+    return root
+
+
+def guard_host() -> etree._Element:
+    """Also off the ranges of the gateway's own networks: what NAT rewrites, those could not tell from their gateway."""
+    root = _filter(GUARD_HOST)
+    child(root, "filterref", filter=GUARD)
+    rules = Rules(root)
+    rules.add("drop", "out", "ip", dstipaddr="$FENCED", dstipmask="$FENCEDMASK")
+    rules.add("drop", "out", "ipv6", dstipaddr="$FENCED6", dstipmask="$FENCED6MASK")
     return root
 
 

@@ -25,6 +25,7 @@ from drivers.base import (
     SnapshotFacts,
     VolumeFacts,
 )
+from drivers.memory.usage import Usage
 
 ACTIVE = frozenset({Power.RUNNING, Power.PAUSED})
 
@@ -63,6 +64,10 @@ class MemoryHost:
     known_filters: dict[str, Reach] = field(default_factory=dict)
     known_leases: dict[str, tuple[Lease, ...]] = field(default_factory=dict)
     host_routes: tuple[str, ...] = ("192.0.2.0/24",)
+    ahead: float = 0.0
+    """Seconds that the clocks of its statistics are ahead of the real ones."""
+    usage: dict[str, Usage] = field(default_factory=dict)
+    """By UUID; a guest that is missing here uses nothing."""
     found_addresses: dict[str, tuple[InterfaceAddress, ...]] = field(default_factory=dict)
 
     def fail_next(self, method: str, error: DriverError) -> None:

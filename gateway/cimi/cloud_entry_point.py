@@ -31,6 +31,9 @@ class CloudEntryPointSchema(Common):
     forwardingGroups = CollectionRef("ForwardingGroup")  # noqa: N815
     forwardingGroupTemplates = CollectionRef("ForwardingGroupTemplate")  # noqa: N815
     jobs = CollectionRef("Job")
+    meters = CollectionRef("Meter")
+    meterTemplates = CollectionRef("MeterTemplate")  # noqa: N815
+    meterConfigs = CollectionRef("MeterConfiguration")  # noqa: N815
     eventLogs = CollectionRef("EventLog")  # noqa: N815
     eventLogTemplates = CollectionRef("EventLogTemplate")  # noqa: N815
     eventStream = URI(writable=False, extension=True, meaning="live events and jobs, as Server-Sent Events")  # noqa: N815

@@ -12,6 +12,9 @@ from gateway.cimi.dialects import Dialect
 from gateway.cimi.fields import timestamp
 from gateway.cimi.resource_type import ResourceType
 
+ENTRY_POINT = "cloudEntryPoint"
+"""Path of the Cloud Entry Point, whose URI is the base itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Edge:
@@ -26,6 +29,8 @@ class Edge:
             return self.dialect.rel(path[1:])
         if path.startswith("#"):
             return self.dialect.type_uri(path[1:])
+        if path == ENTRY_POINT:
+            return self.base
         return path if "://" in path else self.base + path
 
     def to_path(self, uri: str) -> str:
@@ -37,8 +42,8 @@ class Edge:
             text = self._same_entry_point(text)
         elif text.startswith("/"):
             text = self._below_root(text)
-        path = unquote(text).rstrip("/")
-        if not path or ".." in path.split("/") or len(path) > 1024 or "?" in path:
+        path = unquote(text).rstrip("/") if text else ENTRY_POINT
+        if not path or not uri.strip() or ".." in path.split("/") or len(path) > 1024 or "?" in path:
             raise ValueError(f"{uri[:200]!r} is no resource of this gateway")
         return path
 

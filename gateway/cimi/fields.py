@@ -30,7 +30,8 @@ class Attribute(fields.Field[Any]):
 
     ``writable``: consumers may set it after creation. ``at_create``: only when creating. ``write_only``: never
     shown. ``item``: the XML element of each entry of an array. ``xml_attribute``/``xml_text``: how a structure
-    writes this member. ``extension``: a provider's own attribute, outside the standard's namespace.
+    writes this member. ``extension``: a provider's own attribute, outside the standard's namespace. ``in_xml`` False:
+    JSON alone has it, since XML says the same elsewhere.
     """
 
     type: ClassVar[AttributeType] = AttributeType.UNKNOWN
@@ -47,6 +48,7 @@ class Attribute(fields.Field[Any]):
         xml_attribute: bool = False,
         xml_text: bool = False,
         extension: bool = False,
+        in_xml: bool = True,
         aliases: tuple[str, ...] = (),
         meaning: str = "",
     ) -> None:
@@ -59,6 +61,7 @@ class Attribute(fields.Field[Any]):
         self.xml_attribute = xml_attribute
         self.xml_text = xml_text
         self.extension = extension
+        self.in_xml = in_xml
         self.aliases = aliases
         self.meaning = meaning
 
@@ -239,6 +242,27 @@ class Verb(String):
 
     def outward(self, value: Any, to_uri: Outward) -> Any:
         return to_uri("@" + value)
+
+
+class IntervalDuration(String):
+    """One of the standard's five intervals, by its word or as a duration; kept as a duration (DSP0263 5.18)."""
+
+    type = AttributeType.DURATION
+    SPELLINGS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "PT1H": ("hourly", "pt60m", "pt3600s"),
+        "P1D": ("daily", "pt24h"),
+        "P7D": ("weekly", "p1w"),
+        "P1M": ("monthly",),
+        "P1Y": ("yearly", "p12m"),
+    }
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data).strip()
+        for duration, others in self.SPELLINGS.items():
+            if text.casefold() in (duration.casefold(), *others):
+                return duration
+        words = ", ".join(others[0] for others in self.SPELLINGS.values())
+        raise ValidationError(f"must be one of {words}, or {', '.join(self.SPELLINGS)}, not {text[:60]!r}")
 
 
 class Key(String):

@@ -7,9 +7,9 @@ from typing import ClassVar
 from marshmallow import Schema
 
 from gateway.cimi.credential import CredentialSchema
-from gateway.cimi.fields import Base64, Enumeration, Integer, Location, String
+from gateway.cimi.fields import Attribute, Base64, Enumeration, Integer, Location, String
 from gateway.cimi.image import IMAGE_ACTIONS, IMAGE_STATES, file_size, file_sum
-from gateway.cimi.monitoring import EventLogTemplateSchema
+from gateway.cimi.monitoring import EventLogTemplateSchema, MeterTemplateSchema
 from gateway.cimi.network import AddressTemplateSchema
 from gateway.cimi.references import Array, CollectionRef, Ref, RefOrValue, Structure
 from gateway.cimi.resource_type import Action, Capability, Common, ResourceType
@@ -45,6 +45,7 @@ class MachineSchema(Common):
     networkInterfaces = CollectionRef("MachineNetworkInterface")  # noqa: N815
     latestSnapshot = Ref("MachineImage", writable=False)  # noqa: N815
     snapshots = CollectionRef("MachineSnapshot")
+    meters = CollectionRef("Meter")
     eventLog = Ref("EventLog", writable=False)  # noqa: N815
 
 
@@ -62,7 +63,7 @@ class MachineVolumeSchema(Common):
 
 
 class MachineNetworkInterfaceSchema(Common):
-    addresses = CollectionRef("MachineNetworkInterfaceAddress")
+    addresses: Attribute = CollectionRef("MachineNetworkInterfaceAddress")
     network = Ref("Network", writable=False, at_create=True)
     networkPort = Ref("NetworkPort", writable=False, at_create=True)  # noqa: N815
     state = Enumeration(*INTERFACE_STATES)
@@ -70,8 +71,14 @@ class MachineNetworkInterfaceSchema(Common):
     mtu = Integer(minimum=68, writable=False, at_create=True, meaning="bytes")
 
 
+class MachineNetworkInterfaceCreateSchema(MachineNetworkInterfaceSchema):
+    """What is shown as a collection is given in place, as in a MachineTemplate."""
+
+    addresses: Attribute = Array(RefOrValue("Address", AddressTemplateSchema), item="address")
+
+
 class MachineNetworkInterfaceAddressSchema(Common):
-    address = Ref("Address", writable=False)
+    address = Ref("Address", writable=False, at_create=True)
 
 
 class MachineSnapshotSchema(Common):
@@ -136,6 +143,7 @@ class MachineTemplateSchema(Common):
     )
     networkInterfaces = Array(Structure(TemplateInterfaceSchema), item="networkInterface")  # noqa: N815
     userData = Base64(write_only=True)  # noqa: N815
+    meterTemplates = Array(RefOrValue("MeterTemplate", MeterTemplateSchema), item="meterTemplate")  # noqa: N815
     eventLogTemplate = RefOrValue("EventLogTemplate", EventLogTemplateSchema)  # noqa: N815
 
 
@@ -203,6 +211,8 @@ TYPES = (
         MachineNetworkInterfaceAddressSchema,
         "addresses",
         parent="MachineNetworkInterface",
+        addable=True,
+        deletable=True,
     ),
     ResourceType("MachineSnapshot", MachineSnapshotSchema, "snapshots", parent="Machine"),
     ResourceType(
@@ -227,6 +237,6 @@ TYPES = (
     ),
 )
 
-CREATE_SCHEMAS = {"Machine": MachineCreateSchema}
+CREATE_SCHEMAS = {"Machine": MachineCreateSchema, "MachineNetworkInterface": MachineNetworkInterfaceCreateSchema}
 
 

@@ -1,31 +1,63 @@
-"""EventLog and its Events: what happened to a resource, who asked for it, how it ended; Meter (DSP0263 5.18, 5.22)."""
+"""Meters and their Samples: how much was used (DSP0263 5.18). EventLogs and their Events: what happened (5.22)."""
 
 from __future__ import annotations
 
 from marshmallow import Schema
 
-from gateway.cimi.fields import URI, Boolean, DateTime, Enumeration, Integer, String, Term
-from gateway.cimi.references import CollectionRef, Ref, RefOrValue, Structure
-from gateway.cimi.resource_type import Capability, Common, ResourceType
+from gateway.cimi.fields import Boolean, DateTime, Enumeration, Integer, IntervalDuration, String, Term
+from gateway.cimi.references import Array, CollectionRef, Ref, RefOrValue, Structure, TypeRef
+from gateway.cimi.resource_type import Action, Capability, Common, ResourceType
 
 PERSISTENCES = ("hourly", "daily", "weekly", "monthly", "yearly")
 SEVERITIES = ("low", "medium", "high", "critical")
 OUTCOMES = ("Pending", "Unknown", "Status", "Success", "Warning", "Failure")
 CHANGES = ("create", "update", "delete")
+TIME_SCOPES = ("Point", "Interval")
 
 
 class MeterSchema(Common):
     targetResource = Ref("Resource", writable=False)  # noqa: N815 - the standard's name
-    aspect = URI(writable=False, meaning="what is measured")
+    aspect = Term("aspect/", writable=False, meaning="what is measured")
     units = String(writable=False)
-    sampleInterval = Integer(writable=False, meaning="seconds")  # noqa: N815
-    timeScope = String(writable=False, meaning="Point or Interval")  # noqa: N815
-    intervalDuration = String(writable=False)  # noqa: N815
+    sampleInterval = Integer(minimum=1, meaning="seconds between samples")  # noqa: N815
+    timeScope = Enumeration(*TIME_SCOPES, writable=False)  # noqa: N815
+    intervalDuration = IntervalDuration(writable=False, meaning="what a sample of an Interval covers")  # noqa: N815
     isContinuous = Boolean(writable=False)  # noqa: N815
-    minValue = String(writable=False)  # noqa: N815
-    maxValue = String(writable=False)  # noqa: N815
-    stopTime = DateTime(writable=False)  # noqa: N815
-    expiresTime = DateTime(writable=False)  # noqa: N815
+    samples = CollectionRef("Sample")
+    minValue = String(meaning="the least that is expected")  # noqa: N815
+    maxValue = String(meaning="the most that is expected")  # noqa: N815
+    stopTime = DateTime(meaning="from then on there are no more samples")  # noqa: N815
+    expiresTime = DateTime(meaning="from then on the meter is gone")  # noqa: N815
+
+
+class MeterConfigurationSchema(Common):
+    associatedTo = Array(TypeRef("type"), item="associatedTo", meaning="types that it applies to")  # noqa: N815
+    aspect = Term("aspect/")
+    units = String()
+    sampleInterval = Integer(minimum=1, meaning="seconds")  # noqa: N815
+    timeScope = Enumeration(*TIME_SCOPES)  # noqa: N815
+    intervalDuration = IntervalDuration()  # noqa: N815
+    isContinuous = Boolean()  # noqa: N815
+
+
+class MeterTemplateSchema(Common):
+    targetResource = Ref("Resource")  # noqa: N815
+    meterConfig = RefOrValue("MeterConfiguration", MeterConfigurationSchema)  # noqa: N815
+
+
+class MeterCreateSchema(Common):
+    meterTemplate = RefOrValue("MeterTemplate", MeterTemplateSchema, mandatory=True)  # noqa: N815
+
+
+class SampleValueSchema(Schema):
+    timestamp = DateTime(xml_attribute=True)
+    value = String(xml_attribute=True)
+
+
+class SampleSchema(Common):
+    timestamp = DateTime(writable=False, in_xml=False, meaning="when it was measured, or the interval's end")
+    value = String(writable=False, in_xml=False)
+    sample = Structure(SampleValueSchema, writable=False)
 
 
 class SummarySchema(Schema):
@@ -76,7 +108,31 @@ class EventSchema(Common):
 
 
 TYPES = (
-    ResourceType("Meter", MeterSchema, "meters", parent="Volume"),
+    ResourceType(
+        "Meter",
+        MeterSchema,
+        "meters",
+        template="meterTemplate",
+        actions=(Action("start", "record samples"), Action("stop", "record no more samples")),
+        addable=True,
+        editable=True,
+        deletable=True,
+        capabilities=(
+            Capability("MeterConfigByValue", "A template may hold its configuration by value"),
+            Capability("MeterTemplateByValue", "A MeterCreate may hold its template by value"),
+            Capability("LeastSampleInterval", "Seconds between two samples at least", None),
+        ),
+    ),
+    ResourceType("Sample", SampleSchema, "samples", parent="Meter", series=True),
+    ResourceType("MeterTemplate", MeterTemplateSchema, "meterTemplates", addable=True, editable=True, deletable=True),
+    ResourceType(
+        "MeterConfiguration",
+        MeterConfigurationSchema,
+        "meterConfigs",
+        addable=True,
+        editable=True,
+        deletable=True,
+    ),
     ResourceType(
         "EventLog",
         EventLogSchema,
@@ -92,4 +148,4 @@ TYPES = (
     ),
     ResourceType("Event", EventSchema, "events", parent="EventLog", series=True),
 )
-CREATE_SCHEMAS = {"EventLog": EventLogCreateSchema}
+CREATE_SCHEMAS = {"Meter": MeterCreateSchema, "EventLog": EventLogCreateSchema}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.cimi.fields import Enumeration, Integer, String
+from gateway.cimi.monitoring import MeterTemplateSchema
 from gateway.cimi.references import Array, CollectionRef, Ref, RefOrValue
 from gateway.cimi.resource_type import Action, Capability, Common, ResourceType
 
@@ -23,6 +24,7 @@ class NetworkSchema(Common):
     classOfService = String(meaning="a bandwidth class of the configuration")  # noqa: N815
     networkPorts = CollectionRef("NetworkNetworkPort")  # noqa: N815
     forwardingGroup = Ref("ForwardingGroup", writable=False)  # noqa: N815
+    meters = CollectionRef("Meter")
     cidr = String(writable=False, extension=True, meaning="its IPv4 range")
     cidr6 = String(writable=False, extension=True, meaning="its IPv6 range")
 
@@ -39,6 +41,7 @@ class NetworkTemplateSchema(Common):
     initialState = Enumeration(*INITIAL_NETWORK_STATES)  # noqa: N815
     networkConfig = RefOrValue("NetworkConfiguration", NetworkConfigurationSchema)  # noqa: N815
     forwardingGroup = Ref("ForwardingGroup")  # noqa: N815
+    meterTemplates = Array(RefOrValue("MeterTemplate", MeterTemplateSchema), item="meterTemplate")  # noqa: N815
 
 
 class NetworkCreateSchema(Common):
@@ -54,6 +57,7 @@ class NetworkPortSchema(Common):
     network = Ref("Network", writable=False)
     portType = Enumeration(*PORT_TYPES, writable=False)  # noqa: N815
     classOfService = String(meaning="a bandwidth class of the configuration")  # noqa: N815
+    meters = CollectionRef("Meter")
     macAddress = String(writable=False, extension=True, meaning="of the interface that uses it")  # noqa: N815
     resource = Ref("MachineNetworkInterface", writable=False, extension=True, meaning="what uses this port")
 
@@ -66,6 +70,7 @@ class NetworkPortConfigurationSchema(Common):
 class NetworkPortTemplateSchema(Common):
     network = Ref("Network")
     networkPortConfig = RefOrValue("NetworkPortConfiguration", NetworkPortConfigurationSchema)  # noqa: N815
+    meterTemplates = Array(RefOrValue("MeterTemplate", MeterTemplateSchema), item="meterTemplate")  # noqa: N815
     macAddress = String(extension=True, meaning="wished for; else one is chosen")  # noqa: N815
 
 
@@ -94,6 +99,9 @@ class AddressSchema(Common):
     mask = String(writable=False)
     network = Ref("Network", writable=False)
     resource = Ref("MachineNetworkInterface", writable=False, meaning="what uses this address")
+    source = String(
+        writable=False, extension=True, meaning="how it is known: reservation, or the guest's lease, agent or arp"
+    )
 
 
 class AddressCreateSchema(Common):
@@ -184,11 +192,44 @@ TYPES = (
         editable=True,
         deletable=True,
     ),
-    ResourceType("Address", AddressSchema, "addresses", key="addresses", template="addressTemplate"),
-    ResourceType("AddressTemplate", AddressTemplateSchema, "addressTemplates"),
-    ResourceType("ForwardingGroup", ForwardingGroupSchema, "forwardingGroups", template="forwardingGroupTemplate"),
-    ResourceType("ForwardingGroupNetwork", ForwardingGroupNetworkSchema, "networks", parent="ForwardingGroup"),
-    ResourceType("ForwardingGroupTemplate", ForwardingGroupTemplateSchema, "forwardingGroupTemplates"),
+    ResourceType(
+        "Address",
+        AddressSchema,
+        "addresses",
+        key="addresses",
+        template="addressTemplate",
+        addable=True,
+        editable=True,
+        deletable=True,
+    ),
+    ResourceType(
+        "AddressTemplate", AddressTemplateSchema, "addressTemplates", addable=True, editable=True, deletable=True
+    ),
+    ResourceType(
+        "ForwardingGroup",
+        ForwardingGroupSchema,
+        "forwardingGroups",
+        template="forwardingGroupTemplate",
+        addable=True,
+        editable=True,
+        deletable=True,
+    ),
+    ResourceType(
+        "ForwardingGroupNetwork",
+        ForwardingGroupNetworkSchema,
+        "networks",
+        parent="ForwardingGroup",
+        addable=True,
+        deletable=True,
+    ),
+    ResourceType(
+        "ForwardingGroupTemplate",
+        ForwardingGroupTemplateSchema,
+        "forwardingGroupTemplates",
+        addable=True,
+        editable=True,
+        deletable=True,
+    ),
 )
 
 CREATE_SCHEMAS = {

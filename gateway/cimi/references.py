@@ -7,6 +7,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError
 
+from gateway.cimi.dialects import bare_term
 from gateway.cimi.fields import Attribute, Inward, Outward, text_of
 from gateway.cimi.filter import AttributeType
 from gateway.cimi.xml_text import attribute_text, element_text
@@ -76,6 +77,22 @@ class BareRef(Ref):
 
 def _write_expanded(member: Attribute, href: str, expanded: str, out: list[str]) -> None:
     out.append(f'<{member.opening} href="{attribute_text(href)}">{expanded}</{member.element}>')
+
+
+class TypeRef(Ref):
+    """A reference to a type of the standard: kept by its name, shown as its URI; a bare string is one too."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return super()._deserialize({"href": value} if isinstance(value, str) else value, attr, data)
+
+    def inward(self, value: Any, _to_path: Inward) -> Any:
+        return {"href": bare_term(value["href"])}
+
+    def outward(self, value: Any, to_uri: Outward) -> Any:
+        return {"href": value["href"] if "://" in value["href"] else to_uri(f"#{value['href']}")}
+
+    def from_xml(self, node: Any) -> Any:
+        return {"href": node} if isinstance(node, str) else super().from_xml(node)
 
 
 class CollectionRef(Ref):
@@ -335,6 +352,7 @@ __all__ = [
     "Ref",
     "RefOrValue",
     "Structure",
+    "TypeRef",
     "inward",
     "load",
     "outward",

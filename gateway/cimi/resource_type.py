@@ -108,6 +108,12 @@ class ResourceType:
             if isinstance(field, CollectionRef)
         }
 
+    @property
+    def listed_kinds(self) -> list[tuple[str, str]]:
+        """Of each nested collection the path segment and the kind of its items."""
+        fields = ((name, field) for name, field in self.attributes.items() if isinstance(field, CollectionRef))
+        return [(field.segment or name, field.kind) for name, field in fields]
+
     @cached_property
     def references(self) -> frozenset[str]:
         """Attributes that can be expanded."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.cimi.fields import Boolean, Enumeration, Integer, Location, String, Term
 from gateway.cimi.image import IMAGE_ACTIONS, IMAGE_STATES, file_size, file_sum
-from gateway.cimi.monitoring import EventLogTemplateSchema
+from gateway.cimi.monitoring import EventLogTemplateSchema, MeterTemplateSchema
 from gateway.cimi.references import Array, CollectionRef, Ref, RefOrValue
 from gateway.cimi.resource_type import Action, Capability, Common, ResourceType
 
@@ -43,7 +43,7 @@ class VolumeImageSchema(Common):
 class VolumeTemplateSchema(Common):
     volumeConfig = RefOrValue("VolumeConfiguration", VolumeConfigurationSchema)  # noqa: N815
     volumeImage = RefOrValue("VolumeImage", VolumeImageSchema)  # noqa: N815
-    meterTemplates = Array(Ref("MeterTemplate"), item="meterTemplate")  # noqa: N815
+    meterTemplates = Array(RefOrValue("MeterTemplate", MeterTemplateSchema), item="meterTemplate")  # noqa: N815
     eventLogTemplate = RefOrValue("EventLogTemplate", EventLogTemplateSchema)  # noqa: N815
 
 

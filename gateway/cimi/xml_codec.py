@@ -101,7 +101,7 @@ def children(described: ResourceType, wire: dict[str, Any], dialect: Dialect) ->
         out.append(f"<id>{element_text(wire['id'])}</id>")
     for name, field in described.attributes.items():
         value = wire.get(name)
-        if value is not None:
+        if value is not None and field.in_xml:
             field.to_xml(value, late if name in described.late_attributes or field.extension else out)
     out.extend(operations(wire))
     out.extend(late)

@@ -21,6 +21,7 @@ from gateway.config.sections import (
     ImageSettings,
     JobSettings,
     MetricsSettings,
+    MonitoringSettings,
     ServerSettings,
     Settings,
     StoreSettings,
@@ -34,6 +35,7 @@ __all__ = [
     "ImageSettings",
     "JobSettings",
     "MetricsSettings",
+    "MonitoringSettings",
     "ServerSettings",
     "Settings",
     "StoreSettings",
@@ -49,6 +51,7 @@ SECTIONS: dict[str, type[Any]] = {
     "jobs": JobSettings,
     "events": EventSettings,
     "metrics": MetricsSettings,
+    "monitoring": MonitoringSettings,
 }
 PATHS = {
     "server": ("tls_certificate", "tls_key"),
@@ -122,6 +125,7 @@ def _check(settings: Settings) -> None:
         ("[server] max_body", server.max_body, 1024),
         ("[events] most_per_log", settings.events.most_per_log, 100),
         ("[events] most_overall", settings.events.most_overall, 100),
+        *_least_of_monitoring(settings.monitoring),
     ):
         if not least <= value < math.inf:
             raise ConfigError(f"{path}: {key}: must be at least {least}, not {value}")
@@ -134,6 +138,17 @@ def _check(settings: Settings) -> None:
             f"{path}: [server] listen: passwords would cross {server.listen} in the clear; set tls_certificate and "
             "tls_key, listen on a loopback address, or set [auth] allow_insecure_basic = true"
         )
+
+
+def _least_of_monitoring(monitoring: MonitoringSettings) -> tuple[tuple[str, int, int], ...]:
+    return (
+        ("[monitoring] period", monitoring.period, 1),
+        ("[monitoring] default_interval", monitoring.default_interval, monitoring.period),
+        ("[monitoring] keep_raw_hours", monitoring.keep_raw_hours, 1),
+        ("[monitoring] keep_five_minutes_days", monitoring.keep_five_minutes_days, 1),
+        ("[monitoring] keep_hours_days", monitoring.keep_hours_days, 1),
+        ("[monitoring] most_meters", monitoring.most_meters, 1),
+    )
 
 
 def _check_server(path: Path, server: ServerSettings) -> None:

@@ -94,6 +94,20 @@ class EventSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MonitoringSettings:
+    """``period`` is seconds between two looks at the guests, and so the least interval of samples. How long samples
+    are kept as measured, as means of five minutes, and as means of hours. ``most_meters`` of one resource.
+    """
+
+    period: int = 10
+    default_interval: int = 60
+    keep_raw_hours: int = 24
+    keep_five_minutes_days: int = 31
+    keep_hours_days: int = 366
+    most_meters: int = 50
+
+
+@dataclass(frozen=True, slots=True)
 class MetricsSettings:
     """``listen`` is host:port of a listener for scrapers, which asks for no credentials; empty for none."""
 
@@ -111,3 +125,4 @@ class Settings:
     hypervisors: tuple[HypervisorSettings, ...]
     events: EventSettings = EventSettings()
     metrics: MetricsSettings = MetricsSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()

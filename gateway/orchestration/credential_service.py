@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from drivers.passwords import sha512_crypt
-from gateway.orchestration.machines.create import OWN, check_credential
-from gateway.orchestration.references import merged, resolve
+from gateway.orchestration.machines.create import check_credential
+from gateway.orchestration.references import OWN, merged, resolve
 from gateway.orchestration.resources import ResourceService, new_resource
 from gateway.orchestration.service import Caller
 from gateway.store.model import Document, Resource

@@ -26,7 +26,12 @@ class ResourceMetadataService(ResourceService):
     def __init__(self, room: Room) -> None:
         super().__init__(room)
         shared = any(pool.shareable for settings in room.hypervisors.values() for pool in settings.every_pool)
-        values: dict[str, Any] = {"JobRetention": room.policy.retention_minutes, "SharedVolumeSupport": shared}
+        policy = room.policy
+        values: dict[str, Any] = {
+            "JobRetention": policy.retention_minutes,
+            "LeastSampleInterval": policy.sample_period,
+            "SharedVolumeSupport": shared,
+        }
         self._entries = {
             f"{self.type.segment}/{declared.kind}": Resource(
                 path=f"{self.type.segment}/{declared.kind}",

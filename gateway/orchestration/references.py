@@ -9,6 +9,9 @@ from gateway.orchestration.visibility import visible
 from gateway.store.model import Document, Resource
 from gateway.store.store import Store
 
+OWN = ("name", "description", "properties")
+"""What goes from a Create document to the new resource, and never from or to a template."""
+
 
 async def resolve(store: Store, caller: Caller, href: str, kinds: tuple[str, ...], attribute: str) -> Resource:
     """The referenced resource. Raises Invalid, naming the attribute; another's resource is as one that is not."""

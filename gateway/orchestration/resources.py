@@ -12,6 +12,7 @@ from typing import Any
 from drivers.base import Driver, HypervisorSettings
 from gateway.cimi.registry import type_of
 from gateway.errors import Conflict, Forbidden, MethodNotAllowed, NotFound, PreconditionFailed
+from gateway.jobs.locks import ResourceLocks
 from gateway.jobs.plan import Plan
 from gateway.jobs.runner import JobRunner
 from gateway.orchestration.images.tools import ImageTools
@@ -25,12 +26,15 @@ from gateway.store.transaction import Answered, Transaction
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the configuration decides for the services. Seconds."""
+    """What the configuration decides for the services. Seconds, and numbers."""
 
     stop_deadline: float = 60.0
     detach_deadline: float = 20.0
     retention_minutes: int = 1440
     event_persistence: str = "monthly"
+    sample_period: int = 10
+    sample_interval: int = 60
+    most_meters: int = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,10 @@ class Room:
     images: ImageTools
     allocated: dict[tuple[str, str], int] = field(default_factory=dict)
     """Bytes which the Volumes of a pool have taken, by host and pool, as last seen."""
+    guards: ResourceLocks = field(default_factory=ResourceLocks)
+    """Held on a Network while its filter or a reservation is brought to what the store says, so that of two at once
+    the later does not write what it read earlier.
+    """
 
     def driver(self, resource: Resource) -> Driver:
         """The driver of the host that the resource lives on."""

@@ -21,7 +21,22 @@ from gateway.orchestration.machines.templates import MachineConfigurationService
 from gateway.orchestration.machines.volume_service import MachineVolumeService
 from gateway.orchestration.metadata_service import CloudEntryPointService, ResourceMetadataService
 from gateway.orchestration.monitoring.logs import EventLogService, EventService
+from gateway.orchestration.monitoring.meter_templates import MeterConfigurationService, MeterTemplateService
+from gateway.orchestration.monitoring.meters import MeterService
+from gateway.orchestration.monitoring.samples import SampleService
 from gateway.orchestration.monitoring.templates import EventLogTemplateService
+from gateway.orchestration.networks.address_service import (
+    AddressService,
+    AddressTemplateService,
+    InterfaceAddressService,
+)
+from gateway.orchestration.networks.address_steps import ADDRESS_STEPS
+from gateway.orchestration.networks.forwarding_service import (
+    ForwardingGroupNetworkService,
+    ForwardingGroupService,
+    ForwardingGroupTemplateService,
+)
+from gateway.orchestration.networks.forwarding_steps import FORWARDING_STEPS
 from gateway.orchestration.networks.port_service import NetworkPortService
 from gateway.orchestration.networks.port_steps import PORT_STEPS
 from gateway.orchestration.networks.service import NetworkService
@@ -54,12 +69,22 @@ FAMILIES: tuple[type[ResourceService], ...] = (
     NetworkPortService,
     MachineNetworkInterfaceService,
     *TEMPLATE_SERVICES,
+    AddressService,
+    AddressTemplateService,
+    InterfaceAddressService,
+    ForwardingGroupService,
+    ForwardingGroupNetworkService,
+    ForwardingGroupTemplateService,
     JobService,
     ResourceMetadataService,
     CloudEntryPointService,
     EventLogService,
     EventLogTemplateService,
     EventService,
+    MeterService,
+    MeterTemplateService,
+    MeterConfigurationService,
+    SampleService,
 )
 
 
@@ -76,6 +101,8 @@ STEPS: tuple[type[DriverStep], ...] = (
     *CAPTURE_VOLUME_STEPS,
     *NETWORK_STEPS,
     *PORT_STEPS,
+    *ADDRESS_STEPS,
+    *FORWARDING_STEPS,
 )
 
 

@@ -19,6 +19,7 @@ from gateway.store.events import KeptEvent
 from gateway.store.model import Page, Query, Resource
 from gateway.store.pages import CountCache, read_page
 from gateway.store.rows import COLUMNS, from_row
+from gateway.store.samples import read_sample, read_samples
 from gateway.store.series import Series, read_entry, read_series
 from gateway.store.transaction import Transaction
 
@@ -114,6 +115,13 @@ class Store:
 
     async def entry(self, series: Series, owner: str, position: int) -> Resource | None:
         return await read_entry(self.fetch, series, owner, position)
+
+    async def samples(self, query: Query) -> Page:
+        """A page of the samples of the meter ``query.parent``."""
+        return await read_samples(self.fetch, query)
+
+    async def sample(self, meter: str, time: int) -> Resource | None:
+        return await read_sample(self.fetch, meter, time)
 
     async def every(self, kind: str) -> AsyncIterator[Resource]:
         """All resources of a root collection, some in memory at a time; for reconciliation, not for requests."""

@@ -13,11 +13,13 @@ import aiosqlite
 from gateway.cimi.fields import timestamp
 from gateway.cimi.registry import type_of
 from gateway.errors import Conflict, NotFound, PreconditionFailed
+from gateway.store.claims import Claims
 from gateway.store.events import KeptEvent, NewEvent, event_resource, later
 from gateway.store.events import to_row as to_event_row
 from gateway.store.filter_sql import operand
 from gateway.store.model import Document, Resource
 from gateway.store.rows import COLUMNS, from_row, to_row
+from gateway.store.samples import DIGITS, END, FIRST_SINCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Answered:
     job: str
 
 
-class Transaction:
+class Transaction(Claims):
     """Made by ``Store.transaction()``; ``changes`` reach the caches only after the commit."""
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
@@ -164,6 +166,70 @@ class Transaction:
             (log, before_position, most),
         )
         return cursor.rowcount
+
+    # Samples
+
+    async def append_samples(self, rows: Sequence[tuple[int, int, int, float]]) -> None:
+        """Series, position, time in milliseconds, value. What belongs to no meter any more is passed over."""
+        await self._connection.executemany(
+            "INSERT INTO samples (series, tier, position, time, value) SELECT ?1, 0, ?2, ?3, ?4 "
+            "WHERE EXISTS (SELECT 1 FROM sample_series WHERE number = ?1)",
+            rows,
+        )
+
+    async def keep_totals(self, rows: Sequence[tuple[int | None, float, int, int]]) -> None:
+        """What Interval meters have measured since their interval began: that moment, sum, readings; the series."""
+        await self._connection.executemany(
+            "UPDATE sample_series SET began = ?, total = ?, readings = ? WHERE number = ?", rows
+        )
+
+    async def thin_samples(self, series: int, tier: int, step: int, before: int, *, total: bool) -> None:
+        """Put one sample for each ``step`` milliseconds in the next tier, in place of those from before a moment."""
+        last = await self._last_before(series, tier, before)
+        if last is None:
+            return
+        whole = "sum" if total else "avg"
+        await self._connection.execute(
+            f"INSERT INTO samples SELECT series, tier + 1, row_number() OVER (ORDER BY min(position)) + "  # noqa: S608
+            "(SELECT coalesce(max(position), 0) FROM samples WHERE series = ?1 AND tier = ?2 + 1), "
+            f"max(time), round({whole}(value), {DIGITS}) FROM samples "
+            "WHERE series = ?1 AND tier = ?2 AND position <= ?3 GROUP BY (time - 1) / ?4",
+            (series, tier, last, step),
+        )
+        await self._forget_samples(series, tier, last)
+
+    async def forget_samples(self, series: int, tier: int, before: int) -> None:
+        last = await self._last_before(series, tier, before)
+        if last is not None:
+            await self._forget_samples(series, tier, last)
+
+    async def _last_before(self, series: int, tier: int, moment: int) -> int | None:
+        """Position of the last sample up to a moment, None when there is none."""
+        place = {"series": series, "tier": tier}
+        found = FIRST_SINCE.format(moment=moment + 1, **place)
+        ends = (END.format(name, **place) for name in ("min", "max"))
+        [(first, lowest, highest)] = await self._fetch(f"SELECT {found}, {', '.join(ends)}", ())
+        last: int | None = highest if first is None else first - 1
+        return last if last is not None and last >= lowest else None
+
+    async def _forget_samples(self, series: int, tier: int, last: int) -> None:
+        await self._connection.execute(
+            "DELETE FROM samples WHERE series = ? AND tier = ? AND position <= ?", (series, tier, last)
+        )
+
+    async def bury_samples(self, most: int) -> bool:
+        """Remove at most so many samples of meters that are gone; False when there are none left."""
+        dead = await self._fetch("SELECT number FROM dead_series LIMIT 1", ())
+        if not dead:
+            return False
+        cursor = await self._connection.execute(
+            "DELETE FROM samples WHERE (series, tier, position) IN "
+            "(SELECT series, tier, position FROM samples WHERE series = ? LIMIT ?)",
+            (dead[0][0], most),
+        )
+        if cursor.rowcount < most:
+            await self._connection.execute("DELETE FROM dead_series WHERE number = ?", dead[0])
+        return True
 
     # Retried creates
 

@@ -22,13 +22,18 @@ def port(network_url: str, **template: Any) -> dict[str, Any]:
 
 async def made(client: ApiClient, collection: str, document: dict[str, Any]) -> str:
     """URL of the new resource."""
-    answer = await client.post(collection, document)
+    answer = await client.post(collection, document, Prefer="wait=30")
     assert answer.status == 201, answer.text
     return answer.location
 
 
+async def removed(client: ApiClient, url: str) -> None:
+    answer = await client.delete(url, Prefer="wait=30")
+    assert answer.status == 200, answer.text
+
+
 async def refused(client: ApiClient, collection: str, document: dict[str, Any], status: int, *words: str) -> None:
-    answer = await client.post(collection, document)
+    answer = await client.post(collection, document, Prefer="wait=30")
     assert answer.status == status, answer.text
     for word in words:
         assert word in answer.message

@@ -8,10 +8,21 @@ from typing import Any
 
 import pytest
 
-from drivers.base import GUARD, DriverFailed, InterfaceAddress
+from drivers.base import GUARD_HOST, DriverFailed, InterfaceAddress
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
-from tests.api.networks import DEFAULT_NETWORK, id_of, interfaces, libvirt_name, made, network, plugged, port, refused
+from tests.api.networks import (
+    DEFAULT_NETWORK,
+    id_of,
+    interfaces,
+    libvirt_name,
+    made,
+    network,
+    plugged,
+    port,
+    refused,
+    removed,
+)
 
 NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
 
@@ -53,7 +64,7 @@ async def test_interfaces_are_held_to_their_networks_addresses(
     cidr = (await admin.document(net))["cidr"]
     assert [(spec.filter, spec.source) for spec in specs] == [
         (f"cimi-network-{id_of(net)}", cidr),
-        (GUARD, "192.168.122.0/24"),
+        (GUARD_HOST, "192.168.122.0/24"),
     ]
 
 
@@ -79,7 +90,7 @@ async def test_an_interface_is_added_to_a_running_machine(
 async def test_an_interface_is_added_in_xml(client: Callable[..., ApiClient], machine: str, net: str) -> None:
     body = f"""<MachineNetworkInterface xmlns="http://schemas.dmtf.org/cimi/1"><network href="{net}"/>
       <state>Passive</state></MachineNetworkInterface>"""
-    answer = await client("admin", "xml").post(f"{machine}/networkInterfaces", body.encode())
+    answer = await client("admin", "xml").post(f"{machine}/networkInterfaces", body.encode(), Prefer="wait=30")
     assert answer.status == 201, answer.text
     assert answer.xml.findtext(f"{NAMESPACE}state") == "Passive"
 
@@ -90,7 +101,7 @@ async def test_an_interface_is_added_at_a_port_and_frees_it_when_it_goes(
     place = await made(admin, "networkPorts", port(net))
     url = await made(admin, f"{machine}/networkInterfaces", {"networkPort": {"href": place}})
     assert (await admin.document(place))["resource"]["href"] == url
-    assert (await admin.delete(url)).status == 200
+    await removed(admin, url)
     assert "resource" not in await admin.document(place)
 
 
@@ -99,7 +110,7 @@ async def test_a_deleted_interface_is_gone_from_the_guest(
 ) -> None:
     url = await made(admin, f"{machine}/networkInterfaces", {"network": {"href": net}})
     mac = (await admin.document(url))["macAddress"]
-    assert (await admin.delete(url)).status == 200
+    await removed(admin, url)
     assert mac not in plugged(driver, machine)
     assert (await admin.get(url)).status == 404
     assert len(await interfaces(admin, machine)) == 1
@@ -110,7 +121,7 @@ async def test_an_interface_that_the_guest_keeps_stays_and_the_job_says_why(
 ) -> None:
     url = (await interfaces(admin, machine))[0]["id"]
     driver.clinging = True
-    answer = await admin.delete(url)
+    answer = await admin.delete(url, Prefer="wait=30")
     assert answer.status == 409
     assert "did not let go" in answer.message
     assert (await admin.document(url))["state"] == "Active"
@@ -121,7 +132,7 @@ async def test_an_interface_that_cannot_be_plugged_in_leaves_nothing(
 ) -> None:
     place = await made(admin, "networkPorts", port(net))
     driver.fail_next("attach_interface", DriverFailed("no more PCI slots"))
-    answer = await admin.post(f"{machine}/networkInterfaces", {"networkPort": {"href": place}})
+    answer = await admin.post(f"{machine}/networkInterfaces", {"networkPort": {"href": place}}, Prefer="wait=30")
     assert answer.status == 500
     assert "no more PCI slots" in answer.message
     assert len(await interfaces(admin, machine)) == 1
@@ -130,11 +141,12 @@ async def test_an_interface_that_cannot_be_plugged_in_leaves_nothing(
 
 async def test_an_interface_is_switched_off_and_on(admin: ApiClient, machine: str, driver: MemoryDriver) -> None:
     url = (await interfaces(admin, machine))[0]["id"]
-    answer = await admin.put(f"{url}?$select=state", {"state": "Passive"})
+    answer = await admin.put(f"{url}?$select=state", {"state": "Passive"}, Prefer="wait=30")
     assert answer.status == 200, answer.text
     assert answer.json["state"] == "Passive"
     assert [entry.link_up for entry in plugged(driver, machine).values()] == [False]
-    assert (await admin.put(f"{url}?$select=state,name", {"state": "Active", "name": "lan"})).status == 200
+    answer = await admin.put(f"{url}?$select=state,name", {"state": "Active", "name": "lan"}, Prefer="wait=30")
+    assert answer.status == 200, answer.text
     assert [entry.link_up for entry in plugged(driver, machine).values()] == [True]
     assert (await admin.document(url))["name"] == "lan"
 
@@ -217,6 +229,6 @@ async def test_addresses_by_dhcp_end_with_their_interface(admin: ApiClient, mach
             break
         await asyncio.sleep(0.05)
     assert (await admin.document("addresses"))["count"] == 1
-    assert (await admin.delete(interface["id"])).status == 200
+    await removed(admin, interface["id"])
     driver.found_addresses.clear()
     assert (await admin.document("addresses"))["count"] == 0

@@ -10,7 +10,7 @@ import pytest
 from drivers.base import BandwidthClass, DriverFailed, Traffic
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
-from tests.api.networks import DEFAULT_NETWORK, id_of, interfaces, made, network, plugged, port, refused
+from tests.api.networks import DEFAULT_NETWORK, id_of, interfaces, made, network, plugged, port, refused, removed
 
 NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
 OWN = "{http://cimi-gateway.org/ns/1}"
@@ -46,7 +46,7 @@ async def test_a_port_stands_among_its_networks_ports_until_it_is_deleted(
 ) -> None:
     listed = (await admin.document(net + "/networkPorts"))["networkNetworkPorts"]
     assert [entry["networkPort"]["href"] for entry in listed] == [place]
-    assert (await admin.delete(place)).status == 200
+    await removed(admin, place)
     assert (await admin.document(net + "/networkPorts"))["count"] == 0
     assert (await admin.get(place)).status == 404
 
@@ -54,7 +54,7 @@ async def test_a_port_stands_among_its_networks_ports_until_it_is_deleted(
 async def test_a_port_created_in_xml_is_shown_in_xml(client: Callable[..., ApiClient], net: str) -> None:
     body = f"""<NetworkPortCreate xmlns="http://schemas.dmtf.org/cimi/1"><networkPortTemplate><network href="{net}"/>
       <networkPortConfig><portType>ACCESS</portType></networkPortConfig></networkPortTemplate></NetworkPortCreate>"""
-    answer = await client("admin", "xml").post("networkPorts", body.encode())
+    answer = await client("admin", "xml").post("networkPorts", body.encode(), Prefer="wait=30")
     assert answer.status == 201, answer.text
     assert answer.xml.findtext(f"{NAMESPACE}portType") == "ACCESS"
     assert answer.xml.findtext(f"{OWN}macAddress", "").startswith("52:54:00:")
@@ -154,7 +154,7 @@ async def test_a_port_whose_stop_does_not_reach_the_guest_is_still_started(
 async def test_a_used_port_is_not_deleted_nor_given_to_another(
     admin: ApiClient, place: str, user: str, image: str
 ) -> None:
-    answer = await admin.delete(place)
+    answer = await admin.delete(place, Prefer="wait=30")
     assert answer.status == 409
     assert id_of(user) in answer.message
     document = admin.machine(image, networkInterfaces=[{"networkPort": {"href": place}}])
@@ -162,9 +162,9 @@ async def test_a_used_port_is_not_deleted_nor_given_to_another(
 
 
 async def test_a_deleted_machine_frees_its_port(admin: ApiClient, place: str, user: str) -> None:
-    await admin.delete(user)
+    await removed(admin, user)
     assert "resource" not in await admin.document(place)
-    assert (await admin.delete(place)).status == 200
+    await removed(admin, place)
 
 
 async def test_a_port_of_another_network_than_the_one_beside_it_is_refused(
@@ -208,7 +208,7 @@ class TestClassesOfService:
     async def test_an_edit_of_the_class_reaches_the_interface(
         self, admin: ApiClient, place: str, user: str, driver: MemoryDriver
     ) -> None:
-        answer = await admin.put(f"{place}?$select=classOfService", {"classOfService": "GOLD"})
+        answer = await admin.put(f"{place}?$select=classOfService", {"classOfService": "GOLD"}, Prefer="wait=30")
         assert answer.status == 200, answer.text
         shown = await admin.document(place)
         assert shown["classOfService"] == "GOLD"
@@ -219,6 +219,6 @@ class TestClassesOfService:
         self, admin: ApiClient, place: str, user: str, driver: MemoryDriver
     ) -> None:
         driver.fail_next("update_interface", DriverFailed("tc: no such thing"))
-        answer = await admin.put(f"{place}?$select=classOfService", {"classOfService": "GOLD"})
+        answer = await admin.put(f"{place}?$select=classOfService", {"classOfService": "GOLD"}, Prefer="wait=30")
         assert answer.status == 500
         assert "classOfService" not in await admin.document(place)

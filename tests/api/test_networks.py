@@ -13,7 +13,7 @@ from drivers.base import BandwidthClass, DriverConflict, NetworkFacts
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from tests.api.client import ApiClient
-from tests.api.networks import DEFAULT_NETWORK, id_of, libvirt_name, made, network, port, refused
+from tests.api.networks import DEFAULT_NETWORK, id_of, libvirt_name, made, network, port, refused, removed
 
 NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
 
@@ -39,7 +39,7 @@ async def test_a_deleted_network_is_gone_everywhere_and_its_range_is_free(
 ) -> None:
     url = await made(admin, "networks", network())
     cidr = (await admin.document(url))["cidr"]
-    answer = await admin.delete(url)
+    answer = await admin.delete(url, Prefer="wait=30")
     assert answer.status == 200, answer.text
     assert (await admin.get(url)).status == 404
     assert libvirt_name(url) not in driver.known_networks
@@ -71,7 +71,7 @@ async def test_a_network_created_in_xml_is_shown_in_xml_with_its_range_outside_t
 ) -> None:
     body = b"""<NetworkCreate xmlns="http://schemas.dmtf.org/cimi/1"><name>backend</name><networkTemplate>
       <networkConfig><networkType>private</networkType><mtu>1400</mtu></networkConfig></networkTemplate></NetworkCreate>"""
-    answer = await client("admin", "xml").post("networks", body)
+    answer = await client("admin", "xml").post("networks", body, Prefer="wait=30")
     assert answer.status == 201, answer.text
     assert answer.xml.findtext(f"{NAMESPACE}networkType") == "PRIVATE"
     assert answer.xml.findtext(f"{NAMESPACE}mtu") == "1400"
@@ -97,7 +97,7 @@ async def test_a_public_network_leads_out_by_nat(admin: ApiClient, driver: Memor
 async def test_each_network_has_a_packet_filter_that_goes_with_it(admin: ApiClient, driver: MemoryDriver) -> None:
     url = await made(admin, "networks", network())
     assert id_of(url) in driver.known_filters
-    await admin.delete(url)
+    await removed(admin, url)
     assert driver.known_filters == {}
 
 
@@ -157,7 +157,7 @@ async def test_when_all_ranges_are_used_a_create_says_so_and_makes_nothing(
 
 async def test_a_network_that_cannot_start_is_undone(admin: ApiClient, driver: MemoryDriver) -> None:
     driver.fail_next("start_network", DriverConflict("the bridge is taken"))
-    answer = await admin.post("networks", network())
+    answer = await admin.post("networks", network(), Prefer="wait=30")
     assert answer.status == 409
     assert "the bridge is taken" in answer.message
     assert set(driver.known_networks) == {"default"}
@@ -179,7 +179,7 @@ async def test_an_edit_reaches_the_definition_and_says_when_it_takes_effect(
     admin: ApiClient, driver: MemoryDriver
 ) -> None:
     url = await made(admin, "networks", network())
-    answer = await admin.put(f"{url}?$select=mtu,name", {"mtu": 1400, "name": "other"})
+    answer = await admin.put(f"{url}?$select=mtu,name", {"mtu": 1400, "name": "other"}, Prefer="wait=30")
     assert answer.status == 200, answer.text
     assert "mtu takes effect" in (await admin.document(answer.job))["statusMessage"]
     assert driver.known_networks[libvirt_name(url)].mtu == 1400
@@ -188,7 +188,7 @@ async def test_an_edit_reaches_the_definition_and_says_when_it_takes_effect(
 
 async def test_an_edit_to_an_mtu_out_of_bounds_changes_nothing(admin: ApiClient, driver: MemoryDriver) -> None:
     url = await made(admin, "networks", network(mtu=1500))
-    answer = await admin.put(f"{url}?$select=mtu", {"mtu": 70000})
+    answer = await admin.put(f"{url}?$select=mtu", {"mtu": 70000}, Prefer="wait=30")
     assert answer.status == 400
     assert "mtu" in answer.message
     assert driver.known_networks[libvirt_name(url)].mtu == 1500
@@ -197,16 +197,16 @@ async def test_an_edit_to_an_mtu_out_of_bounds_changes_nothing(admin: ApiClient,
 async def test_a_network_which_machines_or_ports_use_is_not_deleted(admin: ApiClient, image: str) -> None:
     url = await made(admin, "networks", network())
     place = await made(admin, "networkPorts", port(url))
-    answer = await admin.delete(url)
+    answer = await admin.delete(url, Prefer="wait=30")
     assert answer.status == 409
     assert id_of(place) in answer.message
-    await admin.delete(place)
+    await removed(admin, place)
     machine = await made(admin, "machines", admin.machine(image, networkInterfaces=[{"network": {"href": url}}]))
-    answer = await admin.delete(url)
+    answer = await admin.delete(url, Prefer="wait=30")
     assert answer.status == 409
     assert id_of(machine) in answer.message
-    await admin.delete(machine)
-    assert (await admin.delete(url)).status == 200
+    await removed(admin, machine)
+    await removed(admin, url)
 
 
 async def test_anothers_network_is_as_one_that_is_not(client: Callable[..., ApiClient], image: str) -> None:

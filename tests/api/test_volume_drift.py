@@ -12,7 +12,7 @@ from drivers.base import DiskSpec, PoolSettings, VolumeFacts
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from gateway.orchestration.volumes.drift import VolumeDrift
-from tests.api.client import ApiClient
+from tests.api.client import ACTION, ApiClient
 from tests.api.test_volumes import by_value, stored, verbs
 
 MIB = 1024**2
@@ -99,7 +99,7 @@ async def test_a_foreign_volume_shows_to_admins_and_is_never_deleted_or_grown(
     shown = (await admin.document("volumes"))["volumes"]
     assert [entry["name"] for entry in shown] == ["admins.qcow2"]
     url = shown[0]["id"]
-    assert await verbs(admin, url) == {"edit"}
+    assert await verbs(admin, url) == {"edit", f"{ACTION}snapshot"}
     assert (await admin.delete(url)).status == 409
     assert (await admin.put(f"{url}?$select=capacity", {"capacity": 10**6})).status == 409
     assert (await client("operator").document("volumes"))["count"] == 0

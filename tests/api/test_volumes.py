@@ -113,11 +113,24 @@ async def test_what_cannot_be_is_400_and_named(admin: ApiClient, template: dict[
     assert (await admin.document("volumes"))["count"] == 0
 
 
-async def test_meters_and_event_logs_are_not_ignored_silently(admin: ApiClient) -> None:
-    template = {"volumeConfig": {"capacity": 9}, "meterTemplates": [{"href": "meterTemplates/1"}]}
-    answer = await admin.post("volumes", {"volumeTemplate": template})
-    assert answer.status == 501
-    assert "meterTemplates" in answer.message
+async def test_a_volume_comes_with_the_meters_and_the_event_log_that_its_template_asks_for(admin: ApiClient) -> None:
+    asked = {"meterTemplates": [{"meterConfig": {"aspect": "disk"}}], "eventLogTemplate": {"persistence": "daily"}}
+    template = {"volumeConfig": {"capacity": 9}, **asked}
+    volume = (await admin.post("volumes", {"volumeTemplate": template}, Prefer="wait=10")).location
+    [meter] = (await admin.document(f"{volume}/meters"))["meters"]
+    assert (meter["targetResource"]["href"], meter["maxValue"]) == (volume, "9")
+    log = (await admin.document(volume))["eventLog"]["href"]
+    assert (await admin.document(log))["persistence"] == "daily"
+    await admin.delete(volume)
+    assert (await admin.document("meters"))["count"] == 0
+
+
+async def test_a_volume_template_with_a_wrong_meter_is_refused_by_name(admin: ApiClient) -> None:
+    template = {"volumeConfig": {"capacity": 9}, "meterTemplates": [{"meterConfig": {"aspect": "cpu"}}]}
+    for url, document in (("volumes", {"volumeTemplate": template}), ("volumeTemplates", template)):
+        answer = await admin.post(url, document)
+        assert answer.status == 400
+        assert "meterTemplates.0.meterConfig.aspect: " in answer.message
 
 
 async def test_a_pool_promises_no_more_than_it_has(admin: ApiClient) -> None:

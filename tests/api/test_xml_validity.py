@@ -68,7 +68,7 @@ async def reachable(xml: ApiClient, valid: Validate, start: str) -> set[str]:
         root = valid(await xml.get(url))
         links = [element.get("href") for element in root.iter() if element.tag != f"{NAMESPACE}operation"]
         links += [element.text for element in root.iter(f"{NAMESPACE}id")]
-        waiting += [link for link in links if link]
+        waiting += [link for link in links if link and link.startswith(xml.base)]
     return seen
 
 

@@ -10,7 +10,7 @@ import pytest
 from drivers.base import PoolFacts
 from drivers.memory import MemoryDriver
 from gateway.config import load
-from gateway.doctor import Finding, examine, guests_reach, kvm
+from gateway.doctor import Finding, examine, forwarding, guests_reach, is_local, kvm
 from tests.unit.test_config import HYPERVISOR
 
 
@@ -79,3 +79,17 @@ def test_a_kvm_device_for_root_alone_is_an_error(tmp_path: Path) -> None:
     device = tmp_path / "kvm"
     device.touch(0o600)
     assert "chgrp kvm" in kvm(device).advice
+
+
+@pytest.mark.parametrize(("value", "level"), [("1\n", "ok"), ("2\n", "ok"), ("0\n", "warning")])
+def test_forwarding_that_is_off_is_told(tmp_path: Path, value: str, level: str) -> None:
+    switch = tmp_path / "ip_forward"
+    switch.write_text(value)
+    finding = forwarding(switch)
+    assert finding.level == level
+    assert bool(finding.advice) is (level == "warning")
+
+
+@pytest.mark.parametrize(("uri", "local"), [("qemu:///system", True), ("qemu+ssh://host/system", False)])
+def test_only_a_hypervisor_on_this_host_is_looked_at(uri: str, local: bool) -> None:
+    assert is_local(uri) is local

@@ -12,14 +12,15 @@ from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.machines.disks import chosen_disks, disk_resources
 from gateway.orchestration.machines.interfaces import chosen_interfaces
 from gateway.orchestration.machines.new_volumes import NewVolumes
+from gateway.orchestration.monitoring.meter_templates import asked_meters
 from gateway.orchestration.monitoring.templates import asked_event_log
-from gateway.orchestration.references import merged, resolve
+from gateway.orchestration.networks.interface_addresses import Chosen, chosen_addresses
+from gateway.orchestration.references import OWN, merged, resolve
 from gateway.orchestration.resources import Room, new_resource
 from gateway.orchestration.service import Caller
 from gateway.orchestration.snapshots.chain import KINDS
 from gateway.store.model import Document, Resource
 
-OWN = ("name", "description", "properties")
 ARCHES = {"x86_64": "x86_64", "x86": "i686", "ARM": "aarch64", "POWER": "ppc64le", "z/Architecture": "s390x"}
 """The standard's spellings and libvirt's (DSP0263 5.14.4)."""
 SPELLED = {arch: spelling for spelling, arch in ARCHES.items()}
@@ -34,6 +35,8 @@ class MachineCreate:
         self.document = document
         self.seed: Document = {}
         self.volumes = NewVolumes()
+        self.addresses: dict[str, list[Chosen]] = {}
+        """By the interface's id."""
 
     async def make(self) -> tuple[Resource, tuple[Resource, ...]]:
         """The Machine in CREATING and its disks; ``volumes`` are chosen then, too.
@@ -63,6 +66,7 @@ class MachineCreate:
             raise Conflict(f"the pool {pool} has {pool_facts.available} bytes free; this Machine needs {needed}")
         event_log = await asked_event_log(self.room.store, self.caller, template, "machineTemplate.")
         interfaces = await chosen_interfaces(self.room, self.caller, template, name)
+        await self._addresses(template, interfaces)
         machine = replace(
             machine,
             document=self._document(config, host, arch),
@@ -80,6 +84,7 @@ class MachineCreate:
                 "initial_state": template.get("initialState", "STARTED"),
                 "seed": self.seed,
                 **event_log,
+                **await asked_meters(self.room, self.caller, template, "Machine", "machineTemplate."),
             },
         )
         self.volumes = await NewVolumes.chosen(self.room, self.caller, template, machine)
@@ -89,6 +94,13 @@ class MachineCreate:
         own: Document = {name: self.document[name] for name in OWN if name in self.document}
         sizes = {"state": "CREATING", "cpu": config["cpu"], "memory": config["memory"]}
         return {**own, **sizes, "cpuArch": SPELLED.get(arch, arch), "cpuSpeed": host.cpu_mhz or None}
+
+    async def _addresses(self, template: Document, interfaces: list[Document]) -> None:
+        for asked, entry in zip(template.get("networkInterfaces") or [{}], interfaces, strict=True):
+            where = address_attribute(entry)
+            self.addresses[entry["id"]] = await chosen_addresses(
+                self.room, self.caller, asked, entry["network_path"], where
+            )
 
     # What the template says
 
@@ -161,6 +173,11 @@ class MachineCreate:
         self.seed.update({"user": user} if user else {})
         self.seed.update({"password_hash": hashed} if hashed else {})
         self.seed.update({"keys": [known["key"]]} if known.get("key") else {})
+
+def address_attribute(entry: Document) -> str:
+    """What stands before ``addresses`` in words about an interface of a new Machine."""
+    return f"machineTemplate.networkInterfaces.{entry['id']}."
+
 
 def check_credential(credential: Document, where: str) -> None:
     if not credential.get("key") and not (credential.get("userName") and credential.get("password")):

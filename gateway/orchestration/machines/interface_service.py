@@ -6,6 +6,7 @@ from gateway.errors import Conflict, PreconditionFailed
 from gateway.jobs.plan import Plan, StepCall
 from gateway.orchestration.machines.components import ComponentService, demand_change
 from gateway.orchestration.machines.interfaces import chosen_interface, entry_id, entry_of, keep_interface, with_entry
+from gateway.orchestration.networks.interface_addresses import chosen_addresses, keep_addresses
 from gateway.orchestration.resources import edited
 from gateway.orchestration.service import Caller, Outcome
 from gateway.store.model import Document, Resource
@@ -22,13 +23,16 @@ class MachineNetworkInterfaceService(ComponentService):
         self.up(machine)
         number = self._free_number(machine)
         entry = await chosen_interface(self.room, caller, document, machine.internal["host"], number)
-        plan = self._plan(caller, "add", machine, f"{collection}/{number}", "plug interface")
+        addresses = await chosen_addresses(self.room, caller, document, entry["network_path"])
+        names = ("assign addresses", "plug interface") if addresses else ("plug interface",)
+        plan = self._plan(caller, "add", machine, f"{collection}/{number}", names)
         async with self.store.transaction() as transaction:
             known = await self.answered(transaction, caller, document)
             if known is not None:
                 return known
             current = await self.demand_machine(transaction, machine.path, "plug")
             interface = await keep_interface(transaction, current, entry, ready=False)
+            await keep_addresses(transaction, interface, addresses)
             own = {name: document[name] for name in ("name", "description", "properties") if name in document}
             interface = await transaction.update(interface.with_document(**own))
             await transaction.update(with_entry(current, entry))
@@ -56,7 +60,7 @@ class MachineNetworkInterfaceService(ComponentService):
         if switched:
             demand_change(machine, "plug")
             self.up(machine)
-        plan = self._plan(caller, "edit", machine, path, "switch interface", up=wanted == "Active")
+        plan = self._plan(caller, "edit", machine, path, ("switch interface",), up=wanted == "Active")
         async with self.store.transaction() as transaction:
             current = await transaction.get(path)
             if current is None or current.version != interface.version:
@@ -74,7 +78,7 @@ class MachineNetworkInterfaceService(ComponentService):
         machine = await self.machine_for(caller, str(interface.parent))
         demand_change(machine, "unplug")
         self.up(machine)
-        plan = self._plan(caller, "delete", machine, path, "unplug interface")
+        plan = self._plan(caller, "delete", machine, path, ("unplug interface", "withdraw addresses"))
         async with self.store.transaction() as transaction:
             current = await self.demand_machine(transaction, machine.path, "unplug")
             entry_of(current, path)
@@ -83,14 +87,20 @@ class MachineNetworkInterfaceService(ComponentService):
         return Outcome(interface, job, finished=False)
 
     def _plan(
-        self, caller: Caller, action: str, machine: Resource, interface: str, step: str, **arguments: object
+        self,
+        caller: Caller,
+        action: str,
+        machine: Resource,
+        interface: str,
+        names: tuple[str, ...],
+        **arguments: object,
     ) -> Plan:
         named = {"resource": machine.path, "interface": interface, "action": action}
         return self.plan(
             caller,
             action,
             interface if action != "add" else interface.rpartition("/")[0],
-            steps=(StepCall(step, {**named, **arguments}),),
+            steps=tuple(StepCall(name, {**named, **arguments}) for name in names),
             locks=(machine.path,),
             affected=(interface, machine.path),
             drop_on_success=(interface,) if action == "delete" else (),

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from drivers.base import GUARD, GUARD_MAC, HypervisorSettings, InterfaceSpec, filter_name
-from gateway.errors import Conflict, Invalid, NotImplementedHere
+from drivers.base import GUARD_HOST, GUARD_MAC, HypervisorSettings, InterfaceSpec, filter_name
+from gateway.errors import Conflict, Invalid
+from gateway.orchestration.networks.assignment import forget_addresses
 from gateway.orchestration.networks.host_network import network_path
 from gateway.orchestration.networks.mac import check_free, checked_mac, new_mac
 from gateway.orchestration.networks.spec import name_of, traffic_of, uuid_of
@@ -20,6 +21,9 @@ from gateway.store.transaction import Transaction
 
 USUAL_MTU = 1500
 USABLE = frozenset({"STARTED", "STOPPED"})
+NO_IPV4 = "0.0.0.0/32"
+"""What a guest sends from that has no IPv4 address."""
+NOWHERE = ("255.255.255.255/32", "::/128")
 UNFILTERED = frozenset({"private", "vepa", "passthrough", "hostdev"})
 """Ways to forward whose interfaces pass no bridge of the host, where no filter can stand."""
 
@@ -37,8 +41,6 @@ async def chosen_interface(
     room: Room, caller: Caller, asked: Document, host: str, id: str, where: str = ""
 ) -> Document:
     """An entry for ``internal["interfaces"]``. Raises Invalid, naming the attribute after ``where``."""
-    if asked.get("addresses"):
-        raise NotImplementedHere(f"{where}addresses: addresses are not offered by this gateway yet")
     port = await _port(room, caller, asked, where)
     network = await _network(room, caller, asked, port, host, where)
     mtu, least = asked.get("mtu"), network.document.get("mtu") or USUAL_MTU
@@ -98,12 +100,12 @@ def _mac(wished: str | None, port: Resource | None, where: str) -> str:
 def _guard(network: Resource, settings: HypervisorSettings) -> Document:
     """Which packet filter holds the guest to its addresses, and the range that it may send from."""
     facts = network.internal
-    if not settings.anti_spoofing or facts.get("forward") in UNFILTERED:
-        return {}
     source = next((entry for entry in facts.get("ranges", ()) if ":" not in entry), None)
-    if source is None:
-        return {"filter": GUARD_MAC}
-    return {"filter": GUARD if facts.get("host_network") else filter_name(uuid_of(network)), "source": source}
+    if facts.get("host_network") or facts.get("forward") == "bridge":
+        if not settings.anti_spoofing or facts.get("forward") in UNFILTERED:
+            return {}
+        return {"filter": GUARD_HOST, "source": source} if source is not None else {"filter": GUARD_MAC}
+    return {"filter": filter_name(uuid_of(network)), "source": source or NO_IPV4}
 
 
 def _of_port(port: Resource | None, up: bool) -> Document:
@@ -126,7 +128,15 @@ def interface_spec(entry: Document, settings: HypervisorSettings) -> InterfaceSp
         traffic=traffic_of(entry.get("class"), settings),
         filter=entry.get("filter"),
         source=entry.get("source"),
+        fenced=fenced(settings) if entry.get("filter") == GUARD_HOST else (),
     )
+
+
+def fenced(settings: HypervisorSettings) -> tuple[str, ...]:
+    """The ranges of the gateway's own networks; of each protocol at least one that is nowhere."""
+    pools = [pool.range for pool in settings.address_pools]
+    nowhere = [entry for entry in NOWHERE if not any((":" in pool) == (":" in entry) for pool in pools)]
+    return (*pools, *nowhere)
 
 
 # What is kept, inside a transaction
@@ -177,18 +187,10 @@ async def drop_interface(transaction: Transaction, machine: Resource, id: str) -
     """The interface is no more: its resource, its entry, and what its port says."""
     path = f"{machine.path}/networkInterfaces/{id}"
     await free_ports(transaction, path)
-    await _forget_addresses(transaction, path)
+    await forget_addresses(transaction, path)
     await transaction.delete(path)
     entries = [entry for entry in machine.internal["interfaces"] if entry_id(machine, entry) != id]
     await transaction.update(machine.with_internal(interfaces=entries))
-
-
-async def _forget_addresses(transaction: Transaction, interface: str) -> None:
-    """Those which the guest had by DHCP end with the interface."""
-    for entry in await transaction.children(interface, "MachineNetworkInterfaceAddress"):
-        address = await transaction.get(entry.document["address"]["href"])
-        if address is not None and address.document.get("allocation") == "dynamic":
-            await transaction.delete(address.path)
 
 
 def entry_id(machine: Resource, entry: Document) -> str:

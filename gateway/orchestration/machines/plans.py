@@ -8,7 +8,7 @@ from gateway.jobs.plan import StepCall
 from gateway.store.model import Document, Resource
 
 CREATE_STEPS = ("boot disk", "data disks", "seed", "define domain", "initial state")
-DELETE_STEPS = ("power off", "drop snapshots", "undefine domain", "delete disks")
+DELETE_STEPS = ("power off", "drop snapshots", "undefine domain", "withdraw addresses", "delete disks")
 WEIGHTS = {"boot disk": 10, "data disks": 2, "suspend domain": 10}
 
 ACTION_STEPS: dict[tuple[str, bool], tuple[str, ...]] = {
@@ -32,10 +32,16 @@ def calls(machine: str, names: tuple[str, ...], **arguments: Any) -> tuple[StepC
     return tuple(StepCall(name, {"resource": machine, **arguments}, WEIGHTS.get(name, 1)) for name in names)
 
 
-def creation(machine: str, volumes: tuple[StepCall, ...], attached: tuple[StepCall, ...]) -> tuple[StepCall, ...]:
-    """CREATE_STEPS, with the Volumes made before the domain is defined, and plugged in before it starts."""
+def creation(
+    machine: str, volumes: tuple[StepCall, ...], attached: tuple[StepCall, ...], *, addressed: bool
+) -> tuple[StepCall, ...]:
+    """CREATE_STEPS, with the Volumes made before the domain is defined, and plugged in before it starts.
+
+    Addresses of its own are told to DHCP before the guest asks.
+    """
     *storage, define, initial = calls(machine, CREATE_STEPS)
-    return (*storage, *volumes, define, *attached, initial)
+    addresses = calls(machine, ("assign addresses",)) if addressed else ()
+    return (*storage, *volumes, *addresses, define, *attached, initial)
 
 
 def settle(machine: str, action: str) -> StepCall:

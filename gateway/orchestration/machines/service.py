@@ -9,12 +9,13 @@ from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed, Unav
 from gateway.jobs.plan import OnRestart, Plan
 from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.interrupting import interrupt
-from gateway.orchestration.machines.create import MachineCreate, check_size
+from gateway.orchestration.machines.create import MachineCreate, address_attribute, check_size
 from gateway.orchestration.machines.holding import hold
 from gateway.orchestration.machines.interfaces import check_networks, keep_interface
 from gateway.orchestration.machines.new_volumes import attaching
 from gateway.orchestration.machines.plans import ACTION_STEPS, DELETE_STEPS, calls, creation, settle, uuid_of
 from gateway.orchestration.machines.states import ALWAYS, TRANSIENT, demand_legal, legal
+from gateway.orchestration.networks.interface_addresses import keep_addresses
 from gateway.orchestration.permissions import demand, granted
 from gateway.orchestration.resources import ResourceService, Room, edited
 from gateway.orchestration.service import Caller, Outcome
@@ -60,13 +61,19 @@ class MachineService(ResourceService):
             for part in parts:
                 await transaction.insert(part)
             for entry in machine.internal["interfaces"]:
-                await keep_interface(transaction, machine, entry, ready=True)
+                interface = await keep_interface(transaction, machine, entry, ready=True)
+                await keep_addresses(transaction, interface, create.addresses[entry["id"]], address_attribute(entry))
             machine, attachments = await create.volumes.write(transaction, self.room, machine)
             plan = self.plan(
                 caller,
                 "add",
                 collection,
-                steps=creation(machine.path, create.volumes.creating(), attaching(attachments)),
+                steps=creation(
+                    machine.path,
+                    create.volumes.creating(),
+                    attaching(attachments),
+                    addressed=any(create.addresses.values()),
+                ),
                 locks=(machine.path, *create.volumes.paths),
                 affected=(machine.path, *create.volumes.new_paths),
                 drop_on_failure=(machine.path, *create.volumes.new_paths),

@@ -10,6 +10,7 @@ from gateway.orchestration.machines.attachments import release_all
 from gateway.orchestration.machines.interfaces import free_ports
 from gateway.orchestration.machines.plans import uuid_of
 from gateway.orchestration.machines.states import state_of
+from gateway.orchestration.networks.assignment import forget_addresses
 from gateway.orchestration.snapshots.chain import members
 from gateway.orchestration.steps import DriverStep
 from gateway.store.model import Resource
@@ -35,11 +36,10 @@ class SettleMachine(DriverStep):
                 return
             if gone:
                 await release_all(transaction, current)
-                for address in await addresses_of(transaction, current):
-                    await transaction.delete(address)
                 for image in await members(transaction, current.path):
                     await transaction.delete(image.path)
                 for interface in await transaction.children(machine.path, "MachineNetworkInterface"):
+                    await forget_addresses(transaction, interface)
                     await free_ports(transaction, interface.path)
                 await transaction.delete(machine.path)
                 return
@@ -54,12 +54,3 @@ async def true_state(machine: Resource, driver: Driver) -> str:
     except DriverError:
         # The hypervisor is away: the comparison after the reconnect will tell.
         return str(machine.internal.get("state_before") or "ERROR")
-
-
-async def addresses_of(transaction: Any, machine: Resource) -> list[str]:
-    """Paths of the Address resources that the Machine's interfaces use."""
-    found = []
-    for interface in await transaction.children(machine.path, "MachineNetworkInterface"):
-        for entry in await transaction.children(interface.path, "MachineNetworkInterfaceAddress"):
-            found.append(entry.document["address"]["href"])
-    return found

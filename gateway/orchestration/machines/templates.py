@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.errors import Invalid
 from gateway.orchestration.credential_service import without_password
 from gateway.orchestration.machines.targets import target_of
+from gateway.orchestration.monitoring.meter_templates import asked_meters
 from gateway.orchestration.monitoring.templates import asked_event_log
 from gateway.orchestration.references import resolve
 from gateway.orchestration.resources import ResourceService, new_resource
@@ -68,6 +69,7 @@ class MachineTemplateService(ResourceService):
             if href is not None:
                 await resolve(self.store, caller, href, kinds, name)
         await asked_event_log(self.store, caller, document)
+        await asked_meters(self.room, caller, document, "Machine")
         shown = {name: value for name, value in document.items() if name != "userData"}
         secret = {"userData": document["userData"]} if "userData" in document else {}
         if "credential" in shown:

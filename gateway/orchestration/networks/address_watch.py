@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import time
-import uuid
-from datetime import UTC, datetime
 
 from drivers.base import ConnectionState, DriverError, InterfaceAddress
 from gateway.errors import GatewayError
 from gateway.orchestration.machines.plans import uuid_of
+from gateway.orchestration.networks.reported import bring_reported
 from gateway.orchestration.resources import Room
-from gateway.store.model import Document, Resource
-from gateway.store.transaction import Transaction
+from gateway.store.model import Resource
 
 EAGER_SECONDS = 90.0
 """How long after a start the address is looked for every second; later only every LAZY_SECONDS."""
@@ -84,55 +81,5 @@ class AddressWatch:
         async with self.room.store.transaction() as transaction:
             for interface in await transaction.children(machine.path, "MachineNetworkInterface"):
                 mac = interface.document.get("macAddress")
-                wanted = {
-                    _id(machine, address): _document(address, interface) for address in found if address.mac == mac
-                }
-                await _bring(transaction, interface, wanted)
-
-
-def _id(machine: Resource, address: InterfaceAddress) -> str:
-    return str(uuid.uuid5(uuid.UUID(uuid_of(machine)), f"{address.mac} {address.ip}"))
-
-
-def _document(address: InterfaceAddress, interface: Resource) -> Document:
-    network = ipaddress.ip_interface(f"{address.ip}/{address.prefix or 32}")
-    document = {
-        "ip": address.ip,
-        "hostname": address.hostname,
-        "allocation": "dynamic",
-        "protocol": f"IPv{network.version}",
-        "mask": str(network.netmask),
-        "network": interface.document.get("network"),
-        "resource": {"href": interface.path},
-    }
-    return {name: value for name, value in document.items() if value is not None}
-
-
-async def _bring(transaction: Transaction, interface: Resource, wanted: dict[str, Document]) -> None:
-    """Make the Addresses and their links that are missing, remove those which are no more."""
-    now = datetime.now(UTC)
-    linked = {
-        entry.path.rpartition("/")[2]: entry
-        for entry in await transaction.children(interface.path, "MachineNetworkInterfaceAddress")
-    }
-    for name, entry in linked.items():
-        if name not in wanted:
-            await transaction.delete(entry.path)
-            await transaction.delete(f"addresses/{name}")
-    for name, document in wanted.items():
-        if name in linked:
-            continue
-        path = f"addresses/{name}"
-        if await transaction.get(path) is None:
-            await transaction.insert(Resource(path, "Address", interface.owner, document, now, now))
-        await transaction.insert(
-            Resource(
-                f"{interface.path}/addresses/{name}",
-                "MachineNetworkInterfaceAddress",
-                interface.owner,
-                {"address": {"href": path}},
-                now,
-                now,
-                parent=interface.path,
-            )
-        )
+                seen = [address for address in found if address.mac == mac]
+                await bring_reported(transaction, machine, interface, seen)

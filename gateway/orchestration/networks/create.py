@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from drivers.base import HypervisorSettings
 from gateway.cimi.network import LEAST_MTU
-from gateway.errors import Forbidden, Invalid, NotImplementedHere, Unavailable
+from gateway.errors import Conflict, Forbidden, Invalid, Unavailable
 from gateway.orchestration.driver_errors import translating
+from gateway.orchestration.monitoring.meter_templates import asked_meters
+from gateway.orchestration.networks.membership import check_routed, join
 from gateway.orchestration.networks.ranges import ATTRIBUTES, Range, as_range, free_range, wished_range
+from gateway.orchestration.networks.reach import CLOSED
 from gateway.orchestration.networks.spec import bridge_name, class_of_service, uuid_of
-from gateway.orchestration.references import merged, resolve
+from gateway.orchestration.references import OWN, merged, resolve
 from gateway.orchestration.resources import Room, new_resource
 from gateway.orchestration.service import Caller
+from gateway.orchestration.visibility import changeable
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
-OWN = ("name", "description", "properties")
 LEAST_MTU_OF_IPV6 = 1280
 WHERE = "networkTemplate.networkConfig"
+GROUP = "networkTemplate.forwardingGroup"
 
 
 class NetworkCreate:
@@ -28,6 +32,7 @@ class NetworkCreate:
         self.document = document
         self.config: Document = {}
         self.occupied: tuple[Range, ...] = ()
+        self.group: Resource | None = None
 
     async def make(self) -> Resource:
         """The Network in CREATING, without its ranges. Raises what the request deserves."""
@@ -51,7 +56,21 @@ class NetworkCreate:
         )
         bridge = settings.public_bridge if forward == "bridge" else bridge_name(uuid_of(network))
         state = template.get("initialState", "STARTED")
-        return network.with_internal(host=host, forward=forward, bridge=bridge, ranges=[], initial_state=state)
+        meters = await asked_meters(self.room, self.caller, template, "Network", "networkTemplate.")
+        network = network.with_internal(
+            host=host, forward=forward, bridge=bridge, ranges=[], initial_state=state, **meters
+        )
+        await self._join(template, network)
+        return network
+
+    async def _join(self, template: Document, network: Resource) -> None:
+        href = template.get("forwardingGroup", {}).get("href")
+        if href is None:
+            return
+        self.group = await resolve(self.room.store, self.caller, href, ("ForwardingGroup",), GROUP)
+        if not changeable(self.caller, self.group):
+            raise Invalid("the ForwardingGroup belongs to somebody else", GROUP)
+        check_routed(network, GROUP)
 
     async def place(self, transaction: Transaction, network: Resource) -> Resource:
         """With ranges that nobody else has, found under the store's lock. Raises Conflict when none is left."""
@@ -63,6 +82,15 @@ class NetworkCreate:
         shown = {ATTRIBUTES[found.version]: str(found) for found in ranges if found is not None}
         kept = [str(found) for found in ranges if found is not None]
         return network.with_document(**shown).with_internal(ranges=kept)
+
+    async def join(self, transaction: Transaction, network: Resource) -> Resource:
+        """The inserted Network in the group that was asked for. Raises Conflict when that cannot be any more."""
+        if self.group is None:
+            return network
+        group = await transaction.get(self.group.path)
+        if group is None:
+            raise Conflict(f"{GROUP}: the ForwardingGroup is gone")
+        return (await join(transaction, group, network, GROUP))[1]
 
     def _range(self, version: int, settings: HypervisorSettings, taken: list[Range]) -> Range | None:
         attribute = ATTRIBUTES[version]
@@ -79,10 +107,7 @@ class NetworkCreate:
                 self.room.store, self.caller, given["href"], ("NetworkTemplate",), "networkTemplate"
             )
             template = found.document
-        template = merged(template, given)
-        if template.get("forwardingGroup"):
-            raise NotImplementedHere("networkTemplate.forwardingGroup: groups are not offered by this gateway yet")
-        return template
+        return merged(template, given)
 
     async def _config(self, template: Document) -> Document:
         given = template.get("networkConfig")
@@ -98,7 +123,7 @@ class NetworkCreate:
 def forward_of(kind: str, settings: HypervisorSettings) -> str:
     """How a Network of this type leads on. Raises Forbidden when the configuration offers no public ones."""
     if kind == "PRIVATE":
-        return "isolated"
+        return CLOSED
     if settings.public_networks == "none":
         raise Forbidden(f"{WHERE}.networkType: this gateway makes PRIVATE Networks only; use one of the host's own")
     return settings.public_networks

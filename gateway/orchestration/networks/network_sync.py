@@ -12,8 +12,11 @@ from dataclasses import replace
 import structlog
 
 from drivers.base import Driver, DriverEvent, DriverNotFound, NetworkFacts
+from gateway.orchestration.networks.assignment import reservations_of
 from gateway.orchestration.networks.host_network import show_networks
-from gateway.orchestration.networks.spec import name_of, network_spec, reach_of
+from gateway.orchestration.networks.network_repair import repair_networks
+from gateway.orchestration.networks.reach import bring_filter
+from gateway.orchestration.networks.spec import name_of, network_spec
 from gateway.orchestration.networks.states import network_state
 from gateway.orchestration.resources import Room
 from gateway.store.model import Resource
@@ -38,6 +41,7 @@ class NetworkSync:
         for network in kept:
             if not _agrees(network, known.get(name_of(network))):
                 await self._repair(driver, network.path, follow=False)
+        await repair_networks(self.room, driver, known)
         if reconnect:
             await self._reconnect(driver, *(name_of(network) for network in kept))
 
@@ -54,6 +58,8 @@ class NetworkSync:
             await self.show(driver)
         else:
             await self._repair(driver, path, follow=True)
+            known = {network.name: network for network in await driver.networks()}
+            await repair_networks(self.room, driver, known)
 
     async def _repair(self, driver: Driver, path: str, *, follow: bool) -> None:
         """Put right what is wrong; with ``follow`` a stopped network is what an admin wanted."""
@@ -80,8 +86,9 @@ class NetworkSync:
             return None
 
     async def _define(self, driver: Driver, network: Resource) -> None:
-        await driver.define_reach(reach_of(network))
-        await driver.define_network(network_spec(network, self.room.hypervisors[driver.name]))
+        await bring_filter(self.room, driver, network.path)
+        reservations = await reservations_of(self.room.store, network.path)
+        await driver.define_network(network_spec(network, self.room.hypervisors[driver.name], reservations))
         log.warning("defined again", network=network.path, reason="its definition was gone")
 
     async def _reconnect(self, driver: Driver, *names: str) -> None:

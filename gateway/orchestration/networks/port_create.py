@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from gateway.errors import Invalid, NotImplementedHere
+from gateway.orchestration.monitoring.meter_templates import asked_meters
 from gateway.orchestration.networks.mac import checked_mac, new_mac
 from gateway.orchestration.networks.spec import class_of_service
-from gateway.orchestration.references import merged, resolve
+from gateway.orchestration.references import OWN, merged, resolve
 from gateway.orchestration.resources import Room, new_resource
 from gateway.orchestration.service import Caller
 from gateway.store.model import Document, Resource
 
-OWN = ("name", "description", "properties")
 WHERE = "networkPortTemplate"
 
 
@@ -33,7 +33,8 @@ async def new_port(room: Room, caller: Caller, document: Document) -> Resource:
         "macAddress": new_mac() if mac is None else checked_mac(mac, f"{WHERE}.macAddress"),
     }
     known = {name: value for name, value in {**own, **facts}.items() if value is not None}
-    return new_resource("NetworkPort", caller.user, known, host=network.internal["host"])
+    meters = await asked_meters(room, caller, template, "NetworkPort", f"{WHERE}.")
+    return new_resource("NetworkPort", caller.user, known, host=network.internal["host"], **meters)
 
 
 async def _template(room: Room, caller: Caller, given: Document) -> Document:

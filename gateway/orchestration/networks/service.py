@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.errors import Conflict, PreconditionFailed
 from gateway.orchestration.networks.create import NetworkCreate, check_mtu
-from gateway.orchestration.networks.plans import CREATE_STEPS, calls, settle
+from gateway.orchestration.networks.plans import calls, create_steps, groups_of, settle
 from gateway.orchestration.networks.spec import class_of_service
 from gateway.orchestration.networks.stateful import StatefulService
 from gateway.orchestration.permissions import demand
@@ -35,13 +35,13 @@ class NetworkService(StatefulService):
             if known is not None:
                 return known
             network = await transaction.insert(await create.place(transaction, network))
-            names = CREATE_STEPS if network.internal["initial_state"] == "STARTED" else CREATE_STEPS[:-1]
+            network = await create.join(transaction, network)
             plan = self.plan(
                 caller,
                 "add",
                 collection,
-                steps=calls(network.path, names),
-                locks=(network.path,),
+                steps=create_steps(network),
+                locks=(network.path, *groups_of(network)),
                 affected=(network.path,),
                 drop_on_failure=(network.path,),
                 settle=settle(network.path, "add"),

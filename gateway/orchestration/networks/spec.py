@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drivers.base import HypervisorSettings, NetworkSpec, Reach, Reservation, Traffic, network_name
+from drivers.base import HypervisorSettings, NetworkSpec, Reservation, Traffic, network_name
 from gateway.errors import Invalid
 from gateway.orchestration.networks.ranges import range_spec
 from gateway.store.model import Resource
@@ -41,12 +41,6 @@ def network_spec(
         traffic=traffic_of(network.document.get("classOfService"), settings),
         reservations=reservations,
     )
-
-
-def reach_of(network: Resource) -> Reach:
-    """What its guests may exchange packets with: whatever the network's own way to forward allows."""
-    ranges = tuple(f"{entry.gateway}/{entry.prefix}" for entry in map(range_spec, network.internal["ranges"]))
-    return Reach(uuid_of(network), ranges, closed=False)
 
 
 def class_of_service(wished: str | None, settings: HypervisorSettings, where: str) -> str | None:

@@ -6,7 +6,9 @@ from typing import Any
 
 from drivers.base import Driver, DriverError, DriverNotFound
 from gateway.jobs.plan import StepContext
-from gateway.orchestration.networks.spec import name_of, network_spec, reach_of, uuid_of
+from gateway.orchestration.networks.assignment import reservations_of
+from gateway.orchestration.networks.reach import bring_filter
+from gateway.orchestration.networks.spec import name_of, network_spec, uuid_of
 from gateway.orchestration.networks.states import network_state
 from gateway.orchestration.steps import DriverStep
 from gateway.store.model import Resource
@@ -20,7 +22,7 @@ class FilterNetwork(DriverStep):
     name = "filter network"
 
     async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
-        await driver.define_reach(reach_of(network))
+        await bring_filter(self.room, driver, network.path)
 
     async def revert(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
         await driver.delete_reach(uuid_of(network))
@@ -30,7 +32,8 @@ class DefineNetwork(DriverStep):
     name = "define network"
 
     async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
-        await driver.define_network(network_spec(network, self.room.hypervisors[driver.name]))
+        reservations = await reservations_of(self.room.store, network.path)
+        await driver.define_network(network_spec(network, self.room.hypervisors[driver.name], reservations))
 
     async def revert(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
         await driver.delete_network(name_of(network))
@@ -108,6 +111,8 @@ class SettleNetwork(DriverStep):
             if current is None:
                 return
             if gone:
+                for address in await transaction.find("Address", "network", network.path):
+                    await transaction.delete(address.path)
                 await transaction.delete(network.path)
                 return
             await transaction.update(current.with_document(state=state).with_internal(job=None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.errors import Invalid
+from gateway.orchestration.monitoring.meter_templates import asked_meters
 from gateway.orchestration.networks.mac import checked_mac
 from gateway.orchestration.networks.ranges import ATTRIBUTES, as_range
 from gateway.orchestration.references import resolve
@@ -33,6 +34,8 @@ class CheckedService(ResourceService):
             href = document.get(name, {}).get("href")
             if href is not None:
                 await resolve(self.store, caller, href, kinds, name)
+        if "meterTemplates" in document:
+            await asked_meters(self.room, caller, document, self.kind.removesuffix("Template"))
         self.check(document)
 
     def check(self, document: Document) -> None:
@@ -52,7 +55,7 @@ class NetworkTemplateService(CheckedService):
 
     def check(self, document: Document) -> None:
         config = document.get("networkConfig")
-        if config is None:
+        if not config:
             raise Invalid("is missing", "networkConfig")
         check_network_configuration(config, "networkConfig.")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.errors import Invalid, NotImplementedHere
+from gateway.errors import Invalid
+from gateway.orchestration.monitoring.meter_templates import asked_meters
 from gateway.orchestration.monitoring.templates import asked_event_log
 from gateway.orchestration.references import merged, resolve
 from gateway.orchestration.resources import Room, new_resource
@@ -15,7 +16,6 @@ from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
 OWN = ("name", "description", "properties")
-LATER = {"meterTemplates": "meters"}
 FORMATS = ("qcow2", "raw")
 
 
@@ -67,6 +67,7 @@ async def new_volume(
         "bytes": whole(size),
         "shareable": chosen.settings.shareable or None,
         **await asked_event_log(room.store, caller, template, f"{where}."),
+        **await asked_meters(room, caller, template, "Volume", f"{where}."),
     }
     return NewVolume(volume.with_internal(**facts), chosen, where, content)
 
@@ -85,11 +86,7 @@ async def _template(room: Room, caller: Caller, given: Document, where: str) -> 
     template: Document = {}
     if "href" in given:
         template = (await resolve(room.store, caller, given["href"], ("VolumeTemplate",), where)).document
-    template = merged(template, given)
-    for name, what in LATER.items():
-        if template.get(name):
-            raise NotImplementedHere(f"{where}.{name}: {what} are not offered by this gateway yet")
-    return template
+    return merged(template, given)
 
 
 async def _config(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from gateway.errors import Invalid, NotImplementedHere
+from gateway.errors import Invalid
+from gateway.orchestration.monitoring.meter_templates import asked_meters
 from gateway.orchestration.monitoring.templates import asked_event_log
 from gateway.orchestration.references import resolve
 from gateway.orchestration.resources import ResourceService, new_resource
 from gateway.orchestration.service import Caller
-from gateway.orchestration.volumes.create import LATER, checked_format
+from gateway.orchestration.volumes.create import checked_format
 from gateway.store.model import Document, Resource
 
 REFERENCES = {"volumeConfig": "VolumeConfiguration", "volumeImage": "VolumeImage"}
@@ -55,10 +56,8 @@ class VolumeTemplateService(ResourceService):
 
 async def check_template(service: ResourceService, caller: Caller, document: Document, where: str = "") -> None:
     """What it refers to exists. ``where`` is the way to it in a larger document, ending in a dot."""
-    for name, what in LATER.items():
-        if document.get(name):
-            raise NotImplementedHere(f"{where}{name}: {what} are not offered by this gateway yet")
     await asked_event_log(service.store, caller, document, where)
+    await asked_meters(service.room, caller, document, "Volume", where)
     for name, kind in REFERENCES.items():
         href = document.get(name, {}).get("href")
         if href is not None:

@@ -67,6 +67,10 @@ SAMPLES: dict[str, dict[str, Any]] = {
             }
         ],
         "userData": "aGVsbG8=",
+        "meterTemplates": [
+            {"href": "meterTemplates/1"},
+            {"meterConfig": {"aspect": "memory", "sampleInterval": 30}, "name": "by value"},
+        ],
         "eventLogTemplate": {"href": "eventLogTemplates/1", "persistence": "daily"},
     },
     "MachineConfiguration": {
@@ -115,20 +119,6 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "size": 1048576,
         "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     },
-    "Meter": {
-        **COMMON,
-        "targetResource": {"href": "volumes/1"},
-        "aspect": "http://schemas.dmtf.org/cimi/1/aspect/disk",
-        "units": "kilobytes",
-        "sampleInterval": 60,
-        "timeScope": "Point",
-        "intervalDuration": "PT1H",
-        "isContinuous": True,
-        "minValue": "0",
-        "maxValue": "100",
-        "stopTime": "2026-01-02T03:04:05.000Z",
-        "expiresTime": "2026-01-02T03:04:05.000Z",
-    },
     "Credential": {**COMMON, "userName": "admin", "password": "hidden", "key": "ssh-ed25519 AAAA me@here"},
     "CredentialTemplate": {**COMMON, "userName": "admin", "password": "hidden", "key": "ssh-ed25519 AAAA me@here"},
     "Network": {
@@ -154,6 +144,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "initialState": "STOPPED",
         "networkConfig": {"networkType": "PRIVATE", "mtu": 1400, "classOfService": "SILVER"},
         "forwardingGroup": {"href": "forwardingGroups/1"},
+        "meterTemplates": [{"href": "meterTemplates/1"}],
     },
     "NetworkNetworkPort": {**COMMON, "networkPort": {"href": "networkPorts/1"}},
     "NetworkPort": {
@@ -171,6 +162,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "network": {"href": "networks/1"},
         "networkPortConfig": {"href": "networkPortConfigs/1", "classOfService": "GOLD"},
         "macAddress": "52:54:00:12:34:56",
+        "meterTemplates": [{"meterConfig": {"aspect": "inputBandwidth"}}],
     },
     "Address": {
         **COMMON,
@@ -183,6 +175,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "mask": "255.255.255.0",
         "network": {"href": "networks/1"},
         "resource": {"href": "machines/1/networkInterfaces/0"},
+        "source": "reservation",
     },
     "AddressTemplate": {
         **COMMON,
@@ -210,6 +203,41 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "timeOfStatusChange": "2026-01-02T03:04:05.000Z",
         "parentJob": {"href": "jobs/1"},
         "nestedJobs": [{"href": "jobs/2"}, {"href": "jobs/3"}],
+    },
+    "Meter": {
+        **COMMON,
+        "targetResource": {"href": "machines/1"},
+        "aspect": "cpu",
+        "units": "percent",
+        "sampleInterval": 60,
+        "timeScope": "Interval",
+        "intervalDuration": "PT1H",
+        "isContinuous": True,
+        "minValue": "0",
+        "maxValue": "100",
+        "stopTime": "2027-01-02T03:04:05.000Z",
+        "expiresTime": "2028-01-02T03:04:05.000Z",
+    },
+    "MeterTemplate": {
+        **COMMON,
+        "targetResource": {"href": "cloudEntryPoint"},
+        "meterConfig": {"href": "meterConfigs/cpu", "sampleInterval": 20},
+    },
+    "MeterConfiguration": {
+        **COMMON,
+        "associatedTo": [{"href": "Machine"}, {"href": "CloudEntryPoint"}],
+        "aspect": "http://cimi-gateway.org/ns/1/aspect/diskRead",
+        "units": "kilobytes per second",
+        "sampleInterval": 60,
+        "timeScope": "Interval",
+        "intervalDuration": "P1M",
+        "isContinuous": False,
+    },
+    "Sample": {
+        **COMMON,
+        "timestamp": "2026-01-02T03:04:05.000Z",
+        "value": "12.5",
+        "sample": {"timestamp": "2026-01-02T03:04:05.000Z", "value": "12.5"},
     },
     "EventLog": {
         **COMMON,

@@ -24,6 +24,7 @@ from gateway.cimi.fields import (
     DateTime,
     Enumeration,
     Integer,
+    IntervalDuration,
     Key,
     Map,
     Sha256,
@@ -31,7 +32,7 @@ from gateway.cimi.fields import (
     Term,
     Verb,
 )
-from gateway.cimi.references import Array, CollectionRef, Ref, RefOrValue, Structure, inward, load
+from gateway.cimi.references import Array, CollectionRef, Ref, RefOrValue, Structure, TypeRef, inward, load
 from gateway.cimi.registry import TYPES
 from gateway.errors import GatewayError
 from tests.unit.cimi.samples import EDGE_ATTRIBUTES
@@ -52,6 +53,7 @@ def values(field: Attribute) -> st.SearchStrategy[Any]:
         (Base64, st.just("aGVsbG8=")),
         (Verb, st.sampled_from(["add", "edit", "delete"])),
         (Term, st.sampled_from(["state", "Machine", "http://example.org/audit/1.0/event"])),
+        (IntervalDuration, st.sampled_from(["PT1H", "P7D", "P1Y"])),
         (URI, st.just("http://example.org/a")),
         (Sha256, st.from_regex(r"[0-9a-f]{64}", fullmatch=True)),
         (String, TEXT),
@@ -60,6 +62,7 @@ def values(field: Attribute) -> st.SearchStrategy[Any]:
         (DateTime, st.just("2026-01-02T03:04:05.678Z")),
         (Anything, TEXT),
         (Map, st.dictionaries(TEXT, TEXT, min_size=1, max_size=3)),
+        (TypeRef, st.sampled_from([{"href": "Machine"}, {"href": "http://example.org/Thing"}])),
         (Ref, PATHS.map(lambda path: {"href": path})),
     )
     if isinstance(field, Array):
@@ -118,7 +121,8 @@ def test_a_document_says_the_same_after_xml(kind: str, data: st.DataObject) -> N
         shown.pop(name, None)
     _, content = xml_codec.decode(write_resource(TYPES[kind], shown, "xml", EDGE))
     content.pop("id", None)
-    assert read_back(kind, xml_codec.raw(TYPES[kind].attributes, content)) == document
+    said = {name: value for name, value in document.items() if TYPES[kind].attributes[name].in_xml}
+    assert read_back(kind, xml_codec.raw(TYPES[kind].attributes, content)) == said
 
 
 @pytest.mark.parametrize("media", ["json", "xml"])

@@ -1,0 +1,71 @@
+"""What guests use, as counters and sizes read for all of a host at once. Bytes, KiB of memory, seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from drivers.base.domains import Power
+
+
+@dataclass(frozen=True, slots=True)
+class DiskReading:
+    """``read_bytes`` and ``written_bytes`` count since the domain was started; None while they are not known."""
+
+    target: str
+    source: str
+    """Path of the file or device."""
+    capacity: int | None
+    used: int | None
+    """What it takes of its pool."""
+    read_bytes: int | None = None
+    written_bytes: int | None = None
+    reads: int | None = None
+    writes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceReading:
+    """Counts since the domain was started, as the guest sees them: ``received`` is what came to it."""
+
+    mac: str
+    network: str
+    """Name of the libvirt network; empty when it is on none."""
+    received_bytes: int
+    sent_bytes: int
+    received_packets: int = 0
+    sent_packets: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DomainReading:
+    """One domain at one moment. What the hypervisor did not tell is None: a gap, not a zero."""
+
+    uuid: str
+    run: int | None
+    """Which run of the domain this is: counters of two runs do not compare. None while it is off."""
+    moment: float
+    """When it was read, on the monotonic clock."""
+    power: Power
+    cpus: int
+    cpu_seconds: float | None = None
+    memory_kib: int | None = None
+    """What the guest has."""
+    memory_used_kib: int | None = None
+    disks: tuple[DiskReading, ...] = ()
+    interfaces: tuple[InterfaceReading, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HostReading:
+    """All domains of a host. ``moment`` on the monotonic clock, ``time`` in seconds since 1970."""
+
+    moment: float
+    time: float
+    domains: tuple[DomainReading, ...]
+
+
+class StatisticsCalls(Protocol):
+    async def statistics(self) -> HostReading:
+        """All domains, by one bulk read. A domain that does not answer never holds it up: what is not known is None."""
+        ...

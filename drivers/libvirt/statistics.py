@@ -1,0 +1,154 @@
+"""Statistics of all domains by one bulk call, which no stuck guest holds up.
+
+libvirt waits without end for the monitor of a guest that does not answer, and holds the domain's job meanwhile. So
+the call has a connection of its own and a short deadline. What overstays it is left behind with its connection; the
+next call passes over every domain whose job is taken (NOWAIT), and reads all others.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import libvirt
+from lxml import etree
+
+from drivers.base import DiskReading, DomainReading, DriverUnavailable, HostReading, InterfaceReading, Power
+from drivers.libvirt.connection import Connection, Lane
+from drivers.libvirt.domain_facts import PARSER, keeps_running
+
+GROUPS = (
+    libvirt.VIR_DOMAIN_STATS_STATE
+    | libvirt.VIR_DOMAIN_STATS_CPU_TOTAL
+    | libvirt.VIR_DOMAIN_STATS_BALLOON
+    | libvirt.VIR_DOMAIN_STATS_VCPU
+    | libvirt.VIR_DOMAIN_STATS_INTERFACE
+    | libvirt.VIR_DOMAIN_STATS_BLOCK
+)
+DEADLINE = 3.0
+FRESH_SECONDS = 60
+"""How old the guest's own word about its memory may be."""
+NANO = 1_000_000_000
+POWERS = {
+    libvirt.VIR_DOMAIN_RUNNING: Power.RUNNING,
+    libvirt.VIR_DOMAIN_BLOCKED: Power.RUNNING,
+    libvirt.VIR_DOMAIN_PAUSED: Power.PAUSED,
+    libvirt.VIR_DOMAIN_PMSUSPENDED: Power.PAUSED,
+    libvirt.VIR_DOMAIN_SHUTDOWN: Power.SHUTTING_DOWN,
+    libvirt.VIR_DOMAIN_CRASHED: Power.CRASHED,
+}
+
+Fields = dict[str, Any]
+Taps = dict[str, tuple[str, str]]
+"""Name of the host's end of an interface, to its MAC and its network."""
+
+
+class Statistics:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._known: dict[str, tuple[int, Taps]] = {}
+
+    async def read(self) -> HostReading:
+        try:
+            return await self._once()
+        except DriverUnavailable:
+            return await self._once()
+
+    async def _once(self) -> HostReading:
+        return await self._connection.call(self._read, lane=Lane.STATISTICS, deadline=DEADLINE)
+
+    def _read(self, handle: libvirt.virConnect) -> HostReading:
+        """On a worker thread."""
+        flags = 0 if handle.getType() == "TEST" else libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+        told = handle.getAllDomainStats(GROUPS, flags)
+        moment, now = time.monotonic(), time.time()
+        known, readings = {}, []
+        for domain, fields in told:
+            uuid, run = domain.UUIDString(), domain.ID()
+            if run >= 0 and fields.get("net.count"):
+                known[uuid] = (run, self._taps(domain, uuid, run, fields))
+            readings.append(_domain(uuid, run, fields, known.get(uuid, (run, {}))[1], moment, now))
+        self._known = known
+        return HostReading(moment, now, tuple(readings))
+
+    def _taps(self, domain: libvirt.virDomain, uuid: str, run: int, fields: Fields) -> Taps:
+        """Asked for once a run, and again when an interface was plugged in."""
+        before, taps = self._known.get(uuid, (None, {}))
+        names = (fields.get(f"net.{place}.name") for place in range(fields["net.count"]))
+        if before == run and all(name in taps for name in names):
+            return taps
+        try:
+            root = etree.fromstring(domain.XMLDesc(0), PARSER)
+        except libvirt.libvirtError:
+            return {}
+        return dict(_tap(element) for element in root.iterfind("devices/interface"))
+
+
+def _tap(element: etree._Element) -> tuple[str, tuple[str, str]]:
+    target, mac, source = element.find("target"), element.find("mac"), element.find("source")
+    name, address, network = (
+        (found.get(key) or "") if found is not None else ""
+        for found, key in ((target, "dev"), (mac, "address"), (source, "network"))
+    )
+    return name, (address, network)
+
+
+def _domain(uuid: str, run: int, fields: Fields, taps: Taps, moment: float, now: float) -> DomainReading:
+    running = run >= 0
+    nanoseconds = fields.get("cpu.time") if running else None
+    return DomainReading(
+        uuid=uuid,
+        run=run if running else None,
+        moment=moment,
+        power=_power(fields),
+        cpus=fields.get("vcpu.current") or 1,
+        cpu_seconds=nanoseconds / NANO if nanoseconds is not None else None,
+        memory_kib=fields.get("balloon.current"),
+        memory_used_kib=_memory_used(fields, now) if running else None,
+        disks=tuple(_disk(fields, f"block.{place}") for place in range(fields.get("block.count", 0))),
+        interfaces=_interfaces(fields, taps),
+    )
+
+
+def _power(fields: Fields) -> Power:
+    state, reason = fields.get("state.state"), fields.get("state.reason")
+    if keeps_running(state, reason):
+        return Power.RUNNING
+    return POWERS.get(state, Power.OFF)
+
+
+def _memory_used(fields: Fields, now: float) -> int | None:
+    """As the guest tells; for one that tells nothing, what it takes of the host, at most what it was given."""
+    available = fields.get("balloon.available")
+    free = fields.get("balloon.usable", fields.get("balloon.unused"))
+    told = now - fields.get("balloon.last-update", 0) < FRESH_SECONDS
+    if told and available is not None and free is not None:
+        return max(0, int(available - free))
+    resident, given = fields.get("balloon.rss"), fields.get("balloon.current")
+    return None if resident is None or given is None else min(int(resident), int(given))
+
+
+def _disk(fields: Fields, prefix: str) -> DiskReading:
+    return DiskReading(
+        target=fields.get(f"{prefix}.name", ""),
+        source=fields.get(f"{prefix}.path", ""),
+        capacity=fields.get(f"{prefix}.capacity"),
+        used=fields.get(f"{prefix}.physical"),
+        read_bytes=fields.get(f"{prefix}.rd.bytes"),
+        written_bytes=fields.get(f"{prefix}.wr.bytes"),
+        reads=fields.get(f"{prefix}.rd.reqs"),
+        writes=fields.get(f"{prefix}.wr.reqs"),
+    )
+
+
+def _interfaces(fields: Fields, taps: Taps) -> tuple[InterfaceReading, ...]:
+    found = []
+    for place in range(fields.get("net.count", 0)):
+        prefix = f"net.{place}"
+        received, sent = fields.get(f"{prefix}.rx.bytes"), fields.get(f"{prefix}.tx.bytes")
+        if received is None or sent is None:
+            continue
+        mac, network = taps.get(fields.get(f"{prefix}.name", ""), ("", ""))
+        packets = fields.get(f"{prefix}.rx.pkts", 0), fields.get(f"{prefix}.tx.pkts", 0)
+        found.append(InterfaceReading(mac, network, received, sent, *packets))
+    return tuple(found)

@@ -1,0 +1,45 @@
+"""The part of a host's reading that a meter is about."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import cached_property
+
+from drivers.base import DomainReading, HostReading
+from gateway.orchestration.monitoring.aspects import Look, disk_name
+from gateway.store.model import Resource
+
+
+class Looks:
+    """Of one reading; ``together`` is the Machines of all hosts, None while one of them is away."""
+
+    def __init__(self, reading: HostReading, together: Look | None) -> None:
+        self._domains = {domain.uuid: domain for domain in reading.domains}
+        self._together = together
+
+    def of(self, target: Resource) -> Look | None:
+        """None when nothing was seen of the target."""
+        if target.kind == "Machine":
+            uuid = target.path.rpartition("/")[2]
+            return {uuid: self._domains[uuid]} if uuid in self._domains else None
+        if target.kind == "Volume":
+            users = self._by_disk.get(target.internal["volume"])
+            return {domain.uuid: domain for domain in users} if users else None
+        if target.kind == "NetworkPort":
+            user = self._by_mac.get(target.document["macAddress"])
+            return {user.uuid: user} if user is not None else None
+        return self._together if target.internal.get("host") is None else self._domains
+
+    @cached_property
+    def _by_disk(self) -> dict[str, list[DomainReading]]:
+        """Name of a volume, to the domains that have it."""
+        found: dict[str, list[DomainReading]] = defaultdict(list)
+        for domain in self._domains.values():
+            for disk in domain.disks:
+                found[disk_name(disk)].append(domain)
+        return found
+
+    @cached_property
+    def _by_mac(self) -> dict[str, DomainReading]:
+        """MAC of an interface, to the domain that has it."""
+        return {nic.mac: domain for domain in self._domains.values() for nic in domain.interfaces}

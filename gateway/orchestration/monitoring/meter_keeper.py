@@ -1,0 +1,29 @@
+"""Meters come and go with their resources, in the same transaction, whichever service makes or removes them."""
+
+from __future__ import annotations
+
+from gateway.orchestration.monitoring.aspects import METERED
+from gateway.orchestration.monitoring.meters import new_meter
+from gateway.store.model import Resource
+from gateway.store.transaction import Transaction
+
+
+async def keep_meters(transaction: Transaction) -> None:
+    """Called by the store at the end of each transaction.
+
+    A new resource gets the meters which its template asked for (``internal["meters"]``, by
+    ``meter_templates.asked_meters``); one that is gone takes its meters along.
+    """
+    for path, after in list(transaction.changes.items()):
+        before = transaction.before[path]
+        if before is None and after is not None and after.internal.get("meters"):
+            await _make(transaction, after)
+        elif before is not None and after is None and before.kind in METERED:
+            for meter in await transaction.find("Meter", "targetResource", path):
+                await transaction.delete(meter.path)
+
+
+async def _make(transaction: Transaction, target: Resource) -> None:
+    for document in target.internal["meters"]:
+        await transaction.insert(new_meter(target, target.owner or "", document))
+    await transaction.update(target.with_internal(meters=None))

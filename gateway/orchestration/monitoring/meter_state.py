@@ -1,0 +1,106 @@
+"""What the sampler remembers of one meter between two looks at the guests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.orchestration.monitoring.aspects import Aspect, Look, aspect_of
+from gateway.orchestration.monitoring.intervals import end_of
+from gateway.store.model import Resource
+from gateway.store.samples import DIGITS, milliseconds
+
+STALE = 2.5
+"""A look that is older than so many intervals is no longer compared with: what lies between is a gap."""
+FOREVER = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the store has of a meter: its number, the end of its samples, and an open interval."""
+
+    number: int
+    position: int
+    last: int
+    """Milliseconds since 1970; 0 when there is no sample."""
+    began: int | None
+    total: float
+    readings: int
+
+
+class MeterState:
+    """``due`` and ``moment`` are on the monotonic clock, ``time`` in milliseconds since 1970."""
+
+    def __init__(self, meter: Resource, target: Resource, kept: Kept) -> None:
+        aspect = aspect_of(target.kind, meter.document["aspect"])
+        assert aspect is not None
+        self.aspect: Aspect = aspect
+        self.target = target
+        self.number = kept.number
+        self.position = kept.position
+        self.last = kept.last
+        self.began = kept.began
+        self.total = kept.total
+        self.readings = kept.readings
+        self.due: float | None = None
+        self._before: Look | None = None
+        self._looked = 0.0
+        self.follow(meter)
+
+    def follow(self, meter: Resource) -> None:
+        """Take over what may be edited."""
+        self.path = meter.path
+        self.interval: int = meter.document["sampleInterval"]
+        self.duration: str | None = meter.document.get("intervalDuration")
+        self.stopped = bool(meter.internal.get("stopped"))
+        self.stops = _moment(meter.document.get("stopTime"))
+        self.expires = _moment(meter.document.get("expiresTime"))
+        self.due = None
+
+    def runs(self, time: int) -> bool:
+        return not self.stopped and time < self.stops
+
+    def measure(self, look: Look | None, moment: float, time: int, slack: float) -> float | None:
+        """The value when it is time for one, and it is known. ``slack`` is how much too early is still in time."""
+        if not self.runs(time):
+            self._before = None
+            return None
+        if self.due is None:
+            self.due = moment + min(self.interval, max(0.0, self.interval - (time - self.last) / 1000))
+        if moment < self.due - slack:
+            if self._before is None and look is not None:
+                self._before, self._looked = look, moment
+            return None
+        self.due = self.due + self.interval if self.due + self.interval > moment + slack else moment + self.interval
+        if look is None:
+            return None
+        fresh = moment - self._looked <= STALE * self.interval
+        value = self.aspect.measure(self.target, look, self._before if fresh else None)
+        self._before, self._looked = look, moment
+        return None if value is None else round(value, DIGITS)
+
+    # Meters of an Interval
+
+    def add(self, value: float, time: int) -> None:
+        self.began = time if self.began is None else self.began
+        self.total += value
+        self.readings += 1
+
+    def ended(self, time: int) -> int | None:
+        """When the open interval ended; None when it is still open, or nothing was measured in it."""
+        if self.duration is None or self.began is None:
+            return None
+        end = end_of(self.duration, self.began)
+        return end if end <= time else None
+
+    @property
+    def whole(self) -> float:
+        """The value of the open interval."""
+        return round(self.total if self.aspect.adds_up else self.total / max(1, self.readings), DIGITS)
+
+    def close(self) -> None:
+        self.began, self.total, self.readings = None, 0.0, 0
+
+
+def _moment(text: str | None) -> int:
+    return FOREVER if text is None else milliseconds(datetime.fromisoformat(text))

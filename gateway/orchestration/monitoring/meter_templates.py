@@ -1,0 +1,156 @@
+"""Meters by their templates: what a template and its configuration say, looked at before anything is written."""
+
+from __future__ import annotations
+
+from gateway.errors import Invalid
+from gateway.orchestration.monitoring.aspects import MEASURED, METERED, Aspect, aspect_of
+from gateway.orchestration.references import merged, resolve
+from gateway.orchestration.resources import Policy, ResourceService, Room, new_resource
+from gateway.orchestration.service import Caller
+from gateway.store.model import Document, Resource
+
+MOST_TEMPLATES = 20
+
+
+class MeterConfigurationService(ResourceService):
+    kind = "MeterConfiguration"
+    catalogue = True
+
+    async def make(self, caller: Caller, document: Document) -> Resource:
+        return new_resource(self.kind, caller.user, configuration(self.room.policy, document))
+
+    async def change(
+        self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
+    ) -> Resource:
+        changed = await super().change(caller, resource, document, selected)
+        return changed.with_document(**configuration(self.room.policy, changed.document))
+
+
+class MeterTemplateService(ResourceService):
+    kind = "MeterTemplate"
+    catalogue = True
+
+    async def make(self, caller: Caller, document: Document) -> Resource:
+        await self._check(caller, document)
+        return new_resource(self.kind, caller.user, document)
+
+    async def change(
+        self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
+    ) -> Resource:
+        changed = await super().change(caller, resource, document, selected)
+        await self._check(caller, changed.document)
+        return changed
+
+    async def _check(self, caller: Caller, document: Document) -> None:
+        values = await template_values(self.room, caller, document, "")
+        target = values.get("targetResource")
+        if target is None:
+            configuration(self.room.policy, values["meterConfig"], "meterConfig.")
+            return
+        found = await resolve(self.store, caller, target["href"], METERED, "targetResource")
+        meter_attributes(self.room.policy, values["meterConfig"], found.kind, "meterConfig.")
+
+
+async def template_values(room: Room, caller: Caller, given: Document, where: str) -> Document:
+    """``targetResource`` and the whole ``meterConfig``, by reference, by value, or both (DSP0263 4.2.3.1).
+
+    ``where`` is how errors begin, ending in a dot unless it is empty.
+    """
+    known: Document = {}
+    if "href" in given:
+        known = (await resolve(room.store, caller, given["href"], ("MeterTemplate",), where.rstrip("."))).document
+    values = merged(known, given)
+    config = values.get("meterConfig")
+    if config is None:
+        raise Invalid("is missing", f"{where}meterConfig")
+    below: Document = {}
+    if "href" in config:
+        kinds = ("MeterConfiguration",)
+        below = (await resolve(room.store, caller, config["href"], kinds, f"{where}meterConfig")).document
+    return {**values, "meterConfig": merged(below, config)}
+
+
+async def asked_meters(room: Room, caller: Caller, template: Document, kind: str, where: str = "") -> Document:
+    """Internal facts for a new resource of this kind: the meters which its template's ``meterTemplates`` ask for.
+
+    ``where`` is the way to the template in a larger document, ending in a dot.
+    """
+    given = template.get("meterTemplates") or []
+    where = f"{where}meterTemplates"
+    if len(given) > MOST_TEMPLATES:
+        raise Invalid(f"has {len(given)} entries; at most {MOST_TEMPLATES} are allowed", where)
+    found = [await _asked_meter(room, caller, entry, kind, f"{where}.{place}.") for place, entry in enumerate(given)]
+    return {"meters": found} if found else {}
+
+
+async def _asked_meter(room: Room, caller: Caller, given: Document, kind: str, where: str) -> Document:
+    values = await template_values(room, caller, given, where)
+    if "targetResource" in values:
+        raise Invalid(f"must not be given here: the meter is of the new {kind} itself", f"{where}targetResource")
+    own = {name: given[name] for name in ("name", "description", "properties") if given.get(name)}
+    return {**own, **meter_attributes(room.policy, values["meterConfig"], kind, f"{where}meterConfig.")}
+
+
+def meter_attributes(policy: Policy, config: Document, kind: str, where: str) -> Document:
+    """The attributes of a Meter of a resource of this kind. Raises Invalid, naming the one that is wrong."""
+    config = configuration(policy, config, where)
+    listed = [entry["href"] for entry in config.get("associatedTo", ())]
+    if listed and kind not in listed:
+        raise Invalid(f"is {', '.join(listed)}, and does not have {kind}", f"{where}associatedTo")
+    aspect = aspect_of(kind, config["aspect"])
+    if aspect is None:
+        known = ", ".join(entry.name for entry in MEASURED.get(kind, ())) or "nothing"
+        wrong = f"{config['aspect'][:80]} cannot be measured of a {kind}; what can be is {known}"
+        raise Invalid(wrong, f"{where}aspect")
+    names = ("aspect", "units", "sampleInterval", "timeScope", "intervalDuration", "isContinuous")
+    return {name: config[name] for name in names if name in config}
+
+
+def configuration(policy: Policy, config: Document, where: str = "") -> Document:
+    """A MeterConfiguration that is whole: with the defaults in place of what it does not say."""
+    kinds = _kinds(config, where)
+    if "aspect" not in config:
+        raise Invalid("is missing", f"{where}aspect")
+    aspect = _aspect(config["aspect"], kinds, where)
+    check_interval(policy, config.get("sampleInterval"), where)
+    scope = config.get("timeScope", "Point")
+    if (scope == "Interval") != ("intervalDuration" in config):
+        wrong = "is missing: an Interval needs one" if scope == "Interval" else "is given, but timeScope is Point"
+        raise Invalid(wrong, f"{where}intervalDuration")
+    whole = {
+        "aspect": aspect.term,
+        "units": _units(config.get("units"), aspect, where),
+        "sampleInterval": config.get("sampleInterval", policy.sample_interval),
+        "timeScope": scope,
+        "isContinuous": config.get("isContinuous", aspect.is_continuous),
+    }
+    return {**config, **whole}
+
+
+def _kinds(config: Document, where: str) -> tuple[str, ...]:
+    listed = tuple(entry["href"] for entry in config.get("associatedTo", ()))
+    for place, kind in enumerate(listed):
+        if kind not in METERED:
+            raise Invalid(f"{kind[:80]} is no type that has meters", f"{where}associatedTo.{place}")
+    return listed or tuple(MEASURED)
+
+
+def _aspect(term: str, kinds: tuple[str, ...], where: str) -> Aspect:
+    """Of the first of these kinds that has it: an aspect has the same units everywhere."""
+    for kind in kinds:
+        found = aspect_of(kind, term)
+        if found is not None:
+            return found
+    known = sorted({aspect.name for kind in kinds for aspect in MEASURED.get(kind, ())})
+    raise Invalid(f"{term[:80]} is not known; known are {', '.join(known)}", f"{where}aspect")
+
+
+def _units(given: str | None, aspect: Aspect, where: str) -> str:
+    if given is not None and given.strip().casefold() not in {spelling.casefold() for spelling in aspect.units}:
+        raise Invalid(f"{aspect.name} is measured in {aspect.units[0]}, not in {given[:40]!r}", f"{where}units")
+    return aspect.units[0]
+
+
+def check_interval(policy: Policy, seconds: int | None, where: str = "") -> None:
+    if seconds is not None and seconds < policy.sample_period:
+        raise Invalid(f"must be at least {policy.sample_period} seconds, not {seconds}", f"{where}sampleInterval")

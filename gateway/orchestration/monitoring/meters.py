@@ -1,0 +1,154 @@
+"""Meters as clients see them: in the collection of all and in that of each resource (DSP0263 5.18)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.cimi.filter import AttributeType, Comparison
+from gateway.errors import Conflict, Forbidden, Invalid, NotFound
+from gateway.orchestration.monitoring.aspects import MEASURED, METERED, aspect_of
+from gateway.orchestration.monitoring.meter_templates import check_interval, meter_attributes, template_values
+from gateway.orchestration.permissions import demand, granted
+from gateway.orchestration.references import resolve
+from gateway.orchestration.resources import ResourceService, new_resource
+from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.visibility import changeable
+from gateway.store.model import Document, Page, Query, Resource
+from gateway.store.transaction import Transaction
+
+WHERE = "meterTemplate"
+OWN = ("name", "description", "properties")
+
+
+class MeterService(ResourceService):
+    """Meters stand in one collection; that of a resource lists those whose ``targetResource`` it is."""
+
+    kind = "Meter"
+
+    async def list(self, caller: Caller, query: Query) -> Page:
+        if query.parent is not None:
+            own = Comparison("targetResource", "=", query.parent, AttributeType.REFERENCE)
+            query = replace(query, parent=None, filters=(own, *query.filters))
+        return await super().list(caller, query)
+
+    def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
+        verb = "stop" if is_running(resource, datetime.now(UTC)) else "start"
+        offered = changeable(caller, resource) and granted(caller.role, self.kind, verb)
+        return (*super().operations(caller, resource), *((verb,) if offered else ()))
+
+    def collection_operations(self, caller: Caller, parent: Resource | None) -> tuple[str, ...]:
+        if parent is not None and (parent.kind not in MEASURED or not changeable(caller, parent)):
+            return ()
+        return super().collection_operations(caller, parent)
+
+    # Create
+
+    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
+        demand(caller.role, self.kind, "add")
+        values = await template_values(self.room, caller, document[WHERE], f"{WHERE}.")
+        target = await self._target(caller, values, collection.rpartition("/")[0])
+        attributes = meter_attributes(self.room.policy, values["meterConfig"], target.kind, f"{WHERE}.meterConfig.")
+        own = {name: document[name] for name in OWN if name in document}
+        meter = new_meter(target, target.owner or caller.user, {**own, **attributes})
+        async with self.store.transaction() as transaction:
+            known = await self.answered(transaction, caller, document)
+            if known is not None:
+                return known
+            await self._room_for_one_more(transaction, target)
+            await transaction.insert(meter)
+            plan = self.plan(caller, "add", collection, affected=(meter.path,))
+            job = await self.room.runner.completed(transaction, plan)
+            await self.remember(transaction, caller, document, meter.path, job)
+        return Outcome(meter, job, finished=True)
+
+    async def _target(self, caller: Caller, values: Document, owner: str) -> Resource:
+        """The resource to measure; ``owner`` is the path of the one in whose collection the meter is made, or ''."""
+        where = f"{WHERE}.targetResource"
+        given = values.get("targetResource", {}).get("href") or owner
+        if not given:
+            raise Invalid("is missing", where)
+        if owner and given != owner:
+            raise Invalid(f"is another resource than {owner}, whose meters these are", where)
+        target = await resolve(self.store, caller, given, METERED, where)
+        if not changeable(caller, target):
+            raise Forbidden(f"{where}: {given} belongs to somebody else; only its owner or an admin may meter it")
+        return target
+
+    async def _room_for_one_more(self, transaction: Transaction, target: Resource) -> None:
+        if await transaction.get(target.path) is None:
+            raise Invalid(f"there is no {target.kind} {target.path}", f"{WHERE}.targetResource")
+        most = self.room.policy.most_meters
+        if len(await transaction.find("Meter", "targetResource", target.path)) >= most:
+            raise Conflict(f"{target.path} has {most} meters, and may not have more; delete one first")
+
+    # Edit, start, stop
+
+    async def change(
+        self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
+    ) -> Resource:
+        """An update without a sampleInterval sets the configured one: every meter has one."""
+        check_interval(self.room.policy, document.get("sampleInterval"))
+        for name in ("stopTime", "expiresTime"):
+            _must_be_to_come(name, document.get(name), resource.document.get(name))
+        changed = await super().change(caller, resource, document, selected)
+        _check_bounds(changed.document)
+        interval = changed.document.get("sampleInterval", self.room.policy.sample_interval)
+        return changed.with_document(sampleInterval=interval)
+
+    async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
+        await self.to_change(caller, path, action)
+        now = datetime.now(UTC)
+        async with self.store.transaction() as transaction:
+            meter = await transaction.get(path)
+            if meter is None:
+                raise NotFound(f"there is no Meter {path[:200]}")
+            if is_running(meter, now) == (action == "start"):
+                raise Conflict(f"the Meter is {'started' if action == 'start' else 'stopped'} already")
+            meter = await transaction.update(_switched(meter, action, now))
+            job = await self.room.runner.completed(transaction, self.plan(caller, action, path))
+        return Outcome(meter, job, finished=True)
+
+
+def new_meter(target: Resource, owner: str, document: Document) -> Resource:
+    """A running Meter, with the bounds that its aspect has for the resource."""
+    aspect = aspect_of(target.kind, document["aspect"])
+    assert aspect is not None
+    least, most = aspect.limits(target)
+    bounds = {name: value for name, value in (("minValue", least), ("maxValue", most)) if value is not None}
+    return new_resource("Meter", owner, {**bounds, **document, "targetResource": {"href": target.path}})
+
+
+def is_running(meter: Resource, now: datetime) -> bool:
+    stop = meter.document.get("stopTime")
+    return not meter.internal.get("stopped") and (stop is None or datetime.fromisoformat(stop) > now)
+
+
+def _switched(meter: Resource, action: str, now: datetime) -> Resource:
+    """A start takes back a stopTime that is over."""
+    if action == "stop":
+        return meter.with_internal(stopped=True)
+    stop = meter.document.get("stopTime")
+    over = stop is not None and datetime.fromisoformat(stop) <= now
+    return meter.with_internal(stopped=None).with_document(stopTime=None if over else stop)
+
+
+def _must_be_to_come(name: str, given: str | None, before: str | None) -> None:
+    """What a client sends back as it read it is no mistake."""
+    if given is not None and given != before and datetime.fromisoformat(given) <= datetime.now(UTC):
+        raise Invalid(f"is over: {given}", name)
+
+
+def _check_bounds(document: Document) -> None:
+    bounds: dict[str, float] = {}
+    for name in ("minValue", "maxValue"):
+        text = document.get(name)
+        if text is None:
+            continue
+        try:
+            bounds[name] = float(text)
+        except ValueError:
+            raise Invalid(f"must be a number, not {text[:40]!r}", name) from None
+    if bounds.get("minValue", float("-inf")) > bounds.get("maxValue", float("inf")):
+        raise Invalid("is less than minValue", "maxValue")

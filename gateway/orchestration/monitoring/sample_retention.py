@@ -1,0 +1,75 @@
+"""How long samples are kept, and how finely: as measured, then as means of five minutes, then of hours."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+import structlog
+
+from gateway.errors import GatewayError
+from gateway.orchestration.monitoring.aspects import MEASURED
+from gateway.store.store import Store
+from gateway.store.transaction import Transaction
+
+SECOND = 1000
+HOUR = 3600 * SECOND
+DAY = 24 * HOUR
+STEPS = (300 * SECOND, HOUR)
+"""What one sample of the first and of the second coarser tier stands for, in milliseconds."""
+ROUND_EVERY = 600.0
+AT_ONCE = 20
+"""Meters in one transaction, so that others get their turn."""
+BURIED_AT_ONCE = 2000
+PAUSE = 0.05
+ADD_UP = frozenset(aspect.term for aspects in MEASURED.values() for aspect in aspects if aspect.adds_up)
+log = structlog.get_logger("meters")
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRetention:
+    """``ages``: how old a sample may be in each tier, in milliseconds."""
+
+    store: Store
+    ages: tuple[int, int, int]
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self.thin(round(time.time() * 1000))
+            except GatewayError as error:
+                log.warning("old samples could not be thinned out", reason=error.message)
+            await asyncio.sleep(ROUND_EVERY)
+
+    async def thin(self, now: int) -> None:
+        """Once over all meters."""
+        last = 0
+        while rows := await self._some(last):
+            async with self.store.transaction() as transaction:
+                for number, aspect in rows:
+                    await self._thin(transaction, number, now, total=aspect in ADD_UP)
+            last = rows[-1][0]
+            await asyncio.sleep(PAUSE)
+        left = True
+        while left:
+            left = await self._bury()
+            await asyncio.sleep(PAUSE)
+
+    async def _some(self, after: int) -> list[tuple[int, str]]:
+        rows = await self.store.fetch(
+            "SELECT number, json_extract(document, '$.aspect') FROM sample_series JOIN resources ON path = meter "
+            "WHERE number > ? ORDER BY number LIMIT ?",
+            (after, AT_ONCE),
+        )
+        return [(number, aspect) for number, aspect in rows]
+
+    async def _thin(self, transaction: Transaction, number: int, now: int, *, total: bool) -> None:
+        for tier, step in enumerate(STEPS):
+            before = (now - self.ages[tier]) // step * step
+            await transaction.thin_samples(number, tier, step, before, total=total)
+        await transaction.forget_samples(number, len(STEPS), now - self.ages[-1])
+
+    async def _bury(self) -> bool:
+        async with self.store.transaction() as transaction:
+            return await transaction.bury_samples(BURIED_AT_ONCE)

@@ -1,0 +1,226 @@
+"""Looks at all guests of each host, by one bulk read a period, and keeps what the meters ask for.
+
+Hosts are looked at apart: one that does not answer holds up no other. What was not seen is not written: a gap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+
+import structlog
+
+from drivers.base import ConnectionState, DomainReading, Driver, DriverError, HostReading
+from gateway.errors import GatewayError
+from gateway.orchestration.monitoring.aspects import Look
+from gateway.orchestration.monitoring.looks import Looks
+from gateway.orchestration.monitoring.meter_state import Kept, MeterState
+from gateway.orchestration.resources import Room
+from gateway.store.store import Changes
+
+AT_ONCE = 200
+"""Meters that are measured before others on the loop get their turn."""
+SLACK = 0.5
+"""Of the period: how much too early a look may come and still count."""
+FRESH = 2.5
+"""How many periods old a host's reading may be, to stand beside those of other hosts."""
+log = structlog.get_logger("meters")
+
+
+class Sampler:
+    """``period`` is in seconds."""
+
+    def __init__(self, room: Room, period: float) -> None:
+        self._room = room
+        self._store = room.store
+        self._period = period
+        self._meters: dict[str, MeterState] = {}
+        self._changed: set[str] = set()
+        self._readings: dict[str, HostReading] = {}
+        self._machines: dict[str, bool] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._loading = asyncio.Lock()
+
+    async def prepare(self) -> None:
+        """Find the meters that there are, and follow what becomes of them."""
+        self._changed.update(row[0] for row in await self._store.fetch("SELECT meter FROM sample_series"))
+        self._store.watch(self._noted)
+
+    def start(self) -> None:
+        for name, driver in self._room.drivers.items():
+            self._tasks.append(asyncio.create_task(self._look_always(driver), name=f"statistics of {name}"))
+        self._tasks.append(asyncio.create_task(self._expire_always(), name="meters that expire"))
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def guests(self) -> list[tuple[str, DomainReading]]:
+        """What the last look showed of each Machine, with the name of its host; not of hosts that are away."""
+        now = time.monotonic()
+        return [
+            (host, domain)
+            for host, reading in list(self._readings.items())
+            if now - reading.moment <= FRESH * self._period
+            for domain in reading.domains
+            if self._machines.get(domain.uuid)
+        ]
+
+    def _noted(self, changes: Changes) -> None:
+        for path, resource in changes.items():
+            if path.startswith("meters/"):
+                if resource is None:
+                    self._meters.pop(path, None)
+                    self._changed.discard(path)
+                else:
+                    self._changed.add(path)
+            elif path.startswith("machines/"):
+                self._machines.pop(path.removeprefix("machines/"), None)
+
+    # Looking
+
+    async def _look_always(self, driver: Driver) -> None:
+        """At even distances; a look that takes long makes the next one late, never two at once."""
+        following = time.monotonic()
+        while True:
+            try:
+                if driver.connection is ConnectionState.UP:
+                    await self.look(driver)
+            except (DriverError, GatewayError) as error:
+                log.warning("guests not looked at", hypervisor=driver.name, reason=str(error))
+            following = max(following + self._period, time.monotonic())
+            await asyncio.sleep(following - time.monotonic())
+
+    async def look(self, driver: Driver) -> None:
+        """One bulk read, and a sample for each meter of this host whose time it is."""
+        reading = await driver.statistics()
+        self._readings[driver.name] = reading
+        await self._know_machines(reading)
+        await self._load_changed()
+        now = round(reading.time * 1000)
+        await self._close_intervals(now)
+        await self._measure(driver.name, reading, now)
+
+    async def _know_machines(self, reading: HostReading) -> None:
+        """Which domains are Machines: asked once for each."""
+        unknown = [domain.uuid for domain in reading.domains if domain.uuid not in self._machines]
+        for start in range(0, len(unknown), 500):
+            some = unknown[start : start + 500]
+            marks = ", ".join("?" for _ in some)
+            sql = f"SELECT path FROM resources WHERE path IN ({marks})"  # noqa: S608
+            rows = await self._store.fetch(sql, [f"machines/{uuid}" for uuid in some])
+            found = {row[0].removeprefix("machines/") for row in rows}
+            self._machines.update({uuid: uuid in found for uuid in some})
+
+    async def _measure(self, host: str, reading: HostReading, now: int) -> None:
+        looks = Looks(reading, self._together(reading.moment))
+        samples: list[tuple[MeterState, float]] = []
+        totals: list[MeterState] = []
+        for place, meter in enumerate(list(self._meters.values())):
+            if place % AT_ONCE == AT_ONCE - 1:
+                await asyncio.sleep(0)
+            if self._host_of(meter) != host:
+                continue
+            value = meter.measure(looks.of(meter.target), reading.moment, now, self._period * SLACK)
+            if value is None:
+                continue
+            if meter.duration is None:
+                samples.append((meter, value))
+            else:
+                meter.add(value, now)
+                totals.append(meter)
+        await self._keep([(meter, max(now, meter.last + 1), value) for meter, value in samples], totals)
+
+    def _host_of(self, meter: MeterState) -> str:
+        """The host with whose looks it is measured; what is about all hosts goes with the first."""
+        host: str | None = meter.target.internal.get("host")
+        return host if host is not None else next(iter(self._room.drivers))
+
+    def _together(self, moment: float) -> Look | None:
+        """The Machines of all hosts; None while one of them does not answer."""
+        readings = [self._readings.get(name) for name in self._room.drivers]
+        if any(known is None or moment - known.moment > FRESH * self._period for known in readings):
+            return None
+        return {
+            domain.uuid: domain
+            for known in readings
+            if known is not None
+            for domain in known.domains
+            if self._machines.get(domain.uuid)
+        }
+
+    # Keeping
+
+    async def _close_intervals(self, now: int) -> None:
+        """Write the intervals that have ended; one that could not be written is tried again with the next look."""
+        ended = [(meter, end) for meter in self._meters.values() if (end := meter.ended(now)) is not None]
+        if ended and await self._keep([(meter, end, meter.whole) for meter, end in ended], []):
+            for meter, _ in ended:
+                meter.close()
+
+    async def _keep(self, samples: list[tuple[MeterState, int, float]], totals: Iterable[MeterState]) -> bool:
+        rows = [(meter.number, meter.position + 1, moment, value) for meter, moment, value in samples]
+        sums = [(meter.began, meter.total, meter.readings, meter.number) for meter in totals]
+        if not rows and not sums:
+            return True
+        try:
+            async with self._store.transaction() as transaction:
+                await transaction.append_samples(rows)
+                await transaction.keep_totals(sums)
+        except GatewayError as error:
+            log.warning("samples not kept", number=len(rows), reason=error.message)
+            return False
+        for meter, moment, _ in samples:
+            meter.position, meter.last = meter.position + 1, moment
+        return True
+
+    # Which meters there are
+
+    async def _load_changed(self) -> None:
+        async with self._loading:
+            for path in list(self._changed):
+                await self._load(path)
+                self._changed.discard(path)
+
+    async def _load(self, path: str) -> None:
+        meter = await self._store.get(path)
+        if meter is not None and path in self._meters:
+            self._meters[path].follow(meter)
+        if meter is None or path in self._meters:
+            return
+        target = await self._store.get(meter.document["targetResource"]["href"])
+        kept = await self._kept(path)
+        if target is not None and kept is not None:
+            self._meters[path] = MeterState(meter, target, kept)
+
+    async def _kept(self, path: str) -> Kept | None:
+        rows = await self._store.fetch(
+            "SELECT number, began, total, readings FROM sample_series WHERE meter = ?", (path,)
+        )
+        if not rows:
+            return None
+        number, began, total, readings = rows[0]
+        ends = await self._store.fetch(
+            "SELECT position, time FROM samples WHERE series = ? AND tier = 0 ORDER BY position DESC LIMIT 1", (number,)
+        )
+        position, last = ends[0] if ends else (0, 0)
+        return Kept(number, position, last, began, total, readings)
+
+    async def _expire_always(self) -> None:
+        while True:
+            await asyncio.sleep(self._period)
+            try:
+                await self.expire(round(time.time() * 1000))
+            except GatewayError as error:
+                log.warning("expired meters not removed", reason=error.message)
+
+    async def expire(self, now: int) -> None:
+        """Remove the meters whose expiresTime has come."""
+        await self._load_changed()
+        over = [path for path, meter in self._meters.items() if meter.expires <= now]
+        if over:
+            async with self._store.transaction() as transaction:
+                for path in over:
+                    await transaction.delete(path)

@@ -1,0 +1,171 @@
+"""From an AddressTemplate to a reserved Address: its range, its attributes, its place in the store (DSP0263 5.19.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from drivers.base import RangeSpec
+from gateway.errors import Conflict, Invalid
+from gateway.orchestration.networks.address_ranges import IP, AddressRange, parse_ip
+from gateway.orchestration.networks.hostnames import checked_hostname
+from gateway.orchestration.networks.ranges import as_range, range_spec
+from gateway.orchestration.networks.reservations import reserve, reserve_next
+from gateway.orchestration.references import merged, resolve
+from gateway.orchestration.resources import Room, new_resource
+from gateway.orchestration.service import Caller
+from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
+
+UNSETTLED = frozenset({"CREATING", "DELETING", "ERROR"})
+RESERVED = "reservation"
+"""The source of an Address that a client asked for; the others come from what guests do."""
+
+
+def address_ranges(network: Resource) -> tuple[AddressRange, ...]:
+    """The ranges in which this gateway gives addresses; none in the host's own networks and bridges."""
+    if network.internal.get("host_network"):
+        return ()
+    return tuple(_range(entry, range_spec(entry)) for entry in network.internal.get("ranges", ()))
+
+
+def _range(text: str, spec: RangeSpec) -> AddressRange:
+    gateway = parse_ip(spec.gateway, "gateway")
+    if spec.dynamic is None:
+        return AddressRange(as_range(text), gateway)
+    first, last = spec.dynamic
+    return AddressRange(as_range(text), gateway, (parse_ip(first, "dynamic"), parse_ip(last, "dynamic")))
+
+
+@dataclass(frozen=True, slots=True)
+class AddressWish:
+    """A checked wish for an address; ``where`` is the attribute that holds the template."""
+
+    network: Resource
+    ranges: tuple[AddressRange, ...]
+    """Those that may give it: of one protocol."""
+    ip: IP | None
+    hostname: str | None
+    allocation: str
+    where: str
+
+
+async def address_wish(
+    room: Room, caller: Caller, given: Document, where: str, network: Resource | None = None
+) -> AddressWish:
+    """What a template asks for; ``network`` where it follows from elsewhere. Raises what the wish deserves."""
+    template: Document = {}
+    if "href" in given:
+        template = (await resolve(room.store, caller, given["href"], ("AddressTemplate",), where)).document
+    template = merged(template, given)
+    network = await _network(room, caller, template, where, network)
+    ranges = _giving(network, f"{where}.network")
+    ip = parse_ip(template["ip"], f"{where}.ip") if "ip" in template else None
+    allocation = template.get("allocation", "static")
+    if ip is not None and allocation == "dynamic":
+        raise Invalid("is chosen by the gateway when allocation is dynamic; leave one of the two out", f"{where}.ip")
+    entry = _one_range(ranges, template.get("protocol"), ip, where)
+    if ip is not None:
+        entry.check(ip, f"{where}.ip")
+    _check_facts(template, entry, where)
+    hostname = checked_hostname(template["hostname"], f"{where}.hostname") if template.get("hostname") else None
+    return AddressWish(network, (entry,), ip, hostname, allocation, where)
+
+
+async def _network(
+    room: Room, caller: Caller, template: Document, where: str, network: Resource | None
+) -> Resource:
+    href = template.get("network", {}).get("href")
+    if href is None and network is None:
+        raise Invalid("is missing: an Address is reserved in one of the Networks", f"{where}.network")
+    if href is None or (network is not None and href == network.path):
+        assert network is not None
+        return network
+    if network is not None:
+        raise Invalid(f"is another Network than the interface's, which is {network.path}", f"{where}.network")
+    return await resolve(room.store, caller, href, ("Network",), f"{where}.network")
+
+
+def _giving(network: Resource, where: str) -> tuple[AddressRange, ...]:
+    ranges = address_ranges(network)
+    if not ranges and network.internal.get("host_network"):
+        raise Invalid("the Network is the host's own, and gives its addresses by itself; use one of the others", where)
+    if not ranges and network.state not in UNSETTLED:
+        raise Invalid("the Network is a bridge of the host, where others give the addresses", where)
+    if network.state in UNSETTLED:
+        raise Conflict(f"{where}: the Network is {network.state}")
+    return ranges
+
+
+def _one_range(ranges: tuple[AddressRange, ...], protocol: str | None, ip: IP | None, where: str) -> AddressRange:
+    """By the protocol, else by the address, else IPv4 where there is one. Raises Invalid when the network lacks it."""
+    if ip is not None and protocol is not None and protocol != f"IPv{ip.version}":
+        raise Invalid(f"{ip} is no {protocol} address, as protocol says", f"{where}.ip")
+    version = int(protocol[-1]) if protocol is not None else ip.version if ip is not None else ranges[0].version
+    for entry in ranges:
+        if entry.version == version:
+            return entry
+    known = " and ".join(f"IPv{entry.version}" for entry in ranges)
+    attribute = "ip" if ip is not None else "protocol"
+    raise Invalid(f"the Network has {known} addresses only", f"{where}.{attribute}")
+
+
+def _check_facts(template: Document, entry: AddressRange, where: str) -> None:
+    """Mask, gateway and DNS server are the network's; a template that says otherwise would not get what it wants."""
+    for name, value in network_facts(entry).items():
+        if name in template and template[name] != value:
+            shown = ", ".join(value) if isinstance(value, list) else value
+            raise Invalid(f"is {shown} in this Network, and cannot be chosen", f"{where}.{name}")
+
+
+def network_facts(entry: AddressRange) -> Document:
+    """The attributes of an Address that follow from its network's range."""
+    gateway = str(entry.gateway)
+    return {"defaultGateway": gateway, "dns": [gateway], "protocol": f"IPv{entry.version}", "mask": entry.mask}
+
+
+async def reserved_address(
+    transaction: Transaction, wish: AddressWish, owner: str | None, own: Document
+) -> Resource:
+    """The new Address, inserted and reserved. Raises Conflict when it, or its name, is taken or none is left."""
+    network = await transaction.get(wish.network.path)
+    if network is None or network.state in UNSETTLED:
+        raise Conflict(f"{wish.where}.network: the Network is {'gone' if network is None else network.state}")
+    facts = {"allocation": wish.allocation, "network": {"href": network.path}}
+    if wish.hostname is not None:
+        facts["hostname"] = wish.hostname
+    address = new_resource("Address", owner, {}, host=network.internal["host"])
+    ip, entry = await _reserve(transaction, wish, address.path), wish.ranges[0]
+    if wish.hostname is not None:
+        scope = hostname_scope(network.path, entry.version)
+        await claim_hostname(transaction, scope, wish.hostname, address.path, f"{wish.where}.hostname")
+    document = {**own, "ip": str(ip), **facts, **network_facts(entry), "source": RESERVED}
+    return await transaction.insert(replace(address, document=document))
+
+
+async def _reserve(transaction: Transaction, wish: AddressWish, holder: str) -> IP:
+    if wish.ip is None:
+        return await reserve_next(transaction, wish.network.path, wish.ranges, holder)
+    if not await reserve(transaction, wish.network.path, wish.ip, holder):
+        raise Conflict(f"{wish.where}.ip: {wish.ip} is in use or reserved in this Network; choose another")
+    return wish.ip
+
+
+def hostname_scope(network: str, version: int) -> str:
+    return f"{network} names IPv{version}"
+
+
+async def claim_hostname(transaction: Transaction, scope: str, hostname: str, holder: str, where: str) -> None:
+    """Of each protocol a name means one address. Raises Conflict, naming the attribute."""
+    if not await transaction.claim(scope, hostname, holder):
+        known = await transaction.holder(scope, hostname)
+        raise Conflict(f"{where}: {hostname} is the name of {known} in this Network already")
+
+
+async def change_hostname(transaction: Transaction, address: Resource, hostname: str | None) -> None:
+    """Take another name for an Address as it is now, and give its own back."""
+    document = address.document
+    scope, before = hostname_scope(document["network"]["href"], int(document["protocol"][-1])), document.get("hostname")
+    if hostname is not None:
+        await claim_hostname(transaction, scope, hostname, address.path, "hostname")
+    if before is not None and before != hostname:
+        await transaction.unclaim(scope, before, address.path)

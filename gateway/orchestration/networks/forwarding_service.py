@@ -1,0 +1,195 @@
+"""ForwardingGroups, their Networks, and their templates (DSP0263 5.22)."""
+
+from __future__ import annotations
+
+from gateway.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
+from gateway.jobs.plan import StepCall
+from gateway.orchestration.networks import membership
+from gateway.orchestration.permissions import demand
+from gateway.orchestration.references import OWN, merged, resolve
+from gateway.orchestration.resources import ResourceService, Room, new_resource
+from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.visibility import changeable, visible
+from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
+
+UNSETTLED = frozenset({"CREATING", "DELETING"})
+
+
+async def usable_network(room: Room, caller: Caller, href: str, where: str) -> Resource:
+    """The Network, when this caller may route it. Raises what the request deserves."""
+    network = await resolve(room.store, caller, href, ("Network",), where)
+    membership.check_routed(network, where)
+    if not changeable(caller, network):
+        raise Invalid("the Network belongs to somebody else", where)
+    return network
+
+
+async def unchanged(transaction: Transaction, network: Resource, where: str) -> Resource:
+    """The Network as the transaction sees it. Raises Conflict when it is being made or removed."""
+    current = await transaction.get(network.path)
+    if current is None or current.state in UNSETTLED:
+        raise Conflict(f"{where}: the Network is {'gone' if current is None else current.state}")
+    return current
+
+
+def must_be_up(room: Room, host: str) -> None:
+    driver = room.drivers[host]
+    if driver.connection != "up":
+        raise Unavailable(f"the hypervisor {host} is {driver.connection.value}; try again later")
+
+
+class ForwardingGroupService(ResourceService):
+    kind = "ForwardingGroup"
+
+    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
+        demand(caller.role, self.kind, "add")
+        networks = await self._networks(caller, document)
+        own: Document = {name: document[name] for name in OWN if name in document}
+        host = networks[0].internal["host"] if networks else next(iter(self.room.hypervisors))
+        must_be_up(self.room, host)
+        group = new_resource(self.kind, caller.user, own, host=host)
+        async with self.store.transaction() as transaction:
+            known = await self.answered(transaction, caller, document)
+            if known is not None:
+                return known
+            group = await transaction.insert(group)
+            for place, network in enumerate(networks):
+                where = f"forwardingGroupTemplate.networks.{place}"
+                await membership.join(transaction, group, await unchanged(transaction, network, where), where)
+            paths = [network.path for network in networks]
+            plan = self.plan(
+                caller,
+                "add",
+                collection,
+                steps=(StepCall("form group", {"resource": group.path, "networks": paths}),) if paths else (),
+                locks=(group.path, *paths),
+                affected=(group.path, *paths),
+                drop_on_failure=(group.path,),
+                settle=StepCall("settle group", {"resource": group.path, "action": "add"}),
+            )
+            runner = self.room.runner
+            job = await (runner.submit if paths else runner.completed)(transaction, plan)
+            await self.remember(transaction, caller, document, group.path, job)
+        self.room.runner.wake()
+        return Outcome(group, job, finished=not paths)
+
+    async def _networks(self, caller: Caller, document: Document) -> list[Resource]:
+        given, where = document["forwardingGroupTemplate"], "forwardingGroupTemplate"
+        template: Document = {}
+        if "href" in given:
+            found = await resolve(self.store, caller, given["href"], ("ForwardingGroupTemplate",), where)
+            template = found.document
+        listed = merged(template, given).get("networks", [])
+        return [
+            await usable_network(self.room, caller, entry["href"], f"{where}.networks.{place}")
+            for place, entry in enumerate(listed)
+        ]
+
+    async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        group = await self.to_change(caller, path, "delete", version)
+        must_be_up(self.room, group.internal["host"])
+        async with self.store.transaction() as transaction:
+            current = await transaction.get(path)
+            if current is None:
+                raise NotFound(f"{path} is gone")
+            if current.internal.get("dissolving"):
+                raise Conflict("the ForwardingGroup is being deleted already")
+            paths = [network.path for network in await membership.members(transaction, path)]
+            plan = self.plan(
+                caller,
+                "delete",
+                path,
+                steps=(StepCall("dissolve group", {"resource": path, "networks": paths}),),
+                locks=(path, *paths),
+                affected=tuple(paths),
+                drop_on_success=(path,),
+                settle=StepCall("settle group", {"resource": path, "action": "delete"}),
+            )
+            job = await self.room.runner.submit(transaction, plan)
+            group = await transaction.update(current.with_internal(dissolving=True))
+        self.room.runner.wake()
+        return Outcome(group, job, finished=False)
+
+
+class ForwardingGroupNetworkService(ResourceService):
+    """The Networks of a group: adding one joins it, deleting one takes it out."""
+
+    kind = membership.ENTRY
+
+    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
+        demand(caller.role, self.kind, "add")
+        group = await self._group(caller, collection)
+        href = document.get("network", {}).get("href")
+        if href is None:
+            raise Invalid("is missing", "network")
+        network = await usable_network(self.room, caller, href, "network")
+        must_be_up(self.room, group.internal["host"])
+        async with self.store.transaction() as transaction:
+            current = await transaction.get(group.path)
+            if current is None:
+                raise NotFound(f"{group.path} is gone")
+            network = await unchanged(transaction, network, "network")
+            entry, _ = await membership.join(transaction, current, network, "network")
+            own: Document = {name: document[name] for name in OWN if name in document}
+            entry = await transaction.update(entry.with_document(**own)) if own else entry
+            job = await self._submit(transaction, caller, ("add", collection, "join group"), entry)
+        self.room.runner.wake()
+        return Outcome(entry, job, finished=False)
+
+    async def _submit(
+        self, transaction: Transaction, caller: Caller, what: tuple[str, str, str], entry: Resource
+    ) -> str:
+        action, target, step = what
+        group, network = str(entry.parent), entry.document["network"]["href"]
+        plan = self.plan(
+            caller,
+            action,
+            target,
+            steps=(StepCall(step, {"resource": network, "group": group}),),
+            locks=(group, network),
+            affected=(entry.path, group, network),
+            **{"drop_on_failure" if action == "add" else "drop_on_success": (entry.path,)},
+        )
+        return await self.room.runner.submit(transaction, plan)
+
+    async def _group(self, caller: Caller, collection: str) -> Resource:
+        path = collection.rpartition("/")[0]
+        group = await self.store.get(path)
+        if group is None or not visible(caller, group):
+            raise NotFound(f"there is no ForwardingGroup {path[:200]}")
+        if not changeable(caller, group):
+            raise Forbidden("this ForwardingGroup belongs to somebody else; only its owner or an admin may add to it")
+        return group
+
+    async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        entry = await self.to_change(caller, path, "delete", version)
+        group = await self.store.get(str(entry.parent))
+        if group is None:
+            raise NotFound(f"{path} is gone")
+        must_be_up(self.room, group.internal["host"])
+        async with self.store.transaction() as transaction:
+            if await transaction.get(path) is None:
+                raise NotFound(f"{path} is gone")
+            job = await self._submit(transaction, caller, ("delete", path, "leave group"), entry)
+        self.room.runner.wake()
+        return Outcome(entry, job, finished=False)
+
+
+class ForwardingGroupTemplateService(ResourceService):
+    kind = "ForwardingGroupTemplate"
+    catalogue = True
+
+    async def make(self, caller: Caller, document: Document) -> Resource:
+        await self._check(caller, document)
+        return new_resource(self.kind, caller.user, document)
+
+    async def change(
+        self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
+    ) -> Resource:
+        await self._check(caller, document)
+        return await super().change(caller, resource, document, selected)
+
+    async def _check(self, caller: Caller, document: Document) -> None:
+        for place, entry in enumerate(document.get("networks", [])):
+            await resolve(self.store, caller, entry["href"], ("Network",), f"networks.{place}")

@@ -1,0 +1,63 @@
+"""The Addresses of a new interface, by reference or by value (DSP0263 5.14.1.6)."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from gateway.errors import Conflict, Invalid
+from gateway.orchestration.networks.address_create import AddressWish, address_wish, reserved_address
+from gateway.orchestration.networks.assignment import link, usable_address
+from gateway.orchestration.resources import Room
+from gateway.orchestration.service import Caller
+from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
+
+Chosen: TypeAlias = AddressWish | str
+"""An address to be reserved, or the path of one that is."""
+
+
+async def chosen_addresses(room: Room, caller: Caller, asked: Document, path: str, where: str = "") -> list[Chosen]:
+    """For an interface on the Network at ``path``: checked, nothing written. Raises Invalid, naming the attribute."""
+    found: list[Chosen] = []
+    network = await room.store.get(path) if asked.get("addresses") else None
+    if network is None:
+        return found
+    for place, given in enumerate(asked.get("addresses") or []):
+        named = f"{where}addresses.{place}"
+        if _is_address(given):
+            found.append((await usable_address(room, caller, given["href"], named, network.path)).path)
+        else:
+            found.append(await address_wish(room, caller, given, named, network))
+    paths = [entry for entry in found if isinstance(entry, str)]
+    if len(set(paths)) != len(paths):
+        raise Invalid("names an Address twice", f"{where}addresses")
+    return found
+
+
+def _is_address(given: Document) -> bool:
+    """A reference to an Address; one to an AddressTemplate is a wish with overrides."""
+    if not str(given.get("href", "")).startswith("addresses/"):
+        return False
+    extra = sorted(given.keys() - {"href"})
+    if extra:
+        raise Invalid("an Address is given as it is; leave the attribute out", f"addresses.{extra[0]}")
+    return True
+
+
+async def keep_addresses(
+    transaction: Transaction, interface: Resource, chosen: list[Chosen], where: str = ""
+) -> None:
+    """Link them to the interface, and reserve those that are not yet; these go again with their Machine.
+
+    Raises Conflict when somebody came first.
+    """
+    for place, entry in enumerate(chosen):
+        named = f"{where}addresses.{place}"
+        if isinstance(entry, str):
+            address = await transaction.get(entry)
+            if address is None:
+                raise Conflict(f"{named}: the Address is gone")
+        else:
+            made = await reserved_address(transaction, entry, interface.owner, {})
+            address = made.with_internal(for_machine=True)
+        await link(transaction, interface, address, named)

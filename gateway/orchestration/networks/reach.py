@@ -1,0 +1,53 @@
+"""What the guests of a Network reach: the other Networks of its ForwardingGroup, and nothing of the gateway's else."""
+
+from __future__ import annotations
+
+from drivers.base import Driver, HypervisorSettings, Reach
+from gateway.orchestration.networks.ranges import range_spec
+from gateway.orchestration.networks.spec import uuid_of
+from gateway.orchestration.resources import Room
+from gateway.store.model import Resource
+from gateway.store.store import Store
+
+CLOSED = "open"
+"""The forward mode of our PRIVATE Networks: libvirt filters nothing, the interfaces' own filters all."""
+
+
+async def bring_filter(room: Room, driver: Driver, path: str) -> bool:
+    """Make the Network's filter say what the store says now. Whether it had to be changed."""
+    async with room.guards.hold((path,)):
+        network = await room.store.get(path)
+        if network is None:
+            return False
+        return await driver.define_reach(await reach_of(room.store, network, room.hypervisors[driver.name]))
+
+
+async def reach_of(store: Store, network: Resource, settings: HypervisorSettings) -> Reach:
+    group = network.document.get("forwardingGroup")
+    others = await members(store, group["href"]) if group else ()
+    return Reach(
+        network=uuid_of(network),
+        ranges=own_addresses(network),
+        closed=network.internal["forward"] == CLOSED,
+        joined=tuple(
+            sorted(entry for other in others if other.path != network.path for entry in other.internal["ranges"])
+        ),
+        fenced=tuple(pool.range for pool in settings.address_pools),
+        guarded=settings.anti_spoofing,
+    )
+
+
+def own_addresses(network: Resource) -> tuple[str, ...]:
+    """The host's addresses in it, with prefix length."""
+    specs = [range_spec(entry) for entry in network.internal["ranges"]]
+    return tuple(f"{spec.gateway}/{spec.prefix}" for spec in specs)
+
+
+async def members(store: Store, group: str) -> tuple[Resource, ...]:
+    """The Networks of a ForwardingGroup, in the order in which they joined."""
+    found = []
+    for entry in await store.children(group, "ForwardingGroupNetwork"):
+        network = await store.get(entry.document["network"]["href"])
+        if network is not None:
+            found.append(network)
+    return tuple(found)

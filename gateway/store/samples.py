@@ -1,0 +1,212 @@
+"""Pages of a meter's samples, at a cost that grows neither with their number nor with their age (DSP0263 4.1.6, 5.18).
+
+A series has tiers: as measured, and ever coarser and older ones. Within a tier positions have no gaps and times rise.
+So the n-th sample, and the first one after a moment, are found by seeking in at most three places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.cimi.fields import timestamp
+from gateway.cimi.filter import And, Comparison, Expression, Or, PropertyComparison
+from gateway.store.filter_sql import Condition, parts
+from gateway.store.model import Page, Query, Resource, SortKey
+
+Fetch = Callable[[str, Sequence[Any]], Awaitable[list[Any]]]
+TIERS = (2, 1, 0)
+"""Oldest first."""
+TIMED = frozenset({"timestamp", "created", "updated", "id"})
+FALSE = Condition("0")
+DIGITS = 3
+"""Of the fraction, which samples are kept with."""
+
+FIRST_SINCE = """(SELECT position FROM samples WHERE series = {series} AND tier = {tier} AND time >= {moment}
+AND position >= coalesce((SELECT position FROM samples WHERE series = {series} AND tier = {tier}
+AND position % 64 = 0 AND time < {moment} ORDER BY time DESC LIMIT 1), 0) ORDER BY position LIMIT 1)"""
+"""The first position at or after a moment: from the mark before it, at most 64 samples are looked at."""
+END = "(SELECT {}(position) FROM samples WHERE series = {series} AND tier = {tier})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Positions of one tier, both inclusive."""
+
+    tier: int
+    first: int
+    last: int
+
+    @property
+    def size(self) -> int:
+        return max(0, self.last - self.first + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """Milliseconds since 1970; ``until`` is exclusive."""
+
+    since: int | None = None
+    until: int | None = None
+
+
+async def read_sample(fetch: Fetch, meter: str, time: int) -> Resource | None:
+    """The sample of this moment, in milliseconds since 1970."""
+    spans = await _spans(fetch, meter, _Window(time, time + 1))
+    rows = await _stretch(fetch, meter, [span for span in spans if span.size], descending=False)
+    return sample_resource(meter, *rows[0]) if rows else None
+
+
+async def read_samples(fetch: Fetch, query: Query) -> Page:
+    """The page of the meter ``query.parent``."""
+    meter = query.parent or ""
+    window, others = _split(parts(query.filters))
+    spans = await _spans(fetch, meter, window)
+    if others or not _in_time(query.order):
+        return await _search(fetch, query, spans, others)
+    count = sum(span.size for span in spans)
+    size = (count if query.last is None else min(query.last, count)) - query.first + 1
+    if size <= 0:
+        return Page((), count)
+    descending = bool(query.order) and query.order[0].descending
+    start = count - query.first - size + 1 if descending else query.first - 1
+    rows = await _stretch(fetch, meter, _cut(spans, start, size), descending=descending)
+    return Page(tuple(sample_resource(meter, *row) for row in rows), count)
+
+
+def sample_resource(meter: str, time: int, value: float) -> Resource:
+    moment = datetime.fromtimestamp(time / 1000, UTC)
+    text, number = timestamp(moment), f"{value:.{DIGITS}f}".rstrip("0").rstrip(".")
+    document = {"timestamp": text, "value": number, "sample": {"timestamp": text, "value": number}}
+    return Resource(f"{meter}/samples/{time}", "Sample", None, document, moment, moment, parent=meter)
+
+
+def milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+# What is asked
+
+
+def _split(conjuncts: list[Expression]) -> tuple[_Window, list[Condition]]:
+    """The comparisons with the time as a window, and all others as conditions."""
+    since, until, others = [], [], []
+    for part in conjuncts:
+        if not isinstance(part, Comparison) or part.attribute not in TIMED - {"id"} or part.operator == "!=":
+            others.append(_condition(part))
+            continue
+        moment, after = _moment(part), part.operator in (">", "<=")
+        if part.operator in (">", ">=", "="):
+            since.append(moment + after)
+        if part.operator in ("<", "<=", "="):
+            until.append(moment + (part.operator != "<"))
+    return _Window(max(since, default=None), min(until, default=None)), others
+
+
+def _moment(part: Comparison) -> int:
+    assert isinstance(part.value, datetime)
+    return milliseconds(part.value)
+
+
+def _condition(part: Expression) -> Condition:
+    if isinstance(part, And | Or):
+        left, right = _condition(part.left), _condition(part.right)
+        word = "AND" if isinstance(part, And) else "OR"
+        return Condition(f"({left.sql} {word} {right.sql})", left.parameters + right.parameters)
+    if isinstance(part, PropertyComparison):
+        return FALSE
+    operator = "<>" if part.operator == "!=" else part.operator
+    if isinstance(part.value, datetime):
+        return Condition(f"time {operator} ?", (_moment(part),))
+    if part.attribute == "id":
+        return Condition(f"time {operator} ?", (_number(str(part.value).rpartition("/")[2]),))
+    return Condition(f"value {operator} ?", (_number(str(part.value)),)) if part.attribute == "value" else FALSE
+
+
+def _number(text: str) -> float | None:
+    """None, as which nothing compares, for what is no number."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _in_time(order: tuple[SortKey, ...]) -> bool:
+    return not order or order[0].attribute in TIMED
+
+
+# Seeking
+
+
+async def _spans(fetch: Fetch, meter: str, window: _Window) -> list[_Span]:
+    """The positions in each tier which the window has, oldest tier first."""
+    number = (await fetch("SELECT number FROM sample_series WHERE meter = ?", (meter,)) or [(0,)])[0][0]
+    columns = []
+    for tier in TIERS:
+        place = {"series": number, "tier": tier}
+        columns += [END.format("min", **place), END.format("max", **place)]
+        for moment in (window.since, window.until):
+            columns.append("NULL" if moment is None else FIRST_SINCE.format(moment=moment, **place))
+    [row] = await fetch(f"SELECT {', '.join(columns)}", ())
+    return [_span(tier, row[4 * place : 4 * place + 4], window) for place, tier in enumerate(TIERS)]
+
+
+def _span(tier: int, row: Sequence[Any], window: _Window) -> _Span:
+    low, high, since, until = row
+    if low is None or (window.since is not None and since is None):
+        return _Span(tier, 1, 0)
+    return _Span(tier, since if since is not None else low, until - 1 if until is not None else high)
+
+
+def _cut(spans: list[_Span], start: int, size: int) -> list[_Span]:
+    """``size`` samples from the ``start``-th on, counted over all spans from 0."""
+    found = []
+    for span in spans:
+        first, last = span.first + max(0, start), min(span.last, span.first + start + size - 1)
+        if first <= last:
+            found.append(_Span(span.tier, first, last))
+        start -= span.size
+    return found
+
+
+async def _stretch(fetch: Fetch, meter: str, spans: list[_Span], *, descending: bool) -> list[Any]:
+    rows: list[Any] = []
+    for span in reversed(spans) if descending else spans:
+        sql = (
+            "SELECT time, value FROM samples WHERE series = (SELECT number FROM sample_series WHERE meter = ?) "  # noqa: S608
+            f"AND tier = ? AND position BETWEEN ? AND ? ORDER BY position {'DESC' if descending else 'ASC'}"
+        )
+        rows += await fetch(sql, (meter, span.tier, span.first, span.last))
+    return rows
+
+
+async def _search(fetch: Fetch, query: Query, spans: list[_Span], others: list[Condition]) -> Page:
+    """By value: all samples of the window are looked at, whose number is bounded."""
+    known = [span for span in spans if span.size]
+    if not known:
+        return Page((), 0)
+    ranges = " OR ".join("(tier = ? AND position BETWEEN ? AND ?)" for _ in known)
+    where = " AND ".join(
+        [
+            f"series = (SELECT number FROM sample_series WHERE meter = ?) AND ({ranges})",  # noqa: S608
+            *(part.sql for part in others),
+        ]
+    )
+    parameters = [query.parent, *(value for span in known for value in (span.tier, span.first, span.last))]
+    parameters += [value for part in others for value in part.parameters]
+    count = (await fetch(f"SELECT count(*) FROM samples WHERE {where}", parameters))[0][0]  # noqa: S608
+    size = (count if query.last is None else min(query.last, count)) - query.first + 1
+    if size <= 0:
+        return Page((), count)
+    sql = f"SELECT time, value FROM samples WHERE {where} ORDER BY {_order(query.order)} LIMIT ? OFFSET ?"  # noqa: S608
+    rows = await fetch(sql, (*parameters, size, query.first - 1))
+    return Page(tuple(sample_resource(query.parent or "", *row) for row in rows), count)
+
+
+def _order(order: tuple[SortKey, ...]) -> str:
+    """Numbers, not texts, decide about values."""
+    columns = [("value" if key.attribute == "value" else "time", key) for key in order]
+    known = [f"{column} {'DESC' if key.descending else 'ASC'}" for column, key in columns]
+    return ", ".join([*known, "time ASC"])

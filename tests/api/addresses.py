@@ -1,0 +1,43 @@
+"""What the tests of addresses, interfaces and forwarding groups have in common."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from drivers.base import Reservation
+from drivers.memory import MemoryDriver
+from tests.api.client import ApiClient
+from tests.api.networks import libvirt_name, made
+
+MAC = "52:54:00:12:34:56"
+
+
+def address(network: str | None, /, **template: Any) -> dict[str, Any]:
+    return {"name": "a", "addressTemplate": {**({"network": {"href": network}} if network else {}), **template}}
+
+
+async def reserved(client: ApiClient, network: str, **template: Any) -> dict[str, Any]:
+    answer = await client.post("addresses", address(network, **template))
+    assert answer.status == 201, answer.text
+    return answer.json
+
+
+async def private_network(client: ApiClient, **config: Any) -> str:
+    document = {"name": "n", "networkTemplate": {"networkConfig": {"networkType": "PRIVATE", **config}}}
+    return await made(client, "networks", document)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what the gateway does by itself."""
+    for _ in range(500):
+        if condition():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("did not come true")
+
+
+def told(driver: MemoryDriver, network: str) -> tuple[Reservation, ...]:
+    """What DHCP and DNS of the network know."""
+    return driver.known_networks[libvirt_name(network)].reservations

@@ -1,0 +1,209 @@
+"""The Addresses of Machines' interfaces: given by reference or by value, told to DHCP, and free again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from drivers.base import DriverFailed, InterfaceAddress, Reservation
+from drivers.memory import MemoryDriver
+from tests.api.addresses import MAC, private_network, reserved, told
+from tests.api.client import ApiClient
+
+
+@pytest.fixture
+async def network(admin: ApiClient) -> str:
+    return await private_network(admin, cidr="10.113.7.0/24")
+
+
+def machine(client: ApiClient, image: str, network: str, *addresses: dict[str, Any]) -> dict[str, Any]:
+    interface = {"network": {"href": network}, "macAddress": MAC, "addresses": list(addresses)}
+    return client.machine(image, networkInterfaces=[interface])
+
+
+async def created(client: ApiClient, image: str, network: str, *addresses: dict[str, Any]) -> str:
+    answer = await client.post("machines", machine(client, image, network, *addresses))
+    assert answer.status == 201, answer.text
+    return answer.location
+
+
+async def listed(client: ApiClient, url: str) -> list[dict[str, Any]]:
+    """The Addresses of the Machine's first interface."""
+    collection = await client.document(f"{url}/networkInterfaces/0/addresses")
+    entries = collection.get("machineNetworkInterfaceAddresses", [])
+    return [await client.document(entry["address"]["href"]) for entry in entries]
+
+
+async def test_a_machine_gets_a_reserved_address_by_reference(
+    admin: ApiClient, image: str, network: str, driver: MemoryDriver
+) -> None:
+    address = await reserved(admin, network, hostname="web")
+    url = await created(admin, image, network, {"href": address["id"]})
+    assert told(driver, network) == (Reservation("10.113.7.2", MAC, "web"),)
+    assert [shown["id"] for shown in await listed(admin, url)] == [address["id"]]
+    assert (await admin.document(address["id"]))["resource"] == {"href": f"{url}/networkInterfaces/0"}
+
+
+async def test_a_machine_gets_an_address_by_value(
+    admin: ApiClient, image: str, network: str, driver: MemoryDriver
+) -> None:
+    url = await created(admin, image, network, {"ip": "10.113.7.50"}, {"protocol": "IPv6", "hostname": "six"})
+    assert "10.113.7.50" in [shown["ip"] for shown in await listed(admin, url)]
+    assert Reservation("10.113.7.50", MAC, None) in told(driver, network)
+    assert {entry.hostname for entry in told(driver, network)} == {None, "six"}
+
+
+async def test_a_deleted_machine_keeps_the_referenced_address_for_another(
+    admin: ApiClient, image: str, network: str, driver: MemoryDriver
+) -> None:
+    address = await reserved(admin, network, hostname="web")
+    url = await created(admin, image, network, {"href": address["id"]}, {"ip": "10.113.7.50"})
+    assert (await admin.delete(url)).status == 200
+    assert "resource" not in await admin.document(address["id"])
+    assert (await admin.document("addresses"))["count"] == 1
+    assert told(driver, network) == (Reservation("10.113.7.2", None, "web"),)
+    await created(admin, image, network, {"href": address["id"]}, {"ip": "10.113.7.50"})
+
+
+@pytest.mark.parametrize("step", ["reserve_host", "define_domain", "start_domain"])
+async def test_a_machine_that_cannot_be_made_leaves_no_reservation(
+    admin: ApiClient, image: str, network: str, driver: MemoryDriver, step: str
+) -> None:
+    address = await reserved(admin, network)
+    driver.fail_next(step, DriverFailed("no"))
+    answer = await admin.post("machines", machine(admin, image, network, {"href": address["id"]}, {}))
+    assert answer.status == 500
+    assert told(driver, network) == ()
+    assert "resource" not in await admin.document(address["id"])
+    assert (await admin.document("addresses"))["count"] == 1
+
+
+async def test_an_address_is_given_to_one_interface_only(admin: ApiClient, image: str, network: str) -> None:
+    address = await reserved(admin, network)
+    await created(admin, image, network, {"href": address["id"]})
+    second = admin.machine(
+        image, networkInterfaces=[{"network": {"href": network}, "addresses": [{"href": address["id"]}]}]
+    )
+    answer = await admin.post("machines", second)
+    assert answer.status == 409
+    assert answer.message.startswith("machineTemplate.networkInterfaces.0.addresses.0: the Address is used by")
+    assert (await admin.document("machines"))["count"] == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "attribute"),
+    [
+        ({"href": "addresses/none"}, "addresses.0"),
+        ({"ip": "10.113.8.1"}, "addresses.0.ip"),
+        ({"hostname": "a_b"}, "addresses.0.hostname"),
+        ({"network": {"href": "networks/none"}}, "addresses.0.network"),
+    ],
+)
+async def test_a_wrong_address_of_a_template_is_named(
+    admin: ApiClient, image: str, network: str, address: dict[str, Any], attribute: str
+) -> None:
+    answer = await admin.post("machines", machine(admin, image, network, address))
+    assert answer.status == 400
+    assert answer.message.startswith(f"machineTemplate.networkInterfaces.0.{attribute}: ")
+
+
+async def test_an_address_of_another_network_is_refused(admin: ApiClient, image: str, network: str) -> None:
+    elsewhere = await reserved(admin, await private_network(admin))
+    answer = await admin.post("machines", machine(admin, image, network, {"href": elsewhere["id"]}))
+    assert (answer.status, "must be the same Network" in answer.message) == (400, True)
+
+
+async def test_an_address_is_added_to_a_running_machine_and_taken_away(
+    admin: ApiClient, image: str, network: str, driver: MemoryDriver
+) -> None:
+    url = await created(admin, image, network)
+    address = await reserved(admin, network)
+    entry = await admin.post(f"{url}/networkInterfaces/0/addresses", {"address": {"href": address["id"]}})
+    assert entry.status == 201, entry.text
+    assert told(driver, network) == (Reservation("10.113.7.2", MAC, None),)
+    assert (await admin.delete(entry.location)).status == 200
+    assert (await admin.get(entry.location)).status == 404
+    assert told(driver, network) == ()
+    assert "resource" not in await admin.document(address["id"])
+
+
+async def test_an_address_that_dhcp_does_not_take_is_not_given(
+    admin: ApiClient, image: str, network: str, driver: MemoryDriver
+) -> None:
+    url = await created(admin, image, network)
+    address = await reserved(admin, network)
+    driver.fail_next("reserve_host", DriverFailed("dnsmasq is gone"))
+    answer = await admin.post(f"{url}/networkInterfaces/0/addresses", {"address": {"href": address["id"]}})
+    assert answer.status == 500
+    assert await listed(admin, url) == []
+    assert "resource" not in await admin.document(address["id"])
+
+
+async def test_a_deleted_address_leaves_the_interface_that_used_it(
+    admin: ApiClient, image: str, network: str, driver: MemoryDriver
+) -> None:
+    address = await reserved(admin, network)
+    url = await created(admin, image, network, {"href": address["id"]})
+    assert (await admin.delete(address["id"])).status == 200
+    assert await listed(admin, url) == []
+    assert told(driver, network) == ()
+
+
+async def test_a_new_interface_comes_with_its_addresses_and_goes_with_them(
+    admin: ApiClient, image: str, network: str, driver: MemoryDriver
+) -> None:
+    url = (await admin.post("machines", admin.machine(image))).location
+    document = {"network": {"href": network}, "macAddress": MAC, "addresses": [{"ip": "10.113.7.60"}]}
+    interface = await admin.post(f"{url}/networkInterfaces", document)
+    assert interface.status == 201, interface.text
+    assert told(driver, network) == (Reservation("10.113.7.60", MAC, None),)
+    assert (await admin.delete(interface.location)).status == 200
+    assert told(driver, network) == ()
+    assert (await admin.document("addresses"))["count"] == 0
+
+
+async def test_the_address_which_a_guest_takes_as_reserved_is_listed_once(
+    admin: ApiClient, image: str, network: str, driver: MemoryDriver
+) -> None:
+    address = await reserved(admin, network)
+    url = await created(admin, image, network, {"href": address["id"]})
+    uuid = url.rpartition("/")[2]
+    driver.found_addresses[uuid] = (
+        InterfaceAddress(MAC, "10.113.7.2", 24, "lease"),
+        InterfaceAddress(MAC, "10.113.7.200", 24, "agent"),
+    )
+    while len(shown := await listed(admin, url)) < 2:
+        assert shown[0]["id"] == address["id"]
+    assert [(entry["ip"], entry["source"]) for entry in shown] == [
+        ("10.113.7.2", "reservation"),
+        ("10.113.7.200", "agent"),
+    ]
+    assert shown[1]["defaultGateway"] == "10.113.7.1"
+    assert (await admin.delete(shown[1]["id"])).status == 409
+    assert "operations" not in shown[1]
+
+
+async def test_an_address_that_a_guest_uses_by_itself_is_not_reserved_for_another(
+    admin: ApiClient, image: str, network: str, driver: MemoryDriver
+) -> None:
+    url = await created(admin, image, network)
+    driver.found_addresses[url.rpartition("/")[2]] = (InterfaceAddress(MAC, "10.113.7.2", 24, "agent"),)
+    while not await listed(admin, url):
+        pass
+    assert (await reserved(admin, network))["ip"] == "10.113.7.3"
+    answer = await admin.post("addresses", {"addressTemplate": {"network": {"href": network}, "ip": "10.113.7.2"}})
+    assert answer.status == 409
+
+
+async def test_reported_addresses_end_with_the_machine(
+    admin: ApiClient, image: str, network: str, driver: MemoryDriver
+) -> None:
+    url = await created(admin, image, network)
+    driver.found_addresses[url.rpartition("/")[2]] = (InterfaceAddress(MAC, "10.113.7.200", 24, "lease"),)
+    while not await listed(admin, url):
+        pass
+    assert (await admin.delete(url)).status == 200
+    assert (await admin.document("addresses"))["count"] == 0
+
+

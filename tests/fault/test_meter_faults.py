@@ -1,0 +1,76 @@
+"""Sampling goes on for others while one guest is frozen, and begins again by itself after libvirtd was away."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.cimi_client import CimiClient, wait_until
+from tests.fault.test_libvirtd import ready, start_libvirtd, stop_libvirtd
+from tests.gateway_process import GatewayProcess
+from tests.system.conftest import machine_create
+
+pytestmark = pytest.mark.qemu
+LONG = 120
+
+
+@pytest.fixture
+def meters(gateway: GatewayProcess, images: Path) -> Iterator[list[str]]:
+    """Memory meters of two running Machines, looked at every second."""
+    gateway.monitoring = "period = 1\ndefault_interval = 1"
+    gateway.configure()
+    gateway.start()
+    client = gateway.client()
+    image = client.added("machineImages", {"imageLocation": f"file://{images / 'guest.qcow2'}"})["id"]
+    asked = [{"meterConfig": {"aspect": "memory"}}]
+    made = [client.added("machines", machine_create(image, meterTemplates=asked))["id"] for _ in range(2)]
+    found = [client.get(f"{machine}/meters")["meters"][0]["id"] for machine in made]
+    wait_until(lambda: all(moments(client, meter) for meter in found), LONG, "both are measured")
+    yield found
+
+
+def moments(client: CimiClient, meter: str) -> list[datetime]:
+    listed = client.get(f"{meter}/samples").get("samples", [])
+    return [datetime.fromisoformat(sample["timestamp"]) for sample in listed]
+
+
+def qemu_of(client: CimiClient, meter: str) -> int:
+    uuid = client.get(meter)["targetResource"]["href"].rpartition("/")[2]
+    return int(Path(f"/run/libvirt/qemu/cimi-{uuid}.pid").read_text())
+
+
+def test_a_frozen_guest_makes_gaps_of_its_own_and_none_for_others(gateway: GatewayProcess, meters: list[str]) -> None:
+    client = gateway.client()
+    frozen, other = meters
+    process = qemu_of(client, frozen)
+    os.kill(process, signal.SIGSTOP)
+    try:
+        before = [len(moments(client, meter)) for meter in meters]
+        wait_until(lambda: len(moments(client, other)) > before[1] + 8, LONG, "the other guest goes on being measured")
+        assert len(moments(client, frozen)) <= before[0] + 1
+        assert ready(gateway)
+    finally:
+        os.kill(process, signal.SIGCONT)
+    since = len(moments(client, frozen))
+    wait_until(lambda: len(moments(client, frozen)) > since + 1, LONG, "the thawed guest is measured again")
+
+
+@pytest.mark.exclusive
+def test_a_stopped_libvirtd_makes_gaps_and_sampling_begins_again_by_itself(
+    gateway: GatewayProcess, meters: list[str]
+) -> None:
+    client = gateway.client()
+    stop_libvirtd()
+    try:
+        wait_until(lambda: not ready(gateway), 10, "the gateway notices")
+        before = moments(client, meters[0])
+    finally:
+        start_libvirtd()
+    wait_until(lambda: len(moments(client, meters[0])) > len(before) + 2, LONG, "sampling begins again")
+    values = [sample["value"] for sample in client.get(f"{meters[0]}/samples")["samples"]]
+    assert all(float(value) > 0 for value in values)
