@@ -368,8 +368,11 @@ class TestWithoutFiles:
         assert stored(driver, await image_of(admin, volume)).format == "raw"
 
     async def test_a_running_disk_cannot_be_copied_there_and_the_reason_is_said(
-        self, admin: ApiClient, volume: str, machine: str
+        self, admin: ApiClient, volume: str, images: Path
     ) -> None:
+        (images / "guest.raw").write_bytes(RAW)
+        image = (await admin.post("machineImages", {"imageLocation": f"file://{images / 'guest.raw'}"})).location
+        machine = (await admin.post("machines", admin.machine(image))).location
         await connected(admin, machine, volume)
         refused = await admin.post("volumeImages", {"imageLocation": volume})
         assert refused.status == 501

@@ -14,6 +14,8 @@ from gateway.orchestration.volumes.content import too_small
 from gateway.orchestration.volumes.pools import KILOBYTE
 from gateway.store.model import Resource
 
+SECTOR = 512
+"""Disks are made of whole ones, also where the image's last was not."""
 Arguments = dict[str, Any]
 
 
@@ -97,9 +99,10 @@ class FitVolume(DriverStep):
 
     async def do(self, context: StepContext, volume: Resource, driver: Driver, arguments: Arguments) -> None:
         pool, name, size = volume.internal["pool"], volume.internal["volume"], volume.internal["bytes"]
+        needed = volume.internal["virtual_size"]
+        if needed > -(-volume.document["capacity"] * KILOBYTE // SECTOR) * SECTOR:
+            raise Invalid(too_small(needed), "volumeConfig.capacity")
         made = await driver.volume(pool, name)
-        if made.capacity > size:
-            raise Invalid(too_small(made.capacity), "volumeConfig.capacity")
         if made.capacity < size and driver.can_grow(await driver.pool(pool)):
             made = await driver.grow_volume(pool, name, volume.internal["format"], size)
         await self.room.images.staging.remove(volume)
