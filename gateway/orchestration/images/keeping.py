@@ -39,11 +39,12 @@ class StagingKeeper:
 
     async def sweep(self) -> None:
         tools, store = self._room.images, self._room.store
+        names = await tools.staging.names()
         rows = await store.fetch(
             "SELECT path FROM resources WHERE kind IN ('MachineImage', 'VolumeImage', 'Volume') "
             "AND json_extract(internal, '$.source.kind') IS NOT NULL"
         )
-        for path in await tools.staging.sweep({row[0] for row in rows}, tools.upload_minutes * 60.0):
+        for path in await tools.staging.sweep(names, {row[0] for row in rows}, tools.upload_minutes * 60.0):
             image = await store.get(path)
             if image is not None and waits(image):
                 async with store.transaction() as transaction:
