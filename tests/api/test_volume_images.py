@@ -191,6 +191,8 @@ async def test_a_create_retried_with_one_key_makes_one_image(admin: ApiClient, v
         made = [await admin.post(url, body, Idempotency_Key=f"k{url}") for _ in range(2)]
         assert made[0].location == made[1].location
     assert len(await entries(admin, volume)) == 2
+    other = (await admin.post("volumes", by_value())).location
+    assert (await admin.post(f"{other}/images", {"name": "x"}, Idempotency_Key=f"k{volume}/images")).status == 409
 
 
 async def test_an_image_of_a_users_volume_is_the_users(client: Callable[..., ApiClient]) -> None:
@@ -274,6 +276,15 @@ class TestDuringTheCopy:
         assert (await admin.ended(job))["state"] == "SUCCESS"
         assert (await admin.document(volume))["state"] == "AVAILABLE"
         assert (await admin.document(image))["state"] == "AVAILABLE"
+
+    async def test_a_create_retried_with_its_key_during_the_copy_gets_its_first_answer(
+        self, admin: ApiClient, volume: str, driver: Slow
+    ) -> None:
+        headers = {"Prefer": "respond-async", "Idempotency_Key": "k"}
+        made = [await admin.post("volumeImages", {"imageLocation": volume}, **headers) for _ in range(2)]
+        assert (made[0].location, made[0].job) == (made[1].location, made[1].job)
+        driver.go.set()
+        assert (await admin.ended(made[0].job))["state"] == "SUCCESS"
 
     async def test_the_volume_of_a_running_machine_stays_available_and_keeps_its_place(
         self, admin: ApiClient, volume: str, machine: str, driver: Slow

@@ -53,8 +53,12 @@ class Copying:
 class VolumeCaptures(ResourceService):
     kind = "VolumeImage"
 
-    async def add_from(self, caller: Caller, path: str, document: Document) -> tuple[Outcome, Resource]:
-        """The Outcome with the image, and the image's entry in the Volume's ``images``."""
+    async def add_from(self, caller: Caller, path: str, document: Document) -> Outcome:
+        document = {**document, WHERE: path}
+        async with self.store.transaction() as transaction:
+            known = await self.answered(transaction, caller, document)
+        if known is not None:
+            return known
         volume = await self._volume(caller, path)
         holders = await self._holders(volume)
         live = self._demand_consistent(volume, holders)
@@ -64,25 +68,19 @@ class VolumeCaptures(ResourceService):
         copying = Copying(volume, image, holders, live)
         async with self.store.transaction() as transaction:
             known = await self.answered(transaction, caller, document)
-            if known is not None and known.resource is not None:
-                return known, await self._entry(transaction, path, known.resource)
-            image, entry, job = await self._submit(transaction, caller, copying, document)
+            if known is not None:
+                return known
+            image, job = await self._submit(transaction, caller, copying, document)
             await self.remember(transaction, caller, document, image.path, job)
         self.room.runner.wake()
-        return Outcome(image, job, finished=False), entry
-
-    async def _entry(self, transaction: Transaction, volume: str, image: Resource) -> Resource:
-        entry = await transaction.get(f"{volume}/images/{image.path.rpartition('/')[2]}")
-        if entry is None:
-            raise Conflict("this Idempotency-Key made an image that its Volume does not show any more")
-        return entry
+        return Outcome(image, job, finished=False)
 
     async def _submit(
         self, transaction: Transaction, caller: Caller, copying: Copying, document: Document
-    ) -> tuple[Resource, Resource, str]:
+    ) -> tuple[Resource, str]:
         volume, image = await self._unchanged(transaction, copying.volume), copying.image
         await transaction.insert(image)
-        entry = await enter(transaction, volume, image, {name: document[name] for name in OWN if name in document})
+        await enter(transaction, volume, image, {name: document[name] for name in OWN if name in document})
         job = await self.room.runner.submit(transaction, self._plan(caller, copying))
         if not copying.live:
             await transaction.update(volume.with_document(state="CAPTURING").with_internal(job=job))
@@ -91,7 +89,7 @@ class VolumeCaptures(ResourceService):
                 await self._still(transaction, holder.machine)
             else:
                 await take(transaction, holder.machine, "capture", job)
-        return await transaction.update(image.with_internal(job=job)), entry, job
+        return await transaction.update(image.with_internal(job=job)), job
 
     async def _unchanged(self, transaction: Transaction, volume: Resource) -> Resource:
         current = await transaction.get(volume.path)
@@ -106,6 +104,7 @@ class VolumeCaptures(ResourceService):
         current = await transaction.get(machine.path)
         if current is None or current.state != machine.state or current.internal.get("job") is not None:
             raise Conflict(f"{machine.path} has just changed its state; try again")
+        # It reads what is committed, and so does not see the image of this transaction.
         await refuse_while_copied(self.store, machine.path)
 
     # What is looked at before

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.errors import Conflict, Invalid
-from gateway.orchestration.images.records import enter
+from gateway.orchestration.images.records import enter, entry_path
 from gateway.orchestration.images.service import ImageService
 from gateway.orchestration.permissions import demand
 from gateway.orchestration.references import resolve
@@ -30,7 +30,7 @@ class VolumeImageService(ImageService):
         volume = volume_of(collection, document)
         if volume is None:
             return await super().add(caller, collection, document)
-        return (await self._captures.add_from(caller, volume, document))[0]
+        return await self._captures.add_from(caller, volume, document)
 
     def given(self, document: Document) -> Document:
         return {"bootable": document.get("bootable", False)}
@@ -56,7 +56,10 @@ class VolumeVolumeImageService(ResourceService):
         volume = collection.rpartition("/")[0]
         if "volumeImage" in document:
             return await self._again(caller, volume, document)
-        outcome, entry = await self._captures.add_from(caller, volume, document)
+        outcome = await self._captures.add_from(caller, volume, document)
+        entry = await self.store.get(entry_path(outcome.resource)) if outcome.resource is not None else None
+        if entry is None:
+            raise Conflict("the image was made, and its entry is gone again")
         return Outcome(entry, outcome.job, outcome.finished)
 
     async def _again(self, caller: Caller, path: str, document: Document) -> Outcome:
