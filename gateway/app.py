@@ -98,11 +98,11 @@ class Gateway:
         entry = services["CloudEntryPoint"]
         assert isinstance(entry, CloudEntryPointService)
         await entry.ensure()
+        await Recorder(settings.events.persistence).prepare(self.store)
         for hypervisor in settings.hypervisors:
             await show_networks(self.store, hypervisor)
         await ship_configurations(self.store, room.policy)
         self.store.before_commit(keep_meters)
-        await Recorder(settings.events.persistence).prepare(self.store)
         await feed.open()
         authentication = Authentication(Path(settings.auth.users_file))
         self.stream = EventStream(feed, authentication)
@@ -128,7 +128,12 @@ class Gateway:
         self.server = Server(
             handlers, authentication, self._wire(), self.unready, self.stream, Refusals(self.store), self.metrics
         )
-        await self._listen()
+        try:
+            await self._listen()
+        except BaseException:
+            # As when the port is taken: the store's threads would keep the process alive for ever.
+            await self.stop()
+            raise
 
     def _sample_retention(self) -> SampleRetention:
         kept = self.settings.monitoring

@@ -9,6 +9,7 @@ from gateway.orchestration.images.service import MachineImageService
 from gateway.orchestration.images.steps import IMAGE_STEPS
 from gateway.orchestration.job_service import JobService
 from gateway.orchestration.machines.attachment_steps import ATTACHMENT_STEPS
+from gateway.orchestration.machines.configurations import MachineConfigurationService
 from gateway.orchestration.machines.disk_change_steps import DISK_CHANGE_STEPS
 from gateway.orchestration.machines.disk_service import DiskService
 from gateway.orchestration.machines.disk_steps import DISK_STEPS
@@ -17,7 +18,8 @@ from gateway.orchestration.machines.interface_steps import INTERFACE_STEPS
 from gateway.orchestration.machines.service import MachineService
 from gateway.orchestration.machines.settle import SettleMachine
 from gateway.orchestration.machines.steps import MACHINE_STEPS
-from gateway.orchestration.machines.templates import MachineConfigurationService, MachineTemplateService
+from gateway.orchestration.machines.templates import MachineTemplateService
+from gateway.orchestration.machines.transient import DefineAgain
 from gateway.orchestration.machines.volume_service import MachineVolumeService
 from gateway.orchestration.metadata_service import CloudEntryPointService, ResourceMetadataService
 from gateway.orchestration.monitoring.logs import EventLogService, EventService
@@ -94,6 +96,7 @@ STEPS: tuple[type[DriverStep], ...] = (
     *DISK_CHANGE_STEPS,
     *ATTACHMENT_STEPS,
     *INTERFACE_STEPS,
+    DefineAgain,
     SettleMachine,
     *IMAGE_STEPS,
     *SNAPSHOT_STEPS,

@@ -68,9 +68,11 @@ def reaches(machine: str, ip: str, seconds: int = 1) -> bool:
 
 
 @pytest.fixture(scope="module")
-def network(admin: CimiClient) -> Iterator[str]:
+def network(admin: CimiClient, pool: str) -> Iterator[str]:
     url = str(admin.added("networks", network_create())["id"])
     yield url
+    # A packet filter goes only after the last domain that refers to it.
+    hypervisor.remove_domains(pool)
     hypervisor.remove_network(libvirt_name(url))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from gateway.errors import Conflict, Invalid
 from gateway.jobs.plan import OnRestart, Plan, StepCall
 from gateway.orchestration.driver_errors import translating
+from gateway.orchestration.images.available import demand_still_available
 from gateway.orchestration.machines.copying import refuse_while_copied
 from gateway.orchestration.machines.holding import hold
 from gateway.orchestration.machines.plans import uuid_of
@@ -17,7 +18,6 @@ from gateway.orchestration.snapshots import ability, chain
 from gateway.orchestration.snapshots.boot_disk import NewDisk, chosen
 from gateway.orchestration.snapshots.requests import MachineRequests
 from gateway.store.model import Resource
-from gateway.store.transaction import Transaction
 
 WHERE = "image"
 
@@ -43,11 +43,6 @@ class RestoreRequests(MachineRequests):
             raise Conflict(f"{WHERE}: the image is {image.state}, not AVAILABLE")
         return image
 
-    async def _still_available(self, transaction: Transaction, image: Resource) -> None:
-        current = await transaction.get(image.path)
-        if current is None or current.state != "AVAILABLE":
-            raise Conflict(f"{WHERE}: the image is being deleted")
-
     # From a snapshot
 
     async def _from_snapshot(self, caller: Caller, machine: Resource, image: Resource) -> Outcome:
@@ -61,7 +56,7 @@ class RestoreRequests(MachineRequests):
         if changed is not None:
             raise Conflict(f"{changed}; bring the Machine to what it was first")
         async with self.store.transaction() as transaction:
-            await self._still_available(transaction, image)
+            await demand_still_available(transaction, image.path, WHERE)
             plan = self._reverting(caller, machine, image)
             taken, job = await hold(transaction, self.room.runner, machine, "restore", plan)
         self.room.runner.wake()
@@ -84,7 +79,7 @@ class RestoreRequests(MachineRequests):
     async def _from_image(self, caller: Caller, machine: Resource, image: Resource) -> Outcome:
         new = await chosen(self.room.driver(machine), machine, image)
         async with self.store.transaction() as transaction:
-            await self._still_available(transaction, image)
+            await demand_still_available(transaction, image.path, WHERE)
             if await transaction.children(machine.path, "MachineSnapshot"):
                 raise Conflict("the Machine's snapshots lie in the boot disk that would go; delete them first")
             plan = self._rebuilding(caller, machine, new)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from gateway.errors import Conflict, Invalid, NotImplementedHere
+from gateway.orchestration.images.available import demand_still_available
 from gateway.orchestration.images.importing import Found, ImageImport, Place
 from gateway.orchestration.images.promises import demand_staging
 from gateway.orchestration.images.source import WHERE
@@ -56,9 +57,7 @@ class Content:
     async def demand(self, room: Room, transaction: Transaction) -> None:
         """Once more, inside the transaction that writes the Volume."""
         if self.image is not None:
-            current = await transaction.get(self.image.path)
-            if current is None or current.state != "AVAILABLE":
-                raise Conflict(f"{self.where}: the image is being deleted")
+            await demand_still_available(transaction, self.image.path, self.where)
 
 
 async def demand_staged(room: Room, volume: Resource) -> None:
