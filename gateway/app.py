@@ -175,6 +175,7 @@ class Gateway:
             largest_file=images.largest_file,
             stall_seconds=images.stall_seconds,
             upload_minutes=images.upload_minutes,
+            waiting_uploads=images.waiting_uploads,
         )
 
     def _wire(self) -> WireSettings:

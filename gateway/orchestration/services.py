@@ -47,6 +47,8 @@ from gateway.orchestration.networks.templates import TEMPLATE_SERVICES
 from gateway.orchestration.resources import ResourceService, Room
 from gateway.orchestration.snapshots.every_step import SNAPSHOT_STEPS
 from gateway.orchestration.steps import DriverStep
+from gateway.orchestration.volumes.capture_steps import CAPTURE_VOLUME_STEPS
+from gateway.orchestration.volumes.image_service import VolumeImageService, VolumeVolumeImageService
 from gateway.orchestration.volumes.service import VolumeService
 from gateway.orchestration.volumes.steps import VOLUME_STEPS
 from gateway.orchestration.volumes.templates import VolumeConfigurationService, VolumeTemplateService
@@ -59,6 +61,8 @@ FAMILIES: tuple[type[ResourceService], ...] = (
     MachineVolumeService,
     DiskService,
     VolumeService,
+    VolumeImageService,
+    VolumeVolumeImageService,
     VolumeConfigurationService,
     VolumeTemplateService,
     CredentialService,
@@ -97,6 +101,7 @@ STEPS: tuple[type[DriverStep], ...] = (
     *IMAGE_STEPS,
     *SNAPSHOT_STEPS,
     *VOLUME_STEPS,
+    *CAPTURE_VOLUME_STEPS,
     *NETWORK_STEPS,
     *PORT_STEPS,
     *ADDRESS_STEPS,

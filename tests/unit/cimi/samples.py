@@ -111,7 +111,14 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "eventLogTemplate": {"href": "eventLogTemplates/1"},
     },
     "VolumeConfiguration": {**COMMON, "type": "http://example.org/fast", "format": "qcow2", "capacity": 10000},
-    "VolumeImage": {**COMMON, "state": "AVAILABLE", "imageLocation": "file:///images/data.raw", "bootable": True},
+    "VolumeImage": {
+        **COMMON,
+        "state": "AVAILABLE",
+        "imageLocation": "file:///images/data.raw",
+        "bootable": True,
+        "size": 1048576,
+        "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    },
     "Credential": {**COMMON, "userName": "admin", "password": "hidden", "key": "ssh-ed25519 AAAA me@here"},
     "CredentialTemplate": {**COMMON, "userName": "admin", "password": "hidden", "key": "ssh-ed25519 AAAA me@here"},
     "Network": {
