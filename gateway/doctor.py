@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from drivers.base import ConnectionState, Driver, DriverError, HypervisorSettings, PoolFacts
+from drivers.base import (
+    ConnectionState,
+    Driver,
+    DriverError,
+    DriverNotFound,
+    HypervisorSettings,
+    PoolFacts,
+    PoolSettings,
+)
 from gateway.config import Settings
 from gateway.users import UsersError, read
 
@@ -142,6 +150,31 @@ def packet_filter() -> Finding:
     return Finding("ok", "packet filter", "ebtables, iptables and ip6tables are there")
 
 
+async def _pool(subject: str, described: PoolSettings, driver: Driver) -> AsyncIterator[Finding]:
+    name = described.name
+    try:
+        pool = await driver.pool(name)
+    except DriverNotFound as error:
+        if described.kind:
+            yield Finding("warning", subject, f"pool {name} is not there yet", "the gateway defines it at its start")
+        else:
+            advice = f"virsh pool-define-as {name} dir --target DIRECTORY, then pool-start"
+            yield Finding("error", subject, f"pool {name}: {error}", advice)
+        return
+    except DriverError as error:
+        yield Finding("error", subject, f"pool {name}: {error}", f"virsh pool-info {name}")
+        return
+    if not pool.active:
+        yield Finding("error", subject, f"pool {pool.name} is inactive", f"virsh pool-start {pool.name}")
+        return
+    if pool.available < LOW_SPACE:
+        yield Finding("warning", subject, f"pool {pool.name} has {pool.available} bytes free", "free some space")
+    else:
+        yield Finding("ok", subject, f"pool {pool.name} has {pool.available // 1024**3} GiB free")
+    if driver.can_overlay(pool):
+        yield guests_reach(subject, pool)
+
+
 async def _hypervisor(settings: HypervisorSettings, driver: Driver) -> AsyncIterator[Finding]:
     subject = f"hypervisor {settings.name}"
     if driver.connection is not ConnectionState.UP:
@@ -149,19 +182,9 @@ async def _hypervisor(settings: HypervisorSettings, driver: Driver) -> AsyncIter
         yield Finding("error", subject, f"{settings.uri} does not answer", advice)
         return
     yield Finding("ok", subject, f"{settings.uri} answers")
-    try:
-        pool = await driver.pool(settings.pool)
-    except DriverError as error:
-        advice = f"virsh pool-define-as {settings.pool} dir --target DIRECTORY, then pool-start"
-        yield Finding("error", subject, f"pool {settings.pool}: {error}", advice)
-    else:
-        if not pool.active:
-            yield Finding("error", subject, f"pool {pool.name} is inactive", f"virsh pool-start {pool.name}")
-        elif pool.available < LOW_SPACE:
-            yield Finding("warning", subject, f"pool {pool.name} has {pool.available} bytes free", "free some space")
-        else:
-            yield Finding("ok", subject, f"pool {pool.name} has {pool.available // 1024**3} GiB free")
-        yield guests_reach(subject, pool)
+    for described in settings.every_pool:
+        async for finding in _pool(subject, described, driver):
+            yield finding
     try:
         network = await driver.network(settings.network)
     except DriverError as error:

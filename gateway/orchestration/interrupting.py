@@ -6,8 +6,13 @@ from gateway.errors import Conflict, NotFound
 from gateway.jobs.records import ended
 from gateway.jobs.runner import JobRunner
 from gateway.store.model import Resource
+from gateway.store.store import Store
 
 PATIENCE = 30.0
+REMOVALS = (
+    "SELECT job FROM plans WHERE json_extract(plan, '$.action') = 'delete' "
+    "AND substr(json_extract(plan, '$.target'), 1, length(?1)) = ?1"
+)
 
 
 async def interrupt(runner: JobRunner, resource: Resource, reason: str) -> None:
@@ -21,3 +26,16 @@ async def interrupt(runner: JobRunner, resource: Resource, reason: str) -> None:
         return
     if not ended(await runner.wait(job, PATIENCE)):
         raise Conflict(f"{job} is still being stopped; try again later")
+
+
+async def interrupt_removals(store: Store, runner: JobRunner, machine: Resource, reason: str) -> None:
+    """Stop the jobs that take devices out of the Machine: its guest may never let go.
+
+    Nobody waits for them here: what was asked of the Machine follows them by the lock on it.
+    """
+    for (job,) in await store.fetch(REMOVALS, (f"{machine.path}/",)):
+        try:
+            await runner.stop(job, reason)
+        except (Conflict, NotFound):
+            # It has ended by itself.
+            continue

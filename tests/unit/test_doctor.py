@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from drivers.base import PoolFacts
+from drivers.base import DriverNotFound, PoolFacts
 from drivers.memory import MemoryDriver
 from gateway.config import load
 from gateway.doctor import Finding, examine, forwarding, guests_reach, is_local, kvm
-from tests.unit.test_config import HYPERVISOR
+from tests.unit.test_config import HYPERVISOR, POOLS
 
 
 @pytest.fixture
@@ -21,9 +21,9 @@ async def driver() -> MemoryDriver:
     return opened
 
 
-async def findings(tmp_path: Path, driver: MemoryDriver) -> list[Finding]:
+async def findings(tmp_path: Path, driver: MemoryDriver, hypervisor: str = HYPERVISOR) -> list[Finding]:
     path = tmp_path / "gateway.toml"
-    path.write_text('[auth]\nusers_file = "users"\n[store]\npath = "gateway.db"\n' + HYPERVISOR)
+    path.write_text('[auth]\nusers_file = "users"\n[store]\npath = "gateway.db"\n' + hypervisor)
     return [finding async for finding in examine(load(path), {"l": driver})]
 
 
@@ -46,6 +46,35 @@ async def test_a_libvirt_that_does_not_answer_is_an_error(tmp_path: Path, driver
 async def test_a_pool_that_is_nearly_full_is_a_warning(tmp_path: Path, driver: MemoryDriver) -> None:
     driver.pool_capacity = 1024**3
     assert said(await findings(tmp_path, driver), "bytes free").level == "warning"
+
+
+async def test_every_configured_pool_is_looked_at_beside_the_default_one(
+    tmp_path: Path, driver: MemoryDriver
+) -> None:
+    driver.inactive.add("fast")
+    found = await findings(tmp_path, driver, POOLS + 'name = "fast"\n')
+    assert said(found, "pool p has").level == "ok"
+    assert said(found, "pool fast is inactive").advice == "virsh pool-start fast"
+
+
+async def test_a_missing_pool_is_an_error_unless_the_gateway_defines_it_itself(
+    tmp_path: Path, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def missing(name: str) -> PoolFacts:
+        raise DriverNotFound(f"no pool {name}")
+
+    monkeypatch.setattr(driver, "pool", missing)
+    found = await findings(tmp_path, driver, POOLS + 'name = "fast"\nkind = "logical"\nsource = "vg"\n')
+    assert said(found, "pool p:").level == "error"
+    assert said(found, "pool fast").level == "warning"
+
+
+async def test_a_pool_of_no_files_has_no_directories_that_guests_must_reach(
+    tmp_path: Path, driver: MemoryDriver
+) -> None:
+    driver.pool_kinds["p"] = "logical"
+    found = await findings(tmp_path, driver)
+    assert not [finding for finding in found if "pool" in finding.message and "guests" in finding.message]
 
 
 async def test_an_inactive_network_or_pool_is_an_error_with_the_command_that_starts_it(

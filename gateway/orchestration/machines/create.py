@@ -10,7 +10,7 @@ from drivers.passwords import sha512_crypt
 from gateway.errors import Conflict, Invalid, NotImplementedHere, Unavailable
 from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.machines.configurations import check_configuration
-from gateway.orchestration.machines.disks import chosen_disks, disk_resources
+from gateway.orchestration.machines.disks import chosen_disks, disk_resources, needed_bytes
 from gateway.orchestration.machines.interfaces import chosen_interfaces
 from gateway.orchestration.machines.new_volumes import NewVolumes
 from gateway.orchestration.machines.secrets import overridden, with_secrets
@@ -60,11 +60,12 @@ class MachineCreate:
         await self._seed(template)
         machine = new_resource("Machine", self.caller.user, {})
         pool = self.room.hypervisors[name].pool
-        disks = chosen_disks(config, image)
         with translating():
             pool_facts = await driver.pool(pool)
         overlay = driver.can_overlay(pool_facts) and image.internal["pool"] == pool
-        needed = sum(disk["bytes"] for disk in disks[:1]) if not overlay else 0
+        disk_format = driver.formats(pool_facts)[0]
+        disks = chosen_disks(config, image, disk_format)
+        needed = needed_bytes(disks, disk_format, overlay=overlay)
         if needed > pool_facts.available:
             raise Conflict(f"the pool {pool} has {pool_facts.available} bytes free; this Machine needs {needed}")
         event_log = await asked_event_log(self.room.store, self.caller, template, "machineTemplate.")

@@ -10,24 +10,30 @@ from gateway.store.model import Document, Resource
 BOOT = "vda"
 
 
-def chosen_disks(config: Document, image: Resource) -> list[Document]:
-    """The boot disk at least as large as the image, then the configuration's further disks."""
+def chosen_disks(config: Document, image: Resource, format: str) -> list[Document]:
+    """The boot disk at least as large as the image, then the configuration's further disks; all in this format."""
     asked = config.get("disks") or []
     image_bytes = image.internal["virtual_size"]
     boot = asked[0]["capacity"] * KILOBYTE if asked else image_bytes
     if boot < image_bytes:
         needed = -(-image_bytes // KILOBYTE)
         raise Invalid(f"the image needs {needed} kilobytes", "machineTemplate.machineConfig.disks.0.capacity")
-    disks = [{"target": BOOT, "format": "qcow2", "bytes": whole(boot), "capacity": -(-boot // KILOBYTE)}]
+    disks = [{"target": BOOT, "format": format, "bytes": whole(boot), "capacity": -(-boot // KILOBYTE)}]
     for letter, disk in zip("bcdefghijklmnopqrstuvwxy", asked[1:], strict=False):
         size = whole(disk["capacity"] * KILOBYTE)
-        disks.append({"target": f"vd{letter}", "format": "qcow2", "bytes": size, "capacity": disk["capacity"]})
+        disks.append({"target": f"vd{letter}", "format": format, "bytes": size, "capacity": disk["capacity"]})
     if len(asked) > len(disks):
         raise Invalid(f"at most {len(disks)} disks", "machineTemplate.machineConfig.disks")
     for disk, given in zip(disks, asked, strict=False):
         if given.get("initialLocation"):
             disk["location"] = given["initialLocation"]
     return disks
+
+
+def needed_bytes(disks: list[Document], format: str, *, overlay: bool) -> int:
+    """What the disks take of the pool at once: empty qcow2 disks and overlays grow later, raw ones are whole."""
+    whole_ones = disks if format == "raw" else disks[: 0 if overlay else 1]
+    return sum(disk["bytes"] for disk in whole_ones)
 
 
 def disk_resources(machine: Resource) -> list[Resource]:

@@ -14,7 +14,7 @@ from gateway.orchestration.machines.interfaces import (
     with_entry,
 )
 from gateway.orchestration.machines.plans import uuid_of
-from gateway.orchestration.steps import DriverStep
+from gateway.orchestration.steps import DriverStep, unless_stopped
 from gateway.store.model import Resource
 
 Arguments = dict[str, Any]
@@ -39,8 +39,12 @@ class UnplugInterface(DriverStep):
     name = "unplug interface"
 
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
+        entry, seconds = entry_of(machine, arguments["interface"]), self.room.policy.detach_deadline
+        await unless_stopped(context, driver.detach_interface(uuid_of(machine), entry["mac"], seconds))
+
+    async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         entry = entry_of(machine, arguments["interface"])
-        await driver.detach_interface(uuid_of(machine), entry["mac"], self.room.policy.detach_deadline)
+        await driver.attach_interface(uuid_of(machine), interface_spec(entry, self.room.hypervisors[driver.name]))
 
 
 class SwitchInterface(DriverStep):

@@ -7,16 +7,18 @@ from typing import Any
 from gateway.jobs.plan import StepCall
 from gateway.store.model import Document, Resource
 
+CUT = "power off"
+"""The step that asks no guest: an action that begins with it waits for none."""
 CREATE_STEPS = ("boot disk", "data disks", "seed", "define domain", "initial state")
-DELETE_STEPS = ("power off", "drop snapshots", "undefine domain", "withdraw addresses", "delete disks")
+DELETE_STEPS = (CUT, "drop snapshots", "undefine domain", "withdraw addresses", "delete disks")
 WEIGHTS = {"boot disk": 10, "data disks": 2, "suspend domain": 10}
 
 ACTION_STEPS: dict[tuple[str, bool], tuple[str, ...]] = {
     ("start", False): ("start domain",),
     ("stop", False): ("shut down",),
-    ("stop", True): ("power off",),
+    ("stop", True): (CUT,),
     ("restart", False): ("shut down", "start domain"),
-    ("restart", True): ("power off", "start domain"),
+    ("restart", True): (CUT, "start domain"),
     ("pause", False): ("pause domain",),
     ("suspend", False): ("suspend domain",),
 }

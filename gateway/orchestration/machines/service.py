@@ -9,12 +9,12 @@ from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed, Unav
 from gateway.jobs.plan import OnRestart, Plan
 from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.images.available import demand_still_available
-from gateway.orchestration.interrupting import interrupt
+from gateway.orchestration.interrupting import interrupt, interrupt_removals
 from gateway.orchestration.machines.create import IMAGE, MachineCreate, address_attribute, check_size
 from gateway.orchestration.machines.holding import hold
 from gateway.orchestration.machines.interfaces import check_networks, keep_interface
 from gateway.orchestration.machines.new_volumes import attaching
-from gateway.orchestration.machines.plans import ACTION_STEPS, DELETE_STEPS, calls, creation, settle, uuid_of
+from gateway.orchestration.machines.plans import ACTION_STEPS, CUT, DELETE_STEPS, calls, creation, settle, uuid_of
 from gateway.orchestration.machines.states import ALWAYS, TRANSIENT, demand_legal, legal
 from gateway.orchestration.networks.interface_addresses import keep_addresses
 from gateway.orchestration.permissions import demand, granted
@@ -113,7 +113,13 @@ class MachineService(ResourceService):
             settle=settle(path, action),
             on_restart=OnRestart.RESUME,
         )
-        return await self._begin(machine, action, plan)
+        outcome = await self._begin(machine, action, plan)
+        if names[0] == CUT:
+            await self._give_up_removals(caller, machine, action)
+        return outcome
+
+    async def _give_up_removals(self, caller: Caller, machine: Resource, verb: str) -> None:
+        await interrupt_removals(self.store, self.room.runner, machine, f"{verb} was asked by {caller.user}")
 
     def _must_be_up(self, machine: Resource) -> None:
         driver = self.room.driver(machine)
@@ -122,6 +128,9 @@ class MachineService(ResourceService):
 
     async def _interrupt(self, caller: Caller, machine: Resource, action: str, force: bool) -> Resource:
         """End the job that holds the Machine. A soft stop never throws away what has just been suspended."""
+        if force:
+            # The job that holds the Machine may itself wait for them.
+            await self._give_up_removals(caller, machine, action)
         await interrupt(self.room.runner, machine, f"{action} was asked by {caller.user}")
         found = await self.store.get(machine.path)
         if found is None:
@@ -132,9 +141,9 @@ class MachineService(ResourceService):
 
     def _steps(self, machine: Resource, action: str, force: bool) -> tuple[str, ...]:
         if action == "restart" and machine.state in ("STOPPED", "SUSPENDED", "ERROR"):
-            return ("power off", "start domain")
+            return (CUT, "start domain")
         if action == "stop" and machine.state in ("SUSPENDED", "ERROR"):
-            return ("power off",)
+            return (CUT,)
         return ACTION_STEPS.get((action, force)) or ACTION_STEPS[(action, False)]
 
     def _arguments(self, machine: Resource, action: str, document: dict[str, Any]) -> dict[str, Any]:
@@ -214,12 +223,15 @@ class MachineService(ResourceService):
             settle=settle(path, "delete"),
         )
         if machine.internal.get("job") is not None:
+            await self._give_up_removals(caller, machine, "delete")
             await interrupt(self.room.runner, machine, f"delete was asked by {caller.user}")
             found = await self.store.get(path)
             if found is None:
                 return await self._gone(replace(plan, steps=(), settle=None))
             machine = found
-        return await self._begin(machine, "delete", plan)
+        outcome = await self._begin(machine, "delete", plan)
+        await self._give_up_removals(caller, machine, "delete")
+        return outcome
 
     async def _gone(self, plan: Plan) -> Outcome:
         """The create was undone: nothing is left to delete."""

@@ -11,7 +11,7 @@ from lxml import etree
 
 from drivers.base import DiskSpec, DomainSpec, InterfaceSpec
 from drivers.libvirt.disk_source import DiskSource
-from drivers.libvirt.domain_xml import METADATA, Placement, domain_xml
+from drivers.libvirt.domain_xml import METADATA, Placement, disk_element, domain_xml
 from drivers.libvirt.domains import undefine_flags
 from drivers.libvirt.host import kvm_works
 
@@ -44,6 +44,13 @@ def shape(element: etree._Element) -> list[object]:
 
 def test_formats_are_always_said() -> None:
     assert [driver.get("type") for driver in root().iterfind("devices/disk/driver")] == ["qcow2", "raw"]
+
+
+def test_a_disk_is_shareable_past_the_cache_only_when_it_was_asked() -> None:
+    plain, shared = SPEC.disks[0], replace(SPEC.disks[0], format="raw", shareable=True)
+    found = [disk_element(disk, DiskSource.at("/p/a")) for disk in (plain, shared)]
+    assert [disk.find("shareable") is not None for disk in found] == [False, True]
+    assert [disk.find("driver").get("cache") for disk in found] == [None, "none"]  # type: ignore[union-attr]
 
 
 def test_cpus_can_be_raised_while_running() -> None:
