@@ -72,10 +72,9 @@ class Gateway:
         self.sampler: Sampler
         self._retention: asyncio.Task[None]
         self._thinning: asyncio.Task[None]
-        self._scraped: web.AppRunner
         self._sync: Sync
         self._staging: StagingKeeper
-        self._web: web.AppRunner
+        self._doors: list[web.AppRunner] = []
 
     async def start(self) -> None:
         """Store, hypervisors, interrupted jobs, comparison, and only then the door."""
@@ -98,11 +97,11 @@ class Gateway:
         entry = services["CloudEntryPoint"]
         assert isinstance(entry, CloudEntryPointService)
         await entry.ensure()
+        await Recorder(settings.events.persistence).prepare(self.store)
         for hypervisor in settings.hypervisors:
             await show_networks(self.store, hypervisor)
         await ship_configurations(self.store, room.policy)
         self.store.before_commit(keep_meters)
-        await Recorder(settings.events.persistence).prepare(self.store)
         await feed.open()
         authentication = Authentication(Path(settings.auth.users_file))
         self.stream = EventStream(feed, authentication)
@@ -128,7 +127,12 @@ class Gateway:
         self.server = Server(
             handlers, authentication, self._wire(), self.unready, self.stream, Refusals(self.store), self.metrics
         )
-        await self._listen()
+        try:
+            await self._listen()
+        except BaseException:
+            # As when the port is taken: the store's threads would keep the process alive for ever.
+            await self.stop()
+            raise
 
     def _sample_retention(self) -> SampleRetention:
         kept = self.settings.monitoring
@@ -171,6 +175,7 @@ class Gateway:
             largest_file=images.largest_file,
             stall_seconds=images.stall_seconds,
             upload_minutes=images.upload_minutes,
+            waiting_uploads=images.waiting_uploads,
         )
 
     def _wire(self) -> WireSettings:
@@ -198,7 +203,7 @@ class Gateway:
 
     async def _listen(self) -> None:
         server = self.settings.server
-        self._web = web.AppRunner(
+        door = web.AppRunner(
             self.server.application(),
             access_log=None,
             handle_signals=False,
@@ -206,30 +211,34 @@ class Gateway:
             max_line_size=262_144,
             max_field_size=16384,
         )
-        await self._web.setup()
+        await self._open(door)
         context = None
         if server.tls_certificate:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(server.tls_certificate, server.tls_key)
-        await web.TCPSite(self._web, server.host, server.port, ssl_context=context).start()
+        await web.TCPSite(door, server.host, server.port, ssl_context=context).start()
         log.info("listening", listen=server.listen, tls=bool(context))
         await self._listen_for_scrapers()
 
     async def _listen_for_scrapers(self) -> None:
         listen = self.settings.metrics.listen
-        self._scraped = web.AppRunner(self.metrics.application(), access_log=None, handle_signals=False)
-        await self._scraped.setup()
         if listen:
+            door = web.AppRunner(self.metrics.application(), access_log=None, handle_signals=False)
+            await self._open(door)
             host, _, port = listen.rpartition(":")
-            await web.TCPSite(self._scraped, host.strip("[]"), int(port)).start()
+            await web.TCPSite(door, host.strip("[]"), int(port)).start()
             log.info("listening for scrapers", listen=listen)
+
+    async def _open(self, door: web.AppRunner) -> None:
+        self._doors.append(door)
+        await door.setup()
 
     async def stop(self) -> None:
         """No new requests; running steps reach a safe point; guests keep running."""
         self.server.draining = True
         await self.stream.stop()
-        await self._web.cleanup()
-        await self._scraped.cleanup()
+        for door in self._doors:
+            await door.cleanup()
         for keeping in (self._retention, self._thinning):
             keeping.cancel()
         await asyncio.gather(self._retention, self._thinning, return_exceptions=True)

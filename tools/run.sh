@@ -1,12 +1,15 @@
 #!/bin/sh
 # Serves http://127.0.0.1:8080/cimi/ with its state under ./var; the first run makes an admin.
+# STATE and LISTEN put another gateway beside it: LISTEN is written into its configuration by the first run.
 set -eu
 cd "$(dirname "$0")/.."
-mkdir -p var/images
-if [ ! -e var/gateway.toml ]; then
-    cat >var/gateway.toml <<TOML
+STATE=${STATE:-var}
+LISTEN=${LISTEN:-127.0.0.1:8080}
+mkdir -p "$STATE/images"
+if [ ! -e "$STATE/gateway.toml" ]; then
+    cat >"$STATE/gateway.toml" <<TOML
 [server]
-listen = "127.0.0.1:8080"
+listen = "$LISTEN"
 [store]
 path = "gateway.db"
 [auth]
@@ -21,10 +24,10 @@ network = "default"
 domain_type = "auto"
 TOML
 fi
-if [ ! -e var/users ]; then
+if [ ! -e "$STATE/users" ]; then
     password=$(.venv/bin/python -c 'import secrets; print(secrets.token_urlsafe(12))')
-    echo "$password" | .venv/bin/cimi-gateway user add admin --role admin --config var/gateway.toml >/dev/null
+    echo "$password" | .venv/bin/cimi-gateway user add admin --role admin --config "$STATE/gateway.toml" >/dev/null
     echo "user admin, password $password (shown only now)"
 fi
-echo "serving http://127.0.0.1:8080/cimi/"
-exec .venv/bin/cimi-gateway serve --config var/gateway.toml
+echo "serving http://$(sed -n 's/^listen = "\(.*\)"$/\1/p' "$STATE/gateway.toml")/cimi/"
+exec .venv/bin/cimi-gateway serve --config "$STATE/gateway.toml"

@@ -151,6 +151,10 @@ class DomainCalls(Protocol):
         """Make the domain, or bring an existing one of the same UUID to this definition."""
         ...
 
+    async def keep_domain(self, uuid: str) -> None:
+        """Define a running domain that would vanish when it stops, as it is now; one that is defined stays as it is."""
+        ...
+
     async def describe_domain(self, uuid: str, title: str, description: str) -> None: ...
 
     async def undefine_domain(self, uuid: str) -> None:

@@ -74,6 +74,9 @@ class LibvirtDomains(Parts):
             await self._filters.ensure_guards()
         await self._domains.define(spec, await self.host(), self._console.log_path(spec.uuid), sources)
 
+    async def keep_domain(self, uuid: str) -> None:
+        await self._domains.keep(uuid)
+
     async def describe_domain(self, uuid: str, title: str, description: str) -> None:
         await self._domains.describe(uuid, title, description)
 

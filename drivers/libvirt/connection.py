@@ -27,6 +27,8 @@ CALLS_IN_FLIGHT = 4
 """Per connection: libvirtd serves five requests of a client at once, and keepalive needs one of them."""
 KEEPALIVE_SECONDS = 2
 KEEPALIVE_COUNT = 2
+CLOSING_SECONDS = 3.0
+"""How long closing waits for calls in flight, and for a libvirt that may be frozen."""
 DEADLINE = 30.0
 LONGEST_BACKOFF = 10.0
 
@@ -84,6 +86,8 @@ class Connection:
         """Calls that overstayed their deadline and still hold a thread."""
         self.observers: list[CallObserver] = []
         self._asked = dict.fromkeys(Lane, 0)
+        self._in_flight: set[asyncio.Future[Any]] = set()
+        self._closing: set[threading.Thread] = set()
         self._running = dict.fromkeys(Lane, 0)
 
     @property
@@ -108,7 +112,11 @@ class Connection:
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
+        if self._in_flight:
+            # Their tasks may be cancelled, but the threads still use the handle.
+            await asyncio.wait(self._in_flight, timeout=CLOSING_SECONDS)
         await self._drop()
+        await asyncio.to_thread(self._join_closing)
         for threads in self._threads.values():
             threads.shutdown(wait=False, cancel_futures=True)
 
@@ -128,6 +136,8 @@ class Connection:
         if handle is None:
             raise DriverUnavailable(f"libvirt at {self.uri} is not connected: {self.reason}")
         future = asyncio.get_running_loop().run_in_executor(self._threads[lane], self._guarded, function, handle)
+        self._in_flight.add(future)
+        future.add_done_callback(self._in_flight.discard)
         done, _ = await asyncio.wait({future}, timeout=deadline)
         if not done:
             self._abandon(lane, future)
@@ -252,7 +262,16 @@ class Connection:
             self._close_apart(lane, handle)
 
     def _close_apart(self, lane: Lane, handle: libvirt.virConnect) -> None:
-        threading.Thread(target=self._close_handle, args=(lane, handle), daemon=True).start()
+        self._closing = {thread for thread in self._closing if thread.is_alive()}
+        thread = threading.Thread(target=self._close_handle, args=(lane, handle), daemon=True)
+        self._closing.add(thread)
+        thread.start()
+
+    def _join_closing(self) -> None:
+        """A process that ends in the middle of closing a connection crashes inside libvirt."""
+        until = time.monotonic() + CLOSING_SECONDS
+        for thread in self._closing:
+            thread.join(max(0.0, until - time.monotonic()))
 
     def _close_handle(self, lane: Lane, handle: libvirt.virConnect) -> None:
         for release in (self._deregister(lane, handle), handle.unregisterCloseCallback, handle.close):

@@ -25,7 +25,6 @@ class Console:
     def __init__(self, connection: Connection, storage: Storage) -> None:
         self._connection = connection
         self._storage = storage
-        self._ready = False
 
     @property
     def directory(self) -> str:
@@ -37,10 +36,8 @@ class Console:
         return f"{self.directory}/{uuid}.log"
 
     async def prepare(self) -> None:
-        """Define and start the pool when it is not there yet."""
-        if not self._ready:
-            await self._connection.call(lambda handle: _ensure_pool(handle, self.directory), lane=Lane.STORAGE)
-            self._ready = True
+        """Define and start the pool when it is not there: not yet, or since an admin has removed it."""
+        await self._connection.call(lambda handle: _ensure_pool(handle, self.directory), lane=Lane.STORAGE)
 
     async def text(self, uuid: str, limit: int) -> bytes:
         try:
@@ -52,6 +49,7 @@ class Console:
 
     async def delete(self, uuid: str) -> None:
         """Remove the log with its rotated parts."""
+        await self.prepare()
         try:
             await self._storage.in_pool(POOL, lambda pool: _delete(pool, f"{uuid}.log"))
         except DriverNotFound:
@@ -64,12 +62,11 @@ def _ensure_pool(handle: libvirt.virConnect, directory: str) -> None:
         return
     try:
         pool = handle.storagePoolDefineXML(_pool_xml(directory), 0)
-        pool.build(0)
         pool.setAutostart(1)
     except libvirt.libvirtError:
         pool = handle.storagePoolLookupByName(POOL)
     try:
-        pool.create(0)
+        pool.create(libvirt.VIR_STORAGE_POOL_CREATE_WITH_BUILD)
     except libvirt.libvirtError:
         if not pool.isActive():
             raise

@@ -59,6 +59,14 @@ class Domains:
         flags = 0 if self._test_driver else libvirt.VIR_DOMAIN_DEFINE_VALIDATE
         await self._connection.call(lambda handle: handle.defineXMLFlags(xml, flags))
 
+    async def keep(self, uuid: str) -> None:
+        def work(domain: libvirt.virDomain) -> None:
+            if not domain.isPersistent():
+                xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
+                domain.connect().defineXMLFlags(xml, 0)
+
+        await self._with(uuid, work)
+
     async def describe(self, uuid: str, title: str, description: str) -> None:
         def work(domain: libvirt.virDomain) -> None:
             flags = BOTH if domain.isActive() else libvirt.VIR_DOMAIN_AFFECT_CONFIG

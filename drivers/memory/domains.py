@@ -68,6 +68,10 @@ class MemoryDomains(MemoryHost):
         )
         self.tell(spec.uuid)
 
+    async def keep_domain(self, uuid: str) -> None:
+        self.known[uuid] = replace(self._domain("keep_domain", uuid), persistent=True)
+        self.tell(uuid)
+
     async def describe_domain(self, uuid: str, title: str, description: str) -> None:
         self.known[uuid] = replace(self._domain("describe_domain", uuid), title=title)
 

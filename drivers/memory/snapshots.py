@@ -76,7 +76,7 @@ class MemorySnapshots(MemoryDomains, MemoryStorage):
         source = next(disk.source for disk in facts.disks if disk.target == target)
         below = next(volume for volume in self.stored.values() if volume.path == source)
         progress(1, 1)
-        return await self.clone_volume(pool, name, below.name, "qcow2", 0, progress)
+        return await self.clone_volume(pool, name, below.name, "qcow2", 0, progress, base_pool=below.pool)
 
     async def discard_copy(self, uuid: str, pool: str, name: str) -> None:
         self.enter("discard_copy")

@@ -73,6 +73,8 @@ class MemoryStorage(MemoryHost):
         self.enter("clone_volume")
         below = await self.volume(base_pool or pool, base)
         progress(1, 1)
+        if (below.pool, base) in self.contents:
+            self.contents[(pool, name)] = self.contents[(below.pool, base)]
         return await self._keep(pool, name, format, max(capacity, below.capacity), below.allocation)
 
     async def grow_volume(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:

@@ -26,6 +26,7 @@ class Dialect:
     """2.0.0 wraps arrays, operations and collection items in XML; 1.x does not."""
 
     def type_uri(self, name: str) -> str:
+        """Of a type, and of every other word of the standard, such as a capability's."""
         return f"{self.namespace}/{name}"
 
     def rel(self, verb: str) -> str:
@@ -34,9 +35,6 @@ class Dialect:
             return verb
         namespace = EXTENSION_NAMESPACE if verb in EXTENSION_VERBS else self.namespace
         return f"{namespace}/action/{verb}"
-
-    def capability_uri(self, resource: str, name: str) -> str:
-        return f"{self.namespace}/capability/{resource}/{name}"
 
     def version_for(self, header: str) -> str | None:
         """The version that a CIMI-Specification-Version request header asks for; None when it is not this dialect's.
@@ -62,11 +60,14 @@ CIMI_1 = Dialect(
 )
 
 
-_STANDARD = re.compile(r"https?://schemas\.dmtf\.org/cimi/\d+/(?:\w+/)*(\w+)")
+_STANDARD = re.compile(r"https?://schemas\.dmtf\.org/cimi/\d+/(?:[a-z]+/)*((?:[A-Z]\w*/)?\w+)")
 
 
 def bare_term(uri: str) -> str:
-    """The word behind one of the standard's own URIs (``mapped``, ``event/state``) in any version; other URIs stay."""
+    """The word behind one of the standard's own URIs (``mapped``, ``event/state``) in any version; other URIs stay.
+
+    A capability's stands with its type: ``Machine/UserData``.
+    """
     found = _STANDARD.fullmatch(uri.strip())
     return found.group(1) if found else uri.strip()
 

@@ -63,7 +63,13 @@ def read_edit(kind: str, body: bytes, media: str, edge: Edge, selected: frozense
         outside = [name for name in raw if name not in selected and name not in ignored(described.schema)]
         if outside:
             raise Invalid("stands in the body but not in $select", outside[0])
-    return _without_none(_checked(described.schema, raw, edge, creating=False))
+    document = _checked(described.schema, raw, edge, creating=False)
+    return {name: value for name, value in document.items() if value is not None or _is_secret(described, name)}
+
+
+def _is_secret(described: ResourceType, name: str) -> bool:
+    """Of these a null that was sent says more than their absence, since clients cannot read them."""
+    return name in described.attributes and described.attributes[name].write_only
 
 
 def read_action(body: bytes, media: str, edge: Edge) -> ActionDocument:

@@ -16,11 +16,12 @@ from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields
 
-from gateway.cimi.dialects import EXTENSION_NAMESPACE, bare_term
+from gateway.cimi.dialects import EXTENSION_NAMESPACE, bare_term, verb_of
 from gateway.cimi.filter import AttributeType, parse_date
 from gateway.cimi.xml_text import attribute_text, element_text
 
 LARGEST = 2**63 - 1
+MOST_PROPERTIES = 256
 Inward = Callable[[str], str]
 Outward = Callable[[str], str]
 
@@ -240,6 +241,9 @@ class Verb(String):
 
     type = AttributeType.ACTION
 
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return verb_of(super()._deserialize(value, attr, data))
+
     def outward(self, value: Any, to_uri: Outward) -> Any:
         return to_uri("@" + value)
 
@@ -288,7 +292,7 @@ def _from_hex(text: str) -> str | None:
 def _from_base64(text: str) -> str | None:
     try:
         return _printable(base64.b64decode(text, validate=True))
-    except binascii.Error:
+    except ValueError:  # Not ASCII, or not Base64.
         return None
 
 
@@ -347,6 +351,8 @@ class Map(Attribute):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, dict):
             raise ValidationError("must be a map of names to strings")
+        if len(value) > MOST_PROPERTIES:
+            raise ValidationError(f"has {len(value)} entries; at most {MOST_PROPERTIES} are allowed")
         for key, entry in value.items():
             if not key:
                 raise ValidationError("has an empty name")

@@ -7,7 +7,8 @@ from typing import ClassVar
 from marshmallow import Schema
 
 from gateway.cimi.credential import CredentialSchema
-from gateway.cimi.fields import Attribute, Base64, Enumeration, Integer, Location, Sha256, String
+from gateway.cimi.fields import Attribute, Base64, Enumeration, Integer, Location, String
+from gateway.cimi.image import IMAGE_ACTIONS, IMAGE_STATES, file_size, file_sum
 from gateway.cimi.monitoring import EventLogTemplateSchema, MeterTemplateSchema
 from gateway.cimi.network import AddressTemplateSchema
 from gateway.cimi.references import Array, CollectionRef, Ref, RefOrValue, Structure
@@ -30,7 +31,6 @@ MACHINE_STATES = (
     "ERROR",
 )
 INITIAL_STATES = ("STARTED", "STOPPED", "PAUSED", "SUSPENDED")
-IMAGE_STATES = ("CREATING", "AVAILABLE", "DELETING", "ERROR")
 INTERFACE_STATES = ("Active", "Passive", "Disabled")
 
 
@@ -105,8 +105,8 @@ class MachineImageSchema(Common):
     type = Enumeration("IMAGE", "SNAPSHOT", "PARTIAL_SNAPSHOT", writable=False, at_create=True)
     imageLocation = Location(writable=False, at_create=True)  # noqa: N815
     relatedImage = Ref("MachineImage", writable=False, at_create=True)  # noqa: N815
-    size = Integer(minimum=1, writable=False, at_create=True, extension=True, meaning="bytes of the image's file")
-    sha256 = Sha256(writable=False, at_create=True, extension=True, meaning="of the bytes as they come in")
+    size = file_size()
+    sha256 = file_sum()
 
 
 class TemplateVolumeSchema(Schema):
@@ -161,10 +161,6 @@ MACHINE_ACTIONS = (
     Action("snapshot", "keep disks and memory as they are now, as a MachineImage", creates="MachineImage"),
     Action("restore", "go back to a MachineImage", ("image",)),
     Action("console", "the text which the guest wrote to its serial console", gives="text/plain"),
-)
-IMAGE_ACTIONS = (
-    Action("upload", "send the image's bytes", method="PUT", takes="application/octet-stream"),
-    Action("download", "the image's bytes", method="GET", gives="application/octet-stream"),
 )
 
 TYPES = (

@@ -7,8 +7,8 @@ from typing import Any
 
 from marshmallow import Schema
 
-from gateway.cimi.dialects import EXTENSION_NAMESPACE, Dialect
-from gateway.cimi.fields import URI, Anything, Boolean, String
+from gateway.cimi.dialects import EXTENSION_NAMESPACE
+from gateway.cimi.fields import URI, Anything, Boolean, String, Term, Verb
 from gateway.cimi.references import Array, Structure
 from gateway.cimi.resource_type import ResourceType
 
@@ -22,14 +22,14 @@ class AttributeSchema(Schema):
 
 class CapabilitySchema(Schema):
     name = String(xml_attribute=True)
-    uri = URI(xml_attribute=True)
+    uri = Term("capability/", xml_attribute=True)
     description = String(xml_attribute=True)
     value = Anything(xml_text=True)
 
 
 class ActionSchema(Schema):
     name = String(xml_attribute=True)
-    uri = URI(xml_attribute=True)
+    uri = Verb(xml_attribute=True)
     description = String(xml_attribute=True)
     method = String(xml_attribute=True)
     inputMessage = String(xml_attribute=True)  # noqa: N815 - the standard's name
@@ -37,7 +37,7 @@ class ActionSchema(Schema):
 
 
 class ResourceMetadataSchema(Schema):
-    typeURI = URI(writable=False)  # noqa: N815
+    typeURI = Term(writable=False)  # noqa: N815
     name = String(writable=False)
     attributes = Array(Structure(AttributeSchema), item="attribute", writable=False)
     capabilities = Array(Structure(CapabilitySchema), item="capability", writable=False)
@@ -47,12 +47,15 @@ class ResourceMetadataSchema(Schema):
 TYPES = (ResourceType("ResourceMetadata", ResourceMetadataSchema, "resourceMetadata", key="resourceMetadatas"),)
 
 
-def describe(described: ResourceType, dialect: Dialect, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The ResourceMetadata of a type. ``values`` are capabilities' values which the configuration gives."""
+def describe(described: ResourceType, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The ResourceMetadata of a type, without a dialect's URIs: the edge makes them of these words.
+
+    ``values`` are capabilities' values which the configuration gives.
+    """
     capabilities = [
         {
             "name": capability.name,
-            "uri": dialect.capability_uri(described.kind, capability.name),
+            "uri": f"{described.kind}/{capability.name}",
             "description": capability.description,
             "value": values.get(capability.name, capability.value),
         }
@@ -61,7 +64,7 @@ def describe(described: ResourceType, dialect: Dialect, values: Mapping[str, Any
     actions = [
         {
             "name": action.verb,
-            "uri": dialect.rel(action.verb),
+            "uri": action.verb,
             "description": action.description,
             "method": action.method,
             "inputMessage": action.takes,
@@ -70,7 +73,7 @@ def describe(described: ResourceType, dialect: Dialect, values: Mapping[str, Any
         for action in described.actions
     ]
     document: dict[str, Any] = {
-        "typeURI": dialect.type_uri(described.kind),
+        "typeURI": described.kind,
         "name": described.kind,
         "attributes": [_attribute(name, described) for name in described.attributes],
     }

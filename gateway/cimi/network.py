@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.cimi.fields import Enumeration, Integer, String
-from gateway.cimi.monitoring import MeterTemplateSchema
+from gateway.cimi.monitoring import EventLogTemplateSchema, MeterTemplateSchema
 from gateway.cimi.references import Array, CollectionRef, Ref, RefOrValue
 from gateway.cimi.resource_type import Action, Capability, Common, ResourceType
 
@@ -25,6 +25,7 @@ class NetworkSchema(Common):
     networkPorts = CollectionRef("NetworkNetworkPort")  # noqa: N815
     forwardingGroup = Ref("ForwardingGroup", writable=False)  # noqa: N815
     meters = CollectionRef("Meter")
+    eventLog = Ref("EventLog", writable=False)  # noqa: N815
     cidr = String(writable=False, extension=True, meaning="its IPv4 range")
     cidr6 = String(writable=False, extension=True, meaning="its IPv6 range")
 
@@ -42,6 +43,7 @@ class NetworkTemplateSchema(Common):
     networkConfig = RefOrValue("NetworkConfiguration", NetworkConfigurationSchema)  # noqa: N815
     forwardingGroup = Ref("ForwardingGroup")  # noqa: N815
     meterTemplates = Array(RefOrValue("MeterTemplate", MeterTemplateSchema), item="meterTemplate")  # noqa: N815
+    eventLogTemplate = RefOrValue("EventLogTemplate", EventLogTemplateSchema)  # noqa: N815
 
 
 class NetworkCreateSchema(Common):
@@ -58,6 +60,7 @@ class NetworkPortSchema(Common):
     portType = Enumeration(*PORT_TYPES, writable=False)  # noqa: N815
     classOfService = String(meaning="a bandwidth class of the configuration")  # noqa: N815
     meters = CollectionRef("Meter")
+    eventLog = Ref("EventLog", writable=False)  # noqa: N815
     macAddress = String(writable=False, extension=True, meaning="of the interface that uses it")  # noqa: N815
     resource = Ref("MachineNetworkInterface", writable=False, extension=True, meaning="what uses this port")
 
@@ -71,6 +74,7 @@ class NetworkPortTemplateSchema(Common):
     network = Ref("Network")
     networkPortConfig = RefOrValue("NetworkPortConfiguration", NetworkPortConfigurationSchema)  # noqa: N815
     meterTemplates = Array(RefOrValue("MeterTemplate", MeterTemplateSchema), item="meterTemplate")  # noqa: N815
+    eventLogTemplate = RefOrValue("EventLogTemplate", EventLogTemplateSchema)  # noqa: N815
     macAddress = String(extension=True, meaning="wished for; else one is chosen")  # noqa: N815
 
 

@@ -201,7 +201,11 @@ class RefOrValue(Structure):
         if href is not None and not (isinstance(href, str) and href.strip()):
             raise ValidationError("href must be the URI of a resource")
         rest = load(self.schema, self.members, {k: v for k, v in value.items() if self._is_input(k)})
-        return {"href": href.strip(), **rest} if href is not None else _without_none(rest)
+        if href is not None:
+            return {"href": href.strip(), **rest}
+        said = {name: entry for name, entry in rest.items() if entry is not None or self.members[name].write_only}
+        # XML cannot tell an empty structure from none, so that JSON must not either.
+        return said if said or self.mandatory else None
 
     def _is_input(self, name: str) -> bool:
         """What a client may say of the resource; what it only read and sends back is ignored."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from gateway.cimi.fields import Boolean, Enumeration, Integer, Location, String, Term
+from gateway.cimi.image import IMAGE_ACTIONS, IMAGE_STATES, file_size, file_sum
 from gateway.cimi.monitoring import EventLogTemplateSchema, MeterTemplateSchema
 from gateway.cimi.references import Array, CollectionRef, Ref, RefOrValue
-from gateway.cimi.resource_type import Capability, Common, ResourceType
+from gateway.cimi.resource_type import Action, Capability, Common, ResourceType
 
 VOLUME_STATES = ("CREATING", "AVAILABLE", "CAPTURING", "DELETING", "ERROR")
-VOLUME_IMAGE_STATES = ("CREATING", "AVAILABLE", "DELETING", "ERROR")
 
 
 class VolumeSchema(Common):
@@ -23,7 +23,7 @@ class VolumeSchema(Common):
 
 
 class VolumeVolumeImageSchema(Common):
-    volumeImage = Ref("VolumeImage", writable=False)  # noqa: N815
+    volumeImage = Ref("VolumeImage", writable=False, at_create=True)  # noqa: N815
 
 
 class VolumeConfigurationSchema(Common):
@@ -33,9 +33,11 @@ class VolumeConfigurationSchema(Common):
 
 
 class VolumeImageSchema(Common):
-    state = Enumeration(*VOLUME_IMAGE_STATES, writable=False)
+    state = Enumeration(*IMAGE_STATES, writable=False)
     imageLocation = Location(writable=False, at_create=True)  # noqa: N815
-    bootable = Boolean()
+    bootable = Boolean(meaning="Volumes made from it are bootable")
+    size = file_size()
+    sha256 = file_sum()
 
 
 class VolumeTemplateSchema(Common):
@@ -55,18 +57,21 @@ TYPES = (
         VolumeSchema,
         "volumes",
         template="volumeTemplate",
+        actions=(Action("snapshot", "make a VolumeImage of it as it is now", creates="VolumeImage"),),
         addable=True,
         editable=True,
         deletable=True,
         capabilities=(
             Capability("SharedVolumeSupport", "One Volume may be connected to several Machines", None),
             Capability("VolumeConfigByValue", "A template may hold its configuration by value"),
-            Capability("VolumeImageByValue", "A template may hold its image by value", False),
+            Capability("VolumeImageByValue", "A template may hold its image by value"),
             Capability("VolumeTemplateByValue", "A VolumeCreate may hold its template by value"),
-            Capability("VolumeSnapshot", "A VolumeImage may be made from a Volume", False),
+            Capability("VolumeSnapshot", "A VolumeImage may be made from a Volume"),
         ),
     ),
-    ResourceType("VolumeVolumeImage", VolumeVolumeImageSchema, "images", parent="Volume"),
+    ResourceType(
+        "VolumeVolumeImage", VolumeVolumeImageSchema, "images", parent="Volume", addable=True, deletable=True
+    ),
     ResourceType(
         "VolumeTemplate", VolumeTemplateSchema, "volumeTemplates", addable=True, editable=True, deletable=True
     ),
@@ -78,7 +83,15 @@ TYPES = (
         editable=True,
         deletable=True,
     ),
-    ResourceType("VolumeImage", VolumeImageSchema, "volumeImages"),
+    ResourceType(
+        "VolumeImage",
+        VolumeImageSchema,
+        "volumeImages",
+        actions=IMAGE_ACTIONS,
+        addable=True,
+        editable=True,
+        deletable=True,
+    ),
 )
 
 CREATE_SCHEMAS = {"Volume": VolumeCreateSchema}

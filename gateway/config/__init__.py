@@ -174,6 +174,7 @@ def _check_images(path: Path, images: ImageSettings) -> None:
         ("largest_file", images.largest_file, 1024**2),
         ("stall_seconds", images.stall_seconds, 0.1),
         ("upload_minutes", images.upload_minutes, 1),
+        ("waiting_uploads", images.waiting_uploads, 1),
     ):
         if not least <= value < math.inf:
             raise ConfigError(f"{path}: [images] {key}: must be at least {least}, not {value}")

@@ -68,6 +68,8 @@ class ImageSettings:
     """Networks that images may be fetched from although they are private, loopback or link-local."""
     stall_seconds: float = 60.0
     upload_minutes: int = 1440
+    waiting_uploads: int = 20
+    """Images that a user may have at once which wait for their bytes."""
 
 
 @dataclass(frozen=True, slots=True)

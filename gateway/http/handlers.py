@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from aiohttp import web
 
@@ -11,7 +12,7 @@ from gateway.cimi.dialects import verb_of
 from gateway.cimi.query import Asked, asked, selected
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, collection_at, type_at
 from gateway.cimi.resource_type import ResourceType
-from gateway.errors import Invalid, MethodNotAllowed, NotFound, PreconditionFailed
+from gateway.errors import Conflict, Invalid, MethodNotAllowed, NotFound, PreconditionFailed
 from gateway.http import conditions, image_bytes
 from gateway.http.context import Context, header
 from gateway.http.negotiation import CONTENT_TYPES, body_format
@@ -27,6 +28,7 @@ from gateway.store.model import Resource
 
 CONSOLE_BYTES = 65_536
 MOST_CONSOLE_BYTES = 1_048_576
+EDIT_TRIES = 5
 
 
 class Handlers:
@@ -93,15 +95,33 @@ class Handlers:
     async def _edit(
         self, request: web.Request, context: Context, path: str, described: ResourceType
     ) -> web.Response:
-        service = self._services[described.kind]
-        await service.read(context.known_caller, path)
-        version = await self._required_version(request, context, path, described)
+        await self._services[described.kind].read(context.known_caller, path)
+        await self._required_version(request, context, path, described)
         names = selected(context.parameters)
         document = documents.read_edit(
             described.kind, await request.read(), self._media(request), context.edge, names
         )
-        outcome = await service.edit(context.known_caller, path, document, names, version)
+        outcome = await self._edited(request, context, path, described, document, names)
         return await self._answer(request, context, outcome)
+
+    async def _edited(
+        self,
+        request: web.Request,
+        context: Context,
+        path: str,
+        described: ResourceType,
+        document: dict[str, Any],
+        names: frozenset[str] | None,
+    ) -> Outcome:
+        """A change that comes between, as when a guest changes its state, stops only those who gave a tag."""
+        for _ in range(EDIT_TRIES):
+            version = await self._required_version(request, context, path, described)
+            try:
+                return await self._services[described.kind].edit(context.known_caller, path, document, names, version)
+            except PreconditionFailed:
+                if version is not None:
+                    raise
+        raise Conflict(f"this {described.kind} is being changed all the time; try again later")
 
     async def _required_version(
         self, request: web.Request, context: Context, path: str, described: ResourceType
@@ -116,7 +136,7 @@ class Handlers:
             raise PreconditionFailed("If-Match: the resource was changed since; read it again")
         if unwanted is not None and conditions.names(unwanted, tags, weakly=True):
             raise PreconditionFailed("If-None-Match: the resource is the one that was not to be changed")
-        return resource.version if wanted is not None else None
+        return resource.version if wanted is not None and wanted.strip() != conditions.ANY else None
 
     async def _tags(self, context: Context, described: ResourceType, resource: Resource) -> set[str]:
         """Of every representation that a client may have read: in both formats, whole or by the same query."""

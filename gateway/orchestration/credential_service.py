@@ -6,8 +6,9 @@ import asyncio
 
 from drivers.passwords import sha512_crypt
 from gateway.orchestration.machines.create import check_credential
+from gateway.orchestration.machines.secrets import overridden
 from gateway.orchestration.references import OWN, merged, resolve
-from gateway.orchestration.resources import ResourceService, new_resource
+from gateway.orchestration.resources import ResourceService, erases, new_resource
 from gateway.orchestration.service import Caller
 from gateway.store.model import Document, Resource
 
@@ -15,9 +16,10 @@ LONGEST_PASSWORD = 256
 
 
 async def without_password(document: Document) -> tuple[Document, Document]:
-    """The document as it may be kept and shown, and the hash apart."""
-    shown = {name: value for name, value in document.items() if name != "password"}
+    """The document as it may be kept and shown, and the hash apart. What erases a referenced password is kept."""
     password = document.get("password")
+    erased = "password" in document and password is None and "href" in document
+    shown = {name: value for name, value in document.items() if name != "password" or erased}
     if not password:
         return shown, {}
     return shown, {"password_hash": await asyncio.to_thread(sha512_crypt, password[:LONGEST_PASSWORD])}
@@ -33,8 +35,9 @@ class CredentialTemplateService(ResourceService):
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
     ) -> Resource:
-        """A password that is not sent again stays: nobody can read it back to send it."""
         shown, secret = await without_password(document)
+        if erases(document, selected, "password"):
+            secret = {"password_hash": None}
         changed = await super().change(caller, resource, shown, selected)
         return changed.with_internal(**secret)
 
@@ -48,7 +51,7 @@ class CredentialService(CredentialTemplateService):
         known: Document = {}
         if "href" in given:
             found = await resolve(self.store, caller, given["href"], ("CredentialTemplate",), where)
-            known = {**found.document, **found.internal}
+            known = overridden(found, given)
         shown, secret = await without_password(merged(known, given))
         kept = shown.pop("password_hash", None)
         hashed = secret.get("password_hash") or kept

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.cimi.dialects import CIMI_1
 from gateway.cimi.filter import And, AttributeType, Comparison, Expression, Or, PropertyComparison
 from gateway.cimi.metadata import describe
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, TYPES
@@ -37,7 +36,7 @@ class ResourceMetadataService(ResourceService):
                 path=f"{self.type.segment}/{declared.kind}",
                 kind=self.kind,
                 owner=None,
-                document=describe(declared, CIMI_1, values),
+                document=describe(declared, values),
                 created=EPOCH,
                 updated=EPOCH,
             )

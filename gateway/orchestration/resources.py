@@ -99,6 +99,14 @@ def edited(resource: Resource, document: Document, selected: frozenset[str] | No
     return touched(resource.with_document(**{name: document.get(name) for name in names}))
 
 
+def erases(document: Document, selected: frozenset[str] | None, name: str) -> bool:
+    """Whether an update takes a write-only attribute away: by null, or selected and left out.
+
+    A full update that leaves it out does not: nobody can read it back to send it again.
+    """
+    return document.get(name) is None and (name in document or (selected is not None and name in selected))
+
+
 def fingerprint(document: Document) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
@@ -229,7 +237,10 @@ class ResourceService:
         )
 
     async def answered(self, transaction: Transaction, caller: Caller, document: Document) -> Outcome | None:
-        """The first answer to a create that is retried with the same Idempotency-Key."""
+        """The first answer to a create that is retried with the same Idempotency-Key.
+
+        Raises Conflict when the key means something else, or something that is gone: nothing is made twice.
+        """
         if caller.idempotency_key is None:
             return None
         known = await transaction.recall(caller.user, caller.idempotency_key)
@@ -237,7 +248,12 @@ class ResourceService:
             return None
         if known.fingerprint != fingerprint({"kind": self.kind, "document": document}):
             raise Conflict("this Idempotency-Key was used for another request")
-        return Outcome(await transaction.get(known.resource), known.job, finished=False)
+        made, job = await transaction.get(known.resource), await transaction.get(known.job)
+        if job is None:
+            raise Conflict(f"this Idempotency-Key was used for {known.resource}, too long ago to be answered again")
+        if made is None and job.state == "SUCCESS":
+            raise Conflict(f"this Idempotency-Key made {known.resource}, which was deleted since; use a new key")
+        return Outcome(made, known.job, finished=False)
 
     async def remember(
         self, transaction: Transaction, caller: Caller, document: Document, path: str, job: str

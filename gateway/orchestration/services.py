@@ -9,6 +9,7 @@ from gateway.orchestration.images.service import MachineImageService
 from gateway.orchestration.images.steps import IMAGE_STEPS
 from gateway.orchestration.job_service import JobService
 from gateway.orchestration.machines.attachment_steps import ATTACHMENT_STEPS
+from gateway.orchestration.machines.configurations import MachineConfigurationService
 from gateway.orchestration.machines.disk_change_steps import DISK_CHANGE_STEPS
 from gateway.orchestration.machines.disk_service import DiskService
 from gateway.orchestration.machines.disk_steps import DISK_STEPS
@@ -17,7 +18,8 @@ from gateway.orchestration.machines.interface_steps import INTERFACE_STEPS
 from gateway.orchestration.machines.service import MachineService
 from gateway.orchestration.machines.settle import SettleMachine
 from gateway.orchestration.machines.steps import MACHINE_STEPS
-from gateway.orchestration.machines.templates import MachineConfigurationService, MachineTemplateService
+from gateway.orchestration.machines.templates import MachineTemplateService
+from gateway.orchestration.machines.transient import DefineAgain
 from gateway.orchestration.machines.volume_service import MachineVolumeService
 from gateway.orchestration.metadata_service import CloudEntryPointService, ResourceMetadataService
 from gateway.orchestration.monitoring.logs import EventLogService, EventService
@@ -45,6 +47,8 @@ from gateway.orchestration.networks.templates import TEMPLATE_SERVICES
 from gateway.orchestration.resources import ResourceService, Room
 from gateway.orchestration.snapshots.every_step import SNAPSHOT_STEPS
 from gateway.orchestration.steps import DriverStep
+from gateway.orchestration.volumes.capture_steps import CAPTURE_VOLUME_STEPS
+from gateway.orchestration.volumes.image_service import VolumeImageService, VolumeVolumeImageService
 from gateway.orchestration.volumes.service import VolumeService
 from gateway.orchestration.volumes.steps import VOLUME_STEPS
 from gateway.orchestration.volumes.templates import VolumeConfigurationService, VolumeTemplateService
@@ -57,6 +61,8 @@ FAMILIES: tuple[type[ResourceService], ...] = (
     MachineVolumeService,
     DiskService,
     VolumeService,
+    VolumeImageService,
+    VolumeVolumeImageService,
     VolumeConfigurationService,
     VolumeTemplateService,
     CredentialService,
@@ -90,10 +96,12 @@ STEPS: tuple[type[DriverStep], ...] = (
     *DISK_CHANGE_STEPS,
     *ATTACHMENT_STEPS,
     *INTERFACE_STEPS,
+    DefineAgain,
     SettleMachine,
     *IMAGE_STEPS,
     *SNAPSHOT_STEPS,
     *VOLUME_STEPS,
+    *CAPTURE_VOLUME_STEPS,
     *NETWORK_STEPS,
     *PORT_STEPS,
     *ADDRESS_STEPS,

@@ -14,6 +14,7 @@ from gateway.errors import GatewayError
 from gateway.orchestration.machines.attachment_drift import AttachmentDrift
 from gateway.orchestration.machines.plans import uuid_of
 from gateway.orchestration.machines.states import state_of
+from gateway.orchestration.machines.transient import TransientDomains
 from gateway.orchestration.monitoring.occurrences import alarm
 from gateway.orchestration.monitoring.recorder import tell
 from gateway.orchestration.networks.address_watch import AddressWatch
@@ -38,6 +39,7 @@ class Sync:
         self._volumes = VolumeDrift(room)
         self._attachments = AttachmentDrift(room)
         self._networks = NetworkSync(room)
+        self._transient = TransientDomains(room)
         for driver in room.drivers.values():
             driver.subscribe(self._happened)
 
@@ -106,7 +108,7 @@ class Sync:
             found = facts.get(uuid_of(machine))
             if found is None and machine.state == "ERROR":
                 continue
-            if found is None or _differs(machine, found):
+            if found is None or _differs(machine, found) or not found.persistent:
                 # The bulk read may be older than a job that ended since: only a fresh look decides.
                 await self._look(driver, uuid_of(machine))
             else:
@@ -119,6 +121,7 @@ class Sync:
         known = await self.room.store.get(path)
         if known is None or known.internal.get("job") is not None:
             return
+        await self._transient.compare(known, facts)
         await self._attachments.compare(known, facts)
         if not _differs(known, facts):
             self._addresses.look_at(known)

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gateway.cimi.fields import timestamp
+from gateway.cimi.fields import Attribute, Enumeration, timestamp
 from gateway.cimi.filter import And, AttributeType, Comparison, Expression, Or, PropertyComparison
+from gateway.store.collation import FUNCTION, sort_key
 
+NAME = "json_extract(document, '$.name')"
+"""As it is written; its column holds the sort key."""
 COLUMNS = {
     "name": "name",
     "state": "state",
@@ -21,11 +24,21 @@ COLUMNS = {
     "id": "resources.path",
 }
 
+IN_ORDER = frozenset({"name", "id"})
+"""Strings whose operand is a sort key already, or needs none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
     sql: str
     parameters: tuple[Any, ...] = ()
+
+
+def order_key(attribute: str, field: Attribute | None, kind: AttributeType) -> str:
+    """The SQL of what an attribute is ordered by. The standard's own words are their own sort keys."""
+    sql = operand(attribute, kind)
+    plain = kind is not AttributeType.STRING or attribute in IN_ORDER or isinstance(field, Enumeration)
+    return sql if plain else f"{FUNCTION}({sql})"
 
 
 def operand(attribute: str, kind: AttributeType) -> str:
@@ -63,8 +76,18 @@ def _comparison(comparison: Comparison, seek: bool) -> Condition:
     if comparison.type is AttributeType.UNKNOWN:
         return Condition("0")
     operator = {"=": "=", "!=": "<>"}.get(comparison.operator, comparison.operator)
+    if comparison.attribute == "name":
+        return _name(operator, str(comparison.value), seek)
     sql = operand(comparison.attribute, comparison.type)
     return Condition(f"{sql if seek else '+' + sql} {operator} ?", (_bound(comparison.value),))
+
+
+def _name(operator: str, value: str, seek: bool) -> Condition:
+    """Sought by its sort key, which other names may share, and compared as it is written."""
+    exact = Condition(f"{NAME} {operator} ?", (value,))
+    if not seek:
+        return exact
+    return Condition(f"name = ? AND {exact.sql}", (sort_key(value), value))
 
 
 def _bound(value: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.cimi.filter import AttributeType, Comparison, Expression
 from gateway.cimi.registry import type_of
-from gateway.store.filter_sql import Condition, condition, may_seek, operand, parts, seeks_in_order, source
+from gateway.store.filter_sql import Condition, condition, may_seek, order_key, parts, seeks_in_order, source
 from gateway.store.model import Page, Query
 from gateway.store.rows import COLUMNS, EVERYONE, from_row
 
@@ -90,10 +90,11 @@ def _select(
 
 def _order(query: Query, leading: str) -> str:
     """Missing values last; the default order makes every listing deterministic."""
-    types = type_of(query.kind).filter_types
+    described = type_of(query.kind)
     keys = []
     for key in query.order:
-        sql = operand(key.attribute, types[key.attribute])
+        kind, field = described.filter_types[key.attribute], described.attributes.get(key.attribute)
+        sql = order_key(key.attribute, field, kind)
         keys.append(f"{sql} {'DESC' if key.descending else 'ASC'} NULLS LAST")
     return ", ".join([*keys, *(f"{leading}.{column}" for column in DEFAULT_ORDER)])
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.cimi.fields import timestamp
+from gateway.store.collation import sort_key
 from gateway.store.model import Resource
 
 COLUMNS = "path, kind, owner, shared, parent, created, updated, version, document, internal"
@@ -27,7 +28,7 @@ def to_row(resource: Resource) -> dict[str, Any]:
         "shared": int(resource.shared),
         "audience": audience(resource),
         "parent": resource.parent or "",
-        "name": resource.name,
+        "name": sort_key(resource.name),
         "state": resource.state,
         "created": timestamp(resource.created),
         "updated": timestamp(resource.updated),

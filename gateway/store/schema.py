@@ -14,6 +14,7 @@ import aiosqlite
 from gateway.cimi.filter import AttributeType
 from gateway.cimi.registry import TYPES
 from gateway.errors import GatewayError
+from gateway.store.collation import FUNCTION, sort_key
 from gateway.store.filter_sql import COLUMNS, operand
 
 UNINDEXED = frozenset({"description", "statusMessage", "key"})
@@ -69,6 +70,7 @@ def migrate(path: Path) -> None:
 
 
 def _migrate(connection: sqlite3.Connection, path: Path, steps: list[str]) -> None:
+    connection.create_function(FUNCTION, 1, sort_key, deterministic=True)
     for pragma in PRAGMAS:
         connection.execute(pragma)
     version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -112,6 +114,7 @@ def indexes() -> list[str]:
 async def connect(path: Path) -> aiosqlite.Connection:
     """A connection set up as all of them are."""
     connection = await aiosqlite.connect(path, isolation_level=None)
+    await connection.create_function(FUNCTION, 1, sort_key, deterministic=True)
     for pragma in PRAGMAS:
         await connection.execute(pragma)
     return connection

@@ -181,6 +181,21 @@ async def test_read_only_attributes_are_ignored_in_an_update(admin: ApiClient, m
     assert (answer.json["state"], answer.json["name"]) == ("STARTED", "new")
 
 
+@pytest.mark.parametrize("media", ["json", "xml"])
+async def test_more_properties_than_256_are_400_and_the_document_says_so(
+    client: Callable[..., ApiClient], media: str
+) -> None:
+    sender = client("admin", media)
+    for count, status in ((256, 201), (257, 400)):
+        entries = {f"k{number}": "v" for number in range(count)}
+        inner = "".join(f'<property key="{key}">v</property>' for key in entries)
+        text = f"<MachineConfiguration>{inner}<cpu>1</cpu><memory>1</memory></MachineConfiguration>"
+        document = {"properties": entries, "cpu": 1, "memory": 1}
+        answer = await sender.post("machineConfigs", document if media == "json" else text.encode())
+        assert answer.status == status, answer.text
+    assert "properties: has 257 entries; at most 256 are allowed" in answer.text
+
+
 async def test_a_wrong_if_match_is_412_and_changes_nothing(admin: ApiClient, machine: str) -> None:
     answer = await admin.put(f"{machine}?$select=name", {"name": "x"}, If_Match='"wrong"')
     assert answer.status == 412

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
 
+from drivers.base import HostFacts, Power
+from drivers.memory import MemoryDriver
+from gateway.app import Gateway
 from tests.api.client import ApiClient
 
 
@@ -66,3 +70,41 @@ async def test_a_collection_that_did_not_change_is_304(admin: ApiClient, machine
 async def test_the_tag_of_a_change_is_that_of_the_next_read(admin: ApiClient, machine: str) -> None:
     answer = await admin.put(f"{machine}?$select=name", {"name": "x"})
     assert answer.headers["etag"] == await tag_of(admin, machine)
+
+
+@pytest.fixture
+def pausing_meanwhile(machine: str, driver: MemoryDriver, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guest is paused by an admin while the next resize looks at the host."""
+    look, uuid = driver.host, machine.rpartition("/")[2]
+
+    async def paused_first() -> HostFacts:
+        monkeypatch.undo()
+        driver.externally(uuid, Power.PAUSED)
+        for _ in range(250):
+            known = await gateway.store.get(f"machines/{uuid}")
+            if known is not None and known.state == "PAUSED":
+                return await look()
+            await asyncio.sleep(0.02)
+        raise AssertionError("the pause is never seen")
+
+    monkeypatch.setattr(driver, "host", paused_first)
+
+
+@pytest.mark.usefixtures("pausing_meanwhile")
+@pytest.mark.parametrize("condition", [{}, {"If_Match": "*"}])
+async def test_an_update_without_a_tag_goes_through_when_the_guest_changes_its_state_meanwhile(
+    admin: ApiClient, machine: str, condition: dict[str, str]
+) -> None:
+    answer = await admin.put(f"{machine}?$select=cpu", {"cpu": 2}, **condition)
+    assert answer.status == 200, answer.text
+    shown = await admin.document(machine)
+    assert (shown["state"], shown["cpu"]) == ("PAUSED", 2)
+
+
+@pytest.mark.usefixtures("pausing_meanwhile")
+async def test_an_update_with_a_tag_is_refused_when_the_guest_changes_its_state_meanwhile(
+    admin: ApiClient, machine: str
+) -> None:
+    answer = await admin.put(f"{machine}?$select=cpu", {"cpu": 2}, If_Match=await tag_of(admin, machine))
+    assert answer.status == 412
+    assert (await admin.document(machine))["cpu"] == 1

@@ -426,3 +426,27 @@ async def test_a_volume_that_vanishes_raises_an_alarm(
 
     [alarm] = await until(told, "the alarm is told")
     assert (alarm["content"]["code"], alarm["severity"]) == ("fault", "critical")
+
+
+async def test_a_network_and_its_port_have_logs_by_their_templates_too(admin: ApiClient) -> None:
+    weekly, daily = {"persistence": "weekly"}, {"persistence": "daily"}
+    network = {"networkConfig": {"networkType": "PRIVATE"}, "eventLogTemplate": weekly}
+    made = await admin.post("networks", {"networkTemplate": network})
+    assert made.status == 201, made.text
+    template = {"network": {"href": made.location}, "eventLogTemplate": daily}
+    port = await admin.post("networkPorts", {"networkPortTemplate": template})
+    assert port.status == 201, port.text
+    kept = [(await admin.document(await log_of(admin, url)))["persistence"] for url in (made.location, port.location)]
+    assert kept == ["weekly", "daily"]
+
+
+async def test_a_network_of_the_host_keeps_its_log_while_it_is_compared(
+    admin: ApiClient, driver: MemoryDriver
+) -> None:
+    [network] = [entry for entry in (await admin.document("networks"))["networks"] if entry["name"] == "default"]
+    log = await log_of(admin, network["id"])
+    driver.lose()
+    driver.regain()
+    await admin.post("networks", {"networkTemplate": {"networkConfig": {"networkType": "PRIVATE"}}})
+    assert await log_of(admin, network["id"]) == log
+    assert (await admin.document(log))["targetResource"]["href"] == network["id"]

@@ -69,12 +69,12 @@ async def test_a_connected_volume_is_not_deleted_until_it_is_free(
     admin: ApiClient, machine: str, volume: str
 ) -> None:
     made = await admin.post(f"{machine}/volumes", connected(volume))
-    assert await verbs(admin, volume) == {"edit"}
+    assert "delete" not in await verbs(admin, volume)
     refused = await admin.delete(volume)
     assert refused.status == 409
     assert "detach" in refused.message
     assert (await admin.delete(made.location)).status == 200
-    assert await verbs(admin, volume) == {"edit", "delete"}
+    assert "delete" in await verbs(admin, volume)
     assert (await admin.delete(volume)).status == 200
 
 
@@ -159,7 +159,7 @@ async def test_a_deleted_machine_frees_its_volumes(
     await admin.post(f"{machine}/volumes", connected(volume))
     assert (await admin.delete(machine)).status == 200
     assert (await admin.document(volume))["state"] == "AVAILABLE"
-    assert await verbs(admin, volume) == {"edit", "delete"}
+    assert await verbs(admin, volume) >= {"edit", "delete"}
     assert stored(driver, volume) is not None
 
 

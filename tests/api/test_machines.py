@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import pytest
+
 from drivers.base import DriverFailed, DriverNoSpace, InterfaceAddress, Power
 from drivers.memory import MemoryDriver
+from gateway.app import Gateway
 from tests.api.client import ApiClient
 
 NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
@@ -230,6 +233,43 @@ async def test_a_retried_create_with_one_key_makes_one_machine(admin: ApiClient,
     assert (first.location, first.job) == (second.location, second.job)
     other = await admin.post("machines", {**document, "name": "other"}, Idempotency_Key="k")
     assert other.status == 409
+
+
+@pytest.mark.parametrize("collection", ["machines", "machineConfigs"])
+async def test_a_key_whose_resource_was_deleted_since_is_a_conflict_that_says_so(
+    admin: ApiClient, image: str, collection: str
+) -> None:
+    document = admin.machine(image) if collection == "machines" else {"cpu": 1, "memory": 1}
+    made = await admin.post(collection, document, Idempotency_Key="k")
+    assert (await admin.delete(made.location)).status == 200
+    before = (await admin.document(collection))["count"]
+    again = await admin.post(collection, document, Idempotency_Key="k")
+    assert again.status == 409
+    assert made.location.removeprefix(admin.base) in again.message
+    assert "deleted since" in again.message
+    assert (await admin.document(collection))["count"] == before
+
+
+async def test_a_key_whose_create_failed_gives_that_failure_again(
+    admin: ApiClient, image: str, driver: MemoryDriver
+) -> None:
+    driver.fail_next("define_domain", DriverFailed("no such luck"))
+    first, second = [await admin.post("machines", admin.machine(image), Idempotency_Key="k") for _ in range(2)]
+    assert first.status == second.status == 500
+    assert (first.job, first.message) == (second.job, second.message)
+    assert (await admin.document("machines"))["count"] == 0
+
+
+async def test_a_key_whose_job_is_kept_no_longer_makes_nothing_twice(
+    admin: ApiClient, image: str, gateway: Gateway
+) -> None:
+    made = await admin.post("machines", admin.machine(image), Idempotency_Key="k")
+    async with gateway.store.transaction() as transaction:
+        await transaction.delete(made.job.removeprefix(admin.base))
+    again = await admin.post("machines", admin.machine(image), Idempotency_Key="k")
+    assert again.status == 409
+    assert made.location.removeprefix(admin.base) in again.message
+    assert (await admin.document("machines"))["count"] == 1
 
 
 async def test_xml_clients_may_leave_out_namespaces_and_pad_their_values(

@@ -42,6 +42,14 @@ async def test_every_type_has_metadata_with_attributes_and_full_capabilities(adm
             assert set(capability) == {"name", "uri", "description", "value"}
 
 
+async def test_metadata_shows_and_compares_the_standards_own_uris(admin: ApiClient) -> None:
+    uri = "http://schemas.dmtf.org/cimi/1/Machine"
+    (entry,) = (await admin.document(f"resourceMetadata?$filter=typeURI='{uri}'"))["resourceMetadatas"]
+    assert (entry["typeURI"], entry["id"]) == (uri, f"{admin.base}resourceMetadata/Machine")
+    uris = {capability["name"]: capability["uri"] for capability in entry["capabilities"]}
+    assert uris["UserData"] == "http://schemas.dmtf.org/cimi/1/capability/Machine/UserData"
+
+
 async def test_every_operation_of_a_machine_is_announced_in_its_metadata(admin: ApiClient, machine: str) -> None:
     actions = {entry["uri"]: entry for entry in (await admin.document("resourceMetadata/Machine"))["actions"]}
     offered = {entry["rel"] for entry in (await admin.document(machine))["operations"]}
@@ -109,7 +117,6 @@ async def test_405_lists_what_the_url_does_take(admin: ApiClient, machine: str) 
         ("DELETE", "machines", f"{reading}, POST"),
         ("POST", "jobs", reading),
         ("POST", "resourceMetadata", reading),
-        ("POST", f"{machine}/snapshots", reading),
         ("PUT", "resourceMetadata/Machine", reading),
         ("DELETE", "", f"{reading}, PUT"),
         ("PATCH", machine, f"{reading}, PUT, DELETE, POST"),

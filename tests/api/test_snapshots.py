@@ -538,7 +538,7 @@ async def test_deleting_an_image_that_is_being_captured_ends_the_copy(
 
     monkeypatch.setattr(driver, "copy_active_disk", endless)
     answer = await admin.post(f"{machine}/capture", {}, Prefer="respond-async")
-    await refused(await admin.post(f"{machine}/snapshot", {}), 409, "is being captured")
+    await refused(await admin.post(f"{machine}/snapshot", {}), 409, "is being copied")
     removed = await admin.delete(answer.location)
     assert removed.status == 200, removed.text
     assert (await admin.get(answer.location)).status == 404

@@ -12,7 +12,7 @@ from drivers.base import DiskSpec, PoolSettings, VolumeFacts
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from gateway.orchestration.volumes.drift import VolumeDrift
-from tests.api.client import ApiClient
+from tests.api.client import ACTION, ApiClient
 from tests.api.test_volumes import by_value, stored, verbs
 
 MIB = 1024**2
@@ -99,12 +99,20 @@ async def test_a_foreign_volume_shows_to_admins_and_is_never_deleted_or_grown(
     shown = (await admin.document("volumes"))["volumes"]
     assert [entry["name"] for entry in shown] == ["admins.qcow2"]
     url = shown[0]["id"]
-    assert await verbs(admin, url) == {"edit"}
+    assert await verbs(admin, url) == {"edit", f"{ACTION}snapshot"}
     assert (await admin.delete(url)).status == 409
     assert (await admin.put(f"{url}?$select=capacity", {"capacity": 10**6})).status == 409
     assert (await client("operator").document("volumes"))["count"] == 0
     assert (await client("operator").get(url)).status == 404
     assert ("default", "admins.qcow2") in driver.stored
+
+
+async def test_a_foreign_volume_is_shown_once_when_it_is_found_by_comparisons_at_once(
+    admin: ApiClient, driver: MemoryDriver, compare: Callable[[], Awaitable[None]]
+) -> None:
+    foreign(driver)
+    await asyncio.gather(*(compare() for _ in range(5)))
+    assert (await admin.document("volumes"))["count"] == 1
 
 
 async def test_a_foreign_volume_that_is_gone_is_forgotten(

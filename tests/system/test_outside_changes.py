@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import libvirt
 import pytest
 
 from tests import hypervisor
@@ -90,6 +91,21 @@ def test_a_running_domain_that_is_undefined_runs_on_and_can_be_deleted(
     assert admin.get(made["id"])["state"] == "STARTED"
     admin.remove(made["id"])
     assert hypervisor.files_in(pool) == before
+
+
+def test_a_running_domain_that_is_undefined_outlives_its_next_stop(admin: CimiClient, image: str) -> None:
+    made = admin.added("machines", machine_create(image))
+    with hypervisor.connection() as host:
+        domain = hypervisor.domain_of(made["id"], host)
+        before = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+        domain.undefine()
+        wait_until(domain.isPersistent, 20, "the gateway defines the domain again")
+        assert domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE) == before
+    admin.acted(made["id"], "stop", force=True)
+    assert admin.get(made["id"])["state"] == "STOPPED"
+    admin.acted(made["id"], "start")
+    assert admin.get(made["id"])["state"] == "STARTED"
+    admin.remove(made["id"])
 
 
 def test_a_foreign_domain_is_neither_listed_nor_touched(admin: CimiClient, image: str) -> None:

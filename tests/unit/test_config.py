@@ -68,6 +68,7 @@ def test_the_staging_directory_stands_beside_the_store_unless_it_is_named(tmp_pa
         ("[images]\nlargest_file = 1", "[images] largest_file"),
         ("[images]\nstall_seconds = 0", "[images] stall_seconds"),
         ("[images]\nupload_minutes = 0", "[images] upload_minutes"),
+        ("[images]\nwaiting_uploads = 0", "[images] waiting_uploads"),
         ('[images]\nurl_schemes = ["ftp"]', "[images] url_schemes"),
         ('[images]\nprivate_networks = ["10.0.0.1/8"]', "[images] private_networks"),
         ("[jobs]\nworkers = true", "[jobs] workers"),

@@ -10,6 +10,7 @@ from drivers.base import Driver, DriverInvalid, DriverUnreachable, ImageFacts, P
 from drivers.images.window import HEAD, TAIL
 from gateway.errors import BadGateway, Invalid, NoSpace, TooLarge, Unavailable
 from gateway.orchestration.driver_errors import translating
+from gateway.orchestration.images.promises import demand_staging
 from gateway.orchestration.images.source import WHERE, is_url, local_file
 from gateway.orchestration.images.steps import kept_format
 from gateway.orchestration.resources import Room
@@ -17,6 +18,7 @@ from gateway.store.model import Document
 
 DIRECT_STEPS = ("copy image",)
 STAGED_STEPS = ("stage image", "convert image", "copy image")
+OURS = frozenset({"machines", "machineImages", "volumes", "volumeImages"})
 WEIGHTS = {"stage image": 2, "convert image": 1, "copy image": 2}
 
 
@@ -32,6 +34,14 @@ class Place:
         return {"host": self.host, "pool": self.pool.name, "formats": list(self.formats)}
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Where the bytes are, and what they are as far as that can be told before they are here."""
+
+    source: Document
+    facts: ImageFacts | None
+
+
 class ImageImport:
     """The checks and decisions of one create; the result are the image's internal facts."""
 
@@ -41,17 +51,25 @@ class ImageImport:
 
     async def decide(self, document: Document) -> Document:
         """Raises what the request deserves, naming the attribute."""
-        location = document.get("imageLocation")
-        if location is None and "size" not in document:
+        if document.get(WHERE) is None and "size" not in document:
             raise Invalid("is missing; or give size, and then upload so many bytes", WHERE)
-        if location is not None and location.startswith("machineImages/"):
-            raise Invalid("is an image of this gateway; use it as it is", WHERE)
-        place = await self.place()
-        if location is None:
-            return await self._upload(document["size"], place)
-        if is_url(location):
-            return await self._url(location, document, place)
-        return await self._file(location, document, place)
+        if document.get(WHERE) is None:
+            return await self._upload(document["size"], await self.place())
+        found = await self.look(document)
+        return await self.way(found, await self.place())
+
+    async def look(self, document: Document) -> Found:
+        """What there is at imageLocation."""
+        location: str = document[WHERE]
+        if location.partition("/")[0] in OURS:
+            raise Invalid("is one of this gateway's own; give an image's href where images are used", WHERE)
+        found = await (self._url(location) if is_url(location) else self._file(location))
+        size = found.source["size"]
+        if size is not None:
+            self._check_size(size, WHERE)
+            if document.get("size", size) != size:
+                raise Invalid(f"the file has {size} bytes, not {document['size']}", "size")
+        return found
 
     async def place(self) -> Place:
         host, settings = next(iter(self._room.hypervisors.items()))
@@ -64,20 +82,19 @@ class ImageImport:
 
     async def _upload(self, size: int, place: Place) -> Document:
         self._check_size(size, "size")
-        await self._check_staging(size)
+        await demand_staging(self._room, size)
         source = {"kind": "upload", "size": size}
         return {**place.facts(), "source": source, "way": "staged"}
 
-    async def _file(self, location: str, document: Document, place: Place) -> Document:
+    async def _file(self, location: str) -> Found:
         path = await asyncio.to_thread(local_file, location, self._tools.directories)
         try:
             facts = await self._tools.reader.inspect(path)
         except DriverInvalid as error:
             raise Invalid(str(error), WHERE) from error
-        source = {"kind": "file", "path": str(path), "size": facts.file_size}
-        return await self._decided(document, place, source, facts)
+        return Found({"kind": "file", "path": str(path), "size": facts.file_size}, facts)
 
-    async def _url(self, location: str, document: Document, place: Place) -> Document:
+    async def _url(self, location: str) -> Found:
         try:
             remote = await self._tools.fetcher.look(location, HEAD, TAIL)
             size = remote.size
@@ -93,26 +110,20 @@ class ImageImport:
             "ranges": remote.ranges,
             "validator": remote.validator,
         }
-        return await self._decided(document, place, source, facts)
+        return Found(source, facts)
 
-    async def _decided(
-        self, document: Document, place: Place, source: Document, facts: ImageFacts | None
-    ) -> Document:
+    async def way(self, found: Found, place: Place) -> Document:
         """Straight into the pool when format and size are known and stay as they are; else by the staging directory."""
-        size = source["size"]
-        if size is not None:
-            self._check_size(size, WHERE)
-            if document.get("size", size) != size:
-                raise Invalid(f"the file has {size} bytes, not {document['size']}", "size")
+        size, facts = found.source["size"], found.facts
         direct = facts is not None and kept_format(facts.format, list(place.formats)) == facts.format
         if direct:
             self._check_pool(size, place.pool)
         else:
-            await self._check_staging(size or 0)
+            await demand_staging(self._room, size or 0)
         known: dict[str, Any] = {}
         if facts is not None:
             known = {"format": facts.format, "virtual_size": facts.virtual_size, "uefi": facts.uefi or None}
-        return {**place.facts(), **known, "source": source, "way": "direct" if direct else "staged"}
+        return {**place.facts(), **known, "source": found.source, "way": "direct" if direct else "staged"}
 
     def _check_size(self, size: int, attribute: str) -> None:
         if size > self._tools.largest_file:
@@ -121,8 +132,3 @@ class ImageImport:
     def _check_pool(self, size: int, pool: PoolFacts) -> None:
         if size > pool.available:
             raise NoSpace(f"the pool {pool.name} has {pool.available} bytes free; the image needs {size}")
-
-    async def _check_staging(self, size: int) -> None:
-        free = await self._tools.staging.free()
-        if size > free:
-            raise NoSpace(f"the staging directory has {free} bytes free; the image needs {size}")

@@ -10,7 +10,6 @@ from gateway.errors import GatewayError
 from gateway.orchestration.images.uploading import waits
 from gateway.orchestration.resources import Room
 
-KINDS = ("MachineImage",)
 EVERY = 600.0
 log = structlog.get_logger("images")
 
@@ -40,11 +39,12 @@ class StagingKeeper:
 
     async def sweep(self) -> None:
         tools, store = self._room.images, self._room.store
+        names = await tools.staging.names()
         rows = await store.fetch(
-            "SELECT path FROM resources WHERE kind IN (?, ?) AND json_extract(internal, '$.source.kind') IS NOT NULL",
-            (KINDS[0], KINDS[-1]),
+            "SELECT path FROM resources WHERE kind IN ('MachineImage', 'VolumeImage', 'Volume') "
+            "AND json_extract(internal, '$.source.kind') IS NOT NULL"
         )
-        for path in await tools.staging.sweep({row[0] for row in rows}, tools.upload_minutes * 60.0):
+        for path in await tools.staging.sweep(names, {row[0] for row in rows}, tools.upload_minutes * 60.0):
             image = await store.get(path)
             if image is not None and waits(image):
                 async with store.transaction() as transaction:

@@ -10,6 +10,7 @@ from gateway.errors import Conflict, Invalid, NotFound
 from gateway.jobs.plan import Plan, StepCall
 from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.images.importing import DIRECT_STEPS, STAGED_STEPS, WEIGHTS, ImageImport
+from gateway.orchestration.images.promises import demand_few_waiting, demand_staging
 from gateway.orchestration.images.source import shown
 from gateway.orchestration.images.uploading import Part, Receiver, Uploads, must_wait, waits
 from gateway.orchestration.interrupting import interrupt
@@ -74,6 +75,7 @@ class ImageService(ResourceService):
             known = await self.answered(transaction, caller, document)
             if known is not None:
                 return known
+            await self._demand_promises(caller, image)
             image = await transaction.insert(image)
             if waiting:
                 plan = self.plan(caller, "add", collection, affected=(image.path,))
@@ -85,6 +87,14 @@ class ImageService(ResourceService):
             await self.remember(transaction, caller, document, image.path, job)
         self.room.runner.wake()
         return Outcome(image, job, finished=waiting)
+
+    async def _demand_promises(self, caller: Caller, image: Resource) -> None:
+        """Once more, while nobody else writes: what was looked at may have been promised to another meanwhile."""
+        source = image.internal["source"]
+        if source["kind"] == "upload":
+            await demand_few_waiting(self.room, caller.user)
+        if image.internal["way"] == "staged":
+            await demand_staging(self.room, source["size"] or 0)
 
     async def make(self, caller: Caller, document: Document) -> Resource:
         if document.get("type", "IMAGE") != "IMAGE":

@@ -52,6 +52,11 @@ class Staging:
         """Bytes of ``data`` that are there."""
         return await asyncio.to_thread(_size, self.data(image))
 
+    async def sizes(self, paths: list[str]) -> dict[str, int]:
+        """The same of many images, by their paths."""
+        homes = {path: self.directory / path.replace("/", "-") / DATA for path in paths}
+        return await asyncio.to_thread(lambda: {path: _size(data) for path, data in homes.items()})
+
     async def remove(self, image: Resource) -> None:
         await asyncio.to_thread(shutil.rmtree, self._home(image), True)
 
@@ -66,13 +71,26 @@ class Staging:
                 moved(written)
         return written
 
-    async def sweep(self, keep: set[str], unused_for: float) -> list[str]:
-        """Remove what belongs to none of the images ``keep`` (their paths), and name those not touched for so long."""
-        return await asyncio.to_thread(self._sweep, {path.replace("/", "-"): path for path in keep}, unused_for)
+    async def names(self) -> list[str]:
+        """What there is."""
+        return await asyncio.to_thread(
+            lambda: [entry.name for entry in self.directory.iterdir()] if self.directory.is_dir() else []
+        )
 
-    def _sweep(self, keep: dict[str, str], unused_for: float) -> list[str]:
+    async def sweep(self, names: list[str], keep: set[str], unused_for: float) -> list[str]:
+        """Remove what of ``names`` belongs to none of the images ``keep`` (their paths).
+
+        The result are those of ``keep`` that were not touched for so long. The names are to be asked for before the
+        images: so none is taken for nobody's that has come since.
+        """
+        known = {path.replace("/", "-"): path for path in keep}
+        return await asyncio.to_thread(self._sweep, names, known, unused_for)
+
+    def _sweep(self, names: list[str], keep: dict[str, str], unused_for: float) -> list[str]:
         old = []
-        for entry in self.directory.iterdir() if self.directory.is_dir() else ():
+        for entry in (self.directory / name for name in names):
+            if not entry.exists():
+                continue
             if entry.name not in keep:
                 shutil.rmtree(entry, ignore_errors=True)
             elif time.time() - max(entry.stat().st_mtime, _touched(entry / DATA)) > unused_for:

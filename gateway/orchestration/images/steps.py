@@ -16,6 +16,7 @@ from drivers.base import Driver, DriverError, DriverInvalid, DriverNoSpace, Imag
 from gateway.errors import Invalid
 from gateway.jobs.plan import StepContext
 from gateway.orchestration.images.pieces import Digest, ahead, looked_at, of_file
+from gateway.orchestration.images.records import remove
 from gateway.orchestration.images.source import WHERE
 from gateway.orchestration.images.tools import ImageTools
 from gateway.orchestration.steps import DriverStep, unless_stopped
@@ -30,6 +31,11 @@ def source_pieces(tools: ImageTools, source: Document) -> AsyncGenerator[bytes, 
         return of_file(Path(source["path"]))
     remote = RemoteFile(source["size"], source["ranges"], source["validator"], b"", b"")
     return tools.fetcher.fetch(source["url"], remote)
+
+
+def told(image: Resource, name: str) -> Any:
+    """``size`` or ``sha256`` as the user gave it: of an image, or of one by value inside a Volume."""
+    return image.document.get(name, image.internal["source"].get("told", {}).get(name))
 
 
 def kept_format(source_format: str, formats: list[str]) -> str:
@@ -61,7 +67,7 @@ class StageImage(ImageStep):
 
     async def work(self, context: StepContext, image: Resource, driver: Driver) -> None:
         tools, source = self.room.images, image.internal["source"]
-        digest = Digest(image.document.get("sha256"))
+        digest = Digest(told(image, "sha256"))
         if source["kind"] == "upload":
             await self._check(context, image, digest)
         else:
@@ -79,9 +85,9 @@ class StageImage(ImageStep):
         )
 
     def _compare(self, image: Resource, size: int) -> None:
-        told = image.document.get("size")
-        if told is not None and told != size:
-            raise Invalid(f"the file has {size} bytes, not {told}", "size")
+        expected = told(image, "size")
+        if expected is not None and expected != size:
+            raise Invalid(f"the file has {size} bytes, not {expected}", "size")
 
     async def _check(self, context: StepContext, image: Resource, digest: Digest) -> None:
         """Uploaded bytes are there already; only a sum that was given makes reading them worth while."""
@@ -153,7 +159,7 @@ class CopyImage(ImageStep):
         expected = (facts["format"], facts["virtual_size"])
         async with aclosing(ahead(source_pieces(tools, facts["source"]))) as pieces:
             seen = looked_at(pieces, size, tools.reader, expected)
-            watched = Digest(image.document.get("sha256")).watch(seen)
+            watched = Digest(told(image, "sha256")).watch(seen)
             await driver.upload_volume(
                 facts["pool"], facts["volume"], facts["format"], size, watched, context.progress
             )
@@ -196,7 +202,7 @@ class SettleImage(DriverStep):
             if current is None:
                 return
             if action == ("delete" if succeeded else "add") and not arguments.get("left"):
-                await transaction.delete(image.path)
+                await remove(transaction, current)
                 return
             if not succeeded:
                 await transaction.update(current.with_document(state="ERROR").with_internal(job=None))

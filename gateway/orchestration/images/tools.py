@@ -13,6 +13,7 @@ class ImageTools:
     """``directories`` are those that files may be imported from; ``largest_file`` is in bytes.
 
     ``stall_seconds`` without a byte end an upload; ``upload_minutes`` after its last byte it is given up.
+    ``waiting_uploads`` is how many a user may leave waiting.
     """
 
     reader: ImageReader
@@ -23,3 +24,4 @@ class ImageTools:
     largest_file: int = 256 * 1024**3
     stall_seconds: float = 60.0
     upload_minutes: int = 1440
+    waiting_uploads: int = 20

@@ -9,9 +9,11 @@ from drivers.base import Driver, HostFacts
 from drivers.passwords import sha512_crypt
 from gateway.errors import Conflict, Invalid, NotImplementedHere, Unavailable
 from gateway.orchestration.driver_errors import translating
+from gateway.orchestration.machines.configurations import check_configuration
 from gateway.orchestration.machines.disks import chosen_disks, disk_resources, needed_bytes
 from gateway.orchestration.machines.interfaces import chosen_interfaces
 from gateway.orchestration.machines.new_volumes import NewVolumes
+from gateway.orchestration.machines.secrets import overridden, with_secrets
 from gateway.orchestration.monitoring.meter_templates import asked_meters
 from gateway.orchestration.monitoring.templates import asked_event_log
 from gateway.orchestration.networks.interface_addresses import Chosen, chosen_addresses
@@ -112,7 +114,7 @@ class MachineCreate:
         if "href" in given:
             where = "machineTemplate"
             found = await resolve(self.room.store, self.caller, given["href"], ("MachineTemplate",), where)
-            template = {**found.document, **found.internal.get("secrets", {})}
+            template = with_secrets(found)
         return merged(template, given)
 
     async def _config(self, template: Document) -> Document:
@@ -125,12 +127,7 @@ class MachineCreate:
             found = await resolve(self.room.store, self.caller, given["href"], ("MachineConfiguration",), where)
             config = found.document
         config = merged(config, given)
-        for name in ("cpu", "memory"):
-            if name not in config:
-                raise Invalid("is missing", f"{where}.{name}")
-        for place, disk in enumerate(config.get("disks", [])):
-            if "capacity" not in disk:
-                raise Invalid("is missing", f"{where}.disks.{place}.capacity")
+        check_configuration(config, f"{where}.")
         return config
 
     async def _image(self, template: Document) -> Resource:
@@ -165,16 +162,17 @@ class MachineCreate:
         if "href" in credential:
             kinds = ("Credential", "CredentialTemplate")
             found = await resolve(self.room.store, self.caller, credential["href"], kinds, where)
-            known = {**found.document, **found.internal}
+            known = overridden(found, credential)
         known = merged(known, credential)
         if credential.get("password"):
             known["password_hash"] = await asyncio.to_thread(sha512_crypt, credential["password"])
-        hashed = known.get("password_hash") or template.get("password_hash")
+        hashed = known.get("password_hash")
         check_credential({**known, "password": hashed}, where)
         user = known.get("userName")
         self.seed.update({"user": user} if user else {})
         self.seed.update({"password_hash": hashed} if hashed else {})
         self.seed.update({"keys": [known["key"]]} if known.get("key") else {})
+
 
 def address_attribute(entry: Document) -> str:
     """What stands before ``addresses`` in words about an interface of a new Machine."""

@@ -57,7 +57,7 @@ class NewVolumes:
             attachment, machine = await connect(transaction, machine, volume, *_split(document))
             attachments.append(attachment)
         for new, document in self.made:
-            await new.demand_room(room)
+            await new.demand(room, transaction)
             volume = await transaction.insert(new.resource)
             attachment, machine = await connect(transaction, machine, volume, *_split(document))
             attachments.append(attachment)
@@ -73,7 +73,7 @@ class NewVolumes:
 
     def creating(self) -> tuple[StepCall, ...]:
         """Before the domain is defined."""
-        return tuple(volume_steps.call("create volume", path, NEW_WEIGHT) for path in self.new_paths)
+        return tuple(step for new, _ in self.made for step in volume_steps.creating(new.resource, NEW_WEIGHT))
 
 
 def attaching(attachments: list[Resource]) -> tuple[StepCall, ...]:

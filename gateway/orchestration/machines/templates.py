@@ -1,48 +1,24 @@
-"""MachineTemplates and MachineConfigurations: what Machines are made by (DSP0263 5.14.5, 5.14.6)."""
+"""MachineTemplates: what Machines are made by (DSP0263 5.14.5)."""
 
 from __future__ import annotations
 
 from gateway.errors import Invalid
 from gateway.orchestration.credential_service import without_password
+from gateway.orchestration.machines.configurations import check_configuration
+from gateway.orchestration.machines.secrets import staying
 from gateway.orchestration.machines.targets import target_of
 from gateway.orchestration.monitoring.meter_templates import asked_meters
 from gateway.orchestration.monitoring.templates import asked_event_log
-from gateway.orchestration.references import resolve
+from gateway.orchestration.references import merged, resolve
 from gateway.orchestration.resources import ResourceService, new_resource
 from gateway.orchestration.service import Caller
 from gateway.orchestration.volumes.templates import check_template
 from gateway.store.model import Document, Resource
 
 REFERENCES = {
-    "machineConfig": ("MachineConfiguration",),
     "machineImage": ("MachineImage",),
     "credential": ("Credential", "CredentialTemplate"),
 }
-
-
-class MachineConfigurationService(ResourceService):
-    kind = "MachineConfiguration"
-    catalogue = True
-
-    async def make(self, caller: Caller, document: Document) -> Resource:
-        check_configuration(document)
-        return new_resource(self.kind, caller.user, document)
-
-    async def change(
-        self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
-    ) -> Resource:
-        changed = await super().change(caller, resource, document, selected)
-        check_configuration(changed.document)
-        return changed
-
-
-def check_configuration(document: Document) -> None:
-    for name in ("cpu", "memory"):
-        if name not in document:
-            raise Invalid("is missing", name)
-    for place, disk in enumerate(document.get("disks", [])):
-        if "capacity" not in disk:
-            raise Invalid("is missing", f"disks.{place}.capacity")
 
 
 class MachineTemplateService(ResourceService):
@@ -58,12 +34,14 @@ class MachineTemplateService(ResourceService):
     ) -> Resource:
         shown, secret = await self._checked(caller, document)
         changed = await super().change(caller, resource, shown, selected)
-        kept = {**resource.internal.get("secrets", {}), **secret}
+        kept = {**staying(resource, changed, document, selected), **secret}
         return changed.with_internal(secrets=kept or None)
 
     async def _checked(self, caller: Caller, document: Document) -> tuple[Document, Document]:
         """The document with its references looked at, and its secrets apart."""
         await self._check_volumes(caller, document)
+        await self._check_interfaces(caller, document)
+        await self._check_configuration(caller, document)
         for name, kinds in REFERENCES.items():
             href = document.get(name, {}).get("href")
             if href is not None:
@@ -71,11 +49,27 @@ class MachineTemplateService(ResourceService):
         await asked_event_log(self.store, caller, document)
         await asked_meters(self.room, caller, document, "Machine")
         shown = {name: value for name, value in document.items() if name != "userData"}
-        secret = {"userData": document["userData"]} if "userData" in document else {}
+        secret = {"userData": document["userData"]} if document.get("userData") else {}
         if "credential" in shown:
             shown["credential"], hashed = await without_password(shown["credential"])
             secret.update(hashed)
         return shown, secret
+
+    async def _check_interfaces(self, caller: Caller, document: Document) -> None:
+        for place, entry in enumerate(document.get("networkInterfaces", [])):
+            if "network" in entry:
+                where = f"networkInterfaces.{place}.network"
+                await resolve(self.store, caller, entry["network"]["href"], ("Network",), where)
+
+    async def _check_configuration(self, caller: Caller, document: Document) -> None:
+        """By value as by reference: what a Machine needs is there."""
+        given = document.get("machineConfig")
+        if given is None:
+            return
+        where, config = "machineConfig", {}
+        if "href" in given:
+            config = (await resolve(self.store, caller, given["href"], ("MachineConfiguration",), where)).document
+        check_configuration(merged(config, given), f"{where}.")
 
     async def _check_volumes(self, caller: Caller, document: Document) -> None:
         for place, entry in enumerate(document.get("volumes", [])):

@@ -7,6 +7,7 @@ from gateway.cimi.network import LEAST_MTU
 from gateway.errors import Conflict, Forbidden, Invalid, Unavailable
 from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.monitoring.meter_templates import asked_meters
+from gateway.orchestration.monitoring.templates import asked_event_log
 from gateway.orchestration.networks.membership import check_routed, join
 from gateway.orchestration.networks.ranges import ATTRIBUTES, Range, as_range, free_range, wished_range
 from gateway.orchestration.networks.reach import CLOSED
@@ -57,9 +58,9 @@ class NetworkCreate:
         bridge = settings.public_bridge if forward == "bridge" else bridge_name(uuid_of(network))
         state = template.get("initialState", "STARTED")
         meters = await asked_meters(self.room, self.caller, template, "Network", "networkTemplate.")
-        network = network.with_internal(
-            host=host, forward=forward, bridge=bridge, ranges=[], initial_state=state, **meters
-        )
+        event_log = await asked_event_log(self.room.store, self.caller, template, "networkTemplate.")
+        facts = {"host": host, "forward": forward, "bridge": bridge, "ranges": [], "initial_state": state}
+        network = network.with_internal(**facts, **meters, **event_log)
         await self._join(template, network)
         return network
 

@@ -44,6 +44,7 @@ async def _show(store: Store, settings: HypervisorSettings, name: str, facts: Ne
     if facts is not None:
         internal.update(forward=facts.forward, bridge=facts.bridge, ranges=[str(as_range(r)) for r in facts.ranges])
     current = await store.get(path)
+    document.update(_event_log(current))
     if current is not None and current.document == document and current.internal == internal:
         return
     async with store.transaction() as transaction:
@@ -51,7 +52,13 @@ async def _show(store: Store, settings: HypervisorSettings, name: str, facts: Ne
         if known is None:
             await transaction.insert(Resource(path, "Network", None, document, now, now, internal=internal))
         else:
-            await transaction.update(replace(known, document=document, internal=internal))
+            await transaction.update(replace(known, document={**document, **_event_log(known)}, internal=internal))
+
+
+def _event_log(network: Resource | None) -> Document:
+    """What is not the hypervisor's to tell stays."""
+    known = network.document if network is not None else {}
+    return {"eventLog": known["eventLog"]} if "eventLog" in known else {}
 
 
 def _document(name: str, facts: NetworkFacts | None) -> Document:

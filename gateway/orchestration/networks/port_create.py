@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.errors import Invalid, NotImplementedHere
 from gateway.orchestration.monitoring.meter_templates import asked_meters
+from gateway.orchestration.monitoring.templates import asked_event_log
 from gateway.orchestration.networks.mac import checked_mac, new_mac
 from gateway.orchestration.networks.spec import class_of_service
 from gateway.orchestration.references import OWN, merged, resolve
@@ -34,7 +35,9 @@ async def new_port(room: Room, caller: Caller, document: Document) -> Resource:
     }
     known = {name: value for name, value in {**own, **facts}.items() if value is not None}
     meters = await asked_meters(room, caller, template, "NetworkPort", f"{WHERE}.")
-    return new_resource("NetworkPort", caller.user, known, host=network.internal["host"], **meters)
+    event_log = await asked_event_log(room.store, caller, template, f"{WHERE}.")
+    facts = {"host": network.internal["host"], **meters, **event_log}
+    return new_resource("NetworkPort", caller.user, known, **facts)
 
 
 async def _template(room: Room, caller: Caller, given: Document) -> Document:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.errors import Invalid
 from gateway.orchestration.monitoring.meter_templates import asked_meters
+from gateway.orchestration.monitoring.templates import asked_event_log
 from gateway.orchestration.networks.mac import checked_mac
 from gateway.orchestration.networks.ranges import ATTRIBUTES, as_range
 from gateway.orchestration.references import resolve
@@ -36,6 +37,7 @@ class CheckedService(ResourceService):
                 await resolve(self.store, caller, href, kinds, name)
         if "meterTemplates" in document:
             await asked_meters(self.room, caller, document, self.kind.removesuffix("Template"))
+        await asked_event_log(self.store, caller, document)
         self.check(document)
 
     def check(self, document: Document) -> None:

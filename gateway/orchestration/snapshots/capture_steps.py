@@ -6,6 +6,7 @@ from typing import Any
 
 from drivers.base import Driver, DriverConflict
 from gateway.jobs.plan import StepContext
+from gateway.orchestration.images.records import settle_copied
 from gateway.orchestration.machines.plans import uuid_of
 from gateway.orchestration.machines.settle import true_state
 from gateway.orchestration.snapshots.capture import boot_volume, refuse_other_power
@@ -58,21 +59,14 @@ class CopyBootDisk(DriverStep):
 
 
 class SettleCaptured(DriverStep):
-    """A finished image does not point at its Machine any more; a failed one leaves no record if it could be undone."""
-
     name = "settle captured"
 
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         state = await true_state(machine, driver)
         async with self.room.store.transaction() as transaction:
             image, current = await transaction.get(arguments["image"]), await transaction.get(machine.path)
-            if image is not None and arguments.get("left"):
-                await transaction.update(image.with_document(state="ERROR").with_internal(job=None, captured=None))
-            elif image is not None and not arguments["succeeded"]:
-                await transaction.delete(image.path)
-            elif image is not None and image.state == "CREATING":
-                shown = image.with_document(state="AVAILABLE", imageLocation=f"{image.path}/download")
-                await transaction.update(shown.with_internal(job=None, captured=None))
+            if image is not None:
+                await settle_copied(transaction, image, arguments)
             if current is not None and current.internal.get("job") == context.job:
                 await transaction.update(current.with_document(state=state).with_internal(job=None))
 

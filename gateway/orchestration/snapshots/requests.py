@@ -7,6 +7,7 @@ from gateway.errors import Conflict, Forbidden, Invalid, NoSpace, NotFound, NotI
 from gateway.jobs.plan import Plan, StepCall
 from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.interrupting import interrupt
+from gateway.orchestration.machines.copying import refuse_while_copied
 from gateway.orchestration.machines.holding import hold
 from gateway.orchestration.machines.plans import uuid_of
 from gateway.orchestration.machines.states import demand_legal
@@ -40,7 +41,7 @@ class MachineRequests(ResourceService):
             raise Forbidden(f"this Machine belongs to somebody else; only its owner or an admin may {origin.verb} it")
         demand_legal(machine.state, origin.verb)
         self.must_be_up(machine)
-        await self.refuse_while_captured(machine)
+        await refuse_while_copied(self.store, machine.path)
         return machine
 
     def must_be_up(self, machine: Resource) -> Driver:
@@ -48,15 +49,6 @@ class MachineRequests(ResourceService):
         if driver.connection != "up":
             raise Unavailable(f"the hypervisor {driver.name} is {driver.connection.value}; try again later")
         return driver
-
-    async def refuse_while_captured(self, machine: Resource) -> None:
-        rows = await self.store.fetch(
-            "SELECT path FROM resources WHERE kind = 'MachineImage' AND state = 'CREATING' "
-            "AND json_extract(internal, '$.captured') = ?",
-            (machine.path,),
-        )
-        if rows:
-            raise Conflict(f"the Machine is being captured into {rows[0][0]}; wait for it, or delete that image")
 
 
 class SnapshotRequests(MachineRequests):

@@ -8,6 +8,7 @@ from gateway.errors import Conflict, Invalid
 from gateway.jobs.plan import OnRestart, Plan, StepCall
 from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.images.available import demand_still_available
+from gateway.orchestration.machines.copying import refuse_while_copied
 from gateway.orchestration.machines.holding import hold
 from gateway.orchestration.machines.plans import uuid_of
 from gateway.orchestration.machines.states import demand_legal
@@ -26,7 +27,7 @@ class RestoreRequests(MachineRequests):
         image = await self._image(caller, machine, document)
         demand_legal(machine.state, "restore")
         self.must_be_up(machine)
-        await self.refuse_while_captured(machine)
+        await refuse_while_copied(self.store, machine.path)
         if image.document["type"] in chain.KINDS:
             return await self._from_snapshot(caller, machine, image)
         return await self._from_image(caller, machine, image)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.errors import Conflict, Invalid, NotImplementedHere
+from gateway.errors import Invalid
 from gateway.orchestration.monitoring.meter_templates import asked_meters
 from gateway.orchestration.monitoring.templates import asked_event_log
 from gateway.orchestration.references import merged, resolve
 from gateway.orchestration.resources import Room, new_resource
 from gateway.orchestration.service import Caller
+from gateway.orchestration.volumes.content import Content, content_of, demand_staged, needed, too_small
 from gateway.orchestration.volumes.pools import KILOBYTE, Chosen, Wanted, choose, demand_room, whole
 from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
 
 OWN = ("name", "description", "properties")
 FORMATS = ("qcow2", "raw")
@@ -24,10 +26,14 @@ class NewVolume:
     resource: Resource
     chosen: Chosen
     where: str
+    content: Content | None
 
-    async def demand_room(self, room: Room) -> None:
-        """To be asked inside the transaction that writes it."""
+    async def demand(self, room: Room, transaction: Transaction) -> None:
+        """To be asked inside the transaction that writes it. Raises NoSpace or Conflict."""
         await demand_room(room, self.chosen, self.resource.internal["bytes"], f"{self.where}.volumeConfig.capacity")
+        await demand_staged(room, self.resource)
+        if self.content is not None:
+            await self.content.demand(room, transaction)
 
 
 async def new_volume(
@@ -41,50 +47,39 @@ async def new_volume(
 ) -> NewVolume:
     """``given`` is the template by reference, by value or both; ``own`` what the Volume itself is called."""
     template = await _template(room, caller, given, where)
-    image = await _image(room, caller, template, where)
-    config = await _config(room, caller, template, image, where)
-    size = _size(config, image, where)
+    content = await content_of(room, caller, template.get("volumeImage"), f"{where}.volumeImage")
+    config = await _config(room, caller, template, content, where)
+    size = _size(config, content, where)
     asked = checked_format(config, f"{where}.volumeConfig.format")
     wanted = Wanted(config.get("type", "mapped"), asked, size, f"{where}.volumeConfig")
-    chosen = await choose(room, _hosts(room, host, image, where), wanted)
+    chosen = await choose(room, _hosts(room, host, content), wanted)
     document: Document = {name: own[name] for name in OWN if name in own}
     shown = config.get("capacity") or -(-size // KILOBYTE)
-    bootable = bool(image is not None and image.document.get("bootable"))
+    bootable = content is not None and content.bootable
     document.update(state="CREATING", type=wanted.type, capacity=shown, bootable=bootable)
     volume = new_resource("Volume", caller.user, document)
     facts = {
+        **(await content.facts(room, chosen, size) if content is not None else {}),
         "host": chosen.host,
         "pool": chosen.settings.name,
         "volume": f"cimi-volume-{volume.path.rpartition('/')[2]}.{chosen.format}",
         "format": chosen.format,
         "bytes": whole(size),
         "shareable": chosen.settings.shareable or None,
-        **(_content(room, chosen, image) if image is not None else {}),
         **await asked_event_log(room.store, caller, template, f"{where}."),
         **await asked_meters(room, caller, template, "Volume", f"{where}."),
     }
-    return NewVolume(volume.with_internal(**facts), chosen, where)
+    return NewVolume(volume.with_internal(**facts), chosen, where, content)
 
 
-def _hosts(room: Room, host: str | None, image: Resource | None, where: str) -> list[str]:
+def _hosts(room: Room, host: str | None, content: Content | None) -> list[str]:
     """Where it may live: with its Machine, with its image, else anywhere."""
-    bound = image.internal["host"] if image is not None else host
-    if host is not None and bound != host:
-        raise Invalid(f"the image is on the hypervisor {bound}, and the Machine on {host}", f"{where}.volumeImage")
-    return [bound] if bound is not None else list(room.hypervisors)
-
-
-def _content(room: Room, chosen: Chosen, image: Resource) -> Document:
-    """Where the bytes come from: an overlay of the image where the pool can, else a full copy."""
-    known = image.internal
-    same = known["pool"] == chosen.settings.name and chosen.format == "qcow2" and not chosen.settings.shareable
-    return {
-        "image": image.path,
-        "image_pool": known["pool"],
-        "image_volume": known["volume"],
-        "image_format": known["format"],
-        "overlay": same and room.drivers[chosen.host].can_overlay(chosen.facts),
-    }
+    bound = content.host if content is not None else None
+    if host is not None and bound not in (None, host):
+        assert content is not None
+        raise Invalid(f"the image is on the hypervisor {bound}, and the Machine on {host}", content.where)
+    only = bound or host
+    return [only] if only is not None else list(room.hypervisors)
 
 
 async def _template(room: Room, caller: Caller, given: Document, where: str) -> Document:
@@ -94,25 +89,12 @@ async def _template(room: Room, caller: Caller, given: Document, where: str) -> 
     return merged(template, given)
 
 
-async def _image(room: Room, caller: Caller, template: Document, where: str) -> Resource | None:
-    given = template.get("volumeImage")
-    if given is None:
-        return None
-    where = f"{where}.volumeImage"
-    if "href" not in given or len(given) > 1:
-        raise NotImplementedHere(f"{where}: images are taken by reference only")
-    image = await resolve(room.store, caller, given["href"], ("VolumeImage",), where)
-    if image.state != "AVAILABLE":
-        raise Conflict(f"{where}: the image is {image.state}, not AVAILABLE")
-    return image
-
-
 async def _config(
-    room: Room, caller: Caller, template: Document, image: Resource | None, where: str
+    room: Room, caller: Caller, template: Document, content: Content | None, where: str
 ) -> Document:
     given, where = template.get("volumeConfig"), f"{where}.volumeConfig"
     if given is None:
-        if image is None:
+        if content is None:
             raise Invalid("is missing, and there is no image to tell the size", where)
         return {}
     if "href" not in given:
@@ -121,15 +103,16 @@ async def _config(
     return merged(found.document, given)
 
 
-def _size(config: Document, image: Resource | None, where: str) -> int:
-    needed = image.internal["virtual_size"] if image is not None else 0
+def _size(config: Document, content: Content | None, where: str) -> int:
+    where, least = f"{where}.volumeConfig.capacity", needed(content)
     if "capacity" not in config:
-        if image is None:
-            raise Invalid("is missing", f"{where}.volumeConfig.capacity")
-        return int(needed)
+        if not least:
+            why = "; the size of this image is not known before it is here" if content is not None else ""
+            raise Invalid(f"is missing{why}", where)
+        return least
     size = int(config["capacity"]) * KILOBYTE
-    if size < needed:
-        raise Invalid(f"the image needs {-(-needed // KILOBYTE)} kilobytes", f"{where}.volumeConfig.capacity")
+    if size < least:
+        raise Invalid(too_small(least), where)
     return size
 
 

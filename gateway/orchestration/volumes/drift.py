@@ -5,6 +5,8 @@ What an admin makes with virsh is shown to admins, and never deleted by us.
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 import structlog
@@ -37,13 +39,19 @@ class Shown:
 class VolumeDrift:
     room: Room
     _ensured: set[tuple[str, str]] = field(default_factory=set)
+    _one: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    """By host: two comparisons at once would both find the same foreign volume new."""
 
     def reconnected(self, host: str) -> None:
         """The hypervisor was away: pools may have to be started again."""
         self._ensured = {(name, pool) for name, pool in self._ensured if name != host}
 
     async def compare(self, driver: Driver) -> None:
-        """All Volumes of a host with all volumes in its pools."""
+        """All Volumes of a host with all volumes in its pools; one comparison after the other."""
+        async with self._one[driver.name]:
+            await self._compare(driver)
+
+    async def _compare(self, driver: Driver) -> None:
         settings = self.room.hypervisors[driver.name].every_pool
         known = await self._known(driver.name)
         for pool in settings:

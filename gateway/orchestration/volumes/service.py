@@ -13,7 +13,7 @@ from gateway.orchestration.visibility import changeable
 from gateway.orchestration.volumes.create import new_volume
 from gateway.orchestration.volumes.pools import KILOBYTE, Chosen, demand_room, pool_facts, whole
 from gateway.orchestration.volumes.states import demand_legal, legal
-from gateway.orchestration.volumes.steps import call, settle
+from gateway.orchestration.volumes.steps import call, creating, settle
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
@@ -25,7 +25,8 @@ class VolumeService(ResourceService):
         if not changeable(caller, resource):
             return ()
         now = legal(resource)
-        return tuple(verb for verb in ("edit", "delete") if verb in now and granted(caller.role, self.kind, verb))
+        offered = ("edit", "delete", "snapshot")
+        return tuple(verb for verb in offered if verb in now and granted(caller.role, self.kind, verb))
 
     # Create
 
@@ -40,7 +41,7 @@ class VolumeService(ResourceService):
             known = await self.answered(transaction, caller, document)
             if known is not None:
                 return known
-            await made.demand_room(self.room)
+            await made.demand(self.room, transaction)
             volume = await transaction.insert(made.resource)
             job = await self.room.runner.submit(transaction, self._creation(caller, collection, volume))
             volume = await transaction.update(volume.with_internal(job=job))
@@ -53,7 +54,7 @@ class VolumeService(ResourceService):
             caller,
             "add",
             collection,
-            steps=(call("create volume", volume.path),),
+            steps=creating(volume),
             locks=(volume.path,),
             affected=(volume.path,),
             drop_on_failure=(volume.path,),

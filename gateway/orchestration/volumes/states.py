@@ -7,7 +7,7 @@ from gateway.store.model import Resource
 
 VOLUME_TRANSITIONS: dict[str, frozenset[str]] = {
     "CREATING": frozenset({"edit", "delete"}),
-    "AVAILABLE": frozenset({"edit", "grow", "delete", "attach"}),
+    "AVAILABLE": frozenset({"edit", "grow", "delete", "attach", "snapshot"}),
     "CAPTURING": frozenset({"edit"}),
     "DELETING": frozenset(),
     "ERROR": frozenset({"edit", "delete"}),

@@ -5,16 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 from drivers.base import Driver, DriverError, DriverNotFound, VolumeFacts
+from gateway.errors import Invalid
 from gateway.jobs.plan import StepCall, StepContext
+from gateway.orchestration.images.importing import DIRECT_STEPS, STAGED_STEPS, WEIGHTS
+from gateway.orchestration.resources import Room
 from gateway.orchestration.steps import DriverStep
+from gateway.orchestration.volumes.content import too_small
 from gateway.orchestration.volumes.pools import KILOBYTE
 from gateway.store.model import Resource
 
+SECTOR = 512
+"""Disks are made of whole ones, also where the image's last was not."""
 Arguments = dict[str, Any]
 
 
 def call(step: str, volume: str, weight: int = 1, **arguments: Any) -> StepCall:
     return StepCall(step, {"resource": volume, **arguments}, weight)
+
+
+def creating(volume: Resource, weight: int = 1) -> tuple[StepCall, ...]:
+    """An image by value takes the way of all images, into the Volume itself."""
+    if "source" not in volume.internal:
+        return (call("create volume", volume.path, weight),)
+    names = DIRECT_STEPS if volume.internal["way"] == "direct" else STAGED_STEPS
+    filling = tuple(call(name, volume.path, weight * WEIGHTS[name]) for name in names)
+    return (call("reserve volume", volume.path), *filling, call("fit volume", volume.path))
 
 
 def settle(volume: str, action: str) -> StepCall:
@@ -28,11 +43,7 @@ class CreateVolume(DriverStep):
 
     async def do(self, context: StepContext, volume: Resource, driver: Driver, arguments: Arguments) -> None:
         made = await self._make(context, volume, driver)
-        async with self.room.store.transaction() as transaction:
-            current = await transaction.get(volume.path)
-            if current is not None:
-                facts = {"bytes": made.capacity, "path": made.path, "job": None}
-                await transaction.update(current.with_document(state="AVAILABLE").with_internal(**facts))
+        await made_available(self.room, volume, made)
 
     async def _make(self, context: StepContext, volume: Resource, driver: Driver) -> VolumeFacts:
         facts = volume.internal
@@ -57,6 +68,45 @@ class CreateVolume(DriverStep):
         await driver.delete_volume(volume.internal["pool"], volume.internal["volume"])
         async with self.room.store.transaction() as transaction:
             await transaction.delete(volume.path)
+
+
+async def made_available(room: Room, volume: Resource, made: VolumeFacts, **facts: Any) -> None:
+    async with room.store.transaction() as transaction:
+        current = await transaction.get(volume.path)
+        if current is not None:
+            known = {"bytes": made.capacity, "path": made.path, "job": None, **facts}
+            await transaction.update(current.with_document(state="AVAILABLE").with_internal(**known))
+
+
+class ReserveVolume(DriverStep):
+    """Nothing but the record, which an undone create takes away again, after all that its other steps made."""
+
+    name = "reserve volume"
+
+    async def do(self, context: StepContext, volume: Resource, driver: Driver, arguments: Arguments) -> None:
+        """It was written with the Job."""
+
+    async def revert(self, context: StepContext, volume: Resource, driver: Driver, arguments: Arguments) -> None:
+        await self.room.images.staging.remove(volume)
+        async with self.room.store.transaction() as transaction:
+            await transaction.delete(volume.path)
+
+
+class FitVolume(DriverStep):
+    """An image was put into the Volume: it gets the size that was asked for, and is AVAILABLE."""
+
+    name = "fit volume"
+
+    async def do(self, context: StepContext, volume: Resource, driver: Driver, arguments: Arguments) -> None:
+        pool, name, size = volume.internal["pool"], volume.internal["volume"], volume.internal["bytes"]
+        needed = volume.internal["virtual_size"]
+        if needed > -(-volume.document["capacity"] * KILOBYTE // SECTOR) * SECTOR:
+            raise Invalid(too_small(needed), "volumeConfig.capacity")
+        made = await driver.volume(pool, name)
+        if made.capacity < size and driver.can_grow(await driver.pool(pool)):
+            made = await driver.grow_volume(pool, name, volume.internal["format"], size)
+        await self.room.images.staging.remove(volume)
+        await made_available(self.room, volume, made, source=None, way=None, formats=None, source_format=None)
 
 
 class GrowVolume(DriverStep):
@@ -102,7 +152,7 @@ class SettleVolume(DriverStep):
     async def do(self, context: StepContext, volume: Resource, driver: Driver, arguments: Arguments) -> None:
         succeeded, action = arguments["succeeded"], arguments["action"]
         gone = action == "delete" and succeeded
-        facts = None if gone else await self._facts(volume, driver)
+        facts = None if gone else await found_of(volume, driver)
         async with self.room.store.transaction() as transaction:
             current = await transaction.get(volume.path)
             if current is None:
@@ -115,11 +165,13 @@ class SettleVolume(DriverStep):
                 settled = as_found(settled, facts)
             await transaction.update(settled)
 
-    async def _facts(self, volume: Resource, driver: Driver) -> VolumeFacts | None:
-        try:
-            return await driver.volume(volume.internal["pool"], volume.internal["volume"])
-        except DriverError:
-            return None
+
+async def found_of(volume: Resource, driver: Driver) -> VolumeFacts | None:
+    """What its pool shows of it; None when nothing."""
+    try:
+        return await driver.volume(volume.internal["pool"], volume.internal["volume"])
+    except DriverError:
+        return None
 
 
 def as_found(volume: Resource, facts: VolumeFacts | None) -> Resource:
@@ -139,4 +191,11 @@ def in_error(volume: Resource, message: str) -> Resource:
     return volume.with_document(state="ERROR", statusMessage=message)
 
 
-VOLUME_STEPS: tuple[type[DriverStep], ...] = (CreateVolume, GrowVolume, DeleteVolume, SettleVolume)
+VOLUME_STEPS: tuple[type[DriverStep], ...] = (
+    CreateVolume,
+    ReserveVolume,
+    FitVolume,
+    GrowVolume,
+    DeleteVolume,
+    SettleVolume,
+)

@@ -9,14 +9,14 @@ COMMON = {"name": "a <name> & more", "description": "what it is", "properties": 
 SAMPLES: dict[str, dict[str, Any]] = {
     "CloudEntryPoint": {**COMMON, "baseURI": "http://host/cimi/", "eventStream": "http://host/cimi/eventStream"},
     "ResourceMetadata": {
-        "typeURI": "http://schemas.dmtf.org/cimi/1/Machine",
+        "typeURI": "Machine",
         "name": "Machine",
         "attributes": [{"name": "cpu", "required": False}],
-        "capabilities": [{"name": "UserData", "uri": "http://x/UserData", "description": "how", "value": "disk"}],
+        "capabilities": [{"name": "UserData", "uri": "Machine/UserData", "description": "how", "value": "disk"}],
         "actions": [
             {
                 "name": "start",
-                "uri": "http://schemas.dmtf.org/cimi/1/action/start",
+                "uri": "start",
                 "description": "on",
                 "method": "POST",
                 "inputMessage": "application/json",
@@ -111,7 +111,14 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "eventLogTemplate": {"href": "eventLogTemplates/1"},
     },
     "VolumeConfiguration": {**COMMON, "type": "http://example.org/fast", "format": "qcow2", "capacity": 10000},
-    "VolumeImage": {**COMMON, "state": "AVAILABLE", "imageLocation": "file:///images/data.raw", "bootable": True},
+    "VolumeImage": {
+        **COMMON,
+        "state": "AVAILABLE",
+        "imageLocation": "file:///images/data.raw",
+        "bootable": True,
+        "size": 1048576,
+        "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    },
     "Credential": {**COMMON, "userName": "admin", "password": "hidden", "key": "ssh-ed25519 AAAA me@here"},
     "CredentialTemplate": {**COMMON, "userName": "admin", "password": "hidden", "key": "ssh-ed25519 AAAA me@here"},
     "Network": {
@@ -121,6 +128,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "mtu": 1500,
         "classOfService": "GOLD",
         "forwardingGroup": {"href": "forwardingGroups/1"},
+        "eventLog": {"href": "eventLogs/1"},
         "cidr": "10.1.2.0/24",
         "cidr6": "fd00:1:2:3::/64",
     },
@@ -138,6 +146,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "networkConfig": {"networkType": "PRIVATE", "mtu": 1400, "classOfService": "SILVER"},
         "forwardingGroup": {"href": "forwardingGroups/1"},
         "meterTemplates": [{"href": "meterTemplates/1"}],
+        "eventLogTemplate": {"href": "eventLogTemplates/1"},
     },
     "NetworkNetworkPort": {**COMMON, "networkPort": {"href": "networkPorts/1"}},
     "NetworkPort": {
@@ -146,6 +155,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "network": {"href": "networks/1"},
         "portType": "ACCESS",
         "classOfService": "GOLD",
+        "eventLog": {"href": "eventLogs/1"},
         "macAddress": "52:54:00:12:34:56",
         "resource": {"href": "machines/1/networkInterfaces/0"},
     },
@@ -154,6 +164,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         **COMMON,
         "network": {"href": "networks/1"},
         "networkPortConfig": {"href": "networkPortConfigs/1", "classOfService": "GOLD"},
+        "eventLogTemplate": {"persistence": "daily"},
         "macAddress": "52:54:00:12:34:56",
         "meterTemplates": [{"meterConfig": {"aspect": "inputBandwidth"}}],
     },

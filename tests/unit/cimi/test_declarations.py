@@ -15,6 +15,7 @@ from gateway.cimi.dialects import CIMI_1, EXTENSION_NAMESPACE
 from gateway.cimi.documents import write_collection, write_resource
 from gateway.cimi.edge import Edge
 from gateway.cimi.fields import String
+from gateway.cimi.metadata import describe
 from gateway.cimi.references import Array, Ref, inward, load
 from gateway.cimi.registry import TYPES
 from tests.official_schema import official_schema, without_slips
@@ -66,7 +67,7 @@ def test_xml_says_what_json_says(kind: str) -> None:
     expected = {
         name: value
         for name, value in SAMPLES[kind].items()
-        if described.attributes[name].in_xml and not described.attributes[name].write_only and name != "action"
+        if described.attributes[name].in_xml and not described.attributes[name].write_only
     }
     assert {name: loaded[name] for name in expected} == expected
 
@@ -94,6 +95,19 @@ def test_json_and_xml_bytes_are_utf_8() -> None:
 def test_json_decoding_refuses_what_xml_could_not_show() -> None:
     with pytest.raises(Exception, match="control character"):
         json_codec.decode(b'{"name": "\\u0000"}')
+
+
+def test_metadata_is_of_no_dialect_until_the_edge_writes_it() -> None:
+    document = describe(TYPES["Machine"], {})
+    assert "schemas.dmtf.org" not in json.dumps(document)
+    later = Edge(EDGE.base, replace(CIMI_1, namespace="http://schemas.dmtf.org/cimi/2"))
+    shown = later.resource(TYPES["ResourceMetadata"], "resourceMetadata/Machine", document, None, None, ())
+    assert shown["typeURI"] == "http://schemas.dmtf.org/cimi/2/Machine"
+    capabilities = {entry["name"]: entry["uri"] for entry in shown["capabilities"]}
+    assert capabilities["UserData"] == "http://schemas.dmtf.org/cimi/2/capability/Machine/UserData"
+    actions = {entry["name"]: entry["uri"] for entry in shown["actions"]}
+    assert actions["start"] == "http://schemas.dmtf.org/cimi/2/action/start"
+    assert actions["console"] == f"{EXTENSION_NAMESPACE}/action/console"
 
 
 class ExtendedSchema(TYPES["Machine"].schema):  # type: ignore[misc]

@@ -25,6 +25,7 @@ EDGE = Edge("https://host:8443/cimi/", CIMI_1)
         ("/cimi/machines/1", "machines/1"),
         ("machines/1", "machines/1"),
         ("machines/a%20b", "machines/a b"),
+        ("https://host:8443/cimi/", "cloudEntryPoint"),
     ],
 )
 def test_absolute_rooted_and_relative_uris_name_the_same_path(uri: str, path: str) -> None:
@@ -33,7 +34,7 @@ def test_absolute_rooted_and_relative_uris_name_the_same_path(uri: str, path: st
 
 @pytest.mark.parametrize(
     "uri",
-    ["", "/", "https://host:8443/cimi/", "https://other/cimi/machines/1", "https://host:8443/else/1", "/machines/1",
+    ["", "/", "https://other/cimi/machines/1", "https://host:8443/else/1", "/machines/1",
      "machines/../jobs/1", "machines/%2e%2e/x", "machines/1?x=y", "http://[", "file:///etc/passwd", "x" * 2000],
 )  # fmt: skip
 def test_everything_else_is_no_resource_of_ours(uri: str) -> None:

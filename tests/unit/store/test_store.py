@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import unicodedata
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,9 @@ import pytest
 from gateway.cimi.filter import parse
 from gateway.cimi.registry import type_of
 from gateway.errors import Conflict, NotFound, PreconditionFailed
+from gateway.store import pages, schema
 from gateway.store.model import Query, Resource, SortKey
+from gateway.store.rows import to_row
 from gateway.store.schema import StoreError
 from gateway.store.store import Store
 
@@ -208,3 +211,58 @@ async def test_a_walk_over_all_of_a_kind_meets_each_once_some_at_a_time(
             await transaction.insert(replace(machine(number), created=START))
     met = [found.path async for found in store.every("Machine")]
     assert met == [f"machines/{number:04}" for number in range(1, 11)]
+
+
+STRANGE = ("z", "Ä", "é", "\ufb01n", "e\u0301", "\uff21", "A", "\U0001d7d9", "2", "Z")
+"""Letters with marks, composed and not, a ligature, a letter of full width, a double-struck one."""
+
+
+@pytest.fixture
+async def strange(store: Store) -> Store:
+    async with store.transaction() as transaction:
+        for number, name in enumerate(STRANGE):
+            await transaction.insert(machine(number, name=name, cpuArch=name, description=name))
+    return store
+
+
+@pytest.mark.parametrize("attribute", ["name", "cpuArch", "description"])
+@pytest.mark.parametrize("visible_to", [None, "me"])
+async def test_strings_are_ordered_as_nfkd_spells_them(strange: Store, attribute: str, visible_to: str | None) -> None:
+    found = await names(strange, visible_to=visible_to, order=(SortKey(attribute),))
+    assert found == sorted(STRANGE, key=lambda name: unicodedata.normalize("NFKD", name))
+    assert found == ["\U0001d7d9", "2", "\uff21", "A", "Ä", "Z", "é", "e\u0301", "\ufb01n", "z"]
+
+
+@pytest.mark.parametrize("name", STRANGE)
+async def test_names_are_filtered_as_they_are_written(strange: Store, name: str) -> None:
+    assert await names(strange, f"name='{name}'") == [name]
+    assert name not in await names(strange, f"name!='{name}'")
+    assert len(await names(strange, f"name!='{name}'")) == len(STRANGE) - 1
+    assert await names(strange, f"cpu>0 and (name='{name}' or name='none')") == [name] * (name != STRANGE[0])
+
+
+async def test_a_page_by_name_is_read_from_an_index(store: Store) -> None:
+    sql, parameters = pages._select(Query("Machine", order=(SortKey("name"),), last=20), None, [], 20)
+    (plan,) = [row[3] for row in await store.fetch(f"EXPLAIN QUERY PLAN {sql}", parameters) if "resources" in row[3]]
+    assert plan == "SEARCH resources USING INDEX resources_by_name (kind=?)"
+
+
+async def test_names_of_an_older_store_are_put_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.executescript(f"BEGIN; {schema.migrations()[0]} PRAGMA user_version = 1; COMMIT;")
+    row = to_row(machine(1, name="é"))
+    marks = ", ".join(f":{name}" for name in row)
+    connection.execute(f"INSERT INTO resources ({', '.join(row)}) VALUES ({marks})", {**row, "name": "é"})
+    connection.close()
+    store = await Store.open(path)
+    try:
+        assert await names(store, "name='é'") == ["é"]
+        assert [row[0] for row in await store.fetch("SELECT name FROM resources")] == ["e\u0301"]
+    finally:
+        await store.close()
+
+
+def test_migrations_are_numbered_one_after_another() -> None:
+    names = sorted(path.name for path in (Path(schema.__file__).parent / "migrations").glob("*.sql"))
+    assert [int(name.partition("_")[0]) for name in names] == list(range(1, len(names) + 1))

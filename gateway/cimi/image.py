@@ -1,0 +1,20 @@
+"""What MachineImage and VolumeImage have in common (DSP0263 5.14.7, 5.16.5)."""
+
+from __future__ import annotations
+
+from gateway.cimi.fields import Integer, Sha256
+from gateway.cimi.resource_type import Action
+
+IMAGE_STATES = ("CREATING", "AVAILABLE", "DELETING", "ERROR")
+IMAGE_ACTIONS = (
+    Action("upload", "send the image's bytes", method="PUT", takes="application/octet-stream"),
+    Action("download", "the image's bytes", method="GET", gives="application/octet-stream"),
+)
+
+
+def file_size() -> Integer:
+    return Integer(minimum=1, writable=False, at_create=True, extension=True, meaning="bytes of the image's file")
+
+
+def file_sum() -> Sha256:
+    return Sha256(writable=False, at_create=True, extension=True, meaning="of the bytes as they come in")

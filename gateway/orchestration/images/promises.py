@@ -1,0 +1,39 @@
+"""What the staging directory has been promised for and has not got yet; how many uploads a user may leave waiting."""
+
+from __future__ import annotations
+
+from gateway.errors import Conflict, NoSpace
+from gateway.orchestration.resources import Room
+
+STAGED = (
+    "SELECT path, json_extract(internal, '$.source.size') FROM resources "
+    "WHERE kind IN ('MachineImage', 'VolumeImage', 'Volume') AND state IN ('CREATING', 'ERROR') "
+    "AND json_extract(internal, '$.way') = 'staged' AND json_extract(internal, '$.source.size') > 0"
+)
+WAITING = (
+    "SELECT count(*) FROM resources WHERE kind IN ('MachineImage', 'VolumeImage') AND owner = ? "
+    "AND json_extract(internal, '$.source.kind') = 'upload' AND json_extract(internal, '$.job') IS NULL"
+)
+
+
+async def demand_staging(room: Room, size: int) -> None:
+    """Raises NoSpace when so many bytes have no room beside those that are still to come.
+
+    To be asked inside the transaction that writes the promise: of two at once one sees the other.
+    """
+    staging = room.images.staging
+    promised: dict[str, int] = dict(await room.store.fetch(STAGED))
+    here = await staging.sizes(list(promised))
+    free = await staging.free() - sum(max(0, total - here[path]) for path, total in promised.items())
+    if size > free:
+        raise NoSpace(f"the staging directory has {max(0, free)} bytes free; the image needs {size}")
+
+
+async def demand_few_waiting(room: Room, owner: str) -> None:
+    """Raises Conflict when this user has left as many uploads waiting as one may. To be asked as ``demand_staging``."""
+    count = (await room.store.fetch(WAITING, (owner,)))[0][0]
+    if count >= room.images.waiting_uploads:
+        raise Conflict(
+            f"{count} images of yours wait for their bytes already, which is all that a user may have "
+            "([images] waiting_uploads); upload them, or delete some"
+        )

@@ -1,0 +1,34 @@
+"""MachineConfigurations, stored or by value (DSP0263 5.14.6)."""
+
+from __future__ import annotations
+
+from gateway.errors import Invalid
+from gateway.orchestration.resources import ResourceService, new_resource
+from gateway.orchestration.service import Caller
+from gateway.store.model import Document, Resource
+
+
+class MachineConfigurationService(ResourceService):
+    kind = "MachineConfiguration"
+    catalogue = True
+
+    async def make(self, caller: Caller, document: Document) -> Resource:
+        check_configuration(document)
+        return new_resource(self.kind, caller.user, document)
+
+    async def change(
+        self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
+    ) -> Resource:
+        changed = await super().change(caller, resource, document, selected)
+        check_configuration(changed.document)
+        return changed
+
+
+def check_configuration(document: Document, where: str = "") -> None:
+    """``where`` is the way to it in a larger document, ending in a dot."""
+    for name in ("cpu", "memory"):
+        if name not in document:
+            raise Invalid("is missing", where + name)
+    for place, disk in enumerate(document.get("disks", [])):
+        if "capacity" not in disk:
+            raise Invalid("is missing", f"{where}disks.{place}.capacity")

@@ -1,0 +1,213 @@
+"""Making a VolumeImage of a Volume: every check before the Job (DSP0263 5.16.5).
+
+A Volume that a running guest writes is copied as of one moment, and stays AVAILABLE. Else it is CAPTURING until it is
+copied, and the Machines that have it are held, so that nobody starts one meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from drivers.base import Driver, PoolFacts
+from gateway.errors import Conflict, Forbidden, Invalid, NoSpace, NotFound, NotImplementedHere, Unavailable
+from gateway.jobs.plan import Plan, StepCall
+from gateway.orchestration.driver_errors import translating
+from gateway.orchestration.images.records import enter
+from gateway.orchestration.images.source import WHERE
+from gateway.orchestration.machines.copying import refuse_while_copied
+from gateway.orchestration.machines.holding import take
+from gateway.orchestration.machines.states import demand_legal as demand_machine
+from gateway.orchestration.permissions import demand
+from gateway.orchestration.references import resolve
+from gateway.orchestration.resources import ResourceService, new_resource
+from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.visibility import changeable
+from gateway.orchestration.volumes.pools import pool_facts
+from gateway.orchestration.volumes.states import demand_legal
+from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
+
+OWN = ("name", "description", "properties")
+RUNS = frozenset({"STARTED", "PAUSED"})
+VERB = "snapshot"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A Machine that has the Volume, and where."""
+
+    machine: Resource
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Copying:
+    """What will be done: ``live`` by the guest's own hypervisor process, else in the pools."""
+
+    volume: Resource
+    image: Resource
+    holders: tuple[Holder, ...]
+    live: bool
+
+
+class VolumeCaptures(ResourceService):
+    kind = "VolumeImage"
+
+    async def add_from(self, caller: Caller, path: str, document: Document) -> Outcome:
+        document = {**document, WHERE: path}
+        async with self.store.transaction() as transaction:
+            known = await self.answered(transaction, caller, document)
+        if known is not None:
+            return known
+        volume = await self._volume(caller, path)
+        holders = await self._holders(volume)
+        live = self._demand_consistent(volume, holders)
+        image = await self._image(volume, document, live)
+        if live:
+            image = image.with_internal(captured=holders[0].machine.path)
+        copying = Copying(volume, image, holders, live)
+        async with self.store.transaction() as transaction:
+            known = await self.answered(transaction, caller, document)
+            if known is not None:
+                return known
+            image, job = await self._submit(transaction, caller, copying, document)
+            await self.remember(transaction, caller, document, image.path, job)
+        self.room.runner.wake()
+        return Outcome(image, job, finished=False)
+
+    async def _submit(
+        self, transaction: Transaction, caller: Caller, copying: Copying, document: Document
+    ) -> tuple[Resource, str]:
+        volume, image = await self._unchanged(transaction, copying.volume), copying.image
+        await transaction.insert(image)
+        await enter(transaction, volume, image, {name: document[name] for name in OWN if name in document})
+        job = await self.room.runner.submit(transaction, self._plan(caller, copying))
+        if not copying.live:
+            await transaction.update(volume.with_document(state="CAPTURING").with_internal(job=job))
+        for holder in copying.holders:
+            if copying.live:
+                await self._still(transaction, holder.machine)
+            else:
+                await take(transaction, holder.machine, "capture", job)
+        return await transaction.update(image.with_internal(job=job)), job
+
+    async def _unchanged(self, transaction: Transaction, volume: Resource) -> Resource:
+        current = await transaction.get(volume.path)
+        if current is None:
+            raise NotFound(f"{volume.path} is gone")
+        demand_legal(current, VERB)
+        if current.internal.get("attachments") != volume.internal.get("attachments"):
+            raise Conflict("the Volume has just been connected or disconnected; try again")
+        return current
+
+    async def _still(self, transaction: Transaction, machine: Resource) -> None:
+        current = await transaction.get(machine.path)
+        if current is None or current.state != machine.state or current.internal.get("job") is not None:
+            raise Conflict(f"{machine.path} has just changed its state; try again")
+        # It reads what is committed, and so does not see the image of this transaction.
+        await refuse_while_copied(self.store, machine.path)
+
+    # What is looked at before
+
+    async def volume_to_change(self, caller: Caller, path: str) -> Resource:
+        demand(caller.role, "Volume", VERB)
+        demand(caller.role, self.kind, "add")
+        volume = await resolve(self.store, caller, path, ("Volume",), WHERE)
+        if not changeable(caller, volume):
+            raise Forbidden("this Volume belongs to somebody else; only its owner or an admin may make images of it")
+        return volume
+
+    async def _volume(self, caller: Caller, path: str) -> Resource:
+        volume = await self.volume_to_change(caller, path)
+        demand_legal(volume, VERB)
+        if volume.internal.get("job") is not None:
+            raise Conflict("another request changes the Volume; try again when its job has ended")
+        return volume
+
+    async def _holders(self, volume: Resource) -> tuple[Holder, ...]:
+        found = []
+        for path in volume.internal.get("attachments") or {}:
+            attachment = await self.store.get(path)
+            machine = await self.store.get(str(attachment.parent)) if attachment is not None else None
+            if attachment is None or machine is None:
+                continue
+            if attachment.internal.get("job") is not None:
+                raise Conflict("the Volume is being connected or disconnected; wait for that job")
+            found.append(Holder(machine, attachment.internal["target"]))
+        return tuple(found)
+
+    def _demand_consistent(self, volume: Resource, holders: tuple[Holder, ...]) -> bool:
+        """Whether a guest writes it now. Raises Conflict when a copy could not be of one moment."""
+        for holder in holders:
+            demand_machine(holder.machine.state, "capture")
+            if holder.machine.internal.get("job") is not None:
+                raise Conflict(f"another request changes {holder.machine.path}; try again when its job has ended")
+        running = [holder.machine.path for holder in holders if holder.machine.state in RUNS]
+        if running and len(holders) > 1:
+            raise Conflict(
+                f"several Machines have {volume.path}, and what {', '.join(running)} writes meanwhile would be copied "
+                "half; stop them first"
+            )
+        return bool(running)
+
+    async def _image(self, volume: Resource, document: Document, live: bool) -> Resource:
+        """In the host's own pool, where images are, when that has room."""
+        known = volume.internal
+        driver = self._up(known["host"])
+        pool = await pool_facts(driver, self.room.hypervisors[known["host"]].pool)
+        kept = "qcow2" if driver.can_overlay(pool) else "raw"
+        if live and kept == "raw":
+            raise NotImplementedHere(f"images of running disks need a pool of files; {pool.name} is {pool.kind}")
+        await self._demand_room(driver, pool, volume)
+        own: Document = {name: document[name] for name in OWN if name in document}
+        bootable = document.get("bootable", volume.document.get("bootable", False))
+        shown = {**own, "state": "CREATING", WHERE: volume.path, "bootable": bootable}
+        image = new_resource(self.kind, volume.owner, shown)
+        name = f"cimi-image-{image.path.rpartition('/')[2]}.{kept}"
+        facts = {"host": known["host"], "pool": pool.name, "volume": name, "format": kept, "made_of": volume.path}
+        return image.with_internal(**facts, virtual_size=known["bytes"])
+
+    def _up(self, host: str) -> Driver:
+        driver = self.room.drivers[host]
+        if driver.connection != "up":
+            raise Unavailable(f"the hypervisor {host} is {driver.connection.value}; try again later")
+        return driver
+
+    async def _demand_room(self, driver: Driver, pool: PoolFacts, volume: Resource) -> None:
+        with translating():
+            disk = await driver.volume(volume.internal["pool"], volume.internal["volume"])
+        needed = disk.allocation if disk.backing is None else disk.capacity
+        if needed > pool.available:
+            raise NoSpace(f"the pool {pool.name} has {pool.available} bytes free; the image may need {needed}")
+
+    def _plan(self, caller: Caller, copying: Copying) -> Plan:
+        volume, image = copying.volume.path, copying.image.path
+        machines = tuple(holder.machine.path for holder in copying.holders)
+        arguments = {
+            "resource": volume,
+            "image": image,
+            "live": copying.live,
+            "machines": list(machines),
+            "target": copying.holders[0].target if copying.live else None,
+        }
+        return self.plan(
+            caller,
+            VERB,
+            volume,
+            steps=(StepCall("copy volume", arguments),),
+            locks=(volume, image, *(() if copying.live else machines)),
+            affected=(image, volume),
+            drop_on_failure=(image,),
+            settle=StepCall("settle copied volume", arguments),
+        )
+
+
+def volume_of(collection: str, document: Document) -> str | None:
+    """Path of the Volume that a new VolumeImage is to be made of; None for one that comes from elsewhere."""
+    owner, _, verb = collection.rpartition("/")
+    location = document.get(WHERE)
+    if verb not in (VERB, "images"):
+        return location if location is not None and location.startswith("volumes/") else None
+    if location not in (None, owner):
+        raise Invalid("is not the Volume which an image is asked of", WHERE)
+    return owner

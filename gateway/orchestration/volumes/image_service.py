@@ -1,0 +1,80 @@
+"""VolumeImages, and what each Volume shows of those that were made of it (DSP0263 5.16.5, 5.16.6)."""
+
+from __future__ import annotations
+
+from gateway.errors import Conflict, Invalid
+from gateway.orchestration.images.records import enter, entry_path
+from gateway.orchestration.images.service import ImageService
+from gateway.orchestration.permissions import demand
+from gateway.orchestration.references import resolve
+from gateway.orchestration.resources import ResourceService, Room
+from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.volumes.capture import OWN, VolumeCaptures, volume_of
+from gateway.store.model import Document, Resource
+
+USED = (
+    "SELECT path FROM resources WHERE kind = 'Volume' AND json_extract(internal, '$.image') = ? "
+    "AND (json_extract(internal, '$.overlay') = 1 OR state = 'CREATING') LIMIT 1"
+)
+
+
+class VolumeImageService(ImageService):
+    kind = "VolumeImage"
+
+    def __init__(self, room: Room, kind: str | None = None) -> None:
+        super().__init__(room, kind)
+        self._captures = VolumeCaptures(room)
+
+    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
+        """From a Volume when the document or the URI names one, else from bytes."""
+        volume = volume_of(collection, document)
+        if volume is None:
+            return await super().add(caller, collection, document)
+        return await self._captures.add_from(caller, volume, document)
+
+    def given(self, document: Document) -> Document:
+        return {"bootable": document.get("bootable", False)}
+
+    async def may_go(self, resource: Resource) -> None:
+        if await self.store.fetch(USED, (resource.path,)):
+            raise Conflict("Volumes are overlays of this image, or are being made from it; delete those Volumes first")
+
+
+class VolumeVolumeImageService(ResourceService):
+    """``add`` is not advertised, as the standard deprecates it: it makes an image of the Volume."""
+
+    kind = "VolumeVolumeImage"
+
+    def __init__(self, room: Room, kind: str | None = None) -> None:
+        super().__init__(room, kind)
+        self._captures = VolumeCaptures(room)
+
+    def collection_operations(self, caller: Caller, parent: Resource | None) -> tuple[str, ...]:
+        return ()
+
+    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
+        volume = collection.rpartition("/")[0]
+        if "volumeImage" in document:
+            return await self._again(caller, volume, document)
+        outcome = await self._captures.add_from(caller, volume, document)
+        entry = await self.store.get(entry_path(outcome.resource)) if outcome.resource is not None else None
+        if entry is None:
+            raise Conflict("the image was made, and its entry is gone again")
+        return Outcome(entry, outcome.job, outcome.finished)
+
+    async def _again(self, caller: Caller, path: str, document: Document) -> Outcome:
+        """The entry of an image of this Volume that was deleted comes back."""
+        demand(caller.role, self.kind, "add")
+        where = "volumeImage"
+        volume = await self._captures.volume_to_change(caller, path)
+        image = await resolve(self.store, caller, document[where]["href"], ("VolumeImage",), where)
+        if image.internal.get("made_of") != volume.path:
+            raise Invalid("was not made of this Volume; leave it out, and an image is made", where)
+        async with self.store.transaction() as transaction:
+            if await transaction.get(image.path) is None or await transaction.get(volume.path) is None:
+                raise Conflict("the Volume or the image is gone")
+            own = {name: document[name] for name in OWN if name in document}
+            entry = await enter(transaction, volume, image, own)
+            plan = self.plan(caller, "add", f"{path}/images", affected=(entry.path,))
+            job = await self.room.runner.completed(transaction, plan)
+        return Outcome(entry, job, finished=True)
