@@ -1,21 +1,34 @@
-"""The command ``cimi-gateway``: one file for each family of subcommands."""
+"""The command ``cimi-gateway``: one file for each family of subcommands, loaded when it is asked for."""
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import click
 
-from gateway.cli.events import events
-from gateway.cli.host import check, doctor
-from gateway.cli.jobs import jobs
-from gateway.cli.serve import serve
-from gateway.cli.users import user
+PLACES = {
+    "serve": "gateway.cli.serve",
+    "check": "gateway.cli.host",
+    "doctor": "gateway.cli.host",
+    "user": "gateway.cli.users",
+    "jobs": "gateway.cli.jobs",
+    "events": "gateway.cli.events",
+}
+"""Subcommand to its module: the daemon starts without loading what only the others need, and they without it."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(PLACES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in PLACES:
+            return None
+        command: click.Command = getattr(import_module(PLACES[cmd_name]), cmd_name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="cimi-gateway")
 def main() -> None:
     """CIMI for libvirt hypervisors."""
-
-
-for command in (serve, check, doctor, user, jobs, events):
-    main.add_command(command)
