@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bench import addresses, events, images, machines, meters, networks, pages, reads, size
+from bench import addresses, events, images, machines, meters, networks, overlay, pages, reads, size
 from bench.report import Row, show
 
 
@@ -18,6 +18,7 @@ def main() -> None:
         *asyncio.run(meters.measure()),
         *size.measure(),
         *machines.measure(),
+        *overlay.measure(),
         *images.measure(),
         *networks.measure(),
     ]

@@ -21,6 +21,7 @@ from tests.gateway_process import GatewayProcess
 COUNT = 20
 CHANGES = 10
 POOL = "cimi-bench"
+IMAGE_SIZE = 32 * 1024**2
 
 
 def measure() -> list[Row]:
@@ -64,7 +65,7 @@ def _through_gateway(client: CimiClient, image: str) -> tuple[float, list[tuple[
     """The time, and the definitions and overlays that were made, to make them again directly."""
     began = time.perf_counter()
     with ThreadPoolExecutor(COUNT) as threads:
-        made = list(threads.map(lambda _n: _started(client, image), range(COUNT)))
+        made = list(threads.map(lambda _n: started(client, image), range(COUNT)))
     taken = time.perf_counter() - began
     with hypervisor.connection() as host:
         definitions = [
@@ -79,7 +80,7 @@ def _through_gateway(client: CimiClient, image: str) -> tuple[float, list[tuple[
     return taken, definitions
 
 
-def _started(client: CimiClient, image: str) -> str:
+def started(client: CimiClient, image: str) -> str:
     answer = client.request("POST", "machines", _document(image), headers={"Prefer": "wait=60"})
     assert answer.status == 201, answer.body
     assert answer.json["state"] == "STARTED"
@@ -94,7 +95,7 @@ def _directly(definitions: list[tuple[str, str]]) -> float:
     fresh = [(xml.replace(old, str(uuid.uuid4())), old) for xml, old in definitions]
     began = time.perf_counter()
     with ThreadPoolExecutor(COUNT) as threads:
-        domains = list(threads.map(lambda entry: _one(host, pool, base, entry[0]), fresh))
+        domains = list(threads.map(lambda entry: one_directly(host, pool, base, entry[0], IMAGE_SIZE), fresh))
     taken = time.perf_counter() - began
     for domain in domains:
         domain.destroy()
@@ -106,25 +107,26 @@ def _directly(definitions: list[tuple[str, str]]) -> float:
     return taken
 
 
-def _one(
-    host: libvirt.virConnect, pool: libvirt.virStoragePool, base: libvirt.virStorageVol, xml: str
+def one_directly(
+    host: libvirt.virConnect, pool: libvirt.virStoragePool, base: libvirt.virStorageVol, xml: str, size: int
 ) -> libvirt.virDomain:
+    """Overlay of so many bytes, seed volume with its bytes, define, start."""
     uuid_text = xml.partition("<uuid>")[2].partition("</uuid>")[0]
     overlay = (
-        f"<volume><name>cimi-{uuid_text}-vda.qcow2</name><capacity>33554432</capacity><allocation>0</allocation>"
+        f"<volume><name>cimi-{uuid_text}-vda.qcow2</name><capacity>{size}</capacity><allocation>0</allocation>"
         f"<target><format type='qcow2'/></target><backingStore><path>{base.path()}</path><format type='qcow2'/>"
         "</backingStore></volume>"
     )
     pool.createXML(overlay, 0)
-    size = 370_688
+    seed_size = 370_688
     seed = pool.createXML(
-        f"<volume><name>cimi-{uuid_text}-seed.iso</name><capacity>{size}</capacity><allocation>0</allocation>"
+        f"<volume><name>cimi-{uuid_text}-seed.iso</name><capacity>{seed_size}</capacity><allocation>0</allocation>"
         "<target><format type='raw'/></target></volume>",
         0,
     )
     stream = host.newStream(0)
-    seed.upload(stream, 0, size, 0)
-    data = bytes(size)
+    seed.upload(stream, 0, seed_size, 0)
+    data = bytes(seed_size)
     while data:
         data = data[stream.send(data) :]
     stream.finish()
@@ -134,7 +136,7 @@ def _one(
 
 
 def _changes(client: CimiClient, image: str) -> list[float]:
-    machine = _started(client, image)
+    machine = started(client, image)
     delays = []
     with hypervisor.connection() as host:
         domain = hypervisor.domain_of(machine, host)

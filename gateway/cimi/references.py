@@ -253,7 +253,8 @@ class Array(Attribute):
         return [self._entry(place, entry) for place, entry in enumerate(entries)]
 
     def _entry(self, place: int, value: Any) -> Any:
-        if value is None:
+        # XML cannot tell empty text from nothing, so that JSON must not either.
+        if value is None or value == "":
             raise ValidationError({str(place): ["is empty"]})
         try:
             return self.entry.deserialize(value)
