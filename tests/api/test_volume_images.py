@@ -568,7 +568,7 @@ async def test_a_wrong_image_by_value_is_named_and_leaves_nothing(
 @pytest.mark.parametrize(
     ("image", "named"),
     [
-        ({}, "volumeTemplate.volumeImage.imageLocation"),
+        ({"bootable": True}, "volumeTemplate.volumeImage.imageLocation"),
         ({"size": 7}, "volumeTemplate.volumeImage.imageLocation"),
         ({"imageLocation": "file:///etc/passwd"}, "volumeTemplate.volumeImage.imageLocation"),
         ({"imageLocation": "volumes/1"}, "volumeTemplate.volumeImage.imageLocation"),
