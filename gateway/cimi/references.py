@@ -253,13 +253,14 @@ class Array(Attribute):
         return [self._entry(place, entry) for place, entry in enumerate(entries)]
 
     def _entry(self, place: int, value: Any) -> Any:
-        # XML cannot tell empty text from nothing, so that JSON must not either.
-        if value is None or value == "":
-            raise ValidationError({str(place): ["is empty"]})
         try:
-            return self.entry.deserialize(value)
+            # XML cannot tell empty text from nothing, so that JSON must not either.
+            entry = self.entry.deserialize(value) if value != "" else None
         except ValidationError as error:
             raise ValidationError({str(place): error.messages}) from None
+        if entry is None:
+            raise ValidationError({str(place): ["is empty"]})
+        return entry
 
     def inward(self, value: Any, to_path: Inward) -> Any:
         return [self.entry.inward(entry, to_path) for entry in value]

@@ -20,7 +20,7 @@ from tests.api.client import Answer, ApiClient
 
 NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
 SOME = settings(
-    max_examples=60,
+    max_examples=25,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
