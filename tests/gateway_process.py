@@ -14,6 +14,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
 
 PASSWORD = "correct horse battery"
@@ -156,6 +157,16 @@ prefix = 64
             self.process.kill()
             self.process.wait()
             self.process = None
+
+    def clear(self) -> None:
+        """Kill it, and take away what its tests left in libvirt.
+
+        Only then: a living gateway defines again what somebody removes behind its back.
+        """
+        self.kill()
+        hypervisor.remove_domains(self.pool)
+        for name in hypervisor.networks_in(self.ranges[0]):
+            hypervisor.remove_network(name)
 
     def stop(self) -> int:
         """SIGTERM, and the exit code."""

@@ -29,4 +29,4 @@ def gateway(pool: str, images: Path, tmp_path: Path) -> Iterator[GatewayProcess]
     process = GatewayProcess(tmp_path / "gateway", pool, images)
     process.prepare()
     yield process
-    process.kill()
+    process.clear()

@@ -34,18 +34,15 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess
     process = GatewayProcess(home, "default", home)
     process.prepare()
     yield process
-    process.kill()
+    process.clear()
 
 
 @pytest.fixture(scope="module")
-def kept(gateway: GatewayProcess) -> Iterator[list[str]]:
+def kept(gateway: GatewayProcess) -> list[str]:
     """URLs of two PRIVATE Networks."""
     gateway.start()
     client = gateway.client()
-    made = [str(client.added("networks", network_create())["id"]) for _ in range(2)]
-    yield made
-    for url in made:
-        hypervisor.remove_network(f"cimi-{uuid_of(url)}")
+    return [str(client.added("networks", network_create())["id"]) for _ in range(2)]
 
 
 @pytest.fixture

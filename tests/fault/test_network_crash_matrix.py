@@ -52,11 +52,8 @@ def process(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     process = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images)
     process.prepare()
     yield process
-    process.kill()
-    hypervisor.remove_domains(pool)
+    process.clear()
     hypervisor.drop_pool(pool)
-    for name in hypervisor.networks_in(process.ranges[0]):
-        hypervisor.remove_network(name)
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def gateway(pool: str, images: Path, tmp_path_factory: pytest.TempPathFactory) -
     process.prepare()
     process.start()
     yield process
-    process.kill()
+    process.clear()
 
 
 @pytest.fixture(scope="module")

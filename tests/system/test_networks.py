@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import libvirt
@@ -68,12 +67,8 @@ def reaches(machine: str, ip: str, seconds: int = 1) -> bool:
 
 
 @pytest.fixture(scope="module")
-def network(admin: CimiClient, pool: str) -> Iterator[str]:
-    url = str(admin.added("networks", network_create())["id"])
-    yield url
-    # A packet filter goes only after the last domain that refers to it.
-    hypervisor.remove_domains(pool)
-    hypervisor.remove_network(libvirt_name(url))
+def network(admin: CimiClient) -> str:
+    return str(admin.added("networks", network_create())["id"])
 
 
 @pytest.fixture(scope="module")
