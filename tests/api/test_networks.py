@@ -241,7 +241,10 @@ async def test_a_network_that_stopped_while_the_hypervisor_was_away_is_started_a
             break
         await asyncio.sleep(0.02)
     assert driver.known_networks[name].ranges == facts.ranges
-    assert (await admin.document(url))["state"] == "STARTED"
+    shown = await admin.document(url)
+    assert shown["state"] == "STARTED"
+    listed = await admin.document(f"{shown['eventLog']['href']}/events?$filter=type='alarm'")
+    assert {event["content"]["code"] for event in listed["events"]} == {"defined again", "started again"}
 
 
 async def test_a_foreign_network_is_neither_shown_nor_touched(admin: ApiClient, driver: MemoryDriver) -> None:

@@ -184,6 +184,7 @@ def test_guests_reach_each_other_again_after_an_admin_stopped_and_started_the_ne
         net.create()
     admin.wait_state(network, "STARTED")
     wait_until(lambda: reaches(pair[0], ips[1], 1), 30, "the guests are back on the network")
+    assert "reconnected" in told(admin, network)
 
 
 def test_the_definition_of_a_network_that_an_admin_removed_is_back(admin: CimiClient, network: str) -> None:
@@ -193,6 +194,14 @@ def test_the_definition_of_a_network_that_an_admin_removed_is_back(admin: CimiCl
         wait_until(net.isPersistent, 30, "the network is defined again")
         assert net.isActive()
     assert admin.get(network)["state"] == "STARTED"
+    assert "defined again" in told(admin, network)
+
+
+def told(client: CimiClient, network: str) -> set[str]:
+    """What the network's event log says was put right."""
+    log = client.get(network)["eventLog"]["href"]
+    listed = client.get(f"{log}/events?$filter=type='alarm'").get("events", [])
+    return {event["content"]["code"] for event in listed}
 
 
 def test_a_public_network_is_served_by_nat_and_gone_when_deleted(admin: CimiClient) -> None:

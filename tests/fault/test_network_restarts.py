@@ -1,0 +1,97 @@
+"""A guest keeps its network, or gets it back, when the gateway or libvirtd was away."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from demo.guest_shell import GuestShellError, run_in_guest
+from tests import hypervisor
+from tests.cimi_client import wait_until
+from tests.fault.test_libvirtd import start_libvirtd, stop_libvirtd
+from tests.gateway_process import GatewayProcess
+from tests.system.conftest import images, machine_create  # noqa: F401 - the fixture
+from tests.system.test_networks import libvirt_name, network_create, uuid_of
+
+pytestmark = pytest.mark.qemu
+
+
+@pytest.fixture(scope="module")
+def process(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:  # noqa: F811
+    pool = f"cimi-fault-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+    hypervisor.quiet()
+    hypervisor.make_pool(pool)
+    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images)
+    process.prepare()
+    process.start()
+    yield process
+    process.clear()
+    hypervisor.drop_pool(pool)
+
+
+@pytest.fixture(scope="module")
+def network(process: GatewayProcess) -> str:
+    return str(process.client().added("networks", network_create())["id"])
+
+
+@pytest.fixture(scope="module")
+def guest(process: GatewayProcess, network: str, images: Path) -> str:  # noqa: F811
+    """URL of a running guest on the network, which reaches the host's end of it."""
+    client = process.client()
+    image = client.added("machineImages", {"imageLocation": f"file://{images / 'guest.qcow2'}"})["id"]
+    asked = [{"network": {"href": network}}]
+    machine = str(client.added("machines", machine_create(image, networkInterfaces=asked))["id"])
+    reaches_the_host(process, network, machine)
+    return machine
+
+
+def reaches_the_host(process: GatewayProcess, network: str, machine: str) -> None:
+    """Wait until the guest does."""
+    gateway = process.client().get(network)["cidr"].replace(".0/24", ".1")
+
+    def answered() -> bool:
+        try:
+            return run_in_guest(uuid_of(machine), f"ping -c 1 -W 1 {gateway}", 10)[0] == 0
+        except GuestShellError:
+            return False
+
+    wait_until(answered, 120, "the guest reaches the host")
+
+
+def test_a_network_that_an_admin_removed_while_the_gateway_was_down_is_back_with_its_guests(
+    process: GatewayProcess, network: str, guest: str
+) -> None:
+    process.kill()
+    with hypervisor.connection() as host:
+        net = host.networkLookupByName(libvirt_name(network))
+        net.destroy()
+        net.undefine()
+    process.start()
+    process.client().wait_state(network, "STARTED")
+    reaches_the_host(process, network, guest)
+
+
+def test_a_guest_goes_on_using_its_network_while_the_gateway_is_down(
+    process: GatewayProcess, network: str, guest: str
+) -> None:
+    gateway = process.client().get(network)["cidr"].replace(".0/24", ".1")
+    process.kill()
+    assert run_in_guest(uuid_of(guest), f"ping -c 1 -W 5 {gateway}", 30)[0] == 0
+    process.start()
+
+
+@pytest.mark.exclusive
+def test_a_guest_keeps_its_network_over_a_restart_of_libvirtd(
+    process: GatewayProcess, network: str, guest: str
+) -> None:
+    stop_libvirtd()
+    start_libvirtd()
+    wait_until(lambda: process.client().request("GET", "networks").status == 200, 30, "the gateway answers")
+    reaches_the_host(process, network, guest)
+    assert process.client().get(network)["state"] == "STARTED"
+    added = process.client().added("networks", network_create())
+    process.client().remove(added["id"])
