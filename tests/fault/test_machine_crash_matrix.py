@@ -76,11 +76,15 @@ def test_a_delete_killed_after_a_step_is_finished_after_the_restart(
 
 @pytest.fixture
 def dead_network() -> Iterator[str]:
-    """A network that does not run, so that a create fails in its last step."""
-    name = f"cimi-dead-{uuid.uuid4().hex[:6]}"
+    """A network that runs on a bridge which is not there, so that a create fails in its last step."""
+    name = f"cimi-no-{uuid.uuid4().hex[:6]}"
     with hypervisor.connection() as host:
-        network = host.networkDefineXML(f"<network><name>{name}</name></network>")
+        network = host.networkDefineXML(
+            f"<network><name>{name}</name><forward mode='bridge'/><bridge name='{name}'/></network>"
+        )
+        network.create()
         yield name
+        network.destroy()
         network.undefine()
 
 
