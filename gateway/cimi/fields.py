@@ -37,6 +37,8 @@ class Attribute(fields.Field[Any]):
 
     type: ClassVar[AttributeType] = AttributeType.UNKNOWN
     repeated: ClassVar[bool] = False
+    listed = False
+    """Whether it is the entry of an Array."""
 
     def __init__(
         self,

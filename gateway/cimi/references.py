@@ -204,8 +204,8 @@ class RefOrValue(Structure):
         if href is not None:
             return {"href": href.strip(), **rest}
         said = {name: entry for name, entry in rest.items() if entry is not None or self.members[name].write_only}
-        # XML cannot tell an empty structure from none, so that JSON must not either.
-        return said if said or self.mandatory else None
+        # XML cannot tell an empty structure from none, so JSON must not; in a list even an empty entry says something.
+        return said if said or self.mandatory or self.listed else None
 
     def _is_input(self, name: str) -> bool:
         """What a client may say of the resource; what it only read and sends back is ignored."""
@@ -246,6 +246,7 @@ class Array(Attribute):
         super().__init__(item=item, **constraints)
         self.entry = entry
         entry.name = item
+        entry.listed = True
         entry.extension = self.extension
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:

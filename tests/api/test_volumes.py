@@ -91,7 +91,7 @@ async def test_filters_know_the_type_by_its_uri(admin: ApiClient, volume: str) -
     ("template", "named"),
     [
         ({}, "volumeTemplate.volumeConfig"),
-        ({"volumeConfig": {}}, "volumeTemplate.volumeConfig.capacity"),
+        ({"volumeConfig": {}}, "volumeTemplate.volumeConfig"),
         ({"volumeConfig": {"capacity": 0}}, "volumeTemplate.volumeConfig.capacity"),
         ({"volumeConfig": {"capacity": "big"}}, "volumeTemplate.volumeConfig.capacity"),
         ({"volumeConfig": {"capacity": KILOBYTES_OF_POOL + 1000}}, "volumeTemplate.volumeConfig.capacity"),
