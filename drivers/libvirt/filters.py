@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import libvirt
 from lxml import etree
 
@@ -14,29 +16,31 @@ from drivers.libvirt.guards import guards
 DEADLINE = 300.0
 """libvirt rewrites the rules of each running interface one after the other, in several calls of the packet filter."""
 
+LOOK_AGAIN = 5.0
+"""Seconds for which the shared filters are believed to be there."""
+
 
 class Filters:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._guarded = -LOOK_AGAIN
 
     async def define(self, reach: Reach) -> bool:
         wanted = filter_xml(reach)
 
-        def work(handle: libvirt.virConnect) -> bool:
-            for guard in guards():
-                _ensure(handle, guard)
-            return _ensure(handle, wanted)
-
-        return await self._connection.call(work, deadline=DEADLINE)
+        await self.ensure_guards()
+        return await self._connection.call(lambda handle: _ensure(handle, wanted), deadline=DEADLINE)
 
     async def ensure_guards(self) -> None:
-        """What interfaces refer to must be there when a domain starts."""
+        """What all other filters and interfaces refer to must be there; a look every few seconds is enough."""
 
         def work(handle: libvirt.virConnect) -> None:
             for guard in guards():
                 _ensure(handle, guard)
 
-        await self._connection.call(work, deadline=DEADLINE)
+        if time.monotonic() - self._guarded > LOOK_AGAIN:
+            await self._connection.call(work, deadline=DEADLINE)
+            self._guarded = time.monotonic()
 
     async def delete(self, network: str) -> None:
         def work(handle: libvirt.virConnect) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -24,6 +25,7 @@ DHCP, DNS = libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST, libvirt.VIR_NETWORK_SECTIO
 class Networks:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._looking: asyncio.Future[tuple[str, ...]] | None = None
 
     async def _with(
         self, name: str, work: Callable[[libvirt.virNetwork], T], lane: Lane = Lane.CONTROL, deadline: float = 30.0
@@ -39,6 +41,18 @@ class Networks:
         return await self._with(name, network_xml.read, Lane.EVENTS)
 
     async def occupied(self) -> tuple[str, ...]:
+        """Those who ask at the same moment share one look."""
+        if self._looking is None:
+            self._looking = asyncio.ensure_future(self._look())
+            self._looking.add_done_callback(self._looked)
+        return await asyncio.shield(self._looking)
+
+    def _looked(self, task: asyncio.Future[tuple[str, ...]]) -> None:
+        self._looking = None
+        if not task.cancelled():
+            task.exception()
+
+    async def _look(self) -> tuple[str, ...]:
         """The host's routes count only when the hypervisor is this host."""
         known = await self._connection.call(_ranges, lane=Lane.EVENTS)
         local = await routes.local_routes() if self._connection.local else ()

@@ -42,7 +42,8 @@ async def _show(store: Store, settings: HypervisorSettings, name: str, facts: Ne
     document = _document(name, facts)
     internal: Document = {"host": settings.name, "host_network": name}
     if facts is not None:
-        internal.update(forward=facts.forward, bridge=facts.bridge, ranges=[str(as_range(r)) for r in facts.ranges])
+        ranges = [str(as_range(entry)) for entry in facts.ranges]
+        internal.update(uuid=facts.uuid, forward=facts.forward, bridge=facts.bridge, ranges=ranges)
     current = await store.get(path)
     document.update(_event_log(current))
     if current is not None and current.document == document and current.internal == internal:

@@ -18,13 +18,16 @@ log = structlog.get_logger("sync")
 async def repair_networks(room: Room, driver: Driver, known: dict[str, NetworkFacts]) -> None:
     """All our Networks on a host; ``known`` are those that the hypervisor has, by name."""
     async for network in room.store.every("Network"):
-        foreign = network.internal.get("host") != driver.name or network.internal.get("host_network")
-        if foreign or network.state in UNSETTLED:
-            continue
-        await _filter(room, driver, network)
-        facts = known.get(name_of(network))
-        if facts is not None:
-            await _reservations(room, driver, network, facts)
+        await repair_network(room, driver, network, known.get(name_of(network)))
+
+
+async def repair_network(room: Room, driver: Driver, network: Resource, facts: NetworkFacts | None) -> None:
+    foreign = network.internal.get("host") != driver.name or network.internal.get("host_network")
+    if foreign or network.state in UNSETTLED:
+        return
+    await _filter(room, driver, network)
+    if facts is not None:
+        await _reservations(room, driver, network, facts)
 
 
 async def _filter(room: Room, driver: Driver, network: Resource) -> None:

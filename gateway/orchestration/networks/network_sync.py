@@ -15,8 +15,8 @@ from drivers.base import Driver, DriverEvent, DriverNotFound, NetworkFacts
 from gateway.orchestration.monitoring.occurrences import alarm
 from gateway.orchestration.monitoring.recorder import tell
 from gateway.orchestration.networks.assignment import reservations_of
-from gateway.orchestration.networks.host_network import show_networks
-from gateway.orchestration.networks.network_repair import repair_networks
+from gateway.orchestration.networks.host_network import host_networks, network_path, show_networks
+from gateway.orchestration.networks.network_repair import repair_network, repair_networks
 from gateway.orchestration.networks.reach import bring_filter
 from gateway.orchestration.networks.spec import name_of, network_spec
 from gateway.orchestration.networks.states import network_state
@@ -54,14 +54,22 @@ class NetworkSync:
         return known
 
     async def happened(self, driver: Driver, event: DriverEvent) -> None:
-        """A network was started or stopped: by a job of ours, or by an admin."""
-        path = f"networks/{event.uuid}"
-        if await self.room.store.get(path) is None:
-            await self.show(driver)
-        else:
-            await self._repair(driver, path, follow=True)
-            known = {network.name: network for network in await driver.networks()}
-            await repair_networks(self.room, driver, known)
+        """A network was started or stopped: by an admin, since what a job does it sees to itself."""
+        network = await self.room.store.get(f"networks/{event.uuid}")
+        if network is None:
+            await self._show_host_network(driver, str(event.uuid))
+        elif network.internal.get("job") is None:
+            await self._repair(driver, network.path, follow=True)
+            await repair_network(self.room, driver, network, await self._facts(driver, network))
+
+    async def _show_host_network(self, driver: Driver, uuid: str) -> None:
+        """Only when it is one of the host's that are shown; what is foreign is none of our business."""
+        settings = self.room.hypervisors[driver.name]
+        for name in host_networks(settings):
+            network = await self.room.store.get(network_path(settings, name))
+            if network is not None and network.internal.get("uuid") in (uuid, None):
+                await self.show(driver)
+                return
 
     async def _repair(self, driver: Driver, path: str, *, follow: bool) -> None:
         """Put right what is wrong; with ``follow`` a stopped network is what an admin wanted."""
