@@ -96,6 +96,10 @@ pool = "{self.pool}"
 network = "{self.network}"
 domain_type = "auto"
 {self.hypervisor}
+[[hypervisor.bandwidth_classes]]
+name = "GOLD"
+inbound = 100000
+outbound = 50000
 [[hypervisor.address_pools]]
 range = "{self.ranges[0]}"
 prefix = {self.prefix}

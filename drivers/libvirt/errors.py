@@ -70,6 +70,11 @@ def is_pool_busy(error: libvirt.libvirtError) -> bool:
     return error.get_error_code() == libvirt.VIR_ERR_INTERNAL_ERROR and "asynchronous jobs" in str(error)
 
 
+def is_shaping_missing(error: libvirt.libvirtError) -> bool:
+    """The kernel lacks what limits bandwidth; libvirt only has its command's words for that."""
+    return error.get_error_code() == libvirt.VIR_ERR_INTERNAL_ERROR and "Child process (tc " in str(error)
+
+
 def translated(error: libvirt.libvirtError) -> DriverError:
     """The typed error, with libvirt's own words."""
     text = error.get_error_message() or str(error)
@@ -80,6 +85,8 @@ def translated(error: libvirt.libvirtError) -> DriverError:
     if "while writing VM state" in text:
         # All that QEMU tells of a file system which is full.
         return DriverNoSpace(f"the guest's memory could not be written; is the pool full? {text}")
+    if is_shaping_missing(error):
+        return DriverUnsupported(f"this host cannot limit bandwidth, as a classOfService asks: {text}")
     if is_pool_busy(error):
         return DriverBusy(f"the pool is busy: {text}")
     return TYPES.get(error.get_error_code(), DriverFailed)(text)

@@ -213,3 +213,33 @@ def test_a_public_network_is_served_by_nat_and_gone_when_deleted(admin: CimiClie
     admin.remove(url)
     with hypervisor.connection() as host, pytest.raises(libvirt.libvirtError):
         host.networkLookupByName(libvirt_name(url))
+
+
+def test_a_class_of_service_limits_the_bridge_or_leaves_nothing_where_the_kernel_cannot(admin: CimiClient) -> None:
+    document = network_create(classOfService="gold")
+    answer = admin.request("POST", "networks", document, headers={"Prefer": "respond-async"})
+    job, url = admin.finish(answer.job), answer.headers["location"]
+    if job["state"] == "SUCCESS":
+        with hypervisor.connection() as host:
+            assert "<inbound average='100000'/>" in host.networkLookupByName(libvirt_name(url)).XMLDesc(0)
+        admin.remove(url)
+    else:
+        assert job["returnCode"] == 10501
+        assert "cannot limit bandwidth" in job["statusMessage"]
+    assert hypervisor.traces_of_network(uuid_of(url)) == []
+
+
+def test_the_class_of_a_port_stands_in_the_definition_of_its_guest(
+    admin: CimiClient, image: str, network: str
+) -> None:
+    config = {"classOfService": "GOLD"}
+    template = {"network": {"href": network}, "networkPortConfig": config}
+    port = admin.added("networkPorts", {"networkPortTemplate": template})["id"]
+    asked = [{"networkPort": {"href": port}}]
+    machine = str(admin.added("machines", machine_create(image, "STOPPED", networkInterfaces=asked))["id"])
+    with hypervisor.connection() as host:
+        xml = hypervisor.domain_of(machine, host).XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    assert "<inbound average='100000'/>" in xml
+    assert "<outbound average='50000'/>" in xml
+    admin.remove(machine)
+    admin.remove(port)
