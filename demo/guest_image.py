@@ -58,26 +58,31 @@ def build(output: Path, firmware: str = "bios") -> Path:
 
 
 def _build(work: Path, output: Path, firmware: str) -> None:
-    _install_tools()
+    install_tools()
     tree, kernel = _unpack(work)
     initrd = work / "initrd"
-    names = b"\n".join(str(path.relative_to(tree)).encode() for path in [tree, *tree.rglob("*")])
-    initrd.write_bytes(run("gzip", "-9", data=run("cpio", "-o", "-H", "newc", "--quiet", cwd=tree, data=names)))
+    initrd.write_bytes(run("gzip", "-9", data=archived(tree)))
     disk = {"bios": _disk, "uefi": _uefi_disk}[firmware](work, kernel, initrd)
     partial = output.with_suffix(".partial")
     run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-c", str(disk), str(partial))
     partial.rename(output)
 
 
-def _install_tools() -> None:
+def archived(tree: Path) -> bytes:
+    """As a kernel takes it for its first root file system."""
+    names = b"\n".join(str(path.relative_to(tree)).encode() for path in [tree, *tree.rglob("*")])
+    return run("cpio", "-o", "-H", "newc", "--quiet", cwd=tree, data=names)
+
+
+def install_tools() -> None:
     tools = ("syslinux", "mcopy", "mkfs.vfat", "sfdisk", "cpio", "depmod")
     if not UEFI_LOADER.exists() or not all(shutil.which(name) for name in tools):
         run("apt-get", "update")
         run("apt-get", "install", "-y", "--no-install-recommends", *PACKAGES.split())
 
 
-def _unpack(work: Path) -> tuple[Path, Path]:
-    """The root file system's tree and the kernel, from Debian's packages."""
+def unpacked_packages(work: Path, *names: str) -> Path:
+    """Debian's cloud kernel and the named packages, unpacked into a directory."""
     packages = work / "packages"
     packages.mkdir()
     work.chmod(0o755)
@@ -88,10 +93,16 @@ def _unpack(work: Path) -> tuple[Path, Path]:
         described = run("apt-cache", "depends", "--no-recommends", "linux-image-cloud-amd64").decode()
         found = re.search(r"Depends: (linux-image-\S+)", described)
     assert found is not None, "Debian's cloud kernel package was not found"
-    run("apt-get", "download", "-o", "APT::Sandbox::User=root", "busybox-static", found.group(1), cwd=packages)
+    run("apt-get", "download", "-o", "APT::Sandbox::User=root", *names, found.group(1), cwd=packages)
     unpacked = work / "unpacked"
     for package in packages.glob("*.deb"):
         run("dpkg-deb", "-x", str(package), str(unpacked))
+    return unpacked
+
+
+def _unpack(work: Path) -> tuple[Path, Path]:
+    """The root file system's tree and the kernel, from Debian's packages."""
+    unpacked = unpacked_packages(work, "busybox-static")
     tree = work / "tree"
     for name in ("bin", "sbin", "proc", "sys", "dev", "etc/acpi/PWRF", "tmp", "mnt", "lib/modules", "root", "run"):
         (tree / name).mkdir(parents=True)
@@ -99,17 +110,17 @@ def _unpack(work: Path) -> tuple[Path, Path]:
     (tree / "bin" / "sh").symlink_to("busybox")
     shutil.copy(HERE / "guest_init.sh", tree / "init")
     (tree / "init").chmod(0o755)
-    _modules(unpacked, tree)
+    add_modules(unpacked, tree, MODULES.split())
     return tree, next(unpacked.glob("boot/vmlinuz-*"))
 
 
-def _modules(unpacked: Path, tree: Path) -> None:
+def add_modules(unpacked: Path, tree: Path, modules: list[str]) -> None:
     """The needed kernel modules, numbered in the order in which they are to be loaded."""
     root = next(path for path in (unpacked / "usr", unpacked) if (path / "lib" / "modules").exists())
     version = next((root / "lib" / "modules").iterdir()).name
     run("depmod", "-b", str(root), version)
     order: list[Path] = []
-    for module in MODULES.split():
+    for module in modules:
         shown = run("modprobe", "-d", str(root), "-S", version, "--show-depends", module).decode()
         for line in shown.splitlines():
             if line.startswith("insmod "):

@@ -43,6 +43,8 @@ TYPES: dict[int, type[DriverError]] = {
     libvirt.VIR_ERR_NO_CONNECT: DriverUnavailable,
     libvirt.VIR_ERR_AGENT_UNRESPONSIVE: DriverUnavailable,
 }
+FULL = ("No space left on device", "has insufficient free space")
+"""What the system says of a full file system, and LVM of a full volume group."""
 CONNECTION_DOMAINS = frozenset({libvirt.VIR_FROM_RPC, libvirt.VIR_FROM_REMOTE})
 CONNECTION_CODES = frozenset({libvirt.VIR_ERR_INTERNAL_ERROR, libvirt.VIR_ERR_SYSTEM_ERROR, libvirt.VIR_ERR_RPC})
 
@@ -80,7 +82,7 @@ def translated(error: libvirt.libvirtError) -> DriverError:
     text = error.get_error_message() or str(error)
     if is_connection_lost(error):
         return DriverUnavailable(f"libvirt does not answer: {text}")
-    if "No space left on device" in text:
+    if any(words in text for words in FULL):
         return DriverNoSpace(f"the pool is full: {text}")
     if "while writing VM state" in text:
         # All that QEMU tells of a file system which is full.

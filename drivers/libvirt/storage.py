@@ -33,18 +33,24 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 FILE_POOLS = frozenset({"dir", "fs", "netfs"})
 CREATING_POOLS = FILE_POOLS | {"logical", "rbd", "zfs", "disk"}
 GROWING_POOLS = FILE_POOLS | {"rbd"}
+WHOLE_POOLS = frozenset({"logical"})
+"""Volumes take all their room at once: a sparse one breaks as soon as more is written than libvirt set aside for it."""
+WIPED_POOLS = frozenset({"logical", "disk"})
+"""What a volume gives back comes to the next one with the bytes in it."""
 TRIES = 20
 STORAGE_DEADLINE = 3600.0
 POOL_DEADLINE = 120.0
 """Starting a pool may log in to a target, or mount an export."""
 
 
-def volume_xml(name: str, format: str, capacity: int, backing: tuple[str, str] | None = None, size: int = 0) -> str:
-    """``backing`` is path and format of the volume below; ``size`` the bytes to allocate at once."""
+def volume_xml(
+    name: str, format: str, capacity: int, backing: tuple[str, str] | None = None, *, whole: bool = False
+) -> str:
+    """``backing`` is path and format of the volume below; ``whole`` when all bytes are to be allocated at once."""
     volume = etree.Element("volume")
     child(volume, "name", name)
     child(volume, "capacity", str(capacity), unit="bytes")
-    child(volume, "allocation", str(size), unit="bytes")
+    child(volume, "allocation", str(capacity if whole else 0), unit="bytes")
     target = child(volume, "target")
     child(target, "format", type=format)
     if backing is not None:
@@ -107,18 +113,24 @@ class Storage:
         return found
 
     async def create(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
-        return await self._create(pool, volume_xml(checked_name(name), format, capacity), name)
+        return await self._create(pool, checked_name(name), format, capacity)
 
     async def overlay(self, pool: str, name: str, base: str, base_format: str, capacity: int) -> VolumeFacts:
         below = await self.volume(pool, base)
         size = max(capacity, below.capacity)
-        xml = volume_xml(checked_name(name), "qcow2", size, (below.path, base_format))
-        return await self._create(pool, xml, name)
+        return await self._create(pool, checked_name(name), "qcow2", size, (below.path, base_format))
 
-    async def _create(self, pool: str, xml: str, name: str) -> VolumeFacts:
+    async def _create(
+        self, pool: str, name: str, format: str, capacity: int, backing: tuple[str, str] | None = None
+    ) -> VolumeFacts:
         """Make it, or take the one of this name that an interrupted run made."""
+
+        def work(found: libvirt.virStoragePool) -> VolumeFacts:
+            xml = volume_xml(name, format, capacity, backing, whole=_kind(found) in WHOLE_POOLS)
+            return _volume(pool, found.createXML(xml, 0))
+
         try:
-            return await self.in_pool(pool, lambda found: _volume(pool, found.createXML(xml, 0)))
+            return await self.in_pool(pool, work)
         except DriverConflict:
             return await self.volume(pool, name)
 
@@ -129,9 +141,10 @@ class Storage:
         below = await self.volume(*base[:2])
         _must_be(below, base[2])
         await self.delete(pool, name)
-        xml = volume_xml(checked_name(name), format, max(capacity, below.capacity))
+        checked_name(name)
 
         def work(found: libvirt.virStoragePool) -> None:
+            xml = volume_xml(name, format, max(capacity, below.capacity), whole=_kind(found) in WHOLE_POOLS)
             holding = found if base[0] == pool else found.connect().storagePoolLookupByName(base[0])
             volume = found.createXMLFrom(xml, lookup(holding, base[1]), 0)
             if capacity > volume.info()[1]:
@@ -172,7 +185,7 @@ class Storage:
     ) -> VolumeFacts:
         """Bytes through a stream of a connection apart; the pieces wait for libvirt, so memory stays flat."""
         await self.in_pool(pool, lambda found: _delete_known(found, name))
-        creating = asyncio.ensure_future(self._create(pool, volume_xml(checked_name(name), "raw", size), name))
+        creating = asyncio.ensure_future(self._create(pool, checked_name(name), "raw", size))
         try:
             await asyncio.shield(creating)
             await self._streams.upload(pool, name, size, data, progress)
@@ -196,7 +209,7 @@ class Storage:
         """Also one that libvirt still fills for a client that is gone: libvirt offers no way to break that off."""
 
         def work(found: libvirt.virStoragePool) -> None:
-            lookup(found, name).delete(0)
+            _remove(found, lookup(found, name))
 
         until = time.monotonic() + STORAGE_DEADLINE
         while True:
@@ -257,15 +270,26 @@ def lookup(pool: libvirt.virStoragePool, name: str) -> libvirt.virStorageVol:
 def _delete_known(pool: libvirt.virStoragePool, name: str) -> None:
     """Remove what an interrupted run left; libvirt knows it, since it made it."""
     try:
-        pool.storageVolLookupByName(name).delete(0)
+        _remove(pool, pool.storageVolLookupByName(name))
     except libvirt.libvirtError as error:
         if error.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_VOL:
             raise
 
 
+def _remove(pool: libvirt.virStoragePool, volume: libvirt.virStorageVol) -> None:
+    """Nobody whose volume takes the same room is to find the bytes of this one."""
+    if _kind(pool) in WIPED_POOLS:
+        volume.wipe(0)
+    volume.delete(0)
+
+
 def _after_refresh(pool: libvirt.virStoragePool, name: str) -> libvirt.virStorageVol:
     pool.refresh(0)
     return pool.storageVolLookupByName(name)
+
+
+def _kind(pool: libvirt.virStoragePool) -> str:
+    return str(etree.fromstring(pool.XMLDesc(0)).get("type"))
 
 
 def _pool(pool: libvirt.virStoragePool) -> PoolFacts:
