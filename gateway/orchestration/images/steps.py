@@ -7,6 +7,7 @@ What is known of an image stands in its internal facts: ``source`` (kind, and pa
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
@@ -43,14 +44,15 @@ def kept_format(source_format: str, formats: list[str]) -> str:
     return source_format if source_format in formats else formats[-1]
 
 
-class ImageStep(DriverStep):
+class ImageStep(DriverStep, ABC):
     """A step that may take long: it ends at once when the job is to stop."""
 
     async def do(self, context: StepContext, image: Resource, driver: Driver, arguments: Arguments) -> None:
         await unless_stopped(context, self.work(context, image, driver))
 
+    @abstractmethod
     async def work(self, context: StepContext, image: Resource, driver: Driver) -> None:
-        raise NotImplementedError
+        """What takes long; it may be broken off at any await."""
 
     async def note(self, image: Resource, **facts: Any) -> None:
         """Keep what was found out, for the steps that follow."""
