@@ -136,3 +136,18 @@ async def test_each_advertised_initial_state_is_reached(admin: ApiClient, image:
         made = await admin.post("machines", admin.machine(image, initialState=state))
         assert (made.status, made.json["state"]) == (201, state)
     assert (await admin.post("machines", admin.machine(image))).json["state"] == values["DefaultInitialState"]
+
+
+async def test_an_image_by_value_is_refused_in_a_template_as_in_a_create(
+    admin: ApiClient, xml: ApiClient, image: str
+) -> None:
+    location = "file:///srv/guest.raw"
+    for given in ({"imageLocation": location}, {"href": image, "name": "other"}):
+        inner = {"machineConfig": {"cpu": 1, "memory": 131072}, "machineImage": given}
+        for url, document in (("machineTemplates", inner), ("machines", {"machineTemplate": inner})):
+            answer = await admin.post(url, document)
+            assert (answer.status, "machineImage: images are taken by reference" in answer.message) == (501, True)
+    text = f"<machineImage><imageLocation>{location}</imageLocation></machineImage>"
+    answer = await xml.post("machineTemplates", f"<MachineTemplate>{text}</MachineTemplate>".encode())
+    assert (answer.status, "by reference only" in answer.text) == (501, True)
+    assert (await admin.document("machineTemplates"))["count"] == 0

@@ -135,8 +135,7 @@ class MachineCreate:
         where = IMAGE
         if given is None:
             raise Invalid("is missing", where)
-        if "href" not in given or len(given) > 1:
-            raise NotImplementedHere(f"{where}: images are taken by reference only")
+        demand_reference(given, where)
         image = await resolve(self.room.store, self.caller, given["href"], ("MachineImage",), where)
         if image.document["type"] in KINDS:
             raise Invalid("is a snapshot: restore its Machine from it, or capture that one as an IMAGE", where)
@@ -177,6 +176,14 @@ class MachineCreate:
 def address_attribute(entry: Document) -> str:
     """What stands before ``addresses`` in words about an interface of a new Machine."""
     return f"machineTemplate.networkInterfaces.{entry['id']}."
+
+
+def demand_reference(image: Document, where: str) -> None:
+    """Raises NotImplementedHere for an image by value, as the capability MachineImageByValue says."""
+    if "href" not in image or len(image) > 1:
+        raise NotImplementedHere(
+            f"{where}: images are taken by reference only; add it to the machineImages first, and give its href"
+        )
 
 
 def check_credential(credential: Document, where: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.errors import Invalid
 from gateway.orchestration.credential_service import without_password
 from gateway.orchestration.machines.configurations import check_configuration
+from gateway.orchestration.machines.create import demand_reference
 from gateway.orchestration.machines.secrets import staying
 from gateway.orchestration.machines.targets import target_of
 from gateway.orchestration.monitoring.meter_templates import asked_meters
@@ -42,6 +43,8 @@ class MachineTemplateService(ResourceService):
         await self._check_volumes(caller, document)
         await self._check_interfaces(caller, document)
         await self._check_configuration(caller, document)
+        if document.get("machineImage"):
+            demand_reference(document["machineImage"], "machineImage")
         for name, kinds in REFERENCES.items():
             href = document.get(name, {}).get("href")
             if href is not None:
