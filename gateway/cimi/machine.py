@@ -51,7 +51,7 @@ class MachineSchema(Common):
 
 class DiskSchema(Schema):
     name = String(writable=False)
-    capacity = Integer(minimum=1, writable=False, at_create=True, meaning="kilobytes, at creation")
+    capacity = Integer(minimum=1, meaning="kilobytes; may be raised")
     initialLocation = String(  # noqa: N815
         writable=False, at_create=True, meaning="device where the disk first shows up"
     )
@@ -187,7 +187,7 @@ TYPES = (
             Capability("UserData", "How userData reaches the guest", "disk"),
         ),
     ),
-    ResourceType("Disk", DiskSchema, "disks", parent="Machine", addable=True, deletable=True),
+    ResourceType("Disk", DiskSchema, "disks", parent="Machine", addable=True, editable=True, deletable=True),
     ResourceType(
         "MachineVolume",
         MachineVolumeSchema,

@@ -11,6 +11,7 @@ from gateway.orchestration.job_service import JobService
 from gateway.orchestration.machines.attachment_steps import ATTACHMENT_STEPS
 from gateway.orchestration.machines.configurations import MachineConfigurationService
 from gateway.orchestration.machines.disk_change_steps import DISK_CHANGE_STEPS
+from gateway.orchestration.machines.disk_growth_steps import DISK_GROWTH_STEPS
 from gateway.orchestration.machines.disk_service import DiskService
 from gateway.orchestration.machines.disk_steps import DISK_STEPS
 from gateway.orchestration.machines.interface_service import MachineNetworkInterfaceService
@@ -94,6 +95,7 @@ STEPS: tuple[type[DriverStep], ...] = (
     *MACHINE_STEPS,
     *DISK_STEPS,
     *DISK_CHANGE_STEPS,
+    *DISK_GROWTH_STEPS,
     *ATTACHMENT_STEPS,
     *INTERFACE_STEPS,
     DefineAgain,

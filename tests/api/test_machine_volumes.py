@@ -284,7 +284,7 @@ async def test_an_added_disk_goes_with_its_machine(admin: ApiClient, machine: st
 
 
 async def test_the_boot_disk_is_not_removed_and_offers_no_delete(admin: ApiClient, machine: str) -> None:
-    assert await verbs(admin, f"{machine}/disks/vda") == set()
+    assert await verbs(admin, f"{machine}/disks/vda") == {"edit"}
     assert (await admin.delete(f"{machine}/disks/vda")).status == 409
 
 
@@ -315,3 +315,78 @@ async def test_a_failed_disk_leaves_neither_record_nor_storage(
     assert (await admin.post(f"{machine}/disks", {"capacity": 30_000})).status == 500
     assert driver.stored == before
     assert (await admin.document(f"{machine}/disks"))["count"] == 1
+
+
+def size_of(driver: MemoryDriver, machine: str, target: str) -> int:
+    """Of the storage behind the Machine's disk, in bytes."""
+    uuid = machine.rpartition("/")[2]
+    source = next(disk.source for disk in driver.known[uuid].disks if disk.target == target)
+    return next(volume.capacity for volume in driver.stored.values() if volume.path == source)
+
+
+@pytest.mark.parametrize("state", ["STARTED", "STOPPED"])
+async def test_disks_grow_while_the_machine_runs_and_while_it_is_off(
+    admin: ApiClient, machine: str, driver: MemoryDriver, state: str
+) -> None:
+    disk = (await admin.post(f"{machine}/disks", {"capacity": 30_000})).location
+    if state == "STOPPED":
+        await admin.acted(machine, "stop", force=True)
+    else:
+        driver.fail_next("grow_volume", DriverFailed("a running guest has it"))
+    for url, target in ((f"{machine}/disks/vda", "vda"), (disk, "vdb")):
+        assert "edit" in await verbs(admin, url)
+        grown = await admin.put(url, {"capacity": 90_000})
+        assert (grown.status, grown.json["capacity"]) == (200, 90_000)
+        assert size_of(driver, machine, target) >= 90_000_000
+
+
+async def test_an_xml_client_grows_a_disk(client: Callable[..., ApiClient], machine: str, driver: MemoryDriver) -> None:
+    xml = client("admin", "xml")
+    grown = await xml.put(f"{machine}/disks/vda?$select=capacity", b"<Disk><capacity>90000</capacity></Disk>")
+    assert grown.status == 200, grown.text
+    assert grown.xml.findtext(f"{NAMESPACE}capacity") == "90000"
+    assert size_of(driver, machine, "vda") >= 90_000_000
+
+
+@pytest.mark.parametrize(
+    ("capacity", "status"), [(29_000, 400), (0, 400), ("much", 400), (9 * 10**12, 507)]
+)
+async def test_a_disk_that_would_shrink_or_has_no_room_stays_as_it_is(
+    admin: ApiClient, machine: str, driver: MemoryDriver, capacity: object, status: int
+) -> None:
+    disk = (await admin.post(f"{machine}/disks", {"capacity": 30_000})).location
+    before = dict(driver.stored)
+    answer = await admin.put(disk, {"capacity": capacity})
+    assert answer.status == status
+    assert answer.message.startswith("capacity:")
+    assert ((await admin.document(disk))["capacity"], driver.stored) == (30_000, before)
+
+
+async def test_an_edit_of_a_disk_that_changes_nothing_is_done_at_once(admin: ApiClient, machine: str) -> None:
+    disk = await admin.document(f"{machine}/disks/vda")
+    answer = await admin.put(disk["id"], {"name": "other", "initialLocation": "/dev/vdz"})
+    assert (answer.status, answer.json) == (200, disk)
+
+
+async def test_a_failed_growth_of_a_disk_tells_the_truth(admin: ApiClient, machine: str, driver: MemoryDriver) -> None:
+    before = await admin.document(f"{machine}/disks/vda")
+    driver.fail_next("grow_disk", DriverFailed("QEMU said no"))
+    assert (await admin.put(f"{machine}/disks/vda", {"capacity": 90_000})).status == 500
+    after = await admin.document(f"{machine}/disks/vda")
+    assert (after["capacity"], "edit" in await verbs(admin, after["id"])) == (before["capacity"], True)
+
+
+async def test_a_disk_of_a_suspended_machine_and_one_that_a_snapshot_holds_do_not_grow(
+    admin: ApiClient, machine: str
+) -> None:
+    taken = await admin.post(f"{machine}/snapshot", {})
+    held = await admin.put(f"{machine}/disks/vda", {"capacity": 90_000})
+    assert (held.status, "snapshot" in held.message) == (409, True)
+    assert (await admin.delete(taken.location)).status == 200
+    await admin.acted(machine, "suspend")
+    assert (await admin.put(f"{machine}/disks/vda", {"capacity": 90_000})).status == 409
+    assert "edit" not in await verbs(admin, f"{machine}/disks/vda")
+
+
+async def test_others_do_not_grow_a_disk(client: Callable[..., ApiClient], admin: ApiClient, machine: str) -> None:
+    assert (await client("operator").put(f"{machine}/disks/vda", {"capacity": 90_000})).status == 404

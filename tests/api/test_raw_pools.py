@@ -68,3 +68,8 @@ async def test_such_a_machine_is_deleted_without_a_rest(
 ) -> None:
     assert (await admin.delete(machine)).status == 200
     assert [name for _, name in driver.stored if not name.startswith("cimi-image")] == []
+
+
+async def test_a_disk_of_a_pool_that_cannot_grow_volumes_says_so(admin: ApiClient, machine: str) -> None:
+    answer = await admin.put(f"{machine}/disks/vda", {"capacity": 90_000})
+    assert (answer.status, answer.message.startswith("capacity:")) == (501, True)

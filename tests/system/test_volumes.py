@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import libvirt
@@ -47,6 +51,17 @@ def device(machine: str, volume: str) -> str:
         30,
         f"the guest sees the disk {serial}",
     )
+
+
+@contextmanager
+def held_qemu(machine: str) -> Iterator[None]:
+    """What asks the guest's QEMU waits until the end."""
+    process = int(Path(f"/run/libvirt/qemu/cimi-{identity(machine)}.pid").read_text())
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
 
 
 @pytest.fixture
@@ -198,3 +213,47 @@ def test_twenty_volumes_are_made_beside_another_clients_refreshes(
         refreshing.result()
         assert {volume["state"] for volume in made} == {"AVAILABLE"}
         list(threads.map(lambda volume: admin.remove(volume["id"]), made))
+
+
+def test_the_boot_disk_of_a_running_guest_grows_before_its_eyes(admin: CimiClient, guest: str, pool: str) -> None:
+    disk = admin.get(f"{guest}/disks")["disks"][0]
+    wanted = disk["capacity"] + CAPACITY
+    written = in_guest(guest, "md5sum </dev/vda | cut -d' ' -f1")
+    admin.succeed(admin.request("PUT", disk["id"], {"capacity": wanted}).job)
+    wait_until(
+        lambda: int(in_guest(guest, "cat /sys/block/vda/size")) * 512 >= wanted * 1000,
+        30,
+        "the guest sees the new size",
+    )
+    old = disk["capacity"] * 1000 // 512
+    assert in_guest(guest, f"dd if=/dev/vda bs=512 count={old} 2>/dev/null | md5sum | cut -d' ' -f1") == written
+    assert admin.get(disk["id"])["capacity"] == wanted
+    assert admin.request("PUT", disk["id"], {"capacity": wanted - 1}).status == 400
+
+
+def test_a_disk_of_a_stopped_machine_grows_in_the_pool(admin: CimiClient, image: str, pool: str) -> None:
+    config = {"cpu": 1, "memory": 131072, "disks": [{"capacity": 40_000}, {"capacity": CAPACITY}]}
+    machine = admin.added("machines", machine_create(image, "STOPPED", machineConfig=config))["id"]
+    for target in ("vda", "vdb"):
+        admin.succeed(admin.request("PUT", f"{machine}/disks/{target}", {"capacity": 90_000}).job)
+        with hypervisor.connection() as host:
+            held = host.storagePoolLookupByName(pool)
+            held.refresh(0)
+            found = held.storageVolLookupByName(f"cimi-{identity(machine)}-{target}.qcow2")
+            assert found.info()[1] >= 90_000_000
+    admin.remove(machine)
+
+
+def test_nothing_of_a_machine_grows_while_a_disk_of_it_is_copied(
+    admin: CimiClient, guest: str, volume: str
+) -> None:
+    attachment = connect(admin, guest, volume)
+    with held_qemu(guest):
+        copying = admin.request("POST", f"{guest}/capture", {}, headers={"Prefer": "respond-async"})
+        assert copying.status == 202
+        for url in (f"{guest}/disks/vda", volume):
+            answer = admin.request("PUT", f"{url}?$select=capacity", {"capacity": 900_000})
+            assert (answer.status, "is being copied" in answer.json["statusMessage"]) == (409, True)
+    admin.succeed(copying.job)
+    admin.remove(copying.headers["location"])
+    admin.remove(attachment)

@@ -18,6 +18,9 @@ from gateway.store.transaction import Transaction
 class ComponentService(ResourceService):
     """A nested collection of a Machine whose members are plugged in and out."""
 
+    edited_by: str | None = None
+    """What the Machine's state has to allow for an edit; None when any state does."""
+
     def collection_operations(self, caller: Caller, parent: Resource | None) -> tuple[str, ...]:
         if parent is None or not changeable(caller, parent) or "plug" not in legal(parent.state).actions:
             return ()
@@ -28,8 +31,9 @@ class ComponentService(ResourceService):
         if not changeable(caller, resource) or resource.internal.get("job") is not None:
             return ()
         machine = self.store.peek(str(resource.parent))
-        goes = self.removable(resource) and (machine is None or "unplug" in legal(machine.state).actions)
-        offered = [("delete", goes), ("edit", self.type.editable)]
+        now = frozenset({"plug", "unplug"}) if machine is None else legal(machine.state).actions
+        goes = self.removable(resource) and "unplug" in now
+        offered = [("delete", goes), ("edit", self.type.editable and self.edited_by in now | {None})]
         return tuple(verb for verb, given in offered if given and granted(caller.role, self.kind, verb))
 
     def removable(self, resource: Resource) -> bool:

@@ -1,22 +1,26 @@
-"""The disks of a Machine: one more, made and plugged in, or one less (DSP0263 5.14.1.4)."""
+"""The disks of a Machine: one more, made and plugged in, a larger one, or one less (DSP0263 5.14.1.4)."""
 
 from __future__ import annotations
 
 from drivers.base import Driver, PoolSettings
-from gateway.errors import Conflict, Invalid, NotFound
+from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
+from gateway.jobs.plan import Plan
 from gateway.orchestration.machines.components import ComponentService, demand_change
+from gateway.orchestration.machines.copying import refuse_while_copied
 from gateway.orchestration.machines.disk_change_steps import ADD_STEPS, DELETE_STEPS, calls, settle
+from gateway.orchestration.machines.disk_growth_steps import growing, settle_grown
 from gateway.orchestration.machines.disks import disk_resource
 from gateway.orchestration.machines.targets import free_target, reserved, target_of
 from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.snapshots.chain import demand_uncovered
-from gateway.orchestration.volumes.pools import KILOBYTE, Chosen, demand_room, pool_facts, whole
+from gateway.orchestration.volumes.pools import KILOBYTE, Chosen, demand_growing, demand_room, pool_facts, whole
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
 
 class DiskService(ComponentService):
     kind = "Disk"
+    edited_by = "plug"
 
     def removable(self, resource: Resource) -> bool:
         return not resource.internal.get("boot")
@@ -81,6 +85,65 @@ class DiskService(ComponentService):
         job = await self.room.runner.submit(transaction, plan)
         return await transaction.update(disk.with_internal(job=job)), job
 
+    # Growth
+
+    async def edit(
+        self, caller: Caller, path: str, document: Document, selected: frozenset[str] | None, version: int | None
+    ) -> Outcome:
+        """Only the capacity of a disk can be changed, and only upwards."""
+        disk = await self.to_change(caller, path, "edit", version)
+        now: int = disk.document["capacity"]
+        capacity: int = document.get("capacity") or now
+        if capacity < now:
+            raise Invalid(f"a disk of {now} kilobytes is not shrunk to {capacity}: that would lose data", "capacity")
+        if capacity == now:
+            async with self.store.transaction() as transaction:
+                job = await self.room.runner.completed(transaction, self.plan(caller, "edit", path))
+            return Outcome(disk, job, finished=True)
+        machine = await self.machine_for(caller, str(disk.parent))
+        demand_change(machine, "plug")
+        await refuse_while_copied(self.store, machine.path)
+        driver = self.up(machine)
+        chosen = await self._pool(machine, driver)
+        demand_growing(driver, chosen.facts)
+        async with self.store.transaction() as transaction:
+            disk, job = await self._grow(transaction, caller, disk, capacity, chosen)
+        self.room.runner.wake()
+        return Outcome(disk, job, finished=False)
+
+    async def _grow(
+        self, transaction: Transaction, caller: Caller, disk: Resource, capacity: int, chosen: Chosen
+    ) -> tuple[Resource, str]:
+        machine, target = await self.demand_machine(transaction, str(disk.parent), "plug"), disk.path.rpartition("/")[2]
+        await demand_uncovered(transaction, machine.path, target)
+        current = await transaction.get(disk.path)
+        if current is None or current.version != disk.version:
+            raise PreconditionFailed(f"{disk.path} was changed meanwhile; read it again")
+        self._demand_free(current)
+        known = next(entry for entry in machine.internal["disks"] if entry["target"] == target)
+        size = whole(capacity * KILOBYTE)
+        await demand_room(self.room, chosen, size - known["bytes"], "capacity")
+        job = await self.room.runner.submit(transaction, self._growing(caller, disk, machine, capacity, size))
+        return await transaction.update(current.with_internal(job=job)), job
+
+    def _growing(self, caller: Caller, disk: Resource, machine: Resource, capacity: int, size: int) -> Plan:
+        target = disk.path.rpartition("/")[2]
+        return self.plan(
+            caller,
+            "edit",
+            disk.path,
+            steps=growing(machine.path, target, capacity, size),
+            locks=(machine.path,),
+            affected=(machine.path,),
+            settle=settle_grown(machine.path, target),
+        )
+
+    def _demand_free(self, disk: Resource) -> None:
+        if disk.internal.get("job") is not None:
+            raise Conflict("another request changes this disk already; wait for that job")
+
+    # Delete
+
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
         disk = await self.to_change(caller, path, "delete", version)
         if not self.removable(disk):
@@ -105,8 +168,7 @@ class DiskService(ComponentService):
             current = await transaction.get(path)
             if current is None:
                 raise NotFound(f"{path} is gone")
-            if current.internal.get("job") is not None:
-                raise Conflict("the disk is being plugged in or out already; wait for that job")
+            self._demand_free(current)
             job = await self.room.runner.submit(transaction, plan)
             current = await transaction.update(current.with_internal(job=job))
         self.room.runner.wake()

@@ -91,6 +91,12 @@ async def pool_facts(driver: Driver, name: str) -> PoolFacts:
     return facts
 
 
+def demand_growing(driver: Driver, facts: PoolFacts) -> None:
+    """Raises NotImplementedHere, naming the capacity, where what lies in the pool keeps its size."""
+    if not driver.can_grow(facts):
+        raise NotImplementedHere(f"capacity: volumes of a pool of kind {facts.kind} do not grow; make a larger one")
+
+
 async def free(room: Room, chosen: Chosen) -> int:
     """Bytes that may still be promised: the size times the overcommit, less what is taken and what is promised."""
     key, facts = (chosen.host, chosen.settings.name), chosen.facts

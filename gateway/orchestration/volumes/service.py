@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from drivers.base import Driver
-from gateway.errors import Conflict, Invalid, NotFound, NotImplementedHere, PreconditionFailed, Unavailable
+from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed, Unavailable
 from gateway.jobs.plan import Plan
 from gateway.orchestration.interrupting import interrupt
+from gateway.orchestration.machines.copying import refuse_while_copied
 from gateway.orchestration.permissions import demand, granted
 from gateway.orchestration.resources import ResourceService, edited
 from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.visibility import changeable
 from gateway.orchestration.volumes.create import new_volume
-from gateway.orchestration.volumes.pools import KILOBYTE, Chosen, demand_room, pool_facts, whole
+from gateway.orchestration.volumes.pools import KILOBYTE, Chosen, demand_growing, demand_room, pool_facts, whole
 from gateway.orchestration.volumes.states import demand_legal, legal
 from gateway.orchestration.volumes.steps import call, creating, settle
 from gateway.store.model import Document, Resource
@@ -92,11 +93,12 @@ class VolumeService(ResourceService):
         demand_legal(volume, "grow")
         if volume.internal.get("job") is not None:
             raise Conflict("another request grows the Volume already; try again when its job has ended")
+        for machine in (volume.internal.get("attachments") or {}).values():
+            await refuse_while_copied(self.store, machine)
         driver = self._up(volume)
         known = volume.internal
         facts = await pool_facts(driver, known["pool"])
-        if not driver.can_grow(facts):
-            raise NotImplementedHere(f"capacity: volumes of a pool of kind {facts.kind} do not grow; make a larger one")
+        demand_growing(driver, facts)
         pools = {pool.name: pool for pool in self.room.hypervisors[known["host"]].every_pool}
         if known["pool"] not in pools:
             raise Conflict(f"the pool {known['pool']} is not in the configuration any more")
