@@ -20,6 +20,7 @@ from gateway.orchestration.monitoring.recorder import tell
 from gateway.orchestration.networks.address_watch import AddressWatch
 from gateway.orchestration.networks.network_sync import NetworkSync
 from gateway.orchestration.resources import Room
+from gateway.orchestration.snapshots.drift import SnapshotDrift
 from gateway.orchestration.volumes.drift import VolumeDrift
 from gateway.store.model import Document, Resource
 
@@ -38,6 +39,7 @@ class Sync:
         self._addresses = AddressWatch(room)
         self._volumes = VolumeDrift(room)
         self._attachments = AttachmentDrift(room)
+        self._snapshots = SnapshotDrift(room)
         self._networks = NetworkSync(room)
         self._transient = TransientDomains(room)
         for driver in room.drivers.values():
@@ -113,6 +115,7 @@ class Sync:
                 await self._look(driver, uuid_of(machine))
             else:
                 await self._attachments.compare(machine, found)
+                await self._snapshots.compare(machine)
                 self._addresses.look_at(machine)
         await self._networks.compare(driver, reconnect=reconnect)
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import libvirt
 import pytest
 
+from demo.guest_shell import run_in_guest
 from tests import hypervisor
-from tests.cimi_client import CimiClient, wait_until
+from tests.cimi_client import ACTION, CimiClient, wait_until
 from tests.gateway_process import GatewayProcess
 from tests.guest_marks import disk_mark, mark, memory_mark, uuid_of
 from tests.system.conftest import console, machine_create, wait_ready
@@ -222,3 +223,91 @@ def test_deleting_a_machine_with_snapshots_leaves_nothing(
     assert not [name for name in hypervisor.files_in(gateway.pool) if uuid_of(made) in name]
     assert not (METADATA / f"cimi-{uuid_of(made)}").exists()
     assert admin.get("machineImages?$filter=type='SNAPSHOT'")["count"] == 0
+
+
+@pytest.fixture
+def volume(admin: CimiClient, machine: str) -> Iterator[str]:
+    """A qcow2 Volume that the running guest has at /dev/vdb."""
+    template = {"volumeTemplate": {"volumeConfig": {"capacity": 8_000, "format": "qcow2"}}}
+    made = str(admin.added("volumes", template)["id"])
+    connect(admin, machine, made)
+    yield made
+    while latest := admin.get(machine).get("latestSnapshot"):
+        admin.remove(latest["href"])
+    for entry in admin.get(f"{machine}/volumes").get("machineVolumes", []):
+        admin.remove(entry["id"])
+    admin.remove(made)
+
+
+def connect(admin: CimiClient, machine: str, volume: str) -> str:
+    answer = admin.request("POST", f"{machine}/volumes", {"volume": {"href": volume}, "initialLocation": "/dev/vdb"})
+    admin.succeed(answer.job)
+    return answer.headers["location"]
+
+
+def in_guest(machine: str, command: str) -> str:
+    code, output = run_in_guest(uuid_of(machine), command)
+    assert code == 0, output
+    return output.strip()
+
+
+def test_a_snapshot_holds_the_volumes_of_the_machine_too(admin: CimiClient, machine: str, volume: str) -> None:
+    write = "echo {} | dd of=/dev/vdb bs=512 conv=sync 2>/dev/null; sync"
+    wait_until(lambda: in_guest(machine, "ls /sys/block | grep vdb; true") == "vdb", 30, "the guest sees the Volume")
+    in_guest(machine, write.format("before"))
+    mark(machine, "before")
+    taken = snapshot(admin, machine)
+    mark(machine, "after")
+    in_guest(machine, write.format("after"))
+    attachment = admin.get(f"{machine}/volumes")["machineVolumes"][0]["id"]
+    for refused in (attachment, volume):
+        assert admin.request("DELETE", refused).status == 409
+    restore(admin, machine, taken)
+    look = "echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/vdb bs=512 count=1 2>/dev/null | tr -d '\\000'"
+    assert in_guest(machine, look) == "before"
+    assert (memory_mark(machine), disk_mark(machine)) == ("before", "before")
+    assert admin.get(volume)["state"] == "AVAILABLE"
+
+
+def test_a_raw_volume_takes_the_offer_of_snapshots_away_until_it_is_gone(admin: CimiClient, machine: str) -> None:
+    template = {"volumeTemplate": {"volumeConfig": {"capacity": 8_000, "format": "raw"}}}
+    volume = str(admin.added("volumes", template)["id"])
+    attachment = connect(admin, machine, volume)
+    assert admin.operation(admin.get(machine), "snapshot") is None
+    answer = admin.request("POST", f"{machine}/snapshot", {})
+    assert (answer.status, "raw" in answer.json["statusMessage"]) == (501, True)
+    admin.remove(attachment)
+    admin.remove(volume)
+    assert admin.operation(admin.get(machine), "snapshot") is not None
+
+
+def test_a_snapshot_deleted_with_virsh_is_in_error_and_its_image_can_be_deleted(
+    admin: CimiClient, machine: str, gateway: GatewayProcess
+) -> None:
+    mark(machine, "kept")
+    gone, there = snapshot(admin, machine), snapshot(admin, machine)
+    with hypervisor.connection() as host:
+        hypervisor.domain_of(machine, host).snapshotLookupByName(uuid_of(gone)).delete(0)
+    admin.wait_state(gone, "ERROR", 60)
+    answer = admin.request("POST", f"{machine}/restore", {"action": ACTION + "restore", "image": {"href": gone}})
+    assert answer.status == 409
+    admin.remove(gone)
+    assert snapshots_in_disk(gateway, machine) == [uuid_of(there)]
+    restore(admin, machine, there)
+    assert (memory_mark(machine), disk_mark(machine)) == ("kept", "kept")
+
+
+def test_a_snapshot_taken_with_virsh_is_left_alone_and_goes_with_its_machine(
+    admin: CimiClient, image: str, gateway: GatewayProcess
+) -> None:
+    made = admin.added("machines", machine_create(image, "STOPPED"))["id"]
+    xml = "<domainsnapshot><name>by-hand</name></domainsnapshot>"
+    with hypervisor.connection() as host:
+        hypervisor.domain_of(made, host).snapshotCreateXML(xml, 0)
+    own = snapshot(admin, made)
+    assert snapshots_in_disk(gateway, made) == ["by-hand", uuid_of(own)]
+    admin.remove(own)
+    assert snapshots_in_disk(gateway, made) == ["by-hand"]
+    admin.remove(made)
+    assert not [name for name in hypervisor.files_in(gateway.pool) if uuid_of(made) in name]
+    assert not (METADATA / f"cimi-{uuid_of(made)}").exists()
