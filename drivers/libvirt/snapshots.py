@@ -30,6 +30,8 @@ PATIENCE = 300.0
 """Seconds to wait for another job of libvirt on the same domain."""
 LOOK_EVERY = 0.5
 FORMAT = "qcow2"
+LEFTOVER = "left by an interrupted run, and to be removed"
+"""The description of a snapshot which libvirt is told of only to remove it from the disks."""
 POWERS = {"running": Power.RUNNING, "paused": Power.PAUSED, "blocked": Power.RUNNING}
 
 
@@ -52,7 +54,7 @@ class Snapshots:
         )
 
     async def every(self, uuid: str) -> tuple[SnapshotFacts, ...]:
-        return await self._with(uuid, lambda domain: tuple(map(_facts, domain.listAllSnapshots())), Lane.CONTROL)
+        return await self._with(uuid, lambda domain: tuple(map(_facts, _whole(domain))), Lane.CONTROL)
 
     async def take(self, uuid: str, name: str, *, memory: bool) -> SnapshotFacts:
         await self._wait_idle(uuid)
@@ -76,7 +78,6 @@ class Snapshots:
             await self._with(uuid, lambda domain: _delete(domain, name))
         except DriverNotFound:
             return
-
 
     async def replace_disk(self, uuid: str, target: str, source: DiskSource, format: str) -> None:
         await self._with(uuid, lambda domain: replace_source(domain, target, source, format))
@@ -112,8 +113,20 @@ def _facts(snapshot: libvirt.virDomainSnapshot) -> SnapshotFacts:
     )
 
 
+def _whole(domain: libvirt.virDomain) -> list[libvirt.virDomainSnapshot]:
+    return [snapshot for snapshot in domain.listAllSnapshots() if not _is_leftover(snapshot)]
+
+
+def _is_leftover(snapshot: libvirt.virDomainSnapshot) -> bool:
+    """libvirt died while it removed it: in the disks there may be nothing of it."""
+    return bool(etree.fromstring(snapshot.getXMLDesc(0), PARSER).findtext("description") == LEFTOVER)
+
+
 def _take(domain: libvirt.virDomain, name: str, memory: bool) -> SnapshotFacts:
     found = _find(domain, name)
+    if found is not None and _is_leftover(found):
+        found.delete(0)
+        found = None
     if found is None:
         _refuse_mixed(domain)
         _clear(domain, name)
@@ -165,11 +178,15 @@ def _ask_qemu(domain: libvirt.virDomain, command: str, **arguments: Any) -> Any:
     return answer["return"]
 
 
-def _tell_libvirt(domain: libvirt.virDomain, name: str, flags: int = 0) -> libvirt.virDomainSnapshot:
+def _tell_libvirt(
+    domain: libvirt.virDomain, name: str, flags: int = 0, description: str | None = None
+) -> libvirt.virDomainSnapshot:
     """Make libvirt know a snapshot of the disks which is in the qcow2 files already."""
     whole = etree.fromstring(domain.XMLDesc(WHOLE), PARSER)
     root = etree.Element("domainsnapshot")
     child(root, "name", name)
+    if description is not None:
+        child(root, "description", description)
     child(root, "state", "shutoff")
     child(root, "creationTime", str(int(time.time())))
     if domain.hasCurrentSnapshot():
@@ -187,7 +204,7 @@ def _tell_libvirt(domain: libvirt.virDomain, name: str, flags: int = 0) -> libvi
 
 def _clear(domain: libvirt.virDomain, name: str) -> None:
     """Remove from the disks what an interrupted run left there and libvirt does not know of."""
-    _tell_libvirt(domain, name).delete(0)
+    _tell_libvirt(domain, name, description=LEFTOVER).delete(0)
 
 
 def _revert(domain: libvirt.virDomain, name: str) -> None:
