@@ -39,6 +39,8 @@ WIPED_POOLS = frozenset({"logical", "disk"})
 """What a volume gives back comes to the next one with the bytes in it."""
 TRIES = 20
 STORAGE_DEADLINE = 3600.0
+WIPING_DEADLINE = 24 * 3600.0
+"""Writing zeros over a volume takes as long as its disk takes to be written."""
 POOL_DEADLINE = 120.0
 """Starting a pool may log in to a target, or mount an export."""
 
@@ -71,12 +73,18 @@ class Storage:
         self._connection = connection
         self._streams = Streams(connection)
 
-    async def in_pool(self, pool: str, work: Callable[[libvirt.virStoragePool], T], lane: Lane = Lane.STORAGE) -> T:
+    async def in_pool(
+        self,
+        pool: str,
+        work: Callable[[libvirt.virStoragePool], T],
+        lane: Lane = Lane.STORAGE,
+        deadline: float = STORAGE_DEADLINE,
+    ) -> T:
         """Work in a pool; when another client refreshes it, wait and try again, a bounded number of times."""
         for attempt in range(TRIES):
             try:
                 return await self._connection.call(
-                    lambda handle: work(handle.storagePoolLookupByName(pool)), lane=lane, deadline=STORAGE_DEADLINE
+                    lambda handle: work(handle.storagePoolLookupByName(pool)), lane=lane, deadline=deadline
                 )
             except DriverBusy:
                 if attempt == TRIES - 1:
@@ -184,7 +192,7 @@ class Storage:
         self, pool: str, name: str, format: str, size: int, data: AsyncIterator[bytes], progress: Progress
     ) -> VolumeFacts:
         """Bytes through a stream of a connection apart; the pieces wait for libvirt, so memory stays flat."""
-        await self.in_pool(pool, lambda found: _delete_known(found, name))
+        await self.in_pool(pool, lambda found: _delete_known(found, name), deadline=WIPING_DEADLINE)
         creating = asyncio.ensure_future(self._create(pool, checked_name(name), "raw", size))
         try:
             await asyncio.shield(creating)
@@ -214,7 +222,7 @@ class Storage:
         until = time.monotonic() + STORAGE_DEADLINE
         while True:
             try:
-                await self.in_pool(pool, work)
+                await self.in_pool(pool, work, deadline=WIPING_DEADLINE)
             except DriverNotFound:
                 return
             except DriverBusy:
