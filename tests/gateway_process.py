@@ -8,16 +8,19 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
 
 PASSWORD = "correct horse battery"
+USERS = (("admin", "admin"), ("operator", "operator"), ("other", "operator"), ("viewer", "viewer"))
+_made_users: list[bytes] = []
 
 
 def free_port() -> int:
@@ -59,6 +62,11 @@ class GatewayProcess:
         return f"10.{64 + self.port % 64}.{self.port // 64 % 16 * 16}.0/20", f"fd43:{self.port:x}::/48"
 
     @property
+    def crash_file(self) -> Path:
+        """Says after which step it is to kill itself."""
+        return self.home / "crash"
+
+    @property
     def base(self) -> str:
         return f"http://127.0.0.1:{self.port}/cimi/"
 
@@ -70,8 +78,20 @@ class GatewayProcess:
         """Configuration and users."""
         self.home.mkdir(parents=True, exist_ok=True)
         self.configure()
-        for user, role in (("admin", "admin"), ("operator", "operator"), ("other", "operator"), ("viewer", "viewer")):
-            self.command("user", "add", user, "--role", role, stdin=PASSWORD + "\n")
+        users = self.home / "users"
+        users.touch(mode=0o600)
+        users.write_bytes(self._users_file())
+
+    def _users_file(self) -> bytes:
+        """Made by the command once for all gateways of this test process, since hashing takes its time."""
+        if not _made_users:
+            with tempfile.TemporaryDirectory() as directory:
+                first = replace(self, home=Path(directory))
+                first.configure()
+                for user, role in USERS:
+                    first.command("user", "add", user, "--role", role, stdin=PASSWORD + "\n")
+                _made_users.append((first.home / "users").read_bytes())
+        return _made_users[0]
 
     def configure(self) -> None:
         self.configuration.write_text(
@@ -133,7 +153,7 @@ prefix = 64
                 [sys.executable, "-m", "gateway", "serve", "--config", str(self.configuration)],
                 stdout=output,
                 stderr=output,
-                env={**os.environ, **environment},
+                env={**os.environ, "CIMI_GATEWAY_CRASH_FILE": str(self.crash_file), **environment},
             )
 
     def answers(self) -> bool:
@@ -171,6 +191,20 @@ prefix = 64
         hypervisor.remove_domains(self.pool)
         for name in hypervisor.networks_in(self.ranges[0]):
             hypervisor.remove_network(name)
+
+    def crash_after(self, action: str, step: str, phase: str = "run") -> None:
+        """Make it run so that it kills itself right after this step of this action, or after its undo; once."""
+        self.revive()
+        whole = self.crash_file.with_suffix(".new")
+        whole.write_text(f"{action}:{step}:{phase}")
+        whole.rename(self.crash_file)
+
+    def revive(self) -> None:
+        """Make it run without a crash to come, whatever a test did to it; one that runs goes on."""
+        self.crash_file.unlink(missing_ok=True)
+        if self.process is None or self.process.poll() is not None:
+            self.process = None
+            self.start()
 
     def stop(self) -> int:
         """SIGTERM, and the exit code."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import shutil
 import subprocess
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +42,19 @@ def make_pool(name: str) -> Path:
     with connection() as host:
         host.storagePoolDefineXML(xml, 0).create(0)
     return directory
+
+
+@contextmanager
+def own_pool() -> Iterator[str]:
+    """A directory pool with a name that no other test has; afterwards nothing is left of it."""
+    name = f"cimi-fault-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+    quiet()
+    make_pool(name)
+    try:
+        yield name
+    finally:
+        remove_domains(name)
+        drop_pool(name)
 
 
 @contextmanager

@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
-VARIABLE = "CIMI_GATEWAY_CRASH_AFTER"
+VARIABLE = "CIMI_GATEWAY_CRASH_FILE"
 AfterStep = Callable[[str, str, str], None]
 
 
 def from_environment() -> AfterStep | None:
-    """``<action>:<step>:<run|undo>`` in the variable kills this process with SIGKILL right after that step."""
-    wanted = os.environ.get(VARIABLE)
-    if not wanted:
+    """The variable names a file. When that is there, and says ``<action>:<step>:<run|undo>``, this process removes it
+    and kills itself with SIGKILL right after that step; so the next one goes on.
+    """
+    if not os.environ.get(VARIABLE):
         return None
+    file = Path(os.environ[VARIABLE])
 
     def after_step(action: str, step: str, phase: str) -> None:
-        if wanted == f"{action}:{step}:{phase}":
+        if file.exists() and file.read_text() == f"{action}:{step}:{phase}":
+            file.unlink()
             os.kill(os.getpid(), signal.SIGKILL)
 
     return after_step

@@ -390,3 +390,25 @@ async def test_a_disk_of_a_suspended_machine_and_one_that_a_snapshot_holds_do_no
 
 async def test_others_do_not_grow_a_disk(client: Callable[..., ApiClient], admin: ApiClient, machine: str) -> None:
     assert (await client("operator").put(f"{machine}/disks/vda", {"capacity": 90_000})).status == 404
+
+
+async def test_nothing_is_connected_to_a_machine_that_is_being_deleted(
+    admin: ApiClient, machine: str, volume: str, driver: MemoryDriver
+) -> None:
+    begun, go_on, undefine = asyncio.Event(), asyncio.Event(), driver.undefine_domain
+
+    async def slow(uuid: str) -> None:
+        begun.set()
+        await go_on.wait()
+        await undefine(uuid)
+
+    driver.undefine_domain = slow  # type: ignore[method-assign]
+    deletion = await admin.request("DELETE", machine, Prefer="respond-async")
+    await begun.wait()
+    answers = [await admin.post(f"{machine}/volumes", connected(volume))]
+    answers.append(await admin.post(f"{machine}/disks", {"capacity": 30_000}))
+    answers.append(await admin.put(f"{machine}/disks/vda", {"capacity": 90_000}))
+    go_on.set()
+    assert (await admin.ended(deletion.job))["state"] == "SUCCESS"
+    assert [(answer.status, "DELETING" in answer.message) for answer in answers] == [(409, True)] * 3
+    assert (await admin.document(volume))["state"] == "AVAILABLE"

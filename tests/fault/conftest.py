@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,12 +14,8 @@ from tests.system.conftest import images  # noqa: F401 - the fixture
 
 @pytest.fixture
 def pool() -> Iterator[str]:
-    name = f"cimi-fault-{os.getpid()}-{uuid.uuid4().hex[:6]}"
-    hypervisor.quiet()
-    hypervisor.make_pool(name)
-    yield name
-    hypervisor.remove_domains(name)
-    hypervisor.drop_pool(name)
+    with hypervisor.own_pool() as name:
+        yield name
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import pytest
 from gateway.orchestration.images.importing import DIRECT_STEPS, STAGED_STEPS
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
+from tests.fault.test_volume_crash_matrix import pool  # noqa: F401 - the fixture
 from tests.gateway_process import GatewayProcess
 from tests.web_server import WebServer, running
 
@@ -23,10 +24,26 @@ OCTETS = {"Content-Type": "application/octet-stream"}
 LAST = "settle image"
 
 
-@pytest.fixture(autouse=True)
-def fetching(gateway: GatewayProcess) -> None:
-    gateway.image_settings = 'private_networks = ["127.0.0.0/8"]'
-    gateway.configure()
+@pytest.fixture(scope="module")
+def shared(pool: str, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:  # noqa: F811
+    """One gateway for all of them, which may fetch from this host."""
+    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images)
+    process.image_settings = 'private_networks = ["127.0.0.0/8"]'
+    process.prepare()
+    process.start()
+    yield process
+    process.clear()
+
+
+@pytest.fixture
+def gateway(shared: GatewayProcess) -> Iterator[GatewayProcess]:
+    """Without any image, before and after."""
+    yield shared
+    shared.revive()
+    client = shared.client()
+    for image in client.get("machineImages").get("machineImages", []):
+        client.remove(image["id"])
+    assert hypervisor.files_in(shared.pool) == []
 
 
 @pytest.fixture
@@ -73,10 +90,10 @@ def restarted(gateway: GatewayProcess) -> CimiClient:
 
 @pytest.mark.parametrize("step", [*DIRECT_STEPS, LAST])
 def test_a_file_import_killed_after_a_step_ends_definite(
-    gateway: GatewayProcess, images: Path, tmp_path: Path, step: str
+    gateway: GatewayProcess, images: Path, step: str
 ) -> None:
     (images / "crash.raw").write_bytes(DISK)
-    gateway.start(CIMI_GATEWAY_CRASH_AFTER=f"add:{step}:run")
+    gateway.crash_after("add", step)
     image, job = imported(gateway.client(), f"file://{images / 'crash.raw'}")
     client = restarted(gateway)
     client.finish(job)
@@ -91,7 +108,7 @@ def test_a_url_import_killed_after_a_step_ends_definite(
     gateway: GatewayProcess, server: WebServer, way: str, step: str
 ) -> None:
     server.ranges = way == "direct"
-    gateway.start(CIMI_GATEWAY_CRASH_AFTER=f"add:{step}:run")
+    gateway.crash_after("add", step)
     image, job = imported(gateway.client(), server.url)
     client = restarted(gateway)
     client.finish(job)
@@ -100,7 +117,7 @@ def test_a_url_import_killed_after_a_step_ends_definite(
 
 @pytest.mark.parametrize("step", [*STAGED_STEPS, LAST])
 def test_an_upload_killed_after_a_step_ends_definite(gateway: GatewayProcess, step: str) -> None:
-    gateway.start(CIMI_GATEWAY_CRASH_AFTER=f"upload:{step}:run")
+    gateway.crash_after("upload", step)
     image = uploaded(gateway.client())
     client = restarted(gateway)
     wait_until(lambda: client.get(image)["state"] != "CREATING", 60, "the upload's job ends")
@@ -111,7 +128,6 @@ def test_an_import_killed_in_the_middle_of_its_bytes_is_whole_after_the_restart(
     gateway: GatewayProcess, server: WebServer
 ) -> None:
     server.stall_at = 4 * 1024**2
-    gateway.start()
     image, job = imported(gateway.client(), server.url)
     wait_until(lambda: server.stalled, 30, "half of the bytes are there")
     gateway.kill()
@@ -123,7 +139,7 @@ def test_an_import_killed_in_the_middle_of_its_bytes_is_whole_after_the_restart(
 
 def test_an_undo_that_is_killed_is_gone_on_with(gateway: GatewayProcess, server: WebServer) -> None:
     server.ranges, server.break_at = False, 4 * 1024**2
-    gateway.start(CIMI_GATEWAY_CRASH_AFTER="add:stage image:undo")
+    gateway.crash_after("add", "stage image", "undo")
     image, job = imported(gateway.client(), server.url)
     client = restarted(gateway)
     assert client.finish(job)["state"] == "FAILED"

@@ -19,11 +19,37 @@ from tests.system.conftest import machine_create
 pytestmark = pytest.mark.qemu
 
 
+@pytest.fixture(scope="module")
+def pool() -> Iterator[str]:
+    with hypervisor.own_pool() as name:
+        yield name
+
+
+@pytest.fixture(scope="module")
+def shared(pool: str, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    """One gateway for all of them: each kills it, and finds it as the one before left it."""
+    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images)
+    process.prepare()
+    process.start()
+    yield process
+    process.clear()
+
+
+@pytest.fixture(scope="module")
+def image(shared: GatewayProcess, images: Path) -> str:
+    imported = shared.client().added("machineImages", {"imageLocation": f"file://{images / 'guest.qcow2'}"})
+    return str(imported["id"])
+
+
 @pytest.fixture
-def image(gateway: GatewayProcess, images: Path) -> Iterator[str]:
-    gateway.start()
-    imported = gateway.client().added("machineImages", {"imageLocation": f"file://{images / 'guest.qcow2'}"})
-    yield str(imported["id"])
+def gateway(shared: GatewayProcess, image: str) -> Iterator[GatewayProcess]:
+    """With the image alone, before and after."""
+    yield shared
+    shared.revive()
+    client = shared.client()
+    for machine in client.get("machines").get("machines", []):
+        client.remove(machine["id"])
+    assert only_the_image(shared)
 
 
 def only_the_image(gateway: GatewayProcess) -> bool:
@@ -32,9 +58,8 @@ def only_the_image(gateway: GatewayProcess) -> bool:
 
 
 def killed_after(gateway: GatewayProcess, action: str, step: str, phase: str = "run") -> None:
-    """Restart the gateway so that it kills itself right after this step of this action, or after its undo."""
-    gateway.stop()
-    gateway.start(CIMI_GATEWAY_CRASH_AFTER=f"{action}:{step}:{phase}")
+    """From now on the gateway kills itself right after this step of this action, or after its undo."""
+    gateway.crash_after(action, step, phase)
 
 
 @pytest.mark.parametrize("step", [*CREATE_STEPS, "settle machine"])
@@ -75,15 +100,21 @@ def test_a_delete_killed_after_a_step_is_finished_after_the_restart(
 
 
 @pytest.fixture
-def dead_network() -> Iterator[str]:
-    """A network that runs on a bridge which is not there, so that a create fails in its last step."""
+def dead_network(gateway: GatewayProcess) -> Iterator[str]:
+    """The gateway's network is one that runs on a bridge which is not there: a create fails in its last step."""
     name = f"cimi-no-{uuid.uuid4().hex[:6]}"
     with hypervisor.connection() as host:
         network = host.networkDefineXML(
             f"<network><name>{name}</name><forward mode='bridge'/><bridge name='{name}'/></network>"
         )
         network.create()
+        gateway.network, usual = name, gateway.network
+        gateway.configure()
+        gateway.stop()
         yield name
+        gateway.stop()
+        gateway.network = usual
+        gateway.configure()
         network.destroy()
         network.undefine()
 
@@ -92,8 +123,6 @@ def dead_network() -> Iterator[str]:
 def test_a_failing_create_killed_after_an_undo_is_undone_to_the_end(
     gateway: GatewayProcess, image: str, dead_network: str, step: str
 ) -> None:
-    gateway.network = dead_network
-    gateway.configure()
     killed_after(gateway, "add", step, "undo")
     answer = gateway.client().request("POST", "machines", machine_create(image), headers={"Prefer": "respond-async"})
     assert answer.status == 202, answer.body

@@ -31,9 +31,8 @@ def uuid_of(url: str) -> str:
 
 
 def killed_after(gateway: GatewayProcess, action: str, step: str, phase: str = "run") -> CimiClient:
-    """Restart the gateway so that it kills itself right after this step of this action."""
-    gateway.stop()
-    gateway.start(CIMI_GATEWAY_CRASH_AFTER=f"{action}:{step}:{phase}")
+    """From now on the gateway kills itself right after this step of this action."""
+    gateway.crash_after(action, step, phase)
     return gateway.client()
 
 

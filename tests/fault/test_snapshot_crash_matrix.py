@@ -90,8 +90,7 @@ def images_in_store(gateway: GatewayProcess) -> list[str]:
 
 def killed_after(gateway: GatewayProcess, action: str, step: str, method: str, url: str, document: object) -> Answer:
     """Ask for it of a gateway that kills itself right after this step, and start it again."""
-    gateway.stop()
-    gateway.start(CIMI_GATEWAY_CRASH_AFTER=f"{action}:{step}:run")
+    gateway.crash_after(action, step)
     body = document if isinstance(document, dict) else None
     answer = gateway.client().request(method, url, body, headers=ASYNC)
     assert answer.status == 202, answer.body

@@ -6,8 +6,6 @@ Each time the job ends definite, nothing half-made is left, and the bytes of wha
 from __future__ import annotations
 
 import hashlib
-import os
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,12 +25,8 @@ LATER = {"Prefer": "respond-async"}
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[str]:
-    name = f"cimi-fault-{os.getpid()}-{uuid.uuid4().hex[:6]}"
-    hypervisor.quiet()
-    hypervisor.make_pool(name)
-    yield name
-    hypervisor.remove_domains(name)
-    hypervisor.drop_pool(name)
+    with hypervisor.own_pool() as name:
+        yield name
 
 
 @pytest.fixture(scope="module")
@@ -42,15 +36,14 @@ def running(pool: str, images: Path, tmp_path_factory: pytest.TempPathFactory) -
     process.prepare()
     process.start()
     yield process
-    process.kill()
+    process.clear()
 
 
 @pytest.fixture
 def gateway(running: GatewayProcess) -> Iterator[GatewayProcess]:
     """Without any Volume, before and after."""
     yield running
-    running.stop()
-    running.start()
+    running.revive()
     client = running.client()
     for volume in client.get("volumes").get("volumes", []):
         client.remove(volume["id"])
@@ -202,6 +195,22 @@ def test_a_disk_killed_after_a_step_is_there_once(gateway: GatewayProcess, machi
     assert len(hypervisor.files_in(gateway.pool)) == len(before) + 1
     client.remove(answer.headers["location"])
     assert hypervisor.files_in(gateway.pool) == before
+
+
+@pytest.mark.parametrize("step", ["grow disk", "settle grown disk"])
+def test_a_disk_killed_while_it_grows_has_grown(gateway: GatewayProcess, machine: str, step: str) -> None:
+    added = gateway.client().request("POST", f"{machine}/disks", {"capacity": CAPACITY})
+    gateway.client().succeed(added.job)
+    disk = added.headers["location"]
+    killed_after(gateway, "edit", step)
+    answer = gateway.client().request("PUT", disk, {"capacity": 2 * CAPACITY}, headers=LATER)
+    assert after_restart(gateway, answer)["state"] == "SUCCESS"
+    client = gateway.client()
+    assert client.get(disk)["capacity"] == 2 * CAPACITY
+    assert client.operation(client.get(disk), "edit") is not None
+    with hypervisor.connection() as host:
+        assert hypervisor.domain_of(machine, host).blockInfo("vdb")[0] >= 2 * CAPACITY * 1000
+    client.remove(disk)
 
 
 @pytest.mark.parametrize("step", ["create volume", "attach volume"])

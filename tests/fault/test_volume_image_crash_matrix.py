@@ -36,6 +36,7 @@ from tests.web_server import running as serving
 
 pytestmark = pytest.mark.qemu
 DISK = b"\xfa" * 510 + b"\x55\xaa" + os.urandom(4 * 1024**2 - 512)
+BIG = 32 * 1024**2
 COPYING = ["copy volume", "settle copied volume"]
 FILLING = {"direct": DIRECT_STEPS, "staged": STAGED_STEPS}
 BY_VALUE = [
@@ -61,8 +62,7 @@ def before(running: GatewayProcess, machine: str) -> list[str]:  # noqa: F811
 def gateway(running: GatewayProcess, before: list[str]) -> Iterator[GatewayProcess]:  # noqa: F811
     """Without any Volume and VolumeImage, before and after."""
     yield running
-    running.stop()
-    running.start()
+    running.revive()
     client = running.client()
     for kind in ("volumes", "volumeImages"):
         for entry in client.get(kind).get(kind, []):
@@ -134,6 +134,37 @@ def test_an_image_of_a_running_guests_volume_killed_after_a_step_is_finished(
     client.remove(attached.headers["location"])
 
 
+@pytest.mark.parametrize("attached", [True, False])
+def test_a_copy_killed_in_the_middle_of_its_bytes_is_whole_after_the_restart(
+    gateway: GatewayProcess, machine: str, attached: bool  # noqa: F811
+) -> None:
+    client = gateway.client()
+    volume = str(client.added("volumes", create(capacity=8 * BIG // 1000))["id"])
+    with file_of(gateway, volume).open("r+b") as file:
+        for _ in range(8):
+            file.write(os.urandom(BIG))
+    summed = checksum(gateway, volume)
+    held = client.request("POST", f"{machine}/volumes", {"volume": {"href": volume}}) if attached else None
+    if held is not None:
+        client.succeed(held.job)
+    answer = asked(gateway, volume)
+    wait_until(lambda: copied(gateway, answer) > BIG // 2, 60, "bytes were copied")
+    gateway.kill()
+    assert copied(gateway, answer) < 8 * BIG
+    gateway.start()
+    client.succeed(answer.job)
+    whole(gateway, volume, answer, summed)
+    if held is not None:
+        client.remove(held.headers["location"])
+
+
+def copied(gateway: GatewayProcess, answer: Answer) -> int:
+    """Bytes that the image's file has taken on the disk."""
+    name = answer.headers["location"].rpartition("/")[2]
+    files = [path for path in (hypervisor.POOLS / gateway.pool).iterdir() if name in path.name]
+    return files[0].stat().st_blocks * 512 if files else 0
+
+
 def test_a_stopped_machine_that_was_held_for_a_killed_copy_can_be_started_again(
     gateway: GatewayProcess, image: str
 ) -> None:
@@ -187,8 +218,11 @@ def test_a_volume_of_an_image_killed_after_a_step_is_finished(
 
 @pytest.fixture
 def server(running: GatewayProcess) -> Iterator[WebServer]:  # noqa: F811
-    running.image_settings = 'private_networks = ["127.0.0.0/8"]'
-    running.configure()
+    if not running.image_settings:
+        running.image_settings = 'private_networks = ["127.0.0.0/8"]'
+        running.configure()
+        running.stop()
+        running.start()
     with serving(WebServer(DISK)) as started:
         yield started
 
@@ -219,8 +253,6 @@ def test_an_image_by_value_killed_in_the_middle_of_its_bytes_fills_its_volume(
     gateway: GatewayProcess, server: WebServer
 ) -> None:
     server.stall_at = 2 * 1024**2
-    gateway.stop()
-    gateway.start()
     answer = by_value(gateway, server)
     wait_until(lambda: server.stalled, 30, "half of the bytes are there")
     gateway.kill()
