@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-IN_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes its own private directory there
+IN_MEMORY = Path("/dev/shm")
 if os.access(IN_MEMORY, os.W_OK):
     # The gateway waits for the disk at every commit: on a busy disk, which the images of real guests make, for seconds.
     # What tests kill is the process and not the machine, so that memory keeps as well.
