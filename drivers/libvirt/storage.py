@@ -287,8 +287,17 @@ def _delete_known(pool: libvirt.virStoragePool, name: str) -> None:
 def _remove(pool: libvirt.virStoragePool, volume: libvirt.virStorageVol) -> None:
     """Nobody whose volume takes the same room is to find the bytes of this one."""
     if _kind(pool) in WIPED_POOLS:
-        volume.wipe(0)
+        _wipe(volume)
     volume.delete(0)
+
+
+def _wipe(volume: libvirt.virStorageVol) -> None:
+    try:
+        volume.wipe(0)
+    except libvirt.libvirtError as error:
+        # A sparse one, which the gateway makes no more, and libvirt does not wipe.
+        if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
+            raise
 
 
 def _after_refresh(pool: libvirt.virStoragePool, name: str) -> libvirt.virStorageVol:

@@ -100,6 +100,23 @@ async def test_what_a_deleted_volume_held_is_not_in_the_next_one(driver: Libvirt
     assert await read(driver, "b.raw", len(DISK)) == bytes(len(DISK))
 
 
+async def test_an_upload_is_whole_where_somebody_left_other_bytes(driver: LibvirtDriver, host: LvmHost) -> None:
+    data = DISK[: 2 * MIB] + bytes(4 * MIB) + DISK[2 * MIB : 4 * MIB]
+    await driver.upload_volume(POOL, "others.raw", "raw", len(DISK), pieces(DISK), ignore)
+    with hypervisor.connection(host.uri) as opened:
+        opened.storagePoolLookupByName(POOL).storageVolLookupByName("others.raw").delete(0)
+    await driver.upload_volume(POOL, "a.raw", "raw", len(data), pieces(data), ignore)
+    assert await read(driver, "a.raw", len(data)) == data
+
+
+async def test_a_sparse_volume_that_others_made_can_be_deleted(driver: LibvirtDriver, host: LvmHost) -> None:
+    xml = f"<volume><name>sparse</name><capacity>{16 * MIB}</capacity><allocation>{4 * MIB}</allocation></volume>"
+    with hypervisor.connection(host.uri) as opened:
+        opened.storagePoolLookupByName(POOL).createXML(xml, 0)
+    await driver.delete_volume(POOL, "sparse")
+    assert await driver.volumes(POOL) == ()
+
+
 async def test_a_clone_is_as_large_as_asked_and_holds_the_bytes(driver: LibvirtDriver) -> None:
     await driver.upload_volume(POOL, "a.raw", "raw", len(DISK), pieces(DISK), ignore)
     made = await driver.clone_volume(POOL, "b.raw", "a.raw", "raw", 16 * MIB, ignore, base_format="raw")
