@@ -173,6 +173,20 @@ async def test_a_connected_volume_grows_in_the_running_guest(
     assert stored(driver, volume).capacity >= 90_000_000
 
 
+async def test_a_volume_that_a_snapshot_holds_grows_when_that_is_deleted(
+    admin: ApiClient, machine: str, driver: MemoryDriver
+) -> None:
+    volume = (await admin.post("volumes", by_value(format="qcow2"))).location
+    await admin.post(f"{machine}/volumes", connected(volume))
+    taken = await admin.post(f"{machine}/snapshot", {})
+    held = await admin.put(f"{volume}?$select=capacity", {"capacity": 90_000})
+    assert (held.status, "snapshot" in held.message) == (409, True)
+    assert (await admin.document(volume))["capacity"] == 50_000
+    assert (await admin.delete(taken.location)).status == 200
+    assert (await admin.put(f"{volume}?$select=capacity", {"capacity": 90_000})).status == 200
+    assert stored(driver, volume).capacity >= 90_000_000
+
+
 async def test_another_users_volume_or_machine_cannot_be_connected(
     client: Callable[..., ApiClient], admin: ApiClient, machine: str, volume: str, image: str
 ) -> None:

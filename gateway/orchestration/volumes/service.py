@@ -10,6 +10,7 @@ from gateway.orchestration.machines.copying import refuse_while_copied
 from gateway.orchestration.permissions import demand, granted
 from gateway.orchestration.resources import ResourceService, edited
 from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.snapshots.chain import demand_uncovered
 from gateway.orchestration.visibility import changeable
 from gateway.orchestration.volumes.create import new_volume
 from gateway.orchestration.volumes.pools import KILOBYTE, Chosen, demand_growing, demand_room, pool_facts, whole
@@ -107,15 +108,18 @@ class VolumeService(ResourceService):
     async def _grow(
         self, transaction: Transaction, caller: Caller, volume: Resource, capacity: int, chosen: Chosen
     ) -> tuple[Resource, str]:
-        size = whole(capacity * KILOBYTE)
+        size, attachments = whole(capacity * KILOBYTE), volume.internal.get("attachments") or {}
+        for path, machine in attachments.items():
+            attachment = await transaction.get(path)
+            if attachment is not None:
+                await demand_uncovered(transaction, machine, attachment.internal["target"])
         await demand_room(self.room, chosen, size - volume.internal["bytes"], "capacity")
-        machines = (volume.internal.get("attachments") or {}).values()
         plan = self.plan(
             caller,
             "edit",
             volume.path,
             steps=(call("grow volume", volume.path, bytes=size, capacity=capacity),),
-            locks=(volume.path, *machines),
+            locks=(volume.path, *attachments.values()),
             settle=settle(volume.path, "edit"),
         )
         job = await self.room.runner.submit(transaction, plan)
