@@ -318,6 +318,22 @@ class TestDuringTheCopy:
         assert (await admin.document(volume))["state"] == "AVAILABLE"
 
     @pytest.mark.parametrize("way", ["stop", "delete"])
+    async def test_a_volume_that_becomes_a_copy_of_an_image_is_gone_when_its_making_is_broken_off(
+        self, admin: ApiClient, source: str, driver: Slow, way: str
+    ) -> None:
+        template = {"volumeConfig": {"format": "raw"}, "volumeImage": {"href": source}}
+        before = dict(driver.stored)
+        made = await admin.post("volumes", {"volumeTemplate": template}, Prefer="respond-async")
+        await driver.begun.wait()
+        if way == "stop":
+            await admin.act(made.job, "stop")
+        else:
+            assert (await admin.delete(made.location)).status == 200
+        assert (await admin.ended(made.job))["state"] == "STOPPED"
+        assert (await admin.get(made.location)).status == 404
+        assert driver.stored == before
+
+    @pytest.mark.parametrize("way", ["stop", "delete"])
     async def test_a_copy_that_is_broken_off_leaves_all_as_it_was(
         self, admin: ApiClient, volume: str, machine: str, driver: Slow, way: str
     ) -> None:

@@ -11,7 +11,7 @@ from drivers.base import Driver
 from drivers.seed import Seed, seed_iso
 from gateway.jobs.plan import StepContext
 from gateway.orchestration.machines.plans import disk_volume, seed_volume, uuid_of, volume_of
-from gateway.orchestration.steps import DriverStep
+from gateway.orchestration.steps import DriverStep, unless_stopped
 from gateway.store.model import Document, Resource
 
 PIECE = 262_144
@@ -39,7 +39,7 @@ class BootDisk(DriverStep):
         facts = machine.internal
         pool, disk = facts["pool"], facts["disks"][0]
         name = disk_volume(machine, disk["target"], disk["format"])
-        await make_boot_disk(context, driver, pool, name, facts, disk)
+        await unless_stopped(context, make_boot_disk(context, driver, pool, name, facts, disk))
 
     async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         disk = machine.internal["disks"][0]

@@ -9,7 +9,7 @@ from gateway.errors import Invalid
 from gateway.jobs.plan import StepCall, StepContext
 from gateway.orchestration.images.importing import DIRECT_STEPS, STAGED_STEPS, WEIGHTS
 from gateway.orchestration.resources import Room
-from gateway.orchestration.steps import DriverStep
+from gateway.orchestration.steps import DriverStep, unless_stopped
 from gateway.orchestration.volumes.content import too_small
 from gateway.orchestration.volumes.pools import KILOBYTE
 from gateway.store.model import Resource
@@ -42,7 +42,7 @@ class CreateVolume(DriverStep):
     name = "create volume"
 
     async def do(self, context: StepContext, volume: Resource, driver: Driver, arguments: Arguments) -> None:
-        made = await self._make(context, volume, driver)
+        made = await unless_stopped(context, self._make(context, volume, driver))
         await made_available(self.room, volume, made)
 
     async def _make(self, context: StepContext, volume: Resource, driver: Driver) -> VolumeFacts:
