@@ -55,8 +55,9 @@ class Filters:
     async def every(self) -> tuple[str, ...]:
         """UUIDs of the networks which have a filter of ours.
 
-        By names alone: listAllNWFilters locks all filters at once inside libvirtd, and a guest that starts locks its own and
-        then those which that refers to. The two can wait for each other, and libvirtd never answers again (libvirt 9.0).
+        By names alone: listAllNWFilters locks all filters at once inside libvirtd, and a guest that starts locks
+        its own and then those which that refers to. The two can wait for each other, and libvirtd never answers
+        again (libvirt 9.0).
         """
 
         def work(handle: libvirt.virConnect) -> tuple[str, ...]:
