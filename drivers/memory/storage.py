@@ -49,7 +49,8 @@ class MemoryStorage(MemoryHost):
 
     async def create_volume(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
         self.enter("create_volume")
-        return await self._keep(pool, name, format, capacity, 0)
+        whole = (await self.pool(pool)).kind == "logical"
+        return await self._keep(pool, name, format, capacity, capacity if whole else 0)
 
     async def overlay_volume(
         self, pool: str, name: str, base: str, base_format: str, capacity: int

@@ -47,8 +47,8 @@ class Room:
     hypervisors: dict[str, HypervisorSettings]
     policy: Policy
     images: ImageTools
-    allocated: dict[tuple[str, str], int] = field(default_factory=dict)
-    """Bytes which the Volumes of a pool have taken, by host and pool, as last seen."""
+    allocated: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
+    """Bytes which each Volume of a pool has taken, by host and pool, as last seen."""
     guards: ResourceLocks = field(default_factory=ResourceLocks)
     """Held on a Network while its filter or a reservation is brought to what the store says, so that of two at once
     the later does not write what it read earlier.

@@ -73,3 +73,12 @@ async def test_such_a_machine_is_deleted_without_a_rest(
 async def test_a_disk_of_a_pool_that_cannot_grow_volumes_says_so(admin: ApiClient, machine: str) -> None:
     answer = await admin.put(f"{machine}/disks/vda", {"capacity": 90_000})
     assert (answer.status, answer.message.startswith("capacity:")) == (501, True)
+
+
+async def test_volumes_that_took_their_room_are_not_counted_twice(admin: ApiClient) -> None:
+    """The pool has 10 GiB, and shows at once what a Volume took."""
+    template = {"volumeTemplate": {"volumeConfig": {"capacity": 4_000_000}}}
+    made = [await admin.post("volumes", template) for _ in range(3)]
+    assert [answer.status for answer in made] == [201, 201, 507]
+    assert (await admin.delete(made[0].location)).status == 200
+    assert (await admin.post("volumes", template)).status == 201

@@ -93,13 +93,13 @@ class VolumeDrift:
             if shown.reason:
                 await self._change([(v, in_error(v, shown.reason)) for v in known if settled(v)])
             return
-        self.room.allocated[(host, pool)] = sum(
-            shown.volumes[v.internal["volume"]].allocation for v in known if v.internal["volume"] in shown.volumes
-        )
+        names = {v.internal["volume"] for v in known}
+        self.room.allocated[(host, pool)] = {
+            name: facts.allocation for name, facts in shown.volumes.items() if name in names
+        }
         found = [(v, as_found(v, shown.volumes.get(v.internal["volume"]))) for v in known if settled(v)]
         await self._change([(before, now) for before, now in found if not vanished(now)])
         await self._forget([now for _, now in found if vanished(now)])
-        names = {v.internal["volume"] for v in known}
         await self._show([f for f in shown.volumes.values() if f.name not in names and is_shown(f)], host)
 
     async def _change(self, compared: list[tuple[Resource, Resource]]) -> None:

@@ -100,7 +100,8 @@ def demand_growing(driver: Driver, facts: PoolFacts) -> None:
 async def free(room: Room, chosen: Chosen) -> int:
     """Bytes that may still be promised: the size times the overcommit, less what is taken and what is promised."""
     key, facts = (chosen.host, chosen.settings.name), chosen.facts
-    outstanding = max(0, await _promised(room.store, *key) - room.allocated.get(key, 0))
+    taken = sum(room.allocated.get(key, {}).values())
+    outstanding = max(0, await _promised(room.store, *key) - taken)
     return int(chosen.settings.overcommit * facts.capacity) - (facts.capacity - facts.available) - outstanding
 
 

@@ -66,16 +66,29 @@ class CreateVolume(DriverStep):
 
     async def revert(self, context: StepContext, volume: Resource, driver: Driver, arguments: Arguments) -> None:
         await driver.delete_volume(volume.internal["pool"], volume.internal["volume"])
+        gave_back(self.room, volume)
         async with self.room.store.transaction() as transaction:
             await transaction.delete(volume.path)
 
 
 async def made_available(room: Room, volume: Resource, made: VolumeFacts, **facts: Any) -> None:
+    # The pool shows at once what it gave; only what it did not give yet is a promise.
+    room.allocated.setdefault(pool_key(volume), {})[made.name] = made.allocation
     async with room.store.transaction() as transaction:
         current = await transaction.get(volume.path)
         if current is not None:
             known = {"bytes": made.capacity, "path": made.path, "job": None, **facts}
             await transaction.update(current.with_document(state="AVAILABLE").with_internal(**known))
+
+
+def gave_back(room: Room, volume: Resource) -> None:
+    """Its pool has the room again."""
+    room.allocated.get(pool_key(volume), {}).pop(volume.internal["volume"], None)
+
+
+def pool_key(volume: Resource) -> tuple[str, str]:
+    """Host and pool, as in the room's ``allocated``."""
+    return volume.internal["host"], volume.internal["pool"]
 
 
 class ReserveVolume(DriverStep):
@@ -88,6 +101,7 @@ class ReserveVolume(DriverStep):
 
     async def revert(self, context: StepContext, volume: Resource, driver: Driver, arguments: Arguments) -> None:
         await self.room.images.staging.remove(volume)
+        gave_back(self.room, volume)
         async with self.room.store.transaction() as transaction:
             await transaction.delete(volume.path)
 
@@ -142,6 +156,7 @@ class DeleteVolume(DriverStep):
 
     async def do(self, context: StepContext, volume: Resource, driver: Driver, arguments: Arguments) -> None:
         await driver.delete_volume(volume.internal["pool"], volume.internal["volume"])
+        gave_back(self.room, volume)
 
 
 class SettleVolume(DriverStep):
