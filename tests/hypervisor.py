@@ -137,7 +137,10 @@ def remove_network(name: str) -> None:
                 network.destroy()
             if network.isPersistent():
                 network.undefine()
-            host.nwfilterLookupByName(name.replace("cimi-", "cimi-network-")).undefine()
+            for prefix in ("cimi-fixed-", "cimi-network-"):
+                for found in host.listAllNWFilters():
+                    if found.name() == name.replace("cimi-", prefix):
+                        found.undefine()
         except libvirt.libvirtError as error:
             if error.get_error_code() not in (libvirt.VIR_ERR_NO_NETWORK, libvirt.VIR_ERR_NO_NWFILTER):
                 raise
