@@ -50,7 +50,7 @@ own_addresses() {
     [ -e /mnt/network-config ] || return
     awk -v mac="$(cat "/sys/class/net/$1/address")" '
         /"macaddress"/ { mine = index($0, mac) }
-        mine && /\/[0-9]+"/ { gsub(/[ ",]/, ""); print }
+        mine && /^ *"[0-9a-f:]+\/[0-9]+",?$/ { gsub(/[ ",]/, ""); print }
     ' /mnt/network-config | while read -r address; do
         ip -6 addr add "$address" dev "$1"
     done

@@ -24,7 +24,8 @@ class SeedInterface:
     dhcp4: bool
     addresses: tuple[str, ...] = ()
     """With prefix length."""
-    nameservers: tuple[str, ...] = ()
+    gateway: str = ""
+    """Where IPv6 packets go that are for others; it answers for DNS, too. Of all interfaces one has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +81,16 @@ def _network_config(interfaces: tuple[SeedInterface, ...]) -> bytes:
 
 
 def _ethernet(entry: SeedInterface, name: str) -> dict[str, object]:
-    """Beside its own addresses the guest takes what the router tells it, the default route first of all."""
+    """The router tells route and DNS server as well, but NetworkManager does not listen to it beside an address.
+
+    ``gateway6`` and no routes: cloud-init 22 makes ::/64 of ::/0.
+    """
     found: dict[str, object] = {"match": {"macaddress": entry.mac}, "set-name": name, "dhcp4": entry.dhcp4}
     if entry.addresses:
         found["addresses"] = list(entry.addresses)
-        found["nameservers"] = {"addresses": list(entry.nameservers)}
+    if entry.gateway:
+        found["gateway6"] = entry.gateway
+        found["nameservers"] = {"addresses": [entry.gateway]}
     return found
 
 

@@ -345,6 +345,7 @@ async def test_a_new_guest_is_told_its_ipv6_address_since_no_dhcp_gives_it(
         "set-name": "eth1",
         "dhcp4": True,
         "addresses": [f"{own}/64"],
+        "gateway6": gateway,
         "nameservers": {"addresses": [gateway]},
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from drivers.seed import SeedInterface
 from gateway.orchestration.networks.assignment import is_reserved, used_addresses
 from gateway.store.model import Resource
@@ -16,7 +18,9 @@ async def seed_interfaces(store: Store, machine: Resource) -> tuple[SeedInterfac
         return ()
     interfaces = await store.children(machine.path, "MachineNetworkInterface")
     ordered = sorted(interfaces, key=lambda interface: int(interface.path.rpartition("/")[2]))
-    return tuple([await _told(store, interface, six) for interface in ordered])
+    told = [await _told(store, interface, six) for interface in ordered]
+    leading = next(entry for entry in told if entry.gateway)
+    return tuple(entry if entry is leading else replace(entry, gateway="") for entry in told)
 
 
 async def _told(store: Store, interface: Resource, six: list[Resource]) -> SeedInterface:
@@ -28,5 +32,5 @@ async def _told(store: Store, interface: Resource, six: list[Resource]) -> SeedI
         # Of a network whose ranges are not known only its DHCP server can say.
         dhcp4=not ranges or any(":" not in entry for entry in ranges),
         addresses=tuple(f"{document['ip']}/{document['mask']}" for document in own),
-        nameservers=tuple(dict.fromkeys(server for document in own for server in document["dns"])),
+        gateway=own[0]["defaultGateway"] if own else "",
     )
