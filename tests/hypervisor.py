@@ -137,20 +137,33 @@ def remove_network(name: str) -> None:
                 network.destroy()
             if network.isPersistent():
                 network.undefine()
-            for prefix in ("cimi-fixed-", "cimi-network-"):
-                for found in host.listAllNWFilters():
-                    if found.name() == name.replace("cimi-", prefix):
-                        found.undefine()
+            for found in filters_of(name.removeprefix("cimi-"), host):
+                found.undefine()
         except libvirt.libvirtError as error:
             if error.get_error_code() not in (libvirt.VIR_ERR_NO_NETWORK, libvirt.VIR_ERR_NO_NWFILTER):
                 raise
+
+
+def filters_of(uuid: str, host: libvirt.virConnect) -> list[libvirt.virNWFilter]:
+    """The packet filters of the network of this UUID, those that refer to others first.
+
+    Looked up one by one: libvirt 9.0 stands still for ever when somebody lists all filters while a guest starts.
+    """
+    found = []
+    for name in (f"cimi-fixed-{uuid}", f"cimi-network-{uuid}"):
+        try:
+            found.append(host.nwfilterLookupByName(name))
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != libvirt.VIR_ERR_NO_NWFILTER:
+                raise
+    return found
 
 
 def traces_of_network(uuid: str) -> list[str]:
     """What libvirt, dnsmasq's files and the kernel still know of the network of this UUID."""
     with connection() as host:
         names = [network.name() for network in host.listAllNetworks()]
-        names += [found.name() for found in host.listAllNWFilters()]
+        names += [found.name() for found in filters_of(uuid, host)]
     names += [path.name for path in Path("/var/lib/libvirt/dnsmasq").iterdir()]
     names += [path.name for path in Path("/sys/class/net").iterdir()]
     return [name for name in names if uuid in name or name == f"cimi{uuid.replace('-', '')[:10]}"]

@@ -10,7 +10,7 @@ from lxml import etree
 from drivers.base.filters import Reach, filter_name, fixed_filter_name
 from drivers.libvirt.connection import Connection
 from drivers.libvirt.domain_facts import PARSER
-from drivers.libvirt.filter_xml import PREFIX, filter_xml, fixed_xml, same_rules
+from drivers.libvirt.filter_xml import filter_xml, fixed_xml, same_rules
 from drivers.libvirt.guards import guards
 
 DEADLINE = 300.0
@@ -51,26 +51,24 @@ class Filters:
 
         def work(handle: libvirt.virConnect) -> None:
             for name in (fixed_filter_name(network), filter_name(network)):
-                _undefine(handle, name)
+                found = _found(handle, name)
+                if found is not None:
+                    found.undefine()
 
         await self._connection.call(work)
 
-    async def every(self) -> tuple[str, ...]:
-        """UUIDs of the networks which have a filter of ours."""
-
-        def work(handle: libvirt.virConnect) -> tuple[str, ...]:
-            names = [found.name() for found in handle.listAllNWFilters()]
-            return tuple(name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX))
-
-        return await self._connection.call(work)
+    async def known(self, network: str) -> bool:
+        return await self._connection.call(lambda handle: _found(handle, filter_name(network)) is not None)
 
 
-def _undefine(handle: libvirt.virConnect, name: str) -> None:
+def _found(handle: libvirt.virConnect, name: str) -> libvirt.virNWFilter | None:
+    """By its name, never from a list of all: libvirt 9.0 stands still when that is made while a guest starts."""
     try:
-        handle.nwfilterLookupByName(name).undefine()
+        return handle.nwfilterLookupByName(name)
     except libvirt.libvirtError as error:
         if error.get_error_code() != libvirt.VIR_ERR_NO_NWFILTER:
             raise
+        return None
 
 
 def _ensure(handle: libvirt.virConnect, wanted: etree._Element) -> bool:
@@ -82,10 +80,5 @@ def _ensure(handle: libvirt.virConnect, wanted: etree._Element) -> bool:
 
 
 def _is_so(handle: libvirt.virConnect, wanted: etree._Element) -> bool:
-    try:
-        found = handle.nwfilterLookupByName(str(wanted.get("name")))
-    except libvirt.libvirtError as error:
-        if error.get_error_code() != libvirt.VIR_ERR_NO_NWFILTER:
-            raise
-        return False
-    return same_rules(etree.fromstring(found.XMLDesc(0), PARSER), wanted)
+    found = _found(handle, str(wanted.get("name")))
+    return found is not None and same_rules(etree.fromstring(found.XMLDesc(0), PARSER), wanted)

@@ -19,6 +19,6 @@ class MemoryFilters(MemoryHost):
         self.enter("delete_reach")
         self.known_filters.pop(network, None)
 
-    async def filtered(self) -> tuple[str, ...]:
+    async def filtered(self, network: str) -> bool:
         self.enter("filtered")
-        return tuple(self.known_filters)
+        return network in self.known_filters

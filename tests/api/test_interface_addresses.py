@@ -11,9 +11,9 @@ from typing import Any
 import pycdlib
 import pytest
 
-from drivers.base import DriverFailed, InterfaceAddress, Reservation
+from drivers.base import DriverFailed, DriverUnavailable, InterfaceAddress, Reservation
 from drivers.memory import MemoryDriver
-from tests.api.addresses import MAC, private_network, reserved, told
+from tests.api.addresses import MAC, private_network, repairs, reserved, told, until
 from tests.api.client import ApiClient
 from tests.api.networks import id_of
 
@@ -278,6 +278,19 @@ async def test_an_address_added_to_a_running_machine_holds_its_guest_from_the_ne
     assert driver.interface_specs[MAC] != before
     assert (await admin.delete(entry.location)).status == 200
     assert driver.live_specs[MAC] == driver.interface_specs[MAC] == before
+
+
+async def test_what_an_address_job_has_still_to_bring_to_the_packet_filter_is_no_repair(
+    admin: ApiClient, image: str, network: str, driver: MemoryDriver
+) -> None:
+    url, address = await created(admin, image, network), await reserved(admin, network, protocol="IPv6")
+    driver.fail_next("define_reach", DriverUnavailable("away"))
+    entry = {"address": {"href": address["id"]}}
+    given = await admin.post(f"{url}/networkInterfaces/0/addresses", entry, Prefer="respond-async")
+    driver.regain()
+    await until(lambda: driver.known_filters[id_of(network)].fixed)
+    assert (await admin.ended(given.job))["state"] == "SUCCESS"
+    assert await repairs(admin, network) == []
 
 
 async def test_a_guest_whose_address_is_deleted_may_use_its_network_again(

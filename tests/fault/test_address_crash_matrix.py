@@ -201,14 +201,16 @@ def test_an_address_killed_after_it_was_withdrawn_is_nobodys(
 ) -> None:
     template = {"network": {"href": networks[0]}, "protocol": protocol}
     shown = gateway.client().added("addresses", {"addressTemplate": template})
-    entry = gateway.client().added(f"{interface}/addresses", {"address": {"href": shown["id"]}})
+    given = gateway.client().request("POST", f"{interface}/addresses", {"address": {"href": shown["id"]}})
+    gateway.client().succeed(given.job)
+    entry = given.headers["location"]
     assert shown["ip"] in held_to(interface)
     killed_after(gateway, "delete", "withdraw address")
-    answer = asked(gateway, "DELETE", entry["id"])
+    answer = asked(gateway, "DELETE", entry)
     client = restarted(gateway)
     client.succeed(answer.job)
     assert "resource" not in client.get(shown["id"])
-    assert client.request("GET", entry["id"]).status == 404
+    assert client.request("GET", entry).status == 404
     assert held_to(interface) == {address_of(client, networks[0])}
     assert mac_of(client, interface) not in served(networks[0])
 

@@ -48,10 +48,17 @@ async def repair_network(room: Room, driver: Driver, network: Resource, facts: N
 
 async def _filter(room: Room, driver: Driver, network: Resource) -> None:
     async with room.guards.hold((network.path,)):
-        changed = await define_filter(room, driver, network.path)
-        expected = changed and not {network.path, *groups_of(network)}.isdisjoint(await room.runner.claimed())
-    if changed and not expected:
+        changed = await define_filter(room, driver, network.path) and not await _explained(room, network)
+    if changed:
         await report(room, network.path, "packet filter put right", "its rules were not what the network needs")
+
+
+async def _explained(room: Room, network: Resource) -> bool:
+    """Whether a job is at work on what its filter follows from: the Network, its group, its Addresses."""
+    claimed = await room.runner.claimed()
+    if not {network.path, *groups_of(network)}.isdisjoint(claimed):
+        return True
+    return bool(await _moving(room, network, claimed))
 
 
 async def _reservations(room: Room, driver: Driver, network: Resource, facts: NetworkFacts) -> None:
@@ -68,15 +75,14 @@ async def _reservations(room: Room, driver: Driver, network: Resource, facts: Ne
             if found.get(ip) != entry:
                 await driver.reserve_host(facts.name, entry)
         changed = {ip for ip in found.keys() | wanted.keys() if found.get(ip) != wanted.get(ip)}
-        changed -= await _expected(room, network, changed)
+        changed -= await _moving(room, network, await room.runner.claimed())
     if changed:
         words = ", ".join(sorted(changed))
         await report(room, network.path, "reservations put right", f"DHCP or DNS said something else of {words}")
 
 
-async def _expected(room: Room, network: Resource, changed: set[str]) -> set[str]:
-    """Those of the addresses which a job is at work on, by the Address itself or by the Machine that uses it."""
-    claimed = await room.runner.claimed() if changed else frozenset()
+async def _moving(room: Room, network: Resource, claimed: frozenset[str]) -> set[str]:
+    """The addresses which a job is at work on, by the Address itself or by the Machine that uses it."""
     if not claimed:
         return set()
     async with room.store.transaction() as transaction:
