@@ -145,10 +145,7 @@ def remove_network(name: str) -> None:
 
 
 def filters_of(uuid: str, host: libvirt.virConnect) -> list[libvirt.virNWFilter]:
-    """The packet filters of the network of this UUID, those that refer to others first.
-
-    Looked up one by one: libvirt 9.0 stands still for ever when somebody lists all filters while a guest starts.
-    """
+    """The packet filters of the network of this UUID, those that refer to others first; docs/networks.md says why so."""
     found = []
     for name in (f"cimi-fixed-{uuid}", f"cimi-network-{uuid}"):
         try:
@@ -163,7 +160,7 @@ def traces_of_network(uuid: str) -> list[str]:
     """What libvirt, dnsmasq's files and the kernel still know of the network of this UUID."""
     with connection() as host:
         names = [network.name() for network in host.listAllNetworks()]
-        names += [found.name() for found in filters_of(uuid, host)]
+        names += host.listNWFilters()
     names += [path.name for path in Path("/var/lib/libvirt/dnsmasq").iterdir()]
     names += [path.name for path in Path("/sys/class/net").iterdir()]
     return [name for name in names if uuid in name or name == f"cimi{uuid.replace('-', '')[:10]}"]

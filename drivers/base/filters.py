@@ -62,6 +62,6 @@ class FilterCalls(Protocol):
         """Remove the filter of the network of this UUID; one that is gone is no error."""
         ...
 
-    async def filtered(self, network: str) -> bool:
-        """Whether the network of this UUID has a filter of ours."""
+    async def filtered(self) -> tuple[str, ...]:
+        """UUIDs of the networks that have a filter of ours."""
         ...

@@ -263,8 +263,8 @@ class LibvirtFilters(Parts):
     async def delete_reach(self, network: str) -> None:
         await self._filters.delete(network)
 
-    async def filtered(self, network: str) -> bool:
-        return await self._filters.known(network)
+    async def filtered(self) -> tuple[str, ...]:
+        return await self._filters.every()
 
 
 class LibvirtSnapshots(Parts):

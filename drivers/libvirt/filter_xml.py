@@ -16,6 +16,7 @@ from drivers.base.filters import GUARD, GUARD_IPV6, Reach, fixed_filter_name
 from drivers.libvirt.domain_xml import child
 
 NAMESPACE = uuid.UUID("0f6c3c1b-0a58-5e0c-8f3c-6a4f6c2d9b11")
+PREFIX = "cimi-network-"
 LINK_LOCAL6 = "fe80::/10"
 ON_LINK4 = "224.0.0.0/3"
 """Multicast and broadcast: what no router passes on."""

@@ -10,7 +10,7 @@ from lxml import etree
 from drivers.base.filters import Reach, filter_name, fixed_filter_name
 from drivers.libvirt.connection import Connection
 from drivers.libvirt.domain_facts import PARSER
-from drivers.libvirt.filter_xml import filter_xml, fixed_xml, same_rules
+from drivers.libvirt.filter_xml import PREFIX, filter_xml, fixed_xml, same_rules
 from drivers.libvirt.guards import guards
 
 DEADLINE = 300.0
@@ -57,12 +57,22 @@ class Filters:
 
         await self._connection.call(work)
 
-    async def known(self, network: str) -> bool:
-        return await self._connection.call(lambda handle: _found(handle, filter_name(network)) is not None)
+    async def every(self) -> tuple[str, ...]:
+        """UUIDs of the networks which have a filter of ours.
+
+        By names alone: listAllNWFilters locks all filters at once inside libvirtd, and a guest that starts locks
+        its own and then those which that refers to. The two can wait for each other, and libvirtd never answers
+        again (libvirt 9.0).
+        """
+
+        def work(handle: libvirt.virConnect) -> tuple[str, ...]:
+            names = handle.listNWFilters()
+            return tuple(name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX))
+
+        return await self._connection.call(work)
 
 
 def _found(handle: libvirt.virConnect, name: str) -> libvirt.virNWFilter | None:
-    """By its name, never from a list of all: libvirt 9.0 stands still when that is made while a guest starts."""
     try:
         return handle.nwfilterLookupByName(name)
     except libvirt.libvirtError as error:

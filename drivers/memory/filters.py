@@ -19,6 +19,6 @@ class MemoryFilters(MemoryHost):
         self.enter("delete_reach")
         self.known_filters.pop(network, None)
 
-    async def filtered(self, network: str) -> bool:
+    async def filtered(self) -> tuple[str, ...]:
         self.enter("filtered")
-        return network in self.known_filters
+        return tuple(self.known_filters)
