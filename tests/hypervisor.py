@@ -145,7 +145,7 @@ def remove_network(name: str) -> None:
 
 
 def filters_of(uuid: str, host: libvirt.virConnect) -> list[libvirt.virNWFilter]:
-    """The packet filters of the network of this UUID, those that refer to others first; docs/networks.md says why so."""
+    """The packet filters of the network of this UUID, those that refer to others first."""
     found = []
     for name in (f"cimi-fixed-{uuid}", f"cimi-network-{uuid}"):
         try:
