@@ -45,6 +45,17 @@ if [ -e /mnt/meta-data ]; then
     esac
 fi
 
+# The addresses with prefix length that the seed's network-config has for the interface's MAC.
+own_addresses() {
+    [ -e /mnt/network-config ] || return
+    awk -v mac="$(cat "/sys/class/net/$1/address")" '
+        /"macaddress"/ { mine = index($0, mac) }
+        mine && /^ *"[0-9a-f:]+\/[0-9]+",?$/ { gsub(/[ ",]/, ""); print }
+    ' /mnt/network-config | while read -r address; do
+        ip -6 addr add "$address" dev "$1"
+    done
+}
+
 # An interface is served as soon as it is there, and again after it was plugged out and in.
 serve_interfaces() {
     for path in /sys/class/net/eth*; do
@@ -52,6 +63,7 @@ serve_interfaces() {
         [ -e "$path" ] && [ ! -e "/run/served-$interface" ] || continue
         touch "/run/served-$interface"
         ifconfig "$interface" up
+        own_addresses "$interface"
         udhcpc -i "$interface" -s /bin/dhcp -t 10 -A 3 -b -q >/dev/null 2>&1 &
     done
     for path in /run/served-*; do

@@ -1,4 +1,4 @@
-"""The demo's networks: a private Network, a second guest on it, and the two pinging each other."""
+"""The demo's networks: a private Network, a reserved Address, a second guest with it, the two pinging each other."""
 
 from __future__ import annotations
 
@@ -29,27 +29,35 @@ async def show_network(client: Client, base: str, machine: str, image: str, out:
     answer = await client.call("POST", f"{machine}/networkInterfaces", {"network": {"href": network}})
     interface = answer.headers["Location"]
     await client.follow(answer, "plugging the guest into it")
-    second = await _second_guest(client, base, network, image)
-    await _ping(client, machine, second, out)
+    template = {"network": {"href": network}, "hostname": "second"}
+    answer = await client.call("POST", base + "addresses", {"addressTemplate": template})
+    address = answer.headers["Location"]
+    await client.follow(answer, "reserving an address")
+    ip = str((await client.get(address))["ip"])
+    out.print(f"{address} is {ip}, known to the network's DNS as second")
+    second = await _second_guest(client, base, network, address, image)
+    await _ping(machine, await _private_address(client, machine), second, ip, out)
     await client.follow(await client.call("DELETE", second), "deleting the second guest")
+    await client.follow(await client.call("DELETE", address), "deleting the address")
     await client.follow(await client.call("DELETE", interface), "unplugging the first guest")
     await client.follow(await client.call("DELETE", network), "deleting the network")
 
 
-async def _second_guest(client: Client, base: str, network: str, image: str) -> str:
+async def _second_guest(client: Client, base: str, network: str, address: str, image: str) -> str:
     template = {
         "machineConfig": {"cpu": 1, "memory": 131072},
         "machineImage": {"href": image},
-        "networkInterfaces": [{"network": {"href": network}}],
+        "networkInterfaces": [{"network": {"href": network}, "addresses": [{"href": address}]}],
     }
     answer = await client.call("POST", base + "machines", {"name": "second", "machineTemplate": template})
     await client.follow(answer, "creating a second guest")
     return answer.headers["Location"]
 
 
-async def _ping(client: Client, first: str, second: str, out: Console) -> None:
-    ips = [await _private_address(client, machine) for machine in (first, second)]
-    for machine, ip in ((first, ips[1]), (second, ips[0])):
+async def _ping(first: str, first_ip: str, second: str, second_ip: str, out: Console) -> None:
+    """Each the other, once the second guest has taken the address that is reserved for it."""
+    await _in_guest(second, f"until ip addr show eth0 | grep -q 'inet {second_ip}/'; do sleep 1; done")
+    for machine, ip in ((first, second_ip), (second, first_ip)):
         line = await _in_guest(machine, f"ping -c 3 {ip} | tail -n 2 | head -n 1")
         out.print(f"  {await _in_guest(machine, 'hostname')} pings {ip}: {line}")
 

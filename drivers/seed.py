@@ -1,4 +1,4 @@
-"""The NoCloud seed: a small ISO that tells a guest its name, its users and its user data.
+"""The NoCloud seed: a small ISO that tells a guest its name, its users, its user data, and addresses of its own.
 
 cloud-init reads the files at the root; CIMI promises the user data at ``cimi/user-data`` (DSP0263 5.14.2).
 """
@@ -17,6 +17,18 @@ NOTHING = b"#cloud-config\n{}\n"
 
 
 @dataclass(frozen=True, slots=True)
+class SeedInterface:
+    """How the guest is to set up the interface with this MAC: by DHCP for IPv4, and with these IPv6 addresses."""
+
+    mac: str
+    dhcp4: bool
+    addresses: tuple[str, ...] = ()
+    """With prefix length."""
+    gateway: str = ""
+    """Where IPv6 packets go that are for others; it answers for DNS, too. Of all interfaces one has it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Seed:
     """``password_hash`` is SHA-512 crypt; ``user_data`` are the decoded bytes, passed on as they are."""
 
@@ -26,6 +38,8 @@ class Seed:
     password_hash: str | None = None
     keys: tuple[str, ...] = ()
     user_data: bytes | None = None
+    interfaces: tuple[SeedInterface, ...] = ()
+    """All of the Machine's, in order; none: the guest sets its interfaces up as it likes."""
 
 
 def hostname(name: str, instance_id: str) -> str:
@@ -44,6 +58,8 @@ def seed_iso(seed: Seed) -> bytes:
         ("/USERDATA.;1", "user-data", "/user-data"): seed.user_data or NOTHING,
         ("/VENDDATA.;1", "vendor-data", "/vendor-data"): _vendor_data(seed),
     }
+    if seed.interfaces:
+        files[("/NETCONF.;1", "network-config", "/network-config")] = _network_config(seed.interfaces)
     if seed.user_data is not None:
         files[("/CIMI/USERDATA.;1", "user-data", "/cimi/user-data")] = seed.user_data
     for (path, name, joliet), content in files.items():
@@ -56,6 +72,26 @@ def seed_iso(seed: Seed) -> bytes:
 
 def _meta_data(seed: Seed) -> bytes:
     return _yaml({"instance-id": seed.instance_id, "local-hostname": hostname(seed.name, seed.instance_id)})
+
+
+def _network_config(interfaces: tuple[SeedInterface, ...]) -> bytes:
+    """Version 2, as netplan has it. Named as well as matched: not every system that cloud-init writes for can match."""
+    ethernets = {f"eth{place}": _ethernet(entry, f"eth{place}") for place, entry in enumerate(interfaces)}
+    return _yaml({"version": 2, "ethernets": ethernets})
+
+
+def _ethernet(entry: SeedInterface, name: str) -> dict[str, object]:
+    """The router tells route and DNS server as well, but NetworkManager does not listen to it beside an address.
+
+    ``gateway6`` and no routes: cloud-init 22 makes ::/64 of ::/0.
+    """
+    found: dict[str, object] = {"match": {"macaddress": entry.mac}, "set-name": name, "dhcp4": entry.dhcp4}
+    if entry.addresses:
+        found["addresses"] = list(entry.addresses)
+    if entry.gateway:
+        found["gateway6"] = entry.gateway
+        found["nameservers"] = {"addresses": [entry.gateway]}
+    return found
 
 
 def _vendor_data(seed: Seed) -> bytes:

@@ -152,10 +152,23 @@ def remove_network(name: str) -> None:
                 network.destroy()
             if network.isPersistent():
                 network.undefine()
-            host.nwfilterLookupByName(name.replace("cimi-", "cimi-network-")).undefine()
+            for found in filters_of(name.removeprefix("cimi-"), host):
+                found.undefine()
         except libvirt.libvirtError as error:
             if error.get_error_code() not in (libvirt.VIR_ERR_NO_NETWORK, libvirt.VIR_ERR_NO_NWFILTER):
                 raise
+
+
+def filters_of(uuid: str, host: libvirt.virConnect) -> list[libvirt.virNWFilter]:
+    """The packet filters of the network of this UUID, those that refer to others first."""
+    found = []
+    for name in (f"cimi-fixed-{uuid}", f"cimi-network-{uuid}"):
+        try:
+            found.append(host.nwfilterLookupByName(name))
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != libvirt.VIR_ERR_NO_NWFILTER:
+                raise
+    return found
 
 
 def traces_of_network(uuid: str) -> list[str]:

@@ -33,7 +33,7 @@ from drivers.base.errors import (
 )
 from drivers.base.events import ConnectionState, DriverEvent, EventKind, Listener
 from drivers.base.fetching import Converter, Fetcher, RemoteFile
-from drivers.base.filters import GUARD, GUARD_HOST, GUARD_MAC, FilterCalls, Reach, filter_name
+from drivers.base.filters import GUARD, GUARD_HOST, GUARD_MAC, FilterCalls, Reach, filter_name, fixed_filter_name
 from drivers.base.host import HostFacts, HypervisorSettings, PoolSettings
 from drivers.base.measures import CallObserver, Load
 from drivers.base.networks import (
@@ -118,5 +118,6 @@ __all__ = [
     "Traffic",
     "VolumeFacts",
     "filter_name",
+    "fixed_filter_name",
     "network_name",
 ]

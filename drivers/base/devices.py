@@ -31,8 +31,11 @@ class DeviceCalls(Protocol):
 
     async def attach_interface(self, uuid: str, interface: InterfaceSpec) -> None: ...
 
-    async def update_interface(self, uuid: str, interface: InterfaceSpec) -> None:
-        """Bring link, speed and filter of the interface of this MAC to what is asked, also while the guest runs."""
+    async def update_interface(self, uuid: str, interface: InterfaceSpec, now: InterfaceSpec | None = None) -> None:
+        """Bring link, speed and filter of the interface of this MAC to what is asked, also while the guest runs.
+
+        ``now``: what a running guest has until its next boot, when that is something else.
+        """
         ...
 
     async def detach_interface(self, uuid: str, mac: str, seconds: float) -> None:

@@ -55,6 +55,8 @@ class InterfaceSpec:
     """The packet filter which holds the guest to its own addresses, and more (drivers.base.filters)."""
     source: str | None = None
     """The IPv4 range or address that the guest may send from, in CIDR notation, for a filter that asks for it."""
+    sources6: tuple[str, ...] = ()
+    """The IPv6 addresses that it may send from, beside link-local ones, for a filter that asks for them."""
     fenced: tuple[str, ...] = ()
     """The ranges that the guest must not send to, for a filter that asks for them."""
 

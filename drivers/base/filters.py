@@ -25,6 +25,8 @@ class Reach:
     """Ranges that belong to other networks of the gateway."""
     guarded: bool = True
     """Whether guests are held to their own addresses too."""
+    fixed: bool = False
+    """Whether there are interfaces which may send from certain IPv6 addresses of the network alone."""
 
     @property
     def filter(self) -> str:
@@ -32,14 +34,21 @@ class Reach:
 
 
 def filter_name(network: str) -> str:
-    """The filter which every interface on the network of this UUID refers to."""
+    """The filter which every interface on the network of this UUID refers to, by itself or by ``fixed_filter_name``."""
     return f"cimi-network-{network}"
+
+
+def fixed_filter_name(network: str) -> str:
+    """The filter of those interfaces on the network of this UUID which name the IPv6 addresses they may send from."""
+    return f"cimi-fixed-{network}"
 
 
 GUARD = "cimi-guard"
 """Holds a guest to its MAC and to the IPv4 range or address that its interface names."""
 GUARD_HOST = "cimi-guard-host"
 """As GUARD, on a network of the host's own: and keeps the guest off the ranges that its interface names as fenced."""
+GUARD_IPV6 = "cimi-guard-ipv6"
+"""Holds a guest to the IPv6 addresses that its interface names, and link-local ones."""
 GUARD_MAC = "cimi-guard-mac"
 """Holds a guest to its MAC alone, where the ranges of the network are not known."""
 

@@ -142,12 +142,13 @@ class LibvirtDevices(Parts):
         if interface.filter is not None:
             await self._filters.ensure_guards()
 
-    async def update_interface(self, uuid: str, interface: InterfaceSpec) -> None:
+    async def update_interface(self, uuid: str, interface: InterfaceSpec, now: InterfaceSpec | None = None) -> None:
         await self._prepare(interface)
-        await self._devices.update(uuid, interface_element(interface))
+        await self._devices.update(uuid, interface_element(interface), interface_element(now or interface))
 
     async def detach_interface(self, uuid: str, mac: str, seconds: float) -> None:
-        await self._devices.detach(uuid, Device("interface", mac), seconds)
+        device = Device("interface", mac)
+        await self._devices.detach(uuid, device, seconds, lambda: self._domains.give_back(uuid, mac))
 
 
 class LibvirtStorage(Parts):

@@ -38,6 +38,7 @@ class Lane(StrEnum):
 
     CONTROL = "control"
     STORAGE = "storage"
+    NETWORK = "network"
     STREAM = "stream"
     EVENTS = "events"
     STATISTICS = "statistics"

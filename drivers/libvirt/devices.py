@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -62,20 +62,26 @@ class Devices:
     async def attach(self, uuid: str, element: etree._Element) -> None:
         await self._with(uuid, lambda domain: _attach(domain, element))
 
-    async def update(self, uuid: str, element: etree._Element) -> None:
-        """Bring a device to this definition, as far as libvirt can."""
-        await self._with(uuid, lambda domain: _update(domain, element))
+    async def update(self, uuid: str, element: etree._Element, now: etree._Element) -> None:
+        """Bring a device to this definition, as far as libvirt can; in a running guest to ``now``."""
+        await self._with(uuid, lambda domain: _update(domain, {LIVE: now, CONFIG: element}))
 
     async def grow(self, uuid: str, target: str, capacity: int) -> bool:
         """See drivers.base.DeviceCalls."""
         return await self._with(uuid, lambda domain: _grow(domain, Device("disk", target), capacity))
 
-    async def detach(self, uuid: str, device: Device, seconds: float) -> None:
-        """See drivers.base.DeviceCalls."""
+    async def detach(
+        self, uuid: str, device: Device, seconds: float, unplugged: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """See drivers.base.DeviceCalls. ``unplugged`` is called when the guest has the device no more, and before the
+        domain's definition forgets it: so it is called again after a crash.
+        """
         try:
             alias = await self._with(uuid, lambda domain: _alias(domain, device))
             if alias is not None:
                 await self._unplug(uuid, device, alias, seconds)
+            if unplugged is not None:
+                await unplugged()
             await self._with(uuid, lambda domain: _forget(domain, device))
         except DriverNotFound:
             return
@@ -134,10 +140,9 @@ def _attach(domain: libvirt.virDomain, element: etree._Element) -> None:
             raise DriverConflict(f"{device} is another device already")
 
 
-def _update(domain: libvirt.virDomain, element: etree._Element) -> None:
-    xml = etree.tostring(element, encoding="unicode")
+def _update(domain: libvirt.virDomain, elements: dict[int, etree._Element]) -> None:
     for scope in _scopes(domain):
-        domain.updateDeviceFlags(xml, scope)
+        domain.updateDeviceFlags(etree.tostring(elements[scope], encoding="unicode"), scope)
 
 
 def _grow(domain: libvirt.virDomain, disk: Device, capacity: int) -> bool:

@@ -149,6 +149,8 @@ def interface_element(interface: InterfaceSpec) -> etree._Element:
         filtered = child(element, "filterref", filter=interface.filter)
         if interface.source is not None:
             _range_parameter(filtered, "SOURCE", interface.source)
+        for address in interface.sources6:
+            child(filtered, "parameter", name="SOURCE6", value=address)
         for fenced in interface.fenced:
             _range_parameter(filtered, "FENCED6" if ":" in fenced else "FENCED", fenced)
     child(element, "link", state="up" if interface.link_up else "down")

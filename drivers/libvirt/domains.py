@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import libvirt
-import structlog
 from lxml import etree
 
 from drivers.base import Applied, DomainFacts, DomainSpec, DriverConflict, DriverNotFound, HostFacts, Progress
@@ -18,7 +17,6 @@ from drivers.libvirt.domain_xml import METADATA, Placement, domain_xml, one_line
 from drivers.libvirt.errors import read_each
 
 T = TypeVar("T")
-log = structlog.get_logger("libvirt")
 LOCAL = "qemu:///system"
 """The libvirt whose bridges are on this host."""
 SAVE_DEADLINE = 3600.0
@@ -88,7 +86,7 @@ class Domains:
         """Power off first, so that the guest cannot ask for its addresses again when its leases are given back."""
 
         def off(domain: libvirt.virDomain) -> tuple[leases.Lease, ...]:
-            held = leases.of(domain) if self._connection.uri == LOCAL else ()
+            held = self._leases(domain)
             if domain.isActive():
                 domain.destroy()
             return held
@@ -99,10 +97,18 @@ class Domains:
 
         try:
             for lease in await self._with(uuid, off, deadline=START_DEADLINE):
-                await _give_back(lease)
+                await leases.give_back(lease)
             await self._with(uuid, away, deadline=START_DEADLINE)
         except DriverNotFound:
             return
+
+    def _leases(self, domain: libvirt.virDomain, mac: str | None = None) -> tuple[leases.Lease, ...]:
+        return leases.of(domain, mac) if self._connection.uri == LOCAL else ()
+
+    async def give_back(self, uuid: str, mac: str) -> None:
+        """The leases of one of its interfaces, which the guest has no more."""
+        for lease in await self._with(uuid, lambda domain: self._leases(domain, mac), Lane.EVENTS):
+            await leases.give_back(lease)
 
     async def start(self, uuid: str, *, paused: bool, discard_saved: bool) -> None:
         def work(domain: libvirt.virDomain) -> None:
@@ -185,13 +191,6 @@ class Domains:
             return Applied(live=active and not refused, message="; ".join(refused))
 
         return await self._with(uuid, work)
-
-
-async def _give_back(lease: leases.Lease) -> None:
-    try:
-        await asyncio.to_thread(leases.release, lease)
-    except OSError as error:
-        log.info("a lease stays until it expires", ip=lease.ip, reason=str(error))
 
 
 def _read_all(handle: libvirt.virConnect) -> tuple[DomainFacts, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from lxml import etree
 
-from drivers.base.filters import GUARD, Reach
+from drivers.base.filters import GUARD, GUARD_IPV6, Reach, fixed_filter_name
 from drivers.libvirt.domain_xml import child
 
 NAMESPACE = uuid.UUID("0f6c3c1b-0a58-5e0c-8f3c-6a4f6c2d9b11")
@@ -48,6 +48,15 @@ def filter_xml(reach: Reach) -> etree._Element:
     rules, own = Rules(root), [ipaddress.ip_interface(entry) for entry in reach.ranges]
     _ipv4(rules, reach, [entry for entry in own if entry.version == 4])
     _ipv6(rules, reach, [entry for entry in own if entry.version == 6])
+    return root
+
+
+def fixed_xml(reach: Reach) -> etree._Element:
+    """The network's filter, and before it the one that asks an interface for its IPv6 addresses."""
+    root = etree.Element("filter", name=fixed_filter_name(reach.network), chain="root")
+    child(root, "uuid", str(uuid.uuid5(NAMESPACE, f"fixed {reach.network}")))
+    for name in (GUARD_IPV6, reach.filter):
+        child(root, "filterref", filter=name)
     return root
 
 

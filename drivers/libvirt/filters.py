@@ -7,10 +7,10 @@ import time
 import libvirt
 from lxml import etree
 
-from drivers.base.filters import Reach, filter_name
+from drivers.base.filters import Reach, filter_name, fixed_filter_name
 from drivers.libvirt.connection import Connection
 from drivers.libvirt.domain_facts import PARSER
-from drivers.libvirt.filter_xml import PREFIX, filter_xml, same_rules
+from drivers.libvirt.filter_xml import PREFIX, filter_xml, fixed_xml, same_rules
 from drivers.libvirt.guards import guards
 
 DEADLINE = 300.0
@@ -26,10 +26,14 @@ class Filters:
         self._guarded = -LOOK_AGAIN
 
     async def define(self, reach: Reach) -> bool:
-        wanted = filter_xml(reach)
+        wanted = [filter_xml(reach), *([fixed_xml(reach)] if reach.fixed else [])]
+
+        def work(handle: libvirt.virConnect) -> bool:
+            changed = [_ensure(handle, entry) for entry in wanted]
+            return any(changed)
 
         await self.ensure_guards()
-        return await self._connection.call(lambda handle: _ensure(handle, wanted), deadline=DEADLINE)
+        return await self._connection.call(work, deadline=DEADLINE)
 
     async def ensure_guards(self) -> None:
         """What all other filters and interfaces refer to must be there; a look every few seconds is enough."""
@@ -43,12 +47,13 @@ class Filters:
             self._guarded = time.monotonic()
 
     async def delete(self, network: str) -> None:
+        """First the one that refers to the other."""
+
         def work(handle: libvirt.virConnect) -> None:
-            try:
-                handle.nwfilterLookupByName(filter_name(network)).undefine()
-            except libvirt.libvirtError as error:
-                if error.get_error_code() != libvirt.VIR_ERR_NO_NWFILTER:
-                    raise
+            for name in (fixed_filter_name(network), filter_name(network)):
+                found = _found(handle, name)
+                if found is not None:
+                    found.undefine()
 
         await self._connection.call(work)
 
@@ -67,6 +72,15 @@ class Filters:
         return await self._connection.call(work)
 
 
+def _found(handle: libvirt.virConnect, name: str) -> libvirt.virNWFilter | None:
+    try:
+        return handle.nwfilterLookupByName(name)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_NWFILTER:
+            raise
+        return None
+
+
 def _ensure(handle: libvirt.virConnect, wanted: etree._Element) -> bool:
     """Whether it had to be defined."""
     if _is_so(handle, wanted):
@@ -76,10 +90,5 @@ def _ensure(handle: libvirt.virConnect, wanted: etree._Element) -> bool:
 
 
 def _is_so(handle: libvirt.virConnect, wanted: etree._Element) -> bool:
-    try:
-        found = handle.nwfilterLookupByName(str(wanted.get("name")))
-    except libvirt.libvirtError as error:
-        if error.get_error_code() != libvirt.VIR_ERR_NO_NWFILTER:
-            raise
-        return False
-    return same_rules(etree.fromstring(found.XMLDesc(0), PARSER), wanted)
+    found = _found(handle, str(wanted.get("name")))
+    return found is not None and same_rules(etree.fromstring(found.XMLDesc(0), PARSER), wanted)

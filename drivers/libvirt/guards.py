@@ -1,7 +1,7 @@
 """The packet filters that hold a guest to its own addresses. All gateways of a host share them.
 
-Flat, since libvirt runs a command for every chain too. They only drop, or accept what no other rule is about, so
-that a network's filter goes on where they end.
+Flat where they can be, since libvirt runs a command for every chain too. They only drop, or accept what no other rule
+is about, so that a network's filter goes on where they end.
 """
 
 from __future__ import annotations
@@ -10,20 +10,21 @@ import uuid
 
 from lxml import etree
 
-from drivers.base.filters import GUARD, GUARD_HOST, GUARD_MAC
+from drivers.base.filters import GUARD, GUARD_HOST, GUARD_IPV6, GUARD_MAC
 from drivers.libvirt.domain_xml import child
-from drivers.libvirt.filter_xml import NAMESPACE, Rules
+from drivers.libvirt.filter_xml import LINK_LOCAL6, NAMESPACE, Rules
 
 FIRST = -1000
 """libvirt's least priority, before everything else."""
 NO_ADDRESS = "0.0.0.0"  # noqa: S104 - what a guest sends from that has no address yet
+NO_ADDRESS6 = "::"
 DHCP_SERVER, DHCP_CLIENT, DHCPV6_SERVER = "67", "68", "547"
 ROUTER_ADVERTISEMENT = "134"
 
 
 def guards() -> tuple[etree._Element, ...]:
     """In the order in which they have to be defined."""
-    return guard_mac(), guard(), guard_host()
+    return guard_mac(), guard(), guard_host(), guard_ipv6()
 
 
 def guard_mac() -> etree._Element:
@@ -61,7 +62,19 @@ def guard_host() -> etree._Element:
     return root
 
 
-def _filter(name: str) -> etree._Element:
-    root = etree.Element("filter", name=name, chain="root")
+def guard_ipv6() -> etree._Element:
+    """Own IPv6 addresses, of which there may be several: in a chain of its own, which good packets leave again."""
+    root = _filter(GUARD_IPV6, chain="ipv6-own")
+    root.set("priority", str(FIRST + 200))
+    rules, (link, prefix) = Rules(root), LINK_LOCAL6.split("/")
+    rules.add("return", "out", "ipv6", srcipaddr="$SOURCE6")
+    rules.add("return", "out", "ipv6", srcipaddr=link, srcipmask=prefix)
+    rules.add("return", "out", "ipv6", srcipaddr=NO_ADDRESS6)
+    rules.add("drop", "out", "ipv6")
+    return root
+
+
+def _filter(name: str, chain: str = "root") -> etree._Element:
+    root = etree.Element("filter", name=name, chain=chain)
     child(root, "uuid", str(uuid.uuid5(NAMESPACE, name)))
     return root

@@ -1,19 +1,22 @@
-"""Giving back the DHCP leases of a guest that is removed: libvirt's own would stay until they expire."""
+"""Giving back the DHCP leases of a guest or an interface that is removed: libvirt keeps them until they expire."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import struct
 from dataclasses import dataclass
 
 import libvirt
+import structlog
 from lxml import etree
 
 MAGIC = b"\x63\x82\x53\x63"
 RELEASE = b"\x35\x01\x07"
 SERVER_PORT = 67
 SHORTEST = 300
+log = structlog.get_logger("libvirt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +29,16 @@ class Lease:
     ip: str
 
 
-def of(domain: libvirt.virDomain) -> tuple[Lease, ...]:
-    """The IPv4 leases of a domain's interfaces on virtual networks; a network that is away has none."""
+def of(domain: libvirt.virDomain, only: str | None = None) -> tuple[Lease, ...]:
+    """The IPv4 leases of a domain's interfaces on virtual networks, or of the one with this MAC.
+
+    A network that is away has none.
+    """
     root = etree.fromstring(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
     found: list[Lease] = []
     for interface in root.iterfind("devices/interface[@type='network']"):
         mac, source = interface.find("mac"), interface.find("source")
-        if mac is not None and source is not None:
+        if mac is not None and source is not None and only in (None, mac.get("address")):
             found += _on_network(domain.connect(), str(source.get("network")), str(mac.get("address")))
     return tuple(found)
 
@@ -50,6 +56,13 @@ def _on_network(handle: libvirt.virConnect, name: str, mac: str) -> list[Lease]:
     address = str(server.get("address"))
     addresses = [lease["ipaddr"] for lease in leases if lease["type"] == libvirt.VIR_IP_ADDR_TYPE_IPV4]
     return [Lease(bridge, address, mac, ip) for ip in addresses]
+
+
+async def give_back(lease: Lease) -> None:
+    try:
+        await asyncio.to_thread(release, lease)
+    except OSError as error:
+        log.info("a lease stays until it expires", ip=lease.ip, reason=str(error))
 
 
 def release(lease: Lease) -> None:

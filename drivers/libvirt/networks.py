@@ -69,7 +69,7 @@ class Networks:
                 network.create()
             network.setAutostart(1)
 
-        await self._with(name, work, deadline=START_DEADLINE)
+        await self._with(name, work, Lane.NETWORK, START_DEADLINE)
 
     async def stop(self, name: str) -> None:
         def work(network: libvirt.virNetwork) -> None:
@@ -77,7 +77,7 @@ class Networks:
             if network.isActive():
                 network.destroy()
 
-        await self._with(name, work, deadline=START_DEADLINE)
+        await self._with(name, work, Lane.NETWORK, START_DEADLINE)
 
     async def delete(self, name: str) -> None:
         def work(network: libvirt.virNetwork) -> None:
@@ -87,7 +87,7 @@ class Networks:
                 network.undefine()
 
         try:
-            await self._with(name, work, deadline=START_DEADLINE)
+            await self._with(name, work, Lane.NETWORK, START_DEADLINE)
         except DriverNotFound:
             return
 

@@ -51,13 +51,14 @@ class MemoryDevices(MemoryDomains):
         others = tuple(known for known in facts.interfaces if known.mac != interface.mac)
         self._keep_devices(uuid, replace(facts, interfaces=(*others, wanted)))
 
-    async def update_interface(self, uuid: str, interface: InterfaceSpec) -> None:
+    async def update_interface(self, uuid: str, interface: InterfaceSpec, now: InterfaceSpec | None = None) -> None:
         facts = self._domain("update_interface", uuid)
         if not any(known.mac == interface.mac for known in facts.interfaces):
             raise DriverNotFound(f"the domain has no interface {interface.mac}")
         wanted = InterfaceFacts(interface.mac, interface.network, interface.link_up, interface.mtu)
         kept = tuple(wanted if known.mac == interface.mac else known for known in facts.interfaces)
         self.interface_specs[interface.mac] = interface
+        self.live_specs[interface.mac] = now or interface
         self._keep_devices(uuid, replace(facts, interfaces=kept))
 
     async def detach_interface(self, uuid: str, mac: str, seconds: float) -> None:

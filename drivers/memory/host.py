@@ -61,6 +61,9 @@ class MemoryHost:
         }
     )
     interface_specs: dict[str, InterfaceSpec] = field(default_factory=dict)
+    """By MAC, for the next boot."""
+    live_specs: dict[str, InterfaceSpec] = field(default_factory=dict)
+    """What running guests were brought to."""
     known_filters: dict[str, Reach] = field(default_factory=dict)
     known_leases: dict[str, tuple[Lease, ...]] = field(default_factory=dict)
     host_routes: tuple[str, ...] = ("192.0.2.0/24",)

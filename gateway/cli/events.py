@@ -77,13 +77,13 @@ def _told(gateway: RemoteGateway, resource: str | None, lines: int, follow: bool
     """Over HTTP: the newest, then from the live stream what comes."""
     everything = gateway.read()["eventLogs"]["href"] + "/everything"
     log = everything if resource is None else _remote_log(gateway, resource)
-    newest = gateway.read(f"{everything}/events?$orderby=timestamp:desc&$last=1").get("events", [])
+    newest = gateway.newest_event()
     past = gateway.read(f"{log}/events?$orderby=timestamp:desc&$last={max(0, lines)}").get("events", [])
     yield from reversed(past)
     if not follow:
         return
     shown = [(event["timestamp"], event["content"]) for event in past]
-    for message in gateway.follow(newest[0]["id"].rpartition("/")[2] if newest else "0"):
+    for message in gateway.follow(newest):
         if message.event == "gap":
             click.echo(f"{message.data['lost']} events before are not kept any more", err=True)
             continue

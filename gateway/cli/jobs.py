@@ -1,10 +1,15 @@
-"""``cimi-gateway jobs``: what the gateway does and did, read beside the running daemon."""
+"""``cimi-gateway jobs``: what the gateway does and did, read beside the running daemon.
+
+From elsewhere (``--url``) ``tail`` follows the live stream over HTTP: Jobs as they go on, without the lines of their
+logs, which the standard has no place for.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +17,13 @@ import click
 
 from gateway.cimi.job import FINAL_JOB_STATES
 from gateway.cli.common import config_option, store_reader
+from gateway.cli.remote import Message, RemoteGateway
 
 LOOK_EVERY = 0.3
 NEWEST = 50
 """Lines that the log of all jobs begins with."""
+REMEMBERED = 1000
+"""Jobs whose last line is known, so that none is printed twice."""
 
 
 @click.group()
@@ -65,9 +73,18 @@ def show(job: str, config: Path) -> None:
 @jobs.command()
 @click.argument("job", required=False)
 @click.option("-f", "--follow", is_flag=True, help="Go on until the job ends; without a JOB, for ever.")
+@click.option("--url", help="Follow the gateway with this Cloud Entry Point over HTTP instead of reading the store.")
+@click.option("--user", help="The user to follow as, with --url; the password is asked for, or CIMI_PASSWORD.")
 @config_option
-def tail(job: str | None, follow: bool, config: Path) -> None:
-    """Print a job's log; without a JOB, the newest lines of all jobs."""
+def tail(job: str | None, follow: bool, url: str | None, user: str | None, config: Path) -> None:
+    """Print a job's log; without a JOB, the newest lines of all jobs. With --url, how far jobs have come."""
+    if url is not None:
+        try:
+            for line in _told(RemoteGateway.of(url, user), job, follow):
+                click.echo(line)
+        except KeyboardInterrupt:
+            return
+        return
     with store_reader(config) as connection:
         if job is None:
             _tail_all(connection, follow)
@@ -109,3 +126,68 @@ def _print_log(connection: sqlite3.Connection, path: str, after: int) -> int:
         click.echo(f"{moment}  {level:7}  {step}: {message}")
         after = line
     return after
+
+
+# Over HTTP
+
+
+def _told(gateway: RemoteGateway, job: str | None, follow: bool) -> Iterator[str]:
+    """A line for each change of a job; a job that is named is followed to its end."""
+    newest = gateway.newest_event() if follow else ""
+    past = [_remote_job(gateway, job)] if job is not None else _newest_jobs(gateway)
+    shown: dict[str, str] = {}
+    for document in past:
+        shown[document["id"]] = _line_of(document)
+        yield shown[document["id"]]
+    if not follow or (job is not None and past[0]["state"] in FINAL_JOB_STATES):
+        return
+    for message in gateway.follow(newest):
+        found = _job_of(gateway, message, past[0]["id"] if job is not None else None)
+        if found is None or shown.get(found["id"]) == _line_of(found):
+            continue
+        shown[found["id"]] = _line_of(found)
+        yield shown[found["id"]]
+        if job is not None and found["state"] in FINAL_JOB_STATES:
+            return
+        if len(shown) > REMEMBERED:
+            del shown[next(iter(shown))]
+
+
+def _job_of(gateway: RemoteGateway, message: Message, only: str | None) -> dict[str, Any] | None:
+    """The job that a message is about. That of one which ended while the connection was broken is its Event."""
+    if message.event == "gap":
+        click.echo(f"{message.data['lost']} events before are not kept any more", err=True)
+        return gateway.read(only) if only is not None else None
+    if message.event == "job":
+        return message.data if only in (None, message.data["id"]) else None
+    content = message.data["content"]
+    href = content.get("resource", {}).get("href", "")
+    if content.get("state") not in FINAL_JOB_STATES or only not in (None, href):
+        return None
+    return _ended(gateway, href) if str(content.get("resType", "")).endswith("/Job") else None
+
+
+def _ended(gateway: RemoteGateway, href: str) -> dict[str, Any] | None:
+    """The job; None when it is deleted since."""
+    try:
+        return gateway.read(href)
+    except click.ClickException:
+        return None
+
+
+def _remote_job(gateway: RemoteGateway, name: str) -> dict[str, Any]:
+    return gateway.read(name if "://" in name else f"jobs/{name.rpartition('/')[2]}")
+
+
+def _newest_jobs(gateway: RemoteGateway) -> list[dict[str, Any]]:
+    jobs = gateway.read()["jobs"]["href"]
+    found: list[dict[str, Any]] = gateway.read(f"{jobs}?$orderby=created:desc&$last={NEWEST}").get("jobs", [])
+    return found[::-1]
+
+
+def _line_of(job: dict[str, Any]) -> str:
+    """When, which job, how far it is, what it does, and what there is to say."""
+    name, target = ("/".join(href.rsplit("/", 2)[-2:]) for href in (job["id"], job["targetResource"]["href"]))
+    state = f"{job['state']} {job.get('progress', 0)}%"
+    parts = (job.get("timeOfStatusChange", ""), name, f"{state:13}", f"{job['action']:8}", target)
+    return "  ".join((*parts, job.get("statusMessage", ""))).rstrip()

@@ -55,6 +55,12 @@ class RemoteGateway:
             raise click.ClickException(f"{target}: {error}") from None
         return document
 
+    def newest_event(self) -> str:
+        """Its id, after which the stream tells what comes."""
+        everything = self.read()["eventLogs"]["href"] + "/everything"
+        found = self.read(f"{everything}/events?$orderby=timestamp:desc&$last=1").get("events", [])
+        return str(found[0]["id"]).rpartition("/")[2] if found else "0"
+
     def follow(self, after: str) -> Iterator[Message]:
         """The stream's messages after this id, for ever; a broken connection is made anew."""
         stream, pause = self._stream(), 0.5

@@ -132,6 +132,11 @@ class JobRunner:
         """Jobs that wait for a lock or a worker."""
         return len(self._tasks) - self.active
 
+    async def claimed(self) -> frozenset[str]:
+        """The paths that jobs which have not ended lock, or wait to lock."""
+        rows = await self._store.fetch("SELECT plan FROM plans")
+        return frozenset(path for (text,) in rows for path in plan_from_document(_json(text)).locks)
+
     def hold(self, *paths: str) -> AbstractAsyncContextManager[None]:
         """Keep jobs away from these resources meanwhile; for short repairs which are no job of anybody's."""
         return self._locks.hold(paths)

@@ -38,6 +38,23 @@ async def until(condition: Callable[[], bool]) -> None:
     raise AssertionError("did not come true")
 
 
+async def repairs(client: ApiClient, network: str) -> list[tuple[str, str]]:
+    """Code and detail of each alarm in the Network's event log."""
+    log = (await client.document(network))["eventLog"]["href"]
+    found = (await client.document(f"{log}/events?$filter=type='alarm'")).get("events", [])
+    return [(event["content"]["code"], event["content"]["detail"]) for event in found]
+
+
+async def wait_repaired(client: ApiClient, network: str, code: str) -> str:
+    """Its detail, once the Network's event log tells of the repair."""
+    for _ in range(500):
+        for known, detail in await repairs(client, network):
+            if known == code:
+                return detail
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"{code} is not told")
+
+
 def told(driver: MemoryDriver, network: str) -> tuple[Reservation, ...]:
     """What DHCP and DNS of the network know."""
     return driver.known_networks[libvirt_name(network)].reservations

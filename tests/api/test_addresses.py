@@ -11,7 +11,7 @@ import pytest
 
 from drivers.base import DriverFailed, Reservation
 from drivers.memory import MemoryDriver
-from tests.api.addresses import MAC, address, private_network, reserved, told, until
+from tests.api.addresses import MAC, address, private_network, reserved, told, until, wait_repaired
 from tests.api.client import Answer, ApiClient
 from tests.api.networks import libvirt_name
 
@@ -228,3 +228,5 @@ async def test_what_others_change_in_dhcp_and_dns_is_put_right_after_a_reconnect
     driver.known_networks[name] = replace(driver.known_networks[name], reservations=(foreign,))
     driver.regain()
     await until(lambda: told(driver, network) == (Reservation("10.113.7.2", None, "web"),))
+    detail = await wait_repaired(admin, network, "reservations put right")
+    assert detail == "DHCP or DNS said something else of 10.113.7.2, 10.113.7.99"

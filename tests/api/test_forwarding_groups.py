@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from drivers.base import DriverFailed
+from drivers.base import DriverFailed, DriverUnavailable
 from drivers.memory import MemoryDriver
-from tests.api.addresses import private_network, until
+from tests.api.addresses import private_network, repairs, until, wait_repaired
 from tests.api.client import ApiClient
 from tests.api.networks import made
 
@@ -222,3 +222,18 @@ async def test_a_filter_that_others_changed_is_put_right_after_a_reconnect(
     driver.known_filters.clear()
     driver.regain()
     await until(lambda: driver.known_filters == expected)
+    for network in networks:
+        await wait_repaired(admin, network, "packet filter put right")
+
+
+async def test_what_a_job_has_still_to_bring_to_the_packet_filter_is_no_repair(
+    admin: ApiClient, driver: MemoryDriver, networks: list[str]
+) -> None:
+    url = await formed(admin, networks[0])
+    driver.fail_next("define_reach", DriverUnavailable("away"))
+    entry = {"network": {"href": networks[1]}}
+    joined = await admin.post(f"{url}/networks", entry, Prefer="respond-async")
+    driver.regain()
+    await until(lambda: reaches(driver, networks[1]) != ())
+    assert (await admin.ended(joined.job))["state"] == "SUCCESS"
+    assert await repairs(admin, networks[1]) == []

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
+import json
+from ipaddress import ip_network
 from typing import Any
 
+import pycdlib
 import pytest
 
-from drivers.base import DriverFailed, InterfaceAddress, Reservation
+from drivers.base import DriverFailed, DriverUnavailable, InterfaceAddress, Reservation
 from drivers.memory import MemoryDriver
-from tests.api.addresses import MAC, private_network, reserved, told
+from tests.api.addresses import MAC, private_network, repairs, reserved, told, until
 from tests.api.client import ApiClient
+from tests.api.networks import id_of
 
 
 @pytest.fixture
@@ -207,3 +213,157 @@ async def test_reported_addresses_end_with_the_machine(
     assert (await admin.document("addresses"))["count"] == 0
 
 
+async def test_the_address_of_an_interface_that_was_just_plugged_in_is_looked_for_at_once(
+    admin: ApiClient, image: str, network: str, driver: MemoryDriver
+) -> None:
+    url = await created(admin, image, network)
+    uuid = id_of(url)
+    driver.found_addresses[uuid] = (InterfaceAddress(MAC, "10.113.7.200", 24, "lease"),)
+    while not await listed(admin, url):
+        await asyncio.sleep(0.02)
+    other = "52:54:00:12:34:57"
+    document = {"network": {"href": network}, "macAddress": other}
+    interface = (await admin.post(f"{url}/networkInterfaces", document)).location
+    driver.found_addresses[uuid] += (InterfaceAddress(other, "10.113.7.201", 24, "lease"),)
+    async with asyncio.timeout(20):
+        while (await admin.document(f"{interface}/addresses"))["count"] == 0:
+            await asyncio.sleep(0.02)
+
+
+# Held to its addresses by the packet filter
+
+EUI64 = 0x5054_00FF_FE12_3456
+"""What a guest with MAC makes its own address in a /64 with."""
+
+
+async def address6(client: ApiClient, network: str, number: int) -> str:
+    """The address of this number in the Network's IPv6 range."""
+    return str(ip_network((await client.document(network))["cidr6"])[number])
+
+
+async def test_a_guest_with_a_reserved_ipv4_address_may_send_from_that_alone(
+    admin: ApiClient, image: str, network: str, driver: MemoryDriver
+) -> None:
+    await created(admin, image, network, {"ip": "10.113.7.50"})
+    assert driver.interface_specs[MAC].source == "10.113.7.50/32"
+
+
+async def test_a_guest_with_a_reserved_ipv6_address_may_send_from_that_and_from_its_macs_own(
+    admin: ApiClient, image: str, network: str, driver: MemoryDriver
+) -> None:
+    await created(admin, image, network, {"protocol": "IPv6"})
+    spec = driver.interface_specs[MAC]
+    assert spec.filter == f"cimi-fixed-{id_of(network)}"
+    assert list(spec.sources6) == [await address6(admin, network, number) for number in (2, EUI64)]
+    assert spec.source == "10.113.7.0/24"
+    assert driver.known_filters[id_of(network)].fixed
+
+
+async def test_a_guest_without_a_reserved_address_may_use_its_network(
+    admin: ApiClient, image: str, network: str, driver: MemoryDriver
+) -> None:
+    await created(admin, image, network)
+    spec = driver.interface_specs[MAC]
+    assert (spec.source, spec.sources6, spec.filter) == ("10.113.7.0/24", (), f"cimi-network-{id_of(network)}")
+
+
+@pytest.mark.parametrize("template", [{"ip": "10.113.7.50"}, {"protocol": "IPv6"}])
+async def test_an_address_added_to_a_running_machine_holds_its_guest_from_the_next_boot(
+    admin: ApiClient, image: str, network: str, driver: MemoryDriver, template: dict[str, Any]
+) -> None:
+    url = await created(admin, image, network)
+    before, address = driver.interface_specs[MAC], await reserved(admin, network, **template)
+    entry = await admin.post(f"{url}/networkInterfaces/0/addresses", {"address": {"href": address["id"]}})
+    assert driver.live_specs[MAC] == before
+    assert driver.interface_specs[MAC] != before
+    assert (await admin.delete(entry.location)).status == 200
+    assert driver.live_specs[MAC] == driver.interface_specs[MAC] == before
+
+
+async def test_what_an_address_job_has_still_to_bring_to_the_packet_filter_is_no_repair(
+    admin: ApiClient, image: str, network: str, driver: MemoryDriver
+) -> None:
+    url, address = await created(admin, image, network), await reserved(admin, network, protocol="IPv6")
+    driver.fail_next("define_reach", DriverUnavailable("away"))
+    entry = {"address": {"href": address["id"]}}
+    given = await admin.post(f"{url}/networkInterfaces/0/addresses", entry, Prefer="respond-async")
+    driver.regain()
+    await until(lambda: driver.known_filters[id_of(network)].fixed)
+    assert (await admin.ended(given.job))["state"] == "SUCCESS"
+    assert await repairs(admin, network) == []
+
+
+async def test_a_guest_whose_address_is_deleted_may_use_its_network_again(
+    admin: ApiClient, image: str, network: str, driver: MemoryDriver
+) -> None:
+    address = await reserved(admin, network)
+    await created(admin, image, network, {"href": address["id"]})
+    assert (await admin.delete(address["id"])).status == 200
+    assert driver.interface_specs[MAC].source == driver.live_specs[MAC].source == "10.113.7.0/24"
+
+
+async def test_a_new_interface_is_held_to_its_address_at_once(
+    admin: ApiClient, image: str, network: str, driver: MemoryDriver
+) -> None:
+    url = (await admin.post("machines", admin.machine(image))).location
+    document = {"network": {"href": network}, "macAddress": MAC, "addresses": [{"ip": "10.113.7.60"}]}
+    assert (await admin.post(f"{url}/networkInterfaces", document)).status == 201
+    assert driver.interface_specs[MAC].source == "10.113.7.60/32"
+
+
+async def test_who_adds_an_ipv6_address_is_told_that_the_guest_has_to_set_it(
+    admin: ApiClient, image: str, network: str
+) -> None:
+    url, address = await created(admin, image, network), await reserved(admin, network, protocol="IPv6")
+    entry = await admin.post(f"{url}/networkInterfaces/0/addresses", {"address": {"href": address["id"]}})
+    assert "has to be set in the guest" in (await admin.document(entry.job))["statusMessage"]
+
+
+@pytest.mark.parametrize("hypervisor", [{"anti_spoofing": False}])
+async def test_without_anti_spoofing_no_guest_is_held(
+    admin: ApiClient, image: str, network: str, driver: MemoryDriver
+) -> None:
+    await created(admin, image, network, {"ip": "10.113.7.50"}, {"protocol": "IPv6"})
+    spec = driver.interface_specs[MAC]
+    assert (spec.source, spec.sources6, spec.filter) == ("10.113.7.0/24", (), f"cimi-network-{id_of(network)}")
+
+
+# Told to the guest by its seed
+
+
+def network_config(driver: MemoryDriver, machine: str) -> dict[str, Any] | None:
+    iso = pycdlib.PyCdlib()
+    iso.open_fp(io.BytesIO(driver.contents[("default", f"cimi-{id_of(machine)}-seed.iso")]))
+    text = io.BytesIO()
+    try:
+        iso.get_file_from_iso_fp(text, joliet_path="/network-config")
+    except pycdlib.pycdlibexception.PyCdlibInvalidInput:
+        return None
+    found: dict[str, Any] = json.loads(text.getvalue())
+    return found
+
+
+async def test_a_new_guest_is_told_its_ipv6_address_since_no_dhcp_gives_it(
+    admin: ApiClient, image: str, network: str, driver: MemoryDriver
+) -> None:
+    asked = [{}, {"network": {"href": network}, "macAddress": MAC, "addresses": [{"protocol": "IPv6"}]}]
+    machine = (await admin.post("machines", admin.machine(image, networkInterfaces=asked))).location
+    gateway, own = [await address6(admin, network, number) for number in (1, 2)]
+    config = network_config(driver, machine)
+    assert config is not None
+    assert config["version"] == 2
+    assert config["ethernets"]["eth0"]["dhcp4"] is True
+    assert config["ethernets"]["eth1"] == {
+        "match": {"macaddress": MAC},
+        "set-name": "eth1",
+        "dhcp4": True,
+        "addresses": [f"{own}/64"],
+        "gateway6": gateway,
+        "nameservers": {"addresses": [gateway]},
+    }
+
+
+async def test_a_guest_without_a_reserved_ipv6_address_sets_its_interfaces_up_as_it_likes(
+    admin: ApiClient, image: str, network: str, driver: MemoryDriver
+) -> None:
+    assert network_config(driver, await created(admin, image, network, {"ip": "10.113.7.50"})) is None

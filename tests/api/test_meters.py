@@ -349,6 +349,17 @@ async def test_what_was_not_seen_is_a_gap_and_no_zero(
     assert [len(await samples(admin, meter)) for meter in meters] == [0, 1]
 
 
+async def test_what_a_guest_did_while_it_was_passed_over_once_is_counted_with_the_next_look(
+    admin: ApiClient, machine: str, usage: Usage, look: Look
+) -> None:
+    meter = await made(admin, machine)
+    for stuck in (False, False, True, False):
+        usage.stuck = stuck
+        usage.cpu_seconds += 1
+        await look(10)
+    assert await samples(admin, meter) == [pytest.approx(10, abs=1), pytest.approx(10, abs=1)]
+
+
 async def test_a_guest_that_was_started_anew_makes_no_sample_of_counters_that_fell(
     admin: ApiClient, machine: str, usage: Usage, look: Look
 ) -> None:

@@ -174,6 +174,18 @@ async def test_a_filter_is_made_once_and_goes_once(lab: Lab) -> None:
     assert lab.spec.uuid not in await lab.driver.filtered()
 
 
+async def test_a_filter_that_asks_for_ipv6_addresses_is_made_beside_the_networks_own_and_goes_with_it(
+    lab: Lab,
+) -> None:
+    ranges = tuple(f"{entry.gateway}/{entry.prefix}" for entry in lab.spec.ranges)
+    reach = Reach(lab.spec.uuid, ranges, closed=True)
+    await lab.driver.define_reach(reach)
+    assert await lab.driver.define_reach(replace(reach, fixed=True))
+    assert not await lab.driver.define_reach(replace(reach, fixed=True))
+    await lab.driver.delete_reach(lab.spec.uuid)
+    assert lab.spec.uuid not in await lab.driver.filtered()
+
+
 @pytest.fixture
 def bridge() -> Iterator[str]:
     """A bridge of the host's own."""

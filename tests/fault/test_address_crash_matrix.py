@@ -6,6 +6,8 @@ its packet filters, or in the store.
 
 from __future__ import annotations
 
+import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from lxml import etree
 from tests import hypervisor
 from tests.cimi_client import Answer, CimiClient
 from tests.gateway_process import GatewayProcess
+from tests.system.conftest import images, machine_create  # noqa: F401 - the fixture
 
 pytestmark = pytest.mark.qemu
 DNSMASQ = Path("/var/lib/libvirt/dnsmasq")
@@ -28,13 +31,16 @@ def network_create() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+def gateway(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:  # noqa: F811
     """One for all of these tests: what a test leaves behind would break the next."""
-    home = tmp_path_factory.mktemp("gateway")
-    process = GatewayProcess(home, "default", home)
+    pool = f"cimi-fault-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+    hypervisor.quiet()
+    hypervisor.make_pool(pool)
+    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images)
     process.prepare()
     yield process
     process.clear()
+    hypervisor.drop_pool(pool)
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +49,16 @@ def kept(gateway: GatewayProcess) -> list[str]:
     gateway.start()
     client = gateway.client()
     return [str(client.added("networks", network_create())["id"]) for _ in range(2)]
+
+
+@pytest.fixture(scope="module")
+def interface(gateway: GatewayProcess, kept: list[str], images: Path) -> str:  # noqa: F811
+    """URL of the interface of a stopped Machine on the first Network."""
+    client = gateway.client()
+    image = str(client.added("machineImages", {"imageLocation": f"file://{images / 'guest.qcow2'}"})["id"])
+    asked = [{"network": {"href": kept[0]}}]
+    machine = client.added("machines", machine_create(image, "STOPPED", networkInterfaces=asked))["id"]
+    return f"{machine}/networkInterfaces/0"
 
 
 @pytest.fixture
@@ -128,6 +144,74 @@ def test_an_address_delete_killed_after_a_step_is_finished(
     assert "crashed" not in served(networks[0])
     again = client.added("addresses", {"addressTemplate": {**template, "ip": shown["ip"]}})
     assert again["ip"] == shown["ip"]
+
+
+def test_a_rename_killed_after_its_step_is_finished(gateway: GatewayProcess, networks: list[str]) -> None:
+    template = {"network": {"href": networks[0]}, "hostname": "before"}
+    shown = gateway.client().added("addresses", {"addressTemplate": template})
+    killed_after(gateway, "edit", "rename address")
+    answer = asked(gateway, "PUT", f"{shown['id']}?$select=hostname", {"hostname": "crashed"})
+    client = restarted(gateway)
+    client.succeed(answer.job)
+    assert client.get(shown["id"])["hostname"] == "crashed"
+    assert served(networks[0]).count("crashed") == 3
+    assert "before" not in served(networks[0])
+    again = client.added("addresses", {"addressTemplate": template})
+    assert again["hostname"] == "before"
+
+
+def held_to(interface: str) -> set[str]:
+    """The addresses which the packet filter of the Machine's interface asks for."""
+    with hypervisor.connection() as host:
+        text = hypervisor.domain_of(machine_of(interface), host).XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    parameters = etree.fromstring(text).iterfind("devices/interface/filterref/parameter")
+    return {str(found.get("value")) for found in parameters if found.get("name") in ("SOURCE", "SOURCE6")}
+
+
+def machine_of(interface: str) -> str:
+    return interface.partition("/networkInterfaces/")[0]
+
+
+def mac_of(client: CimiClient, interface: str) -> str:
+    return str(client.get(interface)["macAddress"])
+
+
+@pytest.mark.parametrize("protocol", ["IPv4", "IPv6"])
+def test_an_address_killed_after_it_was_assigned_is_the_interfaces(
+    gateway: GatewayProcess, networks: list[str], interface: str, protocol: str
+) -> None:
+    template = {"network": {"href": networks[0]}, "protocol": protocol, "hostname": "crashed"}
+    shown = gateway.client().added("addresses", {"addressTemplate": template})
+    killed_after(gateway, "add", "assign address")
+    answer = asked(gateway, "POST", f"{interface}/addresses", {"address": {"href": shown["id"]}})
+    client = restarted(gateway)
+    client.succeed(answer.job)
+    assert client.get(shown["id"])["resource"]["href"] == interface
+    assert client.get(answer.headers["location"])["address"]["href"] == shown["id"]
+    assert shown["ip"] in held_to(interface)
+    assert (mac_of(client, interface) in served(networks[0])) == (protocol == "IPv4")
+    client.remove(answer.headers["location"])
+    assert shown["ip"] not in held_to(interface)
+
+
+@pytest.mark.parametrize("protocol", ["IPv4", "IPv6"])
+def test_an_address_killed_after_it_was_withdrawn_is_nobodys(
+    gateway: GatewayProcess, networks: list[str], interface: str, protocol: str
+) -> None:
+    template = {"network": {"href": networks[0]}, "protocol": protocol}
+    shown = gateway.client().added("addresses", {"addressTemplate": template})
+    given = gateway.client().request("POST", f"{interface}/addresses", {"address": {"href": shown["id"]}})
+    gateway.client().succeed(given.job)
+    entry = given.headers["location"]
+    assert shown["ip"] in held_to(interface)
+    killed_after(gateway, "delete", "withdraw address")
+    answer = asked(gateway, "DELETE", entry)
+    client = restarted(gateway)
+    client.succeed(answer.job)
+    assert "resource" not in client.get(shown["id"])
+    assert client.request("GET", entry).status == 404
+    assert held_to(interface) == {address_of(client, networks[0])}
+    assert mac_of(client, interface) not in served(networks[0])
 
 
 @pytest.mark.parametrize("step", ["form group", "settle group"])

@@ -169,6 +169,11 @@ def test_a_guest_held_by_a_full_pool_is_an_error_and_goes_on_when_there_is_space
     uuid_text = machine.rpartition("/")[2]
     run_in_guest(uuid_text, "(dd if=/dev/urandom of=/dev/vda2 bs=64k count=64; sync) >/dev/null 2>&1 & true")
     client.wait_state(machine, "ERROR", 60)
+    log = client.get(machine)["eventLog"]["href"]
+    alarms = client.get(f"{log}/events?$filter=type='alarm'")["events"]
+    told = next(event for event in alarms if event["content"]["code"] == "enospc")
+    assert (told["outcome"], told["severity"]) == ("Failure", "critical")
+    assert "an I/O error on virtio-disk0; the guest is held" in told["content"]["detail"]
     filler.unlink()
     client.acted(machine, "start")
     assert client.get(machine)["state"] == "STARTED"

@@ -1,10 +1,13 @@
-"""A guest keeps its network, or gets it back, when the gateway or libvirtd was away."""
+"""Guests keep their networks, or get them back, when the gateway or libvirtd was away; and what joins these, too."""
 
 from __future__ import annotations
 
 import os
+import re
+import time
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,7 @@ from tests.cimi_client import wait_until
 from tests.fault.test_libvirtd import start_libvirtd, stop_libvirtd
 from tests.gateway_process import GatewayProcess
 from tests.system.conftest import images, machine_create  # noqa: F401 - the fixture
-from tests.system.test_networks import libvirt_name, network_create, uuid_of
+from tests.system.test_networks import libvirt_name, network_create, reaches, uuid_of
 
 pytestmark = pytest.mark.qemu
 
@@ -39,14 +42,21 @@ def network(process: GatewayProcess) -> str:
 
 
 @pytest.fixture(scope="module")
-def guest(process: GatewayProcess, network: str, images: Path) -> str:  # noqa: F811
+def image(process: GatewayProcess, images: Path) -> str:  # noqa: F811
+    return str(process.client().added("machineImages", {"imageLocation": f"file://{images / 'guest.qcow2'}"})["id"])
+
+
+def guest_on(process: GatewayProcess, network: str, image: str) -> str:
     """URL of a running guest on the network, which reaches the host's end of it."""
-    client = process.client()
-    image = client.added("machineImages", {"imageLocation": f"file://{images / 'guest.qcow2'}"})["id"]
     asked = [{"network": {"href": network}}]
-    machine = str(client.added("machines", machine_create(image, networkInterfaces=asked))["id"])
+    machine = str(process.client().added("machines", machine_create(image, networkInterfaces=asked))["id"])
     reaches_the_host(process, network, machine)
     return machine
+
+
+@pytest.fixture(scope="module")
+def guest(process: GatewayProcess, network: str, image: str) -> str:
+    return guest_on(process, network, image)
 
 
 def reaches_the_host(process: GatewayProcess, network: str, machine: str) -> None:
@@ -95,3 +105,43 @@ def test_a_guest_keeps_its_network_over_a_restart_of_libvirtd(
     assert process.client().get(network)["state"] == "STARTED"
     added = process.client().added("networks", network_create())
     process.client().remove(added["id"])
+
+
+def own_address(machine: str) -> str:
+    """The IPv4 address that the guest has."""
+    found = re.search(r"inet (\S+)/", run_in_guest(uuid_of(machine), "ip -4 addr show eth0")[1])
+    assert found is not None
+    return found.group(1)
+
+
+def connected(process: GatewayProcess) -> bool:
+    return process.client().request("GET", f"http://127.0.0.1:{process.port}/health/ready").status == 200
+
+
+@pytest.mark.exclusive
+def test_guests_of_a_group_reach_each_other_and_nobody_else_over_a_restart_of_libvirtd(
+    process: GatewayProcess, network: str, guest: str, image: str
+) -> None:
+    client = process.client()
+    joined, apart = (str(client.added("networks", network_create())["id"]) for _ in range(2))
+    neighbour = guest_on(process, joined, image)
+    ways = (guest, own_address(neighbour)), (neighbour, own_address(guest))
+    stranger = client.get(apart)["cidr"].replace(".0/24", ".1")
+    members = [{"href": network}, {"href": joined}]
+    group = client.added("forwardingGroups", {"forwardingGroupTemplate": {"networks": members}})["id"]
+    for way in ways:
+        wait_until(partial(reaches, *way), 60, "{} reaches {}".format(*way))
+    run_in_guest(uuid_of(guest), f"ping -c 100 -i 0.2 {ways[0][1]} >/tmp/pings 2>&1 & echo $! >/tmp/pinging")
+    stop_libvirtd()
+    time.sleep(2)  # While libvirtd is away the pings go on.
+    start_libvirtd()
+    wait_until(partial(connected, process), 60, "the gateway is connected again")
+    run_in_guest(uuid_of(guest), "kill -INT $(cat /tmp/pinging); wait")
+    lost = re.search(r"(\d+)% packet loss", run_in_guest(uuid_of(guest), "sleep 1; cat /tmp/pings")[1])
+    assert lost is not None
+    assert int(lost.group(1)) < 20
+    for way in ways:
+        wait_until(partial(reaches, *way), 60, "{} reaches {}".format(*way))
+    assert not reaches(guest, stranger, 2)
+    client.remove(group)
+    assert [reaches(*way, 2) for way in ways] == [False, False]

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import libvirt
 import pytest
 
 from demo.guest_shell import run_in_guest
@@ -25,12 +26,26 @@ from tests.system.conftest import machine_create, wait_ready
 
 pytestmark = pytest.mark.qemu
 ONE_SECOND = 1.0
+WATCHDOG = "<watchdog model='i6300esb' action='none'/>"
+WIND_UP = (
+    "device=$(dirname $(grep -l 0x25ab /sys/bus/pci/devices/*/device)); echo 1 >$device/enable; "
+    "read -r registers rest <$device/resource; unlock=$((registers + 12)); "
+    "for timer in 0 4; do "
+    "devmem $unlock 16 0x80; devmem $unlock 16 0x86; devmem $((registers + timer)) 32 0x400; "
+    "done; "
+    r"printf '\002' | dd of=$device/config bs=1 seek=104 count=1 conv=notrunc 2>/dev/null"
+)
+"""What a driver does: each of the watchdog's two timers gets a second, and it runs. Nobody winds it up again."""
 EVENT = "http://schemas.dmtf.org/cimi/1/event/"
 
 
 @pytest.fixture(scope="module")
 def machine(admin: CimiClient, image: str) -> Iterator[str]:
-    made = admin.added("machines", machine_create(image))
+    """A running guest to which an admin has given a watchdog."""
+    made = admin.added("machines", machine_create(image, "STOPPED"))
+    with hypervisor.connection() as host:
+        hypervisor.domain_of(made["id"], host).attachDeviceFlags(WATCHDOG, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+    admin.acted(made["id"], "start")
     wait_ready(admin, made["id"])
     yield made["id"]
 
@@ -76,6 +91,14 @@ def test_a_guest_that_reboots_itself_is_told(admin: CimiClient, machine: str) ->
     wait_until(lambda: last(admin, machine, "state").get("description") == "the guest rebooted", 30, "it is told")
 
 
+def test_the_watchdog_of_a_guest_that_hangs_raises_an_alarm(admin: CimiClient, machine: str) -> None:
+    wait_ready(admin, machine, 2)
+    assert run_in_guest(machine.rpartition("/")[2], WIND_UP)[0] == 0
+    told = wait_until(lambda: last(admin, machine, "alarm"), 30, "an alarm is told")
+    assert (told["content"]["code"], told["outcome"], told["severity"]) == ("watchdog", "Warning", "high")
+    assert told["content"]["detail"] == "nothing was done"
+
+
 def test_a_killed_qemu_raises_an_alarm_within_a_second_in_the_log_and_in_the_stream(
     admin: CimiClient, gateway: GatewayProcess, machine: str
 ) -> None:
@@ -85,12 +108,17 @@ def test_a_killed_qemu_raises_an_alarm_within_a_second_in_the_log_and_in_the_str
         domain = hypervisor.domain_of(machine, host)
         # libvirt itself takes a moment to notice; from then on the second counts.
         wait_until(lambda: not domain.isActive(), 20, "libvirt notices that QEMU is gone")
-    told = wait_until(lambda: last(admin, machine, "alarm"), ONE_SECOND, "an alarm is told")
-    assert (told["content"]["code"], told["severity"]) == ("fault", "critical")
+    told = wait_until(lambda: fault_of(admin, machine), ONE_SECOND, "an alarm is told")
+    assert told["severity"] == "critical"
     assert "QEMU" in told["content"]["detail"]
     live = next(message.data for message in stream if message.data.get("type") == EVENT + "alarm")
     assert live["content"] == told["content"]
     admin.acted(machine, "start")
+
+
+def fault_of(client: CimiClient, machine: str) -> dict[str, Any] | None:
+    told = last(client, machine, "alarm")
+    return told if told["content"]["code"] == "fault" else None
 
 
 def test_create_delete_and_refusals_are_access_events(gateway: GatewayProcess, admin: CimiClient, image: str) -> None:
@@ -159,6 +187,43 @@ def test_events_tail_from_elsewhere_follows_the_stream_with_a_password(
         following.kill()
         following.communicate()
     admin.acted(machine, "start")
+
+
+def test_jobs_tail_from_elsewhere_follows_a_job_to_its_end_over_a_crash_of_the_gateway(
+    gateway: GatewayProcess, admin: CimiClient, image: str
+) -> None:
+    gateway.stop()
+    gateway.start(CIMI_GATEWAY_CRASH_AFTER="add:define domain:run")
+    following = follow(gateway, "jobs", "tail", "-f", "--url", gateway.base, "--user", "admin")
+    try:
+        next_line(following)
+        answer = admin.add("machines", machine_create(image, "STOPPED"), Prefer="respond-async")
+        gateway.wait_killed()
+        gateway.start()
+        lines = until_line(following, answer.job.rpartition("/")[2], "SUCCESS 100%")
+    finally:
+        following.kill()
+        following.communicate()
+    assert sum("SUCCESS" in line for line in lines) == 1
+    admin.remove(answer.headers["location"])
+
+
+def test_jobs_tail_from_elsewhere_ends_with_the_job_that_is_named(
+    gateway: GatewayProcess, admin: CimiClient, image: str
+) -> None:
+    answer = admin.add("machines", machine_create(image, "STOPPED"), Prefer="respond-async")
+    following = follow(gateway, "jobs", "tail", "-f", "--url", gateway.base, "--user", "admin", answer.job)
+    assert "SUCCESS 100%" in following.communicate(timeout=60)[0].decode().splitlines()[-1]
+    assert following.returncode == 0
+    admin.remove(answer.headers["location"])
+
+
+def until_line(process: subprocess.Popen[bytes], job: str, word: str) -> list[str]:
+    """The lines about this job, up to the first with this word."""
+    found = [next_line(process)]
+    while job not in found[-1] or word not in found[-1]:
+        found.append(next_line(process))
+    return [line for line in found if job in line]
 
 
 def follow(gateway: GatewayProcess, *arguments: str) -> subprocess.Popen[bytes]:

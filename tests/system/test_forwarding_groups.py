@@ -18,6 +18,7 @@ from tests.system.test_networks import (
     network_create,
     reaches,
     shell,
+    told,
     wait_answers,
 )
 
@@ -40,9 +41,9 @@ def reserved(admin: CimiClient, networks: tuple[str, str]) -> str:
 
 @pytest.fixture(scope="module")
 def guests(admin: CimiClient, image: str, networks: tuple[str, str], reserved: str) -> tuple[str, str]:
-    """URLs of a running guest on each network: its address by reference, and by value."""
-    addresses = ({"href": reserved}, {"ip": host(admin, networks[1], 77)})
-    asked = [{"network": {"href": url}, "addresses": [given]} for url, given in zip(networks, addresses, strict=True)]
+    """URLs of a running guest on each network: its address by reference, and two by value."""
+    addresses = [{"href": reserved}], [{"ip": host(admin, networks[1], 77)}, {"ip": host6(admin, networks[1], "77")}]
+    asked = [{"network": {"href": url}, "addresses": given} for url, given in zip(networks, addresses, strict=True)]
     created = [admin.add("machines", machine_create(image, networkInterfaces=[one])) for one in asked]
     for answer in created:
         admin.succeed(answer.job)
@@ -62,6 +63,10 @@ def outsider(admin: CimiClient, image: str) -> str:
 
 def host(client: CimiClient, network: str, number: int) -> str:
     return str(client.get(network)["cidr"]).replace(".0/24", f".{number}")
+
+
+def host6(client: CimiClient, network: str, number: str) -> str:
+    return str(client.get(network)["cidr6"]).replace("/64", number)
 
 
 def ip_of(client: CimiClient, machine: str) -> str:
@@ -111,6 +116,51 @@ def test_an_address_reserved_for_a_machine_is_the_one_its_guest_gets(
     assert ip_of(admin, guests[1]) == host(admin, networks[1], 77)
 
 
+def test_an_ipv6_address_reserved_for_a_machine_is_the_one_its_guest_sets(
+    admin: CimiClient, guests: tuple[str, str], networks: tuple[str, str]
+) -> None:
+    own = host6(admin, networks[1], "77")
+    wait_until(lambda: f"inet6 {own}/64" in shell(guests[1], "ip addr show eth0")[1], 30, f"the guest has {own}")
+    wait_until(lambda: answered(guests[1], own, host6(admin, networks[1], "1")), 30, "it is answered")
+
+
+def answered(machine: str, source: str, target: str) -> bool:
+    """Whether the target answers the guest's packets from this source."""
+    return shell(machine, f"ping -c 1 -W 2 -I {source} {target}")[0] == 0
+
+
+def test_a_guest_with_a_reserved_address_cannot_use_another_of_its_network(
+    admin: CimiClient, guests: tuple[str, str], networks: tuple[str, str]
+) -> None:
+    gateway, own, other = (host(admin, networks[1], number) for number in (1, 77, 78))
+    assert ip_of(admin, guests[1]) == own
+    shell(guests[1], f"ip addr add {other}/24 dev eth0")
+    assert answered(guests[1], own, gateway)
+    assert not answered(guests[1], other, gateway)
+    shell(guests[1], f"ip addr del {other}/24 dev eth0")
+
+
+def test_a_guest_with_a_reserved_ipv6_address_cannot_use_another_but_its_macs_own(
+    admin: CimiClient, guests: tuple[str, str], networks: tuple[str, str]
+) -> None:
+    gateway, own, other = (host6(admin, networks[1], number) for number in ("1", "77", "78"))
+    shell(guests[1], f"ip -6 addr add {other}/64 dev eth0")
+    wait_until(lambda: answered(guests[1], own, gateway), 30, "its reserved address is answered")
+    made = ip6_made(admin, guests[1], networks[1])
+    wait_until(lambda: answered(guests[1], made, gateway), 30, "the address that its MAC makes is answered")
+    assert not answered(guests[1], other, gateway)
+    shell(guests[1], f"ip -6 addr del {other}/64 dev eth0")
+
+
+def ip6_made(client: CimiClient, machine: str, network: str) -> str:
+    """The address that the guest has made of its MAC."""
+    prefix = str(client.get(network)["cidr6"]).removesuffix("::/64")
+    own = re.compile(rf"inet6 ({prefix}:\S+ff:fe\S+)/")
+    found = wait_until(lambda: own.search(shell(machine, "ip addr show eth0")[1]), 60, "an IPv6 address")
+    assert found is not None
+    return found.group(1)
+
+
 def test_the_name_of_an_address_is_known_to_the_networks_dns(
     admin: CimiClient, guests: tuple[str, str], networks: tuple[str, str], reserved: str
 ) -> None:
@@ -155,13 +205,13 @@ def test_a_group_joins_its_networks_after_restarts_of_the_gateway_and_of_a_netwo
 
 
 def test_what_an_admin_takes_out_of_the_packet_filter_is_put_back(
-    admin: CimiClient, gateway: GatewayProcess, guests: tuple[str, str], networks: tuple[str, str]
+    admin: CimiClient, guests: tuple[str, str], networks: tuple[str, str]
 ) -> None:
-    """Opened by hand, closed again by the gateway, which says so in its log."""
+    """Opened by hand, closed again by the gateway, which says so in the Network's event log."""
     name = f"cimi-network-{networks[0].rpartition('/')[2]}"
     with hypervisor.connection() as libvirt:
         found = libvirt.nwfilterLookupByName(name)
         libvirt.nwfilterDefineXML(f"<filter name='{name}' chain='root'><uuid>{found.UUIDString()}</uuid></filter>")
         wait_until(lambda: "<rule" in libvirt.nwfilterLookupByName(name).XMLDesc(0), 60, "the rules are back")
-    wait_until(lambda: "packet filter put right" in gateway.tail(100_000), 60, "the gateway tells of it")
+    wait_until(lambda: "packet filter put right" in told(admin, networks[0]), 60, "the gateway tells of it")
     assert_apart(admin, guests, networks)

@@ -160,9 +160,17 @@ def test_an_interface_added_to_a_running_guest_gets_an_address_and_goes_again(
     added = admin.get(answer.headers["location"])
     ip = address(admin, added)
     assert ip in shell(pair[1], "ip addr show eth1")[1]
+    assert ip in leased(network)
     admin.remove(added["id"])
     assert shell(pair[1], "ip addr show eth1")[0] != 0
     assert len(interfaces(admin, pair[1])) == 1
+    wait_until(lambda: ip not in leased(network), 10, "its lease is given back")
+
+
+def leased(network: str) -> set[str]:
+    """What the network's DHCP server has given out."""
+    with hypervisor.connection() as host:
+        return {lease["ipaddr"] for lease in host.networkLookupByName(libvirt_name(network)).DHCPLeases()}
 
 
 def test_guests_reach_each_other_again_after_the_network_was_stopped_and_started_through_the_api(

@@ -11,6 +11,7 @@ from drivers.base import Driver
 from drivers.seed import Seed, seed_iso
 from gateway.jobs.plan import StepContext
 from gateway.orchestration.machines.plans import disk_volume, seed_volume, uuid_of, volume_of
+from gateway.orchestration.machines.seed_interfaces import seed_interfaces
 from gateway.orchestration.steps import DriverStep, unless_stopped
 from gateway.store.model import Document, Resource
 
@@ -63,7 +64,7 @@ class DataDisks(DriverStep):
 
 
 class SeedImage(DriverStep):
-    """The NoCloud ISO with name, credential and user data."""
+    """The NoCloud ISO with name, credential, user data, and the addresses that no DHCP gives."""
 
     name = "seed"
 
@@ -76,6 +77,7 @@ class SeedImage(DriverStep):
             password_hash=kept.get("password_hash"),
             keys=tuple(kept.get("keys", ())),
             user_data=base64.b64decode(kept["user_data"]) if "user_data" in kept else None,
+            interfaces=await seed_interfaces(self.room.store, machine),
         )
         iso = await asyncio.to_thread(seed_iso, seed)
         await driver.upload_volume(

@@ -6,13 +6,8 @@ from typing import Any
 
 from drivers.base import Driver, DriverNotFound
 from gateway.jobs.plan import StepContext
-from gateway.orchestration.machines.interfaces import (
-    drop_interface,
-    entry_of,
-    interface_spec,
-    shown_state,
-    with_entry,
-)
+from gateway.orchestration.machines.interface_spec import interface_spec
+from gateway.orchestration.machines.interfaces import drop_interface, entry_of, shown_state, with_entry
 from gateway.orchestration.machines.plans import uuid_of
 from gateway.orchestration.steps import DriverStep, unless_stopped
 from gateway.store.model import Resource
@@ -25,7 +20,7 @@ class PlugInterface(DriverStep):
 
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         entry = entry_of(machine, arguments["interface"])
-        await driver.attach_interface(uuid_of(machine), interface_spec(entry, self.room.hypervisors[driver.name]))
+        await driver.attach_interface(uuid_of(machine), await interface_spec(self.room, driver, machine, entry))
 
     async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         entry = entry_of(machine, arguments["interface"])
@@ -44,7 +39,7 @@ class UnplugInterface(DriverStep):
 
     async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         entry = entry_of(machine, arguments["interface"])
-        await driver.attach_interface(uuid_of(machine), interface_spec(entry, self.room.hypervisors[driver.name]))
+        await driver.attach_interface(uuid_of(machine), await interface_spec(self.room, driver, machine, entry))
 
 
 class SwitchInterface(DriverStep):
@@ -55,7 +50,7 @@ class SwitchInterface(DriverStep):
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         entry = entry_of(machine, arguments["interface"])
         entry.update(up=arguments["up"], link=arguments["up"] and await self._port_passes(entry.get("port")))
-        await driver.update_interface(uuid_of(machine), interface_spec(entry, self.room.hypervisors[driver.name]))
+        await driver.update_interface(uuid_of(machine), await interface_spec(self.room, driver, machine, entry))
         async with self.room.store.transaction() as transaction:
             current = await transaction.get(machine.path)
             if current is not None:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from drivers.base import GUARD_HOST, GUARD_MAC, HypervisorSettings, InterfaceSpec, filter_name
+from drivers.base import GUARD_HOST, GUARD_MAC, HypervisorSettings, filter_name
 from gateway.errors import Conflict, Invalid
 from gateway.orchestration.networks.assignment import forget_addresses
 from gateway.orchestration.networks.host_network import network_path
 from gateway.orchestration.networks.mac import check_free, checked_mac, new_mac
-from gateway.orchestration.networks.spec import name_of, traffic_of, uuid_of
+from gateway.orchestration.networks.spec import name_of, uuid_of
 from gateway.orchestration.references import resolve
 from gateway.orchestration.resources import Room, component
 from gateway.orchestration.service import Caller
@@ -23,7 +23,6 @@ USUAL_MTU = 1500
 USABLE = frozenset({"STARTED", "STOPPED"})
 NO_IPV4 = "0.0.0.0/32"
 """What a guest sends from that has no IPv4 address."""
-NOWHERE = ("255.255.255.255/32", "::/128")
 UNFILTERED = frozenset({"private", "vepa", "passthrough", "hostdev"})
 """Ways to forward whose interfaces pass no bridge of the host, where no filter can stand."""
 
@@ -117,26 +116,6 @@ def _of_port(port: Resource | None, up: bool) -> Document:
         "link": up and document["state"] == "STARTED",
         "class": document.get("classOfService"),
     }
-
-
-def interface_spec(entry: Document, settings: HypervisorSettings) -> InterfaceSpec:
-    return InterfaceSpec(
-        mac=entry["mac"],
-        network=entry["network"],
-        mtu=entry.get("mtu"),
-        link_up=bool(entry.get("link", entry.get("up", True))),
-        traffic=traffic_of(entry.get("class"), settings),
-        filter=entry.get("filter"),
-        source=entry.get("source"),
-        fenced=fenced(settings) if entry.get("filter") == GUARD_HOST else (),
-    )
-
-
-def fenced(settings: HypervisorSettings) -> tuple[str, ...]:
-    """The ranges of the gateway's own networks; of each protocol at least one that is nowhere."""
-    pools = [pool.range for pool in settings.address_pools]
-    nowhere = [entry for entry in NOWHERE if not any((":" in pool) == (":" in entry) for pool in pools)]
-    return (*pools, *nowhere)
 
 
 # What is kept, inside a transaction

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from drivers.base import DiskSpec, DomainSpec, Driver, DriverNotFound, HypervisorSettings, Power
+from drivers.base import DiskSpec, DomainSpec, Driver, DriverNotFound, Power
 from gateway.errors import Conflict
 from gateway.jobs.plan import StepContext, Superseded
-from gateway.orchestration.machines.interfaces import interface_spec
+from gateway.orchestration.machines.interface_spec import interface_spec
 from gateway.orchestration.machines.plans import seed_volume, uuid_of, volume_of
 from gateway.orchestration.machines.states import TRANSIENT
+from gateway.orchestration.resources import Room
 from gateway.orchestration.steps import LOOK_EVERY, DriverStep, unless_stopped
 from gateway.store.model import Resource
 
@@ -24,13 +25,13 @@ class DefineDomain(DriverStep):
     name = "define domain"
 
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        await driver.define_domain(domain_spec(machine, self.room.hypervisors[driver.name]))
+        await driver.define_domain(await domain_spec(self.room, driver, machine))
 
     async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         await driver.undefine_domain(uuid_of(machine))
 
 
-def domain_spec(machine: Resource, settings: HypervisorSettings) -> DomainSpec:
+async def domain_spec(room: Room, driver: Driver, machine: Resource) -> DomainSpec:
     facts, document = machine.internal, machine.document
     disks = [
         DiskSpec(
@@ -53,7 +54,7 @@ def domain_spec(machine: Resource, settings: HypervisorSettings) -> DomainSpec:
         memory_kib=document["memory"],
         arch=facts["arch"],
         disks=(*disks, seed),
-        interfaces=tuple(interface_spec(entry, settings) for entry in facts["interfaces"]),
+        interfaces=tuple([await interface_spec(room, driver, machine, entry) for entry in facts["interfaces"]]),
         uefi=facts.get("uefi", False),
     )
 

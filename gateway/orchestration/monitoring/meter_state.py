@@ -30,6 +30,12 @@ class Kept:
     readings: int
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    look: Look
+    moment: float
+
+
 class MeterState:
     """``due`` and ``moment`` are on the monotonic clock, ``time`` in milliseconds since 1970."""
 
@@ -45,8 +51,9 @@ class MeterState:
         self.total = kept.total
         self.readings = kept.readings
         self.due: float | None = None
-        self._before: Look | None = None
-        self._looked = 0.0
+        self._before: Seen | None = None
+        self._whole: Seen | None = None
+        """The last look that showed all that is measured: a guest that does not answer once loses nothing."""
         self.follow(meter)
 
     def follow(self, meter: Resource) -> None:
@@ -65,21 +72,33 @@ class MeterState:
     def measure(self, look: Look | None, moment: float, time: int, slack: float) -> float | None:
         """The value when it is time for one, and it is known. ``slack`` is how much too early is still in time."""
         if not self.runs(time):
-            self._before = None
+            self._before = self._whole = None
             return None
         if self.due is None:
             self.due = moment + min(self.interval, max(0.0, self.interval - (time - self.last) / 1000))
         if moment < self.due - slack:
             if self._before is None and look is not None:
-                self._before, self._looked = look, moment
+                self._before = self._whole = Seen(look, moment)
             return None
         self.due = self.due + self.interval if self.due + self.interval > moment + slack else moment + self.interval
         if look is None:
             return None
-        fresh = moment - self._looked <= max(STALE * self.interval, STALE_AT_LEAST)
-        value = self.aspect.measure(self.target, look, self._before if fresh else None)
-        self._before, self._looked = look, moment
-        return None if value is None else round(value, DIGITS)
+        value = self._compared(look, moment)
+        self._before = Seen(look, moment)
+        if value is None:
+            return None
+        self._whole = self._before
+        return round(value, DIGITS)
+
+    def _compared(self, look: Look, moment: float) -> float | None:
+        """With the look before, else with the last one that showed all."""
+        oldest = moment - max(STALE * self.interval, STALE_AT_LEAST)
+        for before in (self._before, self._whole):
+            known = before.look if before is not None and before.moment >= oldest else None
+            value = self.aspect.measure(self.target, look, known)
+            if value is not None:
+                return value
+        return None
 
     # Meters of an Interval
 

@@ -105,7 +105,7 @@ class AddressService(ResourceService):
                 "delete",
                 path,
                 steps=_steps("release address", address),
-                locks=(path,),
+                locks=(path, *_users(current)),
                 drop_on_success=(path,),
                 settle=_settle(address, "delete"),
             )
@@ -113,6 +113,12 @@ class AddressService(ResourceService):
             address = await transaction.update(current.with_internal(going=True))
         self.room.runner.wake()
         return Outcome(address, job, finished=False)
+
+
+def _users(address: Resource) -> tuple[str, ...]:
+    """The Machine whose interface uses the Address: one, or none."""
+    user = address.document.get("resource")
+    return (assignment.machine_of(user["href"]),) if user else ()
 
 
 def _steps(name: str, address: Resource, **more: str | None) -> tuple[StepCall, ...]:
@@ -184,10 +190,10 @@ class InterfaceAddressService(ResourceService):
     def _plan(
         self, caller: Caller, action: str, target: str, entry: Resource, steps: tuple[StepCall, ...]
     ) -> Plan:
-        address = entry.document["address"]["href"]
+        address, machine = entry.document["address"]["href"], assignment.machine_of(str(entry.parent))
         gone = {"drop_on_failure" if action == "add" else "drop_on_success": (entry.path,)}
         return self.plan(
-            caller, action, target, steps=steps, locks=(address,), affected=(entry.path, address), **gone
+            caller, action, target, steps=steps, locks=(address, machine), affected=(entry.path, address), **gone
         )
 
     async def _interface(self, caller: Caller, collection: str) -> Resource:

@@ -7,14 +7,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from drivers.base import Driver
+from drivers.base import Driver, DriverNotFound
+from gateway.errors import Conflict
 from gateway.jobs.plan import StepContext
+from gateway.orchestration.machines.interface_spec import interface_spec, open_spec
+from gateway.orchestration.machines.interfaces import entry_of
+from gateway.orchestration.machines.plans import uuid_of
 from gateway.orchestration.networks import assignment
 from gateway.orchestration.networks.address_create import change_hostname
+from gateway.orchestration.networks.reach import bring_filter
 from gateway.orchestration.steps import DriverStep
 from gateway.store.model import Resource
 
 Arguments = dict[str, Any]
+BY_DHCP = "the guest takes the address with its next DHCP request"
+IN_THE_GUEST = "the address has to be set in the guest: by itself it takes one only when its Machine is made with it"
 
 
 class AddressStep(DriverStep):
@@ -22,6 +29,23 @@ class AddressStep(DriverStep):
         await assignment.bring_address(
             self.room, driver, arguments["resource"], arguments["address"], arguments["ip"]
         )
+
+    async def hold(self, driver: Driver, interface: str) -> None:
+        """Hold the interface to its reserved addresses from its guest's next boot; one that has none is free again.
+
+        Until then a guest that runs may go on with what it has: it asks for another address in its own time.
+        """
+        machine = await self.room.store.get(assignment.machine_of(interface))
+        if machine is None:
+            return
+        try:
+            entry = entry_of(machine, interface)
+            spec = await interface_spec(self.room, driver, machine, entry)
+            now = open_spec(entry, self.room.hypervisors[driver.name])
+            await driver.update_interface(uuid_of(machine), spec, now)
+        except (Conflict, DriverNotFound):
+            # The interface or its domain is gone: nothing is left to be held.
+            return
 
 
 class ReserveAddress(AddressStep):
@@ -45,6 +69,9 @@ class ReleaseAddress(AddressStep):
 
     async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
         await self.bring(driver, arguments)
+        address = await self.room.store.get(arguments["address"])
+        if address is not None and "resource" in address.document:
+            await self.hold(driver, address.document["resource"]["href"])
 
 
 class RenameAddress(AddressStep):
@@ -71,12 +98,15 @@ class AssignAddress(AddressStep):
 
     async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
         await self.bring(driver, arguments)
-        context.say("the guest takes the address with its next DHCP request")
+        await bring_filter(self.room, driver, network.path)
+        await self.hold(driver, arguments["interface"])
+        context.say(IN_THE_GUEST if ":" in arguments["ip"] else BY_DHCP)
 
     async def revert(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
         async with self.room.store.transaction() as transaction:
             await assignment.unlink(transaction, arguments["address"], arguments["interface"])
         await self.bring(driver, arguments)
+        await self.hold(driver, arguments["interface"])
 
 
 class WithdrawAddress(AddressStep):
@@ -86,6 +116,7 @@ class WithdrawAddress(AddressStep):
         async with self.room.store.transaction() as transaction:
             await assignment.unlink(transaction, arguments["address"], arguments["interface"])
         await self.bring(driver, arguments)
+        await self.hold(driver, arguments["interface"])
 
 
 class SettleAddress(DriverStep):
@@ -124,14 +155,17 @@ class MachineAddresses(DriverStep):
 
 
 class AssignAddresses(MachineAddresses):
-    """Before its guest asks for them."""
+    """Before its guest asks for them, and before its interfaces refer to filters that ask for them."""
 
     name = "assign addresses"
 
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        for address in await self.reserved(machine, arguments):
+        found = await self.reserved(machine, arguments)
+        for address in found:
             await assignment.bring_address(self.room, driver, *assignment.coordinates(address))
             await context.log(f"{address.document['ip']} is for {address.internal.get('mac')}")
+        for network in sorted({address.document["network"]["href"] for address in found}):
+            await bring_filter(self.room, driver, network)
 
     async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         await self.withdraw(machine, driver, arguments)

@@ -13,7 +13,7 @@ from gateway.orchestration.resources import Room
 from gateway.store.model import Resource
 
 EAGER_SECONDS = 90.0
-"""How long after a start the address is looked for every second; later only every LAZY_SECONDS."""
+"""How long after a start, or a change of an interface, addresses are looked for every second; later LAZY_SECONDS."""
 LAZY_SECONDS = 30.0
 LIVE = frozenset({"STARTED", "PAUSED"})
 
@@ -24,14 +24,18 @@ class AddressWatch:
         self._since: dict[str, float] = {}
         self._looked: dict[str, float] = {}
         self._known: dict[str, tuple[InterfaceAddress, ...]] = {}
+        self._whole: set[str] = set()
+        """The Machines whose interfaces all have an address."""
         room.store.watch(self._changed)
 
     def _changed(self, changes: dict[str, Resource | None]) -> None:
         for path, resource in changes.items():
-            if resource is not None and resource.kind == "Machine":
-                self.look_at(resource)
-            elif resource is None:
+            if resource is None:
                 self._forget(path)
+            elif resource.kind == "Machine":
+                self.look_at(resource)
+            elif resource.kind == "MachineNetworkInterface":
+                self._look_again(str(resource.parent))
 
     def look_at(self, machine: Resource) -> None:
         if machine.state in LIVE and machine.internal.get("job") is None:
@@ -39,9 +43,16 @@ class AddressWatch:
         elif machine.state in ("STOPPED", "ERROR", "SUSPENDED") and machine.path in self._since:
             self._since[machine.path] = -1.0
 
+    def _look_again(self, machine: str) -> None:
+        """An interface was plugged in or switched on: its guest may soon have another address."""
+        if self._since.get(machine, -1.0) >= 0:
+            self._since[machine] = time.monotonic()
+            self._whole.discard(machine)
+
     def _forget(self, path: str) -> None:
         for memory in (self._since, self._looked, self._known):
             memory.pop(path, None)
+        self._whole.discard(path)
 
     async def run(self) -> None:
         while True:
@@ -55,7 +66,7 @@ class AddressWatch:
 
     def _due(self, path: str) -> bool:
         now, since = time.monotonic(), self._since[path]
-        eager = since >= 0 and now - since < EAGER_SECONDS and not self._known.get(path)
+        eager = since >= 0 and now - since < EAGER_SECONDS and path not in self._whole
         return since < 0 or eager or now - self._looked.get(path, -LAZY_SECONDS) >= LAZY_SECONDS
 
     async def _look(self, path: str) -> None:
@@ -74,8 +85,16 @@ class AddressWatch:
         if self._known.get(path) != found:
             await self._write(machine, found)
             self._known[path] = found
+        if await self._addressed(path, found):
+            self._whole.add(path)
         if not live:
             self._forget(path)
+
+    async def _addressed(self, path: str, found: tuple[InterfaceAddress, ...]) -> bool:
+        """Whether each of the Machine's interfaces that is up has an address."""
+        interfaces = await self.room.store.children(path, "MachineNetworkInterface")
+        up = {entry.document.get("macAddress") for entry in interfaces if entry.document["state"] == "Active"}
+        return up <= {address.mac for address in found}
 
     async def _write(self, machine: Resource, found: tuple[InterfaceAddress, ...]) -> None:
         async with self.room.store.transaction() as transaction:

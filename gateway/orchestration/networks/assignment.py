@@ -105,6 +105,21 @@ async def used_addresses(store: Store | Transaction, machine: str) -> list[Resou
     return [address for address in found if address is not None]
 
 
+async def reserved_ips(store: Store | Transaction, interface: str) -> list[str]:
+    """Which addresses are reserved for the interface at this path, and stay so."""
+    found = [await store.get(entry.document["address"]["href"]) for entry in await store.children(interface, LINK)]
+    return [
+        address.document["ip"]
+        for address in found
+        if address is not None and is_reserved(address) and not address.internal.get("going")
+    ]
+
+
+def machine_of(interface: str) -> str:
+    """Path of the Machine whose interface has this path."""
+    return interface.partition("/networkInterfaces/")[0]
+
+
 async def linked(store: Store | Transaction, interface: Resource) -> Iterable[str]:
     return [entry.document["address"]["href"] for entry in await store.children(interface.path, LINK)]
 

@@ -1,18 +1,34 @@
-"""Puts right what others changed in the filters, DHCP and DNS of Networks: those follow from the store alone."""
+"""Puts right what others changed in the filters, DHCP and DNS of Networks: those follow from the store alone.
+
+It is told in the Network's event log. What a job has written into the store and not yet brought to the hypervisor looks
+the same; it is brought there too, but nobody is told of it.
+"""
 
 from __future__ import annotations
 
 import structlog
 
 from drivers.base import Driver, NetworkFacts, Reservation
-from gateway.orchestration.networks.assignment import reservations_of
-from gateway.orchestration.networks.reach import bring_filter
+from gateway.orchestration.monitoring.occurrences import alarm
+from gateway.orchestration.monitoring.recorder import tell
+from gateway.orchestration.networks.assignment import machine_of, reservations_of
+from gateway.orchestration.networks.plans import groups_of
+from gateway.orchestration.networks.reach import define_filter
 from gateway.orchestration.networks.spec import name_of
 from gateway.orchestration.resources import Room
 from gateway.store.model import Resource
 
 UNSETTLED = frozenset({"CREATING", "DELETING"})
 log = structlog.get_logger("sync")
+
+
+async def report(room: Room, path: str, code: str, detail: str) -> None:
+    """What was put right, for the admin's journal and in the Network's event log."""
+    log.warning(code, network=path, reason=detail)
+    async with room.store.transaction() as transaction:
+        network = await transaction.get(path)
+        if network is not None:
+            await tell(transaction, alarm(network, code, detail, severity="medium", outcome="Warning"))
 
 
 async def repair_networks(room: Room, driver: Driver, known: dict[str, NetworkFacts]) -> None:
@@ -31,8 +47,18 @@ async def repair_network(room: Room, driver: Driver, network: Resource, facts: N
 
 
 async def _filter(room: Room, driver: Driver, network: Resource) -> None:
-    if await bring_filter(room, driver, network.path):
-        log.warning("packet filter put right", network=network.path)
+    async with room.guards.hold((network.path,)):
+        changed = await define_filter(room, driver, network.path) and not await _explained(room, network)
+    if changed:
+        await report(room, network.path, "packet filter put right", "its rules were not what the network needs")
+
+
+async def _explained(room: Room, network: Resource) -> bool:
+    """Whether a job is at work on what its filter follows from: the Network, its group, its Addresses."""
+    claimed = await room.runner.claimed()
+    if not {network.path, *groups_of(network)}.isdisjoint(claimed):
+        return True
+    return bool(await _moving(room, network, claimed))
 
 
 async def _reservations(room: Room, driver: Driver, network: Resource, facts: NetworkFacts) -> None:
@@ -48,9 +74,25 @@ async def _reservations(room: Room, driver: Driver, network: Resource, facts: Ne
         for ip, entry in wanted.items():
             if found.get(ip) != entry:
                 await driver.reserve_host(facts.name, entry)
-        changed = sorted(ip for ip in found.keys() | wanted.keys() if found.get(ip) != wanted.get(ip))
+        changed = {ip for ip in found.keys() | wanted.keys() if found.get(ip) != wanted.get(ip)}
+        changed -= await _moving(room, network, await room.runner.claimed())
     if changed:
-        log.warning("reservations put right", network=network.path, addresses=changed)
+        words = ", ".join(sorted(changed))
+        await report(room, network.path, "reservations put right", f"DHCP or DNS said something else of {words}")
+
+
+async def _moving(room: Room, network: Resource, claimed: frozenset[str]) -> set[str]:
+    """The addresses which a job is at work on, by the Address itself or by the Machine that uses it."""
+    if not claimed:
+        return set()
+    async with room.store.transaction() as transaction:
+        addresses = await transaction.find("Address", "network", network.path)
+    return {address.document["ip"] for address in addresses if not _about(address).isdisjoint(claimed)}
+
+
+def _about(address: Resource) -> set[str]:
+    user = address.document.get("resource")
+    return {address.path, *([machine_of(user["href"])] if user else [])}
 
 
 def _agree(facts: NetworkFacts, wanted: tuple[Reservation, ...]) -> bool:

@@ -12,11 +12,9 @@ from dataclasses import replace
 import structlog
 
 from drivers.base import Driver, DriverEvent, DriverNotFound, NetworkFacts
-from gateway.orchestration.monitoring.occurrences import alarm
-from gateway.orchestration.monitoring.recorder import tell
 from gateway.orchestration.networks.assignment import reservations_of
 from gateway.orchestration.networks.host_network import host_networks, network_path, show_networks
-from gateway.orchestration.networks.network_repair import repair_network, repair_networks
+from gateway.orchestration.networks.network_repair import repair_network, repair_networks, report
 from gateway.orchestration.networks.reach import bring_filter
 from gateway.orchestration.networks.spec import name_of, network_spec
 from gateway.orchestration.networks.states import network_state
@@ -83,7 +81,7 @@ class NetworkSync:
                 facts = await driver.network(name_of(network))
             if network.state == "STARTED" and not facts.active and not follow:
                 await driver.start_network(name_of(network))
-                await self._report(path, "started again", "the network should run and did not")
+                await report(self.room, path, "started again", "the network should run and did not")
                 facts = replace(facts, active=True)
             if facts.active:
                 await self._reconnect(driver, name_of(network))
@@ -99,20 +97,12 @@ class NetworkSync:
         await bring_filter(self.room, driver, network.path)
         reservations = await reservations_of(self.room.store, network.path)
         await driver.define_network(network_spec(network, self.room.hypervisors[driver.name], reservations))
-        await self._report(network.path, "defined again", "the hypervisor had lost the network's definition")
+        await report(self.room, network.path, "defined again", "the hypervisor had lost the network's definition")
 
     async def _reconnect(self, driver: Driver, *names: str) -> None:
         for name, lost in (await driver.reconnect_interfaces(names)).items():
             path = f"networks/{name.removeprefix('cimi-')}"
-            await self._report(path, "reconnected", f"interfaces had lost the network: {', '.join(lost)}")
-
-    async def _report(self, path: str, code: str, detail: str) -> None:
-        """What was put right, for the admin's journal and in the Network's event log."""
-        log.warning(code, network=path, reason=detail)
-        async with self.room.store.transaction() as transaction:
-            network = await transaction.get(path)
-            if network is not None:
-                await tell(transaction, alarm(network, code, detail, severity="medium", outcome="Warning"))
+            await report(self.room, path, "reconnected", f"interfaces had lost the network: {', '.join(lost)}")
 
     async def _write(self, network: Resource, state: str) -> None:
         if network.state == state:

@@ -6,7 +6,8 @@ from typing import Any
 
 from drivers.base import Driver, DriverNotFound
 from gateway.jobs.plan import StepContext
-from gateway.orchestration.machines.interfaces import entry_of, interface_spec, with_entry
+from gateway.orchestration.machines.interface_spec import interface_spec
+from gateway.orchestration.machines.interfaces import entry_of, with_entry
 from gateway.orchestration.machines.plans import uuid_of
 from gateway.orchestration.networks.port_service import machines_of
 from gateway.orchestration.steps import DriverStep
@@ -37,7 +38,7 @@ class ApplyPort(DriverStep):
         entry.update(link=entry["up"] and wanted["up"])
         entry.update({"class": wanted["class"]})
         try:
-            await driver.update_interface(uuid_of(machine), interface_spec(entry, self.room.hypervisors[driver.name]))
+            await driver.update_interface(uuid_of(machine), await interface_spec(self.room, driver, machine, entry))
         except DriverNotFound:
             # The domain is gone; the comparison says so of the Machine.
             return

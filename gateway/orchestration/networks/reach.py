@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from drivers.base import Driver, HypervisorSettings, Reach
+from gateway.orchestration.networks.assignment import is_reserved
 from gateway.orchestration.networks.ranges import range_spec
 from gateway.orchestration.networks.spec import uuid_of
 from gateway.orchestration.resources import Room
@@ -16,10 +17,15 @@ CLOSED = "open"
 async def bring_filter(room: Room, driver: Driver, path: str) -> bool:
     """Make the Network's filter say what the store says now. Whether it had to be changed."""
     async with room.guards.hold((path,)):
-        network = await room.store.get(path)
-        if network is None:
-            return False
-        return await driver.define_reach(await reach_of(room.store, network, room.hypervisors[driver.name]))
+        return await define_filter(room, driver, path)
+
+
+async def define_filter(room: Room, driver: Driver, path: str) -> bool:
+    """As ``bring_filter``, for who holds the Network's guard already."""
+    network = await room.store.get(path)
+    if network is None:
+        return False
+    return await driver.define_reach(await reach_of(room.store, network, room.hypervisors[driver.name]))
 
 
 async def reach_of(store: Store, network: Resource, settings: HypervisorSettings) -> Reach:
@@ -34,6 +40,19 @@ async def reach_of(store: Store, network: Resource, settings: HypervisorSettings
         ),
         fenced=tuple(pool.range for pool in settings.address_pools),
         guarded=settings.anti_spoofing,
+        fixed=settings.anti_spoofing and await _has_fixed(store, network),
+    )
+
+
+async def _has_fixed(store: Store, network: Resource) -> bool:
+    """Whether an interface uses a reserved IPv6 Address of the Network."""
+    if network.state == "CREATING" or not any(":" in entry for entry in network.internal["ranges"]):
+        return False
+    async with store.transaction() as transaction:
+        addresses = await transaction.find("Address", "network", network.path)
+    return any(
+        is_reserved(address) and address.document["protocol"] == "IPv6" and "resource" in address.document
+        for address in addresses
     )
 
 

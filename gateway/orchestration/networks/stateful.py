@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from gateway.jobs.plan import Plan
-from gateway.orchestration.networks.plans import ACTION_STEPS, DELETE_STEPS, calls, settle
+from gateway.orchestration.networks.plans import ACTION_STEPS, DELETE_STEPS, calls, groups_of, settle
 from gateway.orchestration.networks.states import TRANSIENT, legal
 from gateway.orchestration.permissions import granted
 from gateway.orchestration.resources import ResourceService
@@ -65,7 +65,7 @@ class StatefulService(ResourceService):
             "delete",
             path,
             steps=calls(path, DELETE_STEPS),
-            locks=(path,),
+            locks=(path, *groups_of(resource)),
             drop_on_success=(path,),
             settle=settle(path, "delete"),
         )

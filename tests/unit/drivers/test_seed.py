@@ -9,14 +9,14 @@ import pycdlib
 import pytest
 
 from drivers.passwords import sha512_crypt
-from drivers.seed import Seed, hostname, seed_iso
+from drivers.seed import Seed, SeedInterface, hostname, seed_iso
 
 
 def files(seed: Seed) -> dict[str, bytes]:
     iso = pycdlib.PyCdlib()
     iso.open_fp(io.BytesIO(seed_iso(seed)))
     found = {}
-    for path in ("/meta-data", "/user-data", "/vendor-data", "/cimi/user-data"):
+    for path in ("/meta-data", "/user-data", "/vendor-data", "/network-config", "/cimi/user-data"):
         target = io.BytesIO()
         try:
             iso.get_file_from_iso_fp(target, joliet_path=path)
@@ -60,3 +60,25 @@ def test_passwords_are_hashed_as_guests_keep_them() -> None:
     assert hashed == (
         "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1"
     )
+
+
+def test_interfaces_are_told_in_their_order_by_name_and_mac() -> None:
+    first = SeedInterface("52:54:00:00:00:01", dhcp4=True)
+    second = SeedInterface("52:54:00:00:00:02", dhcp4=False, addresses=("fd00::5/64",), gateway="fd00::1")
+    document = json.loads(files(Seed("1", "m", interfaces=(first, second)))["/network-config"])
+    assert document["version"] == 2
+    assert document["ethernets"] == {
+        "eth0": {"match": {"macaddress": "52:54:00:00:00:01"}, "set-name": "eth0", "dhcp4": True},
+        "eth1": {
+            "match": {"macaddress": "52:54:00:00:00:02"},
+            "set-name": "eth1",
+            "dhcp4": False,
+            "addresses": ["fd00::5/64"],
+            "gateway6": "fd00::1",
+            "nameservers": {"addresses": ["fd00::1"]},
+        },
+    }
+
+
+def test_without_interfaces_there_is_no_network_config() -> None:
+    assert "/network-config" not in files(Seed("1", "m"))
