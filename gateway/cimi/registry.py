@@ -23,7 +23,7 @@ CLOUD_ENTRY_POINT = TYPES["CloudEntryPoint"]
 
 _ROOT = {declared.segment: declared for declared in TYPES.values() if declared.parent is None}
 _NESTED = {(declared.parent, declared.segment): declared for declared in TYPES.values() if declared.parent}
-_VIEWS = {
+VIEWS = {
     (owner.kind, segment): TYPES[kind]
     for owner in TYPES.values()
     if not owner.singleton
@@ -44,7 +44,7 @@ def collection_at(path: str) -> ResourceType | None:
     if found is None or found.singleton:
         return None
     for segment in parts[2::2]:
-        found = _NESTED.get((found.kind, segment)) or _VIEWS.get((found.kind, segment))
+        found = _NESTED.get((found.kind, segment)) or VIEWS.get((found.kind, segment))
         if found is None:
             return None
     return found if len(parts) % 2 == 1 and all(parts) else None

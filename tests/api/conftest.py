@@ -17,6 +17,7 @@ from drivers.memory import MemoryDriver
 from gateway import config, users
 from gateway.app import Gateway
 from tests.api.client import ApiClient
+from tests.api.world import World
 from tests.gateway_process import free_port
 
 ROLES = {"admin": "admin", "operator": "operator", "other": "operator", "viewer": "viewer"}
@@ -119,3 +120,9 @@ async def machine(admin: ApiClient, image: str) -> str:
     made = await admin.post("machines", admin.machine(image), Prefer="wait=30")
     assert made.status == 201, made.text
     return made.location
+
+
+@pytest.fixture
+def world(gateway: Gateway, driver: MemoryDriver, client: Callable[..., ApiClient], images: Path) -> World:
+    """Of an operator."""
+    return World(client("operator"), client("admin"), gateway, driver, images)
