@@ -69,11 +69,24 @@ def collection(described: ResourceType, dialect: Dialect) -> Described:
 
 
 def accepted(kind: str, dialect: Dialect, members: Mapping[str, Attribute], *, creating: bool) -> Described:
-    """What may be sent of a type. What clients only read and send back is ignored, and so is not described."""
+    """What may be sent of a type; what clients only read and send back is marked."""
     inputs = {name: field for name, field in members.items() if field.writable or (creating and field.at_create)}
-    properties = {"resourceURI": {"type": "string"}, **{name: member(field) for name, field in inputs.items()}}
+    ignored = {name: {"readOnly": True} for name in ("id", "operations", *members) if name not in inputs}
+    given = {name: _closed(member(field)) for name, field in inputs.items()}
     required = [name for name, field in inputs.items() if creating and field.mandatory]
-    return _root(kind, dialect, properties, required)
+    root = _root(kind, dialect, {"resourceURI": {"type": "string"}, **given, **ignored}, required)
+    return {**root, "additionalProperties": False}
+
+
+def _closed(schema: Described) -> Described:
+    """The same without room for unknown attributes, which are refused by name."""
+    known = dict(schema)
+    if "properties" in known:
+        known["properties"] = {name: _closed(inner) for name, inner in known["properties"].items()}
+        known["additionalProperties"] = False
+    if "items" in known:
+        known["items"] = _closed(known["items"])
+    return known
 
 
 def _marker(uri: str) -> Described:

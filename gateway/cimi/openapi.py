@@ -50,11 +50,12 @@ ANSWER_HEADERS: Mapping[str, str] = {
     "Location": "the new resource",
     "CIMI-Job-URI": "the Job of this change",
     "ETag": "of this representation",
+    "Upload-Offset": "bytes that are here",
 }
-CONVENTIONS = """HEAD is taken wherever GET is, but for live streams. Attributes that a client only reads are ignored \
-when it sends them back; unknown ones are refused. Within what their roles may do, users see and change what is theirs, \
-and see what is shared; an admin sees and changes everything. In XML, properties are one property element with a key \
-each, and bytes are hexadecimal."""
+CONVENTIONS = """HEAD is taken wherever GET is, but for live streams. Attributes that are read only are ignored when a \
+client sends them back; unknown ones are refused. Within what their roles may do, users see and change what is \
+theirs, and see what is shared; an admin sees and changes everything. In XML, properties are one property element \
+with a key each, and bytes are hexadecimal."""
 
 READING: tuple[type[errors.GatewayError], ...] = (
     errors.Invalid,
@@ -210,7 +211,7 @@ def _action(path: str, described: ResourceType, action: Action, roles: Roles) ->
 
 
 def _act(said: _Said, action: Action, name: str) -> Described:
-    asked = ("$format", *CONDITIONS)
+    asked: tuple[str, ...] = ("$format", *CONDITIONS)
     if action.creates:
         body = _documents(f"{action.creates}Create", "Action")
         asked = (*asked, "Prefer", "Idempotency-Key")
@@ -224,10 +225,10 @@ def _bytes(said: _Said, action: Action, method: str, name: str) -> Described:
     asked = action.parameters
     if method == "PUT":
         body = {action.takes: {"schema": {"type": "string", "contentEncoding": "binary"}}}
-        answers = {status: _answer((said.kind, "Job")) for status in (200, 202)}
+        answers = {status: _answer((said.kind, "Job"), "CIMI-Job-URI", "Upload-Offset") for status in (200, 202)}
         return said.operation(action.verb, name, ("$format", "Prefer", *asked), answers, BYTES, body)
     if action.gives == JSON:
-        return said.operation(action.verb, name, ("$format",), {200: _answer(said.kind)}, BYTES)
+        return said.operation(action.verb, name, ("$format",), {200: _answer(said.kind, "Upload-Offset")}, BYTES)
     given = {"description": action.description, "content": {action.gives: {"schema": TEXT}}}
     answers = {200: given, **({206: given} if "Range" in asked else {})}
     sent = _documents("Action") if method == "POST" else None

@@ -75,6 +75,14 @@ class World:
             self.paths[f"waiting {kind}"] = self._path(answer.location)
         return self.paths[f"waiting {kind}"]
 
+    async def running_job(self) -> str:
+        """A Job that waits for a guest which does not listen."""
+        machine = await self.make("Machine")
+        self.driver.deaf = True
+        answer = await self.owner.act(machine, "stop", properties={"timeout": "60"})
+        assert answer.status == 202, answer.text
+        return self._path(answer.job)
+
     async def everything(self) -> dict[str, str]:
         for kind in TYPES:
             await self.ensure(kind)
