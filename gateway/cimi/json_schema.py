@@ -68,14 +68,17 @@ def collection(described: ResourceType, dialect: Dialect) -> Described:
     return _root("Collection", dialect, properties, ["resourceURI"])
 
 
-def accepted(kind: str, dialect: Dialect, members: Mapping[str, Attribute], *, creating: bool) -> Described:
-    """What may be sent of a type; what clients only read and send back is marked."""
+def accepted(
+    root: str, dialect: Dialect, members: Mapping[str, Attribute], read: Mapping[str, Attribute], *, creating: bool
+) -> Described:
+    """What may be sent of a type: ``members``. What clients only ``read`` and send back is marked."""
     inputs = {name: field for name, field in members.items() if field.writable or (creating and field.at_create)}
-    ignored = {name: {"readOnly": True} for name in ("id", "operations", *members) if name not in inputs}
+    unread = [name for name, field in {**read, **members}.items() if name not in inputs and not field.writable]
+    ignored = {name: {"readOnly": True} for name in ("id", "operations", *unread)}
     given = {name: _closed(member(field)) for name, field in inputs.items()}
     required = [name for name, field in inputs.items() if creating and field.mandatory]
-    root = _root(kind, dialect, {"resourceURI": {"type": "string"}, **given, **ignored}, required)
-    return {**root, "additionalProperties": False}
+    described = _root(root, dialect, {"resourceURI": {"type": "string"}, **given, **ignored}, required)
+    return {**described, "additionalProperties": False}
 
 
 def _closed(schema: Described) -> Described:

@@ -86,11 +86,7 @@ def describe(dialect: Dialect, roles: Roles) -> Described:
     """The whole document but for ``servers``: they are known to the wire only."""
     return {
         "openapi": "3.1.0",
-        "info": {
-            "title": "CIMI, DMTF DSP0263",
-            "version": dialect.version,
-            "description": CONVENTIONS,
-        },
+        "info": {"title": "CIMI, DMTF DSP0263", "version": dialect.version, "description": CONVENTIONS},
         "security": [{"basic": []}],
         "tags": [{"name": kind} for kind in TYPES],
         "paths": dict(_paths(dialect, roles)),
@@ -106,16 +102,17 @@ def describe(dialect: Dialect, roles: Roles) -> Described:
 
 def _schemas(dialect: Dialect) -> Iterator[tuple[str, Described]]:
     for kind, described in TYPES.items():
+        shown = described.attributes
         yield kind, json_schema.shown(described, dialect)
         if not described.singleton:
             yield f"{kind}Collection", json_schema.collection(described, dialect)
         if described.editable:
-            yield f"{kind}Edit", json_schema.accepted(kind, dialect, described.attributes, creating=False)
+            yield f"{kind}Edit", json_schema.accepted(kind, dialect, shown, shown, creating=False)
         if described.addable:
             members = schema_fields(CREATE_SCHEMAS.get(kind, described.schema))
             root = f"{kind}Create" if described.template else kind
-            yield f"{kind}Create", json_schema.accepted(root, dialect, members, creating=True)
-    yield "Action", json_schema.accepted("Action", dialect, schema_fields(ActionSchema), creating=True)
+            yield f"{kind}Create", json_schema.accepted(root, dialect, members, shown, creating=True)
+    yield "Action", json_schema.accepted("Action", dialect, schema_fields(ActionSchema), {}, creating=True)
 
 
 # Paths
