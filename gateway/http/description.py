@@ -62,15 +62,19 @@ def _own(dialect: Dialect) -> Described:
     known = {f"{error.return_code - 10000}": {"$ref": f"#/components/responses/{error.__name__}"} for error in READING}
     live = _read("readEventStream", "live events and Jobs", "text/event-stream", readers, known)
     live["get"]["parameters"] = [
-        {"name": "Last-Event-ID", "in": "header", "description": "go on after this one", "schema": {"type": "string"}}
+        {"name": name, "in": place, "description": "go on after this one", "schema": {"type": "string"}}
+        for name, place in (("Last-Event-ID", "header"), ("lastEventId", "query"))
     ]
+    this = _read("readOpenAPI", "this description", CONTENT_TYPES[JSON], everybody, known)
+    this["get"]["parameters"] = [{"$ref": "#/components/parameters/If-None-Match"}]
+    this["get"]["responses"]["304"] = {"description": "the client has it: If-None-Match names it"}
     health = _read("readHealth", "whether the gateway lives", CONTENT_TYPES[JSON])
     ready = _read("readHealthReady", "whether it can make changes now", CONTENT_TYPES[JSON])
     ready["get"]["responses"]["503"] = {"description": "it cannot, for these reasons"}
     start = {"operationId": "findEntryPoint", "security": [], "responses": {"307": {"description": dialect.root}}}
     return {
         dialect.root + event_stream.PATH: live,
-        dialect.root + PATH: _read("readOpenAPI", "this description", CONTENT_TYPES[JSON], everybody, known),
+        dialect.root + PATH: this,
         "/": {"get": start},
         "/health": health,
         "/health/ready": ready,
