@@ -37,6 +37,7 @@ class CloudEntryPointSchema(Common):
     eventLogs = CollectionRef("EventLog")  # noqa: N815
     eventLogTemplates = CollectionRef("EventLogTemplate")  # noqa: N815
     eventStream = URI(writable=False, extension=True, meaning="live events and jobs, as Server-Sent Events")  # noqa: N815
+    openapi = URI(writable=False, extension=True, meaning="what can be asked here, as an OpenAPI 3.1 description")
 
 
 TYPES = (

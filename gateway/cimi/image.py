@@ -6,9 +6,17 @@ from gateway.cimi.fields import Integer, Sha256
 from gateway.cimi.resource_type import Action
 
 IMAGE_STATES = ("CREATING", "AVAILABLE", "DELETING", "ERROR")
+BYTES = "application/octet-stream"
 IMAGE_ACTIONS = (
-    Action("upload", "send the image's bytes", method="PUT", takes="application/octet-stream"),
-    Action("download", "the image's bytes", method="GET", gives="application/octet-stream"),
+    Action(
+        "upload",
+        "send the image's bytes",
+        ("Content-Range", "Content-Digest"),
+        method="PUT",
+        takes=BYTES,
+        also=("GET",),
+    ),
+    Action("download", "the image's bytes", ("Range", "If-Range"), method="GET", gives=BYTES),
 )
 
 

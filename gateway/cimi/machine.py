@@ -160,7 +160,13 @@ MACHINE_ACTIONS = (
     Action("capture", "make a MachineImage of the boot disk", creates="MachineImage"),
     Action("snapshot", "keep disks and memory as they are now, as a MachineImage", creates="MachineImage"),
     Action("restore", "go back to a MachineImage", ("image",)),
-    Action("console", "the text which the guest wrote to its serial console", gives="text/plain"),
+    Action(
+        "console",
+        "the text which the guest wrote to its serial console",
+        ("limit",),
+        gives="text/plain",
+        also=("GET",),
+    ),
 )
 
 TYPES = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from marshmallow import Schema
 
 from gateway.cimi import cloud_entry_point, credential, job, machine, metadata, monitoring, network, volume
@@ -23,7 +25,7 @@ CLOUD_ENTRY_POINT = TYPES["CloudEntryPoint"]
 
 _ROOT = {declared.segment: declared for declared in TYPES.values() if declared.parent is None}
 _NESTED = {(declared.parent, declared.segment): declared for declared in TYPES.values() if declared.parent}
-_VIEWS = {
+VIEWS = {
     (owner.kind, segment): TYPES[kind]
     for owner in TYPES.values()
     if not owner.singleton
@@ -39,20 +41,29 @@ def type_of(kind: str) -> ResourceType:
 
 def collection_at(path: str) -> ResourceType | None:
     """The type of the items of the collection at a path: ``machines`` or ``machines/7f3c/disks``."""
+    return _collection(path, VIEWS)
+
+
+def type_at(path: str) -> ResourceType | None:
+    """The type of the resource at a path: ``machines/7f3c`` or ``machines/7f3c/disks/vda``.
+
+    What a nested collection only lists stands elsewhere: there is no ``machines/7f3c/meters/1``.
+    """
+    if path == CLOUD_ENTRY_POINT.segment:
+        return CLOUD_ENTRY_POINT
+    collection, slash, last = path.rpartition("/")
+    return _collection(collection, {}) if slash and last else None
+
+
+def _collection(path: str, views: Mapping[tuple[str, str], ResourceType]) -> ResourceType | None:
+    """``views`` may be the last part of the path."""
     parts = path.split("/")
     found = _ROOT.get(parts[0])
     if found is None or found.singleton:
         return None
-    for segment in parts[2::2]:
-        found = _NESTED.get((found.kind, segment)) or _VIEWS.get((found.kind, segment))
+    for place in range(2, len(parts), 2):
+        key = (found.kind, parts[place])
+        found = _NESTED.get(key) or (views.get(key) if place == len(parts) - 1 else None)
         if found is None:
             return None
     return found if len(parts) % 2 == 1 and all(parts) else None
-
-
-def type_at(path: str) -> ResourceType | None:
-    """The type of the resource at a path: ``machines/7f3c`` or ``machines/7f3c/disks/vda``."""
-    if path == CLOUD_ENTRY_POINT.segment:
-        return CLOUD_ENTRY_POINT
-    collection, slash, last = path.rpartition("/")
-    return collection_at(collection) if slash and last else None

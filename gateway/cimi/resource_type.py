@@ -12,6 +12,8 @@ from gateway.cimi.fields import Attribute, DateTime, Map, String
 from gateway.cimi.filter import AttributeType
 from gateway.cimi.references import CollectionRef, Ref, schema_fields
 
+JSON = "application/json"
+
 
 class Common(Schema):
     """The attributes that every resource has (DSP0263 5.4); id, created and updated are added at the edge.
@@ -30,24 +32,34 @@ class Common(Schema):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """An action of a type. ``parameters`` are the inputs of its Action document.
+    """An action of a type. ``parameters`` are the inputs of its Action document, or the query parameters and headers
+    of one that takes none.
 
-    ``method``, ``takes`` and ``gives`` (media types) are said where they are others than an action's usual ones.
-    ``creates`` is the kind whose Create document is posted to the action's URI instead of an Action document.
+    ``method``, ``takes`` and ``gives`` (media types) are said where they are others than an action's usual ones;
+    ``also`` are more methods that its URI takes. ``creates`` is the kind whose Create document is posted to the
+    action's URI instead of an Action document.
     """
 
     verb: str
     description: str
     parameters: tuple[str, ...] = ()
     method: str = "POST"
-    takes: str = "application/json"
-    gives: str = "application/json"
+    takes: str = JSON
+    gives: str = JSON
+    also: tuple[str, ...] = ()
     creates: str | None = None
 
     @property
     def of_bytes(self) -> bool:
-        """Its bodies are bytes, not documents."""
-        return self.method != "POST"
+        """What it takes or gives is bytes, not documents."""
+        return self.method != "POST" or self.gives != JSON
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """All methods that its URI takes, reading ones first."""
+        taken = {self.method, *self.also}
+        reading = ("GET", "HEAD") if "GET" in taken else ()
+        return (*reading, *sorted(taken - {"GET"}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,9 @@ from typing import Any
 from aiohttp import web
 
 from gateway.cimi import documents
-from gateway.cimi.dialects import verb_of
 from gateway.cimi.query import Asked, asked, selected
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, collection_at, type_at
-from gateway.cimi.resource_type import ResourceType
+from gateway.cimi.resource_type import Action, ResourceType
 from gateway.errors import Conflict, Invalid, MethodNotAllowed, NotFound, PreconditionFailed
 from gateway.http import conditions, image_bytes
 from gateway.http.context import Context, header
@@ -154,29 +153,28 @@ class Handlers:
         self, request: web.Request, context: Context, path: str, described: ResourceType, verb: str | None
     ) -> web.StreamResponse:
         service = self._services[described.kind]
-        if isinstance(service, ImageService) and verb is not None:
-            return await self._on_bytes(request, context, path, service, verb)
-        readable = ("GET", "HEAD") if verb == "console" else ()
-        if request.method not in ("POST", *readable):
-            raise MethodNotAllowed("an action is asked for by POST", (*readable, "POST"))
-        if verb == "console":
-            return await self._console(context, path)
-        await self._required_version(request, context, path, described)
         await service.read(context.known_caller, path)
+        action = described.action(verb) if verb is not None else None
+        if action is not None and request.method not in action.methods:
+            raise MethodNotAllowed(f"{verb} is asked for by {action.method}", action.methods)
+        if action is not None and action.of_bytes:
+            return await self._on_bytes(request, context, path, service, action)
+        await self._required_version(request, context, path, described)
         body = await request.read()
         media = self._media(request) if body.strip() else "json"
-        if verb is not None and (made := _made_by(described, verb)):
-            return await self._create_by_action(request, context, f"{path}/{verb}", made)
+        if action is not None and action.creates:
+            return await self._create_by_action(request, context, f"{path}/{verb}", action.creates)
         document = documents.read_action(body, media, context.edge)
         verb = verb or document.verb
         if verb is None:
             raise Invalid("is missing", "action")
-        if described.action(verb_of(verb)) is None:
+        action = described.action(verb)
+        if action is None:
             raise Invalid(f"a {described.kind} has no action {verb[:60]!r}", "action")
-        if made := _made_by(described, verb):
-            return await self._create_by_action(request, context, f"{path}/{verb}", made)
-        if verb == "console":
-            return await self._console(context, path)
+        if action.creates:
+            return await self._create_by_action(request, context, f"{path}/{verb}", action.creates)
+        if action.of_bytes:
+            return await self._on_bytes(request, context, path, service, action)
         outcome = await service.act(context.known_caller, path, verb, document.parameters)
         job = await self._runner.wait(outcome.job, 0)
         body = await self._job_body(context, job)
@@ -192,25 +190,33 @@ class Handlers:
         outcome = await self._services[kind].add(context.known_caller, path, document)
         return await self._answer(request, context, outcome, created=True)
 
-    async def _console(self, context: Context, path: str) -> web.Response:
+    # What takes or gives bytes
+
+    async def _on_bytes(
+        self, request: web.Request, context: Context, path: str, service: ResourceService, action: Action
+    ) -> web.StreamResponse:
+        if isinstance(service, MachineService):
+            return await self._console(context, path, service)
+        assert isinstance(service, ImageService)
+        if action.verb == "download":
+            return await image_bytes.download(request, service, context, path)
+        return await self._upload(request, context, path, service)
+
+    async def _console(self, context: Context, path: str, service: MachineService) -> web.Response:
         wanted = dict(context.parameters).get("limit", "")
         limit = int(wanted) if wanted.isdecimal() and len(wanted) < 9 else CONSOLE_BYTES
-        service = self._services["Machine"]
-        assert isinstance(service, MachineService)
         text = await service.console(context.known_caller, path, min(limit, MOST_CONSOLE_BYTES))
         return web.Response(body=text, content_type="text/plain", charset="utf-8")
 
-    async def _on_bytes(
-        self, request: web.Request, context: Context, path: str, service: ImageService, verb: str
+    async def _upload(
+        self, request: web.Request, context: Context, path: str, service: ImageService
     ) -> web.StreamResponse:
-        await service.read(context.known_caller, path)
-        if verb == "download":
-            return await image_bytes.download(request, service, context, path)
-        if request.method != "PUT":
-            image, offset = await image_bytes.received(request, service, context, path)
-            outcome = None
-        else:
+        """Takes bytes by PUT; GET and HEAD tell how many are here."""
+        if request.method == "PUT":
             outcome, image, offset = await image_bytes.upload(request, service, context, path)
+        else:
+            outcome = None
+            image, offset = await service.received(context.known_caller, path)
         if outcome is not None:
             response = await self._answer(request, context, outcome)
         else:
@@ -263,15 +269,7 @@ class Handlers:
         return body_format(request.headers.get("Content-Type"))
 
 
-def _made_by(described: ResourceType, verb: str) -> str | None:
-    action = described.action(verb)
-    return action.creates if action is not None else None
-
-
 def _allowed(described: ResourceType) -> tuple[str, ...]:
     acts = any(not action.of_bytes for action in described.actions)
     offered = (("PUT", described.editable), ("DELETE", described.deletable), ("POST", acts))
     return ("GET", "HEAD", *(method for method, given in offered if given))
-
-
-

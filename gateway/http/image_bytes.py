@@ -17,9 +17,9 @@ import structlog
 from aiohttp import web
 
 from drivers.base import DriverError
+from gateway.cimi.image import BYTES
 from gateway.errors import (
     Invalid,
-    MethodNotAllowed,
     RangeNotSatisfiable,
     RequestTimeout,
     UnsupportedMediaType,
@@ -34,17 +34,9 @@ from gateway.store.model import Resource
 CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):", re.IGNORECASE)
-BYTES = "application/octet-stream"
 TAKEN = frozenset({BYTES, ""})
 PIECE = 1024 * 1024
 log = structlog.get_logger("http")
-
-
-async def received(request: web.Request, service: ImageService, context: Context, path: str) -> tuple[Resource, int]:
-    """The image that waits for bytes, and how many are here."""
-    if request.method in ("GET", "HEAD"):
-        return await service.received(context.known_caller, path)
-    raise MethodNotAllowed("bytes are sent by PUT", ("GET", "HEAD", "PUT"))
 
 
 async def upload(
@@ -101,8 +93,6 @@ async def _body(request: web.Request, stall: float) -> AsyncIterator[bytes]:
 
 async def download(request: web.Request, service: ImageService, context: Context, path: str) -> web.StreamResponse:
     """The stored bytes, or the one part that Range asks for."""
-    if request.method not in ("GET", "HEAD"):
-        raise MethodNotAllowed("bytes are read by GET", ("GET", "HEAD"))
     stored = await service.stored(context.known_caller, path)
     tag = f'"{stored.image.path.rpartition("/")[2]}-{stored.size}"'
     begin, end = _asked(request, stored.size, tag)

@@ -13,7 +13,7 @@ from gateway.cimi.registry import CLOUD_ENTRY_POINT, collection_at, type_at, typ
 from gateway.cimi.resource_type import ResourceType
 from gateway.cimi.xml_codec import children, collection_children
 from gateway.errors import GatewayError
-from gateway.http import event_stream
+from gateway.http import description, event_stream
 from gateway.http.context import Context
 from gateway.orchestration.resources import ResourceService
 from gateway.store.model import Query, Resource, SortKey
@@ -59,8 +59,9 @@ class Representations:
             verbs = self._services[resource.kind].operations(context.known_caller, resource)
         document = resource.document
         if described is CLOUD_ENTRY_POINT:
-            stream = context.edge.base + event_stream.PATH
-            document = {**document, "baseURI": context.edge.base, "eventStream": stream}
+            base = context.edge.base
+            own = {"eventStream": base + event_stream.PATH, "openapi": base + description.PATH}
+            document = {**document, "baseURI": base, **own}
         timed = "created" in described.attributes
         created, updated = (resource.created, resource.updated) if timed else (None, None)
         return context.edge.resource(described, resource.path, document, created, updated, verbs)

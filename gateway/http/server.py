@@ -13,7 +13,7 @@ from aiohttp import web
 from gateway.cimi.dialects import CIMI_1, Dialect
 from gateway.cimi.edge import Edge
 from gateway.errors import Forbidden, GatewayError, Invalid, NotAcceptable, Unauthenticated, Unavailable
-from gateway.http import errors, event_stream
+from gateway.http import description, errors, event_stream
 from gateway.http.authentication import Authentication, claimed_user
 from gateway.http.context import Context, address_of, base_of, header, parameters, request_id, version_of
 from gateway.http.event_stream import EventStream
@@ -26,6 +26,8 @@ from gateway.orchestration.permissions import Role
 from gateway.orchestration.service import Caller
 
 ENTRY_POINTS = ("", "cloudEntryPoint")
+PUBLIC = (*ENTRY_POINTS, description.PATH)
+"""What strangers may read where the entry point is public."""
 LONGEST_KEY = 128
 REST = r"{path:[\s\S]*}"
 """Whatever follows in a URL, line ends included."""
@@ -111,11 +113,14 @@ class Server:
         if path.strip("/") == event_stream.PATH:
             return await self._answer(request, dialect, path, self._stream.serve)
         began = time.perf_counter()
-        response = await self._answer(
-            request, dialect, path, lambda request, context: self._handlers.handle(request, context, path)
-        )
+        response = await self._answer(request, dialect, path, self._handle(path))
         self._metrics.answered(request.method, path, response.status, time.perf_counter() - began)
         return response
+
+    def _handle(self, path: str) -> Handle:
+        if path.strip("/") == description.PATH:
+            return description.serve
+        return lambda request, context: self._handlers.handle(request, context, path)
 
     async def _answer(
         self, request: web.Request, dialect: Dialect, path: str, handle: Handle
@@ -182,7 +187,7 @@ class Server:
     async def _caller(self, request: web.Request, identity: str, path: str) -> Caller:
         given = request.headers.get("Authorization")
         address = address_of(request, self._settings.trusted_proxies)
-        public = self._settings.public_entry_point and path.rstrip("/") in ENTRY_POINTS
+        public = self._settings.public_entry_point and path.rstrip("/") in PUBLIC
         if given is None and public and request.method in ("GET", "HEAD"):
             return Caller("", Role.VIEWER, identity)
         try:

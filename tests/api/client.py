@@ -68,7 +68,7 @@ class ApiClient:
             method, target, data=body, headers=sent, allow_redirects=False
         ) as answer:
             known = {name.lower(): value for name, value in answer.headers.items()}
-            return Answer(answer.status, known, await answer.text())
+            return Answer(answer.status, known, await answer.text(errors="replace"))
 
     async def get(self, url: str = "", **headers: str) -> Answer:
         return await self.request("GET", url, **headers)

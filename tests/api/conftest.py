@@ -13,10 +13,12 @@ import pytest
 from blockbuster import blockbuster_ctx
 
 from drivers.base import HypervisorSettings
-from drivers.memory import MemoryDriver
+from drivers.memory import MemoryDriver, Usage
 from gateway import config, users
 from gateway.app import Gateway
 from tests.api.client import ApiClient
+from tests.api.meters import Look
+from tests.api.world import World
 from tests.gateway_process import free_port
 
 ROLES = {"admin": "admin", "operator": "operator", "other": "operator", "viewer": "viewer"}
@@ -119,3 +121,25 @@ async def machine(admin: ApiClient, image: str) -> str:
     made = await admin.post("machines", admin.machine(image), Prefer="wait=30")
     assert made.status == 201, made.text
     return made.location
+
+
+@pytest.fixture
+def world(gateway: Gateway, driver: MemoryDriver, client: Callable[..., ApiClient], images: Path) -> World:
+    """Of an operator."""
+    return World(client("operator"), client("admin"), gateway, driver, images)
+
+
+@pytest.fixture
+def look(gateway: Gateway, driver: MemoryDriver) -> Look:
+    """``await look(10)``: seconds go by, and the guests are looked at."""
+
+    async def after(seconds: float = 0.0) -> None:
+        driver.ahead += seconds
+        await gateway.sampler.look(driver)
+
+    return after
+
+
+@pytest.fixture
+def usage(driver: MemoryDriver, machine: str) -> Usage:
+    return driver.usage.setdefault(machine.rpartition("/")[2], Usage())

@@ -176,6 +176,14 @@ async def test_the_console_is_plain_text(admin: ApiClient, machine: str) -> None
     assert "READY" in answer.text
 
 
+async def test_the_console_may_be_read_or_asked_for_as_an_action(admin: ApiClient, machine: str) -> None:
+    read = await admin.get(f"{machine}/console")
+    posted = await admin.act(machine, "console")
+    named = await admin.post(machine, {"action": "http://cimi-gateway.org/ns/1/action/console"})
+    assert (posted.status, named.status) == (200, 200)
+    assert read.text == posted.text == named.text == "READY\r\n"
+
+
 async def test_cpu_and_memory_beyond_the_host_are_refused_by_name(admin: ApiClient, image: str) -> None:
     for name, value in (("cpu", 9), ("memory", 17 * 1024**2)):
         config = {"cpu": 1, "memory": 131072, name: value}

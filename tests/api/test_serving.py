@@ -138,7 +138,7 @@ async def test_behind_a_proxy_wrong_passwords_slow_down_only_the_client_that_sen
     assert (await replace(guesser, password="secret").get("", **sent_by("192.0.2.2"))).status == 200
 
 
-async def test_the_entry_point_alone_may_be_public(
+async def test_the_entry_point_and_its_description_alone_may_be_public(
     settings: Settings, driver: MemoryDriver, started: list[Gateway], session: aiohttp.ClientSession
 ) -> None:
     listen = await serve(started, replace(settings, auth=replace(settings.auth, public_entry_point=True)), driver)
@@ -147,6 +147,7 @@ async def test_the_entry_point_alone_may_be_public(
         answer = await stranger.get(url)
         assert answer.status == 200
         assert "operations" not in answer.json
+        assert (await stranger.get(answer.json["openapi"])).json["openapi"] == "3.1.0"
         assert (await stranger.request("HEAD", url)).status == 200
         assert (await stranger.put(url, {"name": "x"})).status == 401
     for url in ("machines", "machineConfigs", "resourceMetadata", "nothing"):

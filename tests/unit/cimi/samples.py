@@ -7,7 +7,12 @@ from typing import Any
 COMMON = {"name": "a <name> & more", "description": "what it is", "properties": {"key": "value", "owner": "me"}}
 
 SAMPLES: dict[str, dict[str, Any]] = {
-    "CloudEntryPoint": {**COMMON, "baseURI": "http://host/cimi/", "eventStream": "http://host/cimi/eventStream"},
+    "CloudEntryPoint": {
+        **COMMON,
+        "baseURI": "http://host/cimi/",
+        "eventStream": "http://host/cimi/eventStream",
+        "openapi": "http://host/cimi/openapi",
+    },
     "ResourceMetadata": {
         "typeURI": "Machine",
         "name": "Machine",

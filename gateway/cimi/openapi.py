@@ -1,0 +1,317 @@
+"""The OpenAPI 3.1 description of an entry point, derived from the declarations: paths, operations, answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from gateway import errors
+from gateway.cimi import json_schema
+from gateway.cimi.dialects import Dialect
+from gateway.cimi.documents import ActionSchema
+from gateway.cimi.json_schema import Described
+from gateway.cimi.references import schema_fields
+from gateway.cimi.registry import CREATE_SCHEMAS, TYPES, VIEWS
+from gateway.cimi.resource_type import JSON, Action, ResourceType
+
+Roles = Callable[[str, str], tuple[str, ...]]
+"""Of a kind and an operation: the roles to which it is granted."""
+
+XML = "application/xml"
+TEXT: Described = {"type": "string"}
+POSITION: Described = {"type": "integer", "minimum": 1}
+QUERIES: Mapping[str, tuple[str, Described]] = {
+    "$filter": ("an expression over the items' attributes: cpu>1 and name='a'; repeated ones must all hold", TEXT),
+    "$first": ("position of the first item, from 1", POSITION),
+    "$last": ("position of the last item", POSITION),
+    "$orderby": ("attributes to sort by, each with :asc or :desc", TEXT),
+    "$select": ("attributes to show, or to change", TEXT),
+    "$expand": ("references to show with their targets inside; * for all", TEXT),
+    "$format": ("the format of the answer, before the Accept header", {"type": "string", "enum": ["json", "xml"]}),
+    "limit": ("bytes to give at most, from the end", POSITION),
+}
+HEADERS: Mapping[str, tuple[str, Described]] = {
+    "If-Match": ("ETags, one of which must be the resource's", TEXT),
+    "If-None-Match": ("ETags, none of which may be the resource's", TEXT),
+    "Prefer": ("wait=SECONDS for the Job to end, or respond-async", TEXT),
+    "Idempotency-Key": ("makes a retried create give the first answer again", {"type": "string", "maxLength": 128}),
+    "CIMI-Specification-Version": ("versions of the standard that the client takes, by preference", TEXT),
+    "Content-Range": ("bytes first-last/total, for a part", TEXT),
+    "Content-Digest": ("sha-256 of this request's bytes (RFC 9530)", TEXT),
+    "Range": ("bytes=first-last, for a part", TEXT),
+    "If-Range": ("ETag of what the part must belong to", TEXT),
+}
+RESOURCE_QUERIES = ("$select", "$expand", "$format")
+COLLECTION_QUERIES = ("$filter", "$first", "$last", "$orderby", *RESOURCE_QUERIES)
+CONDITIONS = ("If-Match", "If-None-Match")
+ALWAYS = ("CIMI-Specification-Version",)
+ANSWER_HEADERS: Mapping[str, str] = {
+    "Location": "the new resource",
+    "CIMI-Job-URI": "the Job of this change",
+    "ETag": "of this representation",
+    "Upload-Offset": "bytes that are here",
+}
+CONVENTIONS = """HEAD is taken wherever GET is, but for live streams. Attributes that are read only are ignored when a \
+client sends them back; unknown ones are refused. Within what their roles may do, users see and change what is \
+theirs, and see what is shared; an admin sees and changes everything. In XML, properties are one property element \
+with a key each, and bytes are hexadecimal."""
+
+READING: tuple[type[errors.GatewayError], ...] = (
+    errors.Invalid,
+    errors.Unauthenticated,
+    errors.Forbidden,
+    errors.NotFound,
+    errors.NotAcceptable,
+    errors.UriTooLong,
+    errors.TooManyRequests,
+    errors.GatewayError,
+    errors.Unavailable,
+)
+CHANGING = (
+    *READING,
+    errors.MethodNotAllowed,
+    errors.Conflict,
+    errors.PreconditionFailed,
+    errors.TooLarge,
+    errors.UnsupportedMediaType,
+    errors.NotImplementedHere,
+    errors.BadGateway,
+    errors.NoSpace,
+)
+BYTES = (*CHANGING, errors.RequestTimeout, errors.RangeNotSatisfiable)
+
+
+def describe(dialect: Dialect, roles: Roles) -> Described:
+    """The whole document but for ``servers``: they are known to the wire only."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "CIMI, DMTF DSP0263", "version": dialect.version, "description": CONVENTIONS},
+        "security": [{"basic": []}],
+        "tags": [{"name": kind} for kind in TYPES],
+        "paths": dict(_paths(dialect, roles)),
+        "components": {
+            "securitySchemes": {"basic": {"type": "http", "scheme": "basic"}},
+            "parameters": {_key(name): _parameter(name) for name in (*QUERIES, *HEADERS)},
+            "headers": {name: {"description": text, "schema": TEXT} for name, text in ANSWER_HEADERS.items()},
+            "responses": {error.__name__: _refusal(error) for error in BYTES},
+            "schemas": dict(_schemas(dialect)),
+        },
+    }
+
+
+def _schemas(dialect: Dialect) -> Iterator[tuple[str, Described]]:
+    for kind, described in TYPES.items():
+        shown = described.attributes
+        yield kind, json_schema.shown(described, dialect)
+        if not described.singleton:
+            yield f"{kind}Collection", json_schema.collection(described, dialect)
+        if described.editable:
+            yield f"{kind}Edit", json_schema.accepted(kind, dialect, shown, shown, creating=False)
+        if described.addable:
+            members = schema_fields(CREATE_SCHEMAS.get(kind, described.schema))
+            root = f"{kind}Create" if described.template else kind
+            yield f"{kind}Create", json_schema.accepted(root, dialect, members, shown, creating=True)
+    yield "Action", json_schema.accepted("Action", dialect, schema_fields(ActionSchema), {}, creating=True)
+
+
+# Paths
+
+
+def _paths(dialect: Dialect, roles: Roles) -> Iterator[tuple[str, Described]]:
+    for described in TYPES.values():
+        if described.singleton:
+            root, name = dialect.root, described.segment
+            for path, suffix in ((root, ""), (root.rstrip("/"), "WithoutSlash"), (root + name, "ByName")):
+                yield path, _resource(path, described, roles, suffix)
+            continue
+        yield from _below(dialect.root + _place(described), described, roles)
+    for (owner, segment), described in VIEWS.items():
+        path = f"{dialect.root}{_place(TYPES[owner])}/{{{owner}}}/{segment}"
+        yield path, _collection(path, described, roles, f"Of{owner}")
+
+
+def _below(path: str, described: ResourceType, roles: Roles) -> Iterator[tuple[str, Described]]:
+    """A collection, its items, and their actions."""
+    yield path, _collection(path, described, roles)
+    item = f"{path}/{{{described.kind}}}"
+    yield item, _resource(item, described, roles)
+    for action in described.actions:
+        yield f"{item}/{action.verb}", _action(f"{item}/{action.verb}", described, action, roles)
+
+
+def _place(described: ResourceType) -> str:
+    """The collection's path below the entry point, with the kinds of the resources above it in braces."""
+    if described.parent is None:
+        return described.segment
+    return f"{_place(TYPES[described.parent])}/{{{described.parent}}}/{described.segment}"
+
+
+def _item(path: str, **operations: Described) -> Described:
+    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+    known = [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in names]
+    return {**({"parameters": known} if known else {}), **operations}
+
+
+def _collection(path: str, described: ResourceType, roles: Roles, suffix: str = "") -> Described:
+    kind = described.kind
+    said = _Said(kind, roles, suffix)
+    shown = {200: _answer(f"{kind}Collection", "ETag"), 304: _unchanged()}
+    operations = {"get": said.operation("read", "list", (*COLLECTION_QUERIES, "If-None-Match"), shown, READING)}
+    if described.addable:
+        made = _made(kind)
+        asked = ("$format", "Prefer", "Idempotency-Key")
+        operations["post"] = said.operation("add", "add", asked, made, CHANGING, _documents(f"{kind}Create"))
+    return _item(path, **operations)
+
+
+def _resource(path: str, described: ResourceType, roles: Roles, suffix: str = "") -> Described:
+    kind = described.kind
+    said = _Said(kind, roles, suffix)
+    shown = {200: _answer(kind, "ETag"), 304: _unchanged()}
+    operations = {"get": said.operation("read", "read", (*RESOURCE_QUERIES, "If-None-Match"), shown, READING)}
+    changing = ("$format", "Prefer", *CONDITIONS)
+    if described.editable:
+        asked = ("$select", *changing)
+        changed = {status: _answer((kind, "Job"), "CIMI-Job-URI", "ETag") for status in (200, 202)}
+        operations["put"] = said.operation("edit", "edit", asked, changed, CHANGING, _documents(f"{kind}Edit"))
+    if described.deletable:
+        gone = {status: _answer((kind, "Job"), "CIMI-Job-URI") for status in (200, 202)}
+        operations["delete"] = said.operation("delete", "delete", changing, gone, CHANGING)
+    verbs = [action.verb for action in described.actions if not action.of_bytes]
+    if verbs:
+        operations["post"] = _any_action(said, verbs)
+    return _item(path, **operations)
+
+
+def _any_action(said: _Said, verbs: list[str]) -> Described:
+    """Old clients post Action documents to the resource itself."""
+    body = _documents("Action")
+    answers = {202: _answer("Job", "CIMI-Job-URI"), 201: _answer(None)}
+    operation = said.operation(verbs[0], "actOn", ("$format", *CONDITIONS), answers, CHANGING, body)
+    return {**operation, "description": f"The action that the document names: {', '.join(verbs)}."}
+
+
+# Actions
+
+
+def _action(path: str, described: ResourceType, action: Action, roles: Roles) -> Described:
+    said = _Said(described.kind, roles)
+    operations = {}
+    for method in action.methods:
+        if method == "HEAD":
+            continue
+        name = action.verb if method == action.method else f"{method.lower()}{action.verb.title()}"
+        operation = _bytes(said, action, method, name) if action.of_bytes else _act(said, action, name)
+        operations[method.lower()] = {**operation, "summary": action.description}
+    return _item(path, **operations)
+
+
+def _act(said: _Said, action: Action, name: str) -> Described:
+    asked: tuple[str, ...] = ("$format", *CONDITIONS)
+    if action.creates:
+        body = _documents(f"{action.creates}Create", "Action")
+        asked = (*asked, "Prefer", "Idempotency-Key")
+        return said.operation(action.verb, name, asked, _made(action.creates), CHANGING, body, optional=True)
+    answers = {202: _answer("Job", "CIMI-Job-URI")}
+    return said.operation(action.verb, name, asked, answers, CHANGING, _documents("Action"), optional=True)
+
+
+def _bytes(said: _Said, action: Action, method: str, name: str) -> Described:
+    """What takes or gives no documents, by the media types that are declared."""
+    asked = action.parameters
+    if method == "PUT":
+        body = {action.takes: {"schema": {"type": "string", "contentEncoding": "binary"}}}
+        answers = {status: _answer((said.kind, "Job"), "CIMI-Job-URI", "Upload-Offset") for status in (200, 202)}
+        return said.operation(action.verb, name, ("$format", "Prefer", *asked), answers, BYTES, body)
+    if action.gives == JSON:
+        return said.operation(action.verb, name, ("$format",), {200: _answer(said.kind, "Upload-Offset")}, BYTES)
+    given = {"description": action.description, "content": {action.gives: {"schema": TEXT}}}
+    answers = {200: given, **({206: given} if "Range" in asked else {})}
+    sent = _documents("Action") if method == "POST" else None
+    return said.operation(action.verb, name, asked, answers, BYTES, sent, optional=True)
+
+
+# Operations
+
+
+class _Said:
+    """What all operations on a type say alike."""
+
+    def __init__(self, kind: str, roles: Roles, suffix: str = "") -> None:
+        self.kind = kind
+        self._roles = roles
+        self._suffix = suffix
+
+    def operation(
+        self,
+        verb: str,
+        name: str,
+        parameters: tuple[str, ...],
+        answers: Mapping[int, Described],
+        refusals: tuple[type[errors.GatewayError], ...],
+        body: Described | None = None,
+        *,
+        optional: bool = False,
+    ) -> Described:
+        """``verb`` is what must be granted; the roles that have it stand in ``x-roles``."""
+        roles = self._roles(self.kind, verb)
+        known = {str(status): answer for status, answer in sorted(answers.items())}
+        known.update((str(error.return_code - 10000), _refused(error)) for error in refusals)
+        operation: Described = {
+            "operationId": f"{name}{self.kind}{self._suffix}",
+            "tags": [self.kind],
+            "description": f"Granted to: {', '.join(roles) or 'nobody'}.",
+            "x-roles": list(roles),
+            "parameters": [_asked(name) for name in (*parameters, *ALWAYS)],
+            "responses": known,
+        }
+        if body is not None:
+            operation["requestBody"] = {"content": body, "required": not optional}
+        return operation
+
+
+def _key(name: str) -> str:
+    return name.strip("$")
+
+
+def _asked(name: str) -> Described:
+    return {"$ref": f"#/components/parameters/{_key(name)}"}
+
+
+def _parameter(name: str) -> Described:
+    meaning, schema = QUERIES[name] if name in QUERIES else HEADERS[name]
+    place = "query" if name in QUERIES else "header"
+    return {"name": name, "in": place, "description": meaning, "schema": schema}
+
+
+def _made(kind: str) -> dict[int, Described]:
+    return {status: _answer((kind, "Job"), "Location", "CIMI-Job-URI", "ETag") for status in (201, 202)}
+
+
+def _answer(kind: str | tuple[str, ...] | None, *headers: str) -> Described:
+    kinds = (kind,) if isinstance(kind, str) else kind
+    described: Described = {"description": " or ".join(kinds) if kinds else "what the action makes"}
+    if headers:
+        described["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
+    return {**described, "content": _documents(*kinds)} if kinds else described
+
+
+def _unchanged() -> Described:
+    return {"description": "the client has this representation: If-None-Match names it"}
+
+
+def _refused(error: type[errors.GatewayError]) -> Described:
+    return {"$ref": f"#/components/responses/{error.__name__}"}
+
+
+def _refusal(error: type[errors.GatewayError]) -> Described:
+    """A Job that is no real one and tells what was wrong (DSP0263 4.1.8)."""
+    return {"description": HTTPStatus(error.return_code - 10000).phrase, "content": _documents("Job")}
+
+
+def _documents(*kinds: str) -> dict[str, Any]:
+    """Documents of one of these kinds, in both formats."""
+    references = [{"$ref": f"#/components/schemas/{kind}"} for kind in kinds]
+    schema = references[0] if len(references) == 1 else {"anyOf": references}
+    return {JSON: {"schema": schema}, XML: {"schema": schema}}
