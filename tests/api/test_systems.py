@@ -238,6 +238,20 @@ WRONG: dict[str, tuple[list[dict[str, Any]], str]] = {
         "systemTemplate.componentDescriptors.0.volumeTemplate.volumeConfig.format: 'ext4' is none that this gateway "
         "stores (qcow2, raw); file systems are the guest's (of 'data')",
     ),
+    "an address for two": (
+        [
+            network(),
+            described("Address", {"network": {"href": "#front"}}, "ip"),
+            *(machine("IMAGE", name, networkInterfaces=on("front", addresses=[{"href": "#ip"}])) for name in "ab"),
+        ],
+        "systemTemplate.componentDescriptors.3.machineTemplate.networkInterfaces.0.addresses.0: 'ip' is used by 'a' "
+        "already, and only one Machine at a time may use it",
+    ),
+    "a volume for two": (
+        [volume(), machine("IMAGE", quantity=2, volumes=[{"href": "#data"}])],
+        "systemTemplate.componentDescriptors.1.machineTemplate.volumes.0: 'data' is used by 'web1' already, and only "
+        "one Machine at a time may use it",
+    ),
     "a start order that is no number": (
         [described("System", {"name": "x"}, "inner", properties={"startOrder": "first"})],
         "systemTemplate.componentDescriptors.0.properties.startOrder: must be a whole number, not 'first'",
@@ -246,8 +260,10 @@ WRONG: dict[str, tuple[list[dict[str, Any]], str]] = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-async def test_a_wrong_descriptor_is_named_before_there_is_a_job(admin: ApiClient, what: str) -> None:
+async def test_a_wrong_descriptor_is_named_before_there_is_a_job(admin: ApiClient, image: str, what: str) -> None:
     descriptors, message = WRONG[what]
+    for template in (entry["machineTemplate"] for entry in descriptors if "machineTemplate" in entry):
+        template["machineImage"] = {"href": image}
     before = (await admin.document("jobs"))["count"]
     answer = await admin.post("systems", system(*descriptors))
     assert (answer.status, message in answer.message) == (400, True), answer.text
