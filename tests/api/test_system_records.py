@@ -192,3 +192,32 @@ async def test_the_progress_moves_with_the_nested_jobs(admin: ApiClient, image: 
     assert 66 <= seen < 100
     driver.faults.clear()
     assert (await admin.ended(answer.job))["progress"] == 100
+
+
+async def test_what_happens_to_anothers_machine_is_not_read_in_ones_systems_log(
+    client: Client, admin: ApiClient, image: str
+) -> None:
+    url = await made(client("operator"), volume())
+    theirs = (await client("other").post("machines", admin.machine(image), Prefer="wait=30")).location
+    await admin.post(f"{url}/machines", {"machine": {"href": theirs}})
+    await client("other").acted(theirs, "stop", force=True)
+    log = await log_of(admin, url)
+    assert ("STOPPING", "STOPPED") in states(await events(admin, log))
+    assert states(await events(client("operator"), log)) == []
+
+
+async def test_a_system_is_renamed(admin: ApiClient, client: Client) -> None:
+    url = await made(admin, volume())
+    changed = await admin.put(url, {"name": "new", "properties": {"k": "v"}})
+    assert (changed.status, changed.json["name"], changed.json["properties"]) == (200, "new", {"k": "v"})
+    body = b"<System><description>d</description></System>"
+    assert (await client("admin", "xml").put(f"{url}?$select=description", body)).status == 200
+    assert (await admin.document(url))["description"] == "d"
+
+
+async def test_nothing_moves_while_the_hypervisor_is_away(admin: ApiClient, image: str, driver: MemoryDriver) -> None:
+    url = await made(admin, machine(image))
+    driver.lose()
+    answers = [await admin.act(url, "stop"), await admin.delete(url)]
+    assert [answer.status for answer in answers] == [503, 503]
+    assert (await admin.document(url))["state"] == "STARTED"

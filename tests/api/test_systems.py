@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -276,3 +277,39 @@ async def test_one_of_several_is_named_by_its_number(admin: ApiClient) -> None:
     )
     second = (await members(admin, url, "networks"))["net2"]
     assert (await members(admin, url, "networkPorts"))["port"]["network"]["href"] == second["id"]
+
+
+async def test_what_does_not_depend_on_each_other_is_made_at_once(
+    admin: ApiClient, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of three networks waits for the others in the middle of being made."""
+    together, define = asyncio.Barrier(3), driver.define_network
+
+    async def with_the_others(spec: Any) -> None:
+        await together.wait()
+        await define(spec)
+
+    monkeypatch.setattr(driver, "define_network", with_the_others)
+    await made(admin, {**network(), "quantity": 3})
+
+
+async def test_what_cannot_be_undone_stays_in_sight_and_can_be_deleted(
+    admin: ApiClient, image: str, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.jobs.execution.UNDO_PAUSE", 0.0)
+    driver.fail_next("start_domain", DriverFailed("no more memory"))
+    delete = driver.delete_network
+
+    async def broken(name: str) -> None:
+        raise DriverFailed("no")
+
+    monkeypatch.setattr(driver, "delete_network", broken)
+    document = system(machine(image, networkInterfaces=on("front")), network())
+    answer = await admin.post("systems", document, Prefer="wait=60")
+    assert "not all of it could be undone" in answer.message
+    [left] = (await admin.document("systems"))["systems"]
+    assert left["state"] == "ERROR"
+    assert list(await members(admin, left["id"], "networks")) == ["front"]
+    monkeypatch.setattr(driver, "delete_network", delete)
+    assert (await admin.delete(left["id"], Prefer="wait=60")).status == 200
+    assert (await admin.document("networks"))["count"] == 1

@@ -23,7 +23,6 @@ from gateway.store.model import Page, Query, Resource
 from gateway.store.store import Store
 from gateway.store.transaction import Transaction
 
-
 EXCLUSIVE = frozenset({"Volume", "NetworkPort", "Address"})
 """What one Machine uses at a time; a Volume in a pool that is configured as shareable is an exception."""
 
