@@ -53,7 +53,7 @@ class ComponentMaker:
         await wait_for_nested(self.room, await nested_jobs(self.room, self.context.job))
         for job in await nested_jobs(self.room, self.context.job):
             if job.state != "SUCCESS":
-                raise part_failed(job, f"a component among the {job.document['targetResource']['href']}")
+                raise named_error(part_failed(job), f"a component among the {job.document['targetResource']['href']}")
 
     def _progress(self) -> None:
         self.context.progress(round(1000 * shares_done(self.room, self._jobs)), 1000 * len(self.components))
@@ -65,10 +65,10 @@ class ComponentMaker:
         label = f"{component.kind} {component.label}"
         try:
             path, job = await self._ask(component, placed(component.document, paths))
+            self._paths[component.key], self._jobs[component.key] = path, job
+            await demand_success(self.room, job)
         except GatewayError as error:
             raise named_error(error, label) from None
-        self._paths[component.key], self._jobs[component.key] = path, job
-        await demand_success(self.room, job, label)
         await self.context.log(f"{label} is {path}")
         self._made[component.key].set()
 
