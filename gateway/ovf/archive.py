@@ -25,9 +25,7 @@ class Part:
     pieces: Callable[[], AsyncGenerator[bytes, None]]
 
 
-async def archive(
-    name: str, descriptor: bytes, parts: Iterable[Part], modified: int
-) -> AsyncGenerator[bytes, None]:
+async def archive(name: str, descriptor: bytes, parts: Iterable[Part], modified: int) -> AsyncGenerator[bytes, None]:
     """The bytes of ``name``.ova. ``modified`` is the time that all files get, in seconds since 1970."""
     sums = [(f"{name}.ovf", hashlib.sha256(descriptor).hexdigest())]
     yield _file(f"{name}.ovf", descriptor, modified)

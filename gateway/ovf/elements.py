@@ -112,7 +112,7 @@ class Walk:
         if truth(attribute(element, "required"), True):
             raise PackageInvalid(
                 f"the package demands {local(element)} in {where(element.getparent())}, which is not supported; "
-                "it may be left out only where it says ovf:required=\"false\""
+                'it may be left out only where it says ovf:required="false"'
             )
         self.ignored.append(f"{local(element)} in {where(element.getparent())}")
 

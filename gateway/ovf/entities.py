@@ -93,9 +93,7 @@ def _sections(walk: Walk, parent: Element, names: frozenset[str]) -> dict[str, l
     return found
 
 
-def _each(
-    walk: Walk, found: dict[str, list[Element]], name: str, read: Callable[[Walk, Element], T]
-) -> tuple[T, ...]:
+def _each(walk: Walk, found: dict[str, list[Element]], name: str, read: Callable[[Walk, Element], T]) -> tuple[T, ...]:
     return tuple(read(walk, section) for section in found.get(name, []))
 
 

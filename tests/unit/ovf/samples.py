@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 
 from gateway.ovf.model import Envelope, File
@@ -261,15 +261,15 @@ def system(identity: str, *, hardware: str = "", sections: str = "") -> str:
 
 
 def envelope(content: str, *, references: str = "", sections: str = "", head: str = HEAD) -> bytes:
-    return (
-        f"<Envelope {head}><References>{references}</References>{sections}{content}</Envelope>"
-    ).encode()
+    return (f"<Envelope {head}><References>{references}</References>{sections}{content}</Envelope>").encode()
 
 
 def item(number: int, kind: int, **settings: object) -> str:
     """An Item of hardware; settings are of rasd, in any order."""
     told = "".join(f"<rasd:{name}>{value}</rasd:{name}>" for name, value in settings.items())
-    return f"<Item><rasd:InstanceID>{number}</rasd:InstanceID><rasd:ResourceType>{kind}</rasd:ResourceType>{told}</Item>"
+    return (
+        f"<Item><rasd:InstanceID>{number}</rasd:InstanceID><rasd:ResourceType>{kind}</rasd:ResourceType>{told}</Item>"
+    )
 
 
 def ova(*files: tuple[str, bytes]) -> bytes:
@@ -288,7 +288,7 @@ def manifest(*files: tuple[str, bytes], algorithm: str = "SHA256", form: str = "
     return "".join(lines).encode()
 
 
-async def in_pieces(content: bytes, size: int = 1000) -> AsyncIterator[bytes]:
+async def in_pieces(content: bytes, size: int = 1000) -> AsyncGenerator[bytes, None]:
     for start in range(0, len(content), size):
         yield content[start : start + size]
 

@@ -86,7 +86,9 @@ def test_a_range_does_not_win_over_the_value() -> None:
 
 
 def test_a_guest_knows_the_values_of_the_collection_around_it() -> None:
-    product = '<ProductSection><Info>p</Info><Property ovf:key="site" ovf:type="string" ovf:value="here"/></ProductSection>'
+    product = (
+        '<ProductSection><Info>p</Info><Property ovf:key="site" ovf:type="string" ovf:value="here"/></ProductSection>'
+    )
     collection = f'<VirtualSystemCollection ovf:id="c"><Info>c</Info>{product}{system("v")}</VirtualSystemCollection>'
     found = deploy(read_envelope(envelope(collection)))
     assert isinstance(found, Group)

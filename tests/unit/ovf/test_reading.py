@@ -117,20 +117,24 @@ def test_a_disk_in_a_file_that_is_not_named_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "href", ["../disk.vmdk", "/etc/passwd", "a/../../b", "http://example.com/x", "file:///etc/passwd", "a\\b", "a&#10;b"]
+    "href",
+    ["../disk.vmdk", "/etc/passwd", "a/../../b", "http://example.com/x", "file:///etc/passwd", "a\\b", "a&#10;b"],
 )
 def test_a_file_outside_of_the_package_is_refused(href: str) -> None:
     assert "package" in refused(envelope(system("v"), references=f'<File ovf:id="f" ovf:href="{href}"/>'))
 
 
 def test_two_systems_of_one_id_are_refused() -> None:
-    collection = f'<VirtualSystemCollection ovf:id="c"><Info>c</Info>{system("v")}{system("v")}</VirtualSystemCollection>'
+    collection = (
+        f'<VirtualSystemCollection ovf:id="c"><Info>c</Info>{system("v")}{system("v")}</VirtualSystemCollection>'
+    )
     assert "two VirtualSystem ids" in refused(envelope(collection))
 
 
 def test_a_package_without_a_system_is_refused() -> None:
-    assert "0 virtual systems" in refused(envelope('<VirtualSystemCollection ovf:id="c"><Info>c</Info>'
-                                                    "</VirtualSystemCollection>"))
+    assert "0 virtual systems" in refused(
+        envelope('<VirtualSystemCollection ovf:id="c"><Info>c</Info></VirtualSystemCollection>')
+    )
 
 
 def test_entities_are_refused() -> None:
