@@ -8,10 +8,9 @@ libvirt-dev pkg-config iproute2 gcc systemd polkitd ovmf syslinux syslinux-commo
 fdisk e2fsprogs cpio kmod binutils python3-dev curl"
 
 packages_missing() {
-    for package in $PACKAGES; do
-        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || return 0
-    done
-    return 1
+    # shellcheck disable=SC2086 - a list of words; dpkg-query fails when it does not know one of them
+    states=$(dpkg-query -W -f '${db:Status-Status}\n' $PACKAGES 2>/dev/null) || return 0
+    echo "$states" | grep -qvx installed
 }
 
 if [ "$(id -u)" = 0 ] && packages_missing; then
