@@ -1,4 +1,7 @@
-"""COT, the Common OVF Tool of PyPI, reads what is written here, and what it writes is read here."""
+"""COT, the Common OVF Tool of PyPI, reads what is written here, and what it writes is read here.
+
+It takes every sum of a version 1 package for a SHA-1, and so complains of SHA-256 ones; ``--force`` lets it go on.
+"""
 
 from __future__ import annotations
 
@@ -27,16 +30,21 @@ def cot(*arguments: str | Path) -> str:
 
 
 @pytest.fixture
-async def package(tmp_path: Path) -> Path:
-    """A package of one virtual system with a real disk."""
-    disk = tmp_path / "web-disk1.vmdk"
-    command = ["qemu-img", "create", "-q", "-f", "vmdk", "-o", "subformat=streamOptimized", disk, "16M"]
+def disk(tmp_path: Path) -> Path:
+    path = tmp_path / "web-disk1.vmdk"
+    command = ["qemu-img", "create", "-q", "-f", "vmdk", "-o", "subformat=streamOptimized", path, "16M"]
     subprocess.run(command, check=True)
+    return path
+
+
+@pytest.fixture
+async def package(tmp_path: Path, disk: Path) -> Path:
+    """A package of one virtual system with a real disk."""
     size = disk.stat().st_size
     items = (
         Item("1", 3, "cpu", quantity="2"),
         Item("2", 4, "memory", quantity="256", units="byte * 2^20"),
-        Item("3", 6, "scsi0", sub_type="VirtioSCSI"),
+        Item("3", 6, "scsi0", sub_type="VirtioSCSI", address="0"),
         Item("4", 17, "vda", parent="3", address_on_parent="0", host_resources=("ovf:/disk/disk1",)),
         Item("5", 10, "eth0", connections=("front",), address_on_parent="1"),
     )
@@ -60,7 +68,7 @@ async def package(tmp_path: Path) -> Path:
 async def test_cot_shows_the_hardware_of_our_package(package: Path) -> None:
     shown = cot("info", "-v", package)
     assert "web-disk1.vmdk" in shown
-    for told in ("2", "256 MB", "front", "color"):
+    for told in ("256 MiB", "harddisk @ SCSI 0:0", "eth0          : front", '<color>  C  "red"'):
         assert told in shown
 
 
