@@ -44,6 +44,7 @@ from gateway.orchestration.networks.host_network import show_networks
 from gateway.orchestration.resources import Policy, Room
 from gateway.orchestration.services import build_services, register_steps
 from gateway.orchestration.sync import Sync
+from gateway.orchestration.systems.keeper import keep_systems
 from gateway.store.store import Store
 
 DRAIN_SECONDS = 20.0
@@ -97,6 +98,8 @@ class Gateway:
         entry = services["CloudEntryPoint"]
         assert isinstance(entry, CloudEntryPointService)
         await entry.ensure()
+        # Before the recorder, which tells what came of it.
+        self.store.before_commit(keep_systems)
         await Recorder(settings.events.persistence).prepare(self.store)
         for hypervisor in settings.hypervisors:
             await show_networks(self.store, hypervisor)

@@ -6,13 +6,11 @@ the status from it. This is the one place where an error meets its number.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 
 class GatewayError(Exception):
     """Something went wrong on our side; the message says what and what to do."""
 
-    return_code: ClassVar[int] = 10500
+    return_code: int = 10500
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -124,6 +122,14 @@ class Unavailable(GatewayError):
     def __init__(self, message: str, retry_after: int = 5) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class PartFailed(GatewayError):
+    """A part of what was asked failed; ``return_code`` is that of the part."""
+
+    def __init__(self, message: str, return_code: int) -> None:
+        super().__init__(message)
+        self.return_code = return_code
 
 
 class NoSpace(GatewayError):

@@ -10,6 +10,8 @@ from gateway.cimi.resource_type import Capability, Common, ResourceType
 class CloudEntryPointSchema(Common):
     baseURI = URI(writable=False)  # noqa: N815 - the standard's name
     resourceMetadata = CollectionRef("ResourceMetadata")  # noqa: N815
+    systems = CollectionRef("System")
+    systemTemplates = CollectionRef("SystemTemplate")  # noqa: N815
     machines = CollectionRef("Machine")
     machineTemplates = CollectionRef("MachineTemplate")  # noqa: N815
     machineConfigs = CollectionRef("MachineConfiguration")  # noqa: N815

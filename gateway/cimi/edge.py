@@ -12,6 +12,8 @@ from gateway.cimi.dialects import Dialect
 from gateway.cimi.fields import timestamp
 from gateway.cimi.resource_type import ResourceType
 
+SYMBOL = "#"
+"""What a reference begins with that names a component of the same SystemTemplate (DSP0263 5.13.3)."""
 ENTRY_POINT = "cloudEntryPoint"
 """Path of the Cloud Entry Point, whose URI is the base itself."""
 
@@ -24,11 +26,16 @@ class Edge:
     dialect: Dialect
 
     def to_uri(self, path: str) -> str:
-        """The absolute URI of a path; ``@verb`` gives the action's URI, ``#word`` the word's; foreign URIs stay."""
+        """The absolute URI of a path; ``@verb`` gives the action's URI, ``~word`` the word's.
+
+        Foreign URIs stay, and so does ``#name``, which means a component described beside the reference.
+        """
         if path.startswith("@"):
             return self.dialect.rel(path[1:])
-        if path.startswith("#"):
+        if path.startswith("~"):
             return self.dialect.type_uri(path[1:])
+        if path.startswith(SYMBOL):
+            return path
         if path == ENTRY_POINT:
             return self.base
         return path if "://" in path else self.base + path
@@ -36,6 +43,8 @@ class Edge:
     def to_path(self, uri: str) -> str:
         """The path which an absolute or relative URI means; ValueError when it is not one of ours."""
         text = uri.strip()
+        if text.startswith(SYMBOL):
+            return text
         if text.startswith(self.base):
             text = text[len(self.base) :]
         elif "://" in text:

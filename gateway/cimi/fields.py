@@ -211,7 +211,7 @@ class Term(URI):
         return bare_term(super()._deserialize(value, attr, data))
 
     def outward(self, value: Any, to_uri: Outward) -> Any:
-        return value if "://" in value else to_uri(f"#{self.vocabulary}{value}")
+        return value if "://" in value else to_uri(f"~{self.vocabulary}{value}")
 
 
 class Location(URI):

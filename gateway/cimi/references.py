@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 from marshmallow import Schema, ValidationError
@@ -89,7 +90,7 @@ class TypeRef(Ref):
         return {"href": bare_term(value["href"])}
 
     def outward(self, value: Any, to_uri: Outward) -> Any:
-        return {"href": value["href"] if "://" in value["href"] else to_uri(f"#{value['href']}")}
+        return {"href": value["href"] if "://" in value["href"] else to_uri(f"~{value['href']}")}
 
     def from_xml(self, node: Any) -> Any:
         return {"href": node} if isinstance(node, str) else super().from_xml(node)
@@ -162,10 +163,18 @@ def _member_from_xml(member: Attribute, local: str, value: Any) -> Any:
 class Structure(Attribute):
     """A nested structure with attributes of its own."""
 
-    def __init__(self, schema: SchemaClass, **constraints: Any) -> None:
+    def __init__(self, schema: SchemaClass | Callable[[], SchemaClass], **constraints: Any) -> None:
+        """``schema`` is called for where it stands inside itself."""
         super().__init__(**constraints)
-        self.schema = schema
-        self.members = schema_fields(schema)
+        self._schema = schema
+
+    @cached_property
+    def schema(self) -> SchemaClass:
+        return self._schema if isinstance(self._schema, type) else self._schema()
+
+    @cached_property
+    def members(self) -> dict[str, Attribute]:
+        return schema_fields(self.schema)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, dict):
@@ -190,7 +199,9 @@ class RefOrValue(Structure):
 
     type = AttributeType.REFERENCE
 
-    def __init__(self, kind: str, schema: SchemaClass, **constraints: Any) -> None:
+    def __init__(
+        self, kind: str, schema: SchemaClass | Callable[[], SchemaClass], **constraints: Any
+    ) -> None:
         super().__init__(schema, **constraints)
         self.kind = kind
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from marshmallow import Schema
 
-from gateway.cimi import cloud_entry_point, credential, job, machine, metadata, monitoring, network, volume
+from gateway.cimi import cloud_entry_point, credential, job, machine, metadata, monitoring, network, system, volume
 from gateway.cimi.resource_type import ResourceType
 
 TYPES: dict[str, ResourceType] = {
     declared.kind: declared
-    for family in (cloud_entry_point, metadata, machine, volume, credential, network, monitoring, job)
+    for family in (cloud_entry_point, metadata, system, machine, volume, credential, network, monitoring, job)
     for declared in family.TYPES
 }
 CREATE_SCHEMAS: dict[str, type[Schema]] = {
+    **system.CREATE_SCHEMAS,
     **machine.CREATE_SCHEMAS,
     **volume.CREATE_SCHEMAS,
     **credential.CREATE_SCHEMAS,

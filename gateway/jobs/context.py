@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 from gateway.jobs.plan import Superseded
 from gateway.jobs.workers import Place
@@ -26,12 +27,15 @@ class RunningStep:
         log: Log,
         moved: Callable[[float], None] = lambda _share: None,
         place: Place | None = None,
+        *,
+        undoing: bool = False,
     ) -> None:
         self.job = job
         self.step = step
         self.message: str | None = None
         self._stop = stop
         self._place = place
+        self._undoing = undoing
         self._log = log
         self._moved = moved
         self._written = time.monotonic()
@@ -50,13 +54,16 @@ class RunningStep:
             raise Superseded
 
     async def wait_stop(self, seconds: float) -> bool:
-        if self._place is not None:
+        if self._place is not None and not self._undoing:
             return await self._place.rest(seconds)
         try:
             await asyncio.wait_for(self._stop.wait(), seconds)
         except TimeoutError:
             return False
         return True
+
+    def resting(self) -> AbstractAsyncContextManager[None]:
+        return self._place.resting() if self._place is not None else nullcontext()
 
     def say(self, message: str) -> None:
         self.message = message

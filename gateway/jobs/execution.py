@@ -132,7 +132,8 @@ class Execution:
 
     async def _undo(self, call: StepCall) -> bool:
         """Try for a while: what cannot be undone now is told in the log, and does not stop the rest."""
-        context = RunningStep(self.job, call.step, asyncio.Event(), self._log)
+        stop = asyncio.Event()
+        context = RunningStep(self.job, call.step, stop, self._log, place=self._place, undoing=True)
         for attempt in range(1, UNDO_TRIES + 1):
             try:
                 await self._steps[call.step].undo(context, call.arguments)

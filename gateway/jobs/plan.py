@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -78,6 +79,10 @@ class StepContext(Protocol):
 
     async def wait_stop(self, seconds: float) -> bool:
         """Sleep, but return True at once when the job is asked to stop."""
+        ...
+
+    def resting(self) -> AbstractAsyncContextManager[None]:
+        """A block in which the step only waits for other jobs, which may need its worker's place."""
         ...
 
     def say(self, message: str) -> None:

@@ -90,7 +90,18 @@ class JobRunner:
         job = new_job(plan, "SUCCESS").with_document(progress=100, returnCode=0, statusMessage=message)
         gone = {*plan.drop_on_success}
         affected = [entry for entry in job.document["affectedResources"] if entry["href"] not in gone]
-        await transaction.insert(job.with_document(affectedResources=affected))
+        return await self._ended_at_once(transaction, plan, job.with_document(affectedResources=affected))
+
+    async def refused(self, transaction: Transaction, plan: Plan, failure: Failure) -> str:
+        """The Job of a part of another one that could not even begin."""
+        job = new_job(plan, "FAILED")
+        failed = job.with_document(progress=100, returnCode=failure.code, statusMessage=failure.message)
+        return await self._ended_at_once(transaction, plan, failed)
+
+    async def _ended_at_once(self, transaction: Transaction, plan: Plan, job: Resource) -> str:
+        await transaction.insert(job)
+        if plan.parent_job:
+            await self._nest(transaction, plan.parent_job, job.path)
         return job.path
 
     def wake(self) -> None:

@@ -46,6 +46,13 @@ class Place:
             self._held = False
             self._free.release()
 
+    @asynccontextmanager
+    async def resting(self) -> AsyncIterator[None]:
+        """Without the place in this block; what leaves it by an error goes on without one."""
+        self.give()
+        yield
+        await self.take()
+
     async def rest(self, seconds: float) -> bool:
         """Sleep without the place; True as soon as the job is to stop."""
         self.give()

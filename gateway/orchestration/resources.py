@@ -17,7 +17,7 @@ from gateway.jobs.plan import Plan
 from gateway.jobs.runner import JobRunner
 from gateway.orchestration.images.tools import ImageTools
 from gateway.orchestration.permissions import Role, demand, granted
-from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.service import Caller, Outcome, Service
 from gateway.orchestration.visibility import audience, changeable, visible
 from gateway.store.model import Document, Page, Query, Resource
 from gateway.store.store import Store
@@ -49,6 +49,8 @@ class Room:
     images: ImageTools
     allocated: dict[tuple[str, str], int] = field(default_factory=dict)
     """Bytes which the Volumes of a pool have taken, by host and pool, as last seen."""
+    services: dict[str, Service] = field(default_factory=dict)
+    """By kind: for Jobs that ask for changes of other families' resources."""
     guards: ResourceLocks = field(default_factory=ResourceLocks)
     """Held on a Network while its filter or a reservation is brought to what the store says, so that of two at once
     the later does not write what it read earlier.
@@ -183,6 +185,14 @@ class ResourceService:
             await self.remember(transaction, caller, document, resource.path, job)
         return Outcome(resource, job, finished=True)
 
+    async def rehearse(self, caller: Caller, document: Document) -> Resource | None:
+        """What ``add`` would make of a Create document, in the state it would come to; nothing is written.
+
+        Raises what the request deserves. None for what others cannot refer to before it exists.
+        """
+        demand(caller.role, self.kind, "add")
+        return await self.make(caller, document)
+
     async def make(self, caller: Caller, document: Document) -> Resource:
         """The checked new resource; nothing is written yet."""
         return new_resource(self.kind, caller.user, document)
@@ -233,6 +243,7 @@ class ResourceService:
             steps=rest.pop("steps", ()),
             request_id=caller.request_id,
             address=caller.address,
+            parent_job=caller.parent_job,
             **rest,
         )
 
@@ -241,6 +252,8 @@ class ResourceService:
 
         Raises Conflict when the key means something else, or something that is gone: nothing is made twice.
         """
+        if caller.once is not None:
+            return await caller.once.recall(transaction)
         if caller.idempotency_key is None:
             return None
         known = await transaction.recall(caller.user, caller.idempotency_key)
@@ -258,6 +271,8 @@ class ResourceService:
     async def remember(
         self, transaction: Transaction, caller: Caller, document: Document, path: str, job: str
     ) -> None:
-        if caller.idempotency_key is not None:
+        if caller.once is not None:
+            await caller.once.remember(transaction, path, job)
+        elif caller.idempotency_key is not None:
             mark = fingerprint({"kind": self.kind, "document": document})
             await transaction.remember(caller.user, caller.idempotency_key, Answered(mark, path, job))

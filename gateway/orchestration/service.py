@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from gateway.orchestration.permissions import Role
 from gateway.store.model import Document, Page, Query, Resource
+from gateway.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,24 @@ class Caller:
     request_id: str = ""
     idempotency_key: str | None = None
     address: str = ""
+    parent_job: str | None = None
+    """The Job that this request is a part of, when a Job asks for it."""
+    rehearsed: tuple[str, ...] = ()
+    """While a System is looked at before it is made: the SystemTemplates that this request is inside of."""
+    once: Once | None = None
+    """What a Job that may ask again after a crash remembers in place of an Idempotency-Key."""
+
+
+class Once(Protocol):
+    """Makes a create happen once, however often it is asked for: both are called inside its transaction."""
+
+    async def recall(self, transaction: Transaction) -> Outcome | None:
+        """What the create has made already."""
+        ...
+
+    async def remember(self, transaction: Transaction, path: str, job: str) -> None:
+        """The create makes this resource by this Job."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,11 @@ from gateway.orchestration.networks.templates import TEMPLATE_SERVICES
 from gateway.orchestration.resources import ResourceService, Room
 from gateway.orchestration.snapshots.every_step import SNAPSHOT_STEPS
 from gateway.orchestration.steps import DriverStep
+from gateway.orchestration.systems.containment import MEMBERSHIPS
+from gateway.orchestration.systems.members import MemberService
+from gateway.orchestration.systems.service import SystemService
+from gateway.orchestration.systems.steps import SYSTEM_STEPS, SettleSystem, SystemStep
+from gateway.orchestration.systems.templates import SystemTemplateService
 from gateway.orchestration.volumes.capture_steps import CAPTURE_VOLUME_STEPS
 from gateway.orchestration.volumes.image_service import VolumeImageService, VolumeVolumeImageService
 from gateway.orchestration.volumes.service import VolumeService
@@ -54,6 +59,8 @@ from gateway.orchestration.volumes.steps import VOLUME_STEPS
 from gateway.orchestration.volumes.templates import VolumeConfigurationService, VolumeTemplateService
 
 FAMILIES: tuple[type[ResourceService], ...] = (
+    SystemService,
+    SystemTemplateService,
     MachineService,
     MachineImageService,
     MachineConfigurationService,
@@ -90,7 +97,8 @@ FAMILIES: tuple[type[ResourceService], ...] = (
 )
 
 
-STEPS: tuple[type[DriverStep], ...] = (
+STEPS: tuple[type[DriverStep | SystemStep | SettleSystem], ...] = (
+    *SYSTEM_STEPS,
     *MACHINE_STEPS,
     *DISK_STEPS,
     *DISK_CHANGE_STEPS,
@@ -112,8 +120,10 @@ STEPS: tuple[type[DriverStep], ...] = (
 def build_services(room: Room) -> dict[str, ResourceService]:
     """A service for each declared type; those without a family of their own are read-only."""
     services: dict[str, ResourceService] = {family.kind: family(room) for family in FAMILIES}
+    services.update({kind: MemberService(room, kind) for kind in MEMBERSHIPS})
     for kind in TYPES:
         services.setdefault(kind, ResourceService(room, kind))
+    room.services.update(services)
     return services
 
 

@@ -52,7 +52,8 @@ def typed(field: Attribute) -> st.SearchStrategy[Any]:
     if isinstance(field, Array):
         return st.lists(typed(field.entry), max_size=3)
     if isinstance(field, Structure | RefOrValue):
-        return members(field.members)
+        # Put together when it is drawn: a SystemTemplate may stand inside itself.
+        return st.none().flatmap(lambda _drawn: members(field.members))
     simple: tuple[tuple[type[Attribute], st.SearchStrategy[Any]], ...] = (
         (Enumeration, st.sampled_from(getattr(field, "values", ("",)))),
         (Base64, st.just("aGVsbG8=")),

@@ -51,9 +51,7 @@ class MachineService(ResourceService):
         if known is not None:
             return known
         create = MachineCreate(self.room, caller, document)
-        machine, parts = await create.make()
-        if machine.internal["initial_state"] != "STOPPED":
-            await check_networks(self.room, machine)
+        machine, parts = await self._checked(create)
         async with self.store.transaction() as transaction:
             known = await self.answered(transaction, caller, document)
             if known is not None:
@@ -86,6 +84,17 @@ class MachineService(ResourceService):
             await self.remember(transaction, caller, document, machine.path, job)
         self.room.runner.wake()
         return Outcome(machine, job, finished=False)
+
+    async def _checked(self, create: MachineCreate) -> tuple[Resource, tuple[Resource, ...]]:
+        machine, parts = await create.make()
+        if machine.internal["initial_state"] != "STOPPED":
+            await check_networks(self.room, machine)
+        return machine, parts
+
+    async def rehearse(self, caller: Caller, document: Document) -> Resource | None:
+        demand(caller.role, self.kind, "add")
+        machine, _ = await self._checked(MachineCreate(self.room, caller, document))
+        return machine.with_document(state=machine.internal["initial_state"])
 
     # Actions
 

@@ -126,12 +126,13 @@ def _written(_target: Resource, now: Look, before: Look | None) -> float | None:
 
 def _running(_target: Resource, now: Look, before: Look | None) -> float | None:
     """Seconds in power since the look before. A change in between is taken for the middle of the time."""
-    [reading] = now.values()
-    earlier = before.get(reading.uuid) if before is not None else None
-    if earlier is None:
-        return None
-    on = [known.power is Power.RUNNING for known in (earlier, reading)]
-    return (reading.moment - earlier.moment) * sum(on) / 2
+    seconds = []
+    for reading in now.values():
+        earlier = before.get(reading.uuid) if before is not None else None
+        if earlier is not None:
+            on = [known.power is Power.RUNNING for known in (earlier, reading)]
+            seconds.append((reading.moment - earlier.moment) * sum(on) / 2)
+    return _added(seconds)
 
 
 def _kilobits(value: float | None) -> float | None:
@@ -259,6 +260,7 @@ VOLUME = (
 
 MEASURED: dict[str, tuple[Aspect, ...]] = {
     "Machine": (CPU, MEMORY, DISK, DISK_CAPACITY, DISK_READ, DISK_WRITE, INPUT, OUTPUT, RUNNING_TIME),
+    "System": (CPU, MEMORY, DISK, DISK_CAPACITY, DISK_READ, DISK_WRITE, INPUT, OUTPUT, RUNNING_TIME),
     "Volume": VOLUME,
     "Network": (BANDWIDTH,),
     "NetworkPort": (

@@ -22,6 +22,8 @@ class Looks:
         if target.kind == "Machine":
             uuid = target.path.rpartition("/")[2]
             return {uuid: self._domains[uuid]} if uuid in self._domains else None
+        if target.kind == "System":
+            return self._members(target)
         if target.kind == "Volume":
             users = self._by_disk.get(target.internal["volume"])
             return {domain.uuid: domain for domain in users} if users else None
@@ -29,6 +31,13 @@ class Looks:
             user = self._by_mac.get(target.document["macAddress"])
             return {user.uuid: user} if user is not None else None
         return self._together if target.internal.get("host") is None else self._domains
+
+    def _members(self, system: Resource) -> Look | None:
+        """Of a System its Machines, on whichever hosts; None without any."""
+        uuids = [machine.rpartition("/")[2] for machine in system.internal.get("machines", ())]
+        together = self._together
+        found = {uuid: together[uuid] for uuid in uuids if uuid in together} if together is not None else {}
+        return found or None
 
     @cached_property
     def _by_disk(self) -> dict[str, list[DomainReading]]:

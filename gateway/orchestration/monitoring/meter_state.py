@@ -59,6 +59,11 @@ class MeterState:
         self.expires = _moment(meter.document.get("expiresTime"))
         self.due = None
 
+    def is_about(self, target: Resource) -> None:
+        """Which Machines a System has, when this is a meter of that one."""
+        if self.target.path == target.path:
+            self.target = target
+
     def runs(self, time: int) -> bool:
         return not self.stopped and time < self.stops
 

@@ -21,11 +21,15 @@ NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One thing that happened. ``logs`` are those it is written to, the log of everything not counted."""
+    """One thing that happened. ``logs`` are those it is written to, the log of everything not counted.
+
+    ``about`` is the path of what it happened to: the Systems which that is in write it down, too.
+    """
 
     document: Document
     audience: str | None
     logs: tuple[str, ...] = ()
+    about: str = ""
 
     def events(self) -> list[NewEvent]:
         now = datetime.now(UTC)
@@ -79,11 +83,11 @@ def accessed(request: Request, path: str, resource: Resource | None, outcome: st
     owner = resource.owner if resource is not None and not resource.shared else None
     audience = owner or request.initiator or ADMINS
     document = _document("access", content, outcome, "medium" if refused else "low")
-    return Occurrence(document, audience, logs_of(resource) if resource is not None else ())
+    return Occurrence(document, audience, logs_of(resource) if resource is not None else (), path)
 
 
 def logs_of(resource: Resource) -> tuple[str, ...]:
-    """The logs of a resource beside that of everything. A System's, once it is a member of one, belongs here."""
+    """The log of a resource, beside that of everything and those of the Systems which it is in."""
     reference = resource.document.get("eventLog")
     return (reference["href"],) if isinstance(reference, dict) and "href" in reference else ()
 
@@ -113,7 +117,7 @@ def _about(
     resource: Resource, kind: str, content: Document, outcome: str, severity: str, note: str = ""
 ) -> Occurrence:
     document = _document(kind, content, outcome, severity, note)
-    return Occurrence(document, audience_of(resource), logs_of(resource))
+    return Occurrence(document, audience_of(resource), logs_of(resource), resource.path)
 
 
 def _document(kind: str, content: Document, outcome: str, severity: str, note: str = "") -> Document:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.cimi.job import FINAL_JOB_STATES
-from gateway.cimi.registry import CLOUD_ENTRY_POINT, TYPES, collection_at, type_of
+from gateway.cimi.registry import CLOUD_ENTRY_POINT, TYPES, collection_at, type_at, type_of
 from gateway.orchestration.monitoring.occurrences import (
     EVERYTHING,
     Occurrence,
@@ -24,6 +24,7 @@ from gateway.orchestration.monitoring.occurrences import (
     state_changed,
 )
 from gateway.orchestration.resources import new_resource
+from gateway.orchestration.systems.containment import MEMBER_KINDS, holders
 from gateway.store.model import Document, Resource
 from gateway.store.store import Store
 from gateway.store.transaction import Transaction
@@ -38,8 +39,25 @@ LOGGED = tuple(kind for kind, declared in TYPES.items() if "eventLog" in declare
 
 async def tell(transaction: Transaction, *occurrences: Occurrence) -> None:
     """Keep what happened beside the changes of this transaction."""
-    if occurrences:
-        await transaction.append_events([event for occurrence in occurrences for event in occurrence.events()])
+    if not occurrences:
+        return
+    known: dict[str, tuple[str, ...]] = {}
+    told = []
+    for occurrence in occurrences:
+        root = "/".join(occurrence.about.split("/")[:2])
+        if root not in known:
+            known[root] = await _logs_of_systems(transaction, root)
+        told += replace(occurrence, logs=(*occurrence.logs, *known[root])).events()
+    await transaction.append_events(told)
+
+
+async def _logs_of_systems(transaction: Transaction, path: str) -> tuple[str, ...]:
+    """The logs of the Systems in which the resource at this path is."""
+    described = type_at(path)
+    if described is None or described.kind not in MEMBER_KINDS:
+        return ()
+    found = [await transaction.get(system) for system in sorted(await holders(transaction, described.kind, path))]
+    return tuple(log for system in found if system is not None for log in logs_of(system))
 
 
 class Recorder:
@@ -142,11 +160,12 @@ class Recorder:
         logs = logs_of(subject) if subject is not None else ()
         message = job.document.get("statusMessage") or ""
         ended = state_changed(job, before.state, message)
-        ended = Occurrence({**ended.document, "outcome": OUTCOMES[str(job.state)]}, ended.audience, logs)
+        about = subject.path if subject is not None else job.path
+        ended = Occurrence({**ended.document, "outcome": OUTCOMES[str(job.state)]}, ended.audience, logs, about)
         if job.state != "FAILED":
             return [ended]
-        about = subject if subject is not None else job
-        failed = alarm(about, f"{job.document['action']}-failed", message, severity="high")
+        failing = f"{job.document['action']}-failed"
+        failed = alarm(subject if subject is not None else job, failing, message, severity="high")
         return [ended, failed]
 
 

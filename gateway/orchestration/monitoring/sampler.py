@@ -75,6 +75,9 @@ class Sampler:
                     self._changed.discard(path)
                 else:
                     self._changed.add(path)
+            elif path.startswith("systems/") and resource is not None and resource.kind == "System":
+                for meter in self._meters.values():
+                    meter.is_about(resource)
             elif path.startswith("machines/"):
                 self._machines.pop(path.removeprefix("machines/"), None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.errors import Conflict, Forbidden, Invalid, NotFound, PreconditionFailed, Unavailable
 from gateway.jobs.plan import Plan, StepCall
 from gateway.orchestration.networks import assignment
-from gateway.orchestration.networks.address_create import address_wish, change_hostname, reserved_address
+from gateway.orchestration.networks.address_create import AddressWish, address_wish, change_hostname, reserved_address
 from gateway.orchestration.networks.address_ranges import parse_ip
 from gateway.orchestration.networks.hostnames import checked_hostname
 from gateway.orchestration.permissions import demand
@@ -43,9 +43,7 @@ class AddressService(ResourceService):
 
     async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
         demand(caller.role, self.kind, "add")
-        wish = await address_wish(self.room, caller, document["addressTemplate"], "addressTemplate")
-        if wish.hostname is not None:
-            must_be_up(self.room, wish.network)
+        wish = await self._wish(caller, document)
         own: Document = {name: document[name] for name in OWN if name in document}
         async with self.store.transaction() as transaction:
             known = await self.answered(transaction, caller, document)
@@ -67,6 +65,18 @@ class AddressService(ResourceService):
             await self.remember(transaction, caller, document, address.path, job)
         self.room.runner.wake()
         return Outcome(address, job, finished=not plan.steps)
+
+    async def _wish(self, caller: Caller, document: Document) -> AddressWish:
+        wish = await address_wish(self.room, caller, document["addressTemplate"], "addressTemplate")
+        if wish.hostname is not None:
+            must_be_up(self.room, wish.network)
+        return wish
+
+    async def rehearse(self, caller: Caller, document: Document) -> Resource | None:
+        """An Address is given in the transaction that writes it: before, there is none to refer to."""
+        demand(caller.role, self.kind, "add")
+        await self._wish(caller, document)
+        return None
 
     async def edit(
         self, caller: Caller, path: str, document: Document, selected: frozenset[str] | None, version: int | None

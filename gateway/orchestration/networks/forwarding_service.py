@@ -45,10 +45,7 @@ class ForwardingGroupService(ResourceService):
     async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
         demand(caller.role, self.kind, "add")
         networks = await self._networks(caller, document)
-        own: Document = {name: document[name] for name in OWN if name in document}
-        host = networks[0].internal["host"] if networks else next(iter(self.room.hypervisors))
-        must_be_up(self.room, host)
-        group = new_resource(self.kind, caller.user, own, host=host)
+        group = self._new(caller, document, networks)
         async with self.store.transaction() as transaction:
             known = await self.answered(transaction, caller, document)
             if known is not None:
@@ -73,6 +70,16 @@ class ForwardingGroupService(ResourceService):
             await self.remember(transaction, caller, document, group.path, job)
         self.room.runner.wake()
         return Outcome(group, job, finished=not paths)
+
+    def _new(self, caller: Caller, document: Document, networks: list[Resource]) -> Resource:
+        own: Document = {name: document[name] for name in OWN if name in document}
+        host = networks[0].internal["host"] if networks else next(iter(self.room.hypervisors))
+        must_be_up(self.room, host)
+        return new_resource(self.kind, caller.user, own, host=host)
+
+    async def rehearse(self, caller: Caller, document: Document) -> Resource | None:
+        demand(caller.role, self.kind, "add")
+        return self._new(caller, document, await self._networks(caller, document))
 
     async def _networks(self, caller: Caller, document: Document) -> list[Resource]:
         given, where = document["forwardingGroupTemplate"], "forwardingGroupTemplate"

@@ -47,6 +47,10 @@ class NetworkPortService(StatefulService):
             await self.remember(transaction, caller, document, port.path, job)
         return Outcome(port, job, finished=True)
 
+    async def rehearse(self, caller: Caller, document: Document) -> Resource | None:
+        demand(caller.role, self.kind, "add")
+        return await new_port(self.room, caller, document)
+
     def action_plan(self, caller: Caller, port: Resource, action: str) -> Plan:
         return self._apply(caller, port, action, state=STATES[action])
 

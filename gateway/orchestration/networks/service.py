@@ -52,6 +52,14 @@ class NetworkService(StatefulService):
         self.room.runner.wake()
         return Outcome(network, job, finished=False)
 
+    async def rehearse(self, caller: Caller, document: Document) -> Resource | None:
+        demand(caller.role, self.kind, "add")
+        create = NetworkCreate(self.room, caller, document)
+        network = await create.make()
+        async with self.store.transaction() as transaction:
+            network = await create.place(transaction, network)
+        return network.with_document(state=network.internal["initial_state"])
+
     async def edit(
         self, caller: Caller, path: str, document: Document, selected: frozenset[str] | None, version: int | None
     ) -> Outcome:

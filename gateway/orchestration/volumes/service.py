@@ -49,6 +49,11 @@ class VolumeService(ResourceService):
         self.room.runner.wake()
         return Outcome(volume, job, finished=False)
 
+    async def rehearse(self, caller: Caller, document: Document) -> Resource | None:
+        demand(caller.role, self.kind, "add")
+        made = await new_volume(self.room, caller, document["volumeTemplate"], document)
+        return made.resource.with_document(state="AVAILABLE")
+
     def _creation(self, caller: Caller, collection: str, volume: Resource) -> Plan:
         return self.plan(
             caller,

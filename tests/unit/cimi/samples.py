@@ -24,6 +24,47 @@ SAMPLES: dict[str, dict[str, Any]] = {
             }
         ],
     },
+    "System": {**COMMON, "state": "MIXED", "eventLog": {"href": "eventLogs/1"}},
+    "SystemSystem": {**COMMON, "system": {"href": "systems/1"}},
+    "SystemMachine": {**COMMON, "machine": {"href": "machines/1"}},
+    "SystemCredential": {**COMMON, "credential": {"href": "credentials/1"}},
+    "SystemVolume": {**COMMON, "volume": {"href": "volumes/1"}},
+    "SystemNetwork": {**COMMON, "network": {"href": "networks/1"}},
+    "SystemNetworkPort": {**COMMON, "networkPort": {"href": "networkPorts/1"}},
+    "SystemAddress": {**COMMON, "address": {"href": "addresses/1"}},
+    "SystemForwardingGroup": {**COMMON, "forwardingGroup": {"href": "forwardingGroups/1"}},
+    "SystemTemplate": {
+        **COMMON,
+        "componentDescriptors": [
+            {**COMMON, "type": "Address", "addressTemplate": {"network": {"href": "#front"}}},
+            {"type": "Credential", "credentialTemplate": {"userName": "admin", "key": "ssh-ed25519 AAAA me@here"}},
+            {"type": "EventLog", "eventLogTemplate": {"targetResource": {"href": "#web"}, "persistence": "daily"}},
+            {"type": "ForwardingGroup", "forwardingGroupTemplate": {"networks": [{"href": "#front"}]}},
+            {
+                "name": "web",
+                "type": "Machine",
+                "machineTemplate": {
+                    "href": "machineTemplates/1",
+                    "volumes": [{"href": "#data", "initialLocation": "/dev/vdb"}],
+                    "networkInterfaces": [{"network": {"href": "#front"}, "state": "Active"}],
+                },
+                "quantity": 2,
+            },
+            {"type": "Meter", "meterTemplate": {"href": "meterTemplates/1"}},
+            {"type": "NetworkPort", "networkPortTemplate": {"network": {"href": "#front"}}},
+            {"name": "front", "type": "Network", "networkTemplate": {"networkConfig": {"networkType": "PRIVATE"}}},
+            {
+                "type": "System",
+                "systemTemplate": {
+                    "componentDescriptors": [{"type": "Volume", "volumeTemplate": {"href": "volumeTemplates/1"}}]
+                },
+            },
+            {"name": "data", "type": "Volume", "volumeTemplate": {"volumeConfig": {"capacity": 1000}}},
+        ],
+        "meterTemplates": [{"href": "meterTemplates/1"}],
+        "eventLogTemplate": {"persistence": "daily"},
+        "importImage": "http://example.org/package.ova",
+    },
     "Machine": {
         **COMMON,
         "state": "STARTED",

@@ -68,11 +68,20 @@ def values(field: Attribute) -> st.SearchStrategy[Any]:
     if isinstance(field, Array):
         return st.lists(values(field.entry), min_size=1, max_size=3)
     if isinstance(field, RefOrValue):
-        inputs = {name: member for name, member in field.members.items() if member.writable or member.at_create}
-        return PATHS.map(lambda path: {"href": path}) | members(inputs)
+        return PATHS.map(lambda path: {"href": path}) | inner(field, inputs=True)
     if isinstance(field, Structure):
-        return members(field.members)
+        return inner(field, inputs=False)
     return next(strategy for kind, strategy in simple if isinstance(field, kind))
+
+
+def inner(field: Structure, *, inputs: bool) -> st.SearchStrategy[dict[str, Any]]:
+    """Put together when it is drawn: a SystemTemplate may stand inside itself."""
+
+    def known(_drawn: None) -> st.SearchStrategy[dict[str, Any]]:
+        every = field.members.items()
+        return members({name: member for name, member in every if not inputs or member.writable or member.at_create})
+
+    return st.none().flatmap(known)
 
 
 def members(declared: Mapping[str, Attribute]) -> st.SearchStrategy[dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""Systems: whole graphs of resources made, moved and removed as one."""

@@ -1,0 +1,111 @@
+"""One action on all Machines of a System, and on the Systems inside: in order, each by its own family's action."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.errors import Conflict, GatewayError
+from gateway.jobs.plan import Plan, StepContext
+from gateway.orchestration.driver_errors import failure
+from gateway.orchestration.machines.states import legal
+from gateway.orchestration.resources import Room
+from gateway.orchestration.systems.containment import MEMBERSHIPS, member_of, memberships
+from gateway.orchestration.systems.nested import (
+    Failures,
+    caller_of,
+    demand_success,
+    end_of,
+    nested_jobs,
+    service_of,
+    shares_done,
+    together,
+)
+from gateway.orchestration.systems.order import in_order
+from gateway.orchestration.systems.states import BACKWARDS, actions_of
+from gateway.store.model import Document, Resource
+
+
+class ComponentMover:
+    """May be run again after a crash: what a nested Job was begun for is not asked for twice."""
+
+    def __init__(self, room: Room, context: StepContext, system: str, arguments: Document) -> None:
+        self.room = room
+        self.context = context
+        self.system = system
+        self.action: str = arguments["action"]
+        self.document: dict[str, Any] = arguments["document"]
+        self.caller = caller_of(arguments, context.job)
+        self.failures = Failures()
+        self._labels: dict[str, str] = {}
+        self._jobs: dict[str, str] = {}
+
+    async def run(self) -> None:
+        """All that can do it do; then raises PartFailed when some of them failed."""
+        begun = await nested_jobs(self.room, self.context.job)
+        self._jobs.update({job.document["targetResource"]["href"]: job.path for job in begun})
+        members = await self._members()
+        for group in in_order(members, backwards=self.action in BACKWARDS):
+            await together(self.context, [self._move(member) for member in group], self._progress)
+        self.failures.demand_none(len(members))
+        if not self._jobs:
+            self.context.say("no Machine was there to do it")
+
+    def _progress(self) -> None:
+        whole = max(1, len(self._labels))
+        self.context.progress(round(1000 * shares_done(self.room, self._jobs)), 1000 * whole)
+
+    async def _members(self) -> list[Resource]:
+        async with self.room.store.transaction() as transaction:
+            entries = await memberships(transaction, self.system)
+            moved = [entry for entry in entries if MEMBERSHIPS[entry.kind] in ("Machine", "System")]
+            found = [(entry, await transaction.get(member_of(entry))) for entry in moved]
+        for entry, member in found:
+            if member is not None:
+                name = entry.name or member.name
+                self._labels[member.path] = f"{member.kind} {name!r} ({member.path})" if name else member.path
+        return [member for _, member in found if member is not None]
+
+    async def _move(self, member: Resource) -> None:
+        label = self._labels[member.path]
+        try:
+            job = self._jobs.get(member.path) or await self._ask(member.path)
+            if job is None:
+                await self.context.log(f"{label} is left as it is")
+                return
+            self._jobs[member.path] = job
+            await demand_success(self.room, job, label)
+        except GatewayError as error:
+            self.failures.add(label, error)
+
+    async def _ask(self, path: str) -> str | None:
+        """The nested Job; None when the member has nothing to do. Who comes in between is waited for, once."""
+        for attempt in (1, 2):
+            member = await self.room.store.get(path)
+            if member is None or self.action not in _possible(member):
+                return None
+            try:
+                service = service_of(self.room, member.kind)
+                return (await service.act(self.caller, path, self.action, self.document)).job
+            except Conflict as error:
+                if attempt == 2:
+                    return await self._refused(path, error)
+                held = (await self.room.store.get(path) or member).internal.get("job")
+                if held is not None:
+                    await end_of(self.room, held)
+            except GatewayError as error:
+                return await self._refused(path, error)
+        return None
+
+    async def _refused(self, path: str, error: GatewayError) -> str:
+        """A failed nested Job tells of a member that could not even begin."""
+        plan = Plan(
+            action=self.action, target=path, owner=self.caller.user, steps=(), parent_job=self.context.job
+        )
+        async with self.room.store.transaction() as transaction:
+            return await self.room.runner.refused(transaction, plan, failure(error))
+
+
+def _possible(member: Resource) -> frozenset[str]:
+    return legal(member.state).actions if member.kind == "Machine" else actions_of(member)
+
+

@@ -1,0 +1,60 @@
+"""Keeps Systems true to what they hold: called by the store at the end of each transaction, inside it.
+
+So it does not matter who deleted a component or changed a Machine's state: a job, a user, or an admin with virsh.
+"""
+
+from __future__ import annotations
+
+from gateway.orchestration.systems.containment import (
+    MEMBER_KINDS,
+    MEMBERSHIPS,
+    holders,
+    machines_inside,
+    memberships_of,
+)
+from gateway.orchestration.systems.states import OWN_LIFE, derived_state
+from gateway.store.model import Resource
+from gateway.store.transaction import Transaction
+
+
+async def keep_systems(transaction: Transaction) -> None:
+    """What is gone is in no System any more, and each System has the state of its Machines."""
+    touched: set[str] = set()
+    for path, after in list(transaction.changes.items()):
+        touched |= await _touched(transaction, transaction.before[path], after)
+    for system in list(touched):
+        touched |= await holders(transaction, "System", system)
+    for system in touched:
+        await derive(transaction, system)
+
+
+async def _touched(transaction: Transaction, before: Resource | None, after: Resource | None) -> set[str]:
+    """The Systems that have to be looked at because of one change."""
+    changed = after or before
+    if changed is None:
+        return set()
+    came_or_went = before is None or after is None
+    if changed.kind in MEMBERSHIPS:
+        return {str(changed.parent)} if came_or_went else set()
+    if after is None and changed.kind in MEMBER_KINDS:
+        left = await memberships_of(transaction, changed.kind, changed.path)
+        for membership in left:
+            await transaction.delete(membership.path)
+        return {str(membership.parent) for membership in left}
+    if changed.kind == "Machine" and before is not None and before.state != changed.state:
+        return {str(found.parent) for found in await memberships_of(transaction, "Machine", changed.path)}
+    return set()
+
+
+async def derive(transaction: Transaction, path: str) -> None:
+    """Write the System's state, and what its actions and meters need to know of its Machines."""
+    system = await transaction.get(path)
+    if system is None:
+        return
+    machines = await machines_inside(transaction, path)
+    states = sorted({machine.state or "" for machine in machines.values()})
+    known = system.with_internal(states=states, machines=sorted(machines))
+    if system.state not in OWN_LIFE:
+        known = known.with_document(state=derived_state(states))
+    if known != system:
+        await transaction.update(known)

@@ -1,0 +1,65 @@
+"""Makes the components of a System: each as soon as what it needs is there, by its own family's create."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from gateway.cimi.registry import type_of
+from gateway.errors import GatewayError
+from gateway.jobs.plan import StepContext
+from gateway.orchestration.resources import Room
+from gateway.orchestration.systems.blueprint import Component
+from gateway.orchestration.systems.membership import Making
+from gateway.orchestration.systems.nested import caller_of, demand_success, service_of, shares_done, together
+from gateway.orchestration.systems.rehearsal import named_error
+from gateway.orchestration.systems.symbols import placed
+from gateway.store.model import Document, Resource
+
+ASKED_AT_ONCE = 8
+"""Creates that are looked at and written at the same time; their Jobs wait for workers like all others."""
+
+
+class ComponentMaker:
+    """May be run again after a crash: what was made is found, and what was begun is waited for."""
+
+    def __init__(self, room: Room, context: StepContext, system: Resource, arguments: Document) -> None:
+        self.room = room
+        self.context = context
+        self.system = system
+        self.caller = caller_of(arguments, context.job)
+        self.components = [Component.of(document) for document in arguments["components"]]
+        self._made = {component.key: asyncio.Event() for component in self.components}
+        self._paths: dict[str, str] = {}
+        self._jobs: dict[str, str] = {}
+        self._asking = asyncio.Semaphore(ASKED_AT_ONCE)
+
+    async def run(self) -> None:
+        works = [self._make(component) for component in self.components]
+        await together(self.context, works, self._progress)
+
+    def _progress(self) -> None:
+        self.context.progress(round(1000 * shares_done(self.room, self._jobs)), 1000 * len(self.components))
+
+    async def _make(self, component: Component) -> None:
+        for key in component.needs:
+            await self._made[key].wait()
+        paths = {way: self._paths[key] for way, key in component.links}
+        label = f"{component.kind} {component.label}"
+        try:
+            path, job = await self._ask(component, placed(component.document, paths))
+        except GatewayError as error:
+            raise named_error(error, label) from None
+        self._paths[component.key], self._jobs[component.key] = path, job
+        await demand_success(self.room, job, label)
+        await self.context.log(f"{label} is {path}")
+        self._made[component.key].set()
+
+    async def _ask(self, component: Component, document: Document) -> tuple[str, str]:
+        caller = replace(self.caller, once=Making(self.system, component))
+        async with self._asking:
+            service = service_of(self.room, component.kind)
+            outcome = await service.add(caller, type_of(component.kind).segment, document)
+        if outcome.resource is None:
+            raise GatewayError("it was removed before the System was whole")
+        return outcome.resource.path, outcome.job

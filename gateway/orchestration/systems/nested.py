@@ -1,0 +1,127 @@
+"""The Jobs inside a System's Job: asking the families, following their Jobs, stopping them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from gateway.errors import Conflict, GatewayError, NotFound, PartFailed
+from gateway.jobs.execution import Failure
+from gateway.jobs.plan import StepContext
+from gateway.jobs.records import ended
+from gateway.orchestration.driver_errors import failure
+from gateway.orchestration.permissions import Role
+from gateway.orchestration.resources import ResourceService, Room
+from gateway.orchestration.service import Caller
+from gateway.store.model import Document, Resource
+
+LOOK_EVERY = 0.3
+"""Seconds between two looks at how far the nested Jobs are."""
+ONE_WAIT = 60.0
+Work = Coroutine[Any, Any, None]
+
+
+def caller_of(arguments: Document, job: str) -> Caller:
+    """Who asked for the whole, as this Job that asks for the parts."""
+    known = arguments["caller"]
+    return Caller(
+        known["user"],
+        Role(known["role"]),
+        request_id=known["request_id"],
+        address=known["address"],
+        parent_job=job,
+    )
+
+
+def service_of(room: Room, kind: str) -> ResourceService:
+    service = room.services[kind]
+    assert isinstance(service, ResourceService)
+    return service
+
+
+async def end_of(room: Room, job: str) -> Resource | None:
+    """The Job once it has ended; None for one that was removed since."""
+    try:
+        while not ended(found := await room.runner.wait(job, ONE_WAIT)):
+            continue
+    except NotFound:
+        return None
+    return found
+
+
+async def demand_success(room: Room, job: str, label: str) -> None:
+    """Wait for a nested Job. Raises PartFailed, with its reason, when it did not succeed."""
+    found = await end_of(room, job)
+    if found is not None and found.state != "SUCCESS":
+        raise part_failed(found, label)
+
+
+def part_failed(job: Resource, label: str) -> PartFailed:
+    words = job.document.get("statusMessage") or f"its Job is {job.state}"
+    return PartFailed(f"{label}: {words}", job.document.get("returnCode", GatewayError.return_code))
+
+
+async def nested_jobs(room: Room, parent: str) -> list[Resource]:
+    job = await room.store.get(parent)
+    listed = job.document.get("nestedJobs", []) if job is not None else []
+    found = [await room.store.get(entry["href"]) for entry in listed]
+    return [nested for nested in found if nested is not None]
+
+
+def shares_done(room: Room, jobs: dict[str, str]) -> float:
+    """How much of the nested Jobs is done, in Jobs; by key, as far as they have begun."""
+    known = [room.store.peek(job) for job in jobs.values()]
+    return sum(float(job.document.get("progress", 0)) for job in known if job is not None) / 100
+
+
+async def stop_nested(room: Room, parent: str) -> None:
+    """Stop those that are at work, and wait until they have undone what they did."""
+    room.runner.wake()
+    running = [job for job in await nested_jobs(room, parent) if not ended(job)]
+    for job in running:
+        try:
+            await room.runner.stop(job.path, "stopped with the Job of its System")
+        except (Conflict, NotFound):
+            continue  # It has ended by itself.
+    await wait_for_nested(room, running)
+
+
+async def wait_for_nested(room: Room, jobs: list[Resource]) -> None:
+    await asyncio.gather(*(end_of(room, job.path) for job in jobs))
+
+
+async def together(context: StepContext, works: list[Work], progress: Callable[[], None]) -> None:
+    """All at once. The first that fails, or the wish to stop this Job, ends the others and is raised."""
+    tasks = {asyncio.ensure_future(work) for work in works}
+    pending = tasks
+    try:
+        while pending:
+            done, pending = await asyncio.wait(pending, timeout=LOOK_EVERY, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            progress()
+            context.check()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Failures:
+    """What went wrong with some of the parts, while the others went on."""
+
+    def __init__(self) -> None:
+        self._known: list[tuple[str, Failure]] = []
+
+    def add(self, label: str, error: GatewayError) -> None:
+        self._known.append((label, failure(error)))
+
+    def demand_none(self, whole: int) -> None:
+        """Raises PartFailed when there are any."""
+        if not self._known:
+            return
+        named = "; ".join(f"{label}: {reason.message}" for label, reason in self._known[:5])
+        more = "; ..." if len(self._known) > 5 else ""
+        code = self._known[0][1].code
+        raise PartFailed(f"{len(self._known)} of {whole} components failed: {named}{more}", code)

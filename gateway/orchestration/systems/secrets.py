@@ -1,0 +1,72 @@
+"""Secrets inside component descriptors: hashed, kept beside the document, and kept when the rest is sent back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from drivers.passwords import sha512_crypt
+from gateway.cimi.fields import Attribute
+from gateway.cimi.references import Array, Structure, schema_fields
+from gateway.cimi.system import SystemTemplateSchema
+from gateway.store.model import Document, Resource
+
+DESCRIPTORS = schema_fields(SystemTemplateSchema)["componentDescriptors"]
+KEPT = ("userData", "password_hash")
+"""What clients cannot read, and therefore do not send back."""
+SAME = ("name", "type", "href", "userName")
+"""Where one of these is another, it is another thing, whose secrets are its own."""
+
+
+async def hashed(value: Any) -> Any:
+    """The same with each password as its crypt hash, in which form it goes to disk."""
+    if isinstance(value, list):
+        return [await hashed(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    found = {name: await hashed(entry) for name, entry in value.items() if name != "password" or entry is None}
+    if value.get("password"):
+        found["password_hash"] = await asyncio.to_thread(sha512_crypt, value["password"])
+    return found
+
+
+def shown(descriptors: list[Document]) -> list[Document]:
+    """What may be read of them."""
+    found: list[Document] = _shown(DESCRIPTORS, descriptors)
+    return found
+
+
+def _shown(field: Attribute, value: Any) -> Any:
+    if isinstance(field, Array) and isinstance(value, list):
+        return [_shown(field.entry, entry) for entry in value]
+    if not isinstance(field, Structure) or not isinstance(value, dict):
+        return value
+    members = field.members
+    return {
+        name: _shown(members[name], entry) if name in members else entry
+        for name, entry in value.items()
+        if name == "href" or (name in members and not members[name].write_only)
+    }
+
+
+def whole(template: Resource) -> Document:
+    """A stored SystemTemplate as Systems are made by it."""
+    kept = template.internal.get("descriptors")
+    return {**template.document, **({"componentDescriptors": kept} if kept else {})}
+
+
+def with_kept(before: Any, after: Any) -> Any:
+    """``after`` with the secrets that ``before`` has and a client could not send again."""
+    if isinstance(before, list) and isinstance(after, list):
+        named = {entry.get("name"): entry for entry in before if isinstance(entry, dict)}
+        return [
+            with_kept(named.get(entry.get("name")), entry) if isinstance(entry, dict) else entry for entry in after
+        ]
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return after
+    if any(before.get(name) != after.get(name) for name in SAME):
+        return after
+    kept = {name: before[name] for name in KEPT if name in before and name not in after}
+    if "password" in after:
+        kept.pop("password_hash", None)
+    return {**kept, **{name: with_kept(before.get(name), entry) for name, entry in after.items()}}

@@ -1,0 +1,143 @@
+"""Systems: create, actions on all their Machines, edit, delete (DSP0263 5.13)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.errors import Conflict, Invalid, NotFound
+from gateway.jobs.plan import Plan, StepCall
+from gateway.orchestration.interrupting import interrupt
+from gateway.orchestration.permissions import demand, granted
+from gateway.orchestration.resources import ResourceService
+from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.systems.create import SystemCreate
+from gateway.orchestration.systems.removal import demand_removable
+from gateway.orchestration.systems.states import ACTIONS, actions_of, demand_legal, verbs_of
+from gateway.orchestration.visibility import changeable
+from gateway.store.model import Document, Resource
+
+ORDER = ("edit", "delete", *ACTIONS)
+
+
+class SystemService(ResourceService):
+    kind = "System"
+
+    def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
+        if not changeable(caller, resource):
+            return ()
+        now = verbs_of(resource)
+        return tuple(verb for verb in ORDER if verb in now and granted(caller.role, self.kind, verb))
+
+    # Create
+
+    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
+        demand(caller.role, self.kind, "add")
+        async with self.store.transaction() as transaction:
+            known = await self.answered(transaction, caller, document)
+        if known is not None:
+            return known
+        create = SystemCreate(self.room, caller, document)
+        system = await create.make()
+        async with self.store.transaction() as transaction:
+            known = await self.answered(transaction, caller, document)
+            if known is not None:
+                return known
+            system = await transaction.insert(system)
+            components = [component.as_document() for component in create.components]
+            job = await self.room.runner.submit(transaction, self._creation(caller, collection, system, components))
+            system = await transaction.update(system.with_internal(job=job))
+            await self.remember(transaction, caller, document, system.path, job)
+        self.room.runner.wake()
+        return Outcome(system, job, finished=False)
+
+    def _creation(self, caller: Caller, collection: str, system: Resource, components: list[Document]) -> Plan:
+        return self.plan(
+            caller,
+            "add",
+            collection,
+            steps=(self._step(caller, "make components", system.path, components=components),),
+            locks=(system.path,),
+            affected=(system.path,),
+            drop_on_failure=(system.path,),
+            settle=_settle(system.path, "add"),
+        )
+
+    def _step(self, caller: Caller, name: str, system: str, **arguments: Any) -> StepCall:
+        """The step asks the families on behalf of who asked for the whole."""
+        asker = {"user": caller.user, "role": caller.role.value}
+        origin = {"request_id": caller.request_id, "address": caller.address}
+        return StepCall(name, {"resource": system, "caller": {**asker, **origin}, **arguments})
+
+    async def rehearse(self, caller: Caller, document: Document) -> Resource | None:
+        demand(caller.role, self.kind, "add")
+        create = SystemCreate(self.room, caller, document)
+        system = await create.make()
+        return system.with_document(state="MIXED").with_internal(size=create.size)
+
+    # Actions
+
+    async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
+        system = await self.to_change(caller, path, action)
+        if action not in ACTIONS:
+            raise Invalid(f"a System has no action {action[:60]!r}", "action")
+        demand_legal(system, action)
+        if action == "stop":
+            await interrupt(self.room.runner, system, f"stop was asked by {caller.user}")
+        step = self._step(caller, "act on components", path, action=action, document=document)
+        plan = self.plan(
+            caller, action, path, steps=(step,), locks=(path,), settle=_settle(path, action)
+        )
+        async with self.store.transaction() as transaction:
+            current = await transaction.get(path)
+            if current is None:
+                raise NotFound(f"{path} is gone")
+            if current.internal.get("job") is not None:
+                raise Conflict(f"{current.internal['job']} is at work on the System; wait for it, or stop the System")
+            if action not in actions_of(current):
+                raise Conflict(f"the System is {current.state}: another request came first")
+            job = await self.room.runner.submit(transaction, plan)
+            current = await transaction.update(current.with_internal(job=job))
+        self.room.runner.wake()
+        return Outcome(current, job, finished=False)
+
+    # Delete
+
+    async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        system = await self.to_change(caller, path, "delete", version)
+        if system.state == "DELETING":
+            return Outcome(system, system.internal["job"], finished=False)
+        demand_legal(system, "delete")
+        await interrupt(self.room.runner, system, f"delete was asked by {caller.user}")
+        if await self.store.get(path) is None:
+            return await self._gone(caller, path)
+        plan = self.plan(
+            caller,
+            "delete",
+            path,
+            steps=(self._step(caller, "delete components", path),),
+            locks=(path,),
+            drop_on_success=(path,),
+            settle=_settle(path, "delete"),
+        )
+        async with self.store.transaction() as transaction:
+            current = await transaction.get(path)
+            if current is None:
+                raise NotFound(f"{path} is gone")
+            if current.internal.get("job") is not None:
+                raise Conflict(f"the System is {current.state}: another request came first")
+            await demand_removable(transaction, current)
+            job = await self.room.runner.submit(transaction, plan)
+            taken = await transaction.update(current.with_document(state="DELETING").with_internal(job=job))
+        self.room.runner.wake()
+        return Outcome(taken, job, finished=False)
+
+    async def _gone(self, caller: Caller, path: str) -> Outcome:
+        """The create was undone: nothing is left to delete."""
+        async with self.store.transaction() as transaction:
+            plan = self.plan(caller, "delete", path, drop_on_success=(path,))
+            job = await self.room.runner.completed(transaction, plan)
+        return Outcome(None, job, finished=True)
+
+
+def _settle(system: str, action: str) -> StepCall:
+    return StepCall("settle system", {"resource": system, "action": action})

@@ -1,0 +1,51 @@
+"""The System's state by those of its Machines, and what it allows: the one place (DSP0263 5.13.1, 5.13.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from gateway.errors import Conflict
+from gateway.orchestration.machines.states import legal
+from gateway.store.model import Resource
+
+ACTIONS = ("start", "stop", "restart", "pause", "suspend")
+BACKWARDS = frozenset({"stop", "pause", "suspend"})
+"""What is done to the members in the opposite order."""
+OWN_LIFE = frozenset({"CREATING", "DELETING", "ERROR"})
+"""States of the System itself, which say nothing about its Machines."""
+COMMON = frozenset(
+    {"STARTING", "STARTED", "STOPPING", "STOPPED", "PAUSING", "PAUSED", "SUSPENDING", "SUSPENDED"}
+)
+"""What a System is when all its Machines are."""
+
+
+def derived_state(machines: Collection[str]) -> str:
+    """By the states of all its Machines, those of the Systems inside with them."""
+    states = set(machines)
+    return states.pop() if len(states) == 1 and states <= COMMON else "MIXED"
+
+
+def actions_of(system: Resource) -> frozenset[str]:
+    """What at least one of its Machines can do now. Of none, everything: it is done at once."""
+    if system.state in ("CREATING", "DELETING"):
+        return frozenset()
+    states = system.internal.get("states") or []
+    offered = frozenset(action for state in states for action in legal(state).actions) & frozenset(ACTIONS)
+    return offered if states else frozenset(ACTIONS)
+
+
+def verbs_of(system: Resource) -> frozenset[str]:
+    """The legal operations of every kind."""
+    if system.state == "DELETING":
+        return frozenset()
+    if system.state == "CREATING":
+        return frozenset({"delete"})
+    return actions_of(system) | {"edit", "delete"}
+
+
+def demand_legal(system: Resource, verb: str) -> None:
+    """Raises Conflict, with what is legal instead."""
+    verbs = verbs_of(system)
+    if verb not in verbs:
+        allowed = ", ".join(sorted(verbs)) or "nothing until its job ends"
+        raise Conflict(f"a System that is {system.state} cannot {verb}; it allows {allowed}")

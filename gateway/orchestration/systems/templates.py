@@ -1,0 +1,61 @@
+"""SystemTemplates: what Systems are made by (DSP0263 5.13.3)."""
+
+from __future__ import annotations
+
+from gateway.orchestration.monitoring.meter_templates import asked_meters
+from gateway.orchestration.monitoring.templates import asked_event_log
+from gateway.orchestration.references import resolve
+from gateway.orchestration.resources import ResourceService, new_resource
+from gateway.orchestration.service import Caller
+from gateway.orchestration.systems.blueprint import KINDS, blueprint
+from gateway.orchestration.systems.secrets import hashed, shown, whole, with_kept
+from gateway.store.model import Document, Resource
+
+DESCRIPTORS = "componentDescriptors"
+
+
+class SystemTemplateService(ResourceService):
+    """What is wrong with descriptors whatever the host is told at once; the rest when a System is made."""
+
+    kind = "SystemTemplate"
+    catalogue = True
+
+    async def make(self, caller: Caller, document: Document) -> Resource:
+        made = new_resource(self.kind, caller.user, document)
+        return await self._checked(caller, made, document)
+
+    async def change(
+        self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
+    ) -> Resource:
+        changed = await super().change(caller, resource, document, selected)
+        if selected is not None and DESCRIPTORS not in selected:
+            await self._check(caller, {**changed.document, DESCRIPTORS: []})
+            return changed
+        given = with_kept(whole(resource).get(DESCRIPTORS), changed.document.get(DESCRIPTORS, []))
+        return await self._checked(caller, changed, {**changed.document, DESCRIPTORS: given})
+
+    async def _checked(self, caller: Caller, template: Resource, document: Document) -> Resource:
+        await self._check(caller, document)
+        descriptors = await hashed(document.get(DESCRIPTORS) or [])
+        readable = shown(descriptors)
+        secret = descriptors if descriptors != readable else None
+        return template.with_document(**{DESCRIPTORS: readable or None}).with_internal(descriptors=secret)
+
+    async def _check(self, caller: Caller, document: Document) -> None:
+        await asked_meters(self.room, caller, document, "System")
+        await asked_event_log(self.store, caller, document)
+        self._check_descriptors(document, "")
+        for place, descriptor in enumerate(document.get(DESCRIPTORS) or []):
+            attribute = KINDS[descriptor["type"]]
+            href = (descriptor.get(attribute) or {}).get("href")
+            if href is not None:
+                where = f"{DESCRIPTORS}.{place}.{attribute}"
+                await resolve(self.store, caller, href, (f"{descriptor['type']}Template",), where)
+
+    def _check_descriptors(self, document: Document, where: str) -> None:
+        """Also those of the Systems inside."""
+        blueprint(document, where)
+        for place, descriptor in enumerate(document.get(DESCRIPTORS) or []):
+            nested = descriptor.get("systemTemplate")
+            if nested:
+                self._check_descriptors(nested, f"{where}{DESCRIPTORS}.{place}.systemTemplate.")
