@@ -61,25 +61,16 @@ def _properties(parent: Element, values: Mapping[str, Value]) -> None:
 class CloudInit:
     """What cloud-init's own OVF data source reads of the properties, for a seed of another kind."""
 
-    hostname: str | None = None
     keys: tuple[str, ...] = ()
-    password: str | None = None
     user_data: bytes | None = None
 
 
 def cloud_init(values: Mapping[str, Value]) -> CloudInit:
-    """The properties that cloud-init knows by name: hostname, public-keys, password, user-data (plain or Base64)."""
-
-    def text(*names: str) -> str | None:
-        return next((values[name].text for name in names if name in values and values[name].text), None)
-
-    keys = text("public-keys") or ""
-    user_data = text("user-data")
+    """The properties that cloud-init knows by name: public-keys, and user-data (plain or Base64)."""
+    keys, user_data = (values[name].text if name in values else "" for name in ("public-keys", "user-data"))
     return CloudInit(
-        hostname=text("hostname", "local-hostname"),
         keys=tuple(line.strip() for line in keys.splitlines() if line.strip()),
-        password=text("password"),
-        user_data=None if user_data is None else _decoded(user_data),
+        user_data=_decoded(user_data) if user_data else None,
     )
 
 

@@ -35,10 +35,11 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A logical network (clause 9.2)."""
+    """A logical network (clause 9.2). ``kind`` is what this program adds: PUBLIC or PRIVATE."""
 
     name: str
     description: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ EPASD = f"{CIM}CIM_EthernetPortAllocationSettingData"
 SETTINGS = frozenset({RASD, VSSD, SASD, EPASD})
 
 ENVIRONMENT = "http://schemas.dmtf.org/ovf/environment/1"
+EXTENSION = "http://cimi-gateway.org/ns/1"
+"""Of attributes that are added to the standard's; others pass over them (clause 7.3)."""
 ENVIRONMENT_FILE = "ovf-env.xml"
 XML = "http://www.w3.org/XML/1998/namespace"
 

@@ -10,7 +10,7 @@ from gateway.ovf.elements import Element, Walk, attribute, demanded, local, root
 from gateway.ovf.entities import read_content
 from gateway.ovf.errors import PackageInvalid
 from gateway.ovf.model import Configuration, Disk, Envelope, File, Network, VirtualSystem, VirtualSystemCollection
-from gateway.ovf.names import ENVELOPES
+from gateway.ovf.names import ENVELOPES, EXTENSION
 
 CONTENTS = frozenset({"VirtualSystem", "VirtualSystemCollection"})
 SECTIONS = frozenset({"References", "DiskSection", "SharedDiskSection", "NetworkSection", "DeploymentOptionSection"})
@@ -90,7 +90,8 @@ def _networks(walk: Walk, sections: list[Element]) -> Iterable[Network]:
     for section in sections:
         for name, element in walk.known(section, frozenset({"Info", "Network"})):
             if name == "Network":
-                yield Network(demanded(element, "name"), walk.text(element, "Description"))
+                kind = str(element.get(f"{{{EXTENSION}}}networkType") or "")
+                yield Network(demanded(element, "name"), walk.text(element, "Description"), kind)
 
 
 def _configurations(walk: Walk, sections: list[Element]) -> Iterable[Configuration]:

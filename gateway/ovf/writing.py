@@ -10,9 +10,9 @@ from lxml import etree
 from gateway.ovf.elements import Element
 from gateway.ovf.model import Content, Envelope, Hardware, Item, Product, Property, VirtualSystem
 from gateway.ovf.model import VirtualSystemCollection as Collection
-from gateway.ovf.names import ENVELOPE, RASD, VSSD
+from gateway.ovf.names import ENVELOPE, EXTENSION, RASD, VSSD
 
-NAMESPACES: Any = {None: ENVELOPE, "ovf": ENVELOPE, "rasd": RASD, "vssd": VSSD}
+NAMESPACES: Any = {None: ENVELOPE, "ovf": ENVELOPE, "rasd": RASD, "vssd": VSSD, "cimi": EXTENSION}
 
 
 def write_envelope(envelope: Envelope) -> bytes:
@@ -70,6 +70,8 @@ def _networks(root: Element, envelope: Envelope) -> None:
     section = _section(root, "NetworkSection", "Logical networks")
     for network in envelope.networks:
         element = _child(section, "Network", name=network.name)
+        if network.kind:
+            element.set(_name("networkType", EXTENSION), network.kind)
         if network.description:
             _child(element, "Description", network.description)
 

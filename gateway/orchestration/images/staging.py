@@ -37,6 +37,15 @@ class Staging:
     def part(self, image: Resource) -> Path:
         return self._home(image) / PART
 
+    async def adopt(self, image: Resource, path: Path) -> int:
+        """Another file of this directory as ``data``, without copying it; the number of bytes."""
+        await self.prepare(image)
+        return await asyncio.to_thread(_linked, path, self.data(image))
+
+    def folder(self, path: str) -> Path:
+        """The folder of a Job that works on a package, or of an upload."""
+        return self.directory / path.replace("/", "-")
+
     async def prepare(self, image: Resource) -> None:
         await asyncio.to_thread(self._home(image).mkdir, mode=0o700, parents=True, exist_ok=True)
 
@@ -117,6 +126,13 @@ def write_all(descriptor: int, piece: bytes) -> None:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise NoSpace("the disk of the staging directory is full; free some space") from None
         raise
+
+
+def _linked(path: Path, target: Path) -> int:
+    if path.exists():
+        target.unlink(missing_ok=True)
+        os.link(path, target)
+    return target.stat().st_size
 
 
 def _size(path: Path) -> int:

@@ -76,6 +76,7 @@ class SeedImage(DriverStep):
             password_hash=kept.get("password_hash"),
             keys=tuple(kept.get("keys", ())),
             user_data=base64.b64decode(kept["user_data"]) if "user_data" in kept else None,
+            environment=kept["environment"].encode() if "environment" in kept else None,
         )
         iso = await asyncio.to_thread(seed_iso, seed)
         await driver.upload_volume(

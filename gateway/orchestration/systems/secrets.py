@@ -12,7 +12,7 @@ from gateway.cimi.system import SystemTemplateSchema
 from gateway.store.model import Document, Resource
 
 DESCRIPTORS = schema_fields(SystemTemplateSchema)["componentDescriptors"]
-KEPT = ("userData", "password_hash")
+KEPT = ("userData", "password_hash", "environment")
 """What clients cannot read, and therefore do not send back."""
 SAME = ("name", "type", "href", "userName")
 """Where one of these is another, it is another thing, whose secrets are its own."""

@@ -61,13 +61,11 @@ def test_an_environment_is_awaited_by_iso_alone() -> None:
 def test_cloud_init_is_told_what_it_knows_by_name() -> None:
     script = b"#!/bin/sh\necho hello\n"
     values = {
-        "hostname": Value("web1"),
         "public-keys": Value("ssh-ed25519 AAAA a\n\nssh-rsa BBBB b\n"),
-        "password": Value("pw", secret=True),
         "user-data": Value(base64.b64encode(script).decode()),
         "color": Value("red"),
     }
-    assert cloud_init(values) == CloudInit("web1", ("ssh-ed25519 AAAA a", "ssh-rsa BBBB b"), "pw", script)
+    assert cloud_init(values) == CloudInit(("ssh-ed25519 AAAA a", "ssh-rsa BBBB b"), script)
 
 
 def test_user_data_may_be_plain() -> None:
