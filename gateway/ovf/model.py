@@ -31,6 +31,8 @@ class Disk:
     parent: str | None = None
     populated: int | None = None
     shared: bool = False
+    name: str = ""
+    """What this program adds: the name of what it was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,21 @@ async def unpack(source: AsyncIterator[bytes], sink: Sink, largest: int) -> Pack
     return opening.finish()
 
 
+async def read_first(head: bytes) -> bytes | None:
+    """The descriptor of an archive that begins with these bytes; None when it may end behind them."""
+
+    async def beginning() -> AsyncIterator[bytes]:
+        yield head
+
+    async for member in tar.members(beginning()):
+        if not member.name.lower().endswith(".ovf"):
+            raise PackageInvalid("the first file of the archive is no descriptor (.ovf)")
+        if member.size + 8 * tar.BLOCK > len(head):
+            return None
+        return await _all(member.pieces(), member.name, LARGEST_DESCRIPTOR)
+    raise PackageInvalid("the archive is empty")
+
+
 async def gather(name: str, open_file: Opener, sink: Sink, largest: int) -> Package:
     """An ``.ovf`` of this name with its files beside it. Raises PackageInvalid."""
     opening = _Opening(name, sink, largest)

@@ -83,6 +83,7 @@ def _disks(walk: Walk, sections: list[Element], shared: bool = False) -> Iterabl
                     parent=attribute(element, "parentRef") or None,
                     populated=whole(element, "populatedSize"),
                     shared=shared,
+                    name=str(element.get(f"{{{EXTENSION}}}name") or ""),
                 )
 
 

@@ -52,7 +52,7 @@ def _disks(root: Element, envelope: Envelope) -> None:
         return
     section = _section(root, "DiskSection", "Virtual disks")
     for disk in envelope.disks:
-        _child(
+        element = _child(
             section,
             "Disk",
             diskId=disk.id,
@@ -62,6 +62,8 @@ def _disks(root: Element, envelope: Envelope) -> None:
             format=disk.format or None,
             populatedSize=None if disk.populated is None else str(disk.populated),
         )
+        if disk.name:
+            element.set(_name("name", EXTENSION), disk.name)
 
 
 def _networks(root: Element, envelope: Envelope) -> None:

@@ -73,13 +73,14 @@ class ImageImport:
         return found
 
     async def of_package(self, path: Path) -> Document:
-        """The way of a file that lies in the staging directory as a part of a package, and is let go of to the image."""
+        """The way of a part of a package, which lies in the staging directory already."""
         try:
             facts = await self._tools.reader.inspect(path)
         except DriverInvalid as error:
             raise Invalid(str(error)) from error
         self._check_size(facts.file_size, "source")
-        return await self.way(Found({"kind": "package", "path": str(path), "size": facts.file_size}, facts), await self.place())
+        source = {"kind": "package", "path": str(path), "size": facts.file_size}
+        return await self.way(Found(source, facts), await self.place())
 
     async def place(self) -> Place:
         host, settings = next(iter(self._room.hypervisors.items()))

@@ -24,6 +24,8 @@ class Staging:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.held: set[str] = set()
+        """Names of what is being put down for something that is not in the store yet."""
 
     def _home(self, image: Resource) -> Path:
         return self.directory / image.path.replace("/", "-")
@@ -99,6 +101,8 @@ class Staging:
         old = []
         for entry in (self.directory / name for name in names):
             if not entry.exists():
+                continue
+            if entry.name in self.held:
                 continue
             if entry.name not in keep:
                 shutil.rmtree(entry, ignore_errors=True)

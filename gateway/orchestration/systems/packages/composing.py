@@ -15,16 +15,25 @@ from gateway.orchestration.systems.packages.words import (
     PRODUCT,
     STARTUP,
     SYSTEM,
+    UNATTACHED,
 )
 from gateway.orchestration.volumes.pools import KILOBYTE
-from gateway.ovf.deployment import Drive, Group, Guest
+from gateway.ovf.deployment import Drive, Group, Guest, Port
 from gateway.ovf.environment import awaits_environment, cloud_init, environment
 from gateway.ovf.errors import PackageInvalid
 from gateway.ovf.model import Content, Envelope, Network, Product, StartupItem, VirtualSystem
 from gateway.ovf.properties import Value
+from gateway.ovf.units import bytes_of
 from gateway.store.model import Document
 
 LONGEST_NAME = 200
+STARTUP_WORDS = {
+    "startDelay": "start_delay",
+    "startAction": "start_action",
+    "stopDelay": "stop_delay",
+    "stopAction": "stop_action",
+}
+"""Words of a StartupSection that are kept in properties, where they are not the usual ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,11 @@ def needed_bytes(envelope: Envelope, deployed: Guest | Group) -> tuple[Bytes, ..
                 found.setdefault(one.key, one)
         for number, file in enumerate(guest.media, 1):
             one = Bytes("VolumeImage", file, f"{name_of(guest)} medium {number}")
+            found.setdefault(one.key, one)
+    for identity in unattached(deployed):
+        disk = envelope.disk(identity)
+        if disk is not None and disk.file is not None:
+            one = Bytes("VolumeImage", disk.file, disk.name or disk.id, None, disk.format)
             found.setdefault(one.key, one)
     return tuple(found.values())
 
@@ -93,7 +107,7 @@ class Composition:
         """The SystemTemplate's document, with its own name, description and properties."""
         deployed = self.deployed
         top = content_of(deployed)
-        own = {"name": name_of(deployed), "description": top.annotation or top.info or None}
+        own = {"name": name_of(deployed), "description": top.annotation or None}
         parts = (deployed,) if isinstance(deployed, Guest) else deployed.parts
         around = deployed if isinstance(deployed, Group) else None
         properties = own_properties(top, deployed.values) if around is not None else {}
@@ -109,11 +123,16 @@ class Composition:
         startup = {item.id: item for item in around.collection.startup} if around is not None else {}
         components: list[Document] = []
         for part in parts:
-            identity, item = content_of(part).id, startup.get(content_of(part).id)
+            item = startup.get(content_of(part).id)
             described = {
                 "name": named[id(part)],
                 "description": content_of(part).annotation or None,
-                "properties": {IDENTITY: identity, **own_properties(content_of(part), part.values), **_startup(item)},
+                "properties": {
+                    **_identity(part, named[id(part)]),
+                    **own_properties(content_of(part), part.values),
+                    **_startup(item),
+                }
+                or None,
             }
             if isinstance(part, Guest):
                 machine = self._machine(part, around, item, networks, volumes.of(part, named[id(part)]))
@@ -122,6 +141,8 @@ class Composition:
                 inside = {"componentDescriptors": self._descriptors(part.parts, part)}
                 component = {**described, "type": "System", "systemTemplate": inside}
             components.append({name: value for name, value in component.items() if value is not None})
+        for identity in unattached(around) if around is not None else ():
+            volumes.alone(identity)
         made = [_network(self._network(name), symbol) for name, symbol in networks.items() if symbol is not None]
         return [*made, *volumes.descriptors, *components]
 
@@ -134,7 +155,18 @@ class Composition:
         elsewhere = (guest for guest in guests_of(self.deployed) if id(guest) not in here)
         for network in {port.network for guest in elsewhere for port in guest.ports} & used.keys():
             self._demand_given(network)
+        if self._at_top(guests):
+            used.update(dict.fromkeys(self._ours_unused()))
         return {name: None if name in self.networks else names.take(name) for name in used}
+
+    def _at_top(self, guests: list[Guest]) -> bool:
+        parts = self.deployed.parts if isinstance(self.deployed, Group) else (self.deployed,)
+        return [part for part in parts if isinstance(part, Guest)] == guests
+
+    def _ours_unused(self) -> Iterable[str]:
+        """Networks of a System that was exported here, which none of its Machines used."""
+        used = {port.network for guest in guests_of(self.deployed) for port in guest.ports}
+        return (network.name for network in self.envelope.networks if network.kind and network.name not in used)
 
     def _demand_given(self, network: str) -> None:
         """A System's Networks are its own; what is shared by several has to be there."""
@@ -172,15 +204,16 @@ class Composition:
             "machineConfig": config,
             "machineImage": {"href": self.images[f"MachineImage:{disk.file}"]},
             "volumes": volumes or None,
-            "networkInterfaces": [self._interface(port.network, port.mac, networks) for port in guest.ports] or None,
+            "networkInterfaces": [self._interface(port, networks) for port in guest.ports] or None,
             **_told(guest, around),
         }
         return {name: value for name, value in template.items() if value is not None}
 
-    def _interface(self, network: str, mac: str, networks: Mapping[str, str | None]) -> Document:
-        symbol = networks[network]
-        href = self.networks[network] if symbol is None else f"#{symbol}"
-        return {"network": {"href": href}, **({"macAddress": mac} if mac else {})}
+    def _interface(self, port: Port, networks: Mapping[str, str | None]) -> Document:
+        symbol = networks[port.network]
+        href = self.networks[port.network] if symbol is None else f"#{symbol}"
+        more = {"macAddress": port.mac} if port.mac else {}
+        return {"network": {"href": href}, **more, **({} if port.connected else {"state": "Passive"})}
 
 
 class _Volumes:
@@ -207,8 +240,15 @@ class _Volumes:
         disk = self._composition.envelope.disk(drive.disk)
         image = f"VolumeImage:{disk.file}" if disk is not None and disk.file is not None else None
         if drive.disk not in self._known:
-            self._known[drive.disk] = self._volume(name, drive.capacity, image)
+            self._known[drive.disk] = self._volume((disk.name if disk else "") or name, drive.capacity, image)
         return self._known[drive.disk]
+
+    def alone(self, identity: str) -> None:
+        """A Disk that no guest has."""
+        disk = self._composition.envelope.disk(identity)
+        if disk is not None:
+            size = bytes_of(disk.capacity, disk.units, f"the capacity of Disk {disk.id!r}")
+            self._drive(Drive(disk.id, size), disk.name or disk.id)
 
     def _medium(self, file: str, name: str) -> str:
         key = f"VolumeImage:{file}"
@@ -255,7 +295,7 @@ def own_properties(content: Content, values: Mapping[str, Value]) -> dict[str, s
         for declared in product.properties:
             name = product.name_of(declared.key)
             value = values.get(name)
-            if value is not None and not value.secret:
+            if value is not None and not value.secret and declared.key != UNATTACHED:
                 found[_shown_as(product, declared.key, name)] = value.text
     products = [told for product in content.products if (told := _product(product))]
     if products:
@@ -266,6 +306,17 @@ def own_properties(content: Content, values: Mapping[str, Value]) -> dict[str, s
         known = content.operating_system
         found[SYSTEM] = f"{known.id} {known.description}".strip()
     return found
+
+
+def _identity(part: Guest | Group, name: str) -> dict[str, str]:
+    identity = content_of(part).id
+    return {IDENTITY: identity} if identity != name else {}
+
+
+def unattached(deployed: Guest | Group) -> list[str]:
+    """Ids of Disks."""
+    value = deployed.values.get(f"{OWN_CLASS}.{UNATTACHED}")
+    return value.text.split() if value is not None else []
 
 
 def _shown_as(product: Product, key: str, name: str) -> str:
@@ -280,13 +331,13 @@ def _product(product: Product) -> str:
 def _startup(item: StartupItem | None) -> dict[str, str]:
     if item is None:
         return {}
-    return {
-        START_ORDER: str(item.order),
-        f"{STARTUP}startDelay": str(item.start_delay),
-        f"{STARTUP}startAction": item.start_action,
-        f"{STARTUP}stopDelay": str(item.stop_delay),
-        f"{STARTUP}stopAction": item.stop_action,
+    usual = StartupItem(item.id, item.order)
+    shown = {
+        f"{STARTUP}{word}": str(getattr(item, name))
+        for word, name in STARTUP_WORDS.items()
+        if getattr(item, name) != getattr(usual, name)
     }
+    return {START_ORDER: str(item.order), **shown}
 
 
 def _told(guest: Guest, around: Group | None) -> Document:

@@ -37,7 +37,8 @@ class Sources:
 
     async def look_at_file(self, path: Path, kind: str) -> tuple[Source, bytes]:
         head = await asyncio.to_thread(_head, path)
-        return {"kind": kind, "place": str(path), "descriptor": is_descriptor(head)}, head
+        source = {"kind": kind, "place": str(path), "descriptor": is_descriptor(head)}
+        return {**source, **({"upload": path.parent.name.removeprefix("uploads-")} if kind == "upload" else {})}, head
 
     async def read(self, source: Source, sink: Sink) -> Package:
         """Everything, into the sink. Raises PackageInvalid, Invalid, BadGateway."""

@@ -16,8 +16,10 @@ SYSTEM = "ovf.os"
 PRODUCT = "ovf.product"
 CERTIFICATE = "ovf.certificate"
 IGNORED = "ovf.ignored"
+UNATTACHED = "ovf.unattached"
+"""Ids of the Disks that no guest has, and which become Volumes all the same."""
 STARTUP = "ovf.startup."
-FACTS = frozenset({CONFIGURATION, IDENTITY, SOURCE, EULA, SYSTEM, PRODUCT, CERTIFICATE, IGNORED})
+FACTS = frozenset({CONFIGURATION, IDENTITY, SOURCE, EULA, SYSTEM, PRODUCT, CERTIFICATE, IGNORED, UNATTACHED})
 """Properties that have a place of their own in a package, or say where one came from."""
 EMULATED = "kvm"
 """What virtual systems that are written here were made for."""
