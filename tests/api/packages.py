@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from gateway.app import Gateway
 from tests.api.client import ApiClient
 from tests.unit.ovf.samples import HEAD, item, manifest, ova
 
@@ -85,3 +86,12 @@ async def made(client: ApiClient, collection: str, source: str, **properties: st
     assert job["state"] == "SUCCESS", job
     found = [entry["href"] for entry in job["affectedResources"] if entry["href"].rstrip("/").count("/") > 4]
     return await client.document(found[0])
+
+
+def names_in(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir()) if directory.exists() else []
+
+
+def staged(gateway: Gateway) -> list[str]:
+    """What lies in the staging directory."""
+    return names_in(Path(gateway.settings.images.staging))

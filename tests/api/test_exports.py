@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from gateway.app import Gateway
 from gateway.ovf.model import VirtualSystemCollection
 from gateway.ovf.package import unpack
 from tests.api.client import ApiClient
-from tests.api.packages import disk, made, package
+from tests.api.packages import disk, made, names_in, package, staged
 from tests.api.systems import machine, members, network, on, system, volume
 from tests.unit.ovf.samples import Kept, in_pieces
 
@@ -166,8 +167,8 @@ async def test_a_package_is_put_into_an_allowed_directory(
     with tarfile.open(exports / "out.ova") as opened:
         assert opened.getnames()[0] == "shop.ovf"
         assert opened.getnames()[-1] == "shop.mf"
-    assert [path.name for path in exports.iterdir()] == ["out.ova"]
-    assert list(Path(gateway.settings.images.staging).iterdir()) == []
+    assert names_in(exports) == ["out.ova"]
+    assert staged(gateway) == []
 
 
 async def test_a_package_is_put_down_as_a_directory_of_files(
@@ -176,10 +177,8 @@ async def test_a_package_is_put_down_as_a_directory_of_files(
     for _ in range(2):
         _location, job = await exported(admin, shop["id"], destination=f"file://{exports / 'out'}/")
         assert job["state"] == "SUCCESS", job
-    names = sorted(path.name for path in (exports / "out").iterdir())
-    assert names == [f"shop-disk{number}.vmdk" for number in range(1, 5)] + ["shop.mf", "shop.ovf"]
-    for path in (exports / "out").iterdir():
-        (images / path.name).write_bytes(path.read_bytes())
+    assert names_in(exports / "out") == [f"shop-disk{number}.vmdk" for number in range(1, 5)] + ["shop.mf", "shop.ovf"]
+    shutil.copytree(exports / "out", images, dirs_exist_ok=True)
     again = await made(admin, "systems", f"file://{images / 'shop.ovf'}")
     assert await shape(admin, again["id"]) == await shape(admin, shop["id"])
 
@@ -216,16 +215,16 @@ async def test_a_package_is_its_exporters_alone_and_goes_with_its_job(
     assert (await client("other").get(location)).status == 404
     assert (await admin.delete(location.rpartition("/")[0])).status == 200
     assert (await admin.get(location)).status == 404
-    assert list(Path(gateway.settings.images.staging).iterdir()) == []
+    assert staged(gateway) == []
 
 
 async def test_an_export_that_fails_leaves_nothing_behind(
     admin: ApiClient, driver: MemoryDriver, gateway: Gateway, shop: dict[str, Any]
 ) -> None:
     before = set(driver.stored)
-    driver.fail["download_volume"] = DriverFailed("the pool is broken")
+    driver.fail_next("download_volume", DriverFailed("the pool is broken"))
     location, job = await exported(admin, shop["id"])
     assert (job["state"], job["returnCode"]) == ("FAILED", 10500)
     assert set(driver.stored) == before
     assert (await admin.get(location)).status == 404
-    assert list(Path(gateway.settings.images.staging).iterdir()) == []
+    assert staged(gateway) == []

@@ -9,13 +9,8 @@ import pytest
 
 from gateway.app import Gateway
 from tests.api.client import ApiClient
-from tests.api.packages import described, disks, imported, made, package
+from tests.api.packages import described, disks, imported, made, package, staged
 from tests.api.systems import members
-
-
-def staged(gateway: Gateway) -> list[str]:
-    directory = Path(gateway.settings.images.staging)
-    return [path.name for path in directory.iterdir()] if directory.exists() else []
 
 
 @pytest.fixture
@@ -206,7 +201,7 @@ FORMAT = b"http://www.vmware.com/interfaces/specifications/vmdk.html#streamOptim
 @pytest.mark.parametrize(
     ("told", "lie", "said"),
     [
-        (b'capacity="16"', b'capacity="15"', "is a disk of"),
+        (b'capacity="16"', b'capacity="14"', "is a disk of"),
         (FORMAT, b"http://example.com/qcow2", "the descriptor says qcow2"),
     ],
 )

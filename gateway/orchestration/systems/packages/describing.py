@@ -45,6 +45,7 @@ from gateway.store.model import Document, Resource
 COPIED = frozenset({"STARTED", "PAUSED", "STOPPED", "SUSPENDED"})
 RUNS = frozenset({"STARTED", "PAUSED"})
 CONTROLLER = "3"
+KILOBYTES = "byte * 10^3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ class Parts:
     """What was seen already, to the id of its Disk."""
 
     def disk(self, key: str, capacity: int, name: str, source: Document | None) -> str:
-        """The id of the Disk; an empty one without ``source``."""
+        """The id of the Disk; an empty one without ``source``. ``capacity`` in kilobytes, as CIMI counts."""
         if key in self.known:
             return self.known[key]
         number = len(self.entries) + 1
@@ -97,7 +98,7 @@ class Parts:
         if source is not None:
             self.disks.append(DiskToPack(file, f"{self.name}-disk{number}.vmdk", name, **source))
         held = file if source is not None else None
-        self.entries.append(Disk(identity, str(capacity), "byte", held, STREAM_OPTIMIZED, name=name))
+        self.entries.append(Disk(identity, str(capacity), KILOBYTES, held, STREAM_OPTIMIZED, name=name))
         self.known[key] = identity
         return identity
 
@@ -226,7 +227,7 @@ class SystemDescription:
                 "target": disk["target"],
             }
             name = f"{machine.name or 'machine'} {disk['target']}"
-            found.append(parts.disk(f"{machine.path}/{disk['target']}", disk["bytes"], name, source))
+            found.append(parts.disk(f"{machine.path}/{disk['target']}", disk["capacity"], name, source))
         for _target, path in sorted(machine.internal.get("volumes", {}).items()):
             attachment = await self._store.get(path)
             if attachment is not None:
@@ -252,7 +253,7 @@ class SystemDescription:
         if machine is not None:
             source.update(machine=machine.path, target=target)
         parts.locks.append(volume.path)
-        return parts.disk(volume.path, known["bytes"], name, source)
+        return parts.disk(volume.path, volume.document["capacity"], name, source)
 
     async def _runs(self, path: str) -> bool:
         machine = await self._store.get(path)

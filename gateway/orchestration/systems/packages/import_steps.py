@@ -21,11 +21,12 @@ from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.steps import unless_stopped
 from gateway.orchestration.systems.nested import caller_of, demand_success, service_of, shares_done, together
 from gateway.orchestration.systems.packages.asking import once, take_back
-from gateway.orchestration.systems.packages.composing import Bytes, Composition, needed_bytes
+from gateway.orchestration.systems.packages.composing import Bytes, Composition, kilobytes, needed_bytes
 from gateway.orchestration.systems.packages.folder import DESCRIPTOR, Folder, FolderSink
 from gateway.orchestration.systems.packages.importing import Wishes, look_over, told_aside
 from gateway.orchestration.systems.packages.sources import WHERE, Sources
 from gateway.orchestration.systems.packages.words import CERTIFICATE, IGNORED, SOURCE
+from gateway.orchestration.volumes.pools import KILOBYTE, whole
 from gateway.ovf.certificate import Certificate
 from gateway.ovf.deployment import Group, Guest
 from gateway.ovf.model import Envelope
@@ -137,7 +138,7 @@ class ImportDisks(PackageStep):
         return await service.add_of_package(asking, document, path)
 
     async def _demand_honest(self, part: Bytes, path: Path) -> None:
-        """The file is what the descriptor says: of its format, and no larger than its disk."""
+        """The file is what the descriptor says: of its format, and no larger than the disk that is made for it."""
         try:
             facts: ImageFacts = await self.room.images.reader.inspect(path)
         except DriverInvalid as error:
@@ -145,7 +146,7 @@ class ImportDisks(PackageStep):
         said = disk_format(part.format) if part.format else None
         if said is not None and facts.format != said:
             raise Invalid(f"{part.name}: the descriptor says {said}, but its file is {facts.format}", WHERE)
-        if part.capacity is not None and facts.virtual_size > part.capacity:
+        if part.capacity is not None and facts.virtual_size > whole(kilobytes(part.capacity) * KILOBYTE):
             raise Invalid(
                 f"{part.name}: the descriptor says {part.capacity} bytes, but its file is a disk of "
                 f"{facts.virtual_size}",

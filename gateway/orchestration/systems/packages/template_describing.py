@@ -10,6 +10,7 @@ from gateway.orchestration.references import merged, resolve
 from gateway.orchestration.resources import Room
 from gateway.orchestration.service import Caller
 from gateway.orchestration.systems.blueprint import Component, blueprint
+from gateway.orchestration.systems.packages.composing import kilobytes
 from gateway.orchestration.systems.packages.describing import (
     Described,
     Parts,
@@ -23,7 +24,6 @@ from gateway.orchestration.systems.packages.describing import (
     unique,
 )
 from gateway.orchestration.systems.secrets import whole
-from gateway.orchestration.volumes.pools import KILOBYTE
 from gateway.ovf.model import Content, Item, StartupItem, VirtualSystem, VirtualSystemCollection
 from gateway.store.model import Document, Resource
 
@@ -121,11 +121,11 @@ class _Template:
         where = f"{MACHINE}.machineImage"
         image = await whole.image(template.get("machineImage") or {}, "MachineImage", component, where)
         asked = config.get("disks") or [{}]
-        size = max(asked[0].get("capacity", 0) * KILOBYTE, image.internal["virtual_size"])
+        size = asked[0].get("capacity") or kilobytes(image.internal["virtual_size"])
         disks = [self._image_disk(image, component.key, size, component.name or "")]
         for place, disk in enumerate(asked[1:], 2):
             key = f"{self.scope}/{component.key}/{place}"
-            disks.append(self.parts.disk(key, disk["capacity"] * KILOBYTE, f"{component.name} disk {place}", None))
+            disks.append(self.parts.disk(key, disk["capacity"], f"{component.name} disk {place}", None))
         disks += [await self.volume(found) for found in self._linked(component, "volumes")]
         ports = [await self._port(entry, place, component) for place, entry in enumerate(_interfaces(template))]
         properties = component.document.get("properties", {})
@@ -177,11 +177,11 @@ class _Template:
         template = await self._whole.referred(given, "VolumeTemplate", component, VOLUME)
         where = f"{VOLUME}.volumeConfig"
         config = await self._whole.referred(template.get("volumeConfig") or {}, "VolumeConfiguration", component, where)
-        size, name = config.get("capacity", 1) * KILOBYTE, component.name or ""
+        size, name = config.get("capacity", 1), component.name or ""
         if template.get("volumeImage"):
             where = f"{VOLUME}.volumeImage"
             image = await self._whole.image(template["volumeImage"], "VolumeImage", component, where)
-            return self._image_disk(image, component.key, max(size, image.internal["virtual_size"]), name)
+            return self._image_disk(image, component.key, size, name)
         return self.parts.disk(f"{self.scope}/{component.key}", size, name, None)
 
     def _image_disk(self, image: Resource, key: str, size: int, name: str) -> str:
