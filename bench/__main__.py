@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 
-from bench import addresses, events, images, machines, meters, networks, overlay, pages, reads, size
+from bench import addresses, events, images, machines, meters, networks, overlay, pages, reads, size, systems
 from bench.report import Row, show
 
 MEASURES: dict[str, Callable[[], list[Row]]] = {
@@ -21,6 +21,7 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
     "overlay": overlay.measure,
     "images": images.measure,
     "networks": networks.measure,
+    "systems": systems.measure,
 }
 
 

@@ -181,3 +181,17 @@ async def test_a_comparison_with_old_facts_does_not_undo_what_a_job_did_since(
     for _ in range(20):
         await asyncio.sleep(0.01)
         assert (await admin.document(machine))["state"] == "PAUSED"
+
+
+async def test_a_guest_that_powers_off_just_before_its_button_is_pressed_is_stopped(
+    admin: ApiClient, machine: str, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    press = driver.request_shutdown
+
+    async def too_late(uuid: str) -> None:
+        driver.externally(uuid, Power.OFF)
+        await press(uuid)
+
+    monkeypatch.setattr(driver, "request_shutdown", too_late)
+    assert (await admin.acted(machine, "stop"))["state"] == "SUCCESS"
+    assert (await admin.document(machine))["state"] == "STOPPED"

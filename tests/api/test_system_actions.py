@@ -83,6 +83,7 @@ async def test_one_that_fails_is_named_and_the_others_go_on(
     job = await admin.acted(pair, "pause")
     assert job["state"] == "FAILED"
     assert job["statusMessage"].startswith("1 of 2 components failed: Machine 'web")
+    assert job["statusMessage"].count("Machine 'web") == 1
     outcomes = [(await admin.document(entry["href"]))["state"] for entry in job["nestedJobs"]]
     assert sorted(outcomes) == ["FAILED", "SUCCESS"]
     assert sorted((await states(admin, pair)).values()) == ["PAUSED", "STARTED"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -238,6 +239,20 @@ WRONG: dict[str, tuple[list[dict[str, Any]], str]] = {
         "systemTemplate.componentDescriptors.0.volumeTemplate.volumeConfig.format: 'ext4' is none that this gateway "
         "stores (qcow2, raw); file systems are the guest's (of 'data')",
     ),
+    "an address for two": (
+        [
+            network(),
+            described("Address", {"network": {"href": "#front"}}, "ip"),
+            *(machine("IMAGE", name, networkInterfaces=on("front", addresses=[{"href": "#ip"}])) for name in "ab"),
+        ],
+        "systemTemplate.componentDescriptors.3.machineTemplate.networkInterfaces.0.addresses.0: 'ip' is used by 'a' "
+        "already, and only one Machine at a time may use it",
+    ),
+    "a volume for two": (
+        [volume(), machine("IMAGE", quantity=2, volumes=[{"href": "#data"}])],
+        "systemTemplate.componentDescriptors.1.machineTemplate.volumes.0: 'data' is used by 'web1' already, and only "
+        "one Machine at a time may use it",
+    ),
     "a start order that is no number": (
         [described("System", {"name": "x"}, "inner", properties={"startOrder": "first"})],
         "systemTemplate.componentDescriptors.0.properties.startOrder: must be a whole number, not 'first'",
@@ -246,8 +261,10 @@ WRONG: dict[str, tuple[list[dict[str, Any]], str]] = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-async def test_a_wrong_descriptor_is_named_before_there_is_a_job(admin: ApiClient, what: str) -> None:
+async def test_a_wrong_descriptor_is_named_before_there_is_a_job(admin: ApiClient, image: str, what: str) -> None:
     descriptors, message = WRONG[what]
+    for template in (entry["machineTemplate"] for entry in descriptors if "machineTemplate" in entry):
+        template["machineImage"] = {"href": image}
     before = (await admin.document("jobs"))["count"]
     answer = await admin.post("systems", system(*descriptors))
     assert (answer.status, message in answer.message) == (400, True), answer.text
@@ -260,3 +277,39 @@ async def test_one_of_several_is_named_by_its_number(admin: ApiClient) -> None:
     )
     second = (await members(admin, url, "networks"))["net2"]
     assert (await members(admin, url, "networkPorts"))["port"]["network"]["href"] == second["id"]
+
+
+async def test_what_does_not_depend_on_each_other_is_made_at_once(
+    admin: ApiClient, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of three networks waits for the others in the middle of being made."""
+    together, define = asyncio.Barrier(3), driver.define_network
+
+    async def with_the_others(spec: Any) -> None:
+        await together.wait()
+        await define(spec)
+
+    monkeypatch.setattr(driver, "define_network", with_the_others)
+    await made(admin, {**network(), "quantity": 3})
+
+
+async def test_what_cannot_be_undone_stays_in_sight_and_can_be_deleted(
+    admin: ApiClient, image: str, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.jobs.execution.UNDO_PAUSE", 0.0)
+    driver.fail_next("start_domain", DriverFailed("no more memory"))
+    delete = driver.delete_network
+
+    async def broken(name: str) -> None:
+        raise DriverFailed("no")
+
+    monkeypatch.setattr(driver, "delete_network", broken)
+    document = system(machine(image, networkInterfaces=on("front")), network())
+    answer = await admin.post("systems", document, Prefer="wait=60")
+    assert "not all of it could be undone" in answer.message
+    [left] = (await admin.document("systems"))["systems"]
+    assert left["state"] == "ERROR"
+    assert list(await members(admin, left["id"], "networks")) == ["front"]
+    monkeypatch.setattr(driver, "delete_network", delete)
+    assert (await admin.delete(left["id"], Prefer="wait=60")).status == 200
+    assert (await admin.document("networks"))["count"] == 1

@@ -11,6 +11,7 @@ from lxml import etree
 from drivers.base import InterfaceAddress
 from drivers.memory import MemoryDriver
 from tests.api.client import Answer, ApiClient
+from tests.api.systems import described, network, volume
 from tests.official_schema import NAMESPACE, official_schema, without_slips
 
 Validate = Callable[[Answer], etree._Element]
@@ -39,11 +40,19 @@ async def everything(admin: ApiClient, machine: str, image: str, driver: MemoryD
     common = {"name": "n <&> ö", "description": "d", "properties": {"k": "v", "a\tb": " x\n"}}
     key = "ssh-ed25519 AAAA me@here"
     credential = {"userName": "ops", "password": "hunter2", "key": key}
+    descriptors = [
+        described("Credential", credential, "ops", description="d", properties={"k": "v"}),
+        described("NetworkPort", {"network": {"href": "#front"}}, "port"),
+        described("System", {"componentDescriptors": [volume(quantity=2)]}, "inner"),
+        network(),
+    ]
     for path, document in (
         ("credentials", {**common, "credentialTemplate": credential}),
         ("credentialTemplates", {**common, **credential}),
         ("machineConfigs", {**common, "cpu": 1, "memory": 1, "disks": [{"capacity": 1, "format": "ext4"}] * 2}),
         ("machineTemplates", {**common, **admin.machine(image)["machineTemplate"], "credential": credential}),
+        ("systemTemplates", {**common, "componentDescriptors": descriptors}),
+        ("systems", {**common, "systemTemplate": {"componentDescriptors": descriptors}}),
     ):
         assert (await admin.post(path, document)).status == 201
     uuid = machine.rpartition("/")[2]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
 
-from drivers.base import DiskSpec, DomainSpec, Driver, DriverNotFound, HypervisorSettings, Power
+from drivers.base import DiskSpec, DomainSpec, Driver, DriverConflict, DriverNotFound, HypervisorSettings, Power
 from gateway.errors import Conflict
 from gateway.jobs.plan import StepContext, Superseded
 from gateway.orchestration.machines.interfaces import interface_spec
@@ -114,7 +115,9 @@ class ShutDown(DriverStep):
             if time.monotonic() >= until:
                 raise Conflict(f"the guest did not power off within {seconds:g} s; stop it with force to cut the power")
             if time.monotonic() >= press_at:
-                await driver.request_shutdown(uuid)
+                # A conflict: it has powered off since it was looked at, as the next look shows.
+                with suppress(DriverConflict):
+                    await driver.request_shutdown(uuid)
                 press_at = time.monotonic() + PRESS_EVERY
             if await context.wait_stop(LOOK_EVERY):
                 raise Superseded

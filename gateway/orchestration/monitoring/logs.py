@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway.cimi.monitoring import SEVERITIES
+from gateway.cimi.registry import type_at
 from gateway.errors import Conflict, Forbidden, Invalid, NotFound
 from gateway.orchestration.monitoring.occurrences import EVERYONE, EVERYTHING
 from gateway.orchestration.monitoring.recorder import new_log
@@ -129,7 +130,10 @@ class EventService(ResourceService):
         return self._all_of(caller, log) or event.internal["audience"] in (caller.user, EVERYONE)
 
     def _all_of(self, caller: Caller, log: Resource) -> bool:
-        return audience(caller) is None or log.owner == caller.user
+        """Who has a resource sees its whole log; in that of a System may be what happened to another's resource."""
+        described = type_at(log.document["targetResource"]["href"])
+        mixed = described is not None and described.kind == "System"
+        return audience(caller) is None or (log.owner == caller.user and not mixed)
 
     async def list(self, caller: Caller, query: Query) -> Page:
         demand(caller.role, self.kind, "read")

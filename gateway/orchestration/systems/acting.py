@@ -73,7 +73,7 @@ class ComponentMover:
                 await self.context.log(f"{label} is left as it is")
                 return
             self._jobs[member.path] = job
-            await demand_success(self.room, job, label)
+            await demand_success(self.room, job)
         except GatewayError as error:
             self.failures.add(label, error)
 

@@ -11,7 +11,16 @@ from gateway.jobs.plan import StepContext
 from gateway.orchestration.resources import Room
 from gateway.orchestration.systems.blueprint import Component
 from gateway.orchestration.systems.membership import Making
-from gateway.orchestration.systems.nested import caller_of, demand_success, service_of, shares_done, together
+from gateway.orchestration.systems.nested import (
+    caller_of,
+    demand_success,
+    nested_jobs,
+    part_failed,
+    service_of,
+    shares_done,
+    together,
+    wait_for_nested,
+)
 from gateway.orchestration.systems.rehearsal import named_error
 from gateway.orchestration.systems.symbols import placed
 from gateway.store.model import Document, Resource
@@ -35,8 +44,16 @@ class ComponentMaker:
         self._asking = asyncio.Semaphore(ASKED_AT_ONCE)
 
     async def run(self) -> None:
+        await self._demand_none_failed()
         works = [self._make(component) for component in self.components]
         await together(self.context, works, self._progress)
+
+    async def _demand_none_failed(self) -> None:
+        """After a restart: what a nested Job failed at before is not tried again."""
+        await wait_for_nested(self.room, await nested_jobs(self.room, self.context.job))
+        for job in await nested_jobs(self.room, self.context.job):
+            if job.state != "SUCCESS":
+                raise named_error(part_failed(job), f"a component among the {job.document['targetResource']['href']}")
 
     def _progress(self) -> None:
         self.context.progress(round(1000 * shares_done(self.room, self._jobs)), 1000 * len(self.components))
@@ -48,10 +65,10 @@ class ComponentMaker:
         label = f"{component.kind} {component.label}"
         try:
             path, job = await self._ask(component, placed(component.document, paths))
+            self._paths[component.key], self._jobs[component.key] = path, job
+            await demand_success(self.room, job)
         except GatewayError as error:
             raise named_error(error, label) from None
-        self._paths[component.key], self._jobs[component.key] = path, job
-        await demand_success(self.room, job, label)
         await self.context.log(f"{label} is {path}")
         self._made[component.key].set()
 

@@ -50,16 +50,16 @@ async def end_of(room: Room, job: str) -> Resource | None:
     return found
 
 
-async def demand_success(room: Room, job: str, label: str) -> None:
+async def demand_success(room: Room, job: str) -> None:
     """Wait for a nested Job. Raises PartFailed, with its reason, when it did not succeed."""
     found = await end_of(room, job)
     if found is not None and found.state != "SUCCESS":
-        raise part_failed(found, label)
+        raise part_failed(found)
 
 
-def part_failed(job: Resource, label: str) -> PartFailed:
+def part_failed(job: Resource) -> PartFailed:
     words = job.document.get("statusMessage") or f"its Job is {job.state}"
-    return PartFailed(f"{label}: {words}", job.document.get("returnCode", GatewayError.return_code))
+    return PartFailed(words, job.document.get("returnCode", GatewayError.return_code))
 
 
 async def nested_jobs(room: Room, parent: str) -> list[Resource]:

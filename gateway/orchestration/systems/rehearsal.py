@@ -23,6 +23,9 @@ from gateway.store.model import Page, Query, Resource
 from gateway.store.store import Store
 from gateway.store.transaction import Transaction
 
+EXCLUSIVE = frozenset({"Volume", "NetworkPort", "Address"})
+"""What one Machine uses at a time; a Volume in a pool that is configured as shareable is an exception."""
+
 
 class StoreWithPlans(Store):
     """The store as it would be if what is planned were there. Only what is planned is to be read from it by path."""
@@ -87,6 +90,24 @@ class Rehearsal:
                 self._stand_in(component, found[component.place])
                 self._count(component, found[component.place])
             waiting = [component for component in waiting if component not in ready]
+        self._demand_unshared(components)
+
+    def _demand_unshared(self, components: tuple[Component, ...]) -> None:
+        """What one Machine takes for itself is not there for a second one."""
+        known = {component.key: component for component in components}
+        users: dict[str, str] = {}
+        for component in components:
+            for way, key in component.links if component.kind == "Machine" else ():
+                used = known[key]
+                stand_in = self.store.planned.get(self._stand_ins.get(key, ""))
+                shared = stand_in is not None and stand_in.internal.get("shareable")
+                if used.kind not in EXCLUSIVE or shared:
+                    continue
+                if key in users:
+                    where = ".".join(str(step) for step in way)
+                    words = f"{used.name!r} is used by {users[key]} already, and only one Machine at a time may use it"
+                    raise Invalid(words, f"{self.where}{component.place_in_template}.{where}")
+                users[key] = repr(component.name) if component.name else component.label
 
     def _stand_in(self, component: Component, made: Resource | None) -> None:
         if made is None:

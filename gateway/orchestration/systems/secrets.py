@@ -9,6 +9,8 @@ from drivers.passwords import sha512_crypt
 from gateway.cimi.fields import Attribute
 from gateway.cimi.references import Array, Structure, schema_fields
 from gateway.cimi.system import SystemTemplateSchema
+from gateway.errors import Invalid
+from gateway.orchestration.systems.blueprint import MOST_COMPONENTS
 from gateway.store.model import Document, Resource
 
 DESCRIPTORS = schema_fields(SystemTemplateSchema)["componentDescriptors"]
@@ -19,12 +21,30 @@ SAME = ("name", "type", "href", "userName")
 
 
 async def hashed(value: Any) -> Any:
-    """The same with each password as its crypt hash, in which form it goes to disk."""
+    """The same with each password as its crypt hash, in which form it goes to disk.
+
+    Raises Invalid for more of them than a System can have: each takes its time, by design.
+    """
+    number = _passwords(value)
+    if number > MOST_COMPONENTS:
+        raise Invalid(f"hold {number} passwords; at most {MOST_COMPONENTS} are allowed", "componentDescriptors")
+    return await _hashed(value)
+
+
+def _passwords(value: Any) -> int:
     if isinstance(value, list):
-        return [await hashed(entry) for entry in value]
+        return sum(map(_passwords, value))
+    if not isinstance(value, dict):
+        return 0
+    return bool(value.get("password")) + sum(map(_passwords, value.values()))
+
+
+async def _hashed(value: Any) -> Any:
+    if isinstance(value, list):
+        return [await _hashed(entry) for entry in value]
     if not isinstance(value, dict):
         return value
-    found = {name: await hashed(entry) for name, entry in value.items() if name != "password" or entry is None}
+    found = {name: await _hashed(entry) for name, entry in value.items() if name != "password" or entry is None}
     if value.get("password"):
         found["password_hash"] = await asyncio.to_thread(sha512_crypt, value["password"])
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.errors import Conflict, Invalid, NotFound
+from gateway.errors import Conflict, Invalid, NotFound, Unavailable
 from gateway.jobs.plan import Plan, StepCall
 from gateway.orchestration.interrupting import interrupt
 from gateway.orchestration.permissions import demand, granted
@@ -85,6 +85,7 @@ class SystemService(PackagedService):
         if action not in ACTIONS:
             raise Invalid(f"a System has no action {action[:60]!r}", "action")
         demand_legal(system, action)
+        await self._some_must_be_up(system)
         if action == "stop":
             await interrupt(self.room.runner, system, f"stop was asked by {caller.user}")
         step = self._step(caller, "act on components", path, action=action, document=document)
@@ -107,6 +108,13 @@ class SystemService(PackagedService):
     async def described(self, caller: Caller, resource: Resource) -> Described:
         return await SystemDescription(self.room).describe(resource)
 
+    async def _some_must_be_up(self, system: Resource) -> None:
+        """Of several hypervisors one may be away; what is on that one is left, and told. Raises Unavailable."""
+        machines = await self.store.get_many(system.internal["machines"])
+        drivers = [self.room.driver(machine) for machine in machines.values()]
+        if drivers and all(driver.connection != "up" for driver in drivers):
+            raise Unavailable(f"the hypervisor {drivers[0].name} is {drivers[0].connection.value}; try again later")
+
     # Delete
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
@@ -114,6 +122,7 @@ class SystemService(PackagedService):
         if system.state == "DELETING":
             return Outcome(system, system.internal["job"], finished=False)
         demand_legal(system, "delete")
+        await self._some_must_be_up(system)
         await interrupt(self.room.runner, system, f"delete was asked by {caller.user}")
         if await self.store.get(path) is None:
             return await self._gone(caller, path)

@@ -60,12 +60,12 @@ class ComponentRemover:
         path, kind = member_of(entry), MEMBERSHIPS[entry.kind]
         label = f"{kind} {entry.name!r} ({path})" if entry.name else f"{kind} {path}"
         try:
-            await self._delete(path, kind, label)
+            await self._delete(path, kind)
         except GatewayError as error:
             await self.context.log(f"{label} could not be removed: {error.message}", "error")
             self.failures.add(label, error)
 
-    async def _delete(self, path: str, kind: str, label: str) -> None:
+    async def _delete(self, path: str, kind: str) -> None:
         for attempt in range(TRIES):
             found = await self.room.store.get(path)
             if found is None:
@@ -81,5 +81,5 @@ class ComponentRemover:
                 await end_of(self.room, held)
                 continue
             self._jobs[path] = outcome.job
-            await demand_success(self.room, outcome.job, label)
+            await demand_success(self.room, outcome.job)
             return
