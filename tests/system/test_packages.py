@@ -65,7 +65,7 @@ def shop(admin: CimiClient, images: Path) -> dict[str, Any]:
 
 def test_the_guests_of_a_package_run(admin: CimiClient, shop: dict[str, Any]) -> None:
     assert admin.get(shop["system"])["state"] == "STARTED"
-    assert 100_000 < int(in_guest(shop["web"], "awk '/MemTotal/ {print $2}' /proc/meminfo")) < 131_072
+    assert 60_000 < int(in_guest(shop["web"], "awk '/MemTotal/ {print $2}' /proc/meminfo")) < 131_072
 
 
 def test_a_guest_reads_its_environment(shop: dict[str, Any]) -> None:

@@ -70,7 +70,10 @@ ENVELOPE = Envelope(
         content=(WEB, VirtualSystemCollection(id="back", info="inner", content=(VirtualSystem("db", info="db"),))),
     ),
     files=(File("file1", "web-disk1.vmdk", 5),),
-    disks=(Disk("disk1", "20", "byte * 2^30", "file1", "http://example.com/vmdk", populated=7), Disk("disk2", "5", name="data")),
+    disks=(
+        Disk("disk1", "20", "byte * 2^30", "file1", "http://example.com/vmdk", populated=7),
+        Disk("disk2", "5", name="data"),
+    ),
     networks=(Network("front", "the front", "PRIVATE"), Network("back")),
     configurations=(Configuration("small", "Small", "little", True), Configuration("large", "Large", "much")),
 )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway.cimi.registry import type_at
-from gateway.errors import NotFound
+from gateway.errors import NotFound, PartFailed
 from gateway.jobs.plan import StepContext
 from gateway.orchestration.resources import Room
 from gateway.orchestration.service import Caller
-from gateway.orchestration.systems.nested import demand_success, nested_jobs, service_of, stop_nested
+from gateway.orchestration.systems.nested import end_of, nested_jobs, part_failed, service_of, stop_nested
 from gateway.store.model import Document
 
 KEY = "\0package"
@@ -31,6 +31,14 @@ def once(caller: Caller, job: str, what: str) -> Caller:
     return replace(caller, idempotency_key=f"{KEY} {job} {what}")
 
 
+async def succeeded(room: Room, job: str, label: str) -> None:
+    """Wait for a nested Job. Raises PartFailed, with the label and its reason, when it did not succeed."""
+    found = await end_of(room, job)
+    if found is not None and found.state != "SUCCESS":
+        error = part_failed(found)
+        raise PartFailed(f"{label}: {error.message}", error.return_code)
+
+
 async def take_back(room: Room, context: StepContext, caller: Caller, kinds: frozenset[str]) -> None:
     """Stop what still makes such resources for this Job, and delete those that were made, the last ones first."""
     await stop_nested(room, context.job)
@@ -47,4 +55,4 @@ async def _delete(room: Room, caller: Caller, kind: str, path: str) -> None:
         outcome = await service_of(room, kind).delete(caller, path, None)
     except NotFound:
         return
-    await demand_success(room, outcome.job, f"{kind} {path}")
+    await succeeded(room, outcome.job, f"{kind} {path}")

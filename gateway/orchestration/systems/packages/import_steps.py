@@ -19,8 +19,8 @@ from gateway.orchestration.networks.mac import HOLDERS
 from gateway.orchestration.resources import Room
 from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.steps import unless_stopped
-from gateway.orchestration.systems.nested import caller_of, demand_success, service_of, shares_done, together
-from gateway.orchestration.systems.packages.asking import once, take_back
+from gateway.orchestration.systems.nested import caller_of, service_of, shares_done, together
+from gateway.orchestration.systems.packages.asking import once, succeeded, take_back
 from gateway.orchestration.systems.packages.composing import Bytes, Composition, kilobytes, needed_bytes
 from gateway.orchestration.systems.packages.folder import DESCRIPTOR, Folder, FolderSink
 from gateway.orchestration.systems.packages.importing import Wishes, look_over, told_aside
@@ -113,7 +113,7 @@ class ImportDisks(PackageStep):
         async def one(part: Bytes) -> None:
             outcome = await self._ask(context, caller, part, folder.file(envelope, part.file))
             jobs[part.key] = outcome.job
-            await demand_success(self.room, outcome.job, f"{part.kind} {part.name!r}")
+            await succeeded(self.room, outcome.job, f"{part.kind} {part.name!r}")
             assert outcome.resource is not None
             images[part.key] = outcome.resource.path
             await context.log(f"{part.name!r} is {outcome.resource.path}")
@@ -170,7 +170,7 @@ class MakeImported(PackageStep):
         caller = once(caller_of(arguments, context.job), context.job, kind)
         async with context.resting():
             outcome = await service_of(self.room, kind).add(caller, type_of(kind).segment, document)
-            works: list[Coroutine[Any, Any, None]] = [demand_success(self.room, outcome.job, kind)]
+            works: list[Coroutine[Any, Any, None]] = [succeeded(self.room, outcome.job, kind)]
             await together(context, works, lambda: None)
         assert outcome.resource is not None
         await self._show(context, outcome.resource.path)
