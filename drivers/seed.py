@@ -40,6 +40,8 @@ class Seed:
     user_data: bytes | None = None
     interfaces: tuple[SeedInterface, ...] = ()
     """All of the Machine's, in order; none: the guest sets its interfaces up as it likes."""
+    environment: bytes | None = None
+    """The guest's OVF environment document (DSP0243 clause 10)."""
 
 
 def hostname(name: str, instance_id: str) -> str:
@@ -62,6 +64,8 @@ def seed_iso(seed: Seed) -> bytes:
         files[("/NETCONF.;1", "network-config", "/network-config")] = _network_config(seed.interfaces)
     if seed.user_data is not None:
         files[("/CIMI/USERDATA.;1", "user-data", "/cimi/user-data")] = seed.user_data
+    if seed.environment is not None:
+        files[("/OVFENV.XML;1", "ovf-env.xml", "/ovf-env.xml")] = seed.environment
     for (path, name, joliet), content in files.items():
         iso.add_fp(io.BytesIO(content), len(content), path, rr_name=name, joliet_path=joliet)
     output = io.BytesIO()

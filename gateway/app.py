@@ -175,6 +175,7 @@ class Gateway:
             converter=QemuImg(),
             staging=Staging(Path(images.staging)),
             directories=tuple(images.directories),
+            export_directories=tuple(images.export_directories),
             largest_file=images.largest_file,
             stall_seconds=images.stall_seconds,
             upload_minutes=images.upload_minutes,

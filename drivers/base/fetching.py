@@ -41,7 +41,7 @@ class Fetcher(Protocol):
 
 
 class Converter(Protocol):
-    """Turns images of other formats into raw or qcow2, under limits of CPU time and memory."""
+    """Turns images into raw, qcow2 or (for packages) streamOptimized vmdk, under limits of CPU time and memory."""
 
     async def convert(
         self, source: Path, source_format: str, target: Path, target_format: str, virtual_size: int, progress: Progress

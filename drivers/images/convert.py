@@ -10,7 +10,8 @@ from pathlib import Path
 from drivers.base import DriverFailed, DriverInvalid, DriverNoSpace, DriverUnsupported, Progress
 
 SOURCES = frozenset({"raw", "qcow2", "vmdk", "vdi", "vpc", "vhdx"})
-TARGETS = frozenset({"raw", "qcow2"})
+TARGETS: dict[str, tuple[str, ...]] = {"raw": (), "qcow2": (), "vmdk": ("-o", "subformat=streamOptimized")}
+"""With what qemu-img has to be told of them."""
 MEMORY = 1024**3
 LEAST_CPU_SECONDS = 120
 BYTES_PER_CPU_SECOND = 8 * 1024**2
@@ -64,7 +65,7 @@ class QemuImg:
 def _command(source: Path, source_format: str, target: Path, target_format: str, virtual_size: int) -> list[str]:
     seconds = LEAST_CPU_SECONDS + virtual_size // BYTES_PER_CPU_SECOND
     limits = ["prlimit", f"--cpu={seconds}", f"--as={MEMORY}", "--core=0", "--nofile=64", "--"]
-    formats = ["-f", source_format, "-O", target_format]
+    formats = ["-f", source_format, "-O", target_format, *TARGETS[target_format]]
     return [*limits, "qemu-img", "convert", "-p", "-t", "writeback", *formats, "--", str(source), str(target)]
 
 

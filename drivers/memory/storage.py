@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 
@@ -15,6 +16,16 @@ from drivers.base import (
     VolumeFacts,
 )
 from drivers.memory.host import MemoryHost
+
+CLUSTER = 65536
+
+
+def empty_qcow2(size: int) -> bytes:
+    """An image of this virtual size in which nothing was written yet: header, refcounts, and its first table."""
+    entries = max(1, -(-size // (CLUSTER * (CLUSTER // 8))))
+    head = b"QFI\xfb" + struct.pack(">IQIIQIIQQIIQ", 3, 0, 0, 16, size, 0, entries, 3 * CLUSTER, CLUSTER, 1, 0, 0)
+    head += struct.pack(">QQQII", 0, 0, 0, 4, 104)
+    return head.ljust(3 * CLUSTER + entries * 8, b"\0").ljust(4 * CLUSTER, b"\0")
 
 
 class MemoryStorage(MemoryHost):
@@ -44,11 +55,14 @@ class MemoryStorage(MemoryHost):
     ) -> VolumeFacts:
         if allocation > (await self.pool(pool)).available:
             raise DriverNoSpace(f"the pool {pool} is full")
-        kept = VolumeFacts(pool, name, f"/{pool}/{name}", format, capacity, allocation, backing, max(allocation, 4096))
+        physical = len(self.contents.get((pool, name), b"")) or max(allocation, 4096)
+        kept = VolumeFacts(pool, name, f"/{pool}/{name}", format, capacity, allocation, backing, physical)
         return self.stored.setdefault((pool, name), kept)
 
     async def create_volume(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
         self.enter("create_volume")
+        if format == "qcow2":
+            self.contents.setdefault((pool, name), empty_qcow2(capacity))
         whole = (await self.pool(pool)).kind == "logical"
         return await self._keep(pool, name, format, capacity, capacity if whole else 0)
 
@@ -57,6 +71,8 @@ class MemoryStorage(MemoryHost):
     ) -> VolumeFacts:
         self.enter("overlay_volume")
         below = await self.volume(pool, base)
+        if (pool, base) in self.contents:
+            self.contents.setdefault((pool, name), self.contents[(pool, base)])
         return await self._keep(pool, name, "qcow2", max(capacity, below.capacity), 4096, below.path)
 
     async def clone_volume(

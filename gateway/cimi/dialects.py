@@ -8,7 +8,7 @@ from dataclasses import dataclass
 EXTENSION_NAMESPACE = "http://cimi-gateway.org/ns/1"
 """Namespace of what this provider adds to the standard."""
 
-EXTENSION_VERBS = frozenset({"console", "upload", "download"})
+EXTENSION_VERBS = frozenset({"console", "upload", "download", "package"})
 PLAIN_VERBS = frozenset({"add", "edit", "delete"})
 
 

@@ -30,7 +30,10 @@ TYPES = (
         "jobs",
         editable=True,
         deletable=True,
-        actions=(Action("stop", "stop the job and undo what it did"),),
+        actions=(
+            Action("stop", "stop the job and undo what it did"),
+            Action("package", "read the package that an export has made", method="GET", gives="application/ovf"),
+        ),
         capabilities=(Capability("JobRetention", "Minutes which a finished Job is kept", None),),
     ),
 )

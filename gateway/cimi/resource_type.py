@@ -86,6 +86,8 @@ class ResourceType:
     parent: str | None = None
     template: str | None = None
     actions: tuple[Action, ...] = ()
+    collection_actions: tuple[Action, ...] = ()
+    """Actions of the root collection itself: import."""
     capabilities: tuple[Capability, ...] = ()
     addable: bool = False
     editable: bool = False
@@ -141,6 +143,9 @@ class ResourceType:
         types = {"id": AttributeType.REFERENCE}
         types.update({name: field.type for name, field in self.attributes.items() if not field.write_only})
         return {name: kind for name, kind in types.items() if kind is not AttributeType.UNKNOWN}
+
+    def collection_action(self, verb: str) -> Action | None:
+        return next((action for action in self.collection_actions if action.verb == verb), None)
 
     def action(self, verb: str) -> Action | None:
         return next((action for action in self.actions if action.verb == verb), None)

@@ -119,12 +119,15 @@ class SystemCreateSchema(Common):
     systemTemplate = RefOrValue("SystemTemplate", SystemTemplateSchema, mandatory=True)  # noqa: N815
 
 
+EXPORT = Action("export", "write it with all that it needs into an OVF package", ("format", "destination"))
+IMPORT = Action("import", "make one of an OVF package", ("source",))
 SYSTEM_ACTIONS = (
     Action("start", "start all its Machines"),
     Action("stop", "stop all its Machines; orderly unless force is true", ("force",)),
     Action("restart", "stop and start all its Machines", ("force",)),
     Action("pause", "pause all its Machines"),
     Action("suspend", "suspend all its Machines"),
+    EXPORT,
 )
 MEMBER_SCHEMAS: dict[str, type[Schema]] = {
     "System": SystemSystemSchema,
@@ -167,6 +170,7 @@ TYPES = (
         "systems",
         template="systemTemplate",
         actions=SYSTEM_ACTIONS,
+        collection_actions=(IMPORT,),
         addable=True,
         editable=True,
         deletable=True,
@@ -176,7 +180,14 @@ TYPES = (
     ),
     *_members(),
     ResourceType(
-        "SystemTemplate", SystemTemplateSchema, "systemTemplates", addable=True, editable=True, deletable=True
+        "SystemTemplate",
+        SystemTemplateSchema,
+        "systemTemplates",
+        actions=(EXPORT,),
+        collection_actions=(IMPORT,),
+        addable=True,
+        editable=True,
+        deletable=True,
     ),
 )
 CREATE_SCHEMAS = {"System": SystemCreateSchema}

@@ -1,7 +1,6 @@
 """XML text to raw documents and back, by walking the declarations (DSP0263 5.5).
 
-xmltodict reads the text; a pass of expat before it refuses what must never reach it: document type declarations
-(and with them entities), depth and size that only an attack has.
+xmltodict reads the text; ``gateway.xml_guard`` refuses before it what must never reach it.
 """
 
 from __future__ import annotations
@@ -18,48 +17,20 @@ from gateway.cimi.references import raw_from_xml
 from gateway.cimi.resource_type import ResourceType
 from gateway.cimi.xml_text import attribute_text, element_text
 from gateway.errors import Invalid
+from gateway.xml_guard import demand_harmless, malformed
 
 DEEPEST = 32
 MOST_ELEMENTS = 50_000
 DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
-class _Guard:
-    """Counts depth and elements, and refuses every document type declaration."""
-
-    def __init__(self) -> None:
-        self.depth = 0
-        self.elements = 0
-
-    def start(self, _name: str, _attributes: object) -> None:
-        self.depth += 1
-        self.elements += 1
-        if self.depth > DEEPEST:
-            raise Invalid(f"the XML is nested deeper than {DEEPEST} levels")
-        if self.elements > MOST_ELEMENTS:
-            raise Invalid(f"the XML has more than {MOST_ELEMENTS} elements")
-
-    def end(self, _name: str) -> None:
-        self.depth -= 1
-
-    def doctype(self, *_parts: object) -> None:
-        raise Invalid("document type declarations and entities are refused")
-
-
 def decode(body: bytes) -> tuple[str, dict[str, Any]]:
     """The root's local name and its content as xmltodict gives it. Raises Invalid for everything else."""
-    guard = _Guard()
-    parser = expat.ParserCreate()
-    parser.StartElementHandler = guard.start
-    parser.EndElementHandler = guard.end
-    parser.StartDoctypeDeclHandler = guard.doctype
-    parser.EntityDeclHandler = guard.doctype
+    demand_harmless(body, DEEPEST, MOST_ELEMENTS)
     try:
-        parser.Parse(body, True)
         parsed = xmltodict.parse(body, disable_entities=True, force_cdata=False)
     except expat.ExpatError as error:
-        where = f"line {error.lineno}, column {error.offset + 1}"
-        raise Invalid(f"malformed XML: {expat.ErrorString(error.code)} at {where}") from None
+        raise malformed(error) from None
     except (ValueError, LookupError) as error:
         raise Invalid(f"malformed XML: {str(error)[:200]}") from None
     root, content = next(iter(parsed.items()))

@@ -57,7 +57,7 @@ PATHS = {
     "server": ("tls_certificate", "tls_key"),
     "store": ("path",),
     "auth": ("users_file",),
-    "images": ("directories", "staging"),
+    "images": ("directories", "export_directories", "staging"),
 }
 """Keys whose relative paths are relative to the configuration file."""
 

@@ -57,6 +57,8 @@ class ImageSettings:
     transfer, ``upload_minutes`` after the last byte an unfinished upload is given up."""
 
     directories: list[str] = field(default_factory=list)
+    export_directories: list[str] = field(default_factory=list)
+    """Where packages of Systems may be written."""
     staging: str = ""
     """Where images are put down before they reach a pool; empty: ``staging`` beside the store."""
     largest: int = 2 * 1024**4

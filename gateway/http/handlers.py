@@ -12,7 +12,7 @@ from gateway.cimi.query import Asked, asked, selected
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, collection_at, type_at
 from gateway.cimi.resource_type import Action, ResourceType
 from gateway.errors import Conflict, Invalid, MethodNotAllowed, NotFound, PreconditionFailed
-from gateway.http import conditions, image_bytes
+from gateway.http import conditions, image_bytes, packages
 from gateway.http.context import Context, header
 from gateway.http.negotiation import CONTENT_TYPES, body_format
 from gateway.http.representation import Representations
@@ -20,9 +20,11 @@ from gateway.http.waiting import seconds_to_wait
 from gateway.jobs.records import ended
 from gateway.jobs.runner import JobRunner
 from gateway.orchestration.images.service import ImageService
+from gateway.orchestration.job_service import JobService
 from gateway.orchestration.machines.service import MachineService
 from gateway.orchestration.resources import ResourceService
 from gateway.orchestration.service import Outcome
+from gateway.orchestration.systems.packages.service import PackagedService
 from gateway.store.model import Resource
 
 CONSOLE_BYTES = 65_536
@@ -40,13 +42,16 @@ class Handlers:
     async def handle(self, request: web.Request, context: Context, path: str) -> web.StreamResponse:
         """Find what the path means, and do what the method asks. Raises gateway.errors."""
         path = path.rstrip("/") or CLOUD_ENTRY_POINT.segment
+        owner, _, verb = path.rpartition("/")
+        described = collection_at(owner) if owner else None
+        if described is not None and described.collection_action(verb) is not None:
+            return await self._on_collection_action(request, context, owner, described, verb)
         described = collection_at(path)
         if described is not None:
             return await self._on_collection(request, context, path, described)
         described = type_at(path)
         if described is not None:
             return await self._on_resource(request, context, path, described)
-        owner, _, verb = path.rpartition("/")
         described = type_at(owner) if owner else None
         if described is None or described.action(verb) is None:
             raise NotFound("there is nothing at this URL")
@@ -70,6 +75,20 @@ class Handlers:
         document = documents.read_create(described.kind, body, self._media(request), context.edge)
         outcome = await self._services[described.kind].add(context.known_caller, path, document)
         return await self._answer(request, context, outcome, created=True)
+
+    async def _on_collection_action(
+        self, request: web.Request, context: Context, path: str, described: ResourceType, verb: str
+    ) -> web.Response:
+        service = self._services[described.kind]
+        if request.method != "POST":
+            raise MethodNotAllowed("an action is asked for by POST", ("POST",))
+        if isinstance(service, PackagedService) and packages.is_package(request):
+            outcome = await packages.import_sent(request, service, context, path)
+        else:
+            body = await request.read()
+            document = documents.read_action(body, self._media(request) if body.strip() else "json", context.edge)
+            outcome = await service.act_on_collection(context.known_caller, path, verb, document.parameters)
+        return await self._begun(context, outcome)
 
     # Resources
 
@@ -176,9 +195,15 @@ class Handlers:
         if action.of_bytes:
             return await self._on_bytes(request, context, path, service, action)
         outcome = await service.act(context.known_caller, path, verb, document.parameters)
+        return await self._begun(context, outcome)
+
+    async def _begun(self, context: Context, outcome: Outcome) -> web.Response:
+        """The answer to an action: its Job, as it is now."""
         job = await self._runner.wait(outcome.job, 0)
-        body = await self._job_body(context, job)
-        return self._response(context, 202, body, {"CIMI-Job-URI": context.edge.to_uri(outcome.job)})
+        headers = {"CIMI-Job-URI": context.edge.to_uri(outcome.job)}
+        if outcome.location is not None:
+            headers["Location"] = context.edge.to_uri(outcome.location)
+        return self._response(context, 202, await self._job_body(context, job), headers)
 
     async def _create_by_action(
         self, request: web.Request, context: Context, path: str, kind: str
@@ -197,6 +222,8 @@ class Handlers:
     ) -> web.StreamResponse:
         if isinstance(service, MachineService):
             return await self._console(context, path, service)
+        if isinstance(service, JobService):
+            return await packages.download(request, service, context, path)
         assert isinstance(service, ImageService)
         if action.verb == "download":
             return await image_bytes.download(request, service, context, path)

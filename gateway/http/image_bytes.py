@@ -46,7 +46,7 @@ async def upload(
     caller, stall = context.known_caller, service.room.images.stall_seconds
     await service.received(caller, path)
     async with service.receive(caller, path, _part(request)) as receiver:
-        async for piece in _body(request, stall):
+        async for piece in body_pieces(request, stall):
             await receiver.write(piece)
         await receiver.done()
         outcome = await service.uploaded(caller, path) if receiver.complete else None
@@ -81,7 +81,8 @@ def _digest(header: str | None) -> str | None:
     return found.group(1)
 
 
-async def _body(request: web.Request, stall: float) -> AsyncIterator[bytes]:
+async def body_pieces(request: web.Request, stall: float) -> AsyncIterator[bytes]:
+    """The bytes of a body as they come. Raises RequestTimeout."""
     try:
         while piece := await asyncio.wait_for(request.content.read(PIECE), stall):
             yield piece

@@ -33,6 +33,9 @@ GRANTS: dict[str, frozenset[Role]] = {
     "console": CHANGERS,
     "upload": CHANGERS,
     "download": CHANGERS,
+    "import": CHANGERS,
+    "export": CHANGERS,
+    "package": CHANGERS,
 }
 """Operation to the roles which may do it on what they see and own."""
 

@@ -233,6 +233,11 @@ class ResourceService:
         await self.read(caller, path)
         raise MethodNotAllowed(f"a {self.kind} has no action {action[:60]}", ("GET", "HEAD"))
 
+    async def act_on_collection(
+        self, caller: Caller, collection: str, action: str, document: dict[str, Any]
+    ) -> Outcome:
+        raise MethodNotAllowed(f"a collection of {self.kind} has no action {action[:60]}", ("GET", "HEAD"))
+
     # Pieces
 
     def plan(self, caller: Caller, action: str, target: str, **rest: Any) -> Plan:

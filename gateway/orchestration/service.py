@@ -49,6 +49,8 @@ class Outcome:
     resource: Resource | None
     job: str
     finished: bool
+    location: str | None = None
+    """Path of what an action makes, when that is known before it is there."""
 
 
 class Service(Protocol):

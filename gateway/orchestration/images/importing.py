@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from drivers.base import Driver, DriverInvalid, DriverUnreachable, ImageFacts, PoolFacts
@@ -70,6 +71,16 @@ class ImageImport:
             if document.get("size", size) != size:
                 raise Invalid(f"the file has {size} bytes, not {document['size']}", "size")
         return found
+
+    async def of_package(self, path: Path) -> Document:
+        """The way of a part of a package, which lies in the staging directory already."""
+        try:
+            facts = await self._tools.reader.inspect(path)
+        except DriverInvalid as error:
+            raise Invalid(str(error)) from error
+        self._check_size(facts.file_size, "source")
+        source = {"kind": "package", "path": str(path), "size": facts.file_size}
+        return await self.way(Found(source, facts), await self.place())
 
     async def place(self) -> Place:
         host, settings = next(iter(self._room.hypervisors.items()))

@@ -11,6 +11,13 @@ from gateway.orchestration.images.uploading import waits
 from gateway.orchestration.resources import Room
 
 EVERY = 600.0
+PACKAGES = (
+    "SELECT job FROM plans UNION SELECT path FROM resources WHERE kind = 'Job' "
+    "AND json_extract(document, '$.action') = 'export' AND state = 'SUCCESS' "
+    "UNION SELECT 'uploads-' || json_extract(plan, '$.steps[0].arguments.source.upload') FROM plans "
+    "WHERE json_extract(plan, '$.steps[0].arguments.source.upload') IS NOT NULL"
+)
+"""Jobs with packages: those at work, those whose package waits for its download, and uploads that a Job takes up."""
 log = structlog.get_logger("images")
 
 
@@ -44,7 +51,8 @@ class StagingKeeper:
             "SELECT path FROM resources WHERE kind IN ('MachineImage', 'VolumeImage', 'Volume') "
             "AND json_extract(internal, '$.source.kind') IS NOT NULL"
         )
-        for path in await tools.staging.sweep(names, {row[0] for row in rows}, tools.upload_minutes * 60.0):
+        kept = {row[0] for row in [*rows, *await store.fetch(PACKAGES)]}
+        for path in await tools.staging.sweep(names, kept, tools.upload_minutes * 60.0):
             image = await store.get(path)
             if image is not None and waits(image):
                 async with store.transaction() as transaction:

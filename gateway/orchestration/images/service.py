@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from gateway.errors import Conflict, Invalid, NotFound
 from gateway.jobs.plan import Plan, StepCall
@@ -69,7 +70,19 @@ class ImageService(ResourceService):
             known = await self.answered(transaction, caller, document)
         if known is not None:
             return known
-        image = await self.make(caller, document)
+        return await self._accepted(caller, collection, document, await self.make(caller, document))
+
+    async def add_of_package(self, caller: Caller, document: Document, path: Path) -> Outcome:
+        """An image of a file that was taken out of a package; the caller's key makes it one, however often asked."""
+        demand(caller.role, self.kind, "add")
+        async with self.store.transaction() as transaction:
+            known = await self.answered(transaction, caller, document)
+        if known is not None:
+            return known
+        image = self._image(caller, document, await ImageImport(self.room).of_package(path))
+        return await self._accepted(caller, self.type.segment, document, image)
+
+    async def _accepted(self, caller: Caller, collection: str, document: Document, image: Resource) -> Outcome:
         waiting = image.internal["source"]["kind"] == "upload"
         async with self.store.transaction() as transaction:
             known = await self.answered(transaction, caller, document)
@@ -99,7 +112,9 @@ class ImageService(ResourceService):
     async def make(self, caller: Caller, document: Document) -> Resource:
         if document.get("type", "IMAGE") != "IMAGE":
             raise Invalid("only what is taken from a Machine can be a snapshot; bytes make an IMAGE", "type")
-        facts = await ImageImport(self.room).decide(document)
+        return self._image(caller, document, await ImageImport(self.room).decide(document))
+
+    def _image(self, caller: Caller, document: Document, facts: Document) -> Resource:
         image = new_resource(self.kind, caller.user, {**document, "state": "CREATING"})
         name = f"cimi-image-{image.path.rpartition('/')[2]}.{facts.get('format', 'img')}"
         location = document.get("imageLocation")

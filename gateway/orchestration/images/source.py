@@ -22,11 +22,11 @@ def shown(location: str) -> str:
     return location.partition("?")[0] if is_url(location) else location
 
 
-def local_file(location: str, directories: tuple[str, ...]) -> Path:
-    """The file a location means. Raises Invalid, naming imageLocation, for every way out of the directories."""
-    path = Path(_path_of(location))
+def local_file(location: str, directories: tuple[str, ...], where: str = WHERE) -> Path:
+    """The file a location means. Raises Invalid, naming ``where``, for every way out of the directories."""
+    path = Path(_path_of(location, where))
     if not path.is_absolute() or ".." in path.parts or "\0" in str(path):
-        raise Invalid("must be an absolute path without '..'", WHERE)
+        raise Invalid("must be an absolute path without '..'", where)
     try:
         real = path.resolve(strict=True)
         allowed = any(real.is_relative_to(Path(directory).resolve()) for directory in directories)
@@ -34,18 +34,18 @@ def local_file(location: str, directories: tuple[str, ...]) -> Path:
     except (OSError, RuntimeError):
         allowed, regular = _below(path, directories), False
     if not allowed:
-        raise Invalid("is not below a directory that images may come from ([images] directories)", WHERE)
+        raise Invalid("is not below a directory that images may come from ([images] directories)", where)
     if not regular:
-        raise Invalid(f"{path.name} is no file that can be read", WHERE)
+        raise Invalid(f"{path.name} is no file that can be read", where)
     if not os.access(real, os.R_OK):
-        raise Invalid(f"the gateway may not read {path.name}", WHERE)
+        raise Invalid(f"the gateway may not read {path.name}", where)
     return real
 
 
-def _path_of(location: str) -> str:
+def _path_of(location: str, where: str) -> str:
     parts = urlsplit(location)
     if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost"):
-        raise Invalid(f"the scheme {parts.scheme[:20]!r} is not accepted; use http, https or file:///path", WHERE)
+        raise Invalid(f"the scheme {parts.scheme[:20]!r} is not accepted; use http, https or file:///path", where)
     return unquote(parts.path) if parts.scheme else location
 
 

@@ -24,6 +24,8 @@ class Staging:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.held: set[str] = set()
+        """Names of what is being put down for something that is not in the store yet."""
 
     def _home(self, image: Resource) -> Path:
         return self.directory / image.path.replace("/", "-")
@@ -36,6 +38,15 @@ class Staging:
 
     def part(self, image: Resource) -> Path:
         return self._home(image) / PART
+
+    async def adopt(self, image: Resource, path: Path) -> int:
+        """Another file of this directory as ``data``, without copying it; the number of bytes."""
+        await self.prepare(image)
+        return await asyncio.to_thread(_linked, path, self.data(image))
+
+    def folder(self, path: str) -> Path:
+        """The folder of a Job that works on a package, or of an upload."""
+        return self.directory / path.replace("/", "-")
 
     async def prepare(self, image: Resource) -> None:
         await asyncio.to_thread(self._home(image).mkdir, mode=0o700, parents=True, exist_ok=True)
@@ -91,6 +102,8 @@ class Staging:
         for entry in (self.directory / name for name in names):
             if not entry.exists():
                 continue
+            if entry.name in self.held:
+                continue
             if entry.name not in keep:
                 shutil.rmtree(entry, ignore_errors=True)
             elif time.time() - max(entry.stat().st_mtime, _touched(entry / DATA)) > unused_for:
@@ -117,6 +130,13 @@ def write_all(descriptor: int, piece: bytes) -> None:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise NoSpace("the disk of the staging directory is full; free some space") from None
         raise
+
+
+def _linked(path: Path, target: Path) -> int:
+    if path.exists():
+        target.unlink(missing_ok=True)
+        os.link(path, target)
+    return target.stat().st_size
 
 
 def _size(path: Path) -> int:

@@ -28,7 +28,7 @@ Arguments = dict[str, Any]
 
 def source_pieces(tools: ImageTools, source: Document) -> AsyncGenerator[bytes, None]:
     """The bytes from where they are, not looked at yet."""
-    if source["kind"] == "file":
+    if source["kind"] in ("file", "package"):
         return of_file(Path(source["path"]))
     remote = RemoteFile(source["size"], source["ranges"], source["validator"], b"", b"")
     return tools.fetcher.fetch(source["url"], remote)
@@ -72,6 +72,8 @@ class StageImage(ImageStep):
         digest = Digest(told(image, "sha256"))
         if source["kind"] == "upload":
             await self._check(context, image, digest)
+        elif source["kind"] == "package":
+            await tools.staging.adopt(image, Path(source["path"]))
         else:
             total = source["size"] or 0
             async with aclosing(ahead(source_pieces(tools, source))) as pieces:

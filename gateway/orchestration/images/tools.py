@@ -10,7 +10,8 @@ from gateway.orchestration.images.staging import Staging
 
 @dataclass(frozen=True, slots=True)
 class ImageTools:
-    """``directories`` are those that files may be imported from; ``largest_file`` is in bytes.
+    """``directories`` are those that files may be imported from, ``export_directories`` those that packages go to;
+    ``largest_file`` is in bytes.
 
     ``stall_seconds`` without a byte end an upload; ``upload_minutes`` after its last byte it is given up.
     ``waiting_uploads`` is how many a user may leave waiting.
@@ -21,6 +22,7 @@ class ImageTools:
     converter: Converter
     staging: Staging
     directories: tuple[str, ...] = ()
+    export_directories: tuple[str, ...] = ()
     largest_file: int = 256 * 1024**3
     stall_seconds: float = 60.0
     upload_minutes: int = 1440

@@ -153,6 +153,9 @@ class MachineCreate:
     async def _seed(self, template: Document) -> None:
         if template.get("userData"):
             self.seed["user_data"] = template["userData"]
+        if template.get("environment"):
+            # No attribute of the standard: a package brings it.
+            self.seed["environment"] = template["environment"]
         credential = template.get("credential")
         if credential is None:
             return

@@ -78,6 +78,7 @@ class SeedImage(DriverStep):
             keys=tuple(kept.get("keys", ())),
             user_data=base64.b64decode(kept["user_data"]) if "user_data" in kept else None,
             interfaces=await seed_interfaces(self.room.store, machine),
+            environment=kept["environment"].encode() if "environment" in kept else None,
         )
         iso = await asyncio.to_thread(seed_iso, seed)
         await driver.upload_volume(

@@ -15,7 +15,7 @@ def chosen_disks(config: Document, image: Resource, format: str) -> list[Documen
     asked = config.get("disks") or []
     image_bytes = image.internal["virtual_size"]
     boot = asked[0]["capacity"] * KILOBYTE if asked else image_bytes
-    if boot < image_bytes:
+    if whole(boot) < image_bytes:
         needed = -(-image_bytes // KILOBYTE)
         raise Invalid(f"the image needs {needed} kilobytes", "machineTemplate.machineConfig.disks.0.capacity")
     disks = [{"target": BOOT, "format": format, "bytes": whole(boot), "capacity": -(-boot // KILOBYTE)}]

@@ -14,7 +14,7 @@ from gateway.orchestration.systems.blueprint import MOST_COMPONENTS
 from gateway.store.model import Document, Resource
 
 DESCRIPTORS = schema_fields(SystemTemplateSchema)["componentDescriptors"]
-KEPT = ("userData", "password_hash")
+KEPT = ("userData", "password_hash", "environment")
 """What clients cannot read, and therefore do not send back."""
 SAME = ("name", "type", "href", "userName")
 """Where one of these is another, it is another thing, whose secrets are its own."""

@@ -8,18 +8,19 @@ from gateway.errors import Conflict, Invalid, NotFound, Unavailable
 from gateway.jobs.plan import Plan, StepCall
 from gateway.orchestration.interrupting import interrupt
 from gateway.orchestration.permissions import demand, granted
-from gateway.orchestration.resources import ResourceService
 from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.systems.create import SystemCreate
+from gateway.orchestration.systems.packages.describing import Described, SystemDescription
+from gateway.orchestration.systems.packages.service import EXPORT, PackagedService
 from gateway.orchestration.systems.removal import demand_removable
 from gateway.orchestration.systems.states import ACTIONS, actions_of, demand_legal, verbs_of
 from gateway.orchestration.visibility import changeable
 from gateway.store.model import Document, Resource
 
-ORDER = ("edit", "delete", *ACTIONS)
+ORDER = ("edit", "delete", *ACTIONS, EXPORT)
 
 
-class SystemService(ResourceService):
+class SystemService(PackagedService):
     kind = "System"
 
     def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
@@ -78,6 +79,9 @@ class SystemService(ResourceService):
 
     async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
         system = await self.to_change(caller, path, action)
+        if action == EXPORT:
+            demand_legal(system, action)
+            return await self.export(caller, system, document)
         if action not in ACTIONS:
             raise Invalid(f"a System has no action {action[:60]!r}", "action")
         demand_legal(system, action)
@@ -100,6 +104,9 @@ class SystemService(ResourceService):
             current = await transaction.update(current.with_internal(job=job))
         self.room.runner.wake()
         return Outcome(current, job, finished=False)
+
+    async def described(self, caller: Caller, resource: Resource) -> Described:
+        return await SystemDescription(self.room).describe(resource)
 
     async def _some_must_be_up(self, system: Resource) -> None:
         """Of several hypervisors one may be away; what is on that one is left, and told. Raises Unavailable."""

@@ -40,7 +40,7 @@ def verbs_of(system: Resource) -> frozenset[str]:
         return frozenset()
     if system.state == "CREATING":
         return frozenset({"delete"})
-    return actions_of(system) | {"edit", "delete"}
+    return actions_of(system) | {"edit", "delete", "export"}
 
 
 def demand_legal(system: Resource, verb: str) -> None:

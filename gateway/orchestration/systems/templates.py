@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gateway.orchestration.monitoring.meter_templates import asked_meters
 from gateway.orchestration.monitoring.templates import asked_event_log
+from gateway.orchestration.permissions import demand, granted
 from gateway.orchestration.references import resolve
-from gateway.orchestration.resources import ResourceService, new_resource
-from gateway.orchestration.service import Caller
+from gateway.orchestration.resources import new_resource
+from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.systems.blueprint import KINDS, blueprint
+from gateway.orchestration.systems.packages.describing import Described
+from gateway.orchestration.systems.packages.service import EXPORT, PackagedService
+from gateway.orchestration.systems.packages.template_describing import TemplateDescription
 from gateway.orchestration.systems.secrets import hashed, shown, whole, with_kept
 from gateway.store.model import Document, Resource
 
 DESCRIPTORS = "componentDescriptors"
 
 
-class SystemTemplateService(ResourceService):
+class SystemTemplateService(PackagedService):
     """What is wrong with descriptors whatever the host is told at once; the rest when a System is made."""
 
     kind = "SystemTemplate"
     catalogue = True
+
+    def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
+        verbs = super().operations(caller, resource)
+        return (*verbs, EXPORT) if granted(caller.role, self.kind, EXPORT) else verbs
+
+    async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
+        template = await self.read(caller, path)
+        if action != EXPORT:
+            return await super().act(caller, path, action, document)
+        demand(caller.role, self.kind, EXPORT)
+        return await self.export(caller, template, document)
+
+    async def described(self, caller: Caller, resource: Resource) -> Described:
+        return await TemplateDescription(self.room, caller).describe(resource)
 
     async def make(self, caller: Caller, document: Document) -> Resource:
         made = new_resource(self.kind, caller.user, document)

@@ -111,7 +111,7 @@ def _size(config: Document, content: Content | None, where: str) -> int:
             raise Invalid(f"is missing{why}", where)
         return least
     size = int(config["capacity"]) * KILOBYTE
-    if size < least:
+    if whole(size) < least:
         raise Invalid(too_small(least), where)
     return size
 

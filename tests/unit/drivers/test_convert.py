@@ -52,7 +52,7 @@ async def test_only_absolute_paths_are_converted(path: str, tmp_path: Path) -> N
         await QemuImg().convert(Path(path), "vmdk", tmp_path / "made", "raw", MIB, ignore)
 
 
-@pytest.mark.parametrize(("source", "target"), [("qed", "raw"), ("vmdk", "vmdk"), ("luks", "qcow2")])
+@pytest.mark.parametrize(("source", "target"), [("qed", "raw"), ("vmdk", "vdi"), ("luks", "qcow2")])
 async def test_other_formats_are_not_converted(vmdk: Path, tmp_path: Path, source: str, target: str) -> None:
     with pytest.raises(DriverInvalid, match="cannot be converted"):
         await QemuImg().convert(vmdk, source, tmp_path / "made", target, MIB, ignore)

@@ -1,0 +1,58 @@
+"""Packages on the wire: import by an Action or by the package itself, and the download of what an export wrote."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+
+import structlog
+from aiohttp import web
+
+from gateway.http.context import Context
+from gateway.http.image_bytes import body_pieces
+from gateway.orchestration.job_service import JobService
+from gateway.orchestration.service import Outcome
+from gateway.orchestration.systems.packages.service import PackagedService
+from gateway.orchestration.systems.packages.uploads import PackageUpload
+
+PACKAGE = "application/ovf"
+SENT = frozenset({PACKAGE, "application/x-tar", "application/x-virtualbox-ova", "application/octet-stream"})
+log = structlog.get_logger("http")
+
+
+def is_package(request: web.Request) -> bool:
+    """Whether the body is the package itself."""
+    return request.headers.get("Content-Type", "").partition(";")[0].strip().lower() in SENT
+
+
+async def import_sent(request: web.Request, service: PackagedService, context: Context, collection: str) -> Outcome:
+    """Take the package into the staging directory. The query's parameters are the action's properties."""
+    service.may_import(context.known_caller)
+    tools = service.room.images
+    properties = {name: value for name, value in context.parameters if not name.startswith("$")}
+    async with PackageUpload(tools) as upload:
+        async for piece in body_pieces(request, tools.stall_seconds):
+            await upload.write(piece)
+        return await service.import_upload(context.known_caller, collection, upload, properties)
+
+
+async def download(request: web.Request, service: JobService, context: Context, path: str) -> web.StreamResponse:
+    """The archive, as a stream."""
+    stored = await service.package(context.known_caller, path)
+    name = f"{stored.name}.ova"
+    headers = {"Content-Type": PACKAGE, "Content-Disposition": f'attachment; filename="{name}"'}
+    response = web.StreamResponse(status=200, headers=headers)
+    response.content_length = stored.size
+    if request.method == "HEAD":
+        return response
+    try:
+        async with aclosing(stored.pieces()) as pieces:
+            async for piece in pieces:
+                if not response.prepared:
+                    await response.prepare(request)
+                await asyncio.wait_for(response.write(piece), service.room.images.stall_seconds)
+    except (OSError, TimeoutError) as error:
+        log.warning("download broke off", job=path, reason=str(error) or type(error).__name__)
+        if request.transport is not None:
+            request.transport.abort()
+    return response

@@ -1,0 +1,226 @@
+"""The steps of an export. Each may be run again after a crash, and leaves nothing behind when it is undone."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from drivers.base import Driver, DriverInvalid, DriverNotFound, Power
+from gateway.errors import GatewayError, Invalid
+from gateway.jobs.plan import StepContext
+from gateway.orchestration.images.pieces import ahead, of_file
+from gateway.orchestration.images.staging import write_all
+from gateway.orchestration.steps import unless_stopped
+from gateway.orchestration.systems.packages.describing import DiskToPack
+from gateway.orchestration.systems.packages.folder import DESCRIPTOR, Folder
+from gateway.orchestration.systems.packages.import_steps import PackageStep
+from gateway.ovf.archive import Part, archive, archive_size
+from gateway.ovf.manifest import write_manifest
+from gateway.ovf.reading import read_envelope
+from gateway.ovf.writing import write_envelope
+from gateway.store.model import Document
+
+Arguments = dict[str, Any]
+WRITTEN = "written.json"
+ACTIVE = frozenset({Power.RUNNING, Power.PAUSED, Power.SHUTTING_DOWN})
+
+
+class PackDisk(PackageStep):
+    """One disk as a streamOptimized vmdk in the folder; copied in the pool first where a guest may write it."""
+
+    name = "pack disk"
+
+    async def run(self, context: StepContext, arguments: Arguments) -> None:
+        disk, folder = DiskToPack(**arguments["disk"]), self.folder(context)
+        await folder.prepare()
+        if not await asyncio.to_thread((folder.path / disk.file).exists):
+            await unless_stopped(context, self._pack(context, disk, folder))
+        await self._drop_copy(context, disk)
+
+    async def _pack(self, context: StepContext, disk: DiskToPack, folder: Folder) -> None:
+        driver = self.room.drivers[disk.host]
+        pool, volume = disk.pool, disk.volume
+        if not disk.as_it_is:
+            pool, volume = await self._copied(context, driver, disk)
+        here = folder.path / f"{disk.id}.stored"
+        facts = await driver.volume(pool, volume)
+        async with aclosing(ahead(driver.download_volume(pool, volume, 0, facts.physical))) as pieces:
+            await _put(here, pieces)
+        await self._drop_copy(context, disk)
+        try:
+            found = await self.room.images.reader.inspect(here)
+        except DriverInvalid as error:
+            raise GatewayError(f"{disk.label}: {error}") from error
+        part = folder.path / f"{disk.id}.part"
+        await asyncio.to_thread(part.unlink, missing_ok=True)
+        await self.room.images.converter.convert(here, found.format, part, "vmdk", found.virtual_size, context.progress)
+        await asyncio.to_thread(here.unlink)
+        await asyncio.to_thread(part.rename, folder.path / disk.file)
+        await context.log(f"{disk.label} is {disk.file}")
+
+    async def _copied(self, context: StepContext, driver: Driver, disk: DiskToPack) -> tuple[str, str]:
+        """A flat copy, as of one moment where a guest writes it meanwhile."""
+        pool, name = self._copy(context, disk)
+        await self._drop_copy(context, disk)
+        if disk.machine is not None and (await driver.domain(_uuid(disk))).power in ACTIVE:
+            await driver.copy_active_disk(_uuid(disk), disk.target, pool, name, context.progress)
+        else:
+            await driver.clone_volume(
+                pool,
+                name,
+                disk.volume,
+                "qcow2",
+                0,
+                context.progress,
+                base_pool=disk.pool,
+                base_format=disk.format,
+            )
+        return pool, name
+
+    def _copy(self, context: StepContext, disk: DiskToPack) -> tuple[str, str]:
+        pool = self.room.hypervisors[disk.host].pool
+        return pool, f"cimi-package-{context.job.rpartition('/')[2]}-{disk.id}.qcow2"
+
+    async def _drop_copy(self, context: StepContext, disk: DiskToPack) -> None:
+        if disk.as_it_is:
+            return
+        driver, (pool, name) = self.room.drivers[disk.host], self._copy(context, disk)
+        if disk.machine is not None:
+            with suppress(DriverNotFound):
+                await driver.discard_copy(_uuid(disk), pool, name)
+        await driver.delete_volume(pool, name)
+
+    async def undo(self, context: StepContext, arguments: Arguments) -> None:
+        await self._drop_copy(context, DiskToPack(**arguments["disk"]))
+
+
+def _uuid(disk: DiskToPack) -> str:
+    return str(disk.machine).rpartition("/")[2]
+
+
+class WritePackage(PackageStep):
+    """The descriptor, now that the sizes of the files are known."""
+
+    name = "write package"
+
+    async def run(self, context: StepContext, arguments: Arguments) -> None:
+        folder, files = self.folder(context), arguments["files"]
+        await folder.prepare()
+        paths = [folder.path / file["name"] for file in files]
+        sizes = await asyncio.to_thread(lambda: [path.stat().st_size for path in paths])
+        by_id = {file["id"]: size for file, size in zip(files, sizes, strict=True)}
+        envelope = await asyncio.to_thread(read_envelope, arguments["descriptor"].encode())
+        sized = tuple(replace(file, size=by_id[file.id]) for file in envelope.files)
+        await folder.write(DESCRIPTOR, write_envelope(replace(envelope, files=sized)))
+        parts = [[file["name"], size] for file, size in zip(files, sizes, strict=True)]
+        await folder.note(WRITTEN, {"name": arguments["name"], "parts": parts, "modified": int(time.time())})
+        context.say("the package is written")
+
+
+class StoredPackage:
+    """A package that was written, as a stream."""
+
+    def __init__(self, folder: Folder, facts: Document, descriptor: bytes) -> None:
+        self._folder = folder
+        self._descriptor = descriptor
+        self._modified: int = facts["modified"]
+        self.name: str = facts["name"]
+        self.parts: list[tuple[str, int]] = [(name, size) for name, size in facts["parts"]]
+
+    @classmethod
+    async def found(cls, folder: Folder) -> StoredPackage | None:
+        facts, descriptor = await folder.noted(WRITTEN), await folder.read(DESCRIPTOR)
+        return cls(folder, facts, descriptor) if facts is not None and descriptor is not None else None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the archive."""
+        return archive_size(self.name, self._descriptor, self.parts)
+
+    def pieces(self) -> AsyncGenerator[bytes, None]:
+        parts = [Part(name, size, partial(of_file, self._folder.path / name)) for name, size in self.parts]
+        return archive(self.name, self._descriptor, parts, self._modified)
+
+
+class DeliverPackage(PackageStep):
+    """The package at its destination, whole or not at all; one that was there is replaced."""
+
+    name = "deliver package"
+
+    async def run(self, context: StepContext, arguments: Arguments) -> None:
+        stored = await StoredPackage.found(self.folder(context))
+        if stored is None:
+            raise GatewayError("the package is gone")
+        path, part = Path(arguments["path"]), _beside(context, arguments)
+        try:
+            if arguments["directory"]:
+                await unless_stopped(context, self._unpacked(context, stored, part))
+                await asyncio.to_thread(_replace_directory, part, path)
+            else:
+                await unless_stopped(context, _put(part, stored.pieces()))
+                await asyncio.to_thread(part.replace, path)
+        except OSError as error:
+            raise Invalid(f"{path.name} cannot be written: {error.strerror or error}", "destination") from error
+        await self._note(context)
+        context.say(f"the package is at {path}")
+
+    async def _note(self, context: StepContext) -> None:
+        """The Job has no package of its own to be read."""
+        async with self.room.store.transaction() as transaction:
+            job = await transaction.get(context.job)
+            if job is not None:
+                await transaction.update(job.with_internal(delivered=True))
+
+    async def _unpacked(self, context: StepContext, stored: StoredPackage, part: Path) -> None:
+        """The files as they lie in the archive, with their manifest."""
+        await asyncio.to_thread(shutil.rmtree, part, True)
+        await asyncio.to_thread(part.mkdir)
+        folder = self.folder(context)
+        await _put(part / f"{stored.name}.ovf", of_file(folder.path / DESCRIPTOR))
+        sums = [(f"{stored.name}.ovf", await asyncio.to_thread(_sum, part / f"{stored.name}.ovf"))]
+        for name, _size in stored.parts:
+            await _put(part / name, of_file(folder.path / name))
+            sums.append((name, await asyncio.to_thread(_sum, part / name)))
+        await asyncio.to_thread((part / f"{stored.name}.mf").write_bytes, write_manifest(sums))
+
+    async def undo(self, context: StepContext, arguments: Arguments) -> None:
+        part = _beside(context, arguments)
+        await asyncio.to_thread(shutil.rmtree, part, True)
+        await asyncio.to_thread(part.unlink, missing_ok=True)
+
+
+def _beside(context: StepContext, arguments: Arguments) -> Path:
+    """Where it is written until it is whole."""
+    path = Path(arguments["path"])
+    return path.parent / f".{path.name}.{context.job.rpartition('/')[2]}"
+
+
+def _replace_directory(part: Path, path: Path) -> None:
+    if path.exists():
+        shutil.rmtree(path)
+    part.rename(path)
+
+
+def _sum(path: Path) -> str:
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+async def _put(path: Path, pieces: AsyncGenerator[bytes, None]) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = await asyncio.to_thread(os.open, path, flags, 0o640)
+    try:
+        async with aclosing(pieces):
+            async for piece in pieces:
+                await asyncio.to_thread(write_all, descriptor, piece)
+    finally:
+        await asyncio.to_thread(os.close, descriptor)

@@ -1,0 +1,93 @@
+"""The folder of a Job that works on a package, below the staging directory: files numbered as the descriptor does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+from gateway.orchestration.images.staging import Staging, write_all
+from gateway.ovf.model import Envelope, File
+from gateway.ovf.reading import read_envelope
+from gateway.store.model import Document
+
+DESCRIPTOR = "descriptor.ovf"
+
+
+class Folder:
+    """All methods leave the loop free."""
+
+    def __init__(self, staging: Staging, job: str) -> None:
+        self.path = staging.folder(job)
+
+    async def prepare(self) -> None:
+        await asyncio.to_thread(self.path.mkdir, mode=0o700, parents=True, exist_ok=True)
+
+    def file(self, envelope: Envelope, identity: str) -> Path:
+        """Where the content of a File lies: by its number, never by a name from the package."""
+        numbers = {file.id: number for number, file in enumerate(envelope.files)}
+        return self.path / f"file-{numbers[identity]}"
+
+    async def write(self, name: str, content: bytes) -> None:
+        """Whole or not at all."""
+        await asyncio.to_thread(_write, self.path / name, content)
+
+    async def read(self, name: str) -> bytes | None:
+        return await asyncio.to_thread(_read, self.path / name)
+
+    async def envelope(self) -> Envelope:
+        return await asyncio.to_thread(read_envelope, await self.read(DESCRIPTOR) or b"")
+
+    async def note(self, name: str, facts: Document) -> None:
+        await self.write(name, json.dumps(facts).encode())
+
+    async def noted(self, name: str) -> Any:
+        """None before it was noted."""
+        content = await self.read(name)
+        return None if content is None else json.loads(content)
+
+
+class FolderSink:
+    """Implements gateway.ovf.package.Sink."""
+
+    def __init__(self, folder: Folder, check: Callable[[Envelope], None], moved: Callable[[int, int], None]) -> None:
+        self._folder = folder
+        self._check = check
+        self._moved = moved
+        self._envelope: Envelope
+        self._total = 0
+        self._written = 0
+
+    async def described(self, envelope: Envelope) -> None:
+        self._check(envelope)
+        self._envelope = envelope
+        self._total = sum(file.size or 0 for file in envelope.files)
+
+    async def put(self, file: File, pieces: AsyncIterator[bytes], chunk: int) -> None:
+        fresh = 0 if chunk else os.O_TRUNC
+        path = self._folder.file(self._envelope, file.id)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | fresh
+        descriptor = await asyncio.to_thread(os.open, path, flags, 0o600)
+        try:
+            async for piece in pieces:
+                await asyncio.to_thread(write_all, descriptor, piece)
+                self._written += len(piece)
+                self._moved(self._written, max(self._total, self._written))
+        finally:
+            await asyncio.to_thread(os.close, descriptor)
+
+
+def _write(path: Path, content: bytes) -> None:
+    part = path.with_suffix(".part")
+    part.write_bytes(content)
+    part.rename(path)
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,279 @@
+"""The steps of an import. Each may be run again after a crash, and leaves nothing behind when it is undone."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Coroutine
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from drivers.base import DriverInvalid, ImageFacts
+from gateway.cimi.registry import type_of
+from gateway.errors import Invalid
+from gateway.jobs.plan import StepContext
+from gateway.orchestration.images.service import ImageService
+from gateway.orchestration.images.source import shown
+from gateway.orchestration.networks.mac import HOLDERS
+from gateway.orchestration.resources import Room
+from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.steps import unless_stopped
+from gateway.orchestration.systems.nested import caller_of, service_of, shares_done, together
+from gateway.orchestration.systems.packages.asking import once, succeeded, take_back
+from gateway.orchestration.systems.packages.composing import Bytes, Composition, kilobytes, needed_bytes
+from gateway.orchestration.systems.packages.folder import DESCRIPTOR, Folder, FolderSink
+from gateway.orchestration.systems.packages.importing import Wishes, look_over, told_aside
+from gateway.orchestration.systems.packages.sources import WHERE, Sources
+from gateway.orchestration.systems.packages.words import CERTIFICATE, IGNORED, SOURCE
+from gateway.orchestration.volumes.pools import KILOBYTE, whole
+from gateway.ovf.certificate import Certificate
+from gateway.ovf.deployment import Group, Guest
+from gateway.ovf.model import Envelope
+from gateway.ovf.names import disk_format
+from gateway.ovf.package import Package
+from gateway.store.model import Document
+
+Arguments = dict[str, Any]
+PACKAGE, IMAGES = "package.json", "images.json"
+
+
+class PackageStep:
+    name = ""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+
+    def folder(self, context: StepContext) -> Folder:
+        return Folder(self.room.images.staging, context.job)
+
+    async def run(self, context: StepContext, arguments: Arguments) -> None:
+        raise NotImplementedError
+
+    async def undo(self, context: StepContext, arguments: Arguments) -> None:
+        """What lies in the folder goes when the Job is settled."""
+
+
+class FetchPackage(PackageStep):
+    """Everything into the folder, each file compared with what descriptor and manifest say of it."""
+
+    name = "fetch package"
+
+    async def run(self, context: StepContext, arguments: Arguments) -> None:
+        folder = self.folder(context)
+        if await folder.noted(PACKAGE) is not None:
+            return
+        await folder.prepare()
+        wishes = Wishes(**arguments["wishes"])
+        sink = FolderSink(folder, lambda envelope: look_over(envelope, wishes), context.progress)
+        package = await unless_stopped(context, Sources(self.room.images).read(arguments["source"], sink))
+        await self._tell(context, package, wishes)
+        await folder.write(DESCRIPTOR, package.descriptor)
+        certificate = asdict(package.certificate) if package.certificate is not None else None
+        await folder.note(PACKAGE, {"verified": package.verified, "certificate": certificate})
+
+    async def _tell(self, context: StepContext, package: Package, wishes: Wishes) -> None:
+        words = "its manifest was verified" if package.verified else "it has no manifest"
+        await context.log(f"the package is here: {len(package.envelope.files)} files; {words}")
+        if package.certificate is not None:
+            words = certified(package.certificate)
+            await context.log(f"certificate: {words}", "info" if package.certificate.signs else "warning")
+        for aside in told_aside(package.envelope, wishes.deploy(package.envelope)):
+            await context.log(f"not obeyed: {aside}", "warning")
+
+
+def certified(certificate: Certificate) -> str:
+    """For people."""
+    holds = "it signs the manifest" if certificate.signs else "it does NOT sign the manifest"
+    return (
+        f"{certificate.subject}, issued by {certificate.issuer}, SHA-256 {certificate.fingerprint}, "
+        f"valid {certificate.not_before} to {certificate.not_after}; {holds}"
+    )
+
+
+class ImportDisks(PackageStep):
+    """A MachineImage of each disk that is booted from, a VolumeImage of each other file, by their own Jobs."""
+
+    name = "import disks"
+
+    async def run(self, context: StepContext, arguments: Arguments) -> None:
+        folder = self.folder(context)
+        if await folder.noted(IMAGES) is not None:
+            return
+        envelope = await folder.envelope()
+        deployed = Wishes(**arguments["wishes"]).deploy(envelope)
+        wanted = needed_bytes(envelope, deployed)
+        caller = caller_of(arguments, context.job)
+        images: dict[str, str] = {}
+        jobs: dict[str, str] = {}
+
+        def progress() -> None:
+            context.progress(round(1000 * shares_done(self.room, jobs)), 1000 * max(1, len(wanted)))
+
+        async def one(part: Bytes) -> None:
+            outcome = await self._ask(context, caller, part, folder.file(envelope, part.file))
+            jobs[part.key] = outcome.job
+            await succeeded(self.room, outcome.job, f"{part.kind} {part.name!r}")
+            assert outcome.resource is not None
+            images[part.key] = outcome.resource.path
+            await context.log(f"{part.name!r} is {outcome.resource.path}")
+
+        async with context.resting():
+            works: list[Coroutine[Any, Any, None]] = [one(part) for part in wanted]
+            await together(context, works, progress)
+        await folder.note(IMAGES, images)
+        for part in wanted:
+            await asyncio.to_thread(folder.file(envelope, part.file).unlink, missing_ok=True)
+
+    async def _ask(self, context: StepContext, caller: Caller, part: Bytes, path: Path) -> Outcome:
+        service = service_of(self.room, part.kind)
+        assert isinstance(service, ImageService)
+        asking = once(caller, context.job, part.key)
+        document = {"name": part.name}
+        async with self.room.store.transaction() as transaction:
+            known = await service.answered(transaction, asking, document)
+        if known is not None:
+            return known
+        await self._demand_honest(part, path)
+        return await service.add_of_package(asking, document, path)
+
+    async def _demand_honest(self, part: Bytes, path: Path) -> None:
+        """The file is what the descriptor says: of its format, and no larger than the disk that is made for it."""
+        try:
+            facts: ImageFacts = await self.room.images.reader.inspect(path)
+        except DriverInvalid as error:
+            raise Invalid(f"{part.name}: {error}", WHERE) from error
+        said = disk_format(part.format) if part.format else None
+        if said is not None and facts.format != said:
+            raise Invalid(f"{part.name}: the descriptor says {said}, but its file is {facts.format}", WHERE)
+        if part.capacity is not None and facts.virtual_size > whole(kilobytes(part.capacity) * KILOBYTE):
+            raise Invalid(
+                f"{part.name}: the descriptor says {part.capacity} bytes, but its file is a disk of "
+                f"{facts.virtual_size}",
+                WHERE,
+            )
+
+    async def undo(self, context: StepContext, arguments: Arguments) -> None:
+        caller = caller_of(arguments, context.job)
+        async with context.resting():
+            await take_back(self.room, context, caller, frozenset({"MachineImage", "VolumeImage"}))
+
+
+class MakeImported(PackageStep):
+    """The SystemTemplate, or the System with all its components by its own Job."""
+
+    name = "make imported"
+
+    async def run(self, context: StepContext, arguments: Arguments) -> None:
+        kind = arguments["kind"]
+        document = await self._document(context, arguments)
+        caller = once(caller_of(arguments, context.job), context.job, kind)
+        async with context.resting():
+            outcome = await service_of(self.room, kind).add(caller, type_of(kind).segment, document)
+            works: list[Coroutine[Any, Any, None]] = [succeeded(self.room, outcome.job, kind)]
+            await together(context, works, lambda: None)
+        assert outcome.resource is not None
+        await self._show(context, outcome.resource.path)
+        context.say(f"imported as {outcome.resource.path}")
+
+    async def _show(self, context: StepContext, path: str) -> None:
+        """What was made is the Job's affected resource: no answer has named it."""
+        async with self.room.store.transaction() as transaction:
+            job = await transaction.get(context.job)
+            if job is not None:
+                affected = [*job.document["affectedResources"], {"href": path}]
+                unique = list({entry["href"]: entry for entry in affected}.values())
+                await transaction.update(job.with_document(affectedResources=unique))
+
+    async def _document(self, context: StepContext, arguments: Arguments) -> Document:
+        """The same however often it is asked for: it is noted before it is used."""
+        folder = self.folder(context)
+        known: Document | None = await folder.noted("made.json")
+        if known is None:
+            known = await self._composed(folder, arguments)
+            await folder.note("made.json", known)
+        return known
+
+    async def _composed(self, folder: Folder, arguments: Arguments) -> Document:
+        wishes, envelope = Wishes(**arguments["wishes"]), await folder.envelope()
+        deployed = wishes.deploy(envelope)
+        images: dict[str, str] = await folder.noted(IMAGES)
+        of_template = arguments["kind"] == "SystemTemplate"
+        kept = await self._with_free_macs(deployed) if not of_template else _without_macs(deployed)
+        made = await self.room.store.get_many(images.values())
+        sizes = {key: made[path].internal["virtual_size"] for key, path in images.items() if path in made}
+        composition = Composition(envelope, kept, images, wishes.networks, sizes, stopped=not of_template)
+        template = composition.template()
+        own: Document = {"name": wishes.name or template.pop("name"), "description": template.pop("description", None)}
+        template.pop("name", None)
+        found = {**template.pop("properties", {}), **await self._found(folder, envelope, deployed, arguments)}
+        named = {**own, "properties": found}
+        document = {**named, **template} if of_template else {**named, "systemTemplate": template}
+        if of_template:
+            document["importImage"] = _shown_source(arguments)
+        return {name: value for name, value in document.items() if value is not None}
+
+    async def _found(
+        self, folder: Folder, envelope: Envelope, deployed: Guest | Group, arguments: Arguments
+    ) -> dict[str, str]:
+        facts = await folder.noted(PACKAGE)
+        found = {SOURCE: _shown_source(arguments)}
+        if facts["certificate"] is not None:
+            found[CERTIFICATE] = certified(Certificate(**facts["certificate"]))
+        aside = told_aside(envelope, deployed)
+        return {**found, IGNORED: "; ".join(aside)} if aside else found
+
+    async def _with_free_macs(self, deployed: Guest | Group) -> Guest | Group:
+        """Addresses that the package wishes for, where no other interface has them."""
+        taken = set()
+        async with self.room.store.transaction() as transaction:
+            for mac in {port.mac for guest in _guests(deployed) for port in guest.ports if port.mac}:
+                holders = [await transaction.find(kind, "macAddress", mac) for kind in HOLDERS]
+                if any(holders) or int(mac[:2], 16) & 1 or mac.startswith("fe:"):
+                    taken.add(mac)
+        return _without_macs(deployed, taken)
+
+    async def undo(self, context: StepContext, arguments: Arguments) -> None:
+        caller = caller_of(arguments, context.job)
+        async with context.resting():
+            await take_back(self.room, context, caller, frozenset({arguments["kind"]}))
+
+
+def _guests(deployed: Guest | Group) -> list[Guest]:
+    return [deployed] if isinstance(deployed, Guest) else list(deployed.guests())
+
+
+def _without_macs(deployed: Guest | Group, taken: set[str] | None = None) -> Guest | Group:
+    """Less these addresses, or less all."""
+    if isinstance(deployed, Group):
+        return replace(deployed, parts=tuple(_without_macs(part, taken) for part in deployed.parts))
+    ports = tuple(replace(port, mac="") if taken is None or port.mac in taken else port for port in deployed.ports)
+    return replace(deployed, ports=ports)
+
+
+def _shown_source(arguments: Arguments) -> str:
+    source = arguments["source"]
+    if source["kind"] == "upload":
+        return "upload"
+    place = shown(source["place"])
+    return place if source["kind"] == "url" else f"file://{place}"
+
+
+class SettlePackage:
+    """Nothing stays in the staging directory but a package that waits for its download."""
+
+    name = "settle package"
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+
+    async def run(self, context: StepContext, arguments: Arguments) -> None:
+        if not (arguments["keep"] and arguments["succeeded"]):
+            folder = Folder(self.room.images.staging, context.job)
+            await asyncio.to_thread(shutil.rmtree, folder.path, True)
+        source = arguments.get("source")
+        if source is not None and source["kind"] == "upload":
+            await asyncio.to_thread(shutil.rmtree, Path(source["place"]).parent, True)
+
+    async def undo(self, context: StepContext, arguments: Arguments) -> None:
+        """It is never undone."""

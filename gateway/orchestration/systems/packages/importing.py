@@ -1,0 +1,135 @@
+"""The import of a package: what can be looked at before a Job, and the Job (DSP0263 4.3)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from gateway.errors import Invalid
+from gateway.jobs.plan import Plan, StepCall
+from gateway.orchestration.permissions import demand
+from gateway.orchestration.references import resolve
+from gateway.orchestration.resources import Room
+from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.systems.packages.asking import asker
+from gateway.orchestration.systems.packages.composing import Composition, guests_of, needed_bytes
+from gateway.orchestration.systems.packages.sources import WHERE, Source, Sources
+from gateway.orchestration.systems.packages.uploads import PackageUpload
+from gateway.orchestration.systems.packages.words import CONFIGURATION, NETWORK, PREFIX
+from gateway.ovf.deployment import Group, Guest, deploy
+from gateway.ovf.errors import PackageInvalid
+from gateway.ovf.model import Envelope
+from gateway.ovf.package import read_first
+from gateway.ovf.reading import read_envelope
+from gateway.store.model import Document
+
+VERB = "import"
+STEPS = ("fetch package", "import disks", "make imported")
+WEIGHTS = {"fetch package": 4, "import disks": 6}
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the action's properties say: a configuration, values, and Networks for those of the package."""
+
+    name: str | None = None
+    configuration: str | None = None
+    values: dict[str, str] = field(default_factory=dict)
+    networks: dict[str, str] = field(default_factory=dict)
+
+    def document(self) -> Document:
+        return asdict(self)
+
+    def deploy(self, envelope: Envelope) -> Guest | Group:
+        """Raises PackageInvalid, also for a network that the package does not have."""
+        stranger = next((name for name in self.networks if name not in [one.name for one in envelope.networks]), None)
+        if stranger is not None:
+            raise PackageInvalid(f"the package has no network {stranger[:60]!r}")
+        return deploy(envelope, self.configuration, self.values)
+
+
+def look_over(envelope: Envelope, wishes: Wishes) -> None:
+    """Raises PackageInvalid for everything that can be told from the descriptor."""
+    deployed = wishes.deploy(envelope)
+    images = {one.key: "there" for one in needed_bytes(envelope, deployed)}
+    Composition(envelope, deployed, images, wishes.networks).template()
+
+
+def told_aside(envelope: Envelope, deployed: Guest | Group) -> list[str]:
+    """What of the package is not obeyed, for people."""
+    return [*envelope.ignored, *(note for guest in guests_of(deployed) for note in guest.notes)]
+
+
+def demand_import(caller: Caller, kind: str) -> None:
+    for verb in (VERB, "add"):
+        demand(caller.role, kind, verb)
+    demand(caller.role, "MachineImage", "add")
+
+
+class PackageImports:
+    """For Systems or SystemTemplates, by ``kind``."""
+
+    def __init__(self, room: Room, kind: str, collection: str) -> None:
+        self.room = room
+        self.kind = kind
+        self.collection = collection
+
+    async def by_action(self, caller: Caller, document: dict[str, Any]) -> Outcome:
+        """The package at ``source``. Raises what the request deserves."""
+        demand_import(caller, self.kind)
+        location = document.get("source")
+        if not location:
+            raise Invalid("is missing; or send the package itself, as application/ovf", WHERE)
+        wishes = await self._wishes(caller, document.get("properties") or {})
+        source, head = await Sources(self.room.images).look(location)
+        return await self._accept(caller, source, head, wishes)
+
+    async def of_upload(self, caller: Caller, upload: PackageUpload, properties: dict[str, str]) -> Outcome:
+        """A package that was sent."""
+        demand_import(caller, self.kind)
+        wishes = await self._wishes(caller, properties)
+        source, head = await Sources(self.room.images).look_at_file(upload.path, "upload")
+        if source["descriptor"]:
+            raise Invalid("a descriptor without its files was sent; send an archive (.ova)", WHERE)
+        outcome = await self._accept(caller, source, head, wishes)
+        upload.taken = True
+        return outcome
+
+    async def _wishes(self, caller: Caller, properties: dict[str, str]) -> Wishes:
+        wishes = Wishes(properties.get("name"), properties.get(CONFIGURATION))
+        for key, value in properties.items():
+            where = f"properties.{key[:80]}"
+            if key in ("name", CONFIGURATION):
+                continue
+            if key.startswith(NETWORK):
+                path = "/".join(value.rstrip("/").split("/")[-2:])
+                wishes.networks[key.removeprefix(NETWORK)] = (
+                    await resolve(self.room.store, caller, path, ("Network",), where)
+                ).path
+            elif key.startswith(PREFIX):
+                wishes.values[key.removeprefix(PREFIX)] = value
+            else:
+                raise Invalid(f"is not known; name, {CONFIGURATION}, {NETWORK}NAME and {PREFIX}PROPERTY are", where)
+        return wishes
+
+    async def _accept(self, caller: Caller, source: Source, head: bytes, wishes: Wishes) -> Outcome:
+        descriptor = head if source["descriptor"] else await read_first(head)
+        if descriptor is not None:
+            look_over(await asyncio.to_thread(read_envelope, descriptor), wishes)
+        async with self.room.store.transaction() as transaction:
+            job = await self.room.runner.submit(transaction, self._plan(caller, source, wishes))
+        self.room.runner.wake()
+        return Outcome(None, job, finished=False)
+
+    def _plan(self, caller: Caller, source: Source, wishes: Wishes) -> Plan:
+        arguments = {"source": source, "wishes": wishes.document(), "kind": self.kind, "caller": asker(caller)}
+        return Plan(
+            action=VERB,
+            target=self.collection,
+            owner=caller.user,
+            steps=tuple(StepCall(name, arguments, WEIGHTS.get(name, 1)) for name in STEPS),
+            settle=StepCall("settle package", {"source": source, "keep": False}),
+            request_id=caller.request_id,
+            address=caller.address,
+        )

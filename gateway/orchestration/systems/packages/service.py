@@ -1,0 +1,49 @@
+"""What Systems and SystemTemplates have in common as packages: import on their collections, export of each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.orchestration.permissions import granted
+from gateway.orchestration.resources import ResourceService
+from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.systems.packages.describing import Described
+from gateway.orchestration.systems.packages.exporting import VERB as EXPORT
+from gateway.orchestration.systems.packages.exporting import PackageExports, check_format
+from gateway.orchestration.systems.packages.importing import VERB as IMPORT
+from gateway.orchestration.systems.packages.importing import PackageImports, demand_import
+from gateway.orchestration.systems.packages.uploads import PackageUpload
+from gateway.store.model import Resource
+
+
+class PackagedService(ResourceService):
+    def collection_operations(self, caller: Caller, parent: Resource | None) -> tuple[str, ...]:
+        verbs = super().collection_operations(caller, parent)
+        return (*verbs, IMPORT) if verbs and granted(caller.role, self.kind, IMPORT) else verbs
+
+    async def act_on_collection(
+        self, caller: Caller, collection: str, action: str, document: dict[str, Any]
+    ) -> Outcome:
+        if action != IMPORT:
+            return await super().act_on_collection(caller, collection, action, document)
+        return await PackageImports(self.room, self.kind, collection).by_action(caller, document)
+
+    def may_import(self, caller: Caller) -> None:
+        """Asked before the bytes of a package are taken. Raises Forbidden."""
+        demand_import(caller, self.kind)
+
+    async def import_upload(
+        self, caller: Caller, collection: str, upload: PackageUpload, properties: dict[str, str]
+    ) -> Outcome:
+        return await PackageImports(self.room, self.kind, collection).of_upload(caller, upload, properties)
+
+    async def export(self, caller: Caller, resource: Resource, document: dict[str, Any]) -> Outcome:
+        check_format(document)
+        return await PackageExports(self.room).begin(caller, resource, await self.described(caller, resource), document)
+
+    async def described(self, caller: Caller, resource: Resource) -> Described:
+        """What of it is to be written."""
+        raise NotImplementedError
+
+
+__all__ = ["EXPORT", "IMPORT", "PackagedService"]

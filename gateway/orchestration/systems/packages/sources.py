@@ -1,0 +1,95 @@
+"""Where a package comes from, an archive or a descriptor with files beside it, by URL, by file, or as it was sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from drivers.base import DriverInvalid, DriverUnreachable, RemoteFile
+from gateway.errors import BadGateway, Invalid
+from gateway.orchestration.images.pieces import of_file
+from gateway.orchestration.images.source import is_url, local_file
+from gateway.orchestration.images.tools import ImageTools
+from gateway.ovf.elements import LARGEST
+from gateway.ovf.package import Package, Pieces, Sink, gather, unpack
+
+WHERE = "source"
+HEAD = 256 * 1024
+"""Bytes that are looked at before a Job is made: most descriptors lie within."""
+Source = dict[str, Any]
+"""What a plan keeps of it: ``kind`` (url, file, upload), ``place``, and whether it is a bare ``descriptor``."""
+
+
+class Sources:
+    def __init__(self, tools: ImageTools) -> None:
+        self._tools = tools
+
+    async def look(self, location: str) -> tuple[Source, bytes]:
+        """The source, and its first bytes. Raises what the request deserves, naming ``source``."""
+        if is_url(location):
+            head = (await self._remote(location, HEAD)).head
+            return {"kind": "url", "place": location, "descriptor": is_descriptor(head)}, head
+        path = await asyncio.to_thread(local_file, location, self._tools.directories, WHERE)
+        return await self.look_at_file(path, "file")
+
+    async def look_at_file(self, path: Path, kind: str) -> tuple[Source, bytes]:
+        head = await asyncio.to_thread(_head, path)
+        source = {"kind": kind, "place": str(path), "descriptor": is_descriptor(head)}
+        return {**source, **({"upload": path.parent.name.removeprefix("uploads-")} if kind == "upload" else {})}, head
+
+    async def read(self, source: Source, sink: Sink) -> Package:
+        """Everything, into the sink. Raises PackageInvalid, Invalid, BadGateway."""
+        try:
+            if not source["descriptor"]:
+                return await unpack(await self._pieces(source["kind"], source["place"]), sink, self._tools.largest_file)
+            name = PurePosixPath(urlsplit(source["place"]).path if source["kind"] == "url" else source["place"]).name
+
+            async def open_file(wanted: str) -> Pieces | None:
+                return await self._beside(source, wanted, name)
+
+            return await gather(name, open_file, sink, self._tools.largest_file)
+        except DriverInvalid as error:
+            raise Invalid(str(error), WHERE) from error
+        except DriverUnreachable as error:
+            raise BadGateway(f"{WHERE}: {error}") from error
+
+    async def _beside(self, source: Source, wanted: str, own: str) -> Pieces | None:
+        """A file next to the descriptor; what there is not is None."""
+        place: str = source["place"]
+        if source["kind"] == "url":
+            try:
+                return await self._pieces("url", place if wanted == own else urljoin(place, wanted))
+            except Invalid:
+                return None
+        path = Path(place).parent / wanted
+        if not await asyncio.to_thread(path.exists):
+            return None
+        found = await asyncio.to_thread(local_file, str(path), self._tools.directories, WHERE)
+        return of_file(found)
+
+    async def _pieces(self, kind: str, place: str) -> AsyncGenerator[bytes, None]:
+        if kind != "url":
+            return of_file(Path(place))
+        remote = await self._remote(place, 1)
+        return self._tools.fetcher.fetch(place, remote)
+
+    async def _remote(self, url: str, head: int) -> RemoteFile:
+        try:
+            return await self._tools.fetcher.look(url, head, 1)
+        except DriverInvalid as error:
+            raise Invalid(str(error), WHERE) from error
+        except DriverUnreachable as error:
+            raise BadGateway(f"{WHERE}: {error}") from error
+
+
+def is_descriptor(head: bytes) -> bool:
+    """XML and no archive."""
+    return head[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") and len(head) <= max(LARGEST, HEAD)
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as opened:
+        return opened.read(HEAD)

@@ -1,0 +1,47 @@
+"""A package that a client sends: put down in the staging directory, and kept for the Job that takes it up."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import uuid
+from types import TracebackType
+
+from gateway.errors import TooLarge
+from gateway.orchestration.images.staging import write_all
+from gateway.orchestration.images.tools import ImageTools
+
+
+class PackageUpload:
+    """Use in ``async with``: what no Job took up (``taken``) is gone after it."""
+
+    def __init__(self, tools: ImageTools) -> None:
+        self._tools = tools
+        self._name = f"uploads/{uuid.uuid4()}"
+        self.folder = tools.staging.folder(self._name)
+        self.path = self.folder / "package"
+        self.taken = False
+        self._size = 0
+        self._descriptor = -1
+
+    async def __aenter__(self) -> PackageUpload:
+        self._tools.staging.held.add(self.folder.name)
+        await asyncio.to_thread(self.folder.mkdir, mode=0o700, parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        self._descriptor = await asyncio.to_thread(os.open, self.path, flags, 0o600)
+        return self
+
+    async def write(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._size > self._tools.largest_file:
+            raise TooLarge(f"a package has at most {self._tools.largest_file} bytes")
+        await asyncio.to_thread(write_all, self._descriptor, piece)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(os.close, self._descriptor)
+        if not self.taken:
+            await asyncio.to_thread(shutil.rmtree, self.folder, True)
+        self._tools.staging.held.discard(self.folder.name)

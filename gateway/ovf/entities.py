@@ -1,0 +1,153 @@
+"""VirtualSystems and VirtualSystemCollections with their sections (DSP0243 clauses 7.2, 8 and 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from gateway.ovf.elements import Element, Walk, attribute, demanded, local, text_of, truth, whole
+from gateway.ovf.errors import PackageInvalid
+from gateway.ovf.items import read_hardware
+from gateway.ovf.model import (
+    Content,
+    OperatingSystem,
+    Product,
+    Property,
+    StartupItem,
+    VirtualSystem,
+    VirtualSystemCollection,
+)
+
+T = TypeVar("T")
+DEEPEST = 8
+"""Collections inside of collections."""
+SHARED = frozenset({"Info", "Name", "AnnotationSection", "ProductSection", "EulaSection", "InstallSection"})
+NEEDLESS = frozenset({"InstallSection", "ResourceAllocationSection"})
+"""Sections that are put aside even where they are required: the first boot comes anyway, and a Machine has what its
+hardware says.
+"""
+OF_SYSTEM = SHARED | {"VirtualHardwareSection", "OperatingSystemSection"}
+OF_COLLECTION = SHARED | {"StartupSection", "ResourceAllocationSection", "VirtualSystem", "VirtualSystemCollection"}
+PRODUCT = frozenset(
+    {
+        "Info",
+        "Product",
+        "Vendor",
+        "Version",
+        "FullVersion",
+        "ProductUrl",
+        "VendorUrl",
+        "AppUrl",
+        "Icon",
+        "Category",
+        "Property",
+    }
+)
+
+
+def read_content(walk: Walk, element: Element, depth: int = 0) -> Content:
+    if depth > DEEPEST:
+        raise PackageInvalid(f"collections are nested deeper than {DEEPEST} levels")
+    if local(element) == "VirtualSystem":
+        return _system(walk, element)
+    return _collection(walk, element, depth)
+
+
+def _system(walk: Walk, element: Element) -> VirtualSystem:
+    found = _sections(walk, element, OF_SYSTEM)
+    systems = [_operating_system(walk, section) for section in found.get("OperatingSystemSection", [])]
+    return VirtualSystem(
+        id=demanded(element, "id"),
+        name=walk.text(element, "Name"),
+        info=walk.text(element, "Info"),
+        annotation=_texts(walk, found, "AnnotationSection", "Annotation"),
+        products=_each(walk, found, "ProductSection", _product),
+        eulas=tuple(walk.text(section, "License") for section in found.get("EulaSection", [])),
+        operating_system=systems[0] if systems else None,
+        hardware=_each(walk, found, "VirtualHardwareSection", read_hardware),
+    )
+
+
+def _collection(walk: Walk, element: Element, depth: int) -> VirtualSystemCollection:
+    found = _sections(walk, element, OF_COLLECTION)
+    parts = [part for part in element if local(part) in ("VirtualSystem", "VirtualSystemCollection")]
+    startup = [item for section in found.get("StartupSection", []) for item in _startup(walk, section)]
+    return VirtualSystemCollection(
+        id=demanded(element, "id"),
+        name=walk.text(element, "Name"),
+        info=walk.text(element, "Info"),
+        annotation=_texts(walk, found, "AnnotationSection", "Annotation"),
+        products=_each(walk, found, "ProductSection", _product),
+        eulas=tuple(walk.text(section, "License") for section in found.get("EulaSection", [])),
+        startup=tuple(startup),
+        content=tuple(read_content(walk, part, depth + 1) for part in parts),
+    )
+
+
+def _sections(walk: Walk, parent: Element, names: frozenset[str]) -> dict[str, list[Element]]:
+    found: dict[str, list[Element]] = {}
+    for name, element in walk.known(parent, names):
+        if name in NEEDLESS:
+            walk.ignored.append(f"{name} of {demanded(parent, 'id')[:60]!r}")
+        found.setdefault(name, []).append(element)
+    return found
+
+
+def _each(walk: Walk, found: dict[str, list[Element]], name: str, read: Callable[[Walk, Element], T]) -> tuple[T, ...]:
+    return tuple(read(walk, section) for section in found.get(name, []))
+
+
+def _texts(walk: Walk, found: dict[str, list[Element]], section: str, name: str) -> str:
+    return "\n\n".join(text for text in (walk.text(element, name) for element in found.get(section, [])) if text)
+
+
+def _operating_system(walk: Walk, section: Element) -> OperatingSystem:
+    children = dict(walk.known(section, frozenset({"Info", "Description"})))
+    description = text_of(children.get("Description"))
+    return OperatingSystem(whole(section, "id") or 0, attribute(section, "version") or "", description)
+
+
+def _startup(walk: Walk, section: Element) -> Iterable[StartupItem]:
+    for name, element in walk.known(section, frozenset({"Info", "Item"})):
+        if name == "Item":
+            yield StartupItem(
+                id=demanded(element, "id"),
+                order=whole(element, "order") or 0,
+                start_delay=whole(element, "startDelay") or 0,
+                waiting_for_guest=truth(attribute(element, "waitingForGuest"), False),
+                start_action=attribute(element, "startAction") or "powerOn",
+                stop_delay=whole(element, "stopDelay") or 0,
+                stop_action=attribute(element, "stopAction") or "powerOff",
+            )
+
+
+def _product(walk: Walk, section: Element) -> Product:
+    children = list(walk.known(section, PRODUCT))
+    return Product(
+        class_=attribute(section, "class") or "",
+        instance=attribute(section, "instance") or "",
+        product=walk.text(section, "Product"),
+        vendor=walk.text(section, "Vendor"),
+        version=walk.text(section, "Version"),
+        properties=tuple(_property(walk, element) for name, element in children if name == "Property"),
+    )
+
+
+def _property(walk: Walk, element: Element) -> Property:
+    children = list(walk.known(element, frozenset({"Label", "Description", "Value"})))
+    values = {
+        attribute(value, "configuration") or "": attribute(value, "value") or ""
+        for name, value in children
+        if name == "Value"
+    }
+    return Property(
+        key=demanded(element, "key"),
+        type=(attribute(element, "type") or "string").lower(),
+        qualifiers=attribute(element, "qualifiers") or "",
+        value=values.pop("", "") or attribute(element, "value") or "",
+        values=values,
+        user_configurable=truth(attribute(element, "userConfigurable"), False),
+        password=truth(attribute(element, "password"), False),
+        label=walk.text(element, "Label"),
+        description=walk.text(element, "Description"),
+    )

@@ -1,0 +1,46 @@
+"""The sums of a package's files (DSP0243 clause 5.1, ``.mf``)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gateway.ovf.errors import PackageInvalid
+
+LINE = re.compile(r"(SHA1|SHA256)\s*\((.+)\)\s*=\s*([0-9a-fA-F]+)")
+ALGORITHMS = {"SHA1": "sha1", "SHA256": "sha256"}
+LARGEST = 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """``algorithm`` as hashlib calls it, ``digest`` in lower-case hex."""
+
+    algorithm: str
+    digest: str
+
+
+def read_manifest(content: bytes) -> dict[str, Sum]:
+    """File names to their sums. Both spellings are known, ``SHA256(a)= 12`` and ``SHA256 (a) = 12``."""
+    if len(content) > LARGEST:
+        raise PackageInvalid(f"the manifest has more than {LARGEST} bytes")
+    sums: dict[str, Sum] = {}
+    for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), 1):
+        if not line.strip():
+            continue
+        found = LINE.fullmatch(line.strip())
+        if found is None:
+            raise PackageInvalid(f"line {number} of the manifest is no sum: {line[:60]!r}")
+        algorithm, name, digest = ALGORITHMS[found.group(1)], found.group(2).strip(), found.group(3).lower()
+        if len(digest) != hashlib.new(algorithm, usedforsecurity=False).digest_size * 2:
+            raise PackageInvalid(f"line {number} of the manifest has a sum of the wrong length")
+        if sums.setdefault(name, Sum(algorithm, digest)) != Sum(algorithm, digest):
+            raise PackageInvalid(f"the manifest has two sums for {name[:80]!r}")
+    return sums
+
+
+def write_manifest(sums: Iterable[tuple[str, str]]) -> bytes:
+    """Names with their SHA-256, in hex."""
+    return "".join(f"SHA256({name})= {digest}\n" for name, digest in sums).encode()

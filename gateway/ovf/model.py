@@ -1,0 +1,197 @@
+"""A package's descriptor as values, in the order and the words of DSP0243. Sizes are bytes where a unit is not said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of the package (clause 7.1). ``size`` None: the descriptor does not tell."""
+
+    id: str
+    href: str
+    size: int | None = None
+    gzip: bool = False
+    chunk_size: int | None = None
+    """Bytes of each piece that the file was cut into (clause 7.1): ``href.000000000`` and so on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A virtual disk (clause 9.1). ``capacity`` is a number or the name of a property, in ``units``."""
+
+    id: str
+    capacity: str
+    units: str = "byte"
+    file: str | None = None
+    """Id of the File with its content; None for an empty disk."""
+    format: str = ""
+    parent: str | None = None
+    populated: int | None = None
+    shared: bool = False
+    name: str = ""
+    """What this program adds: the name of what it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A logical network (clause 9.2). ``kind`` is what this program adds: PUBLIC or PRIVATE."""
+
+    name: str
+    description: str = ""
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """One choice of a DeploymentOptionSection (clause 9.8)."""
+
+    id: str
+    label: str = ""
+    description: str = ""
+    default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """A value that the guest is told, and that may be chosen (clause 9.5.1)."""
+
+    key: str
+    type: str = "string"
+    qualifiers: str = ""
+    value: str = ""
+    values: dict[str, str] = field(default_factory=dict)
+    """Another default for a configuration, by its id."""
+    user_configurable: bool = False
+    password: bool = False
+    label: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A ProductSection (clause 9.5)."""
+
+    class_: str = ""
+    instance: str = ""
+    product: str = ""
+    vendor: str = ""
+    version: str = ""
+    properties: tuple[Property, ...] = ()
+
+    def name_of(self, key: str) -> str:
+        """The property's name for the guest: ``class.key.instance`` (clause 9.5.1)."""
+        return ".".join(part for part in (self.class_, key, self.instance) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class StartupItem:
+    """When a virtual system of a collection starts and stops (clause 9.7). Delays in seconds."""
+
+    id: str
+    order: int
+    start_delay: int = 0
+    waiting_for_guest: bool = False
+    start_action: str = "powerOn"
+    stop_delay: int = 0
+    stop_action: str = "powerOff"
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingSystem:
+    """The guest's system (clause 9.9); ``id`` is a value of CIM_OperatingSystem.OsType."""
+
+    id: int
+    version: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line of virtual hardware (clause 8.3): the CIM attributes that anything follows from."""
+
+    instance_id: str
+    type: int
+    name: str = ""
+    sub_type: str = ""
+    quantity: str = ""
+    units: str = ""
+    parent: str = ""
+    address: str = ""
+    address_on_parent: str = ""
+    connections: tuple[str, ...] = ()
+    host_resources: tuple[str, ...] = ()
+    allocated: bool = True
+    """rasd:AutomaticAllocation: whether the device is plugged in."""
+    required: bool = True
+    configurations: frozenset[str] = frozenset()
+    """Those that it belongs to; none means all (clause 9.8)."""
+    bound: str = ""
+    """``min``, ``max`` or ``normal``: a range for what is not such an item (clause 8.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """A VirtualHardwareSection (clause 8)."""
+
+    types: tuple[str, ...] = ()
+    """vssd:VirtualSystemType: families of virtual hardware that it was made for."""
+    transports: frozenset[str] = frozenset()
+    """How the guest awaits its environment: ``iso``."""
+    items: tuple[Item, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualSystem:
+    id: str
+    name: str = ""
+    info: str = ""
+    annotation: str = ""
+    products: tuple[Product, ...] = ()
+    eulas: tuple[str, ...] = ()
+    operating_system: OperatingSystem | None = None
+    hardware: tuple[Hardware, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualSystemCollection:
+    id: str
+    name: str = ""
+    info: str = ""
+    annotation: str = ""
+    products: tuple[Product, ...] = ()
+    eulas: tuple[str, ...] = ()
+    startup: tuple[StartupItem, ...] = ()
+    content: tuple[VirtualSystem | VirtualSystemCollection, ...] = ()
+
+    def systems(self) -> Iterator[VirtualSystem]:
+        """All virtual systems, those of nested collections included."""
+        for part in self.content:
+            if isinstance(part, VirtualSystem):
+                yield part
+            else:
+                yield from part.systems()
+
+
+Content = VirtualSystem | VirtualSystemCollection
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The whole descriptor. ``ignored`` are the optional parts that were left out, for people."""
+
+    content: Content
+    files: tuple[File, ...] = ()
+    disks: tuple[Disk, ...] = ()
+    networks: tuple[Network, ...] = ()
+    configurations: tuple[Configuration, ...] = ()
+    version: int = 1
+    ignored: tuple[str, ...] = ()
+
+    def file(self, identity: str) -> File | None:
+        return next((file for file in self.files if file.id == identity), None)
+
+    def disk(self, identity: str) -> Disk | None:
+        return next((disk for disk in self.disks if disk.id == identity), None)

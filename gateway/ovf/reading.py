@@ -1,0 +1,152 @@
+"""From a descriptor's XML to an Envelope (DSP0243 clauses 7 to 9)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from gateway.ovf.elements import Element, Walk, attribute, demanded, local, root_of, truth, where, whole
+from gateway.ovf.entities import read_content
+from gateway.ovf.errors import PackageInvalid
+from gateway.ovf.model import Configuration, Disk, Envelope, File, Network, VirtualSystem, VirtualSystemCollection
+from gateway.ovf.names import ENVELOPES, EXTENSION
+
+CONTENTS = frozenset({"VirtualSystem", "VirtualSystemCollection"})
+SECTIONS = frozenset({"References", "DiskSection", "SharedDiskSection", "NetworkSection", "DeploymentOptionSection"})
+MOST_FILES = 1000
+MOST_SYSTEMS = 500
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+
+
+def read_envelope(content: bytes) -> Envelope:
+    """Raises PackageInvalid for what is no descriptor, is hostile, or demands what is not known here."""
+    root = root_of(content)
+    version = ENVELOPES.get(str(root.nsmap.get(root.prefix) or ""))
+    if local(root) != "Envelope" or version is None:
+        raise PackageInvalid("the descriptor is no OVF Envelope of version 1 or 2")
+    walk = Walk()
+    found: dict[str, list[Element]] = {}
+    for name, element in walk.known(root, SECTIONS | CONTENTS | {"Strings"}):
+        found.setdefault(name, []).append(element)
+    contents = [*found.get("VirtualSystem", []), *found.get("VirtualSystemCollection", [])]
+    if len(contents) != 1:
+        raise PackageInvalid(
+            f"the descriptor has {len(contents)} VirtualSystems or VirtualSystemCollections at its top; "
+            "one belongs there"
+        )
+    envelope = Envelope(
+        content=read_content(walk, contents[0]),
+        files=tuple(_files(walk, found.get("References", []))),
+        disks=(*_disks(walk, found.get("DiskSection", [])), *_disks(walk, found.get("SharedDiskSection", []), True)),
+        networks=tuple(_networks(walk, found.get("NetworkSection", []))),
+        configurations=tuple(_configurations(walk, found.get("DeploymentOptionSection", []))),
+        version=version,
+        ignored=tuple(walk.ignored),
+    )
+    _demand_sound(envelope)
+    return envelope
+
+
+def _files(walk: Walk, sections: list[Element]) -> Iterable[File]:
+    for section in sections:
+        for _name, element in walk.known(section, frozenset({"File"})):
+            compression = (attribute(element, "compression") or "identity").lower()
+            if compression not in ("identity", "gzip"):
+                raise PackageInvalid(f"{where(element)} is compressed by {compression[:20]!r}; only gzip is known")
+            href = demanded(element, "href")
+            demand_inside(href, where(element))
+            chunk = whole(element, "chunkSize")
+            yield File(demanded(element, "id"), href, whole(element, "size"), compression == "gzip", chunk or None)
+
+
+def demand_inside(href: str, who: str) -> None:
+    """Raises PackageInvalid for names that lead out of the package."""
+    parts = PurePosixPath(href).parts
+    if SCHEME.match(href):
+        raise PackageInvalid(f"{who} lies outside of the package, at {href[:80]!r}; put the file into the package")
+    hostile = href.startswith("/") or "\\" in href or ".." in parts or any(ord(sign) < 32 for sign in href)
+    if hostile or not parts or len(href) > 255:
+        raise PackageInvalid(f"{who} has the file name {href[:80]!r}, which leads out of the package")
+
+
+def _disks(walk: Walk, sections: list[Element], shared: bool = False) -> Iterable[Disk]:
+    for section in sections:
+        for _name, element in walk.known(section, frozenset({"Info", "Disk", "SharedDisk"})):
+            if local(element) != "Info":
+                yield Disk(
+                    id=demanded(element, "diskId"),
+                    capacity=demanded(element, "capacity"),
+                    units=attribute(element, "capacityAllocationUnits") or "byte",
+                    file=attribute(element, "fileRef") or None,
+                    format=attribute(element, "format") or "",
+                    parent=attribute(element, "parentRef") or None,
+                    populated=whole(element, "populatedSize"),
+                    shared=shared,
+                    name=str(element.get(f"{{{EXTENSION}}}name") or ""),
+                )
+
+
+def _networks(walk: Walk, sections: list[Element]) -> Iterable[Network]:
+    for section in sections:
+        for name, element in walk.known(section, frozenset({"Info", "Network"})):
+            if name == "Network":
+                kind = str(element.get(f"{{{EXTENSION}}}networkType") or "")
+                yield Network(demanded(element, "name"), walk.text(element, "Description"), kind)
+
+
+def _configurations(walk: Walk, sections: list[Element]) -> Iterable[Configuration]:
+    for section in sections:
+        for name, element in walk.known(section, frozenset({"Info", "Configuration"})):
+            if name == "Configuration":
+                yield Configuration(
+                    id=demanded(element, "id"),
+                    label=walk.text(element, "Label"),
+                    description=walk.text(element, "Description"),
+                    default=truth(attribute(element, "default"), False),
+                )
+
+
+# What has to fit together
+
+
+def _demand_sound(envelope: Envelope) -> None:
+    if len(envelope.files) > MOST_FILES or len(envelope.disks) > MOST_FILES:
+        raise PackageInvalid(f"the package has more than {MOST_FILES} files or disks")
+    _demand_different("File ids", (file.id for file in envelope.files))
+    _demand_different("files", (file.href for file in envelope.files))
+    _demand_different("Disk ids", (disk.id for disk in envelope.disks))
+    _demand_different("Networks", (network.name for network in envelope.networks))
+    _demand_different("Configurations", (choice.id for choice in envelope.configurations))
+    content = envelope.content
+    systems = [content] if isinstance(content, VirtualSystem) else list(content.systems())
+    if not 0 < len(systems) <= MOST_SYSTEMS:
+        raise PackageInvalid(f"the package has {len(systems)} virtual systems; 1 to {MOST_SYSTEMS} can be imported")
+    _demand_different("VirtualSystem ids", _identities(content))
+    for disk in envelope.disks:
+        _check_disk(envelope, disk)
+
+
+def _identities(content: VirtualSystem | VirtualSystemCollection) -> Iterable[str]:
+    yield content.id
+    if isinstance(content, VirtualSystemCollection):
+        for part in content.content:
+            yield from _identities(part)
+
+
+def _check_disk(envelope: Envelope, disk: Disk) -> None:
+    if disk.parent is not None:
+        raise PackageInvalid(
+            f"Disk {disk.id!r} holds only what differs from its parent {disk.parent[:60]!r} (ovf:parentRef); "
+            "export it as a whole disk"
+        )
+    if disk.file is not None and envelope.file(disk.file) is None:
+        raise PackageInvalid(f"Disk {disk.id!r} has its content in {disk.file[:60]!r}, which References do not name")
+
+
+def _demand_different(what: str, values: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            raise PackageInvalid(f"two {what} of the descriptor are {value[:80]!r}")
+        seen.add(value)

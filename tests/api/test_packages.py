@@ -1,0 +1,245 @@
+"""Systems and SystemTemplates come out of packages, and go into packages that come in again as equal ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gateway.app import Gateway
+from tests.api.client import ApiClient
+from tests.api.packages import described, disks, imported, made, package, staged
+from tests.api.systems import members
+
+
+@pytest.fixture
+def archive(images: Path, tmp_path: Path) -> str:
+    (images / "shop.ova").write_bytes(package(tmp_path))
+    return f"file://{images / 'shop.ova'}"
+
+
+async def test_the_collections_offer_an_import(admin: ApiClient) -> None:
+    for collection in ("systems", "systemTemplates"):
+        listed = await admin.document(collection)
+        rels = {entry["rel"]: entry["href"] for entry in listed["operations"]}
+        assert rels["http://schemas.dmtf.org/cimi/1/action/import"].endswith(f"/{collection}/import")
+
+
+async def test_a_package_becomes_a_system_with_its_machines_network_and_volumes(admin: ApiClient, archive: str) -> None:
+    system = await made(admin, "systems", archive)
+    assert (system["name"], system["state"]) == ("shop", "STOPPED")
+    machines = await members(admin, system["id"], "machines")
+    assert {name: (found["cpu"], found["memory"]) for name, found in machines.items()} == {
+        "web": (2, 131072),
+        "db": (2, 131072),
+    }
+    networks = await members(admin, system["id"], "networks")
+    assert networks["front"]["description"] == "the front"
+    volumes = await members(admin, system["id"], "volumes")
+    assert {name: found["capacity"] for name, found in volumes.items()} == {"db disk 2": 16778, "db disk 3": 8389}
+    attached = await admin.document(machines["db"]["volumes"]["href"])
+    assert [entry["initialLocation"] for entry in attached["machineVolumes"]] == ["/dev/vdb", "/dev/vdc"]
+    interfaces = await admin.document(machines["web"]["networkInterfaces"]["href"])
+    [interface] = interfaces["machineNetworkInterfaces"]
+    assert (interface["network"]["href"], interface["macAddress"]) == (networks["front"]["id"], "52:54:00:aa:bb:03")
+
+
+async def test_the_order_of_starting_is_the_packages(admin: ApiClient, archive: str) -> None:
+    system = await made(admin, "systems", archive)
+    machines = await members(admin, system["id"], "machines")
+    assert machines["db"]["properties"] == {"startOrder": "1"}
+    assert machines["web"]["properties"] == {
+        "startOrder": "2",
+        "ovf.startup.startDelay": "5",
+        "ovf.startup.stopAction": "guestShutdown",
+    }
+    answer = await admin.act(system["id"], "start")
+    assert (await admin.ended(answer.job))["state"] == "SUCCESS"
+    assert (await admin.document(system["id"]))["state"] == "STARTED"
+
+
+async def test_the_same_package_can_be_imported_twice(admin: ApiClient, archive: str) -> None:
+    first, second = [await made(admin, "systems", archive) for _ in range(2)]
+    assert first["id"] != second["id"]
+
+
+async def test_a_package_becomes_a_template_which_systems_are_made_by(admin: ApiClient, archive: str) -> None:
+    template = await made(admin, "systemTemplates", archive)
+    assert template["importImage"] == archive
+    names = [entry["name"] for entry in template["componentDescriptors"]]
+    assert sorted(names) == ["db", "db disk 2", "db disk 3", "front", "web"]
+    answer = await admin.post("systems", {"name": "one", "systemTemplate": {"href": template["id"]}}, Prefer="wait=60")
+    assert answer.status == 201, answer.text
+    assert answer.json["state"] == "STARTED"
+
+
+async def test_a_package_can_be_sent(admin: ApiClient, gateway: Gateway, tmp_path: Path) -> None:
+    sent = await admin.post("systems/import?name=sent", package(tmp_path), Content_Type="application/ovf")
+    assert sent.status == 202, sent.text
+    assert (await admin.ended(sent.job))["state"] == "SUCCESS"
+    [system] = (await admin.document("systems"))["systems"]
+    assert (system["name"], system["properties"]["ovf.source"]) == ("sent", "upload")
+    assert staged(gateway) == []
+
+
+async def test_a_descriptor_with_files_beside_it_is_imported(admin: ApiClient, images: Path, tmp_path: Path) -> None:
+    (images / "shop.ovf").write_bytes(described())
+    for name, content in disks(tmp_path):
+        (images / name).write_bytes(content)
+    system = await made(admin, "systems", f"file://{images / 'shop.ovf'}")
+    assert sorted(await members(admin, system["id"], "machines")) == ["db", "web"]
+
+
+PRODUCT = """<ProductSection><Info>p</Info><Product>Shop</Product>
+<Property ovf:key="color" ovf:type="string" ovf:userConfigurable="true" ovf:value="red"/>
+<Property ovf:key="pin" ovf:type="string" ovf:userConfigurable="true" ovf:password="true" ovf:value="0000"/>
+<Property ovf:key="user-data" ovf:type="string" ovf:userConfigurable="true" ovf:value=""/></ProductSection>"""
+
+
+async def test_properties_are_chosen_shown_and_secrets_are_not(admin: ApiClient, images: Path, tmp_path: Path) -> None:
+    (images / "shop.ova").write_bytes(package(tmp_path, described(web=PRODUCT)))
+    location = f"file://{images / 'shop.ova'}"
+    system = await made(admin, "systems", location, **{"ovf.color": "blue", "ovf.pin": "1234", "name": "mine"})
+    assert system["name"] == "mine"
+    web = (await members(admin, system["id"], "machines"))["web"]
+    assert web["properties"] == {"ovf.color": "blue", "ovf.product": "Shop", "ovf.user-data": ""}
+
+
+async def test_guests_that_await_it_find_their_environment_in_the_seed(
+    admin: ApiClient, gateway: Gateway, images: Path, tmp_path: Path
+) -> None:
+    descriptor = described(web=PRODUCT).replace(
+        b"<VirtualHardwareSection>", b'<VirtualHardwareSection ovf:transport="iso">', 1
+    )
+    (images / "shop.ova").write_bytes(package(tmp_path, descriptor))
+    system = await made(admin, "systems", f"file://{images / 'shop.ova'}", **{"ovf.pin": "1234"})
+    web = (await members(admin, system["id"], "machines"))["web"]
+    kept = await gateway.store.get("machines/" + web["id"].rpartition("/")[2])
+    assert 'key="pin" oe:value="1234"' in kept.internal["seed"]["environment"]
+
+
+async def test_a_network_that_is_there_takes_the_place_of_the_packages(admin: ApiClient, archive: str) -> None:
+    answer = await admin.post("networks", {"networkTemplate": {"networkConfig": {"networkType": "PRIVATE"}}})
+    system = await made(admin, "systems", archive, **{"ovf.network.front": answer.location})
+    assert await members(admin, system["id"], "networks") == {}
+
+
+async def test_a_licence_and_what_is_not_obeyed_are_told(admin: ApiClient, images: Path, tmp_path: Path) -> None:
+    licence = "<EulaSection><Info>l</Info><License>Be kind.</License></EulaSection>"
+    aside = '<vmw:Odd ovf:required="false"/>'
+    (images / "shop.ova").write_bytes(package(tmp_path, described(collection=licence + aside)))
+    system = await made(admin, "systems", f"file://{images / 'shop.ova'}")
+    assert system["properties"]["ovf.eula"] == "Be kind."
+    assert "Odd" in system["properties"]["ovf.ignored"]
+
+
+async def test_nested_collections_become_nested_systems(admin: ApiClient, images: Path, tmp_path: Path) -> None:
+    inner = described().decode()
+    start = inner.index("<VirtualSystemCollection")
+    nested = inner[:start] + '<VirtualSystemCollection ovf:id="outer"><Info>o</Info>' + inner[start:]
+    nested = nested.replace("</Envelope>", "</VirtualSystemCollection></Envelope>")
+    (images / "shop.ova").write_bytes(package(tmp_path, nested.encode()))
+    system = await made(admin, "systems", f"file://{images / 'shop.ova'}")
+    assert system["name"] == "outer"
+    [shop] = (await members(admin, system["id"], "systems")).values()
+    assert sorted(await members(admin, shop["id"], "machines")) == ["db", "web"]
+
+
+# What is refused, and leaves nothing behind
+
+
+async def nothing_left(admin: ApiClient, gateway: Gateway) -> None:
+    for collection in ("systems", "systemTemplates", "machineImages", "volumeImages", "volumes", "machines"):
+        assert (await admin.document(collection))["count"] == 0, collection
+    assert staged(gateway) == []
+
+
+@pytest.mark.parametrize(
+    ("descriptor", "said"),
+    [
+        (described(sections="<vmw:Magic/>"), "demands Magic"),
+        (described(collection="<EncryptionSection><Info>e</Info></EncryptionSection>"), "EncryptionSection"),
+        (described().replace(b'ovf:href="boot.vmdk"', b'ovf:href="../boot.vmdk"'), "leads out of the package"),
+        (b"<!DOCTYPE x [<!ENTITY a 'b'>]>" + described(), "document type"),
+        (described().replace(b'ovf:id="db"', b'ovf:id="web"'), "two VirtualSystem ids"),
+    ],
+)
+async def test_a_wrong_descriptor_is_refused_at_once(
+    admin: ApiClient, gateway: Gateway, images: Path, tmp_path: Path, descriptor: bytes, said: str
+) -> None:
+    (images / "shop.ova").write_bytes(package(tmp_path, descriptor))
+    answer = await admin.act("systems", "import", source=f"file://{images / 'shop.ova'}")
+    assert answer.status == 400
+    assert answer.message.startswith("source: ")
+    assert said in answer.message
+    await nothing_left(admin, gateway)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda content: content.replace(b"\x55\xaa", b"\x55\xab"), "SHA256"),
+        (lambda content: content[: len(content) // 2], "cut off"),
+    ],
+)
+async def test_bytes_that_are_not_what_the_package_says_are_refused(
+    admin: ApiClient, gateway: Gateway, images: Path, tmp_path: Path, change: Callable[[bytes], bytes], said: str
+) -> None:
+    content = package(tmp_path)
+    assert change(content) != content
+    (images / "shop.ova").write_bytes(change(content))
+    job = await imported(admin, "systems", f"file://{images / 'shop.ova'}")
+    assert (job["state"], job["returnCode"]) == ("FAILED", 10400)
+    assert said in job["statusMessage"]
+    await nothing_left(admin, gateway)
+
+
+FORMAT = b"http://www.vmware.com/interfaces/specifications/vmdk.html#streamOptimized"
+
+
+@pytest.mark.parametrize(
+    ("told", "lie", "said"),
+    [
+        (b'capacity="16"', b'capacity="14"', "is a disk of"),
+        (FORMAT, b"http://example.com/qcow2", "the descriptor says qcow2"),
+    ],
+)
+async def test_a_disk_that_is_not_what_the_descriptor_says_is_refused(
+    admin: ApiClient, gateway: Gateway, images: Path, tmp_path: Path, told: bytes, lie: bytes, said: str
+) -> None:
+    (images / "shop.ova").write_bytes(package(tmp_path, described().replace(told, lie, 1)))
+    job = await imported(admin, "systems", f"file://{images / 'shop.ova'}")
+    assert (job["state"], job["returnCode"]) == ("FAILED", 10400)
+    assert said in job["statusMessage"]
+    await nothing_left(admin, gateway)
+
+
+async def test_a_package_outside_of_the_directories_is_refused(admin: ApiClient, tmp_path: Path) -> None:
+    (tmp_path / "shop.ova").write_bytes(b"x")
+    answer = await admin.act("systems", "import", source=f"file://{tmp_path / 'shop.ova'}")
+    assert (answer.status, answer.message[:6]) == (400, "source")
+
+
+async def test_an_import_without_a_source_is_refused(admin: ApiClient) -> None:
+    answer = await admin.act("systems", "import")
+    assert (answer.status, answer.message[:7]) == (400, "source:")
+
+
+@pytest.mark.parametrize("name", ["ovf.nothing", "nothing", "ovf.network.nothing", "ovf.configuration"])
+async def test_wishes_that_the_package_does_not_know_are_refused(admin: ApiClient, archive: str, name: str) -> None:
+    answer = await admin.act("systems", "import", source=archive, properties={name: "x"})
+    assert answer.status == 400
+
+
+async def test_a_viewer_may_not_import(client: Callable[..., ApiClient], archive: str) -> None:
+    viewer = client("viewer")
+    assert (await viewer.act("systems", "import", source=archive)).status == 403
+    assert (await viewer.post("systems/import", b"x", Content_Type="application/ovf")).status == 403
+
+
+async def test_stopping_an_import_takes_everything_back(admin: ApiClient, gateway: Gateway, archive: str) -> None:
+    answer = await admin.act("systems", "import", source=archive)
+    assert (await admin.act(answer.job, "stop")).status == 202
+    assert (await admin.ended(answer.job))["state"] == "STOPPED"
+    await nothing_left(admin, gateway)
