@@ -1,0 +1,1 @@
+"""Results as HTML, JSON, JUnit XML and a Markdown table."""
