@@ -19,7 +19,7 @@ test: setup
 	$(BIN)/pytest -m exclusive
 
 check: $(VENV)/ready
-	$(BIN)/ruff check gateway drivers tests demo bench
+	$(BIN)/ruff check gateway drivers conformance tests demo bench
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -15,9 +15,10 @@ Audit = Callable[[World, Exchange], "str | bool | None"]
 CHECKS: dict[str, Check] = {}
 """Checks that ask the provider something. They raise Violation, or NotOffered."""
 AUDITS: dict[str, Audit] = {}
-"""Checks that look at each exchange which any check had: None when it is none of theirs, True when it is well, else what is wrong."""
+"""Checks that look at each exchange: None when it is none of theirs, True when it is well, else what is wrong."""
 MODULES = (
     "protocol", "updates", "queries", "collections", "model", "metadata", "audits", "shapes",
+    "machine_states",
     "machines", "machine_parts", "machine_images", "credentials", "volumes", "networks", "addresses", "monitoring",
     "jobs", "systems",
 )  # fmt: skip

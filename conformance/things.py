@@ -155,8 +155,8 @@ def machine(world: World) -> Document:
 # Volumes, networks, monitoring
 
 
-def volume_template(world: World, **more: Any) -> Document:
-    content = {"type": f"{words.NAMESPACE}/mapped", "capacity": CAPACITY}
+def volume_template(world: World, capacity: int = CAPACITY, **more: Any) -> Document:
+    content = {"type": f"{words.NAMESPACE}/mapped", "capacity": capacity}
     config = by_value(world, "Volume", "VolumeConfigByValue", content, "volumeConfigs", "VolumeConfiguration")
     return {"volumeConfig": config, **more}
 
@@ -185,7 +185,9 @@ def network_template(world: World, **more: Any) -> Document:
 @fact
 def network_made(world: World) -> Made:
     content = {"name": f"{world.mark}-network", "networkTemplate": network_template(world)}
-    return world.make(world.collection("networks"), "NetworkCreate", content)
+    made = world.make(world.collection("networks"), "NetworkCreate", content)
+    world.once("network at first", lambda: world.read(made.url).get("state"))
+    return made
 
 
 def network(world: World) -> Document:

@@ -8,12 +8,35 @@ from conformance.outcomes import NotOffered, Violation
 from conformance.wire import Unreachable
 from conformance.world import ENDED, World
 
-ORDER = (
-    "systems machines machineImages volumeImages meters volumes networkPorts addresses forwardingGroups networks"
-    " systemTemplates machineTemplates machineConfigs volumeTemplates volumeConfigs networkPortTemplates"
-    " networkPortConfigs networkTemplates networkConfigs addressTemplates forwardingGroupTemplates credentials"
-    " credentialTemplates meterTemplates meterConfigs eventLogs eventLogTemplates"
-).split()
+ORDER = [
+    "systems",
+    "machines",
+    "machineImages",
+    "volumeImages",
+    "meters",
+    "volumes",
+    "networkPorts",
+    "addresses",
+    "forwardingGroups",
+    "networks",
+    "systemTemplates",
+    "machineTemplates",
+    "machineConfigs",
+    "volumeTemplates",
+    "volumeConfigs",
+    "networkPortTemplates",
+    "networkPortConfigs",
+    "networkTemplates",
+    "networkConfigs",
+    "addressTemplates",
+    "forwardingGroupTemplates",
+    "credentials",
+    "credentialTemplates",
+    "meterTemplates",
+    "meterConfigs",
+    "eventLogs",
+    "eventLogTemplates",
+]
 """Users before what they use."""
 ROUNDS = 3
 

@@ -1,4 +1,4 @@
-"""What CIMI 1.x says of the shape of each type: attributes, their kinds and order (DSP8009 1.0.2, DSP0263 5.12 to 5.17).
+"""What CIMI 1.x says of the shape of each type: attributes, kinds, order (DSP8009 1.0.2, DSP0263 5.12 to 5.17).
 
 It is written down here by itself, so that no check is measured with the yardstick of the server that it checks.
 """
@@ -16,7 +16,8 @@ COMMON = "id:uri name description created:dateTime updated:dateTime properties=p
 ASSOCIATIONS = "System Machine Credential Volume Network NetworkPort Address ForwardingGroup"
 
 SHAPES: dict[str, str] = {
-    "CloudEntryPoint": "baseURI:uri resourceMetadata:ref systems:ref systemTemplates:ref machines:ref machineTemplates:ref"
+    "CloudEntryPoint": "baseURI:uri resourceMetadata:ref systems:ref systemTemplates:ref machines:ref"
+    " machineTemplates:ref"
     " machineConfigs:ref machineImages:ref credentials:ref credentialTemplates:ref volumes:ref volumeTemplates:ref"
     " volumeConfigs:ref volumeImages:ref networks:ref networkTemplates:ref networkConfigs:ref networkPorts:ref"
     " networkPortTemplates:ref networkPortConfigs:ref addresses:ref addressTemplates:ref forwardingGroups:ref"
@@ -24,7 +25,8 @@ SHAPES: dict[str, str] = {
     " eventLogTemplates:ref",
     "System": "state systems:ref machines:ref credentials:ref volumes:ref networks:ref networkPorts:ref addresses:ref"
     " forwardingGroups:ref meters:ref eventLog:ref",
-    "SystemTemplate": "componentDescriptors=componentDescriptor:ComponentDescriptor meterTemplates=meterTemplate:MeterTemplate"
+    "SystemTemplate": "componentDescriptors=componentDescriptor:ComponentDescriptor"
+    " meterTemplates=meterTemplate:MeterTemplate"
     " eventLogTemplate:EventLogTemplate importImage:uri",
     "Machine": "state cpu:integer memory:integer disks:ref cpuArch cpuSpeed:integer volumes:ref networkInterfaces:ref"
     " latestSnapshot:ref snapshots:ref meters:ref eventLog:ref",
@@ -43,11 +45,13 @@ SHAPES: dict[str, str] = {
     "CredentialTemplate": "userName password key",
     "Volume": "state type:uri capacity:integer bootable:boolean images:ref meters:ref eventLog:ref",
     "VolumeVolumeImage": "volumeImage:ref",
-    "VolumeTemplate": "volumeConfig:VolumeConfiguration volumeImage:VolumeImage meterTemplates=meterTemplate:MeterTemplate"
+    "VolumeTemplate": "volumeConfig:VolumeConfiguration volumeImage:VolumeImage"
+    " meterTemplates=meterTemplate:MeterTemplate"
     " eventLogTemplate:EventLogTemplate",
     "VolumeConfiguration": "type:uri format capacity:integer",
     "VolumeImage": "state imageLocation:uri bootable:boolean",
-    "Network": "state networkType mtu:integer classOfService networkPorts:ref forwardingGroup:ref meters:ref eventLog:ref",
+    "Network": "state networkType mtu:integer classOfService networkPorts:ref forwardingGroup:ref meters:ref"
+    " eventLog:ref",
     "NetworkNetworkPort": "networkPort:ref",
     "NetworkTemplate": "initialState networkConfig:NetworkConfiguration forwardingGroup:ref"
     " meterTemplates=meterTemplate:MeterTemplate eventLogTemplate:EventLogTemplate",
@@ -74,7 +78,7 @@ SHAPES: dict[str, str] = {
     "Event": "timestamp:dateTime type:uri content:any outcome severity contact",
     **{f"System{kind}": f"{kind[0].lower()}{kind[1:]}:ref" for kind in ASSOCIATIONS.split()},
 }
-"""Own attributes of each type, in the order of the XML schema. ``name``, ``name:kind``, or ``names=item:kind`` for arrays."""
+"""Own attributes of each type, in the schema's order. ``name``, ``name:kind``, or ``names=item:kind`` for arrays."""
 
 STRUCTURES: dict[str, str] = {
     "DiskDescriptor": "capacity:integer format initialLocation",
@@ -90,9 +94,18 @@ STRUCTURES: dict[str, str] = {
 }
 XML_ATTRIBUTES = {"LocatedVolume", "LocatedVolumeTemplate", "SampleValue"}
 """Structures whose simple members are XML attributes."""
-TEMPLATED = (
-    "System Machine Volume Credential Network NetworkPort Address ForwardingGroup Meter EventLog"
-).split()
+TEMPLATED = [
+    "System",
+    "Machine",
+    "Volume",
+    "Credential",
+    "Network",
+    "NetworkPort",
+    "Address",
+    "ForwardingGroup",
+    "Meter",
+    "EventLog",
+]
 """Types that are created by a ``<Type>Create`` document with a template in it."""
 LATE = {"Credential": ("userName", "password", "key"), "CredentialTemplate": ("userName", "password", "key")}
 """Attributes that the schema puts behind the operations."""
@@ -136,7 +149,7 @@ def attributes(text: str) -> tuple[Attribute, ...]:
 
 @cache
 def shape(kind: str) -> dict[str, Attribute]:
-    """All attributes of a type, a Create document or a structure, in their order; empty for what the standard has not."""
+    """All attributes of a type, Create document or structure, in their order; empty for what the standard has not."""
     if kind.endswith("Create") and kind.removesuffix("Create") in SHAPES:
         base = kind.removesuffix("Create")
         template = f"{base[0].lower()}{base[1:]}Template"

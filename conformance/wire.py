@@ -9,7 +9,7 @@ import ssl
 import time
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from lxml import etree
 
@@ -28,7 +28,7 @@ class Unreachable(Exception):
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request and its answer. ``document`` is the answer's body in JSON's vocabulary, None when it is neither format."""
+    """One request and its answer. ``document`` is the body in JSON's vocabulary, None when it is neither format."""
 
     method: str
     url: str
@@ -51,6 +51,11 @@ class Exchange:
     @property
     def good(self) -> bool:
         return 200 <= self.status < 300
+
+    @property
+    def partial(self) -> bool:
+        """Whether attributes were selected, so that others are missing."""
+        return "$select" in unquote(self.url)
 
     @property
     def line(self) -> str:
@@ -135,7 +140,9 @@ class Wire:
     def _with(self, url: str, parameters: tuple[tuple[str, str], ...]) -> str:
         if not parameters:
             return url
-        query = "&".join(name + (f"={quote(value, safe=QUERY_SAFE)}" if value is not None else "") for name, value in parameters)
+        query = "&".join(
+            name + (f"={quote(value, safe=QUERY_SAFE)}" if value is not None else "") for name, value in parameters
+        )
         return url + ("&" if "?" in url else "?") + query
 
     def _credentials(self) -> dict[str, str | None]:
@@ -144,7 +151,9 @@ class Wire:
         token = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
         return {"Authorization": f"Basic {token}"}
 
-    def _send(self, method: str, url: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+    def _send(
+        self, method: str, url: str, body: bytes | None, headers: dict[str, str]
+    ) -> tuple[int, dict[str, str], bytes]:
         target = urlsplit(url)
         connection = self._connection(target.scheme, target.hostname or "", target.port)
         try:
@@ -187,7 +196,7 @@ def kind_of(document: Document | None) -> str:
 
 
 def until(condition: Any, seconds: float, pause: float = 0.05) -> Any:
-    """Ask again until the condition gives something true, at most for so long; its last value. Pauses grow to a second."""
+    """Ask again until the condition gives something true, at most for so long; its last value."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()

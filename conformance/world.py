@@ -164,6 +164,7 @@ class World:
 
     def metadata(self, kind: str) -> Document | None:
         """The ResourceMetadata of a type, None when there is none."""
+
         def known() -> dict[str, Document]:
             entries = self.everything(self.collection("resourceMetadata"))
             return {words.type_name(entry.get("typeURI")): entry for entry in entries}
@@ -227,7 +228,10 @@ class World:
         """Wait for the Job of an answer, if it has one; raises Violation when it fails or does not end."""
         job = self.ended(exchange)
         if job is not None:
-            expect(job.get("state") == "SUCCESS", f"the Job of {exchange.line} ended {job.get('state')}: {job.get('statusMessage')}")
+            expect(
+                job.get("state") == "SUCCESS",
+                f"the Job of {exchange.line} ended {job.get('state')}: {job.get('statusMessage')}",
+            )
         return job
 
     def ended(self, exchange: Exchange) -> Document | None:
@@ -236,7 +240,7 @@ class World:
             where = exchange.location or exchange.url
             until(lambda: self._at_rest(where), self.options.seconds if exchange.status == 202 else 0)
             return None
-        job = until(lambda: self._ended_job(str(exchange.job)), self.options.seconds)
+        job: Document | None = until(lambda: self._ended_job(str(exchange.job)), self.options.seconds)
         return job or violated(f"the Job {exchange.job} did not end within {self.options.seconds:.0f} s")
 
     def _ended_job(self, url: str) -> Document | None:

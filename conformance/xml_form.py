@@ -46,7 +46,7 @@ def _collection(element: etree._Element) -> Document:
     for child in children(element):
         name = local(child)
         if name == "operation":
-            found.setdefault("operations", []).append(dict(child.attrib))
+            found.setdefault("operations", []).append(attributes_of(child))
         elif name in ("id", "updated", "parent"):
             found[name] = text(child)
         elif name == "count":
@@ -65,7 +65,7 @@ def _resource(element: etree._Element, kind: str) -> Document:
     for child in children(element):
         name = local(child)
         if name == "operation":
-            found.setdefault("operations", []).append(dict(child.attrib))
+            found.setdefault("operations", []).append(attributes_of(child))
         elif name == "property":
             found.setdefault("properties", {})[child.get("key")] = text(child)
         else:
@@ -87,8 +87,8 @@ def _value(element: etree._Element, kind: str) -> Any:
     if kind == "any":
         return _anything(element)
     if kind == "ref":
-        return {**dict(element.attrib), **_expanded(element)}
-    attributes = {name: scalar(value, _kind_of(kind, name)) for name, value in element.attrib.items()}
+        return {**attributes_of(element), **_expanded(element)}
+    attributes = {name: scalar(value, _kind_of(kind, name)) for name, value in attributes_of(element).items()}
     return {**attributes, **_resource(element, kind)}
 
 
@@ -117,13 +117,13 @@ def _metadata(element: etree._Element) -> Document:
     for child in children(element):
         name = local(child)
         if name in ("attribute", "capability", "action"):
-            entry: Document = dict(child.attrib)
+            entry: Document = attributes_of(child)
             if text(child):
                 entry["value"] = text(child)
             plural = "capabilities" if name == "capability" else f"{name}s"
             found.setdefault(plural, []).append(entry)
         elif name == "operation":
-            found.setdefault("operations", []).append(dict(child.attrib))
+            found.setdefault("operations", []).append(attributes_of(child))
         else:
             found[name] = text(child)
     return found
@@ -136,6 +136,10 @@ def scalar(value: str, kind: str) -> Any:
     if kind == "boolean" and value in ("true", "false"):
         return value == "true"
     return value
+
+
+def attributes_of(element: etree._Element) -> Document:
+    return {str(name): str(value) for name, value in element.attrib.items()}
 
 
 def text(element: etree._Element) -> str:
@@ -151,7 +155,8 @@ def children(element: etree._Element) -> Iterator[etree._Element]:
 
 def encode(kind: str, content: Document) -> bytes:
     """A request body. Unknown members become elements of the standard's namespace, None an empty element."""
-    root = etree.Element(f"{CIMI}{kind}", nsmap={None: words.NAMESPACE})
+    names: Any = {None: words.NAMESPACE}
+    root = etree.Element(f"{CIMI}{kind}", nsmap=names)
     _fill(root, kind, {name: value for name, value in content.items() if name != "resourceURI"})
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
 

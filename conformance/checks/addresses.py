@@ -121,7 +121,10 @@ def forwarding_group_one_at_a_time(world: World) -> None:
     if answer.good:
         world.ended(answer)
         said = (things.network(world).get("forwardingGroup") or {}).get("href")
-        expect(things.network(world)["id"] not in _networks(world)[1] or said == things.group_made(world).url, "it is in two")
+        expect(
+            things.network(world)["id"] not in _networks(world)[1] or said == things.group_made(world).url,
+            "it is in two",
+        )
     else:
         expect(answer.status < 500, f"it was answered {answer.told()}")
 

@@ -8,7 +8,7 @@ from conformance import vocabulary as words
 from conformance import xml_form
 from conformance.looking import hrefs, is_collection, items_of, named, resources
 from conformance.registry import audit
-from conformance.wire import Exchange, kind_of
+from conformance.wire import Document, Exchange, kind_of
 from conformance.world import World
 
 Said = str | bool | None
@@ -25,9 +25,11 @@ def _of_the_standard(exchange: Exchange) -> bool:
 
 @audit("every-representation-has-an-id")
 def every_representation_has_an_id(_world: World, exchange: Exchange) -> Said:
-    if exchange.document is None or "$select" in exchange.url or not exchange.good:
+    if exchange.document is None or exchange.partial or not exchange.good:
         return None
-    shown = [exchange.document, *items_of(exchange.document)] if is_collection(exchange.document) else [exchange.document]
+    shown = (
+        [exchange.document, *items_of(exchange.document)] if is_collection(exchange.document) else [exchange.document]
+    )
     wrong = [entry for entry in shown if not entry.get("id")]
     return f"a {kind_of(wrong[0]) or 'resource'} without id" if wrong else True
 
@@ -222,12 +224,12 @@ def operation_of_a_provider_is_absolute(_world: World, exchange: Exchange) -> Sa
     return (f"the rel {wrong[0]}" if wrong else True) if others else None
 
 
-def _shown(exchange: Exchange) -> list[tuple[str, dict[str, object]]]:
+def _shown(exchange: Exchange) -> list[tuple[str, Document]]:
     """Collections and resources alike."""
     if exchange.document is None or not exchange.good:
         return []
     own = [(kind_of(exchange.document), exchange.document)] if is_collection(exchange.document) else []
-    found: list[tuple[str, dict[str, object]]] = [*own, *resources(exchange)]
+    found: list[tuple[str, Document]] = [*own, *resources(exchange)]
     for _kind, shown in found:
         if not isinstance(shown.get("operations", []), list):
             shown["operations"] = []
@@ -271,14 +273,17 @@ def delete_is_200_or_202(_world: World, exchange: Exchange) -> Said:
 
 
 def _is_error(exchange: Exchange) -> bool:
-    return 400 <= exchange.status and exchange.method != "HEAD"
+    return exchange.status >= 400 and exchange.method != "HEAD"
 
 
 @audit("error-is-a-job")
 def error_is_a_job(_world: World, exchange: Exchange) -> Said:
     if not _is_error(exchange):
         return None
-    return kind_of(exchange.document) == "Job" or f"{exchange.line} came with {kind_of(exchange.document) or 'no document'}"
+    return (
+        kind_of(exchange.document) == "Job"
+        or f"{exchange.line} came with {kind_of(exchange.document) or 'no document'}"
+    )
 
 
 @audit("error-says-that-it-failed")
@@ -309,10 +314,8 @@ def no_server_errors(_world: World, exchange: Exchange) -> Said:
 
 @audit("secrets-are-kept")
 def secrets_are_kept(_world: World, exchange: Exchange) -> Said:
-    shown = [kind for kind, found in resources(exchange) if "password" in found and found["password"]]
+    shown = [kind for kind, found in resources(exchange) if found.get("password")]
     credentials = [kind for kind, _found in resources(exchange) if kind.startswith("Credential")]
     if not credentials or not exchange.good:
         return None
     return f"{exchange.line} shows a password" if shown else True
-
-

@@ -45,7 +45,9 @@ def credential_create_without_template(world: World) -> None:
 @check("credential-edit")
 def credential_edit(world: World) -> None:
     found = world.read(things.credential_made(world).url)
-    answer = world.wire.put(world.demanded(found, "edit"), "Credential", {"userName": "edited"}, ("$select", "userName"))
+    answer = world.wire.put(
+        world.demanded(found, "edit"), "Credential", {"userName": "edited"}, ("$select", "userName")
+    )
     expect(answer.good, f"it was answered {answer.told()}")
     world.finish(answer)
     said = world.read(str(found["id"])).get("userName")
@@ -54,7 +56,10 @@ def credential_edit(world: World) -> None:
 
 @check("credential-delete")
 def credential_delete(world: World) -> None:
-    content = {"name": world.name("credential"), "credentialTemplate": {"userName": "x", "password": "a-password-for-checks"}}
+    content = {
+        "name": world.name("credential"),
+        "credentialTemplate": {"userName": "x", "password": "a-password-for-checks"},
+    }
     made = world.make(world.collection("credentials"), "CredentialCreate", content)
     world.removed(made.url)
     expect(world.gone(made.url), "it can still be read")

@@ -15,7 +15,7 @@ Said = str | bool | None
 
 def _jobs(exchange: Exchange) -> list[Document]:
     """Whole ones, and none of those that only tell of an error."""
-    if not exchange.good or "$select" in exchange.url:
+    if not exchange.good or exchange.partial:
         return []
     return [document for kind, document in resources(exchange) if kind == "Job"]
 
@@ -27,7 +27,10 @@ def _said(found: list[Document], wrong: list[str]) -> Said:
 @audit("job-state")
 def job_state(_world: World, exchange: Exchange) -> Said:
     found = _jobs(exchange)
-    return _said(found, [f"{job.get('id')} is {job.get('state')}" for job in found if job.get("state") not in STATES["Job"].split()])
+    return _said(
+        found,
+        [f"{job.get('id')} is {job.get('state')}" for job in found if job.get("state") not in STATES["Job"].split()],
+    )
 
 
 @audit("job-progress")
@@ -52,11 +55,14 @@ def job_has_a_target(_world: World, exchange: Exchange) -> Said:
 
 @audit("job-affected-have-the-target")
 def job_affected_have_the_target(_world: World, exchange: Exchange) -> Said:
-    found = [job for job in _jobs(exchange) if job.get("action") not in ("delete", None) and job.get("state") == "SUCCESS"]
+    found = [
+        job for job in _jobs(exchange) if job.get("action") not in ("delete", None) and job.get("state") == "SUCCESS"
+    ]
     wrong = [
         f"{job.get('id')}: {(job.get('targetResource') or {}).get('href')} is not in affectedResources"
         for job in found
-        if (job.get("targetResource") or {}).get("href") not in [ref.get("href") for ref in job.get("affectedResources", [])]
+        if (job.get("targetResource") or {}).get("href")
+        not in [ref.get("href") for ref in job.get("affectedResources", [])]
     ]
     return _said(found, wrong)
 
@@ -137,7 +143,9 @@ def job_is_listed(world: World) -> None:
 @check("job-edit")
 def job_edit(world: World) -> None:
     job = creating(world)[1]
-    answer = world.wire.put(world.demanded(job, "edit"), "Job", {"description": "looked at"}, ("$select", "description"))
+    answer = world.wire.put(
+        world.demanded(job, "edit"), "Job", {"description": "looked at"}, ("$select", "description")
+    )
     expect(answer.good, f"it was answered {answer.told()}")
     world.finish(answer)
     said = world.read(str(job["id"])).get("description")
@@ -174,7 +182,10 @@ def job_nested(world: World) -> None:
             nested = world.read(str(reference["href"]))
             said = (nested.get("parentJob") or {}).get("href")
             expect(said == parent["id"], f"parentJob of {nested['id']} is {said}")
-            expect(parent.get("state") != "SUCCESS" or nested.get("state") == "SUCCESS", f"{nested['id']} is {nested.get('state')}")
+            expect(
+                parent.get("state") != "SUCCESS" or nested.get("state") == "SUCCESS",
+                f"{nested['id']} is {nested.get('state')}",
+            )
 
 
 @check("job-every-one-ends")

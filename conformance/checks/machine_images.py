@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance import things
-from conformance.checks.machines import walk
+from conformance.checks.machine_states import walk
 from conformance.outcomes import expect
 from conformance.registry import check
 from conformance.wire import Document
@@ -206,7 +206,12 @@ def snapshot_relation_is_not_the_consumers(world: World) -> None:
     url = subject(world)
     href = world.demanded(world.read(url), "snapshot")
     other = things.image(world)
-    content = {"name": world.name("snapshot"), "type": "SNAPSHOT", "imageLocation": url, "relatedImage": {"href": other}}
+    content = {
+        "name": world.name("snapshot"),
+        "type": "SNAPSHOT",
+        "imageLocation": url,
+        "relatedImage": {"href": other},
+    }
     answer = world.wire.post(href, "MachineImage", content)
     if not answer.good:
         return
@@ -255,4 +260,3 @@ def snapshots_outlive_the_machine(world: World) -> None:
     cut(world)
     world.removed(subject(world))
     expect(world.wire.get(str(image)).status == 200, "they went with it")
-

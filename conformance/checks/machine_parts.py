@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conformance import things
 from conformance import vocabulary as words
-from conformance.checks.machines import walk
+from conformance.checks.machine_states import walk
 from conformance.outcomes import NotOffered, expect
 from conformance.registry import check
 from conformance.wire import Document

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from conformance import things
+from conformance import things, xml_form
 from conformance import vocabulary as words
-from conformance import xml_form
 from conformance.looking import elements, hrefs, named, resources
 from conformance.outcomes import NotOffered, expect
 from conformance.registry import audit, check
@@ -80,7 +79,9 @@ def metadata_type_uri(world: World) -> None:
 @check("metadata-name")
 def metadata_name(world: World) -> None:
     for entry in described(world):
-        expect(entry.get("name") == words.type_name(entry.get("typeURI")), f"{entry.get('id')} says {entry.get('name')}")
+        expect(
+            entry.get("name") == words.type_name(entry.get("typeURI")), f"{entry.get('id')} says {entry.get('name')}"
+        )
 
 
 @check("metadata-attributes")
@@ -175,7 +176,9 @@ def metadata_collection(world: World) -> None:
 def metadata_order(_world: World, exchange: Exchange) -> str | bool | None:
     found = [element for kind, element in elements(exchange) if kind == "ResourceMetadata"]
     for element in found:
-        order = [ORDER.index(xml_form.local(child)) for child in xml_form.children(element) if xml_form.local(child) in ORDER]
+        order = [
+            ORDER.index(xml_form.local(child)) for child in xml_form.children(element) if xml_form.local(child) in ORDER
+        ]
         if order != sorted(order):
             return "elements of a ResourceMetadata stand in another order"
     return True if found else None
@@ -189,7 +192,9 @@ def _states(world: World, kind: str) -> None:
     if default is None and states is None:
         raise NotOffered(f"{kind} has neither DefaultInitialState nor InitialStates")
     listed = [word.strip() for word in str(states).split(",")] if states else [str(default)]
-    wrong = [word for word in [*listed, *([str(default)] if default else [])] if word in TRANSIENT or not word.isupper()]
+    wrong = [
+        word for word in [*listed, *([str(default)] if default else [])] if word in TRANSIENT or not word.isupper()
+    ]
     expect(not wrong, f"{', '.join(wrong)} is no state to begin in")
     expect(default is None or default in listed, f"{default} is none of {', '.join(listed)}")
 
@@ -249,7 +254,9 @@ def _demand(world: World, name: str) -> None:
 def capability_filter_parameter(world: World) -> None:
     _demand(world, "FilterParameter")
     found = world.listed(world.collection("machineConfigs"), ("$filter", f"name='{things.five(world)[0]['name']}'"))
-    expect([item.get("id") for item in found] == [things.five(world)[0]["id"]], f"a filter by name gave {len(found)} items")
+    expect(
+        [item.get("id") for item in found] == [things.five(world)[0]["id"]], f"a filter by name gave {len(found)} items"
+    )
 
 
 @check("capability-first-parameter")

@@ -77,7 +77,7 @@ def meter_time_scope(_world: World, exchange: Exchange) -> str | bool | None:
     for document in found:
         if document["timeScope"] not in ("Point", "Interval"):
             return f"timeScope of {document.get('id')} is {document['timeScope']}"
-        if document["timeScope"] == "Interval" and not document.get("intervalDuration") and "$select" not in exchange.url:
+        if document["timeScope"] == "Interval" and not document.get("intervalDuration") and not exchange.partial:
             return f"{document.get('id')} has no intervalDuration"
     return True if found else None
 
@@ -141,7 +141,9 @@ def meter_goes_with_its_target(world: World) -> None:
     content = {"name": world.name("volume"), "volumeTemplate": things.volume_template(world)}
     volume = world.make(world.collection("volumes"), "VolumeCreate", content).url
     template = {"targetResource": {"href": volume}, "meterConfig": {"href": fitting[0]["id"]}}
-    meter = world.make(world.collection("meters"), "MeterCreate", {"name": world.name("meter"), "meterTemplate": template}).url
+    meter = world.make(
+        world.collection("meters"), "MeterCreate", {"name": world.name("meter"), "meterTemplate": template}
+    ).url
     world.removed(volume)
     expect(world.gone(meter), f"{meter} is still there")
 
@@ -207,7 +209,9 @@ def event_log_create(world: World) -> None:
 @check("event-log-edit")
 def event_log_edit(world: World) -> None:
     log = own_log(world)[1]
-    answer = world.wire.put(world.demanded(log, "edit"), "EventLog", {"persistence": "weekly"}, ("$select", "persistence"))
+    answer = world.wire.put(
+        world.demanded(log, "edit"), "EventLog", {"persistence": "weekly"}, ("$select", "persistence")
+    )
     expect(answer.good, f"it was answered {answer.told()}")
     world.finish(answer)
     said = world.read(str(log["id"])).get("persistence")

@@ -184,7 +184,10 @@ def head_is_get_without_a_body(world: World) -> None:
     expect(head.status == got.status, f"HEAD was answered {head.status}, GET {got.status}")
     expect(not head.body, "HEAD has a body")
     for name in ("content-type", "content-length", "etag"):
-        expect(head.headers.get(name) == got.headers.get(name), f"{name}: {head.headers.get(name)}, {got.headers.get(name)}")
+        expect(
+            head.headers.get(name) == got.headers.get(name),
+            f"{name}: {head.headers.get(name)}, {got.headers.get(name)}",
+        )
 
 
 # Operations
@@ -306,7 +309,9 @@ def error_no_such_resource(world: World) -> None:
 @check("error-method-not-allowed")
 def error_method_not_allowed(world: World) -> None:
     for method in ("PUT", "PATCH"):
-        answer = world.wire.request(method, world.collection("machines"), kind="Machine", content={"name": "x"}, raw=True)
+        answer = world.wire.request(
+            method, world.collection("machines"), kind="Machine", content={"name": "x"}, raw=True
+        )
         expect(answer.status in (405, 501), f"{method} of a collection was answered {answer.status}")
         expect(answer.status == 501 or answer.headers.get("allow"), f"{method}: there is no Allow")
 
@@ -322,7 +327,9 @@ def error_malformed_body(world: World) -> None:
 @check("error-wrong-value")
 def error_wrong_value(world: World) -> None:
     answer = world.add(
-        world.collection("machineConfigs"), "MachineConfiguration", {"name": world.name("x"), "cpu": "several", "memory": 1}
+        world.collection("machineConfigs"),
+        "MachineConfiguration",
+        {"name": world.name("x"), "cpu": "several", "memory": 1},
     )
     expect(400 <= answer.status < 500, f"cpu 'several' was answered {answer.told()}")
 

@@ -288,7 +288,9 @@ def order_dates(world: World) -> None:
     _demand(world, "OrderByParameter")
     for order, downwards in (("created", False), ("created:desc", True)):
         found = [str(item.get("created")) for item in world.items(_asked(world, _ours(world), ("$orderby", order)))]
-        expect(len(found) == 5 and found == sorted(found, reverse=downwards), f"$orderby={order} gave {', '.join(found)}")
+        expect(
+            len(found) == 5 and found == sorted(found, reverse=downwards), f"$orderby={order} gave {', '.join(found)}"
+        )
 
 
 @check("order-booleans")
@@ -308,5 +310,3 @@ def order_by_several(world: World) -> None:
 @check("order-before-page")
 def order_before_page(world: World) -> None:
     _ordered(world, "cpu:desc", "Ed", ("$last", "2"))
-
-

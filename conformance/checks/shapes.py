@@ -98,7 +98,9 @@ def resources_shown(exchange: Exchange) -> bool:
 
 @audit("type-array")
 def type_array(_world: World, exchange: Exchange) -> Said:
-    found = [(name, value, document) for kind, document in resources(exchange) for name, value in arrays(kind, document)]
+    found = [
+        (name, value, document) for kind, document in resources(exchange) for name, value in arrays(kind, document)
+    ]
     wrong = [(name, document) for name, value, document in found if not isinstance(value, list)]
     return (f"{wrong[0][0]} of {named(wrong[0][1])} is no array" if wrong else True) if found else None
 

@@ -135,7 +135,9 @@ def _agree(world: World) -> str:
     """The state that the System and its Machine are both in."""
     system = world.read(str(heavy(world)["id"]))
     machine = world.read(_members(world, system, "machines")[0])
-    expect(system.get("state") == machine.get("state"), f"it is {system.get('state')}, its Machine {machine.get('state')}")
+    expect(
+        system.get("state") == machine.get("state"), f"it is {system.get('state')}, its Machine {machine.get('state')}"
+    )
     return str(system.get("state"))
 
 

@@ -13,8 +13,8 @@ from conformance.world import World, fact
 MAPPED = f"{words.NAMESPACE}/mapped"
 
 
-def _new(world: World, **template: object) -> str:
-    content = {"name": world.name("volume"), "volumeTemplate": things.volume_template(world, **template)}
+def _new(world: World, capacity: int = things.CAPACITY, **template: object) -> str:
+    content = {"name": world.name("volume"), "volumeTemplate": things.volume_template(world, capacity, **template)}
     return world.make(world.collection("volumes"), "VolumeCreate", content).url
 
 
@@ -71,7 +71,9 @@ def volume_collections_can_be_read(world: World) -> None:
 @check("volume-grow")
 def volume_grow(world: World) -> None:
     url = _new(world)
-    answer = world.wire.put(world.demanded(world.read(url), "edit"), "Volume", {"capacity": 20_000}, ("$select", "capacity"))
+    answer = world.wire.put(
+        world.demanded(world.read(url), "edit"), "Volume", {"capacity": 20_000}, ("$select", "capacity")
+    )
     expect(answer.good, f"it was answered {answer.told()}")
     world.finish(answer)
     capacity = world.read(url).get("capacity")
@@ -146,7 +148,7 @@ def volume_image_by_the_operation(world: World) -> None:
 
 @check("volume-image-can-be-used")
 def volume_image_can_be_used(world: World) -> None:
-    found = world.read(_new(world, volumeImage={"href": image(world)["id"]}))
+    found = world.read(_new(world, 2 * things.CAPACITY, volumeImage={"href": image(world)["id"]}))
     expect(found.get("state") == "AVAILABLE", f"it is {found.get('state')}")
 
 
@@ -155,7 +157,9 @@ def orphan(world: World) -> tuple[str, str]:
     """A Volume and an image of it, neither of which anything else needs."""
     world.demand_capability("Volume", "VolumeSnapshot")
     volume = _new(world)
-    made = world.make(world.collection("volumeImages"), "VolumeImage", {"name": world.name("image"), "imageLocation": volume})
+    made = world.make(
+        world.collection("volumeImages"), "VolumeImage", {"name": world.name("image"), "imageLocation": volume}
+    )
     return volume, str(world.state(made.url, "AVAILABLE")["id"])
 
 
