@@ -27,6 +27,10 @@ class NotOffered(Exception):
     """The provider does not offer what the statement is about."""
 
 
+MISUNDERSTOOD = (LookupError, TypeError, ValueError, AttributeError)
+"""What reading a document that is not as any reader would expect ends in."""
+
+
 def violated(message: str) -> NoReturn:
     raise Violation(message)
 

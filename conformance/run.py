@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from conformance import registry
 from conformance.catalogue import Entry
-from conformance.outcomes import NotOffered, Result, Verdict, Violation
+from conformance.outcomes import MISUNDERSTOOD, NotOffered, Result, Verdict, Violation
 from conformance.tidy import tidy
 from conformance.wire import Exchange, Unreachable
 from conformance.world import Options, World
@@ -85,7 +88,21 @@ def _format(world: World, entries: Iterable[Entry], report: Report, steps: _Step
         steps.next(f"{world.media}: tidying up")
         report.results += [found[entry.id] for entry in wanted if entry.id in found]
         report.requests += len(world.wire.exchanges) + len(world.other.exchanges)
-        report.left += tidy(world)
+        with _undisturbed():
+            report.left += tidy(world)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A second interrupt does not leave half of it lying about."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _checked(world: World, entry: Entry) -> Result:
@@ -97,7 +114,7 @@ def _checked(world: World, entry: Entry) -> Result:
         verdict, message = Verdict.NOT_TESTED, str(reason)
     except (Violation, Unreachable) as violation:
         verdict, message = _broken(entry), str(violation)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except MISUNDERSTOOD as error:
         # The document was not as any reader would expect it.
         verdict, message = _broken(entry), f"the answer could not be understood: {type(error).__name__}: {error}"
     told = verdict in (Verdict.FAIL, Verdict.WARN)
@@ -123,7 +140,7 @@ def _look(world: World, entry: Entry, exchange: Exchange) -> str | bool | None:
         return registry.AUDITS[entry.id](world, exchange)
     except (Violation, NotOffered):
         return None
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except MISUNDERSTOOD as error:
         return f"the answer could not be understood: {type(error).__name__}: {error}"
 
 

@@ -231,6 +231,8 @@ def metered(world: World) -> tuple[Document, Document]:
     configurations = world.everything(world.collection("meterConfigs"))
     for kind, target in (("Machine", machine), ("Volume", volume), ("Network", network)):
         fitting = [entry for entry in configurations if kind in types_of(entry)]
+        # Of what a Machine that is off takes of the disk there are samples too.
+        fitting.sort(key=lambda entry: not str(entry.get("aspect")).endswith("/disk"))
         if fitting and world.offers(f"{kind.lower()}s"):
             return target(world), fitting[0]
     raise NotOffered("no MeterConfiguration says that it applies to Machines, Volumes or Networks")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from conformance.outcomes import NotOffered, Violation
+from conformance.outcomes import MISUNDERSTOOD, NotOffered, Violation
 from conformance.wire import Unreachable
 from conformance.world import ENDED, World
 
@@ -41,9 +41,9 @@ ORDER = [
 ROUNDS = 3
 
 
-def tidy(world: World, seconds: float = 120.0) -> list[str]:
-    """Delete everything made in this world; URIs of what would not go within the time."""
-    deadline = time.monotonic() + seconds
+def tidy(world: World) -> list[str]:
+    """Delete everything made in this world; URIs of what would not go within the time that a Job may take."""
+    deadline = time.monotonic() + world.options.seconds
     for _ in range(ROUNDS):
         left = [url for url in [*reversed(world.kept), *_marked(world)] if not _deleted(world, url, deadline)]
         world.kept[:] = list(reversed(list(dict.fromkeys(left))))
@@ -59,7 +59,7 @@ def _marked(world: World) -> list[str]:
         try:
             if world.offers(entry):
                 found += [str(item["id"]) for item in world.everything(world.collection(entry)) if _ours(world, item)]
-        except (Violation, NotOffered, Unreachable):
+        except (Violation, NotOffered, Unreachable, *MISUNDERSTOOD):
             continue
     return [url for url in dict.fromkeys(map(world.wire.absolute, found)) if url not in world.kept]
 
@@ -83,5 +83,5 @@ def _deleted(world: World, url: str, deadline: float) -> bool:
                 break
             time.sleep(0.1)
         return world.gone(url)
-    except (Violation, Unreachable):
+    except (Violation, Unreachable, *MISUNDERSTOOD):
         return False

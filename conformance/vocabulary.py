@@ -181,7 +181,7 @@ def item_type(entry: str) -> str:
 
 def items_key(kind: str) -> str:
     """The JSON name of the items of a collection of this type."""
-    name = kind[0].lower() + kind[1:]
+    name = kind[:1].lower() + kind[1:]
     return name + ("es" if name.endswith("s") else "s")
 
 

@@ -10,14 +10,20 @@ from conformance.checks.credentials import life
 from conformance.looking import resources
 from conformance.outcomes import NotOffered, expect
 from conformance.registry import audit, check
-from conformance.wire import Document, Exchange
+from conformance.wire import Document, Exchange, until
 from conformance.world import World, fact
 
 OUTCOMES = ("Pending", "Unknown", "Status", "Success", "Warning", "Failure")
 SEVERITIES = ("critical", "high", "medium", "low")
 CONFIGURATION: dict[str, object] = {
-    "aspect": f"{words.NAMESPACE}/aspect/cpu", "units": "percent", "timeScope": "Point", "isContinuous": True,
-}  # fmt: skip
+    "aspect": f"{words.NAMESPACE}/aspect/cpu",
+    "units": "percent",
+    "timeScope": "Interval",
+    "intervalDuration": "PT1H",
+    "isContinuous": True,
+}
+PATIENCE = 30.0
+"""Seconds that a first sample is waited for, at most."""
 
 
 @check("meter-create")
@@ -109,9 +115,9 @@ def _samples(world: World) -> str:
 def meter_samples(world: World) -> None:
     said = world.read(_samples(world)).get("resourceURI")
     expect(said == words.type_uri("SampleCollection"), f"it is a {said}")
-    for meter in world.everything(world.collection("meters"))[:20]:
-        if isinstance(meter.get("samples"), dict):
-            world.read(str(meter["samples"]["href"]), ("$last", "5"))
+    interval = things.meter(world).get("sampleInterval")
+    patience = min(2.5 * interval, PATIENCE) if isinstance(interval, int) else 0
+    until(lambda: world.listed(_samples(world), ("$last", "5")), patience)
 
 
 @check("sample-cannot-be-made")

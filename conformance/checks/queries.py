@@ -274,8 +274,8 @@ def order_integers(world: World) -> None:
     content = {"name": f"{world.mark}-ten", "cpu": 10, "memory": 500, "properties": {"mark": f"{world.mark}-ten"}}
     world.once("ten", lambda: world.make(_url(world), "MachineConfiguration", content))
     mine = f"property['mark']='{world.mark}' or property['mark']='{world.mark}-ten'"
-    found = _letters(world, world.read(_url(world), ("$filter", mine), ("$orderby", "cpu")))
-    expect(found == "abcdEt", f"by cpu 1, 2, 3, 4, 5, 10 they came as {found}")
+    found = _letters(world, world.read(_url(world), ("$filter", mine), ("$orderby", "cpu:desc")))
+    expect(found == "tEdcba", f"by cpu 10, 5, 4, 3, 2, 1 they came as {found}")
 
 
 @check("order-strings")

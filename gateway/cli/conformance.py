@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import click
@@ -83,6 +84,7 @@ def _password() -> str:
 def _watched(options: Options) -> Report:
     """Run with a progress bar."""
     columns = (TextColumn("{task.description:44.44}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("finding out what there is", total=None)
 
