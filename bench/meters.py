@@ -18,12 +18,8 @@ from drivers.base import HypervisorSettings
 from drivers.libvirt.driver import LibvirtDriver
 from gateway.cimi.filter import parse
 from gateway.cimi.registry import type_of
-from gateway.jobs.runner import JobRunner
-from gateway.jobs.steps import StepRegistry
-from gateway.orchestration.driver_errors import failure
 from gateway.orchestration.monitoring.meters import new_meter
 from gateway.orchestration.monitoring.sampler import Sampler
-from gateway.orchestration.resources import Policy, Room
 from gateway.store.model import Query, Resource, SortKey
 from gateway.store.store import Store
 from tests import hypervisor
@@ -89,8 +85,7 @@ def _xml(identity: str, disk: Path) -> str:
 async def _cost(store: Store, daemon: PrivateLibvirtd, machines: list[Resource]) -> tuple[float, float]:
     """Per cent of a core: of this process, which does nothing else, and of libvirtd."""
     driver = LibvirtDriver(HypervisorSettings("local", daemon.uri, "default", "default"))
-    runner = JobRunner(store, StepRegistry(), failure)
-    sampler = Sampler(Room(store, runner, {"local": driver}, {}, Policy()), PERIOD)
+    sampler = Sampler(store, {"local": driver}, PERIOD)
     config = {"sampleInterval": 1, "timeScope": "Point"}
     async with store.transaction() as transaction:
         for machine in machines:

@@ -21,9 +21,9 @@ class Row:
 
 
 def show(rows: list[Row]) -> bool:
-    """Print the table; True when every bound is reached."""
+    """Print a part of the table; True when every bound of it is reached."""
     for row in rows:
         word = "at least" if row.least else "at most"
         verdict = "ok" if row.reached else "MISSED"
-        print(f"{row.what:70} {row.value:8.2f}{row.unit}  ({word} {row.bound:g}{row.unit})  {verdict}")
+        print(f"{row.what:70} {row.value:8.2f}{row.unit}  ({word} {row.bound:g}{row.unit})  {verdict}", flush=True)
     return all(row.reached for row in rows)

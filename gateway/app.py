@@ -109,7 +109,7 @@ class Gateway:
         authentication = Authentication(Path(settings.auth.users_file))
         self.stream = EventStream(feed, authentication)
         self.metrics = Metrics(self.store, self.runner, self.drivers, self.stream)
-        self.sampler = Sampler(room, settings.monitoring.period)
+        self.sampler = Sampler(room.store, room.drivers, settings.monitoring.period)
         await self.sampler.prepare()
         self.metrics.add(GuestMetrics(self.sampler.guests))
         self._alarms = HypervisorEvents(room)

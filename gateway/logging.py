@@ -13,6 +13,8 @@ from typing import Any
 import structlog
 
 JOURNAL = "/run/systemd/journal/socket"
+SEND_BUFFER = 8 * 1024**2
+"""Bytes that may wait for the journal."""
 FIELDS = {"job": "CIMI_JOB", "machine": "CIMI_MACHINE", "user": "CIMI_USER", "request": "CIMI_REQUEST"}
 PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 SECRET = frozenset({"password", "userData", "user_data", "key", "authorization", "password_hash", "secrets"})
@@ -45,19 +47,35 @@ def _field(name: str, value: bytes) -> bytes:
 
 
 class JournalLogger:
-    """A structlog logger that sends each event to the journal."""
+    """A structlog logger that sends each event to the journal, and never waits for it.
+
+    A journal that reads nothing would else hold up every request. What it did not take is counted, and told with
+    the next line that it takes.
+    """
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         self._path = JOURNAL
+        self._lost = 0
 
     def msg(self, datagram: bytes) -> None:
         try:
+            if self._lost:
+                lost = {"event": "log lines lost", "level": "warning", "number": self._lost, "reason": "journal busy"}
+                self._socket.sendto(journal_datagram(lost), self._path)
+                self._lost = 0
             self._socket.sendto(datagram, self._path)
+        except BlockingIOError:
+            self._lost += 1
         except OSError:
             sys.stderr.write(datagram.decode(errors="replace"))
 
     debug = info = warning = error = critical = msg
+
+    def close(self) -> None:
+        self._socket.close()
 
 
 def set_up() -> None:
@@ -70,10 +88,11 @@ def set_up() -> None:
     ]
     level = structlog.make_filtering_bound_logger(20)
     if os.environ.get("JOURNAL_STREAM") and Path(JOURNAL).exists():
+        journal = JournalLogger()
         structlog.configure(
             processors=[*shared, lambda _logger, _method, event: ((journal_datagram(event),), {})],
             wrapper_class=level,
-            logger_factory=lambda *_: JournalLogger(),
+            logger_factory=lambda *_: journal,
             cache_logger_on_first_use=True,
         )
         return

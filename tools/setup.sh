@@ -8,10 +8,9 @@ libvirt-dev pkg-config iproute2 gcc systemd polkitd ovmf syslinux syslinux-commo
 fdisk e2fsprogs cpio kmod binutils python3-dev curl"
 
 packages_missing() {
-    for package in $PACKAGES; do
-        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || return 0
-    done
-    return 1
+    # shellcheck disable=SC2086 - a list of words; dpkg-query fails when it does not know one of them
+    states=$(dpkg-query -W -f '${db:Status-Status}\n' $PACKAGES 2>/dev/null) || return 0
+    echo "$states" | grep -qvx installed
 }
 
 if [ "$(id -u)" = 0 ] && packages_missing; then
@@ -38,11 +37,12 @@ if [ "$(id -u)" = 0 ] && [ -e /dev/kvm ] && [ "$(stat -c %a /dev/kvm)" = 600 ] &
     chgrp kvm /dev/kvm && chmod 0660 /dev/kvm
 fi
 
-answers() { virsh -q -c qemu:///system version >/dev/null 2>&1; }
+answers() { timeout 20 virsh -q -c qemu:///system version >/dev/null 2>&1; }
 if ! answers && [ ! -d /run/systemd/system ] && [ "$(id -u)" = 0 ]; then
     echo "starting libvirt's daemons" >&2
-    pgrep -x virtlogd >/dev/null || virtlogd -d
-    pgrep -x libvirtd >/dev/null || libvirtd -d
+    # One that runs already holds its PID file, and the second ends at once. Others may run in namespaces of their own.
+    virtlogd -d 2>/dev/null || true
+    libvirtd -d 2>/dev/null || true
     i=0
     while ! answers; do
         i=$((i + 1))

@@ -21,11 +21,15 @@ T = TypeVar("T")
 
 
 async def unless_stopped(context: StepContext, work: Coroutine[Any, Any, T]) -> T:
-    """The result of long work that ends early, cancelled, when the job is asked to stop (Superseded)."""
+    """The result of long work that ends early, cancelled, when the job is asked to stop (Superseded).
+
+    Who asked to stop in time is not told of a success, though the work was done before its next look.
+    """
     task = asyncio.ensure_future(work)
     try:
         while not (await asyncio.wait({task}, timeout=LOOK_EVERY))[0]:
             context.check()
+        context.check()
         return task.result()
     except BaseException:
         task.cancel()

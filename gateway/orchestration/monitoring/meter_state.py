@@ -12,6 +12,8 @@ from gateway.store.samples import DIGITS, milliseconds
 
 STALE = 2.5
 """A look that is older than so many intervals is no longer compared with: what lies between is a gap."""
+STALE_AT_LEAST = 15.0
+"""Seconds that a look is good in any case: a busy host that answers late loses no bytes of a meter in short steps."""
 FOREVER = 2**62
 
 
@@ -74,7 +76,7 @@ class MeterState:
         self.due = self.due + self.interval if self.due + self.interval > moment + slack else moment + self.interval
         if look is None:
             return None
-        fresh = moment - self._looked <= STALE * self.interval
+        fresh = moment - self._looked <= max(STALE * self.interval, STALE_AT_LEAST)
         value = self.aspect.measure(self.target, look, self._before if fresh else None)
         self._before, self._looked = look, moment
         return None if value is None else round(value, DIGITS)

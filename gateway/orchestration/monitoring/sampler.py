@@ -16,8 +16,7 @@ from gateway.errors import GatewayError
 from gateway.orchestration.monitoring.aspects import Look
 from gateway.orchestration.monitoring.looks import Looks
 from gateway.orchestration.monitoring.meter_state import Kept, MeterState
-from gateway.orchestration.resources import Room
-from gateway.store.store import Changes
+from gateway.store.store import Changes, Store
 
 AT_ONCE = 200
 """Meters that are measured before others on the loop get their turn."""
@@ -31,9 +30,9 @@ log = structlog.get_logger("meters")
 class Sampler:
     """``period`` is in seconds."""
 
-    def __init__(self, room: Room, period: float) -> None:
-        self._room = room
-        self._store = room.store
+    def __init__(self, store: Store, drivers: dict[str, Driver], period: float) -> None:
+        self._store = store
+        self._drivers = drivers
         self._period = period
         self._meters: dict[str, MeterState] = {}
         self._changed: set[str] = set()
@@ -48,7 +47,7 @@ class Sampler:
         self._store.watch(self._noted)
 
     def start(self) -> None:
-        for name, driver in self._room.drivers.items():
+        for name, driver in self._drivers.items():
             self._tasks.append(asyncio.create_task(self._look_always(driver), name=f"statistics of {name}"))
         self._tasks.append(asyncio.create_task(self._expire_always(), name="meters that expire"))
 
@@ -136,11 +135,11 @@ class Sampler:
     def _host_of(self, meter: MeterState) -> str:
         """The host with whose looks it is measured; what is about all hosts goes with the first."""
         host: str | None = meter.target.internal.get("host")
-        return host if host is not None else next(iter(self._room.drivers))
+        return host if host is not None else next(iter(self._drivers))
 
     def _together(self, moment: float) -> Look | None:
         """The Machines of all hosts; None while one of them does not answer."""
-        readings = [self._readings.get(name) for name in self._room.drivers]
+        readings = [self._readings.get(name) for name in self._drivers]
         if any(known is None or moment - known.moment > FRESH * self._period for known in readings):
             return None
         return {

@@ -136,6 +136,16 @@ async def test_work_that_waits_is_left_when_the_job_is_stopped() -> None:
     assert cleaned.is_set()
 
 
+async def test_work_that_ends_just_after_the_stop_was_asked_for_is_no_success() -> None:
+    stop = asyncio.Event()
+
+    async def work() -> None:
+        stop.set()
+
+    with pytest.raises(Superseded):
+        await unless_stopped(context(stop), work())
+
+
 async def test_work_that_ends_gives_its_result_and_its_error() -> None:
     async def good() -> int:
         return 7
