@@ -59,6 +59,8 @@ def run(options: Options, progress: Progress = quietly) -> Report:
             _format(World(options, media), entries, report, steps)
     except KeyboardInterrupt:
         report.interrupted = True
+    else:
+        progress("done", steps.total, steps.total)
     report.seconds = time.monotonic() - began
     return report
 

@@ -284,7 +284,9 @@ MUTATIONS = (
         "a resourceURI of nobody",
         ("resource-uri-is-the-types", "resource-uri-fits-the-metadata"),
         drive=LOOK,
-        response=only("MachineConfiguration", lambda found: found.update(resourceURI="http://example.com/Size")),
+        response=only(
+            "MachineConfiguration", lambda found: found.update(resourceURI="http://example.com/MachineConfiguration")
+        ),
     ),
     Mutation(
         "resourceURI lost by $select",

@@ -8,10 +8,16 @@ import pytest
 
 from conformance import registry
 from conformance import vocabulary as words
-from conformance.catalogue import FAMILIES, Entry, catalogue
+from conformance.catalogue import FAMILIES, catalogue
+from conformance.checks.shapes import slug
+from conformance.world import World
 from conformance.xml_form import document, encode, parse
 
 ENTRIES = list(catalogue().values())
+
+
+def nothing(_world: World) -> None:
+    """A check that asks nothing."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -26,19 +32,19 @@ def test_every_entry_has_exactly_one_check() -> None:
 
 def test_a_check_without_an_entry_is_refused() -> None:
     with pytest.raises(LookupError, match="does not stand in the catalogue"):
-        registry.check("no-such-entry")
+        registry.check("no-such-entry")(nothing)
 
 
 def test_an_entry_is_not_checked_twice() -> None:
     with pytest.raises(LookupError, match="checked twice"):
-        registry.check("filter-and")
+        registry.check("filter-and")(nothing)
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.id)
-def test_an_entry_names_its_clause_and_says_something(entry: Entry) -> None:
-    assert re.match(r"\d(\.\d+)*|1\.x: ", entry.clause), entry.clause
-    assert entry.text.endswith("."), entry.text
-    assert entry.resource in words.SHAPES or entry.resource in ("any", "Collection") or "Collection" in entry.resource
+def test_an_entry_names_its_clause_its_resource_and_says_a_sentence() -> None:
+    assert [entry.id for entry in ENTRIES if not re.match(r"\d(\.\d+)*|1\.x: ", entry.clause)] == []
+    assert [entry.id for entry in ENTRIES if not entry.text.endswith(".")] == []
+    known = {"any", "Collection", "JobCollection", "ResourceMetadata", "ResourceMetadataCollection", *words.SHAPES}
+    assert [entry.id for entry in ENTRIES if entry.resource not in known] == []
 
 
 def test_every_family_has_entries() -> None:
@@ -46,8 +52,6 @@ def test_every_family_has_entries() -> None:
 
 
 def test_every_type_of_the_standard_has_its_representation_looked_at() -> None:
-    from conformance.checks.shapes import slug
-
     rare = {"SystemSystem", "SystemNetwork", "SystemNetworkPort", "SystemAddress", "SystemForwardingGroup"}
     missing = [kind for kind in words.SHAPES if f"{slug(kind)}-representation" not in catalogue()]
     assert set(missing) - rare - {"Disk", "CloudEntryPoint"} == set()
