@@ -14,6 +14,7 @@ FAMILIES = (
     "queries",
     "model",
     "metadata",
+    "capabilities",
     "machines",
     "machine_parts",
     "machine_images",

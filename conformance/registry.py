@@ -17,7 +17,7 @@ CHECKS: dict[str, Check] = {}
 AUDITS: dict[str, Audit] = {}
 """Checks that look at each exchange: None when it is none of theirs, True when it is well, else what is wrong."""
 MODULES = (
-    "protocol", "updates", "queries", "collections", "model", "metadata", "audits", "shapes",
+    "protocol", "updates", "queries", "collections", "model", "metadata", "capabilities", "audits", "shapes",
     "machine_states",
     "machines", "machine_parts", "machine_images", "credentials", "volumes", "networks", "addresses", "monitoring",
     "jobs", "systems",

@@ -144,14 +144,15 @@ def second(world: World) -> tuple[Document, Document]:
 
 
 @fact
-def restored(world: World) -> Document:
-    """The Machine after it went back to the first of two."""
+def restored(world: World) -> tuple[str, Document]:
+    """The Machine's state while it went back to the first of two snapshots, and it afterwards."""
     second(world)
     machine = world.read(subject(world))
     answer = world.act(machine, "restore", image={"href": first(world)[0]["id"]})
     expect(answer.good, f"restore was answered {answer.told()}")
+    during = str(world.read(subject(world)).get("state"))
     world.finish(answer)
-    return world.read(subject(world))
+    return during, world.read(subject(world))
 
 
 @fact
@@ -226,12 +227,19 @@ def snapshot_relation_is_not_the_consumers(world: World) -> None:
 @check("restore-brings-back")
 def restore_brings_back(world: World) -> None:
     wanted = first(world)[1].get("state")
-    expect(restored(world).get("state") == wanted, f"it is {restored(world).get('state')}, not {wanted}")
+    state = restored(world)[1].get("state")
+    expect(state == wanted, f"it is {state}, not {wanted}")
+
+
+@check("restore-says-restoring")
+def restore_says_restoring(world: World) -> None:
+    during, after = restored(world)
+    expect(during in ("RESTORING", after.get("state")), f"it was {during}")
 
 
 @check("restore-is-the-latest")
 def restore_is_the_latest(world: World) -> None:
-    said = (restored(world).get("latestSnapshot") or {}).get("href")
+    said = (restored(world)[1].get("latestSnapshot") or {}).get("href")
     expect(said == first(world)[0]["id"], f"it is {said}")
 
 

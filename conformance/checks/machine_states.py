@@ -85,9 +85,9 @@ def _brings(world: World, verb: str, begin: str, end: str) -> None:
     expect(step.after.get("state") == end, f"after {verb} it is {step.after.get('state')}")
 
 
-def _passes(world: World, verb: str, begin: str, transient: str, end: str) -> None:
+def _passes(world: World, verb: str, begin: str, end: str, *transient: str) -> None:
     step = _step(world, verb, begin)
-    strange = [state for state in step.during if state not in (transient, end)]
+    strange = [state for state in step.during if state not in (*transient, end)]
     expect(not strange, f"while {verb} was done it was {', '.join(strange)}")
 
 
@@ -98,7 +98,7 @@ def machine_start(world: World) -> None:
 
 @check("machine-start-says-starting")
 def machine_start_says_starting(world: World) -> None:
-    _passes(world, "start", "STOPPED", "STARTING", "STARTED")
+    _passes(world, "start", "STOPPED", "STARTED", "STARTING")
 
 
 @check("machine-stop")
@@ -108,7 +108,7 @@ def machine_stop(world: World) -> None:
 
 @check("machine-stop-says-stopping")
 def machine_stop_says_stopping(world: World) -> None:
-    _passes(world, "stop", "STARTED", "STOPPING", "STOPPED")
+    _passes(world, "stop", "STARTED", "STOPPED", "STOPPING")
 
 
 @check("machine-stop-force")
@@ -145,6 +145,21 @@ def machine_suspend(world: World) -> None:
 @check("machine-start-of-a-suspended")
 def machine_start_of_a_suspended(world: World) -> None:
     _brings(world, "start", "SUSPENDED", "STARTED")
+
+
+@check("machine-restart-says-so")
+def machine_restart_says_so(world: World) -> None:
+    _passes(world, "restart", "STARTED", "STARTED", "STOPPING", "STARTING")
+
+
+@check("machine-pause-says-pausing")
+def machine_pause_says_pausing(world: World) -> None:
+    _passes(world, "pause", "STARTED", "PAUSED", "PAUSING")
+
+
+@check("machine-suspend-says-suspending")
+def machine_suspend_says_suspending(world: World) -> None:
+    _passes(world, "suspend", "STARTED", "SUSPENDED", "SUSPENDING")
 
 
 @check("machine-action-job")
