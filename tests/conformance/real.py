@@ -46,19 +46,29 @@ def judge(home: Path) -> Judged:
     try:
         gateway.prepare()
         gateway.start()
-        gateway.client().added("machineImages", {"name": "guest", "imageLocation": f"file://{images / 'guest.qcow2'}"})
-        return _judged(gateway, home)
+        return _judged(gateway, home, f"file://{images / 'guest.qcow2'}")
     finally:
         gateway.clear()
         hypervisor.drop_pool(pool)
 
 
-def _judged(gateway: GatewayProcess, home: Path) -> Judged:
+def _judged(gateway: GatewayProcess, home: Path, image: str) -> Judged:
     before = traces(gateway)
     reports = {suffix: home / f"report{suffix}" for suffix in (".json", ".xml", ".html", ".md")}
     wanted = [word for path in reports.values() for word in ("--report", str(path))]
     done = subprocess.run(
-        [sys.executable, "-m", "gateway", "conformance", gateway.base, "--user", "admin", *wanted],
+        [
+            sys.executable,
+            "-m",
+            "gateway",
+            "conformance",
+            gateway.base,
+            "--user",
+            "admin",
+            "--image-location",
+            image,
+            *wanted,
+        ],
         env={**os.environ, "CIMI_PASSWORD": PASSWORD},
         cwd=ROOT,
         capture_output=True,
@@ -66,6 +76,7 @@ def _judged(gateway: GatewayProcess, home: Path) -> Judged:
         check=False,
         timeout=550,
     )
+    assert gateway.answers(), gateway.tail()
     assert reports[".json"].exists(), (done.stdout, done.stderr)
     said = {suffix: path.read_text(encoding="utf-8") for suffix, path in reports.items()}
     left = tuple(sorted(traces(gateway) - before))

@@ -46,9 +46,12 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, output, errors
 
 
+def credentials() -> dict[str, str]:
+    return {"Authorization": f"Basic {base64.b64encode(f'admin:{PASSWORD}'.encode()).decode()}"}
+
+
 def read(url: str) -> dict[str, Any]:
-    token = base64.b64encode(f"admin:{PASSWORD}".encode()).decode()
-    request = urllib.request.Request(url, headers={"Authorization": f"Basic {token}", "Accept": "application/json"})
+    request = urllib.request.Request(url, headers={"Accept": "application/json", **credentials()})
     with urllib.request.urlopen(request, timeout=60) as answer:
         return dict(json.loads(answer.read()))
 
@@ -81,6 +84,15 @@ def test_what_is_broken_ends_with_1_and_says_what(served: tuple[Proxy, str], tmp
     assert (result["verdict"], result["clause"], result["format"]) == ("FAIL", "4.1.6.1", "json")
     assert any("GET" in line and "-> 200" in line for line in result["exchanges"])
     assert PASSWORD not in page.read_text() + suites.read_text() + facts.read_text()
+
+
+def test_machines_are_made_from_the_image_that_is_found(served: tuple[Proxy, str]) -> None:
+    url = served[0].url
+    body = json.dumps({"name": "guest", "imageLocation": served[1]}).encode()
+    headers = {"Content-Type": "application/json", "Prefer": "wait=30", **credentials()}
+    urllib.request.urlopen(urllib.request.Request(f"{url}machineImages", body, headers), timeout=60).close()
+    code, output, _errors = ended(start(url, "--only", "machine-has-its-state"))
+    assert (code, output[:7]) == (0, "2 PASS,")
 
 
 def test_an_interrupt_leaves_nothing_behind(served: tuple[Proxy, str]) -> None:

@@ -13,6 +13,8 @@ pytestmark = pytest.mark.qemu
 NOT_OFFERED = {
     "capability-query-path-notation": "paths in $select",
     "capability-max-property-items": "the capability MaxPropertyItems",
+    "promise-machine-image-by-value": "MachineImages by value",
+    "promise-shared-volume-support": "shared Volumes, in this configuration",
     "job-nested": "nested Jobs",
 }
 """Optional features that this gateway does not have, by the check that would look at them."""
