@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from marshmallow import Schema
+
 from gateway.cimi.fields import Attribute
 from gateway.cimi.references import Array, Ref, RefOrValue, Structure, TypeRef
 from gateway.cimi.registry import TYPES
@@ -28,14 +30,16 @@ class Referring:
     direct: bool
 
 
-def _referred(field: Attribute) -> Iterator[tuple[str, bool]]:
-    """The kinds that an attribute refers to, and whether it does so itself."""
+def _referred(field: Attribute, inside: frozenset[type[Schema]] = frozenset()) -> Iterator[tuple[str, bool]]:
+    """The kinds that an attribute refers to, and whether it does so itself. ``inside`` are the structures around it."""
     if isinstance(field, Ref | RefOrValue) and not isinstance(field, TypeRef):
         yield field.kind, True
     inner = [field.entry] if isinstance(field, Array) else []
-    inner += list(field.members.values()) if isinstance(field, Structure) else []
+    if isinstance(field, Structure) and field.schema not in inside:
+        inside |= {field.schema}
+        inner += list(field.members.values())
     for member in inner:
-        yield from ((kind, False) for kind, _direct in _referred(member))
+        yield from ((kind, False) for kind, _direct in _referred(member, inside))
 
 
 def _table() -> dict[str, frozenset[Referring]]:
