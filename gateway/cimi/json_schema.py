@@ -208,6 +208,9 @@ def _(field: Structure) -> Described:
 
 @json_schema.register
 def _(field: RefOrValue) -> Described:
+    if field.inside_itself:
+        whole = {"$ref": f"#/components/schemas/{field.kind}Create"}
+        return {"anyOf": [_object({"href": HREF}, ["href"]), whole]}
     inputs = {name: inner for name, inner in field.members.items() if inner.writable or inner.at_create}
     return _object({"href": HREF, **{name: member(inner) for name, inner in inputs.items()}})
 

@@ -168,6 +168,10 @@ class Structure(Attribute):
         super().__init__(**constraints)
         self._schema = schema
 
+    @property
+    def inside_itself(self) -> bool:
+        return not isinstance(self._schema, type)
+
     @cached_property
     def schema(self) -> SchemaClass:
         return self._schema if isinstance(self._schema, type) else self._schema()

@@ -11,6 +11,7 @@ from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from gateway.cimi.registry import TYPES
 from gateway.cimi.resource_type import ResourceType
+from gateway.cimi.system import MEMBER_SCHEMAS
 from tests.api.client import ApiClient
 
 Document = dict[str, Any]
@@ -146,6 +147,7 @@ USABLE = {
     "Volume": ("AVAILABLE",),
     "Network": ("STARTED",),
     "NetworkPort": ("STARTED", "STOPPED"),
+    "System": ("STARTED", "STOPPED"),
 }
 
 
@@ -196,6 +198,21 @@ async def _event_log(world: World) -> Document:
     return {"eventLogTemplate": {"targetResource": {"href": world.owner.base + volume}}}
 
 
+async def _system_template(world: World) -> Document:
+    """Of one Machine, so that a System of it can be moved."""
+    term = "http://schemas.dmtf.org/cimi/1/Machine"
+    return {"componentDescriptors": [{"name": "web", "type": term, "machineTemplate": await _machine_template(world)}]}
+
+
+def _member(kind: str) -> Callable[[World], Awaitable[Document]]:
+    """A membership of a resource that is in no System yet."""
+
+    async def document(world: World) -> Document:
+        return {f"{kind[0].lower()}{kind[1:]}": await world.href(kind, new=True)}
+
+    return document
+
+
 KEY = {"userName": "ops", "key": "ssh-ed25519 AAAA me@here"}
 PRIVATE = {"networkType": "PRIVATE"}
 DOCUMENTS: dict[str, Callable[[World], Document | Awaitable[Document]]] = {
@@ -230,4 +247,7 @@ DOCUMENTS: dict[str, Callable[[World], Document | Awaitable[Document]]] = {
     "MeterConfiguration": lambda _world: {"aspect": "cpu", "sampleInterval": 10},
     "EventLog": _event_log,
     "EventLogTemplate": lambda _world: {"persistence": "daily"},
+    "System": _templated("systemTemplate", _system_template),
+    "SystemTemplate": _system_template,
+    **{f"System{kind}": _member(kind) for kind in MEMBER_SCHEMAS},
 }
