@@ -21,6 +21,7 @@ from gateway.cimi.fields import Attribute
 from gateway.cimi.references import Array, Ref, RefOrValue, Structure, schema_fields
 from gateway.cimi.registry import CREATE_SCHEMAS, TYPES
 from tests.api.routes import Route
+from tests.api.world import World
 from tests.api.xml_documents import as_xml
 
 Operation = APIOperation[Any, Any, Any, Any]
@@ -146,8 +147,8 @@ class Aim:
         return self.route.item.kind if self.route.item is not None and self.method == "PUT" else "Action"
 
     def _path(self) -> str | None:
-        key = f"waiting {self.route.named}" if self.route.action == "upload" else self.route.named
-        return self._paths[key] if key is not None else None
+        kind = self.route.named
+        return None if kind is None else self._paths[World.key(kind, self.route.action)]
 
     def _aimed(self, url: str) -> str:
         """Mostly at a resource that is there."""

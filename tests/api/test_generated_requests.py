@@ -164,6 +164,9 @@ async def made_ready(route: Route, method: str, world: World) -> None:
     if route.action == "upload":
         await world.waiting(kind)
         return
+    if route.action == "package":
+        await world.exported()
+        return
     world.driver.deaf = False
     path = await world.ensure(kind)
     if method == "DELETE" and TYPES[kind].addable:

@@ -76,6 +76,17 @@ class World:
             self.paths[f"waiting {kind}"] = self._path(answer.location)
         return self.paths[f"waiting {kind}"]
 
+    async def exported(self) -> str:
+        """A Job whose package can be read."""
+        known = self.paths.get("exported Job")
+        if known is None or not await self._is_there("Job", known):
+            answer = await self.owner.act(await self.ensure("System"), "export")
+            assert answer.status == 202, answer.text
+            ended = await self.owner.ended(answer.job)
+            assert ended["state"] == "SUCCESS", ended
+            self.paths["exported Job"] = self._path(answer.job)
+        return self.paths["exported Job"]
+
     async def running_job(self) -> str:
         """A Job that waits for a guest which does not listen."""
         machine = await self.make("Machine")
@@ -89,7 +100,13 @@ class World:
             await self.ensure(kind)
         for kind in ("MachineImage", "VolumeImage"):
             await self.waiting(kind)
+        await self.exported()
         return self.paths
+
+    @staticmethod
+    def key(kind: str, action: str | None) -> str:
+        """Under which ``paths`` has the resource that this action can be asked of."""
+        return {"upload": f"waiting {kind}", "package": f"exported {kind}"}.get(action or "", kind)
 
     # What is made by the way
 
