@@ -319,6 +319,15 @@ async def test_who_adds_an_ipv6_address_is_told_that_the_guest_has_to_set_it(
     assert "has to be set in the guest" in (await admin.document(entry.job))["statusMessage"]
 
 
+async def test_who_plugs_an_interface_in_with_an_ipv6_address_is_told_so_too(
+    admin: ApiClient, image: str, network: str
+) -> None:
+    url = (await admin.post("machines", admin.machine(image))).location
+    document = {"network": {"href": network}, "addresses": [{"protocol": "IPv6"}]}
+    added = await admin.post(f"{url}/networkInterfaces", document)
+    assert "has to be set in the guest" in (await admin.document(added.job))["statusMessage"]
+
+
 @pytest.mark.parametrize("hypervisor", [{"anti_spoofing": False}])
 async def test_without_anti_spoofing_no_guest_is_held(
     admin: ApiClient, image: str, network: str, driver: MemoryDriver

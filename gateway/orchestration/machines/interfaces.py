@@ -174,7 +174,7 @@ async def drop_interface(transaction: Transaction, machine: Resource, id: str) -
 
 def entry_id(machine: Resource, entry: Document) -> str:
     """Entries of older gateways have no id: their place is it."""
-    return str(entry.get("id", machine.internal["interfaces"].index(entry)))
+    return str(entry["id"] if "id" in entry else machine.internal["interfaces"].index(entry))
 
 
 def with_entry(machine: Resource, entry: Document) -> Resource:

@@ -166,6 +166,9 @@ class AssignAddresses(MachineAddresses):
             await context.log(f"{address.document['ip']} is for {address.internal.get('mac')}")
         for network in sorted({address.document["network"]["href"] for address in found}):
             await bring_filter(self.room, driver, network)
+        plugged = arguments.get("interface") is not None
+        if plugged and any(":" in address.document["ip"] for address in found):
+            context.say(IN_THE_GUEST)
 
     async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         await self.withdraw(machine, driver, arguments)
