@@ -29,6 +29,9 @@ ASKED_AT_ONCE = 8
 """Creates that are looked at and written at the same time; their Jobs wait for workers like all others."""
 
 
+REMOVED = "it was removed before the System was whole"
+
+
 class ComponentMaker:
     """May be run again after a crash: what was made is found, and what was begun is waited for."""
 
@@ -67,6 +70,8 @@ class ComponentMaker:
             path, job = await self._ask(component, placed(component.document, paths))
             self._paths[component.key], self._jobs[component.key] = path, job
             await demand_success(self.room, job)
+            if await self.room.store.get(path) is None:
+                raise GatewayError(REMOVED)
         except GatewayError as error:
             raise named_error(error, label) from None
         await self.context.log(f"{label} is {path}")
@@ -78,5 +83,5 @@ class ComponentMaker:
             service = service_of(self.room, component.kind)
             outcome = await service.add(caller, type_of(component.kind).segment, document)
         if outcome.resource is None:
-            raise GatewayError("it was removed before the System was whole")
+            raise GatewayError(REMOVED)
         return outcome.resource.path, outcome.job

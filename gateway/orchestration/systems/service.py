@@ -83,7 +83,7 @@ class SystemService(ResourceService):
         demand_legal(system, action)
         await self._some_must_be_up(system)
         if action == "stop":
-            await interrupt(self.room.runner, system, f"stop was asked by {caller.user}")
+            await self._interrupt(caller, system, force=bool(document.get("force", False)))
         step = self._step(caller, "act on components", path, action=action, document=document)
         plan = self.plan(
             caller, action, path, steps=(step,), locks=(path,), settle=_settle(path, action)
@@ -100,6 +100,15 @@ class SystemService(ResourceService):
             current = await transaction.update(current.with_internal(job=job))
         self.room.runner.wake()
         return Outcome(current, job, finished=False)
+
+    async def _interrupt(self, caller: Caller, system: Resource, *, force: bool) -> None:
+        """End the job that moves it. A soft stop never throws away what that job has just suspended."""
+        await interrupt(self.room.runner, system, f"stop was asked by {caller.user}")
+        found = await self.store.get(system.path)
+        if found is None or force or system.internal.get("job") is None:
+            return
+        if "SUSPENDED" in set(found.internal["states"]) - set(system.internal["states"]):
+            raise Conflict("some of its Machines are SUSPENDED by now; stop it again to drop what was saved")
 
     async def _some_must_be_up(self, system: Resource) -> None:
         """Of several hypervisors one may be away; what is on that one is left, and told. Raises Unavailable."""
