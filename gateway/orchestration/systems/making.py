@@ -27,8 +27,6 @@ from gateway.store.model import Document, Resource
 
 ASKED_AT_ONCE = 8
 """Creates that are looked at and written at the same time; their Jobs wait for workers like all others."""
-
-
 REMOVED = "it was removed before the System was whole"
 
 
@@ -53,7 +51,8 @@ class ComponentMaker:
 
     async def _demand_none_failed(self) -> None:
         """After a restart: what a nested Job failed at before is not tried again."""
-        await wait_for_nested(self.room, await nested_jobs(self.room, self.context.job))
+        begun = await nested_jobs(self.room, self.context.job)
+        await together(self.context, [wait_for_nested(self.room, begun)], self._progress)
         for job in await nested_jobs(self.room, self.context.job):
             if job.state != "SUCCESS":
                 raise named_error(part_failed(job), f"a component among the {job.document['targetResource']['href']}")
