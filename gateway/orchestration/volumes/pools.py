@@ -69,13 +69,17 @@ async def _fitting(driver: Driver, host: str, settings: PoolSettings, wanted: Wa
     chosen = wanted.format or possible[0]
     if chosen not in possible or chosen not in driver.formats(facts):
         raise Invalid(f"{chosen!r} is not stored there; it takes {' or '.join(possible)}", f"{wanted.where}.format")
-    most = int(settings.overcommit * facts.capacity)
-    if wanted.size > most:
-        raise Invalid(
-            f"{wanted.size // KILOBYTE} kilobytes are beyond the pool, which may promise {most // KILOBYTE}",
-            f"{wanted.where}.capacity",
-        )
-    return Chosen(host, settings, facts, chosen)
+    fitting = Chosen(host, settings, facts, chosen)
+    _demand_possible(fitting, wanted.size, f"{wanted.where}.capacity")
+    return fitting
+
+
+def _demand_possible(chosen: Chosen, size: int, where: str) -> None:
+    """Raises Invalid for what the pool could not promise if it were empty."""
+    most = int(chosen.settings.overcommit * chosen.facts.capacity)
+    if size > most:
+        beyond = f"{size // KILOBYTE} kilobytes are beyond the pool, which may promise {most // KILOBYTE}"
+        raise Invalid(beyond, where)
 
 
 async def pool_facts(driver: Driver, name: str) -> PoolFacts:
@@ -106,7 +110,11 @@ async def free(room: Room, chosen: Chosen) -> int:
 
 
 async def demand_room(room: Room, chosen: Chosen, size: int, where: str) -> None:
-    """Raises NoSpace. To be asked inside the transaction that writes the promise: of two at once one sees the other."""
+    """Raises NoSpace, or Invalid for what the pool could never promise.
+
+    To be asked inside the transaction that writes the promise: of two at once one sees the other.
+    """
+    _demand_possible(chosen, size, where)
     left = await free(room, chosen)
     if size > left:
         raise NoSpace(
