@@ -6,6 +6,7 @@ import asyncio
 import shutil
 from collections.abc import Coroutine
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from drivers.base import DriverInvalid, ImageFacts
 from gateway.cimi.registry import type_of
 from gateway.errors import Invalid
 from gateway.jobs.plan import StepContext
+from gateway.orchestration.images.promises import demand_staging
 from gateway.orchestration.images.service import ImageService
 from gateway.orchestration.images.source import shown
 from gateway.orchestration.networks.mac import HOLDERS
@@ -65,12 +67,17 @@ class FetchPackage(PackageStep):
             return
         await folder.prepare()
         wishes = Wishes(**arguments["wishes"])
-        sink = FolderSink(folder, lambda envelope: look_over(envelope, wishes), context.progress)
+        sink = FolderSink(folder, partial(self._check, wishes), context.progress)
         package = await unless_stopped(context, Sources(self.room.images).read(arguments["source"], sink))
         await self._tell(context, package, wishes)
         await folder.write(DESCRIPTOR, package.descriptor)
         certificate = asdict(package.certificate) if package.certificate is not None else None
         await folder.note(PACKAGE, {"verified": package.verified, "certificate": certificate})
+
+    async def _check(self, wishes: Wishes, envelope: Envelope) -> None:
+        """Before anything but the descriptor has come."""
+        look_over(envelope, wishes)
+        await demand_staging(self.room, sum(file.size or 0 for file in envelope.files))
 
     async def _tell(self, context: StepContext, package: Package, wishes: Wishes) -> None:
         words = "its manifest was verified" if package.verified else "it has no manifest"
