@@ -228,3 +228,10 @@ async def test_an_export_that_fails_leaves_nothing_behind(
     assert set(driver.stored) == before
     assert (await admin.get(location)).status == 404
     assert staged(gateway) == []
+
+
+async def test_a_system_without_machines_makes_no_package(admin: ApiClient) -> None:
+    empty = await admin.post("systems", {"name": "empty", "systemTemplate": {}}, Prefer="wait=60")
+    assert empty.status == 201, empty.text
+    answer = await admin.act(empty.location, "export")
+    assert (answer.status, "no Machine" in answer.message) == (409, True)

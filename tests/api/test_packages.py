@@ -103,7 +103,7 @@ async def test_properties_are_chosen_shown_and_secrets_are_not(admin: ApiClient,
     system = await made(admin, "systems", location, **{"ovf.color": "blue", "ovf.pin": "1234", "name": "mine"})
     assert system["name"] == "mine"
     web = (await members(admin, system["id"], "machines"))["web"]
-    assert web["properties"] == {"ovf.color": "blue", "ovf.product": "Shop", "ovf.user-data": ""}
+    assert web["properties"] == {"ovf.color": "blue", "ovf.product": "Shop"}
 
 
 async def test_guests_that_await_it_find_their_environment_in_the_seed(
