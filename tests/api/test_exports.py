@@ -79,7 +79,7 @@ async def shape(admin: ApiClient, url: str) -> dict[str, Any]:
         interfaces = await admin.document(document["networkInterfaces"]["href"])
         own["networks"] = [names[one["network"]["href"]] for one in interfaces["machineNetworkInterfaces"]]
         attached = (await admin.document(document["volumes"]["href"])).get("machineVolumes", [])
-        own["volumes"] = [(called[one["volume"]["href"]], one["initialLocation"]) for one in attached]
+        own["volumes"] = sorted((called[one["volume"]["href"]], one["initialLocation"]) for one in attached)
         own["disks"] = [one["capacity"] for one in (await admin.document(document["disks"]["href"]))["disks"]]
         whole["machines"][name] = own
     whole["systems"] = {}

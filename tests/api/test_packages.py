@@ -39,7 +39,7 @@ async def test_a_package_becomes_a_system_with_its_machines_network_and_volumes(
     volumes = await members(admin, system["id"], "volumes")
     assert {name: found["capacity"] for name, found in volumes.items()} == {"db disk 2": 16778, "db disk 3": 8389}
     attached = await admin.document(machines["db"]["volumes"]["href"])
-    assert [entry["initialLocation"] for entry in attached["machineVolumes"]] == ["/dev/vdb", "/dev/vdc"]
+    assert {entry["initialLocation"] for entry in attached["machineVolumes"]} == {"/dev/vdb", "/dev/vdc"}
     interfaces = await admin.document(machines["web"]["networkInterfaces"]["href"])
     [interface] = interfaces["machineNetworkInterfaces"]
     assert (interface["network"]["href"], interface["macAddress"]) == (networks["front"]["id"], "52:54:00:aa:bb:03")
