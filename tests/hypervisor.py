@@ -147,7 +147,7 @@ def traces_of_network(uuid: str) -> list[str]:
     """What libvirt, dnsmasq's files and the kernel still know of the network of this UUID."""
     with connection() as host:
         names = [network.name() for network in host.listAllNetworks()]
-        names += [found.name() for found in host.listAllNWFilters()]
+        names += host.listNWFilters()
     names += [path.name for path in Path("/var/lib/libvirt/dnsmasq").iterdir()]
     names += [path.name for path in Path("/sys/class/net").iterdir()]
     return [name for name in names if uuid in name or name == f"cimi{uuid.replace('-', '')[:10]}"]

@@ -37,11 +37,12 @@ if [ "$(id -u)" = 0 ] && [ -e /dev/kvm ] && [ "$(stat -c %a /dev/kvm)" = 600 ] &
     chgrp kvm /dev/kvm && chmod 0660 /dev/kvm
 fi
 
-answers() { virsh -q -c qemu:///system version >/dev/null 2>&1; }
+answers() { timeout 20 virsh -q -c qemu:///system version >/dev/null 2>&1; }
 if ! answers && [ ! -d /run/systemd/system ] && [ "$(id -u)" = 0 ]; then
     echo "starting libvirt's daemons" >&2
-    pgrep -x virtlogd >/dev/null || virtlogd -d
-    pgrep -x libvirtd >/dev/null || libvirtd -d
+    # One that runs already holds its PID file, and the second ends at once. Others may run in namespaces of their own.
+    virtlogd -d 2>/dev/null || true
+    libvirtd -d 2>/dev/null || true
     i=0
     while ! answers; do
         i=$((i + 1))

@@ -53,10 +53,15 @@ class Filters:
         await self._connection.call(work)
 
     async def every(self) -> tuple[str, ...]:
-        """UUIDs of the networks which have a filter of ours."""
+        """UUIDs of the networks which have a filter of ours.
+
+        By names alone: listAllNWFilters locks all filters at once inside libvirtd, and a guest that starts locks
+        its own and then those which that refers to. The two can wait for each other, and libvirtd never answers
+        again (libvirt 9.0).
+        """
 
         def work(handle: libvirt.virConnect) -> tuple[str, ...]:
-            names = [found.name() for found in handle.listAllNWFilters()]
+            names = handle.listNWFilters()
             return tuple(name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX))
 
         return await self._connection.call(work)
