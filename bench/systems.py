@@ -39,6 +39,7 @@ def measure() -> list[Row]:
         process.start()
         try:
             client = process.client()
+            client.timeout = SECONDS
             file = f"file://{directory / 'images' / 'guest.qcow2'}"
             image = str(client.added("machineImages", {"imageLocation": file})["id"])
             ratios = [_as_one(client, image) / _apart(client, image) for _ in range(ROUNDS)]
@@ -100,5 +101,5 @@ def _apart(client: CimiClient, image: str) -> float:
 
 def _made(client: CimiClient, collection: str, document: dict[str, Any]) -> str:
     answer = client.request("POST", collection, document, headers={"Prefer": "wait=60"})
-    assert answer.status == 201, answer.body
+    client.succeed(answer.job, SECONDS)
     return answer.headers["location"]

@@ -120,6 +120,22 @@ async def test_there_is_a_component_of_every_type(admin: ApiClient, image: str) 
     assert (await members(admin, url, "addresses"))["ip"]["resource"]["href"].startswith(web["id"])
 
 
+async def test_what_another_system_made_is_taken_in_and_left_behind(admin: ApiClient, image: str) -> None:
+    """In each of the eight collections."""
+    url, other = await every_type(admin, image), await made(admin)
+    for name in EVERY_TYPE:
+        [(_, member), *_] = (await members(admin, url, name)).items()
+        attribute = "address" if name == "addresses" else name.removesuffix("s")
+        added = await admin.post(f"{other}/{name}", {attribute: {"href": member["id"]}})
+        assert (added.status, added.json[attribute]["href"]) == (201, member["id"]), added.text
+        assert (await admin.get(added.location)).json == added.json
+    before = {name: (await admin.document(name))["count"] for name in EVERY_TYPE}
+    assert (await admin.delete(other, Prefer="wait=60")).status == 200
+    after = {name: (await admin.document(name))["count"] for name in EVERY_TYPE}
+    assert after == {**before, "systems": before["systems"] - 1}
+    assert (await admin.document(url))["state"] == "MIXED"  # One Machine runs, the one inside is off.
+
+
 async def test_what_a_system_made_goes_with_it(admin: ApiClient, image: str, driver: MemoryDriver) -> None:
     url = await every_type(admin, image)
     removed = await admin.delete(url, Prefer="wait=60")

@@ -27,6 +27,7 @@ from gateway.store.model import Document, Resource
 
 ASKED_AT_ONCE = 8
 """Creates that are looked at and written at the same time; their Jobs wait for workers like all others."""
+REMOVED = "it was removed before the System was whole"
 
 
 class ComponentMaker:
@@ -50,7 +51,8 @@ class ComponentMaker:
 
     async def _demand_none_failed(self) -> None:
         """After a restart: what a nested Job failed at before is not tried again."""
-        await wait_for_nested(self.room, await nested_jobs(self.room, self.context.job))
+        begun = await nested_jobs(self.room, self.context.job)
+        await together(self.context, [wait_for_nested(self.room, begun)], self._progress)
         for job in await nested_jobs(self.room, self.context.job):
             if job.state != "SUCCESS":
                 raise named_error(part_failed(job), f"a component among the {job.document['targetResource']['href']}")
@@ -67,6 +69,8 @@ class ComponentMaker:
             path, job = await self._ask(component, placed(component.document, paths))
             self._paths[component.key], self._jobs[component.key] = path, job
             await demand_success(self.room, job)
+            if await self.room.store.get(path) is None:
+                raise GatewayError(REMOVED)
         except GatewayError as error:
             raise named_error(error, label) from None
         await self.context.log(f"{label} is {path}")
@@ -78,5 +82,5 @@ class ComponentMaker:
             service = service_of(self.room, component.kind)
             outcome = await service.add(caller, type_of(component.kind).segment, document)
         if outcome.resource is None:
-            raise GatewayError("it was removed before the System was whole")
+            raise GatewayError(REMOVED)
         return outcome.resource.path, outcome.job

@@ -87,7 +87,7 @@ class SystemService(PackagedService):
         demand_legal(system, action)
         await self._some_must_be_up(system)
         if action == "stop":
-            await interrupt(self.room.runner, system, f"stop was asked by {caller.user}")
+            await self._interrupt(caller, system, force=bool(document.get("force", False)))
         step = self._step(caller, "act on components", path, action=action, document=document)
         plan = self.plan(
             caller, action, path, steps=(step,), locks=(path,), settle=_settle(path, action)
@@ -105,8 +105,14 @@ class SystemService(PackagedService):
         self.room.runner.wake()
         return Outcome(current, job, finished=False)
 
-    async def described(self, caller: Caller, resource: Resource) -> Described:
-        return await SystemDescription(self.room).describe(resource)
+    async def _interrupt(self, caller: Caller, system: Resource, *, force: bool) -> None:
+        """End the job that moves it. A soft stop never throws away what that job has just suspended."""
+        await interrupt(self.room.runner, system, f"stop was asked by {caller.user}")
+        found = await self.store.get(system.path)
+        if found is None or force or system.internal.get("job") is None:
+            return
+        if "SUSPENDED" in set(found.internal["states"]) - set(system.internal["states"]):
+            raise Conflict("some of its Machines are SUSPENDED by now; stop it again to drop what was saved")
 
     async def _some_must_be_up(self, system: Resource) -> None:
         """Of several hypervisors one may be away; what is on that one is left, and told. Raises Unavailable."""
@@ -153,6 +159,11 @@ class SystemService(PackagedService):
             plan = self.plan(caller, "delete", path, drop_on_success=(path,))
             job = await self.room.runner.completed(transaction, plan)
         return Outcome(None, job, finished=True)
+
+    # Packages
+
+    async def described(self, caller: Caller, resource: Resource) -> Described:
+        return await SystemDescription(self.room).describe(resource)
 
 
 def _settle(system: str, action: str) -> StepCall:

@@ -82,4 +82,5 @@ class ComponentRemover:
                 continue
             self._jobs[path] = outcome.job
             await demand_success(self.room, outcome.job)
-            return
+        if await self.room.store.get(path) is not None:
+            raise Conflict("it is still there")

@@ -245,3 +245,40 @@ async def test_a_job_that_took_long_is_kept_from_its_end_on(store: Store, runner
     await runner.wait(path, 5)
     await runner.expire(began + timedelta(milliseconds=100))
     assert await store.get(path) is not None
+
+
+class Nesting(Recorded):
+    """Waits for a Job of its own, when it is run and when it is undone."""
+
+    runner: JobRunner
+    store: Store
+
+    async def run(self, context: StepContext, arguments: dict[str, Any]) -> None:
+        await self._nested(context)
+        if arguments.get("fails"):
+            raise Conflict("it cannot be")
+
+    async def undo(self, context: StepContext, arguments: dict[str, Any]) -> None:
+        await self._nested(context)
+
+    async def _nested(self, context: StepContext) -> None:
+        async with context.resting():
+            inner = await submitted(self.store, self.runner, plan(StepCall("a"), parent_job=context.job))
+            self.done.append(str((await self.runner.wait(inner, 10)).state))
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_job_that_waits_for_its_own_nested_jobs_holds_no_worker_that_they_need(
+    store: Store, done: list[str], fails: bool
+) -> None:
+    registry = StepRegistry()
+    nesting = Nesting("nesting", done)
+    for step in (Recorded("a", done), Recorded("settle", done), nesting):
+        registry.register(step)
+    nesting.runner = JobRunner(store, registry, failure, workers=1)
+    nesting.store = store
+    path = await submitted(store, nesting.runner, plan(StepCall("nesting", {"fails": fails})))
+    outer = await nesting.runner.wait(path, 10)
+    assert outer.state == ("FAILED" if fails else "SUCCESS")
+    assert done.count("SUCCESS") == (2 if fails else 1)
+    assert len(outer.document["nestedJobs"]) == (2 if fails else 1)
