@@ -243,3 +243,19 @@ async def test_stopping_an_import_takes_everything_back(admin: ApiClient, gatewa
     assert (await admin.act(answer.job, "stop")).status == 202
     assert (await admin.ended(answer.job))["state"] == "STOPPED"
     await nothing_left(admin, gateway)
+
+
+async def test_the_images_of_an_admins_system_are_nobody_elses(
+    client: Callable[..., ApiClient], admin: ApiClient, archive: str
+) -> None:
+    await made(admin, "systems", archive)
+    assert [(await client("other").document(kind))["count"] for kind in ("machineImages", "volumeImages")] == [0, 0]
+
+
+async def test_the_images_of_an_admins_template_are_everybodys(
+    client: Callable[..., ApiClient], admin: ApiClient, archive: str
+) -> None:
+    template = await made(admin, "systemTemplates", archive)
+    other = client("other")
+    answer = await other.post("systems", {"systemTemplate": {"href": template["id"]}}, Prefer="wait=60")
+    assert answer.status == 201, answer.text

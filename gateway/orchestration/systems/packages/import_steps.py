@@ -110,7 +110,7 @@ class ImportDisks(PackageStep):
         envelope = await folder.envelope()
         deployed = Wishes(**arguments["wishes"]).deploy(envelope)
         wanted = needed_bytes(envelope, deployed)
-        caller = caller_of(arguments, context.job)
+        caller, catalogue = caller_of(arguments, context.job), arguments["kind"] == "SystemTemplate"
         images: dict[str, str] = {}
         jobs: dict[str, str] = {}
 
@@ -118,7 +118,7 @@ class ImportDisks(PackageStep):
             context.progress(round(1000 * shares_done(self.room, jobs)), 1000 * max(1, len(wanted)))
 
         async def one(part: Bytes) -> None:
-            outcome = await self._ask(context, caller, part, folder.file(envelope, part.file))
+            outcome = await self._ask(context, caller, part, folder.file(envelope, part.file), catalogue)
             jobs[part.key] = outcome.job
             await succeeded(self.room, outcome.job, f"{part.kind} {part.name!r}")
             assert outcome.resource is not None
@@ -132,7 +132,7 @@ class ImportDisks(PackageStep):
         for part in wanted:
             await asyncio.to_thread(folder.file(envelope, part.file).unlink, missing_ok=True)
 
-    async def _ask(self, context: StepContext, caller: Caller, part: Bytes, path: Path) -> Outcome:
+    async def _ask(self, context: StepContext, caller: Caller, part: Bytes, path: Path, catalogue: bool) -> Outcome:
         service = service_of(self.room, part.kind)
         assert isinstance(service, ImageService)
         asking = once(caller, context.job, part.key)
@@ -142,7 +142,7 @@ class ImportDisks(PackageStep):
         if known is not None:
             return known
         await self._demand_honest(part, path)
-        return await service.add_of_package(asking, document, path)
+        return await service.add_of_package(asking, document, path, catalogue=catalogue)
 
     async def _demand_honest(self, part: Bytes, path: Path) -> None:
         """The file is what the descriptor says: of its format, and no larger than the disk that is made for it."""
