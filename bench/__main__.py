@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 
-from bench import addresses, events, images, machines, meters, networks, overlay, pages, reads, size, systems
+from bench import addresses, events, images, machines, meters, networks, overlay, packages, pages, reads, size, systems
 from bench.report import Row, show
 
 MEASURES: dict[str, Callable[[], list[Row]]] = {
@@ -22,6 +22,7 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
     "images": images.measure,
     "networks": networks.measure,
     "systems": systems.measure,
+    "packages": packages.measure,
 }
 
 

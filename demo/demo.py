@@ -21,6 +21,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from demo.guest_image import build
 from demo.guest_shell import run_in_guest
 from demo.networks import show_network
+from demo.package import show_package
 
 POOL = "cimi-demo"
 DIRECTORY = Path("/var/lib/libvirt/cimi-demo")
@@ -226,6 +227,7 @@ async def show(config: Path) -> None:
         await client.act(machine, "stop", "stopping by the power button")
         await client.follow(await client.call("DELETE", machine), "deleting the machine")
         await client.follow(await client.call("DELETE", image), "deleting the image")
+        await show_package(client, base, config.parent / "images", out)
 
 
 async def show_volume(client: Client, base: str, machine: str) -> None:

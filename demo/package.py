@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.ovf.archive import Part, archive
 from gateway.ovf.model import (
@@ -26,7 +27,42 @@ from gateway.ovf.model import (
 from gateway.ovf.names import STREAM_OPTIMIZED
 from gateway.ovf.writing import write_envelope
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from demo.demo import Client
+
 NAME = "shop"
+ACTION = "http://schemas.dmtf.org/cimi/1/action/"
+PATIENCE = 240.0
+
+
+async def show_package(client: Client, base: str, images: Path, out: Console) -> None:
+    """The package becomes a System, whose guests start in their order; and everything goes again."""
+    package = await asyncio.to_thread(build_package, images / "guest.qcow2", images / f"{NAME}.ova")
+    wishes = {"ovf.greeting": "hello"}
+    document = {"action": f"{ACTION}import", "source": f"file://{package}", "properties": wishes}
+    answer = await client.call("POST", f"{base}systems/import", document)
+    await client.follow(answer, "importing an OVF package")
+    [system] = (await client.get(f"{base}systems"))["systems"]
+    await client.act(system["id"], "start", "starting its two guests")
+    members = (await client.get(f"{system['id']}/machines"))["systemMachines"]
+    for member in members:
+        machine = member["machine"]["href"]
+        await _ready(client, machine)
+        out.print(f"  {member['name']} is {(await client.get(machine))['state']}, and has booted")
+    await client.follow(await client.call("DELETE", system["id"]), "deleting the system")
+    for image in (await client.get(f"{base}machineImages"))["machineImages"]:
+        if image.get("name", "").endswith("disk 1"):
+            await client.follow(await client.call("DELETE", image["id"]), "deleting its image")
+
+
+async def _ready(client: Client, machine: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while "READY" not in await (await client.call("GET", f"{machine}/console")).text():
+        if time.monotonic() > deadline:
+            raise SystemExit("a guest of the package did not boot")
+        await asyncio.sleep(0.3)
 
 
 def build_package(guest: Path, target: Path) -> Path:

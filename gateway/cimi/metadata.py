@@ -70,7 +70,7 @@ def describe(described: ResourceType, values: Mapping[str, Any]) -> dict[str, An
             "inputMessage": action.takes,
             "outputMessage": action.gives,
         }
-        for action in described.actions
+        for action in (*described.actions, *described.collection_actions)
     ]
     document: dict[str, Any] = {
         "typeURI": described.kind,

@@ -79,7 +79,7 @@ async def shape(admin: ApiClient, url: str) -> dict[str, Any]:
         interfaces = await admin.document(document["networkInterfaces"]["href"])
         own["networks"] = [names[one["network"]["href"]] for one in interfaces["machineNetworkInterfaces"]]
         attached = (await admin.document(document["volumes"]["href"])).get("machineVolumes", [])
-        own["volumes"] = [(called[one["volume"]["href"]], one["initialLocation"]) for one in attached]
+        own["volumes"] = sorted((called[one["volume"]["href"]], one["initialLocation"]) for one in attached)
         own["disks"] = [one["capacity"] for one in (await admin.document(document["disks"]["href"]))["disks"]]
         whole["machines"][name] = own
     whole["systems"] = {}
@@ -228,3 +228,10 @@ async def test_an_export_that_fails_leaves_nothing_behind(
     assert set(driver.stored) == before
     assert (await admin.get(location)).status == 404
     assert staged(gateway) == []
+
+
+async def test_a_system_without_machines_makes_no_package(admin: ApiClient) -> None:
+    empty = await admin.post("systems", {"name": "empty", "systemTemplate": {}}, Prefer="wait=60")
+    assert empty.status == 201, empty.text
+    answer = await admin.act(empty.location, "export")
+    assert (answer.status, "no Machine" in answer.message) == (409, True)

@@ -39,7 +39,7 @@ async def test_a_package_becomes_a_system_with_its_machines_network_and_volumes(
     volumes = await members(admin, system["id"], "volumes")
     assert {name: found["capacity"] for name, found in volumes.items()} == {"db disk 2": 16778, "db disk 3": 8389}
     attached = await admin.document(machines["db"]["volumes"]["href"])
-    assert [entry["initialLocation"] for entry in attached["machineVolumes"]] == ["/dev/vdb", "/dev/vdc"]
+    assert {entry["initialLocation"] for entry in attached["machineVolumes"]} == {"/dev/vdb", "/dev/vdc"}
     interfaces = await admin.document(machines["web"]["networkInterfaces"]["href"])
     [interface] = interfaces["machineNetworkInterfaces"]
     assert (interface["network"]["href"], interface["macAddress"]) == (networks["front"]["id"], "52:54:00:aa:bb:03")
@@ -103,7 +103,7 @@ async def test_properties_are_chosen_shown_and_secrets_are_not(admin: ApiClient,
     system = await made(admin, "systems", location, **{"ovf.color": "blue", "ovf.pin": "1234", "name": "mine"})
     assert system["name"] == "mine"
     web = (await members(admin, system["id"], "machines"))["web"]
-    assert web["properties"] == {"ovf.color": "blue", "ovf.product": "Shop", "ovf.user-data": ""}
+    assert web["properties"] == {"ovf.color": "blue", "ovf.product": "Shop"}
 
 
 async def test_guests_that_await_it_find_their_environment_in_the_seed(
@@ -243,3 +243,19 @@ async def test_stopping_an_import_takes_everything_back(admin: ApiClient, gatewa
     assert (await admin.act(answer.job, "stop")).status == 202
     assert (await admin.ended(answer.job))["state"] == "STOPPED"
     await nothing_left(admin, gateway)
+
+
+async def test_the_images_of_an_admins_system_are_nobody_elses(
+    client: Callable[..., ApiClient], admin: ApiClient, archive: str
+) -> None:
+    await made(admin, "systems", archive)
+    assert [(await client("other").document(kind))["count"] for kind in ("machineImages", "volumeImages")] == [0, 0]
+
+
+async def test_the_images_of_an_admins_template_are_everybodys(
+    client: Callable[..., ApiClient], admin: ApiClient, archive: str
+) -> None:
+    template = await made(admin, "systemTemplates", archive)
+    other = client("other")
+    answer = await other.post("systems", {"systemTemplate": {"href": template["id"]}}, Prefer="wait=60")
+    assert answer.status == 201, answer.text

@@ -26,7 +26,7 @@ async def demand_staging(room: Room, size: int) -> None:
     here = await staging.sizes(list(promised))
     free = await staging.free() - sum(max(0, total - here[path]) for path, total in promised.items())
     if size > free:
-        raise NoSpace(f"the staging directory has {max(0, free)} bytes free; the image needs {size}")
+        raise NoSpace(f"the staging directory has {max(0, free)} bytes free; {size} are needed")
 
 
 async def demand_few_waiting(room: Room, owner: str) -> None:

@@ -72,14 +72,18 @@ class ImageService(ResourceService):
             return known
         return await self._accepted(caller, collection, document, await self.make(caller, document))
 
-    async def add_of_package(self, caller: Caller, document: Document, path: Path) -> Outcome:
-        """An image of a file that was taken out of a package; the caller's key makes it one, however often asked."""
+    async def add_of_package(self, caller: Caller, document: Document, path: Path, *, catalogue: bool) -> Outcome:
+        """An image of a file that was taken out of a package; the caller's key makes it one, however often asked.
+
+        ``catalogue``: what an admin adds so is shared with every user.
+        """
         demand(caller.role, self.kind, "add")
         async with self.store.transaction() as transaction:
             known = await self.answered(transaction, caller, document)
         if known is not None:
             return known
         image = self._image(caller, document, await ImageImport(self.room).of_package(path))
+        image = replace(image, shared=image.shared and catalogue)
         return await self._accepted(caller, self.type.segment, document, image)
 
     async def _accepted(self, caller: Caller, collection: str, document: Document, image: Resource) -> Outcome:

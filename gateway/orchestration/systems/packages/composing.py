@@ -27,6 +27,8 @@ from gateway.ovf.units import bytes_of
 from gateway.store.model import Document
 
 LONGEST_NAME = 200
+HIDDEN = frozenset({UNATTACHED, "user-data"})
+"""Properties that nobody reads: what is said elsewhere, and what CIMI keeps to the guest."""
 STARTUP_WORDS = {
     "startDelay": "start_delay",
     "startAction": "start_action",
@@ -295,7 +297,7 @@ def own_properties(content: Content, values: Mapping[str, Value]) -> dict[str, s
         for declared in product.properties:
             name = product.name_of(declared.key)
             value = values.get(name)
-            if value is not None and not value.secret and declared.key != UNATTACHED:
+            if value is not None and not value.secret and declared.key not in HIDDEN:
                 found[_shown_as(product, declared.key, name)] = value.text
     products = [told for product in content.products if (told := _product(product))]
     if products:

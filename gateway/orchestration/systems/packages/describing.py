@@ -125,6 +125,7 @@ class SystemDescription:
         """Raises Conflict while something of it is being made, changed or removed."""
         parts = Parts(file_name(system.name or system.path.rpartition("/")[2]))
         content = await self._collection(system, parts, set(), frozenset())
+        demand_some(content)
         return parts.described(content)
 
     async def _collection(
@@ -238,20 +239,21 @@ class SystemDescription:
         volume = await self._store.get(attachment.document["volume"]["href"])
         if volume is None or attachment.internal.get("job") is not None:
             raise Conflict(f"a Volume is being connected to {machine.path}, or taken away; wait for that job")
-        return await self._volume(volume, parts, volume.name or "", machine, attachment.internal["target"])
+        return await self._volume(volume, parts, volume.name or "")
 
-    async def _volume(
-        self, volume: Resource, parts: Parts, name: str, machine: Resource | None = None, target: str = ""
-    ) -> str:
+    async def _volume(self, volume: Resource, parts: Parts, name: str) -> str:
         if volume.state != "AVAILABLE":
             raise Conflict(f"{volume.path} is {volume.state}; it can be exported when it is AVAILABLE")
-        running = [path for path in (volume.internal.get("attachments") or {}).values() if await self._runs(path)]
+        holders = (volume.internal.get("attachments") or {}).items()
+        running = [(place, machine) for place, machine in holders if await self._runs(machine)]
         if len(running) > 1:
             raise Conflict(f"several running Machines write {volume.path}; stop them first")
         known = volume.internal
         source: dict[str, Any] = {name: known[name] for name in ("host", "pool", "volume", "format")}
-        if machine is not None:
-            source.update(machine=machine.path, target=target)
+        for place, machine in running or list(holders)[:1]:
+            attachment = await self._store.get(place)
+            if attachment is not None:
+                source.update(machine=machine, target=attachment.internal["target"])
         parts.locks.append(volume.path)
         return parts.disk(volume.path, volume.document["capacity"], name, source)
 
@@ -262,6 +264,12 @@ class SystemDescription:
     async def _port(self, entry: Document, parts: Parts) -> Item:
         name = await self._network(entry["network_path"], parts)
         return port_item(name, entry["mac"], bool(entry.get("up", True)))
+
+
+def demand_some(content: VirtualSystemCollection) -> None:
+    """Raises Conflict for what makes no package: one holds a virtual system at least (DSP0243 clause 7.2)."""
+    if next(content.systems(), None) is None:
+        raise Conflict("there is no Machine in it; a package needs one")
 
 
 def unique(wanted: str, taken: set[str]) -> str:

@@ -7,19 +7,19 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from drivers.base import Driver, DriverInvalid, DriverNotFound, Power
+from drivers.base import Driver, DriverBusy, DriverInvalid, DriverNotFound, DriverUnavailable, Power
 from gateway.errors import GatewayError, Invalid
-from gateway.jobs.plan import StepContext
+from gateway.jobs.plan import StepContext, Superseded
 from gateway.orchestration.images.pieces import ahead, of_file
 from gateway.orchestration.images.staging import write_all
-from gateway.orchestration.steps import unless_stopped
+from gateway.orchestration.steps import PATIENCE, PAUSE, unless_stopped
 from gateway.orchestration.systems.packages.describing import DiskToPack
 from gateway.orchestration.systems.packages.folder import DESCRIPTOR, Folder
 from gateway.orchestration.systems.packages.import_steps import PackageStep
@@ -34,6 +34,21 @@ WRITTEN = "written.json"
 ACTIVE = frozenset({Power.RUNNING, Power.PAUSED, Power.SHUTTING_DOWN})
 
 
+async def patiently(context: StepContext, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Work with a hypervisor, begun again for a while when that is away or busy."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            await work()
+            return
+        except (DriverUnavailable, DriverBusy) as error:
+            if time.monotonic() > until:
+                raise
+            await context.log(f"waits for the hypervisor: {error}", "warning")
+        if await context.wait_stop(PAUSE):
+            raise Superseded
+
+
 class PackDisk(PackageStep):
     """One disk as a streamOptimized vmdk in the folder; copied in the pool first where a guest may write it."""
 
@@ -43,8 +58,8 @@ class PackDisk(PackageStep):
         disk, folder = DiskToPack(**arguments["disk"]), self.folder(context)
         await folder.prepare()
         if not await asyncio.to_thread((folder.path / disk.file).exists):
-            await unless_stopped(context, self._pack(context, disk, folder))
-        await self._drop_copy(context, disk)
+            await patiently(context, lambda: unless_stopped(context, self._pack(context, disk, folder)))
+        await patiently(context, lambda: self._drop_copy(context, disk))
 
     async def _pack(self, context: StepContext, disk: DiskToPack, folder: Folder) -> None:
         driver = self.room.drivers[disk.host]
@@ -100,7 +115,8 @@ class PackDisk(PackageStep):
         await driver.delete_volume(pool, name)
 
     async def undo(self, context: StepContext, arguments: Arguments) -> None:
-        await self._drop_copy(context, DiskToPack(**arguments["disk"]))
+        disk = DiskToPack(**arguments["disk"])
+        await patiently(context, lambda: self._drop_copy(context, disk))
 
 
 def _uuid(disk: DiskToPack) -> str:

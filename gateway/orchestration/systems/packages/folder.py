@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,9 @@ class Folder:
 class FolderSink:
     """Implements gateway.ovf.package.Sink."""
 
-    def __init__(self, folder: Folder, check: Callable[[Envelope], None], moved: Callable[[int, int], None]) -> None:
+    def __init__(
+        self, folder: Folder, check: Callable[[Envelope], Awaitable[None]], moved: Callable[[int, int], None]
+    ) -> None:
         self._folder = folder
         self._check = check
         self._moved = moved
@@ -62,7 +64,7 @@ class FolderSink:
         self._written = 0
 
     async def described(self, envelope: Envelope) -> None:
-        self._check(envelope)
+        await self._check(envelope)
         self._envelope = envelope
         self._total = sum(file.size or 0 for file in envelope.files)
 

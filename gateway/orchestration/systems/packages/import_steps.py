@@ -6,6 +6,7 @@ import asyncio
 import shutil
 from collections.abc import Coroutine
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from drivers.base import DriverInvalid, ImageFacts
 from gateway.cimi.registry import type_of
 from gateway.errors import Invalid
 from gateway.jobs.plan import StepContext
+from gateway.orchestration.images.promises import demand_staging
 from gateway.orchestration.images.service import ImageService
 from gateway.orchestration.images.source import shown
 from gateway.orchestration.networks.mac import HOLDERS
@@ -65,12 +67,17 @@ class FetchPackage(PackageStep):
             return
         await folder.prepare()
         wishes = Wishes(**arguments["wishes"])
-        sink = FolderSink(folder, lambda envelope: look_over(envelope, wishes), context.progress)
+        sink = FolderSink(folder, partial(self._check, wishes), context.progress)
         package = await unless_stopped(context, Sources(self.room.images).read(arguments["source"], sink))
         await self._tell(context, package, wishes)
         await folder.write(DESCRIPTOR, package.descriptor)
         certificate = asdict(package.certificate) if package.certificate is not None else None
         await folder.note(PACKAGE, {"verified": package.verified, "certificate": certificate})
+
+    async def _check(self, wishes: Wishes, envelope: Envelope) -> None:
+        """Before anything but the descriptor has come."""
+        look_over(envelope, wishes)
+        await demand_staging(self.room, sum(file.size or 0 for file in envelope.files))
 
     async def _tell(self, context: StepContext, package: Package, wishes: Wishes) -> None:
         words = "its manifest was verified" if package.verified else "it has no manifest"
@@ -103,7 +110,7 @@ class ImportDisks(PackageStep):
         envelope = await folder.envelope()
         deployed = Wishes(**arguments["wishes"]).deploy(envelope)
         wanted = needed_bytes(envelope, deployed)
-        caller = caller_of(arguments, context.job)
+        caller, catalogue = caller_of(arguments, context.job), arguments["kind"] == "SystemTemplate"
         images: dict[str, str] = {}
         jobs: dict[str, str] = {}
 
@@ -111,7 +118,7 @@ class ImportDisks(PackageStep):
             context.progress(round(1000 * shares_done(self.room, jobs)), 1000 * max(1, len(wanted)))
 
         async def one(part: Bytes) -> None:
-            outcome = await self._ask(context, caller, part, folder.file(envelope, part.file))
+            outcome = await self._ask(context, caller, part, folder.file(envelope, part.file), catalogue)
             jobs[part.key] = outcome.job
             await succeeded(self.room, outcome.job, f"{part.kind} {part.name!r}")
             assert outcome.resource is not None
@@ -125,7 +132,7 @@ class ImportDisks(PackageStep):
         for part in wanted:
             await asyncio.to_thread(folder.file(envelope, part.file).unlink, missing_ok=True)
 
-    async def _ask(self, context: StepContext, caller: Caller, part: Bytes, path: Path) -> Outcome:
+    async def _ask(self, context: StepContext, caller: Caller, part: Bytes, path: Path, catalogue: bool) -> Outcome:
         service = service_of(self.room, part.kind)
         assert isinstance(service, ImageService)
         asking = once(caller, context.job, part.key)
@@ -135,7 +142,7 @@ class ImportDisks(PackageStep):
         if known is not None:
             return known
         await self._demand_honest(part, path)
-        return await service.add_of_package(asking, document, path)
+        return await service.add_of_package(asking, document, path, catalogue=catalogue)
 
     async def _demand_honest(self, part: Bytes, path: Path) -> None:
         """The file is what the descriptor says: of its format, and no larger than the disk that is made for it."""

@@ -14,7 +14,7 @@ from gateway.orchestration.resources import Room
 from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.systems.packages.asking import asker
 from gateway.orchestration.systems.packages.composing import Composition, guests_of, needed_bytes
-from gateway.orchestration.systems.packages.sources import WHERE, Source, Sources
+from gateway.orchestration.systems.packages.sources import HEAD, WHERE, Source, Sources
 from gateway.orchestration.systems.packages.uploads import PackageUpload
 from gateway.orchestration.systems.packages.words import CONFIGURATION, NETWORK, PREFIX
 from gateway.ovf.deployment import Group, Guest, deploy
@@ -114,7 +114,9 @@ class PackageImports:
         return wishes
 
     async def _accept(self, caller: Caller, source: Source, head: bytes, wishes: Wishes) -> Outcome:
-        descriptor = head if source["descriptor"] else await read_first(head)
+        # One that goes on behind what was looked at is read by the Job.
+        whole = head if len(head) < HEAD else None
+        descriptor = whole if source["descriptor"] else await read_first(head)
         if descriptor is not None:
             look_over(await asyncio.to_thread(read_envelope, descriptor), wishes)
         async with self.room.store.transaction() as transaction:

@@ -13,7 +13,6 @@ from gateway.errors import BadGateway, Invalid
 from gateway.orchestration.images.pieces import of_file
 from gateway.orchestration.images.source import is_url, local_file
 from gateway.orchestration.images.tools import ImageTools
-from gateway.ovf.elements import LARGEST
 from gateway.ovf.package import Package, Pieces, Sink, gather, unpack
 
 WHERE = "source"
@@ -87,7 +86,7 @@ class Sources:
 
 def is_descriptor(head: bytes) -> bool:
     """XML and no archive."""
-    return head[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") and len(head) <= max(LARGEST, HEAD)
+    return head[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
 
 def _head(path: Path) -> bytes:

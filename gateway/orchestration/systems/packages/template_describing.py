@@ -14,6 +14,7 @@ from gateway.orchestration.systems.packages.composing import kilobytes
 from gateway.orchestration.systems.packages.describing import (
     Described,
     Parts,
+    demand_some,
     eulas_of,
     file_name,
     hardware_of,
@@ -42,6 +43,7 @@ class TemplateDescription:
         parts = Parts(file_name(template.name or template.path.rpartition("/")[2]))
         name = template.name or template.path.rpartition("/")[2]
         content = await self._collection(name, template.document, whole(template), parts, set(), "")
+        demand_some(content)
         return parts.described(content)
 
     async def _collection(
