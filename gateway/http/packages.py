@@ -39,6 +39,7 @@ async def import_sent(request: web.Request, service: PackagedService, context: C
 
 async def download(request: web.Request, service: JobService, context: Context, path: str) -> web.StreamResponse:
     """The archive, as a stream."""
+    await service.read(context.known_caller, path)
     if request.method not in ("GET", "HEAD"):
         raise MethodNotAllowed("a package is read by GET", ("GET", "HEAD"))
     stored = await service.package(context.known_caller, path)
