@@ -73,7 +73,6 @@ class ComponentMaker:
                 raise GatewayError(REMOVED)
         except GatewayError as error:
             raise named_error(error, label) from None
-        await self.context.log(f"{label} is {path}")
         self._made[component.key].set()
 
     async def _ask(self, component: Component, document: Document) -> tuple[str, str]:

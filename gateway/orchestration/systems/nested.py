@@ -16,7 +16,7 @@ from gateway.orchestration.resources import ResourceService, Room
 from gateway.orchestration.service import Caller
 from gateway.store.model import Document, Resource
 
-LOOK_EVERY = 0.3
+LOOK_EVERY = 0.5
 """Seconds between two looks at how far the nested Jobs are."""
 ONE_WAIT = 60.0
 Work = Coroutine[Any, Any, None]

@@ -9,6 +9,7 @@ from gateway.jobs.plan import StepContext
 from gateway.orchestration.resources import Room
 from gateway.orchestration.systems.containment import MEMBERSHIPS, member_of
 from gateway.orchestration.systems.nested import (
+    LOOK_EVERY,
     Failures,
     caller_of,
     demand_success,
@@ -47,7 +48,7 @@ class ComponentRemover:
 
     async def _all(self, tasks: list[asyncio.Task[None]]) -> None:
         try:
-            while tasks and (await asyncio.wait(tasks, timeout=0.3))[1]:
+            while tasks and (await asyncio.wait(tasks, timeout=LOOK_EVERY))[1]:
                 self.context.progress(round(1000 * shares_done(self.room, self._jobs)), 1000 * self._whole)
                 self.context.check()
             await asyncio.gather(*tasks)
