@@ -38,6 +38,7 @@ async def import_sent(request: web.Request, service: PackagedService, context: C
 
 async def download(request: web.Request, service: JobService, context: Context, path: str) -> web.StreamResponse:
     """The archive, as a stream."""
+    await service.read(context.known_caller, path)
     stored = await service.package(context.known_caller, path)
     name = f"{stored.name}.ova"
     headers = {"Content-Type": PACKAGE, "Content-Disposition": f'attachment; filename="{name}"'}

@@ -111,7 +111,9 @@ def _size(config: Document, content: Content | None, where: str) -> int:
             raise Invalid(f"is missing{why}", where)
         return least
     size = int(config["capacity"]) * KILOBYTE
-    if whole(size) < least:
+    # A copy of an image is made as large as the Volume is; bytes that come in by value have their size.
+    by_reference = content is not None and content.image is not None
+    if (whole(size) if by_reference else size) < least:
         raise Invalid(too_small(least), where)
     return size
 
