@@ -25,6 +25,7 @@ from gateway.http.server import Server, WireSettings
 from gateway.jobs import crash
 from gateway.jobs.runner import JobRunner
 from gateway.jobs.steps import StepRegistry
+from gateway.orchestration.dangling import empty_references
 from gateway.orchestration.driver_errors import failure
 from gateway.orchestration.images.keeping import StagingKeeper
 from gateway.orchestration.images.staging import Staging
@@ -97,6 +98,8 @@ class Gateway:
         entry = services["CloudEntryPoint"]
         assert isinstance(entry, CloudEntryPointService)
         await entry.ensure()
+        # Before the recorder, which tells of what it empties.
+        self.store.before_commit(empty_references)
         await Recorder(settings.events.persistence).prepare(self.store)
         for hypervisor in settings.hypervisors:
             await show_networks(self.store, hypervisor)

@@ -113,6 +113,15 @@ class Transaction(Claims):
         )
         return tuple(from_row(row) for row in rows)
 
+    async def mentioning(self, kind: str, path: str) -> tuple[Resource, ...]:
+        """The resources of this kind in whose document a reference to this path stands anywhere; looks at all."""
+        reference = json.dumps({"href": path}, ensure_ascii=False, separators=(",", ":"))[1:-1]
+        rows = await self._fetch(
+            f"SELECT {COLUMNS} FROM resources WHERE kind = ? AND instr(document, ?)",  # noqa: S608
+            (kind, reference),
+        )
+        return tuple(from_row(row) for row in rows)
+
     # Plans and logs of jobs
 
     async def write_plan(self, row: PlanRow) -> None:

@@ -1,0 +1,93 @@
+"""References to what is deleted are emptied in the same transaction, whichever service deletes it (DSP0263 5.10.1).
+
+Only those that consumers set are meant, as in templates: the others follow from what they tell of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.cimi.fields import Attribute
+from gateway.cimi.references import Array, Ref, RefOrValue, Structure, TypeRef
+from gateway.cimi.registry import TYPES
+from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
+
+ANY = "Resource"
+"""What a reference says that may be to every kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Referring:
+    """A type's attribute in which references may stand. ``direct``: it is one itself, and has an index."""
+
+    kind: str
+    attribute: str
+    direct: bool
+
+
+def _referred(field: Attribute, outer: frozenset[Any] = frozenset()) -> Iterator[tuple[str, bool]]:
+    """The kinds that an attribute refers to, and whether it does so itself. ``outer`` are schemas that it is inside."""
+    if isinstance(field, Ref | RefOrValue) and not isinstance(field, TypeRef):
+        yield field.kind, True
+    inner = [field.entry] if isinstance(field, Array) else []
+    if isinstance(field, Structure) and field.schema not in outer:
+        inner, outer = list(field.members.values()), outer | {field.schema}
+    for member in inner:
+        yield from ((kind, False) for kind, _direct in _referred(member, outer))
+
+
+def _table() -> dict[str, frozenset[Referring]]:
+    found: dict[str, set[Referring]] = {}
+    for declared in TYPES.values():
+        for name, field in declared.attributes.items():
+            for kind, direct in _referred(field) if field.writable else ():
+                found.setdefault(kind, set()).add(Referring(declared.kind, name, direct))
+    return {kind: frozenset(referring) for kind, referring in found.items()}
+
+
+REFERRING = _table()
+"""By the kind that is referred to, derived from the declarations."""
+
+
+async def empty_references(transaction: Transaction) -> None:
+    """Called by the store at the end of each transaction."""
+    for path, after in list(transaction.changes.items()):
+        before = transaction.before[path]
+        if before is not None and after is None:
+            for resource in await _referring(transaction, before):
+                await transaction.update(resource.with_document(**_emptied(resource.document, path)))
+
+
+async def _referring(transaction: Transaction, gone: Resource) -> list[Resource]:
+    places = REFERRING.get(gone.kind, frozenset()) | REFERRING.get(ANY, frozenset())
+    found: dict[str, Resource] = {}
+    for place in places:
+        if place.direct:
+            listed = await transaction.find(place.kind, place.attribute, gone.path)
+            found.update((resource.path, resource) for resource in listed)
+    for kind in {place.kind for place in places if not place.direct}:
+        found.update((resource.path, resource) for resource in await transaction.mentioning(kind, gone.path))
+    return list(found.values())
+
+
+def _emptied(document: Document, path: str) -> Document:
+    """The attributes that lose something, as they are afterwards; None for one that is empty then."""
+    pruned = {name: _without(value, path) for name, value in document.items()}
+    return {name: value for name, value in pruned.items() if value != document[name]}
+
+
+def _without(value: Any, path: str) -> Any:
+    """The value less every reference to the path; None when nothing is left of it."""
+    if isinstance(value, dict):
+        if value.get("href") == path:
+            return None
+        kept = {name: _without(inner, path) for name, inner in value.items()}
+        changed = {name: inner for name, inner in kept.items() if inner is not None or value[name] is None}
+        return changed or (None if value else value)
+    if isinstance(value, list):
+        kept_items = [inner for inner in (_without(entry, path) for entry in value) if inner is not None]
+        return kept_items or None
+    return value
