@@ -1,0 +1,1 @@
+"""The checks, by family: a function for each entry of the catalogue."""

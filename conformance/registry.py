@@ -1,0 +1,63 @@
+"""Which function checks which entry of the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib import import_module
+
+from conformance.catalogue import FAMILIES, Entry, catalogue
+from conformance.wire import Exchange
+from conformance.world import World
+
+Check = Callable[[World], None]
+Audit = Callable[[World, Exchange], "str | bool | None"]
+
+CHECKS: dict[str, Check] = {}
+"""Checks that ask the provider something. They raise Violation, or NotOffered."""
+AUDITS: dict[str, Audit] = {}
+"""Checks that look at each exchange: None when it is none of theirs, True when it is well, else what is wrong."""
+MODULES = (
+    "protocol", "updates", "queries", "collections", "model", "metadata", "capabilities", "audits", "shapes",
+    "machine_states",
+    "machines", "machine_parts", "machine_images", "credentials", "volumes", "networks", "addresses", "monitoring",
+    "jobs", "systems",
+)  # fmt: skip
+
+
+def check(name: str) -> Callable[[Check], Check]:
+    def register(function: Check) -> Check:
+        _claim(name)
+        CHECKS[name] = function
+        return function
+
+    return register
+
+
+def audit(name: str) -> Callable[[Audit], Audit]:
+    def register(function: Audit) -> Audit:
+        _claim(name)
+        AUDITS[name] = function
+        return function
+
+    return register
+
+
+def _claim(name: str) -> None:
+    if name not in catalogue():
+        raise LookupError(f"{name} does not stand in the catalogue")
+    if name in CHECKS or name in AUDITS:
+        raise LookupError(f"{name} is checked twice")
+
+
+def load() -> None:
+    """Import all checks. Raises LookupError when one has no entry, or an entry has no check."""
+    for module in MODULES:
+        import_module(f"conformance.checks.{module}")
+    unchecked = [name for name in catalogue() if name not in CHECKS and name not in AUDITS]
+    if unchecked:
+        raise LookupError(f"no check for {', '.join(unchecked)}")
+
+
+def ordered() -> Iterator[Entry]:
+    """The entries by family, as the catalogue has them."""
+    return (entry for family in FAMILIES for entry in catalogue().values() if entry.family == family)
