@@ -6,7 +6,7 @@ DESTDIR ?=
 PREFIX ?= /usr
 # The program with its libraries, apart from the system's own Python packages.
 LIBRARY := $(PREFIX)/lib/cimi-gateway
-.PHONY: run test check demo bench setup install clean
+.PHONY: run test check demo bench conformance setup install clean
 
 setup:
 	@tools/setup.sh
@@ -19,7 +19,7 @@ test: setup
 	$(BIN)/pytest -m exclusive
 
 check: $(VENV)/ready
-	$(BIN)/ruff check gateway drivers tests demo bench
+	$(BIN)/ruff check gateway drivers conformance tests demo bench
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -28,6 +28,10 @@ demo: setup
 
 bench: setup
 	@$(BIN)/python -m bench
+
+# Judges a private gateway with real guests, and rewrites the table of docs/conformance.md.
+conformance: setup
+	@$(BIN)/python -m tests.conformance.real
 
 $(VENV)/ready: setup.cfg pyproject.toml
 	@tools/setup.sh
