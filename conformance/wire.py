@@ -114,13 +114,13 @@ class Wire:
         raw: bool = False,
     ) -> Exchange:
         """``content`` is written as ``kind`` in this wire's format; a header of None is not sent."""
-        sent: dict[str, str | None] = {"Accept": CONTENT_TYPES[self.media], **self._credentials()}
+        target = self._with(self.absolute(url), parameters)
+        sent: dict[str, str | None] = {"Accept": CONTENT_TYPES[self.media], **self._credentials(target)}
         if content is not None:
             body = self._encoded(kind, content)
         if body is not None:
             sent["Content-Type"] = CONTENT_TYPES[self.media]
         sent.update(headers or {})
-        target = self._with(self.absolute(url), parameters)
         status, answered, received = self._send(method, target, body, {k: v for k, v in sent.items() if v is not None})
         document, root = _read(answered.get("content-type", ""), received)
         exchange = Exchange(
@@ -145,8 +145,10 @@ class Wire:
         )
         return url + ("&" if "?" in url else "?") + query
 
-    def _credentials(self) -> dict[str, str | None]:
-        if self.user is None:
+    def _credentials(self, target: str) -> dict[str, str | None]:
+        """Only for the provider itself: a link may lead to anybody."""
+        own = {urlsplit(self.entry_point).netloc, urlsplit(self.base).netloc}
+        if self.user is None or urlsplit(target).netloc not in own:
             return {}
         token = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
         return {"Authorization": f"Basic {token}"}

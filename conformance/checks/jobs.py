@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from conformance import things
 from conformance.checks.shapes import STATES
+from conformance.checks.systems import light
 from conformance.looking import resources
 from conformance.outcomes import NotOffered, Violation, expect
 from conformance.registry import audit, check
@@ -174,6 +175,8 @@ def job_stop_of_a_finished(world: World) -> None:
 
 @check("job-nested")
 def job_nested(world: World) -> None:
+    if world.offers("systems"):
+        light(world)
     parents = [job for job in world.everything(world.collection("jobs")) if job.get("nestedJobs")]
     if not parents:
         raise NotOffered("there are no nested Jobs")

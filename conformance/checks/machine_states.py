@@ -30,16 +30,17 @@ class Step:
 
 
 WALK = (
-    ("start", "STOPPED", "STARTED"),
-    ("pause", "STARTED", "PAUSED"),
-    ("start", "PAUSED", "STARTED"),
-    ("suspend", "STARTED", "SUSPENDED"),
-    ("start", "SUSPENDED", "STARTED"),
-    ("restart", "STARTED", "STARTED"),
-    ("stop", "STARTED", "STOPPED"),
-    ("restart", "STOPPED", "STARTED"),
-    ("stop", "STARTED", "STOPPED"),
+    ("start", "STOPPED"),
+    ("pause", "STARTED"),
+    ("start", "PAUSED"),
+    ("suspend", "STARTED"),
+    ("start", "SUSPENDED"),
+    ("restart", "STARTED"),
+    ("stop", "STARTED"),
+    ("restart", "STOPPED"),
+    ("stop", "STARTED"),
 )
+"""Each action, and the state that it begins in."""
 
 
 @fact
@@ -49,12 +50,11 @@ def walk(world: World) -> dict[str, Step]:
     steps: dict[str, Step] = {}
     if world.read(url).get("state") == "STARTED":
         _take(world, url, "stop")
-    for verb, begin, _end in WALK:
+    for verb, begin in WALK:
         before = world.read(url)
-        if before.get("state") == begin and world.operation(before, verb) and f"{verb} {begin}" not in steps:
-            steps[f"{verb} {begin}"] = _take(world, url, verb)
-        elif before.get("state") == begin and world.operation(before, verb):
-            _take(world, url, verb)
+        if before.get("state") == begin and world.operation(before, verb):
+            taken = _take(world, url, verb)
+            steps.setdefault(f"{verb} {begin}", taken)
     return steps
 
 

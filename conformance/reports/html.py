@@ -21,7 +21,7 @@ h1 { font-size: 1.5rem; margin-bottom: .2rem; } h2 { font-size: 1.15rem; margin:
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-top: 1px solid var(--line); }
 th { font-weight: 600; background: var(--soft); }
-td:first-child { white-space: nowrap; color: #777; width: 9rem; } td.level { color: #777; }
+td:first-child { color: #777; width: 9rem; } td.level { color: #777; }
 code { font-size: .85em; color: #777; } .said { display: block; margin-top: .25rem; }
 .v { display: inline-block; border-radius: .3rem; padding: 0 .45rem; font-size: .8rem; font-weight: 600;
   white-space: nowrap; }

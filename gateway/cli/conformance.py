@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from conformance.catalogue import catalogue
 from conformance.outcomes import Verdict
 from conformance.reports import RENDERERS
 from conformance.run import Report, run
@@ -57,6 +58,9 @@ def conformance(
     wrong = [path for path in reports if path.suffix not in RENDERERS]
     if wrong:
         raise click.BadParameter(f"{wrong[0]}: the suffix is one of {', '.join(RENDERERS)}", param_hint="--report")
+    unknown = [name for name in only if name not in catalogue()]
+    if unknown:
+        raise click.BadParameter(f"{unknown[0]} is no check; docs/conformance.md has them all", param_hint="--only")
     options = Options(
         url=url,
         user=user,

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from marshmallow import Schema
-
 from gateway.cimi.fields import Attribute
 from gateway.cimi.references import Array, Ref, RefOrValue, Structure, TypeRef
 from gateway.cimi.registry import TYPES
@@ -30,16 +28,15 @@ class Referring:
     direct: bool
 
 
-def _referred(field: Attribute, inside: frozenset[type[Schema]] = frozenset()) -> Iterator[tuple[str, bool]]:
-    """The kinds that an attribute refers to, and whether it does so itself. ``inside`` are the structures around it."""
+def _referred(field: Attribute, outer: frozenset[Any] = frozenset()) -> Iterator[tuple[str, bool]]:
+    """The kinds that an attribute refers to, and whether it does so itself. ``outer`` are schemas that it is inside."""
     if isinstance(field, Ref | RefOrValue) and not isinstance(field, TypeRef):
         yield field.kind, True
     inner = [field.entry] if isinstance(field, Array) else []
-    if isinstance(field, Structure) and field.schema not in inside:
-        inside |= {field.schema}
-        inner += list(field.members.values())
+    if isinstance(field, Structure) and field.schema not in outer:
+        inner, outer = list(field.members.values()), outer | {field.schema}
     for member in inner:
-        yield from ((kind, False) for kind, _direct in _referred(member, inside))
+        yield from ((kind, False) for kind, _direct in _referred(member, outer))
 
 
 def _table() -> dict[str, frozenset[Referring]]:

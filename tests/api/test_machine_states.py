@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from drivers.base import DriverBusy, DriverFailed, Power
+from drivers.base import DriverBusy, DriverFailed, DriverUnavailable, Power
+from drivers.base.progress import Progress
 from drivers.memory import MemoryDriver
 from gateway.orchestration.machines.states import STATES
 from tests.api.client import ApiClient
@@ -195,3 +196,18 @@ async def test_a_guest_that_powers_off_just_before_its_button_is_pressed_is_stop
     monkeypatch.setattr(driver, "request_shutdown", too_late)
     assert (await admin.acted(machine, "stop"))["state"] == "SUCCESS"
     assert (await admin.document(machine))["state"] == "STOPPED"
+
+
+async def test_a_hypervisor_that_is_away_at_the_end_of_an_action_does_not_hide_what_was_reached(
+    admin: ApiClient, machine: str, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = driver.save_domain
+
+    async def then_away(uuid: str, progress: Progress) -> None:
+        await save(uuid, progress)
+        driver.fail_next("domain", DriverUnavailable("a call overstayed its deadline"))
+
+    monkeypatch.setattr(driver, "save_domain", then_away)
+    job = await admin.acted(machine, "suspend")
+    assert job["state"] == "SUCCESS"
+    assert (await admin.document(machine))["state"] == "SUSPENDED"

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
+from conformance.wire import Wire
 from tests.cimi_client import wait_until
 from tests.conformance.provider import PASSWORD, serving
 from tests.conformance.proxy import Mutation, Proxy, proxying
@@ -110,6 +111,18 @@ def test_a_suffix_that_no_report_has_is_refused_before_anything_is_asked(tmp_pat
     code, _output, errors = ended(start("http://127.0.0.1:9/", "--report", str(tmp_path / "report.pdf")))
     assert code == 2
     assert ".html, .json, .xml, .md" in errors
+
+
+def test_a_check_that_there_is_not_is_refused() -> None:
+    code, _output, errors = ended(start("http://127.0.0.1:9/", "--only", "filter-und"))
+    assert code == 2
+    assert "filter-und is no check" in errors
+
+
+def test_the_password_goes_to_the_provider_alone() -> None:
+    wire = Wire("http://one.example/cimi/", "admin", PASSWORD, "json")
+    assert "Authorization" in wire._credentials("http://one.example/cimi/machines")
+    assert "Authorization" not in wire._credentials("http://two.example/cimi/machines")
 
 
 def test_a_provider_that_does_not_answer_is_a_failure_and_no_traceback() -> None:

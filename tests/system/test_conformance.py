@@ -15,9 +15,10 @@ NOT_OFFERED = {
     "capability-max-property-items": "the capability MaxPropertyItems",
     "promise-machine-image-by-value": "MachineImages by value",
     "promise-shared-volume-support": "shared Volumes, in this configuration",
-    "job-nested": "nested Jobs",
 }
 """Optional features that this gateway does not have, by the check that would look at them."""
+NESTED_JOBS = "job-nested"
+"""Jobs that make Systems have some."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def test_no_shall_is_broken(judged: Judged) -> None:
 
 def test_only_what_the_gateway_does_not_offer_is_not_tested(judged: Judged) -> None:
     untested = {result["id"] for result in judged.report["results"] if result["verdict"] == "NOT TESTED"}
-    systems = {name for name in untested if name.startswith("system-")}
+    systems = {name for name in untested if name.startswith("system-") or name == NESTED_JOBS}
     offered = any(
         result["id"].startswith("system-") and result["verdict"] == "PASS" for result in judged.report["results"]
     )

@@ -9,7 +9,7 @@ from gateway.jobs.plan import StepContext
 from gateway.orchestration.machines.attachments import release_all
 from gateway.orchestration.machines.interfaces import free_ports
 from gateway.orchestration.machines.plans import uuid_of
-from gateway.orchestration.machines.states import state_of
+from gateway.orchestration.machines.states import REACHED, state_of
 from gateway.orchestration.networks.assignment import forget_addresses
 from gateway.orchestration.snapshots.chain import members
 from gateway.orchestration.steps import DriverStep
@@ -29,7 +29,8 @@ class SettleMachine(DriverStep):
     ) -> None:
         succeeded = arguments["succeeded"]
         gone = arguments["action"] == ("delete" if succeeded else "add") and not arguments.get("left")
-        state = "ERROR" if gone else await true_state(machine, driver)
+        reached = REACHED.get(arguments["action"]) if succeeded else None
+        state = "ERROR" if gone else await true_state(machine, driver, reached)
         async with self.room.store.transaction() as transaction:
             current = await transaction.get(machine.path)
             if current is None:
@@ -45,12 +46,12 @@ class SettleMachine(DriverStep):
                 return
             await transaction.update(current.with_document(state=state).with_internal(job=None))
 
-async def true_state(machine: Resource, driver: Driver) -> str:
-    """The Machine's state as the hypervisor tells it."""
+async def true_state(machine: Resource, driver: Driver, reached: str | None = None) -> str:
+    """The Machine's state as the hypervisor tells it; while it tells nothing, the one that the job reached."""
     try:
         return state_of(await driver.domain(uuid_of(machine)))
     except DriverNotFound:
         return "ERROR"
     except DriverError:
         # The hypervisor is away: the comparison after the reconnect will tell.
-        return str(machine.internal.get("state_before") or "ERROR")
+        return reached or str(machine.internal.get("state_before") or "ERROR")

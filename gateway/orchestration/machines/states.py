@@ -21,6 +21,10 @@ TRANSIENT = {
 """The state during each action. A Machine that runs is captured without leaving its state."""
 
 
+REACHED = {"start": "STARTED", "restart": "STARTED", "stop": "STOPPED", "pause": "PAUSED", "suspend": "SUSPENDED"}
+"""The state after each action that succeeded."""
+
+
 @dataclass(frozen=True, slots=True)
 class Legal:
     """What a state allows. ``interrupts``: actions that first stop the job which holds the Machine."""
