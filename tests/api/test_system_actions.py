@@ -58,14 +58,14 @@ async def test_machines_in_different_states_make_it_mixed_and_each_does_what_it_
     await admin.acted(one, "stop", force=True)
     shown = await admin.document(pair)
     assert shown["state"] == "MIXED"
-    assert verbs(shown) == {"edit", "delete", "start", "stop", "restart", "pause", "suspend"}
+    assert verbs(shown) == {"edit", "delete", "export", "start", "stop", "restart", "pause", "suspend"}
     job = await admin.acted(pair, "start")
     assert (job["state"], len(job["nestedJobs"])) == ("SUCCESS", 1)
     assert (await admin.document(pair))["state"] == "STARTED"
 
 
 async def test_only_what_a_machine_can_do_is_offered_and_done(admin: ApiClient, pair: str) -> None:
-    assert verbs(await admin.document(pair)) == {"edit", "delete", "stop", "restart", "pause", "suspend"}
+    assert verbs(await admin.document(pair)) == {"edit", "delete", "export", "stop", "restart", "pause", "suspend"}
     refused = await admin.act(pair, "start")
     assert (refused.status, "that is STARTED cannot start" in refused.message) == (409, True)
 

@@ -175,9 +175,13 @@ async def test_growing_shows_and_shrinking_is_400(admin: ApiClient, volume: str,
     assert (await admin.document(volume))["capacity"] == 80_000
 
 
-async def test_growing_beyond_the_pool_is_507(admin: ApiClient, volume: str) -> None:
-    answer = await admin.put(f"{volume}?$select=capacity", {"capacity": KILOBYTES_OF_POOL * 2})
-    assert answer.status == 507
+@pytest.mark.parametrize(("capacity", "status"), [(KILOBYTES_OF_POOL, 507), (KILOBYTES_OF_POOL * 3, 400)])
+async def test_growing_into_what_others_have_is_507_and_beyond_the_pool_400(
+    admin: ApiClient, volume: str, capacity: int, status: int
+) -> None:
+    await admin.post("volumes", {"volumeTemplate": {"volumeConfig": {"capacity": 1000}}}, Prefer="wait=30")
+    answer = await admin.put(f"{volume}?$select=capacity", {"capacity": capacity})
+    assert answer.status == status
     assert answer.message.startswith("capacity:")
 
 

@@ -22,6 +22,7 @@ from gateway.orchestration.resources import Room, new_resource
 from gateway.orchestration.service import Caller
 from gateway.orchestration.snapshots.chain import KINDS
 from gateway.store.model import Document, Resource
+from gateway.store.store import Store
 
 ARCHES = {"x86_64": "x86_64", "x86": "i686", "ARM": "aarch64", "POWER": "ppc64le", "z/Architecture": "s390x"}
 """The standard's spellings and libvirt's (DSP0263 5.14.4)."""
@@ -135,8 +136,7 @@ class MachineCreate:
         where = IMAGE
         if given is None:
             raise Invalid("is missing", where)
-        demand_reference(given, where)
-        image = await resolve(self.room.store, self.caller, given["href"], ("MachineImage",), where)
+        image = await referred_image(self.room.store, self.caller, given, where)
         if image.document["type"] in KINDS:
             raise Invalid("is a snapshot: restore its Machine from it, or capture that one as an IMAGE", where)
         if image.state != "AVAILABLE":
@@ -181,12 +181,18 @@ def address_attribute(entry: Document) -> str:
     return f"machineTemplate.networkInterfaces.{entry['id']}."
 
 
-def demand_reference(image: Document, where: str) -> None:
-    """Raises NotImplementedHere for an image by value, as the capability MachineImageByValue says."""
-    if "href" not in image or len(image) > 1:
-        raise NotImplementedHere(
-            f"{where}: images are taken by reference only; add it to the machineImages first, and give its href"
-        )
+async def referred_image(store: Store, caller: Caller, given: Document, where: str) -> Resource:
+    """The image that is referred to, also by one who sends back what ``$expand`` showed in the reference's place.
+
+    Raises NotImplementedHere for an image by value, as the capability MachineImageByValue says.
+    """
+    if "href" in given:
+        image = await resolve(store, caller, given["href"], ("MachineImage",), where)
+        if all(name == "href" or image.document.get(name) == value for name, value in given.items()):
+            return image
+    raise NotImplementedHere(
+        f"{where}: images are taken by reference only; add it to the machineImages first, and give its href"
+    )
 
 
 def check_credential(credential: Document, where: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.errors import Invalid
 from gateway.orchestration.credential_service import without_password
 from gateway.orchestration.machines.configurations import check_configuration
-from gateway.orchestration.machines.create import demand_reference
+from gateway.orchestration.machines.create import referred_image
 from gateway.orchestration.machines.secrets import staying
 from gateway.orchestration.machines.targets import target_of
 from gateway.orchestration.monitoring.meter_templates import asked_meters
@@ -15,11 +15,6 @@ from gateway.orchestration.resources import ResourceService, new_resource
 from gateway.orchestration.service import Caller
 from gateway.orchestration.volumes.templates import check_template
 from gateway.store.model import Document, Resource
-
-REFERENCES = {
-    "machineImage": ("MachineImage",),
-    "credential": ("Credential", "CredentialTemplate"),
-}
 
 
 class MachineTemplateService(ResourceService):
@@ -44,11 +39,11 @@ class MachineTemplateService(ResourceService):
         await self._check_interfaces(caller, document)
         await self._check_configuration(caller, document)
         if document.get("machineImage"):
-            demand_reference(document["machineImage"], "machineImage")
-        for name, kinds in REFERENCES.items():
-            href = document.get(name, {}).get("href")
-            if href is not None:
-                await resolve(self.store, caller, href, kinds, name)
+            image = await referred_image(self.store, caller, document["machineImage"], "machineImage")
+            document = {**document, "machineImage": {"href": image.path}}
+        href = document.get("credential", {}).get("href")
+        if href is not None:
+            await resolve(self.store, caller, href, ("Credential", "CredentialTemplate"), "credential")
         await asked_event_log(self.store, caller, document)
         await asked_meters(self.room, caller, document, "Machine")
         shown = {name: value for name, value in document.items() if name != "userData"}
