@@ -60,8 +60,7 @@ def shop(process: GatewayProcess, images: Path) -> dict[str, Any]:  # noqa: F811
 
 
 def killed_after(process: GatewayProcess, action: str, step: str) -> CimiClient:
-    process.stop()
-    process.start(CIMI_GATEWAY_CRASH_AFTER=f"{action}:{step}:run")
+    process.crash_after(action, step)
     return process.client()
 
 
