@@ -50,6 +50,20 @@ class ImageFacts:
     """Has a boot sector, a GPT or a qcow2's content that cannot be seen from outside (then True)."""
     uefi: bool = False
     """Has an EFI system partition and no BIOS boot code."""
+    unpacks: bool = False
+    """Can become a qcow2 image while it is copied (UnpackedImage)."""
+
+
+class UnpackedImage(Protocol):
+    """An image in a file, as the bytes of a qcow2 image of ``size`` bytes that are made as they are asked for."""
+
+    size: int
+
+    def pieces(self) -> AsyncGenerator[bytes, None]:
+        """All bytes, once. DriverInvalid, saying why, where the file is broken."""
+        ...
+
+    def close(self) -> None: ...
 
 
 class ImageReader(Protocol):
@@ -66,6 +80,10 @@ class ImageReader(Protocol):
 
     async def inspect_parts(self, size: int, part: Callable[[int, int], Awaitable[bytes]]) -> ImageFacts:
         """The facts of an image that can be read by offset and length only."""
+        ...
+
+    async def unpack(self, path: Path) -> UnpackedImage:
+        """Of a file that ``unpacks``; it is open until it is closed."""
         ...
 
 

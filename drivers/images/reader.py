@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from drivers.base import DriverInvalid, ImageFacts
-from drivers.images import qcow2, vdi, vhd, vhdx, vmdk
+from drivers.images import qcow2, vdi, vhd, vhdx, vmdk, vmdk_grains
 from drivers.images.qcow2_content import guest_bytes
 from drivers.images.raw import boots_by_uefi, read_raw
 from drivers.images.window import HEAD, TAIL, Ends, FileWindow, NotAtHand, Patches, Window, open_regular
@@ -68,6 +68,9 @@ class CautiousReader:
                 window.put(missing.offset, await part(missing.offset, missing.length))
         raise DriverInvalid("its parts are too widely scattered")
 
+    async def unpack(self, path: Path) -> vmdk_grains.UnpackedVmdk:
+        return await asyncio.to_thread(vmdk_grains.UnpackedVmdk, path)
+
 
 def inspect(path: Path, largest: int = LARGEST) -> ImageFacts:
     """Format and sizes. Raises DriverInvalid, saying why, for what is no image or would make QEMU open other files."""
@@ -95,7 +98,8 @@ def _facts(window: Window, inside: bool) -> ImageFacts:
             raise DriverInvalid("it is of two formats at once")
         virtual_size = reader(window)
         uefi = name == "qcow2" and inside and boots_by_uefi(guest_bytes(window, HEAD))
-        return ImageFacts(name, virtual_size, window.size, bootable=True, uefi=uefi)
+        unpacks = name == "vmdk" and vmdk_grains.unpacks(window)
+        return ImageFacts(name, virtual_size, window.size, bootable=True, uefi=uefi, unpacks=unpacks)
     for offset, magic, name in REFUSED:
         if head[offset : offset + len(magic)] == magic:
             raise DriverInvalid(f"it is a {name} file; unpack it, or convert it to qcow2 or raw first")

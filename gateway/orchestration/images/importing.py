@@ -126,14 +126,18 @@ class ImageImport:
     async def way(self, found: Found, place: Place) -> Document:
         """Straight into the pool when format and size are known and stay as they are; else by the staging directory."""
         size, facts = found.source["size"], found.facts
-        direct = facts is not None and kept_format(facts.format, list(place.formats)) == facts.format
+        kept = kept_format(facts.format, list(place.formats)) if facts is not None else None
+        unpacks = facts is not None and facts.unpacks and kept == "qcow2" and found.source["kind"] == "package"
+        direct = facts is not None and (kept == facts.format or unpacks)
         if direct:
             self._check_pool(size, place.pool)
         else:
             await demand_staging(self._room, size or 0)
         known: dict[str, Any] = {}
         if facts is not None:
-            known = {"format": facts.format, "virtual_size": facts.virtual_size, "uefi": facts.uefi or None}
+            known = {"format": kept, "virtual_size": facts.virtual_size, "uefi": facts.uefi or None}
+        if unpacks and facts is not None:
+            known |= {"unpacks": True, "source_format": facts.format}
         return {**place.facts(), **known, "source": found.source, "way": "direct" if direct else "staged"}
 
     def _check_size(self, size: int, attribute: str) -> None:

@@ -84,8 +84,14 @@ class StageImage(ImageStep):
         facts = await self._look(tools.staging.data(image))
         kept = kept_format(facts.format, image.internal["formats"])
         uefi = facts.uefi or None
+        unpacks = (facts.unpacks and kept == "qcow2") or None
         await self.note(
-            image, source_format=facts.format, format=kept, virtual_size=facts.virtual_size, uefi=uefi
+            image,
+            source_format=facts.format,
+            format=kept,
+            virtual_size=facts.virtual_size,
+            uefi=uefi,
+            unpacks=unpacks,
         )
 
     def _compare(self, image: Resource, size: int) -> None:
@@ -120,7 +126,8 @@ class ConvertImage(ImageStep):
 
     async def work(self, context: StepContext, image: Resource, driver: Driver) -> None:
         staging, facts = self.room.images.staging, image.internal
-        if facts["source_format"] == facts["format"] or await asyncio.to_thread(staging.converted(image).exists):
+        done = facts["source_format"] == facts["format"] or facts.get("unpacks")
+        if done or await asyncio.to_thread(staging.converted(image).exists):
             return
         part, source = staging.part(image), staging.data(image)
         await asyncio.to_thread(part.unlink, missing_ok=True)
@@ -143,15 +150,16 @@ class CopyImage(ImageStep):
 
     async def work(self, context: StepContext, image: Resource, driver: Driver) -> None:
         staging, facts = self.room.images.staging, image.internal
+        if facts.get("unpacks"):
+            await self._unpacked(context, image, driver)
+            return
         if facts["way"] == "direct":
             await self._straight(context, image, driver)
             return
         converted, data = staging.converted(image), staging.data(image)
         path = converted if await asyncio.to_thread(converted.exists) else data
         size = (await asyncio.to_thread(path.stat)).st_size
-        pool = await driver.pool(facts["pool"])
-        if size > pool.available:
-            raise DriverNoSpace(f"the pool {pool.name} has {pool.available} bytes free; the image needs {size}")
+        await self._demand_room(facts["pool"], driver, size)
         async with aclosing(ahead(of_file(path))) as pieces:
             await driver.upload_volume(
                 facts["pool"], facts["volume"], facts["format"], size, pieces, context.progress
@@ -170,6 +178,27 @@ class CopyImage(ImageStep):
 
         if facts["source"]["kind"] == "url" and facts["format"] == "qcow2":
             await self._look_inside(image, driver, size)
+
+    async def _unpacked(self, context: StepContext, image: Resource, driver: Driver) -> None:
+        """Made into a qcow2 image on its way, from the staging directory."""
+        facts, staging = image.internal, self.room.images.staging
+        path = Path(facts["source"]["path"]) if facts["way"] == "direct" else staging.data(image)
+        unpacked = await self.room.images.reader.unpack(path)
+        try:
+            await self._demand_room(facts["pool"], driver, unpacked.size)
+            async with aclosing(ahead(unpacked.pieces())) as pieces:
+                await driver.upload_volume(
+                    facts["pool"], facts["volume"], facts["format"], unpacked.size, pieces, context.progress
+                )
+        finally:
+            unpacked.close()
+        await context.log(f"unpacked from {facts['source_format']} to {facts['format']} on the way")
+        await self._look_inside(image, driver, unpacked.size)
+
+    async def _demand_room(self, name: str, driver: Driver, size: int) -> None:
+        pool = await driver.pool(name)
+        if size > pool.available:
+            raise DriverNoSpace(f"the pool {pool.name} has {pool.available} bytes free; the image needs {size}")
 
     async def _look_inside(self, image: Resource, driver: Driver, size: int) -> None:
         """How a qcow2 image boots stands anywhere in it, and so could not be seen before it was here."""
