@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.cimi.fields import DateTime, Enumeration, Integer, String, Verb
 from gateway.cimi.references import Array, Ref
 from gateway.cimi.resource_type import Action, Capability, Common, ResourceType
+from gateway.cimi.system import PACKAGE
 
 JOB_STATES = ("QUEUED", "RUNNING", "STOPPING", "STOPPED", "SUCCESS", "FAILED")
 FINAL_JOB_STATES = frozenset({"STOPPED", "SUCCESS", "FAILED"})
@@ -32,7 +33,7 @@ TYPES = (
         deletable=True,
         actions=(
             Action("stop", "stop the job and undo what it did"),
-            Action("package", "read the package that an export has made", method="GET", gives="application/ovf"),
+            Action("package", "read the package that an export has made", method="GET", gives=PACKAGE),
         ),
         capabilities=(Capability("JobRetention", "Minutes which a finished Job is kept", None),),
     ),

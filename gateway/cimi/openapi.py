@@ -42,12 +42,21 @@ HEADERS: Mapping[str, tuple[str, Described]] = {
     "Range": ("bytes=first-last, for a part", TEXT),
     "If-Range": ("ETag of what the part must belong to", TEXT),
 }
+BINARY: Described = {"type": "string", "contentEncoding": "binary"}
+PROPERTIES: Described = {
+    "name": "properties",
+    "in": "query",
+    "description": "the action's properties, each a parameter, where bytes are sent instead of a document",
+    "style": "form",
+    "explode": True,
+    "schema": {"type": "object", "additionalProperties": TEXT},
+}
 RESOURCE_QUERIES = ("$select", "$expand", "$format")
 COLLECTION_QUERIES = ("$filter", "$first", "$last", "$orderby", *RESOURCE_QUERIES)
 CONDITIONS = ("If-Match", "If-None-Match")
 ALWAYS = ("CIMI-Specification-Version",)
 ANSWER_HEADERS: Mapping[str, str] = {
-    "Location": "the new resource",
+    "Location": "the new resource, or what the action makes",
     "CIMI-Job-URI": "the Job of this change",
     "ETag": "of this representation",
     "Upload-Offset": "bytes that are here",
@@ -79,7 +88,8 @@ CHANGING = (
     errors.BadGateway,
     errors.NoSpace,
 )
-BYTES = (*CHANGING, errors.RequestTimeout, errors.RangeNotSatisfiable)
+SENDING = (*CHANGING, errors.RequestTimeout)
+BYTES = (*SENDING, errors.RangeNotSatisfiable)
 
 
 def describe(dialect: Dialect, roles: Roles) -> Described:
@@ -132,8 +142,10 @@ def _paths(dialect: Dialect, roles: Roles) -> Iterator[tuple[str, Described]]:
 
 
 def _below(path: str, described: ResourceType, roles: Roles) -> Iterator[tuple[str, Described]]:
-    """A collection, its items, and their actions."""
+    """A collection, its own actions, its items, and theirs."""
     yield path, _collection(path, described, roles)
+    for action in described.collection_actions:
+        yield f"{path}/{action.verb}", _action(f"{path}/{action.verb}", described, action, roles, ())
     item = f"{path}/{{{described.kind}}}"
     yield item, _resource(item, described, roles)
     for action in described.actions:
@@ -195,33 +207,40 @@ def _any_action(said: _Said, verbs: list[str]) -> Described:
 # Actions
 
 
-def _action(path: str, described: ResourceType, action: Action, roles: Roles) -> Described:
+def _action(
+    path: str, described: ResourceType, action: Action, roles: Roles, conditions: tuple[str, ...] = CONDITIONS
+) -> Described:
+    """``conditions`` are headers that say of which version the resource has to be; a collection has none."""
     said = _Said(described.kind, roles)
     operations = {}
     for method in action.methods:
         if method == "HEAD":
             continue
         name = action.verb if method == action.method else f"{method.lower()}{action.verb.title()}"
-        operation = _bytes(said, action, method, name) if action.of_bytes else _act(said, action, name)
+        operation = _bytes(said, action, method, name) if action.of_bytes else _act(said, action, name, conditions)
         operations[method.lower()] = {**operation, "summary": action.description}
     return _item(path, **operations)
 
 
-def _act(said: _Said, action: Action, name: str) -> Described:
-    asked: tuple[str, ...] = ("$format", *CONDITIONS)
+def _act(said: _Said, action: Action, name: str, conditions: tuple[str, ...]) -> Described:
+    asked = ("$format", *conditions, *(("Idempotency-Key",) if action.once else ()))
     if action.creates:
         body = _documents(f"{action.creates}Create", "Action")
         asked = (*asked, "Prefer", "Idempotency-Key")
         return said.operation(action.verb, name, asked, _made(action.creates), CHANGING, body, optional=True)
-    answers = {202: _answer("Job", "CIMI-Job-URI")}
-    return said.operation(action.verb, name, asked, answers, CHANGING, _documents("Action"), optional=True)
+    answers = {202: _answer("Job", "CIMI-Job-URI", *(("Location",) if action.located else ()))}
+    if not action.sent:
+        return said.operation(action.verb, name, asked, answers, CHANGING, _documents("Action"), optional=True)
+    body = {**_documents("Action"), **{media: {"schema": BINARY} for media in action.sent}}
+    operation = said.operation(action.verb, name, asked, answers, SENDING, body)
+    return {**operation, "parameters": [*operation["parameters"], PROPERTIES]}
 
 
 def _bytes(said: _Said, action: Action, method: str, name: str) -> Described:
     """What takes or gives no documents, by the media types that are declared."""
     asked = action.parameters
     if method == "PUT":
-        body = {action.takes: {"schema": {"type": "string", "contentEncoding": "binary"}}}
+        body = {action.takes: {"schema": BINARY}}
         answers = {status: _answer((said.kind, "Job"), "CIMI-Job-URI", "Upload-Offset") for status in (200, 202)}
         return said.operation(action.verb, name, ("$format", "Prefer", *asked), answers, BYTES, body)
     if action.gives == JSON:

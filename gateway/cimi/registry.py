@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from marshmallow import Schema
 
 from gateway.cimi import cloud_entry_point, credential, job, machine, metadata, monitoring, network, system, volume
-from gateway.cimi.resource_type import ResourceType
+from gateway.cimi.resource_type import Action, ResourceType
 
 TYPES: dict[str, ResourceType] = {
     declared.kind: declared
@@ -48,12 +48,22 @@ def collection_at(path: str) -> ResourceType | None:
 def type_at(path: str) -> ResourceType | None:
     """The type of the resource at a path: ``machines/7f3c`` or ``machines/7f3c/disks/vda``.
 
-    What a nested collection only lists stands elsewhere: there is no ``machines/7f3c/meters/1``.
+    What a nested collection only lists stands elsewhere: there is no ``machines/7f3c/meters/1``. An action of a
+    collection is no resource of it.
     """
     if path == CLOUD_ENTRY_POINT.segment:
         return CLOUD_ENTRY_POINT
     collection, slash, last = path.rpartition("/")
-    return _collection(collection, {}) if slash and last else None
+    found = _collection(collection, {}) if slash and last else None
+    return None if found is None or found.collection_action(last) else found
+
+
+def acting_collection_at(path: str) -> tuple[ResourceType, Action] | None:
+    """The type and the action, where the path is that of an action on a collection: ``systems/import``."""
+    collection, _, verb = path.rpartition("/")
+    found = collection_at(collection) if collection else None
+    action = found.collection_action(verb) if found is not None else None
+    return (found, action) if found is not None and action is not None else None
 
 
 def _collection(path: str, views: Mapping[tuple[str, str], ResourceType]) -> ResourceType | None:

@@ -37,7 +37,8 @@ class Action:
 
     ``method``, ``takes`` and ``gives`` (media types) are said where they are others than an action's usual ones;
     ``also`` are more methods that its URI takes. ``creates`` is the kind whose Create document is posted to the
-    action's URI instead of an Action document.
+    action's URI instead of an Action document; ``sent`` are media types of bytes that may be posted there instead, with
+    the action's ``properties`` as query parameters. ``located``: the answer's Location is what the action makes.
     """
 
     verb: str
@@ -48,6 +49,10 @@ class Action:
     gives: str = JSON
     also: tuple[str, ...] = ()
     creates: str | None = None
+    sent: tuple[str, ...] = ()
+    located: bool = False
+    once: bool = False
+    """It takes an Idempotency-Key."""
 
     @property
     def of_bytes(self) -> bool:

@@ -119,8 +119,18 @@ class SystemCreateSchema(Common):
     systemTemplate = RefOrValue("SystemTemplate", SystemTemplateSchema, mandatory=True)  # noqa: N815
 
 
-EXPORT = Action("export", "write it with all that it needs into an OVF package", ("format", "destination"))
-IMPORT = Action("import", "make one of an OVF package", ("source",))
+PACKAGE = "application/ovf"
+"""Media type of a package (DSP0263 4.3); as one stream that is an archive."""
+EXPORT = Action(
+    "export", "write it with all that it needs into an OVF package", ("format", "destination"), located=True
+)
+IMPORT = Action(
+    "import",
+    "make one of an OVF package",
+    ("source",),
+    sent=(PACKAGE, "application/x-tar", "application/x-virtualbox-ova", "application/octet-stream"),
+    once=True,
+)
 SYSTEM_ACTIONS = (
     Action("start", "start all its Machines"),
     Action("stop", "stop all its Machines; orderly unless force is true", ("force",)),

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from gateway.cimi import documents
 from gateway.cimi.query import Asked, asked, selected
-from gateway.cimi.registry import CLOUD_ENTRY_POINT, collection_at, type_at
+from gateway.cimi.registry import CLOUD_ENTRY_POINT, acting_collection_at, collection_at, type_at
 from gateway.cimi.resource_type import Action, ResourceType
 from gateway.errors import Conflict, Invalid, MethodNotAllowed, NotFound, PreconditionFailed
 from gateway.http import conditions, image_bytes, packages
@@ -43,9 +43,9 @@ class Handlers:
         """Find what the path means, and do what the method asks. Raises gateway.errors."""
         path = path.rstrip("/") or CLOUD_ENTRY_POINT.segment
         owner, _, verb = path.rpartition("/")
-        described = collection_at(owner) if owner else None
-        if described is not None and described.collection_action(verb) is not None:
-            return await self._on_collection_action(request, context, owner, described, verb)
+        acting = acting_collection_at(path)
+        if acting is not None:
+            return await self._on_collection_action(request, context, owner, *acting)
         described = collection_at(path)
         if described is not None:
             return await self._on_collection(request, context, path, described)
@@ -77,17 +77,19 @@ class Handlers:
         return await self._answer(request, context, outcome, created=True)
 
     async def _on_collection_action(
-        self, request: web.Request, context: Context, path: str, described: ResourceType, verb: str
+        self, request: web.Request, context: Context, path: str, described: ResourceType, action: Action
     ) -> web.Response:
         service = self._services[described.kind]
-        if request.method != "POST":
-            raise MethodNotAllowed("an action is asked for by POST", ("POST",))
-        if isinstance(service, PackagedService) and packages.is_package(request):
+        if request.method not in action.methods:
+            raise MethodNotAllowed(f"{action.verb} is asked for by {action.method}", action.methods)
+        if isinstance(service, PackagedService) and packages.is_package(request, action):
             outcome = await packages.import_sent(request, service, context, path)
         else:
             body = await request.read()
             document = documents.read_action(body, self._media(request) if body.strip() else "json", context.edge)
-            outcome = await service.act_on_collection(context.known_caller, path, verb, document.parameters)
+            outcome = await service.act_on_collection(
+                context.known_caller, path, action.verb, document.parameters
+            )
         return await self._begun(context, outcome)
 
     # Resources

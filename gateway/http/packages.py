@@ -8,6 +8,8 @@ from contextlib import aclosing
 import structlog
 from aiohttp import web
 
+from gateway.cimi.resource_type import Action
+from gateway.cimi.system import PACKAGE
 from gateway.http.context import Context
 from gateway.http.image_bytes import body_pieces
 from gateway.orchestration.job_service import JobService
@@ -15,14 +17,12 @@ from gateway.orchestration.service import Outcome
 from gateway.orchestration.systems.packages.service import PackagedService
 from gateway.orchestration.systems.packages.uploads import PackageUpload
 
-PACKAGE = "application/ovf"
-SENT = frozenset({PACKAGE, "application/x-tar", "application/x-virtualbox-ova", "application/octet-stream"})
 log = structlog.get_logger("http")
 
 
-def is_package(request: web.Request) -> bool:
+def is_package(request: web.Request, action: Action) -> bool:
     """Whether the body is the package itself."""
-    return request.headers.get("Content-Type", "").partition(";")[0].strip().lower() in SENT
+    return request.headers.get("Content-Type", "").partition(";")[0].strip().lower() in action.sent
 
 
 async def import_sent(request: web.Request, service: PackagedService, context: Context, collection: str) -> Outcome:

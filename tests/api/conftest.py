@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from gateway.app import Gateway
 from tests.api.client import ApiClient
 from tests.api.meters import Look
 from tests.api.world import World
+from tests.empty_image import qcow2
 from tests.gateway_process import free_port
 
 ROLES = {"admin": "admin", "operator": "operator", "other": "operator", "viewer": "viewer"}
@@ -34,14 +34,6 @@ def loop_is_never_blocked() -> Iterator[None]:
             if name in detector.functions:
                 detector.functions[name].deactivate()
         yield
-
-
-def qcow2(size: int = 32 * 1024**2, backing: int = 0, features: int = 0) -> bytes:
-    """The header of an empty qcow2 image of this virtual size, padded to three clusters."""
-    name = 4 if backing else 0
-    head = b"QFI\xfb" + struct.pack(">IQIIQIIQQIIQ", 3, backing, name, 16, size, 0, 1, 196608, 65536, 1, 0, 0)
-    head += struct.pack(">QQQII", features, 0, 0, 4, 104)
-    return head.ljust(262144, b"\0")
 
 
 @pytest.fixture

@@ -109,6 +109,10 @@ class Aim:
         body = as_xml(self.root, self.members, document) if media == XML else _json(document)
         return Sent(case, self._server + self.route.filled(self._path()), body, media)
 
+    def sent(self, case: Case, content: bytes, media: str) -> Sent:
+        """A request with bytes in place of a document."""
+        return Sent(case, self._server + self.route.filled(self._path()), content, media)
+
     def mutated(self, document: dict[str, Any]) -> dict[str, Any]:
         """With one thing wrong, somewhere."""
         changed = copy.deepcopy(document)

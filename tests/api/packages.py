@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.app import Gateway
 from tests.api.client import ApiClient
+from tests.empty_image import qcow2
 from tests.unit.ovf.samples import HEAD, item, manifest, ova
 
 MIB = 1024**2
@@ -70,6 +71,18 @@ def package(path: Path, descriptor: bytes | None = None, *, summed: bool = True)
 
 def disks(path: Path) -> list[tuple[str, bytes]]:
     return [("boot.vmdk", disk(path)), ("data.qcow2", disk(path, kind="qcow2", mark=b"data"))]
+
+
+def small_package() -> bytes:
+    """Of one guest, without a network and without anything big: an empty disk to boot from."""
+    whole = 32 * MIB
+    disk = '<Disk ovf:diskId="boot" ovf:fileRef="f1" ovf:capacity="32" ovf:capacityAllocationUnits="byte * 2^20"/>'
+    hardware = item(1, 3, VirtualQuantity=1) + item(2, 4, VirtualQuantity=128, AllocationUnits="byte * 2^20")
+    drive = item(3, 17, HostResource="ovf:/disk/boot")
+    descriptor = f"""<Envelope {HEAD}><References><File ovf:id="f1" ovf:href="boot.qcow2"/></References>
+      <DiskSection><Info>d</Info>{disk}</DiskSection><VirtualSystem ovf:id="small"><Info>i</Info>
+      <VirtualHardwareSection><Info>h</Info>{hardware}{drive}</VirtualHardwareSection></VirtualSystem></Envelope>"""
+    return ova(("small.ovf", descriptor.encode()), ("boot.qcow2", qcow2(whole)))
 
 
 async def imported(client: ApiClient, collection: str, source: str, **properties: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.cimi.dialects import CIMI_1
-from gateway.cimi.registry import collection_at, type_at
+from gateway.cimi.registry import acting_collection_at, collection_at, type_at
 from gateway.cimi.resource_type import ResourceType
 from gateway.http import event_stream
 from gateway.http.description import described
@@ -40,6 +40,12 @@ class Route:
         return type_at(self.below)
 
     @property
+    def acting(self) -> ResourceType | None:
+        """The type of a collection's items, where the path is that of an action on the collection."""
+        found = acting_collection_at(self.below)
+        return found[0] if found else None
+
+    @property
     def action(self) -> str:
         """The verb, where the path is an action's."""
         return "" if self.collection or self.item else self.below.rpartition("/")[2]
@@ -63,6 +69,8 @@ class Route:
             return self.collection.kind, "add" if method == "POST" else "read"
         if self.item is not None:
             return self.item.kind, self.acts[0] if method == "POST" else VERBS[method]
+        if self.acting is not None:
+            return self.acting.kind, self.action
         assert self.named is not None, self.path
         return self.named, self.action
 

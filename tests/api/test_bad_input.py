@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from tests.api.client import ApiClient
-from tests.api.conftest import qcow2
+from tests.empty_image import qcow2
 
 BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><MachineCreate><name>&b;</name></MachineCreate>'
 LAUGHS = "".join(f'<!ENTITY l{level} "{f"&l{level - 1};" * 10}">' for level in range(1, 10))

@@ -24,11 +24,13 @@ from yarl import URL
 
 from gateway.cimi.dialects import CIMI_1
 from gateway.cimi.registry import TYPES
+from gateway.cimi.system import PACKAGE
 from gateway.config import Settings
 from gateway.http.description import described
 from gateway.orchestration.monitoring.aspects import MEASURED
 from tests.api.client import ACTION, ApiClient
 from tests.api.generated_requests import JSON, XML, Aim, Operation, Sent, drawn, operations
+from tests.api.packages import small_package
 from tests.api.routes import ROUTES, Route
 from tests.api.world import DOCUMENTS, World
 
@@ -149,6 +151,8 @@ async def attempts(route: Route, method: str, operation: Operation, world: World
     found = [aim.generated(case) for case in cases]
     if method not in ("POST", "PUT") or route.action == "upload":
         return found
+    if route.acting is not None:
+        found.append(aim.sent(cases[0], small_package(), PACKAGE))
     for media in (JSON, XML):
         document = await right_document(route, method, world)
         mutated = [aim.mutated(document) for _ in range(MUTATED)]
@@ -202,7 +206,9 @@ async def right_document(route: Route, method: str, world: World) -> dict[str, A
 async def right_action(route: Route, world: World) -> dict[str, Any]:
     verb = route.action or (route.acts or [""])[0]
     action = TYPES[route.named].action(verb) if route.named else None
-    inputs: dict[str, Any] = {"force": True, "image": await world.href("MachineImage")}
+    if route.acting is not None:
+        action = route.acting.collection_action(verb)
+    inputs: dict[str, Any] = {"force": True, "image": await world.href("MachineImage"), "source": world.package()}
     asked = action.parameters if action is not None else ()
     return {"action": ACTION + verb, **{name: inputs[name] for name in asked if name in inputs}}
 

@@ -36,7 +36,7 @@ async def paths(world: World) -> dict[str, str]:
 async def bodies(world: World, paths: dict[str, str]) -> dict[str, Any]:
     """By kind, of what may be added."""
     addable = {route.collection.kind for route in OF_RESOURCES if route.collection and route.collection.addable}
-    return {kind: await world.document(kind) for kind in sorted(addable)}
+    return {**{kind: await world.document(kind) for kind in sorted(addable)}, "package": world.package()}
 
 
 @pytest.fixture
@@ -66,6 +66,8 @@ def body_of(route: Route, method: str, bodies: dict[str, Any]) -> dict[str, Any]
         return None
     if route.collection is not None:
         return dict(bodies.get(route.collection.kind, {}))
+    if route.acting is not None:
+        return {"source": bodies["package"]}
     return {"action": ACTION + route.acts[0]} if route.acts else {}
 
 

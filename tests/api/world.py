@@ -13,6 +13,7 @@ from gateway.cimi.registry import TYPES
 from gateway.cimi.resource_type import ResourceType
 from gateway.cimi.system import MEMBER_SCHEMAS
 from tests.api.client import ApiClient
+from tests.api.packages import small_package
 
 Document = dict[str, Any]
 ALWAYS = {"CloudEntryPoint": "cloudEntryPoint", "ResourceMetadata": "resourceMetadata/Machine"}
@@ -152,6 +153,13 @@ class World:
     async def href(self, kind: str, *, new: bool = False) -> Document:
         path = await self.make(kind) if new else await self.ensure(kind)
         return {"href": self.owner.base + path}
+
+    def package(self) -> str:
+        """Where a package lies that may be imported."""
+        path = self.images / "world.ova"
+        if not path.exists():
+            path.write_bytes(small_package())
+        return f"file://{path}"
 
     def file(self) -> Document:
         return {"imageLocation": f"file://{self.images / 'guest.qcow2'}"}

@@ -16,8 +16,8 @@ from drivers.memory import MemoryDriver
 from gateway import config
 from gateway.app import Gateway
 from tests.api.client import ApiClient
-from tests.api.conftest import qcow2
 from tests.api.images.transfers import EXTENSION, OCTETS, RAW, left, stored
+from tests.empty_image import qcow2
 from tests.unit.drivers.test_images import disk
 from tests.web_server import WebServer
 

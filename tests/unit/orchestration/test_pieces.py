@@ -17,7 +17,7 @@ from gateway.jobs.context import RunningStep
 from gateway.jobs.plan import Superseded
 from gateway.orchestration.images.pieces import Digest, ahead, looked_at
 from gateway.orchestration.steps import unless_stopped
-from tests.api.conftest import qcow2
+from tests.empty_image import qcow2
 
 READER = CautiousReader()
 DISK = b"\xfa" * 510 + b"\x55\xaa" + os.urandom(800 * 512)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from gateway.cimi.system import PACKAGE
 from gateway.errors import Invalid
 from gateway.jobs.plan import Plan, StepCall
 from gateway.orchestration.resources import Room
@@ -17,7 +18,6 @@ from gateway.ovf.writing import write_envelope
 from gateway.store.model import Document, Resource
 
 VERB = "export"
-FORMAT = "application/ovf"
 WEIGHT = 10
 WHERE = "destination"
 
@@ -84,6 +84,6 @@ class PackageExports:
 
 
 def check_format(document: dict[str, Any]) -> None:
-    wanted = (document.get("format") or FORMAT).partition(";")[0].strip().lower()
-    if wanted != FORMAT:
-        raise Invalid(f"{wanted[:60]!r} is not known; {FORMAT} is", "format")
+    wanted = (document.get("format") or PACKAGE).partition(";")[0].strip().lower()
+    if wanted != PACKAGE:
+        raise Invalid(f"{wanted[:60]!r} is not known; {PACKAGE} is", "format")
