@@ -27,13 +27,13 @@ def is_package(request: web.Request, action: Action) -> bool:
 
 async def import_sent(request: web.Request, service: PackagedService, context: Context, collection: str) -> Outcome:
     """Take the package into the staging directory. The query's parameters are the action's properties."""
-    service.may_import(context.known_caller)
-    tools = service.room.images
+    caller, tools = context.known_caller, service.room.images
+    service.may_import(caller)
     properties = {name: value for name, value in context.parameters if not name.startswith("$")}
-    async with PackageUpload(tools) as upload:
+    async with PackageUpload(tools, summed=caller.idempotency_key is not None) as upload:
         async for piece in body_pieces(request, tools.stall_seconds):
             await upload.write(piece)
-        return await service.import_upload(context.known_caller, collection, upload, properties)
+        return await service.import_upload(caller, collection, upload, properties)
 
 
 async def download(request: web.Request, service: JobService, context: Context, path: str) -> web.StreamResponse:

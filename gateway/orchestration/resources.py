@@ -113,6 +113,33 @@ def fingerprint(document: Document) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
+async def recalled(
+    transaction: Transaction, caller: Caller, request: Document
+) -> tuple[Answered, Resource] | None:
+    """What a request with the caller's Idempotency-Key was answered before, and its Job; None without either.
+
+    Raises Conflict when the key was used for another request, or so long ago that the Job is gone.
+    """
+    if caller.idempotency_key is None:
+        return None
+    known = await transaction.recall(caller.user, caller.idempotency_key)
+    if known is None:
+        return None
+    if known.fingerprint != fingerprint(request):
+        raise Conflict("this Idempotency-Key was used for another request")
+    job = await transaction.get(known.job)
+    if job is None:
+        raise Conflict(f"this Idempotency-Key was used for {known.resource}, too long ago to be answered again")
+    return known, job
+
+
+async def remember_answer(transaction: Transaction, caller: Caller, request: Document, path: str, job: str) -> None:
+    """So that ``recalled`` finds it; without an Idempotency-Key nothing is remembered."""
+    if caller.idempotency_key is not None:
+        answered = Answered(fingerprint(request), path, job)
+        await transaction.remember(caller.user, caller.idempotency_key, answered)
+
+
 class ResourceService:
     """One resource type. Families override what is theirs."""
 
@@ -259,16 +286,11 @@ class ResourceService:
         """
         if caller.once is not None:
             return await caller.once.recall(transaction)
-        if caller.idempotency_key is None:
+        found = await recalled(transaction, caller, {"kind": self.kind, "document": document})
+        if found is None:
             return None
-        known = await transaction.recall(caller.user, caller.idempotency_key)
-        if known is None:
-            return None
-        if known.fingerprint != fingerprint({"kind": self.kind, "document": document}):
-            raise Conflict("this Idempotency-Key was used for another request")
-        made, job = await transaction.get(known.resource), await transaction.get(known.job)
-        if job is None:
-            raise Conflict(f"this Idempotency-Key was used for {known.resource}, too long ago to be answered again")
+        known, job = found
+        made = await transaction.get(known.resource)
         if made is None and job.state == "SUCCESS":
             raise Conflict(f"this Idempotency-Key made {known.resource}, which was deleted since; use a new key")
         return Outcome(made, known.job, finished=False)
@@ -278,6 +300,5 @@ class ResourceService:
     ) -> None:
         if caller.once is not None:
             await caller.once.remember(transaction, path, job)
-        elif caller.idempotency_key is not None:
-            mark = fingerprint({"kind": self.kind, "document": document})
-            await transaction.remember(caller.user, caller.idempotency_key, Answered(mark, path, job))
+        else:
+            await remember_answer(transaction, caller, {"kind": self.kind, "document": document}, path, job)

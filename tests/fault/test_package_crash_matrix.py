@@ -15,7 +15,7 @@ import pytest
 
 from tests import hypervisor
 from tests.api.packages import described, disks, package
-from tests.cimi_client import Answer, CimiClient
+from tests.cimi_client import ACTION, Answer, CimiClient
 from tests.fault.test_machine_crash_matrix import killed_after
 from tests.fault.test_volume_crash_matrix import pool, running  # noqa: F401 - the fixtures
 from tests.gateway_process import GatewayProcess
@@ -75,8 +75,9 @@ def impossible(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path: 
     return path
 
 
-def imported(gateway: GatewayProcess, source: Path, collection: str = "systems") -> Answer:
-    answer = gateway.client().act(collection, "import", source=f"file://{source}")
+def imported(gateway: GatewayProcess, source: Path, **headers: str) -> Answer:
+    document = {"action": ACTION + "import", "source": f"file://{source}"}
+    answer = gateway.client().request("POST", "systems/import", document, headers=headers)
     assert answer.status == 202, answer.body
     return answer
 
@@ -100,12 +101,14 @@ def whole(gateway: GatewayProcess) -> None:
 
 
 @pytest.mark.parametrize(("action", "step"), [("import", "import disks"), ("add", "make components")])
-def test_an_import_killed_after_a_step_makes_one_whole_system(
+def test_an_import_killed_after_a_step_makes_one_whole_system_also_for_who_asks_again(
     gateway: GatewayProcess, shop: Path, action: str, step: str
 ) -> None:
+    key = {"Idempotency-Key": f"{action} {step}"}
     killed_after(gateway, action, step)
-    answer = imported(gateway, shop)
+    answer = imported(gateway, shop, **key)
     assert after_restart(gateway, answer)["state"] == "SUCCESS"
+    assert imported(gateway, shop, **key).job == answer.job
     whole(gateway)
 
 

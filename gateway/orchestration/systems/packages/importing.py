@@ -10,7 +10,7 @@ from gateway.errors import Invalid
 from gateway.jobs.plan import Plan, StepCall
 from gateway.orchestration.permissions import demand
 from gateway.orchestration.references import resolve
-from gateway.orchestration.resources import Room
+from gateway.orchestration.resources import Room, recalled, remember_answer
 from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.systems.packages.asking import asker
 from gateway.orchestration.systems.packages.composing import Composition, guests_of, needed_bytes
@@ -24,6 +24,7 @@ from gateway.ovf.package import read_first
 from gateway.ovf.reading import read_envelope
 from gateway.store.model import Document
 
+from gateway.store.transaction import Transaction
 VERB = "import"
 STEPS = ("fetch package", "import disks", "make imported")
 WEIGHTS = {"fetch package": 4, "import disks": 6}
@@ -83,21 +84,40 @@ class PackageImports:
             raise Invalid("is missing; or send the package itself, as application/ovf", WHERE)
         wishes = await self._wishes(caller, document.get("properties") or {})
         source, head = await Sources(self.room.images).look(location)
-        return await self._accept(caller, source, head, wishes)
+        return await self._accept(caller, request, source, head, wishes)
 
     async def of_upload(self, caller: Caller, upload: PackageUpload, properties: dict[str, str]) -> Outcome:
-        """A package that was sent."""
+        """A package that was sent. By its sum a repeated one is known for the same, whose bytes are dropped."""
         demand_import(caller, self.kind)
         wishes = await self._wishes(caller, properties)
         source, head = await Sources(self.room.images).look_at_file(upload.path, "upload")
         if source["descriptor"]:
+        request = self._request(document)
+        known = await self._known(caller, request)
+        if known is not None:
+            return known
             raise Invalid("a descriptor without its files was sent; send an archive (.ova)", WHERE)
-        outcome = await self._accept(caller, source, head, wishes)
-        upload.taken = True
-        return outcome
+        return await self._accept(caller, request, source, head, wishes, upload)
+
+    def _request(self, document: Document) -> Document:
+        """What a request has to be in all, to be a repeated one."""
+        return {"kind": self.kind, "action": VERB, "document": document}
+
+    async def _known(self, caller: Caller, request: Document) -> Outcome | None:
+        """The Job that this request began already, by its Idempotency-Key. Raises Conflict for another one's key."""
+        async with self.room.store.transaction() as transaction:
+            return await self._recalled(transaction, caller, request)
+
+    async def _recalled(self, transaction: Transaction, caller: Caller, request: Document) -> Outcome | None:
+        found = await recalled(transaction, caller, request)
+        return None if found is None else Outcome(None, found[0].job, finished=False)
 
     async def _wishes(self, caller: Caller, properties: dict[str, str]) -> Wishes:
         wishes = Wishes(properties.get("name"), properties.get(CONFIGURATION))
+        request = self._request({"properties": properties, "sha256": upload.sha256})
+        known = await self._known(caller, request)
+        if known is not None:
+            return known
         for key, value in properties.items():
             where = f"properties.{key[:80]}"
             if key in ("name", CONFIGURATION):
@@ -113,7 +133,15 @@ class PackageImports:
                 raise Invalid(f"is not known; name, {CONFIGURATION}, {NETWORK}NAME and {PREFIX}PROPERTY are", where)
         return wishes
 
-    async def _accept(self, caller: Caller, source: Source, head: bytes, wishes: Wishes) -> Outcome:
+    async def _accept(
+        self,
+        caller: Caller,
+        request: Document,
+        source: Source,
+        head: bytes,
+        wishes: Wishes,
+        upload: PackageUpload | None = None,
+    ) -> Outcome:
         # One that goes on behind what was looked at is read by the Job.
         whole = head if len(head) < HEAD else None
         descriptor = whole if source["descriptor"] else await read_first(head)
@@ -130,7 +158,13 @@ class PackageImports:
             action=VERB,
             target=self.collection,
             owner=caller.user,
+            known = await self._recalled(transaction, caller, request)
+            if known is not None:
+                return known
             steps=tuple(StepCall(name, arguments, WEIGHTS.get(name, 1)) for name in STEPS),
+            await remember_answer(transaction, caller, request, self.collection, job)
+        if upload is not None:
+            upload.taken = True
             settle=StepCall("settle package", {"source": source, "keep": False}),
             request_id=caller.request_id,
             address=caller.address,

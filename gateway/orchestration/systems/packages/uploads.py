@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import shutil
 import uuid
@@ -14,15 +15,16 @@ from gateway.orchestration.images.tools import ImageTools
 
 
 class PackageUpload:
-    """Use in ``async with``: what no Job took up (``taken``) is gone after it."""
+    """Use in ``async with``: what no Job took up (``taken``) is gone after it. Only ``summed`` ones have a sum."""
 
-    def __init__(self, tools: ImageTools) -> None:
+    def __init__(self, tools: ImageTools, *, summed: bool = False) -> None:
         self._tools = tools
         self._name = f"uploads/{uuid.uuid4()}"
         self.folder = tools.staging.folder(self._name)
         self.path = self.folder / "package"
         self.taken = False
         self._size = 0
+        self._sum = hashlib.sha256() if summed else None
         self._descriptor = -1
 
     async def __aenter__(self) -> PackageUpload:
@@ -36,7 +38,17 @@ class PackageUpload:
         self._size += len(piece)
         if self._size > self._tools.largest_file:
             raise TooLarge(f"a package has at most {self._tools.largest_file} bytes")
-        await asyncio.to_thread(write_all, self._descriptor, piece)
+        await asyncio.to_thread(self._put, piece)
+
+    def _put(self, piece: bytes) -> None:
+        write_all(self._descriptor, piece)
+        if self._sum is not None:
+            self._sum.update(piece)
+
+    @property
+    def sha256(self) -> str | None:
+        """Of what has come."""
+        return None if self._sum is None else self._sum.hexdigest()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
