@@ -54,11 +54,13 @@ class Place:
         await self.take()
 
     async def rest(self, seconds: float) -> bool:
-        """Sleep without the place; True as soon as the job is to stop."""
+        """Sleep without the place, and have it again afterwards if it was held; True as soon as the job is to stop."""
+        held = self._held
         self.give()
         try:
             await asyncio.wait_for(self._stop.wait(), seconds)
         except TimeoutError:
-            await self.take()
+            if held:
+                await self.take()
             return False
         return True

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from datetime import UTC, datetime
 from typing import Any
 
 from gateway.errors import Conflict, GatewayError
-from gateway.jobs.plan import Plan, StepContext
+from gateway.jobs.plan import Plan, StepContext, Superseded
+from gateway.jobs.records import ended_at
 from gateway.orchestration.driver_errors import failure
 from gateway.orchestration.machines.states import legal
 from gateway.orchestration.resources import Room
@@ -20,7 +23,7 @@ from gateway.orchestration.systems.nested import (
     shares_done,
     together,
 )
-from gateway.orchestration.systems.order import in_order
+from gateway.orchestration.systems.order import DELAYS, delay_after, in_order
 from gateway.orchestration.systems.states import BACKWARDS, actions_of
 from gateway.store.model import Document, Resource
 
@@ -44,8 +47,11 @@ class ComponentMover:
         begun = await nested_jobs(self.room, self.context.job)
         self._jobs.update({job.document["targetResource"]["href"]: job.path for job in begun})
         members = await self._members()
-        for group in in_order(members, backwards=self.action in BACKWARDS):
+        groups = in_order(members, backwards=self.action in BACKWARDS)
+        for number, group in enumerate(groups, 1):
             await together(self.context, [self._move(member) for member in group], self._progress)
+            if number < len(groups):
+                await self._linger(group)
         self.failures.demand_none(len(members))
         if not self._jobs:
             self.context.say("no Machine was there to do it")
@@ -64,6 +70,30 @@ class ComponentMover:
                 name = entry.name or member.name
                 self._labels[member.path] = f"{member.kind} {name!r} ({member.path})" if name else member.path
         return [member for _, member in found if member is not None]
+
+    async def _linger(self, group: list[Resource]) -> None:
+        """The longest of the delays after those that have moved, each from when its own Job ended.
+
+        So it is as long as it has to be after a restart, too. What is forced waits for nothing.
+        """
+        if self.document.get("force"):
+            return
+        rests = [(await self._rest(member), self._labels[member.path]) for member in group]
+        rest, label = max(rests)
+        if rest > 0:
+            word = DELAYS[self.action]
+            await self.context.log(f"waits {math.ceil(rest)} s before the next, for the {word} of {label}")
+            if await self.context.wait_stop(rest):
+                raise Superseded
+
+    async def _rest(self, member: Resource) -> float:
+        """Seconds that are left of the delay after a member; never more than the delay, whatever the clock says."""
+        delay, job = delay_after(member, self.action), self._jobs.get(member.path)
+        moved = await self.room.store.get(job) if delay and job is not None else None
+        if moved is None or moved.state != "SUCCESS":
+            return 0.0
+        gone = (datetime.now(UTC) - ended_at(moved)).total_seconds()
+        return delay - max(0.0, gone)
 
     async def _move(self, member: Resource) -> None:
         label = self._labels[member.path]

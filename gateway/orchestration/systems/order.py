@@ -1,11 +1,16 @@
-"""In which order the members of a System start: by their property ``startOrder``."""
+"""In which order the members of a System start, and how long the next ones wait: by properties of the members."""
 
 from __future__ import annotations
 
+from gateway.orchestration.systems.packages.words import STARTUP
 from gateway.store.model import Resource
 
 START_ORDER = "startOrder"
 """A whole number as text; what has a lower one starts earlier and stops later. Without one it is 0."""
+DELAYS = {"start": "startDelay", "restart": "startDelay", "stop": "stopDelay"}
+"""By action, the word of a StartupSection for the wait after it, before the next in order (DSP0243 9.7)."""
+LONGEST_DELAY = 3600
+"""Seconds; a longer wait ends then."""
 
 
 def start_order(properties: dict[str, str] | None) -> int:
@@ -23,6 +28,13 @@ def in_order(members: list[Resource], *, backwards: bool) -> list[list[Resource]
     for member in members:
         groups.setdefault(_order(member), []).append(member)
     return [groups[order] for order in sorted(groups, reverse=backwards)]
+
+
+def delay_after(member: Resource, action: str) -> int:
+    """Seconds which the next in order wait after this action on the member; what is no whole number counts as 0."""
+    word = DELAYS.get(action)
+    text = str((member.document.get("properties") or {}).get(f"{STARTUP}{word}", "")).strip()
+    return min(int(text), LONGEST_DELAY) if text.isascii() and text.isdecimal() and len(text) < 20 else 0
 
 
 def _order(member: Resource) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -19,12 +20,12 @@ from gateway.orchestration.systems.packages.uploads import PackageUpload
 from gateway.orchestration.systems.packages.words import CONFIGURATION, NETWORK, PREFIX
 from gateway.ovf.deployment import Group, Guest, deploy
 from gateway.ovf.errors import PackageInvalid
-from gateway.ovf.model import Envelope
+from gateway.ovf.model import Content, Envelope, StartupItem, VirtualSystemCollection
 from gateway.ovf.package import read_first
 from gateway.ovf.reading import read_envelope
 from gateway.store.model import Document
-
 from gateway.store.transaction import Transaction
+
 VERB = "import"
 STEPS = ("fetch package", "import disks", "make imported")
 WEIGHTS = {"fetch package": 4, "import disks": 6}
@@ -59,7 +60,16 @@ def look_over(envelope: Envelope, wishes: Wishes) -> None:
 
 def told_aside(envelope: Envelope, deployed: Guest | Group) -> list[str]:
     """What of the package is not obeyed, for people."""
-    return [*envelope.ignored, *(note for guest in guests_of(deployed) for note in guest.notes)]
+    notes = [note for guest in guests_of(deployed) for note in guest.notes]
+    awaited = [item.id for item in _startup(envelope.content) if item.waiting_for_guest]
+    return [*envelope.ignored, *notes, *(f"waitingForGuest of {name!r} (its startDelay is)" for name in awaited)]
+
+
+def _startup(content: Content) -> Iterator[StartupItem]:
+    if isinstance(content, VirtualSystemCollection):
+        yield from content.startup
+        for part in content.content:
+            yield from _startup(part)
 
 
 def demand_import(caller: Caller, kind: str) -> None:
@@ -82,6 +92,10 @@ class PackageImports:
         location = document.get("source")
         if not location:
             raise Invalid("is missing; or send the package itself, as application/ovf", WHERE)
+        request = self._request(document)
+        known = await self._known(caller, request)
+        if known is not None:
+            return known
         wishes = await self._wishes(caller, document.get("properties") or {})
         source, head = await Sources(self.room.images).look(location)
         return await self._accept(caller, request, source, head, wishes)
@@ -89,13 +103,13 @@ class PackageImports:
     async def of_upload(self, caller: Caller, upload: PackageUpload, properties: dict[str, str]) -> Outcome:
         """A package that was sent. By its sum a repeated one is known for the same, whose bytes are dropped."""
         demand_import(caller, self.kind)
-        wishes = await self._wishes(caller, properties)
-        source, head = await Sources(self.room.images).look_at_file(upload.path, "upload")
-        if source["descriptor"]:
-        request = self._request(document)
+        request = self._request({"properties": properties, "sha256": upload.sha256})
         known = await self._known(caller, request)
         if known is not None:
             return known
+        wishes = await self._wishes(caller, properties)
+        source, head = await Sources(self.room.images).look_at_file(upload.path, "upload")
+        if source["descriptor"]:
             raise Invalid("a descriptor without its files was sent; send an archive (.ova)", WHERE)
         return await self._accept(caller, request, source, head, wishes, upload)
 
@@ -114,10 +128,6 @@ class PackageImports:
 
     async def _wishes(self, caller: Caller, properties: dict[str, str]) -> Wishes:
         wishes = Wishes(properties.get("name"), properties.get(CONFIGURATION))
-        request = self._request({"properties": properties, "sha256": upload.sha256})
-        known = await self._known(caller, request)
-        if known is not None:
-            return known
         for key, value in properties.items():
             where = f"properties.{key[:80]}"
             if key in ("name", CONFIGURATION):
@@ -148,7 +158,13 @@ class PackageImports:
         if descriptor is not None:
             look_over(await asyncio.to_thread(read_envelope, descriptor), wishes)
         async with self.room.store.transaction() as transaction:
+            known = await self._recalled(transaction, caller, request)
+            if known is not None:
+                return known
             job = await self.room.runner.submit(transaction, self._plan(caller, source, wishes))
+            await remember_answer(transaction, caller, request, self.collection, job)
+        if upload is not None:
+            upload.taken = True
         self.room.runner.wake()
         return Outcome(None, job, finished=False)
 
@@ -158,13 +174,7 @@ class PackageImports:
             action=VERB,
             target=self.collection,
             owner=caller.user,
-            known = await self._recalled(transaction, caller, request)
-            if known is not None:
-                return known
             steps=tuple(StepCall(name, arguments, WEIGHTS.get(name, 1)) for name in STEPS),
-            await remember_answer(transaction, caller, request, self.collection, job)
-        if upload is not None:
-            upload.taken = True
             settle=StepCall("settle package", {"source": source, "keep": False}),
             request_id=caller.request_id,
             address=caller.address,
