@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 
+from gateway.jobs.locks import Unlock
 from gateway.jobs.plan import Superseded
 from gateway.jobs.workers import Place
 
@@ -27,6 +28,7 @@ class RunningStep:
         log: Log,
         moved: Callable[[float], None] = lambda _share: None,
         place: Place | None = None,
+        unlock: Unlock | None = None,
         *,
         undoing: bool = False,
     ) -> None:
@@ -35,6 +37,7 @@ class RunningStep:
         self.message: str | None = None
         self._stop = stop
         self._place = place
+        self._unlock = unlock
         self._undoing = undoing
         self._log = log
         self._moved = moved
@@ -64,6 +67,10 @@ class RunningStep:
 
     def resting(self) -> AbstractAsyncContextManager[None]:
         return self._place.resting() if self._place is not None else nullcontext()
+
+    async def unlock(self) -> None:
+        if self._unlock is not None:
+            await self._unlock()
 
     def say(self, message: str) -> None:
         self.message = message

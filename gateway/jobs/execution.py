@@ -13,6 +13,7 @@ import structlog
 from gateway.errors import GatewayError, NoSpace, Unavailable
 from gateway.jobs.context import RunningStep
 from gateway.jobs.crash import AfterStep
+from gateway.jobs.locks import Unlock
 from gateway.jobs.plan import Plan, StepCall, Superseded
 from gateway.jobs.records import in_state
 from gateway.jobs.steps import StepRegistry, UnknownStepError
@@ -46,6 +47,8 @@ class Execution:
     ) -> None:
         self.job = job
         self.stop = asyncio.Event()
+        self.unlocked = False
+        """The plan's locks were let go before its end."""
         self._store = store
         self._steps = steps
         self._failure = failure
@@ -53,6 +56,7 @@ class Execution:
         self._message: str | None = None
         self._writes: set[asyncio.Task[None]] = set()
         self._place: Place | None = None
+        self._unlock: Unlock
         self._logger = log.bind(job=job)
 
     async def load(self) -> PlanRow | None:
@@ -64,9 +68,9 @@ class Execution:
         job, plan, phase, position, attempts, outcome = rows[0]
         return PlanRow(job, json.loads(plan), phase, position, attempts, json.loads(outcome))
 
-    async def run(self, plan: Plan, row: PlanRow, place: Place) -> None:
+    async def run(self, plan: Plan, row: PlanRow, place: Place, unlock: Unlock) -> None:
         """Forward, and back when a step fails or the job is stopped; then settle and write the end."""
-        self._place = place
+        self._place, self._unlock = place, unlock
         self._logger = log.bind(job=self.job, **_subject(plan), user=plan.owner, request=plan.request_id)
         if (await self._current()).state == "STOPPING":
             self.stop.set()
@@ -112,9 +116,13 @@ class Execution:
         def moved(share: float) -> None:
             self._moved(_share(plan, position, share))
 
-        context = RunningStep(self.job, call.step, self.stop, self._log, moved, self._place)
+        context = RunningStep(self.job, call.step, self.stop, self._log, moved, self._place, self._let_go)
         await self._steps[call.step].run(context, call.arguments)
         self._message = context.message or self._message
+
+    async def _let_go(self) -> None:
+        self.unlocked = True
+        await self._unlock()
 
     def _after(self, plan: Plan, call: StepCall, phase: str) -> None:
         if self._after_step is not None:

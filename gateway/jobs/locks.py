@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+
+Unlock = Callable[[], Awaitable[None]]
+"""Lets locks go before the end of their block; may be called again."""
 
 
 class ResourceLocks:
@@ -13,11 +16,11 @@ class ResourceLocks:
         self._users: dict[str, int] = {}
 
     @asynccontextmanager
-    async def hold(self, paths: Iterable[str]) -> AsyncIterator[None]:
+    async def hold(self, paths: Iterable[str]) -> AsyncIterator[Unlock]:
         async with AsyncExitStack() as stack:
             for path in sorted(set(paths)):
                 await stack.enter_async_context(self._one(path))
-            yield
+            yield stack.aclose
 
     @asynccontextmanager
     async def _one(self, path: str) -> AsyncIterator[None]:

@@ -85,6 +85,10 @@ class StepContext(Protocol):
         """A block in which the step only waits for other jobs, which may need its worker's place."""
         ...
 
+    async def unlock(self) -> None:
+        """Let the plan's locks go: neither what follows nor the undos need them. A restart takes them anew."""
+        ...
+
     def say(self, message: str) -> None:
         """Set the statusMessage which the job will have when it succeeds."""
         ...

@@ -14,7 +14,7 @@ import structlog
 from gateway.errors import Conflict, GatewayError, NotFound
 from gateway.jobs.crash import AfterStep
 from gateway.jobs.execution import Execution, Failure
-from gateway.jobs.locks import ResourceLocks
+from gateway.jobs.locks import ResourceLocks, Unlock
 from gateway.jobs.plan import OnRestart, Plan
 from gateway.jobs.records import ended, ended_at, in_state, new_job, plan_from_document, plan_to_document
 from gateway.jobs.steps import StepRegistry
@@ -131,10 +131,10 @@ class JobRunner:
         if row is None:
             return
         plan = plan_from_document(row.plan)
-        async with self._locks.hold(plan.locks), self._workers.place(execution.stop) as place:
+        async with self._locks.hold(plan.locks) as unlock, self._workers.place(execution.stop) as place:
             self.active += 1
             try:
-                await execution.run(plan, row, place)
+                await execution.run(plan, row, place, unlock)
             finally:
                 self.active -= 1
 
@@ -145,10 +145,12 @@ class JobRunner:
 
     async def claimed(self) -> frozenset[str]:
         """The paths that jobs which have not ended lock, or wait to lock."""
-        rows = await self._store.fetch("SELECT plan FROM plans")
-        return frozenset(path for (text,) in rows for path in plan_from_document(_json(text)).locks)
+        rows = await self._store.fetch("SELECT job, plan FROM plans")
+        free = {job for job, execution in self._executions.items() if execution.unlocked}
+        plans = [plan_from_document(_json(text)) for job, text in rows if job not in free]
+        return frozenset(path for plan in plans for path in plan.locks)
 
-    def hold(self, *paths: str) -> AbstractAsyncContextManager[None]:
+    def hold(self, *paths: str) -> AbstractAsyncContextManager[Unlock]:
         """Keep jobs away from these resources meanwhile; for short repairs which are no job of anybody's."""
         return self._locks.hold(paths)
 

@@ -29,6 +29,8 @@ class Recorded:
         self.done.append(f"run {self.name}")
         if arguments.get("fails"):
             raise Conflict("it cannot be")
+        if arguments.get("unlocks"):
+            await context.unlock()
         if arguments.get("waits"):
             while not await context.wait_stop(0.01):
                 pass
@@ -117,6 +119,44 @@ async def test_jobs_on_one_resource_run_one_after_the_other(store: Store, runner
     assert "run b" not in done
     await runner.stop(first, "let the other one")
     assert (await runner.wait(second, 5)).state == "SUCCESS"
+
+
+async def test_a_step_may_let_the_locks_go_before_the_end(store: Store, runner: JobRunner, done: list[str]) -> None:
+    calls = (StepCall("a", {"unlocks": True, "waits": True}),)
+    first = await submitted(store, runner, plan(*calls, locks=("machines/1",)))
+    second = await submitted(store, runner, plan(StepCall("b", {"unlocks": True}), locks=("machines/1",)))
+    assert (await runner.wait(second, 5)).state == "SUCCESS"
+    assert await runner.claimed() == frozenset()
+    await runner.stop(first, "enough")
+    assert (await runner.wait(first, 5)).state == "STOPPED"
+
+
+async def test_locks_are_taken_again_after_a_restart(store: Store, done: list[str]) -> None:
+    before = runner_of(store, done)
+    await submitted(store, before, plan(StepCall("a", {"unlocks": True, "waits": True}), locks=("machines/1",)))
+    while "run a" not in done:
+        await asyncio.sleep(0.01)
+    await before.drain(0.1)
+    after = runner_of(store, done)
+    assert await after.claimed() == {"machines/1"}
+
+
+async def test_one_that_sleeps_while_it_rests_has_no_more_places_afterwards(store: Store, done: list[str]) -> None:
+    """Of the one place that there is, none is lost."""
+    registry = StepRegistry()
+    for step in (Dozing("doze", done), Recorded("a", done), Recorded("settle", done)):
+        registry.register(step)
+    runner = JobRunner(store, registry, failure, workers=1)
+    for name in ("doze", "doze", "a"):
+        assert (await runner.wait(await submitted(store, runner, plan(StepCall(name))), 5)).state == "SUCCESS"
+
+
+class Dozing(Recorded):
+    """Sleeps where it only waits for others anyway."""
+
+    async def run(self, context: StepContext, arguments: dict[str, Any]) -> None:
+        async with context.resting():
+            assert not await context.wait_stop(0.01)
 
 
 async def test_an_interrupted_job_is_resumed_at_the_step_it_was_in(store: Store, done: list[str]) -> None:

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from drivers.base import Driver, DriverBusy, DriverInvalid, DriverNotFound, DriverUnavailable, Power
+from drivers.base import DriverBusy, DriverInvalid, DriverNotFound, DriverUnavailable, Power
 from gateway.errors import GatewayError, Invalid
 from gateway.jobs.plan import StepContext, Superseded
 from gateway.orchestration.images.pieces import ahead, of_file
@@ -50,7 +50,10 @@ async def patiently(context: StepContext, work: Callable[[], Coroutine[Any, Any,
 
 
 class PackDisk(PackageStep):
-    """One disk as a streamOptimized vmdk in the folder; copied in the pool first where a guest may write it."""
+    """One disk as a streamOptimized vmdk in the folder; copied in the pool first where a guest may write it.
+
+    With the last one's copy the resources need not stay as they are any more.
+    """
 
     name = "pack disk"
 
@@ -58,19 +61,31 @@ class PackDisk(PackageStep):
         disk, folder = DiskToPack(**arguments["disk"]), self.folder(context)
         await folder.prepare()
         if not await asyncio.to_thread((folder.path / disk.file).exists):
-            await patiently(context, lambda: unless_stopped(context, self._pack(context, disk, folder)))
+            await self._pack(context, disk, folder, last=arguments.get("last", False))
         await patiently(context, lambda: self._drop_copy(context, disk))
 
-    async def _pack(self, context: StepContext, disk: DiskToPack, folder: Folder) -> None:
-        driver = self.room.drivers[disk.host]
+    async def _pack(self, context: StepContext, disk: DiskToPack, folder: Folder, *, last: bool) -> None:
         pool, volume = disk.pool, disk.volume
         if not disk.as_it_is:
-            pool, volume = await self._copied(context, driver, disk)
+            await patiently(context, lambda: unless_stopped(context, self._copied(context, disk)))
+            pool, volume = self._copy(context, disk)
+            if last:
+                await context.unlock()
         here = folder.path / f"{disk.id}.stored"
+        await patiently(context, lambda: unless_stopped(context, self._fetched(disk.host, pool, volume, here)))
+        if last:
+            await context.unlock()
+        await patiently(context, lambda: self._drop_copy(context, disk))
+        await unless_stopped(context, self._converted(context, disk, here, folder))
+        await context.log(f"{disk.label} is {disk.file}")
+
+    async def _fetched(self, host: str, pool: str, volume: str, here: Path) -> None:
+        driver = self.room.drivers[host]
         facts = await driver.volume(pool, volume)
         async with aclosing(ahead(driver.download_volume(pool, volume, 0, facts.physical))) as pieces:
             await _put(here, pieces)
-        await self._drop_copy(context, disk)
+
+    async def _converted(self, context: StepContext, disk: DiskToPack, here: Path, folder: Folder) -> None:
         try:
             found = await self.room.images.reader.inspect(here)
         except DriverInvalid as error:
@@ -80,11 +95,10 @@ class PackDisk(PackageStep):
         await self.room.images.converter.convert(here, found.format, part, "vmdk", found.virtual_size, context.progress)
         await asyncio.to_thread(here.unlink)
         await asyncio.to_thread(part.rename, folder.path / disk.file)
-        await context.log(f"{disk.label} is {disk.file}")
 
-    async def _copied(self, context: StepContext, driver: Driver, disk: DiskToPack) -> tuple[str, str]:
+    async def _copied(self, context: StepContext, disk: DiskToPack) -> None:
         """A flat copy, as of one moment where a guest writes it meanwhile."""
-        pool, name = self._copy(context, disk)
+        driver, (pool, name) = self.room.drivers[disk.host], self._copy(context, disk)
         await self._drop_copy(context, disk)
         if disk.machine is not None and (await driver.domain(_uuid(disk))).power in ACTIVE:
             await driver.copy_active_disk(_uuid(disk), disk.target, pool, name, context.progress)
@@ -99,7 +113,6 @@ class PackDisk(PackageStep):
                 base_pool=disk.pool,
                 base_format=disk.format,
             )
-        return pool, name
 
     def _copy(self, context: StepContext, disk: DiskToPack) -> tuple[str, str]:
         pool = self.room.hypervisors[disk.host].pool
@@ -129,6 +142,7 @@ class WritePackage(PackageStep):
     name = "write package"
 
     async def run(self, context: StepContext, arguments: Arguments) -> None:
+        await context.unlock()
         folder, files = self.folder(context), arguments["files"]
         await folder.prepare()
         paths = [folder.path / file["name"] for file in files]

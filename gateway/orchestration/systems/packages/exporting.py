@@ -64,7 +64,10 @@ class PackageExports:
 
     def _plan(self, caller: Caller, resource: Resource, described: Described, destination: Document | None) -> Plan:
         name = file_name(resource.name or resource.path.rpartition("/")[2])
-        packing = [StepCall("pack disk", {"disk": disk.document()}, WEIGHT) for disk in described.disks]
+        packing = [
+            StepCall("pack disk", {"disk": disk.document(), "last": disk is described.disks[-1]}, WEIGHT)
+            for disk in described.disks
+        ]
         files = [{"id": disk.id, "name": disk.file} for disk in described.disks]
         descriptor = write_envelope(described.envelope).decode()
         arguments = {"name": name, "descriptor": descriptor, "files": files, "caller": asker(caller)}
