@@ -31,6 +31,8 @@ PUBLIC = (*ENTRY_POINTS, description.PATH)
 LONGEST_KEY = 128
 REST = r"{path:[\s\S]*}"
 """Whatever follows in a URL, line ends included."""
+CONTEXT = web.RequestKey("context", Context)
+"""Under which a request has its Context."""
 Handle = Callable[[web.Request, Context], Awaitable[web.StreamResponse]]
 log = structlog.get_logger("http")
 
@@ -41,6 +43,15 @@ class WireSettings:
     trusted_proxies: tuple[str, ...] = ()
     max_body: int = 1_048_576
     public_entry_point: bool = False
+
+
+async def _signed(request: web.Request, response: web.StreamResponse) -> None:
+    """What every answer of an entry point says of itself, those that are streams too."""
+    context = request.get(CONTEXT)
+    if context is not None:
+        response.headers["CIMI-Specification-Version"] = context.version
+        response.headers["Vary"] = "Accept, Authorization"
+        response.headers["X-Request-ID"] = context.request_id
 
 
 class Server:
@@ -67,6 +78,7 @@ class Server:
 
     def application(self) -> web.Application:
         application = web.Application(client_max_size=self._settings.max_body)
+        application.on_response_prepare.append(_signed)
         application.router.add_get("/health", self._health)
         application.router.add_get("/health/ready", self._health_ready)
         application.router.add_get("/metrics", self._metrics_for_admins)
@@ -128,6 +140,7 @@ class Server:
         """Everything that goes wrong in here becomes a CIMI error document."""
         identity = request_id(request)
         context = Context(identity, Edge(dialect.root, dialect), "json", dialect.version)
+        request[CONTEXT] = context
         with suppress(NotAcceptable):
             context.media = answer_format(header(request, "Accept"), None)
         try:
@@ -145,9 +158,6 @@ class Server:
             response = errors.respond(shown, request, context.edge, context.media, identity)
         if response.prepared:
             return response
-        response.headers["CIMI-Specification-Version"] = context.version
-        response.headers["Vary"] = "Accept, Authorization"
-        response.headers["X-Request-ID"] = identity
         if request.method not in ("GET", "HEAD"):
             user = context.caller.user if context.caller else None
             log.info("change", request=identity, user=user, method=request.method, path=path, status=response.status)

@@ -210,6 +210,13 @@ async def test_a_name_that_leads_out_of_the_directory_is_refused(
     assert (answer.status, (tmp_path / "out.ova").exists()) == (400, False)
 
 
+async def test_a_download_says_by_which_version_it_was_asked_for(admin: ApiClient, shop: dict[str, Any]) -> None:
+    location, _job = await exported(admin, shop["id"])
+    answer = await admin.request("HEAD", location)
+    assert (answer.status, answer.headers["cimi-specification-version"]) == (200, "1.1.0")
+    assert answer.headers["x-request-id"]
+
+
 async def test_a_package_is_its_exporters_alone_and_goes_with_its_job(
     client: Callable[..., ApiClient], admin: ApiClient, gateway: Gateway, shop: dict[str, Any]
 ) -> None:
