@@ -24,6 +24,7 @@ FAMILIES = (
     "monitoring",
     "jobs",
     "systems",
+    "packages",
 )
 """The files, in the order of the reports."""
 

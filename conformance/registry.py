@@ -20,7 +20,7 @@ MODULES = (
     "protocol", "updates", "queries", "collections", "model", "metadata", "capabilities", "audits", "shapes",
     "machine_states",
     "machines", "machine_parts", "machine_images", "credentials", "volumes", "networks", "addresses", "monitoring",
-    "jobs", "systems",
+    "jobs", "systems", "packages",
 )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ class Options:
     formats: tuple[str, ...] = ("json", "xml")
     image: str | None = None
     image_location: str | None = None
+    package_location: str | None = None
     template: str | None = None
     only: tuple[str, ...] = ()
     seconds: float = 180.0

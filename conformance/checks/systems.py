@@ -23,7 +23,8 @@ def _light(world: World) -> Document:
     return {"componentDescriptors": descriptors}
 
 
-def _heavy(world: World) -> Document:
+def of_a_machine(world: World) -> Document:
+    """A template of a Machine that uses a Credential."""
     login, machine = f"{world.mark}-ops", f"{world.mark}-web"
     template = things.template(world, credential={"href": f"#{login}"}, **things.off(world))
     return {
@@ -40,7 +41,7 @@ def _new(world: World, template: Document) -> Document:
     return world.read(world.make(url, "SystemCreate", content).url)
 
 
-def _members(world: World, system: Document, name: str) -> list[str]:
+def members(world: World, system: Document, name: str) -> list[str]:
     """URIs of the resources that a collection of the System refers to."""
     found = system.get(name)
     if not isinstance(found, dict):
@@ -63,12 +64,12 @@ def light(world: World) -> Document:
 @fact
 def heavy(world: World) -> Document:
     world.collection("systems")
-    return _new(world, _heavy(world))
+    return _new(world, of_a_machine(world))
 
 
 @check("system-create")
 def system_create(world: World) -> None:
-    volumes = _members(world, light(world), "volumes")
+    volumes = members(world, light(world), "volumes")
     expect(len(volumes) == 1, f"of one Volume it has {len(volumes)}")
     expect(world.read(volumes[0]).get("state") == "AVAILABLE", "its Volume is not AVAILABLE")
 
@@ -85,7 +86,7 @@ def system_create_by_reference(world: World) -> None:
     content = {"name": world.name("template"), "componentDescriptors": [_login(world.name("login"))]}
     template = world.make(url, "SystemTemplate", content).url
     made = _new(world, {"href": template})
-    expect(len(_members(world, made, "credentials")) == 1, "it has no Credential")
+    expect(len(members(world, made, "credentials")) == 1, "it has no Credential")
     world.removed(str(made["id"]))
 
 
@@ -101,28 +102,28 @@ def system_collections_can_be_read(world: World) -> None:
 
 @check("system-names-components")
 def system_names_components(world: World) -> None:
-    names = sorted(str(world.read(url).get("name")) for url in _members(world, light(world), "credentials"))
+    names = sorted(str(world.read(url).get("name")) for url in members(world, light(world), "credentials"))
     wanted = [f"{world.mark}-login{number}" for number in (1, 2)]
     expect(names == wanted, f"two of {world.mark}-login are named {', '.join(names)}")
-    data = world.read(_members(world, light(world), "volumes")[0]).get("name")
+    data = world.read(members(world, light(world), "volumes")[0]).get("name")
     expect(data == f"{world.mark}-data", f"the Volume is named {data}")
 
 
 @check("system-quantity")
 def system_quantity(world: World) -> None:
-    number = len(_members(world, light(world), "credentials"))
+    number = len(members(world, light(world), "credentials"))
     expect(number == 2, f"of two Credentials it has {number}")
 
 
 @check("system-resolves-symbolic-references")
 def system_resolves_symbolic_references(world: World) -> None:
-    expect(len(_members(world, heavy(world), "machines")) == 1, "the Machine that refers to #name was not made")
+    expect(len(members(world, heavy(world), "machines")) == 1, "the Machine that refers to #name was not made")
 
 
 @check("system-components-are-resources")
 def system_components_are_resources(world: World) -> None:
     ids = [item.get("id") for item in world.everything(world.collection("volumes"))]
-    mine = _members(world, light(world), "volumes")[0]
+    mine = members(world, light(world), "volumes")[0]
     expect(mine in ids, f"{mine} is not listed")
 
 
@@ -134,7 +135,7 @@ def system_state_without_machines(world: World) -> None:
 def _agree(world: World) -> str:
     """The state that the System and its Machine are both in."""
     system = world.read(str(heavy(world)["id"]))
-    machine = world.read(_members(world, system, "machines")[0])
+    machine = world.read(members(world, system, "machines")[0])
     expect(
         system.get("state") == machine.get("state"), f"it is {system.get('state')}, its Machine {machine.get('state')}"
     )
@@ -170,9 +171,9 @@ def system_add_and_remove(world: World) -> None:
     volume = str(things.volume(world)["id"])
     url = str((light(world).get("volumes") or {}).get("href"))
     made = world.make(url, "SystemVolume", {"volume": {"href": volume}})
-    expect(volume in _members(world, light(world), "volumes"), "it is not listed")
+    expect(volume in members(world, light(world), "volumes"), "it is not listed")
     world.removed(made.url)
-    expect(volume not in _members(world, light(world), "volumes"), "it is still listed")
+    expect(volume not in members(world, light(world), "volumes"), "it is still listed")
     expect(world.wire.get(volume).status == 200, "the Volume is gone")
 
 
@@ -180,7 +181,7 @@ def system_add_and_remove(world: World) -> None:
 def removed(world: World) -> tuple[list[str], str]:
     """What was made with a System, and what was put into it, after the System was deleted."""
     made = _new(world, _light(world))
-    own = _members(world, made, "credentials") + _members(world, made, "volumes")
+    own = members(world, made, "credentials") + members(world, made, "volumes")
     guest = str(things.volume(world)["id"])
     world.make(str(made["volumes"]["href"]), "SystemVolume", {"volume": {"href": guest}})
     world.removed(str(made["id"]))

@@ -33,6 +33,7 @@ FORMATS = {"json": ("json",), "xml": ("xml",), "both": ("json", "xml")}
 @click.option("--format", "media", type=click.Choice(list(FORMATS)), default="both", show_default=True)
 @click.option("--image", help="URI of the MachineImage that Machines are made from; else the first that is found.")
 @click.option("--image-location", help="Where an image lies which the provider is to import for this.")
+@click.option("--package-location", help="Where an OVF package lies which the provider is to import for this.")
 @click.option("--template", help="URI of a MachineTemplate that Machines are made from.")
 @click.option("--only", multiple=True, help="Only this check, by its name in the catalogue; once or more.")
 @click.option("--deadline", type=float, default=180.0, show_default=True, help="Seconds that a Job may take.")
@@ -44,6 +45,7 @@ def conformance(
     media: str,
     image: str | None,
     image_location: str | None,
+    package_location: str | None,
     template: str | None,
     only: tuple[str, ...],
     deadline: float,
@@ -68,6 +70,7 @@ def conformance(
         formats=FORMATS[media],
         image=image,
         image_location=image_location,
+        package_location=package_location,
         template=template,
         only=only,
         seconds=deadline,

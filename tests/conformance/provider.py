@@ -14,7 +14,8 @@ from drivers.base import HypervisorSettings
 from drivers.memory import MemoryDriver
 from gateway import config, users
 from gateway.app import Gateway
-from tests.api.conftest import qcow2
+from tests.api.packages import small_package
+from tests.empty_image import qcow2
 from tests.gateway_process import free_port
 
 PASSWORD = "secret"
@@ -24,6 +25,7 @@ def settings(directory: Path) -> config.Settings:
     images = directory / "images"
     images.mkdir()
     (images / "guest.qcow2").write_bytes(qcow2())
+    (images / "small.ova").write_bytes(small_package())
     hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
     users.write(directory / "users", {"admin": users.User("admin", "admin", hashed)})
     return config.Settings(
@@ -37,9 +39,13 @@ def settings(directory: Path) -> config.Settings:
     )
 
 
+def package_beside(image: str) -> str:
+    return image.replace("guest.qcow2", "small.ova")
+
+
 @contextmanager
 def serving(directory: Path) -> Iterator[tuple[str, str]]:
-    """The URL of the Cloud Entry Point, and the location of an image to import."""
+    """The URL of the Cloud Entry Point, and the location of an image to import; ``package_beside`` it is a package."""
     known = settings(directory)
     ready, stop = threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()

@@ -41,7 +41,7 @@ class Answered:
 
     @property
     def document(self) -> Document | None:
-        if "json" not in self.headers.get("content-type", ""):
+        if "json" not in self.headers.get("content-type", "") or not self.body:
             return None
         return dict(json.loads(self.body))
 

@@ -15,6 +15,8 @@ from typing import Any
 
 from demo.guest_image import build
 from tests import hypervisor
+from tests.api.packages import small_package
+from tests.conformance.provider import package_beside
 from tests.gateway_process import PASSWORD, GatewayProcess
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,6 +42,7 @@ def judge(home: Path) -> Judged:
     images = home / "images"
     images.mkdir()
     shutil.copyfile(build(home / "built.qcow2"), images / "guest.qcow2")
+    (images / "small.ova").write_bytes(small_package())
     hypervisor.quiet()
     hypervisor.make_pool(pool)
     gateway = GatewayProcess(home / "gateway", pool, images, monitoring="period = 1")
@@ -67,6 +70,8 @@ def _judged(gateway: GatewayProcess, home: Path, image: str) -> Judged:
             "admin",
             "--image-location",
             image,
+            "--package-location",
+            package_beside(image),
             *wanted,
         ],
         env={**os.environ, "CIMI_PASSWORD": PASSWORD},

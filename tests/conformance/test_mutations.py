@@ -10,7 +10,7 @@ from conformance.outcomes import Verdict
 from conformance.run import Report, run
 from conformance.world import Options
 from tests.conformance.mutations import MUTATIONS
-from tests.conformance.provider import PASSWORD, serving
+from tests.conformance.provider import PASSWORD, package_beside, serving
 from tests.conformance.proxy import Mutation, Proxy, proxying
 
 Served = tuple[Proxy, str]
@@ -26,7 +26,17 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def judged(served: Served, *names: str, media: tuple[str, ...] = ("json", "xml"), seconds: float = 30) -> Report:
     proxy, image = served
     return run(
-        Options(proxy.url, "admin", PASSWORD, media, image_location=image, only=names, seconds=seconds, timeout=20)
+        Options(
+            proxy.url,
+            "admin",
+            PASSWORD,
+            media,
+            image_location=image,
+            package_location=package_beside(image),
+            only=names,
+            seconds=seconds,
+            timeout=20,
+        )
     )
 
 
