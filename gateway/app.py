@@ -23,6 +23,7 @@ from gateway.http.handlers import Handlers
 from gateway.http.metrics import Metrics
 from gateway.http.server import Server, WireSettings
 from gateway.jobs import crash
+from gateway.jobs.nesting import unnest
 from gateway.jobs.runner import JobRunner
 from gateway.jobs.steps import StepRegistry
 from gateway.orchestration.dangling import empty_references
@@ -102,6 +103,7 @@ class Gateway:
         # Before the recorder, which tells of what came of them; memberships end before references are emptied.
         self.store.before_commit(keep_systems)
         self.store.before_commit(empty_references)
+        self.store.before_commit(unnest)
         await Recorder(settings.events.persistence).prepare(self.store)
         for hypervisor in settings.hypervisors:
             await show_networks(self.store, hypervisor)

@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -87,7 +87,8 @@ class Connection:
         """Calls that overstayed their deadline and still hold a thread."""
         self.observers: list[CallObserver] = []
         self._asked = dict.fromkeys(Lane, 0)
-        self._in_flight: set[asyncio.Future[Any]] = set()
+        self._in_flight: dict[Future[Any], libvirt.virConnect] = {}
+        """Calls that threads are at, also those that nobody waits for any more, with the handle that each uses."""
         self._closing: set[threading.Thread] = set()
         self._running = dict.fromkeys(Lane, 0)
 
@@ -114,8 +115,7 @@ class Connection:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
         if self._in_flight:
-            # Their tasks may be cancelled, but the threads still use the handle.
-            await asyncio.wait(self._in_flight, timeout=CLOSING_SECONDS)
+            await asyncio.to_thread(wait, list(self._in_flight), CLOSING_SECONDS)
         await self._drop()
         await asyncio.to_thread(self._join_closing)
         for threads in self._threads.values():
@@ -136,9 +136,10 @@ class Connection:
             handle = await self._connect_lane(lane)
         if handle is None:
             raise DriverUnavailable(f"libvirt at {self.uri} is not connected: {self.reason}")
-        future = asyncio.get_running_loop().run_in_executor(self._threads[lane], self._guarded, function, handle)
-        self._in_flight.add(future)
-        future.add_done_callback(self._in_flight.discard)
+        work = self._threads[lane].submit(self._guarded, function, handle)
+        self._in_flight[work] = handle
+        work.add_done_callback(lambda ended: self._in_flight.pop(ended, None))
+        future = asyncio.wrap_future(work)
         done, _ = await asyncio.wait({future}, timeout=deadline)
         if not done:
             self._abandon(lane, future)
@@ -275,7 +276,12 @@ class Connection:
             thread.join(max(0.0, until - time.monotonic()))
 
     def _close_handle(self, lane: Lane, handle: libvirt.virConnect) -> None:
-        for release in (self._deregister(lane, handle), handle.unregisterCloseCallback, handle.close):
+        """Not before the last call that uses it is over: libvirt frees what that call still works with."""
+
+        def calls_over() -> None:
+            wait([work for work, used in list(self._in_flight.items()) if used is handle])
+
+        for release in (self._deregister(lane, handle), calls_over, handle.unregisterCloseCallback, handle.close):
             try:
                 release()
             except libvirt.libvirtError as error:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, TypeVar
 
 import libvirt
@@ -18,6 +19,7 @@ from lxml import etree
 
 from drivers.base import DriverConflict, DriverNotFound
 from drivers.libvirt.connection import Connection, Lane
+from drivers.libvirt.qemu_monitor import without_strays
 
 T = TypeVar("T")
 PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
@@ -135,7 +137,7 @@ def _attach(domain: libvirt.virDomain, element: etree._Element) -> None:
     for scope in _scopes(domain):
         present = device.find(_definition(domain, scope))
         if present is None:
-            domain.attachDeviceFlags(xml, scope)
+            without_strays(domain, partial(domain.attachDeviceFlags, xml, scope))
         elif not _same_source(present, element):
             raise DriverConflict(f"{device} is another device already")
 

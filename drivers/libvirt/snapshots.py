@@ -8,13 +8,11 @@ to libvirt, which goes back to it and deletes it as if it had been taken while t
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import libvirt
-import libvirt_qemu
 from lxml import etree
 
 from drivers.base import DriverBusy, DriverFailed, DriverNotFound, DriverUnsupported, Power, SnapshotFacts
@@ -23,6 +21,7 @@ from drivers.libvirt.disk_exchange import WHOLE, replace_source
 from drivers.libvirt.disk_source import DiskSource
 from drivers.libvirt.domain_facts import PARSER
 from drivers.libvirt.domain_xml import child
+from drivers.libvirt.qemu_monitor import ask_qemu, drop_strays, without_strays
 
 T = TypeVar("T")
 DEADLINE = 3600.0
@@ -143,7 +142,7 @@ def _refuse_mixed(domain: libvirt.virDomain) -> None:
 def _take_whole(domain: libvirt.virDomain, name: str) -> libvirt.virDomainSnapshot:
     root = etree.Element("domainsnapshot")
     child(root, "name", name)
-    return domain.snapshotCreateXML(etree.tostring(root, encoding="unicode"), 0)
+    return without_strays(domain, lambda: domain.snapshotCreateXML(etree.tostring(root, encoding="unicode"), 0))
 
 
 def _take_disks_live(domain: libvirt.virDomain, name: str) -> libvirt.virDomainSnapshot:
@@ -151,7 +150,7 @@ def _take_disks_live(domain: libvirt.virDomain, name: str) -> libvirt.virDomainS
         {"type": "blockdev-snapshot-internal-sync", "data": {"device": node, "name": name}}
         for node in _writable_nodes(domain)
     ]
-    _ask_qemu(domain, "transaction", actions=actions)
+    ask_qemu(domain, "transaction", actions=actions)
     try:
         return _tell_libvirt(domain, name, libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT)
     except libvirt.libvirtError:
@@ -160,22 +159,12 @@ def _take_disks_live(domain: libvirt.virDomain, name: str) -> libvirt.virDomainS
 
 
 def _writable_nodes(domain: libvirt.virDomain) -> list[str]:
-    inserted = [entry["inserted"] for entry in _ask_qemu(domain, "query-block") if "inserted" in entry]
+    inserted = [entry["inserted"] for entry in ask_qemu(domain, "query-block") if "inserted" in entry]
     writable = [node for node in inserted if not node["ro"]]
     other = [node["drv"] for node in writable if node["drv"] != FORMAT]
     if other:
         raise DriverUnsupported(f"a disk of the format {other[0]} can hold no snapshot")
     return [node["node-name"] for node in writable]
-
-
-def _ask_qemu(domain: libvirt.virDomain, command: str, **arguments: Any) -> Any:
-    """A command of QEMU's own protocol. Only such that libvirt's picture of the domain stays true."""
-    answer = json.loads(
-        libvirt_qemu.qemuMonitorCommand(domain, json.dumps({"execute": command, "arguments": arguments}), 0)
-    )
-    if "error" in answer:
-        raise DriverFailed(f"QEMU refused {command}: {answer['error'].get('desc')}")
-    return answer["return"]
 
 
 def _tell_libvirt(
@@ -208,7 +197,8 @@ def _clear(domain: libvirt.virDomain, name: str) -> None:
 
 
 def _revert(domain: libvirt.virDomain, name: str) -> None:
-    domain.revertToSnapshot(domain.snapshotLookupByName(name), libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_FORCE)
+    found = domain.snapshotLookupByName(name)
+    without_strays(domain, lambda: domain.revertToSnapshot(found, libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_FORCE))
     # libvirt keeps a saved state over a revert; started from it, the guest would write by stale caches.
     if domain.hasManagedSaveImage():
         domain.managedSaveRemove()
@@ -220,3 +210,17 @@ def _delete(domain: libvirt.virDomain, name: str) -> None:
         _clear(domain, name)
     else:
         found.delete(0)
+    if _kept(domain, name):
+        # libvirt passes over it when QEMU refuses to remove a snapshot.
+        drop_strays(domain)
+        _clear(domain, name)
+        if _kept(domain, name):
+            raise DriverFailed(f"QEMU does not remove the snapshot {name} from the disks of the running guest")
+
+
+def _kept(domain: libvirt.virDomain, name: str) -> bool:
+    """Whether a running guest's disks still have it."""
+    if not domain.isActive():
+        return False
+    images = [entry["inserted"]["image"] for entry in ask_qemu(domain, "query-block") if "inserted" in entry]
+    return any(snapshot["name"] == name for image in images for snapshot in image.get("snapshots", []))

@@ -15,6 +15,7 @@ from gateway.errors import Conflict, GatewayError, NotFound
 from gateway.jobs.crash import AfterStep
 from gateway.jobs.execution import Execution, Failure
 from gateway.jobs.locks import ResourceLocks, Unlock
+from gateway.jobs.nesting import nest
 from gateway.jobs.plan import OnRestart, Plan
 from gateway.jobs.records import ended, ended_at, in_state, new_job, plan_from_document, plan_to_document
 from gateway.jobs.steps import StepRegistry
@@ -75,15 +76,9 @@ class JobRunner:
         if plan.steps:
             await transaction.write_log(job.path, "info", plan.steps[0].step, "begins")
         if plan.parent_job:
-            await self._nest(transaction, plan.parent_job, job.path)
+            await nest(transaction, plan.parent_job, job.path)
         self._submitted.append(job.path)
         return job.path
-
-    async def _nest(self, transaction: Transaction, parent: str, job: str) -> None:
-        found = await transaction.get(parent)
-        if found is not None:
-            nested = [*found.document.get("nestedJobs", []), {"href": job}]
-            await transaction.update(found.with_document(nestedJobs=nested))
 
     async def completed(self, transaction: Transaction, plan: Plan, message: str | None = None) -> str:
         """The Job of a change that this transaction makes by itself."""
@@ -101,7 +96,7 @@ class JobRunner:
     async def _ended_at_once(self, transaction: Transaction, plan: Plan, job: Resource) -> str:
         await transaction.insert(job)
         if plan.parent_job:
-            await self._nest(transaction, plan.parent_job, job.path)
+            await nest(transaction, plan.parent_job, job.path)
         return job.path
 
     def wake(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -12,7 +13,7 @@ import libvirt
 import pytest
 
 from drivers.base import ConnectionState, DriverEvent, DriverUnavailable, EventKind, HypervisorSettings
-from drivers.libvirt.connection import refuse_on_loop_thread
+from drivers.libvirt.connection import Connection, refuse_on_loop_thread
 from drivers.libvirt.driver import LibvirtDriver
 from tests.contract.private_libvirtd import PrivateLibvirtd
 
@@ -122,3 +123,24 @@ async def test_more_calls_at_once_than_libvirt_serves_all_succeed(driver: Libvir
 async def test_a_libvirt_call_on_the_loops_thread_is_refused() -> None:
     with pytest.raises(AssertionError, match="event-loop thread"):
         refuse_on_loop_thread()
+
+
+async def test_a_handle_is_closed_only_after_the_last_call_that_uses_it() -> None:
+    """Also after a call that overstayed its deadline, for which nobody waits any more."""
+    connection, goes_on, answers = Connection("test:///default"), threading.Event(), list[str]()
+
+    def slow(handle: libvirt.virConnect) -> None:
+        goes_on.wait(20)
+        answers.append(handle.getHostname())
+
+    await connection.open()
+    try:
+        with pytest.raises(DriverUnavailable, match="did not answer"):
+            await connection.call(slow, deadline=0.05)
+        await until(lambda: connection.state is not ConnectionState.UP, 5)
+        await until(lambda: connection.state is ConnectionState.UP, 5)
+        goes_on.set()
+        await until(lambda: connection.overdue == 0, 5)
+        assert len(answers) == 1
+    finally:
+        await connection.close()

@@ -12,9 +12,11 @@ import pytest
 
 from gateway.errors import Conflict
 from gateway.jobs.execution import Failure
+from gateway.jobs.nesting import unnest
 from gateway.jobs.plan import OnRestart, Plan, StepCall, StepContext
 from gateway.jobs.runner import JobRunner
 from gateway.jobs.steps import StepRegistry
+from gateway.store.model import Document
 from gateway.store.store import Store
 
 
@@ -207,6 +209,26 @@ async def test_a_nested_job_names_its_parent_and_is_listed_there(store: Store, r
     assert found.document["nestedJobs"] == [{"href": child}]
     await runner.stop(parent, "over")
     await runner.wait(parent, 5)
+
+
+async def test_a_nested_job_that_is_gone_is_named_no_more(store: Store, runner: JobRunner) -> None:
+    parent = await submitted(store, runner, plan(StepCall("a")))
+    children = [await submitted(store, runner, plan(StepCall("b"), parent_job=parent)) for _ in range(2)]
+    for path in (parent, *children):
+        await runner.wait(path, 5)
+    store.before_commit(unnest)
+    async with store.transaction() as transaction:
+        await transaction.delete(children[0])
+    assert (await found(store, parent))["nestedJobs"] == [{"href": children[1]}]
+    async with store.transaction() as transaction:
+        await transaction.delete(parent)
+    assert "parentJob" not in await found(store, children[1])
+
+
+async def found(store: Store, path: str) -> Document:
+    resource = await store.get(path)
+    assert resource is not None
+    return resource.document
 
 
 async def test_finished_jobs_go_after_their_retention(store: Store, runner: JobRunner) -> None:

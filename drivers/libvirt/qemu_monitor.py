@@ -1,0 +1,90 @@
+"""What is asked of QEMU itself, past libvirt, and what an interrupted libvirtd left in it.
+
+libvirtd tells QEMU to open a file, and then to plug a disk in. When it dies in between, QEMU does so all the same, and
+the next libvirtd never learns of it. Such a stray keeps its name from the next disk, and stops all snapshots.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import libvirt
+import libvirt_qemu
+from lxml import etree
+
+from drivers.base import DriverFailed
+from drivers.libvirt.domain_facts import PARSER
+
+T = TypeVar("T")
+NODE = re.compile(r"libvirt-(\d+)-(?:format|storage)")
+"""How libvirt calls what it opens; its number stands in the domain's live XML."""
+NUMBERED = ("source", "backingStore")
+PERIPHERAL = re.compile(r"/machine/peripheral/([^/]+)")
+IN_THE_WAY = ("Duplicate", "does not support snapshots")
+"""What QEMU says of a call that a stray is in the way of."""
+UNPLUG_SECONDS = 20.0
+LOOK_EVERY = 0.2
+
+
+def ask_qemu(domain: libvirt.virDomain, command: str, **arguments: Any) -> Any:
+    """A command of QEMU's own protocol. Only such that libvirt's picture of the domain stays true."""
+    asked: dict[str, Any] = {"execute": command, **({"arguments": arguments} if arguments else {})}
+    answer = json.loads(libvirt_qemu.qemuMonitorCommand(domain, json.dumps(asked), 0))
+    if "error" in answer:
+        raise DriverFailed(f"QEMU refused {command}: {answer['error'].get('desc')}")
+    return answer["return"]
+
+
+def without_strays(domain: libvirt.virDomain, work: Callable[[], T]) -> T:
+    """Try once more when something was in the way of which libvirt knows nothing."""
+    try:
+        return work()
+    except libvirt.libvirtError as error:
+        if not any(words in str(error) for words in IN_THE_WAY) or not drop_strays(domain):
+            raise
+    return work()
+
+
+def drop_strays(domain: libvirt.virDomain) -> bool:
+    """Take out what libvirt does not know of; whether there was anything. QEMU refuses what is still in use."""
+    if not domain.isActive():
+        return False
+    # In this order: what libvirt opens meanwhile is no stray.
+    opened = [entry["node-name"] for entry in ask_qemu(domain, "query-named-block-nodes", flat=True)]
+    known = etree.fromstring(domain.XMLDesc(0), PARSER)
+    numbers = {element.get("index") for element in known.iter(*NUMBERED)}
+    strays = [name for name in opened if (found := NODE.fullmatch(name)) and found[1] not in numbers]
+    if strays:
+        _unplug(domain, strays, {str(alias.get("name")) for alias in known.iter("alias")})
+        # The format stands on the storage.
+        for name in sorted(strays, key=lambda name: name.endswith("storage")):
+            _close(domain, name)
+    return bool(strays)
+
+
+def _unplug(domain: libvirt.virDomain, strays: list[str], aliases: set[str]) -> None:
+    """Disks that the guest has on them."""
+    for entry in ask_qemu(domain, "query-block"):
+        device = PERIPHERAL.match(entry.get("qdev", ""))
+        used = entry.get("inserted", {}).get("node-name")
+        if device is not None and used in strays and device[1] not in aliases:
+            ask_qemu(domain, "device_del", id=device[1])
+
+
+def _close(domain: libvirt.virDomain, name: str) -> None:
+    """The guest takes its time to let go of a disk."""
+    until = time.monotonic() + UNPLUG_SECONDS
+    while True:
+        try:
+            ask_qemu(domain, "blockdev-del", **{"node-name": name})
+            return
+        except DriverFailed as error:
+            if "in use" not in str(error) and "is busy" not in str(error):
+                raise
+            if time.monotonic() > until:
+                raise DriverFailed(f"{error}; libvirt was interrupted before: restart the Machine") from None
+        time.sleep(LOOK_EVERY)
