@@ -52,7 +52,7 @@ from drivers.base.networks import (
 from drivers.base.progress import Progress
 from drivers.base.snapshots import SnapshotCalls, SnapshotFacts
 from drivers.base.statistics import DiskReading, DomainReading, HostReading, InterfaceReading, StatisticsCalls
-from drivers.base.storage import ImageFacts, ImageReader, PoolFacts, StorageCalls, UnpackedImage, VolumeFacts
+from drivers.base.storage import FilePart, ImageFacts, ImageReader, PoolFacts, StorageCalls, UnpackedImage, VolumeFacts
 
 __all__ = [
     "GUARD",
@@ -87,6 +87,7 @@ __all__ = [
     "DriverUnsupported",
     "EventKind",
     "Fetcher",
+    "FilePart",
     "FilterCalls",
     "HostFacts",
     "HostReading",

@@ -39,6 +39,16 @@ class VolumeFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class FilePart:
+    """Bytes of a file, as those of an image inside an archive. ``stamp`` is what the file was when it was looked at."""
+
+    path: Path
+    offset: int
+    size: int
+    stamp: str
+
+
+@dataclass(frozen=True, slots=True)
 class ImageFacts:
     """What the cautious reader found in an image file. ``virtual_size`` and ``file_size`` in bytes."""
 
@@ -69,7 +79,7 @@ class UnpackedImage(Protocol):
 class ImageReader(Protocol):
     """Looks at untrusted bytes without any other program; raises DriverInvalid with the reason."""
 
-    async def inspect(self, path: Path) -> ImageFacts: ...
+    async def inspect(self, place: Path | FilePart) -> ImageFacts: ...
 
     def recognise(self, size: int, head: bytes, tail: bytes) -> ImageFacts | None:
         """The facts of an image of ``size`` bytes from its two ends; None when only the whole can tell.
@@ -82,7 +92,7 @@ class ImageReader(Protocol):
         """The facts of an image that can be read by offset and length only."""
         ...
 
-    async def unpack(self, path: Path) -> UnpackedImage:
+    async def unpack(self, place: Path | FilePart) -> UnpackedImage:
         """Of a file that ``unpacks``; it is open until it is closed."""
         ...
 

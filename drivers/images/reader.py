@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from drivers.base import DriverInvalid, ImageFacts
+from drivers.base import DriverInvalid, FilePart, ImageFacts
 from drivers.images import qcow2, vdi, vhd, vhdx, vmdk, vmdk_grains
 from drivers.images.qcow2_content import guest_bytes
 from drivers.images.raw import boots_by_uefi, read_raw
@@ -50,8 +49,8 @@ class CautiousReader:
     def __init__(self, largest: int = LARGEST) -> None:
         self._largest = largest
 
-    async def inspect(self, path: Path) -> ImageFacts:
-        return await asyncio.to_thread(inspect, path, self._largest)
+    async def inspect(self, place: Path | FilePart) -> ImageFacts:
+        return await asyncio.to_thread(inspect, place, self._largest)
 
     def recognise(self, size: int, head: bytes, tail: bytes) -> ImageFacts | None:
         try:
@@ -68,17 +67,17 @@ class CautiousReader:
                 window.put(missing.offset, await part(missing.offset, missing.length))
         raise DriverInvalid("its parts are too widely scattered")
 
-    async def unpack(self, path: Path) -> vmdk_grains.UnpackedVmdk:
-        return await asyncio.to_thread(vmdk_grains.UnpackedVmdk, path)
+    async def unpack(self, place: Path | FilePart) -> vmdk_grains.UnpackedVmdk:
+        return await asyncio.to_thread(vmdk_grains.UnpackedVmdk, place)
 
 
-def inspect(path: Path, largest: int = LARGEST) -> ImageFacts:
+def inspect(place: Path | FilePart, largest: int = LARGEST) -> ImageFacts:
     """Format and sizes. Raises DriverInvalid, saying why, for what is no image or would make QEMU open other files."""
-    descriptor = open_regular(path)
+    window = FileWindow(place)
     try:
-        return read(FileWindow(descriptor), largest)
+        return read(window, largest)
     finally:
-        os.close(descriptor)
+        window.close()
 
 
 def read(window: Window, largest: int, *, inside: bool = True) -> ImageFacts:

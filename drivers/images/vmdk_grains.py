@@ -7,7 +7,6 @@ cluster of the qcow2. What the tables say is believed as little as the rest: eve
 from __future__ import annotations
 
 import asyncio
-import os
 import struct
 import sys
 import zlib
@@ -15,10 +14,10 @@ from array import array
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
-from drivers.base import DriverInvalid
+from drivers.base import DriverInvalid, FilePart
 from drivers.images.qcow2_writing import CLUSTER, SPAN, Qcow2Layout
 from drivers.images.vmdk import AT_END, SECTOR, read_vmdk
-from drivers.images.window import FileWindow, Window, open_regular
+from drivers.images.window import FileWindow, Window
 
 COMPRESSED, MARKERS = 1 << 16, 1 << 17
 DEFLATE = 1
@@ -48,10 +47,9 @@ def unpacks(window: Window) -> bool:
 class UnpackedVmdk:
     """``size`` is that of the qcow2 image, in bytes. Raises DriverInvalid as soon as anything does not fit."""
 
-    def __init__(self, path: Path) -> None:
-        self._descriptor = open_regular(path)
+    def __init__(self, place: Path | FilePart) -> None:
+        self._window = FileWindow(place)
         try:
-            self._window = FileWindow(self._descriptor)
             self.virtual_size = read_vmdk(self._window)
             if not unpacks(self._window):
                 raise DriverInvalid("the vmdk is not what it was when it was looked at")
@@ -64,7 +62,7 @@ class UnpackedVmdk:
         self.size = self._layout.size
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        self._window.close()
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """The bytes of the qcow2 image. Two threads unpack at a time."""
@@ -77,6 +75,7 @@ class UnpackedVmdk:
             halves = batch[:AT_ONCE], batch[AT_ONCE:]
             for piece in await asyncio.gather(*(asyncio.to_thread(self._unpack, half) for half in halves)):
                 yield piece
+        self._window.demand_unchanged()
 
     def _grain_directory(self) -> array[int]:
         """Sectors of the grain tables, 0 where there is none."""

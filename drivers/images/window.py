@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import Protocol
 
-from drivers.base import DriverInvalid
+from drivers.base import DriverInvalid, FilePart
 
 HEAD = 65536 + 2048
 TAIL = 1536
@@ -38,21 +38,42 @@ class Window(Protocol):
 
 
 class FileWindow:
-    """A whole file, by descriptor; reads only what is asked for."""
+    """A file, or a part of one, open until it is closed; reads only what is asked for."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self.size = os.fstat(descriptor).st_size
+    def __init__(self, place: Path | FilePart) -> None:
+        """Raises DriverInvalid for what is no regular file, and a part's file that was changed."""
+        self._path = place.path if isinstance(place, FilePart) else place
+        self._descriptor = open_regular(self._path)
+        self._offset = place.offset if isinstance(place, FilePart) else 0
+        self._stamp = place.stamp if isinstance(place, FilePart) else None
+        self.size = place.size if isinstance(place, FilePart) else os.fstat(self._descriptor).st_size
+        try:
+            self.demand_unchanged()
+        except DriverInvalid:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+    def demand_unchanged(self) -> None:
+        """Raises DriverInvalid when this is a part of a file that is not what it was when it was looked at."""
+        if self._stamp is not None and self._stamp != stamp_of(self._descriptor):
+            raise DriverInvalid(f"{self._path.name} was changed since it was looked at")
 
     def read(self, offset: int, length: int) -> bytes:
         check_bounds(offset, length, self.size)
-        found = os.pread(self._descriptor, length, offset)
+        found = self.some(offset, length)
         if len(found) != length:
             raise DriverInvalid("it became shorter while it was read")
         return found
 
+    def some(self, offset: int, most: int) -> bytes:
+        """As much as there is, without a complaint."""
+        return os.pread(self._descriptor, max(0, min(most, self.size - offset)), self._offset + offset)
+
     def head(self, length: int = HEAD) -> bytes:
-        return os.pread(self._descriptor, length, 0)
+        return self.some(0, length)
 
 
 class Ends:
@@ -102,6 +123,21 @@ class Patches:
 def check_bounds(offset: int, length: int, size: int) -> None:
     if offset < 0 or offset + length > size:
         raise DriverInvalid("it is cut off: a part that its header speaks of lies behind its end")
+
+
+def stamp_of(descriptor: int) -> str:
+    """Another one after every change of the file."""
+    now = os.fstat(descriptor)
+    return f"{now.st_dev}-{now.st_ino}-{now.st_size}-{now.st_mtime_ns}"
+
+
+def stamp_at(path: Path) -> str:
+    """The same, of a file that is not open."""
+    descriptor = open_regular(path)
+    try:
+        return stamp_of(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def open_regular(path: Path) -> int:

@@ -39,8 +39,11 @@ class Sink(Protocol):
         """The descriptor was read: the place to refuse it before anything else comes."""
         ...
 
-    async def put(self, file: File, pieces: AsyncIterator[bytes], chunk: int) -> None:
-        """Bytes of the file, unpacked; those of chunks after the first (0) are to be put behind what came."""
+    async def put(self, file: File, pieces: AsyncIterator[bytes], chunk: int, offset: int | None) -> None:
+        """Bytes of the file, unpacked; those of chunks after the first (0) are to be put behind what came.
+
+        ``offset`` is where all of them stand in the archive one after the other, just as they are; None else.
+        """
         ...
 
 
@@ -65,7 +68,7 @@ async def unpack(source: AsyncIterator[bytes], sink: Sink, largest: int) -> Pack
         elif member.name == opening.beside("cert"):
             opening.certificate = await _all(member.pieces(), member.name, LARGEST_CERTIFICATE)
         else:
-            await opening.take(member.name, member.pieces())
+            await opening.take(member.name, member.pieces(), member.offset)
     if opening is None:
         raise PackageInvalid("the archive is empty")
     return opening.finish()
@@ -166,11 +169,13 @@ class _Opening:
         for name in self._sums:
             self._compare(name)
 
-    async def take(self, name: str, pieces: Pieces) -> None:
-        """One file of the package, or a chunk of one."""
+    async def take(self, name: str, pieces: Pieces, offset: int | None = None) -> None:
+        """One file of the package, or a chunk of one; ``offset`` is where it stands in an archive."""
         file, chunk = self._file_named(name)
+        as_it_is = offset if not file.gzip and file.chunk_size is None else None
         async with aclosing(self._watched(name, file, pieces)) as watched:
-            await self._sink.put(file, _inflated(watched, self._largest, name) if file.gzip else watched, chunk)
+            content = _inflated(watched, self._largest, name) if file.gzip else watched
+            await self._sink.put(file, content, chunk, as_it_is)
         if file.chunk_size is None:
             self._check_size(file)
 

@@ -34,6 +34,8 @@ class Stream:
     def __init__(self, source: AsyncIterator[bytes]) -> None:
         self._source = source
         self._kept = memoryview(b"")
+        self.position = 0
+        """Bytes that were taken."""
 
     async def some(self, most: int) -> bytes:
         """1 to ``most`` bytes; none at the end."""
@@ -43,6 +45,7 @@ class Stream:
                 return b""
             self._kept = memoryview(piece)
         taken, self._kept = self._kept[:most], self._kept[most:]
+        self.position += len(taken)
         return bytes(taken)
 
     async def exactly(self, length: int, what: str) -> bytes:
@@ -68,6 +71,8 @@ class Member:
     def __init__(self, header: Header, stream: Stream) -> None:
         self.name = header.name
         self.size = header.size
+        self.offset = stream.position
+        """Where its bytes begin in the archive."""
         self._stream = stream
         self._left = header.size
 

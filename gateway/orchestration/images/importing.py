@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from drivers.base import Driver, DriverInvalid, DriverUnreachable, ImageFacts, PoolFacts
+from drivers.base import Driver, DriverInvalid, DriverUnreachable, FilePart, ImageFacts, PoolFacts
 from drivers.images.window import HEAD, TAIL
 from gateway.errors import BadGateway, Invalid, NoSpace, TooLarge, Unavailable
 from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.images.promises import demand_staging
-from gateway.orchestration.images.source import WHERE, is_url, local_file
+from gateway.orchestration.images.source import WHERE, is_url, local_file, place_facts
 from gateway.orchestration.images.steps import kept_format
 from gateway.orchestration.resources import Room
 from gateway.store.model import Document
@@ -72,14 +72,14 @@ class ImageImport:
                 raise Invalid(f"the file has {size} bytes, not {document['size']}", "size")
         return found
 
-    async def of_package(self, path: Path) -> Document:
-        """The way of a part of a package, which lies in the staging directory already."""
+    async def of_package(self, place: Path | FilePart) -> Document:
+        """The way of a part of a package, which lies in the staging directory already, or in an archive."""
         try:
-            facts = await self._tools.reader.inspect(path)
+            facts = await self._tools.reader.inspect(place)
         except DriverInvalid as error:
             raise Invalid(str(error)) from error
         self._check_size(facts.file_size, "source")
-        source = {"kind": "package", "path": str(path), "size": facts.file_size}
+        source = {"kind": "package", "size": facts.file_size, **place_facts(place)}
         return await self.way(Found(source, facts), await self.place())
 
     async def place(self) -> Place:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 
-from drivers.base import DriverInvalid, ImageReader
-from drivers.images.window import HEAD, TAIL, open_regular
+from drivers.base import DriverInvalid, FilePart, ImageReader
+from drivers.images.window import HEAD, TAIL, FileWindow
 from gateway.errors import Invalid
 from gateway.orchestration.images.source import WHERE
 
@@ -18,14 +17,16 @@ PIECE = 1024 * 1024
 AHEAD = 2
 
 
-async def of_file(path: Path) -> AsyncGenerator[bytes, None]:
-    """The bytes of a regular file that is no link."""
-    descriptor = await asyncio.to_thread(open_regular, path)
+async def of_file(place: Path | FilePart) -> AsyncGenerator[bytes, None]:
+    """The bytes of a regular file that is no link, or of a part of one."""
+    window, offset = await asyncio.to_thread(FileWindow, place), 0
     try:
-        while piece := await asyncio.to_thread(os.read, descriptor, PIECE):
+        while piece := await asyncio.to_thread(window.some, offset, PIECE):
             yield piece
+            offset += len(piece)
+        window.demand_unchanged()
     finally:
-        os.close(descriptor)
+        window.close()
 
 
 async def ahead(source: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:

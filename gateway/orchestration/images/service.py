@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from drivers.base import FilePart
 from gateway.errors import Conflict, Invalid, NotFound
 from gateway.jobs.plan import Plan, StepCall
 from gateway.orchestration.driver_errors import translating
@@ -72,8 +73,10 @@ class ImageService(ResourceService):
             return known
         return await self._accepted(caller, collection, document, await self.make(caller, document))
 
-    async def add_of_package(self, caller: Caller, document: Document, path: Path, *, catalogue: bool) -> Outcome:
-        """An image of a file that was taken out of a package; the caller's key makes it one, however often asked.
+    async def add_of_package(
+        self, caller: Caller, document: Document, place: Path | FilePart, *, catalogue: bool
+    ) -> Outcome:
+        """An image of a file of a package; the caller's key makes it one, however often asked.
 
         ``catalogue``: what an admin adds so is shared with every user.
         """
@@ -82,7 +85,7 @@ class ImageService(ResourceService):
             known = await self.answered(transaction, caller, document)
         if known is not None:
             return known
-        image = self._image(caller, document, await ImageImport(self.room).of_package(path))
+        image = self._image(caller, document, await ImageImport(self.room).of_package(place))
         image = replace(image, shared=image.shared and catalogue)
         return await self._accepted(caller, self.type.segment, document, image)
 

@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from drivers.base import FilePart
 from gateway.errors import Invalid
+from gateway.store.model import Document
 
 WHERE = "imageLocation"
 
@@ -15,6 +17,19 @@ def is_url(location: str) -> bool:
     """Whether another server is to be asked for it."""
     scheme, colon, _rest = location.partition("://")
     return bool(colon) and scheme.lower() != "file"
+
+
+def place_facts(place: Path | FilePart) -> Document:
+    """What is kept of where bytes lie."""
+    if isinstance(place, Path):
+        return {"path": str(place)}
+    return {"path": str(place.path), "offset": place.offset, "size": place.size, "stamp": place.stamp}
+
+
+def place_of(source: Document) -> Path | FilePart:
+    """The same, read again."""
+    path = Path(source["path"])
+    return FilePart(path, source["offset"], source["size"], source["stamp"]) if "offset" in source else path
 
 
 def shown(location: str) -> str:

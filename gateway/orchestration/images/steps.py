@@ -18,7 +18,7 @@ from gateway.errors import Invalid
 from gateway.jobs.plan import StepContext
 from gateway.orchestration.images.pieces import Digest, ahead, looked_at, of_file
 from gateway.orchestration.images.records import remove
-from gateway.orchestration.images.source import WHERE
+from gateway.orchestration.images.source import WHERE, place_of
 from gateway.orchestration.images.tools import ImageTools
 from gateway.orchestration.steps import DriverStep, unless_stopped
 from gateway.store.model import Document, Resource
@@ -29,7 +29,7 @@ Arguments = dict[str, Any]
 def source_pieces(tools: ImageTools, source: Document) -> AsyncGenerator[bytes, None]:
     """The bytes from where they are, not looked at yet."""
     if source["kind"] in ("file", "package"):
-        return of_file(Path(source["path"]))
+        return of_file(place_of(source))
     remote = RemoteFile(source["size"], source["ranges"], source["validator"], b"", b"")
     return tools.fetcher.fetch(source["url"], remote)
 
@@ -72,7 +72,7 @@ class StageImage(ImageStep):
         digest = Digest(told(image, "sha256"))
         if source["kind"] == "upload":
             await self._check(context, image, digest)
-        elif source["kind"] == "package":
+        elif source["kind"] == "package" and "offset" not in source:
             await tools.staging.adopt(image, Path(source["path"]))
         else:
             total = source["size"] or 0
@@ -182,8 +182,8 @@ class CopyImage(ImageStep):
     async def _unpacked(self, context: StepContext, image: Resource, driver: Driver) -> None:
         """Made into a qcow2 image on its way, from the staging directory."""
         facts, staging = image.internal, self.room.images.staging
-        path = Path(facts["source"]["path"]) if facts["way"] == "direct" else staging.data(image)
-        unpacked = await self.room.images.reader.unpack(path)
+        place = place_of(facts["source"]) if facts["way"] == "direct" else staging.data(image)
+        unpacked = await self.room.images.reader.unpack(place)
         try:
             await self._demand_room(facts["pool"], driver, unpacked.size)
             async with aclosing(ahead(unpacked.pieces())) as pieces:

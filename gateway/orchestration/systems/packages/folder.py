@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from drivers.base import FilePart
 from gateway.orchestration.images.staging import Staging, write_all
 from gateway.ovf.model import Envelope, File
 from gateway.ovf.reading import read_envelope
 from gateway.store.model import Document
 
-DESCRIPTOR = "descriptor.ovf"
+DESCRIPTOR, PACKAGE = "descriptor.ovf", "package.json"
 
 
 class Folder:
@@ -26,8 +27,16 @@ class Folder:
     async def prepare(self) -> None:
         await asyncio.to_thread(self.path.mkdir, mode=0o700, parents=True, exist_ok=True)
 
+    async def place(self, envelope: Envelope, identity: str) -> Path | FilePart:
+        """Where the content of a File lies: in the archive that it came in, or here."""
+        facts = await self.noted(PACKAGE)
+        if identity not in facts["parts"]:
+            return self.file(envelope, identity)
+        offset, size = facts["parts"][identity]
+        return FilePart(Path(facts["archive"]), offset, size, facts["stamp"])
+
     def file(self, envelope: Envelope, identity: str) -> Path:
-        """Where the content of a File lies: by its number, never by a name from the package."""
+        """Where the content of a File is put: by its number, never by a name from the package."""
         numbers = {file.id: number for number, file in enumerate(envelope.files)}
         return self.path / f"file-{numbers[identity]}"
 
@@ -51,14 +60,21 @@ class Folder:
 
 
 class FolderSink:
-    """Implements gateway.ovf.package.Sink."""
+    """Implements gateway.ovf.package.Sink. What stands in a local ``archive`` as it is stays there."""
 
     def __init__(
-        self, folder: Folder, check: Callable[[Envelope], Awaitable[None]], moved: Callable[[int, int], None]
+        self,
+        folder: Folder,
+        check: Callable[[Envelope], Awaitable[None]],
+        moved: Callable[[int, int], None],
+        archive: Path | None,
     ) -> None:
+        self.parts: dict[str, tuple[int, int]] = {}
+        """Offset and size of what stays in the archive, by the ids of Files."""
         self._folder = folder
         self._check = check
         self._moved = moved
+        self._archive = archive
         self._envelope: Envelope
         self._total = 0
         self._written = 0
@@ -68,7 +84,17 @@ class FolderSink:
         self._envelope = envelope
         self._total = sum(file.size or 0 for file in envelope.files)
 
-    async def put(self, file: File, pieces: AsyncIterator[bytes], chunk: int) -> None:
+    async def put(self, file: File, pieces: AsyncIterator[bytes], chunk: int, offset: int | None) -> None:
+        if self._archive is None or offset is None:
+            await self._write(file, pieces, chunk)
+            return
+        size = 0
+        async for piece in pieces:
+            size += len(piece)
+            self._count(piece)
+        self.parts[file.id] = (offset, size)
+
+    async def _write(self, file: File, pieces: AsyncIterator[bytes], chunk: int) -> None:
         fresh = 0 if chunk else os.O_TRUNC
         path = self._folder.file(self._envelope, file.id)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | fresh
@@ -76,10 +102,13 @@ class FolderSink:
         try:
             async for piece in pieces:
                 await asyncio.to_thread(write_all, descriptor, piece)
-                self._written += len(piece)
-                self._moved(self._written, max(self._total, self._written))
+                self._count(piece)
         finally:
             await asyncio.to_thread(os.close, descriptor)
+
+    def _count(self, piece: bytes) -> None:
+        self._written += len(piece)
+        self._moved(self._written, max(self._total, self._written))
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from drivers.base import DriverInvalid, ImageFacts
+from drivers.base import DriverInvalid, FilePart, ImageFacts
+from drivers.images.window import stamp_at
 from gateway.cimi.registry import type_of
 from gateway.errors import Invalid
 from gateway.jobs.plan import StepContext
@@ -25,7 +26,7 @@ from gateway.orchestration.systems.packages.asking import once, succeeded, take_
 from gateway.orchestration.systems.packages.composing import Composition, needed_bytes
 from gateway.orchestration.systems.packages.composing_machines import Bytes, kilobytes
 from gateway.orchestration.systems.packages.fitting import Fitting, free_macs, generalized, wishes_of
-from gateway.orchestration.systems.packages.folder import DESCRIPTOR, Folder, FolderSink
+from gateway.orchestration.systems.packages.folder import DESCRIPTOR, PACKAGE, Folder, FolderSink
 from gateway.orchestration.systems.packages.importing import Wishes, look_over, told_aside
 from gateway.orchestration.systems.packages.sources import WHERE, Sources
 from gateway.orchestration.systems.packages.words import CERTIFICATE, IGNORED, SOURCE
@@ -38,7 +39,7 @@ from gateway.ovf.package import Package
 from gateway.store.model import Document
 
 Arguments = dict[str, Any]
-PACKAGE, IMAGES = "package.json", "images.json"
+IMAGES = "images.json"
 
 
 class PackageStep:
@@ -67,18 +68,21 @@ class FetchPackage(PackageStep):
         if await folder.noted(PACKAGE) is not None:
             return
         await folder.prepare()
-        wishes = Wishes(**arguments["wishes"])
-        sink = FolderSink(folder, partial(self._check, wishes), context.progress)
+        wishes, archive = Wishes(**arguments["wishes"]), Sources.archive(arguments["source"])
+        stamp = await asyncio.to_thread(stamp_at, archive) if archive is not None else ""
+        sink = FolderSink(folder, partial(self._check, wishes, archive), context.progress, archive)
         package = await unless_stopped(context, Sources(self.room.images).read(arguments["source"], sink))
         await self._tell(context, package, wishes)
         await folder.write(DESCRIPTOR, package.descriptor)
         certificate = asdict(package.certificate) if package.certificate is not None else None
-        await folder.note(PACKAGE, {"verified": package.verified, "certificate": certificate})
+        known = {"verified": package.verified, "certificate": certificate}
+        await folder.note(PACKAGE, {**known, "archive": str(archive), "stamp": stamp, "parts": sink.parts})
 
-    async def _check(self, wishes: Wishes, envelope: Envelope) -> None:
+    async def _check(self, wishes: Wishes, archive: Path | None, envelope: Envelope) -> None:
         """Before anything but the descriptor has come."""
         await asyncio.to_thread(look_over, envelope, wishes)
-        await demand_staging(self.room, sum(file.size or 0 for file in envelope.files))
+        coming = [file for file in envelope.files if archive is None or file.gzip or file.chunk_size is not None]
+        await demand_staging(self.room, sum(file.size or 0 for file in coming))
 
     async def _tell(self, context: StepContext, package: Package, wishes: Wishes) -> None:
         words = "its manifest was verified" if package.verified else "it has no manifest"
@@ -119,7 +123,8 @@ class ImportDisks(PackageStep):
             context.progress(round(1000 * shares_done(self.room, jobs)), 1000 * max(1, len(wanted)))
 
         async def one(part: Bytes) -> None:
-            outcome = await self._ask(context, caller, part, folder.file(envelope, part.file), catalogue)
+            place = await folder.place(envelope, part.file)
+            outcome = await self._ask(context, caller, part, place, catalogue)
             jobs[part.key] = outcome.job
             await succeeded(self.room, outcome.job, f"{part.kind} {part.name!r}")
             assert outcome.resource is not None
@@ -133,7 +138,9 @@ class ImportDisks(PackageStep):
         for part in wanted:
             await asyncio.to_thread(folder.file(envelope, part.file).unlink, missing_ok=True)
 
-    async def _ask(self, context: StepContext, caller: Caller, part: Bytes, path: Path, catalogue: bool) -> Outcome:
+    async def _ask(
+        self, context: StepContext, caller: Caller, part: Bytes, place: Path | FilePart, catalogue: bool
+    ) -> Outcome:
         service = service_of(self.room, part.kind)
         assert isinstance(service, ImageService)
         asking = once(caller, context.job, part.key)
@@ -142,13 +149,13 @@ class ImportDisks(PackageStep):
             known = await service.answered(transaction, asking, document)
         if known is not None:
             return known
-        await self._demand_honest(part, path)
-        return await service.add_of_package(asking, document, path, catalogue=catalogue)
+        await self._demand_honest(part, place)
+        return await service.add_of_package(asking, document, place, catalogue=catalogue)
 
-    async def _demand_honest(self, part: Bytes, path: Path) -> None:
+    async def _demand_honest(self, part: Bytes, place: Path | FilePart) -> None:
         """The file is what the descriptor says: of its format, and no larger than the disk that is made for it."""
         try:
-            facts: ImageFacts = await self.room.images.reader.inspect(path)
+            facts: ImageFacts = await self.room.images.reader.inspect(place)
         except DriverInvalid as error:
             raise Invalid(f"{part.name}: {error}", WHERE) from error
         said = disk_format(part.format) if part.format else None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from drivers.base import DriverInvalid, DriverUnreachable, RemoteFile
 from gateway.errors import BadGateway, Invalid
-from gateway.orchestration.images.pieces import of_file
+from gateway.orchestration.images.pieces import ahead, of_file
 from gateway.orchestration.images.source import is_url, local_file
 from gateway.orchestration.images.tools import ImageTools
 from gateway.ovf.package import Package, Pieces, Sink, gather, unpack
@@ -39,11 +40,17 @@ class Sources:
         source = {"kind": kind, "place": str(path), "descriptor": is_descriptor(head)}
         return {**source, **({"upload": path.parent.name.removeprefix("uploads-")} if kind == "upload" else {})}, head
 
+    @staticmethod
+    def archive(source: Source) -> Path | None:
+        """The archive when it is on this host, and can be read again as it is."""
+        return None if source["kind"] == "url" or source["descriptor"] else Path(source["place"])
+
     async def read(self, source: Source, sink: Sink) -> Package:
         """Everything, into the sink. Raises PackageInvalid, Invalid, BadGateway."""
         try:
             if not source["descriptor"]:
-                return await unpack(await self._pieces(source["kind"], source["place"]), sink, self._tools.largest_file)
+                async with aclosing(ahead(await self._pieces(source["kind"], source["place"]))) as pieces:
+                    return await unpack(pieces, sink, self._tools.largest_file)
             name = PurePosixPath(urlsplit(source["place"]).path if source["kind"] == "url" else source["place"]).name
 
             async def open_file(wanted: str) -> Pieces | None:
