@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from drivers.base import AddressPool
 from gateway.app import Gateway
 from tests.api.client import ApiClient
 from tests.api.packages import (
@@ -131,6 +133,35 @@ async def test_an_address_that_its_network_cannot_give_is_replaced_and_told(
     addresses = await members(admin, system["id"], "addresses")
     assert all(found["ip"].startswith("10.113.") for found in addresses.values())
     assert system["properties"]["ovf.ignored"].count("192.0.2.1 is replaced by another") == 2
+
+
+async def test_what_is_unknown_or_impossible_here_is_left_out_and_told(
+    admin: ApiClient, images: Path, tmp_path: Path
+) -> None:
+    network = component("Network", "<networkConfig><mtu>999999</mtu></networkConfig>", "front")
+    volume = component("Volume", "<volumeConfig><type>https://example.org/ssd</type></volumeConfig>", "data")
+    (images / "shop.ova").write_bytes(package(tmp_path, described(collection=template(network, volume))))
+    system = await made(admin, "systems", f"file://{images / 'shop.ova'}")
+    told = system["properties"]["ovf.ignored"]
+    assert "mtu 999999 of Network 'front': must be between" in told
+    assert "type https://example.org/ssd of Volume" in told
+
+
+class TestWithoutIpv6:
+    @pytest.fixture
+    def hypervisor(self) -> dict[str, Any]:
+        return {"address_pools": (AddressPool("10.113.0.0/16", 24),)}
+
+    async def test_an_address_of_a_protocol_that_is_not_here_is_left_out_and_told(
+        self, admin: ApiClient, images: Path, tmp_path: Path
+    ) -> None:
+        six = template(address("<protocol>IPv6</protocol>", "six"), address("", "four"))
+        uses = machine('<networkInterface><address href="#six"/><address href="#four"/></networkInterface>')
+        (images / "shop.ova").write_bytes(package(tmp_path, described(collection=six, web=uses)))
+        system = await made(admin, "systems", f"file://{images / 'shop.ova'}")
+        assert sorted(await members(admin, system["id"], "addresses")) == ["four"]
+        told = "Address 'six': there are no IPv6 addresses in its Network here"
+        assert told in system["properties"]["ovf.ignored"]
 
 
 async def test_a_section_that_is_required_by_another_program_is_read_all_the_same(

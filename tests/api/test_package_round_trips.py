@@ -337,6 +337,19 @@ async def test_a_group_without_networks_and_nameless_components_come_in_again(
     assert shown_alike(await WholeSystem(admin, again["id"]).found(admin)) == shown_alike(before)
 
 
+async def test_a_network_of_a_group_that_is_not_in_the_package_is_told(
+    admin: ApiClient, gateway: Gateway, boot: str, images: Path, front: str
+) -> None:
+    group = described("ForwardingGroup", {"networks": [{"href": front}]}, "all")
+    answer = await admin.post("systems", system(group, machine(boot)), Prefer="wait=60")
+    location = await packed(admin, images, answer.location)
+    rows = await gateway.store.fetch("SELECT message FROM job_log WHERE step = 'write package'")
+    [told] = [message for (message,) in rows if message.startswith("left out: ")]
+    assert front.removeprefix(admin.base) in told
+    again = await made(admin, "systems", location)
+    assert sorted(await members(admin, again["id"], "forwardingGroups")) == ["all"]
+
+
 def shown_alike(documents: dict[str, Any]) -> dict[str, Any]:
     """Less the state: what runs is off when it comes in again."""
     return {name: {**document, "state": None} for name, document in documents.items()}

@@ -220,7 +220,7 @@ def on_usual_network(guest: Guest, own: Document, given: Container[str]) -> set[
     """Places of the cards that were on the network of the host which Machines get that name none, and are so again."""
     told = (own.get("networkInterfaces") or []) if unchanged(guest, own) else []
     pairs = enumerate(zip(told, guest.ports, strict=False))
-    named = ("network", "networkPort")
+    named = ("network", "networkPort", "addresses")
     return {
         place
         for place, (entry, port) in pairs
