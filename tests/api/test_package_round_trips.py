@@ -16,7 +16,7 @@ from gateway.app import Gateway
 from tests.api import packages
 from tests.api.client import ApiClient
 from tests.api.packages import OWN, component, disk, made, package, template
-from tests.api.systems import described, machine, members, system
+from tests.api.systems import described, machine, members, on, system
 from tests.api.test_exports import downloaded
 from tests.api.whole_systems import WholeSystem, element
 
@@ -109,6 +109,21 @@ async def test_a_system_comes_in_again_as_equal_in_every_document(
     again = await made(admin, "systems", location)
     assert await WholeSystem(admin, again["id"]).found(reader) == before
     assert again["properties"] == {"ovf.source": location}
+
+
+async def test_a_system_inside_comes_in_again_as_equal_in_every_document(
+    admin: ApiClient, boot: str, images: Path
+) -> None:
+    inner = described("System", {"componentDescriptors": parts(boot)}, "inner")
+    document = system(inner, network("outside"), machine(boot, "gate", networkInterfaces=on("outside")))
+    answer = await admin.post("systems", document, Prefer="wait=60")
+    assert answer.status == 201, answer.text
+    assert (await admin.acted(answer.location, "stop", force=True))["state"] == "SUCCESS"
+    before = await WholeSystem(admin, answer.location).found(admin)
+    location = await packed(admin, images, answer.location)
+    await removed(admin, answer.location)
+    again = await made(admin, "systems", location)
+    assert await WholeSystem(admin, again["id"]).found(admin) == before
 
 
 async def test_a_system_comes_in_beside_the_one_that_it_was(
