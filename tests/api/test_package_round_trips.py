@@ -142,6 +142,7 @@ async def test_a_system_comes_in_beside_the_one_that_it_was(
     rows = await gateway.store.fetch("SELECT message FROM job_log WHERE step = 'make imported'")
     log = [message for (message,) in rows]
     assert f"not as in the package: Address 'entrance': {theirs} {other}" in log
+    assert any("of NetworkPort 'spare' is replaced by another MAC" in line for line in log)
     assert any("of Network 'front' is replaced by another range: cidr: " in line for line in log)
 
 

@@ -42,8 +42,8 @@ class Fitting:
 
     def __init__(self, room: Room, job: str) -> None:
         self.notes: list[str] = []
-        self.ranges: list[str] = []
-        """The same of ranges, which were seldom anybody's wish."""
+        self.remarks: list[str] = []
+        """The same of ranges and MAC addresses, which were seldom anybody's wish."""
         self._room = room
         self._job = job
         self._settings = next(iter(room.hypervisors.values()))
@@ -107,7 +107,7 @@ class Fitting:
         try:
             found = wished_range(config[attribute], version, pools, taken, attribute)
         except GatewayError as error:
-            self.ranges.append(f"{config.pop(attribute)[:60]} of {who} is replaced by another range: {error.message}")
+            self.remarks.append(f"{config.pop(attribute)[:60]} of {who} is replaced by another range: {error.message}")
             return None
         self._room.promised.setdefault(self._job, set()).add(str(found))
         return found
@@ -122,7 +122,7 @@ class Fitting:
         if not mac:
             return
         if not await free_macs(self._room, self._job, {mac}) or ("", mac) in self._promised:
-            del template["macAddress"]
+            self.remarks.append(f"{template.pop('macAddress')[:40]} of {who} is replaced by another MAC: it is in use")
         self._promised.add(("", mac))
 
     def _volume(self, descriptor: Document) -> None:

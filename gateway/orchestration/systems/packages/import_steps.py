@@ -242,7 +242,7 @@ class MakeImported(PackageStep):
             return (generalized(template) if composition.origin == "System" else template), composition.notes
         fitting = Fitting(self.room, context.job)
         fitted = await fitting.fit(template)
-        for note in fitting.ranges:
+        for note in fitting.remarks:
             await context.log(note)
         return fitted, [*composition.notes, *fitting.notes]
 
