@@ -49,6 +49,8 @@ class Room:
     images: ImageTools
     allocated: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
     """Bytes which each Volume of a pool has taken, by host and pool, as last seen."""
+    promised: dict[str, set[str]] = field(default_factory=dict)
+    """Ranges and MAC addresses that imports under way are going to ask for, by their Jobs: nobody else gets them."""
     services: dict[str, Service] = field(default_factory=dict)
     """By kind: for Jobs that ask for changes of other families' resources."""
     guards: ResourceLocks = field(default_factory=ResourceLocks)

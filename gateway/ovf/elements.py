@@ -98,13 +98,15 @@ class Walk:
     def __init__(self) -> None:
         self.ignored: list[str] = []
 
-    def known(self, parent: Element, names: frozenset[str]) -> Iterator[tuple[str, Element]]:
-        """Children that are the standard's and have one of these names."""
+    def known(
+        self, parent: Element, names: frozenset[str], own: frozenset[str] = frozenset()
+    ) -> Iterator[tuple[str, Element]]:
+        """Children that are the standard's and have one of these names. ``own`` are read elsewhere, and passed over."""
         for element in parent:
             name = local(element)
             if etree.QName(element).namespace in ENVELOPES and name in names:
                 yield name, element
-            elif etree.QName(element).namespace not in SETTINGS:
+            elif etree.QName(element).namespace not in SETTINGS and element.tag not in own:
                 self.put_aside(element)
 
     def put_aside(self, element: Element) -> None:

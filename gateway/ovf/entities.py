@@ -17,6 +17,7 @@ from gateway.ovf.model import (
     VirtualSystem,
     VirtualSystemCollection,
 )
+from gateway.ovf.template_section import TEMPLATE, read_template
 
 T = TypeVar("T")
 DEEPEST = 8
@@ -65,6 +66,7 @@ def _system(walk: Walk, element: Element) -> VirtualSystem:
         eulas=tuple(walk.text(section, "License") for section in found.get("EulaSection", [])),
         operating_system=systems[0] if systems else None,
         hardware=_each(walk, found, "VirtualHardwareSection", read_hardware),
+        template=read_template(element),
     )
 
 
@@ -81,12 +83,13 @@ def _collection(walk: Walk, element: Element, depth: int) -> VirtualSystemCollec
         eulas=tuple(walk.text(section, "License") for section in found.get("EulaSection", [])),
         startup=tuple(startup),
         content=tuple(read_content(walk, part, depth + 1) for part in parts),
+        template=read_template(element),
     )
 
 
 def _sections(walk: Walk, parent: Element, names: frozenset[str]) -> dict[str, list[Element]]:
     found: dict[str, list[Element]] = {}
-    for name, element in walk.known(parent, names):
+    for name, element in walk.known(parent, names, frozenset({TEMPLATE})):
         if name in NEEDLESS:
             walk.ignored.append(f"{name} of {demanded(parent, 'id')[:60]!r}")
         found.setdefault(name, []).append(element)

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+OWN_DISK = "disk"
+"""Use of a Disk that is a Machine's own."""
+TEMPLATE_VOLUME = "volumeTemplate"
+"""Use of a Disk that a Machine's template makes a Volume of."""
+
 
 @dataclass(frozen=True, slots=True)
 class File:
@@ -33,6 +38,8 @@ class Disk:
     shared: bool = False
     name: str = ""
     """What this program adds: the name of what it was."""
+    use: str = ""
+    """What this program adds: OWN_DISK or TEMPLATE_VOLUME for what is no Volume."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +160,8 @@ class VirtualSystem:
     eulas: tuple[str, ...] = ()
     operating_system: OperatingSystem | None = None
     hardware: tuple[Hardware, ...] = ()
+    template: str = ""
+    """What this program adds: a MachineTemplate's XML, with what has no other place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +174,8 @@ class VirtualSystemCollection:
     eulas: tuple[str, ...] = ()
     startup: tuple[StartupItem, ...] = ()
     content: tuple[VirtualSystem | VirtualSystemCollection, ...] = ()
+    template: str = ""
+    """What this program adds: a SystemTemplate's XML, with what has no other place."""
 
     def systems(self) -> Iterator[VirtualSystem]:
         """All virtual systems, those of nested collections included."""

@@ -22,7 +22,9 @@ SETTINGS = frozenset({RASD, VSSD, SASD, EPASD})
 
 ENVIRONMENT = "http://schemas.dmtf.org/ovf/environment/1"
 EXTENSION = "http://cimi-gateway.org/ns/1"
-"""Of attributes that are added to the standard's; others pass over them (clause 7.3)."""
+"""Of what is added to the standard; others pass over it (clause 7.3)."""
+TEMPLATE_SECTION = "TemplateSection"
+"""A section of our own: what the standard has no words for, as the XML of a CIMI template."""
 ENVIRONMENT_FILE = "ovf-env.xml"
 XML = "http://www.w3.org/XML/1998/namespace"
 

@@ -84,6 +84,7 @@ def _disks(walk: Walk, sections: list[Element], shared: bool = False) -> Iterabl
                     populated=whole(element, "populatedSize"),
                     shared=shared,
                     name=str(element.get(f"{{{EXTENSION}}}name") or ""),
+                    use=str(element.get(f"{{{EXTENSION}}}use") or ""),
                 )
 
 

@@ -11,6 +11,7 @@ from gateway.ovf.elements import Element
 from gateway.ovf.model import Content, Envelope, Hardware, Item, Product, Property, VirtualSystem
 from gateway.ovf.model import VirtualSystemCollection as Collection
 from gateway.ovf.names import ENVELOPE, EXTENSION, RASD, VSSD
+from gateway.ovf.template_section import write_template
 
 NAMESPACES: Any = {None: ENVELOPE, "ovf": ENVELOPE, "rasd": RASD, "vssd": VSSD, "cimi": EXTENSION}
 
@@ -62,8 +63,9 @@ def _disks(root: Element, envelope: Envelope) -> None:
             format=disk.format or None,
             populatedSize=None if disk.populated is None else str(disk.populated),
         )
-        if disk.name:
-            element.set(_name("name", EXTENSION), disk.name)
+        for name, text in (("name", disk.name), ("use", disk.use)):
+            if text:
+                element.set(_name(name, EXTENSION), text)
 
 
 def _networks(root: Element, envelope: Envelope) -> None:
@@ -101,12 +103,14 @@ def _content(parent: Element, content: Content) -> None:
         _child(_section(element, "EulaSection", "The licence"), "License", licence)
     if isinstance(content, Collection):
         _startup(element, content)
+        write_template(element, content.template)
         for part in content.content:
             _content(element, part)
     else:
         _operating_system(element, content)
         for hardware in content.hardware:
             _hardware(element, hardware, content.name or content.id)
+        write_template(element, content.template)
 
 
 def _product(parent: Element, product: Product) -> None:

@@ -85,6 +85,36 @@ def small_package() -> bytes:
     return ova(("small.ovf", descriptor.encode()), ("boot.qcow2", qcow2(whole)))
 
 
+# The section of our own
+
+
+NAMESPACE = 'xmlns="http://schemas.dmtf.org/cimi/1"'
+OWN = 'xmlns:c="http://cimi-gateway.org/ns/1"'
+TYPE = "http://schemas.dmtf.org/cimi/1/"
+
+
+def section(content: str) -> str:
+    return f'<c:TemplateSection {OWN} ovf:required="false"><Info>i</Info>{content}</c:TemplateSection>'
+
+
+def template(*descriptors: str) -> str:
+    inner = "".join(f"<componentDescriptor>{descriptor}</componentDescriptor>" for descriptor in descriptors)
+    return section(f"<SystemTemplate {NAMESPACE}>{inner}</SystemTemplate>")
+
+
+def component(kind: str, inner: str, name: str = "a") -> str:
+    attribute = f"{kind[0].lower()}{kind[1:]}Template"
+    return f"<name>{name}</name><type>{TYPE}{kind}</type><{attribute}>{inner}</{attribute}>"
+
+
+def address(inner: str, name: str = "a") -> str:
+    return component("Address", f'{inner}<network href="#front"/>', name)
+
+
+def machine(inner: str) -> str:
+    return section(f"<MachineTemplate {NAMESPACE}>{inner}</MachineTemplate>")
+
+
 async def imported(client: ApiClient, collection: str, source: str, **properties: str) -> dict[str, Any]:
     """The Job of an import, once it has ended."""
     parameters: dict[str, Any] = {"source": source, **({"properties": properties} if properties else {})}

@@ -11,14 +11,27 @@ from typing import Any
 import pytest
 
 from drivers.memory import MemoryDriver
-from tests.api.packages import described, disks, package, staged
+from tests.api.packages import STARTUP, address, component, described, disks, machine, package, staged, template
 from tests.api.test_system_crashes import Mortal, again, mortal, unfinished  # noqa: F401 - the fixture
 from tests.unit.ovf.samples import ova
 
 MOST_STEPS = 120
-KINDS = ("systems", "systemTemplates", "machines", "volumes", "networks", "machineImages", "volumeImages")
+ALONE = ("networkPorts", "addresses", "forwardingGroups")
+KINDS = ("systems", "systemTemplates", "machines", "volumes", "networks", "machineImages", "volumeImages", *ALONE)
 NOTHING = dict.fromkeys(KINDS, 0) | {"networks": 1}
-WHOLE = dict(zip(KINDS, (1, 0, 2, 2, 2, 1, 1), strict=True))
+WHOLE = dict(zip(KINDS, (1, 0, 2, 1, 2, 1, 1, 1, 1, 1), strict=True))
+FRONT = '<network href="#front"/>'
+CARRIED = template(
+    component("NetworkPort", FRONT, "p"), address(""), component("ForwardingGroup", FRONT, "g")
+)
+USES = '<networkInterface><address href="#a"/><networkPort href="#p"/></networkInterface>'
+
+
+def own(path: Path) -> bytes:
+    """A package as they are written here: with an own disk, and what OVF has no words for."""
+    text = described(collection=STARTUP + CARRIED, web=machine(USES))
+    marked = text.replace(b'ovf:diskId="data"', b'ovf:diskId="data" c:use="disk" xmlns:c="http://cimi-gateway.org/ns/1"')
+    return package(path, marked)
 
 
 async def counts(mortal: Mortal) -> dict[str, int]:  # noqa: F811
@@ -42,7 +55,7 @@ async def import_of(mortal: Mortal, source: Path) -> str:  # noqa: F811
 async def test_an_import_killed_after_any_step_makes_the_whole_system_once(
     mortal: Mortal, driver: MemoryDriver, images: Path, tmp_path: Path  # noqa: F811
 ) -> None:
-    (images / "shop.ova").write_bytes(package(tmp_path))
+    (images / "shop.ova").write_bytes(own(tmp_path))
     for number in range(1, MOST_STEPS):
         await again(mortal, number)
         ended = await mortal.ended(await import_of(mortal, images / "shop.ova"))
@@ -60,7 +73,7 @@ async def test_an_import_killed_after_any_step_makes_the_whole_system_once(
 async def test_a_failing_import_killed_after_any_step_leaves_nothing(
     mortal: Mortal, driver: MemoryDriver, images: Path, tmp_path: Path  # noqa: F811
 ) -> None:
-    text = described().replace(b">128<", b">99999999<")
+    text = described(collection=CARRIED, web=machine(USES)).replace(b">128<", b">99999999<")
     (images / "shop.ova").write_bytes(ova(("shop.ovf", text), *disks(tmp_path)))
     for number in range(1, MOST_STEPS):
         before = mortal.deaths

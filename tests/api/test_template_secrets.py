@@ -173,3 +173,18 @@ async def test_what_a_template_erases_of_its_configuration_is_missed(admin: ApiC
     answer = await admin.post("machineTemplates", whole(image, machineConfig={"href": config, "cpu": None}))
     assert answer.status == 400
     assert answer.message.startswith("machineConfig.cpu: is missing")
+
+
+async def test_a_property_that_is_called_as_a_secret_is_can_be_taken_away(admin: ApiClient, image: str) -> None:
+    descriptor = {
+        "name": "web",
+        "type": "http://schemas.dmtf.org/cimi/1/Machine",
+        "properties": {"userData": "mine", "tier": "1"},
+        "machineTemplate": whole(image),
+    }
+    made = await admin.post("systemTemplates", {"componentDescriptors": [descriptor]})
+    changed = {**descriptor, "properties": {"tier": "1"}}
+    answer = await admin.put(made.location, {"componentDescriptors": [changed]})
+    assert answer.status == 200, answer.text
+    [shown] = (await admin.document(made.location))["componentDescriptors"]
+    assert shown["properties"] == {"tier": "1"}

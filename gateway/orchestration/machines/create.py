@@ -10,6 +10,7 @@ from drivers.passwords import sha512_crypt
 from gateway.errors import Conflict, Invalid, NotImplementedHere, Unavailable
 from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.machines.configurations import check_configuration
+from gateway.orchestration.machines.disk_content import with_content
 from gateway.orchestration.machines.disks import chosen_disks, disk_resources, needed_bytes
 from gateway.orchestration.machines.interfaces import chosen_interfaces
 from gateway.orchestration.machines.new_volumes import NewVolumes
@@ -66,6 +67,7 @@ class MachineCreate:
         overlay = driver.can_overlay(pool_facts) and image.internal["pool"] == pool
         disk_format = driver.formats(pool_facts)[0]
         disks = chosen_disks(config, image, disk_format)
+        disks = await with_content(self.room, self.caller, config, disks, name, pool_facts)
         needed = needed_bytes(disks, disk_format, overlay=overlay)
         if needed > pool_facts.available:
             raise Conflict(f"the pool {pool} has {pool_facts.available} bytes free; this Machine needs {needed}")

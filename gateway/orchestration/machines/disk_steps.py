@@ -47,15 +47,36 @@ class BootDisk(DriverStep):
         await driver.delete_volume(machine.internal["pool"], disk_volume(machine, disk["target"], disk["format"]))
 
 
+async def make_data_disk(context: StepContext, driver: Driver, pool: str, name: str, disk: Document) -> None:
+    """Empty, or with the content of a VolumeImage: an overlay of it where the pool can, else a full copy."""
+    if "image" not in disk:
+        await driver.create_volume(pool, name, disk["format"], disk["bytes"])
+    elif disk["overlay"]:
+        await driver.overlay_volume(pool, name, disk["image_volume"], disk["image_format"], disk["bytes"])
+    else:
+        await driver.clone_volume(
+            pool,
+            name,
+            disk["image_volume"],
+            disk["format"],
+            disk["bytes"],
+            context.progress,
+            base_pool=disk["image_pool"],
+            base_format=disk["image_format"],
+        )
+        await context.log(f"{name} is a copy of {disk['image_volume']}")
+
+
 class DataDisks(DriverStep):
-    """Empty disks, the second and further ones of the configuration."""
+    """The second and further disks of the configuration."""
 
     name = "data disks"
 
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         for disk in machine.internal["disks"][1:]:
             name = disk_volume(machine, disk["target"], disk["format"])
-            await driver.create_volume(machine.internal["pool"], name, disk["format"], disk["bytes"])
+            pool = machine.internal["pool"]
+            await unless_stopped(context, make_data_disk(context, driver, pool, name, disk))
 
     async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         for disk in machine.internal["disks"][1:]:

@@ -11,7 +11,10 @@ BOOT = "vda"
 
 
 def chosen_disks(config: Document, image: Resource, format: str) -> list[Document]:
-    """The boot disk at least as large as the image, then the configuration's further disks; all in this format."""
+    """The boot disk at least as large as the image, then the configuration's further disks; all in this format.
+
+    ``device``, which no client can send, is where a disk of a package was.
+    """
     asked = config.get("disks") or []
     image_bytes = image.internal["virtual_size"]
     boot = asked[0]["capacity"] * KILOBYTE if asked else image_bytes
@@ -20,8 +23,8 @@ def chosen_disks(config: Document, image: Resource, format: str) -> list[Documen
         raise Invalid(f"the image needs {needed} kilobytes", "machineTemplate.machineConfig.disks.0.capacity")
     disks = [{"target": BOOT, "format": format, "bytes": whole(boot), "capacity": -(-boot // KILOBYTE)}]
     for letter, disk in zip("bcdefghijklmnopqrstuvwxy", asked[1:], strict=False):
-        size = whole(disk["capacity"] * KILOBYTE)
-        disks.append({"target": f"vd{letter}", "format": format, "bytes": size, "capacity": disk["capacity"]})
+        size, target = whole(disk["capacity"] * KILOBYTE), disk.get("device", f"vd{letter}")
+        disks.append({"target": target, "format": format, "bytes": size, "capacity": disk["capacity"]})
     if len(asked) > len(disks):
         raise Invalid(f"at most {len(disks)} disks", "machineTemplate.machineConfig.disks")
     for disk, given in zip(disks, asked, strict=False):
@@ -32,8 +35,10 @@ def chosen_disks(config: Document, image: Resource, format: str) -> list[Documen
 
 def needed_bytes(disks: list[Document], format: str, *, overlay: bool) -> int:
     """What the disks take of the pool at once: empty qcow2 disks and overlays grow later, raw ones are whole."""
-    whole_ones = disks if format == "raw" else disks[: 0 if overlay else 1]
-    return sum(disk["bytes"] for disk in whole_ones)
+    if format == "raw":
+        return sum(disk["bytes"] for disk in disks)
+    copies = [*([] if overlay else disks[:1]), *(disk for disk in disks[1:] if "image" in disk and not disk["overlay"])]
+    return sum(disk["bytes"] for disk in copies)
 
 
 def disk_resources(machine: Resource) -> list[Resource]:

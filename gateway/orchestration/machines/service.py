@@ -11,6 +11,7 @@ from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.images.available import demand_still_available
 from gateway.orchestration.interrupting import interrupt, interrupt_removals
 from gateway.orchestration.machines.create import IMAGE, MachineCreate, address_attribute, check_size
+from gateway.orchestration.machines.disk_content import demand_content
 from gateway.orchestration.machines.holding import hold
 from gateway.orchestration.machines.interfaces import check_networks, keep_interface
 from gateway.orchestration.machines.new_volumes import attaching
@@ -57,6 +58,7 @@ class MachineService(ResourceService):
             if known is not None:
                 return known
             await demand_still_available(transaction, machine.internal["image"], IMAGE)
+            await demand_content(transaction, machine)
             machine = await transaction.insert(machine)
             for part in parts:
                 await transaction.insert(part)

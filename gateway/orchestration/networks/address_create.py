@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from drivers.base import RangeSpec
 from gateway.errors import Conflict, Invalid
 from gateway.orchestration.networks.address_ranges import IP, AddressRange, parse_ip
 from gateway.orchestration.networks.hostnames import checked_hostname
@@ -25,10 +24,12 @@ def address_ranges(network: Resource) -> tuple[AddressRange, ...]:
     """The ranges in which this gateway gives addresses; none in the host's own networks and bridges."""
     if network.internal.get("host_network"):
         return ()
-    return tuple(_range(entry, range_spec(entry)) for entry in network.internal.get("ranges", ()))
+    return tuple(address_range(entry) for entry in network.internal.get("ranges", ()))
 
 
-def _range(text: str, spec: RangeSpec) -> AddressRange:
+def address_range(text: str) -> AddressRange:
+    """Of a Network's range: what it gives, and to whom."""
+    spec = range_spec(text)
     gateway = parse_ip(spec.gateway, "gateway")
     if spec.dynamic is None:
         return AddressRange(as_range(text), gateway)

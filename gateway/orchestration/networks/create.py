@@ -9,7 +9,14 @@ from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.monitoring.meter_templates import asked_meters
 from gateway.orchestration.monitoring.templates import asked_event_log
 from gateway.orchestration.networks.membership import check_routed, join
-from gateway.orchestration.networks.ranges import ATTRIBUTES, Range, as_range, free_range, wished_range
+from gateway.orchestration.networks.ranges import (
+    ATTRIBUTES,
+    Range,
+    as_range,
+    free_range,
+    promised_ranges,
+    wished_range,
+)
 from gateway.orchestration.networks.reach import CLOSED
 from gateway.orchestration.networks.spec import bridge_name, class_of_service, uuid_of
 from gateway.orchestration.references import OWN, merged, resolve
@@ -98,7 +105,7 @@ class NetworkCreate:
         if attribute in self.config:
             where = f"{WHERE}.{attribute}"
             return wished_range(self.config[attribute], version, settings.address_pools, taken, where)
-        return free_range(settings.address_pools, version, taken)
+        return free_range(settings.address_pools, version, [*taken, *promised_ranges(self.room.promised)])
 
     async def _template(self) -> Document:
         given = self.document["networkTemplate"]

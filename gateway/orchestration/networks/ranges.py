@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from drivers.base import AddressPool, RangeSpec
 from gateway.errors import Conflict, Invalid
@@ -48,6 +48,11 @@ def _first_free(pool: Range, prefix: int, taken: list[Range]) -> Range | None:
     if start + step - 1 > last:
         return None
     return ipaddress.ip_network((start, prefix)) if pool.version == 4 else ipaddress.IPv6Network((start, prefix))
+
+
+def promised_ranges(promised: Mapping[str, Iterable[str]]) -> list[Range]:
+    """Among what imports under way will ask for."""
+    return [as_range(entry) for wishes in promised.values() for entry in wishes if "/" in entry]
 
 
 def wished_range(text: str, version: int, pools: tuple[AddressPool, ...], taken: Iterable[Range], where: str) -> Range:

@@ -14,7 +14,7 @@ from gateway.orchestration.systems.blueprint import MOST_COMPONENTS
 from gateway.store.model import Document, Resource
 
 DESCRIPTORS = schema_fields(SystemTemplateSchema)["componentDescriptors"]
-KEPT = ("userData", "password_hash", "environment")
+KEPT = ("userData", "password_hash", "environment", "content_image", "device")
 """What clients cannot read, and therefore do not send back."""
 SAME = ("name", "type", "href", "userName")
 """Where one of these is another, it is another thing, whose secrets are its own."""
@@ -75,12 +75,22 @@ def whole(template: Resource) -> Document:
     return {**template.document, **({"componentDescriptors": kept} if kept else {})}
 
 
+def _same(before: list[Any], place: int, after: list[Any]) -> Any:
+    """What an entry of a list was: the one of its name; where it has none, of its place, or the last without a name."""
+    name = after[place].get("name")
+    if name is None and len(before) == len(after):
+        return before[place]
+    named = [other for other in before if isinstance(other, dict) and other.get("name") == name]
+    # Whose content a disk was, its place alone tells.
+    return next((other for other in reversed(named) if name is not None or "content_image" not in other), None)
+
+
 def with_kept(before: Any, after: Any) -> Any:
     """``after`` with the secrets that ``before`` has and a client could not send again."""
     if isinstance(before, list) and isinstance(after, list):
-        named = {entry.get("name"): entry for entry in before if isinstance(entry, dict)}
         return [
-            with_kept(named.get(entry.get("name")), entry) if isinstance(entry, dict) else entry for entry in after
+            with_kept(_same(before, place, after), entry) if isinstance(entry, dict) else entry
+            for place, entry in enumerate(after)
         ]
     if not isinstance(before, dict) or not isinstance(after, dict):
         return after
@@ -89,4 +99,6 @@ def with_kept(before: Any, after: Any) -> Any:
     kept = {name: before[name] for name in KEPT if name in before and name not in after}
     if "password" in after:
         kept.pop("password_hash", None)
-    return {**kept, **{name: with_kept(before.get(name), entry) for name, entry in after.items()}}
+    # Properties are the client's own: what stands there is no secret, whatever it is called.
+    known = {name: before.get(name) for name in after if name != "properties"}
+    return {**kept, **{name: with_kept(known.get(name), entry) for name, entry in after.items()}}

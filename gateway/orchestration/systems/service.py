@@ -10,7 +10,8 @@ from gateway.orchestration.interrupting import interrupt
 from gateway.orchestration.permissions import demand, granted
 from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.systems.create import SystemCreate
-from gateway.orchestration.systems.packages.describing import Described, SystemDescription
+from gateway.orchestration.systems.packages.describing import SystemDescription
+from gateway.orchestration.systems.packages.parts import Described
 from gateway.orchestration.systems.packages.service import EXPORT, PackagedService
 from gateway.orchestration.systems.removal import demand_removable
 from gateway.orchestration.systems.states import ACTIONS, actions_of, demand_legal, verbs_of

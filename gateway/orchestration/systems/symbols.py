@@ -23,6 +23,19 @@ Way = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """One that stands in a document; ``kind`` is what belongs there."""
+
+    way: Way
+    href: str
+    kind: str
+
+    @property
+    def where(self) -> str:
+        return ".".join(str(step) for step in self.way)
+
+
+@dataclass(frozen=True, slots=True)
 class Symbol:
     way: Way
     name: str
@@ -33,21 +46,26 @@ class Symbol:
         return ".".join(str(step) for step in self.way)
 
 
-def symbols(field: Attribute, value: object, way: Way) -> Iterator[Symbol]:
-    """Every reference by name in the value of an attribute."""
+def references(field: Attribute, value: object, way: Way) -> Iterator[Reference]:
+    """Every reference in the value of an attribute."""
     if isinstance(field, Array) and isinstance(value, list):
         for place, entry in enumerate(value):
-            yield from symbols(field.entry, entry, (*way, place))
+            yield from references(field.entry, entry, (*way, place))
     if not isinstance(value, dict):
         return
-    if isinstance(field, Ref | RefOrValue):
-        href = value.get("href") or ""
-        if href.startswith(SYMBOL):
-            yield Symbol(way, href[len(SYMBOL) :], field.kind)
+    if isinstance(field, Ref | RefOrValue) and value.get("href"):
+        yield Reference(way, value["href"], field.kind)
     if isinstance(field, Structure):
         for name, member in field.members.items():
             if name in value and name != OWN_NAMES:
-                yield from symbols(member, value[name], (*way, name))
+                yield from references(member, value[name], (*way, name))
+
+
+def symbols(field: Attribute, value: object, way: Way) -> Iterator[Symbol]:
+    """Every reference by name in the value of an attribute."""
+    for found in references(field, value, way):
+        if found.href.startswith(SYMBOL):
+            yield Symbol(found.way, found.href[len(SYMBOL) :], found.kind)
 
 
 def placed(document: Document, paths: dict[Way, str]) -> Document:

@@ -11,7 +11,7 @@ from gateway.orchestration.references import resolve
 from gateway.orchestration.resources import new_resource
 from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.systems.blueprint import KINDS, blueprint
-from gateway.orchestration.systems.packages.describing import Described
+from gateway.orchestration.systems.packages.parts import Described
 from gateway.orchestration.systems.packages.service import EXPORT, PackagedService
 from gateway.orchestration.systems.packages.template_describing import TemplateDescription
 from gateway.orchestration.systems.secrets import hashed, shown, whole, with_kept

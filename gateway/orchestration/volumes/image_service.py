@@ -16,6 +16,11 @@ USED = (
     "SELECT path FROM resources WHERE kind = 'Volume' AND json_extract(internal, '$.image') = ? "
     "AND (json_extract(internal, '$.overlay') = 1 OR state = 'CREATING') LIMIT 1"
 )
+USED_BY_MACHINES = (
+    "SELECT path FROM resources WHERE kind = 'Machine' AND EXISTS ("
+    "SELECT 1 FROM json_each(internal, '$.disks') AS disk WHERE json_extract(disk.value, '$.image') = ? "
+    "AND (json_extract(disk.value, '$.overlay') = 1 OR state = 'CREATING')) LIMIT 1"
+)
 
 
 class VolumeImageService(ImageService):
@@ -38,6 +43,8 @@ class VolumeImageService(ImageService):
     async def may_go(self, resource: Resource) -> None:
         if await self.store.fetch(USED, (resource.path,)):
             raise Conflict("Volumes are overlays of this image, or are being made from it; delete those Volumes first")
+        if await self.store.fetch(USED_BY_MACHINES, (resource.path,)):
+            raise Conflict("disks of Machines are overlays of this image; delete those Machines first")
 
 
 class VolumeVolumeImageService(ResourceService):

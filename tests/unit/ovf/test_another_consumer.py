@@ -14,12 +14,13 @@ import pytest
 
 from gateway.ovf.archive import Part, archive
 from gateway.ovf.deployment import Guest, deploy
-from gateway.ovf.model import Disk, Envelope, File, Hardware, Item, Network, Product, Property, VirtualSystem
+from gateway.ovf.model import OWN_DISK, Disk, Envelope, File, Hardware, Item, Network, Product, Property, VirtualSystem
 from gateway.ovf.names import STREAM_OPTIMIZED
 from gateway.ovf.package import unpack
 from gateway.ovf.writing import write_envelope
 from tests.unit.ovf.samples import Kept, in_pieces
 
+OWN = '<MachineTemplate xmlns="http://schemas.dmtf.org/cimi/1"><credential href="#ops"/></MachineTemplate>'
 COT = Path(sys.executable).parent / "cot"
 
 
@@ -50,9 +51,16 @@ def package(tmp_path: Path, disk: Path) -> Path:
     )
     product = Product(product="Shop", properties=(Property("color", value="red", user_configurable=True, label="C"),))
     described = Envelope(
-        VirtualSystem("web", "web", "A machine", products=(product,), hardware=(Hardware(("kvm",), items=items),)),
+        VirtualSystem(
+            "web",
+            "web",
+            "A machine",
+            products=(product,),
+            hardware=(Hardware(("kvm",), items=items),),
+            template=OWN,
+        ),
         (File("file1", disk.name, len(content)),),
-        (Disk("disk1", "16", "byte * 2^20", "file1", STREAM_OPTIMIZED),),
+        (Disk("disk1", "16", "byte * 2^20", "file1", STREAM_OPTIMIZED, name="vda", use=OWN_DISK),),
         (Network("front", "the front"),),
     )
 
@@ -80,3 +88,5 @@ def test_what_cot_makes_of_our_package_is_read_here(package: Path, tmp_path: Pat
     found = deploy(read.envelope)
     assert isinstance(found, Guest)
     assert (found.cpus, found.memory, len(found.ports)) == (3, 2**30, 2)
+    assert "#ops" in found.system.template
+    assert read.envelope.disks[0].use == OWN_DISK

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from gateway.cimi.edge import SYMBOL
+from gateway.cimi.network import NETWORK_TYPES
+from gateway.orchestration.systems.blueprint import DESCRIBED, KINDS
 from gateway.orchestration.systems.order import START_ORDER
+from gateway.orchestration.systems.packages.carrying import Carried, some
+from gateway.orchestration.systems.packages.composing_machines import (
+    Bytes,
+    Given,
+    MachineComposition,
+    carried_by,
+    on_usual_network,
+)
+from gateway.orchestration.systems.packages.scope import Names, Scope, check_texts
 from gateway.orchestration.systems.packages.words import (
     EULA,
     IDENTITY,
@@ -14,45 +25,20 @@ from gateway.orchestration.systems.packages.words import (
     PREFIX,
     PRODUCT,
     STARTUP,
+    STARTUP_WORDS,
     SYSTEM,
     UNATTACHED,
 )
-from gateway.orchestration.volumes.pools import KILOBYTE
-from gateway.ovf.deployment import Drive, Group, Guest, Port
-from gateway.ovf.environment import awaits_environment, cloud_init, environment
+from gateway.ovf.deployment import Group, Guest
 from gateway.ovf.errors import PackageInvalid
 from gateway.ovf.model import Content, Envelope, Network, Product, StartupItem, VirtualSystem
+from gateway.ovf.names import TEMPLATE_SECTION
 from gateway.ovf.properties import Value
-from gateway.ovf.units import bytes_of
 from gateway.store.model import Document
 
 LONGEST_NAME = 200
 HIDDEN = frozenset({UNATTACHED, "user-data"})
 """Properties that nobody reads: what is said elsewhere, and what CIMI keeps to the guest."""
-STARTUP_WORDS = {
-    "startDelay": "start_delay",
-    "startAction": "start_action",
-    "stopDelay": "stop_delay",
-    "stopAction": "stop_action",
-}
-"""Words of a StartupSection that are kept in properties, where they are not the usual ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bytes:
-    """A File that becomes an image: a MachineImage to boot from, or the content of a Volume."""
-
-    kind: str
-    file: str
-    """Id of the File."""
-    name: str
-    capacity: int | None = None
-    """Bytes that the package says its disk has; None for other files than disks."""
-    format: str = ""
-
-    @property
-    def key(self) -> str:
-        return f"{self.kind}:{self.file}"
 
 
 def needed_bytes(envelope: Envelope, deployed: Guest | Group) -> tuple[Bytes, ...]:
@@ -104,6 +90,10 @@ class Composition:
     sizes: Mapping[str, int] = field(default_factory=dict)
     stopped: bool = False
     """Whether Machines stay off, whatever the package says."""
+    notes: list[str] = field(default_factory=list)
+    """What of the package's own templates cannot be had, for people; known after ``template``."""
+    _carried: dict[int, Carried] = field(default_factory=dict)
+    _machines: dict[int, Document] = field(default_factory=dict)
 
     def template(self) -> Document:
         """The SystemTemplate's document, with its own name, description and properties."""
@@ -116,58 +106,97 @@ class Composition:
         document = {**own, "properties": properties or None, "componentDescriptors": self._descriptors(parts, around)}
         return {name: value for name, value in document.items() if value is not None}
 
+    @property
+    def origin(self) -> str:
+        """The kind of what was exported here; empty for a package of others."""
+        return self.carried(self.deployed if isinstance(self.deployed, Group) else None).origin
+
+    def carried(self, group: Group | None) -> Carried:
+        """What the collection carries of CIMI. Raises PackageInvalid."""
+        if group is None:
+            return Carried()
+        if id(group) not in self._carried:
+            who = f"VirtualSystemCollection {group.collection.id[:60]!r}"
+            self._carried[id(group)] = Carried(group.collection.template, who)
+        return self._carried[id(group)]
+
     def _descriptors(self, parts: tuple[Guest | Group, ...], around: Group | None) -> list[Document]:
-        names = _Names()
-        guests = [part for part in parts if isinstance(part, Guest)]
-        networks = self._networks(guests, names)
-        volumes = _Volumes(self, names)
+        names, scope = Names(), Scope(self.carried(around), self.notes)
+        networks = self._networks(around, [part for part in parts if isinstance(part, Guest)], names)
+        for name, symbol in networks.items():
+            scope.enter("Network", name, self.networks[name] if symbol is None else f"{SYMBOL}{symbol}")
         named = {id(part): names.take(name_of(part)) for part in parts}
-        startup = {item.id: item for item in around.collection.startup} if around is not None else {}
-        components: list[Document] = []
-        for part in parts:
-            item = startup.get(content_of(part).id)
-            described = {
-                "name": named[id(part)],
-                "description": content_of(part).annotation or None,
-                "properties": {
-                    **_identity(part, named[id(part)]),
-                    **own_properties(content_of(part), part.values),
-                    **_startup(item),
-                }
-                or None,
-            }
-            if isinstance(part, Guest):
-                machine = self._machine(part, around, item, networks, volumes.of(part, named[id(part)]))
-                component = {**described, "type": "Machine", "machineTemplate": machine}
-            else:
-                inside = {"componentDescriptors": self._descriptors(part.parts, part)}
-                component = {**described, "type": "System", "systemTemplate": inside}
-            components.append({name: value for name, value in component.items() if value is not None})
+        scope.take_names(names)
+        given = Given(self.envelope, self.images, self.sizes, self.networks, self.stopped)
+        machines = MachineComposition(given, scope, names, networks)
+        components = [self._component(part, named[id(part)], around, machines) for part in parts]
         for identity in unattached(around) if around is not None else ():
-            volumes.alone(identity)
-        made = [_network(self._network(name), symbol) for name, symbol in networks.items() if symbol is not None]
-        return [*made, *volumes.descriptors, *components]
+            machines.volumes.alone(identity)
+        made = [_network(self._network(name), symbol, scope) for name, symbol in networks.items() if symbol is not None]
+        return [*made, *machines.volumes.descriptors, *scope.descriptors(), *components]
+
+    def _component(
+        self, part: Guest | Group, name: str, around: Group | None, machines: MachineComposition
+    ) -> Document:
+        startup = {item.id: item for item in around.collection.startup} if around is not None else {}
+        item = startup.get(content_of(part).id)
+        properties = {
+            **_identity(part, name),
+            **own_properties(content_of(part), part.values),
+            **_startup(item),
+        }
+        described = {"name": name, "description": content_of(part).annotation, "properties": properties}
+        if isinstance(part, Guest):
+            machine = machines.describe(part, self._own_machine(part), name, around, item)
+            return some({**described, "type": "Machine", "machineTemplate": machine})
+        inside = {"componentDescriptors": self._descriptors(part.parts, part)}
+        return {**some(described), "type": "System", "systemTemplate": inside}
 
     # Networks
 
-    def _networks(self, guests: list[Guest], names: _Names) -> dict[str, str | None]:
-        """Those that guests here use, with the name of each here; None for those that are there already."""
-        used = dict.fromkeys(port.network for guest in guests for port in guest.ports)
-        here = {id(guest) for guest in guests}
-        elsewhere = (guest for guest in guests_of(self.deployed) if id(guest) not in here)
-        for network in {port.network for guest in elsewhere for port in guest.ports} & used.keys():
-            self._demand_given(network)
-        if self._at_top(guests):
+    def _networks(self, around: Group | None, guests: list[Guest], names: Names) -> dict[str, str | None]:
+        """Those that are needed here, with the name of each here; None for those that are there already."""
+        needed = self._needed(around, guests)
+        others = [level for level in levels(self.deployed) if level[0] is not around]
+        elsewhere = {name for level in others for name in self._needed(*level)}
+        for network in needed:
+            if network in elsewhere:
+                self._demand_given(network)
+        used = dict.fromkeys((*needed, *(name for name in self._own(around) if name not in elsewhere)))
+        if around is self.deployed and not self.origin:
             used.update(dict.fromkeys(self._ours_unused()))
         return {name: None if name in self.networks else names.take(name) for name in used}
 
-    def _at_top(self, guests: list[Guest]) -> bool:
-        parts = self.deployed.parts if isinstance(self.deployed, Group) else (self.deployed,)
-        return [part for part in parts if isinstance(part, Guest)] == guests
+    def _needed(self, around: Group | None, guests: list[Guest]) -> dict[str, None]:
+        """By the guests of a collection, and by what it carries. Raises PackageInvalid for one that is not there."""
+        carried = self.carried(around)
+        known = {network.name for network in self.envelope.networks}
+        for name in sorted(carried.networks() - known):
+            raise PackageInvalid(
+                f"the {TEMPLATE_SECTION} of {carried.who} names the network {name[:60]!r}, which the NetworkSection "
+                "does not have"
+            )
+        ports = [network for guest in guests for network in self._connected(guest)]
+        return dict.fromkeys((*ports, *sorted(carried.networks())))
+
+    def _connected(self, guest: Guest) -> Iterable[str]:
+        """The networks of its cards, but for those that need none of the package."""
+        usual = on_usual_network(guest, self._own_machine(guest), self.networks)
+        return (port.network for place, port in enumerate(guest.ports) if place not in usual)
+
+    def _own_machine(self, guest: Guest) -> Document:
+        if id(guest) not in self._machines:
+            self._machines[id(guest)] = carried_by(guest)
+        return self._machines[id(guest)]
+
+    def _own(self, around: Group | None) -> Iterable[str]:
+        """Networks which the collection tells more of: they were its own."""
+        known = {network.name for network in self.envelope.networks}
+        return (name for name in self.carried(around).components["Network"] if name in known)
 
     def _ours_unused(self) -> Iterable[str]:
-        """Networks of a System that was exported here, which none of its Machines used."""
-        used = {port.network for guest in guests_of(self.deployed) for port in guest.ports}
+        """Networks of a System that was exported by an older gateway, which none of its Machines used."""
+        used = {name for level in levels(self.deployed) for name in (*self._needed(*level), *self._own(level[0]))}
         return (network.name for network in self.envelope.networks if network.kind and network.name not in used)
 
     def _demand_given(self, network: str) -> None:
@@ -181,113 +210,28 @@ class Composition:
     def _network(self, name: str) -> Network:
         return next(network for network in self.envelope.networks if network.name == name)
 
-    # Machines
 
-    def _machine(
-        self,
-        guest: Guest,
-        around: Group | None,
-        startup: StartupItem | None,
-        networks: Mapping[str, str | None],
-        volumes: list[Document],
-    ) -> Document:
-        boot = guest.drives[0] if guest.drives else None
-        disk = self.envelope.disk(boot.disk) if boot is not None and boot.disk is not None else None
-        if boot is None or disk is None or disk.file is None:
-            raise PackageInvalid(f"VirtualSystem {guest.system.id!r} has no first disk with content to boot from")
-        config = {
-            "cpu": guest.cpus,
-            "memory": -(-guest.memory // 1024),
-            "disks": [{"capacity": kilobytes(boot.capacity)}],
-        }
-        off = self.stopped or (startup is not None and startup.start_action == "none")
-        template: Document = {
-            "initialState": "STOPPED" if off else None,
-            "machineConfig": config,
-            "machineImage": {"href": self.images[f"MachineImage:{disk.file}"]},
-            "volumes": volumes or None,
-            "networkInterfaces": [self._interface(port, networks) for port in guest.ports] or None,
-            **_told(guest, around),
-        }
-        return {name: value for name, value in template.items() if value is not None}
-
-    def _interface(self, port: Port, networks: Mapping[str, str | None]) -> Document:
-        symbol = networks[port.network]
-        href = self.networks[port.network] if symbol is None else f"#{symbol}"
-        more = {"macAddress": port.mac} if port.mac else {}
-        return {"network": {"href": href}, **more, **({} if port.connected else {"state": "Passive"})}
+def levels(deployed: Guest | Group) -> Iterator[tuple[Group | None, list[Guest]]]:
+    """Each collection with the guests that are directly in it."""
+    if isinstance(deployed, Guest):
+        yield None, [deployed]
+        return
+    yield deployed, [part for part in deployed.parts if isinstance(part, Guest)]
+    for part in deployed.parts:
+        if isinstance(part, Group):
+            yield from levels(part)
 
 
-class _Volumes:
-    """What the guests of one template have besides their first disks; each Disk once."""
-
-    def __init__(self, composition: Composition, names: _Names) -> None:
-        self.descriptors: list[Document] = []
-        self._composition = composition
-        self._names = names
-        self._known: dict[str, str] = {}
-
-    def of(self, guest: Guest, name: str) -> list[Document]:
-        """The references of one Machine, in its order."""
-        found = [self._drive(drive, f"{name} disk {place}") for place, drive in enumerate(guest.drives[1:], 2)]
-        found += [self._medium(file, f"{name} medium {number}") for number, file in enumerate(guest.media, 1)]
-        return [
-            {"href": f"#{symbol}", "initialLocation": f"/dev/vd{letter}"}
-            for symbol, letter in zip(found, "bcdefghijklmnopqrstuvwxy", strict=False)
-        ]
-
-    def _drive(self, drive: Drive, name: str) -> str:
-        if drive.disk is None:
-            return self._volume(name, drive.capacity, None)
-        disk = self._composition.envelope.disk(drive.disk)
-        image = f"VolumeImage:{disk.file}" if disk is not None and disk.file is not None else None
-        if drive.disk not in self._known:
-            self._known[drive.disk] = self._volume((disk.name if disk else "") or name, drive.capacity, image)
-        return self._known[drive.disk]
-
-    def alone(self, identity: str) -> None:
-        """A Disk that no guest has."""
-        disk = self._composition.envelope.disk(identity)
-        if disk is not None:
-            size = bytes_of(disk.capacity, disk.units, f"the capacity of Disk {disk.id!r}")
-            self._drive(Drive(disk.id, size), disk.name or disk.id)
-
-    def _medium(self, file: str, name: str) -> str:
-        key = f"VolumeImage:{file}"
-        return self._volume(name, self._composition.sizes.get(key, 0), key)
-
-    def _volume(self, wanted: str, size: int, image: str | None) -> str:
-        name = self._names.take(wanted)
-        template: Document = {"volumeConfig": {"capacity": kilobytes(size)}}
-        if image is not None:
-            template["volumeImage"] = {"href": self._composition.images[image]}
-        self.descriptors.append({"name": name, "type": "Volume", "volumeTemplate": template})
-        return name
-
-
-class _Names:
-    """Of the components of one template: each once."""
-
-    def __init__(self) -> None:
-        self._taken: set[str] = set()
-
-    def take(self, wanted: str) -> str:
-        name, number = wanted, 1
-        while name in self._taken:
-            number += 1
-            name = f"{wanted} ({number})"
-        self._taken.add(name)
-        return name
-
-
-def kilobytes(size: int) -> int:
-    return max(1, -(-size // KILOBYTE))
-
-
-def _network(network: Network, name: str) -> Document:
-    config = {"networkType": network.kind} if network.kind in ("PUBLIC", "PRIVATE") else {"networkType": "PRIVATE"}
-    described = {"description": network.description} if network.description else {}
-    return {"name": name, **described, "type": "Network", "networkTemplate": {"networkConfig": config}}
+def _network(network: Network, name: str, scope: Scope) -> Document:
+    more = scope.carried.rest_of("Network", network.name)
+    told, who = more.get("networkTemplate") or {}, f"Network {network.name[:60]!r} of {scope.carried.who}"
+    check_texts(told, who)
+    placed = scope.placed(DESCRIBED[KINDS["Network"]], told, who)
+    kind = network.kind if network.kind in NETWORK_TYPES else "PRIVATE"
+    config = {**(told.get("networkConfig") or {}), "networkType": kind}
+    kept = {key: placed[key] for key in ("initialState", "forwardingGroup") if key in placed}
+    described = {"description": network.description, "properties": more.get("properties")}
+    return some({"name": name, **described, "type": "Network", "networkTemplate": {**kept, "networkConfig": config}})
 
 
 def own_properties(content: Content, values: Mapping[str, Value]) -> dict[str, str]:
@@ -340,16 +284,3 @@ def _startup(item: StartupItem | None) -> dict[str, str]:
         if getattr(item, name) != getattr(usual, name)
     }
     return {START_ORDER: str(item.order), **shown}
-
-
-def _told(guest: Guest, around: Group | None) -> Document:
-    """What the guest finds in its seed."""
-    known = cloud_init(guest.values)
-    found: Document = {}
-    if known.user_data is not None:
-        found["userData"] = base64.b64encode(known.user_data).decode()
-    if known.keys:
-        found["credential"] = {"key": "\n".join(known.keys)}
-    if awaits_environment(guest):
-        found["environment"] = environment(guest, around).decode()
-    return found

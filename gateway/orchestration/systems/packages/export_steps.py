@@ -20,9 +20,9 @@ from gateway.jobs.plan import StepContext, Superseded
 from gateway.orchestration.images.pieces import ahead, of_file
 from gateway.orchestration.images.staging import write_all
 from gateway.orchestration.steps import PATIENCE, PAUSE, unless_stopped
-from gateway.orchestration.systems.packages.describing import DiskToPack
 from gateway.orchestration.systems.packages.folder import DESCRIPTOR, Folder
 from gateway.orchestration.systems.packages.import_steps import PackageStep
+from gateway.orchestration.systems.packages.parts import DiskToPack
 from gateway.ovf.archive import Part, archive, archive_size
 from gateway.ovf.manifest import write_manifest
 from gateway.ovf.reading import read_envelope
@@ -153,6 +153,8 @@ class WritePackage(PackageStep):
         await folder.write(DESCRIPTOR, write_envelope(replace(envelope, files=sized)))
         parts = [[file["name"], size] for file, size in zip(files, sizes, strict=True)]
         await folder.note(WRITTEN, {"name": arguments["name"], "parts": parts, "modified": int(time.time())})
+        for note in arguments.get("notes", ()):
+            await context.log(f"left out: {note}", "warning")
         context.say("the package is written")
 
 

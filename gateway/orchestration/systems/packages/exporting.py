@@ -13,7 +13,7 @@ from gateway.jobs.plan import Plan, StepCall
 from gateway.orchestration.resources import Room
 from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.systems.packages.asking import asker
-from gateway.orchestration.systems.packages.describing import Described, file_name
+from gateway.orchestration.systems.packages.parts import Described, file_name
 from gateway.ovf.writing import write_envelope
 from gateway.store.model import Document, Resource
 
@@ -71,6 +71,7 @@ class PackageExports:
         files = [{"id": disk.id, "name": disk.file} for disk in described.disks]
         descriptor = write_envelope(described.envelope).decode()
         arguments = {"name": name, "descriptor": descriptor, "files": files, "caller": asker(caller)}
+        arguments["notes"] = described.notes
         steps = [*packing, StepCall("write package", arguments)]
         if destination is not None:
             steps.append(StepCall("deliver package", destination))

@@ -18,13 +18,14 @@ from gateway.jobs.plan import StepContext
 from gateway.orchestration.images.promises import demand_staging
 from gateway.orchestration.images.service import ImageService
 from gateway.orchestration.images.source import shown
-from gateway.orchestration.networks.mac import HOLDERS
 from gateway.orchestration.resources import Room
 from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.steps import unless_stopped
 from gateway.orchestration.systems.nested import caller_of, service_of, shares_done, together
 from gateway.orchestration.systems.packages.asking import once, succeeded, take_back
-from gateway.orchestration.systems.packages.composing import Bytes, Composition, kilobytes, needed_bytes
+from gateway.orchestration.systems.packages.composing import Composition, needed_bytes
+from gateway.orchestration.systems.packages.composing_machines import Bytes, kilobytes
+from gateway.orchestration.systems.packages.fitting import Fitting, free_macs, generalized, wishes_of
 from gateway.orchestration.systems.packages.folder import DESCRIPTOR, PACKAGE, Folder, FolderSink
 from gateway.orchestration.systems.packages.importing import Wishes, look_over, told_aside
 from gateway.orchestration.systems.packages.sources import WHERE, Sources
@@ -79,7 +80,7 @@ class FetchPackage(PackageStep):
 
     async def _check(self, wishes: Wishes, archive: Path | None, envelope: Envelope) -> None:
         """Before anything but the descriptor has come."""
-        look_over(envelope, wishes)
+        await asyncio.to_thread(look_over, envelope, wishes)
         coming = [file for file in envelope.files if archive is None or file.gzip or file.chunk_size is not None]
         await demand_staging(self.room, sum(file.size or 0 for file in coming))
 
@@ -181,6 +182,8 @@ class MakeImported(PackageStep):
     async def run(self, context: StepContext, arguments: Arguments) -> None:
         kind = arguments["kind"]
         document = await self._document(context, arguments)
+        # After a restart it is not known any more.
+        self.room.promised[context.job] = set(wishes_of(document.get("systemTemplate") or {}))
         caller = once(caller_of(arguments, context.job), context.job, kind)
         async with context.resting():
             outcome = await service_of(self.room, kind).add(caller, type_of(kind).segment, document)
@@ -204,48 +207,57 @@ class MakeImported(PackageStep):
         folder = self.folder(context)
         known: Document | None = await folder.noted("made.json")
         if known is None:
-            known = await self._composed(folder, arguments)
+            known = await self._composed(context, folder, arguments)
             await folder.note("made.json", known)
         return known
 
-    async def _composed(self, folder: Folder, arguments: Arguments) -> Document:
+    async def _composed(self, context: StepContext, folder: Folder, arguments: Arguments) -> Document:
         wishes, envelope = Wishes(**arguments["wishes"]), await folder.envelope()
         deployed = wishes.deploy(envelope)
         images: dict[str, str] = await folder.noted(IMAGES)
         of_template = arguments["kind"] == "SystemTemplate"
-        kept = await self._with_free_macs(deployed) if not of_template else _without_macs(deployed)
+        kept = await self._with_free_macs(context, deployed) if not of_template else _without_macs(deployed)
         made = await self.room.store.get_many(images.values())
         sizes = {key: made[path].internal["virtual_size"] for key, path in images.items() if path in made}
         composition = Composition(envelope, kept, images, wishes.networks, sizes, stopped=not of_template)
-        template = composition.template()
+        template, notes = await self._fitting(context, composition, of_template)
+        for note in notes:
+            await context.log(f"not as in the package: {note}", "warning")
         own: Document = {"name": wishes.name or template.pop("name"), "description": template.pop("description", None)}
         template.pop("name", None)
-        found = {**template.pop("properties", {}), **await self._found(folder, envelope, deployed, arguments)}
+        aside = [*told_aside(envelope, deployed), *notes]
+        found = {**template.pop("properties", {}), **await self._found(folder, aside, arguments)}
         named = {**own, "properties": found}
         document = {**named, **template} if of_template else {**named, "systemTemplate": template}
         if of_template:
             document["importImage"] = _shown_source(arguments)
         return {name: value for name, value in document.items() if value is not None}
 
-    async def _found(
-        self, folder: Folder, envelope: Envelope, deployed: Guest | Group, arguments: Arguments
-    ) -> dict[str, str]:
+    async def _fitting(
+        self, context: StepContext, composition: Composition, of_template: bool
+    ) -> tuple[Document, list[str]]:
+        """The template as this host can have it, and what is not as in the package."""
+        template = await asyncio.to_thread(composition.template)
+        if of_template:
+            return (generalized(template) if composition.origin == "System" else template), composition.notes
+        fitting = Fitting(self.room, context.job)
+        fitted = await fitting.fit(template)
+        for note in fitting.remarks:
+            await context.log(note)
+        return fitted, [*composition.notes, *fitting.notes]
+
+    async def _found(self, folder: Folder, aside: list[str], arguments: Arguments) -> dict[str, str]:
         facts = await folder.noted(PACKAGE)
         found = {SOURCE: _shown_source(arguments)}
         if facts["certificate"] is not None:
             found[CERTIFICATE] = certified(Certificate(**facts["certificate"]))
-        aside = told_aside(envelope, deployed)
         return {**found, IGNORED: "; ".join(aside)} if aside else found
 
-    async def _with_free_macs(self, deployed: Guest | Group) -> Guest | Group:
+    async def _with_free_macs(self, context: StepContext, deployed: Guest | Group) -> Guest | Group:
         """Addresses that the package wishes for, where no other interface has them."""
-        taken = set()
-        async with self.room.store.transaction() as transaction:
-            for mac in {port.mac for guest in _guests(deployed) for port in guest.ports if port.mac}:
-                holders = [await transaction.find(kind, "macAddress", mac) for kind in HOLDERS]
-                if any(holders) or int(mac[:2], 16) & 1 or mac.startswith("fe:"):
-                    taken.add(mac)
-        return _without_macs(deployed, taken)
+        wished = {port.mac for guest in _guests(deployed) for port in guest.ports if port.mac}
+        possible = {mac for mac in wished if not int(mac[:2], 16) & 1 and not mac.startswith("fe:")}
+        return _without_macs(deployed, wished - await free_macs(self.room, context.job, possible))
 
     async def undo(self, context: StepContext, arguments: Arguments) -> None:
         caller = caller_of(arguments, context.job)
@@ -282,6 +294,7 @@ class SettlePackage:
         self.room = room
 
     async def run(self, context: StepContext, arguments: Arguments) -> None:
+        self.room.promised.pop(context.job, None)
         if not (arguments["keep"] and arguments["succeeded"]):
             folder = Folder(self.room.images.staging, context.job)
             await asyncio.to_thread(shutil.rmtree, folder.path, True)

@@ -156,7 +156,7 @@ class PackageImports:
         whole = head if len(head) < HEAD else None
         descriptor = whole if source["descriptor"] else await read_first(head)
         if descriptor is not None:
-            look_over(await asyncio.to_thread(read_envelope, descriptor), wishes)
+            await asyncio.to_thread(lambda: look_over(read_envelope(descriptor), wishes))
         async with self.room.store.transaction() as transaction:
             known = await self._recalled(transaction, caller, request)
             if known is not None:

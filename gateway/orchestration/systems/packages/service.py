@@ -7,11 +7,11 @@ from typing import Any
 from gateway.orchestration.permissions import granted
 from gateway.orchestration.resources import ResourceService
 from gateway.orchestration.service import Caller, Outcome
-from gateway.orchestration.systems.packages.describing import Described
 from gateway.orchestration.systems.packages.exporting import VERB as EXPORT
 from gateway.orchestration.systems.packages.exporting import PackageExports, check_format
 from gateway.orchestration.systems.packages.importing import VERB as IMPORT
 from gateway.orchestration.systems.packages.importing import PackageImports, demand_import
+from gateway.orchestration.systems.packages.parts import Described
 from gateway.orchestration.systems.packages.uploads import PackageUpload
 from gateway.store.model import Resource
 

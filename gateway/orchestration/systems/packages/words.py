@@ -19,7 +19,16 @@ IGNORED = "ovf.ignored"
 UNATTACHED = "ovf.unattached"
 """Ids of the Disks that no guest has, and which become Volumes all the same."""
 STARTUP = "ovf.startup."
+STARTUP_WORDS = {
+    "startDelay": "start_delay",
+    "startAction": "start_action",
+    "stopDelay": "stop_delay",
+    "stopAction": "stop_action",
+}
+"""Words of a StartupSection that are kept in properties, where they are not the usual ones."""
 FACTS = frozenset({CONFIGURATION, IDENTITY, SOURCE, EULA, SYSTEM, PRODUCT, CERTIFICATE, IGNORED, UNATTACHED})
 """Properties that have a place of their own in a package, or say where one came from."""
 EMULATED = "kvm"
 """What virtual systems that are written here were made for."""
+ORIGIN = "origin"
+"""Property of a carried SystemTemplate: the kind of what was exported, System or SystemTemplate."""
