@@ -5,7 +5,6 @@ Which checks have to find one stands in ``found_by.toml``, by its name.
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -117,9 +116,19 @@ def _offers(verb: str) -> Change:
     return change
 
 
-def _settled(_asked: Asked, answered: Answered) -> None:
-    """States on the way are not those of the standard."""
-    answered.body = re.sub(rb'"state": ?"[A-Z]+ING"', b'"state":"BUSY"', answered.body)
+class _FirstLook:
+    """Who looks at a Machine first after an action is told a state that is none of the standard's."""
+
+    def __init__(self) -> None:
+        self._acted = ""
+
+    def __call__(self, asked: Asked, answered: Answered) -> None:
+        owner, _, verb = asked.path.rpartition("/")
+        if asked.method == "POST" and verb in ACTIONS:
+            self._acted = owner
+        elif asked.path == self._acted:
+            self._acted = ""
+            says("Machine", state="BUSY")(asked, answered)
 
 
 class _AfterExport:
@@ -186,7 +195,7 @@ WIDE = (
     _wide("no capacities", response=each(lambda found: found.pop("capacity", None))),
     _wide("operations without an href", response=each(_operations_without("href"))),
     _wide("stop is always offered", response=each(_offers("stop"))),
-    _wide("states of its own on the way", response=_settled),
+    _wide("states of its own on the way", response=_FirstLook()),
     _wide("what is STARTED is an ERROR", response=text('"STARTED"', '"ERROR"')),
     _wide("what is STOPPED is SUSPENDED", response=text('"STOPPED"', '"SUSPENDED"')),
     _wide("no Location at all", response=header("location")),
