@@ -50,7 +50,8 @@ from gateway.orchestration.snapshots.every_step import SNAPSHOT_STEPS
 from gateway.orchestration.steps import DriverStep
 from gateway.orchestration.systems.containment import MEMBERSHIPS
 from gateway.orchestration.systems.members import MemberService
-from gateway.orchestration.systems.packages.import_steps import PackageStep, SettlePackage
+from gateway.orchestration.systems.packages.import_steps import SettlePackage
+from gateway.orchestration.systems.packages.step import PackageStep
 from gateway.orchestration.systems.packages.steps import PACKAGE_STEPS
 from gateway.orchestration.systems.service import SystemService
 from gateway.orchestration.systems.steps import SYSTEM_STEPS, SettleSystem, SystemStep

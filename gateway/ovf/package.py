@@ -39,10 +39,12 @@ class Sink(Protocol):
         """The descriptor was read: the place to refuse it before anything else comes."""
         ...
 
-    async def put(self, file: File, pieces: AsyncIterator[bytes], chunk: int, offset: int | None) -> None:
+    async def put(
+        self, file: File, pieces: AsyncIterator[bytes], chunk: int, stands: tuple[int, int] | None
+    ) -> None:
         """Bytes of the file, unpacked; those of chunks after the first (0) are to be put behind what came.
 
-        ``offset`` is where all of them stand in the archive one after the other, just as they are; None else.
+        ``stands`` are offset and size where all of them are in the archive just as they are; None else.
         """
         ...
 
@@ -68,7 +70,7 @@ async def unpack(source: AsyncIterator[bytes], sink: Sink, largest: int) -> Pack
         elif member.name == opening.beside("cert"):
             opening.certificate = await _all(member.pieces(), member.name, LARGEST_CERTIFICATE)
         else:
-            await opening.take(member.name, member.pieces(), member.offset)
+            await opening.take(member.name, member.pieces(), (member.offset, member.size))
     if opening is None:
         raise PackageInvalid("the archive is empty")
     return opening.finish()
@@ -169,10 +171,10 @@ class _Opening:
         for name in self._sums:
             self._compare(name)
 
-    async def take(self, name: str, pieces: Pieces, offset: int | None = None) -> None:
-        """One file of the package, or a chunk of one; ``offset`` is where it stands in an archive."""
+    async def take(self, name: str, pieces: Pieces, stands: tuple[int, int] | None = None) -> None:
+        """One file of the package, or a chunk of one; ``stands``: where it is in an archive."""
         file, chunk = self._file_named(name)
-        as_it_is = offset if not file.gzip and file.chunk_size is None else None
+        as_it_is = stands if not file.gzip and file.chunk_size is None else None
         async with aclosing(self._watched(name, file, pieces)) as watched:
             content = _inflated(watched, self._largest, name) if file.gzip else watched
             await self._sink.put(file, content, chunk, as_it_is)

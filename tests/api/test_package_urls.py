@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -11,9 +14,10 @@ from aiohttp import web
 from gateway import config
 from gateway.app import Gateway
 from tests.api.client import ApiClient
-from tests.api.packages import described, disks, imported, made, package, staged
+from tests.api.packages import MIB, described, disk, disks, imported, made, package, staged
 from tests.api.systems import members
 from tests.gateway_process import free_port
+from tests.unit.ovf.samples import manifest, ova
 
 
 @pytest.fixture
@@ -64,6 +68,49 @@ async def test_an_import_can_be_asked_for_in_xml(
     assert (await admin.ended(answer.job))["state"] == "SUCCESS"
     [template] = (await admin.document("systemTemplates"))["systemTemplates"]
     assert (template["name"], template["importImage"]) == ("by xml", f"{base}shop.ova")
+
+
+async def test_a_disk_becomes_an_image_before_the_rest_of_the_package_is_here(
+    admin: ApiClient, tmp_path: Path
+) -> None:
+    first, second = ("boot.vmdk", disk(tmp_path, mark=os.urandom(MIB))), disks(tmp_path)[1]
+    descriptor = ("shop.ovf", described())
+    archive, goes_on = ova(descriptor, ("shop.mf", manifest(descriptor, first, second)), first, second), asyncio.Event()
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={"Content-Length": str(len(archive))})
+        await answer.prepare(request)
+        here = archive.index(second[1])
+        await answer.write(archive[:here])
+        await goes_on.wait()
+        await answer.write(archive[here:])
+        return answer
+
+    async with serving(serve) as base:
+        asked = await admin.act("systems", "import", source=f"{base}shop.ova")
+        async with asyncio.timeout(30):
+            while not (images := await available(admin)):
+                await asyncio.sleep(0.02)
+        assert (await admin.document(asked.job))["state"] == "RUNNING"
+        goes_on.set()
+        assert (await admin.ended(asked.job))["state"] == "SUCCESS"
+    assert (await admin.document(images[0]))["state"] == "AVAILABLE"
+
+
+async def available(admin: ApiClient) -> list[str]:
+    images = (await admin.document("machineImages")).get("machineImages", [])
+    return [str(image["id"]) for image in images if image["state"] == "AVAILABLE"]
+
+
+@asynccontextmanager
+async def serving(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
+    application = web.Application()
+    application.router.add_get("/{name}", handler)
+    runner, port = web.AppRunner(application, shutdown_timeout=1), free_port()
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    yield f"http://127.0.0.1:{port}/"
+    await runner.cleanup()
 
 
 async def test_a_file_that_is_not_beside_its_descriptor_is_told(

@@ -299,12 +299,14 @@ class Kept:
 
     envelope: Envelope | None = None
     files: dict[str, bytes] = field(default_factory=dict)
-    offsets: dict[str, int | None] = field(default_factory=dict)
+    stands: dict[str, tuple[int, int] | None] = field(default_factory=dict)
 
     async def described(self, envelope: Envelope) -> None:
         self.envelope = envelope
 
-    async def put(self, file: File, pieces: AsyncIterator[bytes], chunk: int, offset: int | None) -> None:
+    async def put(
+        self, file: File, pieces: AsyncIterator[bytes], chunk: int, stands: tuple[int, int] | None
+    ) -> None:
         content = b"".join([piece async for piece in pieces])
-        self.offsets[file.href] = offset
+        self.stands[file.href] = stands
         self.files[file.href] = (self.files.get(file.href, b"") if chunk else b"") + content

@@ -186,8 +186,8 @@ async def test_it_is_told_where_a_file_stands_in_the_archive() -> None:
     first = referring('<File ovf:id="f" ovf:href="f"/><File ovf:id="g" ovf:href="g"/>')
     archive = ova(first, ("f", b"x" * 700), ("g", b"hello"))
     _package, kept = await opened(archive)
-    places = {name: archive.index(content) for name, content in (("f", b"x" * 700), ("g", b"hello"))}
-    assert kept.offsets == places
+    files = (("f", b"x" * 700), ("g", b"hello"))
+    assert kept.stands == {name: (archive.index(content), len(content)) for name, content in files}
 
 
 async def test_what_does_not_stand_there_as_it_is_has_no_place() -> None:
@@ -195,7 +195,7 @@ async def test_what_does_not_stand_there_as_it_is_has_no_place() -> None:
     first = referring('<File ovf:id="f" ovf:href="f.gz" ovf:compression="gzip"/>')
     _package, kept = await opened(ova(first, ("f.gz", packed)))
     _chunked, others = await opened(ova(CHUNKED, *CHUNKS))
-    assert (kept.offsets, others.offsets) == ({"f.gz": None}, {"f": None})
+    assert (kept.stands, others.stands) == ({"f.gz": None}, {"f": None})
 
 
 async def test_a_gzip_bomb_is_refused() -> None:

@@ -21,8 +21,8 @@ from gateway.orchestration.images.pieces import ahead, of_file
 from gateway.orchestration.images.staging import write_all
 from gateway.orchestration.steps import PATIENCE, PAUSE, unless_stopped
 from gateway.orchestration.systems.packages.folder import DESCRIPTOR, Folder
-from gateway.orchestration.systems.packages.import_steps import PackageStep
 from gateway.orchestration.systems.packages.parts import DiskToPack
+from gateway.orchestration.systems.packages.step import PackageStep
 from gateway.ovf.archive import Part, archive, archive_size
 from gateway.ovf.manifest import write_manifest
 from gateway.ovf.reading import read_envelope

@@ -16,6 +16,7 @@ from gateway.ovf.reading import read_envelope
 from gateway.store.model import Document
 
 DESCRIPTOR, PACKAGE = "descriptor.ovf", "package.json"
+COMING = ".coming"
 
 
 class Folder:
@@ -34,6 +35,13 @@ class Folder:
             return self.file(envelope, identity)
         offset, size = facts["parts"][identity]
         return FilePart(Path(facts["archive"]), offset, size, facts["stamp"])
+
+    async def recall(self, arrivals: Arrivals) -> None:
+        """What had come before a restart."""
+        envelope = await self.envelope()
+        arrivals.envelope.set_result(envelope)
+        for file in envelope.files:
+            arrivals.arrived(file.id, await self.place(envelope, file.id))
 
     def file(self, envelope: Envelope, identity: str) -> Path:
         """Where the content of a File is put: by its number, never by a name from the package."""
@@ -59,6 +67,22 @@ class Folder:
         return None if content is None else json.loads(content)
 
 
+class Arrivals:
+    """Where each File of a package can be read, for those who wait for one and not for all."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.envelope: asyncio.Future[Envelope] = self._loop.create_future()
+        self._places: dict[str, asyncio.Future[Path | FilePart]] = {}
+
+    def place(self, identity: str) -> asyncio.Future[Path | FilePart]:
+        return self._places.setdefault(identity, self._loop.create_future())
+
+    def arrived(self, identity: str, place: Path | FilePart) -> None:
+        if not self.place(identity).done():
+            self.place(identity).set_result(place)
+
+
 class FolderSink:
     """Implements gateway.ovf.package.Sink. What stands in a local ``archive`` as it is stays there."""
 
@@ -67,14 +91,18 @@ class FolderSink:
         folder: Folder,
         check: Callable[[Envelope], Awaitable[None]],
         moved: Callable[[int, int], None],
+        arrivals: Arrivals,
         archive: Path | None,
+        stamp: str,
     ) -> None:
         self.parts: dict[str, tuple[int, int]] = {}
         """Offset and size of what stays in the archive, by the ids of Files."""
         self._folder = folder
         self._check = check
         self._moved = moved
+        self._arrivals = arrivals
         self._archive = archive
+        self._stamp = stamp
         self._envelope: Envelope
         self._total = 0
         self._written = 0
@@ -83,20 +111,36 @@ class FolderSink:
         await self._check(envelope)
         self._envelope = envelope
         self._total = sum(file.size or 0 for file in envelope.files)
+        self._arrivals.envelope.set_result(envelope)
 
-    async def put(self, file: File, pieces: AsyncIterator[bytes], chunk: int, offset: int | None) -> None:
-        if self._archive is None or offset is None:
+    async def put(
+        self, file: File, pieces: AsyncIterator[bytes], chunk: int, stands: tuple[int, int] | None
+    ) -> None:
+        if self._archive is None or stands is None:
             await self._write(file, pieces, chunk)
+            if file.chunk_size is None:
+                await self._whole(file)
             return
-        size = 0
+        self.parts[file.id] = stands
+        self._arrivals.arrived(file.id, FilePart(self._archive, *stands, self._stamp))
         async for piece in pieces:
-            size += len(piece)
             self._count(piece)
-        self.parts[file.id] = (offset, size)
+
+    async def end(self) -> None:
+        """All is here: also what came in chunks, whose number nobody says."""
+        for file in self._envelope.files:
+            if file.chunk_size is not None:
+                await self._whole(file)
+
+    async def _whole(self, file: File) -> None:
+        """Only now under its name: who reads it since before a restart goes on with what there was."""
+        path = self._folder.file(self._envelope, file.id)
+        await asyncio.to_thread(path.with_suffix(COMING).rename, path)
+        self._arrivals.arrived(file.id, path)
 
     async def _write(self, file: File, pieces: AsyncIterator[bytes], chunk: int) -> None:
         fresh = 0 if chunk else os.O_TRUNC
-        path = self._folder.file(self._envelope, file.id)
+        path = self._folder.file(self._envelope, file.id).with_suffix(COMING)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | fresh
         descriptor = await asyncio.to_thread(os.open, path, flags, 0o600)
         try:

@@ -5,173 +5,25 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Coroutine
-from dataclasses import asdict, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from drivers.base import DriverInvalid, FilePart, ImageFacts
-from drivers.images.window import stamp_at
 from gateway.cimi.registry import type_of
-from gateway.errors import Invalid
 from gateway.jobs.plan import StepContext
-from gateway.orchestration.images.promises import demand_staging
-from gateway.orchestration.images.service import ImageService
 from gateway.orchestration.images.source import shown
 from gateway.orchestration.resources import Room
-from gateway.orchestration.service import Caller, Outcome
-from gateway.orchestration.steps import unless_stopped
-from gateway.orchestration.systems.nested import caller_of, service_of, shares_done, together
+from gateway.orchestration.systems.nested import caller_of, service_of, together
 from gateway.orchestration.systems.packages.asking import once, succeeded, take_back
-from gateway.orchestration.systems.packages.composing import Composition, needed_bytes
-from gateway.orchestration.systems.packages.composing_machines import Bytes, kilobytes
+from gateway.orchestration.systems.packages.composing import Composition
 from gateway.orchestration.systems.packages.fitting import Fitting, free_macs, generalized, wishes_of
-from gateway.orchestration.systems.packages.folder import DESCRIPTOR, PACKAGE, Folder, FolderSink
-from gateway.orchestration.systems.packages.importing import Wishes, look_over, told_aside
-from gateway.orchestration.systems.packages.sources import WHERE, Sources
+from gateway.orchestration.systems.packages.folder import PACKAGE, Folder
+from gateway.orchestration.systems.packages.importing import Wishes, certified, told_aside
+from gateway.orchestration.systems.packages.step import IMAGES, Arguments, PackageStep
 from gateway.orchestration.systems.packages.words import CERTIFICATE, IGNORED, SOURCE
-from gateway.orchestration.volumes.pools import KILOBYTE, whole
 from gateway.ovf.certificate import Certificate
 from gateway.ovf.deployment import Group, Guest
-from gateway.ovf.model import Envelope
-from gateway.ovf.names import disk_format
-from gateway.ovf.package import Package
 from gateway.store.model import Document
-
-Arguments = dict[str, Any]
-IMAGES = "images.json"
-
-
-class PackageStep:
-    name = ""
-
-    def __init__(self, room: Room) -> None:
-        self.room = room
-
-    def folder(self, context: StepContext) -> Folder:
-        return Folder(self.room.images.staging, context.job)
-
-    async def run(self, context: StepContext, arguments: Arguments) -> None:
-        raise NotImplementedError
-
-    async def undo(self, context: StepContext, arguments: Arguments) -> None:
-        """What lies in the folder goes when the Job is settled."""
-
-
-class FetchPackage(PackageStep):
-    """Everything into the folder, each file compared with what descriptor and manifest say of it."""
-
-    name = "fetch package"
-
-    async def run(self, context: StepContext, arguments: Arguments) -> None:
-        folder = self.folder(context)
-        if await folder.noted(PACKAGE) is not None:
-            return
-        await folder.prepare()
-        wishes, archive = Wishes(**arguments["wishes"]), Sources.archive(arguments["source"])
-        stamp = await asyncio.to_thread(stamp_at, archive) if archive is not None else ""
-        sink = FolderSink(folder, partial(self._check, wishes, archive), context.progress, archive)
-        package = await unless_stopped(context, Sources(self.room.images).read(arguments["source"], sink))
-        await self._tell(context, package, wishes)
-        await folder.write(DESCRIPTOR, package.descriptor)
-        certificate = asdict(package.certificate) if package.certificate is not None else None
-        known = {"verified": package.verified, "certificate": certificate}
-        await folder.note(PACKAGE, {**known, "archive": str(archive), "stamp": stamp, "parts": sink.parts})
-
-    async def _check(self, wishes: Wishes, archive: Path | None, envelope: Envelope) -> None:
-        """Before anything but the descriptor has come."""
-        await asyncio.to_thread(look_over, envelope, wishes)
-        coming = [file for file in envelope.files if archive is None or file.gzip or file.chunk_size is not None]
-        await demand_staging(self.room, sum(file.size or 0 for file in coming))
-
-    async def _tell(self, context: StepContext, package: Package, wishes: Wishes) -> None:
-        words = "its manifest was verified" if package.verified else "it has no manifest"
-        await context.log(f"the package is here: {len(package.envelope.files)} files; {words}")
-        if package.certificate is not None:
-            words = certified(package.certificate)
-            await context.log(f"certificate: {words}", "info" if package.certificate.signs else "warning")
-        for aside in told_aside(package.envelope, wishes.deploy(package.envelope)):
-            await context.log(f"not obeyed: {aside}", "warning")
-
-
-def certified(certificate: Certificate) -> str:
-    """For people."""
-    holds = "it signs the manifest" if certificate.signs else "it does NOT sign the manifest"
-    return (
-        f"{certificate.subject}, issued by {certificate.issuer}, SHA-256 {certificate.fingerprint}, "
-        f"valid {certificate.not_before} to {certificate.not_after}; {holds}"
-    )
-
-
-class ImportDisks(PackageStep):
-    """A MachineImage of each disk that is booted from, a VolumeImage of each other file, by their own Jobs."""
-
-    name = "import disks"
-
-    async def run(self, context: StepContext, arguments: Arguments) -> None:
-        folder = self.folder(context)
-        if await folder.noted(IMAGES) is not None:
-            return
-        envelope = await folder.envelope()
-        deployed = Wishes(**arguments["wishes"]).deploy(envelope)
-        wanted = needed_bytes(envelope, deployed)
-        caller, catalogue = caller_of(arguments, context.job), arguments["kind"] == "SystemTemplate"
-        images: dict[str, str] = {}
-        jobs: dict[str, str] = {}
-
-        def progress() -> None:
-            context.progress(round(1000 * shares_done(self.room, jobs)), 1000 * max(1, len(wanted)))
-
-        async def one(part: Bytes) -> None:
-            place = await folder.place(envelope, part.file)
-            outcome = await self._ask(context, caller, part, place, catalogue)
-            jobs[part.key] = outcome.job
-            await succeeded(self.room, outcome.job, f"{part.kind} {part.name!r}")
-            assert outcome.resource is not None
-            images[part.key] = outcome.resource.path
-            await context.log(f"{part.name!r} is {outcome.resource.path}")
-
-        async with context.resting():
-            works: list[Coroutine[Any, Any, None]] = [one(part) for part in wanted]
-            await together(context, works, progress)
-        await folder.note(IMAGES, images)
-        for part in wanted:
-            await asyncio.to_thread(folder.file(envelope, part.file).unlink, missing_ok=True)
-
-    async def _ask(
-        self, context: StepContext, caller: Caller, part: Bytes, place: Path | FilePart, catalogue: bool
-    ) -> Outcome:
-        service = service_of(self.room, part.kind)
-        assert isinstance(service, ImageService)
-        asking = once(caller, context.job, part.key)
-        document = {"name": part.name}
-        async with self.room.store.transaction() as transaction:
-            known = await service.answered(transaction, asking, document)
-        if known is not None:
-            return known
-        await self._demand_honest(part, place)
-        return await service.add_of_package(asking, document, place, catalogue=catalogue)
-
-    async def _demand_honest(self, part: Bytes, place: Path | FilePart) -> None:
-        """The file is what the descriptor says: of its format, and no larger than the disk that is made for it."""
-        try:
-            facts: ImageFacts = await self.room.images.reader.inspect(place)
-        except DriverInvalid as error:
-            raise Invalid(f"{part.name}: {error}", WHERE) from error
-        said = disk_format(part.format) if part.format else None
-        if said is not None and facts.format != said:
-            raise Invalid(f"{part.name}: the descriptor says {said}, but its file is {facts.format}", WHERE)
-        if part.capacity is not None and facts.virtual_size > whole(kilobytes(part.capacity) * KILOBYTE):
-            raise Invalid(
-                f"{part.name}: the descriptor says {part.capacity} bytes, but its file is a disk of "
-                f"{facts.virtual_size}",
-                WHERE,
-            )
-
-    async def undo(self, context: StepContext, arguments: Arguments) -> None:
-        caller = caller_of(arguments, context.job)
-        async with context.resting():
-            await take_back(self.room, context, caller, frozenset({"MachineImage", "VolumeImage"}))
 
 
 class MakeImported(PackageStep):

@@ -18,6 +18,7 @@ from gateway.orchestration.systems.packages.composing import Composition, guests
 from gateway.orchestration.systems.packages.sources import HEAD, WHERE, Source, Sources
 from gateway.orchestration.systems.packages.uploads import PackageUpload
 from gateway.orchestration.systems.packages.words import CONFIGURATION, NETWORK, PREFIX
+from gateway.ovf.certificate import Certificate
 from gateway.ovf.deployment import Group, Guest, deploy
 from gateway.ovf.errors import PackageInvalid
 from gateway.ovf.model import Content, Envelope, StartupItem, VirtualSystemCollection
@@ -27,8 +28,8 @@ from gateway.store.model import Document
 from gateway.store.transaction import Transaction
 
 VERB = "import"
-STEPS = ("fetch package", "import disks", "make imported")
-WEIGHTS = {"fetch package": 4, "import disks": 6}
+STEPS = ("import disks", "make imported")
+WEIGHTS = {"import disks": 10}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,15 @@ def told_aside(envelope: Envelope, deployed: Guest | Group) -> list[str]:
     notes = [note for guest in guests_of(deployed) for note in guest.notes]
     awaited = [item.id for item in _startup(envelope.content) if item.waiting_for_guest]
     return [*envelope.ignored, *notes, *(f"waitingForGuest of {name!r} (its startDelay is)" for name in awaited)]
+
+
+def certified(certificate: Certificate) -> str:
+    """For people."""
+    holds = "it signs the manifest" if certificate.signs else "it does NOT sign the manifest"
+    return (
+        f"{certificate.subject}, issued by {certificate.issuer}, SHA-256 {certificate.fingerprint}, "
+        f"valid {certificate.not_before} to {certificate.not_after}; {holds}"
+    )
 
 
 def _startup(content: Content) -> Iterator[StartupItem]:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
+from gateway.orchestration.systems.packages.disk_step import ImportDisks
 from gateway.orchestration.systems.packages.export_steps import DeliverPackage, PackDisk, WritePackage
-from gateway.orchestration.systems.packages.import_steps import (
-    FetchPackage,
-    ImportDisks,
-    MakeImported,
-    PackageStep,
-    SettlePackage,
-)
+from gateway.orchestration.systems.packages.import_steps import MakeImported, SettlePackage
+from gateway.orchestration.systems.packages.step import PackageStep
 
 PACKAGE_STEPS: tuple[type[PackageStep | SettlePackage], ...] = (
-    FetchPackage,
     ImportDisks,
     MakeImported,
     PackDisk,

@@ -1,0 +1,29 @@
+"""What the steps of a package's import have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.jobs.plan import StepContext
+from gateway.orchestration.resources import Room
+from gateway.orchestration.systems.packages.folder import Folder
+
+Arguments = dict[str, Any]
+IMAGES = "images.json"
+"""What became of the package's files: the paths of images."""
+
+
+class PackageStep:
+    name = ""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+
+    def folder(self, context: StepContext) -> Folder:
+        return Folder(self.room.images.staging, context.job)
+
+    async def run(self, context: StepContext, arguments: Arguments) -> None:
+        raise NotImplementedError
+
+    async def undo(self, context: StepContext, arguments: Arguments) -> None:
+        """What lies in the folder goes when the Job is settled."""
