@@ -54,8 +54,7 @@ class UnpackedVmdk:
             if not unpacks(self._window):
                 raise DriverInvalid("the vmdk is not what it was when it was looked at")
             self._tables = self._grain_directory()
-            spans = range(-(-self.virtual_size // SPAN))
-            self._layout = Qcow2Layout(self.virtual_size, array("I", (len(self._places(span)) for span in spans)))
+            self._layout = Qcow2Layout(self.virtual_size, self._counts())
         except BaseException:
             self.close()
             raise
@@ -84,6 +83,16 @@ class UnpackedVmdk:
             header = self._window.read(self._window.size - 2 * SECTOR, SECTOR)
         sector = struct.unpack_from("<Q", header, 56)[0]
         return self._entries(sector, -(-self.virtual_size // (IN_TABLE * CLUSTER)))
+
+    def _counts(self) -> array[int]:
+        """Grains of each SPAN. Raises DriverInvalid as soon as there are more than the file has room for."""
+        counts, left = array("I"), self._window.size // SECTOR
+        for span in range(-(-self.virtual_size // SPAN)):
+            counts.append(len(self._places(span)))
+            left -= counts[-1]
+            if left < 0:
+                raise DriverInvalid("the vmdk is broken: its tables name more grains than the file holds")
+        return counts
 
     def _entries(self, sector: int, count: int) -> array[int]:
         found = array("I", self._window.read(sector * SECTOR, count * 4))

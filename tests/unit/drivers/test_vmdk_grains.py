@@ -182,6 +182,22 @@ async def test_tables_that_lie_outside_are_refused(vmdk: Path) -> None:
         UnpackedVmdk(vmdk)
 
 
+async def test_tables_that_name_a_grain_again_and_again_are_refused(tmp_path: Path) -> None:
+    """A bomb: a small file that becomes a large image."""
+    write(tmp_path / "disk.raw", 3 * GIB, (0, b"data"))
+    vmdk = as_vmdk(tmp_path / "disk.raw")
+    damaged(vmdk, one_grain_everywhere)
+    with pytest.raises(DriverInvalid, match="more grains than the file holds"):
+        UnpackedVmdk(vmdk)
+
+
+def one_grain_everywhere(content: bytearray) -> None:
+    tables = struct.unpack_from("<Q", content, 56)[0] * 512
+    table = struct.unpack_from("<I", content, tables)[0] * 512
+    struct.pack_into("<512I", content, table, *[grain(content, 0) // 512] * 512)
+    struct.pack_into("<96I", content, tables, *[table // 512] * 96)
+
+
 async def test_a_file_that_became_another_one_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "disk.raw", MIB)
     with pytest.raises(DriverInvalid, match="not what it was"):
