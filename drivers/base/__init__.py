@@ -20,6 +20,7 @@ from drivers.base.domains import (
 )
 from drivers.base.driver import Driver
 from drivers.base.errors import (
+    DriverAbsent,
     DriverBusy,
     DriverConflict,
     DriverError,
@@ -74,6 +75,7 @@ __all__ = [
     "DomainReading",
     "DomainSpec",
     "Driver",
+    "DriverAbsent",
     "DriverBusy",
     "DriverConflict",
     "DriverError",

@@ -31,6 +31,10 @@ class DriverInvalid(DriverError):
     """What was asked is wrong in itself (an image that is no image, a size that cannot be)."""
 
 
+class DriverAbsent(DriverInvalid):
+    """Another server says that it has no such file, or none that is for us."""
+
+
 class DriverNoSpace(DriverError):
     """The pool or the disk below it is full."""
 

@@ -6,6 +6,7 @@ That needs no way back in the file, so an image can be made while it streams int
 from __future__ import annotations
 
 import struct
+import sys
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 
@@ -64,8 +65,7 @@ class Qcow2Layout:
                 for index in held(number):
                     entries[index] = place * CLUSTER | COPIED
                     place += 1
-                entries.byteswap()
-                yield entries.tobytes()
+                yield _big_endian(entries)
 
     def _header(self) -> bytes:
         header = HEADER.pack(
@@ -93,9 +93,13 @@ def _table(entries: Iterator[int]) -> Iterator[bytes]:
     for entry in entries:
         found.append(entry)
         if len(found) == IN_TABLE:
-            found.byteswap()
-            yield found.tobytes()
+            yield _big_endian(found)
             found = array("Q")
     if found:
-        found.byteswap()
-        yield found.tobytes().ljust(CLUSTER, b"\0")
+        yield _big_endian(found).ljust(CLUSTER, b"\0")
+
+
+def _big_endian(entries: array[int]) -> bytes:
+    if sys.byteorder == "little":
+        entries.byteswap()
+    return entries.tobytes()

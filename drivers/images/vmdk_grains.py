@@ -37,9 +37,12 @@ AT_ONCE = 8
 
 def unpacks(window: Window) -> bool:
     """Whether a vmdk that read_vmdk accepted is of the usual measures. Others are for qemu-img."""
-    flags, grain = struct.unpack_from("<I8xQ", window.read(0, SECTOR), 8)
-    in_table = struct.unpack("<I", window.read(44, 4))[0]
-    method = struct.unpack("<H", window.read(77, 2))[0]
+    return _is_usual(window.read(0, SECTOR))
+
+
+def _is_usual(header: bytes) -> bool:
+    flags, grain = struct.unpack_from("<I8xQ", header, 8)
+    [in_table], [method] = struct.unpack_from("<I", header, 44), struct.unpack_from("<H", header, 77)
     packed = flags & COMPRESSED and flags & MARKERS and method == DEFLATE
     return bool(packed) and (grain, in_table) == (GRAIN_SECTORS, IN_TABLE)
 
@@ -81,8 +84,14 @@ class UnpackedVmdk:
         header = self._window.read(0, SECTOR)
         if struct.unpack_from("<Q", header, 56)[0] == AT_END:
             header = self._window.read(self._window.size - 2 * SECTOR, SECTOR)
+            if not _is_usual(header):
+                raise DriverInvalid("the footer of the vmdk does not fit its header")
         sector = struct.unpack_from("<Q", header, 56)[0]
-        return self._entries(sector, -(-self.virtual_size // (IN_TABLE * CLUSTER)))
+        tables = self._entries(sector, -(-self.virtual_size // (IN_TABLE * CLUSTER)))
+        used = [table for table in tables if table]
+        if len(set(used)) != len(used):
+            raise DriverInvalid("the vmdk is broken: its directory names a grain table twice")
+        return tables
 
     def _counts(self) -> array[int]:
         """Grains of each SPAN. Raises DriverInvalid as soon as there are more than the file has room for."""

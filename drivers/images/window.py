@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import weakref
 from pathlib import Path
 from typing import Protocol
 
@@ -44,6 +45,8 @@ class FileWindow:
         """Raises DriverInvalid for what is no regular file, and a part's file that was changed."""
         self._path = place.path if isinstance(place, FilePart) else place
         self._descriptor = open_regular(self._path)
+        # Also when whoever waited for it was cancelled, and nobody can close it.
+        self._end = weakref.finalize(self, os.close, self._descriptor)
         self._offset = place.offset if isinstance(place, FilePart) else 0
         self._stamp = place.stamp if isinstance(place, FilePart) else None
         self.size = place.size if isinstance(place, FilePart) else os.fstat(self._descriptor).st_size
@@ -54,7 +57,7 @@ class FileWindow:
             raise
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        self._end()
 
     def demand_unchanged(self) -> None:
         """Raises DriverInvalid when this is a part of a file that is not what it was when it was looked at."""
@@ -128,7 +131,7 @@ def check_bounds(offset: int, length: int, size: int) -> None:
 def stamp_of(descriptor: int) -> str:
     """Another one after every change of the file."""
     now = os.fstat(descriptor)
-    return f"{now.st_dev}-{now.st_ino}-{now.st_size}-{now.st_mtime_ns}"
+    return f"{now.st_dev}-{now.st_ino}-{now.st_size}-{now.st_mtime_ns}-{now.st_ctime_ns}"
 
 
 def stamp_at(path: Path) -> str:

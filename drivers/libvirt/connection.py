@@ -25,6 +25,8 @@ log = structlog.get_logger("libvirt")
 
 CALLS_IN_FLIGHT = 4
 """Per connection: libvirtd serves five requests of a client at once, and keepalive needs one of them."""
+THREADS = "libvirt"
+"""Begins the names of the threads on which calls are made."""
 KEEPALIVE_SECONDS = 2
 KEEPALIVE_COUNT = 2
 CLOSING_SECONDS = 3.0
@@ -98,7 +100,7 @@ class Connection:
         return not urlsplit(self.uri).netloc
 
     def _new_threads(self, lane: Lane) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(CALLS_IN_FLIGHT, thread_name_prefix=f"libvirt {lane.value}")
+        return ThreadPoolExecutor(CALLS_IN_FLIGHT, thread_name_prefix=f"{THREADS} {lane.value}")
 
     def watch(self, listener: Callable[[ConnectionState, str], None]) -> None:
         self._on_state.append(listener)
@@ -230,14 +232,22 @@ class Connection:
         if not done:
             self._threads[lane].shutdown(wait=False)
             self._threads[lane] = self._new_threads(lane)
-            future.add_done_callback(lambda late: late.exception())
+            future.add_done_callback(lambda late: self._came_late(lane, late))
             raise DriverUnavailable("libvirt accepts no connection in time")
         try:
             handle = future.result()
         except libvirt.libvirtError as error:
             raise translated(error) from error
+        replaced = self._handles.get(lane)
         self._handles[lane] = handle
+        if replaced is not None:
+            self._close_apart(lane, replaced)
         return handle
+
+    def _came_late(self, lane: Lane, late: asyncio.Future[libvirt.virConnect]) -> None:
+        """A connection that nobody waits for any more."""
+        if not late.cancelled() and late.exception() is None:
+            self._close_apart(lane, late.result())
 
     def _open_lane(self, lane: Lane) -> libvirt.virConnect:
         handle = libvirt.open(self.uri)
@@ -252,10 +262,15 @@ class Connection:
             self.on_connect(handle)
         return handle
 
-    def _closed(self, _handle: libvirt.virConnect, reason: int, _opaque: object) -> None:
+    def _closed(self, handle: libvirt.virConnect, reason: int, _opaque: object) -> None:
         """On libvirt's thread: only hand over."""
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._lose, f"libvirt closed the connection (reason {reason})")
+            self._loop.call_soon_threadsafe(self._lost_one, handle, f"libvirt closed the connection (reason {reason})")
+
+    def _lost_one(self, handle: libvirt.virConnect, reason: str) -> None:
+        """One that was given up before says nothing of those that took its place."""
+        if any(used is handle for used in self._handles.values()):
+            self._lose(reason)
 
     async def _drop(self) -> None:
         """Let go of every handle; closing may hang on a frozen libvirtd, so it has a thread of its own."""
@@ -279,7 +294,7 @@ class Connection:
         """Not before the last call that uses it is over: libvirt frees what that call still works with."""
 
         def calls_over() -> None:
-            wait([work for work, used in list(self._in_flight.items()) if used is handle])
+            wait([work for work, used in self._in_flight.copy().items() if used is handle])
 
         for release in (self._deregister(lane, handle), calls_over, handle.unregisterCloseCallback, handle.close):
             try:

@@ -10,6 +10,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import libvirt
@@ -51,7 +52,8 @@ def without_strays(domain: libvirt.virDomain, work: Callable[[], T]) -> T:
 
 def drop_strays(domain: libvirt.virDomain) -> bool:
     """Take out what libvirt does not know of; whether there was anything. QEMU refuses what is still in use."""
-    if not domain.isActive():
+    if not domain.isActive() or domain.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE:
+        # What a backup writes to stands in no definition either.
         return False
     # In this order: what libvirt opens meanwhile is no stray.
     opened = [entry["node-name"] for entry in ask_qemu(domain, "query-named-block-nodes", flat=True)]
@@ -61,8 +63,9 @@ def drop_strays(domain: libvirt.virDomain) -> bool:
     if strays:
         _unplug(domain, strays, {str(alias.get("name")) for alias in known.iter("alias")})
         # The format stands on the storage.
+        until = time.monotonic() + UNPLUG_SECONDS
         for name in sorted(strays, key=lambda name: name.endswith("storage")):
-            _close(domain, name)
+            _close(domain, name, until)
     return bool(strays)
 
 
@@ -72,17 +75,20 @@ def _unplug(domain: libvirt.virDomain, strays: list[str], aliases: set[str]) -> 
         device = PERIPHERAL.match(entry.get("qdev", ""))
         used = entry.get("inserted", {}).get("node-name")
         if device is not None and used in strays and device[1] not in aliases:
-            ask_qemu(domain, "device_del", id=device[1])
+            with suppress(DriverFailed):
+                # It may be on its way out since an earlier try.
+                ask_qemu(domain, "device_del", id=device[1])
 
 
-def _close(domain: libvirt.virDomain, name: str) -> None:
+def _close(domain: libvirt.virDomain, name: str, until: float) -> None:
     """The guest takes its time to let go of a disk."""
-    until = time.monotonic() + UNPLUG_SECONDS
     while True:
         try:
             ask_qemu(domain, "blockdev-del", **{"node-name": name})
             return
         except DriverFailed as error:
+            if "Failed to find" in str(error):
+                return
             if "in use" not in str(error) and "is busy" not in str(error):
                 raise
             if time.monotonic() > until:

@@ -146,6 +146,7 @@ def _take_whole(domain: libvirt.virDomain, name: str) -> libvirt.virDomainSnapsh
 
 
 def _take_disks_live(domain: libvirt.virDomain, name: str) -> libvirt.virDomainSnapshot:
+    drop_strays(domain)
     actions = [
         {"type": "blockdev-snapshot-internal-sync", "data": {"device": node, "name": name}}
         for node in _writable_nodes(domain)

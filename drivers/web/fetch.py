@@ -21,7 +21,7 @@ import aiohttp
 from aiohttp.abc import AbstractCookieJar
 from yarl import URL
 
-from drivers.base import DriverInvalid, DriverUnreachable, RemoteFile
+from drivers.base import DriverAbsent, DriverInvalid, DriverUnreachable, RemoteFile
 from drivers.web.addresses import AddressRules
 
 MOST_HOPS = 5
@@ -32,6 +32,8 @@ SLOWEST = 64 * 1024
 LONGEST_URL = 4096
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+ABSENT = frozenset({403, 404, 410})
+"""Answers of those who have no such file; some stores forbid what they do not have."""
 
 
 class Broken(Exception):
@@ -242,7 +244,8 @@ def _is_address(host: str) -> bool:
 
 def _check_answer(response: aiohttp.ClientResponse) -> None:
     if response.status not in (200, 206, 416):
-        raise DriverInvalid(f"the server answers {response.status} {(response.reason or '')[:60]}")
+        kind = DriverAbsent if response.status in ABSENT else DriverInvalid
+        raise kind(f"the server answers {response.status} {(response.reason or '')[:60]}")
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise DriverInvalid("the server compresses the file, though it was asked not to")
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import sys
+import threading
 from pathlib import Path
 
 import click
 
+from drivers.libvirt.connection import THREADS
 from gateway import logging
 from gateway.app import Gateway, libvirt_drivers
 from gateway.cli.common import config_option, plainly, settings_of
@@ -26,6 +30,15 @@ def serve(config: Path) -> None:
             asyncio.run(_serve(gateway))
         except OSError as error:
             raise click.ClickException(f"{settings.server.listen}: {error.strerror or error}") from None
+    _leave()
+
+
+def _leave() -> None:
+    """Everything is closed and written. A call that libvirt never answers holds a thread that Python would wait for."""
+    if any(thread.name.startswith(THREADS) for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 async def _serve(gateway: Gateway) -> None:

@@ -244,12 +244,19 @@ class JobRunner:
                 for place, job in enumerate(page.items)
                 if ended(job) and (ended_at(job) < before or place < surplus)
             ]
+            old = [path for path in old if not await self._is_needed(path)]
             full = len(old) == AT_ONCE
             if old:
                 async with self._store.transaction() as transaction:
                     for path in old:
                         await transaction.delete(path)
                     await transaction.forget_answered(before)
+
+    async def _is_needed(self, path: str) -> bool:
+        """A part of a Job that has not ended: to be gone on with, or taken back, that asks what its parts made."""
+        job = await self._store.get(path)
+        parent = await self._store.get(job.document.get("parentJob", {}).get("href", "")) if job is not None else None
+        return parent is not None and not ended(parent)
 
     async def drain(self, seconds: float) -> None:
         """Begin nothing new; interrupt running steps, which the next start takes up again."""

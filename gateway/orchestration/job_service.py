@@ -62,7 +62,10 @@ class JobService(ResourceService):
         return outcome
 
     async def may_go(self, resource: Resource) -> None:
-        """A running Job is stopped first; one that does not stop in time is a Conflict."""
+        """A running Job is stopped first. Raises Conflict for one that does not stop, or is a part of such."""
+        parent = await self.store.get(resource.document.get("parentJob", {}).get("href", ""))
+        if parent is not None and not ended(parent):
+            raise Conflict(f"the Job is a part of {parent.path}, which has not ended; delete it later")
         if ended(resource):
             return
         await self.room.runner.stop(resource.path, "stopped because it was deleted")

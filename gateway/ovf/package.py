@@ -100,11 +100,14 @@ async def gather(name: str, open_file: Opener, sink: Sink, largest: int) -> Pack
         opening.take_manifest(manifest)
     opening.certificate = await _whole(open_file, opening.beside("cert"), LARGEST_CERTIFICATE)
     for file in opening.envelope.files:
-        names = opening.names_of(file)
-        while (pieces := await open_file(part := next(names))) is not None:
-            await opening.take(part, pieces)
-            if file.chunk_size is None:
+        for part in opening.names_of(file):
+            pieces = await open_file(part)
+            if pieces is None:
                 break
+            await opening.take(part, pieces)
+        else:
+            if file.chunk_size is not None:
+                raise PackageInvalid(f"{file.href!r} has more than {tar.MOST_MEMBERS} chunks")
     return opening.finish()
 
 
@@ -255,11 +258,15 @@ async def _inflated(source: Pieces, largest: int, name: str) -> Pieces:
     async for piece in source:
         rest = piece
         while rest:
+            if inflating.eof:
+                # What is behind is a member of its own (RFC 1952).
+                inflating = zlib.decompressobj(zlib.MAX_WBITS | 16)
             try:
                 part = await asyncio.to_thread(inflating.decompress, rest, INFLATED_AT_ONCE)
             except zlib.error:
                 raise PackageInvalid(f"{name!r} is no gzip file, though the descriptor says so") from None
-            rest, total = inflating.unconsumed_tail, total + len(part)
+            rest = inflating.unused_data if inflating.eof else inflating.unconsumed_tail
+            total += len(part)
             if total > largest:
                 raise PackageInvalid(f"{name!r} has more than {largest} bytes when it is unpacked")
             yield part

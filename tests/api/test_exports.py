@@ -16,6 +16,8 @@ from drivers.base import DriverFailed
 from drivers.memory import MemoryDriver
 from gateway import config
 from gateway.app import Gateway
+from gateway.errors import Conflict
+from gateway.orchestration.systems.packages.export_steps import _replace_directory
 from gateway.ovf.model import VirtualSystemCollection
 from gateway.ovf.package import unpack
 from tests.api.client import ApiClient
@@ -182,6 +184,26 @@ async def test_a_package_is_put_down_as_a_directory_of_files(
     shutil.copytree(exports / "out", images, dirs_exist_ok=True)
     again = await made(admin, "systems", f"file://{images / 'shop.ovf'}")
     assert await shape(admin, again["id"]) == await shape(admin, shop["id"])
+
+
+async def test_a_directory_that_holds_something_else_is_left_alone(
+    admin: ApiClient, exports: Path, shop: dict[str, Any]
+) -> None:
+    (exports / "team" / "others").mkdir(parents=True)
+    (exports / "team" / "theirs.ova").write_bytes(b"a package")
+    answer = await admin.act(shop["id"], "export", destination=f"file://{exports / 'team'}/")
+    assert (answer.status, "holds more than one package" in answer.text) == (409, True)
+    assert names_in(exports / "team") == ["others", "theirs.ova"]
+
+
+def test_a_directory_that_was_filled_meanwhile_is_left_alone(exports: Path) -> None:
+    part, path = exports / ".part", exports / "out"
+    for directory, name in ((part, "new.ovf"), (path, "precious")):
+        directory.mkdir(parents=True)
+        (directory / name).touch()
+    with pytest.raises(Conflict):
+        _replace_directory(part, path)
+    assert (names_in(path), names_in(part)) == (["precious"], ["new.ovf"])
 
 
 @pytest.mark.parametrize(

@@ -73,21 +73,15 @@ class ImageService(ResourceService):
             return known
         return await self._accepted(caller, collection, document, await self.make(caller, document))
 
-    async def add_of_package(
-        self, caller: Caller, document: Document, place: Path | FilePart, *, catalogue: bool
-    ) -> Outcome:
-        """An image of a file of a package; the caller's key makes it one, however often asked.
-
-        ``catalogue``: what an admin adds so is shared with every user.
-        """
+    async def add_of_package(self, caller: Caller, document: Document, place: Path | FilePart) -> Outcome:
+        """An image of a file of a package, the caller's alone; the caller's key makes it one, however often asked."""
         demand(caller.role, self.kind, "add")
         async with self.store.transaction() as transaction:
             known = await self.answered(transaction, caller, document)
         if known is not None:
             return known
         image = self._image(caller, document, await ImageImport(self.room).of_package(place))
-        image = replace(image, shared=image.shared and catalogue)
-        return await self._accepted(caller, self.type.segment, document, image)
+        return await self._accepted(caller, self.type.segment, document, replace(image, shared=False))
 
     async def _accepted(self, caller: Caller, collection: str, document: Document, image: Resource) -> Outcome:
         waiting = image.internal["source"]["kind"] == "upload"

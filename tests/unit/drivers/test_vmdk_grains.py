@@ -182,20 +182,25 @@ async def test_tables_that_lie_outside_are_refused(vmdk: Path) -> None:
         UnpackedVmdk(vmdk)
 
 
-async def test_tables_that_name_a_grain_again_and_again_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("tables", "words"), [(1, "more grains than the file holds"), (2, "names a grain table twice")]
+)
+async def test_tables_that_lead_to_one_grain_again_and_again_are_refused(
+    tmp_path: Path, tables: int, words: str
+) -> None:
     """A bomb: a small file that becomes a large image."""
-    write(tmp_path / "disk.raw", 3 * GIB, (0, b"data"))
+    write(tmp_path / "disk.raw", 64 * MIB, (0, b"data"))
     vmdk = as_vmdk(tmp_path / "disk.raw")
-    damaged(vmdk, one_grain_everywhere)
-    with pytest.raises(DriverInvalid, match="more grains than the file holds"):
+    damaged(vmdk, lambda content: one_grain_everywhere(content, tables))
+    with pytest.raises(DriverInvalid, match=words):
         UnpackedVmdk(vmdk)
 
 
-def one_grain_everywhere(content: bytearray) -> None:
-    tables = struct.unpack_from("<Q", content, 56)[0] * 512
-    table = struct.unpack_from("<I", content, tables)[0] * 512
+def one_grain_everywhere(content: bytearray, tables: int) -> None:
+    directory = struct.unpack_from("<Q", content, 56)[0] * 512
+    table = struct.unpack_from("<I", content, directory)[0] * 512
     struct.pack_into("<512I", content, table, *[grain(content, 0) // 512] * 512)
-    struct.pack_into("<96I", content, tables, *[table // 512] * 96)
+    struct.pack_into("<2I", content, directory, *[table // 512] * tables, *[0] * (2 - tables))
 
 
 async def test_a_file_that_became_another_one_is_refused(tmp_path: Path) -> None:

@@ -182,6 +182,18 @@ async def test_a_gzip_file_is_unpacked() -> None:
     assert kept.files == {"f.gz": b"hello" * 1000}
 
 
+async def test_a_gzip_file_of_several_members_is_unpacked_whole() -> None:
+    packed = gzip.compress(b"hello" * 1000) + gzip.compress(b"world" * 1000)
+    first = referring('<File ovf:id="f" ovf:href="f.gz" ovf:compression="gzip"/>')
+    _package, kept = await opened(ova(first, ("f.gz", packed)), 7)
+    assert kept.files == {"f.gz": b"hello" * 1000 + b"world" * 1000}
+
+
+async def test_what_is_behind_a_gzip_file_is_refused() -> None:
+    first = referring('<File ovf:id="f" ovf:href="f.gz" ovf:compression="gzip"/>')
+    assert "is no gzip file" in await refused(ova(first, ("f.gz", gzip.compress(b"hello") + bytes(5000))))
+
+
 async def test_it_is_told_where_a_file_stands_in_the_archive() -> None:
     first = referring('<File ovf:id="f" ovf:href="f"/><File ovf:id="g" ovf:href="g"/>')
     archive = ova(first, ("f", b"x" * 700), ("g", b"hello"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway.cimi.registry import type_at
-from gateway.errors import NotFound, PartFailed
+from gateway.errors import GatewayError, NotFound, PartFailed
 from gateway.jobs.plan import StepContext
 from gateway.orchestration.resources import Room
 from gateway.orchestration.service import Caller
@@ -40,14 +40,23 @@ async def succeeded(room: Room, job: str, label: str) -> None:
 
 
 async def take_back(room: Room, context: StepContext, caller: Caller, kinds: frozenset[str]) -> None:
-    """Stop what still makes such resources for this Job, and delete those that were made, the last ones first."""
+    """Stop what still makes such resources for this Job, and delete those that were made, the last ones first.
+
+    Raises the first failure, after all others were tried.
+    """
     await stop_nested(room, context.job)
+    failures: list[GatewayError] = []
     jobs = [job for job in await nested_jobs(room, context.job) if job.document.get("action") == "add"]
     for job in reversed(jobs):
         for entry in job.document.get("affectedResources", []):
             described = type_at(entry["href"])
             if described is not None and described.kind in kinds:
-                await _delete(room, replace(caller, parent_job=None), described.kind, entry["href"])
+                try:
+                    await _delete(room, replace(caller, parent_job=None), described.kind, entry["href"])
+                except GatewayError as error:
+                    failures.append(error)
+    if failures:
+        raise failures[0]
 
 
 async def _delete(room: Room, caller: Caller, kind: str, path: str) -> None:

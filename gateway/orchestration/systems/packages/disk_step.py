@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,14 @@ from gateway.errors import Invalid
 from gateway.jobs.plan import StepContext
 from gateway.orchestration.images.promises import demand_staging
 from gateway.orchestration.images.service import ImageService
+from gateway.orchestration.permissions import Role
 from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.steps import unless_stopped
 from gateway.orchestration.systems.nested import caller_of, service_of, shares_done, together
 from gateway.orchestration.systems.packages.asking import once, succeeded, take_back
 from gateway.orchestration.systems.packages.composing import needed_bytes
 from gateway.orchestration.systems.packages.composing_machines import Bytes, kilobytes
-from gateway.orchestration.systems.packages.folder import DESCRIPTOR, PACKAGE, Arrivals, Folder, FolderSink
+from gateway.orchestration.systems.packages.folder import CHANGED, DESCRIPTOR, PACKAGE, Arrivals, Folder, FolderSink
 from gateway.orchestration.systems.packages.importing import Wishes, certified, look_over, told_aside
 from gateway.orchestration.systems.packages.sources import WHERE, Sources
 from gateway.orchestration.systems.packages.step import IMAGES, Arguments, PackageStep
@@ -64,17 +65,34 @@ class ImportDisks(PackageStep):
         await folder.prepare()
         work = Import(context, arguments, folder, Wishes(**arguments["wishes"]))
         importing = asyncio.create_task(self._import_all(work))
+        fetching = asyncio.create_task(self._fetch(work))
         try:
-            await self._fetch(work)
+            await asyncio.wait({importing, fetching}, return_when=asyncio.FIRST_COMPLETED)
+            if importing.done():
+                await importing
+            await fetching
             async with context.resting():
                 await together(context, [_end_of(importing)], lambda: self._progress(work))
         finally:
             importing.cancel()
-            await asyncio.gather(importing, return_exceptions=True)
+            fetching.cancel()
+            await asyncio.gather(importing, fetching, return_exceptions=True)
+        await self._share(work)
         await folder.note(IMAGES, work.images)
         envelope = await work.arrivals.envelope
         for part in work.wanted:
             await asyncio.to_thread(folder.file(envelope, part.file).unlink, missing_ok=True)
+
+    async def _share(self, work: Import) -> None:
+        """With every user, what an admin adds to the catalogue: only now that its sums are known to be right."""
+        caller = caller_of(work.arguments, work.context.job)
+        if work.arguments["kind"] != "SystemTemplate" or caller.role is not Role.ADMIN:
+            return
+        async with self.room.store.transaction() as transaction:
+            for path in work.images.values():
+                image = await transaction.get(path)
+                if image is not None:
+                    await transaction.update(replace(image, shared=True))
 
     def _progress(self, work: Import) -> None:
         made = shares_done(self.room, work.jobs) / max(1, len(work.wanted))
@@ -87,9 +105,10 @@ class ImportDisks(PackageStep):
         folder, context = work.folder, work.context
         if await folder.noted(PACKAGE) is not None:
             await folder.recall(work.arrivals)
+            work.come = 1.0
             return
         archive = Sources.archive(work.arguments["source"])
-        stamp = await asyncio.to_thread(stamp_at, archive) if archive is not None else ""
+        stamp = await _stamp(archive)
 
         def moved(done: int, total: int) -> None:
             work.come = done / max(1, total)
@@ -101,6 +120,8 @@ class ImportDisks(PackageStep):
         sink = FolderSink(folder, check, moved, work.arrivals, archive, stamp)
         package = await unless_stopped(context, Sources(self.room.images).read(work.arguments["source"], sink))
         await sink.end()
+        if await _stamp(archive) != stamp:
+            raise Invalid(CHANGED, WHERE)
         await self._tell(context, package, work.wishes)
         await folder.write(DESCRIPTOR, package.descriptor)
         certificate = asdict(package.certificate) if package.certificate is not None else None
@@ -151,8 +172,7 @@ class ImportDisks(PackageStep):
         if known is not None:
             return known
         await self._demand_honest(part, place)
-        catalogue = work.arguments["kind"] == "SystemTemplate"
-        return await service.add_of_package(asking, document, place, catalogue=catalogue)
+        return await service.add_of_package(asking, document, place)
 
     async def _demand_honest(self, part: Bytes, place: Path | FilePart) -> None:
         """The file is what the descriptor says: of its format, and no larger than the disk that is made for it."""
@@ -174,6 +194,14 @@ class ImportDisks(PackageStep):
         caller = caller_of(arguments, context.job)
         async with context.resting():
             await take_back(self.room, context, caller, frozenset({"MachineImage", "VolumeImage"}))
+
+
+async def _stamp(archive: Path | None) -> str:
+    """Another one after every change of a local archive."""
+    try:
+        return await asyncio.to_thread(stamp_at, archive) if archive is not None else ""
+    except DriverInvalid as error:
+        raise Invalid(str(error), WHERE) from error
 
 
 async def _end_of(task: asyncio.Task[None]) -> None:

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from drivers.base import DriverBusy, DriverInvalid, DriverNotFound, DriverUnavailable, Power
-from gateway.errors import GatewayError, Invalid
+from gateway.errors import Conflict, GatewayError, Invalid
 from gateway.jobs.plan import StepContext, Superseded
 from gateway.orchestration.images.pieces import ahead, of_file
 from gateway.orchestration.images.staging import write_all
 from gateway.orchestration.steps import PATIENCE, PAUSE, unless_stopped
+from gateway.orchestration.systems.packages.exporting import is_package
 from gateway.orchestration.systems.packages.folder import DESCRIPTOR, Folder
 from gateway.orchestration.systems.packages.parts import DiskToPack
 from gateway.orchestration.systems.packages.step import PackageStep
@@ -226,8 +227,7 @@ class DeliverPackage(PackageStep):
 
     async def undo(self, context: StepContext, arguments: Arguments) -> None:
         part = _beside(context, arguments)
-        await asyncio.to_thread(shutil.rmtree, part, True)
-        await asyncio.to_thread(part.unlink, missing_ok=True)
+        await asyncio.to_thread(_bring_back, part, Path(arguments["path"]))
 
 
 def _beside(context: StepContext, arguments: Arguments) -> Path:
@@ -237,9 +237,27 @@ def _beside(context: StepContext, arguments: Arguments) -> Path:
 
 
 def _replace_directory(part: Path, path: Path) -> None:
-    if path.exists():
-        shutil.rmtree(path)
+    """The old one goes when the new one is in its place. Raises Conflict for what is no package alone."""
+    old = part.with_name(f"{part.name}.old")
+    if path.is_dir():
+        if not is_package(path):
+            raise Conflict(f"destination: {path.name} holds more than one package by now; choose another name")
+        shutil.rmtree(old, ignore_errors=True)
+        path.rename(old)
     part.rename(path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _bring_back(part: Path, path: Path) -> None:
+    """Nothing of the new one stays, and the old one is in its place."""
+    old = part.with_name(f"{part.name}.old")
+    if old.is_dir() and not path.exists():
+        old.rename(path)
+    shutil.rmtree(old, ignore_errors=True)
+    if part.is_dir():
+        shutil.rmtree(part, ignore_errors=True)
+    else:
+        part.unlink(missing_ok=True)
 
 
 def _sum(path: Path) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from gateway.cimi.system import PACKAGE
-from gateway.errors import Invalid
+from gateway.errors import Conflict, Invalid
 from gateway.jobs.plan import Plan, StepCall
 from gateway.orchestration.resources import Room
 from gateway.orchestration.service import Caller, Outcome
@@ -60,6 +60,8 @@ class PackageExports:
             raise Invalid(f"there is no directory {path.parent}", WHERE)
         if not text.endswith("/") and path.suffix != ".ova":
             raise Invalid("must end in .ova, or in / for a directory of files", WHERE)
+        if path.is_dir() and not is_package(path):
+            raise Conflict(f"{WHERE}: {path.name} is there, and holds more than one package; choose another name")
         return {"path": str(path), "directory": text.endswith("/")}
 
     def _plan(self, caller: Caller, resource: Resource, described: Described, destination: Document | None) -> Plan:
@@ -85,6 +87,21 @@ class PackageExports:
             request_id=caller.request_id,
             address=caller.address,
         )
+
+
+def is_package(directory: Path) -> bool:
+    """Whether nothing but the files of one package is in it, or nothing at all: such a one may be replaced."""
+    entries = list(directory.iterdir())
+    stems = {entry.stem for entry in entries if entry.suffix == ".ovf"}
+    if len(stems) != 1 or directory.is_symlink():
+        return not entries
+    [name] = stems
+    ours = {f"{name}.ovf", f"{name}.mf"}
+    disk = f"{name}-disk"
+    return all(
+        entry.is_file() and (entry.name in ours or (entry.name.startswith(disk) and entry.suffix == ".vmdk"))
+        for entry in entries
+    )
 
 
 def check_format(document: dict[str, Any]) -> None:

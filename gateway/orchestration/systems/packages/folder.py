@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import filecmp
+import hashlib
 import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from drivers.base import FilePart
+from gateway.errors import Invalid
 from gateway.orchestration.images.staging import Staging, write_all
 from gateway.ovf.model import Envelope, File
 from gateway.ovf.reading import read_envelope
 from gateway.store.model import Document
+from gateway.store.store import uninterrupted
 
 DESCRIPTOR, PACKAGE = "descriptor.ovf", "package.json"
-COMING = ".coming"
+COMING, BEGUN = ".coming", "begun.json"
+CHANGED = "the package is another one than at the beginning of this import; import it again"
 
 
 class Folder:
@@ -109,9 +114,19 @@ class FolderSink:
 
     async def described(self, envelope: Envelope) -> None:
         await self._check(envelope)
+        await self._demand_the_same(envelope)
         self._envelope = envelope
         self._total = sum(file.size or 0 for file in envelope.files)
         self._arrivals.envelope.set_result(envelope)
+
+    async def _demand_the_same(self, envelope: Envelope) -> None:
+        """Raises Invalid when this is another package than before a restart: images of that one may be there."""
+        now = {"stamp": self._stamp, "described": hashlib.sha256(repr(envelope).encode()).hexdigest()}
+        before = await self._folder.noted(BEGUN)
+        if before is None:
+            await self._folder.note(BEGUN, now)
+        elif before != now:
+            raise Invalid(CHANGED, "source")
 
     async def put(
         self, file: File, pieces: AsyncIterator[bytes], chunk: int, stands: tuple[int, int] | None
@@ -133,9 +148,10 @@ class FolderSink:
                 await self._whole(file)
 
     async def _whole(self, file: File) -> None:
-        """Only now under its name: who reads it since before a restart goes on with what there was."""
+        """Only now under its name. What came before a restart may be an image already, and so has to be the same."""
         path = self._folder.file(self._envelope, file.id)
-        await asyncio.to_thread(path.with_suffix(COMING).rename, path)
+        if not await asyncio.to_thread(_put_in_place, path.with_suffix(COMING), path):
+            raise Invalid(CHANGED, "source")
         self._arrivals.arrived(file.id, path)
 
     async def _write(self, file: File, pieces: AsyncIterator[bytes], chunk: int) -> None:
@@ -145,7 +161,8 @@ class FolderSink:
         descriptor = await asyncio.to_thread(os.open, path, flags, 0o600)
         try:
             async for piece in pieces:
-                await asyncio.to_thread(write_all, descriptor, piece)
+                # A thread that still writes must not find the descriptor closed, or another file's.
+                await uninterrupted(asyncio.to_thread(write_all, descriptor, piece))
                 self._count(piece)
         finally:
             await asyncio.to_thread(os.close, descriptor)
@@ -153,6 +170,14 @@ class FolderSink:
     def _count(self, piece: bytes) -> None:
         self._written += len(piece)
         self._moved(self._written, max(self._total, self._written))
+
+
+def _put_in_place(coming: Path, path: Path) -> bool:
+    """False when there is another file already."""
+    if path.exists() and not filecmp.cmp(coming, path, shallow=False):
+        return False
+    coming.rename(path)
+    return True
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from drivers.base import DriverInvalid, DriverUnreachable, RemoteFile
+from drivers.base import DriverAbsent, DriverInvalid, DriverUnreachable, RemoteFile
 from gateway.errors import BadGateway, Invalid
 from gateway.orchestration.images.pieces import ahead, of_file
 from gateway.orchestration.images.source import is_url, local_file
@@ -66,9 +66,10 @@ class Sources:
         """A file next to the descriptor; what there is not is None."""
         place: str = source["place"]
         if source["kind"] == "url":
+            url = place if wanted == own else urljoin(place, wanted)
             try:
-                return await self._pieces("url", place if wanted == own else urljoin(place, wanted))
-            except Invalid:
+                return self._tools.fetcher.fetch(url, await self._tools.fetcher.look(url, 1, 1))
+            except DriverAbsent:
                 return None
         path = Path(place).parent / wanted
         if not await asyncio.to_thread(path.exists):
