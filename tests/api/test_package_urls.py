@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -14,10 +11,9 @@ from aiohttp import web
 from gateway import config
 from gateway.app import Gateway
 from tests.api.client import ApiClient
-from tests.api.packages import MIB, described, disk, disks, imported, made, package, staged
+from tests.api.packages import described, disks, imported, made, package, staged
 from tests.api.systems import members
 from tests.gateway_process import free_port
-from tests.unit.ovf.samples import manifest, ova
 
 
 @pytest.fixture
@@ -40,7 +36,11 @@ def shown(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def base(shown: Path) -> AsyncIterator[str]:
+    async def broken(_request: web.Request) -> web.Response:
+        return web.Response(status=500)
+
     application = web.Application()
+    application.router.add_get("/broken.mf", broken)
     application.router.add_static("/", shown)
     runner, port = web.AppRunner(application), free_port()
     await runner.setup()
@@ -70,49 +70,6 @@ async def test_an_import_can_be_asked_for_in_xml(
     assert (template["name"], template["importImage"]) == ("by xml", f"{base}shop.ova")
 
 
-async def test_a_disk_becomes_an_image_before_the_rest_of_the_package_is_here(
-    admin: ApiClient, tmp_path: Path
-) -> None:
-    first, second = ("boot.vmdk", disk(tmp_path, mark=os.urandom(MIB))), disks(tmp_path)[1]
-    descriptor = ("shop.ovf", described())
-    archive, goes_on = ova(descriptor, ("shop.mf", manifest(descriptor, first, second)), first, second), asyncio.Event()
-
-    async def serve(request: web.Request) -> web.StreamResponse:
-        answer = web.StreamResponse(headers={"Content-Length": str(len(archive))})
-        await answer.prepare(request)
-        here = archive.index(second[1])
-        await answer.write(archive[:here])
-        await goes_on.wait()
-        await answer.write(archive[here:])
-        return answer
-
-    async with serving(serve) as base:
-        asked = await admin.act("systems", "import", source=f"{base}shop.ova")
-        async with asyncio.timeout(30):
-            while not (images := await available(admin)):
-                await asyncio.sleep(0.02)
-        assert (await admin.document(asked.job))["state"] == "RUNNING"
-        goes_on.set()
-        assert (await admin.ended(asked.job))["state"] == "SUCCESS"
-    assert (await admin.document(images[0]))["state"] == "AVAILABLE"
-
-
-async def available(admin: ApiClient) -> list[str]:
-    images = (await admin.document("machineImages")).get("machineImages", [])
-    return [str(image["id"]) for image in images if image["state"] == "AVAILABLE"]
-
-
-@asynccontextmanager
-async def serving(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
-    application = web.Application()
-    application.router.add_get("/{name}", handler)
-    runner, port = web.AppRunner(application, shutdown_timeout=1), free_port()
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    yield f"http://127.0.0.1:{port}/"
-    await runner.cleanup()
-
-
 async def test_a_file_that_is_not_beside_its_descriptor_is_told(
     admin: ApiClient, gateway: Gateway, base: str, shown: Path
 ) -> None:
@@ -120,6 +77,15 @@ async def test_a_file_that_is_not_beside_its_descriptor_is_told(
     job = await imported(admin, "systems", f"{base}shop.ovf")
     assert (job["state"], job["returnCode"]) == ("FAILED", 10400)
     assert "no 'data.qcow2'" in job["statusMessage"]
+    assert staged(gateway) == []
+
+
+async def test_a_manifest_that_cannot_be_read_is_not_taken_for_none(
+    admin: ApiClient, gateway: Gateway, base: str, shown: Path
+) -> None:
+    (shown / "broken.ovf").write_bytes(described())
+    job = await imported(admin, "systems", f"{base}broken.ovf")
+    assert (job["state"], "the server answers 500" in job["statusMessage"]) == ("FAILED", True), job
     assert staged(gateway) == []
 
 
