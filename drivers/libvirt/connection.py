@@ -29,6 +29,7 @@ THREADS = "libvirt"
 """Begins the names of the threads on which calls are made."""
 KEEPALIVE_SECONDS = 2
 KEEPALIVE_COUNT = 2
+CONNECT_SECONDS = KEEPALIVE_SECONDS * (KEEPALIVE_COUNT + 2)
 CLOSING_SECONDS = 3.0
 """How long closing waits for calls in flight, and for a libvirt that may be frozen."""
 DEADLINE = 30.0
@@ -228,7 +229,7 @@ class Connection:
 
     async def _connect_lane(self, lane: Lane) -> libvirt.virConnect:
         future = asyncio.get_running_loop().run_in_executor(self._threads[lane], self._open_lane, lane)
-        done, _ = await asyncio.wait({future}, timeout=KEEPALIVE_SECONDS * (KEEPALIVE_COUNT + 2))
+        done, _ = await asyncio.wait({future}, timeout=CONNECT_SECONDS)
         if not done:
             self._threads[lane].shutdown(wait=False)
             self._threads[lane] = self._new_threads(lane)

@@ -203,8 +203,11 @@ def _resize_cpus(domain: libvirt.virDomain, cpus: int, active: bool) -> list[str
     if cpus > ceiling:
         domain.setVcpusFlags(cpus, config | libvirt.VIR_DOMAIN_VCPU_MAXIMUM)
     domain.setVcpusFlags(cpus, config)
-    if not active or domain.vcpusFlags(libvirt.VIR_DOMAIN_AFFECT_LIVE) == cpus:
+    now = domain.vcpusFlags(libvirt.VIR_DOMAIN_AFFECT_LIVE) if active else cpus
+    if now == cpus:
         return []
+    if cpus < now and domain.XMLDesc().startswith("<domain type='qemu'"):
+        return [f"{cpus} cpus take effect at the next boot (an emulated guest may crash when it loses one)"]
     try:
         domain.setVcpusFlags(cpus, libvirt.VIR_DOMAIN_AFFECT_LIVE)
     except libvirt.libvirtError as error:

@@ -13,7 +13,8 @@ import libvirt
 import pytest
 
 from drivers.base import ConnectionState, DriverEvent, DriverUnavailable, EventKind, HypervisorSettings
-from drivers.libvirt.connection import Connection, refuse_on_loop_thread
+from drivers.libvirt import connection as connection_module
+from drivers.libvirt.connection import Connection, Lane, refuse_on_loop_thread
 from drivers.libvirt.driver import LibvirtDriver
 from tests.contract.private_libvirtd import PrivateLibvirtd
 
@@ -142,5 +143,33 @@ async def test_a_handle_is_closed_only_after_the_last_call_that_uses_it() -> Non
         goes_on.set()
         await until(lambda: connection.overdue == 0, 5)
         assert len(answers) == 1
+    finally:
+        await connection.close()
+
+
+@pytest.mark.timeout(60)
+async def test_a_connection_that_comes_late_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_module, "CONNECT_SECONDS", 0.2)
+    connection = Connection("test:///default")
+    opened, closed = list[libvirt.virConnect](), list[libvirt.virConnect]()
+    open_lane, close_handle = connection._open_lane, connection._close_handle
+
+    def open_late(lane: Lane) -> libvirt.virConnect:
+        handle = open_lane(lane)
+        opened.append(handle)
+        time.sleep(0.5 if len(opened) == 1 else 0)
+        return handle
+
+    def close(lane: Lane, handle: libvirt.virConnect) -> None:
+        closed.append(handle)
+        close_handle(lane, handle)
+
+    monkeypatch.setattr(connection, "_open_lane", open_late)
+    monkeypatch.setattr(connection, "_close_handle", close)
+    await connection.open()
+    try:
+        await until(lambda: connection.state is ConnectionState.UP, 10)
+        await until(lambda: opened[0] in closed, 10)
+        assert not set(closed) & set(connection._handles.values())
     finally:
         await connection.close()

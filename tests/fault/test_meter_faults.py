@@ -61,6 +61,20 @@ def test_a_frozen_guest_makes_gaps_of_its_own_and_none_for_others(gateway: Gatew
     wait_until(lambda: len(moments(client, frozen)) > since + 1, LONG, "the thawed guest is measured again")
 
 
+def test_a_frozen_guest_does_not_hold_up_the_end_of_the_gateway(gateway: GatewayProcess, meters: list[str]) -> None:
+    """A call about it waits for ever, and the thread that makes it."""
+    client = gateway.client()
+    frozen, other = meters
+    process = qemu_of(client, frozen)
+    os.kill(process, signal.SIGSTOP)
+    try:
+        seen = len(moments(client, other))
+        wait_until(lambda: len(moments(client, other)) > seen + 8, LONG, "the call is given up")
+        assert gateway.stop() == 0
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
 @pytest.mark.exclusive
 def test_a_stopped_libvirtd_makes_gaps_and_sampling_begins_again_by_itself(
     gateway: GatewayProcess, meters: list[str]

@@ -195,4 +195,6 @@ def test_a_cpu_is_added_to_a_running_machine_at_once(admin: CimiClient, image: s
     with hypervisor.connection() as host:
         assert hypervisor.domain_of(made["id"], host).info()[3] == 2
     assert admin.get(made["id"])["cpu"] == 2
+    job = admin.succeed(admin.request("PUT", f"{made['id']}?$select=cpu", {"cpu": 1}).job)
+    assert "at the next boot" in job["statusMessage"]
     admin.remove(made["id"])
