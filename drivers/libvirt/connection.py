@@ -179,6 +179,13 @@ class Connection:
 
     def _guarded(self, function: Callable[[libvirt.virConnect], T], handle: libvirt.virConnect) -> T:
         refuse_on_loop_thread()
+        try:
+            return function(handle)
+        except libvirt.libvirtError as error:
+            if error.err is not None or "Lookup" not in str(error):
+                raise
+        # Why a lookup failed is lost when objects that nobody has any more are freed on this thread just then; whether
+        # there is no such thing or no connection makes all the difference.
         return function(handle)
 
     def _result(self, future: asyncio.Future[T]) -> T:

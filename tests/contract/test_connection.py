@@ -12,7 +12,7 @@ from pathlib import Path
 import libvirt
 import pytest
 
-from drivers.base import ConnectionState, DriverEvent, DriverUnavailable, EventKind, HypervisorSettings
+from drivers.base import ConnectionState, DriverEvent, DriverNotFound, DriverUnavailable, EventKind, HypervisorSettings
 from drivers.libvirt import connection as connection_module
 from drivers.libvirt.connection import Connection, Lane, refuse_on_loop_thread
 from drivers.libvirt.driver import LibvirtDriver
@@ -171,5 +171,24 @@ async def test_a_connection_that_comes_late_is_closed(monkeypatch: pytest.Monkey
         await until(lambda: connection.state is ConnectionState.UP, 10)
         await until(lambda: opened[0] in closed, 10)
         assert not set(closed) & set(connection._handles.values())
+    finally:
+        await connection.close()
+
+
+async def test_a_lookup_whose_reason_was_lost_is_made_again() -> None:
+    connection, asked = Connection("test:///default"), list[str]()
+
+    def look(handle: libvirt.virConnect) -> None:
+        asked.append("domain")
+        if len(asked) == 1:
+            libvirt.virResetLastError()
+            raise libvirt.libvirtError("virDomainLookupByName() failed")
+        handle.lookupByName("nobody")
+
+    await connection.open()
+    try:
+        with pytest.raises(DriverNotFound):
+            await connection.call(look)
+        assert len(asked) == 2
     finally:
         await connection.close()
