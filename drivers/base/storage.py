@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -79,7 +79,9 @@ class UnpackedImage(Protocol):
 class ImageReader(Protocol):
     """Looks at untrusted bytes without any other program; raises DriverInvalid with the reason."""
 
-    async def inspect(self, place: Path | FilePart) -> ImageFacts: ...
+    async def inspect(self, place: Path | FilePart, *, delta: bool = False) -> ImageFacts:
+        """``delta``: of a vmdk that holds only what differs from another one."""
+        ...
 
     def recognise(self, size: int, head: bytes, tail: bytes) -> ImageFacts | None:
         """The facts of an image of ``size`` bytes from its two ends; None when only the whole can tell.
@@ -92,8 +94,8 @@ class ImageReader(Protocol):
         """The facts of an image that can be read by offset and length only."""
         ...
 
-    async def unpack(self, place: Path | FilePart) -> UnpackedImage:
-        """Of a file that ``unpacks``; it is open until it is closed."""
+    async def unpack(self, place: Path | FilePart, parents: Sequence[Path | FilePart] = ()) -> UnpackedImage:
+        """Of a file that ``unpacks``, and of what it stands on, the nearest first; open until it is closed."""
         ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from drivers.base import DriverInvalid, FilePart, ImageFacts
@@ -49,8 +49,8 @@ class CautiousReader:
     def __init__(self, largest: int = LARGEST) -> None:
         self._largest = largest
 
-    async def inspect(self, place: Path | FilePart) -> ImageFacts:
-        return await asyncio.to_thread(inspect, place, self._largest)
+    async def inspect(self, place: Path | FilePart, *, delta: bool = False) -> ImageFacts:
+        return await asyncio.to_thread(inspect_delta if delta else inspect, place, self._largest)
 
     def recognise(self, size: int, head: bytes, tail: bytes) -> ImageFacts | None:
         try:
@@ -67,8 +67,10 @@ class CautiousReader:
                 window.put(missing.offset, await part(missing.offset, missing.length))
         raise DriverInvalid("its parts are too widely scattered")
 
-    async def unpack(self, place: Path | FilePart) -> vmdk_grains.UnpackedVmdk:
-        return await asyncio.to_thread(vmdk_grains.UnpackedVmdk, place)
+    async def unpack(
+        self, place: Path | FilePart, parents: Sequence[Path | FilePart] = ()
+    ) -> vmdk_grains.UnpackedVmdk:
+        return await asyncio.to_thread(vmdk_grains.UnpackedVmdk, place, parents)
 
 
 def inspect(place: Path | FilePart, largest: int = LARGEST) -> ImageFacts:
@@ -76,6 +78,20 @@ def inspect(place: Path | FilePart, largest: int = LARGEST) -> ImageFacts:
     window = FileWindow(place)
     try:
         return read(window, largest)
+    finally:
+        window.close()
+
+
+def inspect_delta(place: Path | FilePart, largest: int = LARGEST) -> ImageFacts:
+    """The same of a streamOptimized vmdk that stands on another one; DriverInvalid for all else."""
+    window = FileWindow(place)
+    try:
+        if window.head(4) != vmdk.MAGIC or not vmdk_grains.unpacks(window):
+            raise DriverInvalid("a disk that stands on another one has to be a streamOptimized vmdk; flatten it first")
+        size = vmdk.read_vmdk(window, delta=True)
+        if not 0 < size <= largest:
+            raise DriverInvalid(f"its virtual size of {size} bytes is out of bounds (at most {largest})")
+        return ImageFacts("vmdk", size, window.size, bootable=True, unpacks=True)
     finally:
         window.close()
 

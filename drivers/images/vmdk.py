@@ -21,8 +21,11 @@ KINDS = frozenset({"monolithicsparse", "streamoptimized"})
 EXTENT = re.compile(rb"^[ \t]*(?:RW|RDONLY|NOACCESS)[ \t]+(\d+)[ \t]+(\w+)", re.MULTILINE | re.IGNORECASE)
 
 
-def read_vmdk(window: Window) -> int:
-    """The virtual size in bytes. Raises DriverInvalid for other kinds, parents and foreign extents."""
+def read_vmdk(window: Window, *, delta: bool = False) -> int:
+    """The virtual size in bytes. Raises DriverInvalid for other kinds, parents and foreign extents.
+
+    ``delta``: it may name a parent, which nobody follows: whoever asks knows better where that is.
+    """
     if window.head(len(DESCRIPTOR_MAGIC)) == DESCRIPTOR_MAGIC:
         raise DriverInvalid("it is a vmdk descriptor, which names other files; give a monolithic vmdk")
     header = window.read(0, SECTOR)
@@ -33,7 +36,7 @@ def read_vmdk(window: Window) -> int:
             raise DriverInvalid("the footer of the vmdk does not fit its header; it is cut off or broken")
     if place != 1:
         raise DriverInvalid("the vmdk has its descriptor at an unusual place")
-    _check_descriptor(window.read(SECTOR, min(DESCRIPTOR, window.size - SECTOR)))
+    _check_descriptor(window.read(SECTOR, min(DESCRIPTOR, window.size - SECTOR)), delta)
     return capacity
 
 
@@ -49,7 +52,7 @@ def _checked(header: bytes) -> tuple[int, int]:
     return capacity * SECTOR, place
 
 
-def _check_descriptor(area: bytes) -> None:
+def _check_descriptor(area: bytes, delta: bool) -> None:
     text = area.partition(b"\0")[0]
     if not text.startswith(DESCRIPTOR_MAGIC):
         raise DriverInvalid("the vmdk has no descriptor")
@@ -58,7 +61,8 @@ def _check_descriptor(area: bytes) -> None:
         known = kind[:40] or "unknown"
         raise DriverInvalid(f"its vmdk type is {known}; monolithicSparse and streamOptimized are accepted")
     # In the whole area, since QEMU does not stop at a zero byte everywhere.
-    if b"parentfilenamehint" in area.lower() or _value(text, b"parentCID").lower() != "ffffffff":
+    parent = b"parentfilenamehint" in area.lower() or _value(text, b"parentCID").lower() != "ffffffff"
+    if parent and not delta:
         raise DriverInvalid("the vmdk names a parent; flatten it first")
     extents = EXTENT.findall(text)
     if len(extents) != 1 or extents[0][1].upper() != b"SPARSE":

@@ -11,7 +11,7 @@ import struct
 import sys
 import zlib
 from array import array
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from pathlib import Path
 
 from drivers.base import DriverInvalid, FilePart
@@ -47,43 +47,25 @@ def _is_usual(header: bytes) -> bool:
     return bool(packed) and (grain, in_table) == (GRAIN_SECTORS, IN_TABLE)
 
 
-class UnpackedVmdk:
-    """``size`` is that of the qcow2 image, in bytes. Raises DriverInvalid as soon as anything does not fit."""
+class Layer:
+    """One vmdk: a whole disk, or what differs from the one below it."""
 
-    def __init__(self, place: Path | FilePart) -> None:
-        self._window = FileWindow(place)
+    def __init__(self, place: Path | FilePart, *, delta: bool) -> None:
+        self.window = FileWindow(place)
         try:
-            self.virtual_size = read_vmdk(self._window)
-            if not unpacks(self._window):
-                raise DriverInvalid("the vmdk is not what it was when it was looked at")
+            self.virtual_size = read_vmdk(self.window, delta=delta)
+            if not unpacks(self.window):
+                raise DriverInvalid("the vmdk is not what it was when it was looked at, or not streamOptimized")
             self._tables = self._grain_directory()
-            self._layout = Qcow2Layout(self.virtual_size, self._counts())
         except BaseException:
-            self.close()
+            self.window.close()
             raise
-        self.size = self._layout.size
-
-    def close(self) -> None:
-        self._window.close()
-
-    async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """The bytes of the qcow2 image. Two threads unpack at a time."""
-        tables = self._layout.tables(lambda span: [index for index, _place in self._places(span)])
-        while table := await asyncio.to_thread(next, tables, b""):
-            yield table
-        batches = self._batches()
-        nothing: list[tuple[int, int]] = []
-        while batch := await asyncio.to_thread(next, batches, nothing):
-            halves = batch[:AT_ONCE], batch[AT_ONCE:]
-            for piece in await asyncio.gather(*(asyncio.to_thread(self._unpack, half) for half in halves)):
-                yield piece
-        self._window.demand_unchanged()
 
     def _grain_directory(self) -> array[int]:
         """Sectors of the grain tables, 0 where there is none."""
-        header = self._window.read(0, SECTOR)
+        header = self.window.read(0, SECTOR)
         if struct.unpack_from("<Q", header, 56)[0] == AT_END:
-            header = self._window.read(self._window.size - 2 * SECTOR, SECTOR)
+            header = self.window.read(self.window.size - 2 * SECTOR, SECTOR)
             if not _is_usual(header):
                 raise DriverInvalid("the footer of the vmdk does not fit its header")
         sector = struct.unpack_from("<Q", header, 56)[0]
@@ -93,52 +75,28 @@ class UnpackedVmdk:
             raise DriverInvalid("the vmdk is broken: its directory names a grain table twice")
         return tables
 
-    def _counts(self) -> array[int]:
-        """Grains of each SPAN. Raises DriverInvalid as soon as there are more than the file has room for."""
-        counts, left = array("I"), self._window.size // SECTOR
-        for span in range(-(-self.virtual_size // SPAN)):
-            counts.append(len(self._places(span)))
-            left -= counts[-1]
-            if left < 0:
-                raise DriverInvalid("the vmdk is broken: its tables name more grains than the file holds")
-        return counts
-
     def _entries(self, sector: int, count: int) -> array[int]:
-        found = array("I", self._window.read(sector * SECTOR, count * 4))
+        found = array("I", self.window.read(sector * SECTOR, count * 4))
         if sys.byteorder == "big":
             found.byteswap()
         return found
 
-    def _places(self, span: int) -> list[tuple[int, int]]:
-        """The grains of a SPAN that hold something: their number in it, and their sector in the file."""
-        found = []
+    def sectors(self, span: int) -> dict[int, int]:
+        """Of the grains of a SPAN that it speaks of, by their number in it; ZERO is none, but zeros."""
+        found: dict[int, int] = {}
         for number, table in enumerate(self._tables[span * TABLES : (span + 1) * TABLES]):
             if table:
                 entries = enumerate(self._entries(table, IN_TABLE), number * IN_TABLE)
-                found += [(index, place) for index, place in entries if place > ZERO]
+                found.update((index, sector) for index, sector in entries if sector)
         last = -(-self.virtual_size // CLUSTER) - span * SPAN // CLUSTER
-        return [entry for entry in found if entry[0] < last]
+        return {index: sector for index, sector in found.items() if index < last}
 
-    def _batches(self) -> Iterator[list[tuple[int, int]]]:
-        """Grain and sector of what holds something, in the order of the disk."""
-        waiting: list[tuple[int, int]] = []
-        for span in range(-(-self.virtual_size // SPAN)):
-            first = span * SPAN // CLUSTER
-            waiting += [(first + index, place) for index, place in self._places(span)]
-            while len(waiting) >= 2 * AT_ONCE:
-                yield waiting[: 2 * AT_ONCE]
-                del waiting[: 2 * AT_ONCE]
-        if waiting:
-            yield waiting
-
-    def _unpack(self, grains: list[tuple[int, int]]) -> bytes:
-        return b"".join(self._grain(number, sector) for number, sector in grains)
-
-    def _grain(self, number: int, sector: int) -> bytes:
-        said, length = MARKER.unpack(self._window.read(sector * SECTOR, MARKER.size))
+    def grain(self, number: int, sector: int) -> bytes:
+        """A whole CLUSTER of the disk."""
+        said, length = MARKER.unpack(self.window.read(sector * SECTOR, MARKER.size))
         if said != number * GRAIN_SECTORS or not 0 < length <= LONGEST:
             raise DriverInvalid(f"the vmdk is broken: there is no grain {number} where its tables say")
-        packed = self._window.read(sector * SECTOR + MARKER.size, length)
+        packed = self.window.read(sector * SECTOR + MARKER.size, length)
         wanted = min(CLUSTER, self.virtual_size - number * CLUSTER)
         unpacking = zlib.decompressobj()
         try:
@@ -149,3 +107,82 @@ class UnpackedVmdk:
         if len(found) < wanted or more or not unpacking.eof:
             raise DriverInvalid(f"the vmdk is broken: its grain {number} is not of {CLUSTER} bytes")
         return found.ljust(CLUSTER, b"\0")
+
+
+Grain = tuple[int, Layer, int]
+"""Its number, and where it is: the layer, and the sector in that."""
+
+
+class UnpackedVmdk:
+    """``size`` is that of the qcow2 image, in bytes. Raises DriverInvalid as soon as anything does not fit.
+
+    ``parents`` are what the first stands on, the nearest first: where it says nothing, they do.
+    """
+
+    def __init__(self, place: Path | FilePart, parents: Sequence[Path | FilePart] = ()) -> None:
+        self._layers: list[Layer] = []
+        try:
+            for each in (place, *parents):
+                self._layers.append(Layer(each, delta=len(self._layers) < len(parents)))
+            self.virtual_size = self._layers[0].virtual_size
+            if any(layer.virtual_size > self.virtual_size for layer in self._layers):
+                raise DriverInvalid("the disk is smaller than its parent")
+            self._layout = Qcow2Layout(self.virtual_size, self._counts())
+        except BaseException:
+            self.close()
+            raise
+        self.size = self._layout.size
+
+    def close(self) -> None:
+        for layer in self._layers:
+            layer.window.close()
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """The bytes of the qcow2 image. Two threads unpack at a time."""
+        tables = self._layout.tables(self._held)
+        while table := await asyncio.to_thread(next, tables, b""):
+            yield table
+        batches = self._batches()
+        nothing: list[Grain] = []
+        while batch := await asyncio.to_thread(next, batches, nothing):
+            halves = batch[:AT_ONCE], batch[AT_ONCE:]
+            for piece in await asyncio.gather(*(asyncio.to_thread(_unpack, half) for half in halves)):
+                yield piece
+        for layer in self._layers:
+            layer.window.demand_unchanged()
+
+    def _places(self, span: int) -> dict[int, tuple[Layer, int]]:
+        """The grains of a SPAN that hold something, in order: what the uppermost layer says that speaks of one."""
+        found: dict[int, tuple[Layer, int]] = {}
+        for layer in reversed(self._layers):
+            found.update((index, (layer, sector)) for index, sector in layer.sectors(span).items())
+        return {index: found[index] for index in sorted(found) if found[index][1] > ZERO}
+
+    def _held(self, span: int) -> list[int]:
+        return list(self._places(span))
+
+    def _counts(self) -> array[int]:
+        """Grains of each SPAN. Raises DriverInvalid as soon as there are more than the files have room for."""
+        counts, left = array("I"), sum(layer.window.size for layer in self._layers) // SECTOR
+        for span in range(-(-self.virtual_size // SPAN)):
+            counts.append(len(self._places(span)))
+            left -= counts[-1]
+            if left < 0:
+                raise DriverInvalid("the vmdk is broken: its tables name more grains than the file holds")
+        return counts
+
+    def _batches(self) -> Iterator[list[Grain]]:
+        """What holds something, in the order of the disk."""
+        waiting: list[Grain] = []
+        for span in range(-(-self.virtual_size // SPAN)):
+            first = span * SPAN // CLUSTER
+            waiting += [(first + index, layer, sector) for index, (layer, sector) in self._places(span).items()]
+            while len(waiting) >= 2 * AT_ONCE:
+                yield waiting[: 2 * AT_ONCE]
+                del waiting[: 2 * AT_ONCE]
+        if waiting:
+            yield waiting
+
+
+def _unpack(grains: list[Grain]) -> bytes:
+    return b"".join(layer.grain(number, sector) for number, layer, sector in grains)

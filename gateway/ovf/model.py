@@ -206,3 +206,11 @@ class Envelope:
 
     def disk(self, identity: str) -> Disk | None:
         return next((disk for disk in self.disks if disk.id == identity), None)
+
+    def below(self, disk: Disk) -> tuple[str, ...]:
+        """Ids of the Files that a Disk stands on, the nearest first (``ovf:parentRef``)."""
+        found: list[str] = []
+        while disk.parent is not None and (lower := self.disk(disk.parent)) is not None and lower.file is not None:
+            found.append(lower.file)
+            disk = lower
+        return tuple(found)

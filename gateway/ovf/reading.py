@@ -16,6 +16,7 @@ CONTENTS = frozenset({"VirtualSystem", "VirtualSystemCollection"})
 SECTIONS = frozenset({"References", "DiskSection", "SharedDiskSection", "NetworkSection", "DeploymentOptionSection"})
 MOST_FILES = 1000
 MOST_SYSTEMS = 500
+MOST_PARENTS = 16
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
@@ -136,13 +137,24 @@ def _identities(content: VirtualSystem | VirtualSystemCollection) -> Iterable[st
 
 
 def _check_disk(envelope: Envelope, disk: Disk) -> None:
-    if disk.parent is not None:
-        raise PackageInvalid(
-            f"Disk {disk.id!r} holds only what differs from its parent {disk.parent[:60]!r} (ovf:parentRef); "
-            "export it as a whole disk"
-        )
+    _check_parents(envelope, disk)
     if disk.file is not None and envelope.file(disk.file) is None:
         raise PackageInvalid(f"Disk {disk.id!r} has its content in {disk.file[:60]!r}, which References do not name")
+
+
+def _check_parents(envelope: Envelope, disk: Disk) -> None:
+    """A Disk that holds what differs from another one (ovf:parentRef, clause 9.1)."""
+    seen, lower = {disk.id}, disk
+    while lower.parent is not None:
+        below = envelope.disk(lower.parent)
+        if below is None:
+            raise PackageInvalid(f"Disk {lower.id!r} stands on {lower.parent[:60]!r} (ovf:parentRef): there is none")
+        if below.id in seen or len(seen) > MOST_PARENTS:
+            raise PackageInvalid(f"Disk {disk.id!r} stands on itself, or on more than {MOST_PARENTS} others")
+        if lower.file is None or below.file is None:
+            raise PackageInvalid(f"Disk {lower.id!r} stands on {below.id!r} (ovf:parentRef), but one of both is empty")
+        seen.add(below.id)
+        lower = below
 
 
 def _demand_different(what: str, values: Iterable[str]) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from tests.api.client import ApiClient
-from tests.api.packages import described, disks, imported, made, package, staged
+from tests.api.packages import MIB, described, disks, imported, made, package, staged
 from tests.api.systems import members
+from tests.unit.ovf.samples import HEAD, item, ova
 
 
 @pytest.fixture
@@ -95,6 +99,54 @@ PRODUCT = """<ProductSection><Info>p</Info><Product>Shop</Product>
 <Property ovf:key="color" ovf:type="string" ovf:userConfigurable="true" ovf:value="red"/>
 <Property ovf:key="pin" ovf:type="string" ovf:userConfigurable="true" ovf:password="true" ovf:value="0000"/>
 <Property ovf:key="user-data" ovf:type="string" ovf:userConfigurable="true" ovf:value=""/></ProductSection>"""
+
+
+def stacked(path: Path) -> tuple[bytes, bytes]:
+    """A package whose boot disk stands on another one, and the disk that both are together."""
+    base, whole = bytearray(4 * MIB), bytearray(4 * MIB)
+    for content in (base, whole):
+        content[510:512] = b"\x55\xaa"
+        content[2 * MIB : 2 * MIB + 4] = b"base"
+    upper = bytearray(4 * MIB)
+    upper[MIB : MIB + 3] = whole[MIB : MIB + 3] = b"new"
+    files = [("upper.vmdk", as_vmdk(path, upper).replace(b"parentCID=ffffffff", b"parentCID=1234abcd"))]
+    files.append(("base.vmdk", as_vmdk(path, base)))
+    said = 'ovf:capacity="4" ovf:capacityAllocationUnits="byte * 2^20"'
+    drive = item(1, 3, VirtualQuantity=1) + item(2, 4, VirtualQuantity=128, AllocationUnits="byte * 2^20")
+    drive += item(3, 17, HostResource="ovf:/disk/upper")
+    descriptor = f"""<Envelope {HEAD}><References><File ovf:id="upper" ovf:href="upper.vmdk"/>
+      <File ovf:id="base" ovf:href="base.vmdk"/></References>
+      <DiskSection><Info>d</Info><Disk ovf:diskId="upper" ovf:fileRef="upper" ovf:parentRef="base" {said}/>
+      <Disk ovf:diskId="base" ovf:fileRef="base" {said}/></DiskSection>
+      <VirtualSystem ovf:id="small"><Info>i</Info>
+      <VirtualHardwareSection><Info>h</Info>{drive}</VirtualHardwareSection></VirtualSystem></Envelope>"""
+    return ova(("small.ovf", descriptor.encode()), *files), bytes(whole)
+
+
+def as_vmdk(path: Path, content: bytes) -> bytes:
+    raw, made = path / "raw", path / "made.vmdk"
+    raw.write_bytes(content)
+    options = ["-o", "subformat=streamOptimized"]
+    subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "vmdk", *options, raw, made], check=True)
+    return made.read_bytes()
+
+
+def as_raw(path: Path, content: bytes) -> bytes:
+    image, made = path / "image", path / "image.raw"
+    image.write_bytes(content)
+    subprocess.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", image, made], check=True)
+    return made.read_bytes()
+
+
+async def test_a_disk_that_stands_on_another_one_becomes_one_image_of_both(
+    admin: ApiClient, driver: MemoryDriver, images: Path, tmp_path: Path
+) -> None:
+    archive, whole = await asyncio.to_thread(stacked, tmp_path)
+    (images / "small.ova").write_bytes(archive)
+    await made(admin, "systemTemplates", f"file://{images / 'small.ova'}")
+    [image] = (await admin.document("machineImages"))["machineImages"]
+    content = driver.contents[("default", f"cimi-image-{image['id'].rpartition('/')[2]}.qcow2")]
+    assert await asyncio.to_thread(as_raw, tmp_path, content) == whole
 
 
 async def test_properties_are_chosen_shown_and_secrets_are_not(admin: ApiClient, images: Path, tmp_path: Path) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from drivers.base import Driver, DriverInvalid, DriverUnreachable, FilePart, ImageFacts, PoolFacts
 from drivers.images.window import HEAD, TAIL
-from gateway.errors import BadGateway, Invalid, NoSpace, TooLarge, Unavailable
+from gateway.errors import BadGateway, Invalid, NoSpace, NotImplementedHere, TooLarge, Unavailable
 from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.images.promises import demand_staging
 from gateway.orchestration.images.source import WHERE, is_url, local_file, place_facts
@@ -72,15 +73,22 @@ class ImageImport:
                 raise Invalid(f"the file has {size} bytes, not {document['size']}", "size")
         return found
 
-    async def of_package(self, place: Path | FilePart) -> Document:
-        """The way of a part of a package, which lies in the staging directory already, or in an archive."""
+    async def of_package(self, place: Path | FilePart, parents: Sequence[Path | FilePart] = ()) -> Document:
+        """The way of a part of a package, which lies in the staging directory already, or in an archive.
+
+        ``parents`` are what it stands on, the nearest first.
+        """
         try:
-            facts = await self._tools.reader.inspect(place)
+            facts = await self._tools.reader.inspect(place, delta=bool(parents))
         except DriverInvalid as error:
             raise Invalid(str(error)) from error
         self._check_size(facts.file_size, "source")
-        source = {"kind": "package", "size": facts.file_size, **place_facts(place)}
-        return await self.way(Found(source, facts), await self.place())
+        below = {"parents": [place_facts(parent) for parent in parents]} if parents else {}
+        source = {"kind": "package", "size": facts.file_size, **place_facts(place), **below}
+        way = await self.way(Found(source, facts), await self.place())
+        if parents and not way.get("unpacks"):
+            raise NotImplementedHere("a disk that stands on another one needs a pool of files; flatten it first")
+        return way
 
     async def place(self) -> Place:
         host, settings = next(iter(self._room.hypervisors.items()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -73,14 +73,19 @@ class ImageService(ResourceService):
             return known
         return await self._accepted(caller, collection, document, await self.make(caller, document))
 
-    async def add_of_package(self, caller: Caller, document: Document, place: Path | FilePart) -> Outcome:
-        """An image of a file of a package, the caller's alone; the caller's key makes it one, however often asked."""
+    async def add_of_package(
+        self, caller: Caller, document: Document, place: Path | FilePart, parents: Sequence[Path | FilePart] = ()
+    ) -> Outcome:
+        """An image of a file of a package, the caller's alone; the caller's key makes it one, however often asked.
+
+        ``parents`` are the files that it stands on, the nearest first.
+        """
         demand(caller.role, self.kind, "add")
         async with self.store.transaction() as transaction:
             known = await self.answered(transaction, caller, document)
         if known is not None:
             return known
-        image = self._image(caller, document, await ImageImport(self.room).of_package(place))
+        image = self._image(caller, document, await ImageImport(self.room).of_package(place, parents))
         return await self._accepted(caller, self.type.segment, document, replace(image, shared=False))
 
     async def _accepted(self, caller: Caller, collection: str, document: Document, image: Resource) -> Outcome:

@@ -183,7 +183,8 @@ class CopyImage(ImageStep):
         """Made into a qcow2 image on its way, from the staging directory."""
         facts, staging = image.internal, self.room.images.staging
         place = place_of(facts["source"]) if facts["way"] == "direct" else staging.data(image)
-        unpacked = await self.room.images.reader.unpack(place)
+        parents = [place_of(parent) for parent in facts["source"].get("parents", ())]
+        unpacked = await self.room.images.reader.unpack(place, parents)
         try:
             await self._demand_room(facts["pool"], driver, unpacked.size)
             async with aclosing(ahead(unpacked.pieces())) as pieces:

@@ -37,8 +37,8 @@ def as_vmdk(raw: Path, subformat: str = "streamOptimized") -> Path:
     return path
 
 
-async def unpack(vmdk: Path) -> Path:
-    made, unpacked = vmdk.with_suffix(".qcow2"), await CautiousReader().unpack(vmdk)
+async def unpack(vmdk: Path, *parents: Path) -> Path:
+    made, unpacked = vmdk.with_suffix(".qcow2"), await CautiousReader().unpack(vmdk, parents)
     try:
         async with aclosing(unpacked.pieces()) as pieces:
             with made.open("wb") as file:
@@ -73,6 +73,67 @@ async def test_the_guest_sees_the_same_disk(tmp_path: Path, size: int, parts: tu
     write(tmp_path / "disk.raw", size, *parts)
     made = await unpack(as_vmdk(tmp_path / "disk.raw"))
     assert compared(tmp_path / "disk.raw", made) == "Images are identical."
+
+
+def delta(path: Path, size: int, *parts: tuple[int, bytes]) -> Path:
+    """A vmdk that holds the grains with these parts only, and names a parent."""
+    with path.open("wb") as file:
+        file.truncate(size)
+        for offset, content in parts:
+            file.seek(offset)
+            file.write(content)
+    made = as_vmdk(path)
+    damaged(made, names_a_parent)
+    return made
+
+
+def names_a_parent(content: bytearray) -> None:
+    at = content.index(b"parentCID=ffffffff")
+    content[at : at + 18] = b"parentCID=1234abcd"
+
+
+async def test_a_disk_that_stands_on_others_is_all_of_them_together(tmp_path: Path) -> None:
+    write(tmp_path / "base.raw", 3 * MIB, (CLUSTER, b"lowest" * 9), (2 * MIB, b"stays"))
+    base = as_vmdk(tmp_path / "base.raw")
+    middle = delta(tmp_path / "middle.raw", 3 * MIB, (CLUSTER, b"middle" * 9), (MIB, b"new"))
+    upper = delta(tmp_path / "upper.raw", 3 * MIB, (MIB, b"newest"))
+    write(tmp_path / "whole.raw", 3 * MIB, (CLUSTER, b"middle" * 9), (MIB, b"newest"), (2 * MIB, b"stays"))
+    assert compared(tmp_path / "whole.raw", await unpack(upper, middle, base)) == "Images are identical."
+
+
+async def test_a_grain_of_zeros_hides_the_parents(tmp_path: Path) -> None:
+    write(tmp_path / "base.raw", MIB, (CLUSTER, b"hidden"))
+    upper = delta(tmp_path / "upper.raw", MIB, (CLUSTER, b"something"))
+    damaged(upper, second_grain_is_zeros)
+    write(tmp_path / "whole.raw", MIB)
+    assert compared(tmp_path / "whole.raw", await unpack(upper, as_vmdk(tmp_path / "base.raw"))) == (
+        "Images are identical."
+    )
+
+
+def second_grain_is_zeros(content: bytearray) -> None:
+    directory = struct.unpack_from("<Q", content, 56)[0] * 512
+    table = struct.unpack_from("<I", content, directory)[0] * 512
+    struct.pack_into("<I", content, table + 4, 1)
+
+
+async def test_a_disk_that_names_a_parent_is_nothing_without_it(tmp_path: Path) -> None:
+    upper = delta(tmp_path / "upper.raw", MIB, (MIB // 2, b"new"))
+    with pytest.raises(DriverInvalid, match="names a parent"):
+        await unpack(upper)
+
+
+async def test_the_lowest_one_stands_on_nothing(tmp_path: Path) -> None:
+    uppers = [delta(tmp_path / f"{name}.raw", MIB, (MIB // 2, b"new")) for name in ("upper", "middle")]
+    with pytest.raises(DriverInvalid, match="names a parent"):
+        await unpack(*uppers)
+
+
+async def test_a_parent_is_not_larger(tmp_path: Path) -> None:
+    write(tmp_path / "base.raw", 2 * MIB)
+    upper = delta(tmp_path / "upper.raw", MIB, (MIB // 2, b"new"))
+    with pytest.raises(DriverInvalid, match="smaller than its parent"):
+        await unpack(upper, as_vmdk(tmp_path / "base.raw"))
 
 
 @pytest.mark.parametrize("spans", [1, 4, 9, 40])

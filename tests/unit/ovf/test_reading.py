@@ -108,8 +108,41 @@ def test_a_section_of_the_standard_that_is_not_obeyed_is_refused(name: str) -> N
     assert f"demands {name}" in refused(envelope(system("v"), sections=f"<{name}><Info>x</Info></{name}>"))
 
 
-def test_a_disk_with_a_parent_is_refused() -> None:
-    assert "ovf:parentRef" in refused(envelope(system("v"), sections=DISK.format(' ovf:parentRef="base"')))
+def stacked(*parents: tuple[str, str]) -> bytes:
+    """Disks with files, and what they stand on."""
+    disks = "".join(
+        f'<Disk ovf:diskId="{name}" ovf:capacity="1" ovf:fileRef="{name}" ovf:parentRef="{below}"/>'
+        for name, below in parents
+    )
+    files = "".join(f'<File ovf:id="{name}" ovf:href="{name}.vmdk"/>' for name, _below in parents)
+    sections = f"<DiskSection><Info>d</Info>{disks}</DiskSection>"
+    return envelope(system("v"), references=files, sections=sections)
+
+
+def test_a_disk_may_stand_on_others() -> None:
+    read = read_envelope(stacked(("upper", "middle"), ("middle", "base"), ("base", "")))
+    assert [read.below(disk) for disk in read.disks] == [("middle", "base"), ("base",), ()]
+
+
+@pytest.mark.parametrize(
+    ("parents", "said"),
+    [
+        ((("a", "lost"),), "stands on 'lost' (ovf:parentRef): there is none"),
+        ((("a", "a"),), "stands on itself"),
+        ((("a", "b"), ("b", "a")), "stands on itself"),
+        ((*((f"d{number}", f"d{number + 1}") for number in range(20)), ("d20", "")), "more than 16 others"),
+    ],
+)
+def test_a_disk_that_stands_on_nothing_or_on_itself_is_refused(parents: tuple[tuple[str, str], ...], said: str) -> None:
+    assert said in refused(stacked(*parents))
+
+
+def test_an_empty_disk_stands_on_none() -> None:
+    one = '<Disk ovf:diskId="{}" ovf:capacity="1" {}/>'
+    sections = one.format("a", 'ovf:parentRef="b"') + one.format("b", "")
+    assert "one of both is empty" in refused(
+        envelope(system("v"), sections=f"<DiskSection><Info>d</Info>{sections}</DiskSection>")
+    )
 
 
 def test_a_disk_in_a_file_that_is_not_named_is_refused() -> None:

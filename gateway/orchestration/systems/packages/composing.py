@@ -50,7 +50,7 @@ def needed_bytes(envelope: Envelope, deployed: Guest | Group) -> tuple[Bytes, ..
             if disk is not None and disk.file is not None:
                 kind = "VolumeImage" if place else "MachineImage"
                 name = f"{name_of(guest)} disk {place + 1}"
-                one = Bytes(kind, disk.file, name, drive.capacity, disk.format)
+                one = Bytes(kind, disk.file, name, drive.capacity, disk.format, envelope.below(disk))
                 found.setdefault(one.key, one)
         for number, file in enumerate(guest.media, 1):
             one = Bytes("VolumeImage", file, f"{name_of(guest)} medium {number}")
@@ -58,7 +58,7 @@ def needed_bytes(envelope: Envelope, deployed: Guest | Group) -> tuple[Bytes, ..
     for identity in unattached(deployed):
         disk = envelope.disk(identity)
         if disk is not None and disk.file is not None:
-            one = Bytes("VolumeImage", disk.file, disk.name or disk.id, None, disk.format)
+            one = Bytes("VolumeImage", disk.file, disk.name or disk.id, None, disk.format, envelope.below(disk))
             found.setdefault(one.key, one)
     return tuple(found.values())
 

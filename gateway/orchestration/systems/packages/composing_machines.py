@@ -39,6 +39,8 @@ class Bytes:
     capacity: int | None = None
     """Bytes that the package says its disk has; None for other files than disks."""
     format: str = ""
+    parents: tuple[str, ...] = ()
+    """Ids of the Files that it stands on, the nearest first."""
 
     @property
     def key(self) -> str:

@@ -154,14 +154,17 @@ class ImportDisks(PackageStep):
 
     async def _import(self, work: Import, part: Bytes) -> None:
         place = await work.arrivals.place(part.file)
-        outcome = await self._ask(work, part, place)
+        parents = [await work.arrivals.place(parent) for parent in part.parents]
+        outcome = await self._ask(work, part, place, parents)
         work.jobs[part.key] = outcome.job
         await succeeded(self.room, outcome.job, f"{part.kind} {part.name!r}")
         assert outcome.resource is not None
         work.images[part.key] = outcome.resource.path
         await work.context.log(f"{part.name!r} is {outcome.resource.path}")
 
-    async def _ask(self, work: Import, part: Bytes, place: Path | FilePart) -> Outcome:
+    async def _ask(
+        self, work: Import, part: Bytes, place: Path | FilePart, parents: list[Path | FilePart]
+    ) -> Outcome:
         service = service_of(self.room, part.kind)
         assert isinstance(service, ImageService)
         caller = caller_of(work.arguments, work.context.job)
@@ -172,12 +175,12 @@ class ImportDisks(PackageStep):
         if known is not None:
             return known
         await self._demand_honest(part, place)
-        return await service.add_of_package(asking, document, place)
+        return await service.add_of_package(asking, document, place, parents)
 
     async def _demand_honest(self, part: Bytes, place: Path | FilePart) -> None:
         """The file is what the descriptor says: of its format, and no larger than the disk that is made for it."""
         try:
-            facts: ImageFacts = await self.room.images.reader.inspect(place)
+            facts: ImageFacts = await self.room.images.reader.inspect(place, delta=bool(part.parents))
         except DriverInvalid as error:
             raise Invalid(f"{part.name}: {error}", WHERE) from error
         said = disk_format(part.format) if part.format else None
