@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TypeVar
 
+from gateway.ovf.collection_section import AROUND, collection_around
 from gateway.ovf.elements import Element, Walk, attribute, demanded, local, text_of, truth, whole
 from gateway.ovf.errors import PackageInvalid
 from gateway.ovf.items import read_hardware
@@ -44,6 +46,13 @@ PRODUCT = frozenset(
         "Property",
     }
 )
+
+
+def read_whole(walk: Walk, element: Element) -> Content:
+    """The content of an envelope: one virtual system may tell of the collection that it is alone in."""
+    content = read_content(walk, element)
+    around = collection_around(element) if isinstance(content, VirtualSystem) else None
+    return content if around is None else replace(_collection(walk, around, 0), content=(content,))
 
 
 def read_content(walk: Walk, element: Element, depth: int = 0) -> Content:
@@ -89,7 +98,7 @@ def _collection(walk: Walk, element: Element, depth: int) -> VirtualSystemCollec
 
 def _sections(walk: Walk, parent: Element, names: frozenset[str]) -> dict[str, list[Element]]:
     found: dict[str, list[Element]] = {}
-    for name, element in walk.known(parent, names, frozenset({TEMPLATE})):
+    for name, element in walk.known(parent, names, frozenset({TEMPLATE, AROUND})):
         if name in NEEDLESS:
             walk.ignored.append(f"{name} of {demanded(parent, 'id')[:60]!r}")
         found.setdefault(name, []).append(element)

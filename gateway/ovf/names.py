@@ -25,6 +25,8 @@ EXTENSION = "http://cimi-gateway.org/ns/1"
 """Of what is added to the standard; others pass over it (clause 7.3)."""
 TEMPLATE_SECTION = "TemplateSection"
 """A section of our own: what the standard has no words for, as the XML of a CIMI template."""
+COLLECTION_SECTION = "CollectionSection"
+"""A section of our own in the only virtual system of a package: the collection around it, which few programs read."""
 ENVIRONMENT_FILE = "ovf-env.xml"
 XML = "http://www.w3.org/XML/1998/namespace"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from gateway.ovf.elements import Element, Walk, attribute, demanded, local, root_of, truth, where, whole
-from gateway.ovf.entities import read_content
+from gateway.ovf.entities import read_whole
 from gateway.ovf.errors import PackageInvalid
 from gateway.ovf.model import Configuration, Disk, Envelope, File, Network, VirtualSystem, VirtualSystemCollection
 from gateway.ovf.names import ENVELOPES, EXTENSION
@@ -37,7 +37,7 @@ def read_envelope(content: bytes) -> Envelope:
             "one belongs there"
         )
     envelope = Envelope(
-        content=read_content(walk, contents[0]),
+        content=read_whole(walk, contents[0]),
         files=tuple(_files(walk, found.get("References", []))),
         disks=(*_disks(walk, found.get("DiskSection", [])), *_disks(walk, found.get("SharedDiskSection", []), True)),
         networks=tuple(_networks(walk, found.get("NetworkSection", []))),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from lxml import etree
 
+from gateway.ovf.collection_section import section_around
 from gateway.ovf.elements import Element
 from gateway.ovf.model import Content, Envelope, Hardware, Item, Product, Property, VirtualSystem
 from gateway.ovf.model import VirtualSystemCollection as Collection
@@ -26,7 +28,7 @@ def write_envelope(envelope: Envelope) -> bytes:
     _disks(root, envelope)
     _networks(root, envelope)
     _configurations(root, envelope)
-    _content(root, envelope.content)
+    _whole(root, envelope.content)
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
 
 
@@ -90,7 +92,16 @@ def _configurations(root: Element, envelope: Envelope) -> None:
         _child(element, "Description", choice.description or choice.label or choice.id)
 
 
-def _content(parent: Element, content: Content) -> None:
+def _whole(root: Element, content: Content) -> None:
+    """A collection of one virtual system as that system."""
+    if isinstance(content, Collection) and len(content.content) == 1 and isinstance(content.content[0], VirtualSystem):
+        system = _content(root, content.content[0])
+        _content(section_around(system), replace(content, content=()))
+    else:
+        _content(root, content)
+
+
+def _content(parent: Element, content: Content) -> Element:
     kind = "VirtualSystem" if isinstance(content, VirtualSystem) else "VirtualSystemCollection"
     element = _section(parent, kind, content.info or "A virtual system", id=content.id)
     if content.name:
@@ -111,6 +122,7 @@ def _content(parent: Element, content: Content) -> None:
         for hardware in content.hardware:
             _hardware(element, hardware, content.name or content.id)
         write_template(element, content.template)
+    return element
 
 
 def _product(parent: Element, product: Product) -> None:

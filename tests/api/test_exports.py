@@ -21,9 +21,10 @@ from gateway.orchestration.systems.packages.export_steps import _replace_directo
 from gateway.ovf.model import VirtualSystemCollection
 from gateway.ovf.package import unpack
 from tests.api.client import ApiClient
-from tests.api.packages import disk, made, names_in, package, staged
+from tests.api.packages import disk, made, names_in, package, small_package, staged
 from tests.api.systems import machine, members, network, on, system, volume
 from tests.unit.ovf.samples import Kept, in_pieces
+from tests.unit.ovf.test_another_consumer import cot
 
 
 @pytest.fixture
@@ -184,6 +185,25 @@ async def test_a_package_is_put_down_as_a_directory_of_files(
     shutil.copytree(exports / "out", images, dirs_exist_ok=True)
     again = await made(admin, "systems", f"file://{images / 'shop.ovf'}")
     assert await shape(admin, again["id"]) == await shape(admin, shop["id"])
+
+
+async def test_another_consumer_reads_what_a_system_of_one_machine_is_exported_as(
+    admin: ApiClient, exports: Path, images: Path
+) -> None:
+    """COT knows no collections."""
+    (images / "small.ova").write_bytes(small_package())
+    small = await made(admin, "systems", f"file://{images / 'small.ova'}", name="alone")
+    _location, job = await exported(admin, small["id"], destination=f"file://{exports / 'out.ova'}")
+    assert job["state"] == "SUCCESS", job
+    shown = await asyncio.to_thread(cot, "info", "-v", exports / "out.ova")
+    for told in ("alone-disk1.vmdk", "128 MiB", "harddisk @"):
+        assert told in shown
+    other = exports / "other.ova"
+    await asyncio.to_thread(cot, "edit-hardware", exports / "out.ova", "-o", other, "--memory", "256MB")
+    shutil.copy(other, images / "other.ova")
+    again = await made(admin, "systems", f"file://{images / 'other.ova'}")
+    [machine] = (await members(admin, again["id"], "machines")).values()
+    assert (again["name"], machine["memory"]) == ("alone", 262144)
 
 
 async def test_a_directory_that_holds_something_else_is_left_alone(

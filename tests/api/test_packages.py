@@ -8,13 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from tests.api.client import ApiClient
-from tests.api.packages import MIB, described, disks, imported, made, package, staged
+from tests.api.packages import MIB, described, disk, disks, imported, made, package, staged
 from tests.api.systems import members
-from tests.unit.ovf.samples import HEAD, item, ova
+from tests.unit.ovf.samples import HEAD, item, manifest, ova
+from tests.unit.ovf.test_certificates import certified
 
 
 @pytest.fixture
@@ -99,6 +101,56 @@ PRODUCT = """<ProductSection><Info>p</Info><Product>Shop</Product>
 <Property ovf:key="color" ovf:type="string" ovf:userConfigurable="true" ovf:value="red"/>
 <Property ovf:key="pin" ovf:type="string" ovf:userConfigurable="true" ovf:password="true" ovf:value="0000"/>
 <Property ovf:key="user-data" ovf:type="string" ovf:userConfigurable="true" ovf:value=""/></ProductSection>"""
+
+
+OPTIONS = b"""<DeploymentOptionSection><Info>o</Info>
+  <Configuration ovf:id="small" ovf:default="true"><Label>s</Label><Description>s</Description></Configuration>
+  <Configuration ovf:id="big"><Label>b</Label><Description>b</Description></Configuration></DeploymentOptionSection>"""
+PROCESSORS = b"<Item><rasd:InstanceID>1</rasd:InstanceID><rasd:ResourceType>3</rasd:ResourceType>"
+
+
+def with_options() -> bytes:
+    """Two processors, or six."""
+    bigger = PROCESSORS.replace(b"<Item>", b'<Item ovf:configuration="big">').replace(b"ID>1<", b"ID>21<")
+    bigger += b"<rasd:VirtualQuantity>6</rasd:VirtualQuantity></Item>"
+    smaller = PROCESSORS.replace(b"<Item>", b'<Item ovf:configuration="small">')
+    return described().replace(PROCESSORS, bigger + smaller).replace(b"<DiskSection>", OPTIONS + b"<DiskSection>")
+
+
+@pytest.mark.parametrize(("chosen", "cpus"), [({}, 2), ({"ovf.configuration": "big"}, 6)])
+async def test_a_deployment_option_is_chosen_or_the_default(
+    admin: ApiClient, images: Path, tmp_path: Path, chosen: dict[str, str], cpus: int
+) -> None:
+    (images / "shop.ova").write_bytes(package(tmp_path, with_options()))
+    system = await made(admin, "systems", f"file://{images / 'shop.ova'}", **chosen)
+    machines = await members(admin, system["id"], "machines")
+    assert [machine["cpu"] for machine in machines.values()] == [cpus, cpus]
+
+
+async def test_raw_disks_are_kept_as_they_are(
+    admin: ApiClient, driver: MemoryDriver, images: Path, tmp_path: Path
+) -> None:
+    content = disk(tmp_path, kind="raw", mark=b"raw")
+    text = described().replace(b"boot.vmdk", b"boot.raw").replace(FORMAT, b"http://example.com/raw")
+    files = [("shop.ovf", text), ("boot.raw", content), disks(tmp_path)[1]]
+    (images / "shop.ova").write_bytes(ova(files[0], ("shop.mf", manifest(*files)), *files[1:]))
+    await made(admin, "systemTemplates", f"file://{images / 'shop.ova'}")
+    [image] = (await admin.document("machineImages"))["machineImages"]
+    assert driver.contents[("default", f"cimi-image-{image['id'].rpartition('/')[2]}.raw")] == content
+
+
+@pytest.mark.parametrize(("signs", "said"), [(True, "it signs the manifest"), (False, "it does NOT sign the manifest")])
+async def test_a_certificate_is_shown_with_what_it_is_worth(
+    admin: ApiClient, images: Path, tmp_path: Path, signs: bool, said: str
+) -> None:
+    files = [("shop.ovf", described()), *disks(tmp_path)]
+    sums = manifest(*files)
+    signed = certified(ec.generate_private_key(ec.SECP256R1()), sums if signs else b"another one")
+    (images / "shop.ova").write_bytes(ova(files[0], ("shop.mf", sums), ("shop.cert", signed), *files[1:]))
+    system = await made(admin, "systems", f"file://{images / 'shop.ova'}")
+    shown = system["properties"]["ovf.certificate"]
+    assert said in shown
+    assert "CN=Example Appliances" in shown
 
 
 def stacked(path: Path) -> tuple[bytes, bytes]:

@@ -27,14 +27,15 @@ def test_templates_and_uses_of_disks_are_read_as_they_were_written() -> None:
 
 
 def test_the_section_may_be_ignored_and_stands_before_what_is_inside() -> None:
-    root = etree.fromstring(write_envelope(ENVELOPE))
+    two = VirtualSystemCollection("shop", info="i", content=(WEB, WEB), template=SYSTEM)
+    root = etree.fromstring(write_envelope(replace(ENVELOPE, content=two)))
     section = root.find(".//{*}TemplateSection")
     assert section is not None
     assert section.get("{http://schemas.dmtf.org/ovf/envelope/1}required") == "false"
     collection = root.find("{*}VirtualSystemCollection")
     assert collection is not None
     names = [etree.QName(child).localname for child in collection]
-    assert names == ["Info", "TemplateSection", "VirtualSystem"]
+    assert names == ["Info", "TemplateSection", "VirtualSystem", "VirtualSystem"]
     assert section[0].tag == "{http://schemas.dmtf.org/ovf/envelope/1}Info"
 
 

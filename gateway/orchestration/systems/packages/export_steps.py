@@ -29,6 +29,7 @@ from gateway.ovf.manifest import write_manifest
 from gateway.ovf.reading import read_envelope
 from gateway.ovf.writing import write_envelope
 from gateway.store.model import Document
+from gateway.store.store import uninterrupted
 
 Arguments = dict[str, Any]
 WRITTEN = "written.json"
@@ -271,6 +272,6 @@ async def _put(path: Path, pieces: AsyncGenerator[bytes, None]) -> None:
     try:
         async with aclosing(pieces):
             async for piece in pieces:
-                await asyncio.to_thread(write_all, descriptor, piece)
+                await uninterrupted(asyncio.to_thread(write_all, descriptor, piece))
     finally:
         await asyncio.to_thread(os.close, descriptor)
