@@ -44,7 +44,8 @@ def running(pid: int) -> bool:
 
 
 def start_libvirtd() -> None:
-    subprocess.run(["libvirtd", "-d"], check=True)
+    """The one before may not have let go of its pidfile yet, though it is gone."""
+    wait_until(lambda: subprocess.run(["libvirtd", "-d"], check=False).returncode == 0, 30, "libvirtd starts")
     subprocess.run([SETUP], check=True, capture_output=True)
 
 
