@@ -206,7 +206,7 @@ def _resize_cpus(domain: libvirt.virDomain, cpus: int, active: bool) -> list[str
     now = domain.vcpusFlags(libvirt.VIR_DOMAIN_AFFECT_LIVE) if active else cpus
     if now == cpus:
         return []
-    if cpus < now and domain.XMLDesc().startswith("<domain type='qemu'"):
+    if cpus < now and etree.fromstring(domain.XMLDesc(0), domain_facts.PARSER).get("type") == "qemu":
         return [f"{cpus} cpus take effect at the next boot (an emulated guest may crash when it loses one)"]
     try:
         domain.setVcpusFlags(cpus, libvirt.VIR_DOMAIN_AFFECT_LIVE)

@@ -23,7 +23,7 @@ from gateway.orchestration.steps import PATIENCE, PAUSE, unless_stopped
 from gateway.orchestration.systems.packages.exporting import is_package
 from gateway.orchestration.systems.packages.folder import DESCRIPTOR, Folder
 from gateway.orchestration.systems.packages.parts import DiskToPack
-from gateway.orchestration.systems.packages.step import PackageStep
+from gateway.orchestration.systems.packages.step import Arguments, PackageStep
 from gateway.ovf.archive import Part, archive, archive_size
 from gateway.ovf.manifest import write_manifest
 from gateway.ovf.reading import read_envelope
@@ -31,7 +31,6 @@ from gateway.ovf.writing import write_envelope
 from gateway.store.model import Document
 from gateway.store.store import uninterrupted
 
-Arguments = dict[str, Any]
 WRITTEN = "written.json"
 ACTIVE = frozenset({Power.RUNNING, Power.PAUSED, Power.SHUTTING_DOWN})
 
