@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Callable
+
+import structlog
 
 from bench import addresses, events, images, machines, meters, networks, overlay, packages, pages, reads, size, systems
 from bench.report import Row, show
@@ -31,6 +34,7 @@ def main(asked: list[str]) -> None:
     unknown = sorted({*asked} - {*MEASURES})
     if unknown:
         raise SystemExit(f"no such measure: {', '.join(unknown)}; there are {', '.join(MEASURES)}")
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     reached = [show(MEASURES[name]()) for name in asked or MEASURES]
     raise SystemExit(0 if all(reached) else 1)
 

@@ -14,8 +14,12 @@ from drivers.base import DomainFacts, HypervisorSettings, Power, VolumeFacts
 from drivers.memory import MemoryDriver
 from gateway import config, users
 from gateway.app import Gateway
+from gateway.orchestration.monitoring.recorder import Recorder, new_log
 from gateway.store.model import Resource
 from gateway.store.store import Store
+
+RARE, RARE_CPU = 42, 64
+"""The one machine that has so many cpus."""
 
 
 def free_port() -> int:
@@ -46,7 +50,7 @@ def machine(number: int) -> Resource:
         "description": "one of many",
         "properties": {"tier": f"t{number % 4}"},
         "state": "STARTED" if number % 3 else "STOPPED",
-        "cpu": 1 + number % 4,
+        "cpu": RARE_CPU if number == RARE else 1 + number % 4,
         "memory": 131072,
         "cpuArch": "x86_64",
     }
@@ -69,11 +73,18 @@ def volume(number: int) -> Resource:
 
 
 async def fill(path: Path, count: int, make: Callable[[int], Resource] = machine) -> None:
+    """With an EventLog for each, as a gateway's first start and each creation make them."""
+    store = await Store.open(path)
+    await Recorder("monthly").prepare(store)
+    await store.close()
     store = await Store.open(path)
     for start in range(0, count, 5000):
         async with store.transaction() as transaction:
             for number in range(start, min(start + 5000, count)):
-                await transaction.insert(make(number))
+                resource = make(number)
+                log = new_log(resource, {"persistence": "monthly"})
+                await transaction.insert(log)
+                await transaction.insert(resource.with_document(eventLog={"href": log.path}))
     await store.close()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from gateway.cimi.fields import Attribute, Enumeration, timestamp
 from gateway.cimi.filter import And, AttributeType, Comparison, Expression, Or, PropertyComparison
@@ -105,28 +105,15 @@ def _property(comparison: PropertyComparison, kind: str, seek: bool) -> Conditio
     return Condition(f"EXISTS ({inner})", (comparison.key, comparison.value))
 
 
-def source(driver: Expression | None) -> str:
-    """What to read from: the properties lead to the resources when one of them is sought."""
-    if isinstance(driver, PropertyComparison):
-        return "properties AS found CROSS JOIN resources ON resources.path = found.path"
-    return "resources"
-
-
 def seeks_in_order(expression: Expression) -> bool:
     """An equality: its index gives the rows in the default order."""
+    return may_seek(expression) and expression.operator == "="
+
+
+def may_seek(expression: Expression) -> TypeGuard[Comparison | PropertyComparison]:
+    """Worth an index when few rows match."""
     if isinstance(expression, PropertyComparison):
         return expression.operator == "="
-    return (
-        isinstance(expression, Comparison)
-        and expression.operator == "="
-        and expression.type is not AttributeType.UNKNOWN
-    )
-
-
-def may_seek(expression: Expression) -> bool:
-    """Worth an index when few rows match."""
-    return (
-        isinstance(expression, Comparison)
-        and expression.operator != "!="
-        and expression.type is not AttributeType.UNKNOWN
-    )
+    if not isinstance(expression, Comparison):
+        return False
+    return expression.type is not AttributeType.UNKNOWN and expression.operator != "!="

@@ -10,9 +10,10 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from gateway.cimi.filter import AttributeType, Comparison, Expression
+from gateway.cimi.filter import AttributeType, Comparison, Expression, PropertyComparison
 from gateway.cimi.registry import type_of
-from gateway.store.filter_sql import Condition, condition, may_seek, order_key, parts, seeks_in_order, source
+from gateway.store.filter_sql import Condition, condition, may_seek, order_key, parts, seeks_in_order
+from gateway.store.indexes import index_of
 from gateway.store.model import Page, Query
 from gateway.store.rows import COLUMNS, EVERYONE, from_row
 
@@ -67,6 +68,18 @@ def _where(conditions: list[Condition]) -> Condition:
     )
 
 
+def _source(query: Query, driver: Expression | None) -> str:
+    """What to read from: the properties lead to the resources when one of them is sought, else the attribute's index.
+
+    Named, as SQLite without statistics takes the creation order instead. The parts of one resource are few, and
+    better read by their parent.
+    """
+    if isinstance(driver, PropertyComparison):
+        return "properties AS found CROSS JOIN resources ON resources.path = found.path"
+    index = index_of(type_of(query.kind), driver.attribute) if isinstance(driver, Comparison) else None
+    return f"resources INDEXED BY {index}" if index and not query.parent else "resources"
+
+
 def _audiences(query: Query) -> list[str | None]:
     return [None] if query.visible_to is None else [query.visible_to, EVERYONE]
 
@@ -75,16 +88,16 @@ def _select(
     query: Query, driver: Expression | None, conditions: list[Condition], size: int
 ) -> tuple[str, tuple[Any, ...]]:
     """One ordered range for each audience, merged: so each is read from its index and no further than needed."""
-    order, inner = _order(query, "resources"), _order(query, "found" if source(driver) != "resources" else "resources")
+    inner = _order(query, "found" if isinstance(driver, PropertyComparison) else "resources")
     reach = query.first - 1 + size
     branches, parameters = [], []
     for audience in _audiences(query):
         where = _where([_base(query, audience), *conditions])
-        rows = f"SELECT resources.* FROM {source(driver)} WHERE {where.sql} ORDER BY {inner} LIMIT ?"  # noqa: S608
+        rows = f"SELECT resources.* FROM {_source(query, driver)} WHERE {where.sql} ORDER BY {inner} LIMIT ?"  # noqa: S608
         branches.append(f"SELECT * FROM ({rows})")  # noqa: S608
         parameters += [*where.parameters, reach]
     merged = " UNION ALL ".join(branches)
-    sql = f"SELECT {COLUMNS} FROM ({merged}) AS resources ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608
+    sql = f"SELECT {COLUMNS} FROM ({merged}) AS resources ORDER BY {_order(query, 'resources')} LIMIT ? OFFSET ?"  # noqa: S608
     return sql, (*parameters, size, query.first - 1)
 
 
@@ -101,8 +114,10 @@ def _order(query: Query, leading: str) -> str:
 
 async def _driver(fetch: Fetch, query: Query, conjuncts: list[Expression]) -> Expression | None:
     """The part of the filter that seeks in an index; None to walk in order and check."""
+    if await _sees_few(fetch, query):
+        return None
     for part in conjuncts:
-        if seeks_in_order(part):
+        if seeks_in_order(part) and not query.order:
             return part
     for part in conjuncts:
         if may_seek(part) and await _few(fetch, query, part):
@@ -110,9 +125,14 @@ async def _driver(fetch: Fetch, query: Query, conjuncts: list[Expression]) -> Ex
     return None
 
 
+async def _sees_few(fetch: Fetch, query: Query) -> bool:
+    """A user's few among the many of others are sooner read by the audience than by what the filter says."""
+    return query.visible_to is not None and await _kept_count(fetch, query, None) < FEW
+
+
 async def _few(fetch: Fetch, query: Query, part: Expression) -> bool:
     where = _where([_base(query, None), condition(part, query.kind, seek=True)])
-    sql = f"SELECT count(*) FROM (SELECT 1 FROM resources WHERE {where.sql} LIMIT ?)"  # noqa: S608
+    sql = f"SELECT count(*) FROM (SELECT 1 FROM {_source(query, part)} WHERE {where.sql} LIMIT ?)"  # noqa: S608
     rows = await fetch(sql, (*where.parameters, FEW))
     return bool(rows[0][0] < FEW)
 
@@ -126,11 +146,12 @@ async def _count(fetch: Fetch, counts: CountCache, query: Query, conjuncts: list
 
     async def ask() -> int:
         total = 0
+        candidates = [] if await _sees_few(fetch, query) else [part for part in conjuncts if may_seek(part)]
+        seeker = min(candidates, key=lambda part: not seeks_in_order(part), default=None)
+        conditions = [condition(part, query.kind, seek=part is seeker) for part in conjuncts]
         for audience in _audiences(query):
-            seeker = next((part for part in conjuncts if seeks_in_order(part) or may_seek(part)), None)
-            conditions = [condition(part, query.kind, seek=part is seeker) for part in conjuncts]
             where = _where([_base(query, audience), *conditions])
-            rows = await fetch(f"SELECT count(*) FROM {source(seeker)} WHERE {where.sql}", where.parameters)  # noqa: S608
+            rows = await fetch(f"SELECT count(*) FROM {_source(query, seeker)} WHERE {where.sql}", where.parameters)  # noqa: S608
             total += rows[0][0]
         return total
 

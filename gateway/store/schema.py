@@ -1,4 +1,4 @@
-"""The database file: opening, migrations by PRAGMA user_version, and indexes derived from the declarations."""
+"""The database file: opening, and migrations by PRAGMA user_version."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ from typing import IO
 
 import aiosqlite
 
-from gateway.cimi.filter import AttributeType
-from gateway.cimi.registry import TYPES
 from gateway.errors import GatewayError
+from gateway.store import indexes
 from gateway.store.collation import FUNCTION, sort_key
-from gateway.store.filter_sql import COLUMNS, operand
 
-UNINDEXED = frozenset({"description", "statusMessage", "key"})
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
@@ -80,8 +77,19 @@ def _migrate(connection: sqlite3.Connection, path: Path, steps: list[str]) -> No
         _back_up(connection, path.with_name(f"{path.name}.before-{len(steps)}"))
     for number, script in enumerate(steps[version:], start=version + 1):
         connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
-    for statement in indexes():
-        connection.execute(statement)
+    _index(connection)
+
+
+def _index(connection: sqlite3.Connection) -> None:
+    """As the declarations are now; what an older program declared otherwise is dropped."""
+    sql = r"SELECT name, sql FROM sqlite_master WHERE type = 'index' AND name LIKE 'by\_%' ESCAPE '\'"
+    present = {statement: name for name, statement in connection.execute(sql)}
+    wanted = indexes.statements()
+    for name in [name for statement, name in present.items() if statement not in wanted]:
+        connection.execute(f"DROP INDEX {name}")
+    for statement in wanted:
+        if statement not in present:
+            connection.execute(statement)
 
 
 def _back_up(connection: sqlite3.Connection, target: Path) -> None:
@@ -91,24 +99,6 @@ def _back_up(connection: sqlite3.Connection, target: Path) -> None:
     finally:
         copy.close()
     target.chmod(0o600)
-
-
-def indexes() -> list[str]:
-    """An index for each attribute that $filter compares, beside the columns that have one."""
-    statements = []
-    for declared in TYPES.values():
-        if declared.series:
-            continue
-        for attribute, kind in declared.filter_types.items():
-            if attribute in COLUMNS or attribute in UNINDEXED or kind is AttributeType.UNKNOWN:
-                continue
-            if declared.singleton or attribute in declared.collections:
-                continue
-            statements.append(
-                f"CREATE INDEX IF NOT EXISTS by_{declared.kind}_{attribute} ON resources "
-                f"({operand(attribute, kind)}, created, path) WHERE kind = '{declared.kind}'"
-            )
-    return statements
 
 
 async def connect(path: Path) -> aiosqlite.Connection:

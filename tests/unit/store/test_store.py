@@ -15,7 +15,7 @@ import pytest
 from gateway.cimi.filter import parse
 from gateway.cimi.registry import type_of
 from gateway.errors import Conflict, NotFound, PreconditionFailed
-from gateway.store import pages, schema
+from gateway.store import schema
 from gateway.store.model import Query, Resource, SortKey
 from gateway.store.rows import to_row
 from gateway.store.schema import StoreError
@@ -239,12 +239,6 @@ async def test_names_are_filtered_as_they_are_written(strange: Store, name: str)
     assert name not in await names(strange, f"name!='{name}'")
     assert len(await names(strange, f"name!='{name}'")) == len(STRANGE) - 1
     assert await names(strange, f"cpu>0 and (name='{name}' or name='none')") == [name] * (name != STRANGE[0])
-
-
-async def test_a_page_by_name_is_read_from_an_index(store: Store) -> None:
-    sql, parameters = pages._select(Query("Machine", order=(SortKey("name"),), last=20), None, [], 20)
-    (plan,) = [row[3] for row in await store.fetch(f"EXPLAIN QUERY PLAN {sql}", parameters) if "resources" in row[3]]
-    assert plan == "SEARCH resources USING INDEX resources_by_name (kind=?)"
 
 
 async def test_names_of_an_older_store_are_put_in_order(tmp_path: Path) -> None:
