@@ -49,6 +49,7 @@ from drivers.base.networks import (
     Reservation,
     Traffic,
     network_name,
+    network_uuid,
 )
 from drivers.base.progress import Progress
 from drivers.base.snapshots import SnapshotCalls, SnapshotFacts
@@ -124,4 +125,5 @@ __all__ = [
     "filter_name",
     "fixed_filter_name",
     "network_name",
+    "network_uuid",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol
+from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +106,19 @@ class NetworkSpec:
         return network_name(self.uuid)
 
 
+PREFIX = "cimi-"
+
+
 def network_name(uuid: str) -> str:
-    return f"cimi-{uuid}"
+    return f"{PREFIX}{uuid}"
+
+
+def network_uuid(name: str) -> str | None:
+    """Of a network of a gateway's, by its name; None for others."""
+    try:
+        return str(UUID(name.removeprefix(PREFIX))) if name.startswith(PREFIX) else None
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ import libvirt
 import structlog
 from lxml import etree
 
+from drivers.libvirt.network_lookup import network_of
+
 MAGIC = b"\x63\x82\x53\x63"
 RELEASE = b"\x35\x01\x07"
 SERVER_PORT = 67
@@ -45,7 +47,7 @@ def of(domain: libvirt.virDomain, only: str | None = None) -> tuple[Lease, ...]:
 
 def _on_network(handle: libvirt.virConnect, name: str, mac: str) -> list[Lease]:
     try:
-        network = handle.networkLookupByName(name)
+        network = network_of(handle, name)
         leases = network.DHCPLeases(mac)
         server = etree.fromstring(network.XMLDesc(0)).find("ip[dhcp]")
         bridge = network.bridgeName() if leases else ""

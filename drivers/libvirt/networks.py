@@ -14,6 +14,7 @@ from drivers.base import DriverNotFound, Lease, NetworkFacts, NetworkSpec, Reser
 from drivers.libvirt import network_xml, reconnecting, routes
 from drivers.libvirt.connection import Connection, Lane
 from drivers.libvirt.errors import read_each
+from drivers.libvirt.network_lookup import network_of
 
 T = TypeVar("T")
 START_DEADLINE = 120.0
@@ -31,7 +32,7 @@ class Networks:
         self, name: str, work: Callable[[libvirt.virNetwork], T], lane: Lane = Lane.CONTROL, deadline: float = 30.0
     ) -> T:
         return await self._connection.call(
-            lambda handle: work(handle.networkLookupByName(name)), lane=lane, deadline=deadline
+            lambda handle: work(network_of(handle, name)), lane=lane, deadline=deadline
         )
 
     async def every(self) -> tuple[NetworkFacts, ...]:
@@ -65,8 +66,11 @@ class Networks:
 
     async def start(self, name: str) -> None:
         def work(network: libvirt.virNetwork) -> None:
-            if not network.isActive():
+            try:
                 network.create()
+            except libvirt.libvirtError as error:
+                if error.get_error_code() != libvirt.VIR_ERR_OPERATION_INVALID or not network.isActive():
+                    raise
             network.setAutostart(1)
 
         await self._with(name, work, Lane.NETWORK, START_DEADLINE)

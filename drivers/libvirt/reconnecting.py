@@ -12,6 +12,7 @@ from lxml import etree
 
 from drivers.libvirt.domain_facts import PARSER
 from drivers.libvirt.domain_xml import METADATA, child
+from drivers.libvirt.network_lookup import network_of
 
 LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
 
@@ -35,7 +36,7 @@ def reconnect(handle: libvirt.virConnect, names: tuple[str, ...]) -> dict[str, t
 def _ports(handle: libvirt.virConnect, name: str) -> set[str] | None:
     """The MACs which an active network of libvirt's own bridge has at its ports."""
     try:
-        network = handle.networkLookupByName(name)
+        network = network_of(handle, name)
     except libvirt.libvirtError as error:
         if error.get_error_code() != libvirt.VIR_ERR_NO_NETWORK:
             raise

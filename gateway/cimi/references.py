@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from marshmallow import Schema, ValidationError
@@ -314,8 +314,14 @@ def load(schema: SchemaClass, members: dict[str, Attribute], raw: dict[str, Any]
     if unknown:
         raise ValidationError({unknown[0]: ["is not an attribute here"]})
     known = {name: value for name, value in renamed.items() if name in members}
-    loaded: dict[str, Any] = schema().load(known, partial=True)
+    loaded: dict[str, Any] = _loading(schema).load(known, partial=True)
     return loaded
+
+
+@cache
+def _loading(schema: SchemaClass) -> Schema:
+    """One for all requests: marshmallow copies each field for each new one."""
+    return schema()
 
 
 def _canonical(members: dict[str, Attribute], name: str) -> str:

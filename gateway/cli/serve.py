@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -47,6 +48,9 @@ async def _serve(gateway: Gateway) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await gateway.start()
+    # What there is by now stays to the end: collections of garbage need not walk over it each time.
+    gc.collect()
+    gc.freeze()
     notify("READY=1", f"STATUS=listening on {gateway.settings.server.listen}")
     watchdog = asyncio.create_task(keep_alive(gateway.alive))
     await stop.wait()

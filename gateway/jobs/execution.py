@@ -23,6 +23,8 @@ from gateway.store.store import Store
 from gateway.store.transaction import PlanRow, Transaction
 
 log = structlog.get_logger("jobs")
+SHOWN_AFTER = 0.2
+"""Seconds after which the end of a step shows in the progress: of quick steps one after another only the last does."""
 UNDO_TRIES = 5
 UNDO_PAUSE = 1.0
 """Seconds between the first two tries, doubled from there."""
@@ -53,6 +55,7 @@ class Execution:
         self._steps = steps
         self._failure = failure
         self._after_step = after_step
+        self._showing: asyncio.TimerHandle | None = None
         self._message: str | None = None
         self._writes: set[asyncio.Task[None]] = set()
         self._place: Place | None = None
@@ -74,8 +77,11 @@ class Execution:
         self._logger = log.bind(job=self.job, **_subject(plan), user=plan.owner, request=plan.request_id)
         if (await self._current()).state == "STOPPING":
             self.stop.set()
-        if row.phase == "run":
-            row = await self._forward(plan, row)
+        try:
+            if row.phase == "run":
+                row = await self._forward(plan, row)
+        finally:
+            self._show_no_more()
         if row.phase == "undo":
             row = await self._back(plan, row)
         await self._settle(plan, row)
@@ -102,12 +108,12 @@ class Execution:
         last = row.position == len(plan.steps)
         row = replace(row, phase="settle") if last else row
         following = "settle" if last else plan.steps[row.position].step
-        async with self._store.transaction() as transaction:
+        async with self._store.transaction(durable=False) as transaction:
             await transaction.write_plan(row)
-            await self._set_progress(transaction, _share(plan, row.position, 0.0))
             if not last:
                 await transaction.write_log(self.job, "info", following, "begins")
         self._logger.info("begins", step=following)
+        self._soon(_share(plan, row.position, 0.0))
         return row
 
     async def _step(self, plan: Plan, position: int, call: StepCall) -> None:
@@ -210,8 +216,16 @@ class Execution:
 
     async def _log(self, level: str, step: str, message: str) -> None:
         getattr(self._logger, level, self._logger.info)(message, step=step)
-        async with self._store.transaction() as transaction:
+        async with self._store.transaction(durable=False) as transaction:
             await transaction.write_log(self.job, level, step, message)
+
+    def _soon(self, progress: int) -> None:
+        self._show_no_more()
+        self._showing = asyncio.get_running_loop().call_later(SHOWN_AFTER, self._moved, progress)
+
+    def _show_no_more(self) -> None:
+        if self._showing is not None:
+            self._showing.cancel()
 
     def _moved(self, progress: int) -> None:
         task = asyncio.ensure_future(self._write_progress(progress))
@@ -219,7 +233,7 @@ class Execution:
         task.add_done_callback(self._writes.discard)
 
     async def _write_progress(self, progress: int) -> None:
-        async with self._store.transaction() as transaction:
+        async with self._store.transaction(durable=False) as transaction:
             await self._set_progress(transaction, progress)
 
     async def _set_progress(self, transaction: Transaction, progress: int) -> None:

@@ -23,6 +23,7 @@ from gateway.jobs.workers import Workers
 from gateway.store.model import Query, Resource
 from gateway.store.store import Changes, Store
 from gateway.store.transaction import PlanRow, Transaction
+from gateway.store.turns import UNDER_WAY
 
 MOST_ATTEMPTS = 5
 """How often a job is taken up again after crashes before it is given up."""
@@ -122,6 +123,7 @@ class JobRunner:
             asyncio.get_running_loop().call_later(AGAIN_AFTER, self._begin, path)
 
     async def _run(self, execution: Execution) -> None:
+        UNDER_WAY.set(True)
         row = await execution.load()
         if row is None:
             return

@@ -281,6 +281,13 @@ class ResourceService:
             **rest,
         )
 
+    async def answered_before(self, caller: Caller, document: Document) -> Outcome | None:
+        """As ``answered``, before anything is checked. Without a key there is nothing to look up."""
+        if caller.once is None and caller.idempotency_key is None:
+            return None
+        async with self.store.transaction() as transaction:
+            return await self.answered(transaction, caller, document)
+
     async def answered(self, transaction: Transaction, caller: Caller, document: Document) -> Outcome | None:
         """The first answer to a create that is retried with the same Idempotency-Key.
 

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-import aiosqlite
+from gateway.store.writer import Writer
 
 
 class Claims:
     """The part of a transaction that gives out values; the store's one writer makes each of them unique."""
 
-    _connection: aiosqlite.Connection
+    _writer: Writer
 
     async def claim(self, scope: str, value: str, holder: str) -> bool:
         """Give the value to a resource, until that is deleted. False when another holds it."""
-        await self._connection.execute(
+        self._writer.put(
             "INSERT OR IGNORE INTO claims (scope, value, holder) VALUES (?, ?, ?)", (scope, value, holder)
         )
         return await self.holder(scope, value) == holder
 
     async def unclaim(self, scope: str, value: str, holder: str) -> None:
         """Give it back; one that another holds by now stays theirs."""
-        await self._connection.execute(
+        self._writer.put(
             "DELETE FROM claims WHERE scope = ? AND value = ? AND holder = ?", (scope, value, holder)
         )
 
@@ -41,4 +41,4 @@ class Claims:
         return str(rows[0][0]) if rows else None
 
     async def _rows(self, sql: str, *parameters: str) -> list[Any]:
-        return list(await self._connection.execute_fetchall(sql, parameters))
+        return await self._writer.fetch(sql, parameters)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from gateway.cimi.fields import timestamp
 from gateway.store.collation import sort_key
-from gateway.store.model import Resource
+from gateway.store.model import Document, Resource
 
 COLUMNS = "path, kind, owner, shared, parent, created, updated, version, document, internal"
 EVERYONE = ""
@@ -21,8 +21,23 @@ def audience(resource: Resource) -> str:
 
 
 def to_row(resource: Resource) -> dict[str, Any]:
+    return {"path": resource.path, **_plain(resource), **_written(_documents(resource))}
+
+
+def to_change(before: Resource, after: Resource) -> dict[str, Any]:
+    """The columns that are not as they were.
+
+    SQLite rewrites every index of a column that is set, though the value be the same; those of ``document`` are many.
+    """
+    old = _plain(before)
+    changed = {name: value for name, value in _plain(after).items() if value != old[name]}
+    known = _documents(before)
+    documents = {name: value for name, value in _documents(after).items() if value != known[name]}
+    return {**changed, **_written(documents)}
+
+
+def _plain(resource: Resource) -> dict[str, Any]:
     return {
-        "path": resource.path,
         "kind": resource.kind,
         "owner": resource.owner,
         "shared": int(resource.shared),
@@ -33,9 +48,15 @@ def to_row(resource: Resource) -> dict[str, Any]:
         "created": timestamp(resource.created),
         "updated": timestamp(resource.updated),
         "version": resource.version,
-        "document": json.dumps(resource.document, ensure_ascii=False, separators=(",", ":")),
-        "internal": json.dumps(resource.internal, ensure_ascii=False, separators=(",", ":")),
     }
+
+
+def _documents(resource: Resource) -> dict[str, Document]:
+    return {"document": resource.document, "internal": resource.internal}
+
+
+def _written(columns: Mapping[str, Document]) -> dict[str, str]:
+    return {name: json.dumps(value, ensure_ascii=False, separators=(",", ":")) for name, value in columns.items()}
 
 
 def from_row(row: Sequence[Any]) -> Resource:

@@ -7,13 +7,16 @@ import os
 import sqlite3
 from importlib import resources
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 import aiosqlite
 
 from gateway.errors import GatewayError
 from gateway.store import indexes
 from gateway.store.collation import FUNCTION, sort_key
+from gateway.store.writer import Writer
+
+Connected = TypeVar("Connected", bound=aiosqlite.Connection)
 
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -101,9 +104,17 @@ def _back_up(connection: sqlite3.Connection, target: Path) -> None:
     target.chmod(0o600)
 
 
-async def connect(path: Path) -> aiosqlite.Connection:
-    """A connection set up as all of them are."""
-    connection = await aiosqlite.connect(path, isolation_level=None)
+async def reader(path: Path) -> aiosqlite.Connection:
+    return await _set_up(aiosqlite.connect(path, isolation_level=None))
+
+
+async def writer(path: Path) -> Writer:
+    return await _set_up(Writer(lambda: sqlite3.connect(path, isolation_level=None)))
+
+
+async def _set_up(connection: Connected) -> Connected:
+    """As all of them are."""
+    await connection
     await connection.create_function(FUNCTION, 1, sort_key, deterministic=True)
     for pragma in PRAGMAS:
         await connection.execute(pragma)

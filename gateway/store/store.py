@@ -16,12 +16,15 @@ from gateway.cimi.fields import timestamp
 from gateway.errors import GatewayError, NoSpace, Unavailable
 from gateway.store import schema
 from gateway.store.events import KeptEvent
+from gateway.store.finding import with_value
 from gateway.store.model import Page, Query, Resource
 from gateway.store.pages import CountCache, read_page
 from gateway.store.rows import COLUMNS, from_row
 from gateway.store.samples import read_sample, read_samples
 from gateway.store.series import Series, read_entry, read_series
 from gateway.store.transaction import Transaction
+from gateway.store.turns import Turns
+from gateway.store.writer import Writer
 
 READERS = 2
 CACHED = 4096
@@ -37,12 +40,13 @@ BeforeCommit = Callable[[Transaction], Awaitable[None]]
 class Store:
     """Open it with ``await Store.open(path)``; changes go through ``transaction()``, the only way in."""
 
-    def __init__(self, path: Path, lock: IO[bytes], connections: list[aiosqlite.Connection]) -> None:
+    def __init__(self, path: Path, lock: IO[bytes], writer: Writer, readers: list[aiosqlite.Connection]) -> None:
         self.path = path
         self._lock_file = lock
-        self._writer, *self._readers = connections
+        self._writer = writer
+        self._readers = readers
         self._turn = itertools.cycle(self._readers)
-        self._writing = asyncio.Lock()
+        self._writing = Turns()
         self._cache: OrderedDict[str, Resource] = OrderedDict()
         self._commits = 0
         self.writers_waiting = 0
@@ -60,7 +64,7 @@ class Store:
         except BaseException:
             lock.close()
             raise
-        return cls(path, lock, [await schema.connect(path) for _ in range(1 + READERS)])
+        return cls(path, lock, await schema.writer(path), [await schema.reader(path) for _ in range(READERS)])
 
     async def close(self) -> None:
         for connection in (self._writer, *self._readers):
@@ -106,6 +110,10 @@ class Store:
         rows = await self.fetch(sql + " ORDER BY created, path", parameters)
         return tuple(from_row(row) for row in rows)
 
+    async def find(self, kind: str, attribute: str, value: str) -> tuple[Resource, ...]:
+        """The resources of this kind whose attribute is this, or refers to this path; by the attribute's index."""
+        return await with_value(self.fetch, kind, attribute, value)
+
     async def page(self, query: Query) -> Page:
         return await read_page(self.fetch, self._counts, query)
 
@@ -147,17 +155,21 @@ class Store:
             raise _translated(error) from error
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        """All or nothing, one at a time. Raises NoSpace or Unavailable when the disk does not take it."""
+    async def transaction(self, *, durable: bool = True) -> AsyncIterator[Transaction]:
+        """All or nothing, one at a time. Raises NoSpace or Unavailable when the disk does not take it.
+
+        What need not be ``durable`` survives the end of this process, and is on disk with the next that must be: for
+        what may be done again after the host lost its power.
+        """
         self.writers_waiting += 1
         try:
             await self._writing.acquire()
         finally:
             self.writers_waiting -= 1
         try:
-            transaction = Transaction(self._writer)
+            transaction = Transaction(self._writer, self.peek)
             try:
-                await self._writer.execute("BEGIN IMMEDIATE")
+                self._writer.begin(durable=durable)
                 yield transaction
                 if transaction.changes:
                     for hook in self._before_commit:
@@ -173,13 +185,12 @@ class Store:
 
     async def _commit(self, transaction: Transaction) -> None:
         """Whole even when the task is cancelled meanwhile: what is on disk, the caches know."""
-        await self._writer.execute("COMMIT")
+        await self._writer.commit()
         self._committed(transaction)
 
     async def _roll_back(self) -> None:
-        """After whatever the cancelled task still has in the connection's queue, so it is asked there."""
         with suppress(aiosqlite.OperationalError):  # None had begun, or it is committed.
-            await self._writer.execute("ROLLBACK")
+            await self._writer.rollback()
 
     def _committed(self, transaction: Transaction) -> None:
         self._commits += 1
@@ -213,7 +224,8 @@ async def uninterrupted(work: Coroutine[Any, Any, None]) -> None:
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:
-            await asyncio.wait({task})
+            with suppress(Exception):  # The task's own, raised below.
+                await asyncio.shield(task)
         except asyncio.CancelledError as error:
             cancelled = error
     task.result()

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-import aiosqlite
-
 from gateway.cimi.fields import timestamp
-from gateway.cimi.registry import type_of
-from gateway.errors import Conflict, NotFound, PreconditionFailed
+from gateway.errors import NotFound, PreconditionFailed
 from gateway.store.claims import Claims
 from gateway.store.events import KeptEvent, NewEvent, event_resource, later
 from gateway.store.events import to_row as to_event_row
-from gateway.store.filter_sql import operand
+from gateway.store.finding import with_value
 from gateway.store.model import Document, Resource
-from gateway.store.rows import COLUMNS, from_row, to_row
+from gateway.store.rows import COLUMNS, from_row, to_change, to_row
 from gateway.store.samples import DIGITS, END, FIRST_SINCE
+from gateway.store.writer import Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +44,10 @@ class Answered:
 class Transaction(Claims):
     """Made by ``Store.transaction()``; ``changes`` reach the caches only after the commit."""
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
-        self._connection = connection
+    def __init__(self, writer: Writer, committed: Callable[[str], Resource | None]) -> None:
+        self._writer = writer
+        self._committed = committed
+        """What is at hand of what was there when this began; nobody else writes until it ends."""
         self.changes: dict[str, Resource | None] = {}
         self.before: dict[str, Resource | None] = {}
         """What each changed resource was when the transaction began; None for a new one."""
@@ -56,16 +56,19 @@ class Transaction(Claims):
 
     async def get(self, path: str) -> Resource | None:
         """As this transaction sees it."""
+        if path in self.changes:
+            return self.changes[path]
+        known = self._committed(path)
+        if known is not None:
+            return known
         rows = await self._fetch(f"SELECT {COLUMNS} FROM resources WHERE path = ?", (path,))  # noqa: S608
         return from_row(rows[0]) if rows else None
 
     async def insert(self, resource: Resource) -> Resource:
         row = to_row(resource)
         names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
-        try:
-            await self._connection.execute(f"INSERT INTO resources ({names}) VALUES ({marks})", row)  # noqa: S608
-        except aiosqlite.IntegrityError:
-            raise Conflict(f"{resource.path} exists already") from None
+        sql = f"INSERT INTO resources ({names}) VALUES ({marks})"  # noqa: S608
+        self._writer.put(sql, row, f"{resource.path} exists already")
         await self._insert_properties(resource)
         self._note(None, resource, resource.path, resource.kind)
         return resource
@@ -78,11 +81,14 @@ class Transaction(Claims):
         if expected_version is not None and current.version != expected_version:
             raise PreconditionFailed(f"{resource.path} was changed meanwhile; read it again")
         updated = replace(resource, version=current.version + 1)
-        row = to_row(updated)
-        assignments = ", ".join(f"{name} = :{name}" for name in row if name != "path")
-        await self._connection.execute(f"UPDATE resources SET {assignments} WHERE path = :path", row)  # noqa: S608
+        changed = to_change(current, updated)
+        assignments = ", ".join(f"{name} = :{name}" for name in changed)
+        self._writer.put(
+            f"UPDATE resources SET {assignments} WHERE path = :path",  # noqa: S608
+            {**changed, "path": updated.path},
+        )
         if current.document.get("properties") != updated.document.get("properties"):
-            await self._connection.execute("DELETE FROM properties WHERE path = ?", (updated.path,))
+            self._writer.put("DELETE FROM properties WHERE path = ?", (updated.path,))
             await self._insert_properties(updated)
         self._note(current, updated, updated.path, updated.kind)
         return updated
@@ -93,7 +99,7 @@ class Transaction(Claims):
         for (child,) in await self._fetch("SELECT path FROM resources WHERE parent = ?", (path,)):
             await self.delete(child)
         if current is not None:
-            await self._connection.execute("DELETE FROM resources WHERE path = ?", (path,))
+            self._writer.put("DELETE FROM resources WHERE path = ?", (path,))
             self._note(current, None, path, current.kind)
 
     async def children(self, parent: str, kind: str) -> tuple[Resource, ...]:
@@ -105,13 +111,16 @@ class Transaction(Claims):
 
     async def find(self, kind: str, attribute: str, value: str) -> tuple[Resource, ...]:
         """The resources of this kind whose attribute is this, or refers to this path; by the attribute's index."""
-        described = type_of(kind)
-        equal = f"kind = '{described.kind}' AND {operand(attribute, described.filter_types[attribute])} = ?"
+        return await with_value(self._fetch, kind, attribute, value)
+
+    async def internal_values(self, kind: str, fact: str) -> list[Any]:
+        """The entries of this internal list of all resources of the kind, without reading them whole."""
         rows = await self._fetch(
-            f"SELECT {COLUMNS} FROM resources WHERE {equal} ORDER BY created, path",  # noqa: S608
-            (value,),
+            "SELECT entry.value FROM resources, json_each(resources.internal, ?) AS entry "
+            "WHERE resources.kind = ? AND resources.parent = ''",
+            (f"$.{fact}", kind),
         )
-        return tuple(from_row(row) for row in rows)
+        return [row[0] for row in rows]
 
     async def mentioning(self, kind: str, path: str) -> tuple[Resource, ...]:
         """The resources of this kind in whose document a reference to this path stands anywhere; looks at all."""
@@ -125,16 +134,16 @@ class Transaction(Claims):
     # Plans and logs of jobs
 
     async def write_plan(self, row: PlanRow) -> None:
-        await self._connection.execute(
+        self._writer.put(
             "INSERT OR REPLACE INTO plans (job, plan, phase, position, attempts, outcome) VALUES (?, ?, ?, ?, ?, ?)",
             (row.job, json.dumps(row.plan), row.phase, row.position, row.attempts, json.dumps(row.outcome)),
         )
 
     async def drop_plan(self, job: str) -> None:
-        await self._connection.execute("DELETE FROM plans WHERE job = ?", (job,))
+        self._writer.put("DELETE FROM plans WHERE job = ?", (job,))
 
     async def write_log(self, job: str, level: str, step: str, message: str) -> None:
-        await self._connection.execute(
+        self._writer.put(
             "INSERT INTO job_log (job, time, level, step, message) SELECT ?, ?, ?, ?, ? "
             "WHERE EXISTS (SELECT 1 FROM resources WHERE path = ?)",
             (job, timestamp(datetime.now(UTC)), level, step, message, job),
@@ -161,7 +170,7 @@ class Transaction(Claims):
             rows.append(to_event_row(event, position, time))
             resource = event_resource(event.log, position, time, event.audience, event.document)
             self.events.append(KeptEvent(event.log, position, event.audience, resource))
-        await self._connection.executemany(
+        self._writer.put_each(
             "INSERT INTO events (log, position, time, audience, type, outcome, severity, document) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             rows,
@@ -169,18 +178,17 @@ class Transaction(Claims):
 
     async def forget_events(self, log: str, before_position: int, most: int) -> int:
         """Remove at most this many of a log's events, oldest first; how many went."""
-        cursor = await self._connection.execute(
+        return await self._writer.change(
             "DELETE FROM events WHERE (log, position) IN "
             "(SELECT log, position FROM events WHERE log = ? AND position < ? ORDER BY position LIMIT ?)",
             (log, before_position, most),
         )
-        return cursor.rowcount
 
     # Samples
 
     async def append_samples(self, rows: Sequence[tuple[int, int, int, float]]) -> None:
         """Series, position, time in milliseconds, value. What belongs to no meter any more is passed over."""
-        await self._connection.executemany(
+        self._writer.put_each(
             "INSERT INTO samples (series, tier, position, time, value) SELECT ?1, 0, ?2, ?3, ?4 "
             "WHERE EXISTS (SELECT 1 FROM sample_series WHERE number = ?1)",
             rows,
@@ -188,7 +196,7 @@ class Transaction(Claims):
 
     async def keep_totals(self, rows: Sequence[tuple[int | None, float, int, int]]) -> None:
         """What Interval meters have measured since their interval began: that moment, sum, readings; the series."""
-        await self._connection.executemany(
+        self._writer.put_each(
             "UPDATE sample_series SET began = ?, total = ?, readings = ? WHERE number = ?", rows
         )
 
@@ -198,7 +206,7 @@ class Transaction(Claims):
         if last is None:
             return
         whole = "sum" if total else "avg"
-        await self._connection.execute(
+        self._writer.put(
             f"INSERT INTO samples SELECT series, tier + 1, row_number() OVER (ORDER BY min(position)) + "  # noqa: S608
             "(SELECT coalesce(max(position), 0) FROM samples WHERE series = ?1 AND tier = ?2 + 1), "
             f"max(time), round({whole}(value), {DIGITS}) FROM samples "
@@ -222,7 +230,7 @@ class Transaction(Claims):
         return last if last is not None and last >= lowest else None
 
     async def _forget_samples(self, series: int, tier: int, last: int) -> None:
-        await self._connection.execute(
+        self._writer.put(
             "DELETE FROM samples WHERE series = ? AND tier = ? AND position <= ?", (series, tier, last)
         )
 
@@ -231,19 +239,19 @@ class Transaction(Claims):
         dead = await self._fetch("SELECT number FROM dead_series LIMIT 1", ())
         if not dead:
             return False
-        cursor = await self._connection.execute(
+        changed = await self._writer.change(
             "DELETE FROM samples WHERE (series, tier, position) IN "
             "(SELECT series, tier, position FROM samples WHERE series = ? LIMIT ?)",
             (dead[0][0], most),
         )
-        if cursor.rowcount < most:
-            await self._connection.execute("DELETE FROM dead_series WHERE number = ?", dead[0])
+        if changed < most:
+            self._writer.put("DELETE FROM dead_series WHERE number = ?", dead[0])
         return True
 
     # Retried creates
 
     async def remember(self, owner: str, key: str, answered: Answered) -> None:
-        await self._connection.execute(
+        self._writer.put(
             "INSERT OR REPLACE INTO answered (owner, key, fingerprint, resource, job, created) "
             "VALUES (?, ?, ?, ?, ?, ?)",
             (owner, key, answered.fingerprint, answered.resource, answered.job, timestamp(datetime.now(UTC))),
@@ -256,11 +264,13 @@ class Transaction(Claims):
         return Answered(*rows[0]) if rows else None
 
     async def forget_answered(self, before: datetime) -> None:
-        await self._connection.execute("DELETE FROM answered WHERE created < ?", (timestamp(before),))
+        self._writer.put("DELETE FROM answered WHERE created < ?", (timestamp(before),))
 
     async def _insert_properties(self, resource: Resource) -> None:
         properties: dict[str, str] = resource.document.get("properties") or {}
-        await self._connection.executemany(
+        if not properties:
+            return
+        self._writer.put_each(
             "INSERT OR IGNORE INTO properties (kind, key, value, created, path) VALUES (?, ?, ?, ?, ?)",
             [
                 (resource.kind, key, value, timestamp(resource.created), resource.path)
@@ -273,5 +283,5 @@ class Transaction(Claims):
         self.changes[path] = after
         self.kinds.add(kind)
 
-    async def _fetch(self, sql: str, parameters: tuple[Any, ...]) -> list[Any]:
-        return list(await self._connection.execute_fetchall(sql, parameters))
+    async def _fetch(self, sql: str, parameters: Sequence[Any]) -> list[Any]:
+        return await self._writer.fetch(sql, parameters)

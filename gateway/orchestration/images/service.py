@@ -67,8 +67,7 @@ class ImageService(ResourceService):
 
     async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
         demand(caller.role, self.kind, "add")
-        async with self.store.transaction() as transaction:
-            known = await self.answered(transaction, caller, document)
+        known = await self.answered_before(caller, document)
         if known is not None:
             return known
         return await self._accepted(caller, collection, document, await self.make(caller, document))
@@ -81,8 +80,7 @@ class ImageService(ResourceService):
         ``parents`` are the files that it stands on, the nearest first.
         """
         demand(caller.role, self.kind, "add")
-        async with self.store.transaction() as transaction:
-            known = await self.answered(transaction, caller, document)
+        known = await self.answered_before(caller, document)
         if known is not None:
             return known
         image = self._image(caller, document, await ImageImport(self.room).of_package(place, parents))

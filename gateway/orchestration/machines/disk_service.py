@@ -31,8 +31,7 @@ class DiskService(ComponentService):
             raise Invalid("is missing", "capacity")
         if document.get("initialLocation"):
             target_of(document["initialLocation"])
-        async with self.store.transaction() as transaction:
-            known = await self.answered(transaction, caller, document)
+        known = await self.answered_before(caller, document)
         if known is not None:
             return known
         demand_change(machine, "plug")

@@ -22,8 +22,7 @@ class MachineVolumeService(ComponentService):
 
     async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
         machine = await self.machine_for(caller, collection.rpartition("/")[0])
-        async with self.store.transaction() as transaction:
-            known = await self.answered(transaction, caller, document)
+        known = await self.answered_before(caller, document)
         if known is not None:
             return known
         volume = await self._volume(caller, machine, document)

@@ -46,8 +46,7 @@ def reservation_of(address: Resource | None) -> Reservation | None:
 
 async def reservations_of(store: Store, network: str) -> tuple[Reservation, ...]:
     """All that the hypervisor is to know of a Network's Addresses."""
-    async with store.transaction() as transaction:
-        found = [reservation_of(address) for address in await transaction.find("Address", "network", network)]
+    found = [reservation_of(address) for address in await store.find("Address", "network", network)]
     return tuple(entry for entry in found if entry is not None)
 
 

@@ -150,11 +150,4 @@ def check_mtu(mtu: int | None, forward: str, settings: HypervisorSettings, where
 
 async def ranges_in_use(transaction: Transaction) -> list[Range]:
     """Those of all Networks, also of such as are being made or removed now."""
-    return [
-        as_range(entry)
-        for network in await transaction.children("", "Network")
-        for entry in network.internal.get("ranges", ())
-    ]
-
-
-
+    return [as_range(entry) for entry in await transaction.internal_values("Network", "ranges")]

@@ -85,8 +85,7 @@ async def _moving(room: Room, network: Resource, claimed: frozenset[str]) -> set
     """The addresses which a job is at work on, by the Address itself or by the Machine that uses it."""
     if not claimed:
         return set()
-    async with room.store.transaction() as transaction:
-        addresses = await transaction.find("Address", "network", network.path)
+    addresses = await room.store.find("Address", "network", network.path)
     return {address.document["ip"] for address in addresses if not _about(address).isdisjoint(claimed)}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from drivers.base import AddressPool, RangeSpec
 from gateway.errors import Conflict, Invalid
@@ -12,6 +13,7 @@ Range = ipaddress.IPv4Network | ipaddress.IPv6Network
 ATTRIBUTES = {4: "cidr", 6: "cidr6"}
 
 
+@lru_cache(maxsize=4096)
 def as_range(text: str) -> Range:
     """The range that an interface's address with its mask or prefix stands in."""
     return ipaddress.ip_network(text, strict=False)

@@ -48,8 +48,7 @@ async def _has_fixed(store: Store, network: Resource) -> bool:
     """Whether an interface uses a reserved IPv6 Address of the Network."""
     if network.state == "CREATING" or not any(":" in entry for entry in network.internal["ranges"]):
         return False
-    async with store.transaction() as transaction:
-        addresses = await transaction.find("Address", "network", network.path)
+    addresses = await store.find("Address", "network", network.path)
     return any(
         is_reserved(address) and address.document["protocol"] == "IPv6" and "resource" in address.document
         for address in addresses

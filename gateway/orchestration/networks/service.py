@@ -24,8 +24,7 @@ class NetworkService(StatefulService):
 
     async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
         demand(caller.role, self.kind, "add")
-        async with self.store.transaction() as transaction:
-            known = await self.answered(transaction, caller, document)
+        known = await self.answered_before(caller, document)
         if known is not None:
             return known
         create = NetworkCreate(self.room, caller, document)

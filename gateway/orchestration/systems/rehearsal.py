@@ -47,6 +47,9 @@ class StoreWithPlans(Store):
     async def children(self, parent: str, kind: str | None = None) -> tuple[Resource, ...]:
         return await self._under.children(parent, kind)
 
+    async def find(self, kind: str, attribute: str, value: str) -> tuple[Resource, ...]:
+        return await self._under.find(kind, attribute, value)
+
     async def page(self, query: Query) -> Page:
         return await self._under.page(query)
 
@@ -57,8 +60,8 @@ class StoreWithPlans(Store):
         return await self._under.fetch(sql, parameters)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        async with self._under.transaction() as transaction:
+    async def transaction(self, *, durable: bool = True) -> AsyncIterator[Transaction]:
+        async with self._under.transaction(durable=durable) as transaction:
             yield transaction
 
 

@@ -55,8 +55,7 @@ class VolumeCaptures(ResourceService):
 
     async def add_from(self, caller: Caller, path: str, document: Document) -> Outcome:
         document = {**document, WHERE: path}
-        async with self.store.transaction() as transaction:
-            known = await self.answered(transaction, caller, document)
+        known = await self.answered_before(caller, document)
         if known is not None:
             return known
         volume = await self._volume(caller, path)

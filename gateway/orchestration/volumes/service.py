@@ -34,8 +34,7 @@ class VolumeService(ResourceService):
 
     async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
         demand(caller.role, self.kind, "add")
-        async with self.store.transaction() as transaction:
-            known = await self.answered(transaction, caller, document)
+        known = await self.answered_before(caller, document)
         if known is not None:
             return known
         made = await new_volume(self.room, caller, document["volumeTemplate"], document)

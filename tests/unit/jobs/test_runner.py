@@ -254,7 +254,16 @@ async def test_progress_moves_inside_a_long_step(store: Store, runner: JobRunner
     path = await submitted(store, runner, plan(StepCall("a", {"moves": [25, 50, 75]}), StepCall("b")))
     await runner.wait(path, 5)
     assert seen == sorted(seen)
-    assert {12, 25, 50, 100} <= set(seen)
+    assert {12, 25, 37, 100} <= set(seen)
+
+
+async def test_the_end_of_a_step_shows_while_the_next_takes_its_time(store: Store, runner: JobRunner) -> None:
+    path = await submitted(store, runner, plan(StepCall("a"), StepCall("b", {"waits": True})))
+    async with asyncio.timeout(10):
+        while (await runner.wait(path, 0)).document["progress"] != 50:
+            await asyncio.sleep(0.01)
+    await runner.stop(path, "enough")
+    await runner.wait(path, 5)
 
 
 async def test_a_job_that_only_waits_keeps_no_other_from_beginning(store: Store, done: list[str]) -> None:

@@ -1,0 +1,16 @@
+"""Finding a network in libvirt."""
+
+from __future__ import annotations
+
+import libvirt
+
+from drivers.base import network_uuid
+
+
+def network_of(handle: libvirt.virConnect, name: str) -> libvirt.virNetwork:
+    """Our own by the UUID that the name tells.
+
+    By name, libvirt asks each network in turn, and waits for every one that is being started. Raises libvirtError.
+    """
+    uuid = network_uuid(name)
+    return handle.networkLookupByName(name) if uuid is None else handle.networkLookupByUUIDString(uuid)
