@@ -57,7 +57,7 @@ class Writer(aiosqlite.Connection):
         self._waiting.append(statement)
 
     async def fetch(self, sql: str, parameters: Parameters = ()) -> list[Any]:
-        """Raises Conflict when one that was put before breaks a rule."""
+        """Raises Conflict when one that was put before breaks a rule with the words that it was given for that."""
         return (await self._all(sql, parameters))[0]
 
     async def change(self, sql: str, parameters: Parameters = ()) -> int:
@@ -92,5 +92,7 @@ class Writer(aiosqlite.Connection):
         try:
             for row in statement.rows:
                 self._conn.execute(statement.sql, row)
-        except sqlite3.IntegrityError as error:
-            raise Conflict(statement.conflict or str(error)) from None
+        except sqlite3.IntegrityError:
+            if not statement.conflict:
+                raise
+            raise Conflict(statement.conflict) from None

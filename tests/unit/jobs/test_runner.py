@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -264,6 +265,21 @@ async def test_the_end_of_a_step_shows_while_the_next_takes_its_time(store: Stor
             await asyncio.sleep(0.01)
     await runner.stop(path, "enough")
     await runner.wait(path, 5)
+
+
+async def test_only_the_position_and_the_log_of_a_job_do_not_wait_for_the_disk(store: Store, runner: JobRunner) -> None:
+    said: list[str] = []
+    await store._writer.set_trace_callback(said.append)
+    path = await submitted(store, runner, plan(StepCall("a"), StepCall("b")))
+    await runner.wait(path, 5)
+    written: dict[str, set[str]] = {"FULL": set(), "NORMAL": set()}
+    level = ""
+    for statement in said:
+        if statement.startswith("PRAGMA synchronous"):
+            level = statement.rpartition(" ")[2]
+        if found := re.match(r"(?:INSERT.* INTO|UPDATE|DELETE FROM) (plans|job_log|resources)", statement):
+            written[level].add(found[1])
+    assert written == {"FULL": {"resources", "plans", "job_log"}, "NORMAL": {"plans", "job_log"}}
 
 
 async def test_a_job_that_only_waits_keeps_no_other_from_beginning(store: Store, done: list[str]) -> None:
