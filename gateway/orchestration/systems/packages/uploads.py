@@ -29,10 +29,16 @@ class PackageUpload:
 
     async def __aenter__(self) -> PackageUpload:
         self._tools.staging.held.add(self.folder.name)
-        await asyncio.to_thread(self.folder.mkdir, mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        self._descriptor = await asyncio.to_thread(os.open, self.path, flags, 0o600)
+        try:
+            self._descriptor = await asyncio.to_thread(self._open)
+        except BaseException:
+            self._tools.staging.held.discard(self.folder.name)
+            raise
         return self
+
+    def _open(self) -> int:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
     async def write(self, piece: bytes) -> None:
         self._size += len(piece)
