@@ -15,7 +15,7 @@ run: setup
 	@tools/run.sh
 
 test: setup
-	$(BIN)/pytest -n 2 --dist loadfile -m 'not exclusive'
+	$(BIN)/pytest -n 3 --dist loadfile -m 'not exclusive'
 	$(BIN)/pytest -m exclusive
 
 check: $(VENV)/ready

@@ -319,9 +319,11 @@ async def test_what_could_not_be_undone_is_said_and_settled_as_left(
 
 async def test_finished_jobs_go_by_their_number_too_the_oldest_first(store: Store, done: list[str]) -> None:
     runner = runner_of(store, done, most_kept=2)
-    paths = [await submitted(store, runner, plan(StepCall("a"))) for _ in range(4)]
-    for path in paths:
-        await runner.wait(path, 5)
+    paths = []
+    for _ in range(4):
+        paths.append(await submitted(store, runner, plan(StepCall("a"))))
+        await runner.wait(paths[-1], 5)
+        await asyncio.sleep(0.002)  # Times are kept to the millisecond.
     await runner.expire(datetime.now(UTC) - timedelta(days=1))
     assert [path for path in paths if await store.get(path)] == paths[2:]
 
