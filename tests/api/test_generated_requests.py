@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -36,6 +37,8 @@ from tests.api.world import DOCUMENTS, World
 
 NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
 USERS = ("", "viewer", "operator", "admin")
+BEFORE = {"start": "stop", "pause": "start", "suspend": "start"}
+"""What must have been done for an action to be legal."""
 TURNED = ("", "viewer", "admin", "operator")
 """What one of the two takes away, the other does not find."""
 RIGHT, WRONG, MUTATED = 4, 2, 4
@@ -179,10 +182,21 @@ async def made_ready(route: Route, method: str, world: World) -> None:
         world.paths[kind] = await world.make(kind)
     if kind == "Job" and method == "POST":
         world.paths[kind] = await world.running_job()
-    if "start" in (route.action, *route.acts[:1]):
-        offered = [entry["rel"] for entry in (await world.owner.document(path)).get("operations", [])]
-        if ACTION + "stop" in offered:
-            await world.owner.acted(path, "stop", force=True)
+    verb = route.action or next(iter(route.acts), "")
+    if verb in BEFORE:
+        offered = await settled(world, path)
+        if ACTION + verb not in offered and ACTION + BEFORE[verb] in offered:
+            await world.owner.acted(path, BEFORE[verb], **({"force": True} if verb == "start" else {}))
+
+
+async def settled(world: World, path: str) -> list[str]:
+    """What can be done with the resource, once the jobs of earlier requests have let go of it."""
+    async with asyncio.timeout(60):
+        while True:
+            shown = await world.owner.document(path)
+            if not shown.get("state", "").endswith("ING"):
+                return [entry["rel"] for entry in shown.get("operations", [])]
+            await asyncio.sleep(0.02)
 
 
 async def right_document(route: Route, method: str, world: World) -> dict[str, Any]:
