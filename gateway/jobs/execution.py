@@ -80,11 +80,11 @@ class Execution:
         try:
             if row.phase == "run":
                 row = await self._forward(plan, row)
+            if row.phase == "undo":
+                row = await self._back(plan, row)
+            await self._settle(plan, row)
         finally:
             self._show_no_more()
-        if row.phase == "undo":
-            row = await self._back(plan, row)
-        await self._settle(plan, row)
         await self._end(plan, row)
 
     async def _forward(self, plan: Plan, row: PlanRow) -> PlanRow:
@@ -119,6 +119,7 @@ class Execution:
     async def _step(self, plan: Plan, position: int, call: StepCall) -> None:
         if self.stop.is_set():
             raise Superseded
+
         def moved(share: float) -> None:
             self._moved(_share(plan, position, share))
 
