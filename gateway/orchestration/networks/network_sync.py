@@ -43,7 +43,7 @@ class NetworkSync:
                 await self._repair(driver, network.path, follow=False)
         await repair_networks(self.room, driver, known)
         if reconnect:
-            await self._reconnect(driver, *(name_of(network) for network in kept))
+            await self._reconnect(driver, *kept)
 
     async def show(self, driver: Driver) -> dict[str, NetworkFacts]:
         """The host's own networks as they are; all its networks, by name."""
@@ -84,7 +84,7 @@ class NetworkSync:
                 await report(self.room, path, "started again", "the network should run and did not")
                 facts = replace(facts, active=True)
             if facts.active:
-                await self._reconnect(driver, name_of(network))
+                await self._reconnect(driver, network)
             await self._write(network, network_state(facts))
 
     async def _facts(self, driver: Driver, network: Resource) -> NetworkFacts | None:
@@ -99,10 +99,10 @@ class NetworkSync:
         await driver.define_network(network_spec(network, self.room.hypervisors[driver.name], reservations))
         await report(self.room, network.path, "defined again", "the hypervisor had lost the network's definition")
 
-    async def _reconnect(self, driver: Driver, *names: str) -> None:
-        for name, lost in (await driver.reconnect_interfaces(names)).items():
-            path = f"networks/{name.removeprefix('cimi-')}"
-            await report(self.room, path, "reconnected", f"interfaces had lost the network: {', '.join(lost)}")
+    async def _reconnect(self, driver: Driver, *networks: Resource) -> None:
+        paths = {name_of(network): network.path for network in networks}
+        for name, lost in (await driver.reconnect_interfaces(tuple(paths))).items():
+            await report(self.room, paths[name], "reconnected", f"interfaces had lost the network: {', '.join(lost)}")
 
     async def _write(self, network: Resource, state: str) -> None:
         if network.state == state:
