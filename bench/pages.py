@@ -12,10 +12,11 @@ from urllib.parse import quote
 
 import aiohttp
 
-from bench.private import RARE_CPU, facts, fill, machine, serving, stored, volume
+from bench.private import RARE_CPU, fill, known, machine, serving, volume
 from bench.report import Row
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
+from gateway.store.model import Resource
 
 Get = Callable[[str], Awaitable[bytes]]
 FILTERS = ("state='STARTED'", "cpu=2", f"cpu={RARE_CPU}", "name='machine 7'", "property['tier']='t1'")
@@ -25,7 +26,7 @@ SMALL, MACHINES, VOLUMES = 100, 100_000, 20_000
 
 async def measure() -> list[Row]:
     async with AsyncExitStack() as stack:
-        small, large = [await stack.enter_async_context(_machines(count)) for count in (SMALL, MACHINES)]
+        small, large = [await stack.enter_async_context(_many(count, machine)) for count in (SMALL, MACHINES)]
         # After its start a gateway compares all Machines with the hypervisor, which takes a while and is not meant.
         await _ratio(small, large, "machines?$last=20")
         return [
@@ -41,7 +42,7 @@ async def measure() -> list[Row]:
 async def measure_volumes() -> list[Row]:
     """With the count, and the operations of each Volume."""
     async with AsyncExitStack() as stack:
-        small, large = [await stack.enter_async_context(_volumes(count)) for count in (SMALL, VOLUMES)]
+        small, large = [await stack.enter_async_context(_many(count, volume)) for count in (SMALL, VOLUMES)]
         ratio = await _ratio(small, large, "volumes?$last=20")
     return [Row(f"page of 20, {VOLUMES:,} volumes against {SMALL}", ratio, 1.5)]
 
@@ -58,21 +59,13 @@ async def _ratio(small: Get, large: Get, url: str) -> float:
 
 
 @asynccontextmanager
-async def _machines(count: int) -> AsyncIterator[Get]:
+async def _many(count: int, make: Callable[[int], Resource]) -> AsyncIterator[Get]:
+    """So many Machines or Volumes, and a hypervisor that has them all."""
     driver = MemoryDriver()
-    driver.known = {known.uuid: known for known in map(facts, map(machine, range(count)))}
+    for resource in map(make, range(count)):
+        known(driver, resource)
     with tempfile.TemporaryDirectory() as home:
-        await fill(Path(home) / "gateway.db", count, machine)
-        async with serving(Path(home), driver) as running, _getting(running) as get:
-            yield get
-
-
-@asynccontextmanager
-async def _volumes(count: int) -> AsyncIterator[Get]:
-    driver = MemoryDriver()
-    driver.stored = {("default", known.name): known for known in map(stored, map(volume, range(count)))}
-    with tempfile.TemporaryDirectory() as home:
-        await fill(Path(home) / "gateway.db", count, volume)
+        await fill(Path(home) / "gateway.db", count, make)
         async with serving(Path(home), driver) as running, _getting(running) as get:
             yield get
 

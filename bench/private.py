@@ -77,6 +77,7 @@ async def fill(path: Path, count: int, make: Callable[[int], Resource] = machine
     store = await Store.open(path)
     await Recorder("monthly").prepare(store)
     await store.close()
+    # Opened again, since the recorder hooks into each transaction of the store that it prepared, and would count these.
     store = await Store.open(path)
     for start in range(0, count, 5000):
         async with store.transaction() as transaction:
@@ -88,19 +89,27 @@ async def fill(path: Path, count: int, make: Callable[[int], Resource] = machine
     await store.close()
 
 
-def facts(resource: Resource) -> DomainFacts:
-    """The domain of a stored Machine, so that comparing finds nothing to change."""
+def known(driver: MemoryDriver, resource: Resource) -> None:
+    """Its domain or volume is on the hypervisor as it is stored, so that comparing finds nothing to change."""
+    if resource.kind == "Machine":
+        domain = _domain(resource)
+        driver.known[domain.uuid] = domain
+    else:
+        held = _held(resource)
+        driver.stored[held.pool, held.name] = held
+
+
+def _domain(resource: Resource) -> DomainFacts:
     power = Power.RUNNING if resource.state == "STARTED" else Power.OFF
     uuid = resource.path.rpartition("/")[2]
     cpus, memory = resource.document["cpu"], resource.document["memory"]
     return DomainFacts(uuid, f"cimi-{uuid}", power, "", True, cpus, memory)
 
 
-def stored(resource: Resource) -> VolumeFacts:
-    """The volume of a stored Volume, so that comparing finds nothing to change."""
-    known = resource.internal
-    path = f"/default/{known['volume']}"
-    return VolumeFacts("default", known["volume"], path, known["format"], known["bytes"], 4096)
+def _held(resource: Resource) -> VolumeFacts:
+    internal = resource.internal
+    path = f"/default/{internal['volume']}"
+    return VolumeFacts("default", internal["volume"], path, internal["format"], internal["bytes"], 4096)
 
 
 @asynccontextmanager
@@ -108,8 +117,7 @@ async def gateway(home: Path, count: int) -> AsyncIterator[Gateway]:
     await fill(home / "gateway.db", count)
     driver = MemoryDriver()
     for number in range(count):
-        domain = facts(machine(number))
-        driver.known[domain.uuid] = domain
+        known(driver, machine(number))
     async with serving(home, driver) as running:
         yield running
 
