@@ -69,7 +69,7 @@ class Transaction(Claims):
         names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
         sql = f"INSERT INTO resources ({names}) VALUES ({marks})"  # noqa: S608
         self._writer.put(sql, row, f"{resource.path} exists already")
-        await self._insert_properties(resource)
+        self._insert_properties(resource)
         self._note(None, resource, resource.path, resource.kind)
         return resource
 
@@ -89,7 +89,7 @@ class Transaction(Claims):
         )
         if current.document.get("properties") != updated.document.get("properties"):
             self._writer.put("DELETE FROM properties WHERE path = ?", (updated.path,))
-            await self._insert_properties(updated)
+            self._insert_properties(updated)
         self._note(current, updated, updated.path, updated.kind)
         return updated
 
@@ -266,7 +266,7 @@ class Transaction(Claims):
     async def forget_answered(self, before: datetime) -> None:
         self._writer.put("DELETE FROM answered WHERE created < ?", (timestamp(before),))
 
-    async def _insert_properties(self, resource: Resource) -> None:
+    def _insert_properties(self, resource: Resource) -> None:
         properties: dict[str, str] = resource.document.get("properties") or {}
         if not properties:
             return
