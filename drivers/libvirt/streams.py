@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from dataclasses import dataclass
+from itertools import groupby
 
 import libvirt
 
-from drivers.base import DriverFailed, DriverInvalid, Progress
+from drivers.base import DriverFailed, DriverInvalid, DriverNoSpace, Progress
 from drivers.libvirt.connection import Connection, Lane
 
 BLOCK = 63 * 4096
@@ -16,7 +19,28 @@ ZEROS = bytes(BLOCK)
 PIECE = 4 * BLOCK
 WINDOW = 8 * PIECE
 """libvirt's client keeps what the daemon sends until it is asked for, without a bound: so a download goes in parts."""
+WRITTEN_SOON = 10.0
+"""Seconds that libvirt may take to write a window."""
+PAGE = 4096
 FINISH_DEADLINE = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What goes out at once: bytes, or as many zeros."""
+
+    hole: bool
+    data: bytes
+
+
+@dataclass
+class Sent:
+    """How many bytes went out; the last block that was no hole, where it begins, and what was not yet seen on disk."""
+
+    size: int = 0
+    block: bytes = b""
+    at: int = 0
+    unseen: int = 0
 
 
 class Streams:
@@ -24,22 +48,43 @@ class Streams:
         self._connection = connection
 
     async def upload(self, pool: str, name: str, size: int, data: AsyncIterator[bytes], progress: Progress) -> None:
-        """Write exactly ``size`` bytes into a fresh volume; zeros become holes where the pool has such."""
+        """Write exactly ``size`` bytes into a fresh volume; zeros become holes where the pool has such.
+
+        libvirt writes behind what it was sent, without a bound, and stops at the first error. It may tell nobody of
+        it, and never answers again when a hole comes next: so what was sent is read again before each hole, each
+        window, and the end.
+        """
         stream = await self._connection.call(lambda handle: _begin_upload(handle, pool, name, size), lane=Lane.STREAM)
-        sent = 0
+        sent = Sent()
         try:
             async for piece in data:
-                if sent + len(piece) > size:
+                if sent.size + len(piece) > size:
                     raise DriverInvalid(f"more than the {size} bytes came that were announced")
-                await self._connection.call(lambda _handle, piece=piece: _send_all(stream, piece), lane=Lane.STREAM)  # type: ignore[misc]
-                sent += len(piece)
-                progress(sent, size)
-            if sent != size:
-                raise DriverInvalid(f"{sent} bytes came where {size} were announced")
+                for run in _runs(piece):
+                    if run.hole or sent.unseen >= WINDOW:
+                        await self._demand_written(pool, name, sent)
+                    await self._connection.call(lambda _handle, run=run: _send(stream, run, sent), lane=Lane.STREAM)  # type: ignore[misc]
+                progress(sent.size, size)
+            if sent.size != size:
+                raise DriverInvalid(f"{sent.size} bytes came where {size} were announced")
+            await self._demand_written(pool, name, sent)
             await self._connection.call(lambda _handle: stream.finish(), lane=Lane.STREAM, deadline=FINISH_DEADLINE)
         except BaseException:
             await asyncio.shield(self._connection.call(lambda _handle: _abort(stream), lane=Lane.STREAM))
             raise
+
+    async def _demand_written(self, pool: str, name: str, sent: Sent) -> None:
+        if not sent.unseen:
+            return
+        tail = sent.block.rstrip(b"\0")[-PAGE:]
+        at = sent.at + len(sent.block.rstrip(b"\0")) - len(tail)
+        until, pause = time.monotonic() + WRITTEN_SOON, 0.01
+        while b"".join([piece async for piece in self.download(pool, name, at, len(tail))]) != tail:
+            if time.monotonic() > until:
+                raise DriverNoSpace(f"what was sent to the volume {name} did not get to the disk; is the pool full?")
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 1.0)
+        sent.unseen = 0
 
     async def download(self, pool: str, name: str, offset: int, length: int) -> AsyncGenerator[bytes, None]:
         """The bytes of a volume as they are stored, window by window."""
@@ -83,21 +128,28 @@ def _begin_download(handle: libvirt.virConnect, pool: str, name: str, offset: in
     return stream
 
 
-def _send_all(stream: libvirt.virStream, piece: bytes) -> None:
-    """Block by block; neighbouring blocks of zeros together as one hole."""
-    hole = 0
-    for start in range(0, len(piece), BLOCK):
-        block = piece[start : start + BLOCK]
-        if block == ZEROS[: len(block)]:
-            hole += len(block)
-            continue
-        if hole:
-            stream.sendHole(hole, 0)
-            hole = 0
-        while block:
-            block = block[stream.send(block) :]
-    if hole:
-        stream.sendHole(hole, 0)
+def _runs(piece: bytes) -> Iterator[Run]:
+    """Neighbouring blocks of zeros together as one hole, the others together as data."""
+    for hole, starts in groupby(range(0, len(piece), BLOCK), lambda start: _is_zeros(piece[start : start + BLOCK])):
+        blocks = list(starts)
+        yield Run(hole, piece[blocks[0] : blocks[-1] + BLOCK])
+
+
+def _is_zeros(block: bytes) -> bool:
+    return block == ZEROS[: len(block)]
+
+
+def _send(stream: libvirt.virStream, run: Run, sent: Sent) -> None:
+    if run.hole:
+        stream.sendHole(len(run.data), 0)
+    else:
+        rest = memoryview(run.data)
+        while rest:
+            rest = rest[stream.send(bytes(rest[:BLOCK])) :]
+        start = (len(run.data) - 1) // BLOCK * BLOCK
+        sent.block, sent.at = run.data[start:], sent.size + start
+        sent.unseen += len(run.data)
+    sent.size += len(run.data)
 
 
 def _receive(stream: libvirt.virStream, wanted: int) -> bytes:

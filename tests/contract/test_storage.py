@@ -100,6 +100,18 @@ async def test_a_full_disk_is_no_space_and_leaves_no_file(driver: LibvirtDriver,
     assert hypervisor.files_in(small_pool) == []
 
 
+@pytest.mark.parametrize("zeros", [0, MIB])
+@pytest.mark.parametrize("surplus", [1, 4096, 100_000])
+async def test_a_disk_too_small_for_the_very_end_is_no_space_though_libvirt_keeps_quiet(
+    driver: LibvirtDriver, small_pool: str, monkeypatch: pytest.MonkeyPatch, surplus: int, zeros: int
+) -> None:
+    monkeypatch.setattr("drivers.libvirt.streams.WRITTEN_SOON", 0.5)
+    data = b"x" * (8 * MIB + surplus) + bytes(zeros)
+    with pytest.raises(DriverNoSpace):
+        await driver.upload_volume(small_pool, "a.raw", "raw", len(data), pieces(data, MIB), ignore)
+    assert hypervisor.files_in(small_pool) == []
+
+
 async def test_an_overlay_names_its_base_and_format(driver: LibvirtDriver, pool: str) -> None:
     base = await driver.create_volume(pool, "base.qcow2", "qcow2", 8 * MIB)
     made = await driver.overlay_volume(pool, "top.qcow2", "base.qcow2", "qcow2", 16 * MIB)
