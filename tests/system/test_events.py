@@ -114,8 +114,9 @@ def test_a_killed_qemu_raises_an_alarm_within_a_second_in_the_log_and_in_the_str
         delays.append(time.monotonic() - began)
         assert told["severity"] == "critical"
         assert "QEMU" in told["content"]["detail"]
-        live = next(message.data for message in stream if message.data.get("type") == EVENT + "alarm")
-        assert live["content"] == told["content"]
+        # libvirt may tell besides that it lost control of the process.
+        alarms = (message.data for message in stream if message.data.get("type") == EVENT + "alarm")
+        assert next(live for live in alarms if live["content"]["code"] == "fault")["content"] == told["content"]
         admin.acted(machine, "start")
     # The middle one: a busy host may hold one of them up.
     assert median(delays) < ONE_SECOND, delays
