@@ -37,7 +37,7 @@ log = structlog.get_logger("jobs")
 
 
 class JobRunner:
-    """Jobs are submitted inside the caller's transaction, and run after ``wake()``."""
+    """Jobs are submitted inside the caller's transaction, and begin with its commit, in the order of the commits."""
 
     def __init__(
         self,
@@ -58,7 +58,8 @@ class JobRunner:
         self._after_step = after_step
         self._workers = Workers(workers)
         self._locks = ResourceLocks()
-        self._submitted: list[str] = []
+        self._submitted: dict[str, tuple[str, ...]] = {}
+        """The jobs of the transaction that is under way, with what they lock."""
         self._executions: dict[str, Execution] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ended: dict[str, list[asyncio.Event]] = {}
@@ -71,14 +72,13 @@ class JobRunner:
     # Submitting
 
     async def submit(self, transaction: Transaction, plan: Plan) -> str:
-        """Write the Job and its plan; call ``wake`` after the commit. The Job's path."""
+        """Write the Job and its plan: it begins with the commit. The Job's path."""
         job = await transaction.insert(new_job(plan, "RUNNING"))
         await transaction.write_plan(PlanRow(job.path, plan_to_document(plan), "run", 0))
-        if plan.steps:
-            await transaction.write_log(job.path, "info", plan.steps[0].step, "begins")
+        await transaction.write_log(job.path, "info", plan.steps[0].step if plan.steps else "settle", "begins")
         if plan.parent_job:
             await nest(transaction, plan.parent_job, job.path)
-        self._submitted.append(job.path)
+        self._submitted[job.path] = plan.locks
         return job.path
 
     async def completed(self, transaction: Transaction, plan: Plan, message: str | None = None) -> str:
@@ -100,38 +100,32 @@ class JobRunner:
             await nest(transaction, plan.parent_job, job.path)
         return job.path
 
-    def wake(self) -> None:
-        """Start what was submitted since."""
-        waiting, self._submitted = self._submitted, []
-        for path in waiting:
-            self._begin(path)
-
-    def _begin(self, path: str) -> None:
+    def _begin(self, path: str, locks: tuple[str, ...]) -> None:
         if self._draining or path in self._tasks:
             return
         execution = Execution(path, self._store, self._steps, self._failure, self._after_step)
         self._executions[path] = execution
-        task = asyncio.create_task(self._run(execution), name=path)
+        task = asyncio.create_task(self._run(execution, locks), name=path)
         self._tasks[path] = task
-        task.add_done_callback(lambda _task: self._finished(path))
+        task.add_done_callback(lambda _task: self._finished(path, locks))
 
-    def _finished(self, path: str) -> None:
+    def _finished(self, path: str, locks: tuple[str, ...]) -> None:
         task = self._tasks.pop(path)
         self._executions.pop(path, None)
         if not task.cancelled() and task.exception() is not None:
             log.error("job interrupted, tried again soon", job=path, error=repr(task.exception()))
-            asyncio.get_running_loop().call_later(AGAIN_AFTER, self._begin, path)
+            asyncio.get_running_loop().call_later(AGAIN_AFTER, self._begin, path, locks)
 
-    async def _run(self, execution: Execution) -> None:
+    async def _run(self, execution: Execution, locks: tuple[str, ...]) -> None:
+        """Queues for the locks before anything else is waited for: so jobs on one resource keep their order."""
         UNDER_WAY.set(True)
-        row = await execution.load()
-        if row is None:
-            return
-        plan = plan_from_document(row.plan)
-        async with self._locks.hold(plan.locks) as unlock, self._workers.place(execution.stop) as place:
+        async with self._locks.hold(locks) as unlock, self._workers.place(execution.stop) as place:
+            row = await execution.load()
+            if row is None:
+                return
             self.active += 1
             try:
-                await execution.run(plan, row, place, unlock)
+                await execution.run(plan_from_document(row.plan), row, place, unlock)
             finally:
                 self.active -= 1
 
@@ -176,6 +170,11 @@ class JobRunner:
         return job
 
     def _notice(self, changes: Changes) -> None:
+        """After each commit. What was submitted and is not in it, was in a transaction that was given up."""
+        submitted, self._submitted = self._submitted, {}
+        for path, locks in submitted.items():
+            if path in changes:
+                self._begin(path, locks)
         for path, events in self._ended.items():
             if path in changes:
                 job = changes[path]
@@ -200,11 +199,15 @@ class JobRunner:
     # Start and end of the process
 
     async def recover(self) -> None:
-        """Take up every job that did not end: before the API opens, without waiting for their end."""
-        rows = await self._store.fetch("SELECT job, plan, phase, position, attempts FROM plans")
+        """Take up every job that did not end, in their order: before the API opens, not waiting for their end."""
+        rows = await self._store.fetch(
+            "SELECT job, plan, phase, position, attempts FROM plans "
+            "ORDER BY (SELECT min(line) FROM job_log WHERE job_log.job = plans.job)"
+        )
         for job, text, phase, position, attempts in rows:
             await self._take_up(PlanRow(job, _json(text), phase, position, attempts))
-        self.wake()
+        for job, text, *_ in rows:
+            self._begin(job, plan_from_document(_json(text)).locks)
 
     async def _take_up(self, row: PlanRow) -> None:
         plan = plan_from_document(row.plan)
@@ -217,7 +220,6 @@ class JobRunner:
                 replace(row, phase=phase, attempts=row.attempts + 1, outcome=await self._outcome(row.job) or outcome)
             )
             await transaction.write_log(row.job, "warning", "recovery", f"taken up again after a restart: {phase}")
-        self._submitted.append(row.job)
 
     async def _outcome(self, job: str) -> dict[str, object] | None:
         rows = await self._store.fetch("SELECT outcome FROM plans WHERE job = ?", (job,))

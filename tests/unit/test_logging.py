@@ -108,6 +108,5 @@ async def _run_a_failing_job(tmp_path: Path) -> None:
     plan = Plan("add", "machines", "ann", (StepCall("boot disk"),), affected=("machines/1",), request_id="r1")
     async with store.transaction() as transaction:
         job = await runner.submit(transaction, plan)
-    runner.wake()
     await runner.wait(job, 5)
     await store.close()

@@ -102,7 +102,6 @@ class ImageService(ResourceService):
                 job = await self.room.runner.submit(transaction, self._plan(caller, "add", collection, image, names))
                 image = await transaction.update(image.with_internal(job=job))
             await self.remember(transaction, caller, document, image.path, job)
-        self.room.runner.wake()
         return Outcome(image, job, finished=waiting)
 
     async def _demand_promises(self, caller: Caller, image: Resource) -> None:
@@ -173,7 +172,6 @@ class ImageService(ResourceService):
             plan = self._plan(caller, "upload", path, image, STAGED_STEPS)
             job = await self.room.runner.submit(transaction, plan)
             image = await transaction.update(image.with_document(state="CREATING").with_internal(job=job))
-        self.room.runner.wake()
         return Outcome(image, job, finished=False)
 
     async def stored(self, caller: Caller, path: str) -> StoredBytes:
@@ -211,7 +209,6 @@ class ImageService(ResourceService):
                 transaction, self._plan(caller, "delete", path, image, ("delete image",))
             )
             taken = await transaction.update(current.with_document(state="DELETING").with_internal(job=job))
-        self.room.runner.wake()
         return Outcome(taken, job, finished=False)
 
     async def _gone(self, caller: Caller, path: str) -> Outcome:

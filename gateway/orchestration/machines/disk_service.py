@@ -44,7 +44,6 @@ class DiskService(ComponentService):
             await demand_room(self.room, chosen, whole(document["capacity"] * KILOBYTE), "capacity")
             disk, job = await self._write(transaction, caller, collection, document, in_use, chosen.format)
             await self.remember(transaction, caller, document, disk.path, job)
-        self.room.runner.wake()
         return Outcome(disk, job, finished=False)
 
     async def _pool(self, machine: Resource, driver: Driver) -> Chosen:
@@ -107,7 +106,6 @@ class DiskService(ComponentService):
         demand_growing(driver, chosen.facts)
         async with self.store.transaction() as transaction:
             disk, job = await self._grow(transaction, caller, disk, capacity, chosen)
-        self.room.runner.wake()
         return Outcome(disk, job, finished=False)
 
     async def _grow(
@@ -170,5 +168,4 @@ class DiskService(ComponentService):
             self._demand_free(current)
             job = await self.room.runner.submit(transaction, plan)
             current = await transaction.update(current.with_internal(job=job))
-        self.room.runner.wake()
         return Outcome(current, job, finished=False)

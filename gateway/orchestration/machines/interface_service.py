@@ -38,7 +38,6 @@ class MachineNetworkInterfaceService(ComponentService):
             await transaction.update(with_entry(current, entry))
             job = await self.room.runner.submit(transaction, plan)
             await self.remember(transaction, caller, document, interface.path, job)
-        self.room.runner.wake()
         return Outcome(interface, job, finished=False)
 
     def _free_number(self, machine: Resource) -> str:
@@ -70,7 +69,6 @@ class MachineNetworkInterfaceService(ComponentService):
                 job = await self.room.runner.submit(transaction, plan)
             else:
                 job = await self.room.runner.completed(transaction, self.plan(caller, "edit", path))
-        self.room.runner.wake()
         return Outcome(updated, job, finished=not switched)
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
@@ -83,7 +81,6 @@ class MachineNetworkInterfaceService(ComponentService):
             current = await self.demand_machine(transaction, machine.path, "unplug")
             entry_of(current, path)
             job = await self.room.runner.submit(transaction, plan)
-        self.room.runner.wake()
         return Outcome(interface, job, finished=False)
 
     def _plan(

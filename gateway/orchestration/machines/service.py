@@ -83,7 +83,6 @@ class MachineService(ResourceService):
             job = await self.room.runner.submit(transaction, plan)
             machine = await transaction.update(machine.with_internal(job=job))
             await self.remember(transaction, caller, document, machine.path, job)
-        self.room.runner.wake()
         return Outcome(machine, job, finished=False)
 
     async def _checked(self, create: MachineCreate) -> tuple[Resource, tuple[Resource, ...]]:
@@ -172,7 +171,6 @@ class MachineService(ResourceService):
         """Take the Machine in one transaction: of two clients at once, one gets a Conflict."""
         async with self.store.transaction() as transaction:
             taken, job = await hold(transaction, self.room.runner, machine, verb, plan)
-        self.room.runner.wake()
         return Outcome(taken, job, finished=False)
 
     # Edit and delete
@@ -196,7 +194,6 @@ class MachineService(ResourceService):
             updated = await transaction.update(changed)
             runner = self.room.runner
             job = await (runner.submit if names else runner.completed)(transaction, plan)
-        self.room.runner.wake()
         return Outcome(updated, job, finished=not names)
 
     async def _edit_steps(

@@ -51,5 +51,4 @@ class TransientDomains:
         )
         async with self.room.store.transaction() as transaction:
             job = await self.room.runner.submit(transaction, plan)
-        self.room.runner.wake()
         log.warning("domain was undefined while it runs; it is defined again", machine=machine.path, job=job)

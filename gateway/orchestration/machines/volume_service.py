@@ -35,7 +35,6 @@ class MachineVolumeService(ComponentService):
                 return known
             attachment, job = await self._connect(transaction, caller, collection, document, in_use)
             await self.remember(transaction, caller, document, attachment.path, job)
-        self.room.runner.wake()
         return Outcome(attachment, job, finished=False)
 
     async def _volume(self, caller: Caller, machine: Resource, document: Document) -> Resource:
@@ -101,5 +100,4 @@ class MachineVolumeService(ComponentService):
                 raise PreconditionFailed(f"{path} was changed meanwhile; read it again")
             job = await self.room.runner.submit(transaction, plan)
             current = await transaction.update(current.with_internal(job=job))
-        self.room.runner.wake()
         return Outcome(current, job, finished=False)

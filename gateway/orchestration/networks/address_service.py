@@ -63,7 +63,6 @@ class AddressService(ResourceService):
             runner = self.room.runner
             job = await (runner.submit if plan.steps else runner.completed)(transaction, plan)
             await self.remember(transaction, caller, document, address.path, job)
-        self.room.runner.wake()
         return Outcome(address, job, finished=not plan.steps)
 
     async def _wish(self, caller: Caller, document: Document) -> AddressWish:
@@ -99,7 +98,6 @@ class AddressService(ResourceService):
             updated = await transaction.update(changed)
             runner = self.room.runner
             job = await (runner.submit if steps else runner.completed)(transaction, plan)
-        self.room.runner.wake()
         return Outcome(updated, job, finished=not steps)
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
@@ -121,7 +119,6 @@ class AddressService(ResourceService):
             )
             job = await self.room.runner.submit(transaction, plan)
             address = await transaction.update(current.with_internal(going=True))
-        self.room.runner.wake()
         return Outcome(address, job, finished=False)
 
 
@@ -194,7 +191,6 @@ class InterfaceAddressService(ResourceService):
             steps = _steps("assign address", known, interface=interface.path)
             plan = self._plan(caller, "add", collection, entry, steps)
             job = await self.room.runner.submit(transaction, plan)
-        self.room.runner.wake()
         return Outcome(entry, job, finished=False)
 
     def _plan(
@@ -230,5 +226,4 @@ class InterfaceAddressService(ResourceService):
                 raise NotFound(f"{path} is gone")
             steps = _steps("withdraw address", address, interface=str(entry.parent))
             job = await self.room.runner.submit(transaction, self._plan(caller, "delete", path, entry, steps))
-        self.room.runner.wake()
         return Outcome(entry, job, finished=False)

@@ -68,7 +68,6 @@ class ForwardingGroupService(ResourceService):
             runner = self.room.runner
             job = await (runner.submit if paths else runner.completed)(transaction, plan)
             await self.remember(transaction, caller, document, group.path, job)
-        self.room.runner.wake()
         return Outcome(group, job, finished=not paths)
 
     def _new(self, caller: Caller, document: Document, networks: list[Resource]) -> Resource:
@@ -115,7 +114,6 @@ class ForwardingGroupService(ResourceService):
             )
             job = await self.room.runner.submit(transaction, plan)
             group = await transaction.update(current.with_internal(dissolving=True))
-        self.room.runner.wake()
         return Outcome(group, job, finished=False)
 
 
@@ -141,7 +139,6 @@ class ForwardingGroupNetworkService(ResourceService):
             own: Document = {name: document[name] for name in OWN if name in document}
             entry = await transaction.update(entry.with_document(**own)) if own else entry
             job = await self._submit(transaction, caller, ("add", collection, "join group"), entry)
-        self.room.runner.wake()
         return Outcome(entry, job, finished=False)
 
     async def _submit(
@@ -179,7 +176,6 @@ class ForwardingGroupNetworkService(ResourceService):
             if await transaction.get(path) is None:
                 raise NotFound(f"{path} is gone")
             job = await self._submit(transaction, caller, ("delete", path, "leave group"), entry)
-        self.room.runner.wake()
         return Outcome(entry, job, finished=False)
 
 

@@ -90,7 +90,6 @@ class NetworkPortService(StatefulService):
             else:
                 job = await self.room.runner.completed(transaction, self.plan(caller, "edit", path))
             updated = await transaction.update(changed)
-        self.room.runner.wake()
         return Outcome(updated, job, finished=not speed)
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:

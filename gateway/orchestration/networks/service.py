@@ -48,7 +48,6 @@ class NetworkService(StatefulService):
             job = await self.room.runner.submit(transaction, plan)
             network = await transaction.update(network.with_internal(job=job))
             await self.remember(transaction, caller, document, network.path, job)
-        self.room.runner.wake()
         return Outcome(network, job, finished=False)
 
     async def rehearse(self, caller: Caller, document: Document) -> Resource | None:
@@ -78,7 +77,6 @@ class NetworkService(StatefulService):
             updated = await transaction.update(changed)
             runner = self.room.runner
             job = await (runner.submit if names else runner.completed)(transaction, plan)
-        self.room.runner.wake()
         return Outcome(updated, job, finished=not names)
 
     def _checked(self, network: Resource, changed: Resource) -> Resource:

@@ -84,7 +84,6 @@ class StatefulService(ResourceService):
             job = await self.room.runner.submit(transaction, plan)
             taken = current.with_document(state=TRANSIENT[verb]).with_internal(job=job, state_before=current.state)
             taken = await transaction.update(taken)
-        self.room.runner.wake()
         return Outcome(taken, job, finished=False)
 
     async def check_unused(self, transaction: Transaction, resource: Resource) -> None:

@@ -39,7 +39,6 @@ class CaptureRequests(MachineRequests):
             job = await self._submit(transaction, machine, plan)
             image = await transaction.update(image.with_internal(job=job))
             await self.remember(transaction, caller, document, image.path, job)
-        self.room.runner.wake()
         return Outcome(image, job, finished=False)
 
     async def _submit(self, transaction: Transaction, machine: Resource, plan: Plan) -> str:

@@ -75,7 +75,6 @@ class SnapshotRequests(MachineRequests):
             _, job = await hold(transaction, self.room.runner, machine, "snapshot", plan)
             image = await transaction.update(image.with_internal(job=job))
             await self.remember(transaction, caller, document, image.path, job)
-        self.room.runner.wake()
         return Outcome(image, job, finished=False)
 
     def _refuse_impossible(self, machine: Resource, driver: Driver, facts: DomainFacts) -> None:
@@ -152,7 +151,6 @@ class SnapshotRequests(MachineRequests):
             job = await self.room.runner.submit(transaction, self._dropping(caller, machine, image, falling))
             for other in falling:
                 taken = await transaction.update(other.with_document(state="DELETING").with_internal(job=job))
-        self.room.runner.wake()
         return Outcome(taken, job, finished=False)
 
     async def _falling(self, transaction: Transaction, machine: Resource, image: Resource) -> list[Resource]:

@@ -59,7 +59,6 @@ class RestoreRequests(MachineRequests):
             await demand_still_available(transaction, image.path, WHERE)
             plan = self._reverting(caller, machine, image)
             taken, job = await hold(transaction, self.room.runner, machine, "restore", plan)
-        self.room.runner.wake()
         return Outcome(taken, job, finished=False)
 
     def _reverting(self, caller: Caller, machine: Resource, image: Resource) -> Plan:
@@ -85,7 +84,6 @@ class RestoreRequests(MachineRequests):
             plan = self._rebuilding(caller, machine, new)
             taken, job = await hold(transaction, self.room.runner, machine, "restore", plan)
             taken = await transaction.update(taken.with_internal(next_image=image.path))
-        self.room.runner.wake()
         return Outcome(taken, job, finished=False)
 
     def _rebuilding(self, caller: Caller, machine: Resource, new: NewDisk) -> Plan:

@@ -77,7 +77,6 @@ def shares_done(room: Room, jobs: dict[str, str]) -> float:
 
 async def stop_nested(room: Room, parent: str) -> None:
     """Stop those that are at work, and wait until they have undone what they did. Deletes go on to their end."""
-    room.runner.wake()
     running = [job for job in await nested_jobs(room, parent) if not ended(job)]
     for job in running:
         if job.document["action"] == "delete":

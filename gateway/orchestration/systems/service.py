@@ -48,7 +48,6 @@ class SystemService(PackagedService):
             job = await self.room.runner.submit(transaction, self._creation(caller, collection, system, components))
             system = await transaction.update(system.with_internal(job=job))
             await self.remember(transaction, caller, document, system.path, job)
-        self.room.runner.wake()
         return Outcome(system, job, finished=False)
 
     def _creation(self, caller: Caller, collection: str, system: Resource, components: list[Document]) -> Plan:
@@ -102,7 +101,6 @@ class SystemService(PackagedService):
                 raise Conflict(f"the System is {current.state}: another request came first")
             job = await self.room.runner.submit(transaction, plan)
             current = await transaction.update(current.with_internal(job=job))
-        self.room.runner.wake()
         return Outcome(current, job, finished=False)
 
     async def _interrupt(self, caller: Caller, system: Resource, *, force: bool) -> None:
@@ -150,7 +148,6 @@ class SystemService(PackagedService):
             await demand_removable(transaction, current)
             job = await self.room.runner.submit(transaction, plan)
             taken = await transaction.update(current.with_document(state="DELETING").with_internal(job=job))
-        self.room.runner.wake()
         return Outcome(taken, job, finished=False)
 
     async def _gone(self, caller: Caller, path: str) -> Outcome:

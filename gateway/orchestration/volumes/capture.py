@@ -71,7 +71,6 @@ class VolumeCaptures(ResourceService):
                 return known
             image, job = await self._submit(transaction, caller, copying, document)
             await self.remember(transaction, caller, document, image.path, job)
-        self.room.runner.wake()
         return Outcome(image, job, finished=False)
 
     async def _submit(

@@ -47,7 +47,6 @@ class VolumeService(ResourceService):
             job = await self.room.runner.submit(transaction, self._creation(caller, collection, volume))
             volume = await transaction.update(volume.with_internal(job=job))
             await self.remember(transaction, caller, document, volume.path, job)
-        self.room.runner.wake()
         return Outcome(volume, job, finished=False)
 
     async def rehearse(self, caller: Caller, document: Document) -> Resource | None:
@@ -87,7 +86,6 @@ class VolumeService(ResourceService):
                 job = await self.room.runner.completed(transaction, self.plan(caller, "edit", path))
             else:
                 updated, job = await self._grow(transaction, caller, updated, capacity, chosen)
-        self.room.runner.wake()
         return Outcome(updated, job, finished=chosen is None)
 
     async def _growing(self, volume: Resource, capacity: int) -> Chosen:
@@ -161,7 +159,6 @@ class VolumeService(ResourceService):
             demand_legal(current, "delete")
             job = await self.room.runner.submit(transaction, plan)
             taken = await transaction.update(current.with_document(state="DELETING").with_internal(job=job))
-        self.room.runner.wake()
         return Outcome(taken, job, finished=False)
 
     async def _gone(self, caller: Caller, path: str) -> Outcome:

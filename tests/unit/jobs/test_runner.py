@@ -83,9 +83,7 @@ def plan(*calls: StepCall, **rest: Any) -> Plan:
 
 async def submitted(store: Store, runner: JobRunner, wanted: Plan) -> str:
     async with store.transaction() as transaction:
-        path = await runner.submit(transaction, wanted)
-    runner.wake()
-    return path
+        return await runner.submit(transaction, wanted)
 
 
 async def test_steps_run_in_order_and_the_job_succeeds(store: Store, runner: JobRunner, done: list[str]) -> None:
@@ -122,6 +120,58 @@ async def test_jobs_on_one_resource_run_one_after_the_other(store: Store, runner
     assert "run b" not in done
     await runner.stop(first, "let the other one")
     assert (await runner.wait(second, 5)).state == "SUCCESS"
+
+
+async def test_jobs_on_one_resource_begin_in_the_order_of_their_commits(store: Store, done: list[str]) -> None:
+    """Also when the plan of an earlier one takes longer to be read."""
+    runner = runner_of(store, done)
+    read, delays = store.fetch, iter((0.2, 0.0))
+
+    async def slowly(sql: str, *parameters: Any) -> list[Any]:
+        if "FROM plans WHERE job" in sql:
+            await asyncio.sleep(next(delays))
+        return await read(sql, *parameters)
+
+    store.fetch = slowly  # type: ignore[method-assign]
+    paths = [await submitted(store, runner, plan(StepCall(name), locks=("machines/1",))) for name in ("a", "b")]
+    for path in paths:
+        assert (await runner.wait(path, 5)).state == "SUCCESS"
+    assert [entry for entry in done if entry != "run settle"] == ["run a", "run b"]
+
+
+async def test_jobs_that_waited_begin_in_their_order_after_a_restart(store: Store, done: list[str]) -> None:
+    before = runner_of(store, done)
+    calls = [StepCall("a"), StepCall("b"), StepCall("c")] * 4
+    before._draining = True
+    paths = [await submitted(store, before, plan(call, locks=("machines/1",))) for call in calls]
+    after = runner_of(store, done)
+    await after.recover()
+    for path in paths:
+        assert (await after.wait(path, 5)).state == "SUCCESS"
+    assert [entry for entry in done if entry != "run settle"] == ["run a", "run b", "run c"] * 4
+
+
+async def test_a_job_begins_though_who_asked_for_it_is_gone_with_the_commit(
+    store: Store, runner: JobRunner, done: list[str]
+) -> None:
+    asking = asyncio.create_task(submitted(store, runner, plan(StepCall("a"))))
+    store.watch(lambda _changes: asking.cancel())
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    async with asyncio.timeout(5):
+        while "run settle" not in done:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_job_whose_transaction_is_given_up_never_begins(
+    store: Store, runner: JobRunner, done: list[str]
+) -> None:
+    with pytest.raises(Conflict):
+        async with store.transaction() as transaction:
+            await runner.submit(transaction, plan(StepCall("a")))
+            raise Conflict("after all not")
+    await runner.wait(await submitted(store, runner, plan(StepCall("b"))), 5)
+    assert "run a" not in done
 
 
 async def test_a_step_may_let_the_locks_go_before_the_end(store: Store, runner: JobRunner, done: list[str]) -> None:

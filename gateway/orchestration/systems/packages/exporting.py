@@ -35,7 +35,6 @@ class PackageExports:
         plan = self._plan(caller, resource, described, destination)
         async with self.room.store.transaction() as transaction:
             job = await self.room.runner.submit(transaction, plan)
-        self.room.runner.wake()
         location = f"{job}/package" if destination is None else None
         return Outcome(resource, job, finished=False, location=location)
 

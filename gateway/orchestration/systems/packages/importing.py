@@ -175,7 +175,6 @@ class PackageImports:
             await remember_answer(transaction, caller, request, self.collection, job)
         if upload is not None:
             upload.taken = True
-        self.room.runner.wake()
         return Outcome(None, job, finished=False)
 
     def _plan(self, caller: Caller, source: Source, wishes: Wishes) -> Plan:
