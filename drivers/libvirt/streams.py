@@ -19,9 +19,10 @@ ZEROS = bytes(BLOCK)
 PIECE = 4 * BLOCK
 WINDOW = 8 * PIECE
 """libvirt's client keeps what the daemon sends until it is asked for, without a bound: so a download goes in parts."""
-WRITTEN_SOON = 10.0
-"""Seconds that libvirt may take to write a window."""
+WRITTEN_SOON = 30.0
+"""Seconds that libvirt may take to write a window, on a disk that is busy with others too."""
 PAGE = 4096
+"""Bytes of the end of what was sent that are compared: nothing behind an error is written."""
 FINISH_DEADLINE = 300.0
 
 
@@ -76,8 +77,9 @@ class Streams:
     async def _demand_written(self, pool: str, name: str, sent: Sent) -> None:
         if not sent.unseen:
             return
-        tail = sent.block.rstrip(b"\0")[-PAGE:]
-        at = sent.at + len(sent.block.rstrip(b"\0")) - len(tail)
+        block = sent.block.rstrip(b"\0")
+        tail = block[-PAGE:]
+        at = sent.at + len(block) - len(tail)
         until, pause = time.monotonic() + WRITTEN_SOON, 0.01
         while b"".join([piece async for piece in self.download(pool, name, at, len(tail))]) != tail:
             if time.monotonic() > until:
