@@ -43,7 +43,7 @@ from gateway.orchestration.monitoring.retention import Retention
 from gateway.orchestration.monitoring.sample_retention import DAY, HOUR, SampleRetention
 from gateway.orchestration.monitoring.sampler import Sampler
 from gateway.orchestration.networks.host_network import show_networks
-from gateway.orchestration.resources import Policy, Room
+from gateway.orchestration.resources import Policy, ResourceService, Room
 from gateway.orchestration.services import build_services, register_steps
 from gateway.orchestration.sync import Sync
 from gateway.orchestration.systems.keeper import keep_systems
@@ -81,56 +81,21 @@ class Gateway:
 
     async def start(self) -> None:
         """Store, hypervisors, interrupted jobs, comparison, and only then the door."""
-        settings = self.settings
-        self.store = await Store.open(Path(settings.store.path))
+        self.store = await Store.open(Path(self.settings.store.path))
         registry = StepRegistry()
-        self.runner = JobRunner(
-            self.store,
-            registry,
-            failure,
-            workers=settings.jobs.workers,
-            retention=timedelta(minutes=settings.jobs.retention_minutes),
-            after_step=crash.from_environment(),
-        )
+        self.runner = self._job_runner(registry)
         room = self._room()
         register_steps(registry, room)
         services = build_services(room)
-        await ship(self.store)
         feed = Feed(self.store)
-        entry = services["CloudEntryPoint"]
-        assert isinstance(entry, CloudEntryPointService)
-        await entry.ensure()
-        # Before the recorder, which tells of what came of them; memberships end before references are emptied.
-        self.store.before_commit(keep_systems)
-        self.store.before_commit(empty_references)
-        self.store.before_commit(unnest)
-        await Recorder(settings.events.persistence).prepare(self.store)
-        for hypervisor in settings.hypervisors:
-            await show_networks(self.store, hypervisor)
-        await ship_configurations(self.store, room.policy)
-        self.store.before_commit(keep_meters)
+        await self._ship(services, room.policy)
         await feed.open()
-        authentication = Authentication(Path(settings.auth.users_file))
+        authentication = Authentication(Path(self.settings.auth.users_file))
         self.stream = EventStream(feed, authentication)
-        self.metrics = Metrics(self.store, self.runner, self.drivers, self.stream)
-        self.sampler = Sampler(room.store, room.drivers, settings.monitoring.period)
-        await self.sampler.prepare()
-        self.metrics.add(GuestMetrics(self.sampler.guests))
-        self._alarms = HypervisorEvents(room)
-        self._sync = Sync(room)
-        await asyncio.gather(*(driver.open() for driver in self.drivers.values()))
-        self._staging = StagingKeeper(room)
-        await self._staging.start()
-        await self._sync.first_look()
-        await self.runner.recover()
-        await self.runner.start()
-        self._sync.start()
-        self.sampler.start()
-        self._thinning = asyncio.create_task(self._sample_retention().run(), name="sample retention")
-        self.stream.start()
-        retention = Retention(self.store, settings.events.most_per_log, settings.events.most_overall)
-        self._retention = asyncio.create_task(retention.run(), name="event retention")
-        handlers = Handlers(services, self.runner, settings.jobs.answer_wait)
+        await self._measure(room)
+        await self._take_up(room)
+        self._keep_going()
+        handlers = Handlers(services, self.runner, self.settings.jobs.answer_wait)
         self.server = Server(
             handlers, authentication, self._wire(), self.unready, self.stream, Refusals(self.store), self.metrics
         )
@@ -140,6 +105,60 @@ class Gateway:
             # As when the port is taken: the store's threads would keep the process alive for ever.
             await self.stop()
             raise
+
+    async def _ship(self, services: Mapping[str, ResourceService], policy: Policy) -> None:
+        """What a gateway has from its first start on, and what happens with each commit."""
+        await ship(self.store)
+        entry = services["CloudEntryPoint"]
+        assert isinstance(entry, CloudEntryPointService)
+        await entry.ensure()
+        # Before the recorder, which tells of what came of them; memberships end before references are emptied.
+        self.store.before_commit(keep_systems)
+        self.store.before_commit(empty_references)
+        self.store.before_commit(unnest)
+        await Recorder(self.settings.events.persistence).prepare(self.store)
+        for hypervisor in self.settings.hypervisors:
+            await show_networks(self.store, hypervisor)
+        await ship_configurations(self.store, policy)
+        self.store.before_commit(keep_meters)
+
+    async def _measure(self, room: Room) -> None:
+        self.metrics = Metrics(self.store, self.runner, self.drivers, self.stream)
+        self.sampler = Sampler(room.store, room.drivers, self.settings.monitoring.period)
+        await self.sampler.prepare()
+        self.metrics.add(GuestMetrics(self.sampler.guests))
+
+    async def _take_up(self, room: Room) -> None:
+        """The hypervisors, what became of them meanwhile, and the jobs that did not end."""
+        self._alarms = HypervisorEvents(room)
+        self._sync = Sync(room)
+        await asyncio.gather(*(driver.open() for driver in self.drivers.values()))
+        self._staging = StagingKeeper(room)
+        await self._staging.start()
+        await self._sync.first_look()
+        await self.runner.recover()
+
+    def _keep_going(self) -> None:
+        """What runs beside the requests."""
+        self.runner.start()
+        self._sync.start()
+        self.sampler.start()
+        self._thinning = asyncio.create_task(self._sample_retention().run(), name="sample retention")
+        self.stream.start()
+        events = self.settings.events
+        retention = Retention(self.store, events.most_per_log, events.most_overall)
+        self._retention = asyncio.create_task(retention.run(), name="event retention")
+
+    def _job_runner(self, registry: StepRegistry) -> JobRunner:
+        jobs = self.settings.jobs
+        return JobRunner(
+            self.store,
+            registry,
+            failure,
+            workers=jobs.workers,
+            retention=timedelta(minutes=jobs.retention_minutes),
+            after_step=crash.from_environment(),
+        )
 
     def _sample_retention(self) -> SampleRetention:
         kept = self.settings.monitoring

@@ -204,10 +204,11 @@ class JobRunner:
             "SELECT job, plan, phase, position, attempts FROM plans "
             "ORDER BY (SELECT min(line) FROM job_log WHERE job_log.job = plans.job)"
         )
-        for job, text, phase, position, attempts in rows:
-            await self._take_up(PlanRow(job, _json(text), phase, position, attempts))
-        for job, text, *_ in rows:
-            self._begin(job, plan_from_document(_json(text)).locks)
+        left = [PlanRow(job, _json(text), *rest) for job, text, *rest in rows if job not in self._tasks]
+        for row in left:
+            await self._take_up(row)
+        for row in left:
+            self._begin(row.job, plan_from_document(row.plan).locks)
 
     async def _take_up(self, row: PlanRow) -> None:
         plan = plan_from_document(row.plan)
@@ -226,7 +227,7 @@ class JobRunner:
         found: dict[str, object] | None = _json(rows[0][0])
         return found
 
-    async def start(self) -> None:
+    def start(self) -> None:
         self._keeper = asyncio.create_task(self._keep(), name="job retention")
 
     async def _keep(self) -> None:

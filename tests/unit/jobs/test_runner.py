@@ -151,6 +151,18 @@ async def test_jobs_that_waited_begin_in_their_order_after_a_restart(store: Stor
     assert [entry for entry in done if entry != "run settle"] == ["run a", "run b", "run c"] * 4
 
 
+async def test_a_job_that_began_before_the_others_are_taken_up_is_left_alone(
+    store: Store, runner: JobRunner, done: list[str]
+) -> None:
+    path = await submitted(store, runner, plan(StepCall("a", {"waits": True})))
+    while "run a" not in done:
+        await asyncio.sleep(0.01)
+    await runner.recover()
+    assert await store.fetch("SELECT attempts FROM plans WHERE job = ?", (path,)) == [(0,)]
+    await runner.stop(path, "enough")
+    await runner.wait(path, 5)
+
+
 async def test_a_job_begins_though_who_asked_for_it_is_gone_with_the_commit(
     store: Store, runner: JobRunner, done: list[str]
 ) -> None:
