@@ -183,19 +183,18 @@ async def made_ready(route: Route, method: str, world: World) -> None:
     if kind == "Job" and method == "POST":
         world.paths[kind] = await world.running_job()
     verb = route.action or next(iter(route.acts), "")
-    if verb in BEFORE:
-        offered = await settled(world, path)
-        if ACTION + verb not in offered and ACTION + BEFORE[verb] in offered:
-            await world.owner.acted(path, BEFORE[verb], **({"force": True} if verb == "start" else {}))
+    if verb in BEFORE and verb not in await offered(world, path, verb, BEFORE[verb]):
+        await world.owner.acted(path, BEFORE[verb], **({"force": True} if verb == "start" else {}))
 
 
-async def settled(world: World, path: str) -> list[str]:
-    """What can be done with the resource, once the jobs of earlier requests have let go of it."""
+async def offered(world: World, path: str, *verbs: str) -> set[str]:
+    """Which of these can be done with the resource, once the jobs of earlier requests have let go of it."""
     async with asyncio.timeout(60):
         while True:
             shown = await world.owner.document(path)
-            if not shown.get("state", "").endswith("ING"):
-                return [entry["rel"] for entry in shown.get("operations", [])]
+            found = {entry["rel"].removeprefix(ACTION) for entry in shown.get("operations", [])} & {*verbs}
+            if found:
+                return found
             await asyncio.sleep(0.02)
 
 

@@ -160,6 +160,22 @@ async def test_a_second_action_waits_for_the_first_and_a_stop_breaks_it_off(
     assert (await admin.document(pair))["state"] == "STOPPED"
 
 
+@pytest.mark.parametrize("verb", ["stop", "restart"])
+async def test_while_a_job_moves_its_machines_only_the_stop_that_ends_it_is_offered(
+    admin: ApiClient, pair: str, driver: MemoryDriver, verb: str
+) -> None:
+    driver.deaf = True
+    first = await admin.act(pair, verb)
+    assert verbs(await admin.document(pair)) == {"edit", "delete", "export", "stop"}
+    refused = await admin.act(pair, "pause")
+    assert (refused.status, refused.json["statusMessage"].partition(" ")[2]) == (
+        409,
+        "is at work on the System; wait for it, or stop the System",
+    )
+    await admin.acted(pair, "stop", force=True)
+    assert (await admin.ended(first.job))["state"] == "STOPPED"
+
+
 async def test_a_job_that_is_stopped_stops_its_nested_jobs(
     admin: ApiClient, pair: str, driver: MemoryDriver
 ) -> None:

@@ -14,7 +14,7 @@ from gateway.orchestration.systems.packages.describing import SystemDescription
 from gateway.orchestration.systems.packages.parts import Described
 from gateway.orchestration.systems.packages.service import EXPORT, PackagedService
 from gateway.orchestration.systems.removal import demand_removable
-from gateway.orchestration.systems.states import ACTIONS, actions_of, demand_legal, verbs_of
+from gateway.orchestration.systems.states import ACTIONS, actions_of, busy, demand_legal, verbs_of
 from gateway.orchestration.visibility import changeable
 from gateway.store.model import Document, Resource
 
@@ -96,7 +96,7 @@ class SystemService(PackagedService):
             if current is None:
                 raise NotFound(f"{path} is gone")
             if current.internal.get("job") is not None:
-                raise Conflict(f"{current.internal['job']} is at work on the System; wait for it, or stop the System")
+                raise busy(current)
             if action not in actions_of(current):
                 raise Conflict(f"the System is {current.state}: another request came first")
             job = await self.room.runner.submit(transaction, plan)

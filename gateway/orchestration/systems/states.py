@@ -40,12 +40,24 @@ def verbs_of(system: Resource) -> frozenset[str]:
         return frozenset()
     if system.state == "CREATING":
         return frozenset({"delete"})
-    return actions_of(system) | {"edit", "delete", "export"}
+    actions = actions_of(system)
+    return (actions & {"stop"} if _at_work(system) else actions) | {"edit", "delete", "export"}
+
+
+def _at_work(system: Resource) -> bool:
+    """A Job moves its Machines: another can only end that, which ``stop`` does."""
+    return system.internal.get("job") is not None
 
 
 def demand_legal(system: Resource, verb: str) -> None:
     """Raises Conflict, with what is legal instead."""
     verbs = verbs_of(system)
+    if verb in actions_of(system) - verbs:
+        raise busy(system)
     if verb not in verbs:
         allowed = ", ".join(sorted(verbs)) or "nothing until its job ends"
         raise Conflict(f"a System that is {system.state} cannot {verb}; it allows {allowed}")
+
+
+def busy(system: Resource) -> Conflict:
+    return Conflict(f"{system.internal['job']} is at work on the System; wait for it, or stop the System")
