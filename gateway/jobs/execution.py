@@ -101,7 +101,7 @@ class Execution:
                 outcome = {"code": failure.code, "message": failure.message}
                 return await self._write(replace(row, phase="undo", position=position, outcome=outcome))
             self._after(plan, call, "run")
-            row = await self._advance(plan, replace(row, position=position + 1))
+            row = await self._advance(plan, replace(row, position=position + 1, attempts=0))
         return replace(row, phase="settle")
 
     async def _advance(self, plan: Plan, row: PlanRow) -> PlanRow:

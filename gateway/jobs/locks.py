@@ -1,8 +1,9 @@
-"""Locks on resources, taken by jobs in sorted order so that two of them never wait for each other."""
+"""Locks on resources, for jobs: who asks first has them first."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -11,25 +12,40 @@ Unlock = Callable[[], Awaitable[None]]
 
 
 class ResourceLocks:
+    """A queue for each resource. One joins all its queues at once, and goes on when it is the first in each.
+
+    So two never wait for each other, and of two that have a resource in common the later one never overtakes, whatever
+    else the earlier one still waits for.
+    """
+
     def __init__(self) -> None:
-        self._locks: dict[str, asyncio.Lock] = {}
-        self._users: dict[str, int] = {}
+        self._queues: dict[str, deque[asyncio.Event]] = {}
 
     @asynccontextmanager
     async def hold(self, paths: Iterable[str]) -> AsyncIterator[Unlock]:
         async with AsyncExitStack() as stack:
-            for path in sorted(set(paths)):
-                await stack.enter_async_context(self._one(path))
+            await stack.enter_async_context(self._all(frozenset(paths)))
             yield stack.aclose
 
     @asynccontextmanager
-    async def _one(self, path: str) -> AsyncIterator[None]:
-        lock = self._locks.setdefault(path, asyncio.Lock())
-        self._users[path] = self._users.get(path, 0) + 1
+    async def _all(self, paths: frozenset[str]) -> AsyncIterator[None]:
+        moved = asyncio.Event()
+        for path in paths:
+            self._queues.setdefault(path, deque()).append(moved)
         try:
-            async with lock:
-                yield
+            while any(self._queues[path][0] is not moved for path in paths):
+                moved.clear()
+                await moved.wait()
+            yield
         finally:
-            self._users[path] -= 1
-            if not self._users[path]:
-                del self._users[path], self._locks[path]
+            self._leave(paths, moved)
+
+    def _leave(self, paths: frozenset[str], moved: asyncio.Event) -> None:
+        """Out of the middle of a queue too: one that is cancelled waits no more."""
+        for path in paths:
+            queue = self._queues[path]
+            queue.remove(moved)
+            if queue:
+                queue[0].set()
+            else:
+                del self._queues[path]

@@ -107,27 +107,35 @@ class JobRunner:
         self._executions[path] = execution
         task = asyncio.create_task(self._run(execution, locks), name=path)
         self._tasks[path] = task
-        task.add_done_callback(lambda _task: self._finished(path, locks))
+        task.add_done_callback(lambda _task: self._finished(path))
 
-    def _finished(self, path: str, locks: tuple[str, ...]) -> None:
-        task = self._tasks.pop(path)
-        self._executions.pop(path, None)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("job interrupted, tried again soon", job=path, error=repr(task.exception()))
-            asyncio.get_running_loop().call_later(AGAIN_AFTER, self._begin, path, locks)
+    def _finished(self, path: str) -> None:
+        del self._tasks[path], self._executions[path]
 
     async def _run(self, execution: Execution, locks: tuple[str, ...]) -> None:
-        """Queues for the locks before anything else is waited for: so jobs on one resource keep their order."""
+        """Queues for the locks before anything else is waited for, and has them until the job has ended.
+
+        So jobs on one resource keep their order. One that cannot write (full disk) is gone on with later.
+        """
         UNDER_WAY.set(True)
-        async with self._locks.hold(locks) as unlock, self._workers.place(execution.stop) as place:
-            row = await execution.load()
-            if row is None:
-                return
+        async with self._locks.hold(locks) as unlock:
+            while not await self._tried(execution, unlock):  # noqa: ASYNC110 - nothing tells when the disk has room
+                await asyncio.sleep(AGAIN_AFTER)
+
+    async def _tried(self, execution: Execution, unlock: Unlock) -> bool:
+        """Whether it came to its end."""
+        async with self._workers.place(execution.stop) as place:
             self.active += 1
             try:
-                await execution.run(plan_from_document(row.plan), row, place, unlock)
+                row = await execution.load()
+                if row is not None:
+                    await execution.run(plan_from_document(row.plan), row, place, unlock)
+            except Exception as error:
+                log.error("job interrupted, tried again soon", job=execution.job, error=repr(error))
+                return False
             finally:
                 self.active -= 1
+        return True
 
     @property
     def waiting(self) -> int:

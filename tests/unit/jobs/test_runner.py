@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import Conflict
-from gateway.jobs.execution import Failure
+from gateway.errors import Conflict, NoSpace
+from gateway.jobs.execution import Execution, Failure
 from gateway.jobs.nesting import unnest
 from gateway.jobs.plan import OnRestart, Plan, StepCall, StepContext
 from gateway.jobs.runner import JobRunner
 from gateway.jobs.steps import StepRegistry
 from gateway.store.model import Document
 from gateway.store.store import Store
+from gateway.store.transaction import PlanRow
 
 
 class Recorded:
@@ -137,6 +138,65 @@ async def test_jobs_on_one_resource_begin_in_the_order_of_their_commits(store: S
     for path in paths:
         assert (await runner.wait(path, 5)).state == "SUCCESS"
     assert [entry for entry in done if entry != "run settle"] == ["run a", "run b"]
+
+
+async def test_a_job_is_not_overtaken_at_one_of_its_resources_while_it_waits_for_another(
+    store: Store, runner: JobRunner, done: list[str]
+) -> None:
+    first = await submitted(store, runner, plan(StepCall("a", {"waits": True}), locks=("machines/1",)))
+    both = await submitted(store, runner, plan(StepCall("b"), locks=("machines/1", "machines/2")))
+    last = await submitted(store, runner, plan(StepCall("c"), locks=("machines/2",)))
+    while "run a" not in done:
+        await asyncio.sleep(0.01)
+    await runner.stop(first, "let the others")
+    for path in (both, last):
+        assert (await runner.wait(path, 5)).state == "SUCCESS"
+    assert [entry for entry in done if entry in ("run b", "run c")] == ["run b", "run c"]
+
+
+async def test_a_job_that_gives_up_waiting_lets_the_others_on(store: Store, runner: JobRunner, done: list[str]) -> None:
+    first = await submitted(store, runner, plan(StepCall("a", {"waits": True}), locks=("machines/1",)))
+    await submitted(store, runner, plan(StepCall("b"), locks=("machines/1", "machines/2")))
+    last = await submitted(store, runner, plan(StepCall("c"), locks=("machines/2",)))
+    while "run a" not in done:
+        await asyncio.sleep(0.01)
+    for path, task in runner._tasks.items():
+        if path not in (first, last):
+            task.cancel()
+    assert (await runner.wait(last, 5)).state == "SUCCESS"
+    await runner.stop(first, "enough")
+    await runner.wait(first, 5)
+
+
+async def test_a_job_that_the_full_disk_interrupts_keeps_its_place(
+    store: Store, runner: JobRunner, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.jobs.runner.AGAIN_AFTER", 0.1)
+    load, full = Execution.load, iter((True,))
+
+    async def loaded(self: Execution) -> PlanRow | None:
+        if next(full, False):
+            raise NoSpace("the disk is full")
+        return await load(self)
+
+    monkeypatch.setattr(Execution, "load", loaded)
+    paths = [await submitted(store, runner, plan(StepCall(name), locks=("machines/1",))) for name in ("a", "b")]
+    for path in paths:
+        assert (await runner.wait(path, 5)).state == "SUCCESS"
+    assert [entry for entry in done if entry != "run settle"] == ["run a", "run b"]
+
+
+async def test_only_crashes_in_the_same_step_count_against_a_job(store: Store, done: list[str]) -> None:
+    before = runner_of(store, done)
+    before._draining = True
+    path = await submitted(store, before, plan(StepCall("a"), StepCall("b", {"waits": True})))
+    after = runner_of(store, done)
+    await after.recover()
+    while "run b" not in done:
+        await asyncio.sleep(0.01)
+    assert await store.fetch("SELECT position, attempts FROM plans WHERE job = ?", (path,)) == [(1, 0)]
+    await after.stop(path, "enough")
+    await after.wait(path, 5)
 
 
 async def test_jobs_that_waited_begin_in_their_order_after_a_restart(store: Store, done: list[str]) -> None:
