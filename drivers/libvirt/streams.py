@@ -11,7 +11,7 @@ from itertools import groupby
 import libvirt
 
 from drivers.base import DriverFailed, DriverInvalid, DriverNoSpace, Progress
-from drivers.libvirt.connection import Connection, Lane
+from drivers.libvirt.connection import DEADLINE, Connection, Lane
 
 BLOCK = 63 * 4096
 """The most whole pages that fit into one message of libvirt's protocol."""
@@ -19,7 +19,7 @@ ZEROS = bytes(BLOCK)
 PIECE = 4 * BLOCK
 WINDOW = 8 * PIECE
 """libvirt's client keeps what the daemon sends until it is asked for, without a bound: so a download goes in parts."""
-WRITTEN_SOON = 30.0
+WRITTEN_SOON = 60.0
 """Seconds that libvirt may take to write a window, on a disk that is busy with others too."""
 PAGE = 4096
 """Bytes of the end of what was sent that are compared: nothing behind an error is written."""
@@ -81,12 +81,16 @@ class Streams:
         tail = block[-PAGE:]
         at = sent.at + len(block) - len(tail)
         until, pause = time.monotonic() + WRITTEN_SOON, 0.01
-        while b"".join([piece async for piece in self.download(pool, name, at, len(tail))]) != tail:
+        while await self._read(pool, name, at, len(tail)) != tail:
             if time.monotonic() > until:
                 raise DriverNoSpace(f"what was sent to the volume {name} did not get to the disk; is the pool full?")
             await asyncio.sleep(pause)
             pause = min(2 * pause, 1.0)
         sent.unseen = 0
+
+    async def _read(self, pool: str, name: str, offset: int, length: int) -> bytes:
+        """Less than ``length`` bytes while the volume is shorter."""
+        return b"".join([piece async for piece in self._window(pool, name, offset, length, FINISH_DEADLINE)])
 
     async def download(self, pool: str, name: str, offset: int, length: int) -> AsyncGenerator[bytes, None]:
         """The bytes of a volume as they are stored, window by window."""
@@ -94,23 +98,32 @@ class Streams:
         while offset < end:
             size = min(WINDOW, end - offset)
             async for piece in self._window(pool, name, offset, size):
+                size -= len(piece)
+                offset += len(piece)
                 yield piece
-            offset += size
+            if size:
+                raise DriverFailed(f"the volume {name} ended at {offset}, before the {end} bytes that were to be read")
 
-    async def _window(self, pool: str, name: str, offset: int, length: int) -> AsyncGenerator[bytes, None]:
+    async def _window(
+        self, pool: str, name: str, offset: int, length: int, deadline: float = DEADLINE
+    ) -> AsyncGenerator[bytes, None]:
+        """Ends with the volume."""
         stream = await self._connection.call(
-            lambda handle: _begin_download(handle, pool, name, offset, length), lane=Lane.STREAM
+            lambda handle: _begin_download(handle, pool, name, offset, length), lane=Lane.STREAM, deadline=deadline
         )
-        got = 0
         try:
-            while got < length:
-                wanted = min(PIECE, length - got)
-                piece = await self._connection.call(lambda _handle, wanted=wanted: _receive(stream, wanted), lane=Lane.STREAM)  # type: ignore[misc]  # noqa: E501
+            while length:
+                wanted = min(PIECE, length)
+                piece = await self._connection.call(
+                    lambda _handle, wanted=wanted: _receive(stream, wanted),  # type: ignore[misc]
+                    lane=Lane.STREAM,
+                    deadline=deadline,
+                )
                 if not piece:
-                    raise DriverFailed(f"the volume {name} ended before its {length} bytes from {offset} on were read")
-                got += len(piece)
+                    break
+                length -= len(piece)
                 yield piece
-            await self._connection.call(lambda _handle: stream.finish(), lane=Lane.STREAM)
+            await self._connection.call(lambda _handle: stream.finish(), lane=Lane.STREAM, deadline=deadline)
         except BaseException:
             await asyncio.shield(self._connection.call(lambda _handle: _abort(stream), lane=Lane.STREAM))
             raise

@@ -258,6 +258,14 @@ async def test_a_volume_that_is_still_being_filled_is_deleted_when_it_can_be(
     assert hypervisor.files_in(pool) == ["base.raw"]
 
 
+async def test_an_upload_of_many_holes_arrives_while_libvirt_still_writes(driver: LibvirtDriver, pool: str) -> None:
+    for _ in range(5):
+        data = b"".join(os.urandom(size) + bytes(MIB) for size in (MIB, 5, 300_000, 4 * MIB, 70_000))
+        await driver.upload_volume(pool, "a.raw", "raw", len(data), pieces(data, MIB), ignore)
+        async with aclosing(driver.download_volume(pool, "a.raw", 0, len(data))) as found:
+            assert b"".join([piece async for piece in found]) == data
+
+
 async def test_zeros_of_an_upload_become_holes(driver: LibvirtDriver, pool: str) -> None:
     data = b"a" * MIB + bytes(16 * MIB) + b"z" * MIB
     made = await driver.upload_volume(pool, "a.raw", "raw", len(data), pieces(data, MIB), ignore)
