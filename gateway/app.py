@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -71,17 +73,26 @@ class Gateway:
         self.runner: JobRunner
         self.stream: EventStream
         self.metrics: Metrics
-        self._alarms: HypervisorEvents
         self.sampler: Sampler
-        self._retention: asyncio.Task[None]
-        self._thinning: asyncio.Task[None]
         self._sync: Sync
         self._staging: StagingKeeper
-        self._doors: list[web.AppRunner] = []
+        self._open = AsyncExitStack()
+        """How to close what was opened, the last first."""
 
     async def start(self) -> None:
-        """Store, hypervisors, interrupted jobs, comparison, and only then the door."""
+        """Store, hypervisors, interrupted jobs, comparison, and only then the door.
+
+        What began is stopped again when the rest fails: the store's threads would keep the process alive for ever.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self) -> None:
         self.store = await Store.open(Path(self.settings.store.path))
+        self._open.push_async_callback(self.store.close)
         registry = StepRegistry()
         self.runner = self._job_runner(registry)
         room = self._room()
@@ -99,12 +110,8 @@ class Gateway:
         self.server = Server(
             handlers, authentication, self._wire(), self.unready, self.stream, Refusals(self.store), self.metrics
         )
-        try:
-            await self._listen()
-        except BaseException:
-            # As when the port is taken: the store's threads would keep the process alive for ever.
-            await self.stop()
-            raise
+        await self._listen()
+        self._open.push_async_callback(self._let_nobody_in)
 
     async def _ship(self, services: Mapping[str, ResourceService], policy: Policy) -> None:
         """What a gateway has from its first start on, and what happens with each commit."""
@@ -130,10 +137,15 @@ class Gateway:
 
     async def _take_up(self, room: Room) -> None:
         """The hypervisors, what became of them meanwhile, and the jobs that did not end."""
-        self._alarms = HypervisorEvents(room)
-        self._sync = Sync(room)
-        await asyncio.gather(*(driver.open() for driver in self.drivers.values()))
+        for driver in self.drivers.values():
+            self._open.push_async_callback(driver.close)
+        self._open.push_async_callback(self.runner.drain, DRAIN_SECONDS)
+        alarms = HypervisorEvents(room)
         self._staging = StagingKeeper(room)
+        self._sync = Sync(room)
+        for part in (alarms, self._staging, self._sync):
+            self._open.push_async_callback(part.stop)
+        await asyncio.gather(*(driver.open() for driver in self.drivers.values()))
         await self._staging.start()
         await self._sync.first_look()
         await self.runner.recover()
@@ -142,12 +154,22 @@ class Gateway:
         """What runs beside the requests."""
         self.runner.start()
         self._sync.start()
+        self._open.push_async_callback(self.sampler.stop)
         self.sampler.start()
-        self._thinning = asyncio.create_task(self._sample_retention().run(), name="sample retention")
-        self.stream.start()
+        self._keep(self._sample_retention().run(), "sample retention")
         events = self.settings.events
-        retention = Retention(self.store, events.most_per_log, events.most_overall)
-        self._retention = asyncio.create_task(retention.run(), name="event retention")
+        self._keep(Retention(self.store, events.most_per_log, events.most_overall).run(), "event retention")
+        self._open.push_async_callback(self.stream.stop)
+        self.stream.start()
+
+    def _keep(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+
+        async def end() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self._open.push_async_callback(end)
 
     def _job_runner(self, registry: StepRegistry) -> JobRunner:
         jobs = self.settings.jobs
@@ -238,7 +260,7 @@ class Gateway:
             max_line_size=262_144,
             max_field_size=16384,
         )
-        await self._open(door)
+        await self._set_up(door)
         context = None
         if server.tls_certificate:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -251,30 +273,21 @@ class Gateway:
         listen = self.settings.metrics.listen
         if listen:
             door = web.AppRunner(self.metrics.application(), access_log=None, handle_signals=False)
-            await self._open(door)
+            await self._set_up(door)
             host, _, port = listen.rpartition(":")
             await web.TCPSite(door, host.strip("[]"), int(port)).start()
             log.info("listening for scrapers", listen=listen)
 
-    async def _open(self, door: web.AppRunner) -> None:
-        self._doors.append(door)
+    async def _set_up(self, door: web.AppRunner) -> None:
+        self._open.push_async_callback(door.cleanup)
         await door.setup()
+
+    async def _let_nobody_in(self) -> None:
+        """Readers of the stream leave first: they would keep its door open."""
+        self.server.draining = True
+        await self.stream.stop()
 
     async def stop(self) -> None:
         """No new requests; running steps reach a safe point; guests keep running."""
-        self.server.draining = True
-        await self.stream.stop()
-        for door in self._doors:
-            await door.cleanup()
-        for keeping in (self._retention, self._thinning):
-            keeping.cancel()
-        await asyncio.gather(self._retention, self._thinning, return_exceptions=True)
-        await self.sampler.stop()
-        await self._sync.stop()
-        await self._staging.stop()
-        await self._alarms.stop()
-        await self.runner.drain(DRAIN_SECONDS)
-        for driver in self.drivers.values():
-            await driver.close()
-        await self.store.close()
+        await self._open.aclose()
         log.info("stopped")

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from gateway.errors import Conflict, GatewayError, NotFound
+from gateway.errors import Conflict, GatewayError, NoSpace, NotFound, Unavailable
 from gateway.jobs.crash import AfterStep
 from gateway.jobs.execution import Execution, Failure
 from gateway.jobs.locks import ResourceLocks, Unlock
@@ -214,7 +214,11 @@ class JobRunner:
         )
         left = [PlanRow(job, _json(text), *rest) for job, text, *rest in rows if job not in self._tasks]
         for row in left:
-            await self._take_up(row)
+            try:
+                await self._take_up(row)
+            except (NoSpace, Unavailable) as error:
+                # It is tried again as it is, until there is room to write.
+                log.warning("an interrupted job could not be noted", job=row.job, reason=error.message)
         for row in left:
             self._begin(row.job, plan_from_document(row.plan).locks)
 

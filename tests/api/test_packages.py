@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -87,6 +88,24 @@ async def test_a_package_can_be_sent(admin: ApiClient, gateway: Gateway, tmp_pat
     [system] = (await admin.document("systems"))["systems"]
     assert (system["name"], system["properties"]["ovf.source"]) == ("sent", "upload")
     assert staged(gateway) == []
+
+
+async def test_a_package_that_was_sent_is_on_disk_before_its_job_is(
+    admin: ApiClient, gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened: list[str] = []
+    fsync = os.fsync
+
+    def synced(descriptor: int) -> None:
+        happened.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    gateway.store.watch(lambda changes: happened.extend("job" for path in changes if path.startswith("jobs/")))
+    sent = await admin.post("systems/import?name=sent", package(tmp_path), Content_Type="application/ovf")
+    assert sent.status == 202, sent.text
+    assert happened.index("package") < happened.index("job")
+    await admin.ended(sent.job)
 
 
 async def test_a_descriptor_with_files_beside_it_is_imported(admin: ApiClient, images: Path, tmp_path: Path) -> None:

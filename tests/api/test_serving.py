@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import subprocess
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from gateway.config import Settings
+from gateway.errors import NoSpace
 from tests.api.client import ApiClient
 
 
@@ -186,3 +189,19 @@ async def test_everything_is_there_after_a_restart(
     await gateway.stop()
     await gateway.start()
     assert await admin.document(machine) == before
+
+
+async def test_a_start_that_fails_keeps_no_thread_of_the_store(
+    settings: Settings, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = set(threading.enumerate())
+
+    async def broken(*_: object) -> None:
+        raise NoSpace("the disk is full")
+
+    monkeypatch.setattr("gateway.jobs.runner.JobRunner.recover", broken)
+    with pytest.raises(NoSpace):
+        await Gateway(settings, {driver.name: driver}).start()
+    async with asyncio.timeout(10):
+        while any("connection_worker" in thread.name for thread in set(threading.enumerate()) - before):
+            await asyncio.sleep(0.01)

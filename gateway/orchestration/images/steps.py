@@ -22,6 +22,7 @@ from gateway.orchestration.images.source import WHERE, place_of
 from gateway.orchestration.images.tools import ImageTools
 from gateway.orchestration.steps import DriverStep, unless_stopped
 from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
 
 Arguments = dict[str, Any]
 
@@ -223,26 +224,31 @@ class DeleteImage(DriverStep):
 
 
 class SettleImage(DriverStep):
-    """Nothing stays in the staging directory. A failed import and a done delete remove the record."""
+    """A failed import and a done delete remove the record. Nothing stays in the staging directory."""
 
     name = "settle image"
 
     async def do(self, context: StepContext, image: Resource, driver: Driver, arguments: Arguments) -> None:
-        succeeded, action = arguments["succeeded"], arguments["action"]
-        await self.room.images.staging.remove(image)
-        size = await self._size(image, driver) if succeeded and action != "delete" else None
+        size = await self._size(image, driver) if arguments["succeeded"] and arguments["action"] != "delete" else None
         async with self.room.store.transaction() as transaction:
             current = await transaction.get(image.path)
-            if current is None:
-                return
-            if action == ("delete" if succeeded else "add") and not arguments.get("left"):
-                await remove(transaction, current)
-                return
-            if not succeeded:
-                await transaction.update(current.with_document(state="ERROR").with_internal(job=None))
-                return
-            kept = {"state": "AVAILABLE", "imageLocation": f"{image.path}/download", "size": size}
-            await transaction.update(current.with_document(**kept).with_internal(job=None, source=None))
+            if current is not None:
+                await self._write(transaction, current, size, arguments)
+        # Not before it is on disk that no step needs it any more: a power cut may bring the job back to one.
+        await self.room.images.staging.remove(image)
+
+    async def _write(
+        self, transaction: Transaction, image: Resource, size: int | None, arguments: Arguments
+    ) -> None:
+        succeeded, action = arguments["succeeded"], arguments["action"]
+        if action == ("delete" if succeeded else "add") and not arguments.get("left"):
+            await remove(transaction, image)
+            return
+        if not succeeded:
+            await transaction.update(image.with_document(state="ERROR").with_internal(job=None))
+            return
+        kept = {"state": "AVAILABLE", "imageLocation": f"{image.path}/download", "size": size}
+        await transaction.update(image.with_document(**kept).with_internal(job=None, source=None))
 
     async def _size(self, image: Resource, driver: Driver) -> int | None:
         """Bytes that a download gives."""

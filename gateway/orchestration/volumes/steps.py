@@ -119,8 +119,8 @@ class FitVolume(DriverStep):
         made = await driver.volume(pool, name)
         if made.capacity < size and driver.can_grow(await driver.pool(pool)):
             made = await driver.grow_volume(pool, name, volume.internal["format"], size)
-        await self.room.images.staging.remove(volume)
         await made_available(self.room, volume, made, source=None, way=None, formats=None, source_format=None)
+        await self.room.images.staging.remove(volume)
 
 
 class GrowVolume(DriverStep):

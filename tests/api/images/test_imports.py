@@ -15,6 +15,8 @@ from drivers.base import DriverNoSpace
 from drivers.memory import MemoryDriver
 from gateway import config
 from gateway.app import Gateway
+from gateway.orchestration.images.staging import Staging
+from gateway.store.model import Resource
 from tests.api.client import ApiClient
 from tests.api.images.transfers import EXTENSION, OCTETS, RAW, left, stored
 from tests.empty_image import qcow2
@@ -61,6 +63,24 @@ async def test_other_formats_are_converted(
     assert job["state"] == "SUCCESS", job
     assert [data[:4] for data in stored(driver)] == [b"QFI\xfb"]
     assert left(staging) == []
+
+
+async def test_what_was_put_down_goes_only_when_it_is_on_disk_that_nobody_needs_it(
+    admin: ApiClient, gateway: Gateway, server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove = Staging.remove
+    states: list[str | None] = []
+
+    async def removed(self: Staging, image: Resource) -> None:
+        found = await gateway.store.get(image.path)
+        states.append(None if found is None else found.state)
+        await remove(self, image)
+
+    monkeypatch.setattr(Staging, "remove", removed)
+    server.ranges = False
+    made = await admin.post("machineImages", {"imageLocation": server.url})
+    assert (await admin.ended(made.job))["state"] == "SUCCESS"
+    assert states == ["AVAILABLE"]
 
 
 @pytest.mark.parametrize(("kind", "ranges"), [("qcow2", True), ("qcow2", False), ("raw", True), ("vmdk", True)])

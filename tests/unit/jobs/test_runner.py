@@ -19,7 +19,7 @@ from gateway.jobs.runner import JobRunner
 from gateway.jobs.steps import StepRegistry
 from gateway.store.model import Document
 from gateway.store.store import Store
-from gateway.store.transaction import PlanRow
+from gateway.store.transaction import PlanRow, Transaction
 
 
 class Recorded:
@@ -209,6 +209,25 @@ async def test_jobs_that_waited_begin_in_their_order_after_a_restart(store: Stor
     for path in paths:
         assert (await after.wait(path, 5)).state == "SUCCESS"
     assert [entry for entry in done if entry != "run settle"] == ["run a", "run b", "run c"] * 4
+
+
+async def test_an_interrupted_job_goes_on_though_the_disk_is_too_full_to_note_it(
+    store: Store, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = runner_of(store, done)
+    before._draining = True
+    path = await submitted(store, before, plan(StepCall("a")))
+    write = Transaction.write_log
+
+    async def full(self: Transaction, job: str, level: str, step: str, message: str) -> None:
+        if step == "recovery":
+            raise NoSpace("the disk is full")
+        await write(self, job, level, step, message)
+
+    monkeypatch.setattr(Transaction, "write_log", full)
+    after = runner_of(store, done)
+    await after.recover()
+    assert (await after.wait(path, 5)).state == "SUCCESS"
 
 
 async def test_a_job_that_began_before_the_others_are_taken_up_is_left_alone(

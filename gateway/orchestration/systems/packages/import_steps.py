@@ -147,6 +147,9 @@ class SettlePackage:
 
     async def run(self, context: StepContext, arguments: Arguments) -> None:
         self.room.promised.pop(context.job, None)
+        async with self.room.store.transaction() as transaction:
+            # On disk, so that no power cut brings the job back to a step that needs what goes now.
+            await transaction.write_log(context.job, "info", self.name, "what the job put down is removed")
         if not (arguments["keep"] and arguments["succeeded"]):
             folder = Folder(self.room.images.staging, context.job)
             await asyncio.to_thread(shutil.rmtree, folder.path, True)

@@ -121,6 +121,7 @@ class PackageImports:
         source, head = await Sources(self.room.images).look_at_file(upload.path, "upload")
         if source["descriptor"]:
             raise Invalid("a descriptor without its files was sent; send an archive (.ova)", WHERE)
+        await upload.to_disk()
         return await self._accept(caller, request, source, head, wishes, upload)
 
     def _request(self, document: Document) -> Document:
@@ -173,8 +174,9 @@ class PackageImports:
                 return known
             job = await self.room.runner.submit(transaction, self._plan(caller, source, wishes))
             await remember_answer(transaction, caller, request, self.collection, job)
-        if upload is not None:
-            upload.taken = True
+            if upload is not None:
+                # Before the commit, with which the Job begins. What no Job has after all, the staging keeper removes.
+                upload.taken = True
         return Outcome(None, job, finished=False)
 
     def _plan(self, caller: Caller, source: Source, wishes: Wishes) -> Plan:

@@ -51,6 +51,19 @@ class PackageUpload:
         if self._sum is not None:
             self._sum.update(piece)
 
+    async def to_disk(self) -> None:
+        """All has come. A Job that is on disk finds it there, after a power cut too."""
+        await asyncio.to_thread(self._sync)
+
+    def _sync(self) -> None:
+        os.fsync(self._descriptor)
+        for directory in (self.folder, self.folder.parent):
+            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
     @property
     def sha256(self) -> str | None:
         """Of what has come."""
