@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
 import subprocess
 from pathlib import Path
 
@@ -17,8 +18,17 @@ if os.access(IN_MEMORY, os.W_OK):
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(IN_MEMORY))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def libvirt_answers() -> None:
+SOCKET = "/run/libvirt/libvirt-sock"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A libvirtd that dies (its own faults do that, rarely) costs the tests that it dies under, and no others."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        if probe.connect_ex(SOCKET) != 0:
+            start_libvirt()
+
+
+def start_libvirt() -> None:
     """Start libvirt's daemons when none answers; one of several test processes does it."""
     lock = ROOT / ".venv" / "setup.lock"
     with lock.open("w") as file:
