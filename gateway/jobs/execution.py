@@ -80,11 +80,12 @@ class Execution:
         try:
             if row.phase == "run":
                 row = await self._forward(plan, row)
-            if row.phase == "undo":
-                row = await self._back(plan, row)
-            await self._settle(plan, row)
         finally:
+            # Settling is quick, and one more write for each job is not worth what it shows.
             self._show_no_more()
+        if row.phase == "undo":
+            row = await self._back(plan, row)
+        await self._settle(plan, row)
         await self._end(plan, row)
 
     async def _forward(self, plan: Plan, row: PlanRow) -> PlanRow:

@@ -123,19 +123,23 @@ class JobRunner:
                 await asyncio.sleep(AGAIN_AFTER)
 
     async def _tried(self, execution: Execution, unlock: Unlock) -> bool:
-        """Whether it came to its end."""
+        """Whether it came to its end. The plan is read while others have the workers."""
+        try:
+            row = await execution.load()
+            if row is not None:
+                await self._worked(execution, row, unlock)
+        except Exception as error:
+            log.error("job interrupted, tried again soon", job=execution.job, error=repr(error))
+            return False
+        return True
+
+    async def _worked(self, execution: Execution, row: PlanRow, unlock: Unlock) -> None:
         async with self._workers.place(execution.stop) as place:
             self.active += 1
             try:
-                row = await execution.load()
-                if row is not None:
-                    await execution.run(plan_from_document(row.plan), row, place, unlock)
-            except Exception as error:
-                log.error("job interrupted, tried again soon", job=execution.job, error=repr(error))
-                return False
+                await execution.run(plan_from_document(row.plan), row, place, unlock)
             finally:
                 self.active -= 1
-        return True
 
     @property
     def waiting(self) -> int:

@@ -408,15 +408,6 @@ async def test_the_end_of_a_step_shows_while_the_next_takes_its_time(store: Stor
     await runner.wait(path, 5)
 
 
-async def test_the_end_of_the_last_step_shows_while_the_job_settles(store: Store, runner: JobRunner) -> None:
-    seen: list[int] = []
-    store.watch(lambda changes: seen.extend(job.document["progress"] for job in changes.values() if job))
-    slow = StepCall("settle", {"moves": [50, 100]})
-    path = await submitted(store, runner, Plan("add", "machines", "me", (StepCall("a"),), settle=slow))
-    await runner.wait(path, 5)
-    assert seen[-2:] == [99, 100]
-
-
 async def test_only_the_position_and_the_log_of_a_job_do_not_wait_for_the_disk(store: Store, runner: JobRunner) -> None:
     said: list[str] = []
     await store._writer.set_trace_callback(said.append)
