@@ -11,7 +11,7 @@ from itertools import groupby
 import libvirt
 
 from drivers.base import DriverFailed, DriverInvalid, DriverNoSpace, Progress
-from drivers.libvirt.connection import DEADLINE, Connection, Lane
+from drivers.libvirt.connection import Connection, Lane
 
 BLOCK = 63 * 4096
 """The most whole pages that fit into one message of libvirt's protocol."""
@@ -22,7 +22,8 @@ WINDOW = 8 * PIECE
 WRITTEN_SOON = 60.0
 """Seconds that libvirt may take to write a window, on a disk that is busy with others too."""
 PAGE = 4096
-"""Bytes of the end of what was sent that are compared: nothing behind an error is written."""
+"""Bytes that are compared."""
+LOST = "not all that was sent got to the disk, and libvirt does not tell why; is the pool full?"
 FINISH_DEADLINE = 300.0
 
 
@@ -52,10 +53,12 @@ class Streams:
         """Write exactly ``size`` bytes into a fresh volume; zeros become holes where the pool has such.
 
         libvirt writes behind what it was sent, without a bound, and stops at the first error. It may tell nobody of
-        it, and never answers again when a hole comes next: so what was sent is read again before each hole, each
-        window, and the end.
+        it, and never answers again when a hole comes next: so what was sent is read again before each hole, after each
+        window, and at the end.
         """
-        stream = await self._connection.call(lambda handle: _begin_upload(handle, pool, name, size), lane=Lane.STREAM)
+        stream, volume = await self._connection.call(
+            lambda handle: _begin_upload(handle, pool, name, size), lane=Lane.STREAM
+        )
         sent = Sent()
         try:
             async for piece in data:
@@ -63,34 +66,37 @@ class Streams:
                     raise DriverInvalid(f"more than the {size} bytes came that were announced")
                 for run in _runs(piece):
                     if run.hole or sent.unseen >= WINDOW:
-                        await self._demand_written(pool, name, sent)
+                        await self._wait_until_written(volume, sent)
                     await self._connection.call(lambda _handle, run=run: _send(stream, run, sent), lane=Lane.STREAM)  # type: ignore[misc]
                 progress(sent.size, size)
             if sent.size != size:
                 raise DriverInvalid(f"{sent.size} bytes came where {size} were announced")
-            await self._demand_written(pool, name, sent)
             await self._connection.call(lambda _handle: stream.finish(), lane=Lane.STREAM, deadline=FINISH_DEADLINE)
         except BaseException:
             await asyncio.shield(self._connection.call(lambda _handle: _abort(stream), lane=Lane.STREAM))
             raise
+        if not await self._is_written(volume, sent):
+            raise DriverNoSpace(LOST)
 
-    async def _demand_written(self, pool: str, name: str, sent: Sent) -> None:
-        if not sent.unseen:
-            return
-        block = sent.block.rstrip(b"\0")
-        tail = block[-PAGE:]
-        at = sent.at + len(block) - len(tail)
+    async def _wait_until_written(self, volume: libvirt.virStorageVol, sent: Sent) -> None:
         until, pause = time.monotonic() + WRITTEN_SOON, 0.01
-        while await self._read(pool, name, at, len(tail)) != tail:
+        while not await self._is_written(volume, sent):
             if time.monotonic() > until:
-                raise DriverNoSpace(f"what was sent to the volume {name} did not get to the disk; is the pool full?")
+                raise DriverNoSpace(LOST)
             await asyncio.sleep(pause)
             pause = min(2 * pause, 1.0)
-        sent.unseen = 0
 
-    async def _read(self, pool: str, name: str, offset: int, length: int) -> bytes:
-        """Less than ``length`` bytes while the volume is shorter."""
-        return b"".join([piece async for piece in self._window(pool, name, offset, length, FINISH_DEADLINE)])
+    async def _is_written(self, volume: libvirt.virStorageVol, sent: Sent) -> bool:
+        """By the end of what was sent: nothing behind an error is written."""
+        if sent.unseen:
+            block = sent.block.rstrip(b"\0")
+            tail = block[-PAGE:]
+            at = sent.at + len(block) - len(tail)
+            read = await self._connection.call(
+                lambda _handle: _read(volume, at, len(tail)), lane=Lane.STREAM, deadline=FINISH_DEADLINE
+            )
+            sent.unseen = 0 if read == tail else sent.unseen
+        return not sent.unseen
 
     async def download(self, pool: str, name: str, offset: int, length: int) -> AsyncGenerator[bytes, None]:
         """The bytes of a volume as they are stored, window by window."""
@@ -98,42 +104,35 @@ class Streams:
         while offset < end:
             size = min(WINDOW, end - offset)
             async for piece in self._window(pool, name, offset, size):
-                size -= len(piece)
-                offset += len(piece)
                 yield piece
-            if size:
-                raise DriverFailed(f"the volume {name} ended at {offset}, before the {end} bytes that were to be read")
+            offset += size
 
-    async def _window(
-        self, pool: str, name: str, offset: int, length: int, deadline: float = DEADLINE
-    ) -> AsyncGenerator[bytes, None]:
-        """Ends with the volume."""
+    async def _window(self, pool: str, name: str, offset: int, length: int) -> AsyncGenerator[bytes, None]:
         stream = await self._connection.call(
-            lambda handle: _begin_download(handle, pool, name, offset, length), lane=Lane.STREAM, deadline=deadline
+            lambda handle: _begin_download(handle, pool, name, offset, length), lane=Lane.STREAM
         )
+        got = 0
         try:
-            while length:
-                wanted = min(PIECE, length)
-                piece = await self._connection.call(
-                    lambda _handle, wanted=wanted: _receive(stream, wanted),  # type: ignore[misc]
-                    lane=Lane.STREAM,
-                    deadline=deadline,
-                )
+            while got < length:
+                wanted = min(PIECE, length - got)
+                piece = await self._connection.call(lambda _handle, wanted=wanted: _receive(stream, wanted), lane=Lane.STREAM)  # type: ignore[misc]  # noqa: E501
                 if not piece:
-                    break
-                length -= len(piece)
+                    raise DriverFailed(f"the volume {name} ended before its {length} bytes from {offset} on were read")
+                got += len(piece)
                 yield piece
-            await self._connection.call(lambda _handle: stream.finish(), lane=Lane.STREAM, deadline=deadline)
+            await self._connection.call(lambda _handle: stream.finish(), lane=Lane.STREAM)
         except BaseException:
             await asyncio.shield(self._connection.call(lambda _handle: _abort(stream), lane=Lane.STREAM))
             raise
 
 
-def _begin_upload(handle: libvirt.virConnect, pool: str, name: str, size: int) -> libvirt.virStream:
+def _begin_upload(
+    handle: libvirt.virConnect, pool: str, name: str, size: int
+) -> tuple[libvirt.virStream, libvirt.virStorageVol]:
     volume = handle.storagePoolLookupByName(pool).storageVolLookupByName(name)
     stream = handle.newStream(0)
     volume.upload(stream, 0, size, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
-    return stream
+    return stream, volume
 
 
 def _begin_download(handle: libvirt.virConnect, pool: str, name: str, offset: int, length: int) -> libvirt.virStream:
@@ -176,6 +175,19 @@ def _receive(stream: libvirt.virStream, wanted: int) -> bytes:
         found.append(part)
         wanted -= len(part)
     return b"".join(found)
+
+
+def _read(volume: libvirt.virStorageVol, offset: int, length: int) -> bytes:
+    """Less than ``length`` bytes while the volume is shorter."""
+    stream = volume.connect().newStream(0)
+    try:
+        volume.download(stream, offset, length, 0)
+        found = _receive(stream, length)
+        stream.finish()
+    except libvirt.libvirtError:
+        _abort(stream)
+        raise
+    return found
 
 
 def _abort(stream: libvirt.virStream) -> None:
