@@ -1,90 +1,22 @@
-"""Jobs: steps, undo, stop, recovery, nesting, retention."""
+"""Jobs: steps, undo, stop, progress, places, nesting, retention."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.errors import Conflict, NoSpace
-from gateway.jobs.execution import Execution, Failure
+from gateway.errors import Conflict
 from gateway.jobs.nesting import unnest
-from gateway.jobs.plan import OnRestart, Plan, StepCall, StepContext
+from gateway.jobs.plan import StepCall, StepContext
 from gateway.jobs.runner import JobRunner
 from gateway.jobs.steps import StepRegistry
 from gateway.store.model import Document
 from gateway.store.store import Store
-from gateway.store.transaction import PlanRow, Transaction
-
-
-class Recorded:
-    """A step that writes down what was done to it; it may fail, or wait."""
-
-    def __init__(self, name: str, done: list[str]) -> None:
-        self.name = name
-        self.done = done
-
-    async def run(self, context: StepContext, arguments: dict[str, Any]) -> None:
-        self.done.append(f"run {self.name}")
-        if arguments.get("fails"):
-            raise Conflict("it cannot be")
-        if arguments.get("unlocks"):
-            await context.unlock()
-        if arguments.get("waits"):
-            while not await context.wait_stop(0.01):
-                pass
-            context.check()
-        for share in arguments.get("moves", ()):
-            await asyncio.sleep(0.3)
-            context.progress(share, 100)
-        context.progress(1, 1)
-
-    async def undo(self, context: StepContext, arguments: dict[str, Any]) -> None:
-        self.done.append(f"undo {self.name}")
-        if arguments.get("sticks"):
-            raise Conflict("it cannot be taken back")
-
-
-def failure(error: BaseException) -> Failure:
-    return Failure(getattr(error, "return_code", 10500), str(error))
-
-
-@pytest.fixture
-def done() -> list[str]:
-    return []
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await Store.open(tmp_path / "jobs.db")
-    yield opened
-    await opened.close()
-
-
-def runner_of(store: Store, done: list[str], **rest: Any) -> JobRunner:
-    registry = StepRegistry()
-    for name in ("a", "b", "c", "settle"):
-        registry.register(Recorded(name, done))
-    return JobRunner(store, registry, failure, **rest)
-
-
-@pytest.fixture
-def runner(store: Store, done: list[str]) -> JobRunner:
-    return runner_of(store, done)
-
-
-def plan(*calls: StepCall, **rest: Any) -> Plan:
-    return Plan("add", "machines", "me", calls, settle=StepCall("settle"), **rest)
-
-
-async def submitted(store: Store, runner: JobRunner, wanted: Plan) -> str:
-    async with store.transaction() as transaction:
-        return await runner.submit(transaction, wanted)
+from tests.unit.jobs.recorded import Recorded, failure, plan, runner_of, submitted
 
 
 async def test_steps_run_in_order_and_the_job_succeeds(store: Store, runner: JobRunner, done: list[str]) -> None:
@@ -113,178 +45,6 @@ async def test_stop_ends_at_the_next_safe_point_and_undoes(store: Store, runner:
         await runner.stop(path, "again")
 
 
-async def test_jobs_on_one_resource_run_one_after_the_other(store: Store, runner: JobRunner, done: list[str]) -> None:
-    first = await submitted(store, runner, plan(StepCall("a", {"waits": True}), locks=("machines/1",)))
-    second = await submitted(store, runner, plan(StepCall("b"), locks=("machines/1",)))
-    while "run a" not in done:
-        await asyncio.sleep(0.01)
-    assert "run b" not in done
-    await runner.stop(first, "let the other one")
-    assert (await runner.wait(second, 5)).state == "SUCCESS"
-
-
-async def test_jobs_on_one_resource_begin_in_the_order_of_their_commits(store: Store, done: list[str]) -> None:
-    """Also when the plan of an earlier one takes longer to be read."""
-    runner = runner_of(store, done)
-    read, delays = store.fetch, iter((0.2, 0.0))
-
-    async def slowly(sql: str, *parameters: Any) -> list[Any]:
-        if "FROM plans WHERE job" in sql:
-            await asyncio.sleep(next(delays))
-        return await read(sql, *parameters)
-
-    store.fetch = slowly  # type: ignore[method-assign]
-    paths = [await submitted(store, runner, plan(StepCall(name), locks=("machines/1",))) for name in ("a", "b")]
-    for path in paths:
-        assert (await runner.wait(path, 5)).state == "SUCCESS"
-    assert [entry for entry in done if entry != "run settle"] == ["run a", "run b"]
-
-
-async def test_a_job_is_not_overtaken_at_one_of_its_resources_while_it_waits_for_another(
-    store: Store, runner: JobRunner, done: list[str]
-) -> None:
-    first = await submitted(store, runner, plan(StepCall("a", {"waits": True}), locks=("machines/1",)))
-    both = await submitted(store, runner, plan(StepCall("b"), locks=("machines/1", "machines/2")))
-    last = await submitted(store, runner, plan(StepCall("c"), locks=("machines/2",)))
-    while "run a" not in done:
-        await asyncio.sleep(0.01)
-    await runner.stop(first, "let the others")
-    for path in (both, last):
-        assert (await runner.wait(path, 5)).state == "SUCCESS"
-    assert [entry for entry in done if entry in ("run b", "run c")] == ["run b", "run c"]
-
-
-async def test_a_job_that_gives_up_waiting_lets_the_others_on(store: Store, runner: JobRunner, done: list[str]) -> None:
-    first = await submitted(store, runner, plan(StepCall("a", {"waits": True}), locks=("machines/1",)))
-    await submitted(store, runner, plan(StepCall("b"), locks=("machines/1", "machines/2")))
-    last = await submitted(store, runner, plan(StepCall("c"), locks=("machines/2",)))
-    while "run a" not in done:
-        await asyncio.sleep(0.01)
-    for path, task in runner._tasks.items():
-        if path not in (first, last):
-            task.cancel()
-    assert (await runner.wait(last, 5)).state == "SUCCESS"
-    await runner.stop(first, "enough")
-    await runner.wait(first, 5)
-
-
-async def test_a_job_that_the_full_disk_interrupts_keeps_its_place(
-    store: Store, runner: JobRunner, done: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gateway.jobs.runner.AGAIN_AFTER", 0.1)
-    load, full = Execution.load, iter((True,))
-
-    async def loaded(self: Execution) -> PlanRow | None:
-        if next(full, False):
-            raise NoSpace("the disk is full")
-        return await load(self)
-
-    monkeypatch.setattr(Execution, "load", loaded)
-    paths = [await submitted(store, runner, plan(StepCall(name), locks=("machines/1",))) for name in ("a", "b")]
-    for path in paths:
-        assert (await runner.wait(path, 5)).state == "SUCCESS"
-    assert [entry for entry in done if entry != "run settle"] == ["run a", "run b"]
-
-
-async def test_only_crashes_in_the_same_step_count_against_a_job(store: Store, done: list[str]) -> None:
-    before = runner_of(store, done)
-    before._draining = True
-    path = await submitted(store, before, plan(StepCall("a"), StepCall("b", {"waits": True})))
-    after = runner_of(store, done)
-    await after.recover()
-    while "run b" not in done:
-        await asyncio.sleep(0.01)
-    assert await store.fetch("SELECT position, attempts FROM plans WHERE job = ?", (path,)) == [(1, 0)]
-    await after.stop(path, "enough")
-    await after.wait(path, 5)
-
-
-async def test_jobs_that_waited_begin_in_their_order_after_a_restart(store: Store, done: list[str]) -> None:
-    before = runner_of(store, done)
-    calls = [StepCall("a"), StepCall("b"), StepCall("c")] * 4
-    before._draining = True
-    paths = [await submitted(store, before, plan(call, locks=("machines/1",))) for call in calls]
-    after = runner_of(store, done)
-    await after.recover()
-    for path in paths:
-        assert (await after.wait(path, 5)).state == "SUCCESS"
-    assert [entry for entry in done if entry != "run settle"] == ["run a", "run b", "run c"] * 4
-
-
-async def test_an_interrupted_job_goes_on_though_the_disk_is_too_full_to_note_it(
-    store: Store, done: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = runner_of(store, done)
-    before._draining = True
-    path = await submitted(store, before, plan(StepCall("a")))
-    write = Transaction.write_log
-
-    async def full(self: Transaction, job: str, level: str, step: str, message: str) -> None:
-        if step == "recovery":
-            raise NoSpace("the disk is full")
-        await write(self, job, level, step, message)
-
-    monkeypatch.setattr(Transaction, "write_log", full)
-    after = runner_of(store, done)
-    await after.recover()
-    assert (await after.wait(path, 5)).state == "SUCCESS"
-
-
-async def test_a_job_that_began_before_the_others_are_taken_up_is_left_alone(
-    store: Store, runner: JobRunner, done: list[str]
-) -> None:
-    path = await submitted(store, runner, plan(StepCall("a", {"waits": True})))
-    while "run a" not in done:
-        await asyncio.sleep(0.01)
-    await runner.recover()
-    assert await store.fetch("SELECT attempts FROM plans WHERE job = ?", (path,)) == [(0,)]
-    await runner.stop(path, "enough")
-    await runner.wait(path, 5)
-
-
-async def test_a_job_begins_though_who_asked_for_it_is_gone_with_the_commit(
-    store: Store, runner: JobRunner, done: list[str]
-) -> None:
-    asking = asyncio.create_task(submitted(store, runner, plan(StepCall("a"))))
-    store.watch(lambda _changes: asking.cancel())
-    with pytest.raises(asyncio.CancelledError):
-        await asking
-    async with asyncio.timeout(5):
-        while "run settle" not in done:
-            await asyncio.sleep(0.01)
-
-
-async def test_a_job_whose_transaction_is_given_up_never_begins(
-    store: Store, runner: JobRunner, done: list[str]
-) -> None:
-    with pytest.raises(Conflict):
-        async with store.transaction() as transaction:
-            await runner.submit(transaction, plan(StepCall("a")))
-            raise Conflict("after all not")
-    await runner.wait(await submitted(store, runner, plan(StepCall("b"))), 5)
-    assert "run a" not in done
-
-
-async def test_a_step_may_let_the_locks_go_before_the_end(store: Store, runner: JobRunner, done: list[str]) -> None:
-    calls = (StepCall("a", {"unlocks": True, "waits": True}),)
-    first = await submitted(store, runner, plan(*calls, locks=("machines/1",)))
-    second = await submitted(store, runner, plan(StepCall("b", {"unlocks": True}), locks=("machines/1",)))
-    assert (await runner.wait(second, 5)).state == "SUCCESS"
-    assert await runner.claimed() == frozenset()
-    await runner.stop(first, "enough")
-    assert (await runner.wait(first, 5)).state == "STOPPED"
-
-
-async def test_locks_are_taken_again_after_a_restart(store: Store, done: list[str]) -> None:
-    before = runner_of(store, done)
-    await submitted(store, before, plan(StepCall("a", {"unlocks": True, "waits": True}), locks=("machines/1",)))
-    while "run a" not in done:
-        await asyncio.sleep(0.01)
-    await before.drain(0.1)
-    after = runner_of(store, done)
-    assert await after.claimed() == {"machines/1"}
-
-
 async def test_one_that_sleeps_while_it_rests_has_no_more_places_afterwards(store: Store, done: list[str]) -> None:
     """Of the one place that there is, none is lost."""
     registry = StepRegistry()
@@ -301,39 +61,6 @@ class Dozing(Recorded):
     async def run(self, context: StepContext, arguments: dict[str, Any]) -> None:
         async with context.resting():
             assert not await context.wait_stop(0.01)
-
-
-async def test_an_interrupted_job_is_resumed_at_the_step_it_was_in(store: Store, done: list[str]) -> None:
-    before = runner_of(store, done)
-    path = await submitted(store, before, plan(StepCall("a"), StepCall("b", {"waits": True}), StepCall("c")))
-    while "run b" not in done:
-        await asyncio.sleep(0.01)
-    before._tasks[path].cancel()
-    await asyncio.sleep(0.05)
-    done.clear()
-    after = runner_of(store, done)
-    await after.recover()
-    while "run b" not in done:
-        await asyncio.sleep(0.01)
-    assert "run a" not in done
-    await after.stop(path, "the test is over")
-    assert (await after.wait(path, 5)).state == "STOPPED"
-
-
-async def test_a_job_that_is_to_be_undone_after_a_crash_is_undone(store: Store, done: list[str]) -> None:
-    before = runner_of(store, done)
-    calls = (StepCall("a"), StepCall("b", {"waits": True}))
-    path = await submitted(store, before, plan(*calls, on_restart=OnRestart.UNDO))
-    while "run b" not in done:
-        await asyncio.sleep(0.01)
-    before._tasks[path].cancel()
-    await asyncio.sleep(0.05)
-    done.clear()
-    after = runner_of(store, done)
-    await after.recover()
-    job = await after.wait(path, 5)
-    assert job.state == "FAILED"
-    assert done == ["undo b", "undo a", "run settle"]
 
 
 async def test_a_step_that_this_version_does_not_know_fails_the_job(store: Store, runner: JobRunner) -> None:
