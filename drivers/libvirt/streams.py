@@ -19,8 +19,10 @@ ZEROS = bytes(BLOCK)
 PIECE = 4 * BLOCK
 WINDOW = 8 * PIECE
 """libvirt's client keeps what the daemon sends until it is asked for, without a bound: so a download goes in parts."""
+UNSEEN = 4 * WINDOW
+"""Bytes that may go out before the next look at what was written: the daemon's memory holds as much."""
 WRITTEN_SOON = 60.0
-"""Seconds that libvirt may take to write a window, on a disk that is busy with others too."""
+"""Seconds that libvirt may take to write those, on a disk that is busy with others too."""
 PAGE = 4096
 """Bytes that are compared."""
 LOST = "not all that was sent got to the disk, and libvirt does not tell why; is the pool full?"
@@ -53,8 +55,8 @@ class Streams:
         """Write exactly ``size`` bytes into a fresh volume; zeros become holes where the pool has such.
 
         libvirt writes behind what it was sent, without a bound, and stops at the first error. It may tell nobody of
-        it, and never answers again when a hole comes next: so what was sent is read again before each hole, after each
-        window, and at the end.
+        it, and never answers again when a hole comes next: so what was sent is read again before each hole, now
+        and then, and at the end.
         """
         stream, volume = await self._connection.call(
             lambda handle: _begin_upload(handle, pool, name, size), lane=Lane.STREAM
@@ -65,7 +67,7 @@ class Streams:
                 if sent.size + len(piece) > size:
                     raise DriverInvalid(f"more than the {size} bytes came that were announced")
                 for run in _runs(piece):
-                    if run.hole or sent.unseen >= WINDOW:
+                    if run.hole or sent.unseen >= UNSEEN:
                         await self._wait_until_written(volume, sent)
                     await self._connection.call(lambda _handle, run=run: _send(stream, run, sent), lane=Lane.STREAM)  # type: ignore[misc]
                 progress(sent.size, size)
