@@ -17,7 +17,7 @@ from tests.cimi_client import CimiClient
 from tests.gateway_process import GatewayProcess
 
 COUNT = 20
-ROUNDS = 5
+ROUNDS = 15
 DOCUMENT = {"networkTemplate": {"networkConfig": {"networkType": "PRIVATE"}}}
 
 
