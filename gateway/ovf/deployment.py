@@ -24,6 +24,8 @@ from gateway.ovf.units import bytes_of
 FAMILIES = ("kvm", "qemu", "vmx-", "xen-", "virtualbox-")
 """Virtual hardware that a Machine can stand for."""
 MEMORY_UNITS = "byte * 2^20"
+LAX = "the action's property 'ovf.lax' with the value 'true'"
+"""How an importer says that required parts may be left out, for people."""
 HOST_RESOURCE = re.compile(r"(?:ovf:)?/{0,2}(disk|file)/(.+)")
 MAC = re.compile(r"(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}")
 
@@ -79,9 +81,21 @@ class Group:
 
 
 def deploy(
-    envelope: Envelope, configuration: str | None = None, given: Mapping[str, str] | None = None
+    envelope: Envelope,
+    configuration: str | None = None,
+    given: Mapping[str, str] | None = None,
+    *,
+    lax: bool = False,
 ) -> Guest | Group:
-    """Raises PackageInvalid, naming the part, for what does not fit together or cannot be had."""
+    """Return the guests of a package. Raises PackageInvalid, naming the part, for what does not fit or cannot be had.
+
+    ``lax``: required sections, elements and devices that are not known here are left out (against clause 7.3).
+    """
+    if envelope.unsupported and not lax:
+        raise PackageInvalid(
+            f"the package demands {envelope.unsupported[0]}, which is not supported; it may be left out only where it "
+            f'says ovf:required="false", or where the importer wants so: {LAX}'
+        )
     chosen = _configuration(envelope.configurations, configuration)
     wanted = given or {}
     known = _names(envelope.content)
@@ -90,7 +104,7 @@ def deploy(
         told = ", ".join(sorted(known)[:20]) or "none"
         raise PackageInvalid(f"the package has no property {stranger[:60]!r}; it has {told}")
     everything = _everything(envelope.content, chosen, wanted)
-    return _Deployment(envelope, chosen, wanted, everything).part(envelope.content, {})
+    return _Deployment(envelope, chosen, wanted, everything, lax=lax).part(envelope.content, {})
 
 
 def _configuration(choices: tuple[Configuration, ...], wanted: str | None) -> str | None:
@@ -124,8 +138,15 @@ def _everything(content: Content, configuration: str | None, given: Mapping[str,
 
 class _Deployment:
     def __init__(
-        self, envelope: Envelope, configuration: str | None, given: Mapping[str, str], everything: dict[str, Value]
+        self,
+        envelope: Envelope,
+        configuration: str | None,
+        given: Mapping[str, str],
+        everything: dict[str, Value],
+        *,
+        lax: bool,
     ) -> None:
+        self._lax = lax
         self._envelope = envelope
         self._configuration = configuration
         self._given = given
@@ -141,7 +162,7 @@ class _Deployment:
         who = f"VirtualSystem {system.id!r}"
         hardware = _hardware(system, who)
         items = chosen_items(hardware.items, self._configuration)
-        notes = _demand_possible(items, who)
+        notes = _demand_possible(items, who, lax=self._lax)
         processors = [item for item in items if item.type == Device.PROCESSOR]
         cpus = sum(_count(item, filled_in(item.quantity or "1", values, who), who) for item in processors) or 1
         return Guest(
@@ -179,7 +200,7 @@ class _Deployment:
         size = bytes_of(capacity, disk.units, f"the capacity of Disk {disk.id!r}")
         if size <= 0:
             raise PackageInvalid(f"Disk {disk.id!r} has a capacity of 0")
-        return Drive(disk.id, size)
+        return Drive(disk.id, disk.size(size))
 
     def _port(self, item: Item, who: str) -> Port:
         where = f"the network card {item.name or item.instance_id!r} of {who}"
@@ -251,14 +272,14 @@ def _count(item: Item, quantity: str, who: str) -> int:
     return int(quantity)
 
 
-def _demand_possible(items: tuple[Item, ...], who: str) -> tuple[str, ...]:
-    """What was put aside. Raises PackageInvalid for devices that are demanded and cannot be had."""
+def _demand_possible(items: tuple[Item, ...], who: str, *, lax: bool) -> tuple[str, ...]:
+    """Return the devices that are left out, for people. Raises PackageInvalid for a required one unless ``lax``."""
     used = CONTROLLERS | DISKS | DRIVES | {Device.PROCESSOR, Device.MEMORY, Device.ETHERNET}
     aside = [item for item in items if item.type not in used]
     for item in aside:
-        if item.required and item.type not in NEEDLESS:
+        if item.required and item.type not in NEEDLESS and not lax:
             raise PackageInvalid(
                 f"{who} demands the device {item.name[:60] or item.instance_id!r} of ResourceType {item.type}, "
-                "which a Machine cannot have"
+                f"which a Machine cannot have; to leave it out: {LAX}"
             )
     return tuple(f"device {item.name or item.instance_id!r} of {who} (ResourceType {item.type})" for item in aside)

@@ -17,7 +17,9 @@ LARGEST = 8 * 1024**2
 DEEPEST = 48
 MOST_ELEMENTS = 100_000
 LONGEST = 65_536
-"""Characters of a text, of which only licences need many."""
+"""Characters of a text."""
+LONGEST_PROSE = 1_048_576
+"""Characters of a licence or an annotation: licences of about 100,000 are in use."""
 
 Element = etree._Element
 
@@ -73,11 +75,11 @@ def whole(element: Element, name: str) -> int | None:
     return int(text)
 
 
-def text_of(element: Element | None) -> str:
-    """All text inside, without blanks around it."""
+def text_of(element: Element | None, longest: int = LONGEST) -> str:
+    """Return all text inside, without blanks around it. Raises PackageInvalid beyond ``longest`` characters."""
     text = "" if element is None else "".join(str(part) for part in element.itertext()).strip()
-    if len(text) > LONGEST:
-        raise PackageInvalid(f"a text in {where(element)} is longer than {LONGEST} characters")
+    if len(text) > longest:
+        raise PackageInvalid(f"a text in {where(element)} is longer than {longest} characters")
     return text
 
 
@@ -93,10 +95,15 @@ def where(element: Element | None) -> str:
 
 
 class Walk:
-    """Reads children by name, and remembers what was left out. What is required and unknown is refused (clause 7.3)."""
+    """A reading of children by name, which remembers what it passed over: optional parts, and required ones.
+
+    Required parts that are not known here make the package invalid (clause 7.3), unless an importer is lax.
+    """
 
     def __init__(self) -> None:
         self.ignored: list[str] = []
+        self.unsupported: list[str] = []
+        self._nameless = 0
 
     def known(
         self, parent: Element, names: frozenset[str], own: frozenset[str] = frozenset()
@@ -110,16 +117,20 @@ class Walk:
                 self.put_aside(element)
 
     def put_aside(self, element: Element) -> None:
-        """Raises PackageInvalid unless the element says that it may be ignored."""
-        if truth(attribute(element, "required"), True):
-            raise PackageInvalid(
-                f"the package demands {local(element)} in {where(element.getparent())}, which is not supported; "
-                'it may be left out only where it says ovf:required="false"'
-            )
-        self.ignored.append(f"{local(element)} in {where(element.getparent())}")
+        """Remember an element that is not known here, by whether the package can do without it."""
+        required = truth(attribute(element, "required"), True)
+        (self.unsupported if required else self.ignored).append(f"{local(element)} in {where(element.getparent())}")
+
+    def identity(self, element: Element, otherwise: str) -> str:
+        """Return the id of a content; where a producer left it out, its name, else ``otherwise`` with a number."""
+        identity = attribute(element, "id") or attribute(element, "name")
+        if identity:
+            return identity
+        self._nameless += 1
+        return otherwise if self._nameless == 1 else f"{otherwise} {self._nameless}"
 
     def first(self, parent: Element, name: str) -> Element | None:
         return next((element for element in parent if local(element) == name), None)
 
-    def text(self, parent: Element, name: str) -> str:
-        return text_of(self.first(parent, name))
+    def text(self, parent: Element, name: str, longest: int = LONGEST) -> str:
+        return text_of(self.first(parent, name), longest)

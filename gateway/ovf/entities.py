@@ -7,7 +7,18 @@ from dataclasses import replace
 from typing import TypeVar
 
 from gateway.ovf.collection_section import AROUND, collection_around
-from gateway.ovf.elements import Element, Walk, attribute, demanded, local, text_of, truth, whole
+from gateway.ovf.elements import (
+    LONGEST_PROSE,
+    Element,
+    Walk,
+    attribute,
+    demanded,
+    local,
+    text_of,
+    truth,
+    where,
+    whole,
+)
 from gateway.ovf.errors import PackageInvalid
 from gateway.ovf.items import read_hardware
 from gateway.ovf.model import (
@@ -72,7 +83,7 @@ def _system(walk: Walk, element: Element) -> VirtualSystem:
         info=walk.text(element, "Info"),
         annotation=_texts(walk, found, "AnnotationSection", "Annotation"),
         products=_each(walk, found, "ProductSection", _product),
-        eulas=tuple(walk.text(section, "License") for section in found.get("EulaSection", [])),
+        eulas=tuple(walk.text(section, "License", LONGEST_PROSE) for section in found.get("EulaSection", [])),
         operating_system=systems[0] if systems else None,
         hardware=_each(walk, found, "VirtualHardwareSection", read_hardware),
         template=read_template(element),
@@ -84,12 +95,12 @@ def _collection(walk: Walk, element: Element, depth: int) -> VirtualSystemCollec
     parts = [part for part in element if local(part) in ("VirtualSystem", "VirtualSystemCollection")]
     startup = [item for section in found.get("StartupSection", []) for item in _startup(walk, section)]
     return VirtualSystemCollection(
-        id=demanded(element, "id"),
+        id=walk.identity(element, "collection"),
         name=walk.text(element, "Name"),
         info=walk.text(element, "Info"),
         annotation=_texts(walk, found, "AnnotationSection", "Annotation"),
         products=_each(walk, found, "ProductSection", _product),
-        eulas=tuple(walk.text(section, "License") for section in found.get("EulaSection", [])),
+        eulas=tuple(walk.text(section, "License", LONGEST_PROSE) for section in found.get("EulaSection", [])),
         startup=tuple(startup),
         content=tuple(read_content(walk, part, depth + 1) for part in parts),
         template=read_template(element),
@@ -100,7 +111,7 @@ def _sections(walk: Walk, parent: Element, names: frozenset[str]) -> dict[str, l
     found: dict[str, list[Element]] = {}
     for name, element in walk.known(parent, names, frozenset({TEMPLATE, AROUND})):
         if name in NEEDLESS:
-            walk.ignored.append(f"{name} of {demanded(parent, 'id')[:60]!r}")
+            walk.ignored.append(f"{name} of {where(parent)}")
         found.setdefault(name, []).append(element)
     return found
 
@@ -110,13 +121,23 @@ def _each(walk: Walk, found: dict[str, list[Element]], name: str, read: Callable
 
 
 def _texts(walk: Walk, found: dict[str, list[Element]], section: str, name: str) -> str:
-    return "\n\n".join(text for text in (walk.text(element, name) for element in found.get(section, [])) if text)
+    texts = (walk.text(element, name, LONGEST_PROSE) for element in found.get(section, []))
+    return "\n\n".join(text for text in texts if text)
 
 
 def _operating_system(walk: Walk, section: Element) -> OperatingSystem:
     children = dict(walk.known(section, frozenset({"Info", "Description"})))
     description = text_of(children.get("Description"))
-    return OperatingSystem(whole(section, "id") or 0, attribute(section, "version") or "", description)
+    return OperatingSystem(_type_of_system(walk, section), attribute(section, "version") or "", description)
+
+
+def _type_of_system(walk: Walk, section: Element) -> int:
+    """Return the value of CIM_OperatingSystem.OsType, 0 (unknown) for what is none: some products write "-100"."""
+    number = attribute(section, "id") or "0"
+    if number.isascii() and number.isdecimal() and len(number) < 10:
+        return int(number)
+    walk.ignored.append(f"id {number[:20]!r} of {local(section)}, which is no number")
+    return 0
 
 
 def _startup(walk: Walk, section: Element) -> Iterable[StartupItem]:

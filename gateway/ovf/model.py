@@ -9,6 +9,9 @@ OWN_DISK = "disk"
 """Use of a Disk that is a Machine's own."""
 TEMPLATE_VOLUME = "volumeTemplate"
 """Use of a Disk that a Machine's template makes a Volume of."""
+KILOBYTE = 1000
+ROUNDING = 2**20
+"""Bytes to whole numbers of which pools round up the size of a disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,16 @@ class Disk:
     """What this program adds: the name of what it was."""
     use: str = ""
     """What this program adds: OWN_DISK or TEMPLATE_VOLUME for what is no Volume."""
+    kilobytes: int | None = None
+    """What this program adds: the capacity that CIMI shows, of which ``capacity`` is what was really made."""
+
+    def size(self, made: int) -> int:
+        """Return the bytes that CIMI shows of a disk of ``made`` bytes, which pools round up to whole MiB.
+
+        Where another program has changed the capacity since, it counts alone.
+        """
+        shown = (self.kilobytes or 0) * KILOBYTE
+        return shown if shown and 0 <= made - shown < ROUNDING else made
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +204,10 @@ Content = VirtualSystem | VirtualSystemCollection
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """The whole descriptor. ``ignored`` are the optional parts that were left out, for people."""
+    """The whole descriptor. ``ignored`` are the optional parts that were left out, for people.
+
+    ``unsupported`` are the required parts that are not known here; only a lax importer leaves them out.
+    """
 
     content: Content
     files: tuple[File, ...] = ()
@@ -200,6 +216,7 @@ class Envelope:
     configurations: tuple[Configuration, ...] = ()
     version: int = 1
     ignored: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()
 
     def file(self, identity: str) -> File | None:
         return next((file for file in self.files if file.id == identity), None)

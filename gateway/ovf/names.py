@@ -18,7 +18,8 @@ RASD = f"{CIM}CIM_ResourceAllocationSettingData"
 VSSD = f"{CIM}CIM_VirtualSystemSettingData"
 SASD = f"{CIM}CIM_StorageAllocationSettingData"
 EPASD = f"{CIM}CIM_EthernetPortAllocationSettingData"
-SETTINGS = frozenset({RASD, VSSD, SASD, EPASD})
+SETTINGS = frozenset(f"{namespace}{suffix}" for namespace in (RASD, VSSD, SASD, EPASD) for suffix in ("", ".xsd"))
+"""Namespaces of hardware; several products spell those of OVF 2.0 as the names of the schema's files."""
 
 ENVIRONMENT = "http://schemas.dmtf.org/ovf/environment/1"
 EXTENSION = "http://cimi-gateway.org/ns/1"

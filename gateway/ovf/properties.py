@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from gateway.ovf.model import Product, Property
 INTEGER = re.compile(r"([us])int(8|16|32|64)")
 QUALIFIER = re.compile(r"(\w+)\s*[({]((?:\"(?:[^\"\\]|\\.)*\"|[^(){}\"])*)[)}]")
 """``MinLen(1)`` and ``ValueMap{"a","b"}``."""
-WORD = re.compile(r"\"((?:[^\"\\]|\\.)*)\"")
 PLACE = re.compile(r"\$\{([^{}]+)\}")
 LONGEST = 65_536
 
@@ -86,11 +86,17 @@ def _of_type(kind: str, text: str) -> bool:
     return True
 
 
+def words_of(content: str) -> list[str]:
+    """Return the words of a list such as ``"red, or so", blue``: in quotes, where a backslash escapes, or bare."""
+    line = " ".join(content.splitlines())
+    [words] = csv.reader([line], skipinitialspace=True, doublequote=False, escapechar="\\") if line else [[]]
+    return [word.rstrip() for word in words]
+
+
 def _holds(qualifier: str, content: str, text: str) -> bool:
     """MinLen, MaxLen, MinValue, MaxValue and ValueMap (clause 9.5.1 table); others say nothing about the value."""
     if qualifier == "valuemap":
-        allowed: list[str] = [re.sub(r"\\(.)", r"\1", word) for word in WORD.findall(content)]
-        return any(text == word for word in allowed)
+        return text in words_of(content)
     if not re.fullmatch(r"\s*[+-]?\d{1,19}\s*", content):
         return True
     bound = int(content)

@@ -21,7 +21,10 @@ SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
 def read_envelope(content: bytes) -> Envelope:
-    """Raises PackageInvalid for what is no descriptor, is hostile, or demands what is not known here."""
+    """Return what a descriptor says. Raises PackageInvalid for what is none, is hostile, or does not fit together.
+
+    Required parts that are not known here are for ``deploy`` to refuse: they stand in ``unsupported``.
+    """
     root = root_of(content)
     version = ENVELOPES.get(str(root.nsmap.get(root.prefix) or ""))
     if local(root) != "Envelope" or version is None:
@@ -44,6 +47,7 @@ def read_envelope(content: bytes) -> Envelope:
         configurations=tuple(_configurations(walk, found.get("DeploymentOptionSection", []))),
         version=version,
         ignored=tuple(walk.ignored),
+        unsupported=tuple(walk.unsupported),
     )
     _demand_sound(envelope)
     return envelope
@@ -86,7 +90,14 @@ def _disks(walk: Walk, sections: list[Element], shared: bool = False) -> Iterabl
                     shared=shared,
                     name=str(element.get(f"{{{EXTENSION}}}name") or ""),
                     use=str(element.get(f"{{{EXTENSION}}}use") or ""),
+                    kilobytes=_kilobytes(element),
                 )
+
+
+def _kilobytes(element: Element) -> int | None:
+    """Return our own attribute of a Disk; None where there is none that can be meant."""
+    text = str(element.get(f"{{{EXTENSION}}}kilobytes") or "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else None
 
 
 def _networks(walk: Walk, sections: list[Element]) -> Iterable[Network]:

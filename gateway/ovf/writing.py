@@ -61,11 +61,13 @@ def _disks(root: Element, envelope: Envelope) -> None:
             diskId=disk.id,
             fileRef=disk.file,
             capacity=disk.capacity,
-            capacityAllocationUnits=disk.units,
+            # Readers that know no units take the number for bytes, which is what no unit means.
+            capacityAllocationUnits=None if disk.units == "byte" else disk.units,
             format=disk.format or None,
             populatedSize=None if disk.populated is None else str(disk.populated),
         )
-        for name, text in (("name", disk.name), ("use", disk.use)):
+        shown = "" if disk.kilobytes is None else str(disk.kilobytes)
+        for name, text in (("name", disk.name), ("use", disk.use), ("kilobytes", shown)):
             if text:
                 element.set(_name(name, EXTENSION), text)
 
@@ -104,8 +106,8 @@ def _whole(root: Element, content: Content) -> None:
 def _content(parent: Element, content: Content) -> Element:
     kind = "VirtualSystem" if isinstance(content, VirtualSystem) else "VirtualSystemCollection"
     element = _section(parent, kind, content.info or "A virtual system", id=content.id)
-    if content.name:
-        _child(element, "Name", content.name)
+    # Several readers show nothing else, though the schema lets it be absent.
+    _child(element, "Name", content.name or content.id)
     if content.annotation:
         _child(_section(element, "AnnotationSection", "What it is for"), "Annotation", content.annotation)
     for product in content.products:

@@ -18,7 +18,7 @@ from gateway.ovf.model import (
 from gateway.ovf.reading import read_envelope
 from gateway.ovf.writing import write_envelope
 
-WEB = VirtualSystem("web", info="i", hardware=(Hardware(),))
+WEB = VirtualSystem("web", "web", info="i", hardware=(Hardware(),))
 SHOP = VirtualSystemCollection(
     "shop",
     "The shop",

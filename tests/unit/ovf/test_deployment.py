@@ -120,6 +120,25 @@ def test_a_default_outside_of_its_value_map_is_refused() -> None:
     assert "ValueMap" in refused(VMWARE.replace('ovf:value="red"', 'ovf:value="green"').encode())
 
 
+@pytest.mark.parametrize(
+    ("words", "fits", "fails"),
+    [
+        ("1, 2, 3, 5", ["1", "5"], ["4", "", "1, 2"]),
+        ("&quot;red&quot;,&quot;blue&quot;", ["red", "blue"], ["re", '"red"']),
+        ("&quot;a, b&quot; , c", ["a, b", "c"], ["a", "b"]),
+        ("&quot;say \\&quot;x\\&quot;&quot;", ['say "x"'], ["say x"]),
+    ],
+)
+def test_words_of_a_value_map_may_stand_in_quotes_or_bare(words: str, fits: list[str], fails: list[str]) -> None:
+    text = VMWARE.replace(
+        '\'ValueMap{"red","blue"}\' ovf:value="red"', f'"ValueMap{{{words}}}" ovf:userConfigurable="true"'
+    )
+    for word in fits:
+        assert isinstance(deploy(read_envelope(text.encode()), None, {"color": word}), Guest)
+    for word in fails:
+        assert "ValueMap" in refused(text.encode(), None, {"color": word})
+
+
 def test_a_property_that_there_is_not_is_refused_with_those_there_are() -> None:
     assert "hostname" in refused(VMWARE.encode(), None, {"hostnam": "x"})
 

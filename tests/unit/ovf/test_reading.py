@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.ovf.deployment import Guest, deploy
 from gateway.ovf.errors import PackageInvalid
 from gateway.ovf.model import Envelope, VirtualSystem, VirtualSystemCollection
 from gateway.ovf.reading import read_envelope
@@ -93,7 +94,7 @@ def test_collections_may_be_nested_and_start_in_an_order() -> None:
 
 def refused(content: bytes) -> str:
     with pytest.raises(PackageInvalid) as caught:
-        read_envelope(content)
+        deploy(read_envelope(content))
     assert caught.value.attribute == "source"
     return caught.value.message
 
@@ -191,3 +192,112 @@ def test_absurd_numbers_of_elements_are_refused() -> None:
 @pytest.mark.parametrize("content", [b"", b"no xml", b"<Envelope/>", f'<Other xmlns="{ENVELOPE}"/>'.encode()])
 def test_what_is_no_descriptor_is_refused(content: bytes) -> None:
     assert "the descriptor" in refused(content)
+
+
+# What products write besides the standard
+
+
+def settings(kind: str, suffix: str) -> str:
+    return f"http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_{kind}{suffix}"
+
+
+@pytest.mark.parametrize("suffix", ["", ".xsd"])
+def test_namespaces_of_hardware_are_read_in_both_spellings(suffix: str) -> None:
+    head = (
+        'xmlns="http://schemas.dmtf.org/ovf/envelope/2" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/2" '
+        f'xmlns:rasd="{settings("ResourceAllocationSettingData", suffix)}" '
+        f'xmlns:vssd="{settings("VirtualSystemSettingData", suffix)}" '
+        f'xmlns:sasd="{settings("StorageAllocationSettingData", suffix)}" '
+        f'xmlns:epasd="{settings("EthernetPortAllocationSettingData", suffix)}"'
+    )
+    storage = (
+        "<StorageItem><sasd:AddressOnParent>0</sasd:AddressOnParent><sasd:HostResource>/disk/d</sasd:HostResource>"
+        "<sasd:InstanceID>5</sasd:InstanceID><sasd:ResourceType>17</sasd:ResourceType></StorageItem>"
+    )
+    read = read_envelope(envelope(system("v", hardware=storage), sections=DISK.format(""), head=head))
+    found = deploy(read)
+    assert isinstance(found, Guest)
+    assert [drive.disk for drive in found.drives] == ["d"]
+    assert read.unsupported == ()
+
+
+@pytest.mark.parametrize(("section", "text"), [("EulaSection", "License"), ("AnnotationSection", "Annotation")])
+def test_prose_may_be_as_long_as_real_licences_are(section: str, text: str) -> None:
+    prose = "x" * 1_048_576
+    whole = f"<{section}><Info>i</Info><{text}>{prose}</{text}></{section}>"
+    read = read_envelope(envelope(system("v", sections=whole)))
+    assert isinstance(read.content, VirtualSystem)
+    assert prose in (*read.content.eulas, read.content.annotation)
+    assert "longer than 1048576" in refused(envelope(system("v", sections=whole.replace(prose, prose + "x"))))
+
+
+@pytest.mark.parametrize("identity", ["-100", "1e9", "", "٣", "9" * 20])
+def test_a_type_of_the_operating_system_that_is_no_number_is_unknown_and_told(identity: str) -> None:
+    section = (
+        f'<OperatingSystemSection ovf:id="{identity}"><Info>i</Info><Description>Other</Description>'
+        "</OperatingSystemSection>"
+    )
+    read = read_envelope(envelope(system("v", sections=section)))
+    assert isinstance(read.content, VirtualSystem)
+    assert read.content.operating_system is not None
+    assert (read.content.operating_system.id, read.content.operating_system.description) == (0, "Other")
+    assert bool(read.ignored) is (identity != "")
+
+
+def test_collections_without_an_id_are_called_by_their_names_or_numbered() -> None:
+    inner = "<VirtualSystemCollection><Info>i</Info>{}</VirtualSystemCollection>"
+    two = "".join(inner.format(system(name)) for name in ("a", "b"))
+    named = f'<VirtualSystemCollection ovf:name="ExportedVirtualBoxMachines"><Info>i</Info>{two}'
+    read = read_envelope(envelope(f"{named}</VirtualSystemCollection>"))
+    assert isinstance(read.content, VirtualSystemCollection)
+    ids = [read.content.id, *(part.id for part in read.content.content)]
+    assert ids == ["ExportedVirtualBoxMachines", "collection", "collection 2"]
+
+
+@pytest.mark.parametrize(
+    ("sections", "hardware", "where"),
+    [
+        ('<m:Magic xmlns:m="http://example.com/m"/>', "", "Magic in VirtualSystem 'v'"),
+        ("<PlacementGroupSection><Info>x</Info></PlacementGroupSection>", "", "PlacementGroupSection in"),
+        ("", '<m:ExtraConfig xmlns:m="http://example.com/m"/>', "ExtraConfig in VirtualHardwareSection"),
+    ],
+)
+def test_a_lax_importer_leaves_out_what_is_required_and_not_known_here(
+    sections: str, hardware: str, where: str
+) -> None:
+    read = read_envelope(envelope(system("v", sections=sections, hardware=hardware)))
+    assert any(where in part for part in read.unsupported)
+    assert isinstance(deploy(read, lax=True), Guest)
+    with pytest.raises(PackageInvalid, match=r"ovf\.lax"):
+        deploy(read)
+
+
+def test_a_lax_importer_leaves_out_devices_that_a_machine_cannot_have() -> None:
+    device = "<Item><rasd:InstanceID>9</rasd:InstanceID><rasd:ResourceType>1</rasd:ResourceType></Item>"
+    read = read_envelope(envelope(system("v", hardware=device)))
+    found = deploy(read, lax=True)
+    assert isinstance(found, Guest)
+    assert "ResourceType 1" in found.notes[0]
+    with pytest.raises(PackageInvalid, match=r"ovf\.lax"):
+        deploy(read)
+
+
+@pytest.mark.parametrize(
+    ("kilobytes", "size"),
+    [
+        ("42949673", 42949673000),
+        ("42949000", 42950721536),
+        ("42000000", 42950721536),
+        ("0", 42950721536),
+        ("-5", 42950721536),
+        ("x", 42950721536),
+    ],
+)
+def test_our_own_word_for_a_capacity_counts_where_it_fits_what_was_made(kilobytes: str, size: int) -> None:
+    own = f'xmlns:c="http://cimi-gateway.org/ns/1" c:kilobytes="{kilobytes}"'
+    disk = DISK.replace('ovf:capacity="1"', 'ovf:capacity="42950721536"').format(f" {own}")
+    drive = "<Item><rasd:InstanceID>9</rasd:InstanceID><rasd:ResourceType>17</rasd:ResourceType>"
+    drive += "<rasd:HostResource>ovf:/disk/d</rasd:HostResource></Item>"
+    found = deploy(read_envelope(envelope(system("v", hardware=drive), sections=disk)))
+    assert isinstance(found, Guest)
+    assert found.drives[0].capacity == size

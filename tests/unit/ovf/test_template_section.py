@@ -15,9 +15,9 @@ from gateway.ovf.writing import write_envelope
 CIMI = "http://schemas.dmtf.org/cimi/1"
 SYSTEM = f'<SystemTemplate xmlns="{CIMI}"><description>two  words</description><name/></SystemTemplate>'
 MACHINE = f'<MachineTemplate xmlns="{CIMI}"><credential href="#ops"/></MachineTemplate>'
-WEB = VirtualSystem("web", info="i", hardware=(Hardware(),), template=MACHINE)
+WEB = VirtualSystem("web", "web", info="i", hardware=(Hardware(),), template=MACHINE)
 ENVELOPE = Envelope(
-    VirtualSystemCollection("shop", info="i", content=(WEB,), template=SYSTEM),
+    VirtualSystemCollection("shop", "shop", info="i", content=(WEB,), template=SYSTEM),
     disks=(Disk("d", "1", use=OWN_DISK), Disk("e", "1")),
 )
 
@@ -27,7 +27,7 @@ def test_templates_and_uses_of_disks_are_read_as_they_were_written() -> None:
 
 
 def test_the_section_may_be_ignored_and_stands_before_what_is_inside() -> None:
-    two = VirtualSystemCollection("shop", info="i", content=(WEB, WEB), template=SYSTEM)
+    two = VirtualSystemCollection("shop", "shop", info="i", content=(WEB, WEB), template=SYSTEM)
     root = etree.fromstring(write_envelope(replace(ENVELOPE, content=two)))
     section = root.find(".//{*}TemplateSection")
     assert section is not None
@@ -35,7 +35,7 @@ def test_the_section_may_be_ignored_and_stands_before_what_is_inside() -> None:
     collection = root.find("{*}VirtualSystemCollection")
     assert collection is not None
     names = [etree.QName(child).localname for child in collection]
-    assert names == ["Info", "TemplateSection", "VirtualSystem", "VirtualSystem"]
+    assert names == ["Info", "Name", "TemplateSection", "VirtualSystem", "VirtualSystem"]
     assert section[0].tag == "{http://schemas.dmtf.org/ovf/envelope/1}Info"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from io import BytesIO
 
 import pytest
@@ -62,12 +63,14 @@ WEB = VirtualSystem(
     operating_system=OperatingSystem(96, "12", "Debian"),
     hardware=(HARDWARE,),
 )
+BACK = VirtualSystemCollection("back", "the back", "inner", content=(VirtualSystem("db", "data", "db"),))
 ENVELOPE = Envelope(
     content=VirtualSystemCollection(
         id="shop",
+        name="shop",
         info="A system",
         startup=(StartupItem("web", 1, 5, True, "powerOn", 6, "guestShutdown"), StartupItem("back", 2)),
-        content=(WEB, VirtualSystemCollection(id="back", info="inner", content=(VirtualSystem("db", info="db"),))),
+        content=(WEB, BACK),
     ),
     files=(File("file1", "web-disk1.vmdk", 5),),
     disks=(
@@ -159,3 +162,15 @@ async def test_a_file_that_changed_its_size_breaks_the_archive_off(size: int) ->
 def test_files_beyond_8_gib_have_a_header_that_tar_reads() -> None:
     info = tarfile.TarInfo.frombuf(header_of("disk", 20 * 2**30, 0), "utf-8", "strict")
     assert info.size == 20 * 2**30
+
+
+def test_every_content_has_a_name_since_some_readers_show_nothing_else() -> None:
+    nameless = VirtualSystemCollection("shop", content=(VirtualSystem("web"),), startup=(StartupItem("web", 1),))
+    two = replace(nameless, content=(VirtualSystem("web"), VirtualSystem("db")))
+    root = etree.fromstring(write_envelope(Envelope(two)))
+    assert [element.text for element in root.iterfind(".//{*}Name")] == ["shop", "web", "db"]
+
+
+def test_a_capacity_in_bytes_is_written_without_units_which_some_readers_do_not_know() -> None:
+    [_first, second] = etree.fromstring(write_envelope(ENVELOPE)).findall(".//{*}Disk")
+    assert "capacityAllocationUnits" not in "".join(map(str, second.attrib))

@@ -305,7 +305,7 @@ class VolumeComposition:
         disk = self._given.envelope.disk(identity)
         if disk is not None:
             size = bytes_of(disk.capacity, disk.units, f"the capacity of Disk {disk.id!r}")
-            self._drive(Drive(disk.id, size), disk.name or disk.id)
+            self._drive(Drive(disk.id, disk.size(size)), disk.name or disk.id)
 
     def _medium(self, file: str, name: str) -> str:
         key = f"VolumeImage:{file}"

@@ -26,6 +26,7 @@ from gateway.orchestration.systems.packages.parts import DiskToPack
 from gateway.orchestration.systems.packages.step import Arguments, PackageStep
 from gateway.ovf.archive import Part, archive, archive_size
 from gateway.ovf.manifest import write_manifest
+from gateway.ovf.model import KILOBYTE, Disk
 from gateway.ovf.reading import read_envelope
 from gateway.ovf.writing import write_envelope
 from gateway.store.model import Document
@@ -151,12 +152,30 @@ class WritePackage(PackageStep):
         by_id = {file["id"]: size for file, size in zip(files, sizes, strict=True)}
         envelope = await asyncio.to_thread(read_envelope, arguments["descriptor"].encode())
         sized = tuple(replace(file, size=by_id[file.id]) for file in envelope.files)
-        await folder.write(DESCRIPTOR, write_envelope(replace(envelope, files=sized)))
+        virtual = {file["id"]: await self._virtual_size(path) for file, path in zip(files, paths, strict=True)}
+        disks = tuple(_as_large_as_its_file(disk, virtual) for disk in envelope.disks)
+        await folder.write(DESCRIPTOR, write_envelope(replace(envelope, files=sized, disks=disks)))
         parts = [[file["name"], size] for file, size in zip(files, sizes, strict=True)]
         await folder.note(WRITTEN, {"name": arguments["name"], "parts": parts, "modified": int(time.time())})
         for note in arguments.get("notes", ()):
             await context.log(f"left out: {note}", "warning")
         context.say("the package is written")
+
+    async def _virtual_size(self, path: Path) -> int:
+        """Return the bytes of the disk that is in a file of the package."""
+        return (await self.room.images.reader.inspect(path)).virtual_size
+
+
+def _as_large_as_its_file(disk: Disk, virtual: dict[str, int]) -> Disk:
+    """Return the Disk with the size that its file says of itself: readers compare the two.
+
+    A template may want a disk that is larger than the image on it; then the Disk says how large.
+    """
+    if disk.file is None:
+        return disk
+    size = virtual[disk.file]
+    rounded = disk.kilobytes is not None and abs(disk.kilobytes * KILOBYTE - size) < KILOBYTE
+    return replace(disk, capacity=str(size)) if rounded or size > int(disk.capacity) else disk
 
 
 class StoredPackage:

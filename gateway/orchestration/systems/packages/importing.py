@@ -17,7 +17,7 @@ from gateway.orchestration.systems.packages.asking import asker
 from gateway.orchestration.systems.packages.composing import Composition, guests_of, needed_bytes
 from gateway.orchestration.systems.packages.sources import HEAD, WHERE, Source, Sources
 from gateway.orchestration.systems.packages.uploads import PackageUpload
-from gateway.orchestration.systems.packages.words import CONFIGURATION, NETWORK, PREFIX
+from gateway.orchestration.systems.packages.words import CONFIGURATION, LAX, NETWORK, PREFIX
 from gateway.ovf.certificate import Certificate
 from gateway.ovf.deployment import Group, Guest, deploy
 from gateway.ovf.errors import PackageInvalid
@@ -40,6 +40,8 @@ class Wishes:
     configuration: str | None = None
     values: dict[str, str] = field(default_factory=dict)
     networks: dict[str, str] = field(default_factory=dict)
+    lax: bool = False
+    """Required parts of the package that are not known here are left out."""
 
     def document(self) -> Document:
         return asdict(self)
@@ -49,7 +51,7 @@ class Wishes:
         stranger = next((name for name in self.networks if name not in [one.name for one in envelope.networks]), None)
         if stranger is not None:
             raise PackageInvalid(f"the package has no network {stranger[:60]!r}")
-        return deploy(envelope, self.configuration, self.values)
+        return deploy(envelope, self.configuration, self.values, lax=self.lax)
 
 
 def look_over(envelope: Envelope, wishes: Wishes) -> None:
@@ -63,7 +65,14 @@ def told_aside(envelope: Envelope, deployed: Guest | Group) -> list[str]:
     """What of the package is not obeyed, for people."""
     notes = [note for guest in guests_of(deployed) for note in guest.notes]
     awaited = [item.id for item in _startup(envelope.content) if item.waiting_for_guest]
-    return [*envelope.ignored, *notes, *(f"waitingForGuest of {name!r} (its startDelay is)" for name in awaited)]
+    waits = [f"waitingForGuest of {name!r} (its startDelay is)" for name in awaited]
+    return [*envelope.ignored, *envelope.unsupported, *notes, *waits]
+
+
+def _truth(text: str, where: str) -> bool:
+    if text not in ("true", "false"):
+        raise Invalid(f"is {text[:40]!r}; true and false are known", where)
+    return text == "true"
 
 
 def certified(certificate: Certificate) -> str:
@@ -138,10 +147,11 @@ class PackageImports:
         return None if found is None else Outcome(None, found[0].job, finished=False)
 
     async def _wishes(self, caller: Caller, properties: dict[str, str]) -> Wishes:
-        wishes = Wishes(properties.get("name"), properties.get(CONFIGURATION))
+        lax = _truth(properties.get(LAX, "false"), f"properties.{LAX}")
+        wishes = Wishes(properties.get("name"), properties.get(CONFIGURATION), lax=lax)
         for key, value in properties.items():
             where = f"properties.{key[:80]}"
-            if key in ("name", CONFIGURATION):
+            if key in ("name", CONFIGURATION, LAX):
                 continue
             if key.startswith(NETWORK):
                 path = "/".join(value.rstrip("/").split("/")[-2:])
@@ -151,7 +161,8 @@ class PackageImports:
             elif key.startswith(PREFIX):
                 wishes.values[key.removeprefix(PREFIX)] = value
             else:
-                raise Invalid(f"is not known; name, {CONFIGURATION}, {NETWORK}NAME and {PREFIX}PROPERTY are", where)
+                known = f"name, {CONFIGURATION}, {LAX}, {NETWORK}NAME and {PREFIX}PROPERTY are"
+                raise Invalid(f"is not known; {known}", where)
         return wishes
 
     async def _accept(

@@ -6,11 +6,10 @@ import re
 from dataclasses import asdict, dataclass, field
 
 from gateway.errors import Conflict
+from gateway.orchestration.volumes.pools import KILOBYTE, whole
 from gateway.ovf.model import Content, Disk, Envelope, File, Network, VirtualSystemCollection
 from gateway.ovf.names import STREAM_OPTIMIZED
 from gateway.store.model import Document
-
-KILOBYTES = "byte * 10^3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ class Parts:
     """What was seen already, to the id of its Disk."""
 
     def disk(self, key: str, capacity: int, name: str, source: Document | None, use: str = "") -> str:
-        """The id of the Disk; an empty one without ``source``. ``capacity`` in kilobytes, as CIMI counts."""
+        """Return the id of the Disk; an empty one without ``source``. ``capacity`` in kilobytes, as CIMI counts."""
         if key in self.known:
             return self.known[key]
         number = len(self.entries) + 1
@@ -68,7 +67,10 @@ class Parts:
         if source is not None:
             self.disks.append(DiskToPack(file, f"{self.name}-disk{number}.vmdk", name, **source))
         held = file if source is not None else None
-        self.entries.append(Disk(identity, str(capacity), KILOBYTES, held, STREAM_OPTIMIZED, name=name, use=use))
+        made = str(whole(capacity * KILOBYTE))
+        self.entries.append(
+            Disk(identity, made, file=held, format=STREAM_OPTIMIZED, name=name, use=use, kilobytes=capacity)
+        )
         self.known[key] = identity
         return identity
 

@@ -29,11 +29,18 @@ def port_item(network: str, mac: str = "", connected: bool = True) -> Item:
     return Item("", Device.ETHERNET, "", "virtio", address=mac, connections=(network,), allocated=connected)
 
 
+def memory_item(instance_id: str, kib: int) -> Item:
+    """Return the memory in MiB where that is a whole number: many readers take every quantity for MiB."""
+    mib, rest = divmod(kib, 1024)
+    quantity, units = (kib, "byte * 2^10") if rest else (mib, "byte * 2^20")
+    return Item(instance_id, Device.MEMORY, "memory", quantity=str(quantity), units=units)
+
+
 def hardware_of(cpus: int, memory_kib: int, disks: list[str], ports: list[Item], *, told: bool) -> Hardware:
     """``told``: the guest looks for an ISO image with its environment."""
     items = [
         Item("1", Device.PROCESSOR, f"{cpus} CPUs", quantity=str(cpus)),
-        Item("2", Device.MEMORY, "memory", quantity=str(memory_kib), units="byte * 2^10"),
+        memory_item("2", memory_kib),
         Item(CONTROLLER, Device.SCSI_CONTROLLER, "controller", "VirtioSCSI", address="0"),
     ]
     for place, disk in enumerate(disks):

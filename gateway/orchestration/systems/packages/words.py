@@ -7,6 +7,8 @@ PREFIX = "ovf."
 OWN_CLASS = "cimi"
 """Class of the ProductSection that carries a resource's own properties."""
 CONFIGURATION = "ovf.configuration"
+LAX = "ovf.lax"
+"""The action's property by which required parts that are not known here are left out."""
 NETWORK = "ovf.network."
 """Before the name of a package's network: the Network to be used for it."""
 IDENTITY = "ovf.id"
@@ -26,7 +28,7 @@ STARTUP_WORDS = {
     "stopAction": "stop_action",
 }
 """Words of a StartupSection that are kept in properties, where they are not the usual ones."""
-FACTS = frozenset({CONFIGURATION, IDENTITY, SOURCE, EULA, SYSTEM, PRODUCT, CERTIFICATE, IGNORED, UNATTACHED})
+FACTS = frozenset({CONFIGURATION, LAX, IDENTITY, SOURCE, EULA, SYSTEM, PRODUCT, CERTIFICATE, IGNORED, UNATTACHED})
 """Properties that have a place of their own in a package, or say where one came from."""
 EMULATED = "kvm"
 """What virtual systems that are written here were made for."""
