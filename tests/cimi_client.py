@@ -5,31 +5,15 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
+from tests.patience import DeadlineError, wait_until
+
 ACTION = "http://schemas.dmtf.org/cimi/1/action/"
+__all__ = ["ACTION", "Answer", "CimiClient", "DeadlineError", "wait_until"]
 FINAL_JOB_STATES = {"SUCCESS", "FAILED", "STOPPED"}
-T = TypeVar("T")
-
-
-class DeadlineError(AssertionError):
-    """A condition did not come true in time."""
-
-
-def wait_until(condition: Callable[[], T], seconds: float, what: str) -> T:
-    """Ask again and again until the condition holds; its value. Fails with ``what`` after ``seconds``."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise DeadlineError(f"not within {seconds} s: {what}; last seen {value!r}")
-        time.sleep(0.02)
 
 
 @dataclass
@@ -56,7 +40,7 @@ class CimiClient:
     user: str
     password: str
     format: str = "json"
-    timeout: float = 60.0
+    timeout: float = 240.0
     headers: dict[str, str] = field(default_factory=dict)
 
     def request(

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
+from tests.patience import PATIENCE
 
 PASSWORD = "correct horse battery"
 USERS = (("admin", "admin"), ("operator", "operator"), ("other", "operator"), ("viewer", "viewer"))
@@ -137,7 +138,7 @@ prefix = 64
             capture_output=True,
             text=True,
             check=False,
-            timeout=180,
+            timeout=PATIENCE,
         )
         assert done.returncode == 0, (arguments, done.stdout, done.stderr)
         return done.stdout
@@ -160,7 +161,7 @@ prefix = 64
         assert self.process is not None
         assert self.process.poll() is None, self.tail()
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=2) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=20) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
@@ -168,7 +169,7 @@ prefix = 64
     def tail(self, size: int = 4000) -> str:
         return self.log.read_text(errors="replace")[-size:] if self.log.exists() else ""
 
-    def wait_killed(self, seconds: float = 90) -> None:
+    def wait_killed(self, seconds: float = PATIENCE) -> None:
         """Wait until the process killed itself with SIGKILL."""
         assert self.process is not None
         code = self.process.wait(timeout=seconds)
@@ -211,7 +212,7 @@ prefix = 64
         if self.process is None:
             return 0
         self.process.terminate()
-        code = self.process.wait(timeout=60)
+        code = self.process.wait(timeout=PATIENCE)
         self.process = None
         return code
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ from drivers.base import Reservation
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
 from tests.api.networks import libvirt_name, made
+from tests.patience import eventually
 
 MAC = "52:54:00:12:34:56"
 
@@ -31,11 +31,7 @@ async def private_network(client: ApiClient, **config: Any) -> str:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for what the gateway does by itself."""
-    for _ in range(500):
-        if condition():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("did not come true")
+    await eventually(condition, "the gateway did its part")
 
 
 async def repairs(client: ApiClient, network: str) -> list[tuple[str, str]]:
@@ -47,12 +43,11 @@ async def repairs(client: ApiClient, network: str) -> list[tuple[str, str]]:
 
 async def wait_repaired(client: ApiClient, network: str, code: str) -> str:
     """Its detail, once the Network's event log tells of the repair."""
-    for _ in range(500):
-        for known, detail in await repairs(client, network):
-            if known == code:
-                return detail
-        await asyncio.sleep(0.02)
-    raise AssertionError(f"{code} is not told")
+
+    async def details() -> list[str]:
+        return [detail for told, detail in await repairs(client, network) if told == code]
+
+    return (await eventually(details, f"{code} is told"))[0]
 
 
 def told(driver: MemoryDriver, network: str) -> tuple[Reservation, ...]:

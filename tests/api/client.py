@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from xml.etree import ElementTree
 
 import aiohttp
 from yarl import URL
+
+from tests.patience import eventually
 
 Body = bytes | io.BytesIO | dict[str, Any]
 ACTION = "http://schemas.dmtf.org/cimi/1/action/"
@@ -92,19 +93,18 @@ class ApiClient:
 
     async def ended(self, job: str) -> dict[str, Any]:
         """The Job once it has ended."""
-        for _ in range(500):
+
+        async def final() -> dict[str, Any] | None:
             document = await self.document(job)
-            if document["state"] in ("SUCCESS", "FAILED", "STOPPED"):
-                return document
-            await asyncio.sleep(0.02)
-        raise AssertionError(f"{job} did not end")
+            return document if document["state"] in ("SUCCESS", "FAILED", "STOPPED") else None
+
+        return await eventually(final, f"{job} ends") or {}
 
     async def state(self, url: str, wanted: str) -> None:
-        for _ in range(250):
-            if (await self.document(url))["state"] == wanted:
-                return
-            await asyncio.sleep(0.02)
-        raise AssertionError(f"{url} did not become {wanted}")
+        async def reached() -> bool:
+            return bool((await self.document(url))["state"] == wanted)
+
+        await eventually(reached, f"{url} is {wanted}")
 
     async def acted(self, url: str, verb: str, **parameters: Any) -> dict[str, Any]:
         answer = await self.act(url, verb, **parameters)

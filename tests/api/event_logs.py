@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
 from tests.api.client import ApiClient
+from tests.patience import eventually
 
 EVENT = "http://schemas.dmtf.org/cimi/1/event/"
 NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
@@ -35,9 +35,4 @@ def states(found: list[dict[str, Any]], kind: str = "Machine") -> list[tuple[str
 
 
 async def until(condition: Callable[[], Any], what: str) -> Any:
-    for _ in range(500):
-        found = await condition()
-        if found:
-            return found
-        await asyncio.sleep(0.02)
-    raise AssertionError(what)
+    return await eventually(condition, what)

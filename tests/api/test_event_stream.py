@@ -23,6 +23,7 @@ from gateway.orchestration.monitoring.occurrences import alarm
 from gateway.orchestration.monitoring.recorder import tell
 from tests.api.client import ApiClient
 from tests.api.conftest import HASH
+from tests.patience import PATIENCE, eventually
 
 Client = Callable[..., ApiClient]
 
@@ -46,7 +47,7 @@ class Stream:
     async def raw(self) -> Message:
         """The next message, those that only move the id too."""
         message = Message()
-        while line := (await asyncio.wait_for(self.answer.content.readline(), 20)).decode():
+        while line := (await asyncio.wait_for(self.answer.content.readline(), PATIENCE)).decode():
             name, _, value = line.rstrip("\n").partition(": ")
             if line == "\n":
                 return message
@@ -215,7 +216,7 @@ async def test_a_quiet_stream_has_a_heartbeat(
     gateway.stream.start()
     async with listening(admin) as stream:
         for _ in range(100):
-            if await asyncio.wait_for(stream.answer.content.readline(), 20) == b": alive\n":
+            if await asyncio.wait_for(stream.answer.content.readline(), PATIENCE) == b": alive\n":
                 return
     raise AssertionError("no heartbeat")
 
@@ -246,10 +247,7 @@ async def test_a_reader_who_does_not_keep_up_is_cut_off_and_misses_nothing(
     credentials = aiohttp.encode_basic_auth("admin", "secret")
     head = f"GET /cimi/eventStream HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: {credentials}\r\n\r\n"
     await loop.sock_sendall(slow, head.encode())
-    for _ in range(200):
-        if gateway.stream.readers:
-            break
-        await asyncio.sleep(0.02)
+    await eventually(lambda: gateway.stream.readers, "the slow reader is there")
     async with listening(admin) as quick:
         first = int((await quick.raw()).id or 0)
         for _ in range(10):
@@ -257,10 +255,7 @@ async def test_a_reader_who_does_not_keep_up_is_cut_off_and_misses_nothing(
             for number in range(500):
                 assert (await quick.next()).id == str(first + number + 1)
             first += 500
-        for _ in range(500):
-            if gateway.stream.dropped:
-                break
-            await asyncio.sleep(0.02)
+        await eventually(lambda: gateway.stream.dropped, "the slow reader is dropped")
         assert gateway.stream.dropped == 1
         assert gateway.stream.readers == 1
     slow.close()
@@ -269,7 +264,7 @@ async def test_a_reader_who_does_not_keep_up_is_cut_off_and_misses_nothing(
 async def test_stopping_ends_the_streams(gateway: Gateway, admin: ApiClient) -> None:
     async with listening(admin) as stream:
         await stream.raw()
-        await asyncio.wait_for(gateway.stop(), 4)
+        await asyncio.wait_for(gateway.stop(), PATIENCE)
         with pytest.raises((EOFError, aiohttp.ClientError)):
             await stream.next()
     await gateway.start()

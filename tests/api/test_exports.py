@@ -23,6 +23,7 @@ from gateway.ovf.package import unpack
 from tests.api.client import ApiClient
 from tests.api.packages import disk, made, names_in, package, small_package, staged
 from tests.api.systems import machine, members, network, on, system, volume
+from tests.patience import PATIENCE
 from tests.unit.ovf.samples import Kept, in_pieces
 from tests.unit.ovf.test_another_consumer import cot
 
@@ -311,7 +312,7 @@ async def test_machines_wait_until_their_disks_are_copied(
     monkeypatch.setattr(driver, "clone_volume", clone)
     machines = await members(admin, shop["id"], "machines")
     export = (await admin.act(shop["id"], "export")).job
-    await asyncio.wait_for(held.asked.wait(), 10)
+    await asyncio.wait_for(held.asked.wait(), PATIENCE)
     start = (await admin.act(machines["web"]["id"], "start")).job
     # One that is not held has the time to begin and to end.
     answer = await admin.post("volumes", {"volumeTemplate": {"volumeConfig": {"capacity": 1000}}}, Prefer="wait=30")
@@ -336,7 +337,7 @@ async def test_machines_change_again_while_the_last_copy_is_read(
     monkeypatch.setattr(driver, "download_volume", download)
     web = (await members(admin, shop["id"], "machines"))["web"]["id"]
     export = (await admin.act(shop["id"], "export")).job
-    await asyncio.wait_for(held.asked.wait(), 10)
+    await asyncio.wait_for(held.asked.wait(), PATIENCE)
     assert (await admin.acted(web, "start"))["state"] == "SUCCESS"
     assert (await admin.document(export))["state"] == "RUNNING"
     held.goes_on.set()

@@ -34,6 +34,7 @@ from tests.api.generated_requests import JSON, XML, Aim, Operation, Sent, drawn,
 from tests.api.packages import small_package
 from tests.api.routes import ROUTES, Route
 from tests.api.world import DOCUMENTS, World
+from tests.patience import PATIENCE
 
 NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
 USERS = ("", "viewer", "operator", "admin")
@@ -189,7 +190,7 @@ async def made_ready(route: Route, method: str, world: World) -> None:
 
 async def offered(world: World, path: str, *verbs: str) -> set[str]:
     """Which of these can be done with the resource, once the jobs of earlier requests have let go of it."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while True:
             shown = await world.owner.document(path)
             found = {entry["rel"].removeprefix(ACTION) for entry in shown.get("operations", [])} & {*verbs}

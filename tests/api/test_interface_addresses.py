@@ -16,6 +16,7 @@ from drivers.memory import MemoryDriver
 from tests.api.addresses import MAC, private_network, repairs, reserved, told, until
 from tests.api.client import ApiClient
 from tests.api.networks import id_of
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -225,7 +226,7 @@ async def test_the_address_of_an_interface_that_was_just_plugged_in_is_looked_fo
     document = {"network": {"href": network}, "macAddress": other}
     interface = (await admin.post(f"{url}/networkInterfaces", document)).location
     driver.found_addresses[uuid] += (InterfaceAddress(other, "10.113.7.201", 24, "lease"),)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while (await admin.document(f"{interface}/addresses"))["count"] == 0:
             await asyncio.sleep(0.02)
 

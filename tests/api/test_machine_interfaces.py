@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +22,7 @@ from tests.api.networks import (
     refused,
     removed,
 )
+from tests.patience import eventually
 
 NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
 
@@ -224,11 +224,11 @@ async def test_addresses_by_dhcp_end_with_their_interface(admin: ApiClient, mach
     interface = (await interfaces(admin, machine))[0]
     found = (InterfaceAddress(interface["macAddress"], "192.168.122.9", 24, "lease"),)
     driver.found_addresses[id_of(machine)] = found
-    for _ in range(200):
-        if (await admin.document("addresses"))["count"] == 1:
-            break
-        await asyncio.sleep(0.05)
-    assert (await admin.document("addresses"))["count"] == 1
+
+    async def shown() -> bool:
+        return bool((await admin.document("addresses"))["count"] == 1)
+
+    await eventually(shown, "the address of the guest shows")
     await removed(admin, interface["id"])
     driver.found_addresses.clear()
     assert (await admin.document("addresses"))["count"] == 0

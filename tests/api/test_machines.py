@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from drivers.base import DriverFailed, DriverNoSpace, InterfaceAddress, Power
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from tests.api.client import ApiClient
+from tests.patience import eventually
 
 NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
 
@@ -160,11 +162,12 @@ async def test_the_guests_address_leads_from_machine_to_ip(
     driver.found_addresses[uuid_of(machine)] = (InterfaceAddress(mac, "192.0.2.7", 24, "lease"),)
     interfaces = await admin.document(f"{machine}/networkInterfaces")
     href = interfaces["machineNetworkInterfaces"][0]["addresses"]["href"]
-    for _ in range(200):
-        listed = (await admin.document(href)).get("machineNetworkInterfaceAddresses")
-        if listed:
-            break
-        await asyncio.sleep(0.05)
+
+    async def addresses() -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = (await admin.document(href)).get("machineNetworkInterfaceAddresses", [])
+        return listed
+
+    listed = await eventually(addresses, "the guest's address shows")
     address = await admin.document(listed[0]["address"]["href"])
     assert (address["ip"], address["mask"], address["protocol"]) == ("192.0.2.7", "255.255.255.0", "IPv4")
 

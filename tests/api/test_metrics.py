@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
@@ -17,6 +16,7 @@ from gateway.app import Gateway
 from gateway.config import MetricsSettings
 from tests.api.client import ApiClient
 from tests.gateway_process import free_port
+from tests.patience import eventually
 
 Samples = Callable[..., float]
 
@@ -98,11 +98,11 @@ async def test_a_job_that_runs_is_seen_as_active(
 ) -> None:
     driver.deaf = True
     await admin.act(machine, "stop")
-    for _ in range(100):
-        if (await metrics())("cimi_jobs_active") == 1:  # type: ignore[misc]
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("no job was seen")
+
+    async def active() -> bool:
+        return bool((await metrics())("cimi_jobs_active") == 1)  # type: ignore[misc]
+
+    await eventually(active, "the job is seen")
 
 
 async def test_the_hypervisors_connection_and_calls_are_seen(

@@ -14,6 +14,7 @@ from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from tests.api.client import ApiClient
 from tests.api.networks import DEFAULT_NETWORK, id_of, libvirt_name, made, network, port, refused, removed
+from tests.patience import eventually
 
 NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
 
@@ -236,10 +237,7 @@ async def test_a_network_that_stopped_while_the_hypervisor_was_away_is_started_a
     name = libvirt_name(url)
     facts = driver.known_networks.pop(name)
     driver.regain()
-    for _ in range(100):
-        if name in driver.known_networks and driver.known_networks[name].active:
-            break
-        await asyncio.sleep(0.02)
+    await eventually(lambda: name in driver.known_networks and driver.known_networks[name].active, "it runs again")
     assert driver.known_networks[name].ranges == facts.ranges
     shown = await admin.document(url)
     assert shown["state"] == "STARTED"

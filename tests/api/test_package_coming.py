@@ -19,6 +19,7 @@ from tests.api.client import ApiClient
 from tests.api.packages import MIB, described, disk, disks, package, staged
 from tests.api.test_system_crashes import Mortal, mortal  # noqa: F401 - the fixture
 from tests.gateway_process import free_port
+from tests.patience import PATIENCE
 from tests.unit.ovf.samples import manifest, ova
 
 
@@ -79,7 +80,7 @@ async def images_of(client: ApiClient) -> list[dict[str, Any]]:
 
 async def first_image(client: ApiClient) -> dict[str, Any]:
     """Of a package whose rest is still to come."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while not (found := [image for image in await images_of(client) if image["state"] == "AVAILABLE"]):
             await asyncio.sleep(0.02)
     return found[0]

@@ -18,6 +18,7 @@ from gateway.app import Gateway
 from gateway.config import Settings
 from gateway.errors import NoSpace
 from tests.api.client import ApiClient
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -202,6 +203,6 @@ async def test_a_start_that_fails_keeps_no_thread_of_the_store(
     monkeypatch.setattr("gateway.jobs.runner.JobRunner.recover", broken)
     with pytest.raises(NoSpace):
         await Gateway(settings, {driver.name: driver}).start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while any("connection_worker" in thread.name for thread in set(threading.enumerate()) - before):
             await asyncio.sleep(0.01)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ from drivers.base import DriverFailed, Power
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
 from tests.api.systems import described, machine, made, members, network, on, system, volume
+from tests.patience import eventually
 
 ACTION = "http://schemas.dmtf.org/cimi/1/action/"
 
@@ -181,10 +181,11 @@ async def test_a_job_that_is_stopped_stops_its_nested_jobs(
 ) -> None:
     driver.deaf = True
     job = (await admin.act(pair, "stop", properties={"timeout": "300"})).job
-    for _ in range(100):
-        if len((await admin.document(job)).get("nestedJobs", [])) == 2:
-            break
-        await asyncio.sleep(0.02)
+
+    async def both_began() -> bool:
+        return len((await admin.document(job)).get("nestedJobs", [])) == 2
+
+    await eventually(both_began, "both nested Jobs are there")
     await admin.act(job, "stop")
     ended = await admin.ended(job)
     assert ended["state"] == "STOPPED"

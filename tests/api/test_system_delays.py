@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +16,7 @@ from tests.api.client import ApiClient
 from tests.api.packages import STARTUP, described, made, package
 from tests.api.systems import machine, members, system
 from tests.api.test_system_crashes import Mortal, again, mortal  # noqa: F401 - the fixture
+from tests.patience import eventually
 
 HOUR = "3600"
 DELAY = "ovf.startup.startDelay"
@@ -41,11 +41,7 @@ async def begun(client: ApiClient, url: str, verb: str = "start", **parameters: 
 
 
 async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
-    for _ in range(500):
-        if await condition():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError(what)
+    await eventually(condition, what)
 
 
 async def lines(gateway: Gateway, job: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ from gateway.app import Gateway
 from tests.api.client import ApiClient
 from tests.api.systems import described, machine, made, members, network, on, system, volume
 from tests.api.test_events import events, log_of, of_type, states
+from tests.patience import eventually
 
 Client = Callable[..., ApiClient]
 
@@ -182,14 +182,13 @@ async def test_the_progress_moves_with_the_nested_jobs(admin: ApiClient, image: 
     answer = await admin.post(
         "systems", system(network("a"), network("b"), machine(image)), Prefer="respond-async"
     )
-    seen = 0
-    for _ in range(300):
+
+    async def two_thirds() -> int:
         driver.faults["start_domain"] = DriverUnavailable("away")
-        seen = (await admin.document(answer.job))["progress"]
-        if seen >= 66:
-            break
-        await asyncio.sleep(0.02)
-    assert 66 <= seen < 100
+        progress = int((await admin.document(answer.job))["progress"])
+        return progress if progress >= 66 else 0
+
+    assert await eventually(two_thirds, "two thirds are done") < 100
     driver.faults.clear()
     assert (await admin.ended(answer.job))["progress"] == 100
 

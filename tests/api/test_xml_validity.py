@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +12,7 @@ from drivers.memory import MemoryDriver
 from tests.api.client import Answer, ApiClient
 from tests.api.systems import described, network, volume
 from tests.official_schema import NAMESPACE, official_schema, without_slips
+from tests.patience import eventually
 
 Validate = Callable[[Answer], etree._Element]
 
@@ -58,11 +58,12 @@ async def everything(admin: ApiClient, machine: str, image: str, driver: MemoryD
     uuid = machine.rpartition("/")[2]
     mac = driver.known[uuid].interfaces[0].mac
     driver.found_addresses[uuid] = (InterfaceAddress(mac, "192.0.2.7", 24, "lease"),)
-    for _ in range(200):
-        if (await admin.document("addresses"))["count"]:
-            return machine
-        await asyncio.sleep(0.05)
-    raise AssertionError("the guest's address did not show")
+
+    async def shown() -> bool:
+        return bool((await admin.document("addresses"))["count"])
+
+    await eventually(shown, "the guest's address shows")
+    return machine
 
 
 async def reachable(xml: ApiClient, valid: Validate, start: str) -> set[str]:

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import libvirt
@@ -17,6 +17,7 @@ from drivers.libvirt import connection as connection_module
 from drivers.libvirt.connection import Connection, Lane, refuse_on_loop_thread
 from drivers.libvirt.driver import LibvirtDriver
 from tests.contract.private_libvirtd import PrivateLibvirtd
+from tests.patience import eventually
 
 pytestmark = pytest.mark.qemu
 
@@ -43,13 +44,6 @@ async def driver(libvirtd: PrivateLibvirtd, events: list[DriverEvent]) -> AsyncI
     await opened.close()
 
 
-async def until(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        await asyncio.sleep(0.02)
-
-
 def define(uri: str, name: str) -> None:
     host = libvirt.open(uri)
     host.defineXML(
@@ -67,7 +61,7 @@ async def test_a_stopped_libvirtd_makes_calls_unavailable_at_once(
     driver: LibvirtDriver, libvirtd: PrivateLibvirtd
 ) -> None:
     await asyncio.to_thread(libvirtd.stop)
-    await until(lambda: driver.connection is not ConnectionState.UP, 5)
+    await eventually(lambda: driver.connection is not ConnectionState.UP, "the connection is given up")
     with pytest.raises(DriverUnavailable):
         await driver.domains()
 
@@ -76,11 +70,11 @@ async def test_after_a_restart_the_connection_is_up_again_and_events_come(
     driver: LibvirtDriver, libvirtd: PrivateLibvirtd, events: list[DriverEvent]
 ) -> None:
     await asyncio.to_thread(libvirtd.stop)
-    await until(lambda: driver.connection is not ConnectionState.UP, 5)
+    await eventually(lambda: driver.connection is not ConnectionState.UP, "the connection is given up")
     await asyncio.to_thread(libvirtd.start)
-    await until(lambda: driver.connection is ConnectionState.UP, 20)
+    await eventually(lambda: driver.connection is ConnectionState.UP, "the connection is there again")
     await asyncio.to_thread(define, libvirtd.uri, "after-restart")
-    await until(lambda: any(event.kind is EventKind.DOMAIN_CHANGED for event in events), 5)
+    await eventually(lambda: any(event.kind is EventKind.DOMAIN_CHANGED for event in events), "the change is told")
 
 
 async def test_a_frozen_libvirtd_fails_the_call_and_never_the_loop(
@@ -96,15 +90,16 @@ async def test_a_frozen_libvirtd_fails_the_call_and_never_the_loop(
     libvirtd.thaw()
     with pytest.raises(DriverUnavailable):
         call.result()
-    assert longest < 1.0
-    await until(lambda: driver.connection is ConnectionState.UP, 20)
+    # A loop that waits for libvirt would stand still for the whole deadline.
+    assert longest < connection_module.DEADLINE / 2
+    await eventually(lambda: driver.connection is ConnectionState.UP, "the connection is there again")
 
 
 async def test_many_reconnects_leave_no_descriptors(driver: LibvirtDriver, libvirtd: PrivateLibvirtd) -> None:
     async def reconnect() -> None:
         driver._connection._lose("the test says so")
-        await until(lambda: driver.connection is not ConnectionState.UP, 5)
-        await until(lambda: driver.connection is ConnectionState.UP, 10)
+        await eventually(lambda: driver.connection is not ConnectionState.UP, "the connection is given up")
+        await eventually(lambda: driver.connection is ConnectionState.UP, "the connection is there again")
 
     def descriptors() -> int:
         return len(list(Path("/proc/self/fd").iterdir()))
@@ -114,7 +109,7 @@ async def test_many_reconnects_leave_no_descriptors(driver: LibvirtDriver, libvi
     before = descriptors()
     for _ in range(10):
         await reconnect()
-    await until(lambda: descriptors() <= before + 2, 10)
+    await eventually(lambda: descriptors() <= before + 2, "descriptors are closed")
 
 
 async def test_more_calls_at_once_than_libvirt_serves_all_succeed(driver: LibvirtDriver) -> None:
@@ -138,10 +133,10 @@ async def test_a_handle_is_closed_only_after_the_last_call_that_uses_it() -> Non
     try:
         with pytest.raises(DriverUnavailable, match="did not answer"):
             await connection.call(slow, deadline=0.05)
-        await until(lambda: connection.state is not ConnectionState.UP, 5)
-        await until(lambda: connection.state is ConnectionState.UP, 5)
+        await eventually(lambda: connection.state is not ConnectionState.UP, "the connection is given up")
+        await eventually(lambda: connection.state is ConnectionState.UP, "the connection is there again")
         goes_on.set()
-        await until(lambda: connection.overdue == 0, 5)
+        await eventually(lambda: connection.overdue == 0, "the late call is over")
         assert len(answers) == 1
     finally:
         await connection.close()
@@ -168,8 +163,8 @@ async def test_a_connection_that_comes_late_is_closed(monkeypatch: pytest.Monkey
     monkeypatch.setattr(connection, "_close_handle", close)
     await connection.open()
     try:
-        await until(lambda: connection.state is ConnectionState.UP, 10)
-        await until(lambda: opened[0] in closed, 10)
+        await eventually(lambda: connection.state is ConnectionState.UP, "the connection is there again")
+        await eventually(lambda: opened[0] in closed, "the first handle is closed")
         assert not set(closed) & set(connection._handles.values())
     finally:
         await connection.close()

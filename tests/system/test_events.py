@@ -21,13 +21,15 @@ import pytest
 
 from demo.guest_shell import run_in_guest
 from gateway.cli.remote import Message, parsed
+from gateway.orchestration.sync import COMPARE_EVERY
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
 from tests.gateway_process import PASSWORD, GatewayProcess
 from tests.system.conftest import machine_create, wait_ready
 
 pytestmark = pytest.mark.qemu
-ONE_SECOND = 1.0
+BY_AN_EVENT = COMPARE_EVERY / 3
+"""Seconds that no change takes which libvirt's event tells; the comparison takes half of its period on average."""
 SOON = 20.0
 WATCHDOG = "<watchdog model='i6300esb' action='none'/>"
 WIND_UP = (
@@ -102,7 +104,7 @@ def test_the_watchdog_of_a_guest_that_hangs_raises_an_alarm(admin: CimiClient, m
     assert told["content"]["detail"] == "nothing was done"
 
 
-def test_a_killed_qemu_raises_an_alarm_within_a_second_in_the_log_and_in_the_stream(
+def test_a_killed_qemu_raises_an_alarm_by_its_event_in_the_log_and_in_the_stream(
     admin: CimiClient, gateway: GatewayProcess, machine: str
 ) -> None:
     stream = stream_of(gateway)
@@ -119,7 +121,7 @@ def test_a_killed_qemu_raises_an_alarm_within_a_second_in_the_log_and_in_the_str
         assert next(live for live in alarms if live["content"]["code"] == "fault")["content"] == told["content"]
         admin.acted(machine, "start")
     # The middle one: a busy host may hold one of them up.
-    assert median(delays) < ONE_SECOND, delays
+    assert median(delays) < BY_AN_EVENT, delays
 
 
 def kill_qemu(machine: str) -> None:

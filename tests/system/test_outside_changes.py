@@ -1,4 +1,4 @@
-"""State truth is libvirt's: what an admin does with virsh, or a guest does itself, shows within a second."""
+"""State truth is libvirt's: what an admin does with virsh, or a guest does itself, shows by libvirt's events."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from statistics import median
 import libvirt
 import pytest
 
+from gateway.orchestration.sync import COMPARE_EVERY
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
 from tests.system.conftest import console, machine_create, wait_ready
 
 pytestmark = pytest.mark.qemu
-ONE_SECOND = 1.0
+BY_AN_EVENT = COMPARE_EVERY / 3
+"""Seconds that no change takes which libvirt's event tells; the comparison takes half of its period on average."""
 SOON = 20.0
 
 
@@ -35,7 +37,7 @@ def qemu_process(machine: str) -> int:
 
 
 @pytest.mark.timeout(120)
-def test_suspend_resume_destroy_and_start_by_virsh_show_within_a_second(
+def test_suspend_resume_destroy_and_start_by_virsh_show_by_libvirts_events(
     admin: CimiClient, machine: str
 ) -> None:
     delays = []
@@ -54,7 +56,7 @@ def test_suspend_resume_destroy_and_start_by_virsh_show_within_a_second(
             admin.wait_state(machine, state, SOON)
             delays.append(time.monotonic() - began)
     # The middle one: a busy host may hold one of them up.
-    assert median(delays) < ONE_SECOND, delays
+    assert median(delays) < BY_AN_EVENT, delays
 
 
 def test_a_killed_qemu_shows_as_an_error_which_start_mends(admin: CimiClient, machine: str) -> None:

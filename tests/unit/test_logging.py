@@ -19,6 +19,7 @@ from gateway.jobs.runner import JobRunner
 from gateway.jobs.steps import StepRegistry
 from gateway.logging import drop_secrets, journal_datagram
 from gateway.store.store import Store
+from tests.patience import PATIENCE
 
 
 def test_a_jobs_line_carries_the_journal_fields() -> None:
@@ -108,5 +109,5 @@ async def _run_a_failing_job(tmp_path: Path) -> None:
     plan = Plan("add", "machines", "ann", (StepCall("boot disk"),), affected=("machines/1",), request_id="r1")
     async with store.transaction() as transaction:
         job = await runner.submit(transaction, plan)
-    await runner.wait(job, 5)
+    await runner.wait(job, PATIENCE)
     await store.close()

@@ -13,6 +13,7 @@ from gateway.jobs.plan import StepCall
 from gateway.jobs.runner import JobRunner
 from gateway.store.store import Store
 from gateway.store.transaction import PlanRow
+from tests.patience import PATIENCE
 from tests.unit.jobs.recorded import plan, runner_of, submitted
 
 
@@ -23,7 +24,7 @@ async def test_jobs_on_one_resource_run_one_after_the_other(store: Store, runner
         await asyncio.sleep(0.01)
     assert "run b" not in done
     await runner.stop(first, "let the other one")
-    assert (await runner.wait(second, 5)).state == "SUCCESS"
+    assert (await runner.wait(second, PATIENCE)).state == "SUCCESS"
 
 
 async def test_jobs_on_one_resource_begin_in_the_order_of_their_commits(store: Store, done: list[str]) -> None:
@@ -39,7 +40,7 @@ async def test_jobs_on_one_resource_begin_in_the_order_of_their_commits(store: S
     store.fetch = slowly  # type: ignore[method-assign]
     paths = [await submitted(store, runner, plan(StepCall(name), locks=("machines/1",))) for name in ("a", "b")]
     for path in paths:
-        assert (await runner.wait(path, 5)).state == "SUCCESS"
+        assert (await runner.wait(path, PATIENCE)).state == "SUCCESS"
     assert [entry for entry in done if entry != "run settle"] == ["run a", "run b"]
 
 
@@ -53,7 +54,7 @@ async def test_a_job_is_not_overtaken_at_one_of_its_resources_while_it_waits_for
         await asyncio.sleep(0.01)
     await runner.stop(first, "let the others")
     for path in (both, last):
-        assert (await runner.wait(path, 5)).state == "SUCCESS"
+        assert (await runner.wait(path, PATIENCE)).state == "SUCCESS"
     assert [entry for entry in done if entry in ("run b", "run c")] == ["run b", "run c"]
 
 
@@ -66,9 +67,9 @@ async def test_a_job_that_gives_up_waiting_lets_the_others_on(store: Store, runn
     for path, task in runner._tasks.items():
         if path not in (first, last):
             task.cancel()
-    assert (await runner.wait(last, 5)).state == "SUCCESS"
+    assert (await runner.wait(last, PATIENCE)).state == "SUCCESS"
     await runner.stop(first, "enough")
-    await runner.wait(first, 5)
+    await runner.wait(first, PATIENCE)
 
 
 async def test_a_job_that_the_full_disk_interrupts_keeps_its_place(
@@ -85,7 +86,7 @@ async def test_a_job_that_the_full_disk_interrupts_keeps_its_place(
     monkeypatch.setattr(Execution, "load", loaded)
     paths = [await submitted(store, runner, plan(StepCall(name), locks=("machines/1",))) for name in ("a", "b")]
     for path in paths:
-        assert (await runner.wait(path, 5)).state == "SUCCESS"
+        assert (await runner.wait(path, PATIENCE)).state == "SUCCESS"
     assert [entry for entry in done if entry != "run settle"] == ["run a", "run b"]
 
 
@@ -96,7 +97,7 @@ async def test_a_job_begins_though_who_asked_for_it_is_gone_with_the_commit(
     store.watch(lambda _changes: asking.cancel())
     with pytest.raises(asyncio.CancelledError):
         await asking
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while "run settle" not in done:
             await asyncio.sleep(0.01)
 
@@ -116,7 +117,7 @@ async def test_a_step_may_let_the_locks_go_before_the_end(store: Store, runner: 
     calls = (StepCall("a", {"unlocks": True, "waits": True}),)
     first = await submitted(store, runner, plan(*calls, locks=("machines/1",)))
     second = await submitted(store, runner, plan(StepCall("b", {"unlocks": True}), locks=("machines/1",)))
-    assert (await runner.wait(second, 5)).state == "SUCCESS"
+    assert (await runner.wait(second, PATIENCE)).state == "SUCCESS"
     assert await runner.claimed() == frozenset()
     await runner.stop(first, "enough")
-    assert (await runner.wait(first, 5)).state == "STOPPED"
+    assert (await runner.wait(first, PATIENCE)).state == "STOPPED"

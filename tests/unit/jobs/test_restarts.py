@@ -11,6 +11,7 @@ from gateway.jobs.plan import OnRestart, StepCall
 from gateway.jobs.runner import JobRunner
 from gateway.store.store import Store
 from gateway.store.transaction import Transaction
+from tests.patience import PATIENCE
 from tests.unit.jobs.recorded import plan, runner_of, submitted
 
 
@@ -100,7 +101,7 @@ async def test_a_job_that_began_before_the_others_are_taken_up_is_left_alone(
     await runner.recover()
     assert await store.fetch("SELECT attempts FROM plans WHERE job = ?", (path,)) == [(0,)]
     await runner.stop(path, "enough")
-    await runner.wait(path, 5)
+    await runner.wait(path, PATIENCE)
 
 
 async def test_locks_are_taken_again_after_a_restart(store: Store, done: list[str]) -> None:

@@ -16,6 +16,7 @@ from gateway.jobs.runner import JobRunner
 from gateway.jobs.steps import StepRegistry
 from gateway.store.model import Document
 from gateway.store.store import Store
+from tests.patience import PATIENCE
 from tests.unit.jobs.recorded import Recorded, failure, plan, runner_of, submitted
 
 
@@ -38,7 +39,7 @@ async def test_stop_ends_at_the_next_safe_point_and_undoes(store: Store, runner:
     while "run b" not in done:
         await asyncio.sleep(0.01)
     await runner.stop(path, "enough")
-    job = await runner.wait(path, 5)
+    job = await runner.wait(path, PATIENCE)
     assert job.state == "STOPPED"
     assert done[-3:] == ["undo b", "undo a", "run settle"]
     with pytest.raises(Conflict):
@@ -72,19 +73,19 @@ async def test_a_step_that_this_version_does_not_know_fails_the_job(store: Store
 async def test_a_nested_job_names_its_parent_and_is_listed_there(store: Store, runner: JobRunner) -> None:
     parent = await submitted(store, runner, plan(StepCall("a", {"waits": True})))
     child = await submitted(store, runner, plan(StepCall("b"), parent_job=parent))
-    assert (await runner.wait(child, 5)).document["parentJob"] == {"href": parent}
+    assert (await runner.wait(child, PATIENCE)).document["parentJob"] == {"href": parent}
     found = await store.get(parent)
     assert found is not None
     assert found.document["nestedJobs"] == [{"href": child}]
     await runner.stop(parent, "over")
-    await runner.wait(parent, 5)
+    await runner.wait(parent, PATIENCE)
 
 
 async def test_a_nested_job_that_is_gone_is_named_no_more(store: Store, runner: JobRunner) -> None:
     parent = await submitted(store, runner, plan(StepCall("a")))
     children = [await submitted(store, runner, plan(StepCall("b"), parent_job=parent)) for _ in range(2)]
     for path in (parent, *children):
-        await runner.wait(path, 5)
+        await runner.wait(path, PATIENCE)
     store.before_commit(unnest)
     async with store.transaction() as transaction:
         await transaction.delete(children[0])
@@ -102,7 +103,7 @@ async def found(store: Store, path: str) -> Document:
 
 async def test_finished_jobs_go_after_their_retention(store: Store, runner: JobRunner) -> None:
     path = await submitted(store, runner, plan(StepCall("a")))
-    await runner.wait(path, 5)
+    await runner.wait(path, PATIENCE)
     await runner.expire(datetime.now(UTC) - timedelta(minutes=1))
     assert await store.get(path) is not None
     await runner.expire(datetime.now(UTC) + timedelta(minutes=1))
@@ -111,7 +112,7 @@ async def test_finished_jobs_go_after_their_retention(store: Store, runner: JobR
 
 async def test_every_step_leaves_lines_in_the_jobs_log(store: Store, runner: JobRunner) -> None:
     path = await submitted(store, runner, plan(StepCall("a"), StepCall("b", {"fails": True})))
-    await runner.wait(path, 5)
+    await runner.wait(path, PATIENCE)
     lines = [(level, step, message) for _, _, level, step, message in await runner.lines(path)]
     assert ("info", "a", "begins") in lines
     assert ("error", "b", "it cannot be") in lines
@@ -121,25 +122,25 @@ async def test_progress_moves_inside_a_long_step(store: Store, runner: JobRunner
     seen: list[int] = []
     store.watch(lambda changes: seen.extend(job.document["progress"] for job in changes.values() if job))
     path = await submitted(store, runner, plan(StepCall("a", {"moves": [25, 50, 75]}), StepCall("b")))
-    await runner.wait(path, 5)
+    await runner.wait(path, PATIENCE)
     assert seen == sorted(seen)
     assert {12, 25, 37, 100} <= set(seen)
 
 
 async def test_the_end_of_a_step_shows_while_the_next_takes_its_time(store: Store, runner: JobRunner) -> None:
     path = await submitted(store, runner, plan(StepCall("a"), StepCall("b", {"waits": True})))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while (await runner.wait(path, 0)).document["progress"] != 50:
             await asyncio.sleep(0.01)
     await runner.stop(path, "enough")
-    await runner.wait(path, 5)
+    await runner.wait(path, PATIENCE)
 
 
 async def test_only_the_position_and_the_log_of_a_job_do_not_wait_for_the_disk(store: Store, runner: JobRunner) -> None:
     said: list[str] = []
     await store._writer.set_trace_callback(said.append)
     path = await submitted(store, runner, plan(StepCall("a"), StepCall("b")))
-    await runner.wait(path, 5)
+    await runner.wait(path, PATIENCE)
     written: dict[str, set[str]] = {"FULL": set(), "NORMAL": set()}
     level = ""
     for statement in said:
@@ -158,7 +159,7 @@ async def test_a_job_that_only_waits_keeps_no_other_from_beginning(store: Store,
     other = await runner.wait(await submitted(store, runner, plan(StepCall("b"))), 5)
     assert other.state == "SUCCESS"
     await runner.stop(waiting, "enough")
-    assert (await runner.wait(waiting, 5)).state == "STOPPED"
+    assert (await runner.wait(waiting, PATIENCE)).state == "STOPPED"
 
 
 async def test_a_job_that_queues_for_a_place_can_be_stopped_at_once(store: Store, done: list[str]) -> None:
@@ -168,9 +169,9 @@ async def test_a_job_that_queues_for_a_place_can_be_stopped_at_once(store: Store
         await asyncio.sleep(0.01)
     queued = await submitted(store, runner, plan(StepCall("b")))
     await runner.stop(queued, "enough")
-    assert (await runner.wait(queued, 1)).state == "STOPPED"
+    assert (await runner.wait(queued, PATIENCE)).state == "STOPPED"
     assert "run b" not in done
-    assert (await runner.wait(busy, 5)).state == "SUCCESS"
+    assert (await runner.wait(busy, PATIENCE)).state == "SUCCESS"
 
 
 async def test_what_could_not_be_undone_is_said_and_settled_as_left(
@@ -179,7 +180,7 @@ async def test_what_could_not_be_undone_is_said_and_settled_as_left(
     monkeypatch.setattr("gateway.jobs.execution.UNDO_PAUSE", 0.001)
     calls = (StepCall("a", {"sticks": True}), StepCall("b", {"fails": True}))
     path = await submitted(store, runner, plan(*calls, affected=("machines/1",), drop_on_failure=("machines/1",)))
-    job = await runner.wait(path, 5)
+    job = await runner.wait(path, PATIENCE)
     assert job.state == "FAILED"
     assert "not all of it could be undone" in job.document["statusMessage"]
     assert {"href": "machines/1"} in job.document["affectedResources"]
@@ -190,7 +191,7 @@ async def test_finished_jobs_go_by_their_number_too_the_oldest_first(store: Stor
     paths = []
     for _ in range(4):
         paths.append(await submitted(store, runner, plan(StepCall("a"))))
-        await runner.wait(paths[-1], 5)
+        await runner.wait(paths[-1], PATIENCE)
         await asyncio.sleep(0.002)  # Times are kept to the millisecond.
     await runner.expire(datetime.now(UTC) - timedelta(days=1))
     assert [path for path in paths if await store.get(path)] == paths[2:]
@@ -199,7 +200,7 @@ async def test_finished_jobs_go_by_their_number_too_the_oldest_first(store: Stor
 async def test_a_job_that_took_long_is_kept_from_its_end_on(store: Store, runner: JobRunner) -> None:
     path = await submitted(store, runner, plan(StepCall("a", {"moves": [50]})))
     began = datetime.now(UTC)
-    await runner.wait(path, 5)
+    await runner.wait(path, PATIENCE)
     await runner.expire(began + timedelta(milliseconds=100))
     assert await store.get(path) is not None
 
@@ -221,7 +222,7 @@ class Nesting(Recorded):
     async def _nested(self, context: StepContext) -> None:
         async with context.resting():
             inner = await submitted(self.store, self.runner, plan(StepCall("a"), parent_job=context.job))
-            self.done.append(str((await self.runner.wait(inner, 10)).state))
+            self.done.append(str((await self.runner.wait(inner, PATIENCE)).state))
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -235,7 +236,7 @@ async def test_a_job_that_waits_for_its_own_nested_jobs_holds_no_worker_that_the
     nesting.runner = JobRunner(store, registry, failure, workers=1)
     nesting.store = store
     path = await submitted(store, nesting.runner, plan(StepCall("nesting", {"fails": fails})))
-    outer = await nesting.runner.wait(path, 10)
+    outer = await nesting.runner.wait(path, PATIENCE)
     assert outer.state == ("FAILED" if fails else "SUCCESS")
     assert done.count("SUCCESS") == (2 if fails else 1)
     assert len(outer.document["nestedJobs"]) == (2 if fails else 1)

@@ -12,6 +12,7 @@ from gateway.errors import Conflict
 from gateway.store import schema
 from gateway.store.turns import UNDER_WAY, Turns
 from gateway.store.writer import Writer
+from tests.patience import PATIENCE
 
 FULL, NORMAL = 2, 1
 
@@ -133,7 +134,7 @@ async def test_who_is_cancelled_while_waiting_holds_up_nobody(after_release: boo
         gone.cancel()
         await asyncio.sleep(0)
         turns.release()
-    await asyncio.wait_for(stays, 5)
+    await asyncio.wait_for(stays, PATIENCE)
     assert order == ["stays"]
     assert gone.cancelled()
 
@@ -141,5 +142,5 @@ async def test_who_is_cancelled_while_waiting_holds_up_nobody(after_release: boo
 async def test_it_is_free_again_when_nobody_waits() -> None:
     turns, order = Turns(), list[str]()
     await turn_of(turns, "first", order)
-    await asyncio.wait_for(turn_of(turns, "second", order), 5)
+    await asyncio.wait_for(turn_of(turns, "second", order), PATIENCE)
     assert order == ["first", "second"]

@@ -1,0 +1,46 @@
+"""Waiting for conditions, not for the clock: a test on a busy machine takes longer, and says the same."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
+from typing import TypeVar
+
+PATIENCE = 240.0
+"""Seconds after which a condition is said not to come true, on the slowest and busiest of machines."""
+PAUSE = 0.02
+T = TypeVar("T")
+
+
+class DeadlineError(AssertionError):
+    """A condition that did not come true."""
+
+
+async def eventually(condition: Callable[[], T | Awaitable[T]], what: str, seconds: float = PATIENCE) -> T:
+    """Return the condition's value once it is true. Raises DeadlineError, naming ``what``, after ``seconds``."""
+    until = time.monotonic() + seconds
+    while True:
+        asked = condition()
+        value: T = await asked if isawaitable(asked) else asked
+        if value:
+            return value
+        if time.monotonic() > until:
+            raise DeadlineError(f"not within {seconds} s: {what}; last seen {value!r}")
+        await asyncio.sleep(PAUSE)
+
+
+def wait_until(condition: Callable[[], T], seconds: float, what: str) -> T:
+    """Return the condition's value once it is true, in a test without an event loop.
+
+    ``seconds`` are those that it takes at most on an idle machine; a busy one gets PATIENCE.
+    """
+    until = time.monotonic() + max(seconds, PATIENCE)
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > until:
+            raise DeadlineError(f"not in time: {what}; last seen {value!r}")
+        time.sleep(PAUSE)
