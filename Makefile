@@ -1,4 +1,4 @@
-# The two commands are `make run` and `make test`; both set up what is missing first.
+# The two commands are `make run` and `make test`; both set up what is missing first. `make help` names all.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,38 +6,44 @@ DESTDIR ?=
 PREFIX ?= /usr
 # The program with its libraries, apart from the system's own Python packages.
 LIBRARY := $(PREFIX)/lib/cimi-gateway
-.PHONY: run test check demo bench conformance setup install clean
+.PHONY: help run test check demo bench conformance setup lock install clean
 
-setup:
+help: ## Name the commands
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
+
+setup: ## Install packages, the virtual environment of the lock file, libvirt's daemons
 	@tools/setup.sh
 
-run: setup
+lock: ## Write the lock files anew, from what setup.cfg allows
+	@tools/lock.sh
+
+run: setup ## Serve this checkout at http://127.0.0.1:8080/cimi/
 	@tools/run.sh
 
 # Four at a time, files in their order: guests that boot leave room for what computes, and small files come last.
-test: setup
+test: setup ## Run every test, those with real guests included
 	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m 'not exclusive'
 	$(BIN)/pytest -m exclusive
 
-check: $(VENV)/ready
+check: $(VENV)/ready ## Run ruff, mypy and import-linter
 	$(BIN)/ruff check gateway drivers conformance tests demo bench
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-demo: setup
+demo: setup ## Boot a real guest through a private gateway, and take all away
 	@$(BIN)/python -m demo.demo
 
-bench: setup
+bench: setup ## Measure, and print ratios
 	@$(BIN)/python -m bench
 
 # Judges a private gateway with real guests, and rewrites the table of docs/conformance.md.
-conformance: setup
+conformance: setup ## Judge a private gateway, and write docs/conformance.md
 	@$(BIN)/python -m tests.conformance.real
 
 $(VENV)/ready: setup.cfg pyproject.toml
 	@tools/setup.sh
 
-install:
+install: ## Install as a service; DESTDIR and PREFIX as usual
 	$(PYTHON) -m pip install --quiet --upgrade --target "$(DESTDIR)$(LIBRARY)" .
 	install -d $(DESTDIR)$(PREFIX)/bin
 	printf '#!/bin/sh\nPYTHONPATH=%s exec $(PYTHON) -m gateway "$$@"\n' $(LIBRARY) >$(DESTDIR)$(PREFIX)/bin/cimi-gateway
@@ -48,5 +54,5 @@ install:
 	install -Dm 0644 etc/60-cimi-gateway.rules $(DESTDIR)/usr/share/polkit-1/rules.d/60-cimi-gateway.rules
 	install -Dm 0640 etc/gateway.toml $(DESTDIR)/etc/cimi-gateway/gateway.toml
 
-clean:
+clean: ## Remove what builds and checks leave
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

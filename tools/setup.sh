@@ -22,13 +22,15 @@ if [ "$(id -u)" = 0 ] && packages_missing; then
 fi
 
 python=${PYTHON:-python3}
-if [ ! -e .venv/ready ] || [ setup.cfg -nt .venv/ready ] || [ pyproject.toml -nt .venv/ready ]; then
+if [ ! -e .venv/ready ] || [ setup.cfg -nt .venv/ready ] || [ pyproject.toml -nt .venv/ready ] ||
+    [ requirements/dev.txt -nt .venv/ready ]; then
     echo "making the virtual environment in .venv" >&2
     if ! "$python" -c 'import ensurepip' 2>/dev/null; then
         apt-get -qq install -y --no-install-recommends python3-venv >/dev/null
     fi
     "$python" -m venv .venv
-    .venv/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+    .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+    .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --editable .
     touch .venv/ready
 fi
 

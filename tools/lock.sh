@@ -1,0 +1,14 @@
+#!/bin/sh
+# Writes requirements/run.txt and requirements/dev.txt: versions and hashes of everything that setup.cfg asks for.
+# To take up new versions: delete the lines of what should move (or the files), and run it again.
+set -eu
+cd "$(dirname "$0")/.."
+if [ ! -x .venv/bin/pip-compile ]; then
+    .venv/bin/pip install --quiet --disable-pip-version-check pip-tools
+fi
+compile() {
+    .venv/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-annotate --no-header \
+        --no-emit-index-url --no-emit-trusted-host --no-emit-find-links "$@" setup.cfg
+}
+compile --output-file requirements/run.txt
+compile --extra dev --constraint requirements/run.txt --output-file requirements/dev.txt
