@@ -24,7 +24,7 @@ POSITION: Described = {"type": "integer", "minimum": 1}
 QUERIES: Mapping[str, tuple[str, Described]] = {
     "$filter": ("an expression over the items' attributes: cpu>1 and name='a'; repeated ones must all hold", TEXT),
     "$first": ("position of the first item, from 1", POSITION),
-    "$last": ("position of the last item", POSITION),
+    "$last": ("position of the last item; 0 for an empty page", {"type": "integer", "minimum": 0}),
     "$orderby": ("attributes to sort by, each with :asc or :desc", TEXT),
     "$select": ("attributes to show, or to change", TEXT),
     "$expand": ("references to show with their targets inside; * for all", TEXT),

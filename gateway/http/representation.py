@@ -73,7 +73,7 @@ class Representations:
         assert described is not None
         wire = await self._collection(context, described, path, parent, asked)
         body = write_collection(
-            described, select_collection(wire, described.items_key, asked.select), context.media, context.edge
+            described, select_collection(wire, described.items_key, asked), context.media, context.edge
         )
         return body, etag(body)
 
