@@ -26,7 +26,10 @@ from gateway.orchestration.snapshots.restore import RestoreRequests
 from gateway.orchestration.visibility import changeable
 from gateway.store.model import Document, Resource
 
-ORDER = ("edit", "delete", "start", "stop", "restart", "pause", "suspend", "capture", "snapshot", "restore", "console")
+ORDER = ("edit", "delete", "restart", "start", "stop", "pause", "suspend", "capture", "snapshot", "restore", "console")
+"""Of the operations that are shown. Old clients take the last ``rel`` that contains the word they want, so that
+``restart`` stands before ``start``.
+"""
 LONGEST_DEADLINE = 3600.0
 
 
