@@ -12,6 +12,7 @@ from aiohttp import web
 
 from gateway.cimi.dialects import CIMI_1, Dialect
 from gateway.cimi.edge import Edge
+from gateway.cimi.registry import bytes_at
 from gateway.errors import Forbidden, GatewayError, Invalid, NotAcceptable, Unauthenticated, Unavailable
 from gateway.http import description, errors, event_stream
 from gateway.http.authentication import Authentication, claimed_user
@@ -181,7 +182,7 @@ class Server:
         refused: NotAcceptable | None = None
         accepted = None if path.strip("/") == event_stream.PATH else header(request, "Accept")
         try:
-            context.media = answer_format(accepted, wanted)
+            context.media = answer_format(accepted, wanted, bytes_at(path.rstrip("/"), request.method))
         except NotAcceptable as error:
             refused = error
         context.caller = await self._caller(request, context.request_id, path)
