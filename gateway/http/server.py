@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from gateway.cimi.aliases import canonical
 from gateway.cimi.dialects import CIMI_1, Dialect
 from gateway.cimi.edge import Edge
 from gateway.cimi.registry import bytes_at
@@ -117,7 +118,7 @@ class Server:
         raise web.HTTPTemporaryRedirect(CIMI_1.root)
 
     async def _cimi_1(self, request: web.Request) -> web.StreamResponse:
-        return await self._serve(request, CIMI_1, request.match_info.get("path", ""))
+        return await self._serve(request, CIMI_1, canonical(request.match_info.get("path", "")))
 
     async def _cimi_1_elsewhere(self, request: web.Request) -> web.StreamResponse:
         return await self._serve(request, CIMI_1, "elsewhere/-/-")
