@@ -89,6 +89,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "state": "Active",
         "macAddress": "52:54:00:12:34:56",
         "mtu": 1500,
+        "networkType": "PUBLIC",
     },
     "MachineNetworkInterfaceAddress": {**COMMON, "address": {"href": "addresses/1"}},
     "MachineSnapshot": {**COMMON, "snapshot": {"href": "machineImages/s1"}},
