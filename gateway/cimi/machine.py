@@ -225,7 +225,13 @@ TYPES = (
     ),
     ResourceType("MachineSnapshot", MachineSnapshotSchema, "snapshots", parent="Machine"),
     ResourceType(
-        "MachineTemplate", MachineTemplateSchema, "machineTemplates", addable=True, editable=True, deletable=True
+        "MachineTemplate",
+        MachineTemplateSchema,
+        "machineTemplates",
+        addable=True,
+        editable=True,
+        deletable=True,
+        mandatory=frozenset({"machineConfig", "machineImage"}),
     ),
     ResourceType(
         "MachineConfiguration",
@@ -234,6 +240,7 @@ TYPES = (
         addable=True,
         editable=True,
         deletable=True,
+        mandatory=frozenset({"cpu", "memory"}),
     ),
     ResourceType(
         "MachineImage",

@@ -99,6 +99,8 @@ class ResourceType:
     deletable: bool = False
     late_attributes: frozenset[str] = frozenset()
     """Attributes that XML writes after the operations (Credential's order in the schema)."""
+    mandatory: frozenset[str] = frozenset()
+    """Writable attributes that a stored resource always has: a full update that leaves them out keeps their values."""
     key: str | None = None
     """The JSON name of the items, where the rule does not give it."""
     singleton: bool = False

@@ -73,7 +73,13 @@ TYPES = (
         "VolumeVolumeImage", VolumeVolumeImageSchema, "images", parent="Volume", addable=True, deletable=True
     ),
     ResourceType(
-        "VolumeTemplate", VolumeTemplateSchema, "volumeTemplates", addable=True, editable=True, deletable=True
+        "VolumeTemplate",
+        VolumeTemplateSchema,
+        "volumeTemplates",
+        addable=True,
+        editable=True,
+        deletable=True,
+        mandatory=frozenset({"volumeConfig"}),
     ),
     ResourceType(
         "VolumeConfiguration",
@@ -82,6 +88,7 @@ TYPES = (
         addable=True,
         editable=True,
         deletable=True,
+        mandatory=frozenset({"capacity", "type"}),
     ),
     ResourceType(
         "VolumeImage",
