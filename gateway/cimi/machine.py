@@ -205,6 +205,7 @@ TYPES = (
         addable=True,
         editable=True,
         deletable=True,
+        repeatable=True,
     ),
     ResourceType(
         "MachineNetworkInterface",

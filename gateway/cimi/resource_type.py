@@ -99,6 +99,8 @@ class ResourceType:
     deletable: bool = False
     late_attributes: frozenset[str] = frozenset()
     """Attributes that XML writes after the operations (Credential's order in the schema)."""
+    repeatable: bool = False
+    """An add of what is there already is answered 200 with it."""
     mandatory: frozenset[str] = frozenset()
     """Writable attributes that a stored resource always has: a full update that leaves them out keeps their values."""
     key: str | None = None
