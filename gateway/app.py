@@ -202,6 +202,8 @@ class Gateway:
                 sample_period=settings.monitoring.period,
                 sample_interval=settings.monitoring.default_interval,
                 most_meters=settings.monitoring.most_meters,
+                least_memory=settings.machines.least_memory,
+                deltacloud=settings.compatibility.deltacloud,
             ),
             images=self._image_tools(),
         )

@@ -239,7 +239,7 @@ def operations_can_be_done(world: World) -> None:
 def location_leads_to_the_new(world: World) -> None:
     name = world.name("located")
     url = world.collection("machineConfigs")
-    made = world.make(url, "MachineConfiguration", {"name": name, "cpu": 1, "memory": 1000})
+    made = world.make(url, "MachineConfiguration", {"name": name, "cpu": 1, "memory": things.MEMORY})
     expect(made.exchange.location, "there is no Location")
     expect(world.read(str(made.exchange.location)).get("name") == name, "something else is there")
 

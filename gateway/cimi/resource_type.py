@@ -105,6 +105,8 @@ class ResourceType:
     """Writable attributes that a stored resource always has: a full update that leaves them out keeps their values."""
     key: str | None = None
     """The JSON name of the items, where the rule does not give it."""
+    old_key: str | None = None
+    """A second JSON name of the items, which clients of 1.0 look for."""
     singleton: bool = False
     series: bool = False
     """Items that are only ever appended (events): kept in a table of their own, not as resources."""

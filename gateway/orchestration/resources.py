@@ -35,6 +35,10 @@ class Policy:
     sample_period: int = 10
     sample_interval: int = 60
     most_meters: int = 50
+    least_memory: int = 65_536
+    """KiB of a Machine, where its image says nothing."""
+    deltacloud: bool = True
+    """Whether ResourceMetadata is shown to clients of 1.0 under their own names, too."""
 
 
 @dataclass(frozen=True, slots=True)

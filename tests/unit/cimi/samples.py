@@ -15,6 +15,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     },
     "ResourceMetadata": {
         "typeURI": "Machine",
+        "typeUri": "Machine",
         "name": "Machine",
         "attributes": [{"name": "cpu", "required": False}],
         "capabilities": [{"name": "UserData", "uri": "Machine/UserData", "description": "how", "value": "disk"}],
