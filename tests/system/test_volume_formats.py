@@ -81,9 +81,9 @@ def test_a_guest_mounts_a_new_volume_as_it_comes(admin: CimiClient, mounting_ima
     machine = admin.added("machines", machine_create(mounting_image, volumeTemplates=[entry]))["id"]
     [attached] = admin.get(f"{machine}/volumes")["machineVolumes"]
     name = device(machine, attached["volume"]["href"])
-    in_guest(machine, f"mkdir -p /mnt/data && mount -t {kind} /dev/{name} /mnt/data")
-    in_guest(machine, "echo kept >/mnt/data/word && umount /mnt/data")
-    in_guest(machine, f"mount -t {kind} /dev/{name} /mnt/data")
-    assert in_guest(machine, "cat /mnt/data/word") == "kept"
-    in_guest(machine, "umount /mnt/data")
+    in_guest(machine, f"mkdir -p /tmp/data && mount -t {kind} /dev/{name} /tmp/data")
+    in_guest(machine, "echo kept >/tmp/data/word && umount /tmp/data")
+    in_guest(machine, f"mount -t {kind} /dev/{name} /tmp/data")
+    assert in_guest(machine, "cat /tmp/data/word") == "kept"
+    in_guest(machine, "umount /tmp/data")
     admin.remove(machine)
