@@ -38,7 +38,7 @@ def five(world: World) -> list[Document]:
             "description": "even" if number % 2 == 0 else "odd",
             "properties": {"mark": world.mark, "colour": "red" if number < 4 else "blue"},
             "cpu": number,
-            "memory": 1000 * (6 - number),
+            "memory": MEMORY * (6 - number),
         }
         made.append(world.read(world.make(url, "MachineConfiguration", content).url))
     return made
@@ -70,7 +70,7 @@ def flags(world: World) -> list[Document]:
 def record(world: World, **content: Any) -> Document:
     """A new resource that costs nothing, to be edited and deleted: a MachineConfiguration, else a template."""
     for entry, kind, own in (
-        ("machineConfigs", "MachineConfiguration", {"cpu": 1, "memory": 1000}),
+        ("machineConfigs", "MachineConfiguration", {"cpu": 1, "memory": MEMORY}),
         ("addressTemplates", "AddressTemplate", {"protocol": "IPv4"}),
         ("volumeConfigs", "VolumeConfiguration", {"type": f"{words.NAMESPACE}/mapped", "capacity": CAPACITY}),
     ):

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 
 NAMESPACE = "http://schemas.dmtf.org/cimi/1"
+JSON_OF_1_0 = frozenset({"typeUri"})
+"""Names that JSON of 1.0 had beside XML's: a provider that serves old clients shows both."""
 ACTION = f"{NAMESPACE}/action/"
 CAPABILITY = f"{NAMESPACE}/capability/"
 COMMON = "id:uri name description created:dateTime updated:dateTime properties=property:map"

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from drivers.base import ConnectionState, Driver
 from drivers.images.convert import QemuImg
+from drivers.images.file_systems import Mkfs
 from drivers.images.reader import CautiousReader
 from drivers.web.fetch import FetchRules, HttpFetcher
 from gateway.config import Settings
@@ -202,6 +203,8 @@ class Gateway:
                 sample_period=settings.monitoring.period,
                 sample_interval=settings.monitoring.default_interval,
                 most_meters=settings.monitoring.most_meters,
+                least_memory=settings.machines.least_memory,
+                deltacloud=settings.compatibility.deltacloud,
             ),
             images=self._image_tools(),
         )
@@ -218,6 +221,7 @@ class Gateway:
             reader=CautiousReader(images.largest),
             fetcher=HttpFetcher(rules),
             converter=QemuImg(),
+            file_systems=Mkfs(),
             staging=Staging(Path(images.staging)),
             directories=tuple(images.directories),
             export_directories=tuple(images.export_directories),

@@ -240,10 +240,16 @@ def _shown(exchange: Exchange) -> list[tuple[str, Document]]:
 
 
 @audit("create-is-201-or-202")
-def create_is_201_or_202(_world: World, exchange: Exchange) -> Said:
+def create_is_201_or_202(world: World, exchange: Exchange) -> Said:
+    """200 says that nothing was made: the resource that was asked for is there already, and was made before."""
     if not _changing(exchange, "POST") or _is_action(exchange):
         return None
-    return exchange.status in (201, 202) or exchange.line
+    return exchange.status in (201, 202) or (exchange.status == 200 and _made_before(world, exchange)) or exchange.line
+
+
+def _made_before(world: World, exchange: Exchange) -> bool:
+    made = (other.location for other in world.wire.exchanges if other.status in (201, 202))
+    return exchange.location is not None and exchange.location in made
 
 
 @audit("created-has-a-location")

@@ -97,7 +97,7 @@ def job_in_202(_world: World, exchange: Exchange) -> Said:
 def creating(world: World) -> tuple[str, Document]:
     """What was made, and its Job."""
     world.collection("jobs")
-    content = {"name": world.name("record"), "cpu": 1, "memory": 1000}
+    content = {"name": world.name("record"), "cpu": 1, "memory": things.MEMORY}
     made = world.make(world.collection("machineConfigs"), "MachineConfiguration", content)
     if made.job is None:
         raise NotOffered("creates have no Job here")
@@ -156,7 +156,7 @@ def job_edit(world: World) -> None:
 @check("job-delete")
 def job_delete(world: World) -> None:
     world.collection("jobs")
-    content = {"name": world.name("record"), "cpu": 1, "memory": 1000}
+    content = {"name": world.name("record"), "cpu": 1, "memory": things.MEMORY}
     made = world.make(world.collection("machineConfigs"), "MachineConfiguration", content)
     if made.job is None:
         raise NotOffered("creates have no Job here")

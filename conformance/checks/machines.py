@@ -304,10 +304,12 @@ def machine_user_data_not_base64(world: World) -> None:
 @check("machine-configuration-life")
 def machine_configuration_life(world: World) -> None:
     url = world.collection("machineConfigs")
-    made = world.make(url, "MachineConfiguration", {"name": world.name("config"), "cpu": 3, "memory": 4000})
+    sizes = {"cpu": 3, "memory": 2 * things.MEMORY}
+    made = world.make(url, "MachineConfiguration", {"name": world.name("config"), **sizes})
     found = world.read(made.url)
     expect(
-        (found.get("cpu"), found.get("memory")) == (3, 4000), f"cpu {found.get('cpu')}, memory {found.get('memory')}"
+        {name: found.get(name) for name in sizes} == sizes,
+        f"cpu {found.get('cpu')}, memory {found.get('memory')}",
     )
     answer = world.wire.put(world.demanded(found, "edit"), "MachineConfiguration", {"cpu": 4}, ("$select", "cpu"))
     expect(answer.good, f"edit was answered {answer.told()}")

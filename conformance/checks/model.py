@@ -43,7 +43,7 @@ def _refused(world: World, entry: str, kind: str, content: Document) -> None:
 
 @check("unknown-attribute-in-a-create")
 def unknown_attribute_in_a_create(world: World) -> None:
-    content = {"name": world.name("x"), "cpu": 1, "memory": 1000, "nonsense": "1"}
+    content = {"name": world.name("x"), "cpu": 1, "memory": things.MEMORY, "nonsense": "1"}
     _refused(world, "machineConfigs", "MachineConfiguration", content)
 
 
@@ -64,7 +64,7 @@ def unknown_attribute_in_an_update(world: World) -> None:
 
 @check("wrong-case-is-unknown")
 def wrong_case_is_unknown(world: World) -> None:
-    content = {"name": world.name("x"), "CPU": 1, "memory": 1000}
+    content = {"name": world.name("x"), "CPU": 1, "memory": things.MEMORY}
     _refused(world, "machineConfigs", "MachineConfiguration", content)
 
 
@@ -72,7 +72,7 @@ def wrong_case_is_unknown(world: World) -> None:
 def array_keeps_its_order(world: World) -> None:
     disks = [{"capacity": size, "format": "ext4"} for size in (3000, 1000, 2000)]
     url = world.collection("machineConfigs")
-    content = {"name": world.name("disks"), "cpu": 1, "memory": 1000, "disks": disks}
+    content = {"name": world.name("disks"), "cpu": 1, "memory": things.MEMORY, "disks": disks}
     made = world.read(world.make(url, "MachineConfiguration", content).url)
     found = [disk.get("capacity") for disk in made.get("disks", [])]
     expect(found == [3000, 1000, 2000], f"disks of 3000, 1000 and 2000 came back as {found}")
@@ -162,7 +162,7 @@ def deletion_leaves_the_referring(world: World) -> None:
 @check("limits-are-told")
 def limits_are_told(world: World) -> None:
     url = world.demanded(world.read(world.collection("machineConfigs"), ("$last", "1")), "add")
-    content = {"name": world.name("x"), "cpu": 1, "memory": 1, "description": "x" * 3_000_000}
+    content = {"name": world.name("x"), "cpu": 1, "memory": things.MEMORY, "description": "x" * 3_000_000}
     answer = world.wire.post(url, "MachineConfiguration", content)
     if answer.good:
         world.keep(str(answer.location or (answer.document or {}).get("id")))

@@ -271,9 +271,10 @@ def order_descends(world: World) -> None:
 @check("order-integers")
 def order_integers(world: World) -> None:
     things.five(world)
-    content = {"name": f"{world.mark}-ten", "cpu": 10, "memory": 500, "properties": {"mark": f"{world.mark}-ten"}}
+    mark = f"{world.mark}-ten"
+    content = {"name": mark, "cpu": 10, "memory": things.MEMORY // 2, "properties": {"mark": mark}}
     world.once("ten", lambda: world.make(_url(world), "MachineConfiguration", content))
-    mine = f"property['mark']='{world.mark}' or property['mark']='{world.mark}-ten'"
+    mine = f"property['mark']='{world.mark}' or property['mark']='{mark}'"
     found = _letters(world, world.read(_url(world), ("$filter", mine), ("$orderby", "cpu:desc")))
     expect(found == "tEdcba", f"by cpu 10, 5, 4, 3, 2, 1 they came as {found}")
 

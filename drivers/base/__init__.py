@@ -33,7 +33,7 @@ from drivers.base.errors import (
     DriverUnsupported,
 )
 from drivers.base.events import ConnectionState, DriverEvent, EventKind, Listener
-from drivers.base.fetching import Converter, Fetcher, RemoteFile
+from drivers.base.fetching import Converter, Fetcher, FileSystemMaker, RemoteFile
 from drivers.base.filters import GUARD, GUARD_HOST, GUARD_MAC, FilterCalls, Reach, filter_name, fixed_filter_name
 from drivers.base.host import HostFacts, HypervisorSettings, PoolSettings
 from drivers.base.measures import CallObserver, Load
@@ -54,7 +54,16 @@ from drivers.base.networks import (
 from drivers.base.progress import Progress
 from drivers.base.snapshots import SnapshotCalls, SnapshotFacts
 from drivers.base.statistics import DiskReading, DomainReading, HostReading, InterfaceReading, StatisticsCalls
-from drivers.base.storage import FilePart, ImageFacts, ImageReader, PoolFacts, StorageCalls, UnpackedImage, VolumeFacts
+from drivers.base.storage import (
+    FilePart,
+    Hole,
+    ImageFacts,
+    ImageReader,
+    PoolFacts,
+    StorageCalls,
+    UnpackedImage,
+    VolumeFacts,
+)
 
 __all__ = [
     "GUARD",
@@ -91,7 +100,9 @@ __all__ = [
     "EventKind",
     "Fetcher",
     "FilePart",
+    "FileSystemMaker",
     "FilterCalls",
+    "Hole",
     "HostFacts",
     "HostReading",
     "HypervisorSettings",

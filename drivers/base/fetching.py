@@ -48,3 +48,18 @@ class Converter(Protocol):
     ) -> None:
         """``source`` is a file that we made and the reader looked at. ``target`` is gone after any failure."""
         ...
+
+
+class FileSystemMaker(Protocol):
+    """Makes file systems on raw bytes, under limits of CPU time, memory and file size."""
+
+    kinds: frozenset[str]
+    """By the names that mount(8) knows."""
+
+    async def make(self, kind: str, file: Path, size: int) -> None:
+        """``file`` becomes one of ``size`` bytes with an empty file system; it is gone after any failure.
+
+        DriverUnsupported where the tool is not installed; DriverInvalid, with its words, where it refuses, as it does
+        for too few bytes.
+        """
+        ...

@@ -39,6 +39,13 @@ class VolumeFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Hole:
+    """Zeros in a stream of bytes that need not be sent: ``length`` of them."""
+
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
 class FilePart:
     """Bytes of a file, as those of an image inside an archive. ``stamp`` is what the file was when it was looked at."""
 
@@ -144,7 +151,7 @@ class StorageCalls(Protocol):
         ...
 
     async def upload_volume(
-        self, pool: str, name: str, format: str, size: int, data: AsyncIterator[bytes], progress: Progress
+        self, pool: str, name: str, format: str, size: int, data: AsyncIterator[bytes | Hole], progress: Progress
     ) -> VolumeFacts:
         """A volume of exactly these bytes, which are in this format. A half-made one is removed on any failure.
 

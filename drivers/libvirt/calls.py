@@ -10,6 +10,7 @@ from drivers.base import (
     DiskSpec,
     DomainFacts,
     DomainSpec,
+    Hole,
     HostFacts,
     HostReading,
     InterfaceAddress,
@@ -191,7 +192,7 @@ class LibvirtStorage(Parts):
         return await self._storage.grow(pool, name, format, capacity)
 
     async def upload_volume(
-        self, pool: str, name: str, format: str, size: int, data: AsyncIterator[bytes], progress: Progress
+        self, pool: str, name: str, format: str, size: int, data: AsyncIterator[bytes | Hole], progress: Progress
     ) -> VolumeFacts:
         return await self._storage.upload(pool, name, format, size, data, progress)
 

@@ -16,6 +16,7 @@ from drivers.base import (
     DriverConflict,
     DriverInvalid,
     DriverNotFound,
+    Hole,
     PoolFacts,
     PoolSettings,
     Progress,
@@ -189,7 +190,7 @@ class Storage:
         progress(min(made.allocation, total), max(total, 1))
 
     async def upload(
-        self, pool: str, name: str, format: str, size: int, data: AsyncIterator[bytes], progress: Progress
+        self, pool: str, name: str, format: str, size: int, data: AsyncIterator[bytes | Hole], progress: Progress
     ) -> VolumeFacts:
         """Bytes through a stream of a connection apart; the pieces wait for libvirt, so memory stays flat."""
         await self.in_pool(pool, lambda found: _delete_known(found, name), deadline=WIPING_DEADLINE)

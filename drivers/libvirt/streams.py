@@ -10,7 +10,7 @@ from itertools import groupby
 
 import libvirt
 
-from drivers.base import DriverFailed, DriverInvalid, DriverNoSpace, Progress
+from drivers.base import DriverFailed, DriverInvalid, DriverNoSpace, Hole, Progress
 from drivers.libvirt.connection import Connection, Lane
 
 BLOCK = 63 * 4096
@@ -31,10 +31,10 @@ FINISH_DEADLINE = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What goes out at once: bytes, or as many zeros."""
+    """What goes out at once: bytes, or ``hole`` zeros."""
 
-    hole: bool
-    data: bytes
+    hole: int
+    data: bytes = b""
 
 
 @dataclass
@@ -51,7 +51,9 @@ class Streams:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def upload(self, pool: str, name: str, size: int, data: AsyncIterator[bytes], progress: Progress) -> None:
+    async def upload(
+        self, pool: str, name: str, size: int, data: AsyncIterator[bytes | Hole], progress: Progress
+    ) -> None:
         """Write exactly ``size`` bytes into a fresh volume; zeros become holes where the pool has such.
 
         libvirt writes behind what it was sent, without a bound, and stops at the first error. It may tell nobody of
@@ -64,7 +66,7 @@ class Streams:
         sent = Sent()
         try:
             async for piece in data:
-                if sent.size + len(piece) > size:
+                if sent.size + _length(piece) > size:
                     raise DriverInvalid(f"more than the {size} bytes came that were announced")
                 for run in _runs(piece):
                     if run.hole or sent.unseen >= UNSEEN:
@@ -144,11 +146,19 @@ def _begin_download(handle: libvirt.virConnect, pool: str, name: str, offset: in
     return stream
 
 
-def _runs(piece: bytes) -> Iterator[Run]:
+def _length(piece: bytes | Hole) -> int:
+    return piece.length if isinstance(piece, Hole) else len(piece)
+
+
+def _runs(piece: bytes | Hole) -> Iterator[Run]:
     """Neighbouring blocks of zeros together as one hole, the others together as data."""
+    if isinstance(piece, Hole):
+        yield Run(piece.length)
+        return
     for hole, starts in groupby(range(0, len(piece), BLOCK), lambda start: _is_zeros(piece[start : start + BLOCK])):
         blocks = list(starts)
-        yield Run(hole, piece[blocks[0] : blocks[-1] + BLOCK])
+        data = piece[blocks[0] : blocks[-1] + BLOCK]
+        yield Run(len(data)) if hole else Run(0, data)
 
 
 def _is_zeros(block: bytes) -> bool:
@@ -157,7 +167,7 @@ def _is_zeros(block: bytes) -> bool:
 
 def _send(stream: libvirt.virStream, run: Run, sent: Sent) -> None:
     if run.hole:
-        stream.sendHole(len(run.data), 0)
+        stream.sendHole(run.hole, 0)
     else:
         rest = memoryview(run.data)
         while rest:
@@ -165,7 +175,7 @@ def _send(stream: libvirt.virStream, run: Run, sent: Sent) -> None:
         start = (len(run.data) - 1) // BLOCK * BLOCK
         sent.block, sent.at = run.data[start:], sent.size + start
         sent.unseen += len(run.data)
-    sent.size += len(run.data)
+    sent.size += run.hole or len(run.data)
 
 
 def _receive(stream: libvirt.virStream, wanted: int) -> bytes:

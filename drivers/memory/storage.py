@@ -10,6 +10,7 @@ from drivers.base import (
     DriverInvalid,
     DriverNoSpace,
     DriverNotFound,
+    Hole,
     PoolFacts,
     PoolSettings,
     Progress,
@@ -105,17 +106,18 @@ class MemoryStorage(MemoryHost):
         self.ensured.append(settings)
 
     async def upload_volume(
-        self, pool: str, name: str, format: str, size: int, data: AsyncIterator[bytes], progress: Progress
+        self, pool: str, name: str, format: str, size: int, data: AsyncIterator[bytes | Hole], progress: Progress
     ) -> VolumeFacts:
         self.enter("upload_volume")
         kept = bytearray()
         async for piece in data:
-            kept += piece
+            kept += bytes(piece.length) if isinstance(piece, Hole) else piece
             progress(len(kept), size)
         if len(kept) != size:
             raise DriverInvalid(f"{len(kept)} bytes came where {size} were announced")
         self.stored.pop((pool, name), None)
-        made = await self._keep(pool, name, format, size, size)
+        capacity = int.from_bytes(kept[24:32]) if format == "qcow2" else size
+        made = await self._keep(pool, name, format, capacity, size)
         self.contents[(pool, name)] = bytes(kept)
         return made
 

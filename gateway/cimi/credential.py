@@ -34,6 +34,7 @@ TYPES = (
         deletable=True,
         late_attributes=LATE,
         capabilities=(Capability("CredentialTemplateByValue", "A CredentialCreate may hold its template by value"),),
+        mandatory=frozenset({"key", "userName"}),
     ),
     ResourceType(
         "CredentialTemplate",

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from gateway.cimi.aliases import canonical
 from gateway.cimi.dialects import Dialect
 from gateway.cimi.fields import timestamp
 from gateway.cimi.resource_type import ResourceType
@@ -54,7 +55,7 @@ class Edge:
         path = unquote(text).rstrip("/") if text else ENTRY_POINT
         if not path or not uri.strip() or ".." in path.split("/") or len(path) > 1024 or "?" in path:
             raise ValueError(f"{uri[:200]!r} is no resource of this gateway")
-        return path
+        return canonical(path)
 
     def _same_entry_point(self, uri: str) -> str:
         """A URI by another name of this host still counts when its path is below the entry point."""

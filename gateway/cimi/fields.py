@@ -18,6 +18,7 @@ from marshmallow import ValidationError, fields
 
 from gateway.cimi.dialects import EXTENSION_NAMESPACE, bare_term, verb_of
 from gateway.cimi.filter import AttributeType, parse_date
+from gateway.cimi.referring import referred, referred_in_xml
 from gateway.cimi.xml_text import attribute_text, element_text
 
 LARGEST = 2**63 - 1
@@ -77,6 +78,11 @@ class Attribute(fields.Field[Any]):
     def opening(self) -> str:
         """What stands first in the start tag: the name, and the namespace of what is not the standard's."""
         return f'{self.element} xmlns="{EXTENSION_NAMESPACE}"' if self.extension else self.element
+
+    @property
+    def empty(self) -> Any:
+        """What an empty XML element, and an empty string in JSON, say: absence (DSP0263 4.2.1)."""
+        return None
 
     def inward(self, value: Any, _to_path: Inward) -> Any:
         return value
@@ -221,12 +227,13 @@ class Location(URI):
     """
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        if isinstance(value, dict) and set(value) == {"href"}:
-            value = value["href"]
+        if isinstance(value, dict):
+            value = referred(value)
         return super()._deserialize(value, attr, data)
 
     def from_xml(self, node: Any) -> Any:
-        return node["@href"] if isinstance(node, Mapping) and "@href" in node else super().from_xml(node)
+        named = referred_in_xml(node) if isinstance(node, Mapping) else None
+        return super().from_xml(node) if named is None else named
 
     def inward(self, value: Any, to_path: Inward) -> Any:
         try:

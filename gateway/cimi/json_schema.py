@@ -63,6 +63,7 @@ def collection(described: ResourceType, dialect: Dialect) -> Described:
         "id": {"type": "string"},
         "count": {"type": "integer", "minimum": 0, "description": "before $first and $last"},
         described.items_key: {"type": "array", "items": item},
+        **({described.old_key: {"type": "array", "items": item}} if described.old_key else {}),
         "operations": {"type": "array", "items": OPERATION},
     }
     return _root("Collection", dialect, properties, ["resourceURI"])

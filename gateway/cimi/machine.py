@@ -10,7 +10,7 @@ from gateway.cimi.credential import CredentialSchema
 from gateway.cimi.fields import Attribute, Base64, Enumeration, Integer, Location, String
 from gateway.cimi.image import IMAGE_ACTIONS, IMAGE_STATES, file_size, file_sum
 from gateway.cimi.monitoring import EventLogTemplateSchema, MeterTemplateSchema
-from gateway.cimi.network import AddressTemplateSchema
+from gateway.cimi.network import NETWORK_TYPES, AddressTemplateSchema
 from gateway.cimi.references import Array, CollectionRef, Ref, RefOrValue, Structure
 from gateway.cimi.resource_type import Action, Capability, Common, ResourceType
 from gateway.cimi.volume import VolumeTemplateSchema
@@ -69,6 +69,9 @@ class MachineNetworkInterfaceSchema(Common):
     state = Enumeration(*INTERFACE_STATES)
     macAddress = String(writable=False, at_create=True)  # noqa: N815
     mtu = Integer(minimum=68, writable=False, at_create=True, meaning="bytes")
+    networkType = Enumeration(  # noqa: N815
+        *NETWORK_TYPES, writable=False, extension=True, meaning="of its Network: whether that leads out of the host"
+    )
 
 
 class MachineNetworkInterfaceCreateSchema(MachineNetworkInterfaceSchema):
@@ -120,7 +123,7 @@ class TemplateVolumeTemplateSchema(VolumeTemplateSchema):
 class TemplateInterfaceSchema(Schema):
     # What drafts of the standard had here, and old clients still send.
     tolerated: ClassVar = frozenset(
-        {"vsp", "hostname", "protocol", "allocation", "defaultGateway", "dns", "maxTransmissionUnit"}
+        {"vsp", "hostname", "protocol", "allocation", "defaultGateway", "dns", "maxTransmissionUnit", "networkType"}
     )
 
     addresses = Array(RefOrValue("Address", AddressTemplateSchema), item="address", aliases=("address",))
@@ -202,6 +205,7 @@ TYPES = (
         addable=True,
         editable=True,
         deletable=True,
+        repeatable=True,
     ),
     ResourceType(
         "MachineNetworkInterface",
@@ -222,7 +226,13 @@ TYPES = (
     ),
     ResourceType("MachineSnapshot", MachineSnapshotSchema, "snapshots", parent="Machine"),
     ResourceType(
-        "MachineTemplate", MachineTemplateSchema, "machineTemplates", addable=True, editable=True, deletable=True
+        "MachineTemplate",
+        MachineTemplateSchema,
+        "machineTemplates",
+        addable=True,
+        editable=True,
+        deletable=True,
+        mandatory=frozenset({"machineConfig", "machineImage"}),
     ),
     ResourceType(
         "MachineConfiguration",
@@ -231,6 +241,7 @@ TYPES = (
         addable=True,
         editable=True,
         deletable=True,
+        mandatory=frozenset({"cpu", "memory"}),
     ),
     ResourceType(
         "MachineImage",

@@ -9,6 +9,7 @@ from marshmallow import Schema
 
 from gateway.cimi.dialects import EXTENSION_NAMESPACE
 from gateway.cimi.fields import URI, Anything, Boolean, String, Term, Verb
+from gateway.cimi.filter import AttributeType
 from gateway.cimi.references import Array, Structure
 from gateway.cimi.resource_type import ResourceType
 
@@ -36,15 +37,31 @@ class ActionSchema(Schema):
     outputMessage = String(xml_attribute=True)  # noqa: N815
 
 
+class OldSpelling(Term):
+    """The same as another attribute under an older name; ``$filter`` and ``$orderby`` know that one alone."""
+
+    type = AttributeType.UNKNOWN
+
+
 class ResourceMetadataSchema(Schema):
     typeURI = Term(writable=False)  # noqa: N815
+    # What clients of 1.0 look for in JSON; shown where the configuration says so.
+    typeUri = OldSpelling(writable=False, in_xml=False, meaning="typeURI, as clients of 1.0 look for it")  # noqa: N815
     name = String(writable=False)
     attributes = Array(Structure(AttributeSchema), item="attribute", writable=False)
     capabilities = Array(Structure(CapabilitySchema), item="capability", writable=False)
     actions = Array(Structure(ActionSchema), item="action", writable=False)
 
 
-TYPES = (ResourceType("ResourceMetadata", ResourceMetadataSchema, "resourceMetadata", key="resourceMetadatas"),)
+TYPES = (
+    ResourceType(
+        "ResourceMetadata",
+        ResourceMetadataSchema,
+        "resourceMetadata",
+        key="resourceMetadatas",
+        old_key="resourceMetadata",
+    ),
+)
 
 
 def describe(described: ResourceType, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -124,7 +124,15 @@ TYPES = (
         ),
     ),
     ResourceType("Sample", SampleSchema, "samples", parent="Meter", series=True),
-    ResourceType("MeterTemplate", MeterTemplateSchema, "meterTemplates", addable=True, editable=True, deletable=True),
+    ResourceType(
+        "MeterTemplate",
+        MeterTemplateSchema,
+        "meterTemplates",
+        addable=True,
+        editable=True,
+        deletable=True,
+        mandatory=frozenset({"meterConfig"}),
+    ),
     ResourceType(
         "MeterConfiguration",
         MeterConfigurationSchema,
@@ -132,6 +140,7 @@ TYPES = (
         addable=True,
         editable=True,
         deletable=True,
+        mandatory=frozenset({"aspect"}),
     ),
     ResourceType(
         "EventLog",

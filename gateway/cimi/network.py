@@ -156,7 +156,13 @@ TYPES = (
     ),
     ResourceType("NetworkNetworkPort", NetworkNetworkPortSchema, "networkPorts", parent="Network"),
     ResourceType(
-        "NetworkTemplate", NetworkTemplateSchema, "networkTemplates", addable=True, editable=True, deletable=True
+        "NetworkTemplate",
+        NetworkTemplateSchema,
+        "networkTemplates",
+        addable=True,
+        editable=True,
+        deletable=True,
+        mandatory=frozenset({"networkConfig"}),
     ),
     ResourceType(
         "NetworkConfiguration",
@@ -165,6 +171,7 @@ TYPES = (
         addable=True,
         editable=True,
         deletable=True,
+        mandatory=frozenset({"networkType"}),
     ),
     ResourceType(
         "NetworkPort",
@@ -187,6 +194,7 @@ TYPES = (
         addable=True,
         editable=True,
         deletable=True,
+        mandatory=frozenset({"network", "networkPortConfig"}),
     ),
     ResourceType(
         "NetworkPortConfiguration",
@@ -195,6 +203,7 @@ TYPES = (
         addable=True,
         editable=True,
         deletable=True,
+        mandatory=frozenset({"portType"}),
     ),
     ResourceType(
         "Address",

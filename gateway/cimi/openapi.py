@@ -24,7 +24,7 @@ POSITION: Described = {"type": "integer", "minimum": 1}
 QUERIES: Mapping[str, tuple[str, Described]] = {
     "$filter": ("an expression over the items' attributes: cpu>1 and name='a'; repeated ones must all hold", TEXT),
     "$first": ("position of the first item, from 1", POSITION),
-    "$last": ("position of the last item", POSITION),
+    "$last": ("position of the last item; 0 for an empty page", {"type": "integer", "minimum": 0}),
     "$orderby": ("attributes to sort by, each with :asc or :desc", TEXT),
     "$select": ("attributes to show, or to change", TEXT),
     "$expand": ("references to show with their targets inside; * for all", TEXT),
@@ -171,7 +171,7 @@ def _collection(path: str, described: ResourceType, roles: Roles, suffix: str = 
     shown = {200: _answer(f"{kind}Collection", "ETag"), 304: _unchanged()}
     operations = {"get": said.operation("read", "list", (*COLLECTION_QUERIES, "If-None-Match"), shown, READING)}
     if described.addable:
-        made = _made(kind)
+        made = _made(kind, existing=described.repeatable)
         asked = ("$format", "Prefer", "Idempotency-Key")
         operations["post"] = said.operation("add", "add", asked, made, CHANGING, _documents(f"{kind}Create"))
     return _item(path, **operations)
@@ -304,8 +304,10 @@ def _parameter(name: str) -> Described:
     return {"name": name, "in": place, "description": meaning, "schema": schema}
 
 
-def _made(kind: str) -> dict[int, Described]:
-    return {status: _answer((kind, "Job"), "Location", "CIMI-Job-URI", "ETag") for status in (201, 202)}
+def _made(kind: str, *, existing: bool = False) -> dict[int, Described]:
+    """Return the answers to a create. ``existing``: it may be answered with what is there already."""
+    statuses = (200, 201, 202) if existing else (201, 202)
+    return {status: _answer((kind, "Job"), "Location", "CIMI-Job-URI", "ETag") for status in statuses}
 
 
 def _answer(kind: str | tuple[str, ...] | None, *headers: str) -> Described:

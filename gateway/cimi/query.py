@@ -14,7 +14,10 @@ EVERYTHING = "*"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the query string asks. ``select`` None means everything; ``expand`` may hold ``*``."""
+    """What the query string asks. ``select`` None means everything; ``expand`` may hold ``*``.
+
+    ``narrowed``: the items of a collection are what is asked for, since it says which of them, or in which order.
+    """
 
     filters: tuple[Expression, ...] = ()
     order: tuple[tuple[str, bool], ...] = ()
@@ -22,18 +25,24 @@ class Asked:
     last: int | None = None
     select: frozenset[str] | None = None
     expand: frozenset[str] = frozenset()
+    narrowed: bool = False
+
+
+NARROWING = frozenset({"$filter", "$first", "$last", "$orderby"})
 
 
 def asked(parameters: Iterable[tuple[str, str]], described: ResourceType, base: str) -> Asked:
     """Read the parameters; unknown ones are ignored. Raises Invalid for a bad ``$filter``."""
     pairs = list(parameters)
+    last = _position(pairs, "$last")
     return Asked(
         filters=tuple(parse(text, described.filter_types, base) for name, text in pairs if name == "$filter"),
         order=_order([text for name, text in pairs if name == "$orderby"], described),
-        first=_position(pairs, "$first") or 1,
-        last=_position(pairs, "$last"),
+        first=max(1, _position(pairs, "$first") or 1),
+        last=max(0, last) if last is not None else None,
         select=selected(pairs),
         expand=_expanded([text for name, text in pairs if name == "$expand"]),
+        narrowed=any(name in NARROWING for name, _ in pairs),
     )
 
 
@@ -55,12 +64,15 @@ def _expanded(texts: list[str]) -> frozenset[str]:
 
 
 def _position(pairs: list[tuple[str, str]], wanted: str) -> int | None:
-    """The first value, when it is a whole number, else as if it were not there; positions begin at 1."""
+    """Return the first value that is given for a parameter; None when it is no whole number of at most 18 digits.
+
+    Positions begin at 1, so a last one below that is the end of an empty page (DSP0263 4.1.6.3).
+    """
     text = next((text.strip() for name, text in pairs if name == wanted), "")
     digits = text.removeprefix("-")
     if not digits.isdecimal() or not digits.isascii() or len(digits) > 18:
         return None
-    return max(1, int(text))
+    return int(text)
 
 
 def _order(texts: list[str], described: ResourceType) -> tuple[tuple[str, bool], ...]:
@@ -79,19 +91,22 @@ def select_resource(wire: dict[str, Any], names: frozenset[str] | None) -> dict[
     return {name: value for name, value in wire.items() if name == "resourceURI" or name in names}
 
 
-def select_collection(wire: dict[str, Any], items_key: str, names: frozenset[str] | None) -> dict[str, Any]:
-    """Names of the collection select from it, all others from each item (DSP0263 4.1.6.4)."""
+def select_collection(wire: dict[str, Any], items_key: str, asked: Asked) -> dict[str, Any]:
+    """Return what ``$select`` leaves of a collection (DSP0263 4.1.6.4).
+
+    Names of the collection select from it, all others from each item. ``id``, which both have, is the items' too when
+    another of their attributes is selected, or when the query is narrowed: clients of 1.x look items up that way.
+    """
+    names = asked.select
     if names is None:
         return wire
-    own = {"id", "count", "operations", "updated", "parent", items_key}
-    inner = frozenset(name for name in names if name not in own)
+    inner = names - {"id", "count", "operations", "updated", "parent", items_key}
+    if "id" in names and (inner or asked.narrowed):
+        inner |= {"id"}
     if not inner:
         return {name: value for name, value in wire.items() if name == "resourceURI" or name in names}
-    found = {
-        name: value
-        for name, value in wire.items()
-        if name in ("resourceURI", "id", "count") or name in names or name == items_key
-    }
-    if items_key in found:
-        found[items_key] = [select_resource(item, inner) for item in found[items_key]]
-    return found
+    kept = names | {"resourceURI", "id", "count", items_key}
+    shown = {name: value for name, value in wire.items() if name in kept}
+    if items_key in shown:
+        shown[items_key] = [select_resource(item, inner) for item in shown[items_key]]
+    return shown

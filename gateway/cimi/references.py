@@ -11,6 +11,7 @@ from marshmallow import Schema, ValidationError
 from gateway.cimi.dialects import bare_term
 from gateway.cimi.fields import Attribute, Inward, Outward, text_of
 from gateway.cimi.filter import AttributeType
+from gateway.cimi.referring import names_a, referred, referred_in_xml, shown_names
 from gateway.cimi.xml_text import attribute_text, element_text
 
 SchemaClass = type[Schema]
@@ -40,7 +41,7 @@ class Ref(Attribute):
         self.kind = kind
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        href = value.get("href") if isinstance(value, dict) else None
+        href = referred(value) if isinstance(value, dict) else None
         if not isinstance(href, str) or not href.strip():
             raise ValidationError(f'must be a reference to a {self.kind}: {{"href": "..."}}')
         return {"href": href.strip()}
@@ -54,9 +55,10 @@ class Ref(Attribute):
     def from_xml(self, node: Any) -> Any:
         if node is None:
             return None
-        if isinstance(node, Mapping) and "@href" in node:
-            return {"href": node["@href"]}
-        raise ValidationError("must have an href")
+        href = referred_in_xml(node) if isinstance(node, Mapping) else None
+        if href is None:
+            raise ValidationError("must have an href")
+        return {"href": href}
 
     def to_xml(self, value: Any, out: list[str]) -> None:
         expanded = value.get(EXPANDED)
@@ -150,6 +152,8 @@ def _read_text(members: dict[str, Attribute], value: Any, raw: dict[str, Any]) -
 
 def _member_from_xml(member: Attribute, local: str, value: Any) -> Any:
     wrapped = member.item and local == member.name and local != member.item
+    if isinstance(value, Mapping) and all(_declares_namespace(name) for name in value):
+        value = None
     if wrapped and value is None:
         return None
     if wrapped and isinstance(value, Mapping) and member.item in value:
@@ -158,6 +162,11 @@ def _member_from_xml(member: Attribute, local: str, value: Any) -> Any:
         return member.from_xml(value)
     except ValidationError as error:
         raise ValidationError({str(member.name): error.messages}) from None
+
+
+def _declares_namespace(name: str) -> bool:
+    """Whether an XML attribute says nothing of its element but which namespace a prefix means."""
+    return name == "@xmlns" or name.startswith("@xmlns:")
 
 
 class Structure(Attribute):
@@ -212,15 +221,32 @@ class RefOrValue(Structure):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, dict):
             raise ValidationError(f"must be a reference to a {self.kind}, or one by value")
-        href = value.get("href")
+        href = self._referred(value)
         if href is not None and not (isinstance(href, str) and href.strip()):
             raise ValidationError("href must be the URI of a resource")
-        rest = load(self.schema, self.members, {k: v for k, v in value.items() if self._is_input(k)})
+        shown = shown_names(self.kind) - self.members.keys() if href is not None else frozenset()
+        given = {k: v for k, v in value.items() if self._is_input(k) and k not in shown}
+        rest = load(self.schema, self.members, given)
         if href is not None:
             return {"href": href.strip(), **rest}
         said = {name: entry for name, entry in rest.items() if entry is not None or self.members[name].write_only}
         # XML cannot tell an empty structure from none, so JSON must not; in a list even an empty entry says something.
         return said if said or self.mandatory or self.listed else None
+
+    @property
+    def empty(self) -> Any:
+        """A value without members, where one has to be given: ``<addressTemplate/>``."""
+        return {} if self.mandatory else None
+
+    def _referred(self, value: dict[str, Any]) -> Any:
+        """Return the ``href``; where that is absent, an ``id`` that is the URI of a resource of this kind.
+
+        What is given by value may carry another ``id``, which means nothing.
+        """
+        named = referred(value)
+        if value.get("href") is not None or (isinstance(named, str) and names_a(self.kind, named)):
+            return named
+        return None
 
     def _is_input(self, name: str) -> bool:
         """What a client may say of the resource; what it only read and sends back is ignored."""
@@ -237,7 +263,7 @@ class RefOrValue(Structure):
 
     def from_xml(self, node: Any) -> Any:
         if node is None:
-            return None
+            return self.empty
         if isinstance(node, Mapping) and "@href" in node:
             rest = {key: value for key, value in node.items() if key != "@href"}
             return {"href": node["@href"], **_nested_from_xml(self.members, rest)}
@@ -308,12 +334,15 @@ def ignored(schema: SchemaClass) -> frozenset[str]:
 
 
 def load(schema: SchemaClass, members: dict[str, Attribute], raw: dict[str, Any]) -> dict[str, Any]:
-    """Validate a raw structure by its marshmallow schema; unknown members and wrong types are ValidationErrors."""
+    """Validate a raw structure by its marshmallow schema; unknown members and wrong types are ValidationErrors.
+
+    An empty string says what an empty XML element says: XML cannot tell the two apart, and so JSON does not either.
+    """
     renamed = {_canonical(members, name): value for name, value in raw.items()}
     unknown = [name for name in renamed if name not in members and name not in ignored(schema)]
     if unknown:
         raise ValidationError({unknown[0]: ["is not an attribute here"]})
-    known = {name: value for name, value in renamed.items() if name in members}
+    known = {name: members[name].empty if value == "" else value for name, value in renamed.items() if name in members}
     loaded: dict[str, Any] = _loading(schema).load(known, partial=True)
     return loaded
 

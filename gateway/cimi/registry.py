@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from marshmallow import Schema
 
 from gateway.cimi import cloud_entry_point, credential, job, machine, metadata, monitoring, network, system, volume
-from gateway.cimi.resource_type import Action, ResourceType
+from gateway.cimi.resource_type import JSON, Action, ResourceType
 
 TYPES: dict[str, ResourceType] = {
     declared.kind: declared
@@ -64,6 +64,21 @@ def acting_collection_at(path: str) -> tuple[ResourceType, Action] | None:
     found = collection_at(collection) if collection else None
     action = found.collection_action(verb) if found is not None else None
     return (found, action) if found is not None and action is not None else None
+
+
+def bytes_at(path: str, method: str) -> frozenset[str]:
+    """Return the media types of what the actions at a path give where that is no document: ``text/plain``.
+
+    The URI of a resource takes Action documents by POST, so that all its actions stand there, too.
+    """
+    owner, _, verb = path.rpartition("/")
+    acted_on, named = type_at(path), type_at(owner) if owner else None
+    possible: list[Action] = []
+    if acted_on is not None and method == "POST":
+        possible = [action for action in acted_on.actions if action.method == "POST"]
+    elif acted_on is None and named is not None:
+        possible = [action for action in named.actions if action.verb == verb]
+    return frozenset(action.gives for action in possible if action.gives != JSON)
 
 
 def _collection(path: str, views: Mapping[tuple[str, str], ResourceType]) -> ResourceType | None:

@@ -99,8 +99,14 @@ class ResourceType:
     deletable: bool = False
     late_attributes: frozenset[str] = frozenset()
     """Attributes that XML writes after the operations (Credential's order in the schema)."""
+    repeatable: bool = False
+    """An add of what is there already is answered 200 with it."""
+    mandatory: frozenset[str] = frozenset()
+    """Writable attributes that a stored resource always has: a full update that leaves them out keeps their values."""
     key: str | None = None
     """The JSON name of the items, where the rule does not give it."""
+    old_key: str | None = None
+    """A second JSON name of the items, which clients of 1.0 look for."""
     singleton: bool = False
     series: bool = False
     """Items that are only ever appended (events): kept in a table of their own, not as resources."""

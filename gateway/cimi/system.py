@@ -198,6 +198,7 @@ TYPES = (
         addable=True,
         editable=True,
         deletable=True,
+        mandatory=frozenset({"componentDescriptors"}),
     ),
 )
 CREATE_SCHEMAS = {"System": SystemCreateSchema}

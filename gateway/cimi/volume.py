@@ -28,7 +28,7 @@ class VolumeVolumeImageSchema(Common):
 
 class VolumeConfigurationSchema(Common):
     type = Term(meaning="mapped, or the URI of a storage class")
-    format = String(meaning="raw or qcow2")
+    format = String(meaning="the file system to make: ext4, xfs, vfat; or how to store it: raw, qcow2")
     capacity = Integer(minimum=1, meaning="kilobytes")
 
 
@@ -73,7 +73,13 @@ TYPES = (
         "VolumeVolumeImage", VolumeVolumeImageSchema, "images", parent="Volume", addable=True, deletable=True
     ),
     ResourceType(
-        "VolumeTemplate", VolumeTemplateSchema, "volumeTemplates", addable=True, editable=True, deletable=True
+        "VolumeTemplate",
+        VolumeTemplateSchema,
+        "volumeTemplates",
+        addable=True,
+        editable=True,
+        deletable=True,
+        mandatory=frozenset({"volumeConfig"}),
     ),
     ResourceType(
         "VolumeConfiguration",
@@ -82,6 +88,7 @@ TYPES = (
         addable=True,
         editable=True,
         deletable=True,
+        mandatory=frozenset({"capacity", "type"}),
     ),
     ResourceType(
         "VolumeImage",

@@ -17,9 +17,11 @@ from gateway.config.pools import check_pools
 from gateway.config.reader import ConfigError, read_table
 from gateway.config.sections import (
     AuthSettings,
+    CompatibilitySettings,
     EventSettings,
     ImageSettings,
     JobSettings,
+    MachineSettings,
     MetricsSettings,
     MonitoringSettings,
     ServerSettings,
@@ -30,10 +32,12 @@ from gateway.config.sections import (
 __all__ = [
     "DEFAULT_PATH",
     "AuthSettings",
+    "CompatibilitySettings",
     "ConfigError",
     "EventSettings",
     "ImageSettings",
     "JobSettings",
+    "MachineSettings",
     "MetricsSettings",
     "MonitoringSettings",
     "ServerSettings",
@@ -52,6 +56,8 @@ SECTIONS: dict[str, type[Any]] = {
     "events": EventSettings,
     "metrics": MetricsSettings,
     "monitoring": MonitoringSettings,
+    "machines": MachineSettings,
+    "compatibility": CompatibilitySettings,
 }
 PATHS = {
     "server": ("tls_certificate", "tls_key"),
@@ -125,6 +131,7 @@ def _check(settings: Settings) -> None:
         ("[server] max_body", server.max_body, 1024),
         ("[events] most_per_log", settings.events.most_per_log, 100),
         ("[events] most_overall", settings.events.most_overall, 100),
+        ("[machines] least_memory", settings.machines.least_memory, 1),
         *_least_of_monitoring(settings.monitoring),
     ):
         if not least <= value < math.inf:

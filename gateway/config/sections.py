@@ -110,6 +110,20 @@ class MonitoringSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineSettings:
+    """``least_memory`` is in KiB: with less a guest is killed, or never starts. An image may say otherwise."""
+
+    least_memory: int = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class CompatibilitySettings:
+    """What is done for old clients only. ``deltacloud``: JSON ResourceMetadata also under the names of 1.0."""
+
+    deltacloud: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class MetricsSettings:
     """``listen`` is host:port of a listener for scrapers, which asks for no credentials; empty for none."""
 
@@ -128,3 +142,5 @@ class Settings:
     events: EventSettings = EventSettings()
     metrics: MetricsSettings = MetricsSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
+    machines: MachineSettings = MachineSettings()
+    compatibility: CompatibilitySettings = CompatibilitySettings()

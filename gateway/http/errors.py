@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from gateway.cimi.aliases import canonical
 from gateway.cimi.documents import write_resource
 from gateway.cimi.edge import Edge
 from gateway.cimi.fields import timestamp
@@ -50,7 +51,7 @@ def document(error: GatewayError, edge: Edge, target: str, verb: str) -> dict[st
 
 def _action(request: web.Request, edge: Edge) -> str:
     """What was tried: the action's URI where the URL names one."""
-    owner, _, verb = request.match_info.get("path", "").rpartition("/")
+    owner, _, verb = canonical(request.match_info.get("path", "")).rpartition("/")
     described = type_at(owner) if request.method == "POST" else None
     if described is not None and described.action(verb) is not None:
         return edge.dialect.rel(verb)

@@ -270,7 +270,8 @@ class Handlers:
         resource = await self._now(outcome)
         if created and outcome.resource is not None:
             headers["Location"] = context.edge.to_uri(outcome.resource.path)
-        status = (201 if created else 200) if ended(job) else 202
+        made = created and not outcome.existing
+        status = (201 if made else 200) if ended(job) else 202
         if resource is None:
             return self._response(context, status, await self._job_body(context, job), headers)
         body, tag = await self._representations.resource(context, resource, Asked())

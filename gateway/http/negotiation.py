@@ -12,8 +12,13 @@ _OFFERS = (
 )
 
 
-def answer_format(accept: str | None, wanted: str | None) -> str:
-    """``$format`` decides; else the best of Accept, JSON when equal. Raises NotAcceptable."""
+def answer_format(accept: str | None, wanted: str | None, gives: frozenset[str] = frozenset()) -> str:
+    """Return the format of the documents of an answer: as ``$format`` says; else the best of Accept, JSON when equal.
+
+    ``gives`` are the media types of bytes that the request may be answered with instead of a document. A client that
+    takes them gets them, and errors in JSON; so does one that takes documents only, as clients that send the same
+    Accept with every request do. Raises NotAcceptable for one that takes neither, or refuses them by ``q=0``.
+    """
     if wanted is not None:
         if wanted.lower() in CONTENT_TYPES:
             return wanted.lower()
@@ -23,9 +28,20 @@ def answer_format(accept: str | None, wanted: str | None) -> str:
     ranges = [_range(entry) for entry in accept.split(",")[:50] if entry.strip()]
     ranked = [(_quality(ranges, names), media) for media, names in _OFFERS]
     quality, media = max(ranked, key=lambda entry: entry[0])
-    if quality[0] <= 0:
-        raise NotAcceptable("application/json and application/xml can be had, nothing else")
-    return media
+    taken = [_quality(ranges, _spellings(given))[0] > 0 for given in gives]
+    if not (any(taken) or (quality[0] > 0 and not _refused(ranges, gives))):
+        offered = "".join(f"{given}, " for given in sorted(gives))
+        raise NotAcceptable(f"{offered}application/json and application/xml can be had, nothing else")
+    return media if quality[0] > 0 else JSON
+
+
+def _spellings(media: str) -> frozenset[str]:
+    """Return the media type, and the ranges that it is in."""
+    return frozenset({media, f"{media.partition('/')[0]}/*", "*/*"})
+
+
+def _refused(ranges: list[tuple[str, float]], gives: frozenset[str]) -> bool:
+    return any(name in gives and quality <= 0 for name, quality in ranges)
 
 
 def _range(entry: str) -> tuple[str, float]:

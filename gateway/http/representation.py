@@ -72,10 +72,16 @@ class Representations:
         described = collection_at(path)
         assert described is not None
         wire = await self._collection(context, described, path, parent, asked)
-        body = write_collection(
-            described, select_collection(wire, described.items_key, asked.select), context.media, context.edge
-        )
+        shown = self._by_old_name(described, select_collection(wire, described.items_key, asked))
+        body = write_collection(described, shown, context.media, context.edge)
         return body, etag(body)
+
+    def _by_old_name(self, described: ResourceType, wire: Wire) -> Wire:
+        """Return the collection with its items under the JSON name that clients of 1.0 look for, too."""
+        compatible = self._services[described.kind].room.policy.deltacloud
+        if described.old_key is None or not compatible or described.items_key not in wire:
+            return wire
+        return {**wire, described.old_key: wire[described.items_key]}
 
     async def _collection(
         self, context: Context, described: ResourceType, path: str, parent: Resource | None, asked: Asked
@@ -130,7 +136,7 @@ class Representations:
         if described is not None:
             parent = await self.parent(context, path)
             wire = await self._collection(context, described, path, parent, Asked(last=EXPANDED_ITEMS))
-            return wire, described, True
+            return self._by_old_name(described, wire), described, True
         described = type_at(path)
         if described is None:
             raise ValueError(path)

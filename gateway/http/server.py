@@ -10,8 +10,10 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from gateway.cimi.aliases import canonical
 from gateway.cimi.dialects import CIMI_1, Dialect
 from gateway.cimi.edge import Edge
+from gateway.cimi.registry import bytes_at
 from gateway.errors import Forbidden, GatewayError, Invalid, NotAcceptable, Unauthenticated, Unavailable
 from gateway.http import description, errors, event_stream
 from gateway.http.authentication import Authentication, claimed_user
@@ -116,7 +118,7 @@ class Server:
         raise web.HTTPTemporaryRedirect(CIMI_1.root)
 
     async def _cimi_1(self, request: web.Request) -> web.StreamResponse:
-        return await self._serve(request, CIMI_1, request.match_info.get("path", ""))
+        return await self._serve(request, CIMI_1, canonical(request.match_info.get("path", "")))
 
     async def _cimi_1_elsewhere(self, request: web.Request) -> web.StreamResponse:
         return await self._serve(request, CIMI_1, "elsewhere/-/-")
@@ -181,7 +183,7 @@ class Server:
         refused: NotAcceptable | None = None
         accepted = None if path.strip("/") == event_stream.PATH else header(request, "Accept")
         try:
-            context.media = answer_format(accepted, wanted)
+            context.media = answer_format(accepted, wanted, bytes_at(path.rstrip("/"), request.method))
         except NotAcceptable as error:
             refused = error
         context.caller = await self._caller(request, context.request_id, path)

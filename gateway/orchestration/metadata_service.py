@@ -8,6 +8,7 @@ from typing import Any
 from gateway.cimi.filter import And, AttributeType, Comparison, Expression, Or, PropertyComparison
 from gateway.cimi.metadata import describe
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, TYPES
+from gateway.cimi.resource_type import ResourceType
 from gateway.errors import NotFound
 from gateway.orchestration.permissions import demand
 from gateway.orchestration.resources import ResourceService, Room
@@ -36,11 +37,11 @@ class ResourceMetadataService(ResourceService):
                 path=f"{self.type.segment}/{declared.kind}",
                 kind=self.kind,
                 owner=None,
-                document=describe(declared, values),
+                document=_described(declared, values, old_clients=policy.deltacloud),
                 created=EPOCH,
                 updated=EPOCH,
             )
-            for declared in TYPES.values()
+            for declared in _in_order(old_clients=policy.deltacloud)
         }
 
     async def read(self, caller: Caller, path: str) -> Resource:
@@ -55,6 +56,16 @@ class ResourceMetadataService(ResourceService):
         for key in reversed(query.order):
             matching.sort(key=lambda entry: str(entry.document.get(key.attribute)), reverse=key.descending)
         return Page(tuple(matching[query.first - 1 : query.last]), len(matching))
+
+
+def _in_order(*, old_clients: bool) -> list[ResourceType]:
+    """Return the types as they are listed; Machine first for clients of 1.0, which look at the first entry only."""
+    return sorted(TYPES.values(), key=lambda declared: old_clients and declared.kind != "Machine")
+
+
+def _described(declared: ResourceType, values: dict[str, Any], *, old_clients: bool) -> Document:
+    document = describe(declared, values)
+    return {**document, "typeUri": document["typeURI"]} if old_clients else document
 
 
 def _matches(expression: Expression, entry: Resource) -> bool:

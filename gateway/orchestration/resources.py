@@ -35,6 +35,10 @@ class Policy:
     sample_period: int = 10
     sample_interval: int = 60
     most_meters: int = 50
+    least_memory: int = 65_536
+    """KiB of a Machine, where its image says nothing."""
+    deltacloud: bool = True
+    """Whether ResourceMetadata is shown to clients of 1.0 under their own names, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,17 @@ def edited(resource: Resource, document: Document, selected: frozenset[str] | No
     writable = {name for name, field in described.attributes.items() if field.writable and not field.write_only}
     names = writable if selected is None else writable & selected
     return touched(resource.with_document(**{name: document.get(name) for name in names}))
+
+
+def with_mandatory(resource: Resource, document: Document, selected: frozenset[str] | None) -> Document:
+    """Return a full update with the mandatory attributes that it leaves out, as they are.
+
+    Clients of 1.x send what they change and nothing else. A partial update says by ``$select`` what it changes.
+    """
+    if selected is not None:
+        return document
+    names = [name for name in type_of(resource.kind).mandatory if document.get(name) is None]
+    return {**document, **{name: resource.document[name] for name in names if name in resource.document}}
 
 
 def erases(document: Document, selected: frozenset[str] | None, name: str) -> bool:
@@ -232,7 +247,7 @@ class ResourceService:
         if not self.type.editable:
             raise self.refuse("edit")
         resource = await self.to_change(caller, path, "edit", version)
-        changed = await self.change(caller, resource, document, selected)
+        changed = await self.change(caller, resource, with_mandatory(resource, document, selected), selected)
         async with self.store.transaction() as transaction:
             updated = await transaction.update(changed, resource.version)
             job = await self.room.runner.completed(transaction, self.plan(caller, "edit", path))

@@ -51,6 +51,8 @@ class Outcome:
     finished: bool
     location: str | None = None
     """Path of what an action makes, when that is known before it is there."""
+    existing: bool = False
+    """The resource was there before, as it was asked for: a create has made nothing."""
 
 
 class Service(Protocol):

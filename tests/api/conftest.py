@@ -67,6 +67,8 @@ def settings(tmp_path: Path, images: Path, hypervisor: dict[str, Any]) -> config
         images=config.ImageSettings([str(images)], staging=str(tmp_path / "staging")),
         # Long, so that a loaded machine answers as a quick one does.
         jobs=config.JobSettings(stop_deadline=1.0, answer_wait=30.0),
+        # Tests that are not about memory may write small figures; those that are set their own floor.
+        machines=config.MachineSettings(least_memory=1),
         hypervisors=(HypervisorSettings("local", "memory", "default", "default", **hypervisor),),
     )
 

@@ -100,7 +100,7 @@ async def test_a_wish_that_cannot_be_is_refused_and_names_the_attribute(
     assert words in answer.message
 
 
-async def test_an_address_without_a_network_is_refused(admin: ApiClient) -> None:
+async def test_an_address_without_a_network_is_refused_where_no_public_one_gives_any(admin: ApiClient) -> None:
     answer = await refused(admin, None)
     assert (answer.status, answer.message.partition(":")[0]) == (400, "addressTemplate.network")
 

@@ -251,9 +251,8 @@ WRONG: dict[str, tuple[list[dict[str, Any]], str]] = {
         "1 times; name one of them: #many1",
     ),
     "what its own family refuses": (
-        [{**volume(), "volumeTemplate": {"volumeConfig": {"capacity": 1000, "format": "ext4"}}}],
-        "systemTemplate.componentDescriptors.0.volumeTemplate.volumeConfig.format: 'ext4' is none that this gateway "
-        "stores (qcow2, raw); file systems are the guest's (of 'data')",
+        [{**volume(), "volumeTemplate": {"volumeConfig": {"capacity": 1000, "type": "http://example.org/fast"}}}],
+        "systemTemplate.componentDescriptors.0.volumeTemplate.volumeConfig.type: ",
     ),
     "an address for two": (
         [

@@ -97,7 +97,6 @@ async def test_filters_know_the_type_by_its_uri(admin: ApiClient, volume: str) -
         ({"volumeConfig": {"capacity": KILOBYTES_OF_POOL + 1000}}, "volumeTemplate.volumeConfig.capacity"),
         ({"volumeConfig": {"capacity": 9, "type": "http://x.org/fast"}}, "volumeTemplate.volumeConfig.type"),
         ({"volumeConfig": {"capacity": 9, "type": 5}}, "volumeTemplate.volumeConfig.type"),
-        ({"volumeConfig": {"capacity": 9, "format": "ext4"}}, "volumeTemplate.volumeConfig.format"),
         ({"volumeConfig": {"capacity": 9, "colour": "red"}}, "volumeTemplate.volumeConfig.colour"),
         ({"volumeConfig": {"href": "volumeConfigs/none"}}, "volumeTemplate.volumeConfig"),
         ({"volumeConfig": {"href": "machineConfigs/none"}}, "volumeTemplate.volumeConfig"),

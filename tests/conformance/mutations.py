@@ -201,6 +201,15 @@ def _minds_unknown_parameters(asked: Asked) -> Answered | None:
     return Answered(400) if any(name not in known for name, _value in asked.query) else None
 
 
+def _connects_again(asked: Asked, answered: Answered) -> None:
+    if asked.method == "POST" and asked.path.endswith("/volumes") and answered.status == 200:
+        answered.status = 201
+
+
+def _minds_a_missing_type(asked: Asked) -> Answered | None:
+    return Answered(400) if asked.method == "PUT" and b"resourceURI" not in asked.body else None
+
+
 def _forgets_description(asked: Asked) -> None:
     if asked.method == "PUT" and not asked.query:
         unseen("description")(asked)
@@ -404,6 +413,8 @@ MUTATIONS = (
         ("update-replaces", "update-takes-what-was-read"),
         request=_forgets_description,
     ),
+    Mutation("a Volume is connected twice", ("machine-volume-not-shared",), response=_connects_again),
+    Mutation("updates without a type are refused", ("resource-uri-may-be-left-out",), refuse=_minds_a_missing_type),
     Mutation("a partial update is a full one", ("partial-update-leaves-the-rest",), request=_whole_update),
     Mutation(
         "a delete that does nothing", ("deleted-is-gone", "deleted-leaves-its-collection"), refuse=_deletes_nothing

@@ -18,6 +18,7 @@ from drivers.base import (
     DriverInvalid,
     DriverNoSpace,
     DriverNotFound,
+    Hole,
     HypervisorSettings,
     PoolSettings,
 )
@@ -71,6 +72,43 @@ async def test_an_upload_arrives_byte_for_byte_and_tells_its_progress(driver: Li
     assert made.capacity == len(data)
     assert told == sorted(told)
     assert told[-1] == len(data)
+
+
+@pytest.mark.parametrize("first", [b"", b"x" * 4096])
+async def test_a_hole_of_a_hundred_gibibytes_takes_no_room(driver: LibvirtDriver, pool: str, first: bytes) -> None:
+    size = 100 * 1024 * MIB
+
+    async def sparse() -> AsyncIterator[bytes | Hole]:
+        if first:
+            yield first
+        yield Hole(size - len(first) - 4096)
+        yield b"y" * 4096
+
+    made = await driver.upload_volume(pool, "a.raw", "raw", size, sparse(), ignore)
+    with (hypervisor.POOLS / pool / "a.raw").open("rb") as file:
+        assert file.read(4096) == (first or bytes(4096))
+        file.seek(-4096, os.SEEK_END)
+        assert file.read() == b"y" * 4096
+        assert os.fstat(file.fileno()).st_blocks * 512 < MIB
+    assert made.capacity == size
+
+
+async def test_a_volume_that_ends_in_a_hole_is_whole(driver: LibvirtDriver, pool: str) -> None:
+    async def sparse() -> AsyncIterator[bytes | Hole]:
+        yield b"x" * 4096
+        yield Hole(64 * MIB - 4096)
+
+    await driver.upload_volume(pool, "a.raw", "raw", 64 * MIB, sparse(), ignore)
+    assert (hypervisor.POOLS / pool / "a.raw").read_bytes() == b"x" * 4096 + bytes(64 * MIB - 4096)
+
+
+async def test_more_holes_than_announced_are_refused(driver: LibvirtDriver, pool: str) -> None:
+    async def sparse() -> AsyncIterator[bytes | Hole]:
+        yield Hole(2 * MIB)
+
+    with pytest.raises(DriverInvalid, match="announced"):
+        await driver.upload_volume(pool, "a.raw", "raw", MIB, sparse(), ignore)
+    assert hypervisor.files_in(pool) == []
 
 
 async def test_a_short_upload_is_refused_and_leaves_no_file(driver: LibvirtDriver, pool: str) -> None:

@@ -6,6 +6,7 @@ Each time the job ends definite, nothing half-made is left, and the bytes of wha
 from __future__ import annotations
 
 import hashlib
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,29 @@ def test_a_volume_create_killed_after_a_step_is_finished(gateway: GatewayProcess
     assert len(volumes_in(gateway)) == 2
     client.remove(answer.headers["location"])
     assert checksum(gateway, old) == before
+
+
+def recognised(path: Path) -> str:
+    """The file system that the host's tools see in a raw Volume."""
+    command = ["/usr/sbin/blkid", "-p", "-o", "value", "-s", "TYPE", str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout.strip()
+
+
+@pytest.mark.parametrize("step", ["reserve volume", "format volume", "settle volume"])
+def test_a_volume_with_a_file_system_is_finished_with_it(gateway: GatewayProcess, step: str) -> None:
+    killed_after(gateway, "add", step)
+    document = {"volumeTemplate": {"volumeConfig": {"capacity": CAPACITY, "format": "ext4"}}}
+    answer = gateway.client().request("POST", "volumes", document, headers=LATER)
+    job = after_restart(gateway, answer)
+    assert job["state"] == "SUCCESS"
+    made = answer.headers["location"]
+    assert gateway.client().get(made)["state"] == "AVAILABLE"
+    assert len(volumes_in(gateway)) == 1
+    raw = gateway.home / "raw"
+    subprocess.run(["qemu-img", "convert", "-O", "raw", str(file_of(gateway, made)), str(raw)], check=True, timeout=60)
+    assert recognised(raw) == "ext4"
+    assert not any((gateway.home / "staging").glob("volumes-*"))
+    gateway.client().remove(made)
 
 
 @pytest.mark.parametrize("step", ["delete volume", "settle volume"])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from drivers.base import DriverNoSpace, DriverNotFound, DriverUnsupported, HypervisorSettings, PoolSettings
+from drivers.base import DriverNoSpace, DriverNotFound, DriverUnsupported, Hole, HypervisorSettings, PoolSettings
 from drivers.libvirt.driver import LibvirtDriver
 from tests import hypervisor, lvm_host
 from tests.cimi_client import CimiClient
@@ -91,6 +91,19 @@ async def test_an_upload_arrives_byte_for_byte_with_its_zeros(driver: LibvirtDri
     data = DISK[: 4 * MIB] + bytes(4 * MIB) + DISK[4 * MIB :]
     await driver.upload_volume(POOL, "a.raw", "raw", len(data), pieces(data), ignore)
     assert await read(driver, "a.raw", len(data)) == data
+
+
+async def test_a_hole_is_zeros_also_where_somebody_left_other_bytes(driver: LibvirtDriver, host: LvmHost) -> None:
+    async def sparse() -> AsyncIterator[bytes | Hole]:
+        yield DISK[:MIB]
+        yield Hole(6 * MIB)
+        yield DISK[:MIB]
+
+    await driver.upload_volume(POOL, "others.raw", "raw", len(DISK), pieces(DISK), ignore)
+    with hypervisor.connection(host.uri) as opened:
+        opened.storagePoolLookupByName(POOL).storageVolLookupByName("others.raw").delete(0)
+    await driver.upload_volume(POOL, "a.raw", "raw", 8 * MIB, sparse(), ignore)
+    assert await read(driver, "a.raw", 8 * MIB) == DISK[:MIB] + bytes(6 * MIB) + DISK[:MIB]
 
 
 async def test_what_a_deleted_volume_held_is_not_in_the_next_one(driver: LibvirtDriver) -> None:

@@ -62,7 +62,7 @@ def test_the_first_run_makes_an_admin_serves_and_ends_by_sigterm_and_the_second_
     assert f"serving http://{listen}/cimi/" in output
     (password,) = PASSWORD.findall(output)
     client = CimiClient(f"http://{listen}/cimi/", "admin", password)
-    made = client.added("machineConfigs", {"name": "kept", "cpu": 1, "memory": 1})["id"]
+    made = client.added("machineConfigs", {"name": "kept", "cpu": 1, "memory": 131072})["id"]
     assert stat.S_IMODE((state / "users").stat().st_mode) == 0o600
     assert password not in (state / "users").read_text()
     first.send_signal(signal.SIGTERM)

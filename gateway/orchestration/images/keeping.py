@@ -49,7 +49,8 @@ class StagingKeeper:
         names = await tools.staging.names()
         rows = await store.fetch(
             "SELECT path FROM resources WHERE kind IN ('MachineImage', 'VolumeImage', 'Volume') "
-            "AND json_extract(internal, '$.source.kind') IS NOT NULL"
+            "AND (json_extract(internal, '$.source.kind') IS NOT NULL "
+            "OR state = 'CREATING' AND json_extract(internal, '$.file_system') IS NOT NULL)"
         )
         kept = {row[0] for row in [*rows, *await store.fetch(PACKAGES)]}
         for path in await tools.staging.sweep(names, kept, tools.upload_minutes * 60.0):

@@ -1,10 +1,11 @@
-"""What images are made with, wired from outside: the reader, the fetcher, the converter, and where files are put."""
+"""What images and file systems are made with, wired from outside: reader, fetcher, converter, and where files are put.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drivers.base import Converter, Fetcher, ImageReader
+from drivers.base import Converter, Fetcher, FileSystemMaker, ImageReader
 from gateway.orchestration.images.staging import Staging
 
 
@@ -20,6 +21,7 @@ class ImageTools:
     reader: ImageReader
     fetcher: Fetcher
     converter: Converter
+    file_systems: FileSystemMaker
     staging: Staging
     directories: tuple[str, ...] = ()
     export_directories: tuple[str, ...] = ()

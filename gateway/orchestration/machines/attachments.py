@@ -26,6 +26,11 @@ def demand_attachable(volume: Resource, machine: Resource, where: str) -> None:
         raise Conflict(f"{where}: {volume.path} is connected to {machines}; its pool is not configured as shareable")
 
 
+def attachment_path(machine: Resource, volume: Resource) -> str:
+    """Return where the MachineVolume of a Volume at a Machine stands: a Machine has each Volume once."""
+    return f"{machine.path}/volumes/{volume.path.rpartition('/')[2]}"
+
+
 async def connect(
     transaction: Transaction,
     machine: Resource,
@@ -37,7 +42,7 @@ async def connect(
     """Write the MachineVolume and both marks; the MachineVolume and the Machine as they are now."""
     now, known = datetime.now(UTC), volume.internal
     attachment = Resource(
-        path=f"{machine.path}/volumes/{volume.path.rpartition('/')[2]}",
+        path=attachment_path(machine, volume),
         kind="MachineVolume",
         owner=machine.owner,
         document={"initialLocation": f"/dev/{target}", **document, "volume": {"href": volume.path}},

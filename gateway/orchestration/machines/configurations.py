@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.errors import Invalid
+from gateway.orchestration.machines.least_memory import demand_memory
 from gateway.orchestration.resources import ResourceService, new_resource
 from gateway.orchestration.service import Caller
 from gateway.store.model import Document, Resource
@@ -13,22 +14,26 @@ class MachineConfigurationService(ResourceService):
     catalogue = True
 
     async def make(self, caller: Caller, document: Document) -> Resource:
-        check_configuration(document)
+        check_configuration(document, self.room.policy.least_memory)
         return new_resource(self.kind, caller.user, document)
 
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
     ) -> Resource:
         changed = await super().change(caller, resource, document, selected)
-        check_configuration(changed.document)
+        check_configuration(changed.document, self.room.policy.least_memory)
         return changed
 
 
-def check_configuration(document: Document, where: str = "") -> None:
-    """``where`` is the way to it in a larger document, ending in a dot."""
+def check_configuration(document: Document, least: int, where: str = "") -> None:
+    """Refuse a configuration that is not whole, or has less than ``least`` KiB of memory.
+
+    ``where`` is the way to it in a larger document, ending in a dot. Raises Invalid.
+    """
     for name in ("cpu", "memory"):
         if name not in document:
             raise Invalid("is missing", where + name)
+    demand_memory(document["memory"], least, f"{where}memory")
     for place, disk in enumerate(document.get("disks", [])):
         if "capacity" not in disk:
             raise Invalid("is missing", f"{where}disks.{place}.capacity")

@@ -13,6 +13,7 @@ from gateway.orchestration.machines.configurations import check_configuration
 from gateway.orchestration.machines.disk_content import with_content
 from gateway.orchestration.machines.disks import chosen_disks, disk_resources, needed_bytes
 from gateway.orchestration.machines.interfaces import chosen_interfaces
+from gateway.orchestration.machines.least_memory import least_memory
 from gateway.orchestration.machines.new_volumes import NewVolumes
 from gateway.orchestration.machines.secrets import overridden, with_secrets
 from gateway.orchestration.monitoring.meter_templates import asked_meters
@@ -49,8 +50,8 @@ class MachineCreate:
         Raises what the request deserves.
         """
         template = await self._template()
-        config = await self._config(template)
         image = await self._image(template)
+        config = await self._config(template, image)
         name, driver = self._host(image)
         with translating():
             host = await driver.host()
@@ -84,6 +85,7 @@ class MachineCreate:
                 "image_volume": image.internal["volume"],
                 "image_format": image.internal["format"],
                 "overlay": overlay,
+                "least_memory": least_memory(self.room.policy.least_memory, image),
                 "disks": disks,
                 "interfaces": interfaces,
                 "arch": arch,
@@ -120,7 +122,7 @@ class MachineCreate:
             template = with_secrets(found)
         return merged(template, given)
 
-    async def _config(self, template: Document) -> Document:
+    async def _config(self, template: Document, image: Resource) -> Document:
         given = template.get("machineConfig")
         where = "machineTemplate.machineConfig"
         if given is None:
@@ -130,7 +132,7 @@ class MachineCreate:
             found = await resolve(self.room.store, self.caller, given["href"], ("MachineConfiguration",), where)
             config = found.document
         config = merged(config, given)
-        check_configuration(config, f"{where}.")
+        check_configuration(config, least_memory(self.room.policy.least_memory, image), f"{where}.")
         return config
 
     async def _image(self, template: Document) -> Resource:

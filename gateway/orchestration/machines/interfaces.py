@@ -147,6 +147,7 @@ def interface_resource(machine: Resource, entry: Document, network: Resource, *,
         "state": shown_state(entry) if ready else "Disabled",
         "macAddress": entry["mac"],
         "mtu": entry.get("mtu") or network.document.get("mtu"),
+        "networkType": network.document.get("networkType"),
     }
     known = {name: value for name, value in document.items() if value is not None}
     return component(machine, "MachineNetworkInterface", f"networkInterfaces/{entry['id']}", known)

@@ -14,6 +14,7 @@ from gateway.orchestration.machines.create import IMAGE, MachineCreate, address_
 from gateway.orchestration.machines.disk_content import demand_content
 from gateway.orchestration.machines.holding import hold
 from gateway.orchestration.machines.interfaces import check_networks, keep_interface
+from gateway.orchestration.machines.least_memory import demand_memory
 from gateway.orchestration.machines.new_volumes import attaching
 from gateway.orchestration.machines.plans import ACTION_STEPS, CUT, DELETE_STEPS, calls, creation, settle, uuid_of
 from gateway.orchestration.machines.states import ALWAYS, TRANSIENT, demand_legal, legal
@@ -26,7 +27,10 @@ from gateway.orchestration.snapshots.restore import RestoreRequests
 from gateway.orchestration.visibility import changeable
 from gateway.store.model import Document, Resource
 
-ORDER = ("edit", "delete", "start", "stop", "restart", "pause", "suspend", "capture", "snapshot", "restore", "console")
+ORDER = ("edit", "delete", "restart", "start", "stop", "pause", "suspend", "capture", "snapshot", "restore", "console")
+"""Of the operations that are shown. Old clients take the last ``rel`` that contains the word they want, so that
+``restart`` stands before ``start``.
+"""
 LONGEST_DEADLINE = 3600.0
 
 
@@ -201,6 +205,8 @@ class MachineService(ResourceService):
     ) -> tuple[str, ...]:
         names: list[str] = []
         if resized:
+            if wanted["memory"] != machine.document["memory"]:
+                demand_memory(wanted["memory"], self._least_memory(machine), "memory")
             self._must_be_up(machine)
             with translating():
                 check_size(wanted, await self.room.driver(machine).host())
@@ -213,6 +219,11 @@ class MachineService(ResourceService):
         if described and self.room.driver(machine).connection == "up" and machine.state != "ERROR":
             names.append("describe domain")
         return tuple(names)
+
+    def _least_memory(self, machine: Resource) -> int:
+        """Return the KiB that the Machine needs, as its image said when it was made; older ones do not know."""
+        known: int = machine.internal.get("least_memory", self.room.policy.least_memory)
+        return known
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
         machine = await self.to_change(caller, path, "delete", version)

@@ -6,6 +6,7 @@ from gateway.errors import Invalid
 from gateway.orchestration.credential_service import without_password
 from gateway.orchestration.machines.configurations import check_configuration
 from gateway.orchestration.machines.create import referred_image
+from gateway.orchestration.machines.least_memory import least_memory
 from gateway.orchestration.machines.secrets import staying
 from gateway.orchestration.machines.targets import target_of
 from gateway.orchestration.monitoring.meter_templates import asked_meters
@@ -37,10 +38,11 @@ class MachineTemplateService(ResourceService):
         """The document with its references looked at, and its secrets apart."""
         await self._check_volumes(caller, document)
         await self._check_interfaces(caller, document)
-        await self._check_configuration(caller, document)
+        image: Resource | None = None
         if document.get("machineImage"):
             image = await referred_image(self.store, caller, document["machineImage"], "machineImage")
             document = {**document, "machineImage": {"href": image.path}}
+        await self._check_configuration(caller, document, image)
         href = document.get("credential", {}).get("href")
         if href is not None:
             await resolve(self.store, caller, href, ("Credential", "CredentialTemplate"), "credential")
@@ -59,7 +61,7 @@ class MachineTemplateService(ResourceService):
                 where = f"networkInterfaces.{place}.network"
                 await resolve(self.store, caller, entry["network"]["href"], ("Network",), where)
 
-    async def _check_configuration(self, caller: Caller, document: Document) -> None:
+    async def _check_configuration(self, caller: Caller, document: Document, image: Resource | None) -> None:
         """By value as by reference: what a Machine needs is there."""
         given = document.get("machineConfig")
         if given is None:
@@ -67,7 +69,8 @@ class MachineTemplateService(ResourceService):
         where, config = "machineConfig", {}
         if "href" in given:
             config = (await resolve(self.store, caller, given["href"], ("MachineConfiguration",), where)).document
-        check_configuration(merged(config, given), f"{where}.")
+        least = least_memory(self.room.policy.least_memory, image)
+        check_configuration(merged(config, given), least, f"{where}.")
 
     async def _check_volumes(self, caller: Caller, document: Document) -> None:
         for place, entry in enumerate(document.get("volumes", [])):

@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from gateway.orchestration.machines.attachment_steps import call, settle
-from gateway.orchestration.machines.attachments import connect, demand_attachable
+from gateway.orchestration.machines.attachments import attachment_path, connect, demand_attachable
 from gateway.orchestration.machines.components import ComponentService, demand_change
-from gateway.orchestration.machines.targets import free_target, reserved, target_of
+from gateway.orchestration.machines.targets import WHERE, free_target, reserved, target_of
 from gateway.orchestration.references import resolve
 from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.snapshots.chain import demand_uncovered
 from gateway.orchestration.visibility import changeable
 from gateway.store.model import Document, Resource
+from gateway.store.store import Store
 from gateway.store.transaction import Transaction
 
 OWN = ("name", "description", "properties", "initialLocation")
+
+
+async def attached_already(
+    store: Store | Transaction, machine: Resource, volume: Resource, document: Document
+) -> Resource | None:
+    """Return the MachineVolume that a request asks for once more; None when the Volume is not at the Machine.
+
+    Clients of 1.x connect a Volume again to be sure of it. Raises Conflict for another place than it has, and while
+    it is being disconnected.
+    """
+    found = await store.get(attachment_path(machine, volume))
+    if found is None or machine.state == "CREATING":
+        return None
+    job = await store.get(found.internal["job"]) if found.internal.get("job") else None
+    if found.internal.get("releasing") or (job is not None and job.document.get("action") == "delete"):
+        raise Conflict(f"volume: {volume.path} is being disconnected from this Machine; wait for that job")
+    location = document.get("initialLocation")
+    if location and target_of(location) != found.internal["target"]:
+        raise Conflict(f"{WHERE}: {volume.path} is at /dev/{found.internal['target']} of this Machine already")
+    return found
 
 
 class MachineVolumeService(ComponentService):
@@ -26,16 +49,46 @@ class MachineVolumeService(ComponentService):
         if known is not None:
             return known
         volume = await self._volume(caller, machine, document)
-        demand_change(machine, "plug")
-        demand_attachable(volume, machine, "volume")
-        in_use = await self.targets_in_use(machine)
+        attached = await attached_already(self.store, machine, volume, document)
+        in_use = await self._free_to_connect(machine, volume) if attached is None else None
         async with self.store.transaction() as transaction:
             known = await self.answered(transaction, caller, document)
             if known is not None:
                 return known
+            attached = await attached_already(transaction, machine, volume, document)
+            if attached is not None:
+                return await self._as_it_is(transaction, caller, document, attached)
+            if in_use is None:
+                raise Conflict("volume: it was disconnected meanwhile; ask again")
             attachment, job = await self._connect(transaction, caller, collection, document, in_use)
             await self.remember(transaction, caller, document, attachment.path, job)
         return Outcome(attachment, job, finished=False)
+
+    async def answered(self, transaction: Transaction, caller: Caller, document: Document) -> Outcome | None:
+        """Whether the first answer was about a MachineVolume that existed follows from its Job, which changed none."""
+        outcome = await super().answered(transaction, caller, document)
+        if outcome is None or outcome.resource is None:
+            return outcome
+        job = await transaction.get(outcome.job)
+        changed = (job.document.get("affectedResources") or []) if job is not None else []
+        return replace(outcome, existing={"href": outcome.resource.path} not in changed)
+
+    async def _free_to_connect(self, machine: Resource, volume: Resource) -> set[str]:
+        """Return the targets that the Machine's disks have. Raises Conflict when the Volume cannot be connected."""
+        demand_change(machine, "plug")
+        demand_attachable(volume, machine, "volume")
+        return await self.targets_in_use(machine)
+
+    async def _as_it_is(
+        self, transaction: Transaction, caller: Caller, document: Document, attached: Resource
+    ) -> Outcome:
+        """Answer with the MachineVolume that is there: by the Job that still connects it, or by one of its own."""
+        job = attached.internal.get("job")
+        if job is None:
+            plan = self.plan(caller, "add", attached.collection)
+            job = await self.room.runner.completed(transaction, plan)
+        await self.remember(transaction, caller, document, attached.path, job)
+        return Outcome(attached, job, finished=attached.internal.get("job") is None, existing=True)
 
     async def _volume(self, caller: Caller, machine: Resource, document: Document) -> Resource:
         if document.get("initialLocation"):

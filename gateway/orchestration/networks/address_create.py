@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 
+from gateway.cimi.filter import AttributeType, Comparison
 from gateway.errors import Conflict, Invalid
 from gateway.orchestration.networks.address_ranges import IP, AddressRange, parse_ip
 from gateway.orchestration.networks.hostnames import checked_hostname
@@ -12,10 +14,13 @@ from gateway.orchestration.networks.reservations import reserve, reserve_next
 from gateway.orchestration.references import merged, resolve
 from gateway.orchestration.resources import Room, new_resource
 from gateway.orchestration.service import Caller
-from gateway.store.model import Document, Resource
+from gateway.store.model import Document, Query, Resource
+from gateway.store.store import Store
 from gateway.store.transaction import Transaction
 
 UNSETTLED = frozenset({"CREATING", "DELETING", "ERROR"})
+PAGE, MOST_LOOKED_AT = 100, 10_000
+"""How many Networks are read at once, and at most, for an Address that names none."""
 RESERVED = "reservation"
 """The source of an Address that a client asked for; the others come from what guests do."""
 
@@ -76,14 +81,57 @@ async def _network(
     room: Room, caller: Caller, template: Document, where: str, network: Resource | None
 ) -> Resource:
     href = template.get("network", {}).get("href")
-    if href is None and network is None:
-        raise Invalid("is missing: an Address is reserved in one of the Networks", f"{where}.network")
-    if href is None or (network is not None and href == network.path):
-        assert network is not None
+    if href is None:
+        return network or await public_network(room.store, caller, template, where)
+    if network is not None and href == network.path:
         return network
     if network is not None:
         raise Invalid(f"is another Network than the interface's, which is {network.path}", f"{where}.network")
     return await resolve(room.store, caller, href, ("Network",), f"{where}.network")
+
+
+async def public_network(store: Store, caller: Caller, template: Document, where: str) -> Resource:
+    """Return the Network for an Address whose template names none, as templates of 1.x need not (DSP0263 5.19.2).
+
+    It is the oldest PUBLIC Network that gives what the template asks for: the caller's own before those that are
+    shared. The host's own give their addresses by themselves. Raises Invalid when there is none.
+    """
+    public = Comparison("networkType", "=", "PUBLIC", AttributeType.STRING)
+    query = Query("Network", visible_to=caller.user, filters=(public,))
+    shared: Resource | None = None
+    for first in range(1, MOST_LOOKED_AT, PAGE):
+        page = await store.page(replace(query, first=first, last=first + PAGE - 1))
+        for network in page.items:
+            if not _suits(network, template):
+                continue
+            if network.owner == caller.user:
+                return network
+            shared = shared or network
+        if first + PAGE > page.count:
+            break
+    if shared is None:
+        raise Invalid(
+            "is missing, and no PUBLIC Network of yours gives such an address: the host's own Networks give theirs by "
+            "themselves; make a Network, or name one",
+            f"{where}.network",
+        )
+    return shared
+
+
+def _suits(network: Resource, template: Document) -> bool:
+    """Whether a Network gives addresses of the protocol, or the very address, that a template asks for."""
+    if network.state in UNSETTLED:
+        return False
+    ranges, protocol = address_ranges(network), template.get("protocol")
+    if protocol is not None:
+        ranges = tuple(entry for entry in ranges if protocol == f"IPv{entry.version}")
+    if "ip" not in template:
+        return bool(ranges)
+    try:
+        ip = ip_address(template["ip"])
+    except ValueError:
+        return bool(ranges)
+    return any(ip in entry.range for entry in ranges)
 
 
 def _giving(network: Resource, where: str) -> tuple[AddressRange, ...]:

@@ -10,6 +10,7 @@ from drivers.base import HypervisorSettings, NetworkFacts
 from gateway.orchestration.networks.ranges import ATTRIBUTES, as_range
 from gateway.store.model import Document, Resource
 from gateway.store.store import Store
+from gateway.store.transaction import Transaction
 
 NAMESPACE = uuid.UUID("7b2a1c52-6f0e-5b0a-9d39-2f3f5a1c9e10")
 
@@ -54,6 +55,14 @@ async def _show(store: Store, settings: HypervisorSettings, name: str, facts: Ne
             await transaction.insert(Resource(path, "Network", None, document, now, now, internal=internal))
         else:
             await transaction.update(replace(known, document={**document, **_event_log(known)}, internal=internal))
+            await _tell_interfaces(transaction, path, document["networkType"])
+
+
+async def _tell_interfaces(transaction: Transaction, network: str, kind: str) -> None:
+    """Make the interfaces in a Network of the host say what it is, also when an admin defined it anew."""
+    for interface in await transaction.find("MachineNetworkInterface", "network", network):
+        if interface.document.get("networkType") != kind:
+            await transaction.update(interface.with_document(networkType=kind))
 
 
 def _event_log(network: Resource | None) -> Document:

@@ -8,7 +8,8 @@ from gateway.errors import Conflict
 from gateway.orchestration.machines.states import legal
 from gateway.store.model import Resource
 
-ACTIONS = ("start", "stop", "restart", "pause", "suspend")
+ACTIONS = ("restart", "start", "stop", "pause", "suspend")
+"""In the order of a System's operations: ``restart`` before ``start``, as old clients need it of a Machine."""
 BACKWARDS = frozenset({"stop", "pause", "suspend"})
 """What is done to the members in the opposite order."""
 OWN_LIFE = frozenset({"CREATING", "DELETING", "ERROR"})

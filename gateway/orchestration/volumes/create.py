@@ -11,12 +11,12 @@ from gateway.orchestration.references import merged, resolve
 from gateway.orchestration.resources import Room, new_resource
 from gateway.orchestration.service import Caller
 from gateway.orchestration.volumes.content import Content, content_of, demand_staged, needed, too_small
+from gateway.orchestration.volumes.file_systems import file_system_facts, storage_format
 from gateway.orchestration.volumes.pools import KILOBYTE, Chosen, Wanted, choose, demand_room, whole
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
 OWN = ("name", "description", "properties")
-FORMATS = ("qcow2", "raw")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,7 @@ async def new_volume(
     content = await content_of(room, caller, template.get("volumeImage"), f"{where}.volumeImage")
     config = await _config(room, caller, template, content, where)
     size = _size(config, content, where)
-    asked = checked_format(config, f"{where}.volumeConfig.format")
-    wanted = Wanted(config.get("type", "mapped"), asked, size, f"{where}.volumeConfig")
+    wanted = Wanted(config.get("type", "mapped"), storage_format(config), size, f"{where}.volumeConfig")
     chosen = await choose(room, _hosts(room, host, content), wanted)
     document: Document = {name: own[name] for name in OWN if name in own}
     shown = config.get("capacity") or -(-size // KILOBYTE)
@@ -66,6 +65,7 @@ async def new_volume(
         "format": chosen.format,
         "bytes": whole(size),
         "shareable": chosen.settings.shareable or None,
+        **file_system_facts(room, config, filled=content is not None),
         **await asked_event_log(room.store, caller, template, f"{where}."),
         **await asked_meters(room, caller, template, "Volume", f"{where}."),
     }
@@ -116,14 +116,3 @@ def _size(config: Document, content: Content | None, where: str) -> int:
     if (whole(size) if by_reference else size) < least:
         raise Invalid(too_small(least), where)
     return size
-
-
-def checked_format(config: Document, where: str) -> str | None:
-    """The asked storage format. File systems, which the standard means by it, are not made here."""
-    given = config.get("format")
-    if given is None:
-        return None
-    if given.strip().lower() not in FORMATS:
-        known = ", ".join(FORMATS)
-        raise Invalid(f"{given[:40]!r} is none that this gateway stores ({known}); file systems are the guest's", where)
-    return str(given.strip().lower())

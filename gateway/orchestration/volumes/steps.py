@@ -8,9 +8,10 @@ from drivers.base import Driver, DriverError, DriverNotFound, VolumeFacts
 from gateway.errors import Invalid
 from gateway.jobs.plan import StepCall, StepContext
 from gateway.orchestration.images.importing import DIRECT_STEPS, STAGED_STEPS, WEIGHTS
-from gateway.orchestration.resources import Room
 from gateway.orchestration.steps import DriverStep, unless_stopped
+from gateway.orchestration.volumes.availability import gave_back, made_available
 from gateway.orchestration.volumes.content import too_small
+from gateway.orchestration.volumes.file_systems import FormatVolume, tell_unformatted
 from gateway.orchestration.volumes.pools import KILOBYTE
 from gateway.store.model import Resource
 
@@ -25,6 +26,8 @@ def call(step: str, volume: str, weight: int = 1, **arguments: Any) -> StepCall:
 
 def creating(volume: Resource, weight: int = 1) -> tuple[StepCall, ...]:
     """An image by value takes the way of all images, into the Volume itself."""
+    if "file_system" in volume.internal:
+        return (call("reserve volume", volume.path), call("format volume", volume.path, weight))
     if "source" not in volume.internal:
         return (call("create volume", volume.path, weight),)
     names = DIRECT_STEPS if volume.internal["way"] == "direct" else STAGED_STEPS
@@ -42,6 +45,7 @@ class CreateVolume(DriverStep):
     name = "create volume"
 
     async def do(self, context: StepContext, volume: Resource, driver: Driver, arguments: Arguments) -> None:
+        await tell_unformatted(context, volume)
         made = await unless_stopped(context, self._make(context, volume, driver))
         await made_available(self.room, volume, made)
 
@@ -71,26 +75,6 @@ class CreateVolume(DriverStep):
             await transaction.delete(volume.path)
 
 
-async def made_available(room: Room, volume: Resource, made: VolumeFacts, **facts: Any) -> None:
-    # The pool shows at once what it gave; only what it did not give yet is a promise.
-    room.allocated.setdefault(pool_key(volume), {})[made.name] = made.allocation
-    async with room.store.transaction() as transaction:
-        current = await transaction.get(volume.path)
-        if current is not None:
-            known = {"bytes": made.capacity, "path": made.path, "job": None, **facts}
-            await transaction.update(current.with_document(state="AVAILABLE").with_internal(**known))
-
-
-def gave_back(room: Room, volume: Resource) -> None:
-    """Its pool has the room again."""
-    room.allocated.get(pool_key(volume), {}).pop(volume.internal["volume"], None)
-
-
-def pool_key(volume: Resource) -> tuple[str, str]:
-    """Host and pool, as in the room's ``allocated``."""
-    return volume.internal["host"], volume.internal["pool"]
-
-
 class ReserveVolume(DriverStep):
     """Nothing but the record, which an undone create takes away again, after all that its other steps made."""
 
@@ -98,6 +82,7 @@ class ReserveVolume(DriverStep):
 
     async def do(self, context: StepContext, volume: Resource, driver: Driver, arguments: Arguments) -> None:
         """It was written with the Job."""
+        await tell_unformatted(context, volume)
 
     async def revert(self, context: StepContext, volume: Resource, driver: Driver, arguments: Arguments) -> None:
         await self.room.images.staging.remove(volume)
@@ -209,6 +194,7 @@ def in_error(volume: Resource, message: str) -> Resource:
 VOLUME_STEPS: tuple[type[DriverStep], ...] = (
     CreateVolume,
     ReserveVolume,
+    FormatVolume,
     FitVolume,
     GrowVolume,
     DeleteVolume,

@@ -8,7 +8,6 @@ from gateway.orchestration.monitoring.templates import asked_event_log
 from gateway.orchestration.references import resolve
 from gateway.orchestration.resources import ResourceService, new_resource
 from gateway.orchestration.service import Caller
-from gateway.orchestration.volumes.create import checked_format
 from gateway.store.model import Document, Resource
 
 REFERENCES = {"volumeConfig": "VolumeConfiguration", "volumeImage": "VolumeImage"}
@@ -36,7 +35,6 @@ class VolumeConfigurationService(ResourceService):
         known = {name for settings in self.room.hypervisors.values() for p in settings.every_pool for name in p.types}
         if document.get("type", "mapped") not in known:
             raise Invalid(f"no pool takes it; known are {', '.join(sorted(known))}", "type")
-        checked_format(document, "format")
 
 
 class VolumeTemplateService(ResourceService):
@@ -62,4 +60,3 @@ async def check_template(service: ResourceService, caller: Caller, document: Doc
         href = document.get(name, {}).get("href")
         if href is not None:
             await resolve(service.store, caller, href, (kind,), where + name)
-    checked_format(document.get("volumeConfig", {}), f"{where}volumeConfig.format")

@@ -15,6 +15,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     },
     "ResourceMetadata": {
         "typeURI": "Machine",
+        "typeUri": "Machine",
         "name": "Machine",
         "attributes": [{"name": "cpu", "required": False}],
         "capabilities": [{"name": "UserData", "uri": "Machine/UserData", "description": "how", "value": "disk"}],
@@ -89,6 +90,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "state": "Active",
         "macAddress": "52:54:00:12:34:56",
         "mtu": 1500,
+        "networkType": "PUBLIC",
     },
     "MachineNetworkInterfaceAddress": {**COMMON, "address": {"href": "addresses/1"}},
     "MachineSnapshot": {**COMMON, "snapshot": {"href": "machineImages/s1"}},

@@ -16,6 +16,7 @@ from gateway.cimi.filter import parse
 from gateway.cimi.registry import type_of
 from gateway.errors import Conflict, NotFound, PreconditionFailed
 from gateway.store import schema
+from gateway.store.collation import FUNCTION, sort_key
 from gateway.store.model import Query, Resource, SortKey
 from gateway.store.rows import to_row
 from gateway.store.schema import StoreError
@@ -253,6 +254,28 @@ async def test_names_of_an_older_store_are_put_in_order(tmp_path: Path) -> None:
     try:
         assert await names(store, "name='é'") == ["é"]
         assert [row[0] for row in await store.fetch("SELECT name FROM resources")] == ["e\u0301"]
+    finally:
+        await store.close()
+
+
+async def test_interfaces_of_an_older_store_learn_the_type_of_their_network(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    older = schema.migrations()[:6]
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.create_function(FUNCTION, 1, sort_key, deterministic=True)
+    connection.executescript(f"BEGIN; {' '.join(older)} PRAGMA user_version = {len(older)}; COMMIT;")
+    network = Resource("networks/1", "Network", None, {"networkType": "PRIVATE"}, START, START)
+    document = {"network": {"href": network.path}, "mtu": 1500}
+    interface = Resource("machines/1/networkInterfaces/0", "MachineNetworkInterface", "a", document, START, START)
+    for row in map(to_row, (network, interface)):
+        marks = ", ".join(f":{name}" for name in row)
+        connection.execute(f"INSERT INTO resources ({', '.join(row)}) VALUES ({marks})", row)
+    connection.close()
+    store = await Store.open(path)
+    try:
+        migrated = await store.get(interface.path)
+        assert migrated is not None
+        assert migrated.document == {**document, "networkType": "PRIVATE"}
     finally:
         await store.close()
 

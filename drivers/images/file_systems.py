@@ -1,0 +1,104 @@
+"""File systems on raw bytes, by the host's mkfs tools: nothing is mounted, and each tool runs under limits.
+
+The tools see a file that the gateway made, and nothing that a stranger wrote. What they leave out stays a hole, so that
+the file of a large file system takes little room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+from drivers.base import DriverFailed, DriverInvalid, DriverNoSpace, DriverUnsupported
+
+_EXT = ("-q", "-F", "-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard")
+"""Force: it is no device; tables and journal are zeroed by the guest, which the file's holes are already."""
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "ext2": ("mkfs.ext2", *_EXT),
+    "ext3": ("mkfs.ext3", *_EXT),
+    "ext4": ("mkfs.ext4", *_EXT),
+    "xfs": ("mkfs.xfs", "-q", "-f", "-K"),
+    "vfat": ("mkfs.vfat",),
+}
+"""How each file system is made; the file is what follows."""
+PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
+ENVIRONMENT = {"PATH": PATH, "LC_ALL": "C"}
+MEMORY = 1024**3
+CPU_SECONDS = 120
+DEADLINE = 600.0
+"""Seconds."""
+AT_ONCE = 2
+
+
+class Mkfs:
+    """Implements drivers.base.FileSystemMaker. No more than two run at once."""
+
+    kinds = frozenset(COMMANDS)
+
+    def __init__(self) -> None:
+        self._turns = asyncio.Semaphore(AT_ONCE)
+
+    async def make(self, kind: str, file: Path, size: int) -> None:
+        if kind not in COMMANDS:
+            raise DriverInvalid(f"{kind} cannot be made")
+        if not file.is_absolute():
+            raise DriverInvalid("only absolute paths are written to")
+        tool = COMMANDS[kind][0]
+        if not await asyncio.to_thread(lambda: _installed(tool) and _installed("prlimit")):
+            raise DriverUnsupported(f"{tool} is not installed on the gateway's host")
+        async with self._turns:
+            await asyncio.to_thread(_empty, file, size)
+            try:
+                await _run(_command(kind, file, size))
+            except BaseException:
+                await asyncio.shield(asyncio.to_thread(file.unlink, missing_ok=True))
+                raise
+
+
+def _installed(tool: str) -> bool:
+    return shutil.which(tool, path=PATH) is not None
+
+
+def _empty(file: Path, size: int) -> None:
+    """A file of this many bytes that takes no room."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        os.ftruncate(descriptor, size)
+    finally:
+        os.close(descriptor)
+
+
+def _command(kind: str, file: Path, size: int) -> list[str]:
+    limits = [f"--cpu={CPU_SECONDS}", f"--as={MEMORY}", f"--fsize={size}", "--core=0", "--nofile=64"]
+    return ["prlimit", *limits, "--", *COMMANDS[kind], str(file)]
+
+
+async def _run(command: list[str]) -> None:
+    nothing, pipe = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=nothing, stdout=nothing, stderr=pipe, env=ENVIRONMENT
+    )
+    try:
+        async with asyncio.timeout(DEADLINE):
+            _, words = await process.communicate()
+    except TimeoutError:
+        raise DriverFailed(f"making the file system took more than {DEADLINE:g} seconds") from None
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await asyncio.shield(process.wait())
+    if process.returncode:
+        raise _failure(process.returncode, words.decode(errors="replace"))
+
+
+def _failure(code: int, words: str) -> Exception:
+    text = " ".join(words.split())[:300]
+    if "No space left" in text:
+        return DriverNoSpace("the staging directory is full: the file system could not be made")
+    if code < 0:
+        return DriverFailed("making the file system took more time, memory or room than it may")
+    return DriverInvalid(text or f"the tool ended with {code}")
