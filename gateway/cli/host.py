@@ -9,16 +9,19 @@ import click
 import structlog
 
 from gateway.app import libvirt_drivers
-from gateway.cli.common import config_option, settings_of
+from gateway.cli.common import config_option, plainly, settings_of
 from gateway.config import Settings
 from gateway.doctor import Finding, examine
+from gateway.tls import server_context
 
 
 @click.command()
 @config_option
 def check(config: Path) -> None:
     """Say whether the configuration is valid."""
-    settings_of(config)
+    settings = settings_of(config)
+    with plainly():
+        server_context(settings.server)
     click.echo(f"{config}: valid")
 
 
