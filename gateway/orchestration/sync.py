@@ -12,6 +12,7 @@ import structlog
 from drivers.base import ConnectionState, DomainFacts, Driver, DriverError, DriverEvent, DriverNotFound, EventKind
 from gateway.errors import GatewayError
 from gateway.orchestration.apart import Apart
+from gateway.orchestration.host_start import HostStart
 from gateway.orchestration.machines.attachment_drift import AttachmentDrift
 from gateway.orchestration.machines.plans import uuid_of
 from gateway.orchestration.machines.states import state_of
@@ -43,6 +44,7 @@ class Sync:
         self._attachments = AttachmentDrift(room)
         self._snapshots = SnapshotDrift(room)
         self._networks = NetworkSync(room)
+        self._host_start = HostStart(room)
         self._transient = TransientDomains(room)
         for driver in room.drivers.values():
             driver.subscribe(self._happened)
@@ -51,7 +53,11 @@ class Sync:
         """What has to be known before the first request: the host's networks, which new Machines stand on."""
         for driver in self.room.drivers.values():
             if driver.connection is ConnectionState.UP:
-                await self._guarded(self._networks.show(driver))
+                await self._guarded(self._first_look(driver))
+
+    async def _first_look(self, driver: Driver) -> None:
+        await self._host_start.once(driver)
+        await self._networks.show(driver)
 
     def start(self) -> None:
         for driver in self.room.drivers.values():
@@ -105,6 +111,7 @@ class Sync:
 
     async def compare(self, driver: Driver, *, reconnect: bool = False) -> None:
         """All Machines and Networks of a host with all it has; the Networks also where the domains cannot be listed."""
+        await self._host_start.once(driver)
         try:
             await self._compare_machines(driver)
         finally:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import configparser
-import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -124,14 +125,14 @@ def test_a_mistake_of_another_kind_ends_with_1(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def searchable(tmp_path: Path) -> Path:
-    """A directory that every user may search, with a configuration that serves TLS."""
-    for directory in (tmp_path, *tmp_path.parents[:-1]):
-        if directory.stat().st_uid == os.getuid():
-            directory.chmod(directory.stat().st_mode | 0o011)
-    (tmp_path / "gateway.toml").write_text(TLS)
-    make_pair(tmp_path)
-    return tmp_path
+def searchable() -> Iterator[Path]:
+    """A directory that every user may search (tmp_path is not), with a configuration that serves TLS."""
+    directory = Path(tempfile.mkdtemp(dir="/var/tmp", prefix="cimi-exit-"))
+    directory.chmod(0o711)
+    (directory / "gateway.toml").write_text(TLS)
+    make_pair(directory)
+    yield directory
+    shutil.rmtree(directory)
 
 
 @pytest.mark.parametrize("command", ["serve", "check"])
