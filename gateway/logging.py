@@ -49,7 +49,7 @@ def journal_datagram(event: Event) -> bytes:
 def _message(event: Event) -> str:
     """Return what people read: short, since every field stands beside it in the journal."""
     job = event.get("job")
-    left_out = {"event", "level", "timestamp", "request", *(OF_THE_JOB if job else ())}
+    left_out = {"event", "level", "timestamp", "request", "trace", "exception", *(OF_THE_JOB if job else ())}
     words = [str(event.get("event", "")), *(f"{key}={value}" for key, value in event.items() if key not in left_out)]
     message = f"{job}: {' '.join(words)}" if job else " ".join(words)
     return message if len(message) <= LONGEST_MESSAGE else f"{message[: LONGEST_MESSAGE - 1]}\u2026"

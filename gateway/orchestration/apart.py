@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,8 @@ import structlog
 from drivers.base import ConnectionState, Driver, DriverError
 from gateway.errors import GatewayError, NoSpace, Unavailable
 
+FRAMES = 5
+"""Of a surprise's trace, the last ones."""
 MOST = 10_000
 """Resources whose trouble is remembered; with more of them all are told again."""
 log = structlog.get_logger("sync")
@@ -46,5 +49,8 @@ class Apart:
         if len(self._reasons) >= MOST:
             self._reasons.clear()
         self._reasons[path] = reason
-        expected = isinstance(error, (DriverError, GatewayError))
-        log.warning("not compared", resource=path, reason=reason, exc_info=None if expected else error)
+        if isinstance(error, (DriverError, GatewayError)):
+            log.warning("not compared", resource=path, reason=reason)
+        else:
+            trace = "".join(traceback.format_tb(error.__traceback__, limit=-FRAMES))
+            log.error("not compared", resource=path, reason=repr(error), trace=trace)

@@ -24,7 +24,7 @@ TROUBLES = [DriverFailed("libvirt says no"), KeyError("a surprise")]
 
 @pytest.fixture
 async def machines(admin: ApiClient, image: str) -> list[str]:
-    return [await made(admin, "machines", admin.machine(image)) for _ in range(3)]
+    return [await made(admin, "machines", admin.machine(image)) for _ in range(2)]
 
 
 def failing_for(monkeypatch: pytest.MonkeyPatch, owner: Any, method: str, key: str, error: Exception) -> None:
@@ -40,7 +40,7 @@ def failing_for(monkeypatch: pytest.MonkeyPatch, owner: Any, method: str, key: s
 
 
 @pytest.mark.parametrize("error", TROUBLES, ids=repr)
-@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("place", [0, 1])
 async def test_a_machine_that_cannot_be_read_leaves_the_others_their_states(
     admin: ApiClient, gateway: Gateway, driver: MemoryDriver, machines: list[str], monkeypatch: pytest.MonkeyPatch,
     error: Exception, place: int,
@@ -53,7 +53,7 @@ async def test_a_machine_that_cannot_be_read_leaves_the_others_their_states(
     failing_for(monkeypatch, driver, "domain", uuid_of(machines[place]), error)
     await gateway._sync.compare(driver)
     states = [(await admin.document(machine))["state"] for machine in machines]
-    assert states == ["STOPPED" if number != place else "STARTED" for number in range(3)]
+    assert states == ["STOPPED" if number != place else "STARTED" for number in range(2)]
     assert driver.known_networks[name].active
 
 
@@ -63,17 +63,17 @@ async def test_a_machine_whose_parts_cannot_be_compared_leaves_the_others_theirs
     gateway: Gateway, driver: MemoryDriver, machines: list[str], monkeypatch: pytest.MonkeyPatch,
     error: Exception, part: str,
 ) -> None:  # fmt: skip
-    compared: list[str] = []
+    compared: set[str] = set()
     first = f"machines/{uuid_of(machines[0])}"
 
     async def compare(machine: Any, *_rest: Any) -> None:
         if machine.path == first:
             raise error
-        compared.append(machine.path)
+        compared.add(machine.path)
 
     monkeypatch.setattr(getattr(gateway._sync, part), "compare", compare)
     await gateway._sync.compare(driver)
-    assert compared == [f"machines/{uuid_of(machine)}" for machine in machines[1:]]
+    assert compared == {f"machines/{uuid_of(machines[1])}"}
 
 
 @pytest.mark.parametrize("error", TROUBLES, ids=repr)
@@ -92,12 +92,12 @@ async def test_domains_that_cannot_be_listed_leave_the_networks_compared(
 
 
 @pytest.mark.parametrize("error", TROUBLES, ids=repr)
-@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("place", [0, 1])
 async def test_a_volume_that_cannot_be_compared_leaves_the_others_their_sizes(
     admin: ApiClient, gateway: Gateway, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch,
     error: Exception, place: int,
 ) -> None:  # fmt: skip
-    volumes = [(await admin.post("volumes", by_value())).location for _ in range(3)]
+    volumes = [(await admin.post("volumes", by_value())).location for _ in range(2)]
     facts = [stored(driver, volume) for volume in volumes]
     for entry in facts:
         driver.stored[(entry.pool, entry.name)] = replace(entry, capacity=100 * MIB)
@@ -105,7 +105,7 @@ async def test_a_volume_that_cannot_be_compared_leaves_the_others_their_sizes(
     failing_for_second(monkeypatch, gateway._sync._volumes, path, error)
     await gateway._sync._volumes.compare(driver)
     grown = [(await admin.document(volume))["capacity"] == 100 * MIB // 1000 for volume in volumes]
-    assert grown == [number != place for number in range(3)]
+    assert grown == [number != place for number in range(2)]
 
 
 def failing_for_second(monkeypatch: pytest.MonkeyPatch, owner: Any, path: str, error: Exception) -> None:
@@ -144,13 +144,11 @@ async def test_a_pool_that_cannot_be_compared_leaves_the_others_compared(
 @pytest.mark.parametrize("error", TROUBLES, ids=repr)
 @pytest.mark.parametrize("step", ["measure", "ended", "load"])
 async def test_a_meter_that_cannot_be_measured_leaves_the_others_their_samples(
-    admin: ApiClient, gateway: Gateway, driver: MemoryDriver, machines: list[str], monkeypatch: pytest.MonkeyPatch,
+    admin: ApiClient, gateway: Gateway, driver: MemoryDriver, machine: str, monkeypatch: pytest.MonkeyPatch,
     error: Exception, step: str,
 ) -> None:  # fmt: skip
-    meters = []
-    for machine in machines:
-        template = {"targetResource": {"href": machine}, "meterConfig": {"aspect": "memory", "sampleInterval": 10}}
-        meters.append(await made(admin, "meters", {"meterTemplate": template}))
+    template = {"targetResource": {"href": machine}, "meterConfig": {"aspect": "memory", "sampleInterval": 10}}
+    meters = [await made(admin, "meters", {"meterTemplate": template}) for _ in range(2)]
     sampler = gateway.sampler
     broken = meters[0].partition("/cimi/")[2]
     if step == "load":
@@ -167,7 +165,7 @@ async def test_a_meter_that_cannot_be_measured_leaves_the_others_their_samples(
         driver.ahead += 20
         await sampler.look(driver)
     now = [(await admin.document(f"{meter}/samples"))["count"] for meter in meters]
-    assert [after > before for before, after in zip(counts, now, strict=True)][1:] == [True, True]
+    assert [after > before for before, after in zip(counts, now, strict=True)][1:] == [True]
 
 
 def test_the_same_trouble_is_told_once_and_so_is_its_end() -> None:

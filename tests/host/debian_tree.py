@@ -81,7 +81,7 @@ def _remove(directory: Path) -> None:
 
 def _make_tree(target: Path, packages: list[str]) -> None:
     """mmdebstrap with this machine's own sources of packages."""
-    options = [f'--aptopt=Acquire::{name} "false"' for name in MISSING_CLOCK]
+    options = ["--dpkgopt=force-unsafe-io", *(f'--aptopt=Acquire::{name} "false"' for name in MISSING_CLOCK)]
     command = ["mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(packages)}", *options]
     _run([*command, SUITE, str(target), *_sources()])
 

@@ -25,21 +25,24 @@ from tests.source import copy_source
 SECONDS = 240
 CHECKOUT = "/root/cimi-gateway"
 WHEELS = "/srv/wheels"
-FIRST_BOOT = """
-: >etc/machine-id; : >etc/fstab; echo hv1 >etc/hostname; printf '127.0.0.1 localhost hv1\\n' >etc/hosts
-echo 'cgroup_controllers = [ ]' >>etc/libvirt/qemu.conf
-mkdir -p root/cimi-gateway srv/wheels
-"""
 BOOT = """
 set -eu
+first_boot() {
+    : >etc/machine-id
+    : >etc/fstab
+    echo hv1 >etc/hostname
+    echo '127.0.0.1 localhost hv1' >etc/hosts
+    echo 'cgroup_controllers = [ ]' >>etc/libvirt/qemu.conf
+    mkdir -p root/cimi-gateway srv/wheels
+    touch "$HOME_DIR/booted"
+}
 mount -t overlay overlay -o "lowerdir=$TREE,upperdir=$HOME_DIR/upper,workdir=$HOME_DIR/work" "$HOME_DIR/merged"
 cd "$HOME_DIR/merged"
-[ -e "$HOME_DIR/booted" ] || { %s }
-touch "$HOME_DIR/booted"
+[ -e "$HOME_DIR/booted" ] || first_boot
 exec systemd-nspawn --boot --quiet --machine="$NAME" --directory="$HOME_DIR/merged" --register=no --keep-unit \
     --private-network --capability=all --console=pipe --link-journal=no --resolv-conf=off --timezone=off \
     --bind=/dev/net/tun --bind="$HOME_DIR/checkout:/root/cimi-gateway" --bind-ro="$WHEELS:/srv/wheels"
-""" % FIRST_BOOT.strip().replace("\n", "; ")  # noqa: UP031 - shell's braces
+"""
 ENVIRONMENT = ("PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", "TERM=dumb", "PIP_NO_INDEX=1",
                f"PIP_FIND_LINKS={WHEELS}", "PIP_ROOT_USER_ACTION=ignore", "DEBIAN_FRONTEND=noninteractive")  # fmt: skip
 

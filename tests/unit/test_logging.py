@@ -67,6 +67,13 @@ def test_the_message_of_another_line_says_what_it_is_about_but_not_its_request()
     assert line["MESSAGE"] == "state changed outside machine=machines/1 state=STOPPED"
 
 
+@pytest.mark.parametrize("name", ["trace", "exception"])
+def test_a_trace_stands_beside_the_message(name: str) -> None:
+    datagram = journal_datagram({"event": "not compared", "resource": "networks/1", name: "File 1\nFile 2"})
+    assert b"MESSAGE=not compared resource=networks/1\n" in datagram
+    assert b"File 1\nFile 2\n" in datagram
+
+
 def test_a_long_message_is_cut_and_its_field_is_whole() -> None:
     line = fields({"event": "end", "job": "jobs/1", "reason": "x" * 1000})
     assert len(line["MESSAGE"]) == logging.LONGEST_MESSAGE
