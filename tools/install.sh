@@ -46,7 +46,7 @@ system_files() {
 }
 
 documentation() {
-    rm -rf "${DESTDIR:?}$documents"
+    rm -rf "$DESTDIR$documents"
     install -d "$DESTDIR$documents/docs"
     install -m 0644 README.md CHANGELOG.md etc/gateway.toml "$DESTDIR$documents"
     install -m 0644 docs/*.md "$DESTDIR$documents/docs"
@@ -63,7 +63,7 @@ configuration() {
 }
 
 uninstall() {
-    rm -rf "${DESTDIR:?}$library" "${DESTDIR:?}$documents"
+    rm -rf "$DESTDIR$library" "$DESTDIR$documents"
     rm -f "$DESTDIR$PREFIX/bin/cimi-gateway" "$DESTDIR$units/cimi-gateway.service" \
         "$DESTDIR/usr/lib/sysusers.d/cimi-gateway.conf" "$DESTDIR/usr/lib/tmpfiles.d/cimi-gateway.conf" \
         "$DESTDIR/usr/share/polkit-1/rules.d/60-cimi-gateway.rules"
