@@ -4,9 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DESTDIR ?=
 PREFIX ?= /usr
-# The program with its libraries, apart from the system's own Python packages.
-LIBRARY := $(PREFIX)/lib/cimi-gateway
-.PHONY: help run test check demo bench conformance setup lock install clean
+.PHONY: help run test check demo bench conformance setup lock install uninstall clean
 
 help: ## Name the commands
 	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -44,15 +42,9 @@ $(VENV)/ready: setup.cfg pyproject.toml
 	@tools/setup.sh
 
 install: ## Install as a service; DESTDIR and PREFIX as usual
-	$(PYTHON) -m pip install --quiet --upgrade --target "$(DESTDIR)$(LIBRARY)" .
-	install -d $(DESTDIR)$(PREFIX)/bin
-	printf '#!/bin/sh\nPYTHONPATH=%s exec $(PYTHON) -m gateway "$$@"\n' $(LIBRARY) >$(DESTDIR)$(PREFIX)/bin/cimi-gateway
-	chmod 0755 $(DESTDIR)$(PREFIX)/bin/cimi-gateway
-	install -Dm 0644 systemd/cimi-gateway.service $(DESTDIR)/usr/lib/systemd/system/cimi-gateway.service
-	install -Dm 0644 systemd/cimi-gateway.sysusers.conf $(DESTDIR)/usr/lib/sysusers.d/cimi-gateway.conf
-	install -Dm 0644 systemd/cimi-gateway.tmpfiles.conf $(DESTDIR)/usr/lib/tmpfiles.d/cimi-gateway.conf
-	install -Dm 0644 etc/60-cimi-gateway.rules $(DESTDIR)/usr/share/polkit-1/rules.d/60-cimi-gateway.rules
-	install -Dm 0640 etc/gateway.toml $(DESTDIR)/etc/cimi-gateway/gateway.toml
+uninstall: ## Remove what install put there; configuration and state stay
+install uninstall:
+	@PYTHON="$(PYTHON)" DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" tools/install.sh $@
 
 clean: ## Remove what builds and checks leave
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

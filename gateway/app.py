@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -29,6 +28,7 @@ from gateway.jobs import crash
 from gateway.jobs.nesting import unnest
 from gateway.jobs.runner import JobRunner
 from gateway.jobs.steps import StepRegistry
+from gateway.listening import named
 from gateway.orchestration.dangling import empty_references
 from gateway.orchestration.driver_errors import failure
 from gateway.orchestration.images.keeping import StagingKeeper
@@ -51,6 +51,7 @@ from gateway.orchestration.services import build_services, register_steps
 from gateway.orchestration.sync import Sync
 from gateway.orchestration.systems.keeper import keep_systems
 from gateway.store.store import Store
+from gateway.tls import server_context
 
 DRAIN_SECONDS = 20.0
 log = structlog.get_logger("gateway")
@@ -265,11 +266,9 @@ class Gateway:
             max_field_size=16384,
         )
         await self._set_up(door)
-        context = None
-        if server.tls_certificate:
-            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            context.load_cert_chain(server.tls_certificate, server.tls_key)
-        await web.TCPSite(door, server.host, server.port, ssl_context=context).start()
+        context = server_context(server)
+        with named("server", server.listen):
+            await web.TCPSite(door, server.host, server.port, ssl_context=context).start()
         log.info("listening", listen=server.listen, tls=bool(context))
         await self._listen_for_scrapers()
 
@@ -279,7 +278,8 @@ class Gateway:
             door = web.AppRunner(self.metrics.application(), access_log=None, handle_signals=False)
             await self._set_up(door)
             host, _, port = listen.rpartition(":")
-            await web.TCPSite(door, host.strip("[]"), int(port)).start()
+            with named("metrics", listen):
+                await web.TCPSite(door, host.strip("[]"), int(port)).start()
             log.info("listening for scrapers", listen=listen)
 
     async def _set_up(self, door: web.AppRunner) -> None:

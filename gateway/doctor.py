@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,43 +14,49 @@ from drivers.base import (
     DriverError,
     DriverNotFound,
     HypervisorSettings,
+    NetworkFacts,
     PoolFacts,
     PoolSettings,
 )
-from gateway.config import Settings
+from gateway.config import ConfigError, Settings
+from gateway.findings import Finding
+from gateway.router_advertisements import router_advertisements
+from gateway.service_view import UNIT
+from gateway.tls import server_context
 from gateway.users import UsersError, read
 
 LOW_SPACE = 2 * 1024**3
 KVM = Path("/dev/kvm")
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+OUT_OF_SIGHT = "the service sees nothing of /home, /root, /tmp and /var/tmp: use /srv, or docs/operations.md"
 FORWARDING = ("/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding")
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One look: ``level`` is ok, warning or error; ``advice`` says what to do."""
-
-    level: str
-    subject: str
-    message: str
-    advice: str = ""
-
-
 async def examine(settings: Settings, drivers: dict[str, Driver]) -> AsyncIterator[Finding]:
+    """What depends on who looks, and on which files it sees: to be looked at in the service's place."""
     yield users(settings)
     yield store(settings)
-    yield kvm()
+    yield certificate(settings)
     for directory in settings.images.directories:
         yield image_directory(Path(directory))
+    for directory in settings.images.export_directories:
+        yield export_directory(Path(directory))
     yield staging_directory(Path(settings.images.staging))
     yield converter()
-    if any(is_local(hypervisor.uri) for hypervisor in settings.hypervisors):
-        for switch in FORWARDING:
-            yield forwarding(Path(switch))
-        yield packet_filter()
     for hypervisor in settings.hypervisors:
         async for finding in _hypervisor(hypervisor, drivers[hypervisor.name]):
             yield finding
+
+
+def examine_host(settings: Settings) -> Iterator[Finding]:
+    """What is the same for everybody, and what the service's own view of the host hides (its devices)."""
+    yield kvm()
+    if any(is_local(hypervisor.uri) for hypervisor in settings.hypervisors):
+        # Before forwarding, which would take the routes of these away.
+        yield from router_advertisements()
+        for switch in FORWARDING:
+            yield forwarding(Path(switch))
+        yield packet_filter()
 
 
 def users(settings: Settings) -> Finding:
@@ -67,9 +72,13 @@ def users(settings: Settings) -> Finding:
 
 def store(settings: Settings) -> Finding:
     directory = Path(settings.store.path).parent
-    if not directory.is_dir() or not os.access(directory, os.W_OK):
+    if not _is_directory(directory) or not os.access(directory, os.W_OK):
         return Finding("error", "store", f"{directory} cannot be written", f"mkdir -p {directory}, for this user")
     return Finding("ok", "store", str(settings.store.path))
+
+
+def _is_directory(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 - Path's raises where a directory may not be searched
 
 
 def kvm(device: Path = KVM) -> Finding:
@@ -83,11 +92,26 @@ def kvm(device: Path = KVM) -> Finding:
     return Finding("ok", "kvm", "usable")
 
 
+def certificate(settings: Settings) -> Finding:
+    try:
+        context = server_context(settings.server)
+    except ConfigError as error:
+        return Finding("error", "tls", error.message)
+    return Finding("ok", "tls", str(settings.server.tls_certificate) if context else "none is configured")
+
+
 def image_directory(path: Path) -> Finding:
-    if not path.is_dir() or not os.access(path, os.R_OK | os.X_OK):
-        advice = f"mkdir -p {path}, or change [images] directories"
+    if not _is_directory(path) or not os.access(path, os.R_OK | os.X_OK):
+        advice = f"mkdir -p {path}, readable for the service's user; {OUT_OF_SIGHT}"
         return Finding("warning", "images", f"{path} cannot be read", advice)
     return Finding("ok", "images", str(path))
+
+
+def export_directory(path: Path) -> Finding:
+    if not os.access(path, os.W_OK | os.X_OK):
+        advice = f"mkdir -p {path}, owned by the service's user; systemctl edit {UNIT}: [Service] ReadWritePaths={path}"
+        return Finding("warning", "exports", f"{path} cannot be written", advice)
+    return Finding("ok", "exports", str(path))
 
 
 def guests_reach(subject: str, pool: PoolFacts) -> Finding:
@@ -109,7 +133,7 @@ def _closed(directory: Path) -> bool:
 
 
 def staging_directory(path: Path) -> Finding:
-    place = next(parent for parent in (path, *path.parents) if parent.exists())
+    place = next(parent for parent in (path, *path.parents) if _is_directory(parent))
     if not os.access(place, os.W_OK | os.X_OK):
         return Finding("error", "staging", f"{path} cannot be written", "change [images] staging")
     free = shutil.disk_usage(place).free
@@ -158,15 +182,17 @@ async def _pool(subject: str, described: PoolSettings, driver: Driver) -> AsyncI
         if described.kind:
             yield Finding("warning", subject, f"pool {name} is not there yet", "the gateway defines it at its start")
         else:
-            advice = f"virsh pool-define-as {name} dir --target DIRECTORY, then pool-start"
+            advice = f"virsh pool-define-as {name} dir --target DIRECTORY && {_lasting('pool', name)}"
             yield Finding("error", subject, f"pool {name}: {error}", advice)
         return
     except DriverError as error:
         yield Finding("error", subject, f"pool {name}: {error}", f"virsh pool-info {name}")
         return
     if not pool.active:
-        yield Finding("error", subject, f"pool {pool.name} is inactive", f"virsh pool-start {pool.name}")
+        yield Finding("error", subject, f"pool {pool.name} is inactive", _lasting("pool", name))
         return
+    if name not in (await driver.autostarted()).pools:
+        yield _forgotten(subject, "pool", name)
     if pool.available < LOW_SPACE:
         yield Finding("warning", subject, f"pool {pool.name} has {pool.available} bytes free", "free some space")
     else:
@@ -191,7 +217,34 @@ async def _hypervisor(settings: HypervisorSettings, driver: Driver) -> AsyncIter
         advice = "name another in [[hypervisor]] network"
         yield Finding("error", subject, f"network {settings.network}: {error}", advice)
     else:
-        if network.active:
-            yield Finding("ok", subject, f"network {network.name} is active")
-        else:
-            yield Finding("error", subject, f"network {network.name} is inactive", f"virsh net-start {network.name}")
+        yield await _network(subject, network, driver)
+    async for finding in _own_networks(subject, driver):
+        yield finding
+
+
+async def _network(subject: str, network: NetworkFacts, driver: Driver) -> Finding:
+    if not network.active:
+        return Finding("error", subject, f"network {network.name} is inactive", _lasting("net", network.name))
+    if network.name not in (await driver.autostarted()).networks:
+        return _forgotten(subject, "net", network.name)
+    return Finding("ok", subject, f"network {network.name} is active")
+
+
+async def _own_networks(subject: str, driver: Driver) -> AsyncIterator[Finding]:
+    """Networks of gateways start with the host when they should run."""
+    wanted = (await driver.autostarted()).networks
+    for network in await driver.networks():
+        if network.network and network.name in wanted and not network.active:
+            message = f"{network.name} ({network.network}) should run and does not"
+            yield Finding("error", subject, message, f"virsh net-start {network.name} says why")
+
+
+def _lasting(kind: str, name: str) -> str:
+    """Commands of virsh that start a network ("net") or a pool, now and with the host."""
+    return f"virsh {kind}-start {name} && virsh {kind}-autostart {name}"
+
+
+def _forgotten(subject: str, kind: str, name: str) -> Finding:
+    word = "network" if kind == "net" else kind
+    message = f"{word} {name} is active, and does not start with the host"
+    return Finding("warning", subject, message, f"virsh {kind}-autostart {name}")

@@ -16,6 +16,11 @@ JOURNAL = "/run/systemd/journal/socket"
 SEND_BUFFER = 8 * 1024**2
 """Bytes that may wait for the journal."""
 FIELDS = {"job": "CIMI_JOB", "machine": "CIMI_MACHINE", "user": "CIMI_USER", "request": "CIMI_REQUEST"}
+OF_THE_JOB = frozenset({"job", "machine", "resource", "user", "request"})
+"""Fields that a Job's message leaves out: the Job, with which it begins, leads to them."""
+LONGEST_MESSAGE = 240
+"""Characters of a message; the fields are whole."""
+LONGEST_ID = 64
 PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 SECRET = frozenset({"password", "userData", "user_data", "key", "authorization", "password_hash", "secrets"})
 
@@ -32,12 +37,36 @@ def drop_secrets(_logger: Any, _method: str, event: Event) -> Event:
 def journal_datagram(event: Event) -> bytes:
     """The journal's native protocol: NAME=value lines, or a length for values of several lines."""
     named = {FIELDS.get(name, f"CIMI_{name.upper()}"): str(value) for name, value in event.items()}
+    machine = _machine_of(event)
+    if machine is not None:
+        named["CIMI_MACHINE"] = machine
     level = str(event.get("level", "info"))
-    message = str(event.get("event", ""))
-    rest = " ".join(f"{name}={value}" for name, value in event.items() if name not in ("event", "level", "timestamp"))
-    lines = {"MESSAGE": f"{message} {rest}".strip(), "PRIORITY": str(PRIORITIES.get(level, 6))}
+    lines = {"MESSAGE": _message(event), "PRIORITY": str(PRIORITIES.get(level, 6))}
     lines |= {"SYSLOG_IDENTIFIER": "cimi-gateway", **named}
     return b"".join(_field(name, value.encode()) for name, value in lines.items())
+
+
+def _message(event: Event) -> str:
+    """Return what people read: short, since every field stands beside it in the journal."""
+    job = event.get("job")
+    left_out = {"event", "level", "timestamp", "request", "trace", "exception", *(OF_THE_JOB if job else ())}
+    words = [str(event.get("event", "")), *(f"{key}={value}" for key, value in event.items() if key not in left_out)]
+    message = f"{job}: {' '.join(words)}" if job else " ".join(words)
+    return message if len(message) <= LONGEST_MESSAGE else f"{message[: LONGEST_MESSAGE - 1]}\u2026"
+
+
+def _machine_of(event: Event) -> str | None:
+    """Return the path of the Machine which the line is about, by itself or by a part of it."""
+    for name in ("machine", *event):
+        collection, _, rest = str(event.get(name, ""))[: LONGEST_ID * 2].partition("/")
+        identity = rest.partition("/")[0]
+        if collection == "machines" and _is_id(identity):
+            return f"machines/{identity}"
+    return None
+
+
+def _is_id(text: str) -> bool:
+    return 0 < len(text) <= LONGEST_ID and text.replace("-", "").isalnum()
 
 
 def _field(name: str, value: bytes) -> bytes:

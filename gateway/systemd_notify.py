@@ -5,9 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
-FALLBACK_SECONDS = 10.0
+ASK_EVERY = 15.0
+"""Seconds between two requests for more time to start."""
+MORE = 60.0
+"""Seconds that each of them asks for."""
+LONGEST_START = 1800.0
+"""Seconds after which a start is held to hang."""
 
 
 def notify(*lines: str) -> None:
@@ -26,6 +33,24 @@ def watchdog_interval() -> float | None:
     """Seconds between two signs of life; None when systemd wants none."""
     micros = os.environ.get("WATCHDOG_USEC", "")
     return int(micros) / 2_000_000 if micros.isdecimal() and int(micros) else None
+
+
+@asynccontextmanager
+async def more_time() -> AsyncIterator[None]:
+    """Put systemd's deadline for the start off while the block runs and the loop turns: hosts may be slow."""
+    asking = asyncio.create_task(_ask_for_time(), name="more time to start")
+    try:
+        yield
+    finally:
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+
+
+async def _ask_for_time() -> None:
+    end = time.monotonic() + LONGEST_START
+    while time.monotonic() < end:
+        notify(f"EXTEND_TIMEOUT_USEC={int(MORE * 1_000_000)}")
+        await asyncio.sleep(ASK_EVERY)
 
 
 async def keep_alive(alive: Callable[[], bool]) -> None:

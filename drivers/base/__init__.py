@@ -35,7 +35,7 @@ from drivers.base.errors import (
 from drivers.base.events import ConnectionState, DriverEvent, EventKind, Listener
 from drivers.base.fetching import Converter, Fetcher, FileSystemMaker, RemoteFile
 from drivers.base.filters import GUARD, GUARD_HOST, GUARD_MAC, FilterCalls, Reach, filter_name, fixed_filter_name
-from drivers.base.host import HostFacts, HypervisorSettings, PoolSettings
+from drivers.base.host import Autostarted, HostFacts, HypervisorSettings, PoolSettings
 from drivers.base.measures import CallObserver, Load
 from drivers.base.networks import (
     AddressPool,
@@ -71,6 +71,7 @@ __all__ = [
     "GUARD_MAC",
     "AddressPool",
     "Applied",
+    "Autostarted",
     "Bandwidth",
     "BandwidthClass",
     "CallObserver",

@@ -8,7 +8,7 @@ from drivers.base.devices import DeviceCalls
 from drivers.base.domains import DomainCalls
 from drivers.base.events import ConnectionState, Listener
 from drivers.base.filters import FilterCalls
-from drivers.base.host import HostFacts
+from drivers.base.host import Autostarted, HostFacts
 from drivers.base.measures import CallObserver, Load
 from drivers.base.networks import NetworkCalls
 from drivers.base.snapshots import SnapshotCalls
@@ -41,3 +41,5 @@ class Driver(
     def load(self) -> tuple[Load, ...]: ...
 
     async def host(self) -> HostFacts: ...
+
+    async def autostarted(self) -> Autostarted: ...

@@ -11,6 +11,14 @@ PoolKind = Literal["", "dir", "netfs", "logical", "iscsi", "rbd"]
 
 
 @dataclass(frozen=True, slots=True)
+class Autostarted:
+    """Names of the networks and storage pools that start with the host."""
+
+    networks: frozenset[str]
+    pools: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class HostFacts:
     """What the host has. ``domain_type`` is the one really used: ``kvm`` or ``qemu``."""
 

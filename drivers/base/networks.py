@@ -168,8 +168,8 @@ class NetworkCalls(Protocol):
         """
         ...
 
-    async def start_network(self, name: str) -> None:
-        """Start it now and whenever the host does."""
+    async def start_network(self, name: str, *, always: bool = True) -> None:
+        """Start it now and, with ``always``, whenever the host does."""
         ...
 
     async def stop_network(self, name: str) -> None:

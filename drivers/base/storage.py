@@ -169,6 +169,10 @@ class StorageCalls(Protocol):
         """Define and start the pool as described, when there is none of this name; start one that is inactive."""
         ...
 
+    async def start_pool(self, name: str) -> None:
+        """Start it now; nothing happens to one that is active."""
+        ...
+
     def can_overlay(self, pool: PoolFacts) -> bool:
         """Whether copy-on-write overlays work in this pool (a pool of files)."""
         ...

@@ -205,6 +205,9 @@ class LibvirtStorage(Parts):
     async def ensure_pool(self, settings: PoolSettings) -> None:
         await self._storage.ensure_pool(settings)
 
+    async def start_pool(self, name: str) -> None:
+        await self._storage.start_pool(name)
+
     def can_overlay(self, pool: PoolFacts) -> bool:
         return pool.kind in FILE_POOLS
 
@@ -233,8 +236,8 @@ class LibvirtNetworks(Parts):
     async def define_network(self, spec: NetworkSpec) -> None:
         await self._networks.define(spec)
 
-    async def start_network(self, name: str) -> None:
-        await self._networks.start(name)
+    async def start_network(self, name: str, *, always: bool = True) -> None:
+        await self._networks.start(name, always=always)
 
     async def stop_network(self, name: str) -> None:
         await self._networks.stop(name)

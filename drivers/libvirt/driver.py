@@ -8,6 +8,7 @@ from typing import Any
 import libvirt
 
 from drivers.base import (
+    Autostarted,
     CallObserver,
     ConnectionState,
     DriverError,
@@ -212,6 +213,9 @@ class LibvirtDriver(
             listener(event)
 
     # Host
+
+    async def autostarted(self) -> Autostarted:
+        return await self._connection.call(host.autostarted)
 
     async def host(self) -> HostFacts:
         if self._host is None:

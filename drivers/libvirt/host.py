@@ -8,7 +8,7 @@ from pathlib import Path
 import libvirt
 from lxml import etree
 
-from drivers.base import HostFacts
+from drivers.base import Autostarted, HostFacts
 
 KVM_DEVICE = Path("/dev/kvm")
 CPU_INFO = Path("/proc/cpuinfo")
@@ -34,6 +34,12 @@ def device_opens(device: Path = KVM_DEVICE) -> bool:
     except FileNotFoundError:
         return True
     return os.access(device, os.R_OK | os.W_OK) or bool(mode & 0o060)
+
+
+def autostarted(connection: libvirt.virConnect) -> Autostarted:
+    networks = connection.listAllNetworks(libvirt.VIR_CONNECT_LIST_NETWORKS_AUTOSTART)
+    pools = connection.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_AUTOSTART)
+    return Autostarted(frozenset(entry.name() for entry in networks), frozenset(entry.name() for entry in pools))
 
 
 def read(connection: libvirt.virConnect, wanted: str) -> HostFacts:

@@ -64,14 +64,15 @@ class Networks:
         flags = 0 if self._connection.uri.startswith("test:") else libvirt.VIR_NETWORK_DEFINE_VALIDATE
         await self._connection.call(lambda handle: handle.networkDefineXMLFlags(xml, flags))
 
-    async def start(self, name: str) -> None:
+    async def start(self, name: str, *, always: bool) -> None:
         def work(network: libvirt.virNetwork) -> None:
             try:
                 network.create()
             except libvirt.libvirtError as error:
                 if error.get_error_code() != libvirt.VIR_ERR_OPERATION_INVALID or not network.isActive():
                     raise
-            network.setAutostart(1)
+            if always:
+                network.setAutostart(1)
 
         await self._with(name, work, Lane.NETWORK, START_DEADLINE)
 

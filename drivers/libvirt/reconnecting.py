@@ -18,10 +18,12 @@ LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
 
 
 def reconnect(handle: libvirt.virConnect, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Look at every running domain; the last one's error is raised when all others are back on their networks."""
     ports = {name: known for name in names if (known := _ports(handle, name)) is not None}
     found: dict[str, tuple[str, ...]] = {}
     if not ports:
         return found
+    failed: libvirt.libvirtError | None = None
     for domain in handle.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
         try:
             for name, interface in _lost(domain, ports):
@@ -29,7 +31,9 @@ def reconnect(handle: libvirt.virConnect, names: tuple[str, ...]) -> dict[str, t
                 found[name] = (*found.get(name, ()), _attribute(interface, "mac", "address"))
         except libvirt.libvirtError as error:
             if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
-                raise
+                failed = error
+    if failed is not None:
+        raise failed
     return found
 
 

@@ -252,6 +252,14 @@ class Storage:
         await self._connection.call(work, lane=Lane.STORAGE, deadline=POOL_DEADLINE)
 
 
+    async def start_pool(self, name: str) -> None:
+        def work(pool: libvirt.virStoragePool) -> None:
+            if not pool.isActive():
+                pool.create(0)
+
+        await self.in_pool(name, work, deadline=POOL_DEADLINE)
+
+
 def _must_be(volume: VolumeFacts, format: str | None) -> None:
     """A guest may write another format's header into its raw disk; whoever believed it would follow what it names."""
     if format is not None and volume.format != format:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from drivers.base import (
+    Autostarted,
     CallObserver,
     ConnectionState,
     DomainFacts,
@@ -54,6 +55,8 @@ class MemoryHost:
     """Pools that are no directories, by name."""
     inactive: set[str] = field(default_factory=set)
     """Pools that are not running."""
+    autostarting: set[str] = field(default_factory=lambda: {"network default", "pool default"})
+    """What starts with the host: "network NAME", "pool NAME"."""
     ensured: list[PoolSettings] = field(default_factory=list)
     known_networks: dict[str, NetworkFacts] = field(
         default_factory=lambda: {
@@ -122,6 +125,12 @@ class MemoryHost:
 
     def load(self) -> tuple[Load, ...]:
         return (Load("memory", 0, 0),)
+
+    async def autostarted(self) -> Autostarted:
+        self.enter("autostarted")
+        words = [entry.split(" ", 1) for entry in self.autostarting]
+        kinds = {kind: frozenset(name for entry, name in words if entry == kind) for kind in ("network", "pool")}
+        return Autostarted(kinds["network"], kinds["pool"])
 
     async def host(self) -> HostFacts:
         self.enter("host")

@@ -53,12 +53,15 @@ class MemoryNetworks(MemoryHost):
             reservations=spec.reservations,
         )
 
-    async def start_network(self, name: str) -> None:
+    async def start_network(self, name: str, *, always: bool = True) -> None:
         self.known_networks[name] = replace(self._network("start_network", name), active=True)
+        if always:
+            self.autostarting.add(f"network {name}")
         self._tell_network(name, "started")
 
     async def stop_network(self, name: str) -> None:
         self.known_networks[name] = replace(self._network("stop_network", name), active=False)
+        self.autostarting.discard(f"network {name}")
         self._tell_network(name, "stopped")
 
     async def delete_network(self, name: str) -> None:

@@ -105,6 +105,10 @@ class MemoryStorage(MemoryHost):
         self.enter("ensure_pool")
         self.ensured.append(settings)
 
+    async def start_pool(self, name: str) -> None:
+        self.enter("start_pool")
+        self.inactive.discard(name)
+
     async def upload_volume(
         self, pool: str, name: str, format: str, size: int, data: AsyncIterator[bytes | Hole], progress: Progress
     ) -> VolumeFacts:

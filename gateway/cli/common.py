@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from gateway.config import DEFAULT_PATH, Settings, load
+from gateway.config import DEFAULT_PATH, ConfigError, Settings, load
 from gateway.errors import GatewayError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -21,18 +21,29 @@ def config_option(function: F) -> F:
     return click.option(
         "--config",
         "config",
-        type=click.Path(path_type=Path, dir_okay=False),
+        # Whether it can be read says load(), by the exit status for a wrong configuration.
+        type=click.Path(path_type=Path, readable=False),
         default=DEFAULT_PATH,
         show_default=True,
         help="The configuration file.",
     )(function)
 
 
+EX_CONFIG = 78
+"""The exit status of sysexits.h for a wrong configuration; systemd then starts nothing again, by the unit."""
+
+
+class WrongConfiguration(click.ClickException):
+    exit_code = EX_CONFIG
+
+
 @contextmanager
 def plainly() -> Iterator[None]:
-    """Errors meant for people leave as one line and exit code 1."""
+    """Errors meant for people leave as one line, with exit status 1, or 78 when the configuration is wrong."""
     try:
         yield
+    except ConfigError as error:
+        raise WrongConfiguration(error.message) from None
     except GatewayError as error:
         raise click.ClickException(error.message) from None
 

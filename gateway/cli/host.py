@@ -3,38 +3,97 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pwd
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 import structlog
 
+from gateway import service_view
 from gateway.app import libvirt_drivers
-from gateway.cli.common import config_option, settings_of
+from gateway.cli.common import config_option, plainly, settings_of
 from gateway.config import Settings
-from gateway.doctor import Finding, examine
+from gateway.doctor import examine, examine_host
+from gateway.findings import Finding
+from gateway.tls import server_context
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def here_option(function: F) -> F:
+    """``--here``: also what the service's view is made of, so that it is not made once more."""
+    return click.option(
+        "--here",
+        is_flag=True,
+        help="Look as the user who runs this, and not, as root on a host with the service, in the service's place.",
+    )(function)
 
 
 @click.command()
+@here_option
 @config_option
-def check(config: Path) -> None:
-    """Say whether the configuration is valid."""
-    settings_of(config)
+def check(config: Path, here: bool) -> None:
+    """Say whether the configuration is valid, for the service where root asks on its host."""
+    properties = None if here else service_view.unit_properties()
+    if properties is not None and service_view.can_look(properties):
+        raise SystemExit(_in_its_place(properties, "check", config))
+    settings = settings_of(config)
+    with plainly():
+        server_context(settings.server)
     click.echo(f"{config}: valid")
 
 
 @click.command()
+@here_option
 @config_option
-def doctor(config: Path) -> None:
+def doctor(config: Path, here: bool) -> None:
     """Look for what can be wrong on this host, and say what to do."""
-    settings = settings_of(config)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    properties = None if here else service_view.unit_properties()
+    if properties is not None and service_view.can_look(properties):
+        status = _in_its_place(properties, "doctor", config)
+        settings = settings_of(config)
+        _end([_place(f"looked as {service_view.service_user(properties)}, with the files that the unit shows it"),
+              *examine_host(settings)], status)  # fmt: skip
+    settings = settings_of(config)
     findings = asyncio.run(_examine(settings))
+    if not here:
+        findings += [*examine_host(settings), *_not_in_its_place(properties)]
+    _end(findings, 0)
+
+
+def _in_its_place(properties: Mapping[str, str], command: str, config: Path) -> int:
+    """Run the command again as the service would, and say what it said; its exit status."""
+    done = service_view.look(properties, command, "--here", "--config", str(config.absolute()))
+    click.echo(done.stdout, nl=False)
+    click.echo(done.stderr, nl=False, err=True)
+    return done.returncode
+
+
+def _place(message: str) -> Finding:
+    return Finding("ok", "service", message)
+
+
+def _not_in_its_place(properties: Mapping[str, str] | None) -> list[Finding]:
+    """Tell where there is a service whose view this was not."""
+    if properties is None:
+        return []
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    message = f"looked as {user}; {service_view.UNIT} sees other files (ProtectHome, PrivateTmp, ProtectSystem)"
+    return [Finding("warning", "service", message, "run doctor as root: it then looks in the service's place")]
+
+
+def _end(findings: list[Finding], status: int) -> None:
     for finding in findings:
         click.echo(f"{finding.level:8}{finding.subject}: {finding.message}")
         if finding.advice:
             click.echo(f"{'':8}  -> {finding.advice}")
-    if any(finding.level == "error" for finding in findings):
-        raise SystemExit(1)
+    sys.stdout.flush()
+    raise SystemExit(status or int(any(finding.level == "error" for finding in findings)))
 
 
 async def _examine(settings: Settings) -> list[Finding]:

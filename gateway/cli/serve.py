@@ -16,7 +16,8 @@ from drivers.libvirt.connection import THREADS
 from gateway import logging
 from gateway.app import Gateway, libvirt_drivers
 from gateway.cli.common import config_option, plainly, settings_of
-from gateway.systemd_notify import keep_alive, notify
+from gateway.systemd_notify import keep_alive, more_time, notify
+from gateway.tls import server_context
 
 
 @click.command()
@@ -24,13 +25,17 @@ from gateway.systemd_notify import keep_alive, notify
 def serve(config: Path) -> None:
     """Serve CIMI until SIGTERM or SIGINT; guests keep running."""
     settings = settings_of(config)
+    with plainly():
+        # Before libvirt is asked for anything: what is wrong here is no matter of waiting.
+        server_context(settings.server)
     logging.set_up()
     gateway = Gateway(settings, libvirt_drivers(settings))
     with plainly():
         try:
             asyncio.run(_serve(gateway))
         except OSError as error:
-            raise click.ClickException(f"{settings.server.listen}: {error.strerror or error}") from None
+            file = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(f"{file}{error.strerror or error}") from None
     _leave()
 
 
@@ -47,7 +52,8 @@ async def _serve(gateway: Gateway) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await gateway.start()
+    async with more_time():
+        await gateway.start()
     # What there is by now stays to the end: collections of garbage need not walk over it each time.
     gc.collect()
     gc.freeze()

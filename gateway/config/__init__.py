@@ -72,6 +72,8 @@ def load(path: Path) -> Settings:
     """Read and check the whole file. Raises ConfigError for the first mistake."""
     try:
         document = tomllib.loads(path.read_text())
+    except PermissionError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}; root and the service's user may") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -13,6 +13,7 @@ import structlog
 from gateway.errors import GatewayError, NoSpace, Unavailable
 from gateway.jobs.context import RunningStep
 from gateway.jobs.crash import AfterStep
+from gateway.jobs.journal import logger_of
 from gateway.jobs.locks import Unlock
 from gateway.jobs.plan import Plan, StepCall, Superseded
 from gateway.jobs.records import in_state
@@ -74,7 +75,7 @@ class Execution:
     async def run(self, plan: Plan, row: PlanRow, place: Place, unlock: Unlock) -> None:
         """Forward, and back when a step fails or the job is stopped; then settle and write the end."""
         self._place, self._unlock = place, unlock
-        self._logger = log.bind(job=self.job, **_subject(plan), user=plan.owner, request=plan.request_id)
+        self._logger = logger_of(self.job, plan)
         if (await self._current()).state == "STOPPING":
             self.stop.set()
         try:
@@ -247,12 +248,6 @@ class Execution:
 def _left(row: PlanRow) -> bool:
     """Whether something that a step made could not be undone."""
     return bool((row.outcome or {}).get("left"))
-
-
-def _subject(plan: Plan) -> dict[str, str]:
-    """What the job is about, as the log names it."""
-    path = next(iter(plan.affected), plan.target)
-    return {"machine" if path.startswith("machines/") else "resource": path}
 
 
 def _share(plan: Plan, position: int, share: float) -> int:

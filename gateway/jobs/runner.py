@@ -14,6 +14,7 @@ import structlog
 from gateway.errors import Conflict, GatewayError, NoSpace, NotFound, Unavailable
 from gateway.jobs.crash import AfterStep
 from gateway.jobs.execution import Execution, Failure
+from gateway.jobs.journal import first_step, logger_of, tell_end
 from gateway.jobs.locks import ResourceLocks, Unlock
 from gateway.jobs.nesting import nest
 from gateway.jobs.plan import OnRestart, Plan
@@ -58,8 +59,10 @@ class JobRunner:
         self._after_step = after_step
         self._workers = Workers(workers)
         self._locks = ResourceLocks()
-        self._submitted: dict[str, tuple[str, ...]] = {}
-        """The jobs of the transaction that is under way, with what they lock."""
+        self._submitted: dict[str, Plan] = {}
+        """The jobs of the transaction that is under way."""
+        self._over: dict[str, Plan] = {}
+        """Those of them that end with it."""
         self._executions: dict[str, Execution] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ended: dict[str, list[asyncio.Event]] = {}
@@ -75,10 +78,10 @@ class JobRunner:
         """Write the Job and its plan: it begins with the commit. The Job's path."""
         job = await transaction.insert(new_job(plan, "RUNNING"))
         await transaction.write_plan(PlanRow(job.path, plan_to_document(plan), "run", 0))
-        await transaction.write_log(job.path, "info", plan.steps[0].step if plan.steps else "settle", "begins")
+        await transaction.write_log(job.path, "info", first_step(plan), "begins")
         if plan.parent_job:
             await nest(transaction, plan.parent_job, job.path)
-        self._submitted[job.path] = plan.locks
+        self._submitted[job.path] = plan
         return job.path
 
     async def completed(self, transaction: Transaction, plan: Plan, message: str | None = None) -> str:
@@ -98,6 +101,7 @@ class JobRunner:
         await transaction.insert(job)
         if plan.parent_job:
             await nest(transaction, plan.parent_job, job.path)
+        self._over[job.path] = plan
         return job.path
 
     def _begin(self, path: str, locks: tuple[str, ...]) -> None:
@@ -184,9 +188,15 @@ class JobRunner:
     def _notice(self, changes: Changes) -> None:
         """After each commit. What was submitted and is not in it, was in a transaction that was given up."""
         submitted, self._submitted = self._submitted, {}
-        for path, locks in submitted.items():
+        for path, plan in submitted.items():
             if path in changes:
-                self._begin(path, locks)
+                logger_of(path, plan).info("begins", step=first_step(plan))
+                self._begin(path, plan.locks)
+        over, self._over = self._over, {}
+        for path, plan in over.items():
+            job = changes.get(path)
+            if job is not None:
+                tell_end(job, plan)
         for path, events in self._ended.items():
             if path in changes:
                 job = changes[path]
@@ -237,6 +247,7 @@ class JobRunner:
                 replace(row, phase=phase, attempts=row.attempts + 1, outcome=await self._outcome(row.job) or outcome)
             )
             await transaction.write_log(row.job, "warning", "recovery", f"taken up again after a restart: {phase}")
+        logger_of(row.job, plan).warning(f"taken up again after a restart: {phase}", step="recovery")
 
     async def _outcome(self, job: str) -> dict[str, object] | None:
         rows = await self._store.fetch("SELECT outcome FROM plans WHERE job = ?", (job,))

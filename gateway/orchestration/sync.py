@@ -11,6 +11,8 @@ import structlog
 
 from drivers.base import ConnectionState, DomainFacts, Driver, DriverError, DriverEvent, DriverNotFound, EventKind
 from gateway.errors import GatewayError
+from gateway.orchestration.apart import Apart
+from gateway.orchestration.host_start import HostStart
 from gateway.orchestration.machines.attachment_drift import AttachmentDrift
 from gateway.orchestration.machines.plans import uuid_of
 from gateway.orchestration.machines.states import state_of
@@ -36,11 +38,13 @@ class Sync:
     def __init__(self, room: Room) -> None:
         self.room = room
         self._tasks: set[asyncio.Task[None]] = set()
+        self._apart = Apart()
         self._addresses = AddressWatch(room)
         self._volumes = VolumeDrift(room)
         self._attachments = AttachmentDrift(room)
         self._snapshots = SnapshotDrift(room)
         self._networks = NetworkSync(room)
+        self._host_start = HostStart(room)
         self._transient = TransientDomains(room)
         for driver in room.drivers.values():
             driver.subscribe(self._happened)
@@ -49,7 +53,11 @@ class Sync:
         """What has to be known before the first request: the host's networks, which new Machines stand on."""
         for driver in self.room.drivers.values():
             if driver.connection is ConnectionState.UP:
-                await self._guarded(self._networks.show(driver))
+                await self._guarded(self._first_look(driver))
+
+    async def _first_look(self, driver: Driver) -> None:
+        await self._host_start.once(driver)
+        await self._networks.show(driver)
 
     def start(self) -> None:
         for driver in self.room.drivers.values():
@@ -102,22 +110,31 @@ class Sync:
             await asyncio.sleep(max(COMPARE_EVERY, REST * (time.monotonic() - began)))
 
     async def compare(self, driver: Driver, *, reconnect: bool = False) -> None:
-        """All Machines of a host with all its domains; foreign domains are left alone."""
+        """All Machines and Networks of a host with all it has; the Networks also where the domains cannot be listed."""
+        await self._host_start.once(driver)
+        try:
+            await self._compare_machines(driver)
+        finally:
+            await self._networks.compare(driver, reconnect=reconnect)
+
+    async def _compare_machines(self, driver: Driver) -> None:
+        """Foreign domains are left alone."""
         facts = {domain.uuid: domain for domain in await driver.domains()}
         async for machine in self.room.store.every("Machine"):
-            if machine.internal.get("host") != driver.name or machine.internal.get("job") is not None:
-                continue
-            found = facts.get(uuid_of(machine))
-            if found is None and machine.state == "ERROR":
-                continue
-            if found is None or _differs(machine, found) or not found.persistent:
-                # The bulk read may be older than a job that ended since: only a fresh look decides.
-                await self._look(driver, uuid_of(machine))
-            else:
-                await self._attachments.compare(machine, found)
-                await self._snapshots.compare(machine)
-                self._addresses.look_at(machine)
-        await self._networks.compare(driver, reconnect=reconnect)
+            if machine.internal.get("host") == driver.name and machine.internal.get("job") is None:
+                with self._apart.each(machine.path, driver):
+                    await self._compare_machine(driver, machine, facts.get(uuid_of(machine)))
+
+    async def _compare_machine(self, driver: Driver, machine: Resource, found: DomainFacts | None) -> None:
+        if found is None and machine.state == "ERROR":
+            return
+        if found is None or _differs(machine, found) or not found.persistent:
+            # The bulk read may be older than a job that ended since: only a fresh look decides.
+            await self._look(driver, uuid_of(machine))
+        else:
+            await self._attachments.compare(machine, found)
+            await self._snapshots.compare(machine)
+            self._addresses.look_at(machine)
 
     async def _apply(self, facts: DomainFacts) -> None:
         path = f"machines/{facts.uuid}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import subprocess
 import threading
@@ -16,7 +17,7 @@ import pytest
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from gateway.config import Settings
-from gateway.errors import NoSpace
+from gateway.errors import GatewayError, NoSpace
 from tests.api.client import ApiClient
 from tests.patience import PATIENCE
 
@@ -206,3 +207,17 @@ async def test_a_start_that_fails_keeps_no_thread_of_the_store(
     async with asyncio.timeout(PATIENCE):
         while any("connection_worker" in thread.name for thread in set(threading.enumerate()) - before):
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("section", ["server", "metrics"])
+async def test_an_address_that_is_taken_is_named_with_its_section(
+    started: list[Gateway], settings: Settings, driver: MemoryDriver, section: str
+) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        changed = replace(settings, **{section: replace(getattr(settings, section), listen=taken)})
+        with pytest.raises(GatewayError) as refused:
+            await serve(started, changed, driver)
+    assert refused.value.message.startswith(f"[{section}] listen = {taken}: ")

@@ -31,7 +31,7 @@ def test_check_says_valid(config: Path) -> None:
 def test_check_names_the_mistake_and_fails(config: Path) -> None:
     config.write_text("[sever]\n")
     result = run("check", config=config)
-    assert result.exit_code == 1
+    assert result.exit_code == 78
     assert "[sever]" in result.output
 
 

@@ -13,20 +13,44 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.source import ROOT, copy_source
+
+
+def make(root: Path, target: str = "install", checkout: Path = ROOT, prefix: str = "/usr") -> str:
+    """Run a target of the Makefile for a tree of its own; what it said."""
+    command = ["make", target, f"DESTDIR={root}", f"PYTHON={sys.executable}", f"PREFIX={prefix}"]
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("root")
-    done = subprocess.run(
-        ["make", "install", f"DESTDIR={root}", f"PYTHON={sys.executable}"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    make(root)
+    return root
+
+
+MINE = "# what an admin has set\n"
+
+
+@pytest.fixture(scope="module")
+def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tree under /usr/local, installed twice: in between its admin and the source have changed."""
+    checkout, root = tmp_path_factory.mktemp("checkout"), tmp_path_factory.mktemp("upgraded")
+    copy_source(checkout)
+    removed = checkout / "gateway/removed_later.py"
+    removed.touch()
+    make(root, checkout=checkout, prefix="/usr/local")
+    assert (root / "usr/local/lib/cimi-gateway/gateway/removed_later.py").exists()
+    removed.unlink()
+    config = root / "etc/cimi-gateway/gateway.toml"
+    config.write_text(MINE)
+    config.chmod(0o600)
+    os.chown(config, 4242, 4243)
+    config.parent.chmod(0o711)
+    (root / "usr/local/share/doc/cimi-gateway/gateway.toml").write_text("# old\n")
+    make(root, checkout=checkout, prefix="/usr/local")
     return root
 
 
@@ -38,25 +62,89 @@ def test_the_service_finds_its_program_configuration_and_rights_where_it_looks(i
         "usr/lib/tmpfiles.d/cimi-gateway.conf",
         "usr/share/polkit-1/rules.d/60-cimi-gateway.rules",
         "etc/cimi-gateway/gateway.toml",
+        "usr/share/doc/cimi-gateway/gateway.toml",
+        "usr/share/doc/cimi-gateway/README.md",
+        "usr/share/doc/cimi-gateway/docs/configuration.md",
     ):
         assert (installed / path).is_file(), path
 
 
+def run_installed(root: Path, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the installed command, with its library where this tree has it."""
+    script = (root / "usr/bin/cimi-gateway").read_text()
+    assert "/usr/lib/cimi-gateway" in script
+    here = script.replace("/usr/lib/cimi-gateway", f"{root}/usr/lib/cimi-gateway")
+    command = ["sh", "-c", here, "cimi-gateway", *arguments]
+    return subprocess.run(command, env={}, cwd=cwd or root, capture_output=True, text=True, check=False)
+
+
 def test_the_installed_program_runs_with_its_own_libraries_and_data_alone(installed: Path) -> None:
-    script = (installed / "usr/bin/cimi-gateway").read_text()
     library = installed / "usr/lib/cimi-gateway"
-    assert f"PYTHONPATH=/usr/lib/cimi-gateway exec {sys.executable} -m gateway" in script
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "gateway", "check", "--config", str(installed / "etc/cimi-gateway/gateway.toml")],
-        env={"PYTHONPATH": str(library)},
-        cwd=installed,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_installed(installed, "check", "--config", str(installed / "etc/cimi-gateway/gateway.toml"))
     assert done.stdout.rstrip().endswith("valid"), done.stderr
     assert {path.name for path in (library / "gateway").rglob("*.sql")} >= {"0001_first.sql"}
     assert (library / "gateway/cimi/filter.lark").is_file()
+
+
+def test_the_installed_program_runs_nothing_of_the_working_directory(installed: Path, tmp_path: Path) -> None:
+    for package in ("gateway", "click", "drivers"):
+        (tmp_path / package).mkdir()
+        for name in ("__init__.py", "__main__.py"):
+            (tmp_path / package / name).write_text("print('code of the working directory')\n")
+    done = run_installed(installed, "--version", cwd=tmp_path)
+    assert "working directory" not in done.stdout
+    assert done.stdout.startswith("cimi-gateway, version "), done.stderr
+
+
+def test_a_second_install_keeps_the_configuration_with_its_owner_and_mode(upgraded: Path) -> None:
+    config = upgraded / "etc/cimi-gateway/gateway.toml"
+    kept = config.stat()
+    assert config.read_text() == MINE
+    assert (kept.st_mode & 0o777, kept.st_uid, kept.st_gid) == (0o600, 4242, 4243)
+    assert config.parent.stat().st_mode & 0o777 == 0o711
+
+
+def test_a_second_install_renews_the_example(upgraded: Path) -> None:
+    example = upgraded / "usr/local/share/doc/cimi-gateway/gateway.toml"
+    assert example.read_text() == (ROOT / "etc/gateway.toml").read_text()
+
+
+def test_the_first_install_lets_nobody_else_read_the_configuration(installed: Path) -> None:
+    config = installed / "etc/cimi-gateway/gateway.toml"
+    assert (config.stat().st_mode & 0o777, config.parent.stat().st_mode & 0o777) == (0o640, 0o750)
+
+
+def test_modules_that_are_gone_from_the_source_are_gone_from_the_next_install(upgraded: Path) -> None:
+    library = upgraded / "usr/local/lib/cimi-gateway"
+    assert (library / "gateway/__main__.py").exists()
+    assert not list(library.rglob("removed_later*"))
+    assert [path.name for path in library.parent.iterdir()] == ["cimi-gateway"]
+
+
+def test_uninstall_takes_away_what_install_brought_and_keeps_the_configuration(
+    installed: Path, tmp_path: Path
+) -> None:
+    root = shutil.copytree(installed, tmp_path / "root")
+    said = make(root, "uninstall")
+    left = {str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir()}
+    assert left == {"etc/cimi-gateway/gateway.toml"}
+    assert "/etc/cimi-gateway" in said
+    assert "/var/lib/cimi-gateway" in said
+
+
+def test_the_service_names_only_documentation_that_is_installed(installed: Path) -> None:
+    unit = (installed / "usr/lib/systemd/system/cimi-gateway.service").read_text()
+    (line,) = [line for line in unit.splitlines() if line.startswith("Documentation=")]
+    for reference in line.partition("=")[2].split():
+        assert (installed / reference.removeprefix("file:/")).is_file(), reference
+
+
+def test_with_another_prefix_the_service_starts_the_program_there(upgraded: Path) -> None:
+    unit = (upgraded / "usr/lib/systemd/system/cimi-gateway.service").read_text()
+    assert "ExecStart=/usr/local/bin/cimi-gateway serve" in unit
+    assert "/usr/bin/cimi-gateway" not in unit
+    assert "file:/usr/local/share/doc/cimi-gateway/README.md" in unit
+    assert "=/usr/local/lib/cimi-gateway " in (upgraded / "usr/local/bin/cimi-gateway").read_text()
 
 
 def test_users_and_directories_are_made_as_the_fragments_say(installed: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,57 @@ def test_a_jobs_line_carries_the_journal_fields() -> None:
     event = {"event": "begins", "level": "info", "job": "jobs/1", "machine": "machines/1", "user": "a", "request": "r"}
     lines = journal_datagram(event).decode().splitlines()
     assert {"CIMI_JOB=jobs/1", "CIMI_MACHINE=machines/1", "CIMI_USER=a", "CIMI_REQUEST=r", "PRIORITY=6"} <= set(lines)
+
+
+def fields(event: dict[str, Any]) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in journal_datagram(event).decode().splitlines())
+
+
+@pytest.mark.parametrize(
+    ("event", "machine"),
+    [
+        ({"machine": "machines/1"}, "machines/1"),
+        ({"machine": "machines/1/volumes/2"}, "machines/1"),
+        ({"attachment": "machines/1/volumes/2"}, "machines/1"),
+        ({"resource": "volumes/2", "target": "machines/1/disks/vda"}, "machines/1"),
+        ({"path": "machines/1"}, "machines/1"),
+        ({"path": "machines"}, None),
+        ({"path": "machines/"}, None),
+        ({"path": "machines/a b/c"}, None),
+        ({"path": "machines/" + "1" * 100}, None),
+        ({"reason": "machines/1 is held"}, None),
+        ({"number": 7}, None),
+    ],
+)
+def test_a_line_about_a_part_of_a_machine_carries_the_machines_own_path(
+    event: dict[str, Any], machine: str | None
+) -> None:
+    assert fields({"event": "x", **event}).get("CIMI_MACHINE") == machine
+
+
+def test_the_message_of_a_jobs_line_begins_with_the_job_and_leaves_out_what_the_fields_say() -> None:
+    event = {"event": "begins", "step": "boot disk", "job": "jobs/1", "machine": "machines/1", "resource": "disks/2"}
+    line = fields({**event, "user": "ann", "request": "r1", "level": "info"})
+    assert line["MESSAGE"] == "jobs/1: begins step=boot disk"
+    assert (line["CIMI_STEP"], line["CIMI_RESOURCE"], line["CIMI_USER"]) == ("boot disk", "disks/2", "ann")
+
+
+def test_the_message_of_another_line_says_what_it_is_about_but_not_its_request() -> None:
+    line = fields({"event": "state changed outside", "machine": "machines/1", "state": "STOPPED", "request": "r1"})
+    assert line["MESSAGE"] == "state changed outside machine=machines/1 state=STOPPED"
+
+
+@pytest.mark.parametrize("name", ["trace", "exception"])
+def test_a_trace_stands_beside_the_message(name: str) -> None:
+    datagram = journal_datagram({"event": "not compared", "resource": "networks/1", name: "File 1\nFile 2"})
+    assert b"MESSAGE=not compared resource=networks/1\n" in datagram
+    assert b"File 1\nFile 2\n" in datagram
+
+
+def test_a_long_message_is_cut_and_its_field_is_whole() -> None:
+    line = fields({"event": "end", "job": "jobs/1", "reason": "x" * 1000})
+    assert len(line["MESSAGE"]) == logging.LONGEST_MESSAGE
+    assert line["CIMI_REASON"] == "x" * 1000
 
 
 def test_a_value_of_several_lines_is_sent_with_its_length() -> None:
@@ -80,6 +133,70 @@ async def test_under_systemd_every_line_of_a_job_carries_job_machine_user_and_re
         assert any(field.startswith("CIMI_JOB=jobs/") for field in line)
 
 
+def told_of(journal: socket.socket, job: str) -> list[tuple[str, str]]:
+    """The messages of a Job in the journal, and the steps they are about."""
+    lines = [dict(line.split("=", 1) for line in datagram.decode().splitlines()) for datagram in received(journal)]
+    mine = [line for line in lines if line.get("CIMI_JOB") == job]
+    for line in mine:
+        assert line["CIMI_MACHINE"] == "machines/1", line
+        assert (line["CIMI_USER"], line["CIMI_REQUEST"]) == ("ann", "r1"), line
+    return [(line["MESSAGE"].removeprefix(f"{job}: ").split(" ")[0], line.get("CIMI_STEP", "")) for line in mine]
+
+
+@pytest.mark.parametrize("affected", ["machines/1", "machines/1/volumes/2", "volumes/2"])
+async def test_the_first_step_of_a_job_is_in_the_journal_as_soon_as_the_job_is_accepted(
+    tmp_path: Path, journal: socket.socket, affected: str
+) -> None:
+    """Of a job with one step nothing else would be there until its end."""
+    async with runner(tmp_path) as (store, running):
+        plan = Plan("pause", "machines/1", "ann", (StepCall("waits"),), affected=(affected,), request_id="r1")
+        async with store.transaction() as transaction:
+            job = await running.submit(transaction, plan)
+            assert told_of(journal, job) == []
+        assert told_of(journal, job) == [("begins", "waits")]
+        await running.stop(job, "enough")
+        await running.wait(job, PATIENCE)
+
+
+async def test_of_a_job_whose_transaction_is_given_up_nothing_is_told(tmp_path: Path, journal: socket.socket) -> None:
+    async with runner(tmp_path) as (store, running):
+        plan = Plan("pause", "machines/1", "ann", (StepCall("waits"),), request_id="r1")
+        with pytest.raises(GatewayError):
+            async with store.transaction() as transaction:
+                job = await running.submit(transaction, plan)
+                raise GatewayError("no")
+        assert told_of(journal, job) == []
+
+
+async def test_a_job_that_ends_with_its_request_is_in_the_journal(tmp_path: Path, journal: socket.socket) -> None:
+    async with runner(tmp_path) as (store, running):
+        plan = Plan("edit", "machines/1", "ann", (), request_id="r1")
+        async with store.transaction() as transaction:
+            completed = await running.completed(transaction, plan)
+            refused = await running.refused(transaction, plan, Failure(10409, "it is busy"))
+        lines = [datagram.decode() for datagram in received(journal)]
+        (said,) = [line for line in lines if f"CIMI_JOB={completed}\n" in line]
+        assert "CIMI_STATE=SUCCESS\n" in said
+        (said,) = [line for line in lines if f"CIMI_JOB={refused}\n" in line]
+        assert {"CIMI_STATE=FAILED", "CIMI_REASON=it is busy", "PRIORITY=4"} <= set(said.splitlines())
+
+
+async def test_a_job_that_is_taken_up_after_a_restart_is_in_the_journal(
+    tmp_path: Path, journal: socket.socket
+) -> None:
+    async with runner(tmp_path) as (store, running):
+        plan = Plan("pause", "machines/1", "ann", (StepCall("waits"),), request_id="r1")
+        async with store.transaction() as transaction:
+            job = await running.submit(transaction, plan)
+        await running.drain(60)
+        received(journal)
+        again = JobRunner(store, running._steps, lambda error: Failure(10500, str(error)))
+        await again.recover()
+        assert told_of(journal, job) == [("taken", "recovery")]
+        await again.stop(job, "enough")
+        await again.wait(job, 60)
+
+
 def test_a_journal_that_reads_nothing_holds_up_nobody_and_hears_what_it_missed(journal: socket.socket) -> None:
     log = structlog.get_logger()
     for number in range(5000):
@@ -102,12 +219,29 @@ def received(journal: socket.socket) -> list[bytes]:
             return found
 
 
-async def _run_a_failing_job(tmp_path: Path) -> None:
+class Waiting(Step):
+    name = "waits"
+
+    async def run(self, context: StepContext, arguments: dict[str, Any]) -> None:
+        while True:
+            context.check()
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def runner(tmp_path: Path) -> AsyncIterator[tuple[Store, JobRunner]]:
     store, registry = await Store.open(tmp_path / "jobs.db"), StepRegistry()
     registry.register(Step())
-    runner = JobRunner(store, registry, lambda error: Failure(10500, str(error)))
-    plan = Plan("add", "machines", "ann", (StepCall("boot disk"),), affected=("machines/1",), request_id="r1")
-    async with store.transaction() as transaction:
-        job = await runner.submit(transaction, plan)
-    await runner.wait(job, PATIENCE)
-    await store.close()
+    registry.register(Waiting())
+    try:
+        yield store, JobRunner(store, registry, lambda error: Failure(10500, str(error)))
+    finally:
+        await store.close()
+
+
+async def _run_a_failing_job(tmp_path: Path) -> None:
+    async with runner(tmp_path) as (store, running):
+        plan = Plan("add", "machines", "ann", (StepCall("boot disk"),), affected=("machines/1",), request_id="r1")
+        async with store.transaction() as transaction:
+            job = await running.submit(transaction, plan)
+        await running.wait(job, PATIENCE)

@@ -13,6 +13,7 @@ import structlog
 
 from drivers.base import ConnectionState, DomainReading, Driver, DriverError, HostReading
 from gateway.errors import GatewayError
+from gateway.orchestration.apart import Apart
 from gateway.orchestration.monitoring.aspects import Look
 from gateway.orchestration.monitoring.looks import Looks
 from gateway.orchestration.monitoring.meter_state import Kept, MeterState
@@ -40,6 +41,7 @@ class Sampler:
         self._machines: dict[str, bool] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._loading = asyncio.Lock()
+        self._apart = Apart()
 
     async def prepare(self) -> None:
         """Find the meters that there are, and follow what becomes of them."""
@@ -125,14 +127,15 @@ class Sampler:
                 await asyncio.sleep(0)
             if self._host_of(meter) != host:
                 continue
-            value = meter.measure(looks.of(meter.target), reading.moment, now, self._period * SLACK)
-            if value is None:
-                continue
-            if meter.duration is None:
-                samples.append((meter, value))
-            else:
-                meter.add(value, now)
-                totals.append(meter)
+            with self._apart.each(meter.path):
+                value = meter.measure(looks.of(meter.target), reading.moment, now, self._period * SLACK)
+                if value is None:
+                    continue
+                if meter.duration is None:
+                    samples.append((meter, value))
+                else:
+                    meter.add(value, now)
+                    totals.append(meter)
         await self._keep([(meter, max(now, meter.last + 1), value) for meter, value in samples], totals)
 
     def _host_of(self, meter: MeterState) -> str:
@@ -157,10 +160,15 @@ class Sampler:
 
     async def _close_intervals(self, now: int) -> None:
         """Write the intervals that have ended; one that could not be written is tried again with the next look."""
-        ended = [(meter, end) for meter in self._meters.values() if (end := meter.ended(now)) is not None]
+        ended = [(meter, end) for meter in self._meters.values() if (end := self._ended(meter, now)) is not None]
         if ended and await self._keep([(meter, end, meter.whole) for meter, end in ended], []):
             for meter, _ in ended:
                 meter.close()
+
+    def _ended(self, meter: MeterState, now: int) -> int | None:
+        with self._apart.each(meter.path):
+            return meter.ended(now)
+        return None
 
     async def _keep(self, samples: list[tuple[MeterState, int, float]], totals: Iterable[MeterState]) -> bool:
         rows = [(meter.number, meter.position + 1, moment, value) for meter, moment, value in samples]
@@ -183,8 +191,9 @@ class Sampler:
     async def _load_changed(self) -> None:
         async with self._loading:
             for path in list(self._changed):
-                await self._load(path)
-                self._changed.discard(path)
+                with self._apart.each(path):
+                    await self._load(path)
+                    self._changed.discard(path)
 
     async def _load(self, path: str) -> None:
         meter = await self._store.get(path)

@@ -31,13 +31,8 @@ async def report(room: Room, path: str, code: str, detail: str) -> None:
             await tell(transaction, alarm(network, code, detail, severity="medium", outcome="Warning"))
 
 
-async def repair_networks(room: Room, driver: Driver, known: dict[str, NetworkFacts]) -> None:
-    """All our Networks on a host; ``known`` are those that the hypervisor has, by name."""
-    async for network in room.store.every("Network"):
-        await repair_network(room, driver, network, known.get(name_of(network)))
-
-
 async def repair_network(room: Room, driver: Driver, network: Resource, facts: NetworkFacts | None) -> None:
+    """Put right one Network of ours on this host; ``facts`` are what the hypervisor has of it."""
     foreign = network.internal.get("host") != driver.name or network.internal.get("host_network")
     if foreign or network.state in UNSETTLED:
         return

@@ -2,7 +2,7 @@
 
 An admin who stops a network with virsh has stopped the Network, and who starts it has started it; guests' interfaces
 go back on it then. What is found wrong after we were away (a restart of libvirt or of the gateway) is put right: the
-whole definition of a Network is kept.
+whole definition of a Network is kept. One that cannot be put right is in ERROR, and stops no other.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from dataclasses import replace
 
 import structlog
 
-from drivers.base import Driver, DriverEvent, DriverNotFound, NetworkFacts
+from drivers.base import ConnectionState, Driver, DriverError, DriverEvent, DriverNotFound, NetworkFacts
+from gateway.orchestration.apart import Apart
 from gateway.orchestration.networks.assignment import reservations_of
 from gateway.orchestration.networks.host_network import host_networks, network_path, show_networks
-from gateway.orchestration.networks.network_repair import repair_network, repair_networks, report
+from gateway.orchestration.networks.network_repair import repair_network, report
+from gateway.orchestration.networks.network_trouble import as_it_is, tell_trouble, wanted_state
 from gateway.orchestration.networks.reach import bring_filter
 from gateway.orchestration.networks.spec import name_of, network_spec
 from gateway.orchestration.networks.states import network_state
@@ -30,6 +32,7 @@ class NetworkSync:
 
     def __init__(self, room: Room) -> None:
         self.room = room
+        self._apart, self._rest_apart, self._links_apart = Apart(), Apart(), Apart()
 
     async def compare(self, driver: Driver, *, reconnect: bool) -> None:
         """All Networks of a host with all its networks; foreign networks are left alone.
@@ -40,10 +43,29 @@ class NetworkSync:
         known = await self.show(driver)
         for network in kept:
             if not _agrees(network, known.get(name_of(network))):
-                await self._repair(driver, network.path, follow=False)
-        await repair_networks(self.room, driver, known)
+                with self._apart.each(network.path, driver):
+                    await self._repair(driver, network.path, follow=False)
+        await self._repair_rest(driver, known)
         if reconnect:
-            await self._reconnect(driver, *kept)
+            await self._reconnect_all(driver, kept)
+
+    async def _repair_rest(self, driver: Driver, known: dict[str, NetworkFacts]) -> None:
+        """Look at filters, DHCP and DNS of all Networks of the host, those that a job holds too."""
+        async for network in self.room.store.every("Network"):
+            with self._rest_apart.each(network.path, driver):
+                await repair_network(self.room, driver, network, known.get(name_of(network)))
+
+    async def _reconnect_all(self, driver: Driver, networks: list[Resource]) -> None:
+        """Look at all guests once; only where that fails, at those of each Network by itself."""
+        try:
+            await self._reconnect(driver, *networks)
+        except DriverError as error:
+            if driver.connection is not ConnectionState.UP:
+                raise
+            log.warning("interfaces not looked at together", reason=str(error))
+            for network in networks:
+                with self._links_apart.each(network.path, driver):
+                    await self._reconnect(driver, network)
 
     async def show(self, driver: Driver) -> dict[str, NetworkFacts]:
         """The host's own networks as they are; all its networks, by name."""
@@ -75,17 +97,28 @@ class NetworkSync:
             network = await self.room.store.get(path)
             if network is None or not _ours(network, driver):
                 return
-            facts = await self._facts(driver, network)
-            if facts is None or not facts.persistent:
-                await self._define(driver, network)
-                facts = await driver.network(name_of(network))
-            if network.state == "STARTED" and not facts.active and not follow:
-                await driver.start_network(name_of(network))
-                await report(self.room, path, "started again", "the network should run and did not")
-                facts = replace(facts, active=True)
+            try:
+                facts = await self._put_right(driver, network, follow=follow)
+            except DriverError as error:
+                if driver.connection is not ConnectionState.UP:
+                    raise
+                await tell_trouble(self.room, path, str(error))
+                return
+            await self._write(network, network_state(facts))
             if facts.active:
                 await self._reconnect(driver, network)
-            await self._write(network, network_state(facts))
+
+    async def _put_right(self, driver: Driver, network: Resource, *, follow: bool) -> NetworkFacts:
+        """Define and start it when it should be; the facts after that. Raises DriverError when it cannot be."""
+        facts = await self._facts(driver, network)
+        if facts is None or not facts.persistent:
+            await self._define(driver, network)
+            facts = await driver.network(name_of(network))
+        if facts.active or follow or wanted_state(network) != "STARTED":
+            return facts
+        await driver.start_network(name_of(network))
+        await report(self.room, network.path, "started again", "the network should run and did not")
+        return replace(facts, active=True)
 
     async def _facts(self, driver: Driver, network: Resource) -> NetworkFacts | None:
         try:
@@ -111,8 +144,11 @@ class NetworkSync:
             current = await transaction.get(network.path)
             if current is None or current.internal.get("job") is not None:
                 return
-            await transaction.update(current.with_document(state=state))
-        log.info("state changed outside", network=network.path, before=network.state, state=state)
+            changed = as_it_is(current, state)
+            if changed.state == current.state:
+                return
+            await transaction.update(changed)
+        log.info("state changed outside", network=network.path, before=network.state, state=changed.state)
 
 
 def _ours(network: Resource, driver: Driver) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from drivers.base import Driver, DriverError, DriverNotFound
 from gateway.jobs.plan import StepContext
 from gateway.orchestration.networks.assignment import reservations_of
+from gateway.orchestration.networks.network_trouble import as_it_is
 from gateway.orchestration.networks.reach import bring_filter
 from gateway.orchestration.networks.spec import name_of, network_spec, uuid_of
 from gateway.orchestration.networks.states import network_state
@@ -115,7 +116,7 @@ class SettleNetwork(DriverStep):
                     await transaction.delete(address.path)
                 await transaction.delete(network.path)
                 return
-            await transaction.update(current.with_document(state=state).with_internal(job=None))
+            await transaction.update(as_it_is(current, state).with_internal(job=None))
 
     async def _state(self, network: Resource, driver: Driver) -> str:
         try:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from drivers.base import Driver, DriverError, DriverNotFound, PoolFacts, PoolSettings, VolumeFacts
+from gateway.orchestration.apart import Apart
 from gateway.orchestration.resources import Room, new_resource
 from gateway.orchestration.volumes.pools import KILOBYTE
 from gateway.orchestration.volumes.states import is_foreign
@@ -41,6 +42,7 @@ class VolumeDrift:
     _ensured: set[tuple[str, str]] = field(default_factory=set)
     _one: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     """By host: two comparisons at once would both find the same foreign volume new."""
+    _apart: Apart = field(default_factory=Apart)
 
     def reconnected(self, host: str) -> None:
         """The hypervisor was away: pools may have to be started again."""
@@ -55,8 +57,10 @@ class VolumeDrift:
         settings = self.room.hypervisors[driver.name].every_pool
         known = await self._known(driver.name)
         for pool in settings:
-            shown = await self._look(driver, pool)
-            await self._compare_pool(driver.name, pool.name, shown, known.pop(pool.name, []))
+            volumes = known.pop(pool.name, [])
+            with self._apart.each(f"{driver.name} pool {pool.name}", driver):
+                shown = await self._look(driver, pool)
+                await self._compare_pool(driver.name, pool.name, shown, volumes)
         for name, volumes in known.items():
             reason = f"the pool {name} is not in the configuration any more"
             await self._compare_pool(driver.name, name, Shown(None, reason), volumes)
@@ -106,11 +110,15 @@ class VolumeDrift:
         for before, now in compared:
             if (before.document, before.internal) == (now.document, now.internal):
                 continue
-            async with self.room.store.transaction() as transaction:
-                if await self._unchanged(transaction, now):
-                    await transaction.update(now)
-            said = now.document.get("statusMessage", "")
-            log.info("volume changed outside", volume=now.path, state=now.state, reason=said)
+            with self._apart.each(now.path):
+                await self._changed(now)
+
+    async def _changed(self, volume: Resource) -> None:
+        async with self.room.store.transaction() as transaction:
+            if await self._unchanged(transaction, volume):
+                await transaction.update(volume)
+        said = volume.document.get("statusMessage", "")
+        log.info("volume changed outside", volume=volume.path, state=volume.state, reason=said)
 
     async def _unchanged(self, transaction: Transaction, volume: Resource) -> bool:
         """Whether nobody else has written it since it was compared."""
@@ -120,10 +128,11 @@ class VolumeDrift:
     async def _forget(self, gone: list[Resource]) -> None:
         """A foreign volume that its admin has removed, and that no Machine has."""
         for volume in gone:
-            async with self.room.store.transaction() as transaction:
-                if await self._unchanged(transaction, volume):
-                    await transaction.delete(volume.path)
-            log.info("foreign volume is gone", volume=volume.path)
+            with self._apart.each(volume.path):
+                async with self.room.store.transaction() as transaction:
+                    if await self._unchanged(transaction, volume):
+                        await transaction.delete(volume.path)
+                log.info("foreign volume is gone", volume=volume.path)
 
     async def _show(self, foreign: list[VolumeFacts], host: str) -> None:
         if not foreign:

@@ -1,0 +1,15 @@
+"""What `doctor` tells of one look at the host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One look: ``level`` is ok, warning or error; ``advice`` says what to do."""
+
+    level: str
+    subject: str
+    message: str
+    advice: str = ""

@@ -1,0 +1,56 @@
+"""Comparing many resources with the hypervisor, where the trouble of one never stops the others."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from drivers.base import ConnectionState, Driver, DriverError
+from gateway.errors import GatewayError, NoSpace, Unavailable
+
+FRAMES = 5
+"""Of a surprise's trace, the last ones."""
+MOST = 10_000
+"""Resources whose trouble is remembered; with more of them all are told again."""
+log = structlog.get_logger("sync")
+
+
+class Apart:
+    """The resources that could not be compared: each reason is told once, and so is the end of it."""
+
+    def __init__(self) -> None:
+        self._reasons: dict[str, str] = {}
+
+    @contextmanager
+    def each(self, path: str, driver: Driver | None = None) -> Iterator[None]:
+        """Keep what goes wrong with this resource to it.
+
+        What is no trouble of one resource goes on its way: a hypervisor that is away, a store that takes nothing.
+        """
+        try:
+            yield
+        except (NoSpace, Unavailable):
+            raise
+        except Exception as error:
+            if driver is not None and driver.connection is not ConnectionState.UP:
+                raise
+            self._tell(path, error)
+        else:
+            if self._reasons.pop(path, None) is not None:
+                log.info("compared again", resource=path)
+
+    def _tell(self, path: str, error: Exception) -> None:
+        reason = str(error) or type(error).__name__
+        if self._reasons.get(path) == reason:
+            return
+        if len(self._reasons) >= MOST:
+            self._reasons.clear()
+        self._reasons[path] = reason
+        if isinstance(error, (DriverError, GatewayError)):
+            log.warning("not compared", resource=path, reason=reason)
+        else:
+            trace = "".join(traceback.format_tb(error.__traceback__, limit=-FRAMES))
+            log.error("not compared", resource=path, reason=repr(error), trace=trace)

@@ -1,0 +1,57 @@
+"""Starts the networks and pools of the host that the configuration names, where they are inactive.
+
+Once for each start of the gateway: what an admin stops later stays stopped. Whether they start with the host by
+themselves is the admin's; `doctor` tells where they do not.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from drivers.base import Driver, DriverNotFound
+from gateway.orchestration.apart import Apart
+from gateway.orchestration.networks.host_network import host_networks
+from gateway.orchestration.resources import Room
+
+log = structlog.get_logger("sync")
+
+
+class HostStart:
+    def __init__(self, room: Room) -> None:
+        self.room = room
+        self._apart = Apart()
+        self._hosts: set[str] = set()
+        """Those that were looked at since the gateway's start."""
+
+    async def once(self, driver: Driver) -> None:
+        """Start what is inactive; one that cannot be started is told in the journal, and shows its true state."""
+        if driver.name in self._hosts:
+            return
+        settings = self.room.hypervisors[driver.name]
+        for name in host_networks(settings):
+            with self._apart.each(f"network {name} of {driver.name}", driver):
+                await self._network(driver, name)
+        for pool in settings.every_pool:
+            with self._apart.each(f"pool {pool.name} of {driver.name}", driver):
+                await self._pool(driver, pool.name)
+        self._hosts.add(driver.name)
+
+    async def _network(self, driver: Driver, name: str) -> None:
+        try:
+            inactive = not (await driver.network(name)).active
+        except DriverNotFound:
+            # It shows as ERROR; what it should be is not ours to say.
+            return
+        if inactive:
+            await driver.start_network(name, always=False)
+            log.warning("network of the host started", host=driver.name, network=name)
+
+    async def _pool(self, driver: Driver, name: str) -> None:
+        try:
+            inactive = not (await driver.pool(name)).active
+        except DriverNotFound:
+            # Defined by the comparison of pools where the configuration describes it.
+            return
+        if inactive:
+            await driver.start_pool(name)
+            log.warning("pool of the host started", host=driver.name, pool=name)

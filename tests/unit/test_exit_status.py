@@ -1,0 +1,175 @@
+"""The exit status by which systemd tells a wrong configuration (78, EX_CONFIG), which no restart mends."""
+
+from __future__ import annotations
+
+import configparser
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway.cli import main
+from tests.source import ROOT
+from tests.unit.test_config import HYPERVISOR
+
+EX_CONFIG = 78
+PLAIN = '[auth]\nusers_file = "users"\n[store]\npath = "gateway.db"\n' + HYPERVISOR
+TLS = '[server]\nlisten = "127.0.0.1:1"\ntls_certificate = "tls.crt"\ntls_key = "tls.key"\n' + PLAIN
+
+
+def make_pair(directory: Path) -> None:
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
+         "/CN=here", "-days", "2", "-keyout", directory / "tls.key", "-out", directory / "tls.crt"],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+
+
+def nothing(config: Path) -> None:
+    """There is no file."""
+
+
+def no_toml(config: Path) -> None:
+    config.write_text("[server\n")
+
+
+def no_text(config: Path) -> None:
+    config.write_bytes(b"\xff\xfe")
+
+
+def a_typo(config: Path) -> None:
+    config.write_text("[server]\nlisen = 1\n" + PLAIN)
+
+
+def no_hypervisor(config: Path) -> None:
+    config.write_text("[server]\n")
+
+
+def passwords_in_the_clear(config: Path) -> None:
+    config.write_text('[server]\nlisten = "0.0.0.0:8080"\n' + PLAIN)
+
+
+def no_certificate(config: Path) -> None:
+    config.write_text(TLS)
+    for name in ("tls.crt", "tls.key"):
+        (config.parent / name).write_text("rubbish")
+
+
+def another_key(config: Path) -> None:
+    config.write_text(TLS)
+    make_pair(config.parent)
+    first = (config.parent / "tls.key").read_text()
+    make_pair(config.parent)
+    (config.parent / "tls.key").write_text(first)
+
+
+def a_key_with_a_passphrase(config: Path) -> None:
+    config.write_text(TLS)
+    make_pair(config.parent)
+    key = config.parent / "tls.key"
+    command = ["openssl", "ec", "-in", key, "-aes256", "-passout", "pass:secret", "-out", key.with_name("locked")]
+    subprocess.run(command, check=True, capture_output=True)
+    key.with_name("locked").replace(key)
+
+
+def a_directory(config: Path) -> None:
+    config.mkdir()
+
+
+MISTAKES: dict[Callable[[Path], None], str] = {
+    nothing: "gateway.toml: cannot be read",
+    a_directory: "gateway.toml: cannot be read",
+    no_toml: "gateway.toml: is not TOML",
+    no_text: "gateway.toml: is not TOML",
+    a_typo: "lisen",
+    no_hypervisor: "hypervisor",
+    passwords_in_the_clear: "[server] listen",
+    no_certificate: "tls.crt",
+    another_key: "tls.key",
+    a_key_with_a_passphrase: "tls.key",
+}
+
+
+def run(config: Path, *words: str) -> Result:
+    return CliRunner().invoke(main, [*words, "--config", str(config)])
+
+
+@pytest.mark.parametrize("command", ["serve", "check"])
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.__name__)
+def test_a_wrong_configuration_ends_with_78_and_names_the_file(
+    tmp_path: Path, command: str, mistake: Callable[[Path], None]
+) -> None:
+    config = tmp_path / "gateway.toml"
+    mistake(config)
+    done = run(config, command)
+    assert done.exit_code == EX_CONFIG, done.output
+    assert MISTAKES[mistake] in done.output
+    assert len(done.output.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [("user", "list"), ("jobs", "list"), ("events", "tail")])
+def test_every_command_says_so_likewise(tmp_path: Path, words: tuple[str, ...]) -> None:
+    assert run(tmp_path / "none.toml", *words).exit_code == EX_CONFIG
+
+
+def test_a_mistake_of_another_kind_ends_with_1(tmp_path: Path) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text(PLAIN)
+    assert run(config, "user", "remove", "nobody").exit_code == 1
+
+
+@pytest.fixture
+def searchable() -> Iterator[Path]:
+    """A directory that every user may search (tmp_path is not), with a configuration that serves TLS."""
+    directory = Path(tempfile.mkdtemp(dir="/var/tmp", prefix="cimi-exit-"))
+    directory.chmod(0o711)
+    (directory / "gateway.toml").write_text(TLS)
+    make_pair(directory)
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.mark.parametrize("command", ["serve", "check"])
+@pytest.mark.parametrize("name", ["tls.key", "tls.crt", "gateway.toml"])
+def test_a_file_that_this_user_may_not_read_is_named(searchable: Path, name: str, command: str) -> None:
+    for path in searchable.iterdir():
+        path.chmod(0o600 if path.name == name else 0o644)
+    config = ["--config", str(searchable / "gateway.toml")]
+    drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]
+    run = [*drop, sys.executable, "-m", "gateway", command, *config]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == EX_CONFIG, done.stderr
+    assert f"{searchable / name}: " in done.stderr
+    assert "Permission denied" in done.stderr
+
+
+def service() -> dict[str, dict[str, str]]:
+    parser = configparser.ConfigParser(strict=False, interpolation=None)
+    parser.optionxform = str  # type: ignore[method-assign,assignment]
+    parser.read(ROOT / "systemd/cimi-gateway.service")
+    return {name: dict(parser[name]) for name in parser.sections()}
+
+
+def test_systemd_does_not_start_again_what_a_wrong_configuration_ended() -> None:
+    unit = service()
+    assert unit["Service"]["Restart"] == "on-failure"
+    assert int(unit["Service"]["RestartPreventExitStatus"]) == EX_CONFIG
+
+
+def test_systemd_gives_up_a_service_that_ends_soon_after_each_start() -> None:
+    """A start takes seconds: the limit counts only when that many of them fit into its interval."""
+    unit = service()
+    tries, interval = (int(unit["Unit"][f"StartLimit{name}"]) for name in ("Burst", "IntervalSec"))
+    assert tries * (int(unit["Service"]["RestartSec"]) + 10) < interval
+
+
+def test_a_service_whose_watchdog_ends_it_now_and_then_is_always_started_again() -> None:
+    unit = service()
+    tries, interval = (int(unit["Unit"][f"StartLimit{name}"]) for name in ("Burst", "IntervalSec"))
+    assert tries * int(unit["Service"]["WatchdogSec"]) >= interval

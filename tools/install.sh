@@ -1,0 +1,85 @@
+#!/bin/sh
+# Installs the gateway, or takes it away: `make install` and `make uninstall`. PYTHON, DESTDIR and PREFIX come from make.
+# What an admin may have changed in /etc is never touched; whatever else was installed before is replaced as a whole.
+set -eu
+cd "$(dirname "$0")/.."
+library=$PREFIX/lib/cimi-gateway # The program with its libraries, apart from the system's own Python packages.
+documents=$PREFIX/share/doc/cimi-gateway
+units=/usr/lib/systemd/system
+settings=/etc/cimi-gateway
+
+# In a clean copy: what an earlier build left in the checkout would be taken for a part of the program.
+build() {
+    "$PYTHON" -m pip --version >/dev/null 2>&1 || {
+        echo "make install: $PYTHON has no pip; README.md, \"As a service\", names the packages it needs" >&2
+        exit 1
+    }
+    source=$(mktemp -d)
+    trap 'rm -rf "$source"' EXIT
+    cp -R setup.cfg pyproject.toml README.md gateway drivers conformance "$source"
+    rm -rf "$DESTDIR$library.new"
+    "$PYTHON" -m pip install --quiet --target "$DESTDIR$library.new" "$source"
+}
+
+# Aside, then in one step into place: a running service goes on to load modules from here.
+replace() {
+    rm -rf "$DESTDIR$library.old"
+    if [ -e "$DESTDIR$library" ]; then mv "$DESTDIR$library" "$DESTDIR$library.old"; fi
+    mv "$DESTDIR$library.new" "$DESTDIR$library"
+    rm -rf "$DESTDIR$library.old"
+}
+
+# -P: the working directory is no place to load code from, least of all for root.
+program() {
+    install -d "$DESTDIR$PREFIX/bin"
+    printf '#!/bin/sh\nPYTHONPATH=%s exec %s -P -m gateway "$@"\n' "$library" "$PYTHON" >"$DESTDIR$PREFIX/bin/cimi-gateway"
+    chmod 0755 "$DESTDIR$PREFIX/bin/cimi-gateway"
+}
+
+system_files() {
+    install -Dm 0644 systemd/cimi-gateway.service "$DESTDIR$units/cimi-gateway.service"
+    sed -i "s|/usr/bin/cimi-gateway|$PREFIX/bin/cimi-gateway|; s|/usr/share/doc/cimi-gateway|$documents|" \
+        "$DESTDIR$units/cimi-gateway.service"
+    install -Dm 0644 systemd/cimi-gateway.sysusers.conf "$DESTDIR/usr/lib/sysusers.d/cimi-gateway.conf"
+    install -Dm 0644 systemd/cimi-gateway.tmpfiles.conf "$DESTDIR/usr/lib/tmpfiles.d/cimi-gateway.conf"
+    install -Dm 0644 etc/60-cimi-gateway.rules "$DESTDIR/usr/share/polkit-1/rules.d/60-cimi-gateway.rules"
+}
+
+documentation() {
+    rm -rf "$DESTDIR$documents"
+    install -d "$DESTDIR$documents/docs"
+    install -m 0644 README.md CHANGELOG.md etc/gateway.toml "$DESTDIR$documents"
+    install -m 0644 docs/*.md "$DESTDIR$documents/docs"
+}
+
+# The group exists once systemd-sysusers has run; before that, systemd-tmpfiles gives it the files.
+configuration() {
+    [ ! -e "$DESTDIR$settings/gateway.toml" ] || return 0
+    group=root
+    if [ -z "$DESTDIR" ] && getent group cimi-gateway >/dev/null; then group=cimi-gateway; fi
+    [ -d "$DESTDIR$settings" ] || install -d -m 0750 "$DESTDIR$settings"
+    install -m 0640 etc/gateway.toml "$DESTDIR$settings/gateway.toml"
+    if [ "$group" != root ]; then chgrp "$group" "$settings" "$settings/gateway.toml"; fi
+}
+
+uninstall() {
+    rm -rf "$DESTDIR$library" "$DESTDIR$documents"
+    rm -f "$DESTDIR$PREFIX/bin/cimi-gateway" "$DESTDIR$units/cimi-gateway.service" \
+        "$DESTDIR/usr/lib/sysusers.d/cimi-gateway.conf" "$DESTDIR/usr/lib/tmpfiles.d/cimi-gateway.conf" \
+        "$DESTDIR/usr/share/polkit-1/rules.d/60-cimi-gateway.rules"
+    echo "kept: $settings, /var/lib/cimi-gateway, /var/cache/cimi-gateway and the user cimi-gateway;"
+    echo "in libvirt the pool cimi-console and the filters cimi-guard*: docs/operations.md says how they go"
+}
+
+case $1 in
+install)
+    build
+    replace
+    program
+    system_files
+    documentation
+    configuration
+    ;;
+uninstall) uninstall ;;
+*) echo "install.sh: install or uninstall, not $1" >&2 && exit 2 ;;
+esac
