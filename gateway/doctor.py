@@ -175,11 +175,22 @@ async def _pool(subject: str, described: PoolSettings, driver: Driver) -> AsyncI
         yield guests_reach(subject, pool)
 
 
+def _unserved(settings: HypervisorSettings, driver: Driver) -> Finding:
+    """Say why a hypervisor is not up; on another host it is TLS, the network or the daemon there."""
+    subject, reason = f"hypervisor {settings.name}", f": {driver.reason}" if driver.reason else ""
+    if driver.twin:
+        message = f"{settings.uri} leads to the same libvirt as the hypervisor {driver.twin}, and is not served"
+        return Finding("error", subject, message, "remove one of the two [[hypervisor]] entries")
+    advice = "systemctl start libvirtd, and see that this user is in the group libvirt"
+    if not is_local(settings.uri):
+        advice = f"virsh -c '{settings.uri}' version, as the gateway's user; see docs/hosts.md"
+    return Finding("error", subject, f"{settings.uri} does not answer{reason}", advice)
+
+
 async def _hypervisor(settings: HypervisorSettings, driver: Driver) -> AsyncIterator[Finding]:
     subject = f"hypervisor {settings.name}"
     if driver.connection is not ConnectionState.UP:
-        advice = "systemctl start libvirtd, and see that this user is in the group libvirt"
-        yield Finding("error", subject, f"{settings.uri} does not answer", advice)
+        yield _unserved(settings, driver)
         return
     yield Finding("ok", subject, f"{settings.uri} answers")
     for described in settings.every_pool:

@@ -16,6 +16,7 @@ from drivers.base.domains import (
     InterfaceAddress,
     InterfaceFacts,
     InterfaceSpec,
+    Migration,
     Power,
 )
 from drivers.base.driver import Driver
@@ -104,6 +105,7 @@ __all__ = [
     "Lease",
     "Listener",
     "Load",
+    "Migration",
     "NetworkCalls",
     "NetworkFacts",
     "NetworkSpec",

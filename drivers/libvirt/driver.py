@@ -36,6 +36,7 @@ from drivers.libvirt.devices import Devices
 from drivers.libvirt.disk_copies import DiskCopies
 from drivers.libvirt.domains import Domains
 from drivers.libvirt.filters import Filters
+from drivers.libvirt.host_claims import HostClaims
 from drivers.libvirt.networks import Networks
 from drivers.libvirt.snapshots import Snapshots
 from drivers.libvirt.statistics import Statistics
@@ -58,12 +59,15 @@ class LibvirtDriver(
     LibvirtSnapshots,
     LibvirtStatistics,
 ):
-    """One ``[[hypervisor]]``; see drivers.base.Driver for what each method promises."""
+    """One ``[[hypervisor]]``; see drivers.base.Driver for what each method promises.
 
-    def __init__(self, settings: HypervisorSettings) -> None:
+    ``claims`` are shared by all entries of a configuration, so that no libvirt is served by two of them.
+    """
+
+    def __init__(self, settings: HypervisorSettings, claims: HostClaims | None = None) -> None:
         self.name = settings.name
         self._settings = settings
-        self._connection = Connection(settings.uri)
+        self._connection = Connection(settings.uri, settings.name, claims)
         self._domains = Domains(self._connection)
         self._devices = Devices(self._connection)
         self._storage = Storage(self._connection)
@@ -85,6 +89,14 @@ class LibvirtDriver(
     @property
     def connection(self) -> ConnectionState:
         return self._connection.state
+
+    @property
+    def reason(self) -> str:
+        return "" if self.connection is ConnectionState.UP else self._connection.reason
+
+    @property
+    def twin(self) -> str:
+        return self._connection.twin
 
     async def open(self) -> None:
         self._loop = asyncio.get_running_loop()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from urllib.parse import urlsplit
+
+from drivers.base import DriverUnavailable
 
 PORTS = {"tls": 16514, "tcp": 16509}
 """The transports by which libvirt itself opens a socket to the host, with their ports."""
@@ -30,3 +33,18 @@ def endpoint(uri: str) -> tuple[str, int] | None:
     if transport not in PORTS:
         return None
     return parts.hostname, parts.port or PORTS[transport]
+
+
+def demand_reachable(uri: str, seconds: float) -> None:
+    """Raise DriverUnavailable when nobody takes a connection at the URI's host within ``seconds``; blocks meanwhile.
+
+    libvirt itself would wait for a host that answers no packets as long as the kernel does: for minutes.
+    """
+    reached_at = endpoint(uri)
+    if reached_at is None:
+        return
+    try:
+        socket.create_connection(reached_at, seconds).close()
+    except OSError as error:
+        host, port = reached_at
+        raise DriverUnavailable(f"no connection to {host}, port {port}: {error.strerror or error}") from error
