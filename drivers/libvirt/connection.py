@@ -220,7 +220,7 @@ class Connection:
             try:
                 self._set(ConnectionState.CONNECTING, "")
                 await self._connect()
-                backoff, self.twin = 0.2, ""
+                backoff = 0.2
                 self._set(ConnectionState.RESYNCING, "")
                 self._set(ConnectionState.UP, "")
                 self._attempted.set()
@@ -243,21 +243,18 @@ class Connection:
     async def _connect(self) -> None:
         for lane in Lane:
             await self._connect_lane(lane)
-            if lane is Lane.CONTROL:
-                self._claim_host()
-
-    def _claim_host(self) -> None:
-        """Raise DriverConflict when an earlier entry of the configuration serves the same libvirt."""
-        if self._claims is None or self._identity is None:
-            return
-        if twin := self._claims.take(self._name, self._identity, self._give_up):
-            self.twin = twin
-            raise DriverConflict(refusal(twin))
+            if lane is Lane.CONTROL and self._claims is not None:
+                taken = self._identity and self._claims.take(self._name, self._identity, self._give_up)
+                self.twin = taken or ""
+            # Taken by an earlier entry of the configuration, then or while the other lanes were opened.
+            if self.twin:
+                raise DriverConflict(refusal(self.twin))
 
     def _give_up(self, twin: str) -> None:
-        """An earlier entry has come, and serves the same libvirt from now on."""
+        """An earlier entry has come, and serves the same libvirt from this moment on."""
         self.twin = twin
         self._lose(refusal(twin))
+        self._set(ConnectionState.DOWN, self.reason)
 
     async def _connect_lane(self, lane: Lane) -> libvirt.virConnect:
         await self._wait_for_stuck(lane)

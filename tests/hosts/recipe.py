@@ -1,0 +1,253 @@
+"""Makes hypervisor hosts beside this one: namespaces, a libvirtd with TLS, a cable that can be pulled.
+
+Each host has a NAT network and a directory pool, both named default. Needs root. What an earlier run that was killed
+has left is taken away first, and nothing is left at the end: no process, link, mount, control group or directory.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.cimi_client import wait_until
+from tests.hosts.pki import Authority
+
+HOME = Path("/var/tmp/cimi-test-hosts")
+"""Where guests' processes get through, which they do not below a temporary folder of ours."""
+LOCK = HOME.with_suffix(".lock")
+NET = "10.211.0"
+BRIDGE = "cimihosts"
+INIT = Path(__file__).with_name("host_init.sh")
+CGROUPS = tuple(Path("/sys/fs/cgroup") / controller for controller in ("cpu", "cpuacct"))
+SECONDS = 120.0
+
+LIBVIRTD = """
+listen_tls = 1
+listen_tcp = 0
+listen_addr = "{address}"
+auth_tls = "none"
+auth_unix_ro = "none"
+auth_unix_rw = "none"
+ca_file = "{pki}/cacert.pem"
+cert_file = "{pki}/servercert.pem"
+key_file = "{pki}/serverkey.pem"
+host_uuid = "{uuid}"
+keepalive_interval = 5
+keepalive_count = 5
+log_outputs = "3:file:/var/log/libvirt/libvirtd.log"
+"""
+QEMU = """
+user = "root"
+group = "root"
+security_driver = "none"
+namespaces = []
+cgroup_controllers = ["cpu", "cpuacct"]
+migration_address = "{address}"
+migration_host = "{address}"
+keepalive_interval = 2
+keepalive_count = 2
+"""
+NETWORK = """<network><name>default</name><forward mode='nat'/><bridge name='virbr0' stp='on' delay='0'/>
+<mac address='52:54:00:d3:00:0{number}'/><ip address='192.168.122.1' netmask='255.255.255.0'>
+<dhcp><range start='192.168.122.2' end='192.168.122.254'/></dhcp></ip></network>"""
+POOL = "<pool type='dir'><name>default</name><target><path>/var/lib/libvirt/images</path></target></pool>"
+
+
+def run(*command: str) -> str:
+    """Its output. Raises AssertionError with what it said when it failed."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
+    assert done.returncode == 0, (command, done.stdout, done.stderr)
+    return done.stdout
+
+
+@dataclass
+class RemoteHost:
+    number: int
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        return f"hv{self.number}"
+
+    @property
+    def link(self) -> str:
+        """Our end of its cable."""
+        return f"cimi{self.name}"
+
+    @property
+    def address(self) -> str:
+        return f"{NET}.{self.number}"
+
+    @property
+    def uuid(self) -> str:
+        return f"c1a10000-0000-4000-8000-00000000000{self.number}"
+
+    @property
+    def home(self) -> Path:
+        return HOME / self.name
+
+    @property
+    def uri(self) -> str:
+        return f"qemu+tls://{self.address}/system?pkipath={HOME / 'pki'}"
+
+    @property
+    def images(self) -> Path:
+        """The directory of its pool, seen from outside."""
+        return self.home / "var/lib/libvirt/images"
+
+    @property
+    def consoles(self) -> Path:
+        return self.home / "var/lib/libvirt/cimi-console"
+
+    # Making it
+
+    def prepare(self, authority: Authority) -> None:
+        libvirt = self.home / "etc/libvirt"
+        for kept in ("qemu/networks", "storage"):
+            (libvirt / kept / "autostart").mkdir(parents=True)
+        for place in ("images", "qemu", "boot", "dnsmasq"):
+            (self.home / "var/lib/libvirt" / place).mkdir(parents=True)
+        for place in ("cache/libvirt/qemu", "log/libvirt/qemu"):
+            (self.home / "var" / place).mkdir(parents=True)
+        authority.write(self.home / "pki", self.name, self.address)
+        known = {"address": self.address, "pki": self.home / "pki", "uuid": self.uuid, "number": self.number}
+        (self.home / "hosts").write_text(f"127.0.0.1 localhost\n{self.address} {self.name}\n")
+        (libvirt / "libvirtd.conf").write_text(LIBVIRTD.format(**known))
+        (libvirt / "qemu.conf").write_text(QEMU.format(**known))
+        for directory, xml in (("qemu/networks", NETWORK.format(**known)), ("storage", POOL)):
+            (libvirt / directory / "default.xml").write_text(xml)
+            (libvirt / directory / "autostart/default.xml").symlink_to(f"/etc/libvirt/{directory}/default.xml")
+
+    def boot(self) -> None:
+        """Switch it on, with its disks as they are; returns once its libvirt answers."""
+        (self.home / "ready").unlink(missing_ok=True)
+        groups = [group / f"cimi-{self.name}" for group in CGROUPS if group.is_dir()]
+        for group in groups:
+            group.mkdir(exist_ok=True)
+        joined = "; ".join(f"echo $$ >{group}/cgroup.procs" for group in groups) or ":"
+        namespaces = "--net --mount --uts --ipc --pid --cgroup --fork --kill-child"
+        command = f'{joined}; exec unshare {namespaces} bash {INIT} {self.home} {self.name} {self.address}/24'
+        with (self.home / "init.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                ["bash", "-c", command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        init = wait_until(self._find_init, SECONDS, f"{self.name} begins")
+        hardware = f"02:00:0a:d3:00:0{self.number}"
+        peer = ("peer", "name", "eth0", "address", hardware, "netns", str(init))
+        run("ip", "link", "add", self.link, "mtu", "1500", "type", "veth", *peer)
+        run("ip", "link", "set", self.link, "master", BRIDGE, "up")
+        wait_until((self.home / "ready").exists, SECONDS, f"{self.name} is up; {self.home}/init.log")
+
+    def _find_init(self) -> int | None:
+        """Process 1 of the host, by its number outside, once it is in its own network."""
+        assert self.process is not None
+        assert self.process.poll() is None, (self.home / "init.log").read_text()
+        outer = self.process.pid
+        for child in Path(f"/proc/{outer}/task/{outer}/children").read_text().split():
+            with suppress(OSError):
+                if Path(f"/proc/{child}/ns/net").readlink() != Path("/proc/self/ns/net").readlink():
+                    return int(child)
+        return None
+
+    # What happens to it
+
+    def crash(self) -> None:
+        """Power loss: everything in it ends at once."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+        remove_traces(self.number)
+
+    def unplug(self) -> None:
+        run("ip", "link", "set", self.link, "down")
+
+    def plug(self) -> None:
+        run("ip", "link", "set", self.link, "up")
+
+    def run(self, *command: str) -> str:
+        """The output of a command inside the host."""
+        return run("nsenter", "--all", "--target", str(self._find_init()), *command)
+
+    def virsh(self, *arguments: str) -> str:
+        return self.run("virsh", "-q", "-c", "qemu:///system", *arguments).strip()
+
+    def _signal_daemon(self, word: str) -> None:
+        self.run("kill", f"-{word}", self.run("cat", "/run/libvirtd.pid").strip())
+
+    def freeze(self) -> None:
+        """Its libvirtd stops in the middle of whatever it does; the kernel goes on taking connections."""
+        self._signal_daemon("STOP")
+
+    def thaw(self) -> None:
+        self._signal_daemon("CONT")
+
+
+def processes_of(number: int) -> list[int]:
+    """Those that hold host ``number`` up, also of a run that was killed."""
+    home, found = f"{HOME}/hv{number}".encode(), []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if entry.name.isdigit() and home in (entry / "cmdline").read_bytes().split(b"\0"):
+                found.append(int(entry.name))
+    return found
+
+
+def remove_traces(number: int) -> None:
+    for process in processes_of(number):
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    wait_until(lambda: not processes_of(number), SECONDS, f"the processes of hv{number} end")
+    subprocess.run(["ip", "link", "delete", f"cimihv{number}"], capture_output=True, check=False)
+    for group in CGROUPS:
+        wait_until(lambda group=group: _removed(group / f"cimi-hv{number}"), SECONDS, f"hv{number} leaves {group}")
+
+
+def _removed(group: Path) -> bool:
+    """A group goes when the last process in it, and in the groups below, has gone."""
+    for directory, _, _ in os.walk(group, topdown=False):
+        with suppress(OSError):
+            Path(directory).rmdir()
+    return not group.exists()
+
+
+def remove_all(count: int) -> None:
+    for number in range(1, count + 1):
+        remove_traces(number)
+    subprocess.run(["ip", "link", "delete", BRIDGE], capture_output=True, check=False)
+    shutil.rmtree(HOME, ignore_errors=True)
+
+
+@contextmanager
+def remote_hosts(count: int) -> Iterator[list[RemoteHost]]:
+    """So many hosts, up and plugged in; of several test runs on this machine only one has them at a time."""
+    with LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        remove_all(count)
+        hosts = [RemoteHost(number) for number in range(1, count + 1)]
+        try:
+            _make(hosts)
+            yield hosts
+        finally:
+            for host in hosts:
+                host.crash()
+            remove_all(count)
+
+
+def _make(hosts: list[RemoteHost]) -> None:
+    HOME.mkdir(mode=0o755)
+    run("ip", "link", "add", BRIDGE, "address", "02:00:0a:d3:00:fe", "type", "bridge")
+    run("ip", "address", "add", f"{NET}.254/24", "dev", BRIDGE)
+    run("ip", "link", "set", BRIDGE, "up")
+    authority = Authority.make()
+    authority.write(HOME / "pki", "gateway")
+    for host in hosts:
+        host.prepare(authority)
+        host.boot()
