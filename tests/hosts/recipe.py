@@ -57,7 +57,8 @@ keepalive_count = 2
 NETWORK = """<network><name>default</name><forward mode='nat'/><bridge name='virbr0' stp='on' delay='0'/>
 <mac address='52:54:00:d3:00:0{number}'/><ip address='192.168.122.1' netmask='255.255.255.0'>
 <dhcp><range start='192.168.122.2' end='192.168.122.254'/></dhcp></ip></network>"""
-POOL = "<pool type='dir'><name>default</name><target><path>/var/lib/libvirt/images</path></target></pool>"
+POOL_PATH = "/var/lib/libvirt/images"
+POOL = f"<pool type='dir'><name>default</name><target><path>{POOL_PATH}</path></target></pool>"
 
 
 def run(*command: str) -> str:
@@ -100,7 +101,7 @@ class RemoteHost:
     @property
     def images(self) -> Path:
         """The directory of its pool, seen from outside."""
-        return self.home / "var/lib/libvirt/images"
+        return self.home / POOL_PATH.lstrip("/")
 
     @property
     def consoles(self) -> Path:
