@@ -38,6 +38,7 @@ from drivers.libvirt.domains import Domains
 from drivers.libvirt.filters import Filters
 from drivers.libvirt.host_claims import HostClaims
 from drivers.libvirt.networks import Networks
+from drivers.libvirt.release_guest import ReleaseGuests
 from drivers.libvirt.snapshots import Snapshots
 from drivers.libvirt.statistics import Statistics
 from drivers.libvirt.storage import Storage
@@ -68,11 +69,11 @@ class LibvirtDriver(
         self.name = settings.name
         self._settings = settings
         self._connection = Connection(settings.uri, settings.name, claims)
-        self._domains = Domains(self._connection)
         self._devices = Devices(self._connection)
         self._storage = Storage(self._connection)
         self._networks = Networks(self._connection)
         self._console = Console(self._connection, self._storage)
+        self._domains = Domains(self._connection, ReleaseGuests(self._connection, self._console))
         self._snapshots = Snapshots(self._connection)
         self._copies = DiskCopies(self._connection, self._storage)
         self._filters = Filters(self._connection)

@@ -188,6 +188,41 @@ def test_doctor_tells_of_two_entries_that_lead_to_one_libvirt(
         process.command("doctor")
 
 
+def leased(host: RemoteHost) -> str:
+    return host.virsh("net-dhcp-leases", "default")
+
+
+def test_the_lease_of_a_deleted_machine_is_given_back_on_its_host_and_no_other(
+    admin: CimiClient, image: str, machine: str, first: RemoteHost
+) -> None:
+    kept = domain_of(machine, first).find("devices/interface/mac")
+    made = str(admin.added("machines", machine_create(image))["id"])
+    gone = domain_of(made, first).find("devices/interface/mac")
+    assert kept is not None
+    assert gone is not None
+    wait_until(lambda: gone.get("address", "") in leased(first), 240, "its guest has an address")
+    admin.remove(made)
+    assert gone.get("address", "") not in leased(first)
+    assert kept.get("address", "") in leased(first)
+    assert "cimi-release" not in first.virsh("list", "--all")
+    assert [path.name for path in first.consoles.iterdir() if "cimi-release" in path.name] == []
+
+
+def test_the_lease_of_an_interface_that_is_unplugged_is_given_back(
+    admin: CimiClient, machine: str, first: RemoteHost
+) -> None:
+    """Of a guest that runs on; its other interface keeps its own."""
+    network = admin.get("networks")["networks"]
+    default = next(entry["id"] for entry in network if entry["state"] == "STARTED" and entry["name"] == "default")
+    answer = admin.request("POST", f"{machine}/networkInterfaces", {"network": {"href": default}, "addressing": "DHCP"})
+    assert answer.status in (201, 202), answer.body
+    admin.succeed(answer.job)
+    mac = admin.get(answer.headers["location"])["macAddress"]
+    wait_until(lambda: mac in leased(first), 120, "the second interface has an address")
+    admin.remove(answer.headers["location"])
+    assert mac not in leased(first)
+
+
 def test_after_a_power_loss_its_machine_is_stopped_and_starts_again(
     admin: CimiClient, gateway: HostsGateway, machine: str, first: RemoteHost
 ) -> None:
