@@ -40,12 +40,12 @@ class Finding:
 async def examine(settings: Settings, drivers: dict[str, Driver]) -> AsyncIterator[Finding]:
     yield users(settings)
     yield store(settings)
-    yield kvm()
     for directory in settings.images.directories:
         yield image_directory(Path(directory))
     yield staging_directory(Path(settings.images.staging))
     yield converter()
     if any(is_local(hypervisor.uri) for hypervisor in settings.hypervisors):
+        yield kvm()
         for switch in FORWARDING:
             yield forwarding(Path(switch))
         yield packet_filter()
@@ -150,8 +150,8 @@ def packet_filter() -> Finding:
     return Finding("ok", "packet filter", "ebtables, iptables and ip6tables are there")
 
 
-async def _pool(subject: str, described: PoolSettings, driver: Driver) -> AsyncIterator[Finding]:
-    name = described.name
+async def _pool(settings: HypervisorSettings, described: PoolSettings, driver: Driver) -> AsyncIterator[Finding]:
+    subject, name = f"hypervisor {settings.name}", described.name
     try:
         pool = await driver.pool(name)
     except DriverNotFound as error:
@@ -171,7 +171,7 @@ async def _pool(subject: str, described: PoolSettings, driver: Driver) -> AsyncI
         yield Finding("warning", subject, f"pool {pool.name} has {pool.available} bytes free", "free some space")
     else:
         yield Finding("ok", subject, f"pool {pool.name} has {pool.available // 1024**3} GiB free")
-    if driver.can_overlay(pool):
+    if driver.can_overlay(pool) and is_local(settings.uri):
         yield guests_reach(subject, pool)
 
 
@@ -194,7 +194,7 @@ async def _hypervisor(settings: HypervisorSettings, driver: Driver) -> AsyncIter
         return
     yield Finding("ok", subject, f"{settings.uri} answers")
     for described in settings.every_pool:
-        async for finding in _pool(subject, described, driver):
+        async for finding in _pool(settings, described, driver):
             yield finding
     try:
         network = await driver.network(settings.network)
