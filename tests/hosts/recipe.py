@@ -1,7 +1,8 @@
 """Makes hypervisor hosts beside this one: namespaces, a libvirtd with TLS, a cable that can be pulled.
 
-Each host has a NAT network and a directory pool, both named default. Needs root. What an earlier run that was killed
-has left is taken away first, and nothing is left at the end: no process, link, mount, control group or directory.
+Each host has a NAT network and a directory pool, both named default. Needs root. Test runs beside each other have sites
+of their own: a directory, a bridge, a range of addresses. What a run that was killed has left of a site is taken away
+first, and nothing is left at the end: no process, link, mount, control group or directory.
 """
 
 from __future__ import annotations
@@ -19,11 +20,9 @@ from pathlib import Path
 from tests.cimi_client import wait_until
 from tests.hosts.pki import Authority
 
-HOME = Path("/var/tmp/cimi-test-hosts")
+PLACE = Path("/var/tmp")
 """Where guests' processes get through, which they do not below a temporary folder of ours."""
-LOCK = HOME.with_suffix(".lock")
-NET = "10.211.0"
-BRIDGE = "cimihosts"
+SITES = range(8)
 INIT = Path(__file__).with_name("host_init.sh")
 CGROUPS = tuple(Path("/sys/fs/cgroup") / controller for controller in ("cpu", "cpuacct"))
 SECONDS = 120.0
@@ -68,8 +67,28 @@ def run(*command: str) -> str:
     return done.stdout
 
 
+@dataclass(frozen=True)
+class Site:
+    """The hosts of one test run."""
+
+    number: int
+
+    @property
+    def home(self) -> Path:
+        return PLACE / f"cimi-test-hosts-{self.number}"
+
+    @property
+    def net(self) -> str:
+        return f"10.211.{self.number}"
+
+    @property
+    def bridge(self) -> str:
+        return f"cimisite{self.number}"
+
+
 @dataclass
 class RemoteHost:
+    site: Site
     number: int
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
@@ -80,23 +99,28 @@ class RemoteHost:
     @property
     def link(self) -> str:
         """Our end of its cable."""
-        return f"cimi{self.name}"
+        return f"cimi{self.site.number}{self.name}"
 
     @property
     def address(self) -> str:
-        return f"{NET}.{self.number}"
+        return f"{self.site.net}.{self.number}"
 
     @property
     def uuid(self) -> str:
-        return f"c1a10000-0000-4000-8000-00000000000{self.number}"
+        return f"c1a10000-0000-4000-8000-0000000000{self.site.number}{self.number}"
 
     @property
     def home(self) -> Path:
-        return HOME / self.name
+        return self.site.home / self.name
+
+    @property
+    def groups(self) -> list[Path]:
+        """The control groups that hold all its processes."""
+        return [group / f"cimi-{self.site.number}{self.name}" for group in CGROUPS if group.is_dir()]
 
     @property
     def uri(self) -> str:
-        return f"qemu+tls://{self.address}/system?pkipath={HOME / 'pki'}"
+        return f"qemu+tls://{self.address}/system?pkipath={self.site.home / 'pki'}"
 
     @property
     def images(self) -> Path:
@@ -129,10 +153,9 @@ class RemoteHost:
     def boot(self) -> None:
         """Switch it on, with its disks as they are; returns once its libvirt answers."""
         (self.home / "ready").unlink(missing_ok=True)
-        groups = [group / f"cimi-{self.name}" for group in CGROUPS if group.is_dir()]
-        for group in groups:
+        for group in self.groups:
             group.mkdir(exist_ok=True)
-        joined = "; ".join(f"echo $$ >{group}/cgroup.procs" for group in groups) or ":"
+        joined = "; ".join(f"echo $$ >{group}/cgroup.procs" for group in self.groups) or ":"
         namespaces = "--net --mount --uts --ipc --pid --cgroup --fork --kill-child"
         command = f'{joined}; exec unshare {namespaces} bash {INIT} {self.home} {self.name} {self.address}/24'
         with (self.home / "init.log").open("ab") as log:
@@ -143,7 +166,7 @@ class RemoteHost:
         hardware = f"02:00:0a:d3:00:0{self.number}"
         peer = ("peer", "name", "eth0", "address", hardware, "netns", str(init))
         run("ip", "link", "add", self.link, "mtu", "1500", "type", "veth", *peer)
-        run("ip", "link", "set", self.link, "master", BRIDGE, "up")
+        run("ip", "link", "set", self.link, "master", self.site.bridge, "up")
         wait_until((self.home / "ready").exists, SECONDS, f"{self.name} is up; {self.home}/init.log")
 
     def _find_init(self) -> int | None:
@@ -165,7 +188,25 @@ class RemoteHost:
             self.process.kill()
             self.process.wait()
             self.process = None
-        remove_traces(self.number)
+        self.remove_traces()
+
+    def processes(self) -> list[int]:
+        """Those that hold it up, also of a run that was killed."""
+        home, found = str(self.home).encode(), []
+        for entry in Path("/proc").iterdir():
+            with suppress(OSError):
+                if entry.name.isdigit() and home in (entry / "cmdline").read_bytes().split(b"\0"):
+                    found.append(int(entry.name))
+        return found
+
+    def remove_traces(self) -> None:
+        for process in self.processes():
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        wait_until(lambda: not self.processes(), SECONDS, f"the processes of {self.name} end")
+        subprocess.run(["ip", "link", "delete", self.link], capture_output=True, check=False)
+        for group in self.groups:
+            wait_until(lambda group=group: _removed(group), SECONDS, f"{self.name} leaves {group}")
 
     def unplug(self) -> None:
         run("ip", "link", "set", self.link, "down")
@@ -191,26 +232,6 @@ class RemoteHost:
         self._signal_daemon("CONT")
 
 
-def processes_of(number: int) -> list[int]:
-    """Those that hold host ``number`` up, also of a run that was killed."""
-    home, found = f"{HOME}/hv{number}".encode(), []
-    for entry in Path("/proc").iterdir():
-        with suppress(OSError):
-            if entry.name.isdigit() and home in (entry / "cmdline").read_bytes().split(b"\0"):
-                found.append(int(entry.name))
-    return found
-
-
-def remove_traces(number: int) -> None:
-    for process in processes_of(number):
-        with suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
-    wait_until(lambda: not processes_of(number), SECONDS, f"the processes of hv{number} end")
-    subprocess.run(["ip", "link", "delete", f"cimihv{number}"], capture_output=True, check=False)
-    for group in CGROUPS:
-        wait_until(lambda group=group: _removed(group / f"cimi-hv{number}"), SECONDS, f"hv{number} leaves {group}")
-
-
 def _removed(group: Path) -> bool:
     """A group goes when the last process in it, and in the groups below, has gone."""
     for directory, _, _ in os.walk(group, topdown=False):
@@ -219,36 +240,53 @@ def _removed(group: Path) -> bool:
     return not group.exists()
 
 
-def remove_all(count: int) -> None:
-    for number in range(1, count + 1):
-        remove_traces(number)
-    subprocess.run(["ip", "link", "delete", BRIDGE], capture_output=True, check=False)
-    shutil.rmtree(HOME, ignore_errors=True)
+@contextmanager
+def free_site() -> Iterator[Site]:
+    """A site that no other test run has."""
+    for number in SITES:
+        site = Site(number)
+        with site.home.with_suffix(".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield site
+            return
+    raise AssertionError("no site is free")
+
+
+@contextmanager
+def hosts_of(site: Site, count: int) -> Iterator[list[RemoteHost]]:
+    """So many hosts, up and plugged in."""
+    hosts = [RemoteHost(site, number) for number in range(1, count + 1)]
+    _remove(site, hosts)
+    try:
+        _make(site, hosts)
+        yield hosts
+    finally:
+        _remove(site, hosts)
 
 
 @contextmanager
 def remote_hosts(count: int) -> Iterator[list[RemoteHost]]:
-    """So many hosts, up and plugged in; of several test runs on this machine only one has them at a time."""
-    with LOCK.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        remove_all(count)
-        hosts = [RemoteHost(number) for number in range(1, count + 1)]
-        try:
-            _make(hosts)
-            yield hosts
-        finally:
-            for host in hosts:
-                host.crash()
-            remove_all(count)
+    with free_site() as site, hosts_of(site, count) as hosts:
+        yield hosts
 
 
-def _make(hosts: list[RemoteHost]) -> None:
-    HOME.mkdir(mode=0o755)
-    run("ip", "link", "add", BRIDGE, "address", "02:00:0a:d3:00:fe", "type", "bridge")
-    run("ip", "address", "add", f"{NET}.254/24", "dev", BRIDGE)
-    run("ip", "link", "set", BRIDGE, "up")
+def _make(site: Site, hosts: list[RemoteHost]) -> None:
+    site.home.mkdir(mode=0o755)
+    run("ip", "link", "add", site.bridge, "address", "02:00:0a:d3:00:fe", "type", "bridge")
+    run("ip", "address", "add", f"{site.net}.254/24", "dev", site.bridge)
+    run("ip", "link", "set", site.bridge, "up")
     authority = Authority.make()
-    authority.write(HOME / "pki", "gateway")
+    authority.write(site.home / "pki", "gateway")
     for host in hosts:
         host.prepare(authority)
         host.boot()
+
+
+def _remove(site: Site, hosts: list[RemoteHost]) -> None:
+    for host in hosts:
+        host.crash()
+    subprocess.run(["ip", "link", "delete", site.bridge], capture_output=True, check=False)
+    shutil.rmtree(site.home, ignore_errors=True)

@@ -11,12 +11,10 @@ import pytest
 
 from tests.cimi_client import CimiClient, wait_until
 from tests.hosts.gateway import HostsGateway
-from tests.hosts.recipe import BRIDGE, NET, RemoteHost, run
+from tests.hosts.recipe import RemoteHost, run
 from tests.system.conftest import console, machine_create, wait_ready
 
 pytestmark = pytest.mark.qemu
-DROPPED = f"{NET}.77"
-"""An address whose packets the bridge takes, and brings to nobody."""
 
 
 def uuid_of(machine: str) -> str:
@@ -50,11 +48,12 @@ def machine(admin: CimiClient, image: str) -> str:
 
 
 @pytest.fixture
-def dropped() -> Iterator[str]:
-    """The URI of a host that answers no packet: nobody says that there is none."""
-    neighbour = (DROPPED, "dev", BRIDGE)
+def dropped(first: RemoteHost) -> Iterator[str]:
+    """The URI of a host that answers no packet: the bridge takes them, brings them to nobody, and nobody says so."""
+    address = f"{first.site.net}.77"
+    neighbour = (address, "dev", first.site.bridge)
     run("ip", "neighbour", "replace", *neighbour, "lladdr", "02:00:0a:d3:00:77", "nud", "permanent")
-    yield f"qemu+tls://{DROPPED}/system?pkipath=/nowhere"
+    yield f"qemu+tls://{address}/system?pkipath=/nowhere"
     run("ip", "neighbour", "delete", *neighbour)
 
 
