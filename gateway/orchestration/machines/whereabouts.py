@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from drivers.base import ConnectionState, DomainFacts, Driver, DriverError, DriverNotFound, Migration, Power
@@ -66,33 +67,33 @@ class Whereabouts:
 
 
 async def whereabouts(room: Room, machine: Resource) -> Whereabouts:
-    """Ask all hosts of the configuration for a Machine's domain, the Machine's own one first."""
+    """Ask all hosts of the configuration for a Machine's domain at once; one that hangs costs its deadline once."""
     own = machine.internal["host"]
-    try:
-        home, answers = await _domain(room.driver(machine), machine), True
-    except DriverError:
-        home, answers = None, False
-    elsewhere, silent = [], []
-    for name, driver in room.drivers.items():
-        if name == own or driver.twin:
-            continue
-        try:
-            facts = await _domain(driver, machine)
-        except DriverError:
-            silent.append(name)
-            continue
-        # A domain of the same UUID without our mark is another's copy, and no Machine.
-        if facts is not None and facts.machine == machine.path:
-            elsewhere.append(Sighting(name, facts))
-    return Whereabouts(home, answers, tuple(elsewhere), tuple(silent))
+    asked = {name: driver for name, driver in room.drivers.items() if name == own or not driver.twin}
+    said = dict(zip(asked, await asyncio.gather(*(_ask(driver, machine) for driver in asked.values())), strict=True))
+    # The Machine's host may be in the configuration no more, and its guest on another one.
+    home = said.pop(own, Said(answers=False))
+    # A domain of the same UUID without our mark is another's copy, and no Machine.
+    elsewhere = [(name, each.facts) for name, each in said.items() if each.facts and each.facts.machine == machine.path]
+    silent = tuple(name for name, each in said.items() if not each.answers)
+    return Whereabouts(home.facts, home.answers, tuple(Sighting(*found) for found in elsewhere), silent)
 
 
-async def _domain(driver: Driver, machine: Resource) -> DomainFacts | None:
-    """Return None where it is not. Raises DriverError where nobody can tell."""
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one host says of a domain; ``facts`` are None where it is not, and where nobody can tell."""
+
+    answers: bool
+    facts: DomainFacts | None = None
+
+
+async def _ask(driver: Driver, machine: Resource) -> Said:
     try:
-        return await driver.domain(uuid_of(machine))
+        return Said(True, await driver.domain(uuid_of(machine)))
     except DriverNotFound:
-        return None
+        return Said(answers=True)
+    except DriverError:
+        return Said(answers=False)
 
 
 def silent_hosts(room: Room, machine: Resource) -> tuple[str, ...]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from drivers.base import DriverEvent, EventKind, Migration, Power
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
+from gateway.config import Settings
 from tests.api.client import ApiClient
 from tests.api.event_logs import everything, of_type, until
 from tests.api.hosts.moves import arrive, leave, migrate, uuid_of
@@ -135,6 +138,21 @@ async def test_a_domain_that_runs_elsewhere_is_followed_though_its_old_host_is_a
     migrate(machine, driver, other, silent=True)
     await compared(gateway, other)
     assert await host_of(gateway, machine) == "other"
+
+
+async def test_a_machine_whose_host_left_the_configuration_is_followed_to_where_it_runs(
+    settings: Settings, gateway: Gateway, machine: str, driver: MemoryDriver, other: MemoryDriver
+) -> None:
+    """An admin has emptied a host, and taken its entry out."""
+    await gateway.stop()
+    migrate(machine, driver, other, silent=True)
+    left = Gateway(replace(settings, hypervisors=settings.hypervisors[1:]), {"other": other})
+    await left.start()
+    try:
+        await is_on(left, machine, "other")
+    finally:
+        await left.stop()
+    await gateway.start()
 
 
 async def test_a_domain_that_is_off_elsewhere_is_not_believed_while_its_host_is_away(
