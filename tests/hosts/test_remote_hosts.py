@@ -213,7 +213,7 @@ def test_the_lease_of_an_interface_that_is_unplugged_is_given_back(
     """Of a guest that runs on; its other interface keeps its own."""
     network = admin.get("networks")["networks"]
     default = next(entry["id"] for entry in network if entry["state"] == "STARTED" and entry["name"] == "default")
-    answer = admin.request("POST", f"{machine}/networkInterfaces", {"network": {"href": default}, "addressing": "DHCP"})
+    answer = admin.request("POST", f"{machine}/networkInterfaces", {"network": {"href": default}})
     assert answer.status in (201, 202), answer.body
     admin.succeed(answer.job)
     mac = admin.get(answer.headers["location"])["macAddress"]
