@@ -23,6 +23,7 @@ from gateway.http.event_stream import EventStream
 from gateway.http.guest_metrics import GuestMetrics
 from gateway.http.handlers import Handlers
 from gateway.http.metrics import Metrics
+from gateway.http.readiness import Readiness, away
 from gateway.http.server import Server, WireSettings
 from gateway.jobs import crash
 from gateway.jobs.nesting import unnest
@@ -60,8 +61,10 @@ log = structlog.get_logger("gateway")
 def libvirt_drivers(settings: Settings) -> dict[str, Driver]:
     """A libvirt driver for each hypervisor of the configuration."""
     from drivers.libvirt.driver import LibvirtDriver
+    from drivers.libvirt.host_claims import HostClaims
 
-    return {hypervisor.name: LibvirtDriver(hypervisor) for hypervisor in settings.hypervisors}
+    claims = HostClaims(hypervisor.name for hypervisor in settings.hypervisors)
+    return {hypervisor.name: LibvirtDriver(hypervisor, claims) for hypervisor in settings.hypervisors}
 
 
 class Gateway:
@@ -110,7 +113,7 @@ class Gateway:
         self._keep_going()
         handlers = Handlers(services, self.runner, self.settings.jobs.answer_wait)
         self.server = Server(
-            handlers, authentication, self._wire(), self.unready, self.stream, Refusals(self.store), self.metrics
+            handlers, authentication, self._wire(), self.readiness, self.stream, Refusals(self.store), self.metrics
         )
         await self._listen()
         self._open.push_async_callback(self._let_nobody_in)
@@ -139,8 +142,7 @@ class Gateway:
 
     async def _take_up(self, room: Room) -> None:
         """The hypervisors, what became of them meanwhile, and the jobs that did not end."""
-        for driver in self.drivers.values():
-            self._open.push_async_callback(driver.close)
+        self._open.push_async_callback(self._close_drivers)
         self._open.push_async_callback(self.runner.drain, DRAIN_SECONDS)
         alarms = HypervisorEvents(room)
         self._staging = StagingKeeper(room)
@@ -151,6 +153,10 @@ class Gateway:
         await self._staging.start()
         await self._sync.first_look()
         await self.runner.recover()
+
+    async def _close_drivers(self) -> None:
+        """At once, since each that does not answer takes its time."""
+        await asyncio.gather(*(driver.close() for driver in self.drivers.values()))
 
     def _keep_going(self) -> None:
         """What runs beside the requests."""
@@ -241,13 +247,14 @@ class Gateway:
             public_entry_point=self.settings.auth.public_entry_point,
         )
 
-    def unready(self) -> list[str]:
-        """Why changes are not possible now."""
-        return [
-            f"the hypervisor {name} is {driver.connection.value}"
-            for name, driver in self.drivers.items()
-            if driver.connection is not ConnectionState.UP
-        ]
+    def readiness(self) -> Readiness:
+        """Ready as long as one hypervisor is up: a gateway that serves nine of ten hosts is not to be taken out."""
+        return Readiness(
+            ready=any(driver.connection is ConnectionState.UP for driver in self.drivers.values()),
+            reasons=tuple(
+                away(driver) for driver in self.drivers.values() if driver.connection is not ConnectionState.UP
+            ),
+        )
 
     def alive(self) -> bool:
         """For the watchdog: the loop runs us, and libvirt's own thread lives (a lost connection is no death)."""

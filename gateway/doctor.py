@@ -50,8 +50,8 @@ async def examine(settings: Settings, drivers: dict[str, Driver]) -> AsyncIterat
 
 def examine_host(settings: Settings) -> Iterator[Finding]:
     """What is the same for everybody, and what the service's own view of the host hides (its devices)."""
-    yield kvm()
     if any(is_local(hypervisor.uri) for hypervisor in settings.hypervisors):
+        yield kvm()
         # Before forwarding, which would take the routes of these away.
         yield from router_advertisements()
         for switch in FORWARDING:
@@ -174,8 +174,8 @@ def packet_filter() -> Finding:
     return Finding("ok", "packet filter", "ebtables, iptables and ip6tables are there")
 
 
-async def _pool(subject: str, described: PoolSettings, driver: Driver) -> AsyncIterator[Finding]:
-    name = described.name
+async def _pool(settings: HypervisorSettings, described: PoolSettings, driver: Driver) -> AsyncIterator[Finding]:
+    subject, name = f"hypervisor {settings.name}", described.name
     try:
         pool = await driver.pool(name)
     except DriverNotFound as error:
@@ -197,19 +197,30 @@ async def _pool(subject: str, described: PoolSettings, driver: Driver) -> AsyncI
         yield Finding("warning", subject, f"pool {pool.name} has {pool.available} bytes free", "free some space")
     else:
         yield Finding("ok", subject, f"pool {pool.name} has {pool.available // 1024**3} GiB free")
-    if driver.can_overlay(pool):
+    if driver.can_overlay(pool) and is_local(settings.uri):
         yield guests_reach(subject, pool)
+
+
+def _unserved(settings: HypervisorSettings, driver: Driver) -> Finding:
+    """Say why a hypervisor is not up; on another host it is TLS, the network or the daemon there."""
+    subject, reason = f"hypervisor {settings.name}", f": {driver.reason}" if driver.reason else ""
+    if driver.twin:
+        message = f"{settings.uri} leads to the same libvirt as the hypervisor {driver.twin}, and is not served"
+        return Finding("error", subject, message, "remove one of the two [[hypervisor]] entries")
+    advice = "systemctl start libvirtd, and see that this user is in the group libvirt"
+    if not is_local(settings.uri):
+        advice = f"virsh -c '{settings.uri}' version, as the gateway's user; see docs/hosts.md"
+    return Finding("error", subject, f"{settings.uri} does not answer{reason}", advice)
 
 
 async def _hypervisor(settings: HypervisorSettings, driver: Driver) -> AsyncIterator[Finding]:
     subject = f"hypervisor {settings.name}"
     if driver.connection is not ConnectionState.UP:
-        advice = "systemctl start libvirtd, and see that this user is in the group libvirt"
-        yield Finding("error", subject, f"{settings.uri} does not answer", advice)
+        yield _unserved(settings, driver)
         return
     yield Finding("ok", subject, f"{settings.uri} answers")
     for described in settings.every_pool:
-        async for finding in _pool(subject, described, driver):
+        async for finding in _pool(settings, described, driver):
             yield finding
     try:
         network = await driver.network(settings.network)

@@ -16,6 +16,7 @@ from drivers.base.domains import (
     InterfaceAddress,
     InterfaceFacts,
     InterfaceSpec,
+    Migration,
     Power,
 )
 from drivers.base.driver import Driver
@@ -116,6 +117,7 @@ __all__ = [
     "Lease",
     "Listener",
     "Load",
+    "Migration",
     "NetworkCalls",
     "NetworkFacts",
     "NetworkSpec",

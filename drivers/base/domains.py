@@ -25,6 +25,16 @@ class Power(StrEnum):
     """Stopped by a fault: guest panic, QEMU killed, failed start. ``reason`` says which."""
 
 
+class Migration(StrEnum):
+    """What a move from host to host has to do with a domain's state."""
+
+    NONE = ""
+    UNDERWAY = "underway"
+    """Held by the hypervisor until the migration is over: on its target, and for the last moments on its source."""
+    LEFT = "left"
+    """Off, because its guest went on to another host; the definition stayed."""
+
+
 @dataclass(frozen=True, slots=True)
 class DiskSpec:
     """A disk of a domain: a volume of a pool at a target. ``format`` is never probed."""
@@ -119,6 +129,7 @@ class DomainFacts:
     machine: str | None = None
     owner: str | None = None
     title: str = ""
+    migration: Migration = Migration.NONE
 
 
 @dataclass(frozen=True, slots=True)

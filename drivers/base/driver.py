@@ -26,6 +26,16 @@ class Driver(
     @property
     def connection(self) -> ConnectionState: ...
 
+    @property
+    def reason(self) -> str:
+        """Why the hypervisor is not UP, in words for admins; empty while it is."""
+        ...
+
+    @property
+    def twin(self) -> str:
+        """The name of the entry that serves the same hypervisor in place of this one; empty when this one does."""
+        ...
+
     async def open(self) -> None:
         """Begin to connect and keep connected; returns once up, or after the first failure (then goes on)."""
         ...

@@ -11,14 +11,15 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import libvirt
 import structlog
 
-from drivers.base import CallObserver, ConnectionState, DriverError, DriverUnavailable, Load
+from drivers.base import CallObserver, ConnectionState, DriverConflict, DriverError, DriverUnavailable, Load
 from drivers.libvirt import event_loop
 from drivers.libvirt.errors import is_connection_lost, translated
+from drivers.libvirt.host_claims import HostClaims, HostIdentity, identity, refusal
+from drivers.libvirt.uri import demand_reachable, is_local
 
 T = TypeVar("T")
 log = structlog.get_logger("libvirt")
@@ -30,6 +31,8 @@ THREADS = "libvirt"
 KEEPALIVE_SECONDS = 2
 KEEPALIVE_COUNT = 2
 CONNECT_SECONDS = KEEPALIVE_SECONDS * (KEEPALIVE_COUNT + 2)
+REACH_SECONDS = 3.0
+"""How long a host may take to accept a connection, before libvirt is asked to make one."""
 CLOSING_SECONDS = 3.0
 """How long closing waits for calls in flight, and for a libvirt that may be frozen."""
 DEADLINE = 30.0
@@ -72,10 +75,17 @@ def refuse_on_loop_thread() -> None:
 class Connection:
     """``call`` runs a function with the live virConnect on a worker thread."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, name: str = "", claims: HostClaims | None = None) -> None:
         self.uri = uri
         self.state = ConnectionState.DOWN
         self.reason = "not connected yet"
+        self.twin = ""
+        """The entry by which the same libvirt is served, while it is not served by this one."""
+        self._name = name
+        self._claims = claims
+        self._identity: HostIdentity | None = None
+        self._stuck: dict[Lane, asyncio.Future[libvirt.virConnect]] = {}
+        """Attempts to open a connection that libvirt has not ended yet: until then there is no other of that lane."""
         self._handles: dict[Lane, libvirt.virConnect] = {}
         self._permits = {lane: asyncio.Semaphore(CALLS_IN_FLIGHT) for lane in Lane}
         self._threads = {lane: self._new_threads(lane) for lane in Lane}
@@ -98,7 +108,7 @@ class Connection:
     @property
     def local(self) -> bool:
         """Whether the hypervisor is the host we run on: its URI names no other."""
-        return not urlsplit(self.uri).netloc
+        return is_local(self.uri)
 
     def _new_threads(self, lane: Lane) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(CALLS_IN_FLIGHT, thread_name_prefix=f"{THREADS} {lane.value}")
@@ -233,13 +243,27 @@ class Connection:
     async def _connect(self) -> None:
         for lane in Lane:
             await self._connect_lane(lane)
+            if lane is Lane.CONTROL and self._claims is not None:
+                taken = self._identity and self._claims.take(self._name, self._identity, self._give_up)
+                self.twin = taken or ""
+            # Taken by an earlier entry of the configuration, then or while the other lanes were opened.
+            if self.twin:
+                raise DriverConflict(refusal(self.twin))
+
+    def _give_up(self, twin: str) -> None:
+        """An earlier entry has come, and serves the same libvirt from this moment on."""
+        self.twin = twin
+        self._lose(refusal(twin))
+        self._set(ConnectionState.DOWN, self.reason)
 
     async def _connect_lane(self, lane: Lane) -> libvirt.virConnect:
+        await self._wait_for_stuck(lane)
         future = asyncio.get_running_loop().run_in_executor(self._threads[lane], self._open_lane, lane)
         done, _ = await asyncio.wait({future}, timeout=CONNECT_SECONDS)
         if not done:
             self._threads[lane].shutdown(wait=False)
             self._threads[lane] = self._new_threads(lane)
+            self._stuck[lane] = future
             future.add_done_callback(lambda late: self._came_late(lane, late))
             raise DriverUnavailable("libvirt accepts no connection in time")
         try:
@@ -252,12 +276,21 @@ class Connection:
             self._close_apart(lane, replaced)
         return handle
 
+    async def _wait_for_stuck(self, lane: Lane) -> None:
+        """Let an earlier attempt end first: each holds a thread for as long as libvirt likes."""
+        stuck = self._stuck.get(lane)
+        if stuck is not None and not (await asyncio.wait({stuck}, timeout=CONNECT_SECONDS))[0]:
+            raise DriverUnavailable("libvirt has not ended an earlier attempt to connect")
+
     def _came_late(self, lane: Lane, late: asyncio.Future[libvirt.virConnect]) -> None:
         """A connection that nobody waits for any more."""
+        self._stuck.pop(lane, None)
         if not late.cancelled() and late.exception() is None:
             self._close_apart(lane, late.result())
 
     def _open_lane(self, lane: Lane) -> libvirt.virConnect:
+        if lane is Lane.CONTROL:
+            demand_reachable(self.uri, REACH_SECONDS)
         handle = libvirt.open(self.uri)
         try:
             handle.setKeepAlive(KEEPALIVE_SECONDS, KEEPALIVE_COUNT)
@@ -268,6 +301,8 @@ class Connection:
             handle.registerCloseCallback(self._closed, None)
         if lane is Lane.EVENTS and self.on_connect is not None:
             self.on_connect(handle)
+        if lane is Lane.CONTROL and self._claims is not None:
+            self._identity = identity(handle, self.uri)
         return handle
 
     def _closed(self, handle: libvirt.virConnect, reason: int, _opaque: object) -> None:

@@ -15,9 +15,11 @@ from drivers.base import DriverNotFound
 from drivers.libvirt.connection import Connection, Lane
 from drivers.libvirt.domain_xml import child
 from drivers.libvirt.storage import Storage, lookup
+from drivers.libvirt.uri import is_local, is_system
 
 POOL = "cimi-console"
 SYSTEM_DIRECTORY = "/var/lib/libvirt/cimi-console"
+REMOTE_SESSION_DIRECTORY = f"/var/tmp/{POOL}"  # noqa: S108 - on another host, whose users' homes nobody tells us
 PIECE = 262_144
 
 
@@ -28,8 +30,11 @@ class Console:
 
     @property
     def directory(self) -> str:
-        if self._connection.uri.endswith("/system"):
+        """Return the directory on the hypervisor's own host, which need not be ours."""
+        if is_system(self._connection.uri):
             return SYSTEM_DIRECTORY
+        if not is_local(self._connection.uri):
+            return REMOTE_SESSION_DIRECTORY
         return str(Path(os.environ.get("XDG_STATE_HOME", str(Path.home() / ".local/state"))) / POOL)
 
     def log_path(self, uuid: str) -> str:

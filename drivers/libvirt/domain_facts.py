@@ -9,7 +9,7 @@ from typing import TypeVar
 import libvirt
 from lxml import etree
 
-from drivers.base import DiskFacts, DomainFacts, InterfaceFacts, Power
+from drivers.base import DiskFacts, DomainFacts, InterfaceFacts, Migration, Power
 from drivers.libvirt.domain_xml import METADATA
 
 D = TypeVar("D", DiskFacts, InterfaceFacts)
@@ -65,6 +65,16 @@ def power(domain: libvirt.virDomain) -> tuple[Power, str]:
     return (Power.CRASHED, _OFF[reason]) if reason in _OFF else (Power.OFF, "")
 
 
+def migration(domain: libvirt.virDomain) -> Migration:
+    """Return what a migration has made of the domain's state."""
+    match tuple(domain.state()[:2]):
+        case (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_MIGRATION):
+            return Migration.UNDERWAY
+        case (libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_MIGRATED):
+            return Migration.LEFT
+    return Migration.NONE
+
+
 def read(domain: libvirt.virDomain) -> DomainFacts:
     state, reason = power(domain)
     root = etree.fromstring(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE), PARSER)
@@ -85,6 +95,7 @@ def read(domain: libvirt.virDomain) -> DomainFacts:
         machine=owner.get("path") if owner is not None else None,
         owner=owner.get("owner") if owner is not None else None,
         title=root.findtext("title") or "",
+        migration=migration(domain),
     )
 
 

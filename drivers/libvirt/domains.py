@@ -7,16 +7,29 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import libvirt
+import structlog
 from lxml import etree
 
-from drivers.base import Applied, DomainFacts, DomainSpec, DriverConflict, DriverNotFound, HostFacts, Progress
+from drivers.base import (
+    Applied,
+    DomainFacts,
+    DomainSpec,
+    DriverConflict,
+    DriverError,
+    DriverNotFound,
+    HostFacts,
+    Progress,
+)
 from drivers.libvirt import domain_facts, leases
 from drivers.libvirt.connection import Connection, Lane
 from drivers.libvirt.disk_source import DiskSource
 from drivers.libvirt.domain_xml import METADATA, Placement, domain_xml, one_line, ownership
 from drivers.libvirt.errors import read_each
+from drivers.libvirt.release_guest import ReleaseGuests
+from drivers.libvirt.uri import is_system
 
 T = TypeVar("T")
+log = structlog.get_logger("libvirt")
 LOCAL = "qemu:///system"
 """The libvirt whose bridges are on this host."""
 SAVE_DEADLINE = 3600.0
@@ -33,8 +46,9 @@ def undefine_flags(test_driver: bool) -> int:
 
 
 class Domains:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, release_guests: ReleaseGuests) -> None:
         self._connection = connection
+        self._release_guests = release_guests
         self._test_driver = connection.uri.startswith("test:")
 
     async def _with(
@@ -96,19 +110,32 @@ class Domains:
                 domain.undefineFlags(undefine_flags(self._test_driver))
 
         try:
-            for lease in await self._with(uuid, off, deadline=START_DEADLINE):
-                await leases.give_back(lease)
+            held = await self._with(uuid, off, deadline=START_DEADLINE)
+            await asyncio.gather(*map(self._give_back, held))
             await self._with(uuid, away, deadline=START_DEADLINE)
         except DriverNotFound:
             return
 
     def _leases(self, domain: libvirt.virDomain, mac: str | None = None) -> tuple[leases.Lease, ...]:
-        return leases.of(domain, mac) if self._connection.uri == LOCAL else ()
+        return leases.of(domain, mac) if is_system(self._connection.uri) else ()
+
+    async def _give_back(self, lease: leases.Lease) -> None:
+        """From this host where the bridge is here; it would be a kindness to nobody to fail for a lease."""
+        if self._connection.uri == LOCAL:
+            await leases.give_back(lease)
+            return
+        try:
+            given = await self._release_guests.give_back(lease)
+        except DriverError as error:
+            log.info("a lease stays until it expires", ip=lease.ip, reason=str(error))
+            return
+        if not given:
+            log.info("a lease stays until it expires", ip=lease.ip, reason="the DHCP server did not let it go")
 
     async def give_back(self, uuid: str, mac: str) -> None:
         """The leases of one of its interfaces, which the guest has no more."""
-        for lease in await self._with(uuid, lambda domain: self._leases(domain, mac), Lane.EVENTS):
-            await leases.give_back(lease)
+        held = await self._with(uuid, lambda domain: self._leases(domain, mac), Lane.EVENTS)
+        await asyncio.gather(*map(self._give_back, held))
 
     async def start(self, uuid: str, *, paused: bool, discard_saved: bool) -> None:
         def work(domain: libvirt.virDomain) -> None:

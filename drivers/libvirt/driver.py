@@ -37,7 +37,9 @@ from drivers.libvirt.devices import Devices
 from drivers.libvirt.disk_copies import DiskCopies
 from drivers.libvirt.domains import Domains
 from drivers.libvirt.filters import Filters
+from drivers.libvirt.host_claims import HostClaims
 from drivers.libvirt.networks import Networks
+from drivers.libvirt.release_guest import ReleaseGuests
 from drivers.libvirt.snapshots import Snapshots
 from drivers.libvirt.statistics import Statistics
 from drivers.libvirt.storage import Storage
@@ -59,17 +61,20 @@ class LibvirtDriver(
     LibvirtSnapshots,
     LibvirtStatistics,
 ):
-    """One ``[[hypervisor]]``; see drivers.base.Driver for what each method promises."""
+    """One ``[[hypervisor]]``; see drivers.base.Driver for what each method promises.
 
-    def __init__(self, settings: HypervisorSettings) -> None:
+    ``claims`` are shared by all entries of a configuration, so that no libvirt is served by two of them.
+    """
+
+    def __init__(self, settings: HypervisorSettings, claims: HostClaims | None = None) -> None:
         self.name = settings.name
         self._settings = settings
-        self._connection = Connection(settings.uri)
-        self._domains = Domains(self._connection)
+        self._connection = Connection(settings.uri, settings.name, claims)
         self._devices = Devices(self._connection)
         self._storage = Storage(self._connection)
         self._networks = Networks(self._connection)
         self._console = Console(self._connection, self._storage)
+        self._domains = Domains(self._connection, ReleaseGuests(self._connection, self._console))
         self._snapshots = Snapshots(self._connection)
         self._copies = DiskCopies(self._connection, self._storage)
         self._filters = Filters(self._connection)
@@ -86,6 +91,14 @@ class LibvirtDriver(
     @property
     def connection(self) -> ConnectionState:
         return self._connection.state
+
+    @property
+    def reason(self) -> str:
+        return "" if self.connection is ConnectionState.UP else self._connection.reason
+
+    @property
+    def twin(self) -> str:
+        return self._connection.twin
 
     async def open(self) -> None:
         self._loop = asyncio.get_running_loop()

@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import libvirt
 from lxml import etree
 
 from drivers.base import Autostarted, HostFacts
 
-KVM_DEVICE = Path("/dev/kvm")
-CPU_INFO = Path("/proc/cpuinfo")
+VIRTUALISATION = frozenset({"svm", "vmx"})
+"""The features of x86 CPUs that KVM needs."""
 
 
-def kvm_works(arches: dict[str, set[str]], arch: str, cpu_info: str, device_opens: bool) -> bool:
-    """As virt-host-validate judges: libvirt offers it, the CPU has the flag, and the device opens.
+def kvm_works(connection: libvirt.virConnect, capabilities: etree._Element, arch: str) -> bool:
+    """Return whether guests run by KVM on the hypervisor's host, as that host itself says.
 
-    libvirt's word alone is not enough: it names kvm wherever the device node exists.
+    That libvirt names kvm is not enough: it does so wherever the device node exists. It has to be able to use it, which
+    it tells with the capabilities of such domains, and an x86 CPU has to have the feature.
     """
-    flags = set(cpu_info.split())
-    flagged = bool(flags & {"svm", "vmx"}) or not arch.startswith("x86")
-    return "kvm" in arches.get(arch, set()) and flagged and device_opens
-
-
-def device_opens(device: Path = KVM_DEVICE) -> bool:
-    """Whether guests could open it: libvirt's guests run as another user, so the group must have it.
-
-    A hardened service has a /dev of its own without the node; then libvirt's word, that there is one, must do.
-    """
+    offered = capabilities.iterfind(f"guest/arch[@name='{arch}']/domain")
+    if "kvm" not in {str(domain.get("type")) for domain in offered}:
+        return False
     try:
-        mode = device.stat().st_mode
-    except FileNotFoundError:
-        return True
-    return os.access(device, os.R_OK | os.W_OK) or bool(mode & 0o060)
+        connection.getDomainCapabilities(None, arch, None, "kvm")
+    except libvirt.libvirtError:
+        return False
+    return not arch.startswith("x86") or not VIRTUALISATION.isdisjoint(_cpu_features(connection, capabilities))
+
+
+def _cpu_features(connection: libvirt.virConnect, capabilities: etree._Element) -> set[str]:
+    """Return the features of the host's CPU, those that its model implies too."""
+    cpu = capabilities.find("host/cpu")
+    if cpu is None:
+        return set()
+    named = {str(feature.get("name")) for feature in cpu.iterfind("feature")}
+    flags = libvirt.VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES
+    try:
+        expanded = etree.fromstring(connection.baselineCPU([etree.tostring(cpu, encoding="unicode")], flags))
+    except libvirt.libvirtError:
+        return named
+    return named | {str(feature.get("name")) for feature in expanded.iterfind("feature")}
 
 
 def autostarted(connection: libvirt.virConnect) -> Autostarted:
@@ -53,8 +58,7 @@ def read(connection: libvirt.virConnect, wanted: str) -> HostFacts:
     }
     domain_type = wanted
     if wanted == "auto":
-        works = kvm_works(arches, model, CPU_INFO.read_text(), device_opens())
-        domain_type = "kvm" if works else "qemu"
+        domain_type = "kvm" if kvm_works(connection, root, model) else "qemu"
     if connection.getType() == "TEST":
         domain_type = "test"
     return HostFacts(

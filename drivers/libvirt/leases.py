@@ -16,7 +16,7 @@ from drivers.libvirt.network_lookup import network_of
 
 MAGIC = b"\x63\x82\x53\x63"
 RELEASE = b"\x35\x01\x07"
-SERVER_PORT = 67
+CLIENT_PORT, SERVER_PORT = 68, 67
 SHORTEST = 300
 log = structlog.get_logger("libvirt")
 
@@ -29,6 +29,10 @@ class Lease:
     server: str
     mac: str
     ip: str
+    network: str = ""
+    """Name of the libvirt network."""
+    server_mac: str = "ff:ff:ff:ff:ff:ff"
+    """The bridge's own MAC; everybody's where libvirt does not tell it."""
 
 
 def of(domain: libvirt.virDomain, only: str | None = None) -> tuple[Lease, ...]:
@@ -49,15 +53,17 @@ def _on_network(handle: libvirt.virConnect, name: str, mac: str) -> list[Lease]:
     try:
         network = network_of(handle, name)
         leases = network.DHCPLeases(mac)
-        server = etree.fromstring(network.XMLDesc(0)).find("ip[dhcp]")
+        root = etree.fromstring(network.XMLDesc(0))
         bridge = network.bridgeName() if leases else ""
     except libvirt.libvirtError:
         return []
+    server, hardware = root.find("ip[dhcp]"), root.find("mac")
     if server is None:
         return []
     address = str(server.get("address"))
+    known = {} if hardware is None else {"server_mac": str(hardware.get("address"))}
     addresses = [lease["ipaddr"] for lease in leases if lease["type"] == libvirt.VIR_IP_ADDR_TYPE_IPV4]
-    return [Lease(bridge, address, mac, ip) for ip in addresses]
+    return [Lease(bridge, address, mac, ip, network.name(), **known) for ip in addresses]
 
 
 async def give_back(lease: Lease) -> None:
@@ -76,7 +82,29 @@ def release(lease: Lease) -> None:
 
 def message(lease: Lease) -> bytes:
     ours, theirs = socket.inet_aton(lease.ip), socket.inet_aton(lease.server)
-    hardware = bytes.fromhex(lease.mac.replace(":", ""))
+    hardware = _hardware(lease.mac)
     fixed = struct.pack("!BBBB4sHH4s12x16s192x", 1, 1, 6, 0, os.urandom(4), 0, 0, ours, hardware)
     options = MAGIC + RELEASE + b"\x36\x04" + theirs + b"\xff"
     return (fixed + options).ljust(SHORTEST, b"\0")
+
+
+def frame(lease: Lease) -> bytes:
+    """Return the Ethernet frame with DHCPRELEASE, as the guest itself would send it to the server alone."""
+    payload = message(lease)
+    datagram = struct.pack("!HHHH", CLIENT_PORT, SERVER_PORT, 8 + len(payload), 0) + payload
+    addresses = socket.inet_aton(lease.ip) + socket.inet_aton(lease.server)
+    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(datagram), 0, 0, 64, socket.IPPROTO_UDP, 0) + addresses
+    header = header[:10] + struct.pack("!H", _checksum(header)) + header[12:]
+    return _hardware(lease.server_mac) + _hardware(lease.mac) + b"\x08\x00" + header + datagram
+
+
+def _checksum(header: bytes) -> int:
+    """Return the ones' complement of the ones' complement sum (RFC 1071) of an even number of bytes."""
+    total: int = sum(struct.unpack(f"!{len(header) // 2}H", header))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def _hardware(mac: str) -> bytes:
+    return bytes.fromhex(mac.replace(":", ""))

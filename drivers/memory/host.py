@@ -42,6 +42,8 @@ class MemoryHost:
     deaf: bool = False
     clinging: bool = False
     connection: ConnectionState = ConnectionState.DOWN
+    reason: str = ""
+    twin: str = ""
     known: dict[str, DomainFacts] = field(default_factory=dict)
     stored: dict[tuple[str, str], VolumeFacts] = field(default_factory=dict)
     contents: dict[tuple[str, str], bytes] = field(default_factory=dict)

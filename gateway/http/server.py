@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -22,6 +22,7 @@ from gateway.http.event_stream import EventStream
 from gateway.http.handlers import Handlers
 from gateway.http.metrics import Metrics
 from gateway.http.negotiation import answer_format
+from gateway.http.readiness import Readiness
 from gateway.orchestration.monitoring.occurrences import Request
 from gateway.orchestration.monitoring.refusals import Refusals
 from gateway.orchestration.permissions import Role
@@ -57,14 +58,14 @@ async def _signed(request: web.Request, response: web.StreamResponse) -> None:
 
 
 class Server:
-    """``unready`` tells why changes are not possible now, in words; ``draining`` refuses new requests."""
+    """``readiness`` tells whether changes are possible now; ``draining`` refuses new requests."""
 
     def __init__(
         self,
         handlers: Handlers,
         authentication: Authentication,
         settings: WireSettings,
-        unready: Callable[[], Iterable[str]],
+        readiness: Callable[[], Readiness],
         stream: EventStream,
         refusals: Refusals,
         metrics: Metrics,
@@ -72,7 +73,7 @@ class Server:
         self._handlers = handlers
         self._authentication = authentication
         self._settings = settings
-        self._unready = unready
+        self._readiness = readiness
         self._stream = stream
         self._refusals = refusals
         self._metrics = metrics
@@ -94,11 +95,8 @@ class Server:
         return web.json_response({"status": "live"})
 
     async def _health_ready(self, _request: web.Request) -> web.Response:
-        reasons = list(self._unready())
-        if self.draining:
-            reasons.append("the gateway is being stopped")
-        status = "not ready" if reasons else "ready"
-        return web.json_response({"status": status, "reasons": reasons}, status=503 if reasons else 200)
+        readiness = self._readiness()
+        return (readiness.without("the gateway is being stopped") if self.draining else readiness).response()
 
     async def _metrics_for_admins(self, request: web.Request) -> web.Response:
         """They tell of everybody's guests, so they are for admins; see [metrics] listen for scrapers."""

@@ -9,14 +9,24 @@ from typing import Any
 
 import structlog
 
-from drivers.base import ConnectionState, DomainFacts, Driver, DriverError, DriverEvent, DriverNotFound, EventKind
+from drivers.base import (
+    ConnectionState,
+    DomainFacts,
+    Driver,
+    DriverError,
+    DriverEvent,
+    DriverNotFound,
+    EventKind,
+    Migration,
+)
 from gateway.errors import GatewayError
 from gateway.orchestration.apart import Apart
 from gateway.orchestration.host_start import HostStart
 from gateway.orchestration.machines.attachment_drift import AttachmentDrift
+from gateway.orchestration.machines.moving import MovedDomains, shown
 from gateway.orchestration.machines.plans import uuid_of
-from gateway.orchestration.machines.states import state_of
 from gateway.orchestration.machines.transient import TransientDomains
+from gateway.orchestration.machines.whereabouts import Whereabouts
 from gateway.orchestration.monitoring.occurrences import alarm
 from gateway.orchestration.monitoring.recorder import tell
 from gateway.orchestration.networks.address_watch import AddressWatch
@@ -24,7 +34,7 @@ from gateway.orchestration.networks.network_sync import NetworkSync
 from gateway.orchestration.resources import Room
 from gateway.orchestration.snapshots.drift import SnapshotDrift
 from gateway.orchestration.volumes.drift import VolumeDrift
-from gateway.store.model import Document, Resource
+from gateway.store.model import Resource
 
 COMPARE_EVERY = 15.0
 REST = 10
@@ -46,6 +56,7 @@ class Sync:
         self._networks = NetworkSync(room)
         self._host_start = HostStart(room)
         self._transient = TransientDomains(room)
+        self._moved = MovedDomains(room)
         for driver in room.drivers.values():
             driver.subscribe(self._happened)
 
@@ -85,7 +96,7 @@ class Sync:
         elif event.kind is EventKind.NETWORK_CHANGED:
             self._spawn(self._guarded(self._networks.happened(driver, event)))
         elif event.kind is EventKind.DOMAIN_CHANGED and event.facts is not None:
-            self._spawn(self._guarded(self._apply(event.facts)))
+            self._spawn(self._guarded(self._apply(driver, event.facts)))
         elif event.kind in (EventKind.DOMAIN_CHANGED, EventKind.DOMAIN_UNDEFINED) and event.uuid is not None:
             self._spawn(self._guarded(self._look(driver, event.uuid)))
 
@@ -121,11 +132,17 @@ class Sync:
         """Foreign domains are left alone."""
         facts = {domain.uuid: domain for domain in await driver.domains()}
         async for machine in self.room.store.every("Machine"):
-            if machine.internal.get("host") == driver.name and machine.internal.get("job") is None:
+            found = facts.get(uuid_of(machine))
+            if found is not None or machine.internal.get("host") == driver.name:
                 with self._apart.each(machine.path, driver):
-                    await self._compare_machine(driver, machine, facts.get(uuid_of(machine)))
+                    await self._compare_machine(driver, machine, found)
 
     async def _compare_machine(self, driver: Driver, machine: Resource, found: DomainFacts | None) -> None:
+        if machine.internal.get("job") is not None:
+            return
+        if machine.internal.get("host") != driver.name:
+            await self._follow(machine)
+            return
         if found is None and machine.state == "ERROR":
             return
         if found is None or _differs(machine, found) or not found.persistent:
@@ -136,11 +153,26 @@ class Sync:
             await self._snapshots.compare(machine)
             self._addresses.look_at(machine)
 
-    async def _apply(self, facts: DomainFacts) -> None:
+    async def _follow(self, machine: Resource) -> Whereabouts:
+        """Take over a Machine whose domain is on another host by now; return what all hosts say of it."""
+        seen = await self._moved.follow(machine)
+        if seen.moved_to is not None:
+            await self._apply(self.room.drivers[seen.moved_to.host], seen.moved_to.facts)
+        return seen
+
+    async def _apply(self, driver: Driver, facts: DomainFacts) -> None:
+        """What a host says of a domain holds when it is the Machine's host; else it may have come there."""
         path = f"machines/{facts.uuid}"
         known = await self.room.store.get(path)
         if known is None or known.internal.get("job") is not None:
             return
+        if known.internal.get("host") != driver.name:
+            await self._follow(known)
+            return
+        if facts.migration is Migration.LEFT:
+            seen = await self._follow(known)
+            if seen.moved_to is not None or seen.unsure:
+                return
         await self._transient.compare(known, facts)
         await self._attachments.compare(known, facts)
         if not _differs(known, facts):
@@ -148,9 +180,9 @@ class Sync:
             return
         async with self.room.store.transaction() as transaction:
             machine = await transaction.get(path)
-            if machine is None or machine.internal.get("job") is not None:
+            if machine is None or not _still(machine, driver):
                 return
-            machine = await transaction.update(machine.with_document(**_shown(facts)))
+            machine = await transaction.update(machine.with_document(**shown(facts)).with_internal(gone=None))
             if machine.state == "ERROR" and known.state != "ERROR":
                 await tell(transaction, alarm(machine, "fault", facts.reason or "the guest is in error"))
         log.info("state changed outside", machine=path, before=known.state, state=machine.state, reason=facts.reason)
@@ -159,24 +191,27 @@ class Sync:
     async def _look(self, driver: Driver, uuid: str) -> None:
         """Ask libvirt. A domain that is gone means ERROR, so that a user sees it and may delete the Machine."""
         try:
-            await self._apply(await driver.domain(uuid))
+            await self._apply(driver, await driver.domain(uuid))
             return
         except DriverNotFound:
             pass
         path = f"machines/{uuid}"
+        known = await self.room.store.get(path)
+        if known is None or not _still(known, driver) or not (await self._follow(known)).gone:
+            return
         async with self.room.store.transaction() as transaction:
             machine = await transaction.get(path)
-            if machine is None or machine.internal.get("job") is not None or machine.state == "ERROR":
+            if machine is None or not _still(machine, driver) or machine.state == "ERROR":
                 return
-            machine = await transaction.update(machine.with_document(state="ERROR"))
+            machine = await transaction.update(machine.with_document(state="ERROR").with_internal(gone=True))
             await tell(transaction, alarm(machine, "domain-gone", "its domain was removed from the hypervisor"))
         log.warning("domain is gone", machine=path)
 
 
-def _shown(facts: DomainFacts) -> Document:
-    """What a Machine shows of its domain."""
-    return {"state": state_of(facts), "cpu": facts.cpus, "memory": facts.memory_kib}
+def _still(machine: Resource, driver: Driver) -> bool:
+    """Whether it is this host's word that counts: the Machine lives there, and no job holds it."""
+    return machine.internal.get("host") == driver.name and machine.internal.get("job") is None
 
 
 def _differs(machine: Resource, facts: DomainFacts) -> bool:
-    return any(machine.document.get(name) != value for name, value in _shown(facts).items())
+    return any(machine.document.get(name) != value for name, value in shown(facts).items())

@@ -16,6 +16,8 @@ from gateway.findings import Finding
 from gateway.router_advertisements import router_advertisements
 from tests.unit.test_config import HYPERVISOR, POOLS
 
+REMOTE = HYPERVISOR.replace("test:///default", "qemu+tls://hv1/system?pkipath=/x")
+
 
 @pytest.fixture
 async def driver() -> MemoryDriver:
@@ -44,6 +46,33 @@ async def test_a_missing_admin_is_an_error_with_the_command_that_makes_one(
 async def test_a_libvirt_that_does_not_answer_is_an_error(tmp_path: Path, driver: MemoryDriver) -> None:
     driver.lose()
     assert "libvirtd" in said(await findings(tmp_path, driver), "does not answer").advice
+
+
+async def test_the_reason_why_a_libvirt_does_not_answer_is_told(tmp_path: Path, driver: MemoryDriver) -> None:
+    driver.lose()
+    driver.reason = "the certificate has expired"
+    assert "the certificate has expired" in said(await findings(tmp_path, driver), "does not answer").message
+
+
+async def test_for_a_remote_libvirt_no_local_service_is_advised(tmp_path: Path, driver: MemoryDriver) -> None:
+    driver.lose()
+    finding = said(await findings(tmp_path, driver, REMOTE), "does not answer")
+    assert finding.advice.startswith("virsh -c 'qemu+tls://hv1/system?pkipath=/x' version")
+
+
+async def test_an_entry_that_leads_to_anothers_libvirt_is_an_error(tmp_path: Path, driver: MemoryDriver) -> None:
+    driver.lose()
+    driver.twin = "first"
+    finding = said(await findings(tmp_path, driver), "leads to the same libvirt as the hypervisor first")
+    assert (finding.level, finding.advice) == ("error", "remove one of the two [[hypervisor]] entries")
+
+
+async def test_of_a_remote_hypervisor_nothing_is_looked_at_on_this_machine(
+    tmp_path: Path, driver: MemoryDriver
+) -> None:
+    found = await findings(tmp_path, driver, REMOTE)
+    assert not {"kvm", "forwarding", "packet filter"} & {finding.subject for finding in found}
+    assert not [finding for finding in found if finding.message.startswith("guests")]
 
 
 async def test_a_pool_that_is_nearly_full_is_a_warning(tmp_path: Path, driver: MemoryDriver) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 from drivers.base import Driver
 from drivers.seed import Seed, seed_iso
 from gateway.jobs.plan import StepContext
-from gateway.orchestration.machines.plans import disk_volume, seed_volume, uuid_of, volume_of
+from gateway.orchestration.machines.plans import disk_volume, seed_volume, uuid_of
+from gateway.orchestration.machines.removal import remove_disks
 from gateway.orchestration.machines.seed_interfaces import seed_interfaces
 from gateway.orchestration.steps import DriverStep, unless_stopped
 from gateway.store.model import Document, Resource
@@ -119,9 +120,7 @@ class DeleteDisks(DriverStep):
     name = "delete disks"
 
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        for disk in machine.internal["disks"]:
-            await driver.delete_volume(machine.internal["pool"], volume_of(machine, disk))
-        await driver.delete_volume(machine.internal["pool"], seed_volume(machine))
+        await remove_disks(context, self.room, machine)
 
 
 DISK_STEPS: tuple[type[DriverStep], ...] = (BootDisk, DataDisks, SeedImage, DeleteDisks)

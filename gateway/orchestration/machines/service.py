@@ -17,6 +17,7 @@ from gateway.orchestration.machines.interfaces import check_networks, keep_inter
 from gateway.orchestration.machines.least_memory import demand_memory
 from gateway.orchestration.machines.new_volumes import attaching
 from gateway.orchestration.machines.plans import ACTION_STEPS, CUT, DELETE_STEPS, calls, creation, settle, uuid_of
+from gateway.orchestration.machines.removal import demand_within_reach
 from gateway.orchestration.machines.states import ALWAYS, TRANSIENT, demand_legal, legal
 from gateway.orchestration.networks.interface_addresses import keep_addresses
 from gateway.orchestration.permissions import demand, granted
@@ -231,6 +232,8 @@ class MachineService(ResourceService):
         if machine.state == TRANSIENT["delete"]:
             return Outcome(machine, machine.internal["job"], finished=False)
         self._must_be_up(machine)
+        if machine.state != "CREATING":
+            await demand_within_reach(self.room, machine)
         plan = self.plan(
             caller,
             "delete",

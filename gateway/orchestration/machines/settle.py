@@ -10,10 +10,13 @@ from gateway.orchestration.machines.attachments import release_all
 from gateway.orchestration.machines.interfaces import free_ports
 from gateway.orchestration.machines.plans import uuid_of
 from gateway.orchestration.machines.states import REACHED, state_of
+from gateway.orchestration.machines.whereabouts import whereabouts
 from gateway.orchestration.networks.assignment import forget_addresses
+from gateway.orchestration.resources import Room
 from gateway.orchestration.snapshots.chain import members
 from gateway.orchestration.steps import DriverStep
 from gateway.store.model import Resource
+from gateway.store.transaction import Transaction
 
 
 class SettleMachine(DriverStep):
@@ -30,28 +33,52 @@ class SettleMachine(DriverStep):
         succeeded = arguments["succeeded"]
         gone = arguments["action"] == ("delete" if succeeded else "add") and not arguments.get("left")
         reached = REACHED.get(arguments["action"]) if succeeded else None
-        state = "ERROR" if gone else await true_state(machine, driver, reached)
+        state = "ERROR" if gone else await true_state(self.room, machine, driver, reached)
+        never_made = state == "ERROR" and arguments["action"] == "add" and await _absent(machine, driver)
         async with self.room.store.transaction() as transaction:
             current = await transaction.get(machine.path)
             if current is None:
                 return
             if gone:
-                await release_all(transaction, current)
-                for image in await members(transaction, current.path):
-                    await transaction.delete(image.path)
-                for interface in await transaction.children(machine.path, "MachineNetworkInterface"):
-                    await forget_addresses(transaction, interface)
-                    await free_ports(transaction, interface.path)
-                await transaction.delete(machine.path)
+                await _remove(transaction, current)
                 return
-            await transaction.update(current.with_document(state=state).with_internal(job=None))
+            absent = never_made or (state == "ERROR" and current.internal.get("gone"))
+            await transaction.update(current.with_document(state=state).with_internal(job=None, gone=absent or None))
 
-async def true_state(machine: Resource, driver: Driver, reached: str | None = None) -> str:
+
+async def _remove(transaction: Transaction, machine: Resource) -> None:
+    """The record, with all that goes with it."""
+    await release_all(transaction, machine)
+    for image in await members(transaction, machine.path):
+        await transaction.delete(image.path)
+    for interface in await transaction.children(machine.path, "MachineNetworkInterface"):
+        await forget_addresses(transaction, interface)
+        await free_ports(transaction, interface.path)
+    await transaction.delete(machine.path)
+
+
+async def _absent(machine: Resource, driver: Driver) -> bool:
+    """Whether there is no domain: of a create that failed it is nowhere else either."""
+    try:
+        await driver.domain(uuid_of(machine))
+    except DriverNotFound:
+        return True
+    except DriverError:
+        return False
+    return False
+
+
+async def true_state(room: Room, machine: Resource, driver: Driver, reached: str | None = None) -> str:
     """The Machine's state as the hypervisor tells it; while it tells nothing, the one that the job reached."""
     try:
         return state_of(await driver.domain(uuid_of(machine)))
     except DriverNotFound:
-        return "ERROR"
+        seen = await whereabouts(room, machine)
+        if seen.moved_to is not None:
+            return state_of(seen.moved_to.facts)
+        if seen.gone:
+            return "ERROR"
     except DriverError:
-        # The hypervisor is away: the comparison after the reconnect will tell.
-        return reached or str(machine.internal.get("state_before") or "ERROR")
+        pass
+    # A hypervisor is away: the comparison after the reconnect will tell.
+    return reached or str(machine.internal.get("state_before") or "ERROR")

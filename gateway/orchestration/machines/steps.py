@@ -6,12 +6,14 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from drivers.base import DiskSpec, DomainSpec, Driver, DriverConflict, DriverNotFound, Power
+from drivers.base import DiskSpec, DomainSpec, Driver, DriverConflict, DriverNotFound, Migration, Power
 from gateway.errors import Conflict
 from gateway.jobs.plan import StepContext, Superseded
 from gateway.orchestration.machines.interface_spec import interface_spec
 from gateway.orchestration.machines.plans import seed_volume, uuid_of, volume_of
+from gateway.orchestration.machines.removal import remove_domains
 from gateway.orchestration.machines.states import TRANSIENT
+from gateway.orchestration.machines.whereabouts import silent_hosts
 from gateway.orchestration.resources import Room
 from gateway.orchestration.steps import LOOK_EVERY, DriverStep, unless_stopped
 from gateway.store.model import Resource
@@ -85,6 +87,8 @@ class StartDomain(DriverStep):
             await self._show(machine, TRANSIENT["start"])
         facts = await driver.domain(uuid)
         if facts.power in STOPPED:
+            if facts.migration is Migration.LEFT and (silent := silent_hosts(self.room, machine)):
+                raise Conflict(f"the guest was moved away; it may run on {', '.join(silent)}, which does not answer")
             await driver.start_domain(uuid, discard_saved=arguments.get("fresh", False))
         else:
             await driver.resume_domain(uuid)
@@ -155,7 +159,7 @@ class UndefineDomain(DriverStep):
     name = "undefine domain"
 
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        await driver.undefine_domain(uuid_of(machine))
+        await remove_domains(self.room, machine)
 
 
 class Resize(DriverStep):

@@ -41,7 +41,7 @@ class HypervisorEvents:
 
     def _happened(self, event: DriverEvent) -> None:
         if event.kind is EventKind.DOMAIN_ALARM and event.uuid is not None:
-            self._spawn(self._guest(f"machines/{event.uuid}", event.code, event.detail))
+            self._spawn(self._guest(event.hypervisor, f"machines/{event.uuid}", event.code, event.detail))
         elif event.kind is EventKind.CONNECTION:
             self._connection(event)
 
@@ -50,9 +50,10 @@ class HypervisorEvents:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _guest(self, path: str, code: str, detail: str) -> None:
+    async def _guest(self, host: str, path: str, code: str, detail: str) -> None:
+        """Only what the Machine's own host tells: another may have a copy of its domain."""
         machine = await self._room.store.get(path)
-        if machine is None or self._just_told(path, code):
+        if machine is None or machine.internal.get("host") != host or self._just_told(path, code):
             return
         if code == "reboot":
             await self._keep(state_changed(machine, machine.state, detail))

@@ -17,6 +17,7 @@ from gateway.orchestration.apart import Apart
 from gateway.orchestration.monitoring.aspects import Look
 from gateway.orchestration.monitoring.looks import Looks
 from gateway.orchestration.monitoring.meter_state import Kept, MeterState
+from gateway.store.model import Resource
 from gateway.store.store import Changes, Store
 
 AT_ONCE = 200
@@ -39,6 +40,8 @@ class Sampler:
         self._changed: set[str] = set()
         self._readings: dict[str, HostReading] = {}
         self._machines: dict[str, bool] = {}
+        self._hosts: dict[str, str] = {}
+        """By path, the host of each target of a meter."""
         self._tasks: list[asyncio.Task[None]] = []
         self._loading = asyncio.Lock()
         self._apart = Apart()
@@ -82,6 +85,17 @@ class Sampler:
                     meter.is_about(resource)
             elif path.startswith("machines/"):
                 self._machines.pop(path.removeprefix("machines/"), None)
+            if resource is not None and path in self._hosts:
+                self._follow(resource)
+
+    def _follow(self, target: Resource) -> None:
+        """What is measured may live on another host by now, and is then seen in that one's looks."""
+        host = target.internal.get("host", self._hosts[target.path])
+        if host == self._hosts[target.path]:
+            return
+        self._hosts[target.path] = host
+        for meter in self._meters.values():
+            meter.is_about(target)
 
     # Looking
 
@@ -205,6 +219,8 @@ class Sampler:
         kept = await self._kept(path)
         if target is not None and kept is not None:
             self._meters[path] = MeterState(meter, target, kept)
+            if "host" in target.internal:
+                self._hosts[target.path] = target.internal["host"]
 
     async def _kept(self, path: str) -> Kept | None:
         rows = await self._store.fetch(

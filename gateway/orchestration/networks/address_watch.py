@@ -24,6 +24,7 @@ class AddressWatch:
         self._since: dict[str, float] = {}
         self._looked: dict[str, float] = {}
         self._known: dict[str, tuple[InterfaceAddress, ...]] = {}
+        self._hosts: dict[str, str] = {}
         self._whole: set[str] = set()
         """The Machines whose interfaces all have an address."""
         room.store.watch(self._changed)
@@ -38,6 +39,7 @@ class AddressWatch:
                 self._look_again(str(resource.parent))
 
     def look_at(self, machine: Resource) -> None:
+        self._hosts[machine.path] = machine.internal["host"]
         if machine.state in LIVE and machine.internal.get("job") is None:
             self._since.setdefault(machine.path, time.monotonic())
         elif machine.state in ("STOPPED", "ERROR", "SUSPENDED") and machine.path in self._since:
@@ -50,13 +52,17 @@ class AddressWatch:
             self._whole.discard(machine)
 
     def _forget(self, path: str) -> None:
-        for memory in (self._since, self._looked, self._known):
+        for memory in (self._since, self._looked, self._known, self._hosts):
             memory.pop(path, None)
         self._whole.discard(path)
 
     async def run(self) -> None:
+        """Each host by itself: one that hangs holds up the addresses of its own guests alone."""
+        await asyncio.gather(*(self._run(host) for host in self.room.drivers))
+
+    async def _run(self, host: str) -> None:
         while True:
-            for path in [path for path in self._since if self._due(path)]:
+            for path in [path for path in self._since if self._hosts.get(path) == host and self._due(path)]:
                 try:
                     await self._look(path)
                 except (DriverError, GatewayError):

@@ -71,7 +71,7 @@ class SettleNewBootDisk(DriverStep):
     name = "settle new boot disk"
 
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        state = await true_state(machine, driver)
+        state = await true_state(self.room, machine, driver)
         async with self.room.store.transaction() as transaction:
             current = await transaction.get(machine.path)
             if current is not None and current.internal.get("job") == context.job:

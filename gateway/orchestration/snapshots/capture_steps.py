@@ -62,7 +62,7 @@ class SettleCaptured(DriverStep):
     name = "settle captured"
 
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        state = await true_state(machine, driver)
+        state = await true_state(self.room, machine, driver)
         async with self.room.store.transaction() as transaction:
             image, current = await transaction.get(arguments["image"]), await transaction.get(machine.path)
             if image is not None:

@@ -48,7 +48,7 @@ class SettleSnapshot(DriverStep):
     name = "settle snapshot"
 
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        state = await true_state(machine, driver)
+        state = await true_state(self.room, machine, driver)
         async with self.room.store.transaction() as transaction:
             current, image = await transaction.get(machine.path), await transaction.get(arguments["image"])
             if current is None or image is None or current.internal.get("job") != context.job:
@@ -84,7 +84,7 @@ class SettleRestored(DriverStep):
 
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         latest = {"latestSnapshot": chain.reference(arguments["image"])} if arguments["succeeded"] else {}
-        state, sizes = await true_state(machine, driver), await self._sizes(machine, driver)
+        state, sizes = await true_state(self.room, machine, driver), await self._sizes(machine, driver)
         async with self.room.store.transaction() as transaction:
             current = await transaction.get(machine.path)
             if current is not None and current.internal.get("job") == context.job:

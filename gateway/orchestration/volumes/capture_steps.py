@@ -89,7 +89,8 @@ class SettleCopiedVolume(DriverStep):
     async def _states(self, driver: Driver, arguments: Arguments) -> dict[str, str]:
         held = [] if arguments["live"] else arguments["machines"]
         machines = [await self.room.store.get(path) for path in held]
-        return {machine.path: await true_state(machine, driver) for machine in machines if machine is not None}
+        there = [machine for machine in machines if machine is not None]
+        return {machine.path: await true_state(self.room, machine, driver) for machine in there}
 
 
 def _uuid(arguments: Arguments) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
@@ -13,7 +12,6 @@ from drivers.base import DiskSpec, DomainSpec, InterfaceSpec
 from drivers.libvirt.disk_source import DiskSource
 from drivers.libvirt.domain_xml import METADATA, Placement, disk_element, domain_xml
 from drivers.libvirt.domains import undefine_flags
-from drivers.libvirt.host import kvm_works
 
 SPEC = DomainSpec(
     uuid="00000000-0000-4000-8000-000000000001",
@@ -90,14 +88,6 @@ def test_a_volume_that_is_a_device_is_a_block_disk() -> None:
 def test_no_text_changes_the_structure(text: str) -> None:
     strange = replace(SPEC, title=text, description=text, owner=text)
     assert shape(root(strange)) == shape(root())
-
-
-@pytest.mark.parametrize(
-    ("cpu", "opens", "works"),
-    [("fpu vmx", True, True), ("fpu svm", True, True), ("fpu", True, False), ("vmx", False, False)],
-)
-def test_kvm_needs_the_flag_and_the_device(cpu: str, opens: bool, works: bool) -> None:
-    assert kvm_works({"x86_64": {"kvm", "qemu"}}, "x86_64", cpu, opens) is works
 
 
 def test_libvirts_test_driver_gets_only_the_undefine_flags_it_knows() -> None:

@@ -1,0 +1,97 @@
+"""Machines whose domains were moved to another host outside: the record follows the guest."""
+
+from __future__ import annotations
+
+import structlog
+
+from drivers.base import DomainFacts, DriverError
+from gateway.orchestration.machines.states import state_of
+from gateway.orchestration.machines.whereabouts import Sighting, Whereabouts, whereabouts
+from gateway.orchestration.monitoring.occurrences import alarm
+from gateway.orchestration.monitoring.recorder import tell
+from gateway.orchestration.resources import Room
+from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
+
+log = structlog.get_logger("sync")
+
+
+def shown(facts: DomainFacts) -> Document:
+    """Return what a Machine shows of its domain."""
+    return {"state": state_of(facts), "cpu": facts.cpus, "memory": facts.memory_kib}
+
+
+class MovedDomains:
+    """Finds where a domain is that its Machine's host has no more, and takes the Machine over to there."""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+        self._told: set[tuple[str, str]] = set()
+        """Machine and code of what was told already, and holds on."""
+
+    async def follow(self, machine: Resource) -> Whereabouts:
+        """Take a Machine over to the host where its domain is, if that is another; return what all hosts say."""
+        seen = await whereabouts(self.room, machine)
+        await self._tell(machine, "runs-twice", seen.twice, "its guest runs on two hosts at once; stop one of them")
+        # What is gone for good is gone, whoever is silent by now.
+        unsure = seen.silent if seen.unsure and not machine.internal.get("gone") else ()
+        await self._tell(machine, "domain-missing", unsure, "its domain may be on a hypervisor that does not answer")
+        if seen.moved_to is not None:
+            await self._take_over(machine, seen.moved_to)
+        return seen
+
+    async def _take_over(self, machine: Resource, found: Sighting) -> None:
+        volumes = await self._volumes(machine, found)
+        old = machine.internal["host"]
+        async with self.room.store.transaction() as transaction:
+            current = await transaction.get(machine.path)
+            if current is None or current.internal.get("job") is not None or current.internal.get("host") != old:
+                return
+            left = sorted({*current.internal.get("left_hosts", ()), old} - {found.host})
+            current = current.with_document(**shown(found.facts))
+            current = await transaction.update(current.with_internal(host=found.host, left_hosts=left, gone=None))
+            for attachment in volumes:
+                await _bring(transaction, attachment, found.host)
+            detail = f"its domain was moved from {old} to {found.host}"
+            await tell(transaction, alarm(current, "moved", detail, severity="medium", outcome="Warning"))
+        log.warning("domain was moved outside", machine=machine.path, before=old, host=found.host)
+
+    async def _volumes(self, machine: Resource, found: Sighting) -> list[Resource]:
+        """Return the connections whose Volumes the new host has in a pool of the same name, and the domain uses."""
+        driver, targets = self.room.drivers[found.host], {disk.target for disk in found.facts.disks}
+        there = []
+        for attachment in await self.room.store.children(machine.path, "MachineVolume"):
+            known = attachment.internal
+            if known["target"] not in targets:
+                continue
+            try:
+                await driver.volume(known["pool"], known["volume"])
+            except DriverError as error:
+                log.warning("volume stays behind", machine=machine.path, volume=known["volume"], reason=str(error))
+                continue
+            there.append(attachment)
+        return there
+
+    async def _tell(self, machine: Resource, code: str, hosts: tuple[str, ...], detail: str) -> None:
+        """An alarm once, for as long as there are such hosts."""
+        key = (machine.path, code)
+        if not hosts:
+            self._told.discard(key)
+            return
+        if key in self._told:
+            return
+        self._told.add(key)
+        where = ", ".join((machine.internal["host"], *hosts) if code == "runs-twice" else hosts)
+        log.error(code, machine=machine.path, hosts=where)
+        async with self.room.store.transaction() as transaction:
+            current = await transaction.get(machine.path)
+            if current is not None:
+                await tell(transaction, alarm(current, code, f"{detail}: {where}"))
+
+
+async def _bring(transaction: Transaction, attachment: Resource, host: str) -> None:
+    """A Volume that was moved with its Machine: its new copy is the one that the guest writes to."""
+    await transaction.update(attachment.with_internal(host=host))
+    volume = await transaction.get(attachment.document["volume"]["href"])
+    if volume is not None:
+        await transaction.update(volume.with_internal(host=host))

@@ -1,0 +1,46 @@
+"""What an admin does with ``virsh migrate``, on hosts in memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from drivers.base import DriverEvent, EventKind, Migration, Power
+from drivers.memory import MemoryDriver
+
+
+def uuid_of(machine: str) -> str:
+    return machine.rpartition("/")[2]
+
+
+def copy_disks(machine: str, source: MemoryDriver, target: MemoryDriver) -> None:
+    """All volumes of the source: the source's stay where they are, as with libvirt."""
+    target.stored.update(source.stored)
+
+
+def arrive(machine: str, source: MemoryDriver, target: MemoryDriver, /, **changed: object) -> None:
+    """The domain shows on the target; silently, as while nobody listens."""
+    uuid = uuid_of(machine)
+    copy_disks(machine, source, target)
+    target.known[uuid] = replace(source.known[uuid], **changed)  # type: ignore[arg-type]
+
+
+def leave(machine: str, source: MemoryDriver, *, definition: bool = False, silent: bool = False) -> None:
+    """The domain ends on the source; ``definition``: it stays there, shut off."""
+    uuid = uuid_of(machine)
+    if definition:
+        source.known[uuid] = replace(source.known[uuid], power=Power.OFF, migration=Migration.LEFT)
+    else:
+        del source.known[uuid]
+    if silent:
+        return
+    if definition:
+        source.tell(uuid)
+    else:
+        source.emit(DriverEvent(source.name, EventKind.DOMAIN_UNDEFINED, uuid))
+
+
+def migrate(machine: str, source: MemoryDriver, target: MemoryDriver, *, silent: bool = False) -> None:
+    arrive(machine, source, target)
+    if not silent:
+        target.tell(uuid_of(machine))
+    leave(machine, source, silent=silent)

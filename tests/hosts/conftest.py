@@ -1,0 +1,49 @@
+"""Two remote hosts and a gateway over both, for the tests of one module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cimi_client import CimiClient
+from tests.hosts.gateway import HostsGateway
+from tests.hosts.recipe import RemoteHost, remote_hosts
+from tests.system.conftest import image, images  # noqa: F401 - the fixtures
+
+
+@pytest.fixture(scope="module")
+def hosts(images: Path) -> Iterator[list[RemoteHost]]:  # noqa: F811 - made first: its time is not the hosts'
+    with remote_hosts(2) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def first(hosts: list[RemoteHost]) -> RemoteHost:
+    """The host where new Machines go."""
+    return hosts[0]
+
+
+@pytest.fixture(scope="module")
+def second(hosts: list[RemoteHost]) -> RemoteHost:
+    return hosts[1]
+
+
+@pytest.fixture(scope="module")
+def gateway(
+    hosts: list[RemoteHost],
+    images: Path,  # noqa: F811
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[HostsGateway]:
+    entries = tuple((host.name, host.uri) for host in hosts)
+    process = HostsGateway(tmp_path_factory.mktemp("gateway"), "default", images, entries=entries, hosts=hosts)
+    process.prepare()
+    process.start()
+    yield process
+    process.clear()
+
+
+@pytest.fixture(scope="module")
+def admin(gateway: HostsGateway) -> CimiClient:
+    return gateway.client("admin")
