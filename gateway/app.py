@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import structlog
 from aiohttp import web
 
-from drivers.base import ConnectionState, Driver
+from drivers.base import ConnectionState, Driver, Loop, Supervision
 from drivers.images.convert import QemuImg
 from drivers.images.reader import CautiousReader
 from drivers.web.fetch import FetchRules, HttpFetcher
@@ -22,6 +21,7 @@ from gateway.http.authentication import Authentication
 from gateway.http.event_stream import EventStream
 from gateway.http.guest_metrics import GuestMetrics
 from gateway.http.handlers import Handlers
+from gateway.http.loop_metrics import LoopMetrics
 from gateway.http.metrics import Metrics
 from gateway.http.server import Server, WireSettings
 from gateway.jobs import crash
@@ -41,8 +41,8 @@ from gateway.orchestration.monitoring.meter_defaults import ship_configurations
 from gateway.orchestration.monitoring.meter_keeper import keep_meters
 from gateway.orchestration.monitoring.recorder import Recorder
 from gateway.orchestration.monitoring.refusals import Refusals
-from gateway.orchestration.monitoring.retention import Retention
-from gateway.orchestration.monitoring.sample_retention import DAY, HOUR, SampleRetention
+from gateway.orchestration.monitoring.retention import LOOK_EVERY, Retention
+from gateway.orchestration.monitoring.sample_retention import DAY, HOUR, ROUND_EVERY, SampleRetention
 from gateway.orchestration.monitoring.sampler import Sampler
 from gateway.orchestration.networks.host_network import show_networks
 from gateway.orchestration.resources import Policy, ResourceService, Room
@@ -68,6 +68,9 @@ class Gateway:
     def __init__(self, settings: Settings, drivers: Mapping[str, Driver]) -> None:
         self.settings = settings
         self.drivers = dict(drivers)
+        self.supervision = Supervision()
+        for driver in self.drivers.values():
+            driver.supervise(self.supervision)
         self.server: Server
         self.store: Store
         self.runner: JobRunner
@@ -102,13 +105,14 @@ class Gateway:
         await self._ship(services, room.policy)
         await feed.open()
         authentication = Authentication(Path(self.settings.auth.users_file))
-        self.stream = EventStream(feed, authentication)
+        self.stream = EventStream(feed, authentication, supervision=self.supervision)
         await self._measure(room)
         await self._take_up(room)
         self._keep_going()
         handlers = Handlers(services, self.runner, self.settings.jobs.answer_wait)
+        refusals = Refusals(self.store, self.supervision)
         self.server = Server(
-            handlers, authentication, self._wire(), self.unready, self.stream, Refusals(self.store), self.metrics
+            handlers, authentication, self._wire(), self.unready, self.stream, refusals, self.metrics
         )
         await self._listen()
         self._open.push_async_callback(self._let_nobody_in)
@@ -131,9 +135,10 @@ class Gateway:
 
     async def _measure(self, room: Room) -> None:
         self.metrics = Metrics(self.store, self.runner, self.drivers, self.stream)
-        self.sampler = Sampler(room.store, room.drivers, self.settings.monitoring.period)
+        self.sampler = Sampler(room.store, room.drivers, self.settings.monitoring.period, self.supervision)
         await self.sampler.prepare()
         self.metrics.add(GuestMetrics(self.sampler.guests))
+        self.metrics.add(LoopMetrics(self.supervision))
 
     async def _take_up(self, room: Room) -> None:
         """The hypervisors, what became of them meanwhile, and the jobs that did not end."""
@@ -156,20 +161,15 @@ class Gateway:
         self._sync.start()
         self._open.push_async_callback(self.sampler.stop)
         self.sampler.start()
-        self._keep(self._sample_retention().run(), "sample retention")
-        events = self.settings.events
-        self._keep(Retention(self.store, events.most_per_log, events.most_overall).run(), "event retention")
+        events, keep = self.settings.events, self.supervision.keep
+        self._end_with(keep("sample retention", self._sample_retention().turn, ROUND_EVERY))
+        retention = Retention(self.store, events.most_per_log, events.most_overall)
+        self._end_with(keep("event retention", retention.turn, LOOK_EVERY))
         self._open.push_async_callback(self.stream.stop)
         self.stream.start()
 
-    def _keep(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        task = asyncio.create_task(work, name=name)
-
-        async def end() -> None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-        self._open.push_async_callback(end)
+    def _end_with(self, loop: Loop) -> None:
+        self._open.push_async_callback(loop.stop)
 
     def _job_runner(self, registry: StepRegistry) -> JobRunner:
         jobs = self.settings.jobs
@@ -180,6 +180,7 @@ class Gateway:
             workers=jobs.workers,
             retention=timedelta(minutes=jobs.retention_minutes),
             after_step=crash.from_environment(),
+            supervision=self.supervision,
         )
 
     def _sample_retention(self) -> SampleRetention:
@@ -204,6 +205,7 @@ class Gateway:
                 most_meters=settings.monitoring.most_meters,
             ),
             images=self._image_tools(),
+            supervision=self.supervision,
         )
 
     def _image_tools(self) -> ImageTools:
@@ -238,11 +240,12 @@ class Gateway:
 
     def unready(self) -> list[str]:
         """Why changes are not possible now."""
-        return [
+        away = [
             f"the hypervisor {name} is {driver.connection.value}"
             for name, driver in self.drivers.items()
             if driver.connection is not ConnectionState.UP
         ]
+        return [*away, *(f"{name}: failed, and is tried again" for name in self.supervision.in_trouble)]
 
     def alive(self) -> bool:
         """For the watchdog: the loop runs us, and libvirt's own thread lives (a lost connection is no death)."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 from collections.abc import Callable
+
+from drivers.base import Supervision
 
 FALLBACK_SECONDS = 10.0
 
@@ -28,10 +29,13 @@ def watchdog_interval() -> float | None:
     return int(micros) / 2_000_000 if micros.isdecimal() and int(micros) else None
 
 
-async def keep_alive(alive: Callable[[], bool]) -> None:
-    """Feed the watchdog from the loop, as long as ``alive`` agrees."""
-    interval = watchdog_interval()
-    while interval is not None:
+def keep_alive(supervision: Supervision, alive: Callable[[], bool]) -> None:
+    """Feed the watchdog from the event loop, as long as ``alive`` agrees."""
+
+    async def feed() -> None:
         if alive():
             notify("WATCHDOG=1")
-        await asyncio.sleep(interval)
+
+    interval = watchdog_interval()
+    if interval is not None:
+        supervision.keep("watchdog", feed, interval)

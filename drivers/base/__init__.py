@@ -55,6 +55,7 @@ from drivers.base.progress import Progress
 from drivers.base.snapshots import SnapshotCalls, SnapshotFacts
 from drivers.base.statistics import DiskReading, DomainReading, HostReading, InterfaceReading, StatisticsCalls
 from drivers.base.storage import FilePart, ImageFacts, ImageReader, PoolFacts, StorageCalls, UnpackedImage, VolumeFacts
+from drivers.base.supervision import Loop, Supervision
 
 __all__ = [
     "GUARD",
@@ -104,6 +105,7 @@ __all__ = [
     "Lease",
     "Listener",
     "Load",
+    "Loop",
     "NetworkCalls",
     "NetworkFacts",
     "NetworkSpec",
@@ -119,6 +121,7 @@ __all__ = [
     "SnapshotFacts",
     "StatisticsCalls",
     "StorageCalls",
+    "Supervision",
     "Traffic",
     "UnpackedImage",
     "VolumeFacts",

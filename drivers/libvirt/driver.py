@@ -18,6 +18,7 @@ from drivers.base import (
     HypervisorSettings,
     Listener,
     Load,
+    Supervision,
 )
 from drivers.libvirt import host
 from drivers.libvirt.alarms import Alarms
@@ -63,7 +64,8 @@ class LibvirtDriver(
     def __init__(self, settings: HypervisorSettings) -> None:
         self.name = settings.name
         self._settings = settings
-        self._connection = Connection(settings.uri)
+        self._connection = Connection(settings.uri, settings.name)
+        self._supervision = self._connection.supervision
         self._domains = Domains(self._connection)
         self._devices = Devices(self._connection)
         self._storage = Storage(self._connection)
@@ -80,7 +82,7 @@ class LibvirtDriver(
         self._registered: dict[int, list[int]] = {}
         self._registered_network: dict[int, int] = {}
         self._looking: dict[str, bool] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._reactions = f"events of {settings.name}"
 
     @property
     def connection(self) -> ConnectionState:
@@ -94,8 +96,7 @@ class LibvirtDriver(
         await self._connection.open()
 
     async def close(self) -> None:
-        for task in list(self._tasks):
-            task.cancel()
+        await self._supervision.end_reactions(self._reactions, cancel=True)
         await self._connection.close()
 
     def subscribe(self, listener: Listener) -> None:
@@ -103,6 +104,9 @@ class LibvirtDriver(
 
     def observe(self, observer: CallObserver) -> None:
         self._connection.observers.append(observer)
+
+    def supervise(self, supervision: Supervision) -> None:
+        self._supervision = self._connection.supervision = supervision
 
     def load(self) -> tuple[Load, ...]:
         return self._connection.load()
@@ -174,9 +178,7 @@ class LibvirtDriver(
             self._looking[uuid] = True
             return
         self._looking[uuid] = False
-        task = asyncio.ensure_future(self._look(uuid, detail))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._supervision.react(self._reactions, self._look(uuid, detail))
 
     def _alarmed(self, uuid: str, code: str, detail: str) -> None:
         """On libvirt's thread: only hand over."""
@@ -209,7 +211,8 @@ class LibvirtDriver(
 
     def _emit(self, event: DriverEvent) -> None:
         for listener in self._listeners:
-            listener(event)
+            with self._supervision.apart(self._reactions, kind=event.kind.value):
+                listener(event)
 
     # Host
 

@@ -23,6 +23,7 @@ from drivers.base import (
     Power,
     Reach,
     SnapshotFacts,
+    Supervision,
     VolumeFacts,
 )
 from drivers.memory.usage import Usage
@@ -119,6 +120,9 @@ class MemoryHost:
 
     def observe(self, observer: CallObserver) -> None:
         self.observers.append(observer)
+
+    def supervise(self, supervision: Supervision) -> None:
+        """It has no loops."""
 
     def load(self) -> tuple[Load, ...]:
         return (Load("memory", 0, 0),)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 import structlog
 
-from drivers.base import ConnectionState, DomainFacts, Driver, DriverError, DriverEvent, DriverNotFound, EventKind
+from drivers.base import ConnectionState, DomainFacts, Driver, DriverError, DriverEvent, DriverNotFound, EventKind, Loop
 from gateway.errors import GatewayError
 from gateway.orchestration.machines.attachment_drift import AttachmentDrift
 from gateway.orchestration.machines.plans import uuid_of
@@ -17,7 +17,7 @@ from gateway.orchestration.machines.states import state_of
 from gateway.orchestration.machines.transient import TransientDomains
 from gateway.orchestration.monitoring.occurrences import alarm
 from gateway.orchestration.monitoring.recorder import tell
-from gateway.orchestration.networks.address_watch import AddressWatch
+from gateway.orchestration.networks.address_watch import ADDRESSES, LOOK_EVERY, AddressWatch
 from gateway.orchestration.networks.network_sync import NetworkSync
 from gateway.orchestration.resources import Room
 from gateway.orchestration.snapshots.drift import SnapshotDrift
@@ -27,6 +27,8 @@ from gateway.store.model import Document, Resource
 COMPARE_EVERY = 15.0
 REST = 10
 """How many times as long as comparing volumes took the pause after it is at least."""
+REACTIONS = "changes outside"
+"""Name of what is done about the events of hypervisors."""
 log = structlog.get_logger("sync")
 
 
@@ -35,7 +37,9 @@ class Sync:
 
     def __init__(self, room: Room) -> None:
         self.room = room
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._loops: list[Loop] = []
+        self._volumes_compared: dict[str, float] = {}
+        """Seconds that the last comparison of a hypervisor's volumes took."""
         self._addresses = AddressWatch(room)
         self._volumes = VolumeDrift(room)
         self._attachments = AttachmentDrift(room)
@@ -52,20 +56,21 @@ class Sync:
                 await self._guarded(self._networks.show(driver))
 
     def start(self) -> None:
-        for driver in self.room.drivers.values():
-            self._spawn(self._compare_always(driver))
-            self._spawn(self._compare_volumes_always(driver))
-        self._spawn(self._addresses.run())
+        keep = self.room.supervision.keep
+        for name, driver in self.room.drivers.items():
+            self._loops += [
+                keep(machines_loop(name), partial(self._compare_when_up, driver), COMPARE_EVERY),
+                keep(f"volumes of {name}", partial(self._compare_volumes, driver), partial(self._rest, name)),
+            ]
+        self._loops.append(keep(ADDRESSES, self._addresses.look, LOOK_EVERY))
 
     async def stop(self) -> None:
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for loop in self._loops:
+            await loop.stop()
+        await self.room.supervision.end_reactions(REACTIONS, cancel=True)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self.room.supervision.react(REACTIONS, work)
 
     def _happened(self, event: DriverEvent) -> None:
         driver = self.room.drivers[event.hypervisor]
@@ -87,19 +92,19 @@ class Sync:
         except (DriverError, GatewayError) as error:
             log.warning("state not compared", reason=str(error))
 
-    async def _compare_always(self, driver: Driver) -> None:
-        while True:
-            if driver.connection is ConnectionState.UP:
-                await self._guarded(self.compare(driver))
-            await asyncio.sleep(COMPARE_EVERY)
+    async def _compare_when_up(self, driver: Driver) -> None:
+        if driver.connection is ConnectionState.UP:
+            await self._guarded(self.compare(driver))
 
-    async def _compare_volumes_always(self, driver: Driver) -> None:
+    async def _compare_volumes(self, driver: Driver) -> None:
         """A long comparison of large pools is followed by a longer pause."""
-        while True:
-            began = time.monotonic()
-            if driver.connection is ConnectionState.UP:
-                await self._guarded(self._volumes.compare(driver))
-            await asyncio.sleep(max(COMPARE_EVERY, REST * (time.monotonic() - began)))
+        began = time.monotonic()
+        if driver.connection is ConnectionState.UP:
+            await self._guarded(self._volumes.compare(driver))
+        self._volumes_compared[driver.name] = time.monotonic() - began
+
+    def _rest(self, hypervisor: str) -> float:
+        return max(COMPARE_EVERY, REST * self._volumes_compared[hypervisor])
 
     async def compare(self, driver: Driver, *, reconnect: bool = False) -> None:
         """All Machines of a host with all its domains; foreign domains are left alone."""
@@ -107,17 +112,21 @@ class Sync:
         async for machine in self.room.store.every("Machine"):
             if machine.internal.get("host") != driver.name or machine.internal.get("job") is not None:
                 continue
-            found = facts.get(uuid_of(machine))
-            if found is None and machine.state == "ERROR":
-                continue
-            if found is None or _differs(machine, found) or not found.persistent:
-                # The bulk read may be older than a job that ended since: only a fresh look decides.
-                await self._look(driver, uuid_of(machine))
-            else:
-                await self._attachments.compare(machine, found)
-                await self._snapshots.compare(machine)
-                self._addresses.look_at(machine)
+            # What is odd about one Machine keeps nobody from comparing the others.
+            with self.room.supervision.apart(machines_loop(driver.name), machine=machine.path):
+                await self._compare_machine(driver, machine, facts.get(uuid_of(machine)))
         await self._networks.compare(driver, reconnect=reconnect)
+
+    async def _compare_machine(self, driver: Driver, machine: Resource, found: DomainFacts | None) -> None:
+        if found is None and machine.state == "ERROR":
+            return
+        if found is None or _differs(machine, found) or not found.persistent:
+            # The bulk read may be older than a job that ended since: only a fresh look decides.
+            await self._look(driver, uuid_of(machine))
+        else:
+            await self._attachments.compare(machine, found)
+            await self._snapshots.compare(machine)
+            self._addresses.look_at(machine)
 
     async def _apply(self, facts: DomainFacts) -> None:
         path = f"machines/{facts.uuid}"
@@ -154,6 +163,11 @@ class Sync:
             machine = await transaction.update(machine.with_document(state="ERROR"))
             await tell(transaction, alarm(machine, "domain-gone", "its domain was removed from the hypervisor"))
         log.warning("domain is gone", machine=path)
+
+
+def machines_loop(hypervisor: str) -> str:
+    """Name of the loop that compares the Machines of the hypervisor of this name."""
+    return f"machines of {hypervisor}"
 
 
 def _shown(facts: DomainFacts) -> Document:

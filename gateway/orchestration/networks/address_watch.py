@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 from drivers.base import ConnectionState, DriverError, InterfaceAddress
@@ -15,6 +14,9 @@ from gateway.store.model import Resource
 EAGER_SECONDS = 90.0
 """How long after a start, or a change of an interface, addresses are looked for every second; later LAZY_SECONDS."""
 LAZY_SECONDS = 30.0
+ADDRESSES = "addresses of guests"
+"""Name of the loop that looks for addresses."""
+LOOK_EVERY = 1.0
 LIVE = frozenset({"STARTED", "PAUSED"})
 
 
@@ -24,6 +26,8 @@ class AddressWatch:
         self._since: dict[str, float] = {}
         self._looked: dict[str, float] = {}
         self._known: dict[str, tuple[InterfaceAddress, ...]] = {}
+        self._odd: dict[str, float] = {}
+        """When a surprise ended the last look at a Machine."""
         self._whole: set[str] = set()
         """The Machines whose interfaces all have an address."""
         room.store.watch(self._changed)
@@ -50,22 +54,32 @@ class AddressWatch:
             self._whole.discard(machine)
 
     def _forget(self, path: str) -> None:
-        for memory in (self._since, self._looked, self._known):
+        for memory in (self._since, self._looked, self._known, self._odd):
             memory.pop(path, None)
         self._whole.discard(path)
 
-    async def run(self) -> None:
-        while True:
-            for path in [path for path in self._since if self._due(path)]:
-                try:
-                    await self._look(path)
-                except (DriverError, GatewayError):
-                    # The address is an attribute that appears later; not knowing it is no fault.
-                    self._looked[path] = time.monotonic()
-            await asyncio.sleep(1.0)
+    async def look(self) -> None:
+        """Look at all guests whose time it is; one with which something is wrong is left for the next time."""
+        for path in [path for path in self._since if self._due(path)]:
+            with self.room.supervision.apart(ADDRESSES, machine=path):
+                await self._look_unless_unknown(path)
+
+    async def _look_unless_unknown(self, path: str) -> None:
+        try:
+            await self._look(path)
+        except (DriverError, GatewayError):
+            # The address is an attribute that appears later; not knowing it is no fault.
+            self._looked[path] = time.monotonic()
+        except Exception:
+            self._odd[path] = time.monotonic()
+            raise
+        else:
+            self._odd.pop(path, None)
 
     def _due(self, path: str) -> bool:
         now, since = time.monotonic(), self._since[path]
+        if now - self._odd.get(path, -LAZY_SECONDS) < LAZY_SECONDS:
+            return False
         eager = since >= 0 and now - since < EAGER_SECONDS and path not in self._whole
         return since < 0 or eager or now - self._looked.get(path, -LAZY_SECONDS) >= LAZY_SECONDS
 
