@@ -34,7 +34,16 @@ from drivers.base.errors import (
 )
 from drivers.base.events import ConnectionState, DriverEvent, EventKind, Listener
 from drivers.base.fetching import Converter, Fetcher, RemoteFile
-from drivers.base.filters import GUARD, GUARD_HOST, GUARD_MAC, FilterCalls, Reach, filter_name, fixed_filter_name
+from drivers.base.filters import (
+    GUARD,
+    GUARD_HOST,
+    GUARD_MAC,
+    GUARD_OWN,
+    FilterCalls,
+    Reach,
+    filter_name,
+    fixed_filter_name,
+)
 from drivers.base.host import HostFacts, HypervisorSettings, PoolSettings
 from drivers.base.measures import CallObserver, Load
 from drivers.base.networks import (
@@ -48,6 +57,7 @@ from drivers.base.networks import (
     RangeSpec,
     Reservation,
     Traffic,
+    interface_identifier,
     network_name,
     network_uuid,
 )
@@ -61,6 +71,7 @@ __all__ = [
     "GUARD",
     "GUARD_HOST",
     "GUARD_MAC",
+    "GUARD_OWN",
     "AddressPool",
     "Applied",
     "Bandwidth",
@@ -127,6 +138,7 @@ __all__ = [
     "VolumeFacts",
     "filter_name",
     "fixed_filter_name",
+    "interface_identifier",
     "network_name",
     "network_uuid",
 ]

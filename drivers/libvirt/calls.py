@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from dataclasses import replace
 from typing import Protocol
 
 from drivers.base import (
@@ -34,6 +35,7 @@ from drivers.libvirt.domain_xml import disk_element, interface_element
 from drivers.libvirt.domains import Domains
 from drivers.libvirt.filters import Filters
 from drivers.libvirt.networks import Networks
+from drivers.libvirt.own_addresses import OwnAddresses
 from drivers.libvirt.snapshots import Snapshots, snapshot_obstacle
 from drivers.libvirt.statistics import Statistics
 from drivers.libvirt.storage import CREATING_POOLS, FILE_POOLS, GROWING_POOLS, Storage
@@ -50,6 +52,7 @@ class Parts(Protocol):
     _storage: Storage
     _networks: Networks
     _filters: Filters
+    _own_addresses: OwnAddresses
     _console: Console
     _snapshots: Snapshots
     _copies: DiskCopies
@@ -72,7 +75,12 @@ class LibvirtDomains(Parts):
         sources = await self._storage.sources([(disk.pool, disk.volume) for disk in spec.disks])
         if any(interface.filter for interface in spec.interfaces):
             await self._filters.ensure_guards()
-        await self._domains.define(spec, await self.host(), self._console.log_path(spec.uuid), sources)
+        host, log = await self.host(), self._console.log_path(spec.uuid)
+        await self._domains.define(spec, host, log, sources)
+        # Addresses are given to a domain that is there: so they are found, and given back, after a crash.
+        held = tuple([await self._own_addresses.held(interface) for interface in spec.interfaces])
+        if held != spec.interfaces:
+            await self._domains.define(replace(spec, interfaces=held), host, log, sources)
 
     async def keep_domain(self, uuid: str) -> None:
         await self._domains.keep(uuid)
@@ -81,7 +89,10 @@ class LibvirtDomains(Parts):
         await self._domains.describe(uuid, title, description)
 
     async def undefine_domain(self, uuid: str) -> None:
-        await self._domains.undefine(uuid)
+        async def powered_off() -> None:
+            await self._own_addresses.give_back(await self._own_addresses.guarded(uuid))
+
+        await self._domains.undefine(uuid, powered_off)
         await self._console.delete(uuid)
 
     async def start_domain(self, uuid: str, *, paused: bool = False, discard_saved: bool = False) -> None:
@@ -136,7 +147,7 @@ class LibvirtDevices(Parts):
 
     async def attach_interface(self, uuid: str, interface: InterfaceSpec) -> None:
         await self._prepare(interface)
-        await self._devices.attach(uuid, interface_element(interface))
+        await self._devices.attach(uuid, interface_element(await self._own_addresses.held(interface)))
 
     async def _prepare(self, interface: InterfaceSpec) -> None:
         if interface.filter is not None:
@@ -144,11 +155,18 @@ class LibvirtDevices(Parts):
 
     async def update_interface(self, uuid: str, interface: InterfaceSpec, now: InterfaceSpec | None = None) -> None:
         await self._prepare(interface)
-        await self._devices.update(uuid, interface_element(interface), interface_element(now or interface))
+        held = await self._own_addresses.held(interface)
+        held_now = held if now is None else await self._own_addresses.held(now)
+        await self._devices.update(uuid, interface_element(held), interface_element(held_now))
 
     async def detach_interface(self, uuid: str, mac: str, seconds: float) -> None:
         device = Device("interface", mac)
-        await self._devices.detach(uuid, device, seconds, lambda: self._domains.give_back(uuid, mac))
+
+        async def unplugged() -> None:
+            await self._domains.give_back(uuid, mac)
+            await self._own_addresses.give_back((mac,))
+
+        await self._devices.detach(uuid, device, seconds, unplugged)
 
 
 class LibvirtStorage(Parts):
@@ -262,6 +280,10 @@ class LibvirtFilters(Parts):
 
     async def delete_reach(self, network: str) -> None:
         await self._filters.delete(network)
+
+    async def hold_guests(self) -> tuple[str, ...]:
+        await self._filters.ensure_guards()
+        return await self._own_addresses.hold_all()
 
     async def filtered(self) -> tuple[str, ...]:
         return await self._filters.every()

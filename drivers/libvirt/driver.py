@@ -38,6 +38,7 @@ from drivers.libvirt.disk_copies import DiskCopies
 from drivers.libvirt.domains import Domains
 from drivers.libvirt.filters import Filters
 from drivers.libvirt.networks import Networks
+from drivers.libvirt.own_addresses import OwnAddresses
 from drivers.libvirt.snapshots import Snapshots
 from drivers.libvirt.statistics import Statistics
 from drivers.libvirt.storage import Storage
@@ -74,6 +75,7 @@ class LibvirtDriver(
         self._snapshots = Snapshots(self._connection)
         self._copies = DiskCopies(self._connection, self._storage)
         self._filters = Filters(self._connection)
+        self._own_addresses = OwnAddresses(self._connection)
         self._statistics = Statistics(self._connection)
         self._alarms = Alarms(self._alarmed)
         self._listeners: list[Listener] = []

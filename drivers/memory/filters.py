@@ -19,6 +19,10 @@ class MemoryFilters(MemoryHost):
         self.enter("delete_reach")
         self.known_filters.pop(network, None)
 
+    async def hold_guests(self) -> tuple[str, ...]:
+        self.enter("hold_guests")
+        return ()
+
     async def filtered(self) -> tuple[str, ...]:
         self.enter("filtered")
         return tuple(self.known_filters)

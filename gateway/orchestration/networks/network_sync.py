@@ -44,6 +44,7 @@ class NetworkSync:
         await repair_networks(self.room, driver, known)
         if reconnect:
             await self._reconnect(driver, *kept)
+            await self._hold_guests(driver)
 
     async def show(self, driver: Driver) -> dict[str, NetworkFacts]:
         """The host's own networks as they are; all its networks, by name."""
@@ -103,6 +104,13 @@ class NetworkSync:
         paths = {name_of(network): network.path for network in networks}
         for name, lost in (await driver.reconnect_interfaces(tuple(paths))).items():
             await report(self.room, paths[name], "reconnected", f"interfaces had lost the network: {', '.join(lost)}")
+
+    async def _hold_guests(self, driver: Driver) -> None:
+        """What older gateways made on the host's networks is held to its own addresses too."""
+        if self.room.hypervisors[driver.name].anti_spoofing:
+            macs = await driver.hold_guests()
+            if macs:
+                log.info("held to their own addresses", hypervisor=driver.name, interfaces=", ".join(macs))
 
     async def _write(self, network: Resource, state: str) -> None:
         if network.state == state:
