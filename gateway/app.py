@@ -28,6 +28,7 @@ from gateway.jobs import crash
 from gateway.jobs.nesting import unnest
 from gateway.jobs.runner import JobRunner
 from gateway.jobs.steps import StepRegistry
+from gateway.orchestration.confinement import ConfinementTold
 from gateway.orchestration.dangling import empty_references
 from gateway.orchestration.driver_errors import failure
 from gateway.orchestration.images.keeping import StagingKeeper
@@ -148,7 +149,7 @@ class Gateway:
         alarms = HypervisorEvents(room)
         self._staging = StagingKeeper(room)
         self._sync = Sync(room)
-        for part in (alarms, self._staging, self._sync):
+        for part in (alarms, self._staging, self._sync, ConfinementTold(room)):
             self._open.push_async_callback(part.stop)
         await asyncio.gather(*(driver.open() for driver in self.drivers.values()))
         await self._staging.start()

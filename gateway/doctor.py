@@ -175,6 +175,20 @@ async def _pool(subject: str, described: PoolSettings, driver: Driver) -> AsyncI
         yield guests_reach(subject, pool)
 
 
+async def confinement(settings: HypervisorSettings, driver: Driver) -> Finding:
+    """Without SELinux or AppArmor guests part only by the user that they all run as."""
+    subject = f"hypervisor {settings.name}"
+    try:
+        host = await driver.host()
+    except DriverError as error:
+        return Finding("error", subject, f"its capabilities cannot be read: {error}", "virsh capabilities")
+    if host.confinement:
+        return Finding("ok", subject, f"guests are confined by {host.confinement}")
+    level = "error" if settings.require_confinement else "warning"
+    advice = "switch on AppArmor or SELinux, with security_driver in /etc/libvirt/qemu.conf, and restart libvirtd"
+    return Finding(level, subject, "guests are not confined: neither SELinux nor AppArmor is on for libvirt", advice)
+
+
 async def _hypervisor(settings: HypervisorSettings, driver: Driver) -> AsyncIterator[Finding]:
     subject = f"hypervisor {settings.name}"
     if driver.connection is not ConnectionState.UP:
@@ -182,6 +196,7 @@ async def _hypervisor(settings: HypervisorSettings, driver: Driver) -> AsyncIter
         yield Finding("error", subject, f"{settings.uri} does not answer", advice)
         return
     yield Finding("ok", subject, f"{settings.uri} answers")
+    yield await confinement(settings, driver)
     for described in settings.every_pool:
         async for finding in _pool(subject, described, driver):
             yield finding

@@ -11,6 +11,7 @@ from lxml import etree
 from drivers.base import HostFacts
 
 KVM_DEVICE = Path("/dev/kvm")
+CONFINING = frozenset({"selinux", "apparmor"})
 CPU_INFO = Path("/proc/cpuinfo")
 
 
@@ -59,7 +60,14 @@ def read(connection: libvirt.virConnect, wanted: str) -> HostFacts:
         domain_type=domain_type,
         hypervisor_version=str(connection.getVersion()),
         uefi=_has_uefi(connection, domain_type),
+        confinement=confinement_of(root),
     )
+
+
+def confinement_of(capabilities: etree._Element) -> str:
+    """The security model that confines guests; ``dac`` gives them a user of their own at most, ``none`` nothing."""
+    models = [entry.text for entry in capabilities.iterfind("host/secmodel/model")]
+    return next((model for model in models if model in CONFINING), "")
 
 
 def _has_uefi(connection: libvirt.virConnect, domain_type: str) -> bool:

@@ -72,6 +72,7 @@ class MemoryHost:
     """Seconds that the clocks of its statistics are ahead of the real ones."""
     usage: dict[str, Usage] = field(default_factory=dict)
     """By UUID; a guest that is missing here uses nothing."""
+    confinement: str = "apparmor"
     found_addresses: dict[str, tuple[InterfaceAddress, ...]] = field(default_factory=dict)
 
     def fail_next(self, method: str, error: DriverError) -> None:
@@ -129,4 +130,5 @@ class MemoryHost:
 
     async def host(self) -> HostFacts:
         self.enter("host")
-        return HostFacts(8, 16 * 1024**2, 2400, ("i686", "x86_64"), "qemu", "memory", True)
+        arches = ("i686", "x86_64")
+        return HostFacts(8, 16 * 1024**2, 2400, arches, "qemu", "memory", True, self.confinement)

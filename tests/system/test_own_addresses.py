@@ -85,12 +85,15 @@ def stolen(request: pytest.FixtureRequest, network: HostNetwork, victim: Guest, 
     """An address of the victim's, which the thief has given itself and shouts about."""
     taken = str(getattr(victim, request.param))
     prefix = 32 if ":" not in taken else 128
-    option = "nodad" if ":" in taken else ""
-    thief.sh(f"ip addr add {taken}/{prefix} dev eth0 {option}")
-    if ":" in taken:
-        thief.sh("echo 1 >/proc/sys/net/ipv6/conf/eth0/ndisc_notify")
-    else:
+    # A thief does not ask first whether the address is free, and tells all neighbours that it has it now.
+    thief.sh("cd /proc/sys/net/ipv6/conf/eth0; echo 0 >accept_dad; echo 0 >dad_transmits; echo 1 >ndisc_notify; cd /")
+    thief.sh(f"ip addr add {taken}/{prefix} dev eth0")
+    if ":" not in taken:
         thief.sh(f"arping -c 3 -U -I eth0 {taken} & arping -c 3 -A -I eth0 {taken}; wait")
+    shown = thief.sh(f"ip addr show dev eth0 | grep '{taken}/{prefix}'")
+    assert taken in shown
+    assert "tentative" not in shown
+    assert "dadfailed" not in shown
     yield taken
     victim.sh("ip link set dev eth0 up")
     thief.sh(f"ip addr del {taken}/{prefix} dev eth0")

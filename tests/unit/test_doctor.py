@@ -122,3 +122,15 @@ def test_forwarding_that_is_off_is_told(tmp_path: Path, value: str, level: str) 
 @pytest.mark.parametrize(("uri", "local"), [("qemu:///system", True), ("qemu+ssh://host/system", False)])
 def test_only_a_hypervisor_on_this_host_is_looked_at(uri: str, local: bool) -> None:
     assert is_local(uri) is local
+
+
+@pytest.mark.parametrize(
+    ("confinement", "required", "level"),
+    [("apparmor", False, "ok"), ("selinux", True, "ok"), ("", False, "warning"), ("", True, "error")],
+)
+async def test_guests_that_are_not_confined_are_told(
+    confinement: str, required: bool, level: str, tmp_path: Path, driver: MemoryDriver
+) -> None:
+    driver.confinement = confinement
+    setting = f"require_confinement = {str(required).lower()}\n"
+    assert said(await findings(tmp_path, driver, HYPERVISOR + setting), "confined").level == level

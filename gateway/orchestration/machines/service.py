@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed, Unavailable
 from gateway.jobs.plan import OnRestart, Plan
+from gateway.orchestration.confinement import check_confinement
 from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.images.available import demand_still_available
 from gateway.orchestration.interrupting import interrupt, interrupt_removals
@@ -26,6 +27,7 @@ from gateway.orchestration.snapshots.restore import RestoreRequests
 from gateway.orchestration.visibility import changeable
 from gateway.store.model import Document, Resource
 
+RUNS_GUEST = frozenset({"start", "restart", "restore"})
 ORDER = ("edit", "delete", "start", "stop", "restart", "pause", "suspend", "capture", "snapshot", "restore", "console")
 LONGEST_DEADLINE = 3600.0
 
@@ -100,6 +102,8 @@ class MachineService(ResourceService):
 
     async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
         machine = await self.to_change(caller, path, action)
+        if action in RUNS_GUEST:
+            await check_confinement(self.room, machine)
         if action == "restore":
             return await self.restores.begin(caller, machine, document)
         force = bool(document.get("force", False))
