@@ -35,6 +35,13 @@ class HostNetwork:
   <ip family='ipv6' address='{self.range6}::1' prefix='64'/>
 </network>"""
 
+    @property
+    def local6(self) -> str:
+        """The host's own link-local address on the bridge."""
+        found = re.search(r"inet6 (fe80\S+)/", run("ip", "-6", "addr", "show", "dev", self.bridge, "scope", "link"))
+        assert found is not None
+        return found.group(1)
+
     def entries(self) -> dict[str, str]:
         """The addresses that DHCP keeps, by MAC."""
         with hypervisor.connection() as host:
