@@ -106,7 +106,8 @@ class JobRunner:
     def _begin(self, path: str, locks: tuple[str, ...]) -> None:
         if self._draining or path in self._tasks:
             return
-        execution = Execution(path, self._store, self._steps, self._failure, self._after_step)
+        told = self._supervision
+        execution = Execution(path, self._store, self._steps, self._failure, self._after_step, told)
         self._executions[path] = execution
         task = asyncio.create_task(self._run(execution, locks), name=path)
         self._tasks[path] = task

@@ -16,7 +16,6 @@ AWAITED = {
     ("drivers/libvirt/networks.py", "Networks.occupied"),
     ("drivers/libvirt/storage.py", "Storage.clone"),
     ("drivers/libvirt/storage.py", "Storage.upload"),
-    ("gateway/jobs/execution.py", "Execution._moved"),
     ("gateway/jobs/runner.py", "JobRunner._begin"),
     ("gateway/jobs/workers.py", "Place.take"),
     ("gateway/orchestration/images/pieces.py", "ahead"),
