@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -70,6 +71,13 @@ class FilterCalls(Protocol):
         """Hold the interfaces of all our domains on the host's own networks to an address of their own each.
 
         New ones are from the start; those that older gateways made are not. MACs of what had to be changed.
+        """
+        ...
+
+    async def give_back_addresses(self, macs: Iterable[str]) -> None:
+        """The interfaces with these MACs are no more: others may have their own addresses on the host's networks.
+
+        An interface that has none is no error.
         """
         ...
 

@@ -75,12 +75,9 @@ class LibvirtDomains(Parts):
         sources = await self._storage.sources([(disk.pool, disk.volume) for disk in spec.disks])
         if any(interface.filter for interface in spec.interfaces):
             await self._filters.ensure_guards()
-        host, log = await self.host(), self._console.log_path(spec.uuid)
-        await self._domains.define(spec, host, log, sources)
-        # Addresses are given to a domain that is there: so they are found, and given back, after a crash.
         held = tuple([await self._own_addresses.held(interface) for interface in spec.interfaces])
-        if held != spec.interfaces:
-            await self._domains.define(replace(spec, interfaces=held), host, log, sources)
+        spec = replace(spec, interfaces=held)
+        await self._domains.define(spec, await self.host(), self._console.log_path(spec.uuid), sources)
 
     async def keep_domain(self, uuid: str) -> None:
         await self._domains.keep(uuid)
@@ -89,10 +86,7 @@ class LibvirtDomains(Parts):
         await self._domains.describe(uuid, title, description)
 
     async def undefine_domain(self, uuid: str) -> None:
-        async def powered_off() -> None:
-            await self._own_addresses.give_back(await self._own_addresses.guarded(uuid))
-
-        await self._domains.undefine(uuid, powered_off)
+        await self._domains.undefine(uuid)
         await self._console.delete(uuid)
 
     async def start_domain(self, uuid: str, *, paused: bool = False, discard_saved: bool = False) -> None:
@@ -161,12 +155,7 @@ class LibvirtDevices(Parts):
 
     async def detach_interface(self, uuid: str, mac: str, seconds: float) -> None:
         device = Device("interface", mac)
-
-        async def unplugged() -> None:
-            await self._domains.give_back(uuid, mac)
-            await self._own_addresses.give_back((mac,))
-
-        await self._devices.detach(uuid, device, seconds, unplugged)
+        await self._devices.detach(uuid, device, seconds, lambda: self._domains.give_back(uuid, mac))
 
 
 class LibvirtStorage(Parts):
@@ -284,6 +273,9 @@ class LibvirtFilters(Parts):
     async def hold_guests(self) -> tuple[str, ...]:
         await self._filters.ensure_guards()
         return await self._own_addresses.hold_all()
+
+    async def give_back_addresses(self, macs: Iterable[str]) -> None:
+        await self._own_addresses.give_back(macs)
 
     async def filtered(self) -> tuple[str, ...]:
         return await self._filters.every()

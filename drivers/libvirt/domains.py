@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TypeVar
 
 import libvirt
@@ -82,12 +82,8 @@ class Domains:
 
         await self._with(uuid, work)
 
-    async def undefine(self, uuid: str, powered_off: Callable[[], Awaitable[None]]) -> None:
-        """Power off first, so that the guest cannot ask for its addresses again when its leases are given back.
-
-        ``powered_off`` gives back what else is the domain's, before it is forgotten: so it is called again after a
-        crash.
-        """
+    async def undefine(self, uuid: str) -> None:
+        """Power off first, so that the guest cannot ask for its addresses again when its leases are given back."""
 
         def off(domain: libvirt.virDomain) -> tuple[leases.Lease, ...]:
             held = self._leases(domain)
@@ -102,7 +98,6 @@ class Domains:
         try:
             for lease in await self._with(uuid, off, deadline=START_DEADLINE):
                 await leases.give_back(lease)
-            await powered_off()
             await self._with(uuid, away, deadline=START_DEADLINE)
         except DriverNotFound:
             return

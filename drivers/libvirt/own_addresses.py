@@ -67,15 +67,11 @@ class OwnAddresses:
         return own.held(spec)
 
     async def give_back(self, macs: Iterable[str]) -> None:
-        """The interfaces with these MACs are no more."""
+        """See drivers.base.FilterCalls.give_back_addresses."""
         gone = frozenset(mac.lower() for mac in macs)
         if gone:
             async with self._turn:
                 await self._connection.call(lambda handle: release(handle, gone), deadline=DEADLINE)
-
-    async def guarded(self, uuid: str) -> tuple[str, ...]:
-        """MACs of the domain's interfaces which have an address of their own."""
-        return await self._connection.call(lambda handle: _guarded(handle.lookupByUUIDString(uuid)))
 
     async def hold_all(self) -> tuple[str, ...]:
         """See drivers.base.FilterCalls.hold_guests."""
@@ -148,13 +144,23 @@ def _free(served: etree._Element, reserved: set[str], leased: dict[str, str], ma
         if holder == mac.lower() and ip not in reserved:
             return ip
     taken = {*reserved, *leased, str(served.get("address"))}
-    numbers = [number for span in served.iterfind("dhcp/range") for number in _numbers(span)]
-    first = zlib.crc32(mac.lower().encode()) % len(numbers)
-    for number in (*numbers[first:], *numbers[:first]):
-        ip = str(ipaddress.IPv4Address(number))
+    spans = [_numbers(span) for span in served.iterfind("dhcp/range")]
+    size = sum(len(span) for span in spans)
+    first = zlib.crc32(mac.lower().encode())
+    for place in range(size):
+        ip = str(ipaddress.IPv4Address(_at(spans, (first + place) % size)))
         if ip not in taken:
             return ip
     raise DriverConflict(f"no address is free in the range that DHCP gives from {served.get('address')}")
+
+
+def _at(spans: list[range], place: int) -> int:
+    """The number at this place of all spans together, which may be large."""
+    for span in spans:
+        if place < len(span):
+            return span[place]
+        place -= len(span)
+    raise IndexError(place)
 
 
 def _numbers(span: etree._Element) -> range:
@@ -170,12 +176,6 @@ def _update(network: libvirt.virNetwork, command: int, entry: Reservation) -> No
 
 
 # Domains that are there
-
-
-def _guarded(domain: libvirt.virDomain) -> tuple[str, ...]:
-    flags = (libvirt.VIR_DOMAIN_XML_INACTIVE, 0) if domain.isActive() else (libvirt.VIR_DOMAIN_XML_INACTIVE,)
-    roots = [etree.fromstring(domain.XMLDesc(flag), PARSER) for flag in flags]
-    return tuple({_mac(interface) for root in roots for interface in _on_host_networks(root)})
 
 
 def _on_host_networks(root: etree._Element) -> Iterator[etree._Element]:

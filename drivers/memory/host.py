@@ -73,6 +73,8 @@ class MemoryHost:
     usage: dict[str, Usage] = field(default_factory=dict)
     """By UUID; a guest that is missing here uses nothing."""
     confinement: str = "apparmor"
+    given_back: set[str] = field(default_factory=set)
+    """MACs of interfaces on the host's networks which are no more."""
     found_addresses: dict[str, tuple[InterfaceAddress, ...]] = field(default_factory=dict)
 
     def fail_next(self, method: str, error: DriverError) -> None:

@@ -128,6 +128,15 @@ def test_an_entry_that_an_admin_made_is_used() -> None:
     assert claimed(network) == "10.0.0.200"
 
 
+def test_a_large_range_costs_no_more() -> None:
+    network = Network()
+    span = network.root.find("ip/dhcp/range")
+    assert span is not None
+    span.set("start", "1.0.0.0")
+    span.set("end", "250.0.0.0")
+    assert claimed(network) is not None
+
+
 def test_a_network_without_dhcp_gives_none() -> None:
     assert claimed(Network(dhcp=False)) is None
 
