@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import libvirt
@@ -185,3 +186,28 @@ def test_of_ipv6_only_own_addresses_and_what_has_to_come_from_none_pass() -> Non
 def test_the_ipv6_rules_come_before_all_that_lets_packets_pass() -> None:
     order = [entry.get("filter") for entry in guard_own().iterfind("filterref")]
     assert order == ["cimi-guard-own-ipv6", "cimi-guard-host"]
+
+
+LIBVIRTS = """
+<network><name>own-addresses</name><forward mode='nat'/>
+  <ip address='10.0.0.1' prefix='24'><dhcp><range start='10.0.0.2' end='10.0.0.3'/></dhcp></ip>
+</network>"""
+
+
+def test_libvirt_itself_is_the_judge_between_two_gateways() -> None:
+    """On libvirt's own test driver, whose networks are those of the others."""
+    with closing(libvirt.open("test:///default")) as host:
+        network = host.networkDefineXML(LIBVIRTS)
+        network.create()
+        try:
+            given = {claim(network, mac).ip for mac in (MAC, OTHER)}
+            assert given == {"10.0.0.2", "10.0.0.3"}
+            taken = f"<host mac='52:54:00:00:00:03' ip='{min(str(ip) for ip in given)}'/>"
+            with pytest.raises(libvirt.libvirtError) as refused:
+                network.update(ADD, libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST, -1, taken, BOTH)
+            assert refused.value.get_error_code() == Refused().get_error_code()
+            release(host, frozenset({MAC, OTHER}))
+            assert "<host" not in network.XMLDesc(0)
+        finally:
+            network.destroy()
+            network.undefine()
