@@ -35,6 +35,10 @@ class Driver(
 
     def subscribe(self, listener: Listener) -> None: ...
 
+    def unsubscribe(self, listener: Listener) -> None:
+        """Tell this listener nothing more; one that was told nothing is no error."""
+        ...
+
     def observe(self, observer: CallObserver) -> None:
         """Tell of each call to the hypervisor how long it took."""
         ...

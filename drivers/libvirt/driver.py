@@ -104,6 +104,10 @@ class LibvirtDriver(
     def subscribe(self, listener: Listener) -> None:
         self._listeners.append(listener)
 
+    def unsubscribe(self, listener: Listener) -> None:
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+
     def observe(self, observer: CallObserver) -> None:
         self._connection.observers.append(observer)
 

@@ -121,6 +121,10 @@ class MemoryHost:
     def subscribe(self, listener: Listener) -> None:
         self.listeners.append(listener)
 
+    def unsubscribe(self, listener: Listener) -> None:
+        if listener in self.listeners:
+            self.listeners.remove(listener)
+
     def observe(self, observer: CallObserver) -> None:
         self.observers.append(observer)
 

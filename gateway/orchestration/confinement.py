@@ -45,6 +45,8 @@ class ConfinementTold:
             driver.subscribe(self._happened)
 
     async def stop(self) -> None:
+        for driver in self._room.drivers.values():
+            driver.unsubscribe(self._happened)
         await self._room.supervision.end_reactions(REACTIONS, cancel=True)
 
     def _happened(self, event: DriverEvent) -> None:

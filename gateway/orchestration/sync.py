@@ -65,6 +65,8 @@ class Sync:
         self._loops.append(keep(ADDRESSES, self._addresses.look, LOOK_EVERY))
 
     async def stop(self) -> None:
+        for driver in self.room.drivers.values():
+            driver.unsubscribe(self._happened)
         for loop in self._loops:
             await loop.stop()
         await self.room.supervision.end_reactions(REACTIONS, cancel=True)

@@ -37,6 +37,8 @@ class HypervisorEvents:
 
     async def stop(self) -> None:
         """Not before all that was heard is told."""
+        for driver in self._room.drivers.values():
+            driver.unsubscribe(self._happened)
         await self._room.supervision.end_reactions(REACTIONS)
 
     def _happened(self, event: DriverEvent) -> None:
