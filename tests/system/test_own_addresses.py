@@ -140,7 +140,8 @@ def test_a_thief_cannot_send_from_the_address_that_it_took(network: HostNetwork,
     if stolen.startswith("fe80"):
         # The one link-local address that it has is the one that it sends from.
         own = f"{thief.local6}/64 dev eth0"
-        said = thief.sh(f"ip addr del {own}; ping -c 2 -W 2 {network.local6}%eth0; ip addr add {own}")
+        route = "ip -6 route add fe80::/64 dev eth0"
+        said = thief.sh(f"ip addr del {own}; {route}; ping -c 2 -W 2 {network.local6}%eth0; ip addr add {own}")
     else:
         host = f"{network.range6}::1" if ":" in stolen else f"{network.range4}.1"
         said = thief.sh(f"ping -c 2 -W 2 -I {stolen} {host}")
