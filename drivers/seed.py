@@ -14,6 +14,8 @@ import pycdlib
 
 LABEL = "cidata"
 NOTHING = b"#cloud-config\n{}\n"
+UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+"""What readers of YAML 1.1 refuse, or take for the end of a line, where it is not escaped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,5 +117,6 @@ def _vendor_data(seed: Seed) -> bytes:
 
 
 def _yaml(document: dict[str, object]) -> bytes:
-    """JSON is YAML, and needs no quoting of our own."""
-    return json.dumps(document, indent=1).encode() + b"\n"
+    """JSON is YAML, but for the surrogate pairs of its escapes: so only what is not printable is escaped."""
+    text = json.dumps(document, indent=1, ensure_ascii=False)
+    return UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode() + b"\n"

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import structlog
 from aiohttp import web
 
-from drivers.base import ConnectionState, Driver
+from drivers.base import ConnectionState, Driver, Loop, Supervision
 from drivers.images.convert import QemuImg
 from drivers.images.file_systems import Mkfs
 from drivers.images.reader import CautiousReader
@@ -22,6 +21,7 @@ from gateway.http.authentication import Authentication
 from gateway.http.event_stream import EventStream
 from gateway.http.guest_metrics import GuestMetrics
 from gateway.http.handlers import Handlers
+from gateway.http.loop_metrics import LoopMetrics
 from gateway.http.metrics import Metrics
 from gateway.http.readiness import Readiness, away
 from gateway.http.server import Server, WireSettings
@@ -30,6 +30,7 @@ from gateway.jobs.nesting import unnest
 from gateway.jobs.runner import JobRunner
 from gateway.jobs.steps import StepRegistry
 from gateway.listening import named
+from gateway.orchestration.confinement import ConfinementTold
 from gateway.orchestration.dangling import empty_references
 from gateway.orchestration.driver_errors import failure
 from gateway.orchestration.images.keeping import StagingKeeper
@@ -43,8 +44,8 @@ from gateway.orchestration.monitoring.meter_defaults import ship_configurations
 from gateway.orchestration.monitoring.meter_keeper import keep_meters
 from gateway.orchestration.monitoring.recorder import Recorder
 from gateway.orchestration.monitoring.refusals import Refusals
-from gateway.orchestration.monitoring.retention import Retention
-from gateway.orchestration.monitoring.sample_retention import DAY, HOUR, SampleRetention
+from gateway.orchestration.monitoring.retention import LOOK_EVERY, Retention
+from gateway.orchestration.monitoring.sample_retention import DAY, HOUR, ROUND_EVERY, SampleRetention
 from gateway.orchestration.monitoring.sampler import Sampler
 from gateway.orchestration.networks.host_network import show_networks
 from gateway.orchestration.resources import Policy, ResourceService, Room
@@ -73,6 +74,9 @@ class Gateway:
     def __init__(self, settings: Settings, drivers: Mapping[str, Driver]) -> None:
         self.settings = settings
         self.drivers = dict(drivers)
+        self.supervision = Supervision()
+        for driver in self.drivers.values():
+            driver.supervise(self.supervision)
         self.server: Server
         self.store: Store
         self.runner: JobRunner
@@ -107,13 +111,14 @@ class Gateway:
         await self._ship(services, room.policy)
         await feed.open()
         authentication = Authentication(Path(self.settings.auth.users_file))
-        self.stream = EventStream(feed, authentication)
+        self.stream = EventStream(feed, authentication, supervision=self.supervision)
         await self._measure(room)
         await self._take_up(room)
         self._keep_going()
         handlers = Handlers(services, self.runner, self.settings.jobs.answer_wait)
+        refusals = Refusals(self.store, self.supervision)
         self.server = Server(
-            handlers, authentication, self._wire(), self.readiness, self.stream, Refusals(self.store), self.metrics
+            handlers, authentication, self._wire(), self.readiness, self.stream, refusals, self.metrics
         )
         await self._listen()
         self._open.push_async_callback(self._let_nobody_in)
@@ -136,9 +141,10 @@ class Gateway:
 
     async def _measure(self, room: Room) -> None:
         self.metrics = Metrics(self.store, self.runner, self.drivers, self.stream)
-        self.sampler = Sampler(room.store, room.drivers, self.settings.monitoring.period)
+        self.sampler = Sampler(room.store, room.drivers, self.settings.monitoring.period, self.supervision)
         await self.sampler.prepare()
         self.metrics.add(GuestMetrics(self.sampler.guests))
+        self.metrics.add(LoopMetrics(self.supervision))
 
     async def _take_up(self, room: Room) -> None:
         """The hypervisors, what became of them meanwhile, and the jobs that did not end."""
@@ -147,7 +153,7 @@ class Gateway:
         alarms = HypervisorEvents(room)
         self._staging = StagingKeeper(room)
         self._sync = Sync(room)
-        for part in (alarms, self._staging, self._sync):
+        for part in (alarms, self._staging, self._sync, ConfinementTold(room)):
             self._open.push_async_callback(part.stop)
         await asyncio.gather(*(driver.open() for driver in self.drivers.values()))
         await self._staging.start()
@@ -164,20 +170,15 @@ class Gateway:
         self._sync.start()
         self._open.push_async_callback(self.sampler.stop)
         self.sampler.start()
-        self._keep(self._sample_retention().run(), "sample retention")
-        events = self.settings.events
-        self._keep(Retention(self.store, events.most_per_log, events.most_overall).run(), "event retention")
+        events, keep = self.settings.events, self.supervision.keep
+        self._end_with(keep("sample retention", self._sample_retention().turn, ROUND_EVERY))
+        retention = Retention(self.store, events.most_per_log, events.most_overall)
+        self._end_with(keep("event retention", retention.turn, LOOK_EVERY))
         self._open.push_async_callback(self.stream.stop)
         self.stream.start()
 
-    def _keep(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        task = asyncio.create_task(work, name=name)
-
-        async def end() -> None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-        self._open.push_async_callback(end)
+    def _end_with(self, loop: Loop) -> None:
+        self._open.push_async_callback(loop.stop)
 
     def _job_runner(self, registry: StepRegistry) -> JobRunner:
         jobs = self.settings.jobs
@@ -188,6 +189,7 @@ class Gateway:
             workers=jobs.workers,
             retention=timedelta(minutes=jobs.retention_minutes),
             after_step=crash.from_environment(),
+            supervision=self.supervision,
         )
 
     def _sample_retention(self) -> SampleRetention:
@@ -214,6 +216,7 @@ class Gateway:
                 deltacloud=settings.compatibility.deltacloud,
             ),
             images=self._image_tools(),
+            supervision=self.supervision,
         )
 
     def _image_tools(self) -> ImageTools:
@@ -248,13 +251,13 @@ class Gateway:
         )
 
     def readiness(self) -> Readiness:
-        """Ready as long as one hypervisor is up: a gateway that serves nine of ten hosts is not to be taken out."""
-        return Readiness(
-            ready=any(driver.connection is ConnectionState.UP for driver in self.drivers.values()),
-            reasons=tuple(
-                away(driver) for driver in self.drivers.values() if driver.connection is not ConnectionState.UP
-            ),
-        )
+        """Ready as long as one hypervisor is up: a gateway that serves nine of ten hosts is not to be taken out.
+
+        A background loop that fails makes it not ready until the loop works again.
+        """
+        away_ones = [away(driver) for driver in self.drivers.values() if driver.connection is not ConnectionState.UP]
+        in_trouble = [f"{name}: failed, and is tried again" for name in self.supervision.in_trouble]
+        return Readiness(len(away_ones) < len(self.drivers) and not in_trouble, (*away_ones, *in_trouble))
 
     def alive(self) -> bool:
         """For the watchdog: the loop runs us, and libvirt's own thread lives (a lost connection is no death)."""

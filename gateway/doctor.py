@@ -211,6 +211,18 @@ def _unserved(settings: HypervisorSettings, driver: Driver) -> Finding:
     if not is_local(settings.uri):
         advice = f"virsh -c '{settings.uri}' version, as the gateway's user; see docs/hosts.md"
     return Finding("error", subject, f"{settings.uri} does not answer{reason}", advice)
+async def confinement(settings: HypervisorSettings, driver: Driver) -> Finding:
+    """Without SELinux or AppArmor guests part only by the user that they all run as."""
+    subject = f"hypervisor {settings.name}"
+    try:
+        host = await driver.host()
+    except DriverError as error:
+        return Finding("error", subject, f"its capabilities cannot be read: {error}", "virsh capabilities")
+    if host.confinement:
+        return Finding("ok", subject, f"guests are confined by {host.confinement}")
+    level = "error" if settings.require_confinement else "warning"
+    advice = "switch on AppArmor or SELinux, with security_driver in /etc/libvirt/qemu.conf, and restart libvirtd"
+    return Finding(level, subject, "guests are not confined: neither SELinux nor AppArmor is on for libvirt", advice)
 
 
 async def _hypervisor(settings: HypervisorSettings, driver: Driver) -> AsyncIterator[Finding]:
@@ -219,6 +231,7 @@ async def _hypervisor(settings: HypervisorSettings, driver: Driver) -> AsyncIter
         yield _unserved(settings, driver)
         return
     yield Finding("ok", subject, f"{settings.uri} answers")
+    yield await confinement(settings, driver)
     for described in settings.every_pool:
         async for finding in _pool(settings, described, driver):
             yield finding

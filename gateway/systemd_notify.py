@@ -9,6 +9,8 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from drivers.base import Supervision
+
 ASK_EVERY = 15.0
 """Seconds between two requests for more time to start."""
 MORE = 60.0
@@ -53,10 +55,13 @@ async def _ask_for_time() -> None:
         await asyncio.sleep(ASK_EVERY)
 
 
-async def keep_alive(alive: Callable[[], bool]) -> None:
-    """Feed the watchdog from the loop, as long as ``alive`` agrees."""
-    interval = watchdog_interval()
-    while interval is not None:
+def keep_alive(supervision: Supervision, alive: Callable[[], bool]) -> None:
+    """Feed the watchdog from the event loop, as long as ``alive`` agrees."""
+
+    async def feed() -> None:
         if alive():
             notify("WATCHDOG=1")
-        await asyncio.sleep(interval)
+
+    interval = watchdog_interval()
+    if interval is not None:
+        supervision.keep("watchdog", feed, interval)

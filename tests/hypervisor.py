@@ -112,11 +112,32 @@ def remove_domains(pool: str) -> None:
     with connection() as host:
         for name in domains_using(pool):
             domain = host.lookupByName(name)
+            xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
             if domain.isActive():
                 domain.destroy()
             domain.undefineFlags(flags)
+            forget_addresses(host, xml)
             for log in CONSOLES.glob(f"{domain.UUIDString()}.log*"):
                 log.unlink(missing_ok=True)
+
+
+def forget_addresses(host: libvirt.virConnect, domain: str) -> None:
+    """Take the addresses that a domain of this definition had of its own out of the host's networks."""
+    for interface in ElementTree.fromstring(domain).iterfind("devices/interface[@type='network']"):
+        mac, source = interface.find("mac"), interface.find("source")
+        assert mac is not None
+        assert source is not None
+        try:
+            network = host.networkLookupByName(source.get("network", ""))
+        except libvirt.libvirtError:
+            # Gone before.
+            continue
+        for entry in ElementTree.fromstring(network.XMLDesc(0)).iterfind("ip/dhcp/host"):
+            if entry.get("mac") == mac.get("address") and entry.get("name") is None:
+                flags = libvirt.VIR_NETWORK_UPDATE_AFFECT_CONFIG
+                flags |= libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE if network.isActive() else 0
+                section, xml = libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST, ElementTree.tostring(entry, "unicode")
+                network.update(libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE, section, -1, xml, flags)
 
 
 def files_in(pool: str) -> list[str]:

@@ -35,7 +35,16 @@ from drivers.base.errors import (
 )
 from drivers.base.events import ConnectionState, DriverEvent, EventKind, Listener
 from drivers.base.fetching import Converter, Fetcher, FileSystemMaker, RemoteFile
-from drivers.base.filters import GUARD, GUARD_HOST, GUARD_MAC, FilterCalls, Reach, filter_name, fixed_filter_name
+from drivers.base.filters import (
+    GUARD,
+    GUARD_HOST,
+    GUARD_MAC,
+    GUARD_OWN,
+    FilterCalls,
+    Reach,
+    filter_name,
+    fixed_filter_name,
+)
 from drivers.base.host import Autostarted, HostFacts, HypervisorSettings, PoolSettings
 from drivers.base.measures import CallObserver, Load
 from drivers.base.networks import (
@@ -49,6 +58,7 @@ from drivers.base.networks import (
     RangeSpec,
     Reservation,
     Traffic,
+    interface_identifier,
     network_name,
     network_uuid,
 )
@@ -65,11 +75,13 @@ from drivers.base.storage import (
     UnpackedImage,
     VolumeFacts,
 )
+from drivers.base.supervision import Loop, Supervision
 
 __all__ = [
     "GUARD",
     "GUARD_HOST",
     "GUARD_MAC",
+    "GUARD_OWN",
     "AddressPool",
     "Applied",
     "Autostarted",
@@ -117,6 +129,7 @@ __all__ = [
     "Lease",
     "Listener",
     "Load",
+    "Loop",
     "Migration",
     "NetworkCalls",
     "NetworkFacts",
@@ -133,11 +146,13 @@ __all__ = [
     "SnapshotFacts",
     "StatisticsCalls",
     "StorageCalls",
+    "Supervision",
     "Traffic",
     "UnpackedImage",
     "VolumeFacts",
     "filter_name",
     "fixed_filter_name",
+    "interface_identifier",
     "network_name",
     "network_uuid",
 ]

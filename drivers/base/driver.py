@@ -14,6 +14,7 @@ from drivers.base.networks import NetworkCalls
 from drivers.base.snapshots import SnapshotCalls
 from drivers.base.statistics import StatisticsCalls
 from drivers.base.storage import StorageCalls
+from drivers.base.supervision import Supervision
 
 
 class Driver(
@@ -44,8 +45,16 @@ class Driver(
 
     def subscribe(self, listener: Listener) -> None: ...
 
+    def unsubscribe(self, listener: Listener) -> None:
+        """Tell this listener nothing more; one that was told nothing is no error."""
+        ...
+
     def observe(self, observer: CallObserver) -> None:
         """Tell of each call to the hypervisor how long it took."""
+        ...
+
+    def supervise(self, supervision: Supervision) -> None:
+        """Keep the driver's own loops by this, from the next ``open`` on."""
         ...
 
     def load(self) -> tuple[Load, ...]: ...

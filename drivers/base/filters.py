@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,6 +48,10 @@ GUARD = "cimi-guard"
 """Holds a guest to its MAC and to the IPv4 range or address that its interface names."""
 GUARD_HOST = "cimi-guard-host"
 """As GUARD, on a network of the host's own: and keeps the guest off the ranges that its interface names as fenced."""
+GUARD_OWN = "cimi-guard-own"
+"""As GUARD_HOST, and holds the guest to the IPv4 and IPv6 addresses that its interface names as its own."""
+GUARD_OWN_IPV6 = "cimi-guard-own-ipv6"
+"""Holds a guest to the IPv6 addresses that its interface names, link-local ones among them."""
 GUARD_IPV6 = "cimi-guard-ipv6"
 """Holds a guest to the IPv6 addresses that its interface names, and link-local ones."""
 GUARD_MAC = "cimi-guard-mac"
@@ -60,6 +65,20 @@ class FilterCalls(Protocol):
 
     async def delete_reach(self, network: str) -> None:
         """Remove the filter of the network of this UUID; one that is gone is no error."""
+        ...
+
+    async def hold_guests(self) -> tuple[str, ...]:
+        """Hold the interfaces of all our domains on the host's own networks to an address of their own each.
+
+        New ones are from the start; those that older gateways made are not. MACs of what had to be changed.
+        """
+        ...
+
+    async def give_back_addresses(self, macs: Iterable[str]) -> None:
+        """The interfaces with these MACs are no more: others may have their own addresses on the host's networks.
+
+        An interface that has none is no error.
+        """
         ...
 
     async def filtered(self) -> tuple[str, ...]:

@@ -31,6 +31,8 @@ class HostFacts:
     hypervisor_version: str
     uefi: bool
     """True when firmware for UEFI guests is installed."""
+    confinement: str = ""
+    """What keeps guests apart beyond the user that they run as: selinux or apparmor; empty when nothing does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ class HypervisorSettings:
     """Below it each Network has a DNS domain of its own."""
     anti_spoofing: bool = True
     """Whether guests are held to their own MAC and IP addresses."""
+    require_confinement: bool = False
+    """Whether Machines are made and started only where a security model (SELinux, AppArmor) confines guests."""
 
     @property
     def every_pool(self) -> tuple[PoolSettings, ...]:

@@ -109,6 +109,12 @@ class NetworkSpec:
 PREFIX = "cimi-"
 
 
+def interface_identifier(mac: str) -> int:
+    """The lower 64 bits of the IPv6 addresses which an interface with this MAC makes itself (RFC 4291, appendix A)."""
+    octets = [int(part, 16) for part in mac.split(":")]
+    return int.from_bytes([octets[0] ^ 2, *octets[1:3], 0xFF, 0xFE, *octets[3:]])
+
+
 def network_name(uuid: str) -> str:
     return f"{PREFIX}{uuid}"
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import libvirt
@@ -9,46 +12,64 @@ from lxml import etree
 
 from drivers.base import InterfaceAddress
 from drivers.libvirt.domain_facts import PARSER
+from drivers.libvirt.guest_words import ip_address, mac_address, prefix_length
 
 LEASE = libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE
 AGENT = libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT
 ARP = libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP
+MOST_ADDRESSES = 64
+"""Of one interface; a guest may claim any number."""
+MOST_LOOKED_AT = 4096
+"""Entries of one answer, before the rest is passed over."""
 
 
 def read(domain: libvirt.virDomain) -> tuple[InterfaceAddress, ...]:
-    """Each address once, with the first source that knows it; a missing agent is no error."""
+    """Each address once, with the first source that knows it; a missing agent is no error.
+
+    Only the interfaces that the domain has count, and of each at most ``MOST_ADDRESSES``.
+    """
     if not domain.isActive():
         return ()
+    root = etree.fromstring(domain.XMLDesc(0), PARSER)
+    own = {mac_address(mac.get("address")) for mac in root.iterfind("devices/interface/mac")}
     found = {(address.mac, address.ip): address for address in _ask(domain, LEASE, "lease")}
-    if _agent_answers(domain):
+    if _agent_answers(root):
         for address in _ask(domain, AGENT, "agent"):
             found.setdefault((address.mac, address.ip), address)
     known = {mac for mac, _ in found}
     for address in _ask(domain, ARP, "arp"):
         if address.mac not in known:
             found.setdefault((address.mac, address.ip), address)
-    return tuple(found.values())
+    return tuple(_bounded(address for address in found.values() if address.mac in own))
 
 
-def _agent_answers(domain: libvirt.virDomain) -> bool:
+def _bounded(addresses: Iterable[InterfaceAddress]) -> Iterator[InterfaceAddress]:
+    number: Counter[str] = Counter()
+    for address in addresses:
+        number[address.mac] += 1
+        if number[address.mac] <= MOST_ADDRESSES:
+            yield address
+
+
+def _agent_answers(root: etree._Element) -> bool:
     """Whether the guest holds its end of the channel open: asking without waits until a deadline."""
-    channel = etree.fromstring(domain.XMLDesc(0), PARSER).find(
-        "devices/channel/target[@name='org.qemu.guest_agent.0'][@state='connected']"
-    )
+    channel = root.find("devices/channel/target[@name='org.qemu.guest_agent.0'][@state='connected']")
     return channel is not None
 
 
 def _ask(domain: libvirt.virDomain, number: int, source: str) -> list[InterfaceAddress]:
     try:
-        found = domain.interfaceAddresses(number)
+        told = domain.interfaceAddresses(number)
     except libvirt.libvirtError:
         return []
-    return [address for entry in (found or {}).values() for address in _of(entry, source)]
+    return list(islice(_parsed(told or {}, source), MOST_LOOKED_AT))
 
 
-def _of(entry: dict[str, Any], source: str) -> list[InterfaceAddress]:
-    return [
-        InterfaceAddress(entry.get("hwaddr") or "", address["addr"], int(address.get("prefix") or 0), source)
-        for address in entry.get("addrs") or []
-        if not address["addr"].startswith(("127.", "::1", "fe80:"))
-    ]
+def _parsed(told: dict[str, Any], source: str) -> Iterator[InterfaceAddress]:
+    """The entries that are addresses; whatever else a guest says is passed over."""
+    for entry in islice(told.values(), MOST_LOOKED_AT):
+        mac = mac_address(entry.get("hwaddr"))
+        for address in islice(entry.get("addrs") or (), MOST_LOOKED_AT):
+            ip = ip_address(address.get("addr"))
+            if ip is not None and mac:
+                yield InterfaceAddress(mac, str(ip), prefix_length(address.get("prefix"), ip), source)

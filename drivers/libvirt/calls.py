@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from dataclasses import replace
 from typing import Protocol
 
 from drivers.base import (
@@ -35,6 +36,7 @@ from drivers.libvirt.domain_xml import disk_element, interface_element
 from drivers.libvirt.domains import Domains
 from drivers.libvirt.filters import Filters
 from drivers.libvirt.networks import Networks
+from drivers.libvirt.own_addresses import OwnAddresses
 from drivers.libvirt.snapshots import Snapshots, snapshot_obstacle
 from drivers.libvirt.statistics import Statistics
 from drivers.libvirt.storage import CREATING_POOLS, FILE_POOLS, GROWING_POOLS, Storage
@@ -51,6 +53,7 @@ class Parts(Protocol):
     _storage: Storage
     _networks: Networks
     _filters: Filters
+    _own_addresses: OwnAddresses
     _console: Console
     _snapshots: Snapshots
     _copies: DiskCopies
@@ -73,6 +76,8 @@ class LibvirtDomains(Parts):
         sources = await self._storage.sources([(disk.pool, disk.volume) for disk in spec.disks])
         if any(interface.filter for interface in spec.interfaces):
             await self._filters.ensure_guards()
+        held = tuple([await self._own_addresses.held(interface) for interface in spec.interfaces])
+        spec = replace(spec, interfaces=held)
         await self._domains.define(spec, await self.host(), self._console.log_path(spec.uuid), sources)
 
     async def keep_domain(self, uuid: str) -> None:
@@ -137,7 +142,7 @@ class LibvirtDevices(Parts):
 
     async def attach_interface(self, uuid: str, interface: InterfaceSpec) -> None:
         await self._prepare(interface)
-        await self._devices.attach(uuid, interface_element(interface))
+        await self._devices.attach(uuid, interface_element(await self._own_addresses.held(interface)))
 
     async def _prepare(self, interface: InterfaceSpec) -> None:
         if interface.filter is not None:
@@ -145,7 +150,9 @@ class LibvirtDevices(Parts):
 
     async def update_interface(self, uuid: str, interface: InterfaceSpec, now: InterfaceSpec | None = None) -> None:
         await self._prepare(interface)
-        await self._devices.update(uuid, interface_element(interface), interface_element(now or interface))
+        held = await self._own_addresses.held(interface)
+        held_now = held if now is None else await self._own_addresses.held(now)
+        await self._devices.update(uuid, interface_element(held), interface_element(held_now))
 
     async def detach_interface(self, uuid: str, mac: str, seconds: float) -> None:
         device = Device("interface", mac)
@@ -266,6 +273,13 @@ class LibvirtFilters(Parts):
 
     async def delete_reach(self, network: str) -> None:
         await self._filters.delete(network)
+
+    async def hold_guests(self) -> tuple[str, ...]:
+        await self._filters.ensure_guards()
+        return await self._own_addresses.hold_all()
+
+    async def give_back_addresses(self, macs: Iterable[str]) -> None:
+        await self._own_addresses.give_back(macs)
 
     async def filtered(self) -> tuple[str, ...]:
         return await self._filters.every()

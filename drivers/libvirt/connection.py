@@ -15,7 +15,16 @@ from typing import Any, TypeVar
 import libvirt
 import structlog
 
-from drivers.base import CallObserver, ConnectionState, DriverConflict, DriverError, DriverUnavailable, Load
+from drivers.base import (
+    CallObserver,
+    ConnectionState,
+    DriverConflict,
+    DriverError,
+    DriverUnavailable,
+    Load,
+    Loop,
+    Supervision,
+)
 from drivers.libvirt import event_loop
 from drivers.libvirt.errors import is_connection_lost, translated
 from drivers.libvirt.host_claims import HostClaims, HostIdentity, identity, refusal
@@ -36,7 +45,8 @@ REACH_SECONDS = 3.0
 CLOSING_SECONDS = 3.0
 """How long closing waits for calls in flight, and for a libvirt that may be frozen."""
 DEADLINE = 30.0
-LONGEST_BACKOFF = 10.0
+FIRST_BACKOFF, LONGEST_BACKOFF = 0.2, 10.0
+"""Seconds until connecting is tried again; doubled with each failure in a row."""
 
 
 class Lane(StrEnum):
@@ -77,6 +87,9 @@ class Connection:
 
     def __init__(self, uri: str, name: str = "", claims: HostClaims | None = None) -> None:
         self.uri = uri
+        self._loop_name = f"connection of {name or uri}"
+        self.supervision = Supervision()
+        """Keeps the loop that keeps this up; another may be set before ``open``."""
         self.state = ConnectionState.DOWN
         self.reason = "not connected yet"
         self.twin = ""
@@ -90,7 +103,8 @@ class Connection:
         self._permits = {lane: asyncio.Semaphore(CALLS_IN_FLIGHT) for lane in Lane}
         self._threads = {lane: self._new_threads(lane) for lane in Lane}
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._keeper: asyncio.Task[None] | None = None
+        self._keeper: Loop | None = None
+        self._backoff = FIRST_BACKOFF
         self._lost = asyncio.Event()
         self._attempted = asyncio.Event()
         self._on_state: list[Callable[[ConnectionState, str], None]] = []
@@ -120,13 +134,12 @@ class Connection:
         """Begin to keep the connection up; returns after the first attempt, whatever its outcome."""
         await asyncio.to_thread(event_loop.ensure_running)
         self._loop = asyncio.get_running_loop()
-        self._keeper = asyncio.create_task(self._keep(), name=f"libvirt connection {self.uri}")
+        self._keeper = self.supervision.keep(self._loop_name, self._keep, self._until_next_try)
         await self._attempted.wait()
 
     async def close(self) -> None:
         if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
+            await self._keeper.stop()
         if self._in_flight:
             await asyncio.to_thread(wait, list(self._in_flight), CLOSING_SECONDS)
         await self._drop()
@@ -214,24 +227,33 @@ class Connection:
     # Keeping it up
 
     async def _keep(self) -> None:
-        backoff = 0.2
-        while True:
-            self._lost.clear()
-            try:
-                self._set(ConnectionState.CONNECTING, "")
-                await self._connect()
-                backoff = 0.2
-                self._set(ConnectionState.RESYNCING, "")
-                self._set(ConnectionState.UP, "")
-                self._attempted.set()
-                await self._lost.wait()
-            except DriverError as error:
-                self.reason = str(error)
-            self._set(ConnectionState.DOWN, self.reason)
-            await self._drop()
+        """Connect, and stay until the connection is lost."""
+        self._lost.clear()
+        try:
+            self._set(ConnectionState.CONNECTING, "")
+            await self._connect()
+            self._backoff = FIRST_BACKOFF
+            self._set(ConnectionState.RESYNCING, "")
+            self._set(ConnectionState.UP, "")
             self._attempted.set()
-            await asyncio.sleep(backoff * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
-            backoff = min(backoff * 2, LONGEST_BACKOFF)
+            self.supervision.works(self._loop_name)
+            await self._lost.wait()
+        except DriverError as error:
+            self.reason = str(error)
+        except Exception:
+            self.reason = "connecting failed unexpectedly; the journal of the gateway says how"
+            await self._give_up()
+            raise
+        await self._give_up()
+
+    async def _give_up(self) -> None:
+        self._set(ConnectionState.DOWN, self.reason)
+        await self._drop()
+        self._attempted.set()
+
+    def _until_next_try(self) -> float:
+        backoff, self._backoff = self._backoff, min(self._backoff * 2, LONGEST_BACKOFF)
+        return backoff * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
 
     def _set(self, state: ConnectionState, reason: str) -> None:
         if state is not self.state:
@@ -244,14 +266,14 @@ class Connection:
         for lane in Lane:
             await self._connect_lane(lane)
             if lane is Lane.CONTROL and self._claims is not None:
-                taken = self._identity and self._claims.take(self._name, self._identity, self._give_up)
+                taken = self._identity and self._claims.take(self._name, self._identity, self._yield_to)
                 self.twin = taken or ""
             # Taken by an earlier entry of the configuration, then or while the other lanes were opened.
             if self.twin:
                 raise DriverConflict(refusal(self.twin))
 
-    def _give_up(self, twin: str) -> None:
-        """An earlier entry has come, and serves the same libvirt from this moment on."""
+    def _yield_to(self, twin: str) -> None:
+        """Leave the libvirt to an earlier entry, which has come and serves the same one from this moment on."""
         self.twin = twin
         self._lose(refusal(twin))
         self._set(ConnectionState.DOWN, self.reason)

@@ -145,16 +145,25 @@ def interface_element(interface: InterfaceSpec) -> etree._Element:
         child(element, "mtu", size=str(interface.mtu))
     if interface.traffic is not None:
         element.append(bandwidth_element(interface.traffic))
-    if interface.filter is not None:
-        filtered = child(element, "filterref", filter=interface.filter)
-        if interface.source is not None:
-            _range_parameter(filtered, "SOURCE", interface.source)
-        for address in interface.sources6:
-            child(filtered, "parameter", name="SOURCE6", value=address)
-        for fenced in interface.fenced:
-            _range_parameter(filtered, "FENCED6" if ":" in fenced else "FENCED", fenced)
+    filtered = filter_reference(interface)
+    if filtered is not None:
+        element.append(filtered)
     child(element, "link", state="up" if interface.link_up else "down")
     return element
+
+
+def filter_reference(interface: InterfaceSpec) -> etree._Element | None:
+    """The packet filter with its parameters; None for an interface without one."""
+    if interface.filter is None:
+        return None
+    filtered = etree.Element("filterref", filter=interface.filter)
+    if interface.source is not None:
+        _range_parameter(filtered, "SOURCE", interface.source)
+    for address in interface.sources6:
+        child(filtered, "parameter", name="SOURCE6", value=address)
+    for fenced in interface.fenced:
+        _range_parameter(filtered, "FENCED6" if ":" in fenced else "FENCED", fenced)
+    return filtered
 
 
 def _range_parameter(filtered: etree._Element, name: str, range: str) -> None:

@@ -19,6 +19,7 @@ from drivers.base import (
     HypervisorSettings,
     Listener,
     Load,
+    Supervision,
 )
 from drivers.libvirt import host
 from drivers.libvirt.alarms import Alarms
@@ -39,6 +40,7 @@ from drivers.libvirt.domains import Domains
 from drivers.libvirt.filters import Filters
 from drivers.libvirt.host_claims import HostClaims
 from drivers.libvirt.networks import Networks
+from drivers.libvirt.own_addresses import OwnAddresses
 from drivers.libvirt.release_guest import ReleaseGuests
 from drivers.libvirt.snapshots import Snapshots
 from drivers.libvirt.statistics import Statistics
@@ -70,6 +72,7 @@ class LibvirtDriver(
         self.name = settings.name
         self._settings = settings
         self._connection = Connection(settings.uri, settings.name, claims)
+        self._supervision = self._connection.supervision
         self._devices = Devices(self._connection)
         self._storage = Storage(self._connection)
         self._networks = Networks(self._connection)
@@ -78,6 +81,7 @@ class LibvirtDriver(
         self._snapshots = Snapshots(self._connection)
         self._copies = DiskCopies(self._connection, self._storage)
         self._filters = Filters(self._connection)
+        self._own_addresses = OwnAddresses(self._connection)
         self._statistics = Statistics(self._connection)
         self._alarms = Alarms(self._alarmed)
         self._listeners: list[Listener] = []
@@ -86,7 +90,7 @@ class LibvirtDriver(
         self._registered: dict[int, list[int]] = {}
         self._registered_network: dict[int, int] = {}
         self._looking: dict[str, bool] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._reactions = f"events of {settings.name}"
 
     @property
     def connection(self) -> ConnectionState:
@@ -108,15 +112,21 @@ class LibvirtDriver(
         await self._connection.open()
 
     async def close(self) -> None:
-        for task in list(self._tasks):
-            task.cancel()
+        await self._supervision.end_reactions(self._reactions, cancel=True)
         await self._connection.close()
 
     def subscribe(self, listener: Listener) -> None:
         self._listeners.append(listener)
 
+    def unsubscribe(self, listener: Listener) -> None:
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+
     def observe(self, observer: CallObserver) -> None:
         self._connection.observers.append(observer)
+
+    def supervise(self, supervision: Supervision) -> None:
+        self._supervision = self._connection.supervision = supervision
 
     def load(self) -> tuple[Load, ...]:
         return self._connection.load()
@@ -188,9 +198,7 @@ class LibvirtDriver(
             self._looking[uuid] = True
             return
         self._looking[uuid] = False
-        task = asyncio.ensure_future(self._look(uuid, detail))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._supervision.react(self._reactions, self._look(uuid, detail))
 
     def _alarmed(self, uuid: str, code: str, detail: str) -> None:
         """On libvirt's thread: only hand over."""
@@ -223,7 +231,8 @@ class LibvirtDriver(
 
     def _emit(self, event: DriverEvent) -> None:
         for listener in self._listeners:
-            listener(event)
+            with self._supervision.apart(self._reactions, kind=event.kind.value):
+                listener(event)
 
     # Host
 

@@ -6,9 +6,15 @@ It carries events and keepalive of all connections, and goes on even while the a
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 
 import libvirt
+import structlog
 
+PAUSE = 1.0
+"""Seconds after an error."""
+log = structlog.get_logger("libvirt")
 _lock = threading.Lock()
 _thread: threading.Thread | None = None
 
@@ -29,6 +35,11 @@ def alive() -> bool:
     return _thread is not None and _thread.is_alive()
 
 
-def _run() -> None:
+def _run(turn: Callable[[], object] = libvirt.virEventRunDefaultImpl) -> None:
+    """Take turns for ever: without this thread no connection notices anything any more."""
     while True:
-        libvirt.virEventRunDefaultImpl()
+        try:
+            turn()
+        except Exception:
+            log.exception("libvirt's event loop stumbled; it goes on")
+            time.sleep(PAUSE)

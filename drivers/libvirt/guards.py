@@ -10,7 +10,7 @@ import uuid
 
 from lxml import etree
 
-from drivers.base.filters import GUARD, GUARD_HOST, GUARD_IPV6, GUARD_MAC
+from drivers.base.filters import GUARD, GUARD_HOST, GUARD_IPV6, GUARD_MAC, GUARD_OWN, GUARD_OWN_IPV6
 from drivers.libvirt.domain_xml import child
 from drivers.libvirt.filter_xml import LINK_LOCAL6, NAMESPACE, Rules
 
@@ -20,11 +20,13 @@ NO_ADDRESS = "0.0.0.0"  # noqa: S104 - what a guest sends from that has no addre
 NO_ADDRESS6 = "::"
 DHCP_SERVER, DHCP_CLIENT, DHCPV6_SERVER = "67", "68", "547"
 ROUTER_ADVERTISEMENT = "134"
+BEFORE_AN_ADDRESS = ("131", "133", "135", "143")
+"""ICMPv6 messages that may come from no address: reports of multicast groups, and asking for routers and neighbours."""
 
 
 def guards() -> tuple[etree._Element, ...]:
     """In the order in which they have to be defined."""
-    return guard_mac(), guard(), guard_host(), guard_ipv6()
+    return guard_mac(), guard(), guard_host(), guard_ipv6(), guard_own_ipv6(), guard_own()
 
 
 def guard_mac() -> etree._Element:
@@ -71,6 +73,26 @@ def guard_ipv6() -> etree._Element:
     rules.add("return", "out", "ipv6", srcipaddr=link, srcipmask=prefix)
     rules.add("return", "out", "ipv6", srcipaddr=NO_ADDRESS6)
     rules.add("drop", "out", "ipv6")
+    return root
+
+
+def guard_own_ipv6() -> etree._Element:
+    """As ``guard_ipv6``, but link-local addresses are no exception: those which the interface names, and no others."""
+    root = _filter(GUARD_OWN_IPV6, chain="ipv6-held")
+    root.set("priority", str(FIRST + 200))
+    rules = Rules(root)
+    rules.add("return", "out", "ipv6", srcipaddr="$SOURCE6")
+    for message in BEFORE_AN_ADDRESS:
+        rules.add("return", "out", "ipv6", srcipaddr=NO_ADDRESS6, protocol="icmpv6", type=message)
+    rules.add("drop", "out", "ipv6")
+    return root
+
+
+def guard_own() -> etree._Element:
+    """An interface on the host's network with addresses that are its own, of both protocols."""
+    root = _filter(GUARD_OWN)
+    child(root, "filterref", filter=GUARD_OWN_IPV6)
+    child(root, "filterref", filter=GUARD_HOST)
     return root
 
 

@@ -7,6 +7,7 @@ from lxml import etree
 
 from drivers.base import Autostarted, HostFacts
 
+CONFINING = frozenset({"selinux", "apparmor"})
 VIRTUALISATION = frozenset({"svm", "vmx"})
 """The features of x86 CPUs that KVM needs."""
 
@@ -69,7 +70,14 @@ def read(connection: libvirt.virConnect, wanted: str) -> HostFacts:
         domain_type=domain_type,
         hypervisor_version=str(connection.getVersion()),
         uefi=_has_uefi(connection, domain_type),
+        confinement=confinement_of(root),
     )
+
+
+def confinement_of(capabilities: etree._Element) -> str:
+    """The security model that confines guests; ``dac`` gives them a user of their own at most, ``none`` nothing."""
+    models = [entry.text for entry in capabilities.iterfind("host/secmodel/model")]
+    return next((model for model in models if model in CONFINING), "")
 
 
 def _has_uefi(connection: libvirt.virConnect, domain_type: str) -> bool:

@@ -14,6 +14,7 @@ from drivers.base import DriverNotFound, Lease, NetworkFacts, NetworkSpec, Reser
 from drivers.libvirt import network_xml, reconnecting, routes
 from drivers.libvirt.connection import Connection, Lane
 from drivers.libvirt.errors import read_each
+from drivers.libvirt.guest_words import host_name, ip_address, mac_address, prefix_length, seconds
 from drivers.libvirt.network_lookup import network_of
 
 T = TypeVar("T")
@@ -97,7 +98,10 @@ class Networks:
             return
 
     async def leases(self, name: str) -> tuple[Lease, ...]:
-        return await self._with(name, lambda network: tuple(map(_lease, network.DHCPLeases() or ())), Lane.EVENTS)
+        def work(network: libvirt.virNetwork) -> tuple[Lease, ...]:
+            return tuple(lease for entry in network.DHCPLeases() or () if (lease := _lease(entry)) is not None)
+
+        return await self._with(name, work, Lane.EVENTS)
 
     async def reconnect(self, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
         return await self._connection.call(
@@ -157,11 +161,15 @@ def _update(network: libvirt.virNetwork, command: int, section: int, element: et
     network.update(command, section, -1, etree.tostring(element, encoding="unicode"), flags)
 
 
-def _lease(entry: dict[str, Any]) -> Lease:
+def _lease(entry: dict[str, Any]) -> Lease | None:
+    """What the DHCP server wrote down of a guest, its name being what the guest says; None when it is no address."""
+    ip = ip_address(entry.get("ipaddr"))
+    if ip is None:
+        return None
     return Lease(
-        mac=entry.get("mac") or "",
-        ip=entry["ipaddr"],
-        prefix=int(entry.get("prefix") or 0),
-        hostname=entry.get("hostname"),
-        expires=int(entry.get("expirytime") or 0),
+        mac=mac_address(entry.get("mac")),
+        ip=str(ip),
+        prefix=prefix_length(entry.get("prefix"), ip),
+        hostname=host_name(entry.get("hostname")),
+        expires=seconds(entry.get("expirytime")),
     )

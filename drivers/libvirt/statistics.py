@@ -103,7 +103,7 @@ def _domain(uuid: str, run: int, fields: Fields, taps: Taps, moment: float, now:
         power=_power(fields),
         cpus=fields.get("vcpu.current") or 1,
         cpu_seconds=nanoseconds / NANO if nanoseconds is not None else None,
-        memory_kib=fields.get("balloon.current"),
+        memory_kib=_memory(fields),
         memory_used_kib=_memory_used(fields, now) if running else None,
         disks=tuple(_disk(fields, f"block.{place}") for place in range(fields.get("block.count", 0))),
         interfaces=_interfaces(fields, taps),
@@ -117,14 +117,22 @@ def _power(fields: Fields) -> Power:
     return POWERS.get(state, Power.OFF)
 
 
+def _memory(fields: Fields) -> int | None:
+    """What it has now: the guest's own word, which is worth nothing above what it was given at its start."""
+    current, most = fields.get("balloon.current"), fields.get("balloon.maximum")
+    return current if current is None or most is None else min(int(current), int(most))
+
+
 def _memory_used(fields: Fields, now: float) -> int | None:
-    """As the guest tells; for one that tells nothing, what it takes of the host, at most what it was given."""
+    """As the guest tells, at most what it was given; for one that tells nothing, what it takes of the host."""
     available = fields.get("balloon.available")
     free = fields.get("balloon.usable", fields.get("balloon.unused"))
     told = now - fields.get("balloon.last-update", 0) < FRESH_SECONDS
+    given = _memory(fields)
     if told and available is not None and free is not None:
-        return max(0, int(available - free))
-    resident, given = fields.get("balloon.rss"), fields.get("balloon.current")
+        used = max(0, int(available - free))
+        return used if given is None else min(used, int(given))
+    resident = fields.get("balloon.rss")
     return None if resident is None or given is None else min(int(resident), int(given))
 
 

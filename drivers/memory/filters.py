@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from drivers.base import Reach
 from drivers.memory.host import MemoryHost
 
@@ -18,6 +20,14 @@ class MemoryFilters(MemoryHost):
     async def delete_reach(self, network: str) -> None:
         self.enter("delete_reach")
         self.known_filters.pop(network, None)
+
+    async def hold_guests(self) -> tuple[str, ...]:
+        self.enter("hold_guests")
+        return ()
+
+    async def give_back_addresses(self, macs: Iterable[str]) -> None:
+        self.enter("give_back_addresses")
+        self.given_back.update(macs)
 
     async def filtered(self) -> tuple[str, ...]:
         self.enter("filtered")

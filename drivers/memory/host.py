@@ -24,6 +24,7 @@ from drivers.base import (
     Power,
     Reach,
     SnapshotFacts,
+    Supervision,
     VolumeFacts,
 )
 from drivers.memory.usage import Usage
@@ -76,6 +77,9 @@ class MemoryHost:
     """Seconds that the clocks of its statistics are ahead of the real ones."""
     usage: dict[str, Usage] = field(default_factory=dict)
     """By UUID; a guest that is missing here uses nothing."""
+    confinement: str = "apparmor"
+    given_back: set[str] = field(default_factory=set)
+    """MACs of interfaces on the host's networks which are no more."""
     found_addresses: dict[str, tuple[InterfaceAddress, ...]] = field(default_factory=dict)
 
     def fail_next(self, method: str, error: DriverError) -> None:
@@ -122,8 +126,15 @@ class MemoryHost:
     def subscribe(self, listener: Listener) -> None:
         self.listeners.append(listener)
 
+    def unsubscribe(self, listener: Listener) -> None:
+        if listener in self.listeners:
+            self.listeners.remove(listener)
+
     def observe(self, observer: CallObserver) -> None:
         self.observers.append(observer)
+
+    def supervise(self, supervision: Supervision) -> None:
+        """It has no loops."""
 
     def load(self) -> tuple[Load, ...]:
         return (Load("memory", 0, 0),)
@@ -136,4 +147,5 @@ class MemoryHost:
 
     async def host(self) -> HostFacts:
         self.enter("host")
-        return HostFacts(8, 16 * 1024**2, 2400, ("i686", "x86_64"), "qemu", "memory", True)
+        arches = ("i686", "x86_64")
+        return HostFacts(8, 16 * 1024**2, 2400, arches, "qemu", "memory", True, self.confinement)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import structlog
 from aiohttp import web
 
+from drivers.base import Loop, Supervision
 from gateway.cimi.documents import write_resource
 from gateway.cimi.edge import Edge
 from gateway.cimi.registry import type_of
@@ -101,14 +102,21 @@ class Reader:
 
 
 class EventStream:
-    def __init__(self, feed: Feed, authentication: Authentication, most_backlog: int = MOST_BACKLOG) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        authentication: Authentication,
+        most_backlog: int = MOST_BACKLOG,
+        supervision: Supervision | None = None,
+    ) -> None:
         self._feed = feed
         self._authentication = authentication
         self._most_backlog = most_backlog
         self._readers: dict[View, set[Reader]] = {}
         self._pending: list[Item] = []
         self._some = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._supervision = supervision or Supervision()
+        self._loops: list[Loop] = []
         self._delivering = asyncio.Lock()
         self._told = 0
         """Position of the newest event that was handed out."""
@@ -118,12 +126,16 @@ class EventStream:
 
     def start(self) -> None:
         self._pending, self._told = [], self._feed.head
-        self._tasks = [asyncio.create_task(self._deliver_always()), asyncio.create_task(self._heartbeat_always())]
+        keep = self._supervision.keep
+        self._loops = [
+            keep("event stream", self._deliver_some, GATHER_SECONDS),
+            keep("heartbeat of the event stream", self._heartbeat, HEARTBEAT_SECONDS, first_pause=HEARTBEAT_SECONDS),
+        ]
 
     async def stop(self) -> None:
         """Readers come back with Last-Event-ID when the gateway is there again."""
-        for task in self._tasks:
-            task.cancel()
+        for loop in self._loops:
+            await loop.stop()
         for reader in self._every():
             reader.close()
 
@@ -145,18 +157,19 @@ class EventStream:
         self._pending += items
         self._some.set()
 
-    async def _deliver_always(self) -> None:
-        while True:
-            await self._some.wait()
-            self._some.clear()
-            try:
-                await self._deliver()
-            except Exception:
-                # Whoever missed something now gets it with Last-Event-ID.
-                log.exception("events not delivered, readers disconnected")
-                for reader in self._every():
-                    reader.close()
-            await asyncio.sleep(GATHER_SECONDS)
+    async def _deliver_some(self) -> None:
+        """Once something has happened."""
+        await self._some.wait()
+        self._some.clear()
+        try:
+            await self._deliver()
+        except Exception:
+            # Whoever missed something now gets it with Last-Event-ID.
+            log.warning("events not delivered, readers disconnected")
+            for reader in self._every():
+                reader.close()
+            self._some.set()
+            raise
 
     async def _deliver(self) -> None:
         """The readers are those of this moment: whoever comes later reads from ``_told`` on."""
@@ -185,14 +198,12 @@ class EventStream:
         if reader.request.transport is not None:
             reader.request.transport.abort()
 
-    async def _heartbeat_always(self) -> None:
-        """Tells a dead connection from a quiet one, and looks whether the user may still read."""
-        while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-            for reader in self._every():
-                if reader.user is not None and self._authentication.user(reader.user.name) != reader.user:
-                    reader.close()
-            await self._hand_out(HEARTBEAT, self._every())
+    async def _heartbeat(self) -> None:
+        """Tell a dead connection from a quiet one, and look whether the user may still read."""
+        for reader in self._every():
+            if reader.user is not None and self._authentication.user(reader.user.name) != reader.user:
+                reader.close()
+        await self._hand_out(HEARTBEAT, self._every())
 
     # One reader
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 
+from drivers.base import Supervision
 from gateway.errors import GatewayError, NoSpace, Unavailable
 from gateway.jobs.context import RunningStep
 from gateway.jobs.crash import AfterStep
@@ -47,6 +49,7 @@ class Execution:
         steps: StepRegistry,
         failure: Callable[[BaseException], Failure],
         after_step: AfterStep | None,
+        supervision: Supervision,
     ) -> None:
         self.job = job
         self.stop = asyncio.Event()
@@ -56,6 +59,7 @@ class Execution:
         self._steps = steps
         self._failure = failure
         self._after_step = after_step
+        self._supervision = supervision
         self._showing: asyncio.TimerHandle | None = None
         self._message: str | None = None
         self._writes: set[asyncio.Task[None]] = set()
@@ -231,11 +235,16 @@ class Execution:
             self._showing.cancel()
 
     def _moved(self, progress: int) -> None:
-        task = asyncio.ensure_future(self._write_progress(progress))
+        task = self._supervision.react("progress of jobs", self._write_progress(progress))
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
 
     async def _write_progress(self, progress: int) -> None:
+        """What a full disk keeps from being written is shown with the next step."""
+        with suppress(GatewayError):
+            await self._keep_progress(progress)
+
+    async def _keep_progress(self, progress: int) -> None:
         async with self._store.transaction(durable=False) as transaction:
             await self._set_progress(transaction, progress)
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from drivers.base import Loop, Supervision
 from gateway.errors import Conflict, GatewayError, NoSpace, NotFound, Unavailable
 from gateway.jobs.crash import AfterStep
 from gateway.jobs.execution import Execution, Failure
@@ -50,6 +51,7 @@ class JobRunner:
         retention: timedelta = timedelta(minutes=1440),
         most_kept: int = 100_000,
         after_step: AfterStep | None = None,
+        supervision: Supervision | None = None,
     ) -> None:
         self._store = store
         self._steps = steps
@@ -66,7 +68,8 @@ class JobRunner:
         self._executions: dict[str, Execution] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ended: dict[str, list[asyncio.Event]] = {}
-        self._keeper: asyncio.Task[None] | None = None
+        self._supervision = supervision or Supervision()
+        self._keeper: Loop | None = None
         self._draining = False
         self.active = 0
         """Jobs that have begun, and not ended."""
@@ -107,7 +110,8 @@ class JobRunner:
     def _begin(self, path: str, locks: tuple[str, ...]) -> None:
         if self._draining or path in self._tasks:
             return
-        execution = Execution(path, self._store, self._steps, self._failure, self._after_step)
+        told = self._supervision
+        execution = Execution(path, self._store, self._steps, self._failure, self._after_step, told)
         self._executions[path] = execution
         task = asyncio.create_task(self._run(execution, locks), name=path)
         self._tasks[path] = task
@@ -134,6 +138,8 @@ class JobRunner:
                 await self._worked(execution, row, unlock)
         except Exception as error:
             log.error("job interrupted, tried again soon", job=execution.job, error=repr(error))
+            if not isinstance(error, GatewayError):
+                self._supervision.surprise("jobs", error, job=execution.job)
             return False
         return True
 
@@ -255,15 +261,13 @@ class JobRunner:
         return found
 
     def start(self) -> None:
-        self._keeper = asyncio.create_task(self._keep(), name="job retention")
+        self._keeper = self._supervision.keep("job retention", self._keep, KEEP_EVERY)
 
     async def _keep(self) -> None:
-        while True:
-            try:
-                await self.expire(datetime.now(UTC) - self._retention)
-            except GatewayError as error:
-                log.warning("old jobs could not be removed", reason=error.message)
-            await asyncio.sleep(KEEP_EVERY)
+        try:
+            await self.expire(datetime.now(UTC) - self._retention)
+        except GatewayError as error:
+            log.warning("old jobs could not be removed", reason=error.message)
 
     async def expire(self, before: datetime) -> None:
         """Remove the Jobs that ended before this time, and the oldest of those which are too many."""
@@ -294,7 +298,7 @@ class JobRunner:
         """Begin nothing new; interrupt running steps, which the next start takes up again."""
         self._draining = True
         if self._keeper is not None:
-            self._keeper.cancel()
+            await self._keeper.stop()
         tasks = list(self._tasks.values())
         if tasks:
             _, pending = await asyncio.wait(tasks, timeout=min(seconds, 2.0))

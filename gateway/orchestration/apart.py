@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import structlog
 
-from drivers.base import ConnectionState, Driver, DriverError
+from drivers.base import ConnectionState, Driver, DriverError, Supervision
 from gateway.errors import GatewayError, NoSpace, Unavailable
 
-FRAMES = 5
-"""Of a surprise's trace, the last ones."""
 MOST = 10_000
 """Resources whose trouble is remembered; with more of them all are told again."""
 log = structlog.get_logger("sync")
 
 
 class Apart:
-    """The resources that could not be compared: each reason is told once, and so is the end of it."""
+    """The resources that could not be compared: each reason is told once, and so is the end of it.
 
-    def __init__(self) -> None:
+    ``name`` is that of the loop, under which surprises are counted.
+    """
+
+    def __init__(self, supervision: Supervision, name: str) -> None:
+        self._supervision = supervision
+        self._name = name
         self._reasons: dict[str, str] = {}
 
     @contextmanager
@@ -52,5 +54,4 @@ class Apart:
         if isinstance(error, (DriverError, GatewayError)):
             log.warning("not compared", resource=path, reason=reason)
         else:
-            trace = "".join(traceback.format_tb(error.__traceback__, limit=-FRAMES))
-            log.error("not compared", resource=path, reason=repr(error), trace=trace)
+            self._supervision.surprise(self._name, error, resource=path)

@@ -19,7 +19,7 @@ log = structlog.get_logger("sync")
 class HostStart:
     def __init__(self, room: Room) -> None:
         self.room = room
-        self._apart = Apart()
+        self._apart = Apart(room.supervision, "start of the host")
         self._hosts: set[str] = set()
         """Those that were looked at since the gateway's start."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from drivers.base import Driver, HypervisorSettings
+from drivers.base import Driver, HypervisorSettings, Supervision
 from gateway.cimi.registry import type_of
 from gateway.errors import Conflict, Forbidden, MethodNotAllowed, NotFound, PreconditionFailed
 from gateway.jobs.locks import ResourceLocks
@@ -61,6 +61,9 @@ class Room:
     """Held on a Network while its filter or a reservation is brought to what the store says, so that of two at once
     the later does not write what it read earlier.
     """
+
+    supervision: Supervision = field(default_factory=Supervision)
+    """Of all loops and reactions."""
 
     def driver(self, resource: Resource) -> Driver:
         """The driver of the host that the resource lives on."""

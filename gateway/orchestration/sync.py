@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 import structlog
@@ -17,6 +17,7 @@ from drivers.base import (
     DriverEvent,
     DriverNotFound,
     EventKind,
+    Loop,
     Migration,
 )
 from gateway.errors import GatewayError
@@ -29,7 +30,7 @@ from gateway.orchestration.machines.transient import TransientDomains
 from gateway.orchestration.machines.whereabouts import Whereabouts
 from gateway.orchestration.monitoring.occurrences import alarm
 from gateway.orchestration.monitoring.recorder import tell
-from gateway.orchestration.networks.address_watch import AddressWatch
+from gateway.orchestration.networks.address_watch import LOOK_EVERY, AddressWatch, addresses_loop
 from gateway.orchestration.networks.network_sync import NetworkSync
 from gateway.orchestration.resources import Room
 from gateway.orchestration.snapshots.drift import SnapshotDrift
@@ -39,6 +40,8 @@ from gateway.store.model import Resource
 COMPARE_EVERY = 15.0
 REST = 10
 """How many times as long as comparing volumes took the pause after it is at least."""
+REACTIONS = "changes outside"
+"""Name of what is done about the events of hypervisors."""
 log = structlog.get_logger("sync")
 
 
@@ -47,8 +50,10 @@ class Sync:
 
     def __init__(self, room: Room) -> None:
         self.room = room
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._apart = Apart()
+        self._apart = Apart(room.supervision, "machines")
+        self._loops: list[Loop] = []
+        self._volumes_compared: dict[str, float] = {}
+        """Seconds that the last comparison of a hypervisor's volumes took."""
         self._addresses = AddressWatch(room)
         self._volumes = VolumeDrift(room)
         self._attachments = AttachmentDrift(room)
@@ -71,20 +76,23 @@ class Sync:
         await self._networks.show(driver)
 
     def start(self) -> None:
-        for driver in self.room.drivers.values():
-            self._spawn(self._compare_always(driver))
-            self._spawn(self._compare_volumes_always(driver))
-        self._spawn(self._addresses.run())
+        keep = self.room.supervision.keep
+        for name, driver in self.room.drivers.items():
+            self._loops += [
+                keep(machines_loop(name), partial(self._compare_when_up, driver), COMPARE_EVERY),
+                keep(f"volumes of {name}", partial(self._compare_volumes, driver), partial(self._rest, name)),
+                keep(addresses_loop(name), partial(self._addresses.look, name), LOOK_EVERY),
+            ]
 
     async def stop(self) -> None:
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for driver in self.room.drivers.values():
+            driver.unsubscribe(self._happened)
+        for loop in self._loops:
+            await loop.stop()
+        await self.room.supervision.end_reactions(REACTIONS, cancel=True)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self.room.supervision.react(REACTIONS, work)
 
     def _happened(self, event: DriverEvent) -> None:
         driver = self.room.drivers[event.hypervisor]
@@ -106,19 +114,19 @@ class Sync:
         except (DriverError, GatewayError) as error:
             log.warning("state not compared", reason=str(error))
 
-    async def _compare_always(self, driver: Driver) -> None:
-        while True:
-            if driver.connection is ConnectionState.UP:
-                await self._guarded(self.compare(driver))
-            await asyncio.sleep(COMPARE_EVERY)
+    async def _compare_when_up(self, driver: Driver) -> None:
+        if driver.connection is ConnectionState.UP:
+            await self._guarded(self.compare(driver))
 
-    async def _compare_volumes_always(self, driver: Driver) -> None:
+    async def _compare_volumes(self, driver: Driver) -> None:
         """A long comparison of large pools is followed by a longer pause."""
-        while True:
-            began = time.monotonic()
-            if driver.connection is ConnectionState.UP:
-                await self._guarded(self._volumes.compare(driver))
-            await asyncio.sleep(max(COMPARE_EVERY, REST * (time.monotonic() - began)))
+        began = time.monotonic()
+        if driver.connection is ConnectionState.UP:
+            await self._guarded(self._volumes.compare(driver))
+        self._volumes_compared[driver.name] = time.monotonic() - began
+
+    def _rest(self, hypervisor: str) -> float:
+        return max(COMPARE_EVERY, REST * self._volumes_compared[hypervisor])
 
     async def compare(self, driver: Driver, *, reconnect: bool = False) -> None:
         """All Machines and Networks of a host with all it has; the Networks also where the domains cannot be listed."""
@@ -211,6 +219,11 @@ class Sync:
 def _still(machine: Resource, driver: Driver) -> bool:
     """Whether it is this host's word that counts: the Machine lives there, and no job holds it."""
     return machine.internal.get("host") == driver.name and machine.internal.get("job") is None
+
+
+def machines_loop(hypervisor: str) -> str:
+    """Return the name of the loop that compares the Machines of the hypervisor of this name."""
+    return f"machines of {hypervisor}"
 
 
 def _differs(machine: Resource, facts: DomainFacts) -> bool:

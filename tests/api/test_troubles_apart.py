@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from drivers.base import DriverFailed, Power
+from drivers.base import DriverFailed, Power, Supervision
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from gateway.orchestration.apart import Apart
@@ -169,7 +169,7 @@ async def test_a_meter_that_cannot_be_measured_leaves_the_others_their_samples(
 
 
 def test_the_same_trouble_is_told_once_and_so_is_its_end() -> None:
-    apart = Apart()
+    apart = Apart(Supervision(), "networks")
     with capture_logs() as lines:
         for error in (DriverFailed("a"), DriverFailed("a"), DriverFailed("b"), None, None):
             with apart.each("networks/1"):

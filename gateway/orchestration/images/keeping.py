@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import structlog
 
+from drivers.base import Loop
 from gateway.errors import GatewayError
 from gateway.orchestration.images.uploading import waits
 from gateway.orchestration.resources import Room
@@ -24,25 +23,22 @@ log = structlog.get_logger("images")
 class StagingKeeper:
     def __init__(self, room: Room) -> None:
         self._room = room
-        self._task: asyncio.Task[None] | None = None
+        self._loop: Loop | None = None
 
     async def start(self) -> None:
         """Sweep once, before any job goes on; then now and again."""
         await self.sweep()
-        self._task = asyncio.create_task(self._keep(), name="staging directory")
+        self._loop = self._room.supervision.keep("staging directory", self._keep, EVERY, first_pause=EVERY)
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        if self._loop is not None:
+            await self._loop.stop()
 
     async def _keep(self) -> None:
-        while True:
-            await asyncio.sleep(EVERY)
-            try:
-                await self.sweep()
-            except (GatewayError, OSError) as error:
-                log.warning("the staging directory could not be cleared", reason=str(error))
+        try:
+            await self.sweep()
+        except (GatewayError, OSError) as error:
+            log.warning("the staging directory could not be cleared", reason=str(error))
 
     async def sweep(self) -> None:
         tools, store = self._room.images, self._room.store

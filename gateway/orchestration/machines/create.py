@@ -8,6 +8,7 @@ from dataclasses import replace
 from drivers.base import Driver, HostFacts
 from drivers.passwords import sha512_crypt
 from gateway.errors import Conflict, Invalid, NotImplementedHere, Unavailable
+from gateway.orchestration.confinement import demand_confinement
 from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.machines.configurations import check_configuration
 from gateway.orchestration.machines.disk_content import with_content
@@ -55,6 +56,7 @@ class MachineCreate:
         name, driver = self._host(image)
         with translating():
             host = await driver.host()
+        demand_confinement(self.room.hypervisors[name], host)
         check_size(config, host)
         arch = _arch(config.get("cpuArch"), host)
         uefi = _boots_by_uefi(image)

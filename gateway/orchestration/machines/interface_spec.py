@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Sequence
 from dataclasses import replace
 
-from drivers.base import GUARD_HOST, Driver, HypervisorSettings, InterfaceSpec, fixed_filter_name
+from drivers.base import GUARD_HOST, Driver, HypervisorSettings, InterfaceSpec, fixed_filter_name, interface_identifier
 from gateway.orchestration.machines.interfaces import entry_id
 from gateway.orchestration.networks.assignment import reserved_ips
 from gateway.orchestration.networks.spec import traffic_of
@@ -54,10 +54,8 @@ def held(
 
 def own_addresses(reserved: Sequence[str], mac: str) -> list[str]:
     """What a guest with this MAC, and nobody else, makes itself in the /64 of a reserved address (RFC 4291, app. A)."""
-    octets = [int(part, 16) for part in mac.split(":")]
-    own = int.from_bytes([octets[0] ^ 2, *octets[1:3], 0xFF, 0xFE, *octets[3:]])
     ranges = {ipaddress.IPv6Network((ip, 64), strict=False) for ip in reserved}
-    return [str(entry[own]) for entry in sorted(ranges)]
+    return [str(entry[interface_identifier(mac)]) for entry in sorted(ranges)]
 
 
 def fenced(settings: HypervisorSettings) -> tuple[str, ...]:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from drivers.base import Driver, DriverNotFound
 from gateway.jobs.plan import StepContext
 from gateway.orchestration.machines.interface_spec import interface_spec
-from gateway.orchestration.machines.interfaces import drop_interface, entry_of, shown_state, with_entry
+from gateway.orchestration.machines.interfaces import (
+    drop_interface,
+    entry_of,
+    give_back_addresses,
+    shown_state,
+    with_entry,
+)
 from gateway.orchestration.machines.plans import uuid_of
 from gateway.orchestration.steps import DriverStep, unless_stopped
 from gateway.store.model import Resource
@@ -24,10 +31,9 @@ class PlugInterface(DriverStep):
 
     async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         entry = entry_of(machine, arguments["interface"])
-        try:
+        with suppress(DriverNotFound):
             await driver.detach_interface(uuid_of(machine), entry["mac"], self.room.policy.detach_deadline)
-        except DriverNotFound:
-            return
+        await give_back_addresses(driver, (entry,))
 
 
 class UnplugInterface(DriverStep):
@@ -36,6 +42,7 @@ class UnplugInterface(DriverStep):
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         entry, seconds = entry_of(machine, arguments["interface"]), self.room.policy.detach_deadline
         await unless_stopped(context, driver.detach_interface(uuid_of(machine), entry["mac"], seconds))
+        await give_back_addresses(driver, (entry,))
 
     async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         entry = entry_of(machine, arguments["interface"])

@@ -5,9 +5,10 @@ What the hypervisor needs to know of an interface stands in the Machine's ``inte
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from drivers.base import GUARD_HOST, GUARD_MAC, HypervisorSettings, filter_name
+from drivers.base import GUARD_HOST, GUARD_MAC, Driver, HypervisorSettings, filter_name
 from gateway.errors import Conflict, Invalid
 from gateway.orchestration.networks.assignment import forget_addresses
 from gateway.orchestration.networks.host_network import network_path
@@ -191,6 +192,13 @@ def entry_of(machine: Resource, interface: str) -> Document:
         if entry_id(machine, entry) == interface.rpartition("/")[2]:
             return {"id": entry_id(machine, entry), **entry}
     raise Conflict(f"the interface {interface} is gone")
+
+
+async def give_back_addresses(driver: Driver, entries: Iterable[Document]) -> None:
+    """What interfaces that are no more had of their own on the host's networks is free for others."""
+    macs = [entry["mac"] for entry in entries if entry.get("filter") == GUARD_HOST]
+    if macs:
+        await driver.give_back_addresses(macs)
 
 
 async def check_networks(room: Room, machine: Resource) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed, Unavailable
 from gateway.jobs.plan import OnRestart, Plan
+from gateway.orchestration.confinement import check_confinement
 from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.images.available import demand_still_available
 from gateway.orchestration.interrupting import interrupt, interrupt_removals
@@ -32,6 +33,7 @@ ORDER = ("edit", "delete", "restart", "start", "stop", "pause", "suspend", "capt
 """Of the operations that are shown. Old clients take the last ``rel`` that contains the word they want, so that
 ``restart`` stands before ``start``.
 """
+RUNS_GUEST = frozenset({"start", "restart", "restore"})
 LONGEST_DEADLINE = 3600.0
 
 
@@ -105,6 +107,8 @@ class MachineService(ResourceService):
 
     async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
         machine = await self.to_change(caller, path, action)
+        if action in RUNS_GUEST:
+            await check_confinement(self.room, machine)
         if action == "restore":
             return await self.restores.begin(caller, machine, document)
         force = bool(document.get("force", False))

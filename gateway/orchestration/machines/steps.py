@@ -10,6 +10,7 @@ from drivers.base import DiskSpec, DomainSpec, Driver, DriverConflict, DriverNot
 from gateway.errors import Conflict
 from gateway.jobs.plan import StepContext, Superseded
 from gateway.orchestration.machines.interface_spec import interface_spec
+from gateway.orchestration.machines.interfaces import give_back_addresses
 from gateway.orchestration.machines.plans import seed_volume, uuid_of, volume_of
 from gateway.orchestration.machines.removal import remove_domains
 from gateway.orchestration.machines.states import TRANSIENT
@@ -32,6 +33,7 @@ class DefineDomain(DriverStep):
 
     async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         await driver.undefine_domain(uuid_of(machine))
+        await give_back_addresses(driver, machine.internal.get("interfaces", ()))
 
 
 async def domain_spec(room: Room, driver: Driver, machine: Resource) -> DomainSpec:
@@ -160,6 +162,7 @@ class UndefineDomain(DriverStep):
 
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         await remove_domains(self.room, machine)
+        await give_back_addresses(driver, machine.internal.get("interfaces", ()))
 
 
 class Resize(DriverStep):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Coroutine
 from typing import Any
@@ -24,6 +23,7 @@ POLICY = {
 """Code to outcome and severity; all others are I/O errors."""
 IO_ERROR = ("Failure", "critical")
 QUIET_SECONDS = 5.0
+REACTIONS = "alarms of hypervisors"
 log = structlog.get_logger("events")
 
 
@@ -32,12 +32,14 @@ class HypervisorEvents:
         self._room = room
         self._down: set[str] = set()
         self._told: dict[tuple[str, str], float] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
         for driver in room.drivers.values():
             driver.subscribe(self._happened)
 
     async def stop(self) -> None:
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Not before all that was heard is told."""
+        for driver in self._room.drivers.values():
+            driver.unsubscribe(self._happened)
+        await self._room.supervision.end_reactions(REACTIONS)
 
     def _happened(self, event: DriverEvent) -> None:
         if event.kind is EventKind.DOMAIN_ALARM and event.uuid is not None:
@@ -46,9 +48,7 @@ class HypervisorEvents:
             self._connection(event)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._room.supervision.react(REACTIONS, work)
 
     async def _guest(self, host: str, path: str, code: str, detail: str) -> None:
         """Only what the Machine's own host tells: another may have a copy of its domain."""

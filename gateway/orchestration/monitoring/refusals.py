@@ -6,6 +6,7 @@ import asyncio
 
 import structlog
 
+from drivers.base import Supervision
 from gateway.errors import GatewayError
 from gateway.orchestration.monitoring.occurrences import Occurrence, Request, accessed, known_path
 from gateway.orchestration.monitoring.recorder import tell
@@ -17,8 +18,9 @@ log = structlog.get_logger("events")
 class Refusals:
     """Requests that wait at the same time share one write; each is answered once its event is on disk."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, supervision: Supervision | None = None) -> None:
         self._store = store
+        self._supervision = supervision or Supervision()
         self._waiting: list[Occurrence] = []
         self._writing: asyncio.Task[None] | None = None
 
@@ -30,7 +32,7 @@ class Refusals:
             await asyncio.wait({self._writing})
             if not self._waiting:
                 return
-        self._writing = asyncio.create_task(self._write())
+        self._writing = self._supervision.react("refused requests", self._write())
         await asyncio.wait({self._writing})
 
     async def _write(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -35,13 +34,11 @@ class Retention:
     most: int
     most_overall: int
 
-    async def run(self) -> None:
-        while True:
-            try:
-                await self.expire(datetime.now(UTC))
-            except GatewayError as error:
-                log.warning("old events could not be removed", reason=error.message)
-            await asyncio.sleep(LOOK_EVERY)
+    async def turn(self) -> None:
+        try:
+            await self.expire(datetime.now(UTC))
+        except GatewayError as error:
+            log.warning("old events could not be removed", reason=error.message)
 
     async def expire(self, now: datetime) -> None:
         for word, age in KEPT.items():

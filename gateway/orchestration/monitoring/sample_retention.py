@@ -34,13 +34,11 @@ class SampleRetention:
     store: Store
     ages: tuple[int, int, int]
 
-    async def run(self) -> None:
-        while True:
-            try:
-                await self.thin(round(time.time() * 1000))
-            except GatewayError as error:
-                log.warning("old samples could not be thinned out", reason=error.message)
-            await asyncio.sleep(ROUND_EVERY)
+    async def turn(self) -> None:
+        try:
+            await self.thin(round(time.time() * 1000))
+        except GatewayError as error:
+            log.warning("old samples could not be thinned out", reason=error.message)
 
     async def thin(self, now: int) -> None:
         """Once over all meters."""

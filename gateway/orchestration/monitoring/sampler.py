@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
+from functools import partial
 
 import structlog
 
-from drivers.base import ConnectionState, DomainReading, Driver, DriverError, HostReading
+from drivers.base import ConnectionState, DomainReading, Driver, DriverError, HostReading, Loop, Supervision
 from gateway.errors import GatewayError
 from gateway.orchestration.apart import Apart
 from gateway.orchestration.monitoring.aspects import Look
@@ -32,7 +33,9 @@ log = structlog.get_logger("meters")
 class Sampler:
     """``period`` is in seconds."""
 
-    def __init__(self, store: Store, drivers: dict[str, Driver], period: float) -> None:
+    def __init__(
+        self, store: Store, drivers: dict[str, Driver], period: float, supervision: Supervision | None = None
+    ) -> None:
         self._store = store
         self._drivers = drivers
         self._period = period
@@ -42,9 +45,13 @@ class Sampler:
         self._machines: dict[str, bool] = {}
         self._hosts: dict[str, str] = {}
         """By path, the host of each target of a meter."""
-        self._tasks: list[asyncio.Task[None]] = []
+        self._supervision = supervision or Supervision()
+        self._loops: list[Loop] = []
+        self._following: dict[str, float] = {}
+        """When the next look at each hypervisor is due, by the monotonic clock."""
         self._loading = asyncio.Lock()
-        self._apart = Apart()
+        self._turns = {name: asyncio.Lock() for name in drivers}
+        self._apart = Apart(self._supervision, "meters")
 
     async def prepare(self) -> None:
         """Find the meters that there are, and follow what becomes of them."""
@@ -52,14 +59,15 @@ class Sampler:
         self._store.watch(self._noted)
 
     def start(self) -> None:
+        keep = self._supervision.keep
         for name, driver in self._drivers.items():
-            self._tasks.append(asyncio.create_task(self._look_always(driver), name=f"statistics of {name}"))
-        self._tasks.append(asyncio.create_task(self._expire_always(), name="meters that expire"))
+            pause = partial(self._until_next_look, name)
+            self._loops.append(keep(f"statistics of {name}", partial(self._look_when_up, driver), pause))
+        self._loops.append(keep("expiry of meters", self._expire, self._period, first_pause=self._period))
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for loop in self._loops:
+            await loop.stop()
 
     def guests(self) -> list[tuple[str, DomainReading]]:
         """What the last look showed of each Machine, with the name of its host; not of hosts that are away."""
@@ -99,20 +107,26 @@ class Sampler:
 
     # Looking
 
-    async def _look_always(self, driver: Driver) -> None:
-        """At even distances; a look that takes long makes the next one late, never two at once."""
-        following = time.monotonic()
-        while True:
-            try:
-                if driver.connection is ConnectionState.UP:
-                    await self.look(driver)
-            except (DriverError, GatewayError) as error:
-                log.warning("guests not looked at", hypervisor=driver.name, reason=str(error))
-            following = max(following + self._period, time.monotonic())
-            await asyncio.sleep(following - time.monotonic())
+    async def _look_when_up(self, driver: Driver) -> None:
+        self._following.setdefault(driver.name, time.monotonic())
+        try:
+            if driver.connection is ConnectionState.UP:
+                await self.look(driver)
+        except (DriverError, GatewayError) as error:
+            log.warning("guests not looked at", hypervisor=driver.name, reason=str(error))
+
+    def _until_next_look(self, hypervisor: str) -> float:
+        """Looks are at even distances; one that takes long makes the next one late, never two at once."""
+        now = time.monotonic()
+        self._following[hypervisor] = max(self._following[hypervisor] + self._period, now)
+        return self._following[hypervisor] - now
 
     async def look(self, driver: Driver) -> None:
-        """One bulk read, and a sample for each meter of this host whose time it is."""
+        """One bulk read, and a sample for each meter of this host whose time it is. Never two at once of a host."""
+        async with self._turns[driver.name]:
+            await self._look(driver)
+
+    async def _look(self, driver: Driver) -> None:
         reading = await driver.statistics()
         self._readings[driver.name] = reading
         await self._know_machines(reading)
@@ -235,13 +249,11 @@ class Sampler:
         position, last = ends[0] if ends else (0, 0)
         return Kept(number, position, last, began, total, readings)
 
-    async def _expire_always(self) -> None:
-        while True:
-            await asyncio.sleep(self._period)
-            try:
-                await self.expire(round(time.time() * 1000))
-            except GatewayError as error:
-                log.warning("expired meters not removed", reason=error.message)
+    async def _expire(self) -> None:
+        try:
+            await self.expire(round(time.time() * 1000))
+        except GatewayError as error:
+            log.warning("expired meters not removed", reason=error.message)
 
     async def expire(self, now: int) -> None:
         """Remove the meters whose expiresTime has come."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 from drivers.base import ConnectionState, DriverError, InterfaceAddress
@@ -15,7 +14,13 @@ from gateway.store.model import Resource
 EAGER_SECONDS = 90.0
 """How long after a start, or a change of an interface, addresses are looked for every second; later LAZY_SECONDS."""
 LAZY_SECONDS = 30.0
+LOOK_EVERY = 1.0
 LIVE = frozenset({"STARTED", "PAUSED"})
+
+
+def addresses_loop(hypervisor: str) -> str:
+    """Return the name of the loop that looks for addresses of the guests of this hypervisor."""
+    return f"addresses of guests of {hypervisor}"
 
 
 class AddressWatch:
@@ -25,6 +30,9 @@ class AddressWatch:
         self._looked: dict[str, float] = {}
         self._known: dict[str, tuple[InterfaceAddress, ...]] = {}
         self._hosts: dict[str, str] = {}
+        """By path, the host of each Machine."""
+        self._odd: dict[str, float] = {}
+        """When a surprise ended the last look at a Machine."""
         self._whole: set[str] = set()
         """The Machines whose interfaces all have an address."""
         room.store.watch(self._changed)
@@ -52,26 +60,35 @@ class AddressWatch:
             self._whole.discard(machine)
 
     def _forget(self, path: str) -> None:
-        for memory in (self._since, self._looked, self._known, self._hosts):
+        for memory in (self._since, self._looked, self._known, self._hosts, self._odd):
             memory.pop(path, None)
         self._whole.discard(path)
 
-    async def run(self) -> None:
-        """Each host by itself: one that hangs holds up the addresses of its own guests alone."""
-        await asyncio.gather(*(self._run(host) for host in self.room.drivers))
+    async def look(self, host: str) -> None:
+        """Look at all guests of a host whose time it is; one with which something is wrong is left for the next time.
 
-    async def _run(self, host: str) -> None:
-        while True:
-            for path in [path for path in self._since if self._hosts.get(path) == host and self._due(path)]:
-                try:
-                    await self._look(path)
-                except (DriverError, GatewayError):
-                    # The address is an attribute that appears later; not knowing it is no fault.
-                    self._looked[path] = time.monotonic()
-            await asyncio.sleep(1.0)
+        Each host has a loop of its own: one that hangs holds up the addresses of its own guests alone.
+        """
+        for path in [path for path in self._since if self._hosts.get(path) == host and self._due(path)]:
+            with self.room.supervision.apart(addresses_loop(host), machine=path):
+                await self._look_unless_unknown(path)
+
+    async def _look_unless_unknown(self, path: str) -> None:
+        try:
+            await self._look(path)
+        except (DriverError, GatewayError):
+            # The address is an attribute that appears later; not knowing it is no fault.
+            self._looked[path] = time.monotonic()
+        except Exception:
+            self._odd[path] = time.monotonic()
+            raise
+        else:
+            self._odd.pop(path, None)
 
     def _due(self, path: str) -> bool:
         now, since = time.monotonic(), self._since[path]
+        if now - self._odd.get(path, -LAZY_SECONDS) < LAZY_SECONDS:
+            return False
         eager = since >= 0 and now - since < EAGER_SECONDS and path not in self._whole
         return since < 0 or eager or now - self._looked.get(path, -LAZY_SECONDS) >= LAZY_SECONDS
 

@@ -32,7 +32,9 @@ class NetworkSync:
 
     def __init__(self, room: Room) -> None:
         self.room = room
-        self._apart, self._rest_apart, self._links_apart = Apart(), Apart(), Apart()
+        self._apart = Apart(room.supervision, "networks")
+        self._rest_apart = Apart(room.supervision, "networks")
+        self._links_apart = Apart(room.supervision, "networks")
 
     async def compare(self, driver: Driver, *, reconnect: bool) -> None:
         """All Networks of a host with all its networks; foreign networks are left alone.
@@ -48,6 +50,7 @@ class NetworkSync:
         await self._repair_rest(driver, known)
         if reconnect:
             await self._reconnect_all(driver, kept)
+            await self._hold_guests(driver)
 
     async def _repair_rest(self, driver: Driver, known: dict[str, NetworkFacts]) -> None:
         """Look at filters, DHCP and DNS of all Networks of the host, those that a job holds too."""
@@ -136,6 +139,13 @@ class NetworkSync:
         paths = {name_of(network): network.path for network in networks}
         for name, lost in (await driver.reconnect_interfaces(tuple(paths))).items():
             await report(self.room, paths[name], "reconnected", f"interfaces had lost the network: {', '.join(lost)}")
+
+    async def _hold_guests(self, driver: Driver) -> None:
+        """What older gateways made on the host's networks is held to its own addresses too."""
+        if self.room.hypervisors[driver.name].anti_spoofing:
+            macs = await driver.hold_guests()
+            if macs:
+                log.info("held to their own addresses", hypervisor=driver.name, interfaces=", ".join(macs))
 
     async def _write(self, network: Resource, state: str) -> None:
         if network.state == state:

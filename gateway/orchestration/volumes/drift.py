@@ -42,7 +42,10 @@ class VolumeDrift:
     _ensured: set[tuple[str, str]] = field(default_factory=set)
     _one: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     """By host: two comparisons at once would both find the same foreign volume new."""
-    _apart: Apart = field(default_factory=Apart)
+    _apart: Apart = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._apart = Apart(self.room.supervision, "volumes")
 
     def reconnected(self, host: str) -> None:
         """The hypervisor was away: pools may have to be started again."""

@@ -7,6 +7,7 @@ import json
 
 import pycdlib
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 from drivers.passwords import sha512_crypt
 from drivers.seed import Seed, SeedInterface, hostname, seed_iso
@@ -82,3 +83,21 @@ def test_interfaces_are_told_in_their_order_by_name_and_mac() -> None:
 
 def test_without_interfaces_there_is_no_network_config() -> None:
     assert "/network-config" not in files(Seed("1", "m"))
+
+
+ODD = "\U0001f600 \U0010fffd \x7f \x80 \x85 \x9f \u2028 \u2029 \ufeff \ufffd \ufffe \uffff \" \\ \ud7ff \ue000 \u00e4"
+"""Beyond the BMP, unprintable, and at the ends of what is."""
+
+
+@pytest.mark.parametrize("text", [*ODD.split(" "), ODD], ids=ascii)
+def test_whatever_a_text_holds_a_reader_of_yaml_reads_the_same(text: str) -> None:
+    seed = Seed("1", "m", user=f"u{text}", keys=(f"ssh-ed25519 AAAA {text}",))
+    [user] = yaml.safe_load(files(seed)["/vendor-data"])["users"]
+    assert (user["name"], user["ssh_authorized_keys"]) == (f"u{text}", [f"ssh-ed25519 AAAA {text}"])
+
+
+def test_all_files_of_a_seed_are_yaml() -> None:
+    interface = SeedInterface("52:54:00:00:00:01", True, ("fd00::1/64",), "fd00::2")
+    found = files(Seed("1", "m", user="u", keys=("k",), interfaces=(interface,)))
+    assert yaml.safe_load(found["/meta-data"]) == {"instance-id": "1", "local-hostname": "m"}
+    assert yaml.safe_load(found["/network-config"])["ethernets"]["eth0"]["match"] == {"macaddress": interface.mac}

@@ -70,3 +70,10 @@ def test_of_a_domain_that_is_off_no_counters_are_known() -> None:
 )
 def test_a_pause_that_libvirt_makes_for_a_moment_is_none(reason: int, power: Power) -> None:
     assert reading(**{"state.state": libvirt.VIR_DOMAIN_PAUSED, "state.reason": reason}).power is power
+
+
+def test_a_guest_that_lies_about_its_memory_uses_at_most_what_it_was_given() -> None:
+    lie = {"balloon.available": 2**54, "balloon.usable": 0, "balloon.maximum": 131072}
+    assert reading(**lie).memory_used_kib == 131072
+    assert reading(**lie, **{"balloon.current": 2**64 - 1}).memory_used_kib == 131072
+    assert reading(**lie, **{"balloon.current": 2**64 - 1}).memory_kib == 131072

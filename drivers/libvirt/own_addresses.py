@@ -1,0 +1,256 @@
+"""One IPv4 address of a network of the host's own for each interface on it, so that no guest can take another's.
+
+The address is a DHCP entry for the interface's MAC in libvirt's network, made before the guest first asks. libvirt
+refuses a second entry for an address or a MAC, and so is the judge between several gateways on one host. Entries of the
+gateway's have no name: those with one are an admin's, are used as they are, and stay. Of IPv6 an interface has what its
+MAC makes (RFC 4291, appendix A) in the network's ranges, and link-local.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import libvirt
+from lxml import etree
+
+from drivers.base import (
+    GUARD_HOST,
+    GUARD_OWN,
+    DriverConflict,
+    InterfaceSpec,
+    Reservation,
+    interface_identifier,
+    network_uuid,
+)
+from drivers.libvirt import network_xml
+from drivers.libvirt.connection import Connection
+from drivers.libvirt.domain_facts import PARSER
+from drivers.libvirt.domain_xml import METADATA, filter_reference
+from drivers.libvirt.errors import read_each
+from drivers.libvirt.guest_words import ip_address
+from drivers.libvirt.network_lookup import network_of
+
+GUARDS = frozenset({GUARD_HOST, GUARD_OWN})
+LINK_LOCAL = "fe80::/64"
+TRIES = 20
+"""How often an address is chosen again because somebody was quicker."""
+DEADLINE = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What an interface may send from. ``ip`` is None on a network whose addresses libvirt does not give."""
+
+    ip: str | None
+    six: tuple[str, ...]
+
+    def held(self, spec: InterfaceSpec) -> InterfaceSpec:
+        source = spec.source if self.ip is None else f"{self.ip}/32"
+        return replace(spec, filter=GUARD_OWN, source=source, sources6=self.six)
+
+
+class OwnAddresses:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._turn = asyncio.Lock()
+
+    async def held(self, spec: InterfaceSpec) -> InterfaceSpec:
+        """The interface held to the address that is its own from now on; one of another guard as it is."""
+        if spec.filter != GUARD_HOST:
+            return spec
+        async with self._turn:
+            own = await self._connection.call(lambda handle: claim(network_of(handle, spec.network), spec.mac))
+        return own.held(spec)
+
+    async def give_back(self, macs: Iterable[str]) -> None:
+        """See drivers.base.FilterCalls.give_back_addresses."""
+        gone = frozenset(mac.lower() for mac in macs)
+        if gone:
+            async with self._turn:
+                await self._connection.call(lambda handle: release(handle, gone), deadline=DEADLINE)
+
+    async def hold_all(self) -> tuple[str, ...]:
+        """See drivers.base.FilterCalls.hold_guests."""
+        async with self._turn:
+            return await self._connection.call(_hold_all, deadline=DEADLINE)
+
+
+def claim(network: libvirt.virNetwork, mac: str) -> Own:
+    """Give the MAC its own address, the same one whenever asked. Raises DriverConflict when none is free."""
+    for _ in range(TRIES):
+        root = network_xml.parsed(network)
+        six = own_ipv6(root, mac)
+        served = next((ip for ip in root.iterfind("ip") if ip.find("dhcp/range") is not None and _is_ipv4(ip)), None)
+        if served is None:
+            return Own(None, six)
+        entries = network_xml.dhcp_entries(root)
+        present = next((entry.ip for entry in entries if (entry.mac or "").lower() == mac.lower()), None)
+        if present is not None:
+            return Own(present, six)
+        ip = _free(served, {entry.ip for entry in entries}, leases_of(network), mac)
+        try:
+            _update(network, libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, Reservation(ip, mac))
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != libvirt.VIR_ERR_OPERATION_INVALID:
+                raise
+            continue
+        return Own(ip, six)
+    raise DriverConflict(f"others take every address that is chosen in the network {network.name()}; try again")
+
+
+def release(handle: libvirt.virConnect, macs: frozenset[str]) -> None:
+    """Take out the entries of these MACs; those with a name are an admin's."""
+    for network in handle.listAllNetworks():
+        if network_uuid(network.name()) is not None:
+            continue
+        for root in read_each([network], network_xml.parsed, libvirt.VIR_ERR_NO_NETWORK):
+            for entry in network_xml.dhcp_entries(root):
+                if entry.hostname is None and (entry.mac or "").lower() in macs:
+                    _update(network, libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE, entry)
+
+
+def own_ipv6(network: etree._Element, mac: str) -> tuple[str, ...]:
+    """What a guest with this MAC, and nobody else, makes itself of IPv6."""
+    ranges = [
+        str(ipaddress.ip_interface(f"{ip.get('address')}/{ip.get('prefix') or 64}").network)
+        for ip in network.iterfind("ip")
+        if not _is_ipv4(ip)
+    ]
+    wide = [ipaddress.IPv6Network(entry) for entry in (LINK_LOCAL, *ranges)]
+    return tuple(str(entry[interface_identifier(mac)]) for entry in wide if entry.prefixlen <= 64)
+
+
+def leases_of(network: libvirt.virNetwork) -> dict[str, str]:
+    """The IPv4 addresses that DHCP has given out, with the MACs."""
+    try:
+        told = network.DHCPLeases() or ()
+    except libvirt.libvirtError:
+        return {}
+    known = [(ip_address(entry.get("ipaddr")), str(entry.get("mac")).lower()) for entry in told]
+    return {str(ip): mac for ip, mac in known if ip is not None and ip.version == 4}
+
+
+def _is_ipv4(ip: etree._Element) -> bool:
+    return ":" not in (ip.get("address") or "")
+
+
+def _free(served: etree._Element, reserved: set[str], leased: dict[str, str], mac: str) -> str:
+    """The one that the guest has already, else one that follows from its MAC where nobody has that."""
+    for ip, holder in leased.items():
+        if holder == mac.lower() and ip not in reserved:
+            return ip
+    taken = {*reserved, *leased, str(served.get("address"))}
+    spans = [_numbers(span) for span in served.iterfind("dhcp/range")]
+    size = sum(len(span) for span in spans)
+    first = zlib.crc32(mac.lower().encode())
+    for place in range(size):
+        ip = str(ipaddress.IPv4Address(_at(spans, (first + place) % size)))
+        if ip not in taken:
+            return ip
+    raise DriverConflict(f"no address is free in the range that DHCP gives from {served.get('address')}")
+
+
+def _at(spans: list[range], place: int) -> int:
+    """The number at this place of all spans together, which may be large."""
+    for span in spans:
+        if place < len(span):
+            return span[place]
+        place -= len(span)
+    raise IndexError(place)
+
+
+def _numbers(span: etree._Element) -> range:
+    first, last = (int(ipaddress.IPv4Address(str(span.get(end)))) for end in ("start", "end"))
+    return range(first, last + 1)
+
+
+def _update(network: libvirt.virNetwork, command: int, entry: Reservation) -> None:
+    flags = libvirt.VIR_NETWORK_UPDATE_AFFECT_CONFIG if network.isPersistent() else 0
+    flags |= libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE if network.isActive() else 0
+    xml = etree.tostring(network_xml.dhcp_host(entry), encoding="unicode")
+    network.update(command, libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST, -1, xml, flags)
+
+
+# Domains that are there
+
+
+def _on_host_networks(root: etree._Element) -> Iterator[etree._Element]:
+    for interface in root.iterfind("devices/interface[@type='network']"):
+        reference = interface.find("filterref")
+        if reference is not None and reference.get("filter") in GUARDS:
+            yield interface
+
+
+def _attribute(interface: etree._Element, path: str, name: str) -> str:
+    found = interface.find(path)
+    return (found.get(name) or "") if found is not None else ""
+
+
+def _mac(interface: etree._Element) -> str:
+    return _attribute(interface, "mac", "address")
+
+
+def _hold_all(handle: libvirt.virConnect) -> tuple[str, ...]:
+    domains = read_each(handle.listAllDomains(), _hold, libvirt.VIR_ERR_NO_DOMAIN)
+    return tuple(mac for macs in domains for mac in macs)
+
+
+def _hold(domain: libvirt.virDomain) -> tuple[str, ...]:
+    """A guest that runs keeps what DHCP gave it; one that has no lease is held from its next boot on."""
+    root = etree.fromstring(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE), PARSER)
+    if root.find(f"metadata/{{{METADATA}}}machine") is None:
+        return ()
+    changed: set[str] = set()
+    for interface in _on_host_networks(root):
+        if _hold_interface(domain, interface, libvirt.VIR_DOMAIN_AFFECT_CONFIG, leased_only=False):
+            changed.add(_mac(interface))
+    if domain.isActive():
+        for interface in _on_host_networks(etree.fromstring(domain.XMLDesc(0), PARSER)):
+            if _hold_interface(domain, interface, libvirt.VIR_DOMAIN_AFFECT_LIVE, leased_only=True):
+                changed.add(_mac(interface))
+    return tuple(changed)
+
+
+def _hold_interface(domain: libvirt.virDomain, interface: etree._Element, scope: int, *, leased_only: bool) -> bool:
+    """Whether the interface had to be changed."""
+    reference, mac = interface.find("filterref"), _mac(interface)
+    network = network_of(domain.connect(), _attribute(interface, "source", "network"))
+    assert reference is not None
+    own = claim(network, mac)
+    if leased_only and reference.get("filter") == GUARD_HOST and leases_of(network).get(own.ip or "") != mac.lower():
+        return False
+    wanted = filter_reference(own.held(_spec(interface)))
+    assert wanted is not None
+    if _shape(wanted) == _shape(reference):
+        return False
+    interface.replace(reference, wanted)
+    domain.updateDeviceFlags(etree.tostring(interface, encoding="unicode"), scope)
+    return True
+
+
+def _spec(interface: etree._Element) -> InterfaceSpec:
+    """As much of it as its filter's parameters are made of."""
+    known: dict[str, list[str]] = {}
+    for parameter in interface.iterfind("filterref/parameter"):
+        known.setdefault(str(parameter.get("name")), []).append(str(parameter.get("value")))
+    pairs = {
+        name: [f"{ip}/{mask}" for ip, mask in zip(known.get(name, ()), known.get(f"{name}MASK", ()), strict=False)]
+        for name in ("SOURCE", "FENCED", "FENCED6")
+    }
+    return InterfaceSpec(
+        mac=_mac(interface),
+        network=_attribute(interface, "source", "network"),
+        filter=GUARD_HOST,
+        source=next(iter(pairs["SOURCE"]), None),
+        fenced=(*pairs["FENCED"], *pairs["FENCED6"]),
+    )
+
+
+def _shape(reference: etree._Element) -> tuple[str | None, list[tuple[str, str]]]:
+    """Lists keep their order, names do not."""
+    entries = [(str(entry.get("name")), str(entry.get("value"))) for entry in reference.iterfind("parameter")]
+    return reference.get("filter"), sorted(entries, key=lambda entry: entry[0])

@@ -1,0 +1,261 @@
+"""Two tenants' guests on a network of the host's own: neither can take the other's address, of either protocol.
+
+The victim's addresses are also given to the thief, which shouts and answers as loudly as its kernel can.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import libvirt
+import pytest
+
+from tests import hypervisor
+from tests.cimi_client import CimiClient, wait_until
+from tests.gateway_process import GatewayProcess
+from tests.system.conftest import machine_create
+from tests.system.host_network import HostNetwork, host_network
+from tests.system.test_networks import address, interfaces, shell, wait_answers
+
+pytestmark = pytest.mark.qemu
+
+
+@pytest.fixture(scope="module")
+def network() -> Iterator[HostNetwork]:
+    with host_network() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def gateway(
+    pool: str, images: Path, network: HostNetwork, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GatewayProcess]:
+    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images, network=network.name)
+    process.prepare()
+    process.start()
+    yield process
+    process.clear()
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A tenant's running Machine on the host's network, by its URL."""
+
+    url: str
+    mac: str
+    ip: str
+    global6: str
+    local6: str
+
+    def sh(self, command: str) -> str:
+        return shell(self.url, command)[1]
+
+
+def started(client: CimiClient, image: str) -> Guest:
+    url = str(client.added("machines", machine_create(image))["id"])
+    wait_answers(url)
+    [interface] = interfaces(client, url)
+    ip = address(client, interface)
+
+    def six(scope: str) -> str:
+        shown = shell(url, f"ip -6 addr show dev eth0 scope {scope}")[1]
+        found = re.search(r"inet6 (\S+)/64", shown)
+        return found.group(1) if found and "tentative" not in shown else ""
+
+    global6, local6 = (wait_until(lambda scope=scope: six(scope), 60, scope) for scope in ("global", "link"))
+    return Guest(url, interface["macAddress"], ip, global6, local6)
+
+
+@pytest.fixture(scope="module")
+def victim(gateway: GatewayProcess, image: str) -> Guest:
+    return started(gateway.client("operator"), image)
+
+
+@pytest.fixture(scope="module")
+def thief(gateway: GatewayProcess, image: str, victim: Guest) -> Guest:
+    return started(gateway.client("other"), image)
+
+
+@pytest.fixture(params=["ip", "global6", "local6"])
+def stolen(request: pytest.FixtureRequest, network: HostNetwork, victim: Guest, thief: Guest) -> Iterator[str]:
+    """An address of the victim's, which the thief has given itself and shouts about."""
+    taken = str(getattr(victim, request.param))
+    prefix = 32 if ":" not in taken else 128
+    # A thief does not ask first whether the address is free, and tells all neighbours that it has it now.
+    thief.sh("cd /proc/sys/net/ipv6/conf/eth0; echo 0 >accept_dad; echo 0 >dad_transmits; echo 1 >ndisc_notify; cd /")
+    thief.sh(f"ip addr add {taken}/{prefix} dev eth0")
+    if ":" not in taken:
+        thief.sh(f"arping -c 3 -U -I eth0 {taken} & arping -c 3 -A -I eth0 {taken}; wait")
+    shown = thief.sh(f"ip addr show dev eth0 | grep '{taken}/{prefix}'")
+    assert taken in shown
+    assert "tentative" not in shown
+    assert "dadfailed" not in shown
+    yield taken
+    victim.sh("ip link set dev eth0 up")
+    thief.sh(f"ip addr del {taken}/{prefix} dev eth0")
+
+
+def test_each_guest_has_an_address_of_its_own_from_its_first_boot_on(
+    network: HostNetwork, victim: Guest, thief: Guest
+) -> None:
+    entries = network.entries()
+    assert entries[victim.mac] == victim.ip
+    assert entries[thief.mac] == thief.ip
+    assert victim.ip != thief.ip
+
+
+def test_guests_are_reached_at_their_addresses_of_both_protocols(
+    network: HostNetwork, victim: Guest, thief: Guest
+) -> None:
+    for guest in (victim, thief):
+        for ip in (guest.ip, guest.global6, guest.local6):
+            assert network.answers(ip), ip
+            assert network.neighbour(ip) == guest.mac
+
+
+def test_guests_reach_each_other(victim: Guest, thief: Guest) -> None:
+    for ip in (victim.ip, victim.global6, f"{victim.local6}%eth0"):
+        assert "0% packet loss" in thief.sh(f"ping -c 2 -W 5 {ip}"), ip
+
+
+def test_what_is_sent_to_an_address_that_a_neighbour_took_reaches_its_holder(
+    network: HostNetwork, victim: Guest, stolen: str
+) -> None:
+    for _ in range(3):
+        assert network.answers(stolen)
+        assert network.neighbour(stolen) == victim.mac
+
+
+def test_a_thief_cannot_answer_though_the_holder_is_silent(network: HostNetwork, victim: Guest, stolen: str) -> None:
+    victim.sh("ip link set dev eth0 down")
+    assert not network.answers(stolen)
+    assert network.neighbour(stolen) == ""
+
+
+def test_a_thief_cannot_send_from_the_address_that_it_took(network: HostNetwork, thief: Guest, stolen: str) -> None:
+    if stolen.startswith("fe80"):
+        # The one link-local address that it has is the one that it sends from.
+        own = f"{thief.local6}/64 dev eth0"
+        route = "ip -6 route add fe80::/64 dev eth0"
+        said = thief.sh(f"ip addr del {own}; {route}; ping -c 2 -W 2 {network.local6}%eth0; ip addr add {own}")
+    else:
+        host = f"{network.range6}::1" if ":" in stolen else f"{network.range4}.1"
+        said = thief.sh(f"ping -c 2 -W 2 -I {stolen} {host}")
+    assert "2 packets transmitted" in said
+    assert "100% packet loss" in said
+
+
+def test_an_interface_that_is_plugged_in_has_an_address_of_its_own_and_gives_it_back(
+    gateway: GatewayProcess, network: HostNetwork, victim: Guest
+) -> None:
+    client = gateway.client("operator")
+    collection = client.get(victim.url)["networkInterfaces"]["href"]
+    made = client.request("POST", collection, {"network": {"href": network_of(client, network)}})
+    assert made.status in (201, 202), made.body
+    client.succeed(made.job)
+    added = client.get(made.headers["location"])
+    assert address(client, added) == network.entries()[added["macAddress"]]
+    client.remove(added["id"])
+    assert added["macAddress"] not in network.entries()
+
+
+def network_of(client: CimiClient, network: HostNetwork) -> str:
+    listed = client.get("networks").get("networks", [])
+    return next(str(entry["id"]) for entry in listed if entry["name"] == network.name)
+
+
+def test_a_deleted_machine_gives_its_address_back(gateway: GatewayProcess, network: HostNetwork, image: str) -> None:
+    client = gateway.client("operator")
+    url = str(client.added("machines", machine_create(image, "STOPPED"))["id"])
+    mac = interfaces(client, url)[0]["macAddress"]
+    assert mac in network.entries()
+    client.remove(url)
+    assert mac not in network.entries()
+
+
+def test_an_entry_that_an_admin_named_is_used_and_stays(
+    gateway: GatewayProcess, network: HostNetwork, image: str
+) -> None:
+    mac, ip = "52:54:00:0a:0b:0c", f"{network.range4}.200"
+    with hypervisor.connection() as host:
+        flags = libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE | libvirt.VIR_NETWORK_UPDATE_AFFECT_CONFIG
+        entry = f"<host mac='{mac}' name='web' ip='{ip}'/>"
+        section = libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST
+        host.networkLookupByName(network.name).update(
+            libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, section, -1, entry, flags
+        )
+        client = gateway.client("operator")
+        template = {"networkInterfaces": [{"macAddress": mac}]}
+        url = str(client.added("machines", machine_create(image, "STOPPED", **template))["id"])
+        assert sources_of(url) == [ip]
+        client.remove(url)
+        assert entry in host.networkLookupByName(network.name).XMLDesc(0)
+
+
+def sources_of(url: str) -> list[str]:
+    """The IPv4 addresses that the guest is held to at its next boot."""
+    with hypervisor.connection() as host:
+        xml = hypervisor.domain_of(url, host).XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    named = ElementTree.fromstring(xml).iterfind(".//filterref/parameter[@name='SOURCE']")
+    return [str(entry.get("value")) for entry in named]
+
+
+def test_a_guest_of_an_older_gateway_is_held_to_the_address_that_it_has(
+    gateway: GatewayProcess, network: HostNetwork, thief: Guest
+) -> None:
+    """As those gateways made it: with the network's whole range, and no entry of its own."""
+    loosen(thief, network)
+    gateway.kill()
+    gateway.start()
+    wait_until(lambda: filters_of(thief.url) == {"cimi-guard-own"}, 60, "the guest is held")
+    assert network.entries()[thief.mac] == thief.ip
+    assert network.answers(thief.ip)
+
+
+def loosen(guest: Guest, network: HostNetwork) -> None:
+    with hypervisor.connection() as host:
+        domain, net = hypervisor.domain_of(guest.url, host), host.networkLookupByName(network.name)
+        flags = libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE | libvirt.VIR_NETWORK_UPDATE_AFFECT_CONFIG
+        entry = f"<host mac='{guest.mac}' ip='{guest.ip}'/>"
+        section = libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST
+        net.update(libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE, section, -1, entry, flags)
+        for flag, scope in (
+            (0, libvirt.VIR_DOMAIN_AFFECT_LIVE),
+            (libvirt.VIR_DOMAIN_XML_INACTIVE, libvirt.VIR_DOMAIN_AFFECT_CONFIG),
+        ):
+            interface = ElementTree.fromstring(domain.XMLDesc(flag)).find("devices/interface")
+            assert interface is not None
+            reference = interface.find("filterref")
+            assert reference is not None
+            reference.set("filter", "cimi-guard-host")
+            for parameter in list(reference):
+                wide = {"SOURCE": f"{network.range4}.0", "SOURCEMASK": "24"}
+                parameter.set("value", wide.get(str(parameter.get("name")), str(parameter.get("value"))))
+                if parameter.get("name") == "SOURCE6":
+                    reference.remove(parameter)
+            domain.updateDeviceFlags(ElementTree.tostring(interface, encoding="unicode"), scope)
+
+
+def filters_of(url: str) -> set[str]:
+    """The filters of the guest as it runs and at its next boot."""
+    found = set()
+    with hypervisor.connection() as host:
+        for flag in (0, libvirt.VIR_DOMAIN_XML_INACTIVE):
+            root = ElementTree.fromstring(hypervisor.domain_of(url, host).XMLDesc(flag))
+            found |= {str(entry.get("filter")) for entry in root.iterfind(".//filterref")}
+    return found
+
+
+def test_guests_keep_their_addresses_over_a_new_start_of_the_gateway(
+    gateway: GatewayProcess, network: HostNetwork, victim: Guest
+) -> None:
+    before = network.entries()
+    gateway.kill()
+    gateway.start()
+    gateway.client("operator").get(victim.url)
+    assert network.entries() == before
+    assert network.answers(victim.ip)
