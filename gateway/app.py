@@ -14,8 +14,9 @@ import structlog
 from aiohttp import web
 
 from drivers.base import ConnectionState, Driver
+from drivers.confined.readers import ConfinedReaders
+from drivers.images.cautious import CautiousReader
 from drivers.images.convert import QemuImg
-from drivers.images.reader import CautiousReader
 from drivers.web.fetch import FetchRules, HttpFetcher
 from gateway.config import Settings
 from gateway.http.authentication import Authentication
@@ -49,6 +50,7 @@ from gateway.orchestration.resources import Policy, ResourceService, Room
 from gateway.orchestration.services import build_services, register_steps
 from gateway.orchestration.sync import Sync
 from gateway.orchestration.systems.keeper import keep_systems
+from gateway.package_reading import ConfinedPackageReader
 from gateway.store.store import Store
 
 DRAIN_SECONDS = 20.0
@@ -76,6 +78,8 @@ class Gateway:
         self.sampler: Sampler
         self._sync: Sync
         self._staging: StagingKeeper
+        self._staged: Path
+        self._readers = ConfinedReaders()
         self._open = AsyncExitStack()
         """How to close what was opened, the last first."""
 
@@ -93,8 +97,11 @@ class Gateway:
     async def _start(self) -> None:
         self.store = await Store.open(Path(self.settings.store.path))
         self._open.push_async_callback(self.store.close)
+        self._open.push_async_callback(self._readers.close)
         registry = StepRegistry()
         self.runner = self._job_runner(registry)
+        # No link leads to what is put down and read there.
+        self._staged = await asyncio.to_thread(Path(self.settings.images.staging).resolve)
         room = self._room()
         register_steps(registry, room)
         services = build_services(room)
@@ -215,10 +222,11 @@ class Gateway:
             stall=images.stall_seconds,
         )
         return ImageTools(
-            reader=CautiousReader(images.largest),
+            reader=CautiousReader(self._readers, images.largest),
+            packages=ConfinedPackageReader(self._readers),
             fetcher=HttpFetcher(rules),
             converter=QemuImg(),
-            staging=Staging(Path(images.staging)),
+            staging=Staging(self._staged),
             directories=tuple(images.directories),
             export_directories=tuple(images.export_directories),
             largest_file=images.largest_file,

@@ -17,7 +17,7 @@ from pathlib import Path
 from drivers.base import DriverInvalid, FilePart
 from drivers.images.qcow2_writing import CLUSTER, SPAN, Qcow2Layout
 from drivers.images.vmdk import AT_END, SECTOR, read_vmdk
-from drivers.images.window import FileWindow, Window
+from drivers.images.window import LARGEST, FileWindow, Window
 
 COMPRESSED, MARKERS = 1 << 16, 1 << 17
 DEFLATE = 1
@@ -31,6 +31,8 @@ ZERO = 1
 MARKER = struct.Struct("<QI")
 LONGEST = 2 * CLUSTER
 """Bytes that a packed grain may have; one that cannot be packed is a little longer than a grain."""
+SLICE = 4096
+"""Grain tables that are looked at in one go."""
 AT_ONCE = 8
 """Grains that one thread unpacks before it tells."""
 
@@ -50,11 +52,11 @@ def _is_usual(header: bytes) -> bool:
 class Layer:
     """One vmdk: a whole disk, or what differs from the one below it."""
 
-    def __init__(self, place: Path | FilePart, *, delta: bool) -> None:
+    def __init__(self, place: Path | FilePart, *, delta: bool, largest: int) -> None:
         self.window = FileWindow(place)
         try:
             self.virtual_size = read_vmdk(self.window, delta=delta)
-            if not unpacks(self.window):
+            if not 0 < self.virtual_size <= largest or not unpacks(self.window):
                 raise DriverInvalid("the vmdk is not what it was when it was looked at, or not streamOptimized")
             self._tables = self._grain_directory()
         except BaseException:
@@ -70,9 +72,7 @@ class Layer:
                 raise DriverInvalid("the footer of the vmdk does not fit its header")
         sector = struct.unpack_from("<Q", header, 56)[0]
         tables = self._entries(sector, -(-self.virtual_size // (IN_TABLE * CLUSTER)))
-        used = [table for table in tables if table]
-        if len(set(used)) != len(used):
-            raise DriverInvalid("the vmdk is broken: its directory names a grain table twice")
+        _demand_different(tables)
         return tables
 
     def _entries(self, sector: int, count: int) -> array[int]:
@@ -109,6 +109,17 @@ class Layer:
         return found.ljust(CLUSTER, b"\0")
 
 
+def _demand_different(tables: array[int]) -> None:
+    """Raise DriverInvalid when a grain table is named twice. There may be millions: slices let others go on."""
+    seen: set[int] = set()
+    for start in range(0, len(tables), SLICE):
+        used = [table for table in tables[start : start + SLICE] if table]
+        before = len(seen)
+        seen.update(used)
+        if len(seen) != before + len(used):
+            raise DriverInvalid("the vmdk is broken: its directory names a grain table twice")
+
+
 Grain = tuple[int, Layer, int]
 """Its number, and where it is: the layer, and the sector in that."""
 
@@ -119,11 +130,13 @@ class UnpackedVmdk:
     ``parents`` are what the first stands on, the nearest first: where it says nothing, they do.
     """
 
-    def __init__(self, place: Path | FilePart, parents: Sequence[Path | FilePart] = ()) -> None:
+    def __init__(
+        self, place: Path | FilePart, parents: Sequence[Path | FilePart] = (), largest: int = LARGEST
+    ) -> None:
         self._layers: list[Layer] = []
         try:
             for each in (place, *parents):
-                self._layers.append(Layer(each, delta=len(self._layers) < len(parents)))
+                self._layers.append(Layer(each, delta=len(self._layers) < len(parents), largest=largest))
             self.virtual_size = self._layers[0].virtual_size
             if any(layer.virtual_size > self.virtual_size for layer in self._layers):
                 raise DriverInvalid("the disk is smaller than its parent")

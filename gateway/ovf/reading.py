@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
+from gateway.ovf.bounds import bounded
 from gateway.ovf.elements import Element, Walk, attribute, demanded, local, root_of, truth, where, whole
 from gateway.ovf.entities import read_whole
 from gateway.ovf.errors import PackageInvalid
@@ -46,7 +47,7 @@ def read_envelope(content: bytes) -> Envelope:
         ignored=tuple(walk.ignored),
     )
     _demand_sound(envelope)
-    return envelope
+    return bounded(envelope)
 
 
 def _files(walk: Walk, sections: list[Element]) -> Iterable[File]:
@@ -125,8 +126,12 @@ def _demand_sound(envelope: Envelope) -> None:
     if not 0 < len(systems) <= MOST_SYSTEMS:
         raise PackageInvalid(f"the package has {len(systems)} virtual systems; 1 to {MOST_SYSTEMS} can be imported")
     _demand_different("VirtualSystem ids", _identities(content))
+    files, disks = {file.id for file in envelope.files}, {disk.id: disk for disk in envelope.disks}
     for disk in envelope.disks:
-        _check_disk(envelope, disk)
+        _check_parents(disks, disk)
+        if disk.file is not None and disk.file not in files:
+            where = f"Disk {disk.id!r} has its content in {disk.file[:60]!r}"
+            raise PackageInvalid(f"{where}, which References do not name")
 
 
 def _identities(content: VirtualSystem | VirtualSystemCollection) -> Iterable[str]:
@@ -136,17 +141,11 @@ def _identities(content: VirtualSystem | VirtualSystemCollection) -> Iterable[st
             yield from _identities(part)
 
 
-def _check_disk(envelope: Envelope, disk: Disk) -> None:
-    _check_parents(envelope, disk)
-    if disk.file is not None and envelope.file(disk.file) is None:
-        raise PackageInvalid(f"Disk {disk.id!r} has its content in {disk.file[:60]!r}, which References do not name")
-
-
-def _check_parents(envelope: Envelope, disk: Disk) -> None:
+def _check_parents(disks: Mapping[str, Disk], disk: Disk) -> None:
     """A Disk that holds what differs from another one (ovf:parentRef, clause 9.1)."""
     seen, lower = {disk.id}, disk
     while lower.parent is not None:
-        below = envelope.disk(lower.parent)
+        below = disks.get(lower.parent)
         if below is None:
             raise PackageInvalid(f"Disk {lower.id!r} stands on {lower.parent[:60]!r} (ovf:parentRef): there is none")
         if below.id in seen or len(seen) > MOST_PARENTS:

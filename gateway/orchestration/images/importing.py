@@ -117,7 +117,8 @@ class ImageImport:
         try:
             remote = await self._tools.fetcher.look(location, HEAD, TAIL)
             size = remote.size
-            facts = self._tools.reader.recognise(size, remote.head, remote.tail) if remote.ranges and size else None
+            known = remote.ranges and size
+            facts = await self._tools.reader.recognise(size, remote.head, remote.tail) if known and size else None
         except DriverInvalid as error:
             raise Invalid(str(error), WHERE) from error
         except DriverUnreachable as error:

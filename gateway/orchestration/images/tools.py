@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from drivers.base import Converter, Fetcher, ImageReader
 from gateway.orchestration.images.staging import Staging
+from gateway.ovf.package import PLAIN, PackageReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +28,4 @@ class ImageTools:
     stall_seconds: float = 60.0
     upload_minutes: int = 1440
     waiting_uploads: int = 20
+    packages: PackageReader = PLAIN

@@ -104,7 +104,7 @@ class ImportDisks(PackageStep):
         """Everything into the folder, or found in the archive; told to those who wait for it."""
         folder, context = work.folder, work.context
         if await folder.noted(PACKAGE) is not None:
-            await folder.recall(work.arrivals)
+            await folder.recall(work.arrivals, self.room.images.packages)
             work.come = 1.0
             return
         archive = Sources.archive(work.arguments["source"])
@@ -140,15 +140,16 @@ class ImportDisks(PackageStep):
         if package.certificate is not None:
             words = certified(package.certificate)
             await context.log(f"certificate: {words}", "info" if package.certificate.signs else "warning")
-        for aside in told_aside(package.envelope, wishes.deploy(package.envelope)):
+        deployed = await asyncio.to_thread(wishes.deploy, package.envelope)
+        for aside in told_aside(package.envelope, deployed):
             await context.log(f"not obeyed: {aside}", "warning")
 
     # What becomes of it
 
     async def _import_all(self, work: Import) -> None:
         envelope = await work.arrivals.envelope
-        deployed = work.wishes.deploy(envelope)
-        work.wanted = needed_bytes(envelope, deployed)
+        deployed = await asyncio.to_thread(work.wishes.deploy, envelope)
+        work.wanted = await asyncio.to_thread(needed_bytes, envelope, deployed)
         works: list[Coroutine[Any, Any, None]] = [self._import(work, part) for part in work.wanted]
         await together(work.context, works, lambda: None)
 
