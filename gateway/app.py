@@ -19,6 +19,7 @@ from drivers.images.cautious import CautiousReader
 from drivers.images.convert import QemuImg
 from drivers.web.fetch import FetchRules, HttpFetcher
 from gateway.config import Settings
+from gateway.confined_packages import ConfinedPackageReader
 from gateway.http.authentication import Authentication
 from gateway.http.event_stream import EventStream
 from gateway.http.guest_metrics import GuestMetrics
@@ -50,7 +51,6 @@ from gateway.orchestration.resources import Policy, ResourceService, Room
 from gateway.orchestration.services import build_services, register_steps
 from gateway.orchestration.sync import Sync
 from gateway.orchestration.systems.keeper import keep_systems
-from gateway.package_reading import ConfinedPackageReader
 from gateway.store.store import Store
 
 DRAIN_SECONDS = 20.0

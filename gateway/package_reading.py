@@ -6,18 +6,14 @@ Beside gateway.ovf, which knows no drivers, and drivers.confined, which knows no
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
 
-from drivers.confined.errors import ReaderDied, Unreadable
-from drivers.confined.readers import ConfinedReaders
-from drivers.confined.reading import Question, Reading, Supply
+from drivers.confined.errors import Unreadable
+from drivers.confined.reading import Reading, Supply
 from gateway.ovf.certificate import Certificate, read_certificate
-from gateway.ovf.errors import PackageInvalid, PackageReaderDied
+from gateway.ovf.errors import PackageInvalid
 from gateway.ovf.manifest import Sum, read_manifest
 from gateway.ovf.model import Envelope
 from gateway.ovf.reading import read_envelope
-
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,27 +52,3 @@ def _certificate(question: CertificateFile, supply: Supply) -> Certificate:
 DESCRIPTOR = Reading("gateway.package_reading:DESCRIPTOR", WholeFile, Envelope, _envelope)
 MANIFEST = Reading("gateway.package_reading:MANIFEST", WholeFile, dict[str, Sum], _sums)
 CERTIFICATE = Reading("gateway.package_reading:CERTIFICATE", CertificateFile, Certificate, _certificate)
-
-
-class ConfinedPackageReader:
-    """Implements gateway.ovf.package.PackageReader."""
-
-    def __init__(self, readers: ConfinedReaders) -> None:
-        self._readers = readers
-
-    async def envelope(self, content: bytes) -> Envelope:
-        return await self._read(DESCRIPTOR, WholeFile(), content)
-
-    async def sums(self, content: bytes) -> dict[str, Sum]:
-        return await self._read(MANIFEST, WholeFile(), content)
-
-    async def certificate(self, content: bytes, manifest: bytes) -> Certificate:
-        return await self._read(CERTIFICATE, CertificateFile(len(content)), content + manifest)
-
-    async def _read(self, reading: Reading[Question, Answer], question: Question, content: bytes) -> Answer:
-        try:
-            return await self._readers.ask(reading, question, content)
-        except Unreadable as error:
-            raise PackageInvalid(str(error)) from None
-        except ReaderDied as error:
-            raise PackageReaderDied(str(error)) from None

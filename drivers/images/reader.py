@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from drivers.base import DriverInvalid, FilePart, ImageFacts
-from drivers.images import qcow2, vdi, vhd, vhdx, vmdk, vmdk_grains
+from drivers.images import qcow2, vdi, vhd, vhdx, vmdk
 from drivers.images.qcow2_content import guest_bytes
 from drivers.images.raw import boots_by_uefi, read_raw
 from drivers.images.window import HEAD, LARGEST, TAIL, FileWindow, Window, open_regular
@@ -57,7 +57,7 @@ def inspect_delta(place: Path | FilePart, largest: int = LARGEST) -> ImageFacts:
 
 def read_delta(window: Window, largest: int) -> ImageFacts:
     """Return the facts of a streamOptimized vmdk that stands on another one. Raises DriverInvalid for all else."""
-    if window.head(4) != vmdk.MAGIC or not vmdk_grains.unpacks(window):
+    if window.head(4) != vmdk.MAGIC or not vmdk.unpacks(window):
         raise DriverInvalid("a disk that stands on another one has to be a streamOptimized vmdk; flatten it first")
     size = vmdk.read_vmdk(window, delta=True)
     if not 0 < size <= largest:
@@ -82,7 +82,7 @@ def _facts(window: Window, inside: bool) -> ImageFacts:
             raise DriverInvalid("it is of two formats at once")
         virtual_size = reader(window)
         uefi = name == "qcow2" and inside and boots_by_uefi(guest_bytes(window, HEAD))
-        unpacks = name == "vmdk" and vmdk_grains.unpacks(window)
+        unpacks = name == "vmdk" and vmdk.unpacks(window)
         return ImageFacts(name, virtual_size, window.size, bootable=True, uefi=uefi, unpacks=unpacks)
     for offset, magic, name in REFUSED:
         if head[offset : offset + len(magic)] == magic:

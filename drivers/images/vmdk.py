@@ -16,9 +16,27 @@ DESCRIPTOR_MAGIC = b"# Disk DescriptorFile"
 SECTOR = 512
 DESCRIPTOR = 20 * SECTOR
 AT_END = 2**64 - 1
+COMPRESSED, MARKERS = 1 << 16, 1 << 17
+DEFLATE = 1
+GRAIN_SECTORS = 128
+IN_TABLE = 512
+"""Grains that one grain table names."""
 KINDS = frozenset({"monolithicsparse", "streamoptimized"})
 ACCESSES = frozenset({b"RW", b"RDONLY", b"NOACCESS"})
 """First words of the lines that name extents."""
+
+
+def unpacks(window: Window) -> bool:
+    """Whether a vmdk that read_vmdk accepted is of the usual measures. Others are for qemu-img."""
+    return is_usual(window.read(0, SECTOR))
+
+
+def is_usual(header: bytes) -> bool:
+    """Whether a header is that of a streamOptimized vmdk whose grains are of 64 KiB, 512 to a table."""
+    flags, grain = struct.unpack_from("<I8xQ", header, 8)
+    [in_table], [method] = struct.unpack_from("<I", header, 44), struct.unpack_from("<H", header, 77)
+    packed = flags & COMPRESSED and flags & MARKERS and method == DEFLATE
+    return bool(packed) and (grain, in_table) == (GRAIN_SECTORS, IN_TABLE)
 
 
 def read_vmdk(window: Window, *, delta: bool = False) -> int:

@@ -16,14 +16,9 @@ from pathlib import Path
 
 from drivers.base import DriverInvalid, FilePart
 from drivers.images.qcow2_writing import CLUSTER, SPAN, Qcow2Layout
-from drivers.images.vmdk import AT_END, SECTOR, read_vmdk
-from drivers.images.window import LARGEST, FileWindow, Window
+from drivers.images.vmdk import AT_END, GRAIN_SECTORS, IN_TABLE, SECTOR, is_usual, read_vmdk, unpacks
+from drivers.images.window import LARGEST, FileWindow
 
-COMPRESSED, MARKERS = 1 << 16, 1 << 17
-DEFLATE = 1
-GRAIN_SECTORS = CLUSTER // SECTOR
-IN_TABLE = 512
-"""Grains that one grain table names."""
 TABLES = SPAN // (IN_TABLE * CLUSTER)
 """Grain tables that together are about what one L2 table of the qcow2 is about."""
 ZERO = 1
@@ -35,18 +30,6 @@ SLICE = 4096
 """Grain tables that are looked at in one go."""
 AT_ONCE = 8
 """Grains that one thread unpacks before it tells."""
-
-
-def unpacks(window: Window) -> bool:
-    """Whether a vmdk that read_vmdk accepted is of the usual measures. Others are for qemu-img."""
-    return _is_usual(window.read(0, SECTOR))
-
-
-def _is_usual(header: bytes) -> bool:
-    flags, grain = struct.unpack_from("<I8xQ", header, 8)
-    [in_table], [method] = struct.unpack_from("<I", header, 44), struct.unpack_from("<H", header, 77)
-    packed = flags & COMPRESSED and flags & MARKERS and method == DEFLATE
-    return bool(packed) and (grain, in_table) == (GRAIN_SECTORS, IN_TABLE)
 
 
 class Layer:
@@ -68,7 +51,7 @@ class Layer:
         header = self.window.read(0, SECTOR)
         if struct.unpack_from("<Q", header, 56)[0] == AT_END:
             header = self.window.read(self.window.size - 2 * SECTOR, SECTOR)
-            if not _is_usual(header):
+            if not is_usual(header):
                 raise DriverInvalid("the footer of the vmdk does not fit its header")
         sector = struct.unpack_from("<Q", header, 56)[0]
         tables = self._entries(sector, -(-self.virtual_size // (IN_TABLE * CLUSTER)))

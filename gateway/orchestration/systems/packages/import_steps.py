@@ -64,7 +64,7 @@ class MakeImported(PackageStep):
         return known
 
     async def _composed(self, context: StepContext, folder: Folder, arguments: Arguments) -> Document:
-        wishes, envelope = Wishes(**arguments["wishes"]), await folder.envelope(self.room.images.packages)
+        wishes, envelope = Wishes(**arguments["wishes"]), await folder.envelope(self.reader(context))
         deployed = await asyncio.to_thread(wishes.deploy, envelope)
         images: dict[str, str] = await folder.noted(IMAGES)
         of_template = arguments["kind"] == "SystemTemplate"
