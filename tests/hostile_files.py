@@ -96,7 +96,9 @@ def raw() -> bytes:
 # Packages
 
 
-def described(*, attributes: str = "", sections: str = "", items: str = "", capacity: str = "1", more: str = "") -> bytes:
+def described(
+    *, attributes: str = "", sections: str = "", items: str = "", capacity: str = "1", more: str = ""
+) -> bytes:
     """A descriptor of one guest with one disk."""
     hardware = item(1, 3, VirtualQuantity=1) + item(2, 4, VirtualQuantity=128, AllocationUnits="byte * 2^20")
     drive = item(3, 17, HostResource="ovf:/disk/d")
@@ -142,7 +144,9 @@ def manifest_of_brackets(number: int = 10**6) -> bytes:
     return b"SHA256(" + b")" * number + b"=\n"
 
 
-def package(descriptor: bytes | None = None, manifest: bytes = b"", certificate: bytes = b"", disk: bytes = b"") -> bytes:
+def package(
+    descriptor: bytes | None = None, manifest: bytes = b"", certificate: bytes = b"", disk: bytes = b""
+) -> bytes:
     """An archive of these parts, in the order of the standard."""
     files = [("p.ovf", descriptor or described())]
     files += [("p.mf", manifest)] if manifest else []

@@ -65,7 +65,6 @@ def demand_no_pause(gateway: GatewayProcess, provoke: Callable[[], None]) -> Non
     for _ in range(MOST_RUNS):
         with Watcher(gateway) as watcher:
             provoke()
-        assert watcher.answers > 0
         seen.append(watcher.worst)
         if watcher.worst < LONGEST:
             return
@@ -102,10 +101,11 @@ def main(pid: str, port: int) -> None:
     pause(pid, port)
     sys.stdout.write("watching\n")
     sys.stdout.flush()
-    worst, answers = 0.0, 0
-    while not select.select([sys.stdin], [], [], EVERY)[0]:
+    worst, answers, over = 0.0, 0, False
+    while not over:
         worst = max(worst, pause(pid, port))
         answers += 1
+        over = bool(select.select([sys.stdin], [], [], EVERY)[0])
     sys.stdout.write(json.dumps({"worst": worst, "answers": answers}))
 
 

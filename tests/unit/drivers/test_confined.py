@@ -15,8 +15,8 @@ from drivers.confined.errors import ReaderDied, Unreadable
 from drivers.confined.forms import WrongForm, form_of, value_of
 from drivers.confined.limits import Limits
 from drivers.confined.process import MOST_PIECES
-from drivers.confined.reading import Reading, Supply
 from drivers.confined.readers import AT_ONCE, ConfinedReaders
+from drivers.confined.reading import Reading, Supply
 
 MIB = 1024**2
 
