@@ -5,7 +5,14 @@ from __future__ import annotations
 import struct
 import tarfile
 import zlib
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from uuid import UUID
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from drivers.images.vhdx import DISK_SIZE, FILE_PARAMETERS, METADATA_REGION
 from tests.unit.ovf.samples import HEAD, item, ova
@@ -40,7 +47,8 @@ def qcow2(cluster_bits: int = 9, *, bomb: bool = False) -> bytes:
     extensions = b"".join(struct.pack(">II", 0x6803F857, 8) + bytes(8) for _ in range(63))
     packer = zlib.compressobj(9, zlib.DEFLATED, -12)
     packed = packer.compress(bytes(min(cluster, 2 * MIB))) + packer.flush()
-    entry = (1 << 62 | 0x1FFF << (62 - cluster_bits + 8) | 512 * 1024) if bomb else 512 * 1024
+    sectors = ((1 << cluster_bits - 8) - 1) << (62 - (cluster_bits - 8))
+    entry = (1 << 62 | sectors | 512 * 1024) if bomb else 512 * 1024
     tables = struct.pack(">Q", 131072) * 4096 + struct.pack(">Q", entry) * 16384
     content = (header + extensions).ljust(65536, b"\0") + tables[:32768].ljust(65536, b"\0")
     content += (struct.pack(">Q", entry) * 16384).ljust(384 * 1024, b"\0")
@@ -132,8 +140,18 @@ def directories(number: int) -> bytes:
     return info.tobuf(tarfile.USTAR_FORMAT) * number
 
 
+@cache
+def certificate() -> bytes:
+    """A certificate that its owner signed, as PEM."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hostile")])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(now).not_valid_after(now + timedelta(days=1))
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
 def certificate_of_lines(number: int = 60_000) -> bytes:
-    return b"\n" * number + b"SHA256(p.mf)= 12\n"
+    return b"\n" * number + certificate()
 
 
 def certificate_of_beginnings(number: int = 2300) -> bytes:
@@ -175,8 +193,9 @@ PACKAGES: dict[str, bytes] = {
     "ovf of optional elements": package(described(sections='<a ovf:required="false"/>' * 99_000)),
     "ovf of attributes": package(described(attributes=" ".join(f'a{one}=""' for one in range(700_000)))),
     "ovf of items": package(described(items=item(4, 5) * 20_000)),
-    "ovf of a long text": package(described(more=f"<AnnotationSection><Annotation>{'a ' * 4_000_000}"
-                                                 "</Annotation></AnnotationSection>")),
+    "ovf of a long text": package(
+        described(more=f"<AnnotationSection><Annotation>{'a ' * 4_000_000}</Annotation></AnnotationSection>")
+    ),
     "ovf of places": package(described(capacity="${" * 30_000)),
     "qualifiers of letters": package(property_with("a" * 60_000)),
     "qualifiers of quotes": package(property_with('ValueMap{"' + '\\"' * 7000)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
@@ -18,7 +17,8 @@ SECTIONS = frozenset({"References", "DiskSection", "SharedDiskSection", "Network
 MOST_FILES = 1000
 MOST_SYSTEMS = 500
 MOST_PARENTS = 16
-SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+SCHEME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789+.-")
+"""What the scheme of a URI is made of (RFC 3986, 3.1)."""
 
 
 def read_envelope(content: bytes) -> Envelope:
@@ -65,11 +65,16 @@ def _files(walk: Walk, sections: list[Element]) -> Iterable[File]:
 def demand_inside(href: str, who: str) -> None:
     """Raises PackageInvalid for names that lead out of the package."""
     parts = PurePosixPath(href).parts
-    if SCHEME.match(href):
+    if _has_scheme(href):
         raise PackageInvalid(f"{who} lies outside of the package, at {href[:80]!r}; put the file into the package")
     hostile = href.startswith("/") or "\\" in href or ".." in parts or any(ord(sign) < 32 for sign in href)
     if hostile or not parts or len(href) > 255:
         raise PackageInvalid(f"{who} has the file name {href[:80]!r}, which leads out of the package")
+
+
+def _has_scheme(href: str) -> bool:
+    scheme, colon, _rest = href.partition(":")
+    return bool(colon) and scheme[:1].isalpha() and SCHEME.issuperset(scheme.lower())
 
 
 def _disks(walk: Walk, sections: list[Element], shared: bool = False) -> Iterable[Disk]:

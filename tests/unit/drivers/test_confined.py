@@ -27,6 +27,7 @@ class Order:
 
     what: str
     number: int = 0
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,30 +36,65 @@ class Told:
     words: str = ""
 
 
-def obey(order: Order, supply: Supply) -> Told:
-    if order.what == "compute":
-        while True:
-            pass
-    if order.what == "take memory":
-        return Told(len(bytearray(order.number)))
-    if order.what == "write":
-        return Told(Path("/dev/shm/written-by-a-reader").write_bytes(b"x"))
-    if order.what == "refuse":
-        raise Unreadable("it is no good")
-    if order.what == "fall":
-        raise KeyError("nobody thought of this")
-    if order.what == "end":
-        os._exit(3)
-    if order.what == "limits":
-        return Told(resource.getrlimit(resource.RLIMIT_AS)[0], str(resource.getrlimit(resource.RLIMIT_CORE)[0]))
-    if order.what == "ask":
-        return Told(sum(len(supply.more(one, 1) or b"") for one in range(order.number)))
-    if order.what == "ask for much":
-        return Told(len(supply.more(0, order.number) or b""))
+def compute(_order: Order, _supply: Supply) -> Told:
+    while True:
+        pass
+
+
+def take_memory(order: Order, _supply: Supply) -> Told:
+    return Told(len(bytearray(order.number)))
+
+
+def write(order: Order, _supply: Supply) -> Told:
+    return Told(Path(order.words).write_bytes(b"x"))
+
+
+def refuse(_order: Order, _supply: Supply) -> Told:
+    raise Unreadable("it is no good")
+
+
+def fall(_order: Order, _supply: Supply) -> Told:
+    raise KeyError("nobody thought of this")
+
+
+def end(_order: Order, _supply: Supply) -> Told:
+    os._exit(3)
+
+
+def limits(_order: Order, _supply: Supply) -> Told:
+    return Told(resource.getrlimit(resource.RLIMIT_AS)[0], str(resource.getrlimit(resource.RLIMIT_CORE)[0]))
+
+
+def ask(order: Order, supply: Supply) -> Told:
+    return Told(sum(len(supply.more(one, 1) or b"") for one in range(order.number)))
+
+
+def ask_for_much(order: Order, supply: Supply) -> Told:
+    return Told(len(supply.more(0, order.number) or b""))
+
+
+def count(_order: Order, supply: Supply) -> Told:
     return Told(len(supply.content), str(os.getpid()))
 
 
+WORKS = {
+    one.__name__: one for one in (compute, take_memory, write, refuse, fall, end, limits, ask, ask_for_much, count)
+}
+
+
+def obey(order: Order, supply: Supply) -> Told:
+    return WORKS[order.what](order, supply)
+
+
 OBEY = Reading("tests.unit.drivers.test_confined:OBEY", Order, Told, obey)
+
+
+def sizes(directory: Path) -> list[int]:
+    return [path.stat().st_size for path in directory.iterdir()]
+
+
+def processes() -> set[int]:
+    return {int(path.name) for path in Path("/proc").glob("[0-9]*")}
 
 
 @pytest.fixture
@@ -114,7 +150,7 @@ async def test_one_that_does_not_answer_in_time_is_killed() -> None:
 
 async def test_one_that_takes_too_much_memory_is_killed(hasty: ConfinedReaders) -> None:
     with pytest.raises(ReaderDied):
-        await hasty.ask(OBEY, Order("take memory", 512 * MIB))
+        await hasty.ask(OBEY, Order("take_memory", 512 * MIB))
 
 
 async def test_one_that_ends_by_itself_is_told_of(readers: ConfinedReaders) -> None:
@@ -132,11 +168,10 @@ async def test_its_memory_is_limited_and_it_dumps_no_core(readers: ConfinedReade
     assert await readers.ask(OBEY, Order("limits")) == Told(Limits().memory, "0")
 
 
-async def test_it_writes_no_file(readers: ConfinedReaders) -> None:
+async def test_it_writes_no_file(readers: ConfinedReaders, tmp_path: Path) -> None:
     with pytest.raises((Unreadable, ReaderDied)):
-        await readers.ask(OBEY, Order("write"))
-    assert Path("/dev/shm/written-by-a-reader").read_bytes() == b""
-    Path("/dev/shm/written-by-a-reader").unlink()
+        await readers.ask(OBEY, Order("write", words=str(tmp_path / "written")))
+    assert sizes(tmp_path) == [0]
 
 
 async def test_it_is_given_the_bytes_that_it_asks_for(readers: ConfinedReaders) -> None:
@@ -146,7 +181,7 @@ async def test_it_is_given_the_bytes_that_it_asks_for(readers: ConfinedReaders) 
     assert (await readers.ask(OBEY, Order("ask", 20), more=more)).number == 10
 
 
-@pytest.mark.parametrize("order", [Order("ask", MOST_PIECES + 1), Order("ask for much", 100 * MIB)])
+@pytest.mark.parametrize("order", [Order("ask", MOST_PIECES + 1), Order("ask_for_much", 100 * MIB)])
 async def test_one_that_asks_for_too_much_is_not_served(readers: ConfinedReaders, order: Order) -> None:
     async def more(_offset: int, length: int) -> bytes:
         return bytes(length)
@@ -171,7 +206,7 @@ async def test_a_reading_that_is_left_ends_its_process(readers: ConfinedReaders)
     await asyncio.sleep(0.1)
     reading.cancel()
     await asyncio.gather(reading, return_exceptions=True)
-    assert not Path(f"/proc/{before}").exists()
+    assert before not in processes()
 
 
 # Forms

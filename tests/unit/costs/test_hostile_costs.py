@@ -1,6 +1,6 @@
 """No reader of what strangers write costs clearly more than n log n, whatever they write.
 
-The readers, each with its worst input, stand in tests/unit/hostile_readers.py. Besides, each pattern of the program is
+The readers, each with its worst input, stand in tests/unit/costs. Besides, each pattern of the program is
 fed with what makes patterns backtrack. tests/growth.py says how a busy machine is kept from telling lies.
 """
 
@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from tests.growth import MOST_GROWTH, demand_no_worse_than_sorting, growth
-from tests.unit.hostile_readers import NO_READERS, READERS, Reader
+from tests.unit.costs.reader import Reader
+from tests.unit.costs.registry import NO_READERS, READERS
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 ROOMS = ("gateway.ovf", "drivers.images")
 """Rooms that do nothing but read what strangers wrote, or write it."""
 LONGEST_TEXT = 20_000
@@ -55,7 +56,28 @@ def attacks(pattern: re.Pattern[str]) -> list[str]:
     """Return what is repeated to make a pattern backtrack: signs of all classes, its own literals, and both."""
     text = pattern.pattern if isinstance(pattern.pattern, str) else pattern.pattern.decode("latin-1")
     literals = [found.replace("\\", "") for found in re.findall(r"(?:[A-Za-z0-9/=:-]|\\[./()-]){2,}", text)]
-    single = [" ", "a", "0", "\n", "\t", '"', "\\", "(", "-", "/", ".", "=", ":", ",", "a ", "a/", "a.", "0 ", "-a", '\\"']
+    single = [
+        " ",
+        "a",
+        "0",
+        "\n",
+        "\t",
+        '"',
+        "\\",
+        "(",
+        "-",
+        "/",
+        ".",
+        "=",
+        ":",
+        ",",
+        "a ",
+        "a/",
+        "a.",
+        "0 ",
+        "-a",
+        '\\"',
+    ]
     return [*single, *literals, *(literal + sign for literal in literals for sign in (" ", "0", "a", "="))]
 
 
@@ -81,7 +103,7 @@ def test_every_module_that_reads_is_measured() -> None:
     measured = {module for reader in READERS for module in reader.modules}
     in_rooms = {name for name, _path in modules() if name.startswith(tuple(f"{room}." for room in ROOMS))}
     forgotten = sorted((in_rooms | set(WITH_PATTERNS)) - measured - NO_READERS.keys())
-    assert forgotten == [], "give them a Reader in tests/unit/hostile_readers.py, or say why they need none"
+    assert forgotten == [], "give them a Reader in tests/unit/costs, or say in its registry.py why they need none"
 
 
 def test_every_module_that_is_said_to_be_measured_exists() -> None:
