@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from drivers.confined.errors import ReaderDied, Unreadable
+from drivers.confined.errors import ReaderAway, ReaderDied, Unreadable
 from drivers.confined.readers import ConfinedReaders
 from drivers.confined.reading import Answer, Question, Reading
+from gateway.errors import Unavailable
 from gateway.ovf.certificate import Certificate
 from gateway.ovf.errors import PackageInvalid, PackageReaderDied
 from gateway.ovf.manifest import Sum
@@ -34,3 +35,5 @@ class ConfinedPackageReader:
             raise PackageInvalid(str(error)) from None
         except ReaderDied as error:
             raise PackageReaderDied(str(error)) from None
+        except ReaderAway as error:
+            raise Unavailable(str(error)) from None

@@ -39,6 +39,22 @@ def vmdk_of_lines(number: int = 10_000) -> bytes:
     return vmdk((b"RW\t" * number)[: number // 2] + b"\n" * (number // 4) + b"parentCID = " + b"\t" * number)
 
 
+def vmdk_of_grains(number: int = 500) -> bytes:
+    """A whole disk, each grain of which is packed to nearly nothing."""
+    packed = zlib.compress(bytes(65536), 9)
+    content = bytearray(vmdk(b'createType="streamOptimized"\nparentCID=ffffffff\nRW 1 SPARSE "x"\n'))
+    places, directory = [], []
+    for index in range(number):
+        places.append(len(content) // SECTOR)
+        content += (struct.pack("<QI", index * 128, len(packed)) + packed).ljust(SECTOR, b"\0")
+    for start in range(0, number, 512):
+        directory.append(len(content) // SECTOR)
+        content += struct.pack("<512I", *places[start : start + 512], *[0] * (512 - len(places[start : start + 512])))
+    struct.pack_into("<Q", content, 12, number * 128)
+    struct.pack_into("<Q", content, 56, len(content) // SECTOR)
+    return bytes(content) + struct.pack(f"<{len(directory)}I", *directory).ljust(SECTOR, b"\0")
+
+
 def qcow2(cluster_bits: int = 9, *, bomb: bool = False) -> bytes:
     """Its first guest bytes are in many small clusters, or packed ones that unpack to as much as they can."""
     cluster = 1 << cluster_bits
@@ -176,6 +192,7 @@ IMAGES: dict[str, bytes] = {
     "vmdk of blanks": vmdk_of_blanks(),
     "vmdk full of blanks": vmdk_of_blanks(10_000),
     "vmdk of lines": vmdk_of_lines(),
+    "vmdk of grains": vmdk_of_grains(),
     "qcow2 of small clusters": qcow2(),
     "qcow2 of packed clusters": qcow2(21, bomb=True),
     "vdi": vdi(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from drivers.confined.errors import ReaderDied
+from drivers.confined.errors import ReaderAway, ReaderDied
 from drivers.confined.limits import Limits
 from drivers.confined.process import ReaderProcess
 from drivers.confined.reading import Answer, More, Question, Reading
@@ -34,7 +34,8 @@ class ConfinedReaders:
     ) -> Answer:
         """Return the answer of a process that is given ``content``, and asks by ``more`` for what else it wants to see.
 
-        Raises Unreadable for what is refused, ReaderDied when the process dies of it; what ``more`` raises, too.
+        Raises Unreadable for what is refused, ReaderDied when the process dies of it, ReaderAway when none can be
+        started; what ``more`` raises, too.
         """
         async with self._turns:
             process = await self._next()
@@ -54,7 +55,10 @@ class ConfinedReaders:
             if process.alive:
                 return process
             await process.end()
-        return await ReaderProcess.start(self._limits)
+        try:
+            return await ReaderProcess.start(self._limits)
+        except OSError as error:
+            raise ReaderAway(f"no process can be started to read it: {error.strerror}; try again later") from None
 
     async def _put_back(self, process: ReaderProcess) -> None:
         if process.listening and process.alive and process.readings < MOST_READINGS:

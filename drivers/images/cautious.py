@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from drivers.base import DriverInvalid, DriverReaderDied, FilePart, ImageFacts
-from drivers.confined.errors import ReaderDied, Unreadable
+from drivers.base import DriverBusy, DriverInvalid, DriverReaderDied, FilePart, ImageFacts
+from drivers.confined.errors import ReaderAway, ReaderDied, Unreadable
 from drivers.confined.readers import ConfinedReaders
 from drivers.confined.reading import More
 from drivers.images.looking import IMAGE, ImageQuestion
@@ -64,6 +64,8 @@ class CautiousReader:
             raise DriverInvalid(str(error)) from None
         except ReaderDied as error:
             raise DriverReaderDied(str(error)) from None
+        except ReaderAway as error:
+            raise DriverBusy(str(error)) from None
 
     async def unpack(self, place: Path | FilePart, parents: Sequence[Path | FilePart] = ()) -> UnpackedVmdk:
         async with self._turns:

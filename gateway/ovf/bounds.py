@@ -11,7 +11,7 @@ from dataclasses import replace
 from lxml import etree
 
 from gateway.ovf.errors import PackageInvalid
-from gateway.ovf.model import Content, Envelope, Product, VirtualSystemCollection
+from gateway.ovf.model import Content, Envelope, VirtualSystemCollection
 
 LONGEST_NAME = 255
 """Characters of an element's name, its namespace included."""
@@ -20,9 +20,11 @@ MOST_ATTRIBUTES = 64
 """XML attributes of one element."""
 MOST_NETWORKS = 1000
 MOST_CONFIGURATIONS = 200
-MOST_PROPERTIES = 5000
+MOST_PROPERTIES = 20_000
 MOST_STARTUP_ITEMS = 1000
 """Of the whole package, as all of these."""
+MOST_VALUES = 100_000
+"""Properties that guests are told, those of the collection around them counted for each guest (clause 10.2)."""
 MOST_IGNORED = 1000
 
 
@@ -41,12 +43,13 @@ def demand_bounded(root: etree._Element) -> etree._Element:
 def bounded(envelope: Envelope) -> Envelope:
     """Return the envelope, with no more told of ignored parts than people read. Raises PackageInvalid for too much."""
     contents = list(_contents(envelope.content))
-    products: list[Product] = [product for content in contents for product in content.products]
+    properties = sum(len(product.properties) for content in contents for product in content.products)
     collections = [content for content in contents if isinstance(content, VirtualSystemCollection)]
     for what, number, most in (
         ("networks", len(envelope.networks), MOST_NETWORKS),
         ("configurations", len(envelope.configurations), MOST_CONFIGURATIONS),
-        ("properties", sum(len(product.properties) for product in products), MOST_PROPERTIES),
+        ("properties", properties, MOST_PROPERTIES),
+        ("properties for its guests", _values(envelope.content, 0), MOST_VALUES),
         ("startup items", sum(len(collection.startup) for collection in collections), MOST_STARTUP_ITEMS),
     ):
         if number > most:
@@ -54,6 +57,14 @@ def bounded(envelope: Envelope) -> Envelope:
     more = len(envelope.ignored) - MOST_IGNORED
     told = (*envelope.ignored[:MOST_IGNORED], f"{more} more") if more > 0 else envelope.ignored
     return replace(envelope, ignored=told)
+
+
+def _values(content: Content, around: int) -> int:
+    """Return how many properties the guests are told, of whom each knows ``around`` from outside."""
+    own = sum(len(product.properties) for product in content.products)
+    if isinstance(content, VirtualSystemCollection):
+        return sum(_values(part, own) for part in content.content)
+    return own + around
 
 
 def _contents(content: Content) -> Iterator[Content]:

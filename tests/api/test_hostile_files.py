@@ -69,7 +69,7 @@ class Ways:
         self._image(f"{self._server.url}/hostile")
 
     def in_a_package(self, content: bytes) -> None:
-        self.package_by_file(package(described(), disk=content))
+        self.package_by_file(package(described(capacity="64"), disk=content))
 
     def _image(self, location: str) -> None:
         document = {"name": "hostile", "imageLocation": location}

@@ -114,7 +114,7 @@ OVF = (
     ),
     *(
         Reader(f"deployment of {name}", DEPLOYED, _envelope(make), deploy, most)
-        for name, make, most in (("controllers", _controllers, 480), ("properties", _properties, 5000))
+        for name, make, most in (("controllers", _controllers, 480), ("properties", _properties, 20_000))
     ),
     *(
         Reader(f"what becomes of {name}", ("gateway.ovf.deployment",), _envelope(make), _looked_over, most)

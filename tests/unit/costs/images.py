@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import struct
 import tempfile
-import zlib
 from pathlib import Path
 
 from drivers.images.looking import ImageQuestion, look
@@ -22,24 +20,8 @@ def _image(content: bytes) -> object:
 
 
 def _grains(number: int) -> Path:
-    """A streamOptimized vmdk of so many grains, each packed to nothing."""
-    packed = zlib.compress(bytes(65536), 9)
-    grain = lambda index: struct.pack("<QI", index * 128, len(packed)) + packed  # noqa: E731
-    content = bytearray(hostile.vmdk(b'createType="streamOptimized"\nparentCID=ffffffff\nRW 1 SPARSE "x"\n'))
-    places = []
-    for index in range(number):
-        places.append(len(content) // 512)
-        content += grain(index).ljust(512, b"\0")
-    tables = [places[start : start + 512] for start in range(0, number, 512)]
-    directory = []
-    for table in tables:
-        directory.append(len(content) // 512)
-        content += struct.pack("<512I", *table, *[0] * (512 - len(table)))
-    struct.pack_into("<Q", content, 12, number * 128)
-    struct.pack_into("<Q", content, 56, len(content) // 512)
-    content += struct.pack(f"<{len(directory)}I", *directory).ljust(512, b"\0")
     path = Path(tempfile.mkdtemp()) / "grains.vmdk"
-    path.write_bytes(content)
+    path.write_bytes(hostile.vmdk_of_grains(number))
     return path
 
 

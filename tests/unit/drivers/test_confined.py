@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import resource
 from collections.abc import AsyncIterator
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.confined.errors import ReaderDied, Unreadable
+from drivers.confined.errors import ReaderAway, ReaderDied, Unreadable
 from drivers.confined.forms import WrongForm, form_of, value_of
 from drivers.confined.limits import Limits
 from drivers.confined.process import MOST_PIECES
@@ -207,6 +208,19 @@ async def test_a_reading_that_is_left_ends_its_process(readers: ConfinedReaders)
     reading.cancel()
     await asyncio.gather(reading, return_exceptions=True)
     assert before not in processes()
+
+
+async def test_without_a_process_nothing_is_read_and_the_next_question_tries_again(
+    readers: ConfinedReaders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_arguments: object, **_settings: object) -> asyncio.subprocess.Process:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as host:
+        host.setattr(asyncio, "create_subprocess_exec", full)
+        with pytest.raises(ReaderAway, match="try again later"):
+            await readers.ask(OBEY, Order("count"))
+    assert (await readers.ask(OBEY, Order("count"), b"abc")).number == 3
 
 
 # Forms

@@ -46,6 +46,20 @@ def test_a_descriptor_with_too_much_is_refused_by_what_it_is_too_much_of(what: s
         read_envelope(TOO_MUCH[what])
 
 
+def test_properties_of_a_collection_count_for_each_of_its_guests() -> None:
+    guests = "".join(
+        f'<VirtualSystem ovf:id="g{one}"><Info>i</Info><VirtualHardwareSection><Info>h</Info></VirtualHardwareSection>'
+        "</VirtualSystem>"
+        for one in range(60)
+    )
+    text = hostile.described().decode().replace(
+        '<VirtualSystem ovf:id="s">',
+        f'<VirtualSystemCollection ovf:id="c"><Info>c</Info>{properties(2000)}{guests}<VirtualSystem ovf:id="s">',
+    )
+    with pytest.raises(PackageInvalid, match="122000 properties for its guests"):
+        read_envelope(text.replace("</Envelope>", "</VirtualSystemCollection></Envelope>").encode())
+
+
 def test_as_much_as_is_allowed_is_read() -> None:
     envelope = read_envelope(hostile.described(sections=networks(bounds.MOST_NETWORKS)))
     assert len(envelope.networks) == bounds.MOST_NETWORKS
