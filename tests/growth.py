@@ -1,7 +1,8 @@
 """How the cost of reading grows with what is read, so that a machine that is busy or slow tells the same.
 
-A cost is the processor time of this thread, the least of several runs. Sizes are doubled until one costs enough to be
-told from noise, or is the largest that is read at all; then the last one is compared with a quarter of it.
+A cost is the processor time of this process, whose threads may share the work: the least of several runs. Sizes are
+doubled until one costs so much that what grows fastest in it shows, or is the largest that is read at all; then the
+last one is compared with a quarter of it.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-ENOUGH = 0.04
-"""Seconds of a cost that can be compared."""
+ENOUGH = 0.12
+"""Seconds of a cost that is compared."""
 NOISE = 0.002
 """Seconds below which a cost is not told from nothing."""
 MOST_GROWTH = 9.0
 """By which a cost may grow when its size grows four times: n log n grows by 5, n * n by 16."""
-RUNS = 4
+RUNS = 3
 
 
 def cost(work: Callable[[], object]) -> float:
@@ -28,10 +29,10 @@ def cost(work: Callable[[], object]) -> float:
     gc.disable()
     try:
         for _ in range(RUNS):
-            began = time.thread_time()
+            began = time.process_time()
             work()
-            least = min(least, time.thread_time() - began)
-            if least > ENOUGH * MOST_GROWTH:
+            least = min(least, time.process_time() - began)
+            if least > ENOUGH * 3:
                 break
     finally:
         if was_on:
