@@ -8,10 +8,11 @@ where they outlive the process.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from drivers.base import DriverReaderDied
-from gateway.errors import Invalid
+from gateway.errors import Invalid, NoSpace, Unavailable
 from gateway.ovf.certificate import Certificate
 from gateway.ovf.errors import PackageReaderDied
 from gateway.ovf.manifest import Sum
@@ -49,8 +50,9 @@ class Tries:
             except (DriverReaderDied, PackageReaderDied):
                 continue
             except BaseException:
-                # Also when the gateway stops in good order: that is nobody's death.
-                await uninterrupted(self._end(what))
+                # Also when the gateway stops in good order: that is nobody's death. A full disk hides no other error.
+                with suppress(NoSpace, Unavailable):
+                    await uninterrupted(self._end(what))
                 raise
             await uninterrupted(self._end(what))
             return result
