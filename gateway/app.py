@@ -12,11 +12,13 @@ import structlog
 from aiohttp import web
 
 from drivers.base import ConnectionState, Driver, Loop, Supervision
+from drivers.confined.readers import ConfinedReaders
+from drivers.images.cautious import CautiousReader
 from drivers.images.convert import QemuImg
 from drivers.images.file_systems import Mkfs
-from drivers.images.reader import CautiousReader
 from drivers.web.fetch import FetchRules, HttpFetcher
 from gateway.config import Settings
+from gateway.confined_packages import ConfinedPackageReader
 from gateway.http.authentication import Authentication
 from gateway.http.event_stream import EventStream
 from gateway.http.guest_metrics import GuestMetrics
@@ -85,6 +87,8 @@ class Gateway:
         self.sampler: Sampler
         self._sync: Sync
         self._staging: StagingKeeper
+        self._staged: Path
+        self._readers = ConfinedReaders()
         self._open = AsyncExitStack()
         """How to close what was opened, the last first."""
 
@@ -102,8 +106,11 @@ class Gateway:
     async def _start(self) -> None:
         self.store = await Store.open(Path(self.settings.store.path))
         self._open.push_async_callback(self.store.close)
+        self._open.push_async_callback(self._readers.close)
         registry = StepRegistry()
         self.runner = self._job_runner(registry)
+        # No link leads to what is put down and read there.
+        self._staged = await asyncio.to_thread(Path(self.settings.images.staging).resolve)
         room = self._room()
         register_steps(registry, room)
         services = build_services(room)
@@ -228,11 +235,12 @@ class Gateway:
             stall=images.stall_seconds,
         )
         return ImageTools(
-            reader=CautiousReader(images.largest),
+            reader=CautiousReader(self._readers, images.largest),
+            packages=ConfinedPackageReader(self._readers),
             fetcher=HttpFetcher(rules),
             converter=QemuImg(),
             file_systems=Mkfs(),
-            staging=Staging(Path(images.staging)),
+            staging=Staging(self._staged),
             directories=tuple(images.directories),
             export_directories=tuple(images.export_directories),
             largest_file=images.largest_file,

@@ -6,9 +6,12 @@ import fcntl
 import os
 import socket
 import subprocess
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
+from drivers.confined.readers import ConfinedReaders
 
 ROOT = Path(__file__).resolve().parent.parent
 IN_MEMORY = Path("/dev/shm")
@@ -35,3 +38,11 @@ def start_libvirt() -> None:
         fcntl.flock(file, fcntl.LOCK_EX)
         done = subprocess.run([ROOT / "tools" / "setup.sh"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+async def readers() -> AsyncIterator[ConfinedReaders]:
+    """Processes that read hostile bytes, as the gateway has them."""
+    opened = ConfinedReaders()
+    yield opened
+    await opened.close()

@@ -35,6 +35,10 @@ class DriverAbsent(DriverInvalid):
     """Another server says that it has no such file, or none that is for us."""
 
 
+class DriverReaderDied(DriverInvalid):
+    """Who looked at the bytes was killed: they cost more time or memory than they may."""
+
+
 class DriverNoSpace(DriverError):
     """The pool or the disk below it is full."""
 

@@ -84,13 +84,16 @@ class UnpackedImage(Protocol):
 
 
 class ImageReader(Protocol):
-    """Looks at untrusted bytes without any other program; raises DriverInvalid with the reason."""
+    """Looks at untrusted bytes in a process of its own; raises DriverInvalid with the reason.
+
+    DriverReaderDied, when they cost more time or memory than they may.
+    """
 
     async def inspect(self, place: Path | FilePart, *, delta: bool = False) -> ImageFacts:
         """``delta``: of a vmdk that holds only what differs from another one."""
         ...
 
-    def recognise(self, size: int, head: bytes, tail: bytes) -> ImageFacts | None:
+    async def recognise(self, size: int, head: bytes, tail: bytes) -> ImageFacts | None:
         """The facts of an image of ``size`` bytes from its two ends; None when only the whole can tell.
 
         How it boots is not told of a qcow2 image.

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from drivers.base import DriverInvalid, FilePart, ImageFacts
-from drivers.images import qcow2, vdi, vhd, vhdx, vmdk, vmdk_grains
+from drivers.images import qcow2, vdi, vhd, vhdx, vmdk
 from drivers.images.qcow2_content import guest_bytes
 from drivers.images.raw import boots_by_uefi, read_raw
-from drivers.images.window import HEAD, TAIL, Ends, FileWindow, NotAtHand, Patches, Window, open_regular
-
-LARGEST = 64 * 1024**4
-"""Bytes that a guest may be shown, unless the configuration says less: 64 TiB."""
-
-MOST_PARTS = 512
+from drivers.images.window import HEAD, LARGEST, TAIL, FileWindow, Window, open_regular
 
 READERS: tuple[tuple[int, bytes, str, Callable[[Window], int]], ...] = (
     (0, qcow2.MAGIC, "qcow2", qcow2.read_qcow2),
@@ -43,36 +37,6 @@ REFUSED = (
 )
 
 
-class CautiousReader:
-    """Implements drivers.base.ImageReader. ``largest`` is the largest virtual size accepted, in bytes."""
-
-    def __init__(self, largest: int = LARGEST) -> None:
-        self._largest = largest
-
-    async def inspect(self, place: Path | FilePart, *, delta: bool = False) -> ImageFacts:
-        return await asyncio.to_thread(inspect_delta if delta else inspect, place, self._largest)
-
-    def recognise(self, size: int, head: bytes, tail: bytes) -> ImageFacts | None:
-        try:
-            return read(Ends(size, head, tail), self._largest, inside=False)
-        except NotAtHand:
-            return None
-
-    async def inspect_parts(self, size: int, part: Callable[[int, int], Awaitable[bytes]]) -> ImageFacts:
-        window = Patches(size, await part(0, min(HEAD, size)))
-        for _ in range(MOST_PARTS):
-            try:
-                return read(window, self._largest)
-            except NotAtHand as missing:
-                window.put(missing.offset, await part(missing.offset, missing.length))
-        raise DriverInvalid("its parts are too widely scattered")
-
-    async def unpack(
-        self, place: Path | FilePart, parents: Sequence[Path | FilePart] = ()
-    ) -> vmdk_grains.UnpackedVmdk:
-        return await asyncio.to_thread(vmdk_grains.UnpackedVmdk, place, parents)
-
-
 def inspect(place: Path | FilePart, largest: int = LARGEST) -> ImageFacts:
     """Format and sizes. Raises DriverInvalid, saying why, for what is no image or would make QEMU open other files."""
     window = FileWindow(place)
@@ -86,14 +50,19 @@ def inspect_delta(place: Path | FilePart, largest: int = LARGEST) -> ImageFacts:
     """The same of a streamOptimized vmdk that stands on another one; DriverInvalid for all else."""
     window = FileWindow(place)
     try:
-        if window.head(4) != vmdk.MAGIC or not vmdk_grains.unpacks(window):
-            raise DriverInvalid("a disk that stands on another one has to be a streamOptimized vmdk; flatten it first")
-        size = vmdk.read_vmdk(window, delta=True)
-        if not 0 < size <= largest:
-            raise DriverInvalid(f"its virtual size of {size} bytes is out of bounds (at most {largest})")
-        return ImageFacts("vmdk", size, window.size, bootable=True, unpacks=True)
+        return read_delta(window, largest)
     finally:
         window.close()
+
+
+def read_delta(window: Window, largest: int) -> ImageFacts:
+    """Return the facts of a streamOptimized vmdk that stands on another one. Raises DriverInvalid for all else."""
+    if window.head(4) != vmdk.MAGIC or not vmdk.unpacks(window):
+        raise DriverInvalid("a disk that stands on another one has to be a streamOptimized vmdk; flatten it first")
+    size = vmdk.read_vmdk(window, delta=True)
+    if not 0 < size <= largest:
+        raise DriverInvalid(f"its virtual size of {size} bytes is out of bounds (at most {largest})")
+    return ImageFacts("vmdk", size, window.size, bootable=True, unpacks=True)
 
 
 def read(window: Window, largest: int, *, inside: bool = True) -> ImageFacts:
@@ -113,7 +82,7 @@ def _facts(window: Window, inside: bool) -> ImageFacts:
             raise DriverInvalid("it is of two formats at once")
         virtual_size = reader(window)
         uefi = name == "qcow2" and inside and boots_by_uefi(guest_bytes(window, HEAD))
-        unpacks = name == "vmdk" and vmdk_grains.unpacks(window)
+        unpacks = name == "vmdk" and vmdk.unpacks(window)
         return ImageFacts(name, virtual_size, window.size, bootable=True, uefi=uefi, unpacks=unpacks)
     for offset, magic, name in REFUSED:
         if head[offset : offset + len(magic)] == magic:
@@ -123,4 +92,4 @@ def _facts(window: Window, inside: bool) -> ImageFacts:
     return read_raw(window)
 
 
-__all__ = ["HEAD", "LARGEST", "TAIL", "CautiousReader", "inspect", "open_regular"]
+__all__ = ["HEAD", "LARGEST", "TAIL", "inspect", "open_regular"]

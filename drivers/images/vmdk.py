@@ -6,7 +6,6 @@ capacity is 0, and believes the footer more than the header: all three places ar
 
 from __future__ import annotations
 
-import re
 import struct
 
 from drivers.base import DriverInvalid
@@ -17,8 +16,27 @@ DESCRIPTOR_MAGIC = b"# Disk DescriptorFile"
 SECTOR = 512
 DESCRIPTOR = 20 * SECTOR
 AT_END = 2**64 - 1
+COMPRESSED, MARKERS = 1 << 16, 1 << 17
+DEFLATE = 1
+GRAIN_SECTORS = 128
+IN_TABLE = 512
+"""Grains that one grain table names."""
 KINDS = frozenset({"monolithicsparse", "streamoptimized"})
-EXTENT = re.compile(rb"^[ \t]*(?:RW|RDONLY|NOACCESS)[ \t]+(\d+)[ \t]+(\w+)", re.MULTILINE | re.IGNORECASE)
+ACCESSES = frozenset({b"RW", b"RDONLY", b"NOACCESS"})
+"""First words of the lines that name extents."""
+
+
+def unpacks(window: Window) -> bool:
+    """Whether a vmdk that read_vmdk accepted is of the usual measures. Others are for qemu-img."""
+    return is_usual(window.read(0, SECTOR))
+
+
+def is_usual(header: bytes) -> bool:
+    """Whether a header is that of a streamOptimized vmdk whose grains are of 64 KiB, 512 to a table."""
+    flags, grain = struct.unpack_from("<I8xQ", header, 8)
+    [in_table], [method] = struct.unpack_from("<I", header, 44), struct.unpack_from("<H", header, 77)
+    packed = flags & COMPRESSED and flags & MARKERS and method == DEFLATE
+    return bool(packed) and (grain, in_table) == (GRAIN_SECTORS, IN_TABLE)
 
 
 def read_vmdk(window: Window, *, delta: bool = False) -> int:
@@ -56,20 +74,30 @@ def _check_descriptor(area: bytes, delta: bool) -> None:
     text = area.partition(b"\0")[0]
     if not text.startswith(DESCRIPTOR_MAGIC):
         raise DriverInvalid("the vmdk has no descriptor")
-    kind = _value(text, b"createType")
+    lines = text.split(b"\n")
+    kind = _value(lines, b"createtype")
     if kind.lower() not in KINDS:
         known = kind[:40] or "unknown"
         raise DriverInvalid(f"its vmdk type is {known}; monolithicSparse and streamOptimized are accepted")
     # In the whole area, since QEMU does not stop at a zero byte everywhere.
-    parent = b"parentfilenamehint" in area.lower() or _value(text, b"parentCID").lower() != "ffffffff"
+    parent = b"parentfilenamehint" in area.lower() or _value(lines, b"parentcid").lower() != "ffffffff"
     if parent and not delta:
         raise DriverInvalid("the vmdk names a parent; flatten it first")
-    extents = EXTENT.findall(text)
-    if len(extents) != 1 or extents[0][1].upper() != b"SPARSE":
+    if _extents(lines) != [b"SPARSE"]:
         raise DriverInvalid("the descriptor of the vmdk names other extents than the file itself")
 
 
-def _value(text: bytes, key: bytes) -> str:
-    pattern = rb"^[ \t]*" + key + rb"[ \t]*=[ \t]*\"?([^\"\r\n]*)\"?[ \t]*\r?$"
-    found = re.findall(pattern, text, re.MULTILINE | re.IGNORECASE)
-    return found[0].decode("ascii", "replace").strip() if len(found) == 1 else ""
+def _value(lines: list[bytes], key: bytes) -> str:
+    """Return what stands behind ``key =``, without quotes; nothing unless it is said once and properly."""
+    split = [line.partition(b"=") for line in lines]
+    found = [value.strip(b" \t\r") for name, _equals, value in split if name.strip(b" \t").lower() == key]
+    if len(found) != 1:
+        return ""
+    value = found[0].removeprefix(b'"').removesuffix(b'"')
+    return "" if b'"' in value or b"\r" in value else value.decode("ascii", "replace").strip()
+
+
+def _extents(lines: list[bytes]) -> list[bytes]:
+    """Return the kinds of the extents that the descriptor names: ``RW 2048 SPARSE "disk.vmdk"``."""
+    words = [line.split(maxsplit=3) for line in lines]
+    return [b"".join(line[2:3]).upper() for line in words if line and line[0].upper() in ACCESSES]

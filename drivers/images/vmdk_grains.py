@@ -16,14 +16,9 @@ from pathlib import Path
 
 from drivers.base import DriverInvalid, FilePart
 from drivers.images.qcow2_writing import CLUSTER, SPAN, Qcow2Layout
-from drivers.images.vmdk import AT_END, SECTOR, read_vmdk
-from drivers.images.window import FileWindow, Window
+from drivers.images.vmdk import AT_END, GRAIN_SECTORS, IN_TABLE, SECTOR, is_usual, read_vmdk, unpacks
+from drivers.images.window import LARGEST, FileWindow
 
-COMPRESSED, MARKERS = 1 << 16, 1 << 17
-DEFLATE = 1
-GRAIN_SECTORS = CLUSTER // SECTOR
-IN_TABLE = 512
-"""Grains that one grain table names."""
 TABLES = SPAN // (IN_TABLE * CLUSTER)
 """Grain tables that together are about what one L2 table of the qcow2 is about."""
 ZERO = 1
@@ -31,30 +26,20 @@ ZERO = 1
 MARKER = struct.Struct("<QI")
 LONGEST = 2 * CLUSTER
 """Bytes that a packed grain may have; one that cannot be packed is a little longer than a grain."""
+SLICE = 4096
+"""Grain tables that are looked at in one go."""
 AT_ONCE = 8
 """Grains that one thread unpacks before it tells."""
-
-
-def unpacks(window: Window) -> bool:
-    """Whether a vmdk that read_vmdk accepted is of the usual measures. Others are for qemu-img."""
-    return _is_usual(window.read(0, SECTOR))
-
-
-def _is_usual(header: bytes) -> bool:
-    flags, grain = struct.unpack_from("<I8xQ", header, 8)
-    [in_table], [method] = struct.unpack_from("<I", header, 44), struct.unpack_from("<H", header, 77)
-    packed = flags & COMPRESSED and flags & MARKERS and method == DEFLATE
-    return bool(packed) and (grain, in_table) == (GRAIN_SECTORS, IN_TABLE)
 
 
 class Layer:
     """One vmdk: a whole disk, or what differs from the one below it."""
 
-    def __init__(self, place: Path | FilePart, *, delta: bool) -> None:
+    def __init__(self, place: Path | FilePart, *, delta: bool, largest: int) -> None:
         self.window = FileWindow(place)
         try:
             self.virtual_size = read_vmdk(self.window, delta=delta)
-            if not unpacks(self.window):
+            if not 0 < self.virtual_size <= largest or not unpacks(self.window):
                 raise DriverInvalid("the vmdk is not what it was when it was looked at, or not streamOptimized")
             self._tables = self._grain_directory()
         except BaseException:
@@ -66,13 +51,11 @@ class Layer:
         header = self.window.read(0, SECTOR)
         if struct.unpack_from("<Q", header, 56)[0] == AT_END:
             header = self.window.read(self.window.size - 2 * SECTOR, SECTOR)
-            if not _is_usual(header):
+            if not is_usual(header):
                 raise DriverInvalid("the footer of the vmdk does not fit its header")
         sector = struct.unpack_from("<Q", header, 56)[0]
         tables = self._entries(sector, -(-self.virtual_size // (IN_TABLE * CLUSTER)))
-        used = [table for table in tables if table]
-        if len(set(used)) != len(used):
-            raise DriverInvalid("the vmdk is broken: its directory names a grain table twice")
+        _demand_different(tables)
         return tables
 
     def _entries(self, sector: int, count: int) -> array[int]:
@@ -109,6 +92,17 @@ class Layer:
         return found.ljust(CLUSTER, b"\0")
 
 
+def _demand_different(tables: array[int]) -> None:
+    """Raise DriverInvalid when a grain table is named twice. There may be millions: slices let others go on."""
+    seen: set[int] = set()
+    for start in range(0, len(tables), SLICE):
+        used = [table for table in tables[start : start + SLICE] if table]
+        before = len(seen)
+        seen.update(used)
+        if len(seen) != before + len(used):
+            raise DriverInvalid("the vmdk is broken: its directory names a grain table twice")
+
+
 Grain = tuple[int, Layer, int]
 """Its number, and where it is: the layer, and the sector in that."""
 
@@ -119,11 +113,13 @@ class UnpackedVmdk:
     ``parents`` are what the first stands on, the nearest first: where it says nothing, they do.
     """
 
-    def __init__(self, place: Path | FilePart, parents: Sequence[Path | FilePart] = ()) -> None:
+    def __init__(
+        self, place: Path | FilePart, parents: Sequence[Path | FilePart] = (), largest: int = LARGEST
+    ) -> None:
         self._layers: list[Layer] = []
         try:
             for each in (place, *parents):
-                self._layers.append(Layer(each, delta=len(self._layers) < len(parents)))
+                self._layers.append(Layer(each, delta=len(self._layers) < len(parents), largest=largest))
             self.virtual_size = self._layers[0].virtual_size
             if any(layer.virtual_size > self.virtual_size for layer in self._layers):
                 raise DriverInvalid("the disk is smaller than its parent")

@@ -1,4 +1,4 @@
-"""The bytes of an image as far as they are at hand: a whole file, or the two ends of one that is still away."""
+"""The bytes of an image as far as they are at hand, and files that are opened with distrust."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Protocol
 
 from drivers.base import DriverInvalid, FilePart
 
+LARGEST = 64 * 1024**4
+"""Bytes that a guest may be shown, unless the configuration says less: 64 TiB."""
 HEAD = 65536 + 2048
 TAIL = 1536
 """How much of the beginning and of the end the reader looks at, for all formats but vhdx."""
@@ -79,50 +81,6 @@ class FileWindow:
         return self.some(0, length)
 
 
-class Ends:
-    """Head and tail of an image of this size."""
-
-    def __init__(self, size: int, head: bytes, tail: bytes) -> None:
-        self.size = size
-        self._head = head
-        self._tail = tail
-
-    def read(self, offset: int, length: int) -> bytes:
-        check_bounds(offset, length, self.size)
-        if offset + length <= len(self._head):
-            return self._head[offset : offset + length]
-        start = offset - (self.size - len(self._tail))
-        if start < 0:
-            raise NotAtHand(offset, length)
-        return self._tail[start : start + length]
-
-    def head(self, length: int = HEAD) -> bytes:
-        return self._head[:length]
-
-
-class Patches:
-    """An image of which more and more is known: what is missing is told by NotAtHand, and put in."""
-
-    def __init__(self, size: int, head: bytes) -> None:
-        self.size = size
-        self._head = head
-        self._known: dict[tuple[int, int], bytes] = {}
-
-    def put(self, offset: int, data: bytes) -> None:
-        self._known[(offset, len(data))] = data
-
-    def read(self, offset: int, length: int) -> bytes:
-        check_bounds(offset, length, self.size)
-        if offset + length <= len(self._head):
-            return self._head[offset : offset + length]
-        if (offset, length) not in self._known:
-            raise NotAtHand(offset, length)
-        return self._known[(offset, length)]
-
-    def head(self, length: int = HEAD) -> bytes:
-        return self._head[:length]
-
-
 def check_bounds(offset: int, length: int, size: int) -> None:
     if offset < 0 or offset + length > size:
         raise DriverInvalid("it is cut off: a part that its header speaks of lies behind its end")
@@ -144,12 +102,30 @@ def stamp_at(path: Path) -> str:
 
 
 def open_regular(path: Path) -> int:
-    """A descriptor of a regular file that is no link itself; DriverInvalid for anything else."""
+    """Return a descriptor of a regular file, to which no link leads, in none of the directories on the way.
+
+    So a path that was looked at before, with its links followed, is this very file's, whoever may have put a link into
+    a directory's place since. Raises DriverInvalid for anything else.
+    """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = _opened(path.absolute())
     except OSError as error:
         raise DriverInvalid(f"{path.name} cannot be opened: {error.strerror}") from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise DriverInvalid(f"{path.name} is no regular file")
     return descriptor
+
+
+def _opened(path: Path) -> int:
+    """Open a file by one name after the other, each in the directory that the last one was. Raises OSError."""
+    flags = os.O_NOFOLLOW | os.O_CLOEXEC
+    directory = os.open(path.anchor, os.O_PATH | os.O_DIRECTORY | flags)
+    try:
+        for name in path.parts[1:-1]:
+            below = os.open(name, os.O_PATH | os.O_DIRECTORY | flags, dir_fd=directory)
+            os.close(directory)
+            directory = below
+        return os.open(path.name, os.O_RDONLY | os.O_NONBLOCK | flags, dir_fd=directory)
+    finally:
+        os.close(directory)

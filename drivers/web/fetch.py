@@ -31,7 +31,7 @@ SLOWEST = 64 * 1024
 """Bytes that have to come in ``stall`` seconds: a server that trickles is as one that hangs."""
 LONGEST_URL = 4096
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 ABSENT = frozenset({403, 404, 410})
 """Answers of those who have no such file; some stores forbid what they do not have."""
 

@@ -5,14 +5,12 @@ Whether the signer deserves trust is not decided here: no list of authorities is
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
+from gateway.ovf.certificate_lines import LARGEST, certificate_in, signature_in
 from gateway.ovf.errors import PackageInvalid
 
-LARGEST = 1024**2
-SIGNATURE = re.compile(rb"^\s*(SHA1|SHA256)\s*\(([^)]+)\)\s*=\s*([0-9a-fA-F]+)\s*$", re.MULTILINE)
-PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+__all__ = ["LARGEST", "Certificate", "read_certificate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +31,9 @@ def read_certificate(content: bytes, manifest: bytes) -> Certificate:
     from cryptography import x509
     from cryptography.hazmat.primitives.hashes import SHA256
 
-    found = PEM.search(content[:LARGEST])
-    if found is None:
-        raise PackageInvalid("the certificate file holds no certificate")
+    text = certificate_in(content)
     try:
-        certificate = x509.load_pem_x509_certificate(found.group(0))
+        certificate = x509.load_pem_x509_certificate(text)
         subject, issuer = certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()
     except ValueError as error:
         raise PackageInvalid(f"the certificate cannot be read: {str(error)[:100]}") from None
@@ -57,14 +53,13 @@ def _signs(certificate: object, content: bytes, manifest: bytes) -> bool:
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-    found = SIGNATURE.search(content)
+    found = signature_in(content)
     assert isinstance(certificate, x509.Certificate)
-    if found is None or len(found.group(3)) % 2:
+    if found is None:
         return False
     older = hashes.SHA1()  # noqa: S303 - packages of version 1 are signed so
-    known: dict[bytes, hashes.HashAlgorithm] = {b"SHA1": older, b"SHA256": hashes.SHA256()}
-    algorithm = known[found.group(1)]
-    signature = bytes.fromhex(found.group(3).decode())
+    known: dict[str, hashes.HashAlgorithm] = {"SHA1": older, "SHA256": hashes.SHA256()}
+    algorithm, signature = known[found.algorithm], found.signature
     try:
         key = certificate.public_key()
         if isinstance(key, rsa.RSAPublicKey):

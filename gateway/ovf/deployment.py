@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -151,6 +152,7 @@ class _Deployment:
         self._configuration = configuration
         self._given = given
         self._everything = everything
+        self._networks = frozenset(network.name for network in envelope.networks)
 
     def part(self, content: Content, around: dict[str, Value]) -> Guest | Group:
         own = chosen_values(content.products, self._configuration, self._given)
@@ -196,7 +198,7 @@ class _Deployment:
         disk = self._envelope.disk(identity)
         if disk is None:
             raise PackageInvalid(f"{where} is Disk {identity[:60]!r}, which the DiskSection does not have")
-        capacity = filled_in(disk.capacity, {**self._everything, **values}, f"Disk {disk.id!r}")
+        capacity = filled_in(disk.capacity, ChainMap(values, self._everything), f"Disk {disk.id!r}")
         size = bytes_of(capacity, disk.units, f"the capacity of Disk {disk.id!r}")
         if size <= 0:
             raise PackageInvalid(f"Disk {disk.id!r} has a capacity of 0")
@@ -205,7 +207,7 @@ class _Deployment:
     def _port(self, item: Item, who: str) -> Port:
         where = f"the network card {item.name or item.instance_id!r} of {who}"
         network = item.connections[0] if item.connections else ""
-        if network not in [known.name for known in self._envelope.networks]:
+        if network not in self._networks:
             raise PackageInvalid(f"{where} is connected to {network[:60]!r}, which the NetworkSection does not have")
         mac = item.address.replace("-", ":").lower() if MAC.fullmatch(item.address) else ""
         return Port(network, mac, item.sub_type.split(" ")[0], item.allocated)
@@ -245,10 +247,11 @@ def chosen_items(items: tuple[Item, ...], configuration: str | None) -> tuple[It
 def in_order(items: tuple[Item, ...], types: frozenset[Device]) -> tuple[Item, ...]:
     """Devices by the order of their controllers, and of their places there; those without one are last."""
     controllers = [item.instance_id for item in items if item.type in CONTROLLERS]
+    ranks = {identity: rank for rank, identity in reversed([*enumerate(controllers)])}
 
     def place(numbered: tuple[int, Item]) -> tuple[int, int, int]:
         number, item = numbered
-        rank = controllers.index(item.parent) if item.parent in controllers else len(controllers)
+        rank = ranks.get(item.parent, len(controllers))
         address = int(item.address_on_parent[:9]) if item.address_on_parent[:9].isdecimal() else 10**9
         return rank, address, number
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from lxml import etree
 
 from gateway.errors import Invalid
+from gateway.ovf.bounds import demand_bounded
 from gateway.ovf.errors import PackageInvalid
 from gateway.ovf.names import ENVELOPES, SETTINGS
 from gateway.xml_guard import demand_harmless
@@ -33,7 +34,7 @@ def root_of(content: bytes) -> Element:
         parser = etree.XMLParser(
             resolve_entities=False, load_dtd=False, no_network=True, remove_comments=True, remove_pis=True
         )
-        return etree.fromstring(content, parser)
+        return demand_bounded(etree.fromstring(content, parser))
     except Invalid as error:
         raise PackageInvalid(f"the descriptor: {error.message}") from None
     except (etree.XMLSyntaxError, ValueError) as error:

@@ -10,3 +10,8 @@ class PackageInvalid(Invalid):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, "source")
+        self.words = message
+
+
+class PackageReaderDied(PackageInvalid):
+    """Who read a part of the package was killed: it cost more time or memory than it may."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.ovf.errors import PackageInvalid
 
-LINE = re.compile(r"(SHA1|SHA256)\s*\((.+)\)\s*=\s*([0-9a-fA-F]+)")
 ALGORITHMS = {"SHA1": "sha1", "SHA256": "sha256"}
+HEX = frozenset("0123456789abcdefABCDEF")
 LARGEST = 1024**2
 
 
@@ -30,15 +29,25 @@ def read_manifest(content: bytes) -> dict[str, Sum]:
     for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), 1):
         if not line.strip():
             continue
-        found = LINE.fullmatch(line.strip())
+        found = _sum(line)
         if found is None:
             raise PackageInvalid(f"line {number} of the manifest is no sum: {line[:60]!r}")
-        algorithm, name, digest = ALGORITHMS[found.group(1)], found.group(2).strip(), found.group(3).lower()
+        algorithm, name, digest = found
         if len(digest) != hashlib.new(algorithm, usedforsecurity=False).digest_size * 2:
             raise PackageInvalid(f"line {number} of the manifest has a sum of the wrong length")
         if sums.setdefault(name, Sum(algorithm, digest)) != Sum(algorithm, digest):
             raise PackageInvalid(f"the manifest has two sums for {name[:80]!r}")
     return sums
+
+
+def _sum(line: str) -> tuple[str, str, str] | None:
+    """Return algorithm, name and digest of a line; None when it is no sum. A name may hold brackets and ``=``."""
+    left, equals, digest = line.strip().rpartition("=")
+    algorithm, bracket, name = left.rstrip().partition("(")
+    known, digest = ALGORITHMS.get(algorithm.rstrip()), digest.lstrip()
+    if not equals or not bracket or known is None or not name.endswith(")") or len(name) < 2:
+        return None
+    return (known, name[:-1].strip(), digest.lower()) if digest and HEX.issuperset(digest) else None
 
 
 def write_manifest(sums: Iterable[tuple[str, str]]) -> bytes:

@@ -217,12 +217,19 @@ class Envelope:
     version: int = 1
     ignored: tuple[str, ...] = ()
     unsupported: tuple[str, ...] = ()
+    _files: dict[str, File] = field(init=False, repr=False, compare=False)
+    _disks: dict[str, Disk] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Know files and disks by their ids, since each of many devices asks for one."""
+        object.__setattr__(self, "_files", {file.id: file for file in self.files})
+        object.__setattr__(self, "_disks", {disk.id: disk for disk in self.disks})
 
     def file(self, identity: str) -> File | None:
-        return next((file for file in self.files if file.id == identity), None)
+        return self._files.get(identity)
 
     def disk(self, identity: str) -> Disk | None:
-        return next((disk for disk in self.disks if disk.id == identity), None)
+        return self._disks.get(identity)
 
     def below(self, disk: Disk) -> tuple[str, ...]:
         """Ids of the Files that a Disk stands on, the nearest first (``ovf:parentRef``)."""

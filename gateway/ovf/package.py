@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,6 +17,7 @@ from gateway.ovf.certificate import LARGEST as LARGEST_CERTIFICATE
 from gateway.ovf.certificate import Certificate, read_certificate
 from gateway.ovf.elements import LARGEST as LARGEST_DESCRIPTOR
 from gateway.ovf.errors import PackageInvalid
+from gateway.ovf.inflating import inflated
 from gateway.ovf.manifest import LARGEST as LARGEST_MANIFEST
 from gateway.ovf.manifest import Sum, read_manifest
 from gateway.ovf.model import Envelope, File
@@ -25,7 +25,6 @@ from gateway.ovf.reading import read_envelope
 
 BOTH = ("sha256", "sha1")
 """Sums made of what comes before the manifest, which says what they are compared with."""
-INFLATED_AT_ONCE = 1024 * 1024
 
 Pieces = AsyncGenerator[bytes, None]
 Opener = Callable[[str], Awaitable[Pieces | None]]
@@ -49,6 +48,32 @@ class Sink(Protocol):
         ...
 
 
+class PackageReader(Protocol):
+    """Who reads what a stranger wrote. All raise PackageInvalid."""
+
+    async def envelope(self, content: bytes) -> Envelope: ...
+
+    async def sums(self, content: bytes) -> dict[str, Sum]: ...
+
+    async def certificate(self, content: bytes, manifest: bytes) -> Certificate: ...
+
+
+class PlainReader:
+    """Reads in threads of this process: for packages that are no stranger's, such as those of tests and tools."""
+
+    async def envelope(self, content: bytes) -> Envelope:
+        return await asyncio.to_thread(read_envelope, content)
+
+    async def sums(self, content: bytes) -> dict[str, Sum]:
+        return await asyncio.to_thread(read_manifest, content)
+
+    async def certificate(self, content: bytes, manifest: bytes) -> Certificate:
+        return await asyncio.to_thread(read_certificate, content, manifest)
+
+
+PLAIN = PlainReader()
+
+
 @dataclass(frozen=True, slots=True)
 class Package:
     """What was found. ``verified``: a manifest was there, and all sums fit."""
@@ -59,21 +84,23 @@ class Package:
     certificate: Certificate | None
 
 
-async def unpack(source: AsyncIterator[bytes], sink: Sink, largest: int) -> Package:
+async def unpack(
+    source: AsyncIterator[bytes], sink: Sink, largest: int, reader: PackageReader = PLAIN
+) -> Package:
     """An ``.ova`` front to back. ``largest`` bytes has a file at most, unpacked too. Raises PackageInvalid."""
     opening: _Opening | None = None
     async for member in tar.members(source):
         if opening is None:
-            opening = await _begun(member, sink, largest)
+            opening = await _begun(member, sink, largest, reader)
         elif member.name == opening.beside("mf"):
-            opening.take_manifest(await _all(member.pieces(), member.name, LARGEST_MANIFEST))
+            await opening.take_manifest(await _all(member.pieces(), member.name, LARGEST_MANIFEST))
         elif member.name == opening.beside("cert"):
             opening.certificate = await _all(member.pieces(), member.name, LARGEST_CERTIFICATE)
         else:
             await opening.take(member.name, member.pieces(), (member.offset, member.size))
     if opening is None:
         raise PackageInvalid("the archive is empty")
-    return opening.finish()
+    return await opening.finish()
 
 
 async def read_first(head: bytes) -> bytes | None:
@@ -91,13 +118,15 @@ async def read_first(head: bytes) -> bytes | None:
     raise PackageInvalid("the archive is empty")
 
 
-async def gather(name: str, open_file: Opener, sink: Sink, largest: int) -> Package:
+async def gather(
+    name: str, open_file: Opener, sink: Sink, largest: int, reader: PackageReader = PLAIN
+) -> Package:
     """An ``.ovf`` of this name with its files beside it. Raises PackageInvalid."""
-    opening = _Opening(name, sink, largest)
+    opening = _Opening(name, sink, largest, reader)
     await opening.describe(await _whole(open_file, name, LARGEST_DESCRIPTOR) or b"")
     manifest = await _whole(open_file, opening.beside("mf"), LARGEST_MANIFEST)
     if manifest is not None:
-        opening.take_manifest(manifest)
+        await opening.take_manifest(manifest)
     opening.certificate = await _whole(open_file, opening.beside("cert"), LARGEST_CERTIFICATE)
     for file in opening.envelope.files:
         for part in opening.names_of(file):
@@ -108,13 +137,13 @@ async def gather(name: str, open_file: Opener, sink: Sink, largest: int) -> Pack
         else:
             if file.chunk_size is not None:
                 raise PackageInvalid(f"{file.href!r} has more than {tar.MOST_MEMBERS} chunks")
-    return opening.finish()
+    return await opening.finish()
 
 
-async def _begun(member: tar.Member, sink: Sink, largest: int) -> _Opening:
+async def _begun(member: tar.Member, sink: Sink, largest: int, reader: PackageReader) -> _Opening:
     if not member.name.lower().endswith(".ovf"):
         raise PackageInvalid("the first file of the archive is no descriptor (.ovf)")
-    opening = _Opening(member.name, sink, largest)
+    opening = _Opening(member.name, sink, largest, reader)
     await opening.describe(await _all(member.pieces(), member.name, LARGEST_DESCRIPTOR))
     return opening
 
@@ -138,8 +167,10 @@ class _Opening:
     """What is known of a package while it is read."""
 
     envelope: Envelope
+    _files: dict[str, File]
 
-    def __init__(self, name: str, sink: Sink, largest: int) -> None:
+    def __init__(self, name: str, sink: Sink, largest: int, reader: PackageReader) -> None:
+        self._reader = reader
         self.certificate: bytes | None = None
         self._name = name
         self._sink = sink
@@ -164,13 +195,13 @@ class _Opening:
 
     async def describe(self, content: bytes) -> None:
         self._descriptor = content
-        self.envelope = await asyncio.to_thread(read_envelope, content)
-        hashed = {name: hashlib.new(name, content, usedforsecurity=False) for name in BOTH}
-        self._sums[self._name] = {name: found.hexdigest() for name, found in hashed.items()}
+        self.envelope = await self._reader.envelope(content)
+        self._sums[self._name] = await asyncio.to_thread(_sums_of, content)
+        self._files = _by_name(self.envelope.files)
         await self._sink.described(self.envelope)
 
-    def take_manifest(self, content: bytes) -> None:
-        self._manifest, self._expected = content, read_manifest(content)
+    async def take_manifest(self, content: bytes) -> None:
+        self._manifest, self._expected = content, await self._reader.sums(content)
         for name in self._sums:
             self._compare(name)
 
@@ -179,19 +210,20 @@ class _Opening:
         file, chunk = self._file_named(name)
         as_it_is = stands if not file.gzip and file.chunk_size is None else None
         async with aclosing(self._watched(name, file, pieces)) as watched:
-            content = _inflated(watched, self._largest, name) if file.gzip else watched
+            content = inflated(watched, self._largest, name) if file.gzip else watched
             await self._sink.put(file, content, chunk, as_it_is)
         if file.chunk_size is None:
             self._check_size(file)
 
     def _file_named(self, name: str) -> tuple[File, int]:
-        for file in self.envelope.files:
-            if file.chunk_size is None and file.href == name and file.id not in self._sizes:
-                return file, 0
-            next_chunk = self._chunks.get(file.id, 0)
-            if file.chunk_size is not None and name == f"{file.href}.{next_chunk:09d}":
-                self._chunks[file.id] = next_chunk + 1
-                return file, next_chunk
+        file = self._files.get(name)
+        if file is not None and file.chunk_size is None and file.id not in self._sizes:
+            return file, 0
+        file = self._files.get(name.rpartition(".")[0])
+        next_chunk = self._chunks.get(file.id, 0) if file is not None else 0
+        if file is not None and file.chunk_size is not None and name == f"{file.href}.{next_chunk:09d}":
+            self._chunks[file.id] = next_chunk + 1
+            return file, next_chunk
         raise PackageInvalid(f"the package holds {name[:80]!r}, which References do not name, or not at this place")
 
     def _check_size(self, file: File) -> None:
@@ -225,7 +257,7 @@ class _Opening:
         if expected is not None and self._sums[name][expected.algorithm] != expected.digest:
             raise PackageInvalid(f"{name!r} has another {expected.algorithm.upper()} than the manifest says")
 
-    def finish(self) -> Package:
+    async def finish(self) -> Package:
         for file in self.envelope.files:
             if file.id not in self._sizes:
                 raise PackageInvalid(f"the package has no {file.href!r}, which References name")
@@ -234,7 +266,7 @@ class _Opening:
             self._demand_complete_manifest()
         certificate = None
         if self.certificate is not None:
-            certificate = read_certificate(self.certificate, self._manifest or b"")
+            certificate = await self._reader.certificate(self.certificate, self._manifest or b"")
         return Package(self._descriptor, self.envelope, self._manifest is not None, certificate)
 
     def _demand_complete_manifest(self) -> None:
@@ -247,28 +279,15 @@ class _Opening:
             raise PackageInvalid(f"the manifest says the sum of {stranger[:80]!r}, which is not in the package")
 
 
+def _by_name(files: Iterable[File]) -> dict[str, File]:
+    """Return the files by the names that they, or their chunks but for the number, come by."""
+    return {file.href: file for file in files}
+
+
+def _sums_of(content: bytes) -> dict[str, str]:
+    return {name: hashlib.new(name, content, usedforsecurity=False).hexdigest() for name in BOTH}
+
+
 def _update(hashes: dict[str, hashlib._Hash], piece: bytes) -> None:
     for hashed in hashes.values():
         hashed.update(piece)
-
-
-async def _inflated(source: Pieces, largest: int, name: str) -> Pieces:
-    """The content of a gzip file, never more than ``largest`` bytes of it."""
-    inflating, total = zlib.decompressobj(zlib.MAX_WBITS | 16), 0
-    async for piece in source:
-        rest = piece
-        while rest:
-            if inflating.eof:
-                # What is behind is a member of its own (RFC 1952).
-                inflating = zlib.decompressobj(zlib.MAX_WBITS | 16)
-            try:
-                part = await asyncio.to_thread(inflating.decompress, rest, INFLATED_AT_ONCE)
-            except zlib.error:
-                raise PackageInvalid(f"{name!r} is no gzip file, though the descriptor says so") from None
-            rest = inflating.unused_data if inflating.eof else inflating.unconsumed_tail
-            total += len(part)
-            if total > largest:
-                raise PackageInvalid(f"{name!r} has more than {largest} bytes when it is unpacked")
-            yield part
-    if not inflating.eof:
-        raise PackageInvalid(f"{name!r} is cut off")

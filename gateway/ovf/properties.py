@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gateway.ovf.errors import PackageInvalid
 from gateway.ovf.model import Product, Property
+from gateway.ovf.qualifiers import Qualifier, qualifiers_of, words_of
 
-INTEGER = re.compile(r"([us])int(8|16|32|64)")
-QUALIFIER = re.compile(r"(\w+)\s*[({]((?:\"(?:[^\"\\]|\\.)*\"|[^(){}\"])*)[)}]")
-"""``MinLen(1)`` and ``ValueMap{"a","b"}``."""
-PLACE = re.compile(r"\$\{([^{}]+)\}")
+INTEGERS = {
+    **{f"uint{bits}": (0, 1 << bits) for bits in (8, 16, 32, 64)},
+    **{f"sint{bits}": (-(1 << bits - 1), 1 << bits - 1) for bits in (8, 16, 32, 64)},
+}
+"""The first value that an integer's type holds, and the first beyond (DSP0004)."""
+LONGEST_REAL = 90
 LONGEST = 65_536
 
 
@@ -45,18 +46,29 @@ def chosen_values(products: Iterable[Product], configuration: str | None, given:
 
 
 def filled_in(text: str, values: Mapping[str, Value], where: str) -> str:
-    """With each ``${key}`` replaced. Raises PackageInvalid for a key without a value."""
+    """Return the text with each ``${key}`` replaced by the property's value.
 
-    def value_of(found: re.Match[str]) -> str:
-        value = values.get(found.group(1))
-        if value is None or not value.text:
-            raise PackageInvalid(
-                f"{where} depends on the property {found.group(1)[:60]!r}, which has no value; "
-                f"give one as the action's property 'ovf.{found.group(1)[:60]}'"
-            )
-        return value.text
+    Raises PackageInvalid for a key without a value, and for what becomes longer than any quantity is.
+    """
+    begin, *rest = text.split("${")
+    parts = [begin]
+    for piece in rest:
+        key, end, behind = piece.partition("}")
+        is_place = bool(key and end) and "{" not in key
+        parts += [_value_of(key, values, where), behind] if is_place else ["${", piece]
+    if sum(len(part) for part in parts) > LONGEST:
+        raise PackageInvalid(f"{where} is longer than {LONGEST} characters")
+    return "".join(parts)
 
-    return PLACE.sub(value_of, text)
+
+def _value_of(key: str, values: Mapping[str, Value], where: str) -> str:
+    value = values.get(key)
+    if value is None or not value.text:
+        raise PackageInvalid(
+            f"{where} depends on the property {key[:60]!r}, which has no value; "
+            f"give one as the action's property 'ovf.{key[:60]}'"
+        )
+    return value.text
 
 
 def _check(declared: Property, name: str, text: str) -> None:
@@ -65,43 +77,50 @@ def _check(declared: Property, name: str, text: str) -> None:
     shown = "its value" if declared.password else repr(text[:40])
     if not _of_type(declared.type, text):
         raise PackageInvalid(f"the property {name}: {shown} is no {declared.type[:20]}")
-    for qualifier, content in QUALIFIER.findall(declared.qualifiers):
-        if not _holds(qualifier.lower(), content, text):
-            raise PackageInvalid(f"the property {name}: {shown} does not fit {qualifier}({content[:60]})")
+    for qualifier in qualifiers_of(declared.qualifiers, f"the property {name}"):
+        if not _holds(qualifier, text):
+            words = f"{qualifier.name}({qualifier.content[:60]})"
+            raise PackageInvalid(f"the property {name}: {shown} does not fit {words}")
 
 
 def _of_type(kind: str, text: str) -> bool:
     """Whether the text is of the type; strings and unknown types take everything."""
-    integer = INTEGER.fullmatch(kind)
-    if integer is not None:
-        if not re.fullmatch(r"[+-]?\d{1,20}", text):
-            return False
-        signed, bits = integer.group(1) == "s", int(integer.group(2))
-        low, high = (-(1 << bits - 1), 1 << bits - 1) if signed else (0, 1 << bits)
-        return low <= int(text) < high
+    if kind in INTEGERS:
+        low, high = INTEGERS[kind]
+        return _is_whole(text) and low <= int(text) < high
     if kind == "boolean":
         return text.lower() in ("true", "false")
     if kind in ("real32", "real64"):
-        return re.fullmatch(r"[+-]?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,3})?", text) is not None
+        return _is_real(text)
     return True
 
 
-def words_of(content: str) -> list[str]:
-    """Return the words of a list such as ``"red, or so", blue``: in quotes, where a backslash escapes, or bare."""
-    line = " ".join(content.splitlines())
-    [words] = csv.reader([line], skipinitialspace=True, doublequote=False, escapechar="\\") if line else [[]]
-    return [word.rstrip() for word in words]
-
-
-def _holds(qualifier: str, content: str, text: str) -> bool:
+def _holds(qualifier: Qualifier, text: str) -> bool:
     """MinLen, MaxLen, MinValue, MaxValue and ValueMap (clause 9.5.1 table); others say nothing about the value."""
-    if qualifier == "valuemap":
-        return text in words_of(content)
-    if not re.fullmatch(r"\s*[+-]?\d{1,19}\s*", content):
+    name, content = qualifier.name.lower(), qualifier.content.strip()
+    if name == "valuemap":
+        return text in words_of(qualifier.content)
+    if not _is_whole(content):
         return True
     bound = int(content)
-    if qualifier in ("minlen", "maxlen"):
-        return len(text) >= bound if qualifier == "minlen" else len(text) <= bound
-    if qualifier in ("minvalue", "maxvalue") and re.fullmatch(r"[+-]?\d{1,20}", text):
-        return int(text) >= bound if qualifier == "minvalue" else int(text) <= bound
+    if name in ("minlen", "maxlen"):
+        return len(text) >= bound if name == "minlen" else len(text) <= bound
+    if name in ("minvalue", "maxvalue") and _is_whole(text):
+        return int(text) >= bound if name == "minvalue" else int(text) <= bound
     return True
+
+
+def _is_real(text: str) -> bool:
+    """Whether this is a number in decimal digits, with a point and an exponent or without."""
+    mantissa, exponential, exponent = text.lower().partition("e")
+    whole, point, fraction = mantissa.partition(".")
+    digits = whole[1:] if whole[:1] in ("+", "-") else whole
+    parts = [digits, *([fraction] if point else [])]
+    decimal = all(part.isascii() and part.isdecimal() for part in parts)
+    return len(text) <= LONGEST_REAL and decimal and (not exponential or (len(exponent) <= 4 and _is_whole(exponent)))
+
+
+def _is_whole(text: str) -> bool:
+    """Whether this is a whole number of at most 20 digits, with a sign or without."""
+    digits = text[1:] if text[:1] in ("+", "-") else text
+    return len(digits) <= 20 and digits.isascii() and digits.isdecimal()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
+from gateway.ovf.bounds import bounded
 from gateway.ovf.elements import Element, Walk, attribute, demanded, local, root_of, truth, where, whole
 from gateway.ovf.entities import read_whole
 from gateway.ovf.errors import PackageInvalid
@@ -17,7 +17,8 @@ SECTIONS = frozenset({"References", "DiskSection", "SharedDiskSection", "Network
 MOST_FILES = 1000
 MOST_SYSTEMS = 500
 MOST_PARENTS = 16
-SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+SCHEME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789+.-")
+"""What the scheme of a URI is made of (RFC 3986, 3.1)."""
 
 
 def read_envelope(content: bytes) -> Envelope:
@@ -50,7 +51,7 @@ def read_envelope(content: bytes) -> Envelope:
         unsupported=tuple(walk.unsupported),
     )
     _demand_sound(envelope)
-    return envelope
+    return bounded(envelope)
 
 
 def _files(walk: Walk, sections: list[Element]) -> Iterable[File]:
@@ -68,11 +69,16 @@ def _files(walk: Walk, sections: list[Element]) -> Iterable[File]:
 def demand_inside(href: str, who: str) -> None:
     """Raises PackageInvalid for names that lead out of the package."""
     parts = PurePosixPath(href).parts
-    if SCHEME.match(href):
+    if _has_scheme(href):
         raise PackageInvalid(f"{who} lies outside of the package, at {href[:80]!r}; put the file into the package")
     hostile = href.startswith("/") or "\\" in href or ".." in parts or any(ord(sign) < 32 for sign in href)
     if hostile or not parts or len(href) > 255:
         raise PackageInvalid(f"{who} has the file name {href[:80]!r}, which leads out of the package")
+
+
+def _has_scheme(href: str) -> bool:
+    scheme, colon, _rest = href.partition(":")
+    return bool(colon) and scheme[:1].isalpha() and SCHEME.issuperset(scheme.lower())
 
 
 def _disks(walk: Walk, sections: list[Element], shared: bool = False) -> Iterable[Disk]:
@@ -136,8 +142,12 @@ def _demand_sound(envelope: Envelope) -> None:
     if not 0 < len(systems) <= MOST_SYSTEMS:
         raise PackageInvalid(f"the package has {len(systems)} virtual systems; 1 to {MOST_SYSTEMS} can be imported")
     _demand_different("VirtualSystem ids", _identities(content))
+    files, disks = {file.id for file in envelope.files}, {disk.id: disk for disk in envelope.disks}
     for disk in envelope.disks:
-        _check_disk(envelope, disk)
+        _check_parents(disks, disk)
+        if disk.file is not None and disk.file not in files:
+            where = f"Disk {disk.id!r} has its content in {disk.file[:60]!r}"
+            raise PackageInvalid(f"{where}, which References do not name")
 
 
 def _identities(content: VirtualSystem | VirtualSystemCollection) -> Iterable[str]:
@@ -147,17 +157,11 @@ def _identities(content: VirtualSystem | VirtualSystemCollection) -> Iterable[st
             yield from _identities(part)
 
 
-def _check_disk(envelope: Envelope, disk: Disk) -> None:
-    _check_parents(envelope, disk)
-    if disk.file is not None and envelope.file(disk.file) is None:
-        raise PackageInvalid(f"Disk {disk.id!r} has its content in {disk.file[:60]!r}, which References do not name")
-
-
-def _check_parents(envelope: Envelope, disk: Disk) -> None:
+def _check_parents(disks: Mapping[str, Disk], disk: Disk) -> None:
     """A Disk that holds what differs from another one (ovf:parentRef, clause 9.1)."""
     seen, lower = {disk.id}, disk
     while lower.parent is not None:
-        below = envelope.disk(lower.parent)
+        below = disks.get(lower.parent)
         if below is None:
             raise PackageInvalid(f"Disk {lower.id!r} stands on {lower.parent[:60]!r} (ovf:parentRef): there is none")
         if below.id in seen or len(seen) > MOST_PARENTS:

@@ -5,6 +5,7 @@ Headers are tarfile's; what they may say is decided here: regular files inside o
 
 from __future__ import annotations
 
+import asyncio
 import tarfile
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
@@ -15,7 +16,11 @@ from gateway.ovf.reading import demand_inside
 BLOCK = tarfile.BLOCKSIZE
 PIECE = 1024 * 1024
 MOST_MEMBERS = 4000
+MOST_HEADERS = 4 * MOST_MEMBERS
+"""Headers of all kinds in one archive: a file may have directories and extended headers before it."""
 LONGEST_HEADER = 65_536
+MOST_RECORDS = 256
+"""Facts that one extended header may tell; usual ones tell up to ten."""
 REGULAR = frozenset({tarfile.REGTYPE, tarfile.AREGTYPE})
 REFUSED = {
     tarfile.LNKTYPE: "a hard link",
@@ -36,6 +41,8 @@ class Stream:
         self._kept = memoryview(b"")
         self.position = 0
         """Bytes that were taken."""
+        self.headers = 0
+        """Headers that were read."""
 
     async def some(self, most: int) -> bytes:
         """1 to ``most`` bytes; none at the end."""
@@ -111,6 +118,7 @@ async def _next_file(stream: Stream) -> Header | None:
         block = await stream.exactly(BLOCK, "a header")
         if not any(block):
             return None
+        await _count(stream)
         info = _parsed(block)
         if info.type in (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE):
             records = _records(await _content(stream, info))
@@ -124,6 +132,14 @@ async def _next_file(stream: Stream) -> Header | None:
                 return found
             extended = {}
     raise PackageInvalid("the archive has nothing but headers")
+
+
+async def _count(stream: Stream) -> None:
+    """Let others have the event loop: many headers may be at hand at once. Raises PackageInvalid beyond all bounds."""
+    stream.headers += 1
+    if stream.headers > MOST_HEADERS:
+        raise PackageInvalid(f"the archive has more than {MOST_HEADERS} headers")
+    await asyncio.sleep(0)
 
 
 def _parsed(block: bytes) -> tarfile.TarInfo:
@@ -143,8 +159,9 @@ async def _content(stream: Stream, info: tarfile.TarInfo) -> bytes:
 
 def _records(content: bytes) -> dict[str, str]:
     """POSIX: ``length key=value`` and a newline, the length counting itself."""
-    records, position = {}, 0
+    records, position, number = {}, 0, 0
     while position < len(content):
+        number += 1
         digits, blank, _rest = content[position : position + 8].partition(b" ")
         length = int(digits) if digits.isdigit() else 0
         record = content[position : position + length]
@@ -153,6 +170,8 @@ def _records(content: bytes) -> dict[str, str]:
             raise PackageInvalid("the archive has a broken extended header")
         records[key.decode("utf-8", "replace")] = value.decode("utf-8", "surrogateescape")
         position += length
+        if number > MOST_RECORDS:
+            raise PackageInvalid(f"the archive has an extended header of more than {MOST_RECORDS} records")
     return records
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 
 from gateway.ovf.errors import PackageInvalid
@@ -25,15 +24,16 @@ WORDS = {
 }
 """Values of CIM's AllocationUnits before programmatic units, which DSP0004 means as powers of 2."""
 
-STEP = re.compile(r"\s*([*/])\s*(?:(\d{1,10})\s*\^\s*([+-]?\d{1,3})|(\d{1,18}))")
+MOST_STEPS = 32
 LARGEST = 2**70
 
 
 def bytes_of(quantity: str, units: str, where: str) -> int:
     """Whole bytes, rounded up. Raises PackageInvalid, naming ``where``, for what is no such quantity."""
-    if not re.fullmatch(r"\d{1,20}", quantity.strip()):
+    number = quantity.strip()
+    if not _is_number(number, 20):
         raise PackageInvalid(f"{where}: {quantity[:40]!r} is no whole number")
-    size = int(quantity) * factor(units, where)
+    size = int(number) * factor(units, where)
     if size >= LARGEST:
         raise PackageInvalid(f"{where}: {quantity[:20]} times {units[:40]!r} is more than anything has")
     return -(-size.numerator // size.denominator)
@@ -41,31 +41,47 @@ def bytes_of(quantity: str, units: str, where: str) -> int:
 
 def factor(units: str, where: str) -> Fraction:
     """How many bytes one of these units is: ``byte * 2^20``, ``byte*1024*1024``, ``MegaBytes``."""
-    text = units.strip()
-    known = WORDS.get(text.lower())
-    if known is not None:
-        return Fraction(known)
-    base = re.match(r"bytes?(?=\s*[*/])", text, re.IGNORECASE)
-    position, result = (base.end() if base else 0), Fraction(1)
-    while base and position < len(text):
-        step = STEP.match(text, position)
-        if step is None:
-            break
-        result = _stepped(result, step, where)
-        position = step.end()
-    if base is None or position != len(text):
-        raise PackageInvalid(f"{where}: the unit {units[:60]!r} is not known; such as 'byte * 2^20' are")
+    text = units.strip().lower()
+    if text in WORDS:
+        return Fraction(WORDS[text])
+    signs = text.replace("*", " * ").replace("/", " / ").replace("^", " ^ ").split(maxsplit=4 * MOST_STEPS + 1)
+    result, position = Fraction(1), 1
+    while position < len(signs):
+        operator, operand, position = _step(signs, position, units, where)
+        result = result * operand if operator == "*" else result / operand
+        if not Fraction(1, LARGEST) < result < LARGEST:
+            raise PackageInvalid(f"{where}: the unit is out of all bounds")
+    if len(signs) < 3 or signs[0] not in ("byte", "bytes"):
+        raise _unknown(units, where)
     return result
 
 
-def _stepped(value: Fraction, step: re.Match[str], where: str) -> Fraction:
-    sign, base, exponent, plain = step.groups()
-    if int(plain if base is None else base) == 0:
+def _step(signs: list[str], position: int, units: str, where: str) -> tuple[str, Fraction, int]:
+    """Return ``*`` or ``/``, what stands behind it (``2^20`` or ``1024``), and where the next step begins."""
+    operator, base, *power = signs[position : position + 4] + [""] * max(0, position + 2 - len(signs))
+    if power[:1] != ["^"]:
+        if operator not in ("*", "/") or not _is_number(base, 18):
+            raise _unknown(units, where)
+        return operator, _operand(int(base), 1, where), position + 2
+    exponent = power[1] if len(power) > 1 else ""
+    if operator not in ("*", "/") or not _is_number(base, 10) or not _is_number(exponent.lstrip("+-"), 3):
+        raise _unknown(units, where)
+    if exponent.count("+") + exponent.count("-") > 1:
+        raise _unknown(units, where)
+    return operator, _operand(int(base), int(exponent), where), position + 4
+
+
+def _operand(base: int, exponent: int, where: str) -> Fraction:
+    if base == 0:
         raise PackageInvalid(f"{where}: a unit cannot have a factor of 0")
-    if base is not None and (abs(int(exponent)) > 100 or int(base) > 1024):
+    if exponent != 1 and (abs(exponent) > 100 or base > 1024):
         raise PackageInvalid(f"{where}: a unit has no power of {exponent}")
-    operand = Fraction(int(base)) ** int(exponent) if base is not None else Fraction(int(plain))
-    result = value * operand if sign == "*" else value / operand
-    if not Fraction(1, LARGEST) < result < LARGEST:
-        raise PackageInvalid(f"{where}: the unit is out of all bounds")
-    return result
+    return Fraction(base) ** exponent
+
+
+def _unknown(units: str, where: str) -> PackageInvalid:
+    return PackageInvalid(f"{where}: the unit {units[:60]!r} is not known; such as 'byte * 2^20' are")
+
+
+def _is_number(text: str, digits: int) -> bool:
+    return 0 < len(text) <= digits and text.isascii() and text.isdecimal()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,19 @@ def test_every_default_that_the_example_comments_out_is_the_real_one(tmp_path: P
     plain = load(ROOT / "etc" / "gateway.toml")
     loaded = load(copy)
     assert (loaded.server, loaded.auth, loaded.jobs) == (plain.server, plain.auth, plain.jobs)
+
+
+def test_the_service_lives_on_when_memory_is_too_short_for_a_reader() -> None:
+    assert "OOMPolicy=continue" in UNIT.read_text().splitlines()
+
+
+def test_readers_limit_themselves_under_the_services_filter() -> None:
+    """The filter refuses ``@resources``, and so setrlimit, which the C library does without."""
+    told = "import resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); print('limited')"
+    nice = "import os; os.setpriority(os.PRIO_PROCESS, 0, 5)"
+    reader = ["-P", "-m", "drivers.confined", "10", str(512 * 1024**2)]
+    under = [sys.executable, "-m", "tests.seccomp", sys.executable]
+    assert subprocess.run([*under, "-c", told], capture_output=True, check=True).stdout == b"limited\n"
+    assert b"PermissionError" in subprocess.run([*under, "-c", nice], capture_output=True, check=False).stderr
+    done = subprocess.run([*under, *reader], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

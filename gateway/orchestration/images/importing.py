@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from drivers.base import Driver, DriverInvalid, DriverUnreachable, FilePart, ImageFacts, PoolFacts
+from drivers.base import Driver, DriverBusy, DriverInvalid, DriverUnreachable, FilePart, ImageFacts, PoolFacts
 from drivers.images.window import HEAD, TAIL
 from gateway.errors import BadGateway, Invalid, NoSpace, NotImplementedHere, TooLarge, Unavailable
-from gateway.orchestration.driver_errors import translating
+from gateway.orchestration.driver_errors import translated, translating
 from gateway.orchestration.images.promises import demand_staging
 from gateway.orchestration.images.source import WHERE, is_url, local_file, place_facts
 from gateway.orchestration.images.steps import kept_format
@@ -22,6 +23,17 @@ DIRECT_STEPS = ("copy image",)
 STAGED_STEPS = ("stage image", "convert image", "copy image")
 OURS = frozenset({"machines", "machineImages", "volumes", "volumeImages"})
 WEIGHTS = {"stage image": 2, "convert image": 1, "copy image": 2}
+
+
+@contextmanager
+def looking(where: str | None = None) -> Iterator[None]:
+    """Refuse what a reader refuses as the request's own fault, naming ``where``, and say 503 when no reader is free."""
+    try:
+        yield
+    except DriverInvalid as error:
+        raise Invalid(str(error), where) from error
+    except DriverBusy as error:
+        raise translated(error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +90,8 @@ class ImageImport:
 
         ``parents`` are what it stands on, the nearest first.
         """
-        try:
+        with looking():
             facts = await self._tools.reader.inspect(place, delta=bool(parents))
-        except DriverInvalid as error:
-            raise Invalid(str(error)) from error
         self._check_size(facts.file_size, "source")
         below = {"parents": [place_facts(parent) for parent in parents]} if parents else {}
         source = {"kind": "package", "size": facts.file_size, **place_facts(place), **below}
@@ -107,21 +117,20 @@ class ImageImport:
 
     async def _file(self, location: str) -> Found:
         path = await asyncio.to_thread(local_file, location, self._tools.directories)
-        try:
+        with looking(WHERE):
             facts = await self._tools.reader.inspect(path)
-        except DriverInvalid as error:
-            raise Invalid(str(error), WHERE) from error
         return Found({"kind": "file", "path": str(path), "size": facts.file_size}, facts)
 
     async def _url(self, location: str) -> Found:
         try:
-            remote = await self._tools.fetcher.look(location, HEAD, TAIL)
-            size = remote.size
-            facts = self._tools.reader.recognise(size, remote.head, remote.tail) if remote.ranges and size else None
-        except DriverInvalid as error:
-            raise Invalid(str(error), WHERE) from error
+            with looking(WHERE):
+                remote = await self._tools.fetcher.look(location, HEAD, TAIL)
         except DriverUnreachable as error:
             raise BadGateway(f"{WHERE}: {error}") from error
+        size, facts = remote.size, None
+        if remote.ranges and size:
+            with looking(WHERE):
+                facts = await self._tools.reader.recognise(size, remote.head, remote.tail)
         source = {
             "kind": "url",
             "url": location,

@@ -84,7 +84,7 @@ async def looked_at(
             head = (head + piece)[:HEAD]
             if len(head) < min(HEAD, size):
                 continue
-            _expect(reader, size, head, bytes(TAIL), expected)
+            await _expect(reader, size, head, bytes(TAIL), expected)
             known = True
         if seen < size:
             for waiting in held:
@@ -92,14 +92,14 @@ async def looked_at(
             held = []
     if seen != size:
         raise Invalid(f"{seen} bytes came where {size} were announced", WHERE)
-    _expect(reader, size, head, tail, expected)
+    await _expect(reader, size, head, tail, expected)
     for waiting in held:
         yield waiting
 
 
-def _expect(reader: ImageReader, size: int, head: bytes, tail: bytes, expected: tuple[str, int]) -> None:
+async def _expect(reader: ImageReader, size: int, head: bytes, tail: bytes, expected: tuple[str, int]) -> None:
     try:
-        facts = reader.recognise(size, head, tail)
+        facts = await reader.recognise(size, head, tail)
     except DriverInvalid as error:
         raise Invalid(str(error), WHERE) from error
     if facts is None or (facts.format, facts.virtual_size) != expected:

@@ -21,10 +21,12 @@ from gateway.orchestration.images.records import remove
 from gateway.orchestration.images.source import WHERE, place_of
 from gateway.orchestration.images.tools import ImageTools
 from gateway.orchestration.steps import DriverStep, unless_stopped
+from gateway.orchestration.tries import Tries
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
 Arguments = dict[str, Any]
+LOOKING = "looking at the image"
 
 
 def source_pieces(tools: ImageTools, source: Document) -> AsyncGenerator[bytes, None]:
@@ -55,6 +57,9 @@ class ImageStep(DriverStep, ABC):
     async def work(self, context: StepContext, image: Resource, driver: Driver) -> None:
         """What takes long; it may be broken off at any await."""
 
+    def tries(self, context: StepContext) -> Tries:
+        return Tries(self.room.store, context.job)
+
     async def note(self, image: Resource, **facts: Any) -> None:
         """Keep what was found out, for the steps that follow."""
         async with self.room.store.transaction() as transaction:
@@ -82,7 +87,7 @@ class StageImage(ImageStep):
                 size = await tools.staging.write(image, watched, lambda done: context.progress(done, max(total, done)))
             await context.log(f"{size} bytes were put down")
             self._compare(image, size)
-        facts = await self._look(tools.staging.data(image))
+        facts = await self._look(context, tools.staging.data(image))
         kept = kept_format(facts.format, image.internal["formats"])
         uefi = facts.uefi or None
         unpacks = (facts.unpacks and kept == "qcow2") or None
@@ -110,9 +115,9 @@ class StageImage(ImageStep):
                 done += len(piece)
                 context.progress(done, total)
 
-    async def _look(self, path: Path) -> ImageFacts:
+    async def _look(self, context: StepContext, path: Path) -> ImageFacts:
         try:
-            return await self.room.images.reader.inspect(path)
+            return await self.tries(context).of(LOOKING, lambda: self.room.images.reader.inspect(path))
         except DriverInvalid as error:
             raise Invalid(str(error), WHERE) from error
 
@@ -135,7 +140,7 @@ class ConvertImage(ImageStep):
         await self.room.images.converter.convert(
             source, facts["source_format"], part, facts["format"], facts["virtual_size"], context.progress
         )
-        made = await self.room.images.reader.inspect(part)
+        made = await self.tries(context).of(LOOKING, lambda: self.room.images.reader.inspect(part))
         if made.format != facts["format"]:
             raise Invalid(f"converting made {made.format} of it instead of {facts['format']}", WHERE)
         await self.note(image, virtual_size=made.virtual_size, uefi=made.uefi or None)
@@ -178,14 +183,14 @@ class CopyImage(ImageStep):
             )
 
         if facts["source"]["kind"] == "url" and facts["format"] == "qcow2":
-            await self._look_inside(image, driver, size)
+            await self._look_inside(context, image, driver, size)
 
     async def _unpacked(self, context: StepContext, image: Resource, driver: Driver) -> None:
         """Made into a qcow2 image on its way, from the staging directory."""
         facts, staging = image.internal, self.room.images.staging
         place = place_of(facts["source"]) if facts["way"] == "direct" else staging.data(image)
         parents = [place_of(parent) for parent in facts["source"].get("parents", ())]
-        unpacked = await self.room.images.reader.unpack(place, parents)
+        unpacked = await self.tries(context).of(LOOKING, lambda: self.room.images.reader.unpack(place, parents))
         try:
             await self._demand_room(facts["pool"], driver, unpacked.size)
             async with aclosing(ahead(unpacked.pieces())) as pieces:
@@ -195,21 +200,22 @@ class CopyImage(ImageStep):
         finally:
             unpacked.close()
         await context.log(f"unpacked from {facts['source_format']} to {facts['format']} on the way")
-        await self._look_inside(image, driver, unpacked.size)
+        await self._look_inside(context, image, driver, unpacked.size)
 
     async def _demand_room(self, name: str, driver: Driver, size: int) -> None:
         pool = await driver.pool(name)
         if size > pool.available:
             raise DriverNoSpace(f"the pool {pool.name} has {pool.available} bytes free; the image needs {size}")
 
-    async def _look_inside(self, image: Resource, driver: Driver, size: int) -> None:
+    async def _look_inside(self, context: StepContext, image: Resource, driver: Driver, size: int) -> None:
         """How a qcow2 image boots stands anywhere in it, and so could not be seen before it was here."""
         pool, volume = image.internal["pool"], image.internal["volume"]
 
         async def part(offset: int, length: int) -> bytes:
             return b"".join([piece async for piece in driver.download_volume(pool, volume, offset, length)])
 
-        found = await self.room.images.reader.inspect_parts(size, part)
+        looking = self.room.images.reader.inspect_parts
+        found = await self.tries(context).of(LOOKING, lambda: looking(size, part))
         await self.note(image, uefi=found.uefi or None)
 
     async def revert(self, context: StepContext, image: Resource, driver: Driver, arguments: Arguments) -> None:

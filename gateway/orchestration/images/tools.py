@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from drivers.base import Converter, Fetcher, FileSystemMaker, ImageReader
 from gateway.orchestration.images.staging import Staging
+from gateway.ovf.package import PLAIN, PackageReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +30,4 @@ class ImageTools:
     stall_seconds: float = 60.0
     upload_minutes: int = 1440
     waiting_uploads: int = 20
+    packages: PackageReader = PLAIN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import subprocess
 from collections.abc import Callable
@@ -269,3 +270,16 @@ async def test_the_metadata_announce_the_extensions(admin: ApiClient) -> None:
     assert (actions["upload"]["method"], actions["upload"]["inputMessage"]) == ("PUT", OCTETS)
     assert (actions["download"]["method"], actions["download"]["outputMessage"]) == ("GET", OCTETS)
     assert actions["upload"]["uri"] == f"{EXTENSION}/action/upload"
+
+
+async def test_an_image_that_nobody_can_be_started_to_read_is_503_for_now(
+    admin: ApiClient, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_arguments: object, **_settings: object) -> asyncio.subprocess.Process:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    document = {"name": "guest", "imageLocation": f"file://{images / 'guest.qcow2'}"}
+    with monkeypatch.context() as host:
+        host.setattr(asyncio, "create_subprocess_exec", full)
+        assert (await admin.post("machineImages", document)).status == 503
+    assert (await admin.post("machineImages", document, Prefer="wait=30")).status == 201

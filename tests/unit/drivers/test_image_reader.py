@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from drivers.base import DriverInvalid
-from drivers.images.reader import HEAD, TAIL, CautiousReader, inspect
+from drivers.confined.readers import ConfinedReaders
+from drivers.images.cautious import CautiousReader
+from drivers.images.reader import HEAD, TAIL, inspect
 
 MIB = 1024**2
 SIZE = 20 * MIB
@@ -67,15 +69,16 @@ def test_every_accepted_format_is_told_with_its_virtual_size(make: Make, kind: s
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "vhdx"])
-def test_the_two_ends_tell_what_the_whole_file_tells(make: Make, kind: str) -> None:
+async def test_the_two_ends_tell_what_the_whole_file_tells(make: Make, kind: str, readers: ConfinedReaders) -> None:
     path = make(kind)
     data = path.read_bytes()
-    assert CautiousReader().recognise(len(data), data[:HEAD], data[-TAIL:]) == inspect(path)
+    assert await CautiousReader(readers).recognise(len(data), data[:HEAD], data[-TAIL:]) == inspect(path)
+    assert await CautiousReader(readers).inspect(path) == inspect(path)
 
 
-def test_the_ends_of_a_vhdx_do_not_tell_its_size(make: Make) -> None:
+async def test_the_ends_of_a_vhdx_do_not_tell_its_size(make: Make, readers: ConfinedReaders) -> None:
     data = make("vhdx").read_bytes()
-    assert CautiousReader().recognise(len(data), data[:HEAD], data[-TAIL:]) is None
+    assert await CautiousReader(readers).recognise(len(data), data[:HEAD], data[-TAIL:]) is None
 
 
 @pytest.mark.parametrize("kind", KINDS)

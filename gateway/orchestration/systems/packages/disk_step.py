@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from drivers.base import DriverInvalid, FilePart, ImageFacts
+from drivers.base import DriverInvalid, FilePart
 from drivers.images.window import stamp_at
 from gateway.errors import Invalid
 from gateway.jobs.plan import StepContext
@@ -25,6 +25,7 @@ from gateway.orchestration.systems.packages.folder import CHANGED, DESCRIPTOR, P
 from gateway.orchestration.systems.packages.importing import Wishes, certified, look_over, told_aside
 from gateway.orchestration.systems.packages.sources import WHERE, Sources
 from gateway.orchestration.systems.packages.step import IMAGES, Arguments, PackageStep
+from gateway.orchestration.tries import Tries
 from gateway.orchestration.volumes.pools import KILOBYTE, whole
 from gateway.ovf.model import Envelope
 from gateway.ovf.names import disk_format
@@ -104,7 +105,7 @@ class ImportDisks(PackageStep):
         """Everything into the folder, or found in the archive; told to those who wait for it."""
         folder, context = work.folder, work.context
         if await folder.noted(PACKAGE) is not None:
-            await folder.recall(work.arrivals)
+            await folder.recall(work.arrivals, self.reader(context))
             work.come = 1.0
             return
         archive = Sources.archive(work.arguments["source"])
@@ -118,7 +119,8 @@ class ImportDisks(PackageStep):
             await self._check(work.wishes, archive, envelope)
 
         sink = FolderSink(folder, check, moved, work.arrivals, archive, stamp)
-        package = await unless_stopped(context, Sources(self.room.images).read(work.arguments["source"], sink))
+        reading = Sources(self.room.images, self.reader(context)).read(work.arguments["source"], sink)
+        package = await unless_stopped(context, reading)
         await sink.end()
         if await _stamp(archive) != stamp:
             raise Invalid(CHANGED, WHERE)
@@ -140,15 +142,16 @@ class ImportDisks(PackageStep):
         if package.certificate is not None:
             words = certified(package.certificate)
             await context.log(f"certificate: {words}", "info" if package.certificate.signs else "warning")
-        for aside in told_aside(package.envelope, wishes.deploy(package.envelope)):
+        deployed = await asyncio.to_thread(wishes.deploy, package.envelope)
+        for aside in told_aside(package.envelope, deployed):
             await context.log(f"not obeyed: {aside}", "warning")
 
     # What becomes of it
 
     async def _import_all(self, work: Import) -> None:
         envelope = await work.arrivals.envelope
-        deployed = work.wishes.deploy(envelope)
-        work.wanted = needed_bytes(envelope, deployed)
+        deployed = await asyncio.to_thread(work.wishes.deploy, envelope)
+        work.wanted = await asyncio.to_thread(needed_bytes, envelope, deployed)
         works: list[Coroutine[Any, Any, None]] = [self._import(work, part) for part in work.wanted]
         await together(work.context, works, lambda: None)
 
@@ -174,13 +177,15 @@ class ImportDisks(PackageStep):
             known = await service.answered(transaction, asking, document)
         if known is not None:
             return known
-        await self._demand_honest(part, place)
+        await self._demand_honest(work, part, place)
         return await service.add_of_package(asking, document, place, parents)
 
-    async def _demand_honest(self, part: Bytes, place: Path | FilePart) -> None:
+    async def _demand_honest(self, work: Import, part: Bytes, place: Path | FilePart) -> None:
         """The file is what the descriptor says: of its format, and no larger than the disk that is made for it."""
         try:
-            facts: ImageFacts = await self.room.images.reader.inspect(place, delta=bool(part.parents))
+            reader, delta = self.room.images.reader, bool(part.parents)
+            tries = Tries(self.room.store, work.context.job)
+            facts = await tries.of(f"looking at {part.name!r}", lambda: reader.inspect(place, delta=delta))
         except DriverInvalid as error:
             raise Invalid(f"{part.name}: {error}", WHERE) from error
         said = disk_format(part.format) if part.format else None

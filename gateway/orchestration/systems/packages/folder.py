@@ -15,7 +15,7 @@ from drivers.base import FilePart
 from gateway.errors import Invalid
 from gateway.orchestration.images.staging import Staging, write_all
 from gateway.ovf.model import Envelope, File
-from gateway.ovf.reading import read_envelope
+from gateway.ovf.package import PackageReader
 from gateway.store.model import Document
 from gateway.store.store import uninterrupted
 
@@ -41,9 +41,9 @@ class Folder:
         offset, size = facts["parts"][identity]
         return FilePart(Path(facts["archive"]), offset, size, facts["stamp"])
 
-    async def recall(self, arrivals: Arrivals) -> None:
+    async def recall(self, arrivals: Arrivals, reader: PackageReader) -> None:
         """What had come before a restart."""
-        envelope = await self.envelope()
+        envelope = await self.envelope(reader)
         arrivals.envelope.set_result(envelope)
         for file in envelope.files:
             arrivals.arrived(file.id, await self.place(envelope, file.id))
@@ -60,8 +60,8 @@ class Folder:
     async def read(self, name: str) -> bytes | None:
         return await asyncio.to_thread(_read, self.path / name)
 
-    async def envelope(self) -> Envelope:
-        return await asyncio.to_thread(read_envelope, await self.read(DESCRIPTOR) or b"")
+    async def envelope(self, reader: PackageReader) -> Envelope:
+        return await reader.envelope(await self.read(DESCRIPTOR) or b"")
 
     async def note(self, name: str, facts: Document) -> None:
         await self.write(name, json.dumps(facts).encode())
@@ -121,7 +121,7 @@ class FolderSink:
 
     async def _demand_the_same(self, envelope: Envelope) -> None:
         """Raises Invalid when this is another package than before a restart: images of that one may be there."""
-        now = {"stamp": self._stamp, "described": hashlib.sha256(repr(envelope).encode()).hexdigest()}
+        now = {"stamp": self._stamp, "described": await asyncio.to_thread(_described, envelope)}
         before = await self._folder.noted(BEGUN)
         if before is None:
             await self._folder.note(BEGUN, now)
@@ -170,6 +170,11 @@ class FolderSink:
     def _count(self, piece: bytes) -> None:
         self._written += len(piece)
         self._moved(self._written, max(self._total, self._written))
+
+
+def _described(envelope: Envelope) -> str:
+    """Return what is another for another descriptor."""
+    return hashlib.sha256(repr(envelope).encode()).hexdigest()
 
 
 def _put_in_place(coming: Path, path: Path) -> bool:

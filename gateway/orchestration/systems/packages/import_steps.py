@@ -64,8 +64,8 @@ class MakeImported(PackageStep):
         return known
 
     async def _composed(self, context: StepContext, folder: Folder, arguments: Arguments) -> Document:
-        wishes, envelope = Wishes(**arguments["wishes"]), await folder.envelope()
-        deployed = wishes.deploy(envelope)
+        wishes, envelope = Wishes(**arguments["wishes"]), await folder.envelope(self.reader(context))
+        deployed = await asyncio.to_thread(wishes.deploy, envelope)
         images: dict[str, str] = await folder.noted(IMAGES)
         of_template = arguments["kind"] == "SystemTemplate"
         kept = await self._with_free_macs(context, deployed) if not of_template else _without_macs(deployed)

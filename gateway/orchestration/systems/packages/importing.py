@@ -23,7 +23,6 @@ from gateway.ovf.deployment import Group, Guest, deploy
 from gateway.ovf.errors import PackageInvalid
 from gateway.ovf.model import Content, Envelope, StartupItem, VirtualSystemCollection
 from gateway.ovf.package import read_first
-from gateway.ovf.reading import read_envelope
 from gateway.store.model import Document
 from gateway.store.transaction import Transaction
 
@@ -178,7 +177,8 @@ class PackageImports:
         whole = head if len(head) < HEAD else None
         descriptor = whole if source["descriptor"] else await read_first(head)
         if descriptor is not None:
-            await asyncio.to_thread(lambda: look_over(read_envelope(descriptor), wishes))
+            envelope = await self.room.images.packages.envelope(descriptor)
+            await asyncio.to_thread(look_over, envelope, wishes)
         async with self.room.store.transaction() as transaction:
             known = await self._recalled(transaction, caller, request)
             if known is not None:

@@ -10,11 +10,12 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from drivers.base import DriverAbsent, DriverInvalid, DriverUnreachable, RemoteFile
+from drivers.images.window import FileWindow
 from gateway.errors import BadGateway, Invalid
 from gateway.orchestration.images.pieces import ahead, of_file
 from gateway.orchestration.images.source import is_url, local_file
 from gateway.orchestration.images.tools import ImageTools
-from gateway.ovf.package import Package, Pieces, Sink, gather, unpack
+from gateway.ovf.package import Package, PackageReader, Pieces, Sink, gather, unpack
 
 WHERE = "source"
 HEAD = 256 * 1024
@@ -24,8 +25,9 @@ Source = dict[str, Any]
 
 
 class Sources:
-    def __init__(self, tools: ImageTools) -> None:
+    def __init__(self, tools: ImageTools, reader: PackageReader | None = None) -> None:
         self._tools = tools
+        self._reader = reader or tools.packages
 
     async def look(self, location: str) -> tuple[Source, bytes]:
         """The source, and its first bytes. Raises what the request deserves, naming ``source``."""
@@ -36,7 +38,10 @@ class Sources:
         return await self.look_at_file(path, "file")
 
     async def look_at_file(self, path: Path, kind: str) -> tuple[Source, bytes]:
-        head = await asyncio.to_thread(_head, path)
+        try:
+            head = await asyncio.to_thread(_head, path)
+        except DriverInvalid as error:
+            raise Invalid(str(error), WHERE) from error
         source = {"kind": kind, "place": str(path), "descriptor": is_descriptor(head)}
         return {**source, **({"upload": path.parent.name.removeprefix("uploads-")} if kind == "upload" else {})}, head
 
@@ -50,13 +55,13 @@ class Sources:
         try:
             if not source["descriptor"]:
                 async with aclosing(ahead(await self._pieces(source["kind"], source["place"]))) as pieces:
-                    return await unpack(pieces, sink, self._tools.largest_file)
+                    return await unpack(pieces, sink, self._tools.largest_file, self._reader)
             name = PurePosixPath(urlsplit(source["place"]).path if source["kind"] == "url" else source["place"]).name
 
             async def open_file(wanted: str) -> Pieces | None:
                 return await self._beside(source, wanted, name)
 
-            return await gather(name, open_file, sink, self._tools.largest_file)
+            return await gather(name, open_file, sink, self._tools.largest_file, self._reader)
         except DriverInvalid as error:
             raise Invalid(str(error), WHERE) from error
         except DriverUnreachable as error:
@@ -98,5 +103,8 @@ def is_descriptor(head: bytes) -> bool:
 
 
 def _head(path: Path) -> bytes:
-    with path.open("rb") as opened:
-        return opened.read(HEAD)
+    window = FileWindow(path)
+    try:
+        return window.head(HEAD)
+    finally:
+        window.close()

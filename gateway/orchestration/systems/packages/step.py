@@ -7,6 +7,8 @@ from typing import Any
 from gateway.jobs.plan import StepContext
 from gateway.orchestration.resources import Room
 from gateway.orchestration.systems.packages.folder import Folder
+from gateway.orchestration.tries import TriedPackageReader, Tries
+from gateway.ovf.package import PackageReader
 
 Arguments = dict[str, Any]
 IMAGES = "images.json"
@@ -21,6 +23,10 @@ class PackageStep:
 
     def folder(self, context: StepContext) -> Folder:
         return Folder(self.room.images.staging, context.job)
+
+    def reader(self, context: StepContext) -> PackageReader:
+        """Return who reads what the package says, and tries no more than twice what it dies of."""
+        return TriedPackageReader(self.room.images.packages, Tries(self.room.store, context.job))
 
     async def run(self, context: StepContext, arguments: Arguments) -> None:
         raise NotImplementedError

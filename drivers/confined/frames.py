@@ -1,0 +1,66 @@
+"""Messages between the gateway and a reading process: a JSON document and bytes, the lengths of both before them."""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+LENGTHS = struct.Struct(">II")
+LARGEST = 32 * 1024**2
+"""Bytes of a document, or beside it."""
+
+
+class BrokenFrame(Exception):
+    """The other end went away in the middle, or says what nobody says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A message: what is said, and bytes beside it."""
+
+    document: dict[str, Any] = field(default_factory=dict)
+    data: bytes = b""
+
+    def encoded(self) -> bytes:
+        words = json.dumps(self.document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+        return LENGTHS.pack(len(words), len(self.data)) + words + self.data
+
+
+def lengths_of(header: bytes) -> tuple[int, int]:
+    """Return how many bytes the document and the data have. Raises BrokenFrame."""
+    if len(header) != LENGTHS.size:
+        raise BrokenFrame
+    words, data = LENGTHS.unpack(header)
+    if words > LARGEST or data > LARGEST:
+        raise BrokenFrame
+    return words, data
+
+
+def document_of(words: bytes) -> dict[str, Any]:
+    """Return what a message says. Raises BrokenFrame."""
+    try:
+        found = json.loads(words.decode("utf-8", "surrogatepass"))
+    except ValueError:
+        raise BrokenFrame from None
+    if not isinstance(found, dict):
+        raise BrokenFrame
+    return found
+
+
+def write_frame(sink: BinaryIO, frame: Frame) -> None:
+    sink.write(frame.encoded())
+    sink.flush()
+
+
+def read_frame(source: BinaryIO) -> Frame | None:
+    """Return the next message; None at the end. Raises BrokenFrame."""
+    header = source.read(LENGTHS.size)
+    if not header:
+        return None
+    words, data = lengths_of(header)
+    document, content = source.read(words), source.read(data)
+    if len(document) != words or len(content) != data:
+        raise BrokenFrame
+    return Frame(document_of(document), content)

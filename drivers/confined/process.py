@@ -1,0 +1,130 @@
+"""One reading process, seen from the gateway: asked, given the bytes that it wants, and killed at its deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import time
+from typing import Any
+
+import structlog
+
+from drivers.confined.errors import ReaderDied, Unreadable
+from drivers.confined.forms import WrongForm, form_of, value_of
+from drivers.confined.frames import LENGTHS, BrokenFrame, Frame, document_of, lengths_of
+from drivers.confined.limits import Limits
+from drivers.confined.reading import Answer, More, Question, Reading
+
+MODULE = "drivers.confined"
+MOST_PIECES = 512
+"""How often one reading may ask for more bytes."""
+LARGEST_PIECE = 8 * 1024**2
+SLICE = 256 * 1024
+"""Bytes that are given to the pipe at once."""
+LARGE = 16 * 1024
+"""Bytes of an answer from which on it is taken apart beside the event loop."""
+DIED = "reading it took more time or memory than it may, or ended its reader; it is broken, or made to do harm"
+log = structlog.get_logger("readers")
+
+
+class ReaderProcess:
+    """A process that reads for one asker at a time."""
+
+    def __init__(self, process: asyncio.subprocess.Process, limits: Limits) -> None:
+        assert process.stdin is not None and process.stdout is not None
+        self._process = process
+        self._to, self._from = process.stdin, process.stdout
+        self._limits = limits
+        self.readings = 0
+        self.listening = True
+        """It waits for a question. When a reading was left in the middle it does not, and has to be ended."""
+
+    @classmethod
+    async def start(cls, limits: Limits) -> ReaderProcess:
+        pipe = asyncio.subprocess.PIPE
+        command = [sys.executable, "-P", "-B", "-m", MODULE, str(limits.cpu_seconds), str(limits.memory)]
+        return cls(await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, env=_environment()), limits)
+
+    @property
+    def alive(self) -> bool:
+        return self._process.returncode is None
+
+    async def ask(
+        self, reading: Reading[Question, Answer], question: Question, content: bytes, more: More | None
+    ) -> Answer:
+        """Return the answer. Raises Unreadable for what is refused, ReaderDied when the process dies of it."""
+        self.readings += 1
+        self.listening = False
+        words = await self._conversed({"reading": reading.place, "question": form_of(question)}, content, more)
+        self.listening = True
+        try:
+            if len(words) < LARGE:
+                return _understood(reading, words)
+            return await asyncio.to_thread(_understood, reading, words)
+        except (BrokenFrame, WrongForm) as error:
+            log.error("a reader said what it cannot say", reading=reading.place, error=str(error))
+            raise Unreadable("it cannot be read") from None
+
+    async def _conversed(self, document: dict[str, Any], content: bytes, more: More | None) -> bytes:
+        """Return the words of the last message, after the process was given all that it asked for."""
+        left, pieces, frame = self._limits.deadline, 0, Frame(document, content)
+        while True:
+            began = time.monotonic()
+            words = await self._exchanged(frame, left)
+            left -= time.monotonic() - began
+            wanted = document_of(words).get("more") if len(words) < LARGE else None
+            if wanted is None:
+                return words
+            pieces += 1
+            frame = await _supplied(wanted, more, pieces)
+
+    async def _exchanged(self, frame: Frame, seconds: float) -> bytes:
+        """Say this, and return the words of the answer. Raises ReaderDied when none comes in time."""
+        try:
+            async with asyncio.timeout(seconds):
+                message = memoryview(frame.encoded())
+                for start in range(0, len(message), SLICE):
+                    self._to.write(message[start : start + SLICE])
+                    await self._to.drain()
+                words, data = lengths_of(await self._from.readexactly(LENGTHS.size))
+                return (await self._from.readexactly(words + data))[:words]
+        except (BrokenFrame, asyncio.IncompleteReadError, ConnectionError, TimeoutError) as error:
+            code = await self.end()
+            log.warning("a reader died", reason=type(error).__name__, code=code)
+            raise ReaderDied(DIED) from None
+
+    async def end(self) -> int:
+        """Kill the process, unless it has ended, and return its exit code."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        self._to.close()
+        return await asyncio.shield(self._process.wait())
+
+
+def _understood(reading: Reading[Question, Answer], words: bytes) -> Answer:
+    """Return the answer that these words give. Raises Unreadable, WrongForm, BrokenFrame."""
+    said = document_of(words)
+    if "refused" in said:
+        raise Unreadable(str(said["refused"]))
+    if "failed" in said:
+        log.error("a reader failed", reading=reading.place, error=said["failed"])
+        raise Unreadable("it cannot be read; it is broken in a way that the reader does not know")
+    answer: Answer = value_of(reading.answer, said.get("answer"))
+    return answer
+
+
+async def _supplied(wanted: Any, more: More | None, pieces: int) -> Frame:
+    """Return the bytes that the process asks for. Raises Unreadable when that is too much to ask."""
+    offset, length = (int(one) for one in wanted)
+    if pieces > MOST_PIECES or not 0 <= length <= LARGEST_PIECE:
+        raise Unreadable("its parts are too widely scattered")
+    data = await more(offset, length) if more is not None else None
+    return Frame({"there": data is not None}, data or b"")
+
+
+def _environment() -> dict[str, str]:
+    """Return what finds the same modules as this process does, and nothing else of its surroundings."""
+    places = [place for place in sys.path if place.startswith("/")]
+    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "PYTHONPATH": os.pathsep.join(places)}

@@ -1,0 +1,138 @@
+"""No reader of what strangers write costs clearly more than n log n, whatever they write.
+
+The readers, each with its worst input, stand in tests/unit/costs. Besides, each pattern of the program is
+fed with what makes patterns backtrack. tests/growth.py says how a busy machine is kept from telling lies.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from tests.growth import MOST_GROWTH, demand_no_worse_than_sorting, growth
+from tests.unit.costs.reader import Reader
+from tests.unit.costs.registry import NO_READERS, READERS
+
+ROOT = Path(__file__).resolve().parents[3]
+ROOMS = ("gateway.ovf", "drivers.images")
+"""Rooms that do nothing but read what strangers wrote, or write it."""
+LONGEST_TEXT = 20_000
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    """Yield all modules of the program, by their names."""
+    for room in ("gateway", "drivers"):
+        for path in sorted((ROOT / room).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+
+
+def has_patterns(path: Path) -> bool:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import)]
+    return any(alias.name == "re" for node in imports for alias in node.names)
+
+
+WITH_PATTERNS = tuple(name for name, path in modules() if has_patterns(path))
+
+
+def patterns() -> Iterator[tuple[str, re.Pattern[str]]]:
+    """Yield the patterns that modules of the program hold, by their names."""
+    for module in WITH_PATTERNS:
+        for name, value in vars(import_module(module)).items():
+            if isinstance(value, re.Pattern):
+                yield f"{module}.{name}", value
+
+
+PATTERNS = dict(patterns())
+
+
+def attacks(pattern: re.Pattern[str]) -> list[str]:
+    """Return what is repeated to make a pattern backtrack: signs of all classes, its own literals, and both."""
+    text = pattern.pattern if isinstance(pattern.pattern, str) else pattern.pattern.decode("latin-1")
+    literals = [found.replace("\\", "") for found in re.findall(r"(?:[A-Za-z0-9/=:-]|\\[./()-]){2,}", text)]
+    single = [
+        " ",
+        "a",
+        "0",
+        "\n",
+        "\t",
+        '"',
+        "\\",
+        "(",
+        "-",
+        "/",
+        ".",
+        "=",
+        ":",
+        ",",
+        "a ",
+        "a/",
+        "a.",
+        "0 ",
+        "-a",
+        '\\"',
+    ]
+    return [*single, *literals, *(literal + sign for literal in literals for sign in (" ", "0", "a", "="))]
+
+
+@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
+def test_reading_costs_no_more_than_sorting(reader: Reader) -> None:
+    demand_no_worse_than_sorting(reader.make, reader.attempt, reader.most)
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_no_pattern_backtracks(name: str) -> None:
+    pattern = PATTERNS[name]
+
+    def search(text: str) -> None:
+        subject = text if isinstance(pattern.pattern, str) else text.encode("latin-1")
+        pattern.search(subject)  # type: ignore[arg-type]
+        pattern.fullmatch(subject)  # type: ignore[arg-type]
+
+    for attack in attacks(pattern):
+        demand_no_worse_than_sorting(lambda n, attack=attack: attack * n + "\0", search, LONGEST_TEXT)  # type: ignore[misc]
+
+
+def test_every_module_that_reads_is_measured() -> None:
+    measured = {module for reader in READERS for module in reader.modules}
+    in_rooms = {name for name, _path in modules() if name.startswith(tuple(f"{room}." for room in ROOMS))}
+    forgotten = sorted((in_rooms | set(WITH_PATTERNS)) - measured - NO_READERS.keys())
+    assert forgotten == [], "give them a Reader in tests/unit/costs, or say in its registry.py why they need none"
+
+
+def test_every_module_that_is_said_to_be_measured_exists() -> None:
+    there = {name for name, _path in modules()}
+    assert {module for reader in READERS for module in reader.modules} | NO_READERS.keys() <= there
+
+
+@pytest.mark.parametrize("name", sorted(WITH_PATTERNS))
+def test_no_pattern_is_made_of_what_others_wrote(name: str) -> None:
+    """A pattern that is put together when it is used is none that this test can find and measure."""
+    tree = ast.parse(dict(modules())[name].read_text(encoding="utf-8"))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+    of_re = [node for node in calls if isinstance(node.func.value, ast.Name) and node.func.value.id == "re"]  # type: ignore[attr-defined]
+    made = [node for node in of_re if node.func.attr != "escape" and not _is_constant(node.args[0])]  # type: ignore[attr-defined]
+    assert [node.lineno for node in made] == []
+
+
+def _is_constant(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) or (isinstance(node, ast.JoinedStr) and len(node.values) == 0)
+
+
+@pytest.mark.parametrize("pattern", [r"^\s*(a)\s*\(([^)]+)\)\s*$", r"(\w+)\s*[({]x", r"(?:a+)+b", r"a.*b.*c"])
+def test_a_pattern_that_backtracks_is_found(pattern: str) -> None:
+    """What was seen, or could be, costs too much by this measure."""
+    compiled = re.compile(pattern, re.MULTILINE)
+    worst = 0.0
+    for attack in ("\n", "a", "a "):
+        for size in (24, LONGEST_TEXT):
+            if size == LONGEST_TEXT and worst > MOST_GROWTH:
+                break
+            worst = max(worst, growth(lambda n, attack=attack: attack * n, compiled.search, size, 6)[0])  # type: ignore[misc]
+    assert worst > MOST_GROWTH
