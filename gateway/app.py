@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from drivers.images.convert import QemuImg
 from drivers.images.reader import CautiousReader
 from drivers.web.fetch import FetchRules, HttpFetcher
 from gateway.config import Settings
+from gateway.http.audit import Audit
 from gateway.http.authentication import Authentication
 from gateway.http.event_stream import EventStream
 from gateway.http.guest_metrics import GuestMetrics
@@ -35,12 +37,12 @@ from gateway.orchestration.images.staging import Staging
 from gateway.orchestration.images.tools import ImageTools
 from gateway.orchestration.machines.defaults import ship
 from gateway.orchestration.metadata_service import CloudEntryPointService
+from gateway.orchestration.monitoring.accesses import Accesses
 from gateway.orchestration.monitoring.feed import Feed
 from gateway.orchestration.monitoring.hypervisor_events import HypervisorEvents
 from gateway.orchestration.monitoring.meter_defaults import ship_configurations
 from gateway.orchestration.monitoring.meter_keeper import keep_meters
 from gateway.orchestration.monitoring.recorder import Recorder
-from gateway.orchestration.monitoring.refusals import Refusals
 from gateway.orchestration.monitoring.retention import Retention
 from gateway.orchestration.monitoring.sample_retention import DAY, HOUR, SampleRetention
 from gateway.orchestration.monitoring.sampler import Sampler
@@ -74,6 +76,7 @@ class Gateway:
         self.stream: EventStream
         self.metrics: Metrics
         self.sampler: Sampler
+        self.accesses: Accesses
         self._sync: Sync
         self._staging: StagingKeeper
         self._open = AsyncExitStack()
@@ -102,13 +105,16 @@ class Gateway:
         await self._ship(services, room.policy)
         await feed.open()
         authentication = Authentication(Path(self.settings.auth.users_file))
+        self._open.callback(authentication.close)
         self.stream = EventStream(feed, authentication)
         await self._measure(room)
         await self._take_up(room)
         self._keep_going()
-        handlers = Handlers(services, self.runner, self.settings.jobs.answer_wait)
+        self.metrics.add(authentication.outcomes)
+        audit = self._audit()
+        handlers = Handlers(services, self.runner, self.settings.jobs.answer_wait, audit)
         self.server = Server(
-            handlers, authentication, self._wire(), self.unready, self.stream, Refusals(self.store), self.metrics
+            handlers, authentication, self._wire(), self.unready, self.stream, audit, self.metrics
         )
         await self._listen()
         self._open.push_async_callback(self._let_nobody_in)
@@ -161,6 +167,12 @@ class Gateway:
         self._keep(Retention(self.store, events.most_per_log, events.most_overall).run(), "event retention")
         self._open.push_async_callback(self.stream.stop)
         self.stream.start()
+
+    def _audit(self) -> Audit:
+        self.accesses = Accesses(self.store)
+        self._open.push_async_callback(partial(self.accesses.tell_repeats, all_of_them=True))
+        self._keep(self.accesses.run(), "repeated accesses")
+        return Audit(self.accesses, tuple(self.settings.server.trusted_proxies))
 
     def _keep(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, collection_at, type_at
+from gateway.plain_text import printable
 from gateway.store.events import NewEvent
 from gateway.store.model import Document, Resource
 
@@ -16,7 +16,6 @@ EVERYTHING = "eventLogs/everything"
 EVERYONE = ""
 ADMINS = None
 LONGEST = 500
-NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +104,8 @@ def known_path(path: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Text as both formats can show it, and not endless."""
-    return NOT_XML.sub("?", text)[:LONGEST]
+    """Return the text as both formats and a terminal can show it, and not endless."""
+    return printable(text[:LONGEST])
 
 
 def _subject(resource: Resource) -> Document:
