@@ -75,7 +75,7 @@ def volume(number: int) -> Resource:
 async def fill(path: Path, count: int, make: Callable[[int], Resource] = machine) -> None:
     """With an EventLog for each, as a gateway's first start and each creation make them."""
     store = await Store.open(path)
-    await Recorder("monthly").prepare(store)
+    await Recorder("monthly", "yearly").prepare(store)
     await store.close()
     # Opened again, since the recorder hooks into each transaction of the store that it prepared, and would count these.
     store = await Store.open(path)

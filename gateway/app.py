@@ -129,7 +129,8 @@ class Gateway:
         self.store.before_commit(keep_systems)
         self.store.before_commit(empty_references)
         self.store.before_commit(unnest)
-        await Recorder(self.settings.events.persistence).prepare(self.store)
+        events = self.settings.events
+        await Recorder(events.persistence, events.changes_persistence).prepare(self.store)
         for hypervisor in self.settings.hypervisors:
             await show_networks(self.store, hypervisor)
         await ship_configurations(self.store, policy)
@@ -164,7 +165,8 @@ class Gateway:
         self.sampler.start()
         self._keep(self._sample_retention().run(), "sample retention")
         events = self.settings.events
-        self._keep(Retention(self.store, events.most_per_log, events.most_overall).run(), "event retention")
+        retention = Retention(self.store, events.most_per_log, events.most_overall, events.most_changes)
+        self._keep(retention.run(), "event retention")
         self._open.push_async_callback(self.stream.stop)
         self.stream.start()
 

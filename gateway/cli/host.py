@@ -9,7 +9,7 @@ import click
 import structlog
 
 from gateway.app import libvirt_drivers
-from gateway.cli.common import config_option, settings_of
+from gateway.cli.common import config_option, say, settings_of
 from gateway.config import Settings
 from gateway.doctor import Finding, examine
 
@@ -19,7 +19,7 @@ from gateway.doctor import Finding, examine
 def check(config: Path) -> None:
     """Say whether the configuration is valid."""
     settings_of(config)
-    click.echo(f"{config}: valid")
+    say(f"{config}: valid")
 
 
 @click.command()
@@ -30,9 +30,9 @@ def doctor(config: Path) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     findings = asyncio.run(_examine(settings))
     for finding in findings:
-        click.echo(f"{finding.level:8}{finding.subject}: {finding.message}")
+        say(f"{finding.level:8}{finding.subject}: {finding.message}")
         if finding.advice:
-            click.echo(f"{'':8}  -> {finding.advice}")
+            say(f"{'':8}  -> {finding.advice}")
     if any(finding.level == "error" for finding in findings):
         raise SystemExit(1)
 

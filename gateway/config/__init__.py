@@ -125,6 +125,7 @@ def _check(settings: Settings) -> None:
         ("[server] max_body", server.max_body, 1024),
         ("[events] most_per_log", settings.events.most_per_log, 100),
         ("[events] most_overall", settings.events.most_overall, 100),
+        ("[events] most_changes", settings.events.most_changes, 100),
         *_least_of_monitoring(settings.monitoring),
     ):
         if not least <= value < math.inf:

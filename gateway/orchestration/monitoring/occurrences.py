@@ -13,6 +13,10 @@ from gateway.store.model import Document, Resource
 
 EVERYTHING = "eventLogs/everything"
 """The log of the Cloud Entry Point, which holds every event; the live feed reads from it."""
+CHANGES = "eventLogs/changes"
+"""Its other log, which holds every event but refusals, and longer: what strangers ask for pushes nothing out of it."""
+OWN_LOGS = (EVERYTHING, CHANGES)
+"""Logs that are the gateway's own, and stay."""
 EVERYONE = ""
 ADMINS = None
 LONGEST = 500
@@ -20,7 +24,7 @@ LONGEST = 500
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One thing that happened. ``logs`` are those it is written to, the log of everything not counted.
+    """One thing that happened. ``logs`` are those it is written to, the gateway's own not counted.
 
     ``about`` is the path of what it happened to: the Systems which that is in write it down, too.
     """
@@ -32,7 +36,9 @@ class Occurrence:
 
     def events(self) -> list[NewEvent]:
         now = datetime.now(UTC)
-        return [NewEvent(log, now, self.audience, self.document) for log in (*self.logs, EVERYTHING)]
+        refusal = self.document["type"] == "access" and self.document["outcome"] == "Failure"
+        logs = (*self.logs, EVERYTHING) if refusal else (*self.logs, *OWN_LOGS)
+        return [NewEvent(log, now, self.audience, self.document) for log in logs]
 
 
 def state_changed(resource: Resource, previous: str | None, note: str = "") -> Occurrence:
@@ -109,7 +115,7 @@ def clean(text: str) -> str:
 
 
 def _subject(resource: Resource) -> Document:
-    return {"resName": resource.name, "resource": {"href": resource.path}, "resType": resource.kind}
+    return {"resName": clean(resource.name or ""), "resource": {"href": resource.path}, "resType": resource.kind}
 
 
 def _about(
@@ -121,5 +127,5 @@ def _about(
 
 def _document(kind: str, content: Document, outcome: str, severity: str, note: str = "") -> Document:
     known: dict[str, Any] = {name: value for name, value in content.items() if value}
-    described = {"description": note} if note else {}
+    described = {"description": clean(note)} if note else {}
     return {**described, "type": kind, "content": known, "outcome": outcome, "severity": severity}

@@ -10,7 +10,7 @@ import structlog
 
 from gateway.cimi.fields import timestamp
 from gateway.errors import GatewayError
-from gateway.orchestration.monitoring.occurrences import EVERYTHING
+from gateway.orchestration.monitoring.occurrences import CHANGES, EVERYTHING
 from gateway.store.store import Store
 
 KEPT = {
@@ -29,11 +29,12 @@ log = structlog.get_logger("events")
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """``most`` events of one log, and ``most_overall`` in the log of everything."""
+    """``most`` events of one log, ``most_overall`` in the log of everything, ``most_changes`` in that of changes."""
 
     store: Store
     most: int
     most_overall: int
+    most_changes: int
 
     async def run(self) -> None:
         while True:
@@ -69,7 +70,7 @@ class Retention:
         return [(path, first) for path, first, oldest in bounds if oldest < first]
 
     def _most(self, path: str) -> int:
-        return self.most_overall if path == EVERYTHING else self.most
+        return {EVERYTHING: self.most_overall, CHANGES: self.most_changes}.get(path, self.most)
 
     async def _forget(self, path: str, position: int) -> None:
         gone = AT_ONCE
