@@ -39,6 +39,7 @@ def settings(home: Path) -> config.Settings:
         auth=config.AuthSettings(str(home / "users")),
         images=config.ImageSettings([], staging=str(home / "staging")),
         jobs=config.JobSettings(),
+        events=config.EventSettings(most_streams_per_user=1000),
         hypervisors=(HypervisorSettings("local", "memory", "default", "default"),),
     )
 

@@ -26,6 +26,7 @@ from gateway.http.guest_metrics import GuestMetrics
 from gateway.http.handlers import Handlers
 from gateway.http.metrics import Metrics
 from gateway.http.server import Server, WireSettings
+from gateway.http.stream_places import StreamPlaces
 from gateway.jobs import crash
 from gateway.jobs.nesting import unnest
 from gateway.jobs.runner import JobRunner
@@ -106,7 +107,8 @@ class Gateway:
         await feed.open()
         authentication = Authentication(Path(self.settings.auth.users_file))
         self._open.callback(authentication.close)
-        self.stream = EventStream(feed, authentication)
+        events = self.settings.events
+        self.stream = EventStream(feed, authentication, StreamPlaces(events.most_streams, events.most_streams_per_user))
         await self._measure(room)
         await self._take_up(room)
         self._keep_going()

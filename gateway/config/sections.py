@@ -98,6 +98,9 @@ class EventSettings:
     changes_persistence: Persistence = "yearly"
     """Of the log of changes, which holds no refusals."""
     most_changes: int = 300_000
+    most_streams: int = 1000
+    """Readers of the live stream in all; admins who read none yet come on top."""
+    most_streams_per_user: int = 20
 
 
 @dataclass(frozen=True, slots=True)
