@@ -39,6 +39,7 @@ from gateway.orchestration.images.tools import ImageTools
 from gateway.orchestration.machines.defaults import ship
 from gateway.orchestration.metadata_service import CloudEntryPointService
 from gateway.orchestration.monitoring.accesses import Accesses
+from gateway.orchestration.monitoring.clock_watch import ClockWatch
 from gateway.orchestration.monitoring.feed import Feed
 from gateway.orchestration.monitoring.hypervisor_events import HypervisorEvents
 from gateway.orchestration.monitoring.meter_defaults import ship_configurations
@@ -169,6 +170,7 @@ class Gateway:
         events = self.settings.events
         retention = Retention(self.store, events.most_per_log, events.most_overall, events.most_changes)
         self._keep(retention.run(), "event retention")
+        self._keep(ClockWatch(self.store).run(), "clock")
         self._open.push_async_callback(self.stream.stop)
         self.stream.start()
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
+from gateway import clock
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, collection_at, type_at
 from gateway.plain_text import printable
 from gateway.store.events import NewEvent
@@ -35,7 +35,7 @@ class Occurrence:
     about: str = ""
 
     def events(self) -> list[NewEvent]:
-        now = datetime.now(UTC)
+        now = clock.now()
         refusal = self.document["type"] == "access" and self.document["outcome"] == "Failure"
         logs = (*self.logs, EVERYTHING) if refusal else (*self.logs, *OWN_LOGS)
         return [NewEvent(log, now, self.audience, self.document) for log in logs]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
+from gateway import clock
 from gateway.cimi.fields import timestamp
 from gateway.errors import GatewayError
 from gateway.orchestration.monitoring.occurrences import CHANGES, EVERYTHING
@@ -39,10 +40,14 @@ class Retention:
     async def run(self) -> None:
         while True:
             try:
-                await self.expire(datetime.now(UTC))
+                await self.age()
             except GatewayError as error:
                 log.warning("old events could not be removed", reason=error.message)
             await asyncio.sleep(LOOK_EVERY)
+
+    async def age(self) -> None:
+        """Remove the events that are too old, or too many, by now."""
+        await self.expire(clock.ageing())
 
     async def expire(self, now: datetime) -> None:
         for word, age in KEPT.items():
