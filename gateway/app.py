@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -27,6 +26,7 @@ from gateway.http.handlers import Handlers
 from gateway.http.metrics import Metrics
 from gateway.http.server import Server, WireSettings
 from gateway.http.stream_places import StreamPlaces
+from gateway.http.tls import Certificate
 from gateway.jobs import crash
 from gateway.jobs.nesting import unnest
 from gateway.jobs.runner import JobRunner
@@ -81,6 +81,7 @@ class Gateway:
         self.accesses: Accesses
         self._sync: Sync
         self._staging: StagingKeeper
+        self._certificate: Certificate | None = None
         self._open = AsyncExitStack()
         """How to close what was opened, the last first."""
 
@@ -279,13 +280,18 @@ class Gateway:
             max_field_size=16384,
         )
         await self._set_up(door)
-        context = None
         if server.tls_certificate:
-            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            context.load_cert_chain(server.tls_certificate, server.tls_key)
+            files = Path(server.tls_certificate), Path(server.tls_key)
+            self._certificate = await asyncio.to_thread(Certificate, *files)
+        context = self._certificate.context if self._certificate is not None else None
         await web.TCPSite(door, server.host, server.port, ssl_context=context).start()
         log.info("listening", listen=server.listen, tls=bool(context))
         await self._listen_for_scrapers()
+
+    async def reload(self) -> None:
+        """Take up a new certificate; users are taken up by themselves."""
+        if self._certificate is not None:
+            await self._certificate.reload()
 
     async def _listen_for_scrapers(self) -> None:
         listen = self.settings.metrics.listen

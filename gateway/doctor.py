@@ -19,6 +19,9 @@ from drivers.base import (
     PoolSettings,
 )
 from gateway.config import Settings
+from gateway.errors import GatewayError
+from gateway.http.tls import Certificate
+from gateway.private_files import ExposedFile, demand_private, private_files
 from gateway.users import UsersError, read
 
 LOW_SPACE = 2 * 1024**3
@@ -39,6 +42,10 @@ class Finding:
 
 async def examine(settings: Settings, drivers: dict[str, Driver]) -> AsyncIterator[Finding]:
     yield users(settings)
+    for path in private_files(settings):
+        yield private(path)
+    if settings.server.tls_certificate:
+        yield certificate(settings)
     yield store(settings)
     yield kvm()
     for directory in settings.images.directories:
@@ -63,6 +70,24 @@ def users(settings: Settings) -> Finding:
     if not any(user.role == "admin" for user in known.values()):
         return Finding("error", "users", "there is no admin", "cimi-gateway user add NAME --role admin")
     return Finding("ok", "users", f"{len(known)} in {path}")
+
+
+def private(path: Path) -> Finding:
+    """The gateway does not start when others may read its key or the hashes of its users' passwords."""
+    try:
+        demand_private(path)
+    except ExposedFile as error:
+        return Finding("error", "secrets", error.message, f"chmod 0640 {path}")
+    return Finding("ok", "secrets", f"{path} is private")
+
+
+def certificate(settings: Settings) -> Finding:
+    """The gateway does not start with one that it cannot use."""
+    try:
+        Certificate(Path(settings.server.tls_certificate), Path(settings.server.tls_key))
+    except GatewayError as error:
+        return Finding("error", "certificate", error.message)
+    return Finding("ok", "certificate", settings.server.tls_certificate)
 
 
 def store(settings: Settings) -> Finding:

@@ -9,16 +9,22 @@ import click
 import structlog
 
 from gateway.app import libvirt_drivers
-from gateway.cli.common import config_option, say, settings_of
+from gateway.cli.common import config_option, plainly, say, settings_of
 from gateway.config import Settings
 from gateway.doctor import Finding, examine
+from gateway.http.tls import Certificate
+from gateway.private_files import demand_all_private
 
 
 @click.command()
 @config_option
 def check(config: Path) -> None:
-    """Say whether the configuration is valid."""
-    settings_of(config)
+    """Say whether the configuration is valid, and whether its certificate, key and users file can be used."""
+    settings = settings_of(config)
+    with plainly():
+        demand_all_private(settings)
+        if settings.server.tls_certificate:
+            Certificate(Path(settings.server.tls_certificate), Path(settings.server.tls_key))
     say(f"{config}: valid")
 
 

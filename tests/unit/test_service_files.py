@@ -57,3 +57,7 @@ def test_every_default_that_the_example_comments_out_is_the_real_one(tmp_path: P
     plain = load(ROOT / "etc" / "gateway.toml")
     loaded = load(copy)
     assert (loaded.server, loaded.auth, loaded.jobs) == (plain.server, plain.auth, plain.jobs)
+
+
+def test_a_reload_sends_the_signal_that_takes_up_a_new_certificate() -> None:
+    assert "ExecReload=/bin/kill -HUP $MAINPID" in UNIT.read_text().splitlines()
