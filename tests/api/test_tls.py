@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import ssl
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +22,8 @@ from gateway.app import Gateway
 from gateway.cli import main
 from gateway.errors import GatewayError
 
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 60.0
 Spoil = Callable[[Path, Path], Path]
 
 
@@ -167,6 +173,43 @@ async def test_a_gateway_does_not_start_with_what_it_cannot_use_and_names_the_fi
     with pytest.raises(GatewayError, match=str(wrong)) as refused:
         await Gateway(settings, {driver.name: driver}).start()
     assert settings.server.listen not in str(refused.value)
+
+
+async def test_sighup_takes_up_a_new_certificate_of_the_running_program(
+    settings: config.Settings, files: tuple[Path, Path]
+) -> None:
+    """The program itself, over the hypervisor that libvirt has for tests."""
+    path = written(settings)
+    whole = path.read_text().replace("qemu:///system", "test:///default")
+    path.write_text(whole.replace("[server]", f'[server]\nlisten = "{settings.server.listen}"'))
+    command = [sys.executable, "-m", "gateway", "serve", "--config", str(path)]
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stderr=asyncio.subprocess.DEVNULL)
+    try:
+        await shown(settings, files[0])
+        issue(*files)
+        process.send_signal(signal.SIGHUP)
+        await shown(settings, files[0])
+        assert process.returncode is None
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+def trusting_only(chain: Path) -> ssl.SSLContext:
+    return ssl.create_default_context(cadata=chain.read_text())
+
+
+async def shown(settings: config.Settings, chain: Path) -> None:
+    """Wait until the program shows this certificate."""
+    trust = trusting_only(chain)
+    host, port = settings.server.host, settings.server.port
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            with suppress(OSError):
+                _reader, writer = await asyncio.open_connection(host, port, ssl=trust)
+                writer.close()
+                return
+            await asyncio.sleep(0.05)
 
 
 def written(settings: config.Settings) -> Path:
