@@ -94,7 +94,7 @@ class Authentication:
     async def _log_in(self, user: User | None, name: str, password: str, address: str) -> None:
         """Compare the password. Raises WrongPassword or TooManyRequests."""
         try:
-            attempt = self._limits.begin(address, name)
+            attempt = self._limits.begin(address, name[:LONGEST_NAME])
         except TooManyRequests:
             self.outcomes.labels("throttled").inc()
             raise

@@ -122,3 +122,28 @@ def test_forwarding_that_is_off_is_told(tmp_path: Path, value: str, level: str) 
 @pytest.mark.parametrize(("uri", "local"), [("qemu:///system", True), ("qemu+ssh://host/system", False)])
 def test_only_a_hypervisor_on_this_host_is_looked_at(uri: str, local: bool) -> None:
     assert is_local(uri) is local
+
+
+@pytest.mark.parametrize(("mode", "level"), [(0o600, "ok"), (0o640, "ok"), (0o644, "error"), (0o660, "error")])
+async def test_a_users_file_that_others_may_read_or_write_is_an_error(
+    tmp_path: Path, driver: MemoryDriver, mode: int, level: str
+) -> None:
+    users = tmp_path / "users"
+    users.touch()
+    users.chmod(mode)
+    finding = next(finding for finding in await findings(tmp_path, driver) if finding.subject == "secrets")
+    assert finding.level == level
+    assert str(users) in finding.message
+    assert finding.advice == ("" if level == "ok" else f"chmod 0640 {users}")
+
+
+async def test_a_certificate_that_cannot_be_used_is_an_error_that_names_the_file(
+    tmp_path: Path, driver: MemoryDriver
+) -> None:
+    for name in ("tls.crt", "tls.key"):
+        (tmp_path / name).write_text("nonsense")
+        (tmp_path / name).chmod(0o600)
+    server = '[server]\ntls_certificate = "tls.crt"\ntls_key = "tls.key"\n'
+    found = await findings(tmp_path, driver, server + HYPERVISOR)
+    assert [finding.level for finding in found if finding.subject == "certificate"] == ["error"]
+    assert str(tmp_path / "tls.crt") in said(found, "holds no certificate").message
