@@ -8,9 +8,9 @@ its events, and an event and its change are on disk both or neither. It also giv
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
+from gateway import clock
 from gateway.cimi.job import FINAL_JOB_STATES
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, TYPES, collection_at, type_at, type_of
 from gateway.orchestration.monitoring.occurrences import (
@@ -211,7 +211,7 @@ async def _nearest(transaction: Transaction, path: str) -> Resource | None:
 
 def _own_log(path: str, described: str, persistence: str) -> Resource:
     """Return a log of the Cloud Entry Point."""
-    now = datetime.now(UTC)
+    now = clock.now()
     document: Document = {
         "name": path.rpartition("/")[2],
         "description": f"{described}; each user sees their own",

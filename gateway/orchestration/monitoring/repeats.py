@@ -61,5 +61,5 @@ class Repeats:
 
 def _summary(last: Occurrence, counted: int, seconds: float) -> Occurrence:
     content = last.document["content"]
-    detail = f"{counted} more within {seconds:g} seconds; the last: {content['detail']}"[:LONGEST]
+    detail = f"{counted} more within {seconds:g} seconds; the last: {content.get('detail', '')}"[:LONGEST]
     return replace(last, document={**last.document, "content": {**content, "detail": detail}})
