@@ -160,17 +160,17 @@ class Server:
             response = errors.respond(shown, request, context.edge, context.media, identity)
         if response.prepared:
             return response
-        if request.method not in ("GET", "HEAD"):
-            self._log_change(request, context, path, response.status)
+        if request.method not in ("GET", "HEAD") and context.caller is not None:
+            self._log_change(request, context.caller, path, response.status)
         return response
 
-    def _log_change(self, request: web.Request, context: Context, path: str, status: int) -> None:
-        user = context.caller.user if context.caller else None
+    def _log_change(self, request: web.Request, caller: Caller, path: str, status: int) -> None:
+        """Tell what a user asked for; what strangers ask for would fill the journal, and is counted in the metrics."""
         log.info(
             "change",
-            request=context.request_id,
-            user=user,
-            address=self._audit.address(request),
+            request=caller.request_id,
+            user=caller.user,
+            address=caller.address,
             method=request.method,
             path=path,
             status=status,

@@ -202,6 +202,16 @@ async def test_the_line_of_a_change_has_the_address(admin: ApiClient, capfd: pyt
     assert "address=192.0.2.99" in line
 
 
+async def test_what_strangers_ask_for_makes_no_line_of_a_change(
+    admin: ApiClient, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for client in (ApiClient(admin.session, admin.base, ""), stranger(admin)):
+        assert (await client.post("machineConfigs", CONFIGURATION)).status == 401
+    written = capfd.readouterr()
+    assert "machineConfigs" not in written.out + written.err
+    assert "login refused" in written.out + written.err
+
+
 # Reads that take something out
 
 
