@@ -31,11 +31,16 @@ IPV6_PREFIX = 64
 
 
 def source_of(address: str) -> str:
-    """Return what is counted as one address: of IPv6 the network of 64 bits, else the address as it is."""
+    """Return what is counted as one address: of IPv6 the network of 64 bits; without a port, which proxies may add."""
+    host = address
+    if address.startswith("["):
+        host = address[1:].partition("]")[0]
+    elif address.count(":") == 1:
+        host = address.partition(":")[0]
     try:
-        found = ip_address(address.strip("[]").partition("%")[0])
+        found = ip_address(host.partition("%")[0])
     except ValueError:
-        return address
+        return host
     if isinstance(found, IPv6Address):
         mapped = found.ipv4_mapped
         return str(mapped) if mapped else str(ip_network((found, IPV6_PREFIX), strict=False))
