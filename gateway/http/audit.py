@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from gateway.addresses import host_of
 from gateway.errors import GatewayError
 from gateway.http.authentication import WrongPassword
 from gateway.http.context import Context, address_of
@@ -22,8 +23,8 @@ class Audit:
         self._trusted_proxies = trusted_proxies
 
     def address(self, request: web.Request) -> str:
-        """Return the address that asks, by the word of a trusted proxy."""
-        return address_of(request, self._trusted_proxies)
+        """Return the address that asks, by the word of a trusted proxy, without a port."""
+        return host_of(address_of(request, self._trusted_proxies))
 
     async def refused(self, request: web.Request, context: Context, path: str, error: GatewayError) -> None:
         """Tell of a wrong password, of a change that a user was refused, and of a read that their role forbids.

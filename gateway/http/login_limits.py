@@ -11,8 +11,8 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address, ip_network
 
+from gateway.addresses import source_of
 from gateway.errors import TooManyRequests
 
 Clock = Callable[[], float]
@@ -26,25 +26,6 @@ MOST_AT_ONCE = 2
 MOST_KEPT = 10_000
 REMEMBERED = 30 * 24 * 3600.0
 """Seconds that it is known from where a user has logged in."""
-IPV6_PREFIX = 64
-"""What one customer of a provider has to himself."""
-
-
-def source_of(address: str) -> str:
-    """Return what is counted as one address: of IPv6 the network of 64 bits; without a port, which proxies may add."""
-    host = address
-    if address.startswith("["):
-        host = address[1:].partition("]")[0]
-    elif address.count(":") == 1:
-        host = address.partition(":")[0]
-    try:
-        found = ip_address(host.partition("%")[0])
-    except ValueError:
-        return host
-    if isinstance(found, IPv6Address):
-        mapped = found.ipv4_mapped
-        return str(mapped) if mapped else str(ip_network((found, IPV6_PREFIX), strict=False))
-    return str(found)
 
 
 class Attempts:

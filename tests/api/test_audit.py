@@ -66,6 +66,13 @@ async def test_wrong_passwords_of_a_name_from_an_address_are_one_event_a_minute(
     assert "from 127.0.0.1" in repeated["detail"]
 
 
+@pytest.mark.parametrize("address", ["192.0.2.1:{}", "[2001:db8::{}]:99", "2001:db8::{}"])
+async def test_ports_and_addresses_of_one_network_are_no_other_addresses(admin: ApiClient, address: str) -> None:
+    for number in range(1, 6):
+        await stranger(admin).get("machines", X_Forwarded_For=address.format(number))
+    assert len(await accesses(admin)) == 1
+
+
 async def test_wrong_passwords_of_other_names_and_addresses_are_events_of_their_own(admin: ApiClient) -> None:
     for name in ("operator", "nobody"):
         for address in ("192.0.2.1", "192.0.2.2"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.addresses import source_of
 from gateway.errors import TooManyRequests
 from gateway.http.login_limits import (
     MOST_AT_ONCE,
@@ -14,7 +15,6 @@ from gateway.http.login_limits import (
     PAUSE,
     Attempts,
     LoginLimits,
-    source_of,
 )
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"

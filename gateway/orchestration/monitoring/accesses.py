@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import structlog
 
+from gateway.addresses import source_of
 from gateway.errors import GatewayError
 from gateway.orchestration.monitoring.occurrences import ADMINS, Occurrence, Request, accessed, known_path
 from gateway.orchestration.monitoring.recorder import tell
@@ -45,22 +46,22 @@ class Accesses:
 
     async def login_refused(self, request: Request, path: str, reason: str) -> None:
         """Tell admins, and nobody else, that a name was claimed with a wrong password."""
-        told = accessed(request, known_path(path), None, "Failure", reason)
-        await self._tell(("login", request.address, request.initiator), ONE_A_MINUTE, replace(told, audience=ADMINS))
+        told = replace(accessed(request, known_path(path), None, "Failure", reason), audience=ADMINS)
+        await self._tell(("login", source_of(request.address), request.initiator), ONE_A_MINUTE, told)
 
     async def refused(self, request: Request, path: str, reason: str, role: Role) -> None:
         """Tell that a user was refused."""
         path = known_path(path)
         told = accessed(request, path, await self._store.get(path), "Failure", reason)
         allowance = ONE_A_MINUTE if role is Role.VIEWER else SOME_A_MINUTE
-        await self._tell(("refused", request.address, request.initiator), allowance, told)
+        await self._tell(("refused", source_of(request.address), request.initiator), allowance, told)
 
     async def taken(self, caller: Caller, path: str, verb: str) -> None:
         """Tell, before the first byte goes out, that a console, an image, a package or the metrics are read."""
         request = Request(verb, caller.user, caller.address, caller.request_id)
         told = accessed(request, path, await self._store.get(path), "Success")
         allowance = ONE_AN_HOUR if verb == METRICS else ONE_IN_TEN_MINUTES
-        await self._tell(("taken", caller.address, caller.user, verb, path), allowance, told)
+        await self._tell(("taken", source_of(caller.address), caller.user, verb, path), allowance, told)
 
     async def run(self) -> None:
         """Tell for ever of what was counted."""
