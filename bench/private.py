@@ -39,6 +39,7 @@ def settings(home: Path) -> config.Settings:
         auth=config.AuthSettings(str(home / "users")),
         images=config.ImageSettings([], staging=str(home / "staging")),
         jobs=config.JobSettings(),
+        events=config.EventSettings(most_streams_per_user=1000),
         hypervisors=(HypervisorSettings("local", "memory", "default", "default"),),
     )
 
@@ -75,7 +76,7 @@ def volume(number: int) -> Resource:
 async def fill(path: Path, count: int, make: Callable[[int], Resource] = machine) -> None:
     """With an EventLog for each, as a gateway's first start and each creation make them."""
     store = await Store.open(path)
-    await Recorder("monthly").prepare(store)
+    await Recorder("monthly", "yearly").prepare(store)
     await store.close()
     # Opened again, since the recorder hooks into each transaction of the store that it prepared, and would count these.
     store = await Store.open(path)

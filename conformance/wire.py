@@ -8,6 +8,7 @@ import json
 import ssl
 import time
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
@@ -146,9 +147,9 @@ class Wire:
         return url + ("&" if "?" in url else "?") + query
 
     def _credentials(self, target: str) -> dict[str, str | None]:
-        """Only for the provider itself: a link may lead to anybody."""
-        own = {urlsplit(self.entry_point).netloc, urlsplit(self.base).netloc}
-        if self.user is None or urlsplit(target).netloc not in own:
+        """Only for the provider itself, and not in the clear: a link may lead to anybody."""
+        own = {_origin(self.entry_point), _origin(self.base)}
+        if self.user is None or _origin(target) not in own or (self.verify and not _is_protected(target)):
             return {}
         token = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
         return {"Authorization": f"Basic {token}"}
@@ -176,6 +177,21 @@ class Wire:
         if scheme == "http":
             return http.client.HTTPConnection(host, port, timeout=self.timeout)
         raise Unreachable(f"{scheme}://{host} is neither http nor https")
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
+
+
+def _is_protected(url: str) -> bool:
+    """Whether nobody on the way can read what is sent there: by TLS, or because it is this host."""
+    parts = urlsplit(url)
+    try:
+        local = ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        local = parts.hostname == "localhost"
+    return parts.scheme == "https" or local
 
 
 def _read(content_type: str, body: bytes) -> tuple[Document | None, etree._Element | None]:

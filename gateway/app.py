@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -19,6 +20,7 @@ from drivers.images.file_systems import Mkfs
 from drivers.web.fetch import FetchRules, HttpFetcher
 from gateway.config import Settings
 from gateway.confined_packages import ConfinedPackageReader
+from gateway.http.audit import Audit
 from gateway.http.authentication import Authentication
 from gateway.http.event_stream import EventStream
 from gateway.http.guest_metrics import GuestMetrics
@@ -27,6 +29,8 @@ from gateway.http.loop_metrics import LoopMetrics
 from gateway.http.metrics import Metrics
 from gateway.http.readiness import Readiness, away
 from gateway.http.server import Server, WireSettings
+from gateway.http.stream_places import StreamPlaces
+from gateway.http.tls import Certificate, configured_certificate
 from gateway.jobs import crash
 from gateway.jobs.nesting import unnest
 from gateway.jobs.runner import JobRunner
@@ -40,12 +44,14 @@ from gateway.orchestration.images.staging import Staging
 from gateway.orchestration.images.tools import ImageTools
 from gateway.orchestration.machines.defaults import ship
 from gateway.orchestration.metadata_service import CloudEntryPointService
+from gateway.orchestration.monitoring import accesses, clock_watch
+from gateway.orchestration.monitoring.accesses import Accesses
+from gateway.orchestration.monitoring.clock_watch import ClockWatch
 from gateway.orchestration.monitoring.feed import Feed
 from gateway.orchestration.monitoring.hypervisor_events import HypervisorEvents
 from gateway.orchestration.monitoring.meter_defaults import ship_configurations
 from gateway.orchestration.monitoring.meter_keeper import keep_meters
 from gateway.orchestration.monitoring.recorder import Recorder
-from gateway.orchestration.monitoring.refusals import Refusals
 from gateway.orchestration.monitoring.retention import LOOK_EVERY, Retention
 from gateway.orchestration.monitoring.sample_retention import DAY, HOUR, ROUND_EVERY, SampleRetention
 from gateway.orchestration.monitoring.sampler import Sampler
@@ -55,7 +61,6 @@ from gateway.orchestration.services import build_services, register_steps
 from gateway.orchestration.sync import Sync
 from gateway.orchestration.systems.keeper import keep_systems
 from gateway.store.store import Store
-from gateway.tls import server_context
 
 DRAIN_SECONDS = 20.0
 log = structlog.get_logger("gateway")
@@ -85,10 +90,12 @@ class Gateway:
         self.stream: EventStream
         self.metrics: Metrics
         self.sampler: Sampler
+        self.accesses: Accesses
         self._sync: Sync
         self._staging: StagingKeeper
         self._staged: Path
         self._readers = ConfinedReaders()
+        self._certificate: Certificate | None = None
         self._open = AsyncExitStack()
         """How to close what was opened, the last first."""
 
@@ -118,14 +125,18 @@ class Gateway:
         await self._ship(services, room.policy)
         await feed.open()
         authentication = Authentication(Path(self.settings.auth.users_file))
-        self.stream = EventStream(feed, authentication, supervision=self.supervision)
+        self._open.callback(authentication.close)
+        events = self.settings.events
+        places = StreamPlaces(events.most_streams, events.most_streams_per_user)
+        self.stream = EventStream(feed, authentication, places, supervision=self.supervision)
         await self._measure(room)
         await self._take_up(room)
         self._keep_going()
-        handlers = Handlers(services, self.runner, self.settings.jobs.answer_wait)
-        refusals = Refusals(self.store, self.supervision)
+        self.metrics.add(authentication.outcomes)
+        audit = self._audit()
+        handlers = Handlers(services, self.runner, self.settings.jobs.answer_wait, audit)
         self.server = Server(
-            handlers, authentication, self._wire(), self.readiness, self.stream, refusals, self.metrics
+            handlers, authentication, self._wire(), self.readiness, self.stream, audit, self.metrics
         )
         await self._listen()
         self._open.push_async_callback(self._let_nobody_in)
@@ -140,7 +151,8 @@ class Gateway:
         self.store.before_commit(keep_systems)
         self.store.before_commit(empty_references)
         self.store.before_commit(unnest)
-        await Recorder(self.settings.events.persistence).prepare(self.store)
+        events = self.settings.events
+        await Recorder(events.persistence, events.changes_persistence).prepare(self.store)
         for hypervisor in self.settings.hypervisors:
             await show_networks(self.store, hypervisor)
         await ship_configurations(self.store, policy)
@@ -179,13 +191,20 @@ class Gateway:
         self.sampler.start()
         events, keep = self.settings.events, self.supervision.keep
         self._end_with(keep("sample retention", self._sample_retention().turn, ROUND_EVERY))
-        retention = Retention(self.store, events.most_per_log, events.most_overall)
+        retention = Retention(self.store, events.most_per_log, events.most_overall, events.most_changes)
         self._end_with(keep("event retention", retention.turn, LOOK_EVERY))
+        self._end_with(keep("clock", ClockWatch(self.store).turn, clock_watch.LOOK_EVERY))
         self._open.push_async_callback(self.stream.stop)
         self.stream.start()
 
     def _end_with(self, loop: Loop) -> None:
         self._open.push_async_callback(loop.stop)
+
+    def _audit(self) -> Audit:
+        self.accesses = Accesses(self.store, supervision=self.supervision)
+        self._open.push_async_callback(partial(self.accesses.tell_repeats, all_of_them=True))
+        self._end_with(self.supervision.keep("repeated accesses", self.accesses.turn, accesses.LOOK_EVERY))
+        return Audit(self.accesses, tuple(self.settings.server.trusted_proxies))
 
     def _job_runner(self, registry: StepRegistry) -> JobRunner:
         jobs = self.settings.jobs
@@ -284,11 +303,17 @@ class Gateway:
             max_field_size=16384,
         )
         await self._set_up(door)
-        context = server_context(server)
+        self._certificate = await asyncio.to_thread(configured_certificate, server)
+        context = self._certificate.context if self._certificate is not None else None
         with named("server", server.listen):
             await web.TCPSite(door, server.host, server.port, ssl_context=context).start()
         log.info("listening", listen=server.listen, tls=bool(context))
         await self._listen_for_scrapers()
+
+    async def reload(self) -> None:
+        """Take up a new certificate; users are taken up by themselves."""
+        if self._certificate is not None:
+            await self._certificate.reload()
 
     async def _listen_for_scrapers(self) -> None:
         listen = self.settings.metrics.listen

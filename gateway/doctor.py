@@ -20,9 +20,10 @@ from drivers.base import (
 )
 from gateway.config import ConfigError, Settings
 from gateway.findings import Finding
+from gateway.http.tls import configured_certificate
+from gateway.private_files import ExposedFile, demand_private, private_files
 from gateway.router_advertisements import router_advertisements
 from gateway.service_view import UNIT
-from gateway.tls import server_context
 from gateway.users import UsersError, read
 
 LOW_SPACE = 2 * 1024**3
@@ -35,8 +36,11 @@ FORWARDING = ("/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forw
 async def examine(settings: Settings, drivers: dict[str, Driver]) -> AsyncIterator[Finding]:
     """What depends on who looks, and on which files it sees: to be looked at in the service's place."""
     yield users(settings)
+    for path in private_files(settings):
+        yield private(path)
+    if settings.server.tls_certificate:
+        yield certificate(settings)
     yield store(settings)
-    yield certificate(settings)
     for directory in settings.images.directories:
         yield image_directory(Path(directory))
     for directory in settings.images.export_directories:
@@ -70,6 +74,24 @@ def users(settings: Settings) -> Finding:
     return Finding("ok", "users", f"{len(known)} in {path}")
 
 
+def private(path: Path) -> Finding:
+    """The gateway does not start when others may read its key or the hashes of its users' passwords."""
+    try:
+        demand_private(path)
+    except ExposedFile as error:
+        return Finding("error", "secrets", error.message, f"chmod 0640 {path}")
+    return Finding("ok", "secrets", f"{path} is private")
+
+
+def certificate(settings: Settings) -> Finding:
+    """The gateway does not start with one that it cannot use."""
+    try:
+        configured_certificate(settings.server)
+    except ConfigError as error:
+        return Finding("error", "certificate", error.message)
+    return Finding("ok", "certificate", settings.server.tls_certificate)
+
+
 def store(settings: Settings) -> Finding:
     directory = Path(settings.store.path).parent
     if not _is_directory(directory) or not os.access(directory, os.W_OK):
@@ -90,14 +112,6 @@ def kvm(device: Path = KVM) -> Finding:
     if not device.exists() or not flags & {"svm", "vmx"}:
         return Finding("warning", "kvm", "KVM does not work here: guests run slowly, by emulation (TCG)")
     return Finding("ok", "kvm", "usable")
-
-
-def certificate(settings: Settings) -> Finding:
-    try:
-        context = server_context(settings.server)
-    except ConfigError as error:
-        return Finding("error", "tls", error.message)
-    return Finding("ok", "tls", str(settings.server.tls_certificate) if context else "none is configured")
 
 
 def image_directory(path: Path) -> Finding:

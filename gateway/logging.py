@@ -12,6 +12,8 @@ from typing import Any
 
 import structlog
 
+from gateway.plain_text import printable
+
 JOURNAL = "/run/systemd/journal/socket"
 SEND_BUFFER = 8 * 1024**2
 """Bytes that may wait for the journal."""
@@ -31,6 +33,14 @@ def drop_secrets(_logger: Any, _method: str, event: Event) -> Event:
     """Whatever a careless line holds under a secret's name is not written."""
     for name in SECRET & event.keys():
         event[name] = "(secret)"
+    return event
+
+
+def printable_values(_logger: Any, _method: str, event: Event) -> Event:
+    """Replace control characters in what strangers may have chosen, so that no line of theirs looks like ours."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = printable(value)
     return event
 
 
@@ -113,6 +123,7 @@ def set_up() -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         drop_secrets,
+        printable_values,
         structlog.processors.format_exc_info,
     ]
     level = structlog.make_filtering_bound_logger(20)

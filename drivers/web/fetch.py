@@ -23,6 +23,7 @@ from yarl import URL
 
 from drivers.base import DriverAbsent, DriverInvalid, DriverUnreachable, RemoteFile
 from drivers.web.addresses import AddressRules
+from drivers.web.names import Resolver
 
 MOST_HOPS = 5
 MOST_RESUMES = 5
@@ -209,7 +210,7 @@ class HttpFetcher:
 
     def _session(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
-            limit=1, resolver=aiohttp.ThreadedResolver(), socket_factory=self._socket, force_close=True
+            limit=1, resolver=Resolver(), socket_factory=self._socket, force_close=True
         )
         return aiohttp.ClientSession(
             connector=connector,

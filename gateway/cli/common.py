@@ -12,6 +12,7 @@ import click
 
 from gateway.config import DEFAULT_PATH, ConfigError, Settings, load
 from gateway.errors import GatewayError
+from gateway.plain_text import printable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,6 +36,15 @@ EX_CONFIG = 78
 
 class WrongConfiguration(click.ClickException):
     exit_code = EX_CONFIG
+def say(text: str, *, err: bool = False) -> None:
+    """Print one line of what others may have written: control characters in it move no cursor and make no line."""
+    click.echo(printable(text), err=err)
+
+
+def insecure_option(function: F) -> F:
+    """``--insecure``, on subcommands that send a password."""
+    described = "Send the password over plain HTTP to another host, too: everybody on the way can read it."
+    return click.option("--insecure", is_flag=True, help=described)(function)
 
 
 @contextmanager
@@ -43,9 +53,9 @@ def plainly() -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        raise WrongConfiguration(error.message) from None
+        raise WrongConfiguration(printable(error.message)) from None
     except GatewayError as error:
-        raise click.ClickException(error.message) from None
+        raise click.ClickException(printable(error.message)) from None
 
 
 def settings_of(path: Path) -> Settings:

@@ -15,6 +15,8 @@ from conformance.outcomes import Verdict
 from conformance.reports import RENDERERS
 from conformance.run import Report, run
 from conformance.world import Options
+from gateway.cli.common import say
+from gateway.cli.origins import demand_protection
 from gateway.cli.remote import PASSWORD
 
 FORMATS = {"json": ("json",), "xml": ("xml",), "both": ("json", "xml")}
@@ -37,7 +39,7 @@ FORMATS = {"json": ("json",), "xml": ("xml",), "both": ("json", "xml")}
 @click.option("--template", help="URI of a MachineTemplate that Machines are made from.")
 @click.option("--only", multiple=True, help="Only this check, by its name in the catalogue; once or more.")
 @click.option("--deadline", type=float, default=180.0, show_default=True, help="Seconds that a Job may take.")
-@click.option("--insecure", is_flag=True, help="Take any TLS certificate.")
+@click.option("--insecure", is_flag=True, help="Take any TLS certificate, and send the password over plain HTTP.")
 def conformance(
     url: str,
     user: str | None,
@@ -63,6 +65,8 @@ def conformance(
     unknown = [name for name in only if name not in catalogue()]
     if unknown:
         raise click.BadParameter(f"{unknown[0]} is no check; docs/conformance.md has them all", param_hint="--only")
+    if user and not insecure:
+        demand_protection(url)
     options = Options(
         url=url,
         user=user,
@@ -104,10 +108,10 @@ def _watched(options: Options) -> Report:
 def _tell(report: Report) -> None:
     for result in report.results:
         if result.verdict in (Verdict.FAIL, Verdict.WARN):
-            click.echo(
+            say(
                 f"{result.verdict.value} {result.media:4} {result.entry.id} ({result.entry.clause}): {result.message}"
             )
     counts = ", ".join(f"{report.count(verdict)} {verdict.value}" for verdict in Verdict)
-    click.echo(f"{counts}; {report.requests} requests in {report.seconds:.0f} s")
+    say(f"{counts}; {report.requests} requests in {report.seconds:.0f} s")
     for url in report.left:
-        click.echo(f"could not be taken away: {url}", err=True)
+        say(f"could not be taken away: {url}", err=True)

@@ -16,11 +16,13 @@ from typing import Any
 
 import click
 
-from gateway.cli.common import config_option, store_reader
+from gateway.cli.common import config_option, insecure_option, say, store_reader
 from gateway.cli.remote import RemoteGateway
+from gateway.plain_text import printable_json
 
 LOOK_EVERY = 0.3
 EVERYTHING = "eventLogs/everything"
+CHANGES = "eventLogs/changes"
 PAGE = 500
 Events = Iterator[dict[str, Any]]
 
@@ -37,18 +39,31 @@ def events() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document a line.")
 @click.option("--url", help="Follow the gateway with this Cloud Entry Point over HTTP instead of reading the store.")
 @click.option("--user", help="The user to follow as, with --url; the password is asked for, or CIMI_PASSWORD.")
+@click.option("--changes", is_flag=True, help="Leave out refused requests: read the log that is kept longer.")
+@insecure_option
 @config_option
 def tail(
-    resource: str | None, follow: bool, lines: int, as_json: bool, url: str | None, user: str | None, config: Path
+    resource: str | None,
+    follow: bool,
+    lines: int,
+    as_json: bool,
+    url: str | None,
+    user: str | None,
+    changes: bool,
+    insecure: bool,
+    config: Path,
 ) -> None:
     """Print the newest events, of a RESOURCE (machines/ID) or of everything."""
+    if changes and resource is not None:
+        raise click.UsageError("--changes is about everything, not about one resource")
+    resource = CHANGES if changes else resource
     if url is not None:
-        found = _told(RemoteGateway.of(url, user), resource, lines, follow)
+        found = _told(RemoteGateway.of(url, user, insecure=insecure), resource, lines, follow)
     else:
         found = _kept(config, resource, lines, follow)
     try:
         for event in found:
-            click.echo(json.dumps(event, ensure_ascii=False) if as_json else line_of(event))
+            say(printable_json(event) if as_json else line_of(event))
     except KeyboardInterrupt:
         return
 
@@ -75,8 +90,9 @@ def _path_of(href: str) -> str:
 
 def _told(gateway: RemoteGateway, resource: str | None, lines: int, follow: bool) -> Events:
     """Over HTTP: the newest, then from the live stream what comes."""
-    everything = gateway.read()["eventLogs"]["href"] + "/everything"
-    log = everything if resource is None else _remote_log(gateway, resource)
+    logs = gateway.read()["eventLogs"]["href"]
+    own = {None: EVERYTHING, CHANGES: CHANGES}.get(resource)
+    log = f"{logs}/{_name_of(own)}" if own is not None else _remote_log(gateway, str(resource))
     newest = gateway.newest_event()
     past = gateway.read(f"{log}/events?$orderby=timestamp:desc&$last={max(0, lines)}").get("events", [])
     yield from reversed(past)
@@ -85,7 +101,7 @@ def _told(gateway: RemoteGateway, resource: str | None, lines: int, follow: bool
     shown = [(event["timestamp"], event["content"]) for event in past]
     for message in gateway.follow(newest):
         if message.event == "gap":
-            click.echo(f"{message.data['lost']} events before are not kept any more", err=True)
+            say(f"{message.data['lost']} events before are not kept any more", err=True)
             continue
         event = message.data
         new = message.event == "event" and (event["timestamp"], event["content"]) not in shown
@@ -100,7 +116,13 @@ def _remote_log(gateway: RemoteGateway, resource: str) -> str:
     return str(log["href"])
 
 
+def _name_of(log: str) -> str:
+    return log.rpartition("/")[2]
+
+
 def _is_about(event: dict[str, Any], resource: str | None) -> bool:
+    if resource == CHANGES:
+        return not (_name_of(event["type"]) == "access" and event.get("outcome") == "Failure")
     href = event["content"].get("resource", {}).get("href", "")
     return resource is None or href == resource or href.endswith("/" + resource.strip("/"))
 
@@ -126,8 +148,8 @@ def _kept(config: Path, resource: str | None, lines: int, follow: bool) -> Event
 
 
 def _log_of(connection: sqlite3.Connection, resource: str | None) -> str:
-    if resource is None:
-        return EVERYTHING
+    if resource in (None, CHANGES):
+        return resource or EVERYTHING
     path = _path_of(resource) if "://" in resource else resource.strip("/")
     row = connection.execute(
         "SELECT json_extract(document, '$.eventLog.href') FROM resources WHERE path = ?", (path,)

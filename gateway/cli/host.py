@@ -15,11 +15,12 @@ import structlog
 
 from gateway import service_view
 from gateway.app import libvirt_drivers
-from gateway.cli.common import config_option, plainly, settings_of
+from gateway.cli.common import config_option, plainly, say, settings_of
 from gateway.config import Settings
 from gateway.doctor import examine, examine_host
 from gateway.findings import Finding
-from gateway.tls import server_context
+from gateway.http.tls import configured_certificate
+from gateway.private_files import demand_all_private
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,14 +38,15 @@ def here_option(function: F) -> F:
 @here_option
 @config_option
 def check(config: Path, here: bool) -> None:
-    """Say whether the configuration is valid, for the service where root asks on its host."""
+    """Say whether the configuration, certificate, key and users file can be used: by the service, where root asks."""
     properties = None if here else service_view.unit_properties()
     if properties is not None and service_view.can_look(properties):
         raise SystemExit(_in_its_place(properties, "check", config))
     settings = settings_of(config)
     with plainly():
-        server_context(settings.server)
-    click.echo(f"{config}: valid")
+        demand_all_private(settings)
+        configured_certificate(settings.server)
+    say(f"{config}: valid")
 
 
 @click.command()
@@ -89,9 +91,9 @@ def _not_in_its_place(properties: Mapping[str, str] | None) -> list[Finding]:
 
 def _end(findings: list[Finding], status: int) -> None:
     for finding in findings:
-        click.echo(f"{finding.level:8}{finding.subject}: {finding.message}")
+        say(f"{finding.level:8}{finding.subject}: {finding.message}")
         if finding.advice:
-            click.echo(f"{'':8}  -> {finding.advice}")
+            say(f"{'':8}  -> {finding.advice}")
     sys.stdout.flush()
     raise SystemExit(status or int(any(finding.level == "error" for finding in findings)))
 

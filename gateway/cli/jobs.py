@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from gateway.cimi.job import FINAL_JOB_STATES
-from gateway.cli.common import config_option, store_reader
+from gateway.cli.common import config_option, insecure_option, say, store_reader
 from gateway.cli.remote import Message, RemoteGateway
 
 LOOK_EVERY = 0.3
@@ -56,7 +56,7 @@ def list_(limit: int, config: Path) -> None:
             document = json.loads(text)
             target = document["targetResource"]["href"]
             state = f"{document['state']} {document.get('progress', 0)}%"
-            click.echo(f"{created}  {path}  {state:13} {document['action']:8} {target}  {owner}")
+            say(f"{created}  {path}  {state:13} {document['action']:8} {target}  {owner}")
 
 
 @jobs.command()
@@ -66,7 +66,7 @@ def show(job: str, config: Path) -> None:
     """Show a job and its log."""
     with store_reader(config) as connection:
         for name, value in _job(connection, job).items():
-            click.echo(f"{name}: {value if isinstance(value, str) else json.dumps(value)}")
+            say(f"{name}: {value if isinstance(value, str) else json.dumps(value)}")
         _print_log(connection, _job(connection, job)["path"], 0)
 
 
@@ -75,13 +75,14 @@ def show(job: str, config: Path) -> None:
 @click.option("-f", "--follow", is_flag=True, help="Go on until the job ends; without a JOB, for ever.")
 @click.option("--url", help="Follow the gateway with this Cloud Entry Point over HTTP instead of reading the store.")
 @click.option("--user", help="The user to follow as, with --url; the password is asked for, or CIMI_PASSWORD.")
+@insecure_option
 @config_option
-def tail(job: str | None, follow: bool, url: str | None, user: str | None, config: Path) -> None:
+def tail(job: str | None, follow: bool, url: str | None, user: str | None, insecure: bool, config: Path) -> None:
     """Print a job's log; without a JOB, the newest lines of all jobs. With --url, how far jobs have come."""
     if url is not None:
         try:
-            for line in _told(RemoteGateway.of(url, user), job, follow):
-                click.echo(line)
+            for line in _told(RemoteGateway.of(url, user, insecure=insecure), job, follow):
+                say(line)
         except KeyboardInterrupt:
             return
         return
@@ -101,7 +102,7 @@ def _tail_one(connection: sqlite3.Connection, job: str, follow: bool) -> None:
             break
         time.sleep(LOOK_EVERY)
     _print_log(connection, document["path"], line)
-    click.echo(f"{document['state']}  {document.get('progress', 0)}%  {document.get('statusMessage', '')}".rstrip())
+    say(f"{document['state']}  {document.get('progress', 0)}%  {document.get('statusMessage', '')}".rstrip())
 
 
 def _tail_all(connection: sqlite3.Connection, follow: bool) -> None:
@@ -111,7 +112,7 @@ def _tail_all(connection: sqlite3.Connection, follow: bool) -> None:
             "SELECT line, time, level, job, step, message FROM job_log WHERE line > ? ORDER BY line", (line,)
         ).fetchall()
         for number, moment, level, job, step, message in rows:
-            click.echo(f"{moment}  {level:7}  {job}  {step}: {message}")
+            say(f"{moment}  {level:7}  {job}  {step}: {message}")
             line = number
         if not follow:
             return
@@ -123,7 +124,7 @@ def _print_log(connection: sqlite3.Connection, path: str, after: int) -> int:
         "SELECT line, time, level, step, message FROM job_log WHERE job = ? AND line > ? ORDER BY line", (path, after)
     ).fetchall()
     for line, moment, level, step, message in rows:
-        click.echo(f"{moment}  {level:7}  {step}: {message}")
+        say(f"{moment}  {level:7}  {step}: {message}")
         after = line
     return after
 
@@ -156,7 +157,7 @@ def _told(gateway: RemoteGateway, job: str | None, follow: bool) -> Iterator[str
 def _job_of(gateway: RemoteGateway, message: Message, only: str | None) -> dict[str, Any] | None:
     """The job that a message is about. That of one which ended while the connection was broken is its Event."""
     if message.event == "gap":
-        click.echo(f"{message.data['lost']} events before are not kept any more", err=True)
+        say(f"{message.data['lost']} events before are not kept any more", err=True)
         return gateway.read(only) if only is not None else None
     if message.event == "job":
         return message.data if only in (None, message.data["id"]) else None

@@ -15,6 +15,9 @@ from typing import IO, Any
 
 import click
 
+from gateway.cli.origins import RedirectsAtHome, demand_origin, demand_protection
+from gateway.plain_text import printable
+
 TIMEOUT = 60.0
 """Seconds without even a heartbeat after which the connection counts as dead."""
 LONGEST_PAUSE = 10.0
@@ -38,9 +41,12 @@ class RemoteGateway:
     headers: dict[str, str]
 
     @classmethod
-    def of(cls, url: str, user: str | None) -> RemoteGateway:
+    def of(cls, url: str, user: str | None, *, insecure: bool = False) -> RemoteGateway:
+        """Return the gateway at this Cloud Entry Point; ``insecure`` lets the password cross a network in the clear."""
         if user is None:
             raise click.ClickException("--url needs --user")
+        if not insecure:
+            demand_protection(url)
         password = os.environ.get(PASSWORD) or click.prompt("Password", hide_input=True, err=True)
         token = base64.b64encode(f"{user}:{password}".encode()).decode()
         return cls(url.rstrip("/") + "/", {"Authorization": f"Basic {token}"})
@@ -82,16 +88,23 @@ class RemoteGateway:
         return found
 
     def _open(self, url: str, headers: dict[str, str]) -> IO[bytes]:
-        if not url.startswith(("http://", "https://")):
-            raise click.ClickException(f"{url} is no http or https URL")
+        demand_origin(url, self.url)
         request = urllib.request.Request(url, headers={**self.headers, **headers})  # noqa: S310 - checked above
         try:
-            answer: IO[bytes] = urllib.request.urlopen(request, timeout=TIMEOUT)  # noqa: S310
+            answer: IO[bytes] = _opener(url).open(request, timeout=TIMEOUT)
         except urllib.error.HTTPError as error:
+            with error:
+                reason = _reason(error)
             if error.code == 503:
                 raise ConnectionError(f"{url} answered 503") from None
-            raise click.ClickException(f"{url} answered {error.code}: {_reason(error)}") from None
+            raise click.ClickException(f"{url} answered {error.code}: {printable(reason)}") from None
         return answer
+
+
+def _opener(url: str) -> urllib.request.OpenerDirector:
+    """Without a proxy for plain HTTP: it would read the password."""
+    proxies = [urllib.request.ProxyHandler({})] if url.startswith("http:") else []
+    return urllib.request.build_opener(RedirectsAtHome, *proxies)
 
 
 def parsed(lines: Iterable[bytes]) -> Iterator[Message]:

@@ -16,18 +16,20 @@ from drivers.libvirt.connection import THREADS
 from gateway import logging
 from gateway.app import Gateway, libvirt_drivers
 from gateway.cli.common import config_option, plainly, settings_of
+from gateway.http.tls import configured_certificate
+from gateway.private_files import demand_all_private
 from gateway.systemd_notify import keep_alive, more_time, notify
-from gateway.tls import server_context
 
 
 @click.command()
 @config_option
 def serve(config: Path) -> None:
-    """Serve CIMI until SIGTERM or SIGINT; guests keep running."""
+    """Serve CIMI until SIGTERM or SIGINT; guests keep running. SIGHUP takes up a new certificate."""
     settings = settings_of(config)
     with plainly():
         # Before libvirt is asked for anything: what is wrong here is no matter of waiting.
-        server_context(settings.server)
+        demand_all_private(settings)
+        configured_certificate(settings.server)
     logging.set_up()
     gateway = Gateway(settings, libvirt_drivers(settings))
     with plainly():
@@ -47,11 +49,17 @@ def _leave() -> None:
         os._exit(0)
 
 
+def _reload(gateway: Gateway) -> None:
+    """Begin to take up new files."""
+    gateway.supervision.react("reload", gateway.reload())
+
+
 async def _serve(gateway: Gateway) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, _reload, gateway)
     async with more_time():
         await gateway.start()
     # What there is by now stays to the end: collections of garbage need not walk over it each time.

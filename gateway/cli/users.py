@@ -10,6 +10,7 @@ import click
 
 from gateway import users
 from gateway.cli.common import config_option, plainly, settings_of
+from gateway.cli.ownership import demand_unowned
 
 
 @click.group()
@@ -32,14 +33,20 @@ def _password() -> str:
 @user.command()
 @click.argument("name")
 @click.option("--role", type=click.Choice(users.ROLES), required=True)
+@click.option("--inherit", is_flag=True, help="Let the user have what an earlier one of this name left.")
 @config_option
-def add(name: str, role: str, config: Path) -> None:
-    """Add a user; the password is asked for, or read from standard input."""
+def add(name: str, role: str, inherit: bool, config: Path) -> None:
+    """Add a user; the password is asked for, or read from standard input.
+
+    A name whose earlier user left something is refused, unless the new one is to have it.
+    """
     with plainly():
         path = _file(config)
         known = users.read(path)
         if users.checked_name(name) in known:
             raise users.UsersError(f"{name} exists already; passwd changes the password")
+        if not inherit:
+            demand_unowned(settings_of(config), name)
         known[name] = users.User(name, role, users.hashed(_password()))
         users.write(path, known)
     click.echo(f"added {name} ({role})")
@@ -64,7 +71,7 @@ def passwd(name: str, config: Path) -> None:
 @click.argument("name")
 @config_option
 def remove(name: str, config: Path) -> None:
-    """Remove a user; what they own stays, for the admins."""
+    """Remove a user; what they own stays, for the admins, and goes to no later user of the name by itself."""
     with plainly():
         path = _file(config)
         known = users.read(path)

@@ -134,6 +134,9 @@ def _check(settings: Settings) -> None:
         ("[events] most_per_log", settings.events.most_per_log, 100),
         ("[events] most_overall", settings.events.most_overall, 100),
         ("[machines] least_memory", settings.machines.least_memory, 1),
+        ("[events] most_changes", settings.events.most_changes, 100),
+        ("[events] most_streams", settings.events.most_streams, 1),
+        ("[events] most_streams_per_user", settings.events.most_streams_per_user, 1),
         *_least_of_monitoring(settings.monitoring),
     ):
         if not least <= value < math.inf:

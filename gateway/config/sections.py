@@ -9,6 +9,8 @@ from typing import Literal
 
 from drivers.base import HypervisorSettings
 
+Persistence = Literal["hourly", "daily", "weekly", "monthly", "yearly"]
+
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
@@ -90,9 +92,15 @@ class JobSettings:
 class EventSettings:
     """How long events are kept where nothing else is asked, and how many of one log and of all together."""
 
-    persistence: Literal["hourly", "daily", "weekly", "monthly", "yearly"] = "monthly"
+    persistence: Persistence = "monthly"
     most_per_log: int = 10_000
     most_overall: int = 100_000
+    changes_persistence: Persistence = "yearly"
+    """Of the log of changes, which holds no refusals."""
+    most_changes: int = 300_000
+    most_streams: int = 1000
+    """Readers of the live stream in all; admins who read none yet come on top."""
+    most_streams_per_user: int = 20
 
 
 @dataclass(frozen=True, slots=True)

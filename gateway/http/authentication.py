@@ -4,66 +4,141 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import hashlib
 import hmac
 import secrets
 import time
 from collections import OrderedDict
+from contextlib import suppress
 from pathlib import Path
 
-import bcrypt
 import structlog
+from prometheus_client import Counter
 
 from gateway.errors import TooManyRequests, Unauthenticated
+from gateway.http.login_limits import Attempt, LoginLimits
+from gateway.http.password_threads import PasswordThreads
 from gateway.orchestration.permissions import Role
 from gateway.users import COST, LONGEST_PASSWORD, User, UsersError, read
 
 REALM = 'Basic realm="cimi-gateway", charset="UTF-8"'
 REMEMBERED_SECONDS = 300.0
+"""How long after its last use a right password needs no comparison."""
 MOST_REMEMBERED = 1000
-FREE_FAILURES = 10
-FORGIVEN_AFTER = 60.0
+QUIET_SECONDS = 5.0
+"""After which a quiet attempt is answered that was not right, whether or not anything was compared."""
+AGAIN_AFTER = 5
+"""Seconds after which who is behind a crowded address is to try again."""
+LONGEST_NAME = 64
 # Written, not made: making one takes a quarter of a second at each start. Nobody's password is compared with it as long
 # as a user's, and never right.
 NOBODY = f"$2b${COST:02}${'.' * 53}".encode()
 log = structlog.get_logger("auth")
 
 
+class WrongPassword(Unauthenticated):
+    """The name or the password is wrong; ``name`` is the one that was claimed, cut to 64 characters."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("the user name or the password is wrong")
+        self.name = name[:LONGEST_NAME]
+
+
 class Authentication:
+    """The users, and who of them has given the right password lately. ``outcomes`` counts for /metrics."""
+
     def __init__(self, users_file: Path) -> None:
         self._path = users_file
         self._users: dict[str, User] = {}
         self._stamp: tuple[int, int] | None = None
         self._secret = secrets.token_bytes(32)
         self._good: OrderedDict[bytes, tuple[float, str]] = OrderedDict()
-        self._failures: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
+        self._comparing: dict[bytes, asyncio.Event] = {}
+        self._limits = LoginLimits()
+        self._threads = PasswordThreads()
+        self.outcomes = Counter("cimi_logins", "Logins that were not remembered", ("outcome",), registry=None)
+
+    def close(self) -> None:
+        """Compare no more passwords."""
+        self._threads.close()
 
     async def authenticate(self, header: str | None, address: str) -> tuple[str, Role]:
-        """User and role. Raises Unauthenticated, or TooManyRequests after many wrong passwords."""
-        name, password = _credentials(header)
-        self._reload()
-        user = self._users.get(name)
+        """Return user and role. Raises Unauthenticated, or TooManyRequests after many attempts.
+
+        Of several requests with one password at once, as clients with many connections make them, one is compared.
+        """
+        name, password = self._credentials(header)
         mark = hmac.digest(self._secret, f"{name}\0{password}".encode(), hashlib.sha256)
-        if user is not None and self._remembered(mark, user):
-            return user.name, Role(user.role)
-        self._throttle(address, name)
-        data = password.encode()
-        known = user.hash.encode() if user is not None else NOBODY
-        right = await asyncio.to_thread(_matches, data[:LONGEST_PASSWORD], known)
-        if user is None or not right or len(data) > LONGEST_PASSWORD:
-            self._failed(address, name)
-            raise Unauthenticated("the user name or the password is wrong")
-        self._good[mark] = (time.monotonic(), user.hash)
-        while len(self._good) > MOST_REMEMBERED:
-            self._good.popitem(last=False)
-        self._failures.pop((address, name), None)
+        while (other := self._comparing.get(mark)) is not None and not self._remembered(mark, self.user(name)):
+            await other.wait()
+        user = self.user(name)
+        if not self._remembered(mark, user):
+            over = self._comparing[mark] = asyncio.Event()
+            try:
+                await self._log_in(user, name, password, address)
+            finally:
+                del self._comparing[mark]
+                over.set()
+        assert user is not None
+        self._remember(mark, user)
         return user.name, Role(user.role)
 
     def user(self, name: str) -> User | None:
         """The user as the users file has them now: for those who stay connected."""
         self._reload()
         return self._users.get(name)
+
+    # One attempt
+
+    async def _log_in(self, user: User | None, name: str, password: str, address: str) -> None:
+        """Compare the password. Raises WrongPassword or TooManyRequests."""
+        try:
+            attempt = self._limits.begin(address, name[:LONGEST_NAME])
+        except TooManyRequests:
+            self.outcomes.labels("throttled").inc()
+            raise
+        try:
+            right = await (self._quietly if attempt.quiet else self._openly)(attempt, user, password)
+        finally:
+            self._limits.end(attempt)
+        if not right:
+            self.outcomes.labels("wrong").inc()
+            log.warning("login refused", user=name[:LONGEST_NAME], address=address)
+            raise WrongPassword(name)
+        self._limits.succeeded(attempt)
+        self.outcomes.labels("right").inc()
+
+    async def _openly(self, attempt: Attempt, user: User | None, password: str) -> bool:
+        try:
+            return await self._matches(attempt, user, password)
+        except TooManyRequests:
+            self._limits.take_back(attempt)
+            self.outcomes.labels("throttled").inc()
+            raise
+
+    async def _quietly(self, attempt: Attempt, user: User | None, password: str) -> bool:
+        """Return True when it is right. Raises TooManyRequests for everything else, always after the same time.
+
+        So users get in behind an address from which others flood, and these learn nothing: neither which names there
+        are, nor that a password was compared.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + QUIET_SECONDS
+        if user is not None and self._limits.take_quietly(attempt):
+            with suppress(TooManyRequests, TimeoutError):
+                if await asyncio.wait_for(self._matches(attempt, user, password), QUIET_SECONDS):
+                    return True
+        await asyncio.sleep(max(0.0, until - loop.time()))
+        self.outcomes.labels("throttled").inc()
+        raise TooManyRequests("too many logins from this address; try again in a moment", AGAIN_AFTER)
+
+    async def _matches(self, attempt: Attempt, user: User | None, password: str) -> bool:
+        data = password.encode()
+        hashed = user.hash.encode() if user is not None else NOBODY
+        right = await self._threads.matches(data[:LONGEST_PASSWORD], hashed, first=attempt.trusted)
+        return user is not None and right and len(data) <= LONGEST_PASSWORD
+
+    # What is known
 
     def _reload(self) -> None:
         """Take up a changed users file; a broken one keeps what was known."""
@@ -80,48 +155,33 @@ class Authentication:
         except UsersError as error:
             log.error("users file not taken up", reason=error.message)
 
-    def _remembered(self, mark: bytes, user: User) -> bool:
-        known = self._good.get(mark)
-        return known is not None and known[1] == user.hash and time.monotonic() - known[0] < REMEMBERED_SECONDS
+    def _remembered(self, mark: bytes, user: User | None) -> bool:
+        moment, hashed = self._good.get(mark, (0.0, ""))
+        return user is not None and hashed == user.hash and time.monotonic() - moment < REMEMBERED_SECONDS
 
-    def _throttle(self, address: str, name: str) -> None:
-        count, since = self._failures.get((address, name), (0, 0.0))
-        if count >= FREE_FAILURES and time.monotonic() - since < FORGIVEN_AFTER:
-            raise TooManyRequests("too many wrong passwords; wait a minute", retry_after=int(FORGIVEN_AFTER))
+    def _remember(self, mark: bytes, user: User) -> None:
+        self._good[mark] = (time.monotonic(), user.hash)
+        self._good.move_to_end(mark)
+        while len(self._good) > MOST_REMEMBERED:
+            self._good.popitem(last=False)
 
-    def _failed(self, address: str, name: str) -> None:
-        count, _ = self._failures.get((address, name), (0, 0.0))
-        self._failures[(address, name)] = (count + 1, time.monotonic())
-        while len(self._failures) > MOST_REMEMBERED:
-            self._failures.popitem(last=False)
-        log.warning("login refused", user=name[:64], address=address)
+    def _credentials(self, header: str | None) -> tuple[str, str]:
+        """Return name and password. What is not HTTP Basic is counted, and no more: it costs a stranger nothing."""
+        if header is None:
+            raise Unauthenticated("credentials are needed: HTTP Basic with a user of this gateway")
+        try:
+            return basic_credentials(header)
+        except ValueError:
+            self.outcomes.labels("malformed").inc()
+            raise Unauthenticated("the Authorization header is not HTTP Basic") from None
 
 
-def _credentials(header: str | None) -> tuple[str, str]:
-    if header is None:
-        raise Unauthenticated("credentials are needed: HTTP Basic with a user of this gateway")
+def basic_credentials(header: str) -> tuple[str, str]:
+    """Return the name and the password of an Authorization header. Raises ValueError for what is not HTTP Basic."""
     scheme, _, encoded = header.partition(" ")
-    try:
-        if scheme.lower() != "basic":
-            raise ValueError
-        name, colon, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
-        if not colon:
-            raise ValueError
-    except (ValueError, binascii.Error):
-        raise Unauthenticated("the Authorization header is not HTTP Basic") from None
+    if scheme.lower() != "basic":
+        raise ValueError(f"the scheme {scheme[:20]!r} is not Basic")
+    name, colon, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+    if not colon:
+        raise ValueError("there is no colon between name and password")
     return name, password
-
-
-def claimed_user(header: str | None) -> str:
-    """Who a request says it comes from, whether or not that is true; empty when it says nothing."""
-    try:
-        return _credentials(header)[0][:64]
-    except Unauthenticated:
-        return ""
-
-
-def _matches(password: bytes, known: bytes) -> bool:
-    try:
-        return bcrypt.checkpw(password, known)
-    except ValueError:
-        return False

@@ -22,9 +22,10 @@ from drivers.base import Loop, Supervision
 from gateway.cimi.documents import write_resource
 from gateway.cimi.edge import Edge
 from gateway.cimi.registry import type_of
-from gateway.errors import Invalid, MethodNotAllowed, Unavailable
+from gateway.errors import Invalid, MethodNotAllowed
 from gateway.http.authentication import Authentication
 from gateway.http.context import Context
+from gateway.http.stream_places import StreamPlaces
 from gateway.orchestration.monitoring.feed import Feed, Item
 from gateway.orchestration.permissions import demand
 from gateway.orchestration.visibility import audience
@@ -36,7 +37,6 @@ GATHER_SECONDS = 0.2
 AT_ONCE = 10
 """Readers woken between two turns of the event loop."""
 HEARTBEAT_SECONDS = 15.0
-MOST_READERS = 1000
 MOST_BACKLOG = 1_048_576
 LONGEST_WAIT = 60.0
 SEND_BUFFER = 262_144
@@ -106,10 +106,12 @@ class EventStream:
         self,
         feed: Feed,
         authentication: Authentication,
+        places: StreamPlaces,
         most_backlog: int = MOST_BACKLOG,
         supervision: Supervision | None = None,
     ) -> None:
         self._feed = feed
+        self._places = places
         self._authentication = authentication
         self._most_backlog = most_backlog
         self._readers: dict[View, set[Reader]] = {}
@@ -213,8 +215,11 @@ class EventStream:
             raise MethodNotAllowed("the event stream is read by GET", ("GET",))
         caller = context.known_caller
         demand(caller.role, "Event", "read")
-        if self.readers >= MOST_READERS:
-            raise Unavailable(f"{MOST_READERS} readers are connected already; try again later")
+        with self._places.place(caller.user, caller.role):
+            return await self._serve(request, context)
+
+    async def _serve(self, request: web.Request, context: Context) -> web.StreamResponse:
+        caller = context.known_caller
         last = _last_event_id(request, context)
         view = View(audience(caller), context.edge, context.media)
         reader = Reader(view, request, self._authentication.user(caller.user))

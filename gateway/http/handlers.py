@@ -13,6 +13,7 @@ from gateway.cimi.registry import CLOUD_ENTRY_POINT, acting_collection_at, colle
 from gateway.cimi.resource_type import Action, ResourceType
 from gateway.errors import Conflict, Invalid, MethodNotAllowed, NotFound, PreconditionFailed
 from gateway.http import conditions, image_bytes, packages
+from gateway.http.audit import Audit
 from gateway.http.context import Context, header
 from gateway.http.negotiation import CONTENT_TYPES, body_format
 from gateway.http.representation import Representations
@@ -33,8 +34,11 @@ EDIT_TRIES = 5
 
 
 class Handlers:
-    def __init__(self, services: dict[str, ResourceService], runner: JobRunner, answer_wait: float) -> None:
+    def __init__(
+        self, services: dict[str, ResourceService], runner: JobRunner, answer_wait: float, audit: Audit
+    ) -> None:
         self._services = services
+        self._audit = audit
         self._runner = runner
         self._answer_wait = answer_wait
         self._representations = Representations(services)
@@ -225,16 +229,17 @@ class Handlers:
         if isinstance(service, MachineService):
             return await self._console(context, path, service)
         if isinstance(service, JobService):
-            return await packages.download(request, service, context, path)
+            return await packages.download(request, service, context, path, self._audit)
         assert isinstance(service, ImageService)
         if action.verb == "download":
-            return await image_bytes.download(request, service, context, path)
+            return await image_bytes.download(request, service, context, path, self._audit)
         return await self._upload(request, context, path, service)
 
     async def _console(self, context: Context, path: str, service: MachineService) -> web.Response:
         wanted = dict(context.parameters).get("limit", "")
         limit = int(wanted) if wanted.isdecimal() and len(wanted) < 9 else CONSOLE_BYTES
         text = await service.console(context.known_caller, path, min(limit, MOST_CONSOLE_BYTES))
+        await self._audit.taken(context.known_caller, path, "console")
         return web.Response(body=text, content_type="text/plain", charset="utf-8")
 
     async def _upload(

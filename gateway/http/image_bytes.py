@@ -24,6 +24,7 @@ from gateway.errors import (
     RequestTimeout,
     UnsupportedMediaType,
 )
+from gateway.http.audit import Audit
 from gateway.http.context import Context
 from gateway.orchestration.driver_errors import translated
 from gateway.orchestration.images.service import ImageService, StoredBytes
@@ -92,7 +93,9 @@ async def body_pieces(request: web.Request, stall: float) -> AsyncIterator[bytes
         raise RequestTimeout("the connection broke; what came before is kept") from None
 
 
-async def download(request: web.Request, service: ImageService, context: Context, path: str) -> web.StreamResponse:
+async def download(
+    request: web.Request, service: ImageService, context: Context, path: str, audit: Audit
+) -> web.StreamResponse:
     """The stored bytes, or the one part that Range asks for."""
     stored = await service.stored(context.known_caller, path)
     tag = f'"{stored.image.path.rpartition("/")[2]}-{stored.size}"'
@@ -113,6 +116,7 @@ async def download(request: web.Request, service: ImageService, context: Context
         response.headers["Content-Range"] = f"bytes {begin}-{end - 1}/{stored.size}"
     if request.method == "HEAD":
         return response
+    await audit.taken(context.known_caller, path, "download")
     return await _send(request, response, stored, begin, end, service.room.images.stall_seconds)
 
 

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from gateway.cimi.resource_type import Action
 from gateway.cimi.system import PACKAGE
+from gateway.http.audit import Audit
 from gateway.http.context import Context
 from gateway.http.image_bytes import body_pieces
 from gateway.orchestration.job_service import JobService
@@ -36,7 +37,9 @@ async def import_sent(request: web.Request, service: PackagedService, context: C
         return await service.import_upload(caller, collection, upload, properties)
 
 
-async def download(request: web.Request, service: JobService, context: Context, path: str) -> web.StreamResponse:
+async def download(
+    request: web.Request, service: JobService, context: Context, path: str, audit: Audit
+) -> web.StreamResponse:
     """The archive, as a stream."""
     await service.read(context.known_caller, path)
     stored = await service.package(context.known_caller, path)
@@ -46,6 +49,7 @@ async def download(request: web.Request, service: JobService, context: Context, 
     response.content_length = stored.size
     if request.method == "HEAD":
         return response
+    await audit.taken(context.known_caller, path, "package")
     try:
         async with aclosing(stored.pieces()) as pieces:
             async for piece in pieces:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from aiohttp import web
@@ -13,18 +13,18 @@ from aiohttp import web
 from gateway.cimi.aliases import canonical
 from gateway.cimi.dialects import CIMI_1, Dialect
 from gateway.cimi.edge import Edge
-from gateway.cimi.registry import bytes_at
-from gateway.errors import Forbidden, GatewayError, Invalid, NotAcceptable, Unauthenticated, Unavailable
+from gateway.cimi.registry import CLOUD_ENTRY_POINT, bytes_at
+from gateway.errors import Forbidden, Invalid, NotAcceptable, Unauthenticated, Unavailable
 from gateway.http import description, errors, event_stream
-from gateway.http.authentication import Authentication, claimed_user
-from gateway.http.context import Context, address_of, base_of, header, parameters, request_id, version_of
+from gateway.http.audit import Audit
+from gateway.http.authentication import Authentication
+from gateway.http.context import Context, base_of, header, parameters, request_id, version_of
 from gateway.http.event_stream import EventStream
 from gateway.http.handlers import Handlers
 from gateway.http.metrics import Metrics
 from gateway.http.negotiation import answer_format
 from gateway.http.readiness import Readiness
-from gateway.orchestration.monitoring.occurrences import Request
-from gateway.orchestration.monitoring.refusals import Refusals
+from gateway.orchestration.monitoring.accesses import METRICS
 from gateway.orchestration.permissions import Role
 from gateway.orchestration.service import Caller
 
@@ -67,7 +67,7 @@ class Server:
         settings: WireSettings,
         readiness: Callable[[], Readiness],
         stream: EventStream,
-        refusals: Refusals,
+        audit: Audit,
         metrics: Metrics,
     ) -> None:
         self._handlers = handlers
@@ -75,7 +75,7 @@ class Server:
         self._settings = settings
         self._readiness = readiness
         self._stream = stream
-        self._refusals = refusals
+        self._audit = audit
         self._metrics = metrics
         self.draining = False
 
@@ -101,16 +101,17 @@ class Server:
     async def _metrics_for_admins(self, request: web.Request) -> web.Response:
         """They tell of everybody's guests, so they are for admins; see [metrics] listen for scrapers."""
         identity = request_id(request)
-        edge = Edge(CIMI_1.root, CIMI_1)
+        context = Context(identity, Edge(CIMI_1.root, CIMI_1), "json", CIMI_1.version)
         try:
-            _user, role = await self._authentication.authenticate(
-                request.headers.get("Authorization"), request.remote or ""
-            )
-            if role is not Role.ADMIN:
+            context.caller = await self._caller(request, identity, METRICS)
+            if context.caller.role is not Role.ADMIN:
                 raise Forbidden("metrics tell of everybody's guests; only an admin may read them")
+            await self._audit.taken(context.caller, CLOUD_ENTRY_POINT.segment, METRICS)
             return await self._metrics.respond(request)
         except Exception as error:
-            return errors.respond(error, request, edge, "json", identity)
+            known = errors.as_gateway_error(error, identity)
+            await self._audit.refused(request, context, METRICS, known)
+            return errors.respond(known, request, context.edge, "json", identity)
 
     async def _to_entry_point(self, _request: web.Request) -> web.Response:
         raise web.HTTPTemporaryRedirect(CIMI_1.root)
@@ -152,27 +153,27 @@ class Server:
             response = errors.respond(error, request, context.edge, "json", identity)
         except Exception as error:
             known = errors.as_gateway_error(error, identity)
-            await self._note_refusal(request, context, path, known)
+            await self._audit.refused(request, context, path, known)
             # The wire's own errors tell more than their translations; others would be logged a second time.
             shown = error if isinstance(error, web.RequestPayloadError) else known
             response = errors.respond(shown, request, context.edge, context.media, identity)
         if response.prepared:
             return response
-        if request.method not in ("GET", "HEAD"):
-            user = context.caller.user if context.caller else None
-            log.info("change", request=identity, user=user, method=request.method, path=path, status=response.status)
+        if request.method not in ("GET", "HEAD") and context.caller is not None:
+            self._log_change(request, context.caller, path, response.status)
         return response
 
-    async def _note_refusal(self, request: web.Request, context: Context, path: str, error: GatewayError) -> None:
-        """Refused changes, and readers who may not: 401 only where somebody gave a name, 429 would be a flood."""
-        given = request.headers.get("Authorization")
-        changing = request.method not in ("GET", "HEAD")
-        if error.status == 429 or not (changing or error.status in (401, 403)) or (error.status == 401 and not given):
-            return
-        user = context.caller.user if context.caller else claimed_user(given)
-        address = address_of(request, self._settings.trusted_proxies)
-        asked = Request(request.method, user, address, context.request_id)
-        await self._refusals.refused(asked, path, f"{error.status} {error.message}")
+    def _log_change(self, request: web.Request, caller: Caller, path: str, status: int) -> None:
+        """Tell what a user asked for; what strangers ask for would fill the journal, and is counted in the metrics."""
+        log.info(
+            "change",
+            request=caller.request_id,
+            user=caller.user,
+            address=caller.address,
+            method=request.method,
+            path=path,
+            status=status,
+        )
 
     async def _prepare(self, request: web.Request, context: Context, path: str) -> None:
         """Format, credentials, version, in this order: an error needs a format, and a stranger gets only a 401."""
@@ -185,6 +186,7 @@ class Server:
         except NotAcceptable as error:
             refused = error
         context.caller = await self._caller(request, context.request_id, path)
+        context.caller = replace(context.caller, idempotency_key=_idempotency_key(request))
         if not context.caller.user:
             # A stranger reads the entry point's own document, and nothing that it leads to.
             context.parameters = [pair for pair in context.parameters if pair[0] != "$expand"]
@@ -196,7 +198,7 @@ class Server:
 
     async def _caller(self, request: web.Request, identity: str, path: str) -> Caller:
         given = request.headers.get("Authorization")
-        address = address_of(request, self._settings.trusted_proxies)
+        address = self._audit.address(request)
         public = self._settings.public_entry_point and path.rstrip("/") in PUBLIC
         if given is None and public and request.method in ("GET", "HEAD"):
             return Caller("", Role.VIEWER, identity)
@@ -204,7 +206,12 @@ class Server:
             user, role = await self._authentication.authenticate(given, address)
         except UnicodeEncodeError:
             raise Unauthenticated("the user name or the password is wrong") from None
-        key = request.headers.get("Idempotency-Key")
-        if key is not None and not (key.isascii() and key.isprintable() and 0 < len(key) <= LONGEST_KEY):
-            raise Invalid(f"must have 1 to {LONGEST_KEY} printable ASCII characters", "Idempotency-Key")
-        return Caller(user, role, identity, key, address)
+        return Caller(user, role, identity, address=address)
+
+
+def _idempotency_key(request: web.Request) -> str | None:
+    """Return the key that the client gave. Raises Invalid when it is none."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not (key.isascii() and key.isprintable() and 0 < len(key) <= LONGEST_KEY):
+        raise Invalid(f"must have 1 to {LONGEST_KEY} printable ASCII characters", "Idempotency-Key")
+    return key

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from gateway import clock
 from gateway.cimi.fields import timestamp
 from gateway.cimi.job import FINAL_JOB_STATES
 from gateway.jobs.plan import OnRestart, Plan, StepCall
@@ -15,7 +16,7 @@ from gateway.store.model import Document, Resource
 
 def new_job(plan: Plan, state: str) -> Resource:
     """The Job of a plan, as it is when it is accepted."""
-    now = datetime.now(UTC)
+    now = clock.now()
     document: Document = {
         "state": state,
         "targetResource": {"href": plan.target},
@@ -42,7 +43,7 @@ def references(paths: tuple[str, ...]) -> list[Document]:
 
 
 def in_state(job: Resource, state: str, **attributes: Any) -> Resource:
-    return job.with_document(state=state, timeOfStatusChange=timestamp(datetime.now(UTC)), **attributes)
+    return job.with_document(state=state, timeOfStatusChange=timestamp(clock.now()), **attributes)
 
 
 def ended(job: Resource) -> bool:

@@ -7,11 +7,12 @@ import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
 from drivers.base import Loop, Supervision
+from gateway import clock
 from gateway.errors import Conflict, GatewayError, NoSpace, NotFound, Unavailable
 from gateway.jobs.crash import AfterStep
 from gateway.jobs.execution import Execution, Failure
@@ -265,9 +266,13 @@ class JobRunner:
 
     async def _keep(self) -> None:
         try:
-            await self.expire(datetime.now(UTC) - self._retention)
+            await self.age()
         except GatewayError as error:
             log.warning("old jobs could not be removed", reason=error.message)
+
+    async def age(self) -> None:
+        """Remove the Jobs that are too old by now."""
+        await self.expire(clock.ageing() - self._retention)
 
     async def expire(self, before: datetime) -> None:
         """Remove the Jobs that ended before this time, and the oldest of those which are too many."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from drivers.passwords import sha512_crypt
+from drivers.threads import GUEST_PASSWORDS
 from gateway.orchestration.machines.create import check_credential
 from gateway.orchestration.machines.secrets import overridden
 from gateway.orchestration.references import OWN, merged, resolve
@@ -22,7 +21,7 @@ async def without_password(document: Document) -> tuple[Document, Document]:
     shown = {name: value for name, value in document.items() if name != "password" or erased}
     if not password:
         return shown, {}
-    return shown, {"password_hash": await asyncio.to_thread(sha512_crypt, password[:LONGEST_PASSWORD])}
+    return shown, {"password_hash": await GUEST_PASSWORDS.run(sha512_crypt, password[:LONGEST_PASSWORD])}
 
 
 class CredentialTemplateService(ResourceService):

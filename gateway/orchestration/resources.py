@@ -6,10 +6,11 @@ import hashlib
 import json
 import uuid
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from drivers.base import Driver, HypervisorSettings, Supervision
+from gateway import clock
 from gateway.cimi.registry import type_of
 from gateway.errors import Conflict, Forbidden, MethodNotAllowed, NotFound, PreconditionFailed
 from gateway.jobs.locks import ResourceLocks
@@ -72,7 +73,7 @@ class Room:
 
 def new_resource(kind: str, owner: str | None, document: Document, **facts: Any) -> Resource:
     """A fresh resource with a random id in its root collection; ``facts`` are its internal ones."""
-    now = datetime.now(UTC)
+    now = clock.now()
     return Resource(
         path=f"{type_of(kind).segment}/{uuid.uuid4()}",
         kind=kind,
@@ -99,7 +100,7 @@ def component(parent: Resource, kind: str, segment: str, document: Document) -> 
 
 def touched(resource: Resource) -> Resource:
     """With ``updated`` set: an explicit change of its attributes. Strictly later than before."""
-    return replace(resource, updated=max(datetime.now(UTC), resource.updated + timedelta(milliseconds=1)))
+    return replace(resource, updated=max(clock.now(), resource.updated + timedelta(milliseconds=1)))
 
 
 def edited(resource: Resource, document: Document, selected: frozenset[str] | None) -> Resource:

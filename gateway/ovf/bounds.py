@@ -41,7 +41,7 @@ def demand_bounded(root: etree._Element) -> etree._Element:
 
 
 def bounded(envelope: Envelope) -> Envelope:
-    """Return the envelope, with no more told of parts that are left out than people read. Raises PackageInvalid for too much."""
+    """Return the envelope with as much of what is left out as people read. Raises PackageInvalid for too much."""
     contents = list(_contents(envelope.content))
     properties = sum(len(product.properties) for content in contents for product in content.products)
     collections = [content for content in contents if isinstance(content, VirtualSystemCollection)]

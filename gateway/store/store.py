@@ -12,9 +12,11 @@ from typing import IO, Any
 
 import aiosqlite
 
+from gateway import clock
 from gateway.cimi.fields import timestamp
 from gateway.errors import GatewayError, NoSpace, Unavailable
 from gateway.store import schema
+from gateway.store.event_times import EventTimes
 from gateway.store.events import KeptEvent
 from gateway.store.finding import with_value
 from gateway.store.model import Page, Query, Resource
@@ -45,6 +47,7 @@ class Store:
         self._lock_file = lock
         self._writer = writer
         self._readers = readers
+        self._event_times = EventTimes(timestamp(clock.now()), "")
         self._turn = itertools.cycle(self._readers)
         self._writing = Turns()
         self._cache: OrderedDict[str, Resource] = OrderedDict()
@@ -64,7 +67,10 @@ class Store:
         except BaseException:
             lock.close()
             raise
-        return cls(path, lock, await schema.writer(path), [await schema.reader(path) for _ in range(READERS)])
+        store = cls(path, lock, await schema.writer(path), [await schema.reader(path) for _ in range(READERS)])
+        [(newest,)] = await store.fetch("SELECT coalesce(max(time), '') FROM event_heads")
+        store._event_times = EventTimes(timestamp(clock.now()), newest)
+        return store
 
     async def close(self) -> None:
         for connection in (self._writer, *self._readers):
@@ -167,7 +173,7 @@ class Store:
         finally:
             self.writers_waiting -= 1
         try:
-            transaction = Transaction(self._writer, self.peek)
+            transaction = Transaction(self._writer, self.peek, self._event_times)
             try:
                 self._writer.begin(durable=durable)
                 yield transaction

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from gateway import clock
 from gateway.cimi.fields import timestamp
 from gateway.errors import NotFound, PreconditionFailed
 from gateway.store.claims import Claims
+from gateway.store.event_times import EventTimes
 from gateway.store.events import KeptEvent, NewEvent, event_resource, later
 from gateway.store.events import to_row as to_event_row
 from gateway.store.finding import with_value
@@ -44,8 +46,11 @@ class Answered:
 class Transaction(Claims):
     """Made by ``Store.transaction()``; ``changes`` reach the caches only after the commit."""
 
-    def __init__(self, writer: Writer, committed: Callable[[str], Resource | None]) -> None:
+    def __init__(
+        self, writer: Writer, committed: Callable[[str], Resource | None], event_times: EventTimes
+    ) -> None:
         self._writer = writer
+        self._event_times = event_times
         self._committed = committed
         """What is at hand of what was there when this began; nobody else writes until it ends."""
         self.changes: dict[str, Resource | None] = {}
@@ -146,7 +151,7 @@ class Transaction(Claims):
         self._writer.put(
             "INSERT INTO job_log (job, time, level, step, message) SELECT ?, ?, ?, ?, ? "
             "WHERE EXISTS (SELECT 1 FROM resources WHERE path = ?)",
-            (job, timestamp(datetime.now(UTC)), level, step, message, job),
+            (job, timestamp(clock.now()), level, step, message, job),
         )
 
     # Events
@@ -160,7 +165,11 @@ class Transaction(Claims):
             f"WHERE kind = 'EventLog' AND path IN ({marks})",
             tuple(logs),
         )
-        ends = {log: (position or 0, time) for log, position, time in heads}
+        now = clock.now()
+        ends = {
+            log: (position or 0, await self._event_times.follow(self._writer, log, time, now))
+            for log, position, time in heads
+        }
         rows = []
         for event in new:
             if event.log not in ends:
@@ -254,7 +263,7 @@ class Transaction(Claims):
         self._writer.put(
             "INSERT OR REPLACE INTO answered (owner, key, fingerprint, resource, job, created) "
             "VALUES (?, ?, ?, ?, ?, ?)",
-            (owner, key, answered.fingerprint, answered.resource, answered.job, timestamp(datetime.now(UTC))),
+            (owner, key, answered.fingerprint, answered.resource, answered.job, timestamp(clock.now())),
         )
 
     async def recall(self, owner: str, key: str) -> Answered | None:

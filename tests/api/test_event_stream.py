@@ -200,14 +200,6 @@ async def test_the_stream_is_for_users_and_read_only(admin: ApiClient) -> None:
     assert (await admin.post("eventStream", {})).status == 405
 
 
-async def test_too_many_readers_are_told_to_come_later(admin: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_stream, "MOST_READERS", 1)
-    async with listening(admin):
-        answer = await admin.get("eventStream")
-    assert answer.status == 503
-    assert "retry-after" in answer.headers
-
-
 async def test_a_quiet_stream_has_a_heartbeat(
     admin: ApiClient, monkeypatch: pytest.MonkeyPatch, gateway: Gateway
 ) -> None:

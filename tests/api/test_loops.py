@@ -10,6 +10,7 @@ import pytest
 from drivers.base import InterfaceAddress
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
+from gateway.orchestration.monitoring.clock_watch import ClockWatch
 from gateway.orchestration.monitoring.retention import Retention
 from gateway.orchestration.monitoring.sample_retention import SampleRetention
 from tests.api.client import ApiClient
@@ -18,13 +19,15 @@ from tests.patience import eventually
 Inner = Callable[[Gateway, MemoryDriver], tuple[Any, str]]
 LOOPS: dict[str, Inner] = {
     "machines of local": lambda _gateway, driver: (driver, "domains"),
-    "volumes of local": lambda _gateway, driver: (driver, "pool"),
+    "volumes of local": lambda gateway, _driver: (gateway._sync._volumes, "_known"),
     "addresses of guests of local": lambda gateway, _driver: (gateway._sync._addresses, "_due"),
     "statistics of local": lambda _gateway, driver: (driver, "statistics"),
     "expiry of meters": lambda gateway, _driver: (gateway.sampler, "expire"),
     "sample retention": lambda _gateway, _driver: (SampleRetention, "thin"),
     "event retention": lambda _gateway, _driver: (Retention, "expire"),
     "job retention": lambda gateway, _driver: (gateway.runner, "expire"),
+    "clock": lambda _gateway, _driver: (ClockWatch, "look"),
+    "repeated accesses": lambda gateway, _driver: (gateway.accesses, "tell_repeats"),
     "staging directory": lambda gateway, _driver: (gateway._staging, "sweep"),
     "event stream": lambda gateway, _driver: (gateway.stream, "_deliver"),
     "heartbeat of the event stream": lambda gateway, _driver: (gateway.stream, "_hand_out"),

@@ -122,9 +122,17 @@ def test_a_check_that_there_is_not_is_refused() -> None:
 
 
 def test_the_password_goes_to_the_provider_alone() -> None:
-    wire = Wire("http://one.example/cimi/", "admin", PASSWORD, "json")
-    assert "Authorization" in wire._credentials("http://one.example/cimi/machines")
-    assert "Authorization" not in wire._credentials("http://two.example/cimi/machines")
+    wire = Wire("https://one.example/cimi/", "admin", PASSWORD, "json")
+    assert "Authorization" in wire._credentials("https://one.example/cimi/machines")
+    for elsewhere in ("https://two.example", "https://one.example:444", "http://one.example"):
+        assert "Authorization" not in wire._credentials(f"{elsewhere}/cimi/machines")
+
+
+def test_the_password_does_not_follow_a_provider_that_links_to_plain_http() -> None:
+    wire = Wire("https://one.example/cimi/", "admin", PASSWORD, "json", base="http://one.example/cimi/")
+    assert "Authorization" not in wire._credentials("http://one.example/cimi/machines")
+    trusting = Wire("http://one.example/cimi/", "admin", PASSWORD, "json", verify=False)
+    assert "Authorization" in trusting._credentials("http://one.example/cimi/machines")
 
 
 def test_a_provider_that_does_not_answer_is_a_failure_and_no_traceback() -> None:

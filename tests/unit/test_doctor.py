@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +10,8 @@ import pytest
 from drivers.base import DriverNotFound, NetworkFacts, PoolFacts
 from drivers.memory import MemoryDriver
 from gateway.config import load
-from gateway.doctor import examine, examine_host, forwarding, guests_reach, is_local, kvm
+from gateway.doctor import examine
 from gateway.findings import Finding
-from gateway.router_advertisements import router_advertisements
 from tests.unit.test_config import HYPERVISOR, POOLS
 
 REMOTE = HYPERVISOR.replace("test:///default", "qemu+tls://hv1/system?pkipath=/x")
@@ -160,120 +158,3 @@ async def test_a_network_of_ours_that_should_run_and_does_not_is_an_error(
     driver.autostarting.add("network cimi-1")
     finding = said(await findings(tmp_path, driver), "cimi-1 (networks/1) should run and does not")
     assert (finding.level, finding.advice) == ("error", "virsh net-start cimi-1 says why")
-
-
-async def test_a_certificate_that_cannot_be_used_is_an_error_that_names_the_file(
-    tmp_path: Path, driver: MemoryDriver
-) -> None:
-    for name in ("tls.crt", "tls.key"):
-        (tmp_path / name).write_text("rubbish")
-    tls = '[server]\nlisten = "127.0.0.1:1"\ntls_certificate = "tls.crt"\ntls_key = "tls.key"\n'
-    finding = said(await findings(tmp_path, driver, tls + HYPERVISOR), "tls.crt")
-    assert (finding.level, finding.subject) == ("error", "tls")
-
-
-@pytest.mark.parametrize("key", ["directories", "export_directories"])
-async def test_a_directory_that_is_not_there_is_told_with_what_the_service_needs(
-    tmp_path: Path, driver: MemoryDriver, key: str
-) -> None:
-    images = f'[images]\n{key} = ["/nowhere/at/all"]\n'
-    finding = said(await findings(tmp_path, driver, images + HYPERVISOR), "/nowhere/at/all cannot be")
-    assert finding.level == "warning"
-    assert ("ReadWritePaths=/nowhere/at/all" in finding.advice) is (key == "export_directories")
-
-
-ROUTE = "0" * 32 + " 00 " + "0" * 32 + " 00 " + "fe80" + "0" * 28 + " 00000400 00000001 00000000 {flags} {name}\n"
-
-
-@pytest.fixture
-def host_with(tmp_path: Path) -> Callable[[dict[str, str]], tuple[Path, Path]]:
-    """The kernel's files of a host whose interfaces have these values of accept_ra."""
-
-    def make(values: dict[str, str], flags: str = "00450003") -> tuple[Path, Path]:
-        routes, conf = tmp_path / "ipv6_route", tmp_path / "conf"
-        routes.write_text("".join(ROUTE.format(flags=flags, name=f"    {name}") for name in values))
-        for name, value in values.items():
-            (conf / name).mkdir(parents=True)
-            (conf / name / "accept_ra").write_text(f"{value}\n")
-        return routes, conf
-
-    return make
-
-
-@pytest.mark.parametrize("value", ["0", "1"])
-def test_an_interface_with_router_advertisements_is_an_error_with_a_lasting_command(
-    host_with: Callable[..., tuple[Path, Path]], value: str
-) -> None:
-    (finding,) = router_advertisements(*host_with({"eth0.100": value}))
-    assert finding.level == "error"
-    assert "eth0.100" in finding.message
-    line, file = "net/ipv6/conf/eth0.100/accept_ra = 2", "/etc/sysctl.d/60-cimi-gateway.conf"
-    assert finding.advice == f"echo '{line}' >> {file} && sysctl -p {file}"
-
-
-def test_each_such_interface_is_named_and_no_other(host_with: Callable[..., tuple[Path, Path]]) -> None:
-    found = router_advertisements(*host_with({"eth0": "1", "eth1": "2", "eth2": "1"}))
-    assert [finding.message.split()[0] for finding in found] == ["eth0", "eth2"]
-
-
-def test_an_interface_that_takes_them_also_when_routing_is_well(
-    host_with: Callable[..., tuple[Path, Path]],
-) -> None:
-    assert [finding.level for finding in router_advertisements(*host_with({"eth0": "2"}))] == ["ok"]
-
-
-def test_an_interface_with_static_routes_is_well(host_with: Callable[..., tuple[Path, Path]]) -> None:
-    found = router_advertisements(*host_with({"eth0": "1"}, flags="00000003"))
-    assert [finding.level for finding in found] == ["ok"]
-
-
-def test_a_host_without_ipv6_is_well(tmp_path: Path) -> None:
-    assert [finding.level for finding in router_advertisements(tmp_path / "none", tmp_path)] == ["ok"]
-
-
-def test_router_advertisements_are_told_before_the_forwarding_that_would_end_them(tmp_path: Path) -> None:
-    path = tmp_path / "gateway.toml"
-    path.write_text(HYPERVISOR.replace('uri = "u"', 'uri = "qemu:///system"'))
-    subjects = [finding.subject for finding in examine_host(load(path))]
-    assert subjects.index("router advertisements") < subjects.index("forwarding")
-
-
-def test_a_directory_that_guests_cannot_get_through_is_named(tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
-    (closed / "pool").mkdir(parents=True)
-    closed.chmod(0o700)
-    finding = guests_reach("pool", PoolFacts("p", "dir", True, 1, 1, str(closed / "pool")))
-    assert finding.level == "warning"
-    assert finding.message.startswith("guests cannot get through /")
-
-
-def test_a_kvm_device_for_root_alone_is_an_error(tmp_path: Path) -> None:
-    device = tmp_path / "kvm"
-    device.touch(0o600)
-    assert "chgrp kvm" in kvm(device).advice
-
-
-@pytest.mark.parametrize(("value", "level"), [("1\n", "ok"), ("2\n", "ok"), ("0\n", "warning")])
-def test_forwarding_that_is_off_is_told(tmp_path: Path, value: str, level: str) -> None:
-    switch = tmp_path / "ip_forward"
-    switch.write_text(value)
-    finding = forwarding(switch)
-    assert finding.level == level
-    assert bool(finding.advice) is (level == "warning")
-
-
-@pytest.mark.parametrize(("uri", "local"), [("qemu:///system", True), ("qemu+ssh://host/system", False)])
-def test_only_a_hypervisor_on_this_host_is_looked_at(uri: str, local: bool) -> None:
-    assert is_local(uri) is local
-
-
-@pytest.mark.parametrize(
-    ("confinement", "required", "level"),
-    [("apparmor", False, "ok"), ("selinux", True, "ok"), ("", False, "warning"), ("", True, "error")],
-)
-async def test_guests_that_are_not_confined_are_told(
-    confinement: str, required: bool, level: str, tmp_path: Path, driver: MemoryDriver
-) -> None:
-    driver.confinement = confinement
-    setting = f"require_confinement = {str(required).lower()}\n"
-    assert said(await findings(tmp_path, driver, HYPERVISOR + setting), "confined").level == level

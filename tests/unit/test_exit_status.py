@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from tests.source import ROOT
 from tests.unit.test_config import HYPERVISOR
 
 EX_CONFIG = 78
+NOBODY = 65534
 PLAIN = '[auth]\nusers_file = "users"\n[store]\npath = "gateway.db"\n' + HYPERVISOR
 TLS = '[server]\nlisten = "127.0.0.1:1"\ntls_certificate = "tls.crt"\ntls_key = "tls.key"\n' + PLAIN
 
@@ -59,6 +61,7 @@ def no_certificate(config: Path) -> None:
     config.write_text(TLS)
     for name in ("tls.crt", "tls.key"):
         (config.parent / name).write_text("rubbish")
+    (config.parent / "tls.key").chmod(0o600)
 
 
 def another_key(config: Path) -> None:
@@ -139,9 +142,12 @@ def searchable() -> Iterator[Path]:
 @pytest.mark.parametrize("name", ["tls.key", "tls.crt", "gateway.toml"])
 def test_a_file_that_this_user_may_not_read_is_named(searchable: Path, name: str, command: str) -> None:
     for path in searchable.iterdir():
-        path.chmod(0o600 if path.name == name else 0o644)
+        # A key is refused when others than its owner may read it.
+        path.chmod(0o600 if path.name in (name, "tls.key") else 0o644)
+    if name != "tls.key":
+        os.chown(searchable / "tls.key", NOBODY, NOBODY)
     config = ["--config", str(searchable / "gateway.toml")]
-    drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]
+    drop = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--inh-caps=-all"]
     run = [*drop, sys.executable, "-m", "gateway", command, *config]
     done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == EX_CONFIG, done.stderr

@@ -210,6 +210,23 @@ def test_a_journal_that_reads_nothing_holds_up_nobody_and_hears_what_it_missed(j
     assert "CIMI_NUMBER=last" in last
 
 
+@pytest.mark.parametrize("hostile", ["\n", "\r", "\x1b[2J", "\x85", "\x9b31m", "\u2028", "\u2029", "\u202e", "\u2066"])
+def test_what_a_stranger_chose_moves_no_cursor_and_makes_no_line(journal: socket.socket, hostile: str) -> None:
+    structlog.get_logger().warning(f"login {hostile} refused", user=f"a{hostile}b", number=3)
+    [datagram] = received(journal)
+    assert all(line.isprintable() for line in datagram.decode().removesuffix("\n").split("\n"))
+    assert b"CIMI_USER=a" in datagram
+
+
+def test_a_trace_keeps_its_lines(journal: socket.socket) -> None:
+    try:
+        raise ValueError("two\nlines")
+    except ValueError:
+        structlog.get_logger().exception("request broke")
+    [datagram] = received(journal)
+    assert b"Traceback (most recent call last):\n" in datagram
+
+
 def received(journal: socket.socket) -> list[bytes]:
     found = []
     while True:

@@ -74,3 +74,7 @@ def test_readers_limit_themselves_under_the_services_filter() -> None:
     assert b"PermissionError" in subprocess.run([*under, "-c", nice], capture_output=True, check=False).stderr
     done = subprocess.run([*under, *reader], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_reload_sends_the_signal_that_takes_up_a_new_certificate() -> None:
+    assert "ExecReload=/bin/kill -HUP $MAINPID" in UNIT.read_text().splitlines()

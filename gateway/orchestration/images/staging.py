@@ -6,11 +6,11 @@ import asyncio
 import errno
 import os
 import shutil
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from gateway import clock
 from gateway.errors import NoSpace
 from gateway.store.model import Resource
 
@@ -106,7 +106,7 @@ class Staging:
                 continue
             if entry.name not in keep:
                 shutil.rmtree(entry, ignore_errors=True)
-            elif time.time() - max(entry.stat().st_mtime, _touched(entry / DATA)) > unused_for:
+            elif clock.ageing().timestamp() - max(entry.stat().st_mtime, _touched(entry / DATA)) > unused_for:
                 old.append(keep[entry.name])
         return old
 

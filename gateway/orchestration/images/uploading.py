@@ -5,7 +5,6 @@ The file in the staging directory is the truth of what has come: so an upload go
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import os
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 
+from drivers.threads import UPLOADS
 from gateway.errors import Conflict, Invalid, NotFound
 from gateway.orchestration.images.staging import Staging, write_all
 from gateway.store.model import Resource
@@ -93,7 +93,7 @@ class Receiver:
 
     async def __aenter__(self) -> Receiver:
         await self._staging.prepare(self.image)
-        self._descriptor = await asyncio.to_thread(self._open)
+        self._descriptor = await UPLOADS.run(self._open)
         return self
 
     def _open(self) -> int:
@@ -106,7 +106,7 @@ class Receiver:
     async def write(self, piece: bytes) -> None:
         if self.offset + len(piece) > self._size:
             raise Invalid(f"more than the {self._size} bytes came that the image was announced with", "size")
-        await asyncio.to_thread(self._write, piece)
+        await UPLOADS.run(self._write, piece)
         self.offset += len(piece)
 
     def _write(self, piece: bytes) -> None:
@@ -118,10 +118,10 @@ class Receiver:
         """All of the request came. A part whose sum or length is wrong is taken back: Invalid."""
         wrong = self._wrong()
         if wrong is not None:
-            await asyncio.to_thread(os.ftruncate, self._descriptor, self._start)
+            await UPLOADS.run(os.ftruncate, self._descriptor, self._start)
             self.offset = self._start
             raise wrong
-        await asyncio.to_thread(os.fsync, self._descriptor)
+        await UPLOADS.run(os.fsync, self._descriptor)
 
     def _wrong(self) -> Invalid | None:
         if self._part.end is not None and self.offset != self._part.end:
@@ -133,7 +133,7 @@ class Receiver:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await asyncio.to_thread(os.close, self._descriptor)
+        await UPLOADS.run(os.close, self._descriptor)
 
 
 def must_wait(image: Resource) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 from drivers.base import Driver, HostFacts
 from drivers.passwords import sha512_crypt
+from drivers.threads import GUEST_PASSWORDS
 from gateway.errors import Conflict, Invalid, NotImplementedHere, Unavailable
 from gateway.orchestration.confinement import demand_confinement
 from gateway.orchestration.driver_errors import translating
@@ -173,7 +173,7 @@ class MachineCreate:
             known = overridden(found, credential)
         known = merged(known, credential)
         if credential.get("password"):
-            known["password_hash"] = await asyncio.to_thread(sha512_crypt, credential["password"])
+            known["password_hash"] = await GUEST_PASSWORDS.run(sha512_crypt, credential["password"])
         hashed = known.get("password_hash")
         check_credential({**known, "password": hashed}, where)
         user = known.get("userName")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from gateway.cimi.monitoring import SEVERITIES
 from gateway.cimi.registry import type_at
 from gateway.errors import Conflict, Forbidden, Invalid, NotFound
-from gateway.orchestration.monitoring.occurrences import EVERYONE, EVERYTHING
+from gateway.orchestration.monitoring.occurrences import CHANGES, EVERYONE, OWN_LOGS
 from gateway.orchestration.monitoring.recorder import new_log
 from gateway.orchestration.monitoring.templates import OWN, target_of, template_values
 from gateway.orchestration.permissions import demand
@@ -51,7 +51,7 @@ class EventLogService(ResourceService):
 
     def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
         verbs = super().operations(caller, resource)
-        return tuple(verb for verb in verbs if verb != "delete") if resource.path == EVERYTHING else verbs
+        return tuple(verb for verb in verbs if verb != "delete") if resource.path in OWN_LOGS else verbs
 
     # Changing
 
@@ -84,16 +84,17 @@ class EventLogService(ResourceService):
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
     ) -> Resource:
-        """An update without a persistence sets the configured one: every log has one."""
+        """An update without a persistence sets the configured one: every log has one. That of changes keeps its own."""
         changed = await super().change(caller, resource, document, selected)
         if "persistence" not in changed.document:
-            changed = changed.with_document(persistence=self.room.policy.event_persistence)
+            own = resource.document["persistence"] if resource.path == CHANGES else None
+            changed = changed.with_document(persistence=own or self.room.policy.event_persistence)
         return changed.with_document(summary=None)
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
         log = await self.to_change(caller, path, "delete", version)
-        if path == EVERYTHING:
-            raise Conflict("the gateway's own log stays; its persistence says how long events are kept")
+        if path in OWN_LOGS:
+            raise Conflict("the gateway's own logs stay; its persistence says how long events are kept")
         async with self.store.transaction() as transaction:
             target = await transaction.get(log.document["targetResource"]["href"])
             if target is not None and target.document.get("eventLog") == {"href": path}:

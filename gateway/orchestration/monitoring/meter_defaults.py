@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
+from gateway import clock
 from gateway.cimi.registry import CLOUD_ENTRY_POINT
 from gateway.orchestration.monitoring.aspects import MEASURED, Aspect
 from gateway.orchestration.monitoring.meter_templates import configuration
@@ -35,5 +34,5 @@ def _document(policy: Policy, aspect: Aspect) -> Document:
 
 
 def _resource(path: str, document: Document) -> Resource:
-    now = datetime.now(UTC)
+    now = clock.now()
     return Resource(path, "MeterConfiguration", None, document, now, now)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from gateway import clock
 from gateway.cimi.filter import AttributeType, Comparison
 from gateway.errors import Conflict, Forbidden, Invalid, NotFound
 from gateway.orchestration.monitoring.aspects import MEASURED, METERED, aspect_of
@@ -34,7 +35,7 @@ class MeterService(ResourceService):
         return await super().list(caller, query)
 
     def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
-        verb = "stop" if is_running(resource, datetime.now(UTC)) else "start"
+        verb = "stop" if is_running(resource, clock.now()) else "start"
         offered = changeable(caller, resource) and granted(caller.role, self.kind, verb)
         return (*super().operations(caller, resource), *((verb,) if offered else ()))
 
@@ -99,7 +100,7 @@ class MeterService(ResourceService):
 
     async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
         await self.to_change(caller, path, action)
-        now = datetime.now(UTC)
+        now = clock.now()
         async with self.store.transaction() as transaction:
             meter = await transaction.get(path)
             if meter is None:
@@ -136,7 +137,7 @@ def _switched(meter: Resource, action: str, now: datetime) -> Resource:
 
 def _must_be_to_come(name: str, given: str | None, before: str | None) -> None:
     """What a client sends back as it read it is no mistake."""
-    if given is not None and given != before and datetime.fromisoformat(given) <= datetime.now(UTC):
+    if given is not None and given != before and datetime.fromisoformat(given) <= clock.now():
         raise Invalid(f"is over: {given}", name)
 
 

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
+from gateway import clock
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, collection_at, type_at
+from gateway.plain_text import printable
 from gateway.store.events import NewEvent
 from gateway.store.model import Document, Resource
 
 EVERYTHING = "eventLogs/everything"
 """The log of the Cloud Entry Point, which holds every event; the live feed reads from it."""
+CHANGES = "eventLogs/changes"
+"""Its other log, which holds every event but refusals, and longer: what strangers ask for pushes nothing out of it."""
+OWN_LOGS = (EVERYTHING, CHANGES)
+"""Logs that are the gateway's own, and stay."""
 EVERYONE = ""
 ADMINS = None
 LONGEST = 500
-NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One thing that happened. ``logs`` are those it is written to, the log of everything not counted.
+    """One thing that happened. ``logs`` are those it is written to, the gateway's own not counted.
 
     ``about`` is the path of what it happened to: the Systems which that is in write it down, too.
     """
@@ -32,8 +35,10 @@ class Occurrence:
     about: str = ""
 
     def events(self) -> list[NewEvent]:
-        now = datetime.now(UTC)
-        return [NewEvent(log, now, self.audience, self.document) for log in (*self.logs, EVERYTHING)]
+        now = clock.now()
+        refusal = self.document["type"] == "access" and self.document["outcome"] == "Failure"
+        logs = (*self.logs, EVERYTHING) if refusal else (*self.logs, *OWN_LOGS)
+        return [NewEvent(log, now, self.audience, self.document) for log in logs]
 
 
 def state_changed(resource: Resource, previous: str | None, note: str = "") -> Occurrence:
@@ -105,12 +110,12 @@ def known_path(path: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Text as both formats can show it, and not endless."""
-    return NOT_XML.sub("?", text)[:LONGEST]
+    """Return the text as both formats and a terminal can show it, and not endless."""
+    return printable(text[:LONGEST])
 
 
 def _subject(resource: Resource) -> Document:
-    return {"resName": resource.name, "resource": {"href": resource.path}, "resType": resource.kind}
+    return {"resName": clean(resource.name or ""), "resource": {"href": resource.path}, "resType": resource.kind}
 
 
 def _about(
@@ -122,5 +127,5 @@ def _about(
 
 def _document(kind: str, content: Document, outcome: str, severity: str, note: str = "") -> Document:
     known: dict[str, Any] = {name: value for name, value in content.items() if value}
-    described = {"description": note} if note else {}
+    described = {"description": clean(note)} if note else {}
     return {**described, "type": kind, "content": known, "outcome": outcome, "severity": severity}

@@ -8,12 +8,13 @@ its events, and an event and its change are on disk both or neither. It also giv
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
+from gateway import clock
 from gateway.cimi.job import FINAL_JOB_STATES
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, TYPES, collection_at, type_at, type_of
 from gateway.orchestration.monitoring.occurrences import (
+    CHANGES,
     EVERYTHING,
     Occurrence,
     Request,
@@ -61,30 +62,25 @@ async def _logs_of_systems(transaction: Transaction, path: str) -> tuple[str, ..
 
 
 class Recorder:
-    """``persistence`` is what logs get whose creation says nothing."""
+    """``persistence`` is what logs get whose creation says nothing, ``of_changes`` what the log of changes gets."""
 
-    def __init__(self, persistence: str) -> None:
+    def __init__(self, persistence: str, of_changes: str) -> None:
         self._persistence = persistence
+        self._of_changes = of_changes
 
     async def prepare(self, store: Store) -> None:
-        """At the first start with event logs: the log of everything, and one for each resource there is."""
+        """At the first start with event logs: the gateway's own, and one for each resource there is."""
         if await store.get(EVERYTHING) is None:
             async with store.transaction() as transaction:
-                await transaction.insert(self._everything())
+                await transaction.insert(_own_log(EVERYTHING, "every event of this gateway", self._persistence))
                 for kind in LOGGED:
                     async for resource in store.every(kind):
                         await self._attach(transaction, resource)
+        if await store.get(CHANGES) is None:
+            async with store.transaction() as transaction:
+                described = "every event of this gateway but refused requests"
+                await transaction.insert(_own_log(CHANGES, described, self._of_changes))
         store.before_commit(self.record)
-
-    def _everything(self) -> Resource:
-        now = datetime.now(UTC)
-        document: Document = {
-            "name": "everything",
-            "description": "every event of this gateway; each user sees their own",
-            "targetResource": {"href": CLOUD_ENTRY_POINT.segment},
-            "persistence": self._persistence,
-        }
-        return Resource(EVERYTHING, "EventLog", None, document, now, now)
 
     async def record(self, transaction: Transaction) -> None:
         changed = [(transaction.before[path], after) for path, after in transaction.changes.items()]
@@ -211,6 +207,18 @@ async def _nearest(transaction: Transaction, path: str) -> Resource | None:
             return found
         path = path.rpartition("/")[0]
     return None
+
+
+def _own_log(path: str, described: str, persistence: str) -> Resource:
+    """Return a log of the Cloud Entry Point."""
+    now = clock.now()
+    document: Document = {
+        "name": path.rpartition("/")[2],
+        "description": f"{described}; each user sees their own",
+        "targetResource": {"href": CLOUD_ENTRY_POINT.segment},
+        "persistence": persistence,
+    }
+    return Resource(path, "EventLog", None, document, now, now)
 
 
 def new_log(target: Resource, document: dict[str, Any]) -> Resource:

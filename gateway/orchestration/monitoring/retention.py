@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
+from gateway import clock
 from gateway.cimi.fields import timestamp
 from gateway.errors import GatewayError
-from gateway.orchestration.monitoring.occurrences import EVERYTHING
+from gateway.orchestration.monitoring.occurrences import CHANGES, EVERYTHING
 from gateway.store.store import Store
 
 KEPT = {
@@ -28,17 +29,22 @@ log = structlog.get_logger("events")
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """``most`` events of one log, and ``most_overall`` in the log of everything."""
+    """``most`` events of one log, ``most_overall`` in the log of everything, ``most_changes`` in that of changes."""
 
     store: Store
     most: int
     most_overall: int
+    most_changes: int
 
     async def turn(self) -> None:
         try:
-            await self.expire(datetime.now(UTC))
+            await self.age()
         except GatewayError as error:
             log.warning("old events could not be removed", reason=error.message)
+
+    async def age(self) -> None:
+        """Remove the events that are too old, or too many, by now."""
+        await self.expire(clock.ageing())
 
     async def expire(self, now: datetime) -> None:
         for word, age in KEPT.items():
@@ -66,7 +72,7 @@ class Retention:
         return [(path, first) for path, first, oldest in bounds if oldest < first]
 
     def _most(self, path: str) -> int:
-        return self.most_overall if path == EVERYTHING else self.most
+        return {EVERYTHING: self.most_overall, CHANGES: self.most_changes}.get(path, self.most)
 
     async def _forget(self, path: str, position: int) -> None:
         gone = AT_ONCE

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 
 import structlog
 
+from gateway import clock
 from gateway.errors import GatewayError
 from gateway.orchestration.monitoring.aspects import MEASURED
 from gateway.store.store import Store
@@ -36,9 +36,13 @@ class SampleRetention:
 
     async def turn(self) -> None:
         try:
-            await self.thin(round(time.time() * 1000))
+            await self.age()
         except GatewayError as error:
             log.warning("old samples could not be thinned out", reason=error.message)
+
+    async def age(self) -> None:
+        """Thin out the samples that are old by now."""
+        await self.thin(round(clock.ageing().timestamp() * SECOND))
 
     async def thin(self, now: int) -> None:
         """Once over all meters."""

@@ -13,6 +13,7 @@ from functools import partial
 import structlog
 
 from drivers.base import ConnectionState, DomainReading, Driver, DriverError, HostReading, Loop, Supervision
+from gateway import clock
 from gateway.errors import GatewayError
 from gateway.orchestration.apart import Apart
 from gateway.orchestration.monitoring.aspects import Look
@@ -131,7 +132,7 @@ class Sampler:
         self._readings[driver.name] = reading
         await self._know_machines(reading)
         await self._load_changed()
-        now = round(reading.time * 1000)
+        now = round(clock.at(reading.moment) * 1000)
         await self._close_intervals(now)
         await self._measure(driver.name, reading, now)
 
@@ -251,9 +252,13 @@ class Sampler:
 
     async def _expire(self) -> None:
         try:
-            await self.expire(round(time.time() * 1000))
+            await self.age()
         except GatewayError as error:
             log.warning("expired meters not removed", reason=error.message)
+
+    async def age(self) -> None:
+        """Remove the meters whose expiresTime has come by now, whichever clock is right."""
+        await self.expire(round(clock.least() * 1000))
 
     async def expire(self, now: int) -> None:
         """Remove the meters whose expiresTime has come."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
 from typing import Any
 
+from gateway import clock
 from gateway.errors import Conflict, GatewayError
 from gateway.jobs.plan import Plan, StepContext, Superseded
 from gateway.jobs.records import ended_at
@@ -92,7 +92,7 @@ class ComponentMover:
         moved = await self.room.store.get(job) if delay and job is not None else None
         if moved is None or moved.state != "SUCCESS":
             return 0.0
-        gone = (datetime.now(UTC) - ended_at(moved)).total_seconds()
+        gone = (clock.now() - ended_at(moved)).total_seconds()
         return delay - max(0.0, gone)
 
     async def _move(self, member: Resource) -> None:

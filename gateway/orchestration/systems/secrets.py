@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from drivers.passwords import sha512_crypt
+from drivers.threads import GUEST_PASSWORDS
 from gateway.cimi.fields import Attribute
 from gateway.cimi.references import Array, Structure, schema_fields
 from gateway.cimi.system import SystemTemplateSchema
@@ -46,7 +46,7 @@ async def _hashed(value: Any) -> Any:
         return value
     found = {name: await _hashed(entry) for name, entry in value.items() if name != "password" or entry is None}
     if value.get("password"):
-        found["password_hash"] = await asyncio.to_thread(sha512_crypt, value["password"])
+        found["password_hash"] = await GUEST_PASSWORDS.run(sha512_crypt, value["password"])
     return found
 
 

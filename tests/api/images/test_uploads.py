@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from drivers.memory import MemoryDriver
-from gateway import config
+from gateway import clock, config
 from gateway.app import Gateway
 from tests.api.client import ApiClient
 from tests.api.images.transfers import EXTENSION, RAW, age, left, operation, put, stored, waiting
@@ -205,8 +205,9 @@ async def test_deleting_an_image_that_waits_removes_what_came(admin: ApiClient, 
 
 
 async def test_an_upload_that_nobody_goes_on_with_is_given_up(
-    admin: ApiClient, gateway: Gateway, staging: Path
+    admin: ApiClient, gateway: Gateway, staging: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(clock, "SETTLING", 0.0)
     image = await waiting(admin)
     await put(admin, operation(image, "upload") or "", RAW[:1000])
     age(staging)

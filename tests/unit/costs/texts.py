@@ -143,8 +143,8 @@ WORDS = (
     Reader(
         "Authorization",
         ("gateway.http.authentication",),
-        lambda n: "Basic " + "A" * n,
-        authentication.claimed_user,
+        lambda n: "Basic " + "eDp4" * (n // 4),
+        authentication.basic_credentials,
         16_000,
     ),
     Reader(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 from contextlib import aclosing
@@ -180,14 +179,14 @@ async def test_a_name_that_stands_for_a_private_address_is_refused(monkeypatch: 
 async def test_a_name_that_changes_its_address_between_two_looks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """DNS rebinding: the first answer is an allowed address, the second one is not."""
     answers = iter(["127.0.0.1", "127.0.0.1", "10.0.0.1"])
-    resolve = asyncio.BaseEventLoop.getaddrinfo
+    resolve = socket.getaddrinfo
 
-    async def rebinding(loop: Any, host: str, port: int, **rest: Any) -> Any:
+    def rebinding(host: Any, port: Any, *more: Any, **rest: Any) -> Any:
         if host == "rebind.test":
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers), port))]
-        return await resolve(loop, host, port, **rest)
+        return resolve(host, port, *more, **rest)
 
-    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", rebinding)
+    monkeypatch.setattr(socket, "getaddrinfo", rebinding)
     async with serving(WebServer(DATA)) as server:
         url = f"http://rebind.test:{server.url.rpartition(':')[2]}/"
         with pytest.raises(DriverInvalid, match=r"10\.0\.0\.1 is no public address"):

@@ -176,13 +176,13 @@ async def test_a_transaction_that_fails_keeps_no_event_and_tells_none(store: Sto
 
 
 async def test_what_is_older_than_the_persistence_goes(store: Store) -> None:
-    await Retention(store, 1000, 1000).expire(moment(60) + timedelta(days=1))
+    await Retention(store, 1000, 1000, 1000).expire(moment(60) + timedelta(days=1))
     assert numbers(await page(store))[0] == 60
     assert (await page(store, "type='state'")).count == 20
 
 
 async def test_more_than_the_bound_goes_oldest_first(store: Store) -> None:
-    await Retention(store, 10, 1000).expire(START)
+    await Retention(store, 10, 1000, 1000).expire(START)
     assert numbers(await page(store)) == list(range(91, 101))
     assert (await store.series(EVENTS, Query("Event", "eventLogs/2"))).count == 3
 
@@ -190,5 +190,5 @@ async def test_more_than_the_bound_goes_oldest_first(store: Store) -> None:
 async def test_long_logs_are_shortened_in_many_small_transactions(store: Store) -> None:
     async with store.transaction() as transaction:
         await transaction.append_events([event(number) for number in range(101, 3101)])
-    await Retention(store, 100, 1000).expire(START)
+    await Retention(store, 100, 1000, 1000).expire(START)
     assert (await page(store)).count == 100

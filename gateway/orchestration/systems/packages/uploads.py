@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 import shutil
 import uuid
 from types import TracebackType
 
+from drivers.threads import UPLOADS
 from gateway.errors import TooLarge
 from gateway.orchestration.images.staging import write_all
 from gateway.orchestration.images.tools import ImageTools
@@ -30,7 +30,7 @@ class PackageUpload:
     async def __aenter__(self) -> PackageUpload:
         self._tools.staging.held.add(self.folder.name)
         try:
-            self._descriptor = await asyncio.to_thread(self._open)
+            self._descriptor = await UPLOADS.run(self._open)
         except BaseException:
             self._tools.staging.held.discard(self.folder.name)
             raise
@@ -44,7 +44,7 @@ class PackageUpload:
         self._size += len(piece)
         if self._size > self._tools.largest_file:
             raise TooLarge(f"a package has at most {self._tools.largest_file} bytes")
-        await asyncio.to_thread(self._put, piece)
+        await UPLOADS.run(self._put, piece)
 
     def _put(self, piece: bytes) -> None:
         write_all(self._descriptor, piece)
@@ -53,7 +53,7 @@ class PackageUpload:
 
     async def to_disk(self) -> None:
         """All has come. A Job that is on disk finds it there, after a power cut too."""
-        await asyncio.to_thread(self._sync)
+        await UPLOADS.run(self._sync)
 
     def _sync(self) -> None:
         os.fsync(self._descriptor)
@@ -72,7 +72,7 @@ class PackageUpload:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await asyncio.to_thread(os.close, self._descriptor)
+        await UPLOADS.run(os.close, self._descriptor)
         if not self.taken:
-            await asyncio.to_thread(shutil.rmtree, self.folder, True)
+            await UPLOADS.run(shutil.rmtree, self.folder, True)
         self._tools.staging.held.discard(self.folder.name)

@@ -1,0 +1,34 @@
+"""Threads by kind of work: what is slow of one kind (a name server, a disk, a hash) holds up nothing of another.
+
+asyncio's default threads stay for what is short: a stat, an open, a piece of an image that is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Threads:
+    """At most ``most`` threads for one kind of work; they are made when they are needed first."""
+
+    def __init__(self, name: str, most: int) -> None:
+        self._executor = ThreadPoolExecutor(most, thread_name_prefix=name)
+
+    async def run(self, function: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+        """Return what the function gives, called on one of these threads."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, lambda: function(*args, **named))
+
+
+NAMES = Threads("names", 4)
+"""Look-ups of host names: a name server that does not answer takes seconds for each."""
+GUEST_PASSWORDS = Threads("guest-passwords", 1)
+"""Hashes of guests' passwords: crypt(3) makes one at a time."""
+UPLOADS = Threads("uploads", 4)
+"""Writes of what clients send: a disk that is behind takes seconds for each."""

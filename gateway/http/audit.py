@@ -1,0 +1,48 @@
+"""Which requests are told as access events, and from which address they came."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from gateway.addresses import host_of
+from gateway.errors import GatewayError
+from gateway.http.authentication import WrongPassword
+from gateway.http.context import Context, address_of
+from gateway.orchestration.monitoring.accesses import Accesses
+from gateway.orchestration.monitoring.occurrences import Request
+from gateway.orchestration.service import Caller
+
+READS = ("GET", "HEAD")
+
+
+class Audit:
+    """``trusted_proxies`` are believed when they say for whom they ask."""
+
+    def __init__(self, accesses: Accesses, trusted_proxies: tuple[str, ...]) -> None:
+        self._accesses = accesses
+        self._trusted_proxies = trusted_proxies
+
+    def address(self, request: web.Request) -> str:
+        """Return the address that asks, by the word of a trusted proxy, without a port."""
+        return host_of(address_of(request, self._trusted_proxies))
+
+    async def refused(self, request: web.Request, context: Context, path: str, error: GatewayError) -> None:
+        """Tell of a wrong password, of a change that a user was refused, and of a read that their role forbids.
+
+        Requests without credentials, with what is none, or slowed down are only counted: they cost nothing to make.
+        """
+        reason = f"{error.status} {error.message}"
+        if isinstance(error, WrongPassword):
+            claimed = Request(request.method, error.name, self.address(request), context.request_id)
+            await self._accesses.login_refused(claimed, path, reason)
+            return
+        caller = context.caller
+        if caller is None or not caller.user or error.status == 429:
+            return
+        if request.method not in READS or error.status == 403:
+            asked = Request(request.method, caller.user, caller.address, context.request_id)
+            await self._accesses.refused(asked, path, reason, caller.role)
+
+    async def taken(self, caller: Caller, path: str, verb: str) -> None:
+        """Tell, before the first byte goes out, who takes something out."""
+        await self._accesses.taken(caller, path, verb)

@@ -1,0 +1,143 @@
+"""How often a password may be tried: counted before it is compared, so that many at once are counted like one by one.
+
+An attempt counts three times: for its name from its address, for its name from anywhere, and for its address whatever
+the name. What was right is taken back.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+from gateway.addresses import source_of
+from gateway.errors import TooManyRequests
+
+Clock = Callable[[], float]
+PAUSE = 60.0
+"""Seconds without an attempt after which all is forgiven."""
+MOST_OF_PAIR = 10
+MOST_OF_NAME = 100
+MOST_OF_ADDRESS = 30
+MOST_AT_ONCE = 2
+"""Comparisons for one address that wait or run, before its others go the quiet way."""
+MOST_KEPT = 10_000
+REMEMBERED = 30 * 24 * 3600.0
+"""Seconds that it is known from where a user has logged in."""
+
+
+class Attempts:
+    """Attempts by key. After ``most`` of them, each less than a minute after the one before, comes a minute's pause."""
+
+    def __init__(self, most: int, clock: Clock = time.monotonic) -> None:
+        self._most = most
+        self._clock = clock
+        self._counts: OrderedDict[Hashable, tuple[int, float]] = OrderedDict()
+
+    def pause(self, key: Hashable) -> float:
+        """Return the seconds until another attempt may be made; 0 when it may be now."""
+        count, last = self._counts.get(key, (0, -math.inf))
+        return max(0.0, last + PAUSE - self._clock()) if count >= self._most else 0.0
+
+    def take(self, key: Hashable) -> None:
+        """Count an attempt."""
+        now = self._clock()
+        count, last = self._counts.get(key, (0, now))
+        self._counts[key] = (1 if now - last >= PAUSE else count + 1, now)
+        self._counts.move_to_end(key)
+        while len(self._counts) > MOST_KEPT:
+            self._counts.popitem(last=False)
+
+    def give_back(self, key: Hashable) -> None:
+        """Count an attempt no longer: it was right, or was not made."""
+        count, last = self._counts.get(key, (0, 0.0))
+        if count > 1:
+            self._counts[key] = (count - 1, last)
+        else:
+            self._counts.pop(key, None)
+
+    def forget(self, key: Hashable) -> None:
+        """Count nothing of before."""
+        self._counts.pop(key, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt that is counted. ``quiet``: its address has no attempts left, and does not hear what came of it."""
+
+    source: str
+    name: str
+    quiet: bool
+    trusted: bool
+    """The user has logged in from there before."""
+    counted: tuple[tuple[Attempts, Hashable], ...]
+
+
+class LoginLimits:
+    """The counts of all attempts, and from where which user has logged in."""
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self._pairs = Attempts(MOST_OF_PAIR, clock)
+        self._names = Attempts(MOST_OF_NAME, clock)
+        self._addresses = Attempts(MOST_OF_ADDRESS, clock)
+        self._quiet = Attempts(MOST_OF_ADDRESS, clock)
+        self._under_way: Counter[str] = Counter()
+        self._known: OrderedDict[tuple[str, str], float] = OrderedDict()
+
+    def begin(self, address: str, name: str) -> Attempt:
+        """Count an attempt. Raises TooManyRequests when the name, or its name from this address, has none left.
+
+        Who has logged in from this address before is held to the limit of the pair alone: no stranger behind the
+        same address, or with the same name elsewhere, keeps them out.
+        """
+        source = source_of(address)
+        pair = (source, name)
+        trusted = self._clock() - self._known.get(pair, -math.inf) < REMEMBERED
+        limits: list[tuple[Attempts, Hashable]] = [(self._pairs, pair)]
+        quiet = not trusted and self._is_crowded(source)
+        if not trusted:
+            limits.append((self._names, name))
+        pause = max(limit.pause(key) for limit, key in limits)
+        if pause:
+            raise TooManyRequests("too many wrong passwords; wait a minute", retry_after=math.ceil(pause))
+        if not trusted and not quiet:
+            limits.append((self._addresses, source))
+            self._under_way[source] += 1
+        for limit, key in limits:
+            limit.take(key)
+        return Attempt(source, name, quiet, trusted, tuple(limits))
+
+    def _is_crowded(self, source: str) -> bool:
+        return self._addresses.pause(source) > 0 or self._under_way[source] >= MOST_AT_ONCE
+
+    def take_quietly(self, attempt: Attempt) -> bool:
+        """Count a quiet attempt whose name exists; False when too many were made from its address."""
+        if self._quiet.pause(attempt.source):
+            return False
+        self._quiet.take(attempt.source)
+        return True
+
+    def end(self, attempt: Attempt) -> None:
+        """Note that the comparison is over, however it ended."""
+        if not attempt.trusted and not attempt.quiet:
+            self._under_way[attempt.source] -= 1
+            if not self._under_way[attempt.source]:
+                del self._under_way[attempt.source]
+
+    def take_back(self, attempt: Attempt) -> None:
+        """Count it no longer: it was right, or nothing was compared."""
+        for limit, key in attempt.counted:
+            limit.give_back(key)
+
+    def succeeded(self, attempt: Attempt) -> None:
+        """Take it back, forgive the user's mistakes from there, and know that they log in from there."""
+        self.take_back(attempt)
+        pair = (attempt.source, attempt.name)
+        self._pairs.forget(pair)
+        self._known[pair] = self._clock()
+        self._known.move_to_end(pair)
+        while len(self._known) > MOST_KEPT:
+            self._known.popitem(last=False)

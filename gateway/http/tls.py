@@ -1,0 +1,97 @@
+"""The certificate that the gateway shows, and how it is replaced while connections go on."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from pathlib import Path
+
+import structlog
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from gateway.config import ConfigError, ServerSettings
+from gateway.errors import GatewayError
+from gateway.private_files import demand_private
+
+log = structlog.get_logger("tls")
+
+
+class TlsError(ConfigError):
+    """Certificate or key cannot be used; the message names the file."""
+
+
+class Certificate:
+    """A PEM certificate chain and its key. ``context`` is the listener's, for as long as it listens.
+
+    Each handshake takes the context that was loaded last: so a new certificate counts for new connections, and a bad
+    one touches nothing.
+    """
+
+    def __init__(self, chain: Path, key: Path) -> None:
+        """Load both. Raises TlsError or ExposedFile."""
+        self._chain = chain
+        self._key = key
+        self._current = _loaded(chain, key)
+        self.context = _loaded(chain, key)
+        self.context.sni_callback = self._choose
+
+    def _choose(self, connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext) -> None:
+        connection.context = self._current
+
+    async def reload(self) -> None:
+        """Take up new files for new connections; of those that cannot be used the log tells, and the old ones stay."""
+        try:
+            self._current = await asyncio.to_thread(_loaded, self._chain, self._key)
+        except GatewayError as error:
+            log.error("certificate not taken up, the old one stays", reason=error.message)
+        else:
+            log.info("certificate taken up", certificate=str(self._chain))
+
+
+def configured_certificate(server: ServerSettings) -> Certificate | None:
+    """Return the certificate of the configuration, None for plain HTTP. Raises TlsError or ExposedFile."""
+    if not server.tls_certificate:
+        return None
+    return Certificate(Path(server.tls_certificate), Path(server.tls_key))
+
+
+def _loaded(chain: Path, key: Path) -> ssl.SSLContext:
+    _check_chain(chain)
+    _check_key(key)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(chain, key, password=lambda: "")
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise TlsError(f"{key}: is not the key of the certificate in {chain}") from None
+        raise TlsError(f"{chain}, {key}: cannot be used together: {error.reason or error}") from None
+    except OSError as error:
+        raise TlsError(f"{chain}, {key}: cannot be read: {error.strerror or error}") from None
+    return context
+
+
+def _check_chain(chain: Path) -> None:
+    try:
+        x509.load_pem_x509_certificates(_content(chain))
+    except ValueError:
+        raise TlsError(f"{chain}: holds no certificate in PEM form") from None
+
+
+def _check_key(key: Path) -> None:
+    demand_private(key)
+    try:
+        load_pem_private_key(_content(key), None)
+    except TypeError:
+        raise TlsError(f"{key}: is encrypted; a service has nobody to ask for the passphrase") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise TlsError(f"{key}: holds no private key in PEM form that can be used") from None
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        words = f"{error.strerror or error}; the service's user must be able to read it"
+        raise TlsError(f"{path}: cannot be read: {words}") from None

@@ -1,0 +1,103 @@
+"""Requests that no change tells of, as access events: those that were refused, and reads that take something out.
+
+They have transactions of their own. What a client repeats is told by its number: so nobody fills the log by asking.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Hashable
+from contextlib import suppress
+from dataclasses import replace
+
+import structlog
+
+from drivers.base import Supervision
+from gateway.addresses import source_of
+from gateway.errors import GatewayError
+from gateway.orchestration.monitoring.occurrences import ADMINS, Occurrence, Request, accessed, known_path
+from gateway.orchestration.monitoring.recorder import tell
+from gateway.orchestration.monitoring.repeats import Allowance, Repeats
+from gateway.orchestration.permissions import Role
+from gateway.orchestration.service import Caller
+from gateway.store.store import Store
+
+ONE_A_MINUTE = Allowance(1, 60.0)
+"""Logins of a name from an address, and a viewer's changes."""
+SOME_A_MINUTE = Allowance(20, 60.0)
+"""Refused changes of those who may change something."""
+ONE_IN_TEN_MINUTES = Allowance(1, 600.0)
+"""Reads of one console, image or package: downloads come in parts."""
+ONE_AN_HOUR = Allowance(1, 3600.0)
+"""Reads of the metrics: a scraper comes every few seconds, for ever."""
+METRICS = "metrics"
+LOOK_EVERY = 5.0
+log = structlog.get_logger("events")
+
+
+class Accesses:
+    """Those that wait at the same time share one write; each is answered, or begun, once its event is on disk."""
+
+    def __init__(
+        self, store: Store, clock: Callable[[], float] = time.monotonic, supervision: Supervision | None = None
+    ) -> None:
+        self._store = store
+        self._supervision = supervision or Supervision()
+        self._repeats = Repeats(clock)
+        self._waiting: list[Occurrence] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def login_refused(self, request: Request, path: str, reason: str) -> None:
+        """Tell admins, and nobody else, that a name was claimed with a wrong password."""
+        told = replace(accessed(request, known_path(path), None, "Failure", reason), audience=ADMINS)
+        await self._tell(("login", source_of(request.address), request.initiator), ONE_A_MINUTE, told)
+
+    async def refused(self, request: Request, path: str, reason: str, role: Role) -> None:
+        """Tell that a user was refused."""
+        path = known_path(path)
+        told = accessed(request, path, await self._store.get(path), "Failure", reason)
+        allowance = ONE_A_MINUTE if role is Role.VIEWER else SOME_A_MINUTE
+        await self._tell(("refused", source_of(request.address), request.initiator), allowance, told)
+
+    async def taken(self, caller: Caller, path: str, verb: str) -> None:
+        """Tell, before the first byte goes out, that a console, an image, a package or the metrics are read."""
+        request = Request(verb, caller.user, caller.address, caller.request_id)
+        told = accessed(request, path, await self._store.get(path), "Success")
+        allowance = ONE_AN_HOUR if verb == METRICS else ONE_IN_TEN_MINUTES
+        await self._tell(("taken", source_of(caller.address), caller.user, verb, path), allowance, told)
+
+    async def turn(self) -> None:
+        """Tell what was counted in the times that are over; a store that takes nothing gets it the next time."""
+        with suppress(GatewayError):
+            await self.tell_repeats()
+
+    async def tell_repeats(self, *, all_of_them: bool = False) -> None:
+        """Tell what was counted in the times that are over; before the end, in all."""
+        self._waiting += self._repeats.over(all_of_them=all_of_them)
+        await self._write_waiting()
+
+    async def _tell(self, key: Hashable, allowance: Allowance, occurrence: Occurrence) -> None:
+        if self._repeats.is_new(key, allowance, occurrence):
+            self._waiting.append(occurrence)
+            await self._write_waiting()
+
+    async def _write_waiting(self) -> None:
+        while self._writing is not None:
+            await asyncio.wait({self._writing})
+            if not self._waiting:
+                return
+        if self._waiting:
+            self._writing = self._supervision.react("accesses", self._write())
+            await asyncio.wait({self._writing})
+
+    async def _write(self) -> None:
+        """A store that cannot take it (full disk) does not change the answer."""
+        occurrences, self._waiting = self._waiting, []
+        try:
+            async with self._store.transaction() as transaction:
+                await tell(transaction, *occurrences)
+        except GatewayError as error:
+            log.error("accesses not kept", count=len(occurrences), reason=error.message)
+        finally:
+            self._writing = None

@@ -1,0 +1,38 @@
+"""Files that hold secrets: the key of the certificate and the users file. Others on the host must not read them."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from gateway.config import ConfigError, Settings
+
+TOO_MUCH = stat.S_IWGRP | stat.S_IRWXO
+"""What nobody but the owner may: others nothing at all, the group, which is the gateway's, only read."""
+
+
+class ExposedFile(ConfigError):
+    """A file with secrets may be read by everybody, or written by others than its owner."""
+
+
+def demand_private(path: Path) -> None:
+    """Raise ExposedFile when the file may be read by everybody or written by a group. One that is not there is none."""
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return
+    if mode & TOO_MUCH:
+        may = "read" if mode & stat.S_IROTH else "change or use"
+        raise ExposedFile(f"{path} has mode {mode:04o}: others than its owner may {may} it; chmod 0640 {path}")
+
+
+def private_files(settings: Settings) -> tuple[Path, ...]:
+    """Return the files of this configuration that must be private."""
+    names = (settings.auth.users_file, settings.server.tls_key)
+    return tuple(Path(name) for name in names if name)
+
+
+def demand_all_private(settings: Settings) -> None:
+    """Raise ExposedFile for the first file with secrets that is not private."""
+    for path in private_files(settings):
+        demand_private(path)
