@@ -11,17 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from aiohttp import web
 
 from drivers.base import ConnectionState, Driver
 from drivers.images.convert import QemuImg
 from drivers.images.reader import CautiousReader
 from drivers.web.fetch import FetchRules, HttpFetcher
 from gateway.config import Settings
+from gateway.http.admission import Admission, Limits
 from gateway.http.authentication import Authentication
+from gateway.http.bodies import Bodies
+from gateway.http.connections import Deadlines
+from gateway.http.door import Door, possible
+from gateway.http.door_metrics import DoorMetrics
 from gateway.http.event_stream import EventStream
 from gateway.http.guest_metrics import GuestMetrics
 from gateway.http.handlers import Handlers
+from gateway.http.hosts import HostNames
 from gateway.http.metrics import Metrics
 from gateway.http.server import Server, WireSettings
 from gateway.jobs import crash
@@ -52,6 +57,8 @@ from gateway.orchestration.systems.keeper import keep_systems
 from gateway.store.store import Store
 
 DRAIN_SECONDS = 20.0
+OF_SCRAPERS = Limits(overall=100, of_one=50)
+"""Connections to the listener for scrapers."""
 log = structlog.get_logger("gateway")
 
 
@@ -106,7 +113,9 @@ class Gateway:
         await self._measure(room)
         await self._take_up(room)
         self._keep_going()
-        handlers = Handlers(services, self.runner, self.settings.jobs.answer_wait)
+        handlers = Handlers(
+            services, self.runner, self.settings.jobs.answer_wait, Bodies(self.settings.server.document_seconds)
+        )
         self.server = Server(
             handlers, authentication, self._wire(), self.unready, self.stream, Refusals(self.store), self.metrics
         )
@@ -234,6 +243,8 @@ class Gateway:
             trusted_proxies=tuple(server.trusted_proxies),
             max_body=server.max_body,
             public_entry_point=self.settings.auth.public_entry_point,
+            names=HostNames(server.hosts, server.base_url, server.listen),
+            origins=tuple(server.origins),
         )
 
     def unready(self) -> list[str]:
@@ -252,35 +263,27 @@ class Gateway:
 
     async def _listen(self) -> None:
         server = self.settings.server
-        door = web.AppRunner(
-            self.server.application(),
-            access_log=None,
-            handle_signals=False,
-            shutdown_timeout=5.0,
-            max_line_size=262_144,
-            max_field_size=16384,
-        )
-        await self._set_up(door)
         context = None
         if server.tls_certificate:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(server.tls_certificate, server.tls_key)
-        await web.TCPSite(door, server.host, server.port, ssl_context=context).start()
+        limits = possible(Limits(server.connections, server.connections_per_address))
+        deadlines = Deadlines(server.header_seconds, server.idle_seconds)
+        door = Door(self.server.application(), Admission(limits, server.trusted_proxies), deadlines, context)
+        self.metrics.add(DoorMetrics(door))
+        self._open.push_async_callback(door.close)
+        await door.open(server.host, server.port)
         log.info("listening", listen=server.listen, tls=bool(context))
-        await self._listen_for_scrapers()
+        await self._listen_for_scrapers(deadlines)
 
-    async def _listen_for_scrapers(self) -> None:
+    async def _listen_for_scrapers(self, deadlines: Deadlines) -> None:
         listen = self.settings.metrics.listen
         if listen:
-            door = web.AppRunner(self.metrics.application(), access_log=None, handle_signals=False)
-            await self._set_up(door)
+            door = Door(self.metrics.application(), Admission(possible(OF_SCRAPERS)), deadlines)
+            self._open.push_async_callback(door.close)
             host, _, port = listen.rpartition(":")
-            await web.TCPSite(door, host.strip("[]"), int(port)).start()
+            await door.open(host.strip("[]"), int(port))
             log.info("listening for scrapers", listen=listen)
-
-    async def _set_up(self, door: web.AppRunner) -> None:
-        self._open.push_async_callback(door.cleanup)
-        await door.setup()
 
     async def _let_nobody_in(self) -> None:
         """Readers of the stream leave first: they would keep its door open."""
