@@ -13,8 +13,10 @@ def decode(body: bytes) -> dict[str, Any]:
     """The JSON object in ``body``. Raises Invalid, saying where, for everything that is none or cannot be CIMI."""
     count = _Count()
     try:
+        text = body.decode("utf-8-sig")
+        _demand_few_lists(text)
         document = json.loads(
-            body.decode("utf-8-sig"), object_pairs_hook=count.unique, parse_constant=_no_constant, parse_float=_no_float
+            text, object_pairs_hook=count.unique, parse_constant=_no_constant, parse_float=_no_float
         )
     except UnicodeDecodeError:
         raise Invalid("the body is not UTF-8") from None
@@ -32,6 +34,18 @@ def decode(body: bytes) -> dict[str, Any]:
 
 def encode(document: dict[str, Any]) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def _demand_few_lists(text: str) -> None:
+    """Refuse more arrays than there may be nodes, before the parser builds them, which nothing can interrupt.
+
+    What stands in strings is not counted, but only looked at where there is much of it. Costs linear time.
+    """
+    if text.count("[") <= MOST_NODES:
+        return
+    outside = text.replace("\\\\", "").replace('\\"', "").split('"')[0::2]
+    if sum(part.count("[") for part in outside) > MOST_NODES:
+        raise Invalid(f"the JSON has more than {MOST_NODES} members and entries, or is nested deeper than {DEEPEST}")
 
 
 class _Count:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.cimi.filter import Expression, parse
+from gateway.cimi.filter import Expression, parse_all
 from gateway.cimi.resource_type import ResourceType
 
 EVERYTHING = "*"
@@ -28,7 +28,7 @@ def asked(parameters: Iterable[tuple[str, str]], described: ResourceType, base: 
     """Read the parameters; unknown ones are ignored. Raises Invalid for a bad ``$filter``."""
     pairs = list(parameters)
     return Asked(
-        filters=tuple(parse(text, described.filter_types, base) for name, text in pairs if name == "$filter"),
+        filters=parse_all([text for name, text in pairs if name == "$filter"], described.filter_types, base),
         order=_order([text for name, text in pairs if name == "$orderby"], described),
         first=_position(pairs, "$first") or 1,
         last=_position(pairs, "$last"),

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, TypeGuard
 
 from gateway.cimi.fields import Attribute, Enumeration, timestamp
-from gateway.cimi.filter import And, AttributeType, Comparison, Expression, Or, PropertyComparison
+from gateway.cimi.filter import And, AttributeType, Comparison, Expression, Or, PropertyComparison, operands
 from gateway.store.collation import FUNCTION, sort_key
 
 NAME = "json_extract(document, '$.name')"
@@ -64,9 +64,10 @@ def parts(filters: tuple[Expression, ...]) -> list[Expression]:
 
 def condition(expression: Expression, kind: str, *, seek: bool = False) -> Condition:
     if isinstance(expression, And | Or):
-        left, right = condition(expression.left, kind), condition(expression.right, kind)
-        word = "AND" if isinstance(expression, And) else "OR"
-        return Condition(f"({left.sql} {word} {right.sql})", left.parameters + right.parameters)
+        inner = [condition(entry, kind) for entry in operands(expression)]
+        word = " AND " if isinstance(expression, And) else " OR "
+        parameters = tuple(value for entry in inner for value in entry.parameters)
+        return Condition(f"({word.join(entry.sql for entry in inner)})", parameters)
     if isinstance(expression, PropertyComparison):
         return _property(expression, kind, seek)
     return _comparison(expression, seek)
