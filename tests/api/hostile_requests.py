@@ -1,4 +1,4 @@
-"""Requests made to cost as much as possible: one of each kind, below what the wire itself refuses."""
+"""Requests made to cost as much as possible: one of each kind. Where IMAGE stands in a body, an image's URI belongs."""
 
 from __future__ import annotations
 
@@ -76,7 +76,6 @@ def json_bodies() -> Iterator[Hostile]:
 
 def systems() -> Iterator[Hostile]:
     """What is let through, is right as far as documents go, and is looked at by the families' own checks."""
-    disk = '{"capacity":1024}'
     kinds = {
         "Machine": ("machineTemplate", '{"machineConfig":{"cpu":1,"memory":65536},"machineImage":{"href":"#c0"}}'),
         "Volume": ("volumeTemplate", '{"volumeConfig":{"capacity":1024}}'),
@@ -85,14 +84,15 @@ def systems() -> Iterator[Hostile]:
         "Credential": ("credentialTemplate", '{"userName":"u","password":"p"}'),
     }
     for kind, (member, value) in kinds.items():
-        for number in (200, 1000):
-            listed = ",".join(COMPONENT % (place, kind, member, value) for place in range(number))
-            name = f"{number} {kind}s"
-            yield posted(f"a System of {name}", "systems", '{"systemTemplate":{"componentDescriptors":[' + listed + "]}}")
-            yield posted(f"a SystemTemplate of {name}", "systemTemplates", '{"componentDescriptors":[' + listed + "]}")
-    inner = '{"machineConfig":{"cpu":1,"memory":65536,"disks":[' + ",".join([disk] * 18) + "]}}"
-    machines = ",".join(COMPONENT % (number, "Machine", "machineTemplate", inner) for number in range(200))
-    yield posted("Machines of many disks", "systems", '{"systemTemplate":{"componentDescriptors":[' + machines + "]}}")
+        listed = [COMPONENT % (place, kind, member, value) for place in range(900)]
+        for number in (200, 900) if kind in ("Network", "System") else (900,):
+            components = '{"componentDescriptors":[' + ",".join(listed[:number]) + "]}"
+            yield posted(f"a System of {number} {kind}s", "systems", '{"systemTemplate":' + components + "}")
+            yield posted(f"a SystemTemplate of {number} {kind}s", "systemTemplates", components)
+    disks = '"disks":[' + ",".join(['{"capacity":1024}'] * 18) + "]"
+    inner = '{"machineConfig":{"cpu":1,"memory":65536,' + disks + '},"machineImage":{"href":"IMAGE"}}'
+    listed = [COMPONENT % (place, "Machine", "machineTemplate", inner) for place in range(200)]
+    yield posted("Machines of many disks", "systemTemplates", '{"componentDescriptors":[' + ",".join(listed) + "]}")
     nested = '{"componentDescriptors":[]}'
     for level in range(8):
         nested = '{"componentDescriptors":[' + COMPONENT % (level, "System", "systemTemplate", nested) + "]}"
@@ -101,7 +101,7 @@ def systems() -> Iterator[Hostile]:
 
 def machines() -> Iterator[Hostile]:
     """One Machine of as many parts as a document may name."""
-    start = '{"machineTemplate":{"machineConfig":{"cpu":1,"memory":65536%s}%s}}'
+    start = '{"machineTemplate":{"machineConfig":{"cpu":1,"memory":65536%s},"machineImage":{"href":"IMAGE"}%s}}'
     for name, config, template in (
         ("disks", ',"disks":[' + ",".join(['{"capacity":1024}'] * 1000) + "]", ""),
         ("volumeTemplates", "", ',"volumeTemplates":[' + ",".join(['{"volumeConfig":{"capacity":1}}'] * 1000) + "]"),
@@ -124,8 +124,8 @@ def xml_bodies() -> Iterator[Hostile]:
     yield of("as many elements as are let through", "<a/>" * 999 + "<b><c/></b>" * 400)
     yield of("volumes in XML", "<machineTemplate>" + full("<volume/>", "") + "</machineTemplate>")
     yield of("a thousand volumes in XML", "<machineTemplate>" + "<volume/>" * 1000 + "</machineTemplate>")
-    disks = "<disk><capacity>1</capacity></disk>"
-    yield of("disks in XML", f"<cpu>1</cpu><memory>65536</memory>{full(disks, '')}", "machineConfigs", "MachineConfiguration")
+    disks = full("<disk><capacity>1</capacity></disk>", "")
+    yield of("disks in XML", f"<cpu>1</cpu><memory>65536</memory>{disks}", "machineConfigs", "MachineConfiguration")
     components = "<componentDescriptor><name>a</name></componentDescriptor>"
     yield of("components in XML", f"<systemTemplate>{full(components, '')}</systemTemplate>", "systems", "SystemCreate")
     many = " ".join(f'a{number}="1"' for number in range(90_000))
@@ -190,7 +190,7 @@ def queries() -> Iterator[Hostile]:
         "a huge position": "$first=" + "9" * longest,
         "all at once": "$expand=*&$filter=name!='x'&$orderby=name,description,created&$last=1000",
     }.items():
-        for collection in ("machineConfigs", "machines", "events", "jobs"):
+        for collection in ("machineConfigs", "machines", "eventLogs/everything/events", "jobs"):
             yield Hostile(f"{name} of {collection}", f"{collection}?{query}")
     yield Hostile("a long path", "machines/" + "x" * longest)
     yield Hostile("slashes", "/" * longest)
@@ -232,14 +232,9 @@ def header_lists() -> Iterator[Hostile]:
         yield Hostile(f"{name}, in four lines", "machineConfigs", headers=((header, value),) * 4)
         yield Hostile(f"{name}, for a change", "machineConfigs", "POST", b'{"cpu":1}', headers=((header, value),))
     yield Hostile("120 long headers", "machineConfigs", headers=(("X-A", "b" * field),) * 120)
-    yield Hostile("120 lines of media ranges", "machineConfigs", headers=(("Accept", "a/b," * (field // 4)),) * 120)
-    yield Hostile("120 lines of entity tags", "machineConfigs", headers=(("If-None-Match", '"a",' * (field // 4)),) * 120)
+    for header, value in (("Accept", "a/b,"), ("If-None-Match", '"a",'), ("Prefer", "wait,")):
+        yield Hostile(f"120 lines of {header}", "machineConfigs", headers=((header, value * (field // 5)),) * 120)
     yield Hostile("thousands of headers", "machineConfigs", headers=(("X-A", "b"),) * 9_000)
-
-
-def requests() -> Iterator[Hostile]:
-    for family in (json_bodies, machines, systems, xml_bodies, queries, header_lists):
-        yield from family()
 
 
 def harmless(number: int) -> bytes:

@@ -1,4 +1,4 @@
-"""A gateway over a hypervisor in memory, as its own process: ``python -m tests.api.in_memory_gateway CONFIGURATION``."""
+"""A gateway over a hypervisor in memory, as its own process: ``python -m tests.api.in_memory_gateway CONFIG``."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ def start(home: Path) -> InMemoryGateway:
     users.write(home / "users", {name: users.User(name, role, hashed) for name, role in ROLES.items()})
     (home / "gateway.toml").write_text(
         f'[server]\nlisten = "127.0.0.1:{port}"\n[store]\npath = "gateway.db"\n[auth]\nusers_file = "users"\n'
+        '[images]\ndirectories = ["."]\n'
         '[[hypervisor]]\nname = "local"\nuri = "memory"\npool = "default"\nnetwork = "default"\n'
     )
     log = home / "gateway.log"

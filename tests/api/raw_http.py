@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 from dataclasses import dataclass
 
 PATIENCE = 60.0
@@ -55,10 +56,8 @@ async def connect(listen: str, source: str = "127.0.0.1") -> Line:
 async def exchange(listen: str, data: bytes) -> bytes:
     """Everything that the gateway says to these bytes until it closes."""
     line = await connect(listen)
-    try:
+    with contextlib.suppress(ConnectionError):
         await line.send(data)
-    except ConnectionError:
-        pass
     try:
         return await line.rest()
     finally:

@@ -23,7 +23,8 @@ def test_addresses_are_limited_one_by_one() -> None:
 
 def test_all_addresses_of_an_ipv6_network_of_64_bits_are_one() -> None:
     admission = Admission(Limits(100, 2))
-    assert admitted(admission, "2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1") == [True, True, False, True]
+    assert admitted(admission, "2001:db8::1", "2001:db8::2", "2001:db8::3") == [True, True, False]
+    assert admission.admit("2001:db8:0:1::1")
 
 
 def test_an_ipv4_address_in_ipv6_notation_is_that_address() -> None:
