@@ -48,8 +48,8 @@ COMPONENT = '{"name":"c%d","type":"http://schemas.dmtf.org/cimi/1/%s","%s":%s}'
 
 def json_bodies() -> Iterator[Hostile]:
     names = ",".join(f'"{number:05}":1' for number in range(100_000))
-    yield posted("many names, one twice", "machines", "{" + names + ',"00000":1}')
-    yield posted("many properties, one twice", "machineConfigs", '{"properties":{' + names + ',"00000":1}}')
+    yield posted("many names, one twice", "machines", "{" + names + ',"99999":1}')
+    yield posted("many properties, one twice", "machineConfigs", '{"properties":{' + names + ',"99999":1}}')
     yield posted("many names", "machines", "{" + names + "}")
     few = ",".join(f'"{number:05}":1' for number in range(990))
     yield posted("as many unknown names as are let through", "machines", "{" + few + "}")
