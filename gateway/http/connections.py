@@ -52,7 +52,7 @@ class Ends:
 
 
 class Connection(RequestHandler):
-    """aiohttp's connection with deadlines. ``overdue`` is asked every now and then (``Door``)."""
+    """aiohttp's connection with deadlines, which ``look`` holds it to; ``Door`` calls that every now and then."""
 
     __slots__ = ("_began", "_busy", "_deadlines", "_ends", "_line", "_stalled", "_started")
 
@@ -61,7 +61,7 @@ class Connection(RequestHandler):
             manager,
             loop=asyncio.get_running_loop(),
             access_log=None,  # type: ignore[arg-type]
-            # Ours are asked by ``overdue``, and end requests that have begun too.
+            # Later than ours, which end requests that have begun, too.
             keepalive_timeout=2 * max(deadlines.idle, deadlines.headers),
             max_line_size=LONGEST_LINE,
             max_field_size=LONGEST_FIELD,

@@ -63,7 +63,7 @@ def demand_short_headers(request: web.Request) -> None:
 def parameters(request: web.Request) -> list[tuple[str, str]]:
     """The query, split at the first '=' only: clients send raw '=' and quotes in filters.
 
-    Raises Invalid for what no document could hold either, UriTooLong for more than there can be use for.
+    Raises Invalid for too many parameters and for characters that no document could hold, UriTooLong.
     """
     if len(request.raw_path) > LONGEST_URL:
         raise UriTooLong(f"URLs have at most {LONGEST_URL} characters")

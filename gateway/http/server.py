@@ -191,10 +191,11 @@ class Server:
         return response
 
     async def _note_refusal(self, request: web.Request, context: Context, path: str, error: GatewayError) -> None:
-        """Refused changes, and readers who may not: 401 only where somebody gave a name, 429 would be a flood."""
+        """Refused changes, and readers who may not, where somebody gave a name; 421, 429 and 431 would be a flood."""
         given = request.headers.get("Authorization")
         changing = request.method not in ("GET", "HEAD")
-        if error.status == 429 or not (changing or error.status in (401, 403)) or (error.status == 401 and not given):
+        nameless = context.caller is None and not given
+        if nameless or error.status in (421, 429, 431) or not (changing or error.status in (401, 403)):
             return
         user = context.caller.user if context.caller else claimed_user(given)
         address = address_of(request, self._settings.trusted_proxies)

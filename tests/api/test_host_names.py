@@ -107,3 +107,15 @@ async def test_a_trusted_proxy_does_not_get_past_configured_hosts(served: Serve)
 async def test_health_is_told_under_any_name(served: Serve) -> None:
     client = await served(hosts=["cloud.example.org"])
     assert (await client.get(client.base.removesuffix("cimi/") + "health", Host="balancer")).status == 200
+
+
+async def test_events_are_not_flooded_with_what_strangers_are_refused(served: Serve) -> None:
+    client = await served()
+    before = (await client.document("eventLogs/everything/events"))["count"]
+    nobody = ApiClient(client.session, client.base, user="")
+    for _ in range(5):
+        assert (await nobody.post("machines", b"{}", Host="evil.example")).status == 421
+        assert (await client.post("machines", b"{}", Host="evil.example")).status == 421
+        assert (await nobody.post("machines?name=%00", b"{}")).status == 400
+        assert (await nobody.post("machines", b"{}", **{f"X_{n}": "x" * 16_000 for n in range(5)})).status == 431
+    assert (await client.document("eventLogs/everything/events"))["count"] == before
