@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 import structlog
-from aiohttp import web
 
 from drivers.base import ConnectionState, Driver, Loop, Supervision
 from drivers.confined.readers import ConfinedReaders
@@ -20,11 +19,17 @@ from drivers.images.file_systems import Mkfs
 from drivers.web.fetch import FetchRules, HttpFetcher
 from gateway.config import Settings
 from gateway.confined_packages import ConfinedPackageReader
+from gateway.http.admission import Admission, Limits
 from gateway.http.audit import Audit
 from gateway.http.authentication import Authentication
+from gateway.http.bodies import Bodies
+from gateway.http.connections import Deadlines
+from gateway.http.door import Door, possible
+from gateway.http.door_metrics import DoorMetrics
 from gateway.http.event_stream import EventStream
 from gateway.http.guest_metrics import GuestMetrics
 from gateway.http.handlers import Handlers
+from gateway.http.hosts import HostNames
 from gateway.http.loop_metrics import LoopMetrics
 from gateway.http.metrics import Metrics
 from gateway.http.readiness import Readiness, away
@@ -63,6 +68,8 @@ from gateway.orchestration.systems.keeper import keep_systems
 from gateway.store.store import Store
 
 DRAIN_SECONDS = 20.0
+OF_SCRAPERS = Limits(overall=100, of_one=50)
+"""Connections to the listener for scrapers."""
 log = structlog.get_logger("gateway")
 
 
@@ -134,7 +141,8 @@ class Gateway:
         self._keep_going()
         self.metrics.add(authentication.outcomes)
         audit = self._audit()
-        handlers = Handlers(services, self.runner, self.settings.jobs.answer_wait, audit)
+        bodies = Bodies(self.settings.server.document_seconds)
+        handlers = Handlers(services, self.runner, self.settings.jobs.answer_wait, bodies, audit)
         self.server = Server(
             handlers, authentication, self._wire(), self.readiness, self.stream, audit, self.metrics
         )
@@ -275,6 +283,8 @@ class Gateway:
             trusted_proxies=tuple(server.trusted_proxies),
             max_body=server.max_body,
             public_entry_point=self.settings.auth.public_entry_point,
+            names=HostNames(server.hosts, server.base_url, server.listen),
+            origins=tuple(server.origins),
         )
 
     def readiness(self) -> Readiness:
@@ -294,40 +304,39 @@ class Gateway:
 
     async def _listen(self) -> None:
         server = self.settings.server
-        door = web.AppRunner(
-            self.server.application(),
-            access_log=None,
-            handle_signals=False,
-            shutdown_timeout=5.0,
-            max_line_size=262_144,
-            max_field_size=16384,
-        )
-        await self._set_up(door)
         self._certificate = await asyncio.to_thread(configured_certificate, server)
         context = self._certificate.context if self._certificate is not None else None
+        limits = possible(Limits(server.connections, server.connections_per_address))
+        deadlines = Deadlines(server.header_seconds, server.idle_seconds)
+        admission = Admission(limits, server.trusted_proxies)
+        self.door = Door(self.server.application(), admission, deadlines, self.supervision, context)
+        self.metrics.add(DoorMetrics(self.door))
+        self._open.push_async_callback(self.door.close)
         with named("server", server.listen):
-            await web.TCPSite(door, server.host, server.port, ssl_context=context).start()
+            await self.door.open(server.host, server.port)
         log.info("listening", listen=server.listen, tls=bool(context))
-        await self._listen_for_scrapers()
+        await self._listen_for_scrapers(deadlines)
 
     async def reload(self) -> None:
         """Take up a new certificate; users are taken up by themselves."""
         if self._certificate is not None:
             await self._certificate.reload()
 
-    async def _listen_for_scrapers(self) -> None:
+    async def _listen_for_scrapers(self, deadlines: Deadlines) -> None:
         listen = self.settings.metrics.listen
         if listen:
-            door = web.AppRunner(self.metrics.application(), access_log=None, handle_signals=False)
-            await self._set_up(door)
+            door = Door(
+                self.metrics.application(),
+                Admission(possible(OF_SCRAPERS)),
+                deadlines,
+                self.supervision,
+                name="connections of scrapers",
+            )
+            self._open.push_async_callback(door.close)
             host, _, port = listen.rpartition(":")
             with named("metrics", listen):
-                await web.TCPSite(door, host.strip("[]"), int(port)).start()
+                await door.open(host.strip("[]"), int(port))
             log.info("listening for scrapers", listen=listen)
-
-    async def _set_up(self, door: web.AppRunner) -> None:
-        self._open.push_async_callback(door.cleanup)
-        await door.setup()
 
     async def _let_nobody_in(self) -> None:
         """Readers of the stream leave first: they would keep its door open."""

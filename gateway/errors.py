@@ -94,6 +94,16 @@ class RangeNotSatisfiable(GatewayError):
         self.size = size
 
 
+class Misdirected(GatewayError):
+    """The request names a host that this gateway is not."""
+
+    return_code = 10421
+
+
+class HeadersTooLarge(GatewayError):
+    return_code = 10431
+
+
 class TooManyRequests(GatewayError):
     """``retry_after`` is in seconds."""
 

@@ -10,19 +10,24 @@ from gateway.errors import Invalid
 class _Guard:
     """Counts depth and elements, and refuses every document type declaration, and with it entities."""
 
-    def __init__(self, deepest: int, most_elements: int) -> None:
+    def __init__(self, deepest: int, most_elements: int, most_attributes: int | None) -> None:
         self._deepest = deepest
         self._most = most_elements
+        self._most_attributes = most_attributes
         self._depth = 0
         self._elements = 0
+        self._attributes = 0
 
-    def start(self, _name: str, _attributes: object) -> None:
+    def start(self, _name: str, attributes: list[str]) -> None:
         self._depth += 1
         self._elements += 1
         if self._depth > self._deepest:
             raise Invalid(f"the XML is nested deeper than {self._deepest} levels")
         if self._elements > self._most:
             raise Invalid(f"the XML has more than {self._most} elements")
+        self._attributes += len(attributes) // 2
+        if self._most_attributes is not None and self._attributes > self._most_attributes:
+            raise Invalid(f"the XML has more than {self._most_attributes} XML attributes")
 
     def end(self, _name: str) -> None:
         self._depth -= 1
@@ -31,10 +36,11 @@ class _Guard:
         raise Invalid("document type declarations and entities are refused")
 
 
-def demand_harmless(body: bytes, deepest: int, most_elements: int) -> None:
+def demand_harmless(body: bytes, deepest: int, most_elements: int, most_attributes: int | None = None) -> None:
     """Raises Invalid for XML that is malformed, too deep or too large, or has a document type."""
-    guard = _Guard(deepest, most_elements)
+    guard = _Guard(deepest, most_elements, most_attributes)
     parser = expat.ParserCreate()
+    parser.ordered_attributes = True
     parser.StartElementHandler = guard.start
     parser.EndElementHandler = guard.end
     parser.StartDoctypeDeclHandler = guard.doctype

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields
 
+from gateway.cimi.bounds import LONGEST_NAME, LONGEST_TEXT
 from gateway.cimi.dialects import EXTENSION_NAMESPACE, bare_term, verb_of
 from gateway.cimi.filter import AttributeType, parse_date
 from gateway.cimi.referring import referred, referred_in_xml
@@ -113,11 +114,19 @@ def text_of(node: Any) -> str | None:
 
 
 class String(Attribute):
+    """Text of at most ``most_characters``."""
+
     type = AttributeType.STRING
+
+    def __init__(self, *, most_characters: int = LONGEST_TEXT, **constraints: Any) -> None:
+        super().__init__(**constraints)
+        self.most_characters = most_characters
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, str):
             raise ValidationError("must be a string")
+        if len(value) > self.most_characters:
+            raise ValidationError(f"has {len(value)} characters; at most {self.most_characters} are allowed")
         return value
 
 
@@ -317,7 +326,7 @@ class Base64(String):
     """Bytes as Base64 text (userData); white space inside is taken away. ``longest`` is in decoded bytes."""
 
     def __init__(self, *, longest: int = 65536, **constraints: Any) -> None:
-        super().__init__(**constraints)
+        super().__init__(most_characters=2 * longest, **constraints)
         self.longest = longest
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
@@ -365,8 +374,12 @@ class Map(Attribute):
         for key, entry in value.items():
             if not key:
                 raise ValidationError("has an empty name")
+            if len(key) > LONGEST_NAME:
+                raise ValidationError(f"the name {key[:60]!r}... has more than {LONGEST_NAME} characters")
             if not isinstance(entry, str):
                 raise ValidationError(f"the value of {key[:60]!r} must be a string")
+            if len(entry) > LONGEST_TEXT:
+                raise ValidationError(f"the value of {key[:60]!r} has more than {LONGEST_TEXT} characters")
         return dict(value)
 
     def from_xml(self, node: Any) -> Any:

@@ -18,6 +18,10 @@ from gateway.errors import Invalid
 
 LONGEST = 4096
 DEEPEST = 64
+"""Parts and parentheses of one expression, and of all together."""
+MOST_LEVELS = 20
+"""Changes between ``and`` and ``or`` on the way down to a part: SQLite's parser has no room for many more."""
+MOST_FILTERS = 16
 LARGEST = 2**63 - 1
 
 Value = int | bool | str | datetime
@@ -99,7 +103,38 @@ def parse(text: str, types: dict[str, AttributeType], base: str = "") -> Express
         column = getattr(error, "column", None)
         place = f" at character {column}" if isinstance(column, int) and column > 0 else ""
         raise Invalid(f"not a filter expression{place}: {text[:200]}", "$filter") from None
+    if levels(expression) > MOST_LEVELS:
+        raise Invalid(f"and and or are nested in each other more than {MOST_LEVELS} times", "$filter")
     return expression
+
+
+def parse_all(texts: list[str], types: dict[str, AttributeType], base: str = "") -> tuple[Expression, ...]:
+    """The expressions of several ``$filter`` parameters, bounded together. Raises Invalid as ``parse`` does."""
+    if len(texts) > MOST_FILTERS:
+        raise Invalid(f"stands {len(texts)} times; at most {MOST_FILTERS} are allowed", "$filter")
+    if sum(len(re.findall(r"\b(?:and|or)\b", text)) for text in texts) > DEEPEST:
+        raise Invalid(f"more than {DEEPEST} parts or parentheses", "$filter")
+    return tuple(parse(text, types, base) for text in texts)
+
+
+def operands(expression: And | Or) -> list[Expression]:
+    """What one word joins, in order, however it was nested: of ``a and (b and c)`` all three."""
+    pending: list[Expression] = [expression]
+    found: list[Expression] = []
+    while pending:
+        entry = pending.pop()
+        if isinstance(entry, And | Or) and type(entry) is type(expression):
+            pending += [entry.right, entry.left]
+        else:
+            found.append(entry)
+    return found
+
+
+def levels(expression: Expression) -> int:
+    """How often ``and`` and ``or`` change on the way down."""
+    if not isinstance(expression, And | Or):
+        return 0
+    return 1 + max(levels(entry) for entry in operands(expression))
 
 
 class _Builder(Transformer[Token, Any]):

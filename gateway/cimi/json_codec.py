@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
-from gateway.cimi.xml_text import NOT_XML
+from gateway.cimi.bounds import DEEPEST, MOST_NODES, demand_bounded
 from gateway.errors import Invalid
-
-DEEPEST = 32
 
 
 def decode(body: bytes) -> dict[str, Any]:
     """The JSON object in ``body``. Raises Invalid, saying where, for everything that is none or cannot be CIMI."""
+    count = _Count()
     try:
+        text = body.decode("utf-8-sig")
+        _demand_few_lists(text)
         document = json.loads(
-            body.decode("utf-8-sig"), object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_no_float
+            text, object_pairs_hook=count.unique, parse_constant=_no_constant, parse_float=_no_float
         )
     except UnicodeDecodeError:
         raise Invalid("the body is not UTF-8") from None
@@ -27,7 +28,7 @@ def decode(body: bytes) -> dict[str, Any]:
         raise Invalid(f"malformed JSON: {str(error)[:200]}") from None
     if not isinstance(document, dict):
         raise Invalid("the body must be a JSON object")
-    _check(document)
+    demand_bounded(document, "JSON")
     return document
 
 
@@ -35,13 +36,35 @@ def encode(document: dict[str, Any]) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the member {twice[:60]!r} stands twice")
-    return found
+def _demand_few_lists(text: str) -> None:
+    """Refuse more arrays than there may be nodes, before the parser builds them, which nothing can interrupt.
+
+    What stands in strings is not counted, but only looked at where there is much of it. Costs linear time.
+    """
+    if text.count("[") <= MOST_NODES:
+        return
+    outside = text.replace("\\\\", "").replace('\\"', "").split('"')[0::2]
+    if sum(part.count("[") for part in outside) > MOST_NODES:
+        raise Invalid(f"the JSON has more than {MOST_NODES} members and entries, or is nested deeper than {DEEPEST}")
+
+
+class _Count:
+    """Counts members while the text is still being read: what is too much is not built first."""
+
+    def __init__(self) -> None:
+        self._members = 0
+
+    def unique(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        """Return the object of these members. Raises Invalid for too many, ValueError for one that stands twice."""
+        self._members += len(pairs) + 1
+        if self._members > MOST_NODES:
+            raise Invalid(f"the JSON has more than {MOST_NODES} members and entries")
+        members: dict[str, Any] = {}
+        for name, value in pairs:
+            if name in members:
+                raise ValueError(f"the member {name[:60]!r} stands twice")
+            members[name] = value
+        return members
 
 
 def _no_constant(text: str) -> NoReturn:
@@ -50,21 +73,3 @@ def _no_constant(text: str) -> NoReturn:
 
 def _no_float(text: str) -> NoReturn:
     raise ValueError(f"{text[:40]} is no integer, and CIMI has no other numbers")
-
-
-def _check(document: dict[str, Any]) -> None:
-    """Depth, and characters that no XML client could be shown; without recursion."""
-    pending: list[tuple[Any, int, str]] = [(document, 1, "")]
-    while pending:
-        value, depth, name = pending.pop()
-        if depth > DEEPEST:
-            raise Invalid(f"the JSON is nested deeper than {DEEPEST} levels")
-        if isinstance(value, str) and NOT_XML.search(value):
-            raise Invalid("holds a control character, which CIMI strings cannot", name or None)
-        if isinstance(value, dict):
-            bad = next((key for key in value if NOT_XML.search(key)), None)
-            if bad is not None:
-                raise Invalid(f"the name {bad[:60]!r} holds a control character", name or None)
-            pending.extend((entry, depth + 1, name or key) for key, entry in value.items())
-        elif isinstance(value, list):
-            pending.extend((entry, depth + 1, name) for entry in value)

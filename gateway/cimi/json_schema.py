@@ -138,7 +138,7 @@ def json_schema(field: Attribute) -> Described:
 
 @json_schema.register
 def _(field: String) -> Described:
-    return {"type": "string"}
+    return {"type": "string", "maxLength": field.most_characters}
 
 
 @json_schema.register
@@ -169,7 +169,7 @@ def _(field: Sha256) -> Described:
 
 @json_schema.register
 def _(field: Key) -> Described:
-    return {"type": "string"}
+    return {"type": "string", "maxLength": field.most_characters}
 
 
 @json_schema.register

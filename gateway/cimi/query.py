@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.cimi.filter import Expression, parse
+from gateway.cimi.filter import Expression, parse_all
 from gateway.cimi.resource_type import ResourceType
 
 EVERYTHING = "*"
@@ -36,7 +36,7 @@ def asked(parameters: Iterable[tuple[str, str]], described: ResourceType, base: 
     pairs = list(parameters)
     last = _position(pairs, "$last")
     return Asked(
-        filters=tuple(parse(text, described.filter_types, base) for name, text in pairs if name == "$filter"),
+        filters=parse_all([text for name, text in pairs if name == "$filter"], described.filter_types, base),
         order=_order([text for name, text in pairs if name == "$orderby"], described),
         first=max(1, _position(pairs, "$first") or 1),
         last=max(0, last) if last is not None else None,

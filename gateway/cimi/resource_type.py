@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from marshmallow import Schema
 
+from gateway.cimi.bounds import LONGEST_NAME
 from gateway.cimi.fields import Attribute, DateTime, Map, String
 from gateway.cimi.filter import AttributeType
 from gateway.cimi.references import CollectionRef, Ref, schema_fields
@@ -23,7 +24,7 @@ class Common(Schema):
 
     tolerated: ClassVar = frozenset({"providerAccountId", "location", "visibility", "providerInfo", "providerInfos"})
 
-    name = String(meaning="human name")
+    name = String(most_characters=LONGEST_NAME, meaning="human name")
     description = String(meaning="human text")
     created = DateTime(writable=False, meaning="time of creation")
     updated = DateTime(writable=False, meaning="time of the last explicit update")

@@ -11,6 +11,7 @@ from xml.parsers import expat
 
 import xmltodict
 
+from gateway.cimi.bounds import DEEPEST, MOST_NODES, demand_bounded
 from gateway.cimi.dialects import Dialect
 from gateway.cimi.fields import Attribute
 from gateway.cimi.references import raw_from_xml
@@ -19,14 +20,12 @@ from gateway.cimi.xml_text import attribute_text, element_text
 from gateway.errors import Invalid
 from gateway.xml_guard import demand_harmless, malformed
 
-DEEPEST = 32
-MOST_ELEMENTS = 50_000
 DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
 def decode(body: bytes) -> tuple[str, dict[str, Any]]:
     """The root's local name and its content as xmltodict gives it. Raises Invalid for everything else."""
-    demand_harmless(body, DEEPEST, MOST_ELEMENTS)
+    demand_harmless(body, DEEPEST, MOST_NODES, most_attributes=MOST_NODES)
     try:
         parsed = xmltodict.parse(body, disable_entities=True, force_cdata=False)
     except expat.ExpatError as error:
@@ -34,7 +33,9 @@ def decode(body: bytes) -> tuple[str, dict[str, Any]]:
     except (ValueError, LookupError) as error:
         raise Invalid(f"malformed XML: {str(error)[:200]}") from None
     root, content = next(iter(parsed.items()))
-    return root.rpartition(":")[2], _as_mapping(content)
+    document = _as_mapping(content)
+    demand_bounded(document, "XML")
+    return root.rpartition(":")[2], document
 
 
 def _as_mapping(content: Any) -> dict[str, Any]:

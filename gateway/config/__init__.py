@@ -28,6 +28,7 @@ from gateway.config.sections import (
     Settings,
     StoreSettings,
 )
+from gateway.config.wire import check_wire
 
 __all__ = [
     "DEFAULT_PATH",
@@ -122,6 +123,7 @@ def _check_listen(path: Path, section: str, listen: str) -> None:
 def _check(settings: Settings) -> None:
     path, server, jobs = settings.path, settings.server, settings.jobs
     _check_server(path, server)
+    check_wire(path, server)
     if settings.metrics.listen:
         _check_listen(path, "metrics", settings.metrics.listen)
     for key, value, least in (

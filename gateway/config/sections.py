@@ -14,7 +14,11 @@ Persistence = Literal["hourly", "daily", "weekly", "monthly", "yearly"]
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """``listen`` is host:port. ``base_url`` is what clients see, when a proxy stands in front. Sizes in bytes."""
+    """``listen`` is host:port. ``base_url`` is what clients see, when a proxy stands in front. Sizes in bytes.
+
+    ``hosts`` are the names by which clients may call, ``origins`` those whose pages may ask for changes. Connections
+    are counted overall and of one address; those of a request that does not come in time are closed.
+    """
 
     listen: str = "127.0.0.1:8080"
     base_url: str = ""
@@ -22,6 +26,13 @@ class ServerSettings:
     tls_key: str = ""
     trusted_proxies: list[str] = field(default_factory=list)
     max_body: int = 1_048_576
+    hosts: list[str] = field(default_factory=list)
+    origins: list[str] = field(default_factory=list)
+    connections: int = 2000
+    connections_per_address: int = 200
+    header_seconds: float = 10.0
+    document_seconds: float = 30.0
+    idle_seconds: float = 75.0
 
     @property
     def host(self) -> str:

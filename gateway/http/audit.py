@@ -13,6 +13,8 @@ from gateway.orchestration.monitoring.occurrences import Request
 from gateway.orchestration.service import Caller
 
 READS = ("GET", "HEAD")
+FLOODS = frozenset({421, 429, 431})
+"""Refusals of requests that are slowed down, or wrong before anybody looks at what they want."""
 
 
 class Audit:
@@ -37,7 +39,7 @@ class Audit:
             await self._accesses.login_refused(claimed, path, reason)
             return
         caller = context.caller
-        if caller is None or not caller.user or error.status == 429:
+        if caller is None or not caller.user or error.status in FLOODS:
             return
         if request.method not in READS or error.status == 403:
             asked = Request(request.method, caller.user, caller.address, context.request_id)

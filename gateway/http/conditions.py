@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from gateway.errors import Invalid
+
 ANY = "*"
 """Whatever the resource is by now."""
+MOST_TAGS = 256
 
 
 def names(header: str, tags: Collection[str], *, weakly: bool = False) -> bool:
-    """Whether the header names one of the tags. ``weakly``: a tag that a proxy has weakened is still the same."""
-    entries = {entry.strip() for entry in header.split(",")}
-    if weakly:
-        entries = {entry.removeprefix("W/") for entry in entries}
-    return ANY in entries or not entries.isdisjoint(tags)
+    """Return whether the header names one of the tags. Raises Invalid for more than ``MOST_TAGS``.
+
+    ``weakly``: a tag that a proxy has weakened is still the same. Costs linear time: what stands between two quotes is
+    one tag, commas and all.
+    """
+    parts = header.split('"')
+    outside, inside = parts[0::2], parts[1 : len(parts) - 1 : 2]
+    if len(inside) > MOST_TAGS:
+        raise Invalid(f"If-Match and If-None-Match name at most {MOST_TAGS} entity tags, not {len(inside)}")
+    if any(entry.strip() == ANY for part in outside for entry in part.split(",")):
+        return True
+    return any(
+        f'"{tag}"' in tags and (weakly or not before.endswith("W/"))
+        for before, tag in zip(outside, inside, strict=False)
+    )

@@ -12,11 +12,16 @@ from aiohttp import web
 
 from gateway.cimi.dialects import Dialect
 from gateway.cimi.edge import Edge
-from gateway.errors import Invalid, UriTooLong
+from gateway.cimi.xml_text import NOT_XML
+from gateway.errors import HeadersTooLarge, Invalid, Misdirected, UriTooLong
+from gateway.http.hosts import HostNames
 from gateway.orchestration.service import Caller
 
 LONGEST_URL = 8192
 LONGEST_ADDRESS = 64
+MOST_HEADER_BYTES = 65_536
+"""Of all header fields of a request together."""
+MOST_PARAMETERS = 256
 HOST = re.compile(r"[A-Za-z0-9.\-_]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 
 
@@ -48,19 +53,38 @@ def header(request: web.Request, name: str) -> str | None:
     return ", ".join(lines) if lines else None
 
 
+def demand_short_headers(request: web.Request) -> None:
+    """Refuse a request whose header fields are too long together. Raises HeadersTooLarge."""
+    size = sum(len(name) + len(value) for name, value in request.raw_headers)
+    if size > MOST_HEADER_BYTES:
+        raise HeadersTooLarge(f"the header fields have {size} bytes; at most {MOST_HEADER_BYTES} are allowed")
+
+
 def parameters(request: web.Request) -> list[tuple[str, str]]:
-    """The query, split at the first '=' only: clients send raw '=' and quotes in filters."""
+    """The query, split at the first '=' only: clients send raw '=' and quotes in filters.
+
+    Raises Invalid for too many parameters and for characters that no document could hold, UriTooLong.
+    """
     if len(request.raw_path) > LONGEST_URL:
         raise UriTooLong(f"URLs have at most {LONGEST_URL} characters")
     query = request.rel_url.raw_query_string
+    parts = query.split("&") if query else []
+    if len(parts) > MOST_PARAMETERS:
+        raise Invalid(f"the query has {len(parts)} parameters; at most {MOST_PARAMETERS} are allowed")
     pairs = []
-    for part in query.split("&") if query else []:
+    for part in parts:
         name, _, value = part.partition("=")
         try:
             pairs.append((unquote_plus(name, errors="strict"), unquote_plus(value, errors="strict")))
         except UnicodeDecodeError:
             raise Invalid("the query string is not UTF-8") from None
+        if NOT_XML.search(pairs[-1][0]) or NOT_XML.search(pairs[-1][1]):
+            raise Invalid("holds a control character, which CIMI strings cannot", _shown(pairs[-1][0]))
     return pairs
+
+
+def _shown(name: str) -> str:
+    return NOT_XML.sub("?", name)[:60]
 
 
 def version_of(request: web.Request, dialect: Dialect) -> str:
@@ -74,16 +98,28 @@ def version_of(request: web.Request, dialect: Dialect) -> str:
     return version
 
 
-def base_of(request: web.Request, base_url: str, trusted: tuple[str, ...], dialect: Dialect) -> str:
-    """The URL of the Cloud Entry Point as this client sees it."""
-    if base_url:
-        return base_url.rstrip("/") + dialect.root
+def base_of(
+    request: web.Request, base_url: str, trusted: tuple[str, ...], dialect: Dialect, names: HostNames
+) -> str:
+    """The URL of the Cloud Entry Point as this client sees it. Raises Misdirected for a host that is none of ours."""
     scheme, host = request.scheme, request.headers.get("Host", "")
-    if trusted and _is_trusted(request.remote, trusted):
+    proxied = bool(trusted) and _is_trusted(request.remote, trusted)
+    if base_url:
+        if host and not proxied and not names.admit(host):
+            raise misdirected(host)
+        return base_url.rstrip("/") + dialect.root
+    if proxied:
         scheme, host = _forwarded(request, scheme, host)
     if not HOST.fullmatch(host) or scheme not in ("http", "https"):
         raise Invalid("the Host header names no host")
+    if not names.admit(host, vouched=proxied):
+        raise misdirected(host)
     return f"{scheme}://{host}{dialect.root}"
+
+
+def misdirected(host: str) -> Misdirected:
+    """Return the refusal of a request to a host that is none of ours."""
+    return Misdirected(f"{host[:200]!r} is no name of this gateway; its names are set in [server] hosts or base_url")
 
 
 def _forwarded(request: web.Request, scheme: str, host: str) -> tuple[str, str]:

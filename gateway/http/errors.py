@@ -19,6 +19,7 @@ from gateway.errors import (
     MethodNotAllowed,
     NotFound,
     RangeNotSatisfiable,
+    RequestTimeout,
     TooLarge,
     TooManyRequests,
     Unauthenticated,
@@ -64,7 +65,7 @@ def as_gateway_error(error: Exception, request_id: str) -> GatewayError:
     if isinstance(error, web.HTTPRequestEntityTooLarge):
         return TooLarge("the body is too large")
     if isinstance(error, web.RequestPayloadError):
-        return Invalid("the body broke off, or is not in the Content-Encoding that it claims")
+        return Invalid("the body broke off, or is not in the Transfer-Encoding that it claims")
     if isinstance(error, web.HTTPMethodNotAllowed):
         return MethodNotAllowed(WORDS[405], tuple(sorted(error.allowed_methods)))
     if isinstance(error, web.HTTPException):
@@ -91,6 +92,6 @@ def respond(error: Exception, request: web.Request, edge: Edge, media: str, requ
     if isinstance(known, Unavailable | TooManyRequests):
         headers["Retry-After"] = str(known.retry_after)
     response = web.Response(status=known.status, body=body, content_type=CONTENT_TYPES[media], headers=headers)
-    if isinstance(error, web.RequestPayloadError):
+    if isinstance(error, web.RequestPayloadError) or isinstance(known, RequestTimeout):
         response.force_close()
     return response

@@ -14,8 +14,9 @@ from gateway.cimi.resource_type import Action, ResourceType
 from gateway.errors import Conflict, Invalid, MethodNotAllowed, NotFound, PreconditionFailed
 from gateway.http import conditions, image_bytes, packages
 from gateway.http.audit import Audit
+from gateway.http.bodies import Bodies
 from gateway.http.context import Context, header
-from gateway.http.negotiation import CONTENT_TYPES, body_format
+from gateway.http.negotiation import CONTENT_TYPES
 from gateway.http.representation import Representations
 from gateway.http.waiting import seconds_to_wait
 from gateway.jobs.records import ended
@@ -23,6 +24,7 @@ from gateway.jobs.runner import JobRunner
 from gateway.orchestration.images.service import ImageService
 from gateway.orchestration.job_service import JobService
 from gateway.orchestration.machines.service import MachineService
+from gateway.orchestration.permissions import demand, demand_any
 from gateway.orchestration.resources import ResourceService
 from gateway.orchestration.service import Outcome
 from gateway.orchestration.systems.packages.service import PackagedService
@@ -35,12 +37,18 @@ EDIT_TRIES = 5
 
 class Handlers:
     def __init__(
-        self, services: dict[str, ResourceService], runner: JobRunner, answer_wait: float, audit: Audit
+        self,
+        services: dict[str, ResourceService],
+        runner: JobRunner,
+        answer_wait: float,
+        bodies: Bodies,
+        audit: Audit,
     ) -> None:
         self._services = services
         self._audit = audit
         self._runner = runner
         self._answer_wait = answer_wait
+        self._bodies = bodies
         self._representations = Representations(services)
 
     async def handle(self, request: web.Request, context: Context, path: str) -> web.StreamResponse:
@@ -75,8 +83,10 @@ class Handlers:
         allow = ("GET", "HEAD", "POST") if addable else ("GET", "HEAD")
         if request.method != "POST" or not addable:
             raise MethodNotAllowed(f"a collection of {described.kind} does not take {request.method}", allow)
-        body = await request.read()
-        document = documents.read_create(described.kind, body, self._media(request), context.edge)
+        demand(context.known_caller.role, described.kind, "add")
+        document = await self._bodies.document(
+            request, lambda body, media: documents.read_create(described.kind, body, media, context.edge)
+        )
         outcome = await self._services[described.kind].add(context.known_caller, path, document)
         return await self._answer(request, context, outcome, created=True)
 
@@ -86,11 +96,11 @@ class Handlers:
         service = self._services[described.kind]
         if request.method not in action.methods:
             raise MethodNotAllowed(f"{action.verb} is asked for by {action.method}", action.methods)
+        demand(context.known_caller.role, described.kind, action.verb)
         if isinstance(service, PackagedService) and packages.is_package(request, action):
             outcome = await packages.import_sent(request, service, context, path)
         else:
-            body = await request.read()
-            document = documents.read_action(body, self._media(request) if body.strip() else "json", context.edge)
+            document = await self._action(request, context)
             outcome = await service.act_on_collection(
                 context.known_caller, path, action.verb, document.parameters
             )
@@ -119,11 +129,11 @@ class Handlers:
     async def _edit(
         self, request: web.Request, context: Context, path: str, described: ResourceType
     ) -> web.Response:
-        await self._services[described.kind].read(context.known_caller, path)
+        await self._services[described.kind].to_change(context.known_caller, path, "edit")
         await self._required_version(request, context, path, described)
         names = selected(context.parameters)
-        document = documents.read_edit(
-            described.kind, await request.read(), self._media(request), context.edge, names
+        document = await self._bodies.document(
+            request, lambda body, media: documents.read_edit(described.kind, body, media, context.edge, names)
         )
         outcome = await self._edited(request, context, path, described, document, names)
         return await self._answer(request, context, outcome)
@@ -184,12 +194,12 @@ class Handlers:
             raise MethodNotAllowed(f"{verb} is asked for by {action.method}", action.methods)
         if action is not None and action.of_bytes:
             return await self._on_bytes(request, context, path, service, action)
+        operations = [verb] if verb is not None else [entry.verb for entry in described.actions]
+        demand_any(context.known_caller.role, described.kind, operations)
         await self._required_version(request, context, path, described)
-        body = await request.read()
-        media = self._media(request) if body.strip() else "json"
         if action is not None and action.creates:
             return await self._create_by_action(request, context, f"{path}/{verb}", action.creates)
-        document = documents.read_action(body, media, context.edge)
+        document = await self._action(request, context)
         verb = verb or document.verb
         if verb is None:
             raise Invalid("is missing", "action")
@@ -203,6 +213,12 @@ class Handlers:
         outcome = await service.act(context.known_caller, path, verb, document.parameters)
         return await self._begun(context, outcome)
 
+    async def _action(self, request: web.Request, context: Context) -> documents.ActionDocument:
+        """The Action document; an empty body asks for nothing in particular."""
+        return await self._bodies.document(
+            request, lambda body, media: documents.read_action(body, media, context.edge), optional=True
+        )
+
     async def _begun(self, context: Context, outcome: Outcome) -> web.Response:
         """The answer to an action: its Job, as it is now."""
         job = await self._runner.wait(outcome.job, 0)
@@ -215,9 +231,12 @@ class Handlers:
         self, request: web.Request, context: Context, path: str, kind: str
     ) -> web.Response:
         """An action whose URI takes a Create document, and answers with what it makes (DSP0263 5.14.7)."""
-        body = await request.read()
-        media = self._media(request) if body.strip() else "json"
-        document = documents.read_create(kind, body, media, context.edge, by_action=True)
+        demand(context.known_caller.role, kind, "add")
+        document = await self._bodies.document(
+            request,
+            lambda body, media: documents.read_create(kind, body, media, context.edge, by_action=True),
+            optional=True,
+        )
         outcome = await self._services[kind].add(context.known_caller, path, document)
         return await self._answer(request, context, outcome, created=True)
 
@@ -299,9 +318,6 @@ class Handlers:
 
     def _response(self, context: Context, status: int, body: bytes, headers: dict[str, str]) -> web.Response:
         return web.Response(status=status, body=body, content_type=CONTENT_TYPES[context.media], headers=headers)
-
-    def _media(self, request: web.Request) -> str:
-        return body_format(request.headers.get("Content-Type"))
 
 
 def _allowed(described: ResourceType) -> tuple[str, ...]:

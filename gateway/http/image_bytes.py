@@ -58,8 +58,6 @@ def _part(request: web.Request) -> Part:
     kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind not in TAKEN:
         raise UnsupportedMediaType(f"the bytes of an image are {BYTES}, not {kind[:60]}")
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise UnsupportedMediaType("the bytes of an image are sent as they are, without a Content-Encoding")
     part = Part(digest=_digest(request.headers.get("Content-Digest")))
     header = request.headers.get("Content-Range")
     if header is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from gateway.errors import NotAcceptable, UnsupportedMediaType
 
 JSON, XML = "json", "xml"
+MOST_RANGES = 50
+"""Media ranges of an Accept header that are looked at."""
 CONTENT_TYPES = {JSON: "application/json", XML: "application/xml"}
 _OFFERS = (
     (JSON, frozenset({"application/json", "application/*", "*/*"})),
@@ -25,7 +27,7 @@ def answer_format(accept: str | None, wanted: str | None, gives: frozenset[str] 
         raise NotAcceptable(f"$format: json and xml are known, not {wanted[:40]!r}")
     if accept is None or not accept.strip():
         return JSON
-    ranges = [_range(entry) for entry in accept.split(",")[:50] if entry.strip()]
+    ranges = [_range(entry) for entry in accept.split(",", MOST_RANGES)[:MOST_RANGES] if entry.strip()]
     ranked = [(_quality(ranges, names), media) for media, names in _OFFERS]
     quality, media = max(ranked, key=lambda entry: entry[0])
     taken = [_quality(ranges, _spellings(given))[0] > 0 for given in gives]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from gateway.cimi.documents import write_collection, write_resource
@@ -15,6 +18,7 @@ from gateway.cimi.xml_codec import children, collection_children
 from gateway.errors import GatewayError
 from gateway.http import description, event_stream
 from gateway.http.context import Context
+from gateway.http.effort import Effort
 from gateway.orchestration.resources import ResourceService
 from gateway.store.model import Query, Resource, SortKey
 
@@ -22,6 +26,8 @@ MOST_ITEMS = 1000
 """Items of one page at most; ``count`` stays true, and clients page on."""
 EXPANDED_ITEMS = 200
 REMEMBERED = 2048
+WRITERS = ThreadPoolExecutor(2, thread_name_prefix="answers")
+"""Threads that encode long answers."""
 
 Wire = dict[str, Any]
 Encoded = tuple[bytes, str]
@@ -44,13 +50,15 @@ class Representations:
             return self._known[key]
         wire = self.wire(context, resource, verbs)
         if not plain:
-            await self._expand(context, described, wire, asked.expand)
+            effort = Effort()
+            await self._expand(context, described, wire, asked.expand, effort)
+            shown = select_resource(wire, asked.select)
+            return await _encoded(effort, lambda: write_resource(described, shown, context.media, context.edge))
         body = write_resource(described, select_resource(wire, asked.select), context.media, context.edge)
         encoded = (body, etag(body))
-        if plain:
-            self._known[key] = encoded
-            while len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
+        self._known[key] = encoded
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
         return encoded
 
     def wire(self, context: Context, resource: Resource, verbs: tuple[str, ...] | None = None) -> Wire:
@@ -71,10 +79,10 @@ class Representations:
     async def collection(self, context: Context, path: str, parent: Resource | None, asked: Asked) -> Encoded:
         described = collection_at(path)
         assert described is not None
-        wire = await self._collection(context, described, path, parent, asked)
+        effort = Effort()
+        wire = await self._collection(context, described, path, parent, asked, effort)
         shown = self._by_old_name(described, select_collection(wire, described.items_key, asked))
-        body = write_collection(described, shown, context.media, context.edge)
-        return body, etag(body)
+        return await _encoded(effort, lambda: write_collection(described, shown, context.media, context.edge))
 
     def _by_old_name(self, described: ResourceType, wire: Wire) -> Wire:
         """Return the collection with its items under the JSON name that clients of 1.0 look for, too."""
@@ -84,8 +92,15 @@ class Representations:
         return {**wire, described.old_key: wire[described.items_key]}
 
     async def _collection(
-        self, context: Context, described: ResourceType, path: str, parent: Resource | None, asked: Asked
+        self,
+        context: Context,
+        described: ResourceType,
+        path: str,
+        parent: Resource | None,
+        asked: Asked,
+        effort: Effort,
     ) -> Wire:
+        """The page; one whose items stand expanded ends early, with at least one item, where they come to too much."""
         service = self._services[described.kind]
         last = min(asked.last, asked.first + MOST_ITEMS - 1) if asked.last is not None else asked.first + MOST_ITEMS - 1
         query = Query(
@@ -97,31 +112,37 @@ class Representations:
             last=last,
         )
         page = await service.list(context.known_caller, query)
-        items = [self.wire(context, item) for item in page.items]
-        if asked.expand:
-            for item in items:
-                await self._expand(context, described, item, asked.expand)
+        items: list[Wire] = []
+        for item in page.items:
+            items.append(self.wire(context, item))
+            await effort.spend()
+            await self._expand(context, described, items[-1], asked.expand, effort)
+            if asked.expand and effort.exhausted:
+                break
         verbs = service.collection_operations(context.known_caller, parent)
         return context.edge.collection(described, path, items, page.count, verbs)
 
     # Expanding
 
-    async def _expand(self, context: Context, described: ResourceType, wire: Wire, names: frozenset[str]) -> None:
+    async def _expand(
+        self, context: Context, described: ResourceType, wire: Wire, names: frozenset[str], effort: Effort
+    ) -> None:
         """Put the targets of references inside them; what the caller may not see stays a bare reference."""
         wanted = described.references if EVERYTHING in names else described.references & names
         for name in wanted & wire.keys():
             value = wire[name]
             if isinstance(value, list):
-                wire[name] = [await self._target(context, entry) for entry in value]
+                wire[name] = [await self._target(context, entry, effort) for entry in value]
             else:
-                wire[name] = await self._target(context, value)
+                wire[name] = await self._target(context, value, effort)
 
-    async def _target(self, context: Context, reference: Any) -> Any:
-        if not isinstance(reference, dict) or "href" not in reference:
+    async def _target(self, context: Context, reference: Any, effort: Effort) -> Any:
+        if not isinstance(reference, dict) or "href" not in reference or effort.exhausted:
             return reference
+        await effort.spend()
         try:
             path = context.edge.to_path(reference["href"])
-            found, described, listed = await self._read(context, path)
+            found, described, listed = await self._read(context, path, effort)
         except (GatewayError, ValueError):
             return reference
         # What stands beside the href in a template overrides the target's attributes.
@@ -131,11 +152,11 @@ class Representations:
             expanded[EXPANDED] = "".join(write(described, expanded, context.edge.dialect))
         return expanded
 
-    async def _read(self, context: Context, path: str) -> tuple[Wire, ResourceType, bool]:
+    async def _read(self, context: Context, path: str, effort: Effort) -> tuple[Wire, ResourceType, bool]:
         described = collection_at(path)
         if described is not None:
             parent = await self.parent(context, path)
-            wire = await self._collection(context, described, path, parent, Asked(last=EXPANDED_ITEMS))
+            wire = await self._collection(context, described, path, parent, Asked(last=EXPANDED_ITEMS), effort)
             return self._by_old_name(described, wire), described, True
         described = type_at(path)
         if described is None:
@@ -150,6 +171,12 @@ class Representations:
         if described is None:
             return None
         return await self._services[described.kind].read(context.known_caller, owner)
+
+
+async def _encoded(effort: Effort, write: Callable[[], bytes]) -> Encoded:
+    """Body and ETag of what was put together with this effort."""
+    body = await asyncio.get_running_loop().run_in_executor(WRITERS, write) if effort.much else write()
+    return body, etag(body)
 
 
 def etag(body: bytes) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 from aiohttp import web
@@ -18,11 +19,15 @@ from gateway.errors import Forbidden, Invalid, NotAcceptable, Unauthenticated, U
 from gateway.http import description, errors, event_stream
 from gateway.http.audit import Audit
 from gateway.http.authentication import Authentication
-from gateway.http.context import Context, base_of, header, parameters, request_id, version_of
+from gateway.http.bodies import demand_unencoded
+from gateway.http.context import Context, base_of, demand_short_headers, header, parameters, request_id, version_of
 from gateway.http.event_stream import EventStream
 from gateway.http.handlers import Handlers
+from gateway.http.hang_ups import cut, hung_up
+from gateway.http.hosts import HostNames
 from gateway.http.metrics import Metrics
 from gateway.http.negotiation import answer_format
+from gateway.http.origins import demand_own_origin
 from gateway.http.readiness import Readiness
 from gateway.orchestration.monitoring.accesses import METRICS
 from gateway.orchestration.permissions import Role
@@ -36,6 +41,9 @@ REST = r"{path:[\s\S]*}"
 """Whatever follows in a URL, line ends included."""
 CONTEXT = web.RequestKey("context", Context)
 """Under which a request has its Context."""
+ELSEWHERE = "elsewhere/-/-"
+"""A path at which there is nothing."""
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 Handle = Callable[[web.Request, Context], Awaitable[web.StreamResponse]]
 log = structlog.get_logger("http")
 
@@ -46,6 +54,9 @@ class WireSettings:
     trusted_proxies: tuple[str, ...] = ()
     max_body: int = 1_048_576
     public_entry_point: bool = False
+    names: HostNames = field(default_factory=HostNames)
+    origins: tuple[str, ...] = ()
+    """Whose pages may ask for changes, besides the gateway's own."""
 
 
 async def _signed(request: web.Request, response: web.StreamResponse) -> None:
@@ -117,17 +128,20 @@ class Server:
         raise web.HTTPTemporaryRedirect(CIMI_1.root)
 
     async def _cimi_1(self, request: web.Request) -> web.StreamResponse:
-        return await self._serve(request, CIMI_1, canonical(request.match_info.get("path", "")))
+        path = request.match_info.get("path", "")
+        # What no identifier can hold names nothing, and gets neither into a log nor into an Event.
+        return await self._serve(request, CIMI_1, ELSEWHERE if UNPRINTABLE.search(path) else canonical(path))
 
     async def _cimi_1_elsewhere(self, request: web.Request) -> web.StreamResponse:
-        return await self._serve(request, CIMI_1, "elsewhere/-/-")
+        return await self._serve(request, CIMI_1, ELSEWHERE)
 
     async def _serve(self, request: web.Request, dialect: Dialect, path: str) -> web.StreamResponse:
         if path.strip("/") == event_stream.PATH:
             return await self._answer(request, dialect, path, self._stream.serve)
         began = time.perf_counter()
         response = await self._answer(request, dialect, path, self._handle(path))
-        self._metrics.answered(request.method, path, response.status, time.perf_counter() - began)
+        if not hung_up(request):
+            self._metrics.answered(request.method, path, response.status, time.perf_counter() - began)
         return response
 
     def _handle(self, path: str) -> Handle:
@@ -145,13 +159,17 @@ class Server:
         with suppress(NotAcceptable):
             context.media = answer_format(header(request, "Accept"), None)
         try:
-            base = base_of(request, self._settings.base_url, self._settings.trusted_proxies, dialect)
+            demand_short_headers(request)
+            settings = self._settings
+            base = base_of(request, settings.base_url, settings.trusted_proxies, dialect, settings.names)
             context.edge = Edge(base, dialect)
             await self._prepare(request, context, path)
             response = await handle(request, context)
         except NotAcceptable as error:
             response = errors.respond(error, request, context.edge, "json", identity)
         except Exception as error:
+            if cut(request, error):
+                return web.Response(status=400)
             known = errors.as_gateway_error(error, identity)
             await self._audit.refused(request, context, path, known)
             # The wire's own errors tell more than their translations; others would be logged a second time.
@@ -192,6 +210,8 @@ class Server:
             context.parameters = [pair for pair in context.parameters if pair[0] != "$expand"]
         if refused is not None:
             raise refused
+        demand_unencoded(request)
+        demand_own_origin(request, context.edge.base, self._settings.names, self._settings.origins)
         context.version = version_of(request, context.edge.dialect)
         if self.draining:
             raise Unavailable("the gateway is being stopped; try again later")

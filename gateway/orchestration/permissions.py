@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from gateway.errors import Forbidden
@@ -59,6 +60,12 @@ STRICTER: dict[tuple[str, str], frozenset[Role]] = {
 
 def granted(role: Role, kind: str, operation: str) -> bool:
     return role in STRICTER.get((kind, operation), GRANTS.get(operation, frozenset()))
+
+
+def demand_any(role: Role, kind: str, operations: Iterable[str]) -> None:
+    """Raises Forbidden when the role may do none of the operations."""
+    if not any(granted(role, kind, operation) for operation in operations):
+        raise Forbidden(f"the role {role.value} may not act on a {kind}")
 
 
 def demand(role: Role, kind: str, operation: str) -> None:

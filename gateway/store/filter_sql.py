@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, TypeGuard
 
 from gateway.cimi.fields import Attribute, Enumeration, timestamp
-from gateway.cimi.filter import And, AttributeType, Comparison, Expression, Or, PropertyComparison
+from gateway.cimi.filter import And, AttributeType, Comparison, Expression, Or, PropertyComparison, operands
 from gateway.store.collation import FUNCTION, sort_key
 
 NAME = "json_extract(document, '$.name')"
@@ -43,8 +43,11 @@ def order_key(attribute: str, field: Attribute | None, kind: AttributeType) -> s
 
 def operand(attribute: str, kind: AttributeType) -> str:
     """The SQL of an attribute's value. Attribute names come from the declarations, never from a request."""
-    if attribute in COLUMNS:
-        return COLUMNS[attribute]
+    return COLUMNS.get(attribute) or member_of(attribute, kind)
+
+
+def member_of(attribute: str, kind: AttributeType) -> str:
+    """The SQL of an attribute's value inside the document."""
     member = f"{attribute}.href" if kind is AttributeType.REFERENCE else attribute
     return f"json_extract(document, '$.{member}')"
 
@@ -64,12 +67,17 @@ def parts(filters: tuple[Expression, ...]) -> list[Expression]:
 
 def condition(expression: Expression, kind: str, *, seek: bool = False) -> Condition:
     if isinstance(expression, And | Or):
-        left, right = condition(expression.left, kind), condition(expression.right, kind)
-        word = "AND" if isinstance(expression, And) else "OR"
-        return Condition(f"({left.sql} {word} {right.sql})", left.parameters + right.parameters)
+        return joined(expression, [condition(entry, kind) for entry in operands(expression)])
     if isinstance(expression, PropertyComparison):
         return _property(expression, kind, seek)
     return _comparison(expression, seek)
+
+
+def joined(expression: And | Or, inner: list[Condition]) -> Condition:
+    """The conditions of an expression's operands as one, in one pair of parentheses."""
+    word = " AND " if isinstance(expression, And) else " OR "
+    parameters = tuple(value for entry in inner for value in entry.parameters)
+    return Condition(f"({word.join(entry.sql for entry in inner)})", parameters)
 
 
 def _comparison(comparison: Comparison, seek: bool) -> Condition:

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.cimi.fields import timestamp
-from gateway.cimi.filter import And, Comparison, Expression, Or, PropertyComparison
-from gateway.store.filter_sql import Condition, parts
+from gateway.cimi.filter import And, Comparison, Expression, Or, PropertyComparison, operands
+from gateway.store.filter_sql import Condition, joined, parts
 from gateway.store.model import Page, Query, Resource, SortKey
 
 Fetch = Callable[[str, Sequence[Any]], Awaitable[list[Any]]]
@@ -112,9 +112,7 @@ def _moment(part: Comparison) -> int:
 
 def _condition(part: Expression) -> Condition:
     if isinstance(part, And | Or):
-        left, right = _condition(part.left), _condition(part.right)
-        word = "AND" if isinstance(part, And) else "OR"
-        return Condition(f"({left.sql} {word} {right.sql})", left.parameters + right.parameters)
+        return joined(part, [_condition(entry) for entry in operands(part)])
     if isinstance(part, PropertyComparison):
         return FALSE
     operator = "<>" if part.operator == "!=" else part.operator

@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Any
 
 from gateway.cimi.fields import timestamp
-from gateway.cimi.filter import And, AttributeType, Comparison, Expression, Or, PropertyComparison
+from gateway.cimi.filter import And, AttributeType, Comparison, Expression, Or, PropertyComparison, operands
 from gateway.cimi.registry import type_of
-from gateway.store.filter_sql import Condition, operand, parts
+from gateway.store.filter_sql import Condition, joined, member_of, parts
 from gateway.store.model import Page, Query, Resource, SortKey
 
 Fetch = Callable[[str, Sequence[Any]], Awaitable[list[Any]]]
@@ -122,14 +122,12 @@ def _operand(series: Series, attribute: str, kind: AttributeType) -> str:
         return "time"
     if attribute == "id":
         return f"({series.owner} || '/{type_of(series.kind).segment}/' || position)"
-    return series.columns.get(attribute) or operand(attribute, kind)
+    return series.columns.get(attribute) or member_of(attribute, kind)
 
 
 def _condition(series: Series, part: Expression) -> Condition:
     if isinstance(part, And | Or):
-        left, right = _condition(series, part.left), _condition(series, part.right)
-        word = "AND" if isinstance(part, And) else "OR"
-        return Condition(f"({left.sql} {word} {right.sql})", left.parameters + right.parameters)
+        return joined(part, [_condition(series, entry) for entry in operands(part)])
     if isinstance(part, PropertyComparison) or part.type is AttributeType.UNKNOWN:
         return NEVER_EQUAL
     operator = "<>" if part.operator == "!=" else part.operator

@@ -26,6 +26,7 @@ LOOPS: dict[str, Inner] = {
     "sample retention": lambda _gateway, _driver: (SampleRetention, "thin"),
     "event retention": lambda _gateway, _driver: (Retention, "expire"),
     "job retention": lambda gateway, _driver: (gateway.runner, "expire"),
+    "connections": lambda gateway, _driver: (gateway.door, "_connections"),
     "clock": lambda _gateway, _driver: (ClockWatch, "look"),
     "repeated accesses": lambda gateway, _driver: (gateway.accesses, "tell_repeats"),
     "staging directory": lambda gateway, _driver: (gateway._staging, "sweep"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -18,17 +17,14 @@ from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from gateway.config import Settings
 from gateway.errors import GatewayError, NoSpace
+from tests.api.certificates import self_signed
 from tests.api.client import ApiClient
 from tests.patience import PATIENCE
 
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
-    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
-    subprocess.run([*command, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
-    return certificate, key
+    return self_signed(tmp_path)
 
 
 @pytest.fixture

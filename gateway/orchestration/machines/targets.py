@@ -30,7 +30,10 @@ def target_of(location: str, where: str = WHERE) -> str:
 def free_target(taken: Collection[str], location: str | None, *, running: bool, where: str = WHERE) -> str:
     """The asked target, or the next free one. Raises Invalid or Conflict."""
     if location is None:
-        return next(name for name in _names("vd") if name not in taken)
+        free = next((name for name in _names("vd") if name not in taken), None)
+        if free is None:
+            raise Conflict(f"{where}: the Machine has as many disks as there are device names")
+        return free
     target = target_of(location, where)
     if target in taken:
         raise Conflict(f"{where}: {location} is taken by another disk of the Machine; leave it out, or take another")

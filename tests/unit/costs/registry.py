@@ -40,6 +40,7 @@ NO_READERS = {
     "gateway.ovf.names": "words of the standard",
     "gateway.ovf.template_section": "a part of the descriptor, read with gateway.ovf.reading",
     "gateway.ovf.writing": "it writes",
+    "gateway.plain_text": "its pattern stands for single characters",
     "gateway.users": "the admin's own file",
 }
 """Modules that have a pattern, or stand in a room of readers, and need no measure."""

@@ -1,0 +1,33 @@
+"""Checks of what [server] says about connections, host names and origins."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+
+from gateway.config.reader import ConfigError
+from gateway.config.sections import ServerSettings
+
+HOST = re.compile(r"[A-Za-z0-9._\-]+|\[?[0-9A-Fa-f:.]+\]?")
+ORIGIN = re.compile(r"https?://[^/?#@\s]+")
+LEAST_CONNECTIONS = 32
+
+
+def check_wire(path: Path, server: ServerSettings) -> None:
+    """Raises ConfigError for the first value that cannot be meant."""
+    for key, value, least in (
+        ("connections", server.connections, LEAST_CONNECTIONS),
+        ("connections_per_address", server.connections_per_address, 1),
+        ("header_seconds", server.header_seconds, 0.1),
+        ("document_seconds", server.document_seconds, 0.1),
+        ("idle_seconds", server.idle_seconds, 0.1),
+    ):
+        if not least <= value < math.inf:
+            raise ConfigError(f"{path}: [server] {key}: must be at least {least}, not {value}")
+    for host in server.hosts:
+        if not HOST.fullmatch(host):
+            raise ConfigError(f"{path}: [server] hosts: {host!r} is no host name; ports do not belong there")
+    for origin in server.origins:
+        if not ORIGIN.fullmatch(origin):
+            raise ConfigError(f"{path}: [server] origins: {origin!r} is no origin: http:// or https:// and a host")

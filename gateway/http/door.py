@@ -1,0 +1,140 @@
+"""Where connections come in: a listening socket with a limit of connections, each of which has deadlines."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import socket
+import ssl
+from collections.abc import Callable
+
+import structlog
+from aiohttp import web
+
+from drivers.base import Loop, Supervision
+from gateway.http.admission import RESERVED, Admission, Limits, Listener
+from gateway.http.connections import Connection, Deadlines, Ends, stamp
+
+BACKLOG = 128
+LOOK_SECONDS = 1.0
+HEADROOM = 256
+"""File descriptors that are kept for everything but connections: the store, the hypervisors, images."""
+SHUTDOWN_SECONDS = 5.0
+log = structlog.get_logger("http")
+
+
+def possible(limits: Limits) -> Limits:
+    """Return the limits that this process has file descriptors for, with a word in the log when they are lower."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors == resource.RLIM_INFINITY or limits.overall <= descriptors - HEADROOM:
+        return limits
+    overall = max(2 * RESERVED, descriptors - HEADROOM)
+    log.warning("fewer connections than configured", connections=overall, file_descriptors=descriptors)
+    return Limits(overall, min(limits.of_one, overall))
+
+
+class Door:
+    """The listening sockets of one application."""
+
+    def __init__(
+        self,
+        application: web.Application,
+        admission: Admission,
+        deadlines: Deadlines,
+        supervision: Supervision,
+        context: ssl.SSLContext | None = None,
+        *,
+        name: str = "connections",
+    ) -> None:
+        application.on_response_prepare.append(stamp)
+        self.admission = admission
+        self.ends = Ends()
+        self._deadlines = deadlines
+        self._context = context
+        self._runner = web.AppRunner(
+            application, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS
+        )
+        self._supervision = supervision
+        self._name = name
+        self._loop: Loop | None = None
+
+    async def open(self, host: str, port: int) -> None:
+        """Listen on every address of ``host``. Raises OSError when one cannot be had."""
+        await self._runner.setup()
+        loop = asyncio.get_running_loop()
+        kinds = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, address in dict.fromkeys(kinds):
+            listener = _listener(family, kind, protocol, address)
+            listener.guard(self.admission)
+            await _Site(self._runner, listener, self._connection, self._context, self._deadlines).start()
+        period = min(LOOK_SECONDS, self._deadlines.headers / 4, self._deadlines.idle / 4)
+        self._loop = self._supervision.keep(self._name, self._look, period, first_pause=period)
+
+    async def close(self) -> None:
+        """Let nobody in any more; requests that have begun may end for ``SHUTDOWN_SECONDS``."""
+        if self._loop is not None:
+            await self._loop.stop()
+        await self._runner.cleanup()
+
+    def _connection(self) -> Connection:
+        server = self._runner.server
+        assert server is not None
+        return Connection(server, self._deadlines, self.ends)
+
+    async def _look(self) -> None:
+        """Close connections whose time is over; a surprise with one of them keeps nobody from looking at the others."""
+        now = asyncio.get_running_loop().time()
+        for connection in self._connections():
+            with self._supervision.apart(self._name):
+                connection.look(now)
+
+    def _connections(self) -> list[Connection]:
+        server = self._runner.server
+        opened = server.connections if server is not None else ()
+        return [connection for connection in opened if isinstance(connection, Connection)]
+
+
+class _Site(web.BaseSite):
+    """A site of aiohttp's whose connections are ours."""
+
+    def __init__(
+        self,
+        runner: web.AppRunner,
+        listener: Listener,
+        connection: Callable[[], Connection],
+        context: ssl.SSLContext | None,
+        deadlines: Deadlines,
+    ) -> None:
+        super().__init__(runner, ssl_context=context, backlog=BACKLOG)
+        self._listener = listener
+        self._connection = connection
+        self._deadlines = deadlines
+
+    @property
+    def name(self) -> str:
+        return str(self._listener.getsockname())
+
+    async def start(self) -> None:
+        """Begin to accept."""
+        await super().start()
+        self._server = await asyncio.get_running_loop().create_server(
+            self._connection,
+            sock=self._listener,
+            ssl=self._ssl_context,
+            backlog=BACKLOG,
+            ssl_handshake_timeout=self._deadlines.headers if self._ssl_context else None,
+        )
+
+
+def _listener(family: int, kind: int, protocol: int, address: tuple[object, ...]) -> Listener:
+    listener = Listener(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.setblocking(False)
+        listener.bind(address)
+    except OSError:
+        listener.close()
+        raise
+    return listener
