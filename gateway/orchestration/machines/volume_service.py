@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
+from gateway.orchestration.first_answers import Write
 from gateway.orchestration.machines.attachment_steps import call, settle
 from gateway.orchestration.machines.attachments import connect, demand_attachable
 from gateway.orchestration.machines.components import ComponentService, demand_change
@@ -20,22 +21,17 @@ OWN = ("name", "description", "properties", "initialLocation")
 class MachineVolumeService(ComponentService):
     kind = "MachineVolume"
 
-    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
+    async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
         machine = await self.machine_for(caller, collection.rpartition("/")[0])
-        known = await self.answered_before(caller, document)
-        if known is not None:
-            return known
         volume = await self._volume(caller, machine, document)
         demand_change(machine, "plug")
         demand_attachable(volume, machine, "volume")
         in_use = await self.targets_in_use(machine)
-        async with self.store.transaction() as transaction:
-            known = await self.answered(transaction, caller, document)
-            if known is not None:
-                return known
-            attachment, job = await self._connect(transaction, caller, collection, document, in_use)
-            await self.remember(transaction, caller, document, attachment.path, job)
-        return Outcome(attachment, job, finished=False)
+
+        async def write(transaction: Transaction) -> Outcome:
+            return await self._connect(transaction, caller, collection, document, in_use)
+
+        return write
 
     async def _volume(self, caller: Caller, machine: Resource, document: Document) -> Resource:
         if document.get("initialLocation"):
@@ -49,7 +45,7 @@ class MachineVolumeService(ComponentService):
 
     async def _connect(
         self, transaction: Transaction, caller: Caller, collection: str, document: Document, in_use: set[str]
-    ) -> tuple[Resource, str]:
+    ) -> Outcome:
         machine = await self.demand_machine(transaction, collection.rpartition("/")[0], "plug")
         volume = await transaction.get(document["volume"]["href"])
         if volume is None:
@@ -69,8 +65,7 @@ class MachineVolumeService(ComponentService):
             drop_on_failure=(attachment.path,),
             settle=settle(attachment.path, "add"),
         )
-        job = await self.room.runner.submit(transaction, plan)
-        return await transaction.update(attachment.with_internal(job=job)), job
+        return await self.begun(transaction, attachment, plan)
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
         attachment = await self.to_change(caller, path, "delete", version)

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.orchestration.monitoring.meter_templates import asked_meters
 from gateway.orchestration.monitoring.templates import asked_event_log
-from gateway.orchestration.permissions import demand, granted
+from gateway.orchestration.permissions import granted
 from gateway.orchestration.references import resolve
 from gateway.orchestration.resources import new_resource
 from gateway.orchestration.service import Caller, Outcome
@@ -31,11 +31,9 @@ class SystemTemplateService(PackagedService):
         return (*verbs, EXPORT) if granted(caller.role, self.kind, EXPORT) else verbs
 
     async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
-        template = await self.read(caller, path)
-        if action != EXPORT:
-            return await super().act(caller, path, action, document)
-        demand(caller.role, self.kind, EXPORT)
-        return await self.export(caller, template, document)
+        if action == EXPORT:
+            return await self.export(caller, path, document)
+        return await super().act(caller, path, action, document)
 
     async def described(self, caller: Caller, resource: Resource) -> Described:
         return await TemplateDescription(self.room, caller).describe(resource)

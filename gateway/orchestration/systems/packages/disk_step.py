@@ -12,6 +12,7 @@ from drivers.base import DriverInvalid, FilePart, ImageFacts
 from drivers.images.window import stamp_at
 from gateway.errors import Invalid
 from gateway.jobs.plan import StepContext
+from gateway.orchestration.first_answers import first_answer
 from gateway.orchestration.images.promises import demand_staging
 from gateway.orchestration.images.service import ImageService
 from gateway.orchestration.permissions import Role
@@ -171,7 +172,7 @@ class ImportDisks(PackageStep):
         asking: Caller = once(caller, work.context.job, part.key)
         document = {"name": part.name}
         async with self.room.store.transaction() as transaction:
-            known = await service.answered(transaction, asking, document)
+            known = await first_answer(transaction, asking, service.of_package(document))
         if known is not None:
             return known
         await self._demand_honest(part, place)

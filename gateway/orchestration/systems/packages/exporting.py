@@ -10,12 +10,14 @@ from urllib.parse import unquote, urlsplit
 from gateway.cimi.system import PACKAGE
 from gateway.errors import Conflict, Invalid
 from gateway.jobs.plan import Plan, StepCall
+from gateway.orchestration.first_answers import Write
 from gateway.orchestration.resources import Room
 from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.systems.packages.asking import asker
 from gateway.orchestration.systems.packages.parts import Described, file_name
 from gateway.ovf.writing import write_envelope
 from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
 
 VERB = "export"
 WEIGHT = 10
@@ -26,17 +28,20 @@ class PackageExports:
     def __init__(self, room: Room) -> None:
         self.room = room
 
-    async def begin(
+    async def prepare(
         self, caller: Caller, resource: Resource, described: Described, document: dict[str, Any]
-    ) -> Outcome:
+    ) -> Write:
         """Raises what the request deserves. Without a destination the package can be read where the Job is."""
         check_format(document)
         destination = await asyncio.to_thread(self._destination, document.get(WHERE))
         plan = self._plan(caller, resource, described, destination)
-        async with self.room.store.transaction() as transaction:
+
+        async def write(transaction: Transaction) -> Outcome:
             job = await self.room.runner.submit(transaction, plan)
-        location = f"{job}/package" if destination is None else None
-        return Outcome(resource, job, finished=False, location=location)
+            location = f"{job}/package" if destination is None else None
+            return Outcome(resource, job, finished=False, location=location)
+
+        return write
 
     def _destination(self, given: str | None) -> Document | None:
         if given is None:
