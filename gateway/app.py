@@ -25,10 +25,9 @@ from gateway.http.handlers import Handlers
 from gateway.http.metrics import Metrics
 from gateway.http.server import Server, WireSettings
 from gateway.jobs import crash
-from gateway.jobs.nesting import unnest
 from gateway.jobs.runner import JobRunner
 from gateway.jobs.steps import StepRegistry
-from gateway.orchestration.dangling import empty_references
+from gateway.orchestration.commit_rules import commit_rules
 from gateway.orchestration.driver_errors import failure
 from gateway.orchestration.images.keeping import StagingKeeper
 from gateway.orchestration.images.staging import Staging
@@ -38,7 +37,6 @@ from gateway.orchestration.metadata_service import CloudEntryPointService
 from gateway.orchestration.monitoring.feed import Feed
 from gateway.orchestration.monitoring.hypervisor_events import HypervisorEvents
 from gateway.orchestration.monitoring.meter_defaults import ship_configurations
-from gateway.orchestration.monitoring.meter_keeper import keep_meters
 from gateway.orchestration.monitoring.recorder import Recorder
 from gateway.orchestration.monitoring.refusals import Refusals
 from gateway.orchestration.monitoring.retention import Retention
@@ -48,7 +46,6 @@ from gateway.orchestration.networks.host_network import show_networks
 from gateway.orchestration.resources import Policy, ResourceService, Room
 from gateway.orchestration.services import build_services, register_steps
 from gateway.orchestration.sync import Sync
-from gateway.orchestration.systems.keeper import keep_systems
 from gateway.store.store import Store
 
 DRAIN_SECONDS = 20.0
@@ -119,15 +116,12 @@ class Gateway:
         entry = services["CloudEntryPoint"]
         assert isinstance(entry, CloudEntryPointService)
         await entry.ensure()
-        # Before the recorder, which tells of what came of them; memberships end before references are emptied.
-        self.store.before_commit(keep_systems)
-        self.store.before_commit(empty_references)
-        self.store.before_commit(unnest)
-        await Recorder(self.settings.events.persistence).prepare(self.store)
+        recorder = Recorder(self.settings.events.persistence)
+        await recorder.prepare(self.store)
+        self.store.obey(commit_rules(recorder))
         for hypervisor in self.settings.hypervisors:
             await show_networks(self.store, hypervisor)
         await ship_configurations(self.store, policy)
-        self.store.before_commit(keep_meters)
 
     async def _measure(self, room: Room) -> None:
         self.metrics = Metrics(self.store, self.runner, self.drivers, self.stream)

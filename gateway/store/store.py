@@ -7,6 +7,7 @@ import itertools
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,6 +38,14 @@ Listener = Callable[[list[KeptEvent]], None]
 BeforeCommit = Callable[[Transaction], Awaitable[None]]
 
 
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What is done at the end of each transaction that changed resources, inside it, and why it stands in its place."""
+
+    apply: BeforeCommit
+    reason: str
+
+
 class Store:
     """Open it with ``await Store.open(path)``; changes go through ``transaction()``, the only way in."""
 
@@ -53,7 +62,7 @@ class Store:
         self._counts = CountCache()
         self._watchers: list[Watcher] = []
         self._listeners: list[Listener] = []
-        self._before_commit: list[BeforeCommit] = []
+        self._rules: tuple[Rule, ...] = ()
 
     @classmethod
     async def open(cls, path: Path) -> Store:
@@ -79,9 +88,9 @@ class Store:
         """Call ``listener`` after each commit with the events that it kept, in their order."""
         self._listeners.append(listener)
 
-    def before_commit(self, hook: BeforeCommit) -> None:
-        """Await ``hook`` at the end of each transaction that changed resources, inside it."""
-        self._before_commit.append(hook)
+    def obey(self, rules: tuple[Rule, ...]) -> None:
+        """Apply these rules, and no others, to each transaction from now on, in their order."""
+        self._rules = rules
 
     def peek(self, path: str) -> Resource | None:
         """The resource when it is at hand without asking the disk; None says nothing."""
@@ -172,8 +181,8 @@ class Store:
                 self._writer.begin(durable=durable)
                 yield transaction
                 if transaction.changes:
-                    for hook in self._before_commit:
-                        await hook(transaction)
+                    for rule in self._rules:
+                        await rule.apply(transaction)
                 await uninterrupted(self._commit(transaction))
             except BaseException as error:
                 await uninterrupted(self._roll_back())

@@ -74,7 +74,6 @@ class Recorder:
                 for kind in LOGGED:
                     async for resource in store.every(kind):
                         await self._attach(transaction, resource)
-        store.before_commit(self.record)
 
     def _everything(self) -> Resource:
         now = datetime.now(UTC)
