@@ -88,8 +88,12 @@ class Gateway:
             raise
 
     async def _start(self) -> None:
-        self.store = await Store.open(Path(self.settings.store.path))
+        kept = self.settings.store
+        self.store = await Store.open(Path(kept.path), kept.key, kept.former_keys)
         self._open.push_async_callback(self.store.close)
+        for kind, number in self.store.lost.items():
+            log.error("secrets cannot be read: the store's key is another one than they were sealed with",
+                      kind=kind, resources=number, help="give the key back as [store] former_keys, or set them anew")
         registry = StepRegistry()
         self.runner = self._job_runner(registry)
         room = self._room()

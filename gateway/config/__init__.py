@@ -55,7 +55,7 @@ SECTIONS: dict[str, type[Any]] = {
 }
 PATHS = {
     "server": ("tls_certificate", "tls_key"),
-    "store": ("path",),
+    "store": ("path", "key", "former_keys"),
     "auth": ("users_file",),
     "images": ("directories", "export_directories", "staging"),
 }

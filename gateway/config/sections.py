@@ -42,6 +42,10 @@ class ServerSettings:
 @dataclass(frozen=True, slots=True)
 class StoreSettings:
     path: str = "/var/lib/cimi-gateway/gateway.db"
+    key: str = ""
+    """File of the key that seals the secrets in it; empty: the systemd credential, else a file beside the database."""
+    former_keys: list[str] = field(default_factory=list)
+    """Files of keys that are to open what they sealed; it is sealed anew with the other."""
 
 
 @dataclass(frozen=True, slots=True)

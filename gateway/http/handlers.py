@@ -175,7 +175,7 @@ class Handlers:
     ) -> web.StreamResponse:
         service = self._services[described.kind]
         action = described.action(verb) if verb is not None else None
-        if action is None or not action.makes:
+        if action is None or not action.makes or context.known_caller.idempotency_key is None:
             # What makes something is answered once more also when this resource is gone.
             await service.read(context.known_caller, path)
         if action is not None and request.method not in action.methods:

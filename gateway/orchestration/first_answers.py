@@ -70,10 +70,10 @@ async def first_answer(transaction: Transaction, caller: Caller, request: Reques
         return await caller.once.recall(transaction)
     if caller.idempotency_key is None:
         return None
-    answered = await transaction.recall(caller.user, caller.idempotency_key)
+    answered = await transaction.recall(caller.user, caller.idempotency_key, request.fingerprint)
     if answered is None:
         return None
-    if answered.fingerprint != request.fingerprint:
+    if not answered.same:
         raise Conflict("this Idempotency-Key was used for another request")
     job = await transaction.get(answered.job)
     if job is None:
@@ -106,5 +106,5 @@ async def _remember(transaction: Transaction, caller: Caller, request: Request, 
     if caller.once is not None:
         await caller.once.remember(transaction, path, outcome.job)
     elif caller.idempotency_key is not None:
-        answered = Answered(request.fingerprint, path, outcome.job)
-        await transaction.remember(caller.user, caller.idempotency_key, answered)
+        answered = Answered(path, outcome.job)
+        await transaction.remember(caller.user, caller.idempotency_key, request.fingerprint, answered)

@@ -18,10 +18,12 @@ from gateway.errors import GatewayError, NoSpace, Unavailable
 from gateway.store import schema
 from gateway.store.events import KeptEvent
 from gateway.store.finding import with_value
+from gateway.store.keyring import keyring
 from gateway.store.model import Page, Query, Resource
 from gateway.store.pages import CountCache, read_page
 from gateway.store.rows import COLUMNS, from_row
 from gateway.store.samples import read_sample, read_samples
+from gateway.store.sealing import Sealing
 from gateway.store.series import Series, read_entry, read_series
 from gateway.store.transaction import Transaction
 from gateway.store.turns import Turns
@@ -49,8 +51,12 @@ class Rule:
 class Store:
     """Open it with ``await Store.open(path)``; changes go through ``transaction()``, the only way in."""
 
-    def __init__(self, path: Path, lock: IO[bytes], writer: Writer, readers: list[aiosqlite.Connection]) -> None:
+    def __init__(
+        self, path: Path, lock: IO[bytes], writer: Writer, readers: list[aiosqlite.Connection], lost: dict[str, int]
+    ) -> None:
         self.path = path
+        self.lost = lost
+        """How many resources of each kind have secrets that no key at hand opens."""
         self._lock_file = lock
         self._writer = writer
         self._readers = readers
@@ -65,15 +71,20 @@ class Store:
         self._rules: tuple[Rule, ...] = ()
 
     @classmethod
-    async def open(cls, path: Path) -> Store:
-        """Raises StoreError when the file is in use, newer than this program, or no store."""
+    async def open(cls, path: Path, key: str = "", former_keys: Sequence[str] = ()) -> Store:
+        """Open the store with the key in the file ``key``; ``keyring.py`` says which one it is without.
+
+        Raises StoreError when the file is in use, newer than this program, or no store, and for a key of no use.
+        """
         lock = await asyncio.to_thread(schema.lock, path)
         try:
-            await asyncio.to_thread(schema.migrate, path)
+            sealing = Sealing(await asyncio.to_thread(keyring, path, key, former_keys))
+            lost = await asyncio.to_thread(schema.migrate, path, sealing)
         except BaseException:
             lock.close()
             raise
-        return cls(path, lock, await schema.writer(path), [await schema.reader(path) for _ in range(READERS)])
+        readers = [await schema.reader(path, sealing) for _ in range(READERS)]
+        return cls(path, lock, await schema.writer(path, sealing), readers, lost)
 
     async def close(self) -> None:
         for connection in (self._writer, *self._readers):

@@ -6,8 +6,7 @@ Over every addable type and every action that makes something, as the declaratio
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from gateway.app import Gateway
 from gateway.cimi.registry import TYPES, type_at
 from gateway.store.transaction import Transaction
 from gateway.store.turns import UNDER_WAY
+from tests.api.busy import every_worker_taken
 from tests.api.client import Answer, ApiClient
 from tests.api.creates import CREATES, MEDIA, Create, Request, references
 from tests.api.world import World
@@ -57,15 +57,6 @@ def concerned(request: Request) -> Iterator[str]:
             yield path
     for uri in references(request.document):
         yield path_of(request.client, uri)
-
-
-@asynccontextmanager
-async def every_worker_taken(gateway: Gateway) -> AsyncIterator[None]:
-    """Jobs begin meanwhile, and get no further."""
-    async with AsyncExitStack() as places:
-        for _ in range(gateway.settings.jobs.workers):
-            await places.enter_async_context(gateway.runner._workers.place(asyncio.Event()))
-        yield
 
 
 @every_create

@@ -20,6 +20,7 @@ from gateway.orchestration.images.pieces import Digest, ahead, looked_at, of_fil
 from gateway.orchestration.images.records import remove
 from gateway.orchestration.images.source import WHERE, place_of
 from gateway.orchestration.images.tools import ImageTools
+from gateway.orchestration.readable import demand_readable
 from gateway.orchestration.steps import DriverStep, unless_stopped
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
@@ -31,6 +32,7 @@ def source_pieces(tools: ImageTools, source: Document) -> AsyncGenerator[bytes, 
     """The bytes from where they are, not looked at yet."""
     if source["kind"] in ("file", "package"):
         return of_file(place_of(source))
+    demand_readable(source["url"], "the URL of the image")
     remote = RemoteFile(source["size"], source["ranges"], source["validator"], b"", b"")
     return tools.fetcher.fetch(source["url"], remote)
 

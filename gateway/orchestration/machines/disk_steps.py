@@ -12,6 +12,7 @@ from drivers.seed import Seed, seed_iso
 from gateway.jobs.plan import StepContext
 from gateway.orchestration.machines.plans import disk_volume, seed_volume, uuid_of, volume_of
 from gateway.orchestration.machines.seed_interfaces import seed_interfaces
+from gateway.orchestration.readable import demand_readable
 from gateway.orchestration.steps import DriverStep, unless_stopped
 from gateway.store.model import Document, Resource
 
@@ -91,6 +92,7 @@ class SeedImage(DriverStep):
 
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         kept = machine.internal.get("seed", {})
+        demand_readable(kept, machine.path)
         seed = Seed(
             instance_id=uuid_of(machine),
             name=machine.name or "",

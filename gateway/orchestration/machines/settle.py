@@ -9,6 +9,7 @@ from gateway.jobs.plan import StepContext
 from gateway.orchestration.machines.attachments import release_all
 from gateway.orchestration.machines.interfaces import free_ports
 from gateway.orchestration.machines.plans import uuid_of
+from gateway.orchestration.machines.secrets import without_seed_secrets
 from gateway.orchestration.machines.states import REACHED, state_of
 from gateway.orchestration.networks.assignment import forget_addresses
 from gateway.orchestration.snapshots.chain import members
@@ -44,7 +45,8 @@ class SettleMachine(DriverStep):
                     await free_ports(transaction, interface.path)
                 await transaction.delete(machine.path)
                 return
-            await transaction.update(current.with_document(state=state).with_internal(job=None))
+            settled = current.with_document(state=state).with_internal(job=None)
+            await transaction.update(without_seed_secrets(settled) if arguments["action"] == "add" else settled)
 
 async def true_state(machine: Resource, driver: Driver, reached: str | None = None) -> str:
     """The Machine's state as the hypervisor tells it; while it tells nothing, the one that the job reached."""

@@ -14,7 +14,7 @@ from gateway.orchestration.systems.blueprint import KINDS, blueprint
 from gateway.orchestration.systems.packages.parts import Described
 from gateway.orchestration.systems.packages.service import EXPORT, PackagedService
 from gateway.orchestration.systems.packages.template_describing import TemplateDescription
-from gateway.orchestration.systems.secrets import hashed, shown, whole, with_kept
+from gateway.orchestration.systems.secrets import hashed, shown, with_kept
 from gateway.store.model import Document, Resource
 
 DESCRIPTORS = "componentDescriptors"
@@ -49,7 +49,7 @@ class SystemTemplateService(PackagedService):
         if selected is not None and DESCRIPTORS not in selected:
             await self._check(caller, {**changed.document, DESCRIPTORS: []})
             return changed
-        given = with_kept(whole(resource).get(DESCRIPTORS), changed.document.get(DESCRIPTORS, []))
+        given = with_kept(resource.internal.get("descriptors"), changed.document.get(DESCRIPTORS, []))
         return await self._checked(caller, changed, {**changed.document, DESCRIPTORS: given})
 
     async def _checked(self, caller: Caller, template: Resource, document: Document) -> Resource:

@@ -18,7 +18,7 @@ from gateway.errors import Conflict, NotFound, PreconditionFailed
 from gateway.store import schema
 from gateway.store.model import Query, Resource, SortKey
 from gateway.store.rows import to_row
-from gateway.store.schema import StoreError
+from gateway.store.errors import StoreError
 from gateway.store.store import Store
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
