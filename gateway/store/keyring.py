@@ -10,7 +10,7 @@ import base64
 import os
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -30,8 +30,8 @@ class Key:
     """``identity`` tells keys apart and says nothing of them."""
 
     identity: str
-    sealing: bytes
-    digesting: bytes
+    sealing: bytes = field(repr=False)
+    digesting: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,19 +86,28 @@ def _migrate(connection: sqlite3.Connection, path: Path, steps: list[str]) -> No
     if version > len(steps):
         raise StoreError(f"{path} is of version {version}, newer than this gateway's {len(steps)}; upgrade the gateway")
     if 0 < version < len(steps):
-        _back_up(connection, path.with_name(f"{path.name}.before-{len(steps)}"))
+        _back_up(connection, _backup(path, SEALED_SINCE if version < SEALED_SINCE else len(steps)))
     for number, script in enumerate(steps[version:], start=version + 1):
         connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
     _index(connection)
-    if 0 < version < SEALED_SINCE:
-        _forget_plain(connection, path)
+    _forget_plain(connection, path)
+
+
+def _backup(path: Path, version: int) -> Path:
+    return path.with_name(f"{path.name}.before-{version}")
 
 
 def _forget_plain(connection: sqlite3.Connection, path: Path) -> None:
-    """Leave no copy of what is sealed now: in no free page, in no log, and in no backup that an upgrade made."""
+    """Leave no copy of what is sealed now: in no free page, in no log, and in no backup that an upgrade made.
+
+    As long as there is such a backup, it was not done to the end.
+    """
+    backups = [backup for version in range(SEALED_SINCE + 1) if (backup := _backup(path, version)).exists()]
+    if not backups:
+        return
     connection.execute("VACUUM")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    for backup in path.parent.glob(f"{path.name}.before-*"):
+    for backup in backups:
         with backup.open("r+b") as file:
             for _ in range(0, backup.stat().st_size, ZEROS):
                 file.write(bytes(ZEROS))
