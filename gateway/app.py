@@ -30,6 +30,7 @@ from gateway.jobs.steps import StepRegistry
 from gateway.orchestration.commit_rules import commit_rules
 from gateway.orchestration.driver_errors import failure
 from gateway.orchestration.images.keeping import StagingKeeper
+from gateway.orchestration.images.reserve import Reserve
 from gateway.orchestration.images.staging import Staging
 from gateway.orchestration.images.tools import ImageTools
 from gateway.orchestration.machines.defaults import ship
@@ -92,8 +93,12 @@ class Gateway:
         self.store = await Store.open(Path(kept.path), kept.key, kept.former_keys)
         self._open.push_async_callback(self.store.close)
         for kind, number in self.store.lost.items():
-            log.error("secrets cannot be read: the store's key is another one than they were sealed with",
-                      kind=kind, resources=number, help="give the key back as [store] former_keys, or set them anew")
+            log.error(
+                "secrets cannot be read: the store's key is another one than they were sealed with",
+                kind=kind,
+                resources=number,
+                help="give the key back as [store] former_keys, or set them anew",
+            )
         registry = StepRegistry()
         self.runner = self._job_runner(registry)
         room = self._room()
@@ -216,7 +221,7 @@ class Gateway:
             reader=CautiousReader(images.largest),
             fetcher=HttpFetcher(rules),
             converter=QemuImg(),
-            staging=Staging(Path(images.staging)),
+            staging=Staging(Path(images.staging), Reserve(self.store.path.parent, images.reserve)),
             directories=tuple(images.directories),
             export_directories=tuple(images.export_directories),
             largest_file=images.largest_file,

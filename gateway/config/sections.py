@@ -65,6 +65,8 @@ class ImageSettings:
     """Where packages of Systems may be written."""
     staging: str = ""
     """Where images are put down before they reach a pool; empty: ``staging`` beside the store."""
+    reserve: int = 256 * 1024**2
+    """Of the disk that the store lies on, for the store alone."""
     largest: int = 2 * 1024**4
     """Of a virtual disk."""
     largest_file: int = 256 * 1024**3

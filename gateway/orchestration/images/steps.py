@@ -134,8 +134,10 @@ class ConvertImage(ImageStep):
             return
         part, source = staging.part(image), staging.data(image)
         await asyncio.to_thread(part.unlink, missing_ok=True)
-        await self.room.images.converter.convert(
-            source, facts["source_format"], part, facts["format"], facts["virtual_size"], context.progress
+        await staging.beside_the_reserve(
+            self.room.images.converter.convert(
+                source, facts["source_format"], part, facts["format"], facts["virtual_size"], context.progress
+            )
         )
         made = await self.room.images.reader.inspect(part)
         if made.format != facts["format"]:

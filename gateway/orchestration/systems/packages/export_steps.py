@@ -18,7 +18,7 @@ from drivers.base import DriverBusy, DriverInvalid, DriverNotFound, DriverUnavai
 from gateway.errors import Conflict, GatewayError, Invalid
 from gateway.jobs.plan import StepContext, Superseded
 from gateway.orchestration.images.pieces import ahead, of_file
-from gateway.orchestration.images.staging import write_all
+from gateway.orchestration.images.promises import demand_staging
 from gateway.orchestration.steps import PATIENCE, PAUSE, unless_stopped
 from gateway.orchestration.systems.packages.exporting import is_package
 from gateway.orchestration.systems.packages.folder import DESCRIPTOR, Folder
@@ -50,7 +50,21 @@ async def patiently(context: StepContext, work: Callable[[], Coroutine[Any, Any,
             raise Superseded
 
 
-class PackDisk(PackageStep):
+class WritingStep(PackageStep):
+    """A step that puts files down, in the staging directory or at a destination."""
+
+    async def _put(self, path: Path, pieces: AsyncGenerator[bytes, None]) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = await asyncio.to_thread(os.open, path, flags, 0o640)
+        try:
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    await uninterrupted(self.room.images.staging.put(descriptor, piece))
+        finally:
+            await asyncio.to_thread(os.close, descriptor)
+
+
+class PackDisk(WritingStep):
     """One disk as a streamOptimized vmdk in the folder; copied in the pool first where a guest may write it.
 
     With the last one's copy the resources need not stay as they are any more.
@@ -83,8 +97,10 @@ class PackDisk(PackageStep):
     async def _fetched(self, host: str, pool: str, volume: str, here: Path) -> None:
         driver = self.room.drivers[host]
         facts = await driver.volume(pool, volume)
+        async with self.room.store.transaction():
+            await demand_staging(self.room, facts.physical)
         async with aclosing(ahead(driver.download_volume(pool, volume, 0, facts.physical))) as pieces:
-            await _put(here, pieces)
+            await self._put(here, pieces)
 
     async def _converted(self, context: StepContext, disk: DiskToPack, here: Path, folder: Folder) -> None:
         try:
@@ -93,7 +109,9 @@ class PackDisk(PackageStep):
             raise GatewayError(f"{disk.label}: {error}") from error
         part = folder.path / f"{disk.id}.part"
         await asyncio.to_thread(part.unlink, missing_ok=True)
-        await self.room.images.converter.convert(here, found.format, part, "vmdk", found.virtual_size, context.progress)
+        await self.room.images.staging.beside_the_reserve(
+            self.room.images.converter.convert(here, found.format, part, "vmdk", found.virtual_size, context.progress)
+        )
         await asyncio.to_thread(here.unlink)
         await asyncio.to_thread(part.rename, folder.path / disk.file)
 
@@ -184,7 +202,7 @@ class StoredPackage:
         return archive(self.name, self._descriptor, parts, self._modified)
 
 
-class DeliverPackage(PackageStep):
+class DeliverPackage(WritingStep):
     """The package at its destination, whole or not at all; one that was there is replaced."""
 
     name = "deliver package"
@@ -199,7 +217,7 @@ class DeliverPackage(PackageStep):
                 await unless_stopped(context, self._unpacked(context, stored, part))
                 await asyncio.to_thread(_replace_directory, part, path)
             else:
-                await unless_stopped(context, _put(part, stored.pieces()))
+                await unless_stopped(context, self._put(part, stored.pieces()))
                 await asyncio.to_thread(part.replace, path)
         except OSError as error:
             raise Invalid(f"{path.name} cannot be written: {error.strerror or error}", "destination") from error
@@ -218,10 +236,10 @@ class DeliverPackage(PackageStep):
         await asyncio.to_thread(shutil.rmtree, part, True)
         await asyncio.to_thread(part.mkdir)
         folder = self.folder(context)
-        await _put(part / f"{stored.name}.ovf", of_file(folder.path / DESCRIPTOR))
+        await self._put(part / f"{stored.name}.ovf", of_file(folder.path / DESCRIPTOR))
         sums = [(f"{stored.name}.ovf", await asyncio.to_thread(_sum, part / f"{stored.name}.ovf"))]
         for name, _size in stored.parts:
-            await _put(part / name, of_file(folder.path / name))
+            await self._put(part / name, of_file(folder.path / name))
             sums.append((name, await asyncio.to_thread(_sum, part / name)))
         await asyncio.to_thread((part / f"{stored.name}.mf").write_bytes, write_manifest(sums))
 
@@ -265,12 +283,3 @@ def _sum(path: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-async def _put(path: Path, pieces: AsyncGenerator[bytes, None]) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = await asyncio.to_thread(os.open, path, flags, 0o640)
-    try:
-        async with aclosing(pieces):
-            async for piece in pieces:
-                await uninterrupted(asyncio.to_thread(write_all, descriptor, piece))
-    finally:
-        await asyncio.to_thread(os.close, descriptor)

@@ -11,6 +11,7 @@ from gateway.cimi.system import PACKAGE
 from gateway.errors import Conflict, Invalid
 from gateway.jobs.plan import Plan, StepCall
 from gateway.orchestration.first_answers import Write
+from gateway.orchestration.images.promises import demand_staging
 from gateway.orchestration.resources import Room
 from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.systems.packages.asking import asker
@@ -37,6 +38,7 @@ class PackageExports:
         plan = self._plan(caller, resource, described, destination)
 
         async def write(transaction: Transaction) -> Outcome:
+            await demand_staging(self.room, 0)
             job = await self.room.runner.submit(transaction, plan)
             location = f"{job}/package" if destination is None else None
             return Outcome(resource, job, finished=False, location=location)
