@@ -114,7 +114,7 @@ class ImageService(ResourceService):
     async def make(self, caller: Caller, document: Document) -> Resource:
         if document.get("type", "IMAGE") != "IMAGE":
             raise Invalid("only what is taken from a Machine can be a snapshot; bytes make an IMAGE", "type")
-        return self._image(caller, document, await ImageImport(self.room).decide(document))
+        return self._image(caller, document, await ImageImport(self.room).decide(caller, document))
 
     def _image(self, caller: Caller, document: Document, facts: Document) -> Resource:
         image = new_resource(self.kind, caller.user, {**document, "state": "CREATING"})

@@ -119,7 +119,8 @@ class ImportDisks(PackageStep):
             await self._check(work.wishes, archive, envelope)
 
         sink = FolderSink(folder, check, moved, work.arrivals, archive, stamp)
-        package = await unless_stopped(context, Sources(self.room.images).read(work.arguments["source"], sink))
+        sources = Sources(self.room.images, caller_of(work.arguments, context.job))
+        package = await unless_stopped(context, sources.read(work.arguments["source"], sink))
         await sink.end()
         if await _stamp(archive) != stamp:
             raise Invalid(CHANGED, WHERE)

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from drivers.base import DriverBusy, DriverInvalid, DriverNotFound, DriverUnavailable, Power
-from gateway.errors import Conflict, GatewayError, Invalid
+from gateway.errors import GatewayError, Invalid
 from gateway.jobs.plan import StepContext, Superseded
 from gateway.orchestration.images.pieces import ahead, of_file
 from gateway.orchestration.images.promises import demand_staging
 from gateway.orchestration.steps import PATIENCE, PAUSE, unless_stopped
-from gateway.orchestration.systems.packages.exporting import is_package
+from gateway.orchestration.systems.packages.destinations import Destination, identity, put_in_place
 from gateway.orchestration.systems.packages.folder import DESCRIPTOR, Folder
 from gateway.orchestration.systems.packages.parts import DiskToPack
 from gateway.orchestration.systems.packages.step import Arguments, PackageStep
@@ -31,7 +31,7 @@ from gateway.ovf.writing import write_envelope
 from gateway.store.model import Document
 from gateway.store.store import uninterrupted
 
-WRITTEN = "written.json"
+WRITTEN, PLACED = "written.json", "placed.json"
 ACTIVE = frozenset({Power.RUNNING, Power.PAUSED, Power.SHUTTING_DOWN})
 
 
@@ -203,7 +203,7 @@ class StoredPackage:
 
 
 class DeliverPackage(WritingStep):
-    """The package at its destination, whole or not at all; one that was there is replaced."""
+    """The package at its destination, whole or not at all; one that is there is replaced only where that was asked."""
 
     name = "deliver package"
 
@@ -212,17 +212,30 @@ class DeliverPackage(WritingStep):
         if stored is None:
             raise GatewayError("the package is gone")
         path, part = Path(arguments["path"]), _beside(context, arguments)
+        destination = Destination(path, arguments["directory"], arguments.get("replace", False))
         try:
-            if arguments["directory"]:
-                await unless_stopped(context, self._unpacked(context, stored, part))
-                await asyncio.to_thread(_replace_directory, part, path)
-            else:
-                await unless_stopped(context, self._put(part, stored.pieces()))
-                await asyncio.to_thread(part.replace, path)
+            await self._deliver(context, stored, part, destination)
         except OSError as error:
             raise Invalid(f"{path.name} cannot be written: {error.strerror or error}", "destination") from error
         await self._note(context)
         context.say(f"the package is at {path}")
+
+    async def _deliver(
+        self, context: StepContext, stored: StoredPackage, part: Path, destination: Destination
+    ) -> None:
+        """Write it beside its place, and then give it its name. What an interrupted run has named already is known."""
+        folder, path = self.folder(context), destination.path
+        noted = await folder.noted(PLACED)
+        if noted is not None and await asyncio.to_thread(identity, path) == noted:
+            await asyncio.to_thread(part.unlink, missing_ok=True)
+            return
+        if destination.directory:
+            await unless_stopped(context, self._unpacked(context, stored, part))
+        else:
+            await unless_stopped(context, self._put(part, stored.pieces()))
+        written = await asyncio.to_thread(identity, part)
+        await folder.note(PLACED, written or {})
+        await asyncio.to_thread(put_in_place, part, destination)
 
     async def _note(self, context: StepContext) -> None:
         """The Job has no package of its own to be read."""
@@ -252,18 +265,6 @@ def _beside(context: StepContext, arguments: Arguments) -> Path:
     """Where it is written until it is whole."""
     path = Path(arguments["path"])
     return path.parent / f".{path.name}.{context.job.rpartition('/')[2]}"
-
-
-def _replace_directory(part: Path, path: Path) -> None:
-    """The old one goes when the new one is in its place. Raises Conflict for what is no package alone."""
-    old = part.with_name(f"{part.name}.old")
-    if path.is_dir():
-        if not is_package(path):
-            raise Conflict(f"destination: {path.name} holds more than one package by now; choose another name")
-        shutil.rmtree(old, ignore_errors=True)
-        path.rename(old)
-    part.rename(path)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _bring_back(part: Path, path: Path) -> None:

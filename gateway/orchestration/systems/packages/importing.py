@@ -105,7 +105,7 @@ class PackageImports:
             raise Invalid("is missing; or send the package itself, as application/ovf", WHERE)
         async def prepare() -> Write:
             wishes = await self._wishes(caller, document.get("properties") or {})
-            source, head = await Sources(self.room.images).look(location)
+            source, head = await Sources(self.room.images, caller).look(location)
             return await self._checked(caller, source, head, wishes)
 
         return await answer_once(self.room.store, caller, self._request(document), prepare)
@@ -115,7 +115,7 @@ class PackageImports:
         demand_import(caller, self.kind)
         async def prepare() -> Write:
             wishes = await self._wishes(caller, properties)
-            source, head = await Sources(self.room.images).look_at_file(upload.path, "upload")
+            source, head = await Sources(self.room.images, caller).look_at_file(upload.path, "upload")
             if source["descriptor"]:
                 raise Invalid("a descriptor without its files was sent; send an archive (.ova)", WHERE)
             await upload.to_disk()
