@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,88 +25,29 @@ from gateway.orchestration.first_answers import Request
 from tests.api.busy import every_worker_taken
 from tests.api.client import ACTION, Answer, ApiClient
 from tests.api.packages import described, package
+from tests.api.secret_places import (
+    DOCUMENTS,
+    EDITS,
+    HASH,
+    KEY,
+    demand_absent,
+    demand_unlogged,
+    forms,
+    machine,
+    on_disk,
+    password,
+    planted,
+    user_data,
+)
 from tests.api.seeds import seed_of
 from tests.api.test_packages import PRODUCT
 from tests.api.world import World
 from tests.api.xml_documents import as_xml
 from tests.web_server import WebServer, serving
 
-KEY = "ssh-ed25519 AAAA me@here"
-TEXT = 'open "sesame"\n\u00e4\\/'
-"""What is written otherwise in JSON."""
-HASH = "$6$"
 NO_SECRETS = {"macAddress"}
 """Shown elsewhere than where it was sent."""
 MEDIA = ("json", "xml")
-
-
-def password(mark: str) -> str:
-    return f"pass-{mark}-word"
-
-
-def user_data(mark: str) -> str:
-    return base64.b64encode(f"{TEXT} {mark}".encode()).decode()
-
-
-def credential(mark: str) -> dict[str, str]:
-    return {"userName": "ops", "key": KEY, "password": password(mark)}
-
-
-async def by_value(world: World, mark: str) -> dict[str, Any]:
-    """What a MachineTemplate may hold."""
-    return {
-        "machineConfig": {"cpu": 1, "memory": 131072},
-        "machineImage": await world.href("MachineImage"),
-        "credential": credential(mark),
-        "userData": user_data(mark),
-    }
-
-
-async def descriptors(world: World, mark: str) -> list[dict[str, Any]]:
-    """One component of each type in which secrets stand, and a System inside of the System."""
-    term = "http://schemas.dmtf.org/cimi/1/"
-    inner = [{"name": "deep", "type": f"{term}Machine", "machineTemplate": await by_value(world, mark)}]
-    return [
-        {"name": "web", "type": f"{term}Machine", "machineTemplate": await by_value(world, mark)},
-        {"name": "ops", "type": f"{term}Credential", "credentialTemplate": credential(mark)},
-        {"name": "inner", "type": f"{term}System", "systemTemplate": {"componentDescriptors": inner}},
-    ]
-
-
-async def machine(world: World, mark: str) -> dict[str, Any]:
-    return {"machineTemplate": await by_value(world, mark)}
-
-
-async def system_template(world: World, mark: str) -> dict[str, Any]:
-    return {"componentDescriptors": await descriptors(world, mark)}
-
-
-async def system(world: World, mark: str) -> dict[str, Any]:
-    return {"systemTemplate": await system_template(world, mark)}
-
-
-async def own_credential(_world: World, mark: str) -> dict[str, Any]:
-    return {"credentialTemplate": credential(mark)}
-
-
-async def credential_template(_world: World, mark: str) -> dict[str, Any]:
-    return credential(mark)
-
-
-DOCUMENTS: dict[str, Callable[[World, str], Any]] = {
-    "Machine": machine,
-    "MachineTemplate": by_value,
-    "Credential": own_credential,
-    "CredentialTemplate": credential_template,
-    "System": system,
-    "SystemTemplate": system_template,
-}
-EDITS: dict[str, Callable[[World, str], Any]] = {
-    "MachineTemplate": by_value,
-    "Credential": credential_template,
-    "CredentialTemplate": credential_template,
-    "SystemTemplate": system_template,
-}
 
 
 def write_only(members: dict[str, Attribute], outer: frozenset[Any] = frozenset()) -> Iterator[str]:
@@ -131,45 +71,11 @@ def test_every_type_that_takes_secrets_is_tried_with_all_of_them() -> None:
     assert {kind for kind in taking if TYPES[kind].editable} - {"Machine", "System"} == set(EDITS)
 
 
-# Looking
-
-
-def forms(secret: str) -> set[bytes]:
-    """How a text may stand in a file: raw, as JSON writes it, in Base64 at each of the three alignments, in hex."""
-    raw = secret.encode()
-    shifted = {base64.b64encode(b"x" * shift + raw)[4 if shift else 0 : -4] for shift in range(3)}
-    escaped = {json.dumps(secret)[1:-1].encode(), json.dumps(secret, ensure_ascii=False)[1:-1].encode()}
-    return {raw, raw.hex().encode(), *escaped, *(form for form in shifted if len(form) > 8)}
-
-
-def planted(mark: str) -> set[bytes]:
-    data = user_data(mark)
-    return forms(password(mark)) | forms(data) | forms(base64.b64decode(data).decode()) | {HASH.encode()}
-
-
-def on_disk(settings: config.Settings) -> bytes:
-    """The database, its log and whatever stands beside it under its name, but for the key."""
-    store = Path(settings.store.path)
-    files = [path for path in store.parent.glob(f"{store.name}*") if path.suffix != ".key"]
-    assert {path.name for path in files} >= {store.name, f"{store.name}-wal"}
-    return b"".join(path.read_bytes() for path in sorted(files))
-
-
-async def demand_absent(settings: config.Settings, secrets: set[bytes], when: str) -> None:
-    content = await asyncio.to_thread(on_disk, settings)
-    assert [secret for secret in sorted(secrets) if secret in content] == [], when
-
-
 @pytest.fixture
 def lines() -> Iterator[list[Any]]:
     """What is logged, before anything is left out of it."""
     with structlog.testing.capture_logs() as captured:
         yield captured
-
-
-def demand_unlogged(lines: list[Any], secrets: set[bytes]) -> None:
-    content = "\n".join(repr(line) + json.dumps(line, default=str) for line in lines).encode()
-    assert [secret for secret in sorted(secrets) if secret in content] == []
 
 
 async def send(client: ApiClient, method: str, url: str, kind: str, document: Any) -> Answer:
@@ -233,6 +139,38 @@ async def test_a_failed_create_leaves_no_secret(
     demand_unlogged(lines, planted(mark))
 
 
+@pytest.mark.parametrize("user", ["operator", "viewer"])
+@pytest.mark.parametrize("media", MEDIA)
+@pytest.mark.parametrize("kind", DOCUMENTS)
+async def test_what_is_refused_leaves_no_secret(
+    kind: str,
+    media: str,
+    user: str,
+    world: World,
+    gateway: Gateway,
+    client: Callable[..., ApiClient],
+    lines: list[Any],
+) -> None:
+    """An operator for what is wrong with the document, a viewer for the role."""
+    mark = f"{kind}-{media}"
+    document = {"name": mark, **await DOCUMENTS[kind](world, mark), "nonsense": password(mark)}
+    answer = await send(client(user, media), "POST", TYPES[kind].segment, kind, document)
+    assert answer.status in (400, 403), answer.text
+    await demand_absent(gateway.settings, planted(mark), "after the refusal")
+    demand_unlogged(lines, planted(mark))
+
+
+@pytest.mark.parametrize("media", MEDIA)
+async def test_what_is_no_document_leaves_no_secret(
+    media: str, gateway: Gateway, client: Callable[..., ApiClient], lines: list[Any]
+) -> None:
+    broken = {"json": b'{"machineTemplate": {"userData": "%s"', "xml": b"<MachineCreate><userData>%s</userDat"}[media]
+    answer = await client("operator", media).post("machines", broken % user_data("mark").encode())
+    assert answer.status == 400
+    await demand_absent(gateway.settings, planted("mark"), "after the refusal")
+    demand_unlogged(lines, planted("mark"))
+
+
 # What guests are given all the same
 
 
@@ -285,6 +223,18 @@ async def test_what_a_package_that_is_sent_is_told_is_on_no_disk(
     demand_unlogged(lines, secrets)
 
 
+async def test_what_a_refused_package_is_told_is_on_no_disk(
+    client: Callable[..., ApiClient], gateway: Gateway, tmp_path: Path, lines: list[Any]
+) -> None:
+    secrets = forms("pin-that-is-secret")
+    for user, status in (("viewer", 403), ("operator", 400)):
+        url = "systems/import?ovf.pin=pin-that-is-secret&nonsense=1"
+        answer = await client(user).post(url, package(tmp_path, described(web=PRODUCT)), Content_Type="application/ovf")
+        assert answer.status == status
+    await demand_absent(gateway.settings, secrets, "after the refusals")
+    demand_unlogged(lines, secrets)
+
+
 class TestUrls:
     """The query of an image's or a package's URL may be what lets one in."""
 
@@ -312,6 +262,19 @@ class TestUrls:
             await demand_absent(gateway.settings, secrets, "while the Job waits")
         assert (await admin.ended(answer.job))["state"] == "SUCCESS"
         await demand_absent(gateway.settings, secrets, "after the Job")
+        demand_unlogged(lines, secrets)
+
+    async def test_of_images_that_are_not_there(
+        self, admin: ApiClient, gateway: Gateway, lines: list[Any], server: WebServer
+    ) -> None:
+        secrets = forms("token-of-the-url")
+        server.data, server.ranges, server.chunked = b"no image", False, True
+        location = f"{server.url}/guest.qcow2?signature=token-of-the-url"
+        for kind in ("machineImages", "volumeImages"):
+            answer = await admin.post(kind, {"imageLocation": location}, Prefer="wait=30", Idempotency_Key=kind)
+            assert answer.status == 400, answer.text
+            assert [secret for secret in secrets if secret in answer.text.encode()] == []
+        await demand_absent(gateway.settings, secrets, "after the refusal")
         demand_unlogged(lines, secrets)
 
     async def test_of_packages(

@@ -54,9 +54,9 @@ def destination_of(exports: Exports, caller: Caller, given: str, *, replace: boo
         raise Invalid(f"there is no directory {path.parent}", WHERE)
     if not text.endswith("/") and path.suffix != ".ova":
         raise Invalid("must end in .ova, or in / for a directory of files", WHERE)
-    found = Destination(path, text.endswith("/"), replace)
-    demand_free(found)
-    return found
+    destination = Destination(path, text.endswith("/"), replace)
+    demand_free(destination)
+    return destination
 
 
 def _path_of(given: str) -> str:
@@ -87,22 +87,29 @@ def put_in_place(part: Path, destination: Destination) -> None:
     """Give a whole package its name, at once. Raises Conflict for what has come there meanwhile."""
     path = destination.path
     if destination.replace:
-        replace_directory(part, path) if part.is_dir() else part.replace(path)
+        _replace(part, path)
         return
     try:
-        if part.is_dir():
-            # It takes the place of an empty directory, and of nothing else.
-            part.rename(path)
-        else:
-            _name(part, path)
+        _name(part, path)
     except (FileExistsError, NotADirectoryError):
         raise _taken(path) from None
     except OSError as error:
         raise _taken(path) if path.is_dir() else error from None
 
 
+def _replace(part: Path, path: Path) -> None:
+    if part.is_dir():
+        replace_directory(part, path)
+    else:
+        part.replace(path)
+
+
 def _name(part: Path, path: Path) -> None:
     """A link never replaces anything, as a rename would; where the file system has none, a look has to do."""
+    if part.is_dir():
+        # It takes the place of an empty directory, and of nothing else.
+        part.rename(path)
+        return
     try:
         os.link(part, path)
     except PermissionError:
