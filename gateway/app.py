@@ -37,14 +37,14 @@ from gateway.http.server import Server, WireSettings
 from gateway.http.stream_places import StreamPlaces
 from gateway.http.tls import Certificate, configured_certificate
 from gateway.jobs import crash
-from gateway.jobs.nesting import unnest
 from gateway.jobs.runner import JobRunner
 from gateway.jobs.steps import StepRegistry
 from gateway.listening import named
+from gateway.orchestration.commit_rules import commit_rules
 from gateway.orchestration.confinement import ConfinementTold
-from gateway.orchestration.dangling import empty_references
 from gateway.orchestration.driver_errors import failure
 from gateway.orchestration.images.keeping import StagingKeeper
+from gateway.orchestration.images.reserve import Reserve
 from gateway.orchestration.images.staging import Staging
 from gateway.orchestration.images.tools import ImageTools
 from gateway.orchestration.machines.defaults import ship
@@ -55,7 +55,6 @@ from gateway.orchestration.monitoring.clock_watch import ClockWatch
 from gateway.orchestration.monitoring.feed import Feed
 from gateway.orchestration.monitoring.hypervisor_events import HypervisorEvents
 from gateway.orchestration.monitoring.meter_defaults import ship_configurations
-from gateway.orchestration.monitoring.meter_keeper import keep_meters
 from gateway.orchestration.monitoring.recorder import Recorder
 from gateway.orchestration.monitoring.retention import LOOK_EVERY, Retention
 from gateway.orchestration.monitoring.sample_retention import DAY, HOUR, ROUND_EVERY, SampleRetention
@@ -64,7 +63,6 @@ from gateway.orchestration.networks.host_network import show_networks
 from gateway.orchestration.resources import Policy, ResourceService, Room
 from gateway.orchestration.services import build_services, register_steps
 from gateway.orchestration.sync import Sync
-from gateway.orchestration.systems.keeper import keep_systems
 from gateway.store.store import Store
 
 DRAIN_SECONDS = 20.0
@@ -118,9 +116,17 @@ class Gateway:
             raise
 
     async def _start(self) -> None:
-        self.store = await Store.open(Path(self.settings.store.path))
+        kept = self.settings.store
+        self.store = await Store.open(Path(kept.path), kept.key, kept.former_keys)
         self._open.push_async_callback(self.store.close)
         self._open.push_async_callback(self._readers.close)
+        for kind, number in self.store.lost.items():
+            log.error(
+                "secrets cannot be read: the store's key is another one than they were sealed with",
+                kind=kind,
+                resources=number,
+                help="give the key back as [store] former_keys, or set them anew",
+            )
         registry = StepRegistry()
         self.runner = self._job_runner(registry)
         # No link leads to what is put down and read there.
@@ -155,16 +161,13 @@ class Gateway:
         entry = services["CloudEntryPoint"]
         assert isinstance(entry, CloudEntryPointService)
         await entry.ensure()
-        # Before the recorder, which tells of what came of them; memberships end before references are emptied.
-        self.store.before_commit(keep_systems)
-        self.store.before_commit(empty_references)
-        self.store.before_commit(unnest)
         events = self.settings.events
-        await Recorder(events.persistence, events.changes_persistence).prepare(self.store)
+        recorder = Recorder(events.persistence, events.changes_persistence)
+        await recorder.prepare(self.store)
+        self.store.obey(commit_rules(recorder))
         for hypervisor in self.settings.hypervisors:
             await show_networks(self.store, hypervisor)
         await ship_configurations(self.store, policy)
-        self.store.before_commit(keep_meters)
 
     async def _measure(self, room: Room) -> None:
         self.metrics = Metrics(self.store, self.runner, self.drivers, self.stream)
@@ -267,7 +270,7 @@ class Gateway:
             fetcher=HttpFetcher(rules),
             converter=QemuImg(),
             file_systems=Mkfs(),
-            staging=Staging(self._staged),
+            staging=Staging(self._staged, Reserve(self.store.path.parent, images.reserve)),
             directories=tuple(images.directories),
             export_directories=tuple(images.export_directories),
             largest_file=images.largest_file,

@@ -61,6 +61,11 @@ class Action:
         return self.method != "POST" or self.gives != JSON
 
     @property
+    def makes(self) -> bool:
+        """It makes something, and so is answered once: by what it made, or by its Job."""
+        return self.creates is not None or self.once
+
+    @property
     def methods(self) -> tuple[str, ...]:
         """All methods that its URI takes, reading ones first."""
         taken = {self.method, *self.also}

@@ -122,7 +122,11 @@ class SystemCreateSchema(Common):
 PACKAGE = "application/ovf"
 """Media type of a package (DSP0263 4.3); as one stream that is an archive."""
 EXPORT = Action(
-    "export", "write it with all that it needs into an OVF package", ("format", "destination"), located=True
+    "export",
+    "write it with all that it needs into an OVF package",
+    ("format", "destination"),
+    located=True,
+    once=True,
 )
 IMPORT = Action(
     "import",

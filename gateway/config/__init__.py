@@ -62,7 +62,7 @@ SECTIONS: dict[str, type[Any]] = {
 }
 PATHS = {
     "server": ("tls_certificate", "tls_key"),
-    "store": ("path",),
+    "store": ("path", "key", "former_keys"),
     "auth": ("users_file",),
     "images": ("directories", "export_directories", "staging"),
 }
@@ -186,6 +186,7 @@ def _check_images(path: Path, images: ImageSettings) -> None:
     for key, value, least in (
         ("largest", images.largest, 1024**2),
         ("largest_file", images.largest_file, 1024**2),
+        ("reserve", images.reserve, 0),
         ("stall_seconds", images.stall_seconds, 0.1),
         ("upload_minutes", images.upload_minutes, 1),
         ("waiting_uploads", images.waiting_uploads, 1),

@@ -55,6 +55,10 @@ class ServerSettings:
 @dataclass(frozen=True, slots=True)
 class StoreSettings:
     path: str = "/var/lib/cimi-gateway/gateway.db"
+    key: str = ""
+    """File of the key that seals the secrets in it; empty: the systemd credential, else a file beside the database."""
+    former_keys: list[str] = field(default_factory=list)
+    """Files of keys that are to open what they sealed; it is sealed anew with the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,8 @@ class ImageSettings:
     """Where packages of Systems may be written."""
     staging: str = ""
     """Where images are put down before they reach a pool; empty: ``staging`` beside the store."""
+    reserve: int = 256 * 1024**2
+    """Of the disk that the store lies on, for the store alone."""
     largest: int = 2 * 1024**4
     """Of a virtual disk."""
     largest_file: int = 256 * 1024**3

@@ -188,8 +188,10 @@ class Handlers:
         self, request: web.Request, context: Context, path: str, described: ResourceType, verb: str | None
     ) -> web.StreamResponse:
         service = self._services[described.kind]
-        await service.read(context.known_caller, path)
         action = described.action(verb) if verb is not None else None
+        if action is None or not action.makes or context.known_caller.idempotency_key is None:
+            # What makes something is answered once more also when this resource is gone.
+            await service.read(context.known_caller, path)
         if action is not None and request.method not in action.methods:
             raise MethodNotAllowed(f"{verb} is asked for by {action.method}", action.methods)
         if action is not None and action.of_bytes:

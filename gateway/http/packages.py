@@ -31,7 +31,8 @@ async def import_sent(request: web.Request, service: PackagedService, context: C
     caller, tools = context.known_caller, service.room.images
     service.may_import(caller)
     properties = {name: value for name, value in context.parameters if not name.startswith("$")}
-    async with PackageUpload(tools, summed=caller.idempotency_key is not None) as upload:
+    summed = caller.idempotency_key is not None
+    async with PackageUpload(service.room, request.content_length, summed=summed) as upload:
         async for piece in body_pieces(request, tools.stall_seconds):
             await upload.write(piece)
         return await service.import_upload(caller, collection, upload, properties)

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from drivers.base import Supervision
-from gateway.errors import GatewayError, NoSpace, Unavailable
+from gateway.errors import Conflict, GatewayError, NoSpace, Unavailable
 from gateway.jobs.context import RunningStep
 from gateway.jobs.crash import AfterStep
 from gateway.jobs.journal import logger_of
@@ -22,6 +22,7 @@ from gateway.jobs.records import in_state
 from gateway.jobs.steps import StepRegistry, UnknownStepError
 from gateway.jobs.workers import Place
 from gateway.store.model import Resource
+from gateway.store.sealing import holds_sealed
 from gateway.store.store import Store
 from gateway.store.transaction import PlanRow, Transaction
 
@@ -69,7 +70,7 @@ class Execution:
 
     async def load(self) -> PlanRow | None:
         rows = await self._store.fetch(
-            "SELECT job, plan, phase, position, attempts, outcome FROM plans WHERE job = ?", (self.job,)
+            "SELECT job, opened(job, plan), phase, position, attempts, outcome FROM plans WHERE job = ?", (self.job,)
         )
         if not rows:
             return None
@@ -130,6 +131,8 @@ class Execution:
             self._moved(_share(plan, position, share))
 
         context = RunningStep(self.job, call.step, self.stop, self._log, moved, self._place, self._let_go)
+        if holds_sealed(call.arguments):
+            raise Conflict("its plan has a secret that cannot be read: the store's key was another one when it began")
         await self._steps[call.step].run(context, call.arguments)
         self._message = context.message or self._message
 

@@ -159,7 +159,7 @@ class JobRunner:
 
     async def claimed(self) -> frozenset[str]:
         """The paths that jobs which have not ended lock, or wait to lock."""
-        rows = await self._store.fetch("SELECT job, plan FROM plans")
+        rows = await self._store.fetch("SELECT job, opened(job, plan) FROM plans")
         free = {job for job, execution in self._executions.items() if execution.unlocked}
         plans = [plan_from_document(_json(text)) for job, text in rows if job not in free]
         return frozenset(path for plan in plans for path in plan.locks)
@@ -230,7 +230,7 @@ class JobRunner:
     async def recover(self) -> None:
         """Take up every job that did not end, in their order: before the API opens, not waiting for their end."""
         rows = await self._store.fetch(
-            "SELECT job, plan, phase, position, attempts FROM plans "
+            "SELECT job, opened(job, plan), phase, position, attempts FROM plans "
             "ORDER BY (SELECT min(line) FROM job_log WHERE job_log.job = plans.job)"
         )
         left = [PlanRow(job, _json(text), *rest) for job, text, *rest in rows if job not in self._tasks]

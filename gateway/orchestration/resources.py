@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import uuid
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from drivers.base import Driver, HypervisorSettings, Supervision
 from gateway import clock
 from gateway.cimi.registry import type_of
-from gateway.errors import Conflict, Forbidden, MethodNotAllowed, NotFound, PreconditionFailed
+from gateway.errors import Forbidden, MethodNotAllowed, NotFound, PreconditionFailed
 from gateway.jobs.locks import ResourceLocks
 from gateway.jobs.plan import Plan
 from gateway.jobs.runner import JobRunner
+from gateway.orchestration.first_answers import Request, Write, answer_once
 from gateway.orchestration.images.tools import ImageTools
 from gateway.orchestration.permissions import Role, demand, granted
 from gateway.orchestration.service import Caller, Outcome, Service
 from gateway.orchestration.visibility import audience, changeable, visible
 from gateway.store.model import Document, Page, Query, Resource
 from gateway.store.store import Store
-from gateway.store.transaction import Answered, Transaction
+from gateway.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,37 +130,6 @@ def erases(document: Document, selected: frozenset[str] | None, name: str) -> bo
     return document.get(name) is None and (name in document or (selected is not None and name in selected))
 
 
-def fingerprint(document: Document) -> str:
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
-
-
-async def recalled(
-    transaction: Transaction, caller: Caller, request: Document
-) -> tuple[Answered, Resource] | None:
-    """What a request with the caller's Idempotency-Key was answered before, and its Job; None without either.
-
-    Raises Conflict when the key was used for another request, or so long ago that the Job is gone.
-    """
-    if caller.idempotency_key is None:
-        return None
-    known = await transaction.recall(caller.user, caller.idempotency_key)
-    if known is None:
-        return None
-    if known.fingerprint != fingerprint(request):
-        raise Conflict("this Idempotency-Key was used for another request")
-    job = await transaction.get(known.job)
-    if job is None:
-        raise Conflict(f"this Idempotency-Key was used for {known.resource}, too long ago to be answered again")
-    return known, job
-
-
-async def remember_answer(transaction: Transaction, caller: Caller, request: Document, path: str, job: str) -> None:
-    """So that ``recalled`` finds it; without an Idempotency-Key nothing is remembered."""
-    if caller.idempotency_key is not None:
-        answered = Answered(fingerprint(request), path, job)
-        await transaction.remember(caller.user, caller.idempotency_key, answered)
-
-
 class ResourceService:
     """One resource type. Families override what is theirs."""
 
@@ -217,21 +186,37 @@ class ResourceService:
         return MethodNotAllowed(f"a {self.kind} cannot be changed by {verb} here", ("GET", "HEAD"))
 
     async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
+        """Make a resource, or give the first answer again. What a family's create is, ``prepare`` says."""
         if not self.type.addable:
             raise self.refuse("add")
         demand(caller.role, self.kind, "add")
+        prepare = partial(self.prepare, caller, collection, document)
+        return await answer_once(self.store, caller, Request(self.kind, collection, document), prepare)
+
+    async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
+        """Check everything about a create, and return what writes it. Nothing is written yet."""
         resource = await self.make(caller, document)
         if self.catalogue and caller.role is Role.ADMIN:
             resource = replace(resource, shared=True)
-        async with self.store.transaction() as transaction:
-            known = await self.answered(transaction, caller, document)
-            if known is not None:
-                return known
-            await transaction.insert(resource)
-            plan = self.plan(caller, "add", collection, affected=(resource.path,))
-            job = await self.room.runner.completed(transaction, plan)
-            await self.remember(transaction, caller, document, resource.path, job)
+        return partial(self._write, caller, collection, resource)
+
+    async def _write(
+        self, caller: Caller, collection: str, resource: Resource, transaction: Transaction
+    ) -> Outcome:
+        await transaction.insert(resource)
+        return await self.made(transaction, resource, self.plan(caller, "add", collection, affected=(resource.path,)))
+
+    async def made(self, transaction: Transaction, resource: Resource, plan: Plan) -> Outcome:
+        """Return the outcome of a create that this transaction makes by itself."""
+        job = await self.room.runner.completed(transaction, plan)
         return Outcome(resource, job, finished=True)
+
+    async def begun(self, transaction: Transaction, resource: Resource, plan: Plan, *, held: bool = True) -> Outcome:
+        """Return the outcome of a create that its Job goes on with; ``held``: that Job alone writes the resource."""
+        job = await self.room.runner.submit(transaction, plan)
+        if held:
+            resource = await transaction.update(resource.with_internal(job=job))
+        return Outcome(resource, job, finished=False)
 
     async def rehearse(self, caller: Caller, document: Document) -> Resource | None:
         """What ``add`` would make of a Create document, in the state it would come to; nothing is written.
@@ -299,34 +284,3 @@ class ResourceService:
             parent_job=caller.parent_job,
             **rest,
         )
-
-    async def answered_before(self, caller: Caller, document: Document) -> Outcome | None:
-        """As ``answered``, before anything is checked. Without a key there is nothing to look up."""
-        if caller.once is None and caller.idempotency_key is None:
-            return None
-        async with self.store.transaction() as transaction:
-            return await self.answered(transaction, caller, document)
-
-    async def answered(self, transaction: Transaction, caller: Caller, document: Document) -> Outcome | None:
-        """The first answer to a create that is retried with the same Idempotency-Key.
-
-        Raises Conflict when the key means something else, or something that is gone: nothing is made twice.
-        """
-        if caller.once is not None:
-            return await caller.once.recall(transaction)
-        found = await recalled(transaction, caller, {"kind": self.kind, "document": document})
-        if found is None:
-            return None
-        known, job = found
-        made = await transaction.get(known.resource)
-        if made is None and job.state == "SUCCESS":
-            raise Conflict(f"this Idempotency-Key made {known.resource}, which was deleted since; use a new key")
-        return Outcome(made, known.job, finished=False)
-
-    async def remember(
-        self, transaction: Transaction, caller: Caller, document: Document, path: str, job: str
-    ) -> None:
-        if caller.once is not None:
-            await caller.once.remember(transaction, path, job)
-        else:
-            await remember_answer(transaction, caller, {"kind": self.kind, "document": document}, path, job)

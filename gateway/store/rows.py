@@ -10,8 +10,12 @@ from typing import Any
 from gateway.cimi.fields import timestamp
 from gateway.store.collation import sort_key
 from gateway.store.model import Document, Resource
+from gateway.store.sealing import MARK
 
-COLUMNS = "path, kind, owner, shared, parent, created, updated, version, document, internal"
+COLUMNS = (
+    "path, kind, owner, shared, parent, created, updated, version, document, "
+    f"CASE WHEN instr(internal, '{MARK}') THEN opened(path, internal) ELSE internal END"
+)
 EVERYONE = ""
 
 
@@ -49,6 +53,11 @@ def _plain(resource: Resource) -> dict[str, Any]:
         "updated": timestamp(resource.updated),
         "version": resource.version,
     }
+
+
+def parameter(column: str) -> str:
+    """Return what stands in SQL for a column's new value."""
+    return "sealed(:path, :internal)" if column == "internal" else f":{column}"
 
 
 def _documents(resource: Resource) -> dict[str, Document]:

@@ -11,24 +11,26 @@ from typing import IO, TypeVar
 
 import aiosqlite
 
-from gateway.errors import GatewayError
 from gateway.store import indexes
 from gateway.store.collation import FUNCTION, sort_key
+from gateway.store.errors import StoreError
+from gateway.store.sealing import MARK, Sealing, functions, register
 from gateway.store.writer import Writer
 
 Connected = TypeVar("Connected", bound=aiosqlite.Connection)
 
+ZEROS = 65_536
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
     "PRAGMA busy_timeout = 5000",
     "PRAGMA cache_size = -8000",
+    # What is overwritten or deleted is not left in free pages.
+    "PRAGMA secure_delete = ON",
 )
-
-
-class StoreError(GatewayError):
-    """The store cannot be opened; the message says why and what to do."""
+SEALED_SINCE = 8
+"""The version from which on secrets are sealed."""
 
 
 def migrations() -> list[str]:
@@ -50,8 +52,11 @@ def lock(path: Path) -> IO[bytes]:
     return handle
 
 
-def migrate(path: Path) -> None:
-    """Bring the file to the newest version, after a backup copy beside it when it holds data of an older one."""
+def migrate(path: Path, sealing: Sealing) -> dict[str, int]:
+    """Bring the file to the newest version, after a backup copy beside it when it holds data of an older one.
+
+    Returns how many resources of each kind have secrets that no key at hand opens.
+    """
     steps = migrations()
     old_umask = os.umask(0o077)
     try:
@@ -61,12 +66,16 @@ def migrate(path: Path) -> None:
     finally:
         os.umask(old_umask)
     try:
+        register(connection, sealing)
         _migrate(connection, path, steps)
+        _seal_anew(connection, sealing)
+        lost = _lost(connection)
     except sqlite3.Error as error:
         raise StoreError(f"{path} is no usable store: {error}") from None
     finally:
         connection.close()
     path.chmod(0o600)
+    return lost
 
 
 def _migrate(connection: sqlite3.Connection, path: Path, steps: list[str]) -> None:
@@ -77,10 +86,50 @@ def _migrate(connection: sqlite3.Connection, path: Path, steps: list[str]) -> No
     if version > len(steps):
         raise StoreError(f"{path} is of version {version}, newer than this gateway's {len(steps)}; upgrade the gateway")
     if 0 < version < len(steps):
-        _back_up(connection, path.with_name(f"{path.name}.before-{len(steps)}"))
+        _back_up(connection, _backup(path, SEALED_SINCE if version < SEALED_SINCE else len(steps)))
     for number, script in enumerate(steps[version:], start=version + 1):
         connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
     _index(connection)
+    _forget_plain(connection, path)
+
+
+def _backup(path: Path, version: int) -> Path:
+    return path.with_name(f"{path.name}.before-{version}")
+
+
+def _forget_plain(connection: sqlite3.Connection, path: Path) -> None:
+    """Leave no copy of what is sealed now: in no free page, in no log, and in no backup that an upgrade made.
+
+    As long as there is such a backup, it was not done to the end.
+    """
+    backups = [backup for version in range(SEALED_SINCE + 1) if (backup := _backup(path, version)).exists()]
+    if not backups:
+        return
+    connection.execute("VACUUM")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    for backup in backups:
+        with backup.open("r+b") as file:
+            for _ in range(0, backup.stat().st_size, ZEROS):
+                file.write(bytes(ZEROS))
+            os.fsync(file.fileno())
+        backup.unlink()
+
+
+def _seal_anew(connection: sqlite3.Connection, sealing: Sealing) -> None:
+    """Seal with the current key what former ones have sealed."""
+    for mark in sealing.former_marks:
+        connection.execute(
+            "UPDATE resources SET internal = resealed(path, internal) WHERE instr(internal, ?)", (mark,)
+        )
+        connection.execute("UPDATE plans SET plan = resealed(job, plan) WHERE instr(plan, ?)", (mark,))
+
+
+def _lost(connection: sqlite3.Connection) -> dict[str, int]:
+    sql = (
+        f"SELECT kind, count(*) FROM resources WHERE instr(internal, '{MARK}') "  # noqa: S608
+        f"AND instr(opened(path, internal), '{MARK}') GROUP BY kind ORDER BY kind"
+    )
+    return {str(kind): int(number) for kind, number in connection.execute(sql)}
 
 
 def _index(connection: sqlite3.Connection) -> None:
@@ -104,18 +153,20 @@ def _back_up(connection: sqlite3.Connection, target: Path) -> None:
     target.chmod(0o600)
 
 
-async def reader(path: Path) -> aiosqlite.Connection:
-    return await _set_up(aiosqlite.connect(path, isolation_level=None))
+async def reader(path: Path, sealing: Sealing) -> aiosqlite.Connection:
+    return await _set_up(aiosqlite.connect(path, isolation_level=None), sealing)
 
 
-async def writer(path: Path) -> Writer:
-    return await _set_up(Writer(lambda: sqlite3.connect(path, isolation_level=None)))
+async def writer(path: Path, sealing: Sealing) -> Writer:
+    return await _set_up(Writer(lambda: sqlite3.connect(path, isolation_level=None)), sealing)
 
 
-async def _set_up(connection: Connected) -> Connected:
+async def _set_up(connection: Connected, sealing: Sealing) -> Connected:
     """As all of them are."""
     await connection
     await connection.create_function(FUNCTION, 1, sort_key, deterministic=True)
+    for name, arguments, function in functions(sealing):
+        await connection.create_function(name, arguments, function)
     for pragma in PRAGMAS:
         await connection.execute(pragma)
     return connection

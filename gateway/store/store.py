@@ -7,6 +7,7 @@ import itertools
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,10 +20,12 @@ from gateway.store import schema
 from gateway.store.event_times import EventTimes
 from gateway.store.events import KeptEvent
 from gateway.store.finding import with_value
+from gateway.store.keyring import keyring
 from gateway.store.model import Page, Query, Resource
 from gateway.store.pages import CountCache, read_page
 from gateway.store.rows import COLUMNS, from_row
 from gateway.store.samples import read_sample, read_samples
+from gateway.store.sealing import Sealing
 from gateway.store.series import Series, read_entry, read_series
 from gateway.store.transaction import Transaction
 from gateway.store.turns import Turns
@@ -39,11 +42,23 @@ Listener = Callable[[list[KeptEvent]], None]
 BeforeCommit = Callable[[Transaction], Awaitable[None]]
 
 
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What is done at the end of each transaction that changed resources, inside it, and why it stands in its place."""
+
+    apply: BeforeCommit
+    reason: str
+
+
 class Store:
     """Open it with ``await Store.open(path)``; changes go through ``transaction()``, the only way in."""
 
-    def __init__(self, path: Path, lock: IO[bytes], writer: Writer, readers: list[aiosqlite.Connection]) -> None:
+    def __init__(
+        self, path: Path, lock: IO[bytes], writer: Writer, readers: list[aiosqlite.Connection], lost: dict[str, int]
+    ) -> None:
         self.path = path
+        self.lost = lost
+        """How many resources of each kind have secrets that no key at hand opens."""
         self._lock_file = lock
         self._writer = writer
         self._readers = readers
@@ -56,18 +71,23 @@ class Store:
         self._counts = CountCache()
         self._watchers: list[Watcher] = []
         self._listeners: list[Listener] = []
-        self._before_commit: list[BeforeCommit] = []
+        self._rules: tuple[Rule, ...] = ()
 
     @classmethod
-    async def open(cls, path: Path) -> Store:
-        """Raises StoreError when the file is in use, newer than this program, or no store."""
+    async def open(cls, path: Path, key: str = "", former_keys: Sequence[str] = ()) -> Store:
+        """Open the store with the key in the file ``key``; ``keyring.py`` says which one it is without.
+
+        Raises StoreError when the file is in use, newer than this program, or no store, and for a key of no use.
+        """
         lock = await asyncio.to_thread(schema.lock, path)
         try:
-            await asyncio.to_thread(schema.migrate, path)
+            sealing = Sealing(await asyncio.to_thread(keyring, path, key, former_keys))
+            lost = await asyncio.to_thread(schema.migrate, path, sealing)
         except BaseException:
             lock.close()
             raise
-        store = cls(path, lock, await schema.writer(path), [await schema.reader(path) for _ in range(READERS)])
+        readers = [await schema.reader(path, sealing) for _ in range(READERS)]
+        store = cls(path, lock, await schema.writer(path, sealing), readers, lost)
         [(newest,)] = await store.fetch("SELECT coalesce(max(time), '') FROM event_heads")
         store._event_times = EventTimes(timestamp(clock.now()), newest)
         return store
@@ -85,9 +105,9 @@ class Store:
         """Call ``listener`` after each commit with the events that it kept, in their order."""
         self._listeners.append(listener)
 
-    def before_commit(self, hook: BeforeCommit) -> None:
-        """Await ``hook`` at the end of each transaction that changed resources, inside it."""
-        self._before_commit.append(hook)
+    def obey(self, rules: tuple[Rule, ...]) -> None:
+        """Apply these rules, and no others, to each transaction from now on, in their order."""
+        self._rules = rules
 
     def peek(self, path: str) -> Resource | None:
         """The resource when it is at hand without asking the disk; None says nothing."""
@@ -178,8 +198,8 @@ class Store:
                 self._writer.begin(durable=durable)
                 yield transaction
                 if transaction.changes:
-                    for hook in self._before_commit:
-                        await hook(transaction)
+                    for rule in self._rules:
+                        await rule.apply(transaction)
                 await uninterrupted(self._commit(transaction))
             except BaseException as error:
                 await uninterrupted(self._roll_back())

@@ -17,7 +17,7 @@ from gateway.store.events import KeptEvent, NewEvent, event_resource, later
 from gateway.store.events import to_row as to_event_row
 from gateway.store.finding import with_value
 from gateway.store.model import Document, Resource
-from gateway.store.rows import COLUMNS, from_row, to_change, to_row
+from gateway.store.rows import COLUMNS, from_row, parameter, to_change, to_row
 from gateway.store.samples import DIGITS, END, FIRST_SINCE
 from gateway.store.writer import Writer
 
@@ -36,11 +36,11 @@ class PlanRow:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A create that was answered before."""
+    """A request that was answered before. ``same`` tells whether it was the one that is asked about."""
 
-    fingerprint: str
     resource: str
     job: str
+    same: bool = True
 
 
 class Transaction(Claims):
@@ -71,7 +71,7 @@ class Transaction(Claims):
 
     async def insert(self, resource: Resource) -> Resource:
         row = to_row(resource)
-        names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
+        names, marks = ", ".join(row), ", ".join(parameter(name) for name in row)
         sql = f"INSERT INTO resources ({names}) VALUES ({marks})"  # noqa: S608
         self._writer.put(sql, row, f"{resource.path} exists already")
         self._insert_properties(resource)
@@ -87,7 +87,7 @@ class Transaction(Claims):
             raise PreconditionFailed(f"{resource.path} was changed meanwhile; read it again")
         updated = replace(resource, version=current.version + 1)
         changed = to_change(current, updated)
-        assignments = ", ".join(f"{name} = :{name}" for name in changed)
+        assignments = ", ".join(f"{name} = {parameter(name)}" for name in changed)
         self._writer.put(
             f"UPDATE resources SET {assignments} WHERE path = :path",  # noqa: S608
             {**changed, "path": updated.path},
@@ -140,7 +140,8 @@ class Transaction(Claims):
 
     async def write_plan(self, row: PlanRow) -> None:
         self._writer.put(
-            "INSERT OR REPLACE INTO plans (job, plan, phase, position, attempts, outcome) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO plans (job, plan, phase, position, attempts, outcome) "
+            "VALUES (?1, sealed(?1, ?2), ?3, ?4, ?5, ?6)",
             (row.job, json.dumps(row.plan), row.phase, row.position, row.attempts, json.dumps(row.outcome)),
         )
 
@@ -259,18 +260,20 @@ class Transaction(Claims):
 
     # Retried creates
 
-    async def remember(self, owner: str, key: str, answered: Answered) -> None:
+    async def remember(self, owner: str, key: str, fingerprint: str, answered: Answered) -> None:
+        """Keep the answer to a request of this fingerprint, of which nothing can be learnt without the store's key."""
         self._writer.put(
             "INSERT OR REPLACE INTO answered (owner, key, fingerprint, resource, job, created) "
-            "VALUES (?, ?, ?, ?, ?, ?)",
-            (owner, key, answered.fingerprint, answered.resource, answered.job, timestamp(clock.now())),
+            "VALUES (?, ?, digested(?), ?, ?, ?)",
+            (owner, key, fingerprint, answered.resource, answered.job, timestamp(clock.now())),
         )
 
-    async def recall(self, owner: str, key: str) -> Answered | None:
+    async def recall(self, owner: str, key: str, fingerprint: str) -> Answered | None:
         rows = await self._fetch(
-            "SELECT fingerprint, resource, job FROM answered WHERE owner = ? AND key = ?", (owner, key)
+            "SELECT resource, job, matches(fingerprint, ?) FROM answered WHERE owner = ? AND key = ?",
+            (fingerprint, owner, key),
         )
-        return Answered(*rows[0]) if rows else None
+        return Answered(rows[0][0], rows[0][1], bool(rows[0][2])) if rows else None
 
     async def forget_answered(self, before: datetime) -> None:
         self._writer.put("DELETE FROM answered WHERE created < ?", (timestamp(before),))

@@ -17,7 +17,7 @@ from drivers.memory import MemoryDriver
 from gateway import config
 from gateway.app import Gateway
 from gateway.errors import Conflict
-from gateway.orchestration.systems.packages.export_steps import _replace_directory
+from gateway.orchestration.systems.packages.destinations import replace_directory
 from gateway.ovf.model import VirtualSystemCollection
 from gateway.ovf.package import unpack
 from tests.api.client import ApiClient
@@ -179,8 +179,9 @@ async def test_a_package_is_put_into_an_allowed_directory(
 async def test_a_package_is_put_down_as_a_directory_of_files(
     admin: ApiClient, exports: Path, images: Path, shop: dict[str, Any]
 ) -> None:
-    for _ in range(2):
-        _location, job = await exported(admin, shop["id"], destination=f"file://{exports / 'out'}/")
+    for replace in ("false", "true"):
+        asked = {"destination": f"file://{exports / 'out'}/", "properties": {"replace": replace}}
+        _location, job = await exported(admin, shop["id"], **asked)
         assert job["state"] == "SUCCESS", job
     assert names_in(exports / "out") == [f"shop-disk{number}.vmdk" for number in range(1, 5)] + ["shop.mf", "shop.ovf"]
     shutil.copytree(exports / "out", images, dirs_exist_ok=True)
@@ -223,7 +224,7 @@ def test_a_directory_that_was_filled_meanwhile_is_left_alone(exports: Path) -> N
         directory.mkdir(parents=True)
         (directory / name).touch()
     with pytest.raises(Conflict):
-        _replace_directory(part, path)
+        replace_directory(part, path)
     assert (names_in(path), names_in(part)) == (["precious"], ["new.ovf"])
 
 

@@ -108,6 +108,8 @@ async def test_an_export_killed_after_any_step_writes_one_whole_package(
         assert (ended["state"], set(driver.stored)) == ("SUCCESS", stored), (number, ended)
         assert len(staged(mortal.gateway)) == (0 if direct else 1)
         assert [path.name for path in target.iterdir()] == (["out.ova"] if direct else [])
+        for path in target.iterdir():
+            path.unlink()
         mortal.dies_after = 0
         assert (await mortal.client.delete(answer.job)).status == 200
         assert staged(mortal.gateway) == []

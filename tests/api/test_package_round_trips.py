@@ -193,7 +193,7 @@ async def test_an_image_under_a_machines_disk_stays(admin: ApiClient, images: Pa
 async def test_no_secret_is_in_a_package(admin: ApiClient, gateway: Gateway, images: Path, shop: str) -> None:
     content = await downloaded(admin, shop)
     text = content[: content.index(b"</Envelope>")]
-    [row] = await gateway.store.fetch("SELECT internal FROM resources WHERE kind = 'Credential'")
+    [row] = await gateway.store.fetch("SELECT opened(path, internal) FROM resources WHERE kind = 'Credential'")
     [hashed] = re.findall(r'"password_hash": ?"([^"]+)"', str(row[0]))
     assert KEY.encode().hex().encode() in text
     for secret in (b"hunter22", hashed.encode()):

@@ -15,6 +15,7 @@ from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from tests.api.client import ApiClient
 from tests.api.packages import MIB, described, disk, disks, imported, made, package, staged
+from tests.api.seeds import seed_of
 from tests.api.systems import members
 from tests.unit.ovf.samples import HEAD, item, manifest, ova
 from tests.unit.ovf.test_certificates import certified
@@ -230,7 +231,7 @@ async def test_properties_are_chosen_shown_and_secrets_are_not(admin: ApiClient,
 
 
 async def test_guests_that_await_it_find_their_environment_in_the_seed(
-    admin: ApiClient, gateway: Gateway, images: Path, tmp_path: Path
+    admin: ApiClient, driver: MemoryDriver, images: Path, tmp_path: Path
 ) -> None:
     descriptor = described(web=PRODUCT).replace(
         b"<VirtualHardwareSection>", b'<VirtualHardwareSection ovf:transport="iso">', 1
@@ -238,8 +239,7 @@ async def test_guests_that_await_it_find_their_environment_in_the_seed(
     (images / "shop.ova").write_bytes(package(tmp_path, descriptor))
     system = await made(admin, "systems", f"file://{images / 'shop.ova'}", **{"ovf.pin": "1234"})
     web = (await members(admin, system["id"], "machines"))["web"]
-    kept = await gateway.store.get("machines/" + web["id"].rpartition("/")[2])
-    assert 'key="pin" oe:value="1234"' in kept.internal["seed"]["environment"]
+    assert 'key="pin" oe:value="1234"' in seed_of(driver, web["id"])["environment"]
 
 
 async def test_a_network_that_is_there_takes_the_place_of_the_packages(admin: ApiClient, archive: str) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from tests.api.client import ApiClient
+from tests.api.seeds import seed_of
 from tests.api.systems import described, machine, members, network, on, volume
 
 
@@ -26,15 +28,11 @@ async def template(admin: ApiClient, image: str) -> str:
     return made.location
 
 
-async def seed_of(admin: ApiClient, gateway: Gateway, template: str) -> dict[str, Any]:
+async def seed_by(admin: ApiClient, driver: MemoryDriver, template: str) -> dict[str, Any]:
     """What the guest of a System made by this template is given."""
     answer = await admin.post("systems", {"systemTemplate": {"href": template}}, Prefer="wait=60")
     assert answer.status == 201, answer.text
-    url = (await members(admin, answer.location, "machines"))["web"]["id"]
-    found = await gateway.store.get(url.removeprefix(admin.base))
-    assert found is not None
-    seed: dict[str, Any] = found.internal["seed"]
-    return seed
+    return seed_of(driver, (await members(admin, answer.location, "machines"))["web"]["id"])
 
 
 async def test_a_template_shows_its_descriptors_in_both_formats(
@@ -53,23 +51,23 @@ async def test_a_template_shows_its_descriptors_in_both_formats(
 
 
 async def test_secrets_are_never_shown_and_reach_the_guest(
-    admin: ApiClient, client: Callable[..., ApiClient], gateway: Gateway, template: str
+    admin: ApiClient, client: Callable[..., ApiClient], driver: MemoryDriver, template: str
 ) -> None:
     for media in ("json", "xml"):
         text = (await client("admin", media).get(template)).text
         assert not [secret for secret in ("hunter2", "aGVsbG8", "password", "$6$") if secret in text]
-    seed = await seed_of(admin, gateway, template)
+    seed = await seed_by(admin, driver, template)
     assert seed["user_data"] == "aGVsbG8="
     assert seed["password_hash"].startswith("$6$")
 
 
 async def test_a_template_that_is_read_and_sent_back_keeps_its_secrets(
-    admin: ApiClient, gateway: Gateway, template: str
+    admin: ApiClient, driver: MemoryDriver, template: str
 ) -> None:
     shown = await admin.document(template)
     assert (await admin.put(template, {**shown, "description": "changed"})).status == 200
     assert (await admin.put(f"{template}?$select=name", {"name": "renamed"})).status == 200
-    seed = await seed_of(admin, gateway, template)
+    seed = await seed_by(admin, driver, template)
     assert (seed["user_data"], seed["password_hash"][:3]) == ("aGVsbG8=", "$6$")
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from gateway.app import Gateway
+from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
+from tests.api.seeds import seed_of
 
 KEY = "ssh-ed25519 AAAA me@here"
 Seed = Callable[..., Any]
@@ -35,16 +36,13 @@ def whole(image: str, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def seed(admin: ApiClient, gateway: Gateway, template: str) -> Seed:
+def seed(admin: ApiClient, driver: MemoryDriver, template: str) -> Seed:
     """What a guest made by the template, and these overrides, is given."""
 
     async def of(**overrides: Any) -> dict[str, Any]:
         made = await admin.post("machines", {"machineTemplate": {"href": template, **overrides}})
         assert made.status == 201, made.text
-        machine = await gateway.store.get(made.location.removeprefix(admin.base))
-        assert machine is not None
-        found: dict[str, Any] = machine.internal["seed"]
-        return found
+        return seed_of(driver, made.location)
 
     return of
 

@@ -37,6 +37,10 @@ class World:
 
     # Paths
 
+    def forget(self) -> None:
+        """What was made so far is used no more."""
+        self.paths = dict(ALWAYS)
+
     async def ensure(self, kind: str) -> str:
         known = self.paths.get(kind)
         if known is not None and await self._is_there(kind, known):

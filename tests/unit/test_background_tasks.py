@@ -19,6 +19,7 @@ AWAITED = {
     ("gateway/jobs/runner.py", "JobRunner._begin"),
     ("gateway/jobs/workers.py", "Place.take"),
     ("gateway/orchestration/images/pieces.py", "ahead"),
+    ("gateway/orchestration/images/reserve.py", "Reserve.watch"),
     ("gateway/orchestration/machines/attachment_steps.py", "unplug"),
     ("gateway/orchestration/steps.py", "unless_stopped"),
     ("gateway/orchestration/systems/nested.py", "together"),

@@ -17,6 +17,7 @@ from gateway.orchestration.images.promises import demand_staging
 from gateway.orchestration.images.source import WHERE, is_url, local_file, place_facts
 from gateway.orchestration.images.steps import kept_format
 from gateway.orchestration.resources import Room
+from gateway.orchestration.service import Caller
 from gateway.store.model import Document
 
 DIRECT_STEPS = ("copy image",)
@@ -63,21 +64,21 @@ class ImageImport:
         self._room = room
         self._tools = room.images
 
-    async def decide(self, document: Document) -> Document:
+    async def decide(self, caller: Caller, document: Document) -> Document:
         """Raises what the request deserves, naming the attribute."""
         if document.get(WHERE) is None and "size" not in document:
             raise Invalid("is missing; or give size, and then upload so many bytes", WHERE)
         if document.get(WHERE) is None:
             return await self._upload(document["size"], await self.place())
-        found = await self.look(document)
+        found = await self.look(caller, document)
         return await self.way(found, await self.place())
 
-    async def look(self, document: Document) -> Found:
+    async def look(self, caller: Caller, document: Document) -> Found:
         """What there is at imageLocation."""
         location: str = document[WHERE]
         if location.partition("/")[0] in OURS:
             raise Invalid("is one of this gateway's own; give an image's href where images are used", WHERE)
-        found = await (self._url(location) if is_url(location) else self._file(location))
+        found = await (self._url(location) if is_url(location) else self._file(caller, location))
         size = found.source["size"]
         if size is not None:
             self._check_size(size, WHERE)
@@ -115,8 +116,8 @@ class ImageImport:
         source = {"kind": "upload", "size": size}
         return {**place.facts(), "source": source, "way": "staged"}
 
-    async def _file(self, location: str) -> Found:
-        path = await asyncio.to_thread(local_file, location, self._tools.directories)
+    async def _file(self, caller: Caller, location: str) -> Found:
+        path = await asyncio.to_thread(local_file, self._tools, caller, location)
         with looking(WHERE):
             facts = await self._tools.reader.inspect(path)
         return Found({"kind": "file", "path": str(path), "size": facts.file_size}, facts)

@@ -25,8 +25,10 @@ async def demand_staging(room: Room, size: int) -> None:
     promised: dict[str, int] = dict(await room.store.fetch(STAGED))
     here = await staging.sizes(list(promised))
     free = await staging.free() - sum(max(0, total - here[path]) for path, total in promised.items())
+    free -= sum(staging.coming.values())
     if size > free:
-        raise NoSpace(f"the staging directory has {max(0, free)} bytes free; {size} are needed")
+        kept = f", beside the {staging.reserve.size} that are kept for the store" if staging.reserve.size else ""
+        raise NoSpace(f"the staging directory has {max(0, free)} bytes free{kept}; {size} are needed")
 
 
 async def demand_few_waiting(room: Room, owner: str) -> None:

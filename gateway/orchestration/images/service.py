@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from drivers.base import FilePart
 from gateway.errors import Conflict, Invalid, NotFound
 from gateway.jobs.plan import Plan, StepCall
 from gateway.orchestration.driver_errors import translating
+from gateway.orchestration.first_answers import Request, Write, answer_once
 from gateway.orchestration.images.importing import DIRECT_STEPS, STAGED_STEPS, WEIGHTS, ImageImport
 from gateway.orchestration.images.promises import demand_few_waiting, demand_staging
 from gateway.orchestration.images.source import shown
@@ -22,9 +24,10 @@ from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.snapshots.capture import CaptureRequests
 from gateway.orchestration.snapshots.chain import KINDS
 from gateway.orchestration.snapshots.origin import origin_of
-from gateway.orchestration.snapshots.requests import SnapshotRequests
+from gateway.orchestration.snapshots.requests import MachineRequests, SnapshotRequests
 from gateway.orchestration.visibility import changeable
 from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +68,8 @@ class ImageService(ResourceService):
 
     # Create
 
-    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
-        demand(caller.role, self.kind, "add")
-        known = await self.answered_before(caller, document)
-        if known is not None:
-            return known
-        return await self._accepted(caller, collection, document, await self.make(caller, document))
+    async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
+        return partial(self._accept, caller, collection, await self.make(caller, document))
 
     async def add_of_package(
         self, caller: Caller, document: Document, place: Path | FilePart, parents: Sequence[Path | FilePart] = ()
@@ -80,29 +79,29 @@ class ImageService(ResourceService):
         ``parents`` are the files that it stands on, the nearest first.
         """
         demand(caller.role, self.kind, "add")
-        known = await self.answered_before(caller, document)
-        if known is not None:
-            return known
-        image = self._image(caller, document, await ImageImport(self.room).of_package(place, parents))
-        return await self._accepted(caller, self.type.segment, document, replace(image, shared=False))
+        collection = self.type.segment
 
-    async def _accepted(self, caller: Caller, collection: str, document: Document, image: Resource) -> Outcome:
-        waiting = image.internal["source"]["kind"] == "upload"
-        async with self.store.transaction() as transaction:
-            known = await self.answered(transaction, caller, document)
-            if known is not None:
-                return known
-            await self._demand_promises(caller, image)
-            image = await transaction.insert(image)
-            if waiting:
-                plan = self.plan(caller, "add", collection, affected=(image.path,))
-                job = await self.room.runner.completed(transaction, plan, "the image waits for its bytes")
-            else:
-                names = DIRECT_STEPS if image.internal["way"] == "direct" else STAGED_STEPS
-                job = await self.room.runner.submit(transaction, self._plan(caller, "add", collection, image, names))
-                image = await transaction.update(image.with_internal(job=job))
-            await self.remember(transaction, caller, document, image.path, job)
-        return Outcome(image, job, finished=waiting)
+        async def prepare() -> Write:
+            image = self._image(caller, document, await ImageImport(self.room).of_package(place, parents))
+            return partial(self._accept, caller, collection, replace(image, shared=False))
+
+        return await answer_once(self.store, caller, self.of_package(document), prepare)
+
+    def of_package(self, document: Document) -> Request:
+        """Return the request that ``add_of_package`` is by its document."""
+        return Request(self.kind, self.type.segment, document)
+
+    async def _accept(
+        self, caller: Caller, collection: str, image: Resource, transaction: Transaction
+    ) -> Outcome:
+        await self._demand_promises(caller, image)
+        await transaction.insert(image)
+        if image.internal["source"]["kind"] == "upload":
+            plan = self.plan(caller, "add", collection, affected=(image.path,))
+            job = await self.room.runner.completed(transaction, plan, "the image waits for its bytes")
+            return Outcome(image, job, finished=True)
+        names = DIRECT_STEPS if image.internal["way"] == "direct" else STAGED_STEPS
+        return await self.begun(transaction, image, self._plan(caller, "add", collection, image, names))
 
     async def _demand_promises(self, caller: Caller, image: Resource) -> None:
         """Once more, while nobody else writes: what was looked at may have been promised to another meanwhile."""
@@ -115,7 +114,7 @@ class ImageService(ResourceService):
     async def make(self, caller: Caller, document: Document) -> Resource:
         if document.get("type", "IMAGE") != "IMAGE":
             raise Invalid("only what is taken from a Machine can be a snapshot; bytes make an IMAGE", "type")
-        return self._image(caller, document, await ImageImport(self.room).decide(document))
+        return self._image(caller, document, await ImageImport(self.room).decide(caller, document))
 
     def _image(self, caller: Caller, document: Document, facts: Document) -> Resource:
         image = new_resource(self.kind, caller.user, {**document, "state": "CREATING"})
@@ -226,13 +225,15 @@ class MachineImageService(ImageService):
         self._captures = CaptureRequests(room)
         self._snapshots = SnapshotRequests(room)
 
-    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
+    async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
         """From a Machine when the document or the URI names one, else from bytes."""
         origin = origin_of(collection, document)
         if origin is None:
-            return await super().add(caller, collection, {**document, "relatedImage": None})
-        requests = self._captures if origin.verb == "capture" else self._snapshots
-        return await requests.add_from(caller, origin, document)
+            return await super().prepare(caller, collection, {**document, "relatedImage": None})
+        if collection != self.type.segment:
+            await self.room.services["Machine"].read(caller, origin.machine)
+        requests: MachineRequests = self._captures if origin.verb == "capture" else self._snapshots
+        return await requests.prepare_from(caller, origin, document)
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
         image = await self.to_change(caller, path, "delete", version)

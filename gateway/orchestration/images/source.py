@@ -8,6 +8,9 @@ from urllib.parse import unquote, urlsplit
 
 from drivers.base import FilePart
 from gateway.errors import Invalid
+from gateway.orchestration.images.exports import Exports
+from gateway.orchestration.images.tools import ImageTools
+from gateway.orchestration.service import Caller
 from gateway.store.model import Document
 
 WHERE = "imageLocation"
@@ -37,15 +40,19 @@ def shown(location: str) -> str:
     return location.partition("?")[0] if is_url(location) else location
 
 
-def local_file(location: str, directories: tuple[str, ...], where: str = WHERE) -> Path:
-    """The file a location means. Raises Invalid, naming ``where``, for every way out of the directories."""
+def local_file(tools: ImageTools, caller: Caller, location: str, where: str = WHERE) -> Path:
+    """Return the file that a location means. Raises Invalid, naming ``where``, for every way out of the directories.
+
+    Another user's exports are told from what is not there by nothing.
+    """
+    directories = tools.directories
     path = Path(_path_of(location, where))
     if not path.is_absolute() or ".." in path.parts or "\0" in str(path):
         raise Invalid("must be an absolute path without '..'", where)
     try:
         real = path.resolve(strict=True)
         allowed = any(real.is_relative_to(Path(directory).resolve()) for directory in directories)
-        regular = real.is_file()
+        regular = real.is_file() and Exports(tools.export_directories).readable(caller, real, directories)
     except (OSError, RuntimeError):
         allowed, regular = _below(path, directories), False
     if not allowed:

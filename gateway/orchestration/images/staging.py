@@ -6,12 +6,14 @@ import asyncio
 import errno
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from gateway import clock
 from gateway.errors import NoSpace
+from gateway.orchestration.images.reserve import Reserve
 from gateway.store.model import Resource
 
 DATA = "data"
@@ -20,10 +22,16 @@ PART = "converted.part"
 
 
 class Staging:
-    """``data`` is what came, ``converted`` what goes to the pool instead of it. All methods leave the loop free."""
+    """``data`` is what came, ``converted`` what goes to the pool instead of it. All methods leave the loop free.
 
-    def __init__(self, directory: Path) -> None:
+    Without a ``reserve`` everything that the disk has may be taken.
+    """
+
+    def __init__(self, directory: Path, reserve: Reserve | None = None) -> None:
         self.directory = directory
+        self.reserve = reserve or Reserve(directory, 0)
+        self.coming: dict[str, int] = {}
+        """Bytes that are still to come for what is being put down and is not in the store yet, by names."""
         self.held: set[str] = set()
         """Names of what is being put down for something that is not in the store yet."""
 
@@ -52,12 +60,24 @@ class Staging:
         await asyncio.to_thread(self._home(image).mkdir, mode=0o700, parents=True, exist_ok=True)
 
     async def free(self) -> int:
-        """Bytes that the disk below still takes."""
+        """Bytes that may still be put down here."""
         return await asyncio.to_thread(self._free)
 
     def _free(self) -> int:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return shutil.disk_usage(self.directory).free
+        return self.reserve.left(self.directory)
+
+    async def put(self, descriptor: int, piece: bytes) -> None:
+        """Write every byte of a piece. Raises NoSpace when the disk, less the reserve, does not take it."""
+        await asyncio.to_thread(self.put_blocking, descriptor, piece)
+
+    def put_blocking(self, descriptor: int, piece: bytes) -> None:
+        self.reserve.demand(descriptor, len(piece))
+        write_all(descriptor, piece)
+
+    async def beside_the_reserve(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do work in which another program writes here, as long as it leaves the reserve alone. Raises NoSpace."""
+        await self.reserve.watch(self.directory, work)
 
     async def size(self, image: Resource) -> int:
         """Bytes of ``data`` that are there."""
@@ -77,7 +97,7 @@ class Staging:
         written = 0
         with _open(self.data(image)) as descriptor:
             async for piece in pieces:
-                await asyncio.to_thread(write_all, descriptor, piece)
+                await self.put(descriptor, piece)
                 written += len(piece)
                 moved(written)
         return written

@@ -20,6 +20,7 @@ from gateway.orchestration.images.pieces import Digest, ahead, looked_at, of_fil
 from gateway.orchestration.images.records import remove
 from gateway.orchestration.images.source import WHERE, place_of
 from gateway.orchestration.images.tools import ImageTools
+from gateway.orchestration.readable import demand_readable
 from gateway.orchestration.steps import DriverStep, unless_stopped
 from gateway.orchestration.tries import Tries
 from gateway.store.model import Document, Resource
@@ -33,6 +34,7 @@ def source_pieces(tools: ImageTools, source: Document) -> AsyncGenerator[bytes, 
     """The bytes from where they are, not looked at yet."""
     if source["kind"] in ("file", "package"):
         return of_file(place_of(source))
+    demand_readable(source["url"], "the URL of the image")
     remote = RemoteFile(source["size"], source["ranges"], source["validator"], b"", b"")
     return tools.fetcher.fetch(source["url"], remote)
 
@@ -137,8 +139,10 @@ class ConvertImage(ImageStep):
             return
         part, source = staging.part(image), staging.data(image)
         await asyncio.to_thread(part.unlink, missing_ok=True)
-        await self.room.images.converter.convert(
-            source, facts["source_format"], part, facts["format"], facts["virtual_size"], context.progress
+        await staging.beside_the_reserve(
+            self.room.images.converter.convert(
+                source, facts["source_format"], part, facts["format"], facts["virtual_size"], context.progress
+            )
         )
         made = await self.tries(context).of(LOOKING, lambda: self.room.images.reader.inspect(part))
         if made.format != facts["format"]:

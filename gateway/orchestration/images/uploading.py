@@ -15,7 +15,7 @@ from types import TracebackType
 
 from drivers.threads import UPLOADS
 from gateway.errors import Conflict, Invalid, NotFound
-from gateway.orchestration.images.staging import Staging, write_all
+from gateway.orchestration.images.staging import Staging
 from gateway.store.model import Resource
 
 
@@ -110,7 +110,7 @@ class Receiver:
         self.offset += len(piece)
 
     def _write(self, piece: bytes) -> None:
-        write_all(self._descriptor, piece)
+        self._staging.put_blocking(self._descriptor, piece)
         if self._part.digest is not None:
             self._hash.update(piece)
 

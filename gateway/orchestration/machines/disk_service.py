@@ -5,6 +5,7 @@ from __future__ import annotations
 from drivers.base import Driver, PoolSettings
 from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from gateway.jobs.plan import Plan
+from gateway.orchestration.first_answers import Write
 from gateway.orchestration.machines.components import ComponentService, demand_change
 from gateway.orchestration.machines.copying import refuse_while_copied
 from gateway.orchestration.machines.disk_change_steps import ADD_STEPS, DELETE_STEPS, calls, settle
@@ -25,26 +26,21 @@ class DiskService(ComponentService):
     def removable(self, resource: Resource) -> bool:
         return not resource.internal.get("boot")
 
-    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
+    async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
         machine = await self.machine_for(caller, collection.rpartition("/")[0])
         if "capacity" not in document:
             raise Invalid("is missing", "capacity")
         if document.get("initialLocation"):
             target_of(document["initialLocation"])
-        known = await self.answered_before(caller, document)
-        if known is not None:
-            return known
         demand_change(machine, "plug")
         in_use = await self.targets_in_use(machine)
         chosen = await self._pool(machine, self.up(machine))
-        async with self.store.transaction() as transaction:
-            known = await self.answered(transaction, caller, document)
-            if known is not None:
-                return known
+
+        async def write(transaction: Transaction) -> Outcome:
             await demand_room(self.room, chosen, whole(document["capacity"] * KILOBYTE), "capacity")
-            disk, job = await self._write(transaction, caller, collection, document, in_use, chosen.format)
-            await self.remember(transaction, caller, document, disk.path, job)
-        return Outcome(disk, job, finished=False)
+            return await self._put_down(transaction, caller, collection, document, in_use, chosen.format)
+
+        return write
 
     async def _pool(self, machine: Resource, driver: Driver) -> Chosen:
         """The Machine's own pool, where its other disks are."""
@@ -53,7 +49,7 @@ class DiskService(ComponentService):
         facts = await pool_facts(driver, name)
         return Chosen(host, settings, facts, driver.formats(facts)[0])
 
-    async def _write(
+    async def _put_down(
         self,
         transaction: Transaction,
         caller: Caller,
@@ -61,7 +57,7 @@ class DiskService(ComponentService):
         document: Document,
         in_use: set[str],
         disk_format: str,
-    ) -> tuple[Resource, str]:
+    ) -> Outcome:
         machine = await self.demand_machine(transaction, collection.rpartition("/")[0], "plug")
         location, running = document.get("initialLocation") or None, machine.state != "STOPPED"
         target = free_target(in_use | reserved(machine), location, running=running)
@@ -80,8 +76,7 @@ class DiskService(ComponentService):
             drop_on_failure=(disk.path,),
             settle=settle(machine.path, target, "add"),
         )
-        job = await self.room.runner.submit(transaction, plan)
-        return await transaction.update(disk.with_internal(job=job)), job
+        return await self.begun(transaction, disk, plan)
 
     # Growth
 

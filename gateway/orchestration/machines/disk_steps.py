@@ -13,6 +13,7 @@ from gateway.jobs.plan import StepContext
 from gateway.orchestration.machines.plans import disk_volume, seed_volume, uuid_of
 from gateway.orchestration.machines.removal import remove_disks
 from gateway.orchestration.machines.seed_interfaces import seed_interfaces
+from gateway.orchestration.readable import demand_readable
 from gateway.orchestration.steps import DriverStep, unless_stopped
 from gateway.store.model import Document, Resource
 
@@ -92,6 +93,7 @@ class SeedImage(DriverStep):
 
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         kept = machine.internal.get("seed", {})
+        demand_readable(kept, machine.path)
         seed = Seed(
             instance_id=uuid_of(machine),
             name=machine.name or "",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from gateway.errors import Conflict, PreconditionFailed
 from gateway.jobs.plan import Plan, StepCall
+from gateway.orchestration.first_answers import Write
 from gateway.orchestration.machines.components import ComponentService, demand_change
 from gateway.orchestration.machines.interfaces import chosen_interface, entry_id, entry_of, keep_interface, with_entry
 from gateway.orchestration.networks.interface_addresses import chosen_addresses, keep_addresses
 from gateway.orchestration.resources import edited
 from gateway.orchestration.service import Caller, Outcome
 from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
 
 MOST = 8
 
@@ -17,7 +19,7 @@ MOST = 8
 class MachineNetworkInterfaceService(ComponentService):
     kind = "MachineNetworkInterface"
 
-    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
+    async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
         machine = await self.machine_for(caller, collection.rpartition("/")[0])
         demand_change(machine, "plug")
         self.up(machine)
@@ -26,19 +28,17 @@ class MachineNetworkInterfaceService(ComponentService):
         addresses = await chosen_addresses(self.room, caller, document, entry["network_path"])
         names = ("assign addresses", "plug interface") if addresses else ("plug interface",)
         plan = self._plan(caller, "add", machine, f"{collection}/{number}", names)
-        async with self.store.transaction() as transaction:
-            known = await self.answered(transaction, caller, document)
-            if known is not None:
-                return known
+
+        async def write(transaction: Transaction) -> Outcome:
             current = await self.demand_machine(transaction, machine.path, "plug")
             interface = await keep_interface(transaction, current, entry, ready=False)
             await keep_addresses(transaction, interface, addresses)
             own = {name: document[name] for name in ("name", "description", "properties") if name in document}
             interface = await transaction.update(interface.with_document(**own))
             await transaction.update(with_entry(current, entry))
-            job = await self.room.runner.submit(transaction, plan)
-            await self.remember(transaction, caller, document, interface.path, job)
-        return Outcome(interface, job, finished=False)
+            return await self.begun(transaction, interface, plan, held=False)
+
+        return write
 
     def _free_number(self, machine: Resource) -> str:
         taken = [entry_id(machine, entry) for entry in machine.internal["interfaces"]]

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+from gateway.orchestration.readable import demand_readable
 from gateway.orchestration.resources import erases
 from gateway.store.model import Document, Resource
 
+HASH = frozenset({"password_hash"})
+ONCE = frozenset({"user_data", "password_hash"})
+"""What a seed is made of and nothing needs later."""
+
 
 def with_secrets(template: Resource) -> Document:
-    """A stored MachineTemplate as Machines are made by it: each secret stands where it was given."""
+    """A stored MachineTemplate as Machines are made by it: each secret stands where it was given.
+
+    Raises Conflict for one that cannot be read.
+    """
     secrets, document = template.internal.get("secrets", {}), dict(template.document)
+    demand_readable(secrets, template.path)
     if "userData" in secrets:
         document["userData"] = secrets["userData"]
     if "password_hash" in secrets:
         document["credential"] = {**document["credential"], "password_hash": secrets["password_hash"]}
     return document
+
+
+def without_seed_secrets(machine: Resource) -> Resource:
+    """Return a Machine whose seed is made, and so needed no more; that it told an environment stays known."""
+    seed = {name: value for name, value in machine.internal.get("seed", {}).items() if name not in ONCE}
+    if "environment" in seed:
+        seed["environment"] = True
+    return machine.with_internal(seed=seed)
 
 
 def staying(before: Resource, after: Resource, document: Document, selected: frozenset[str] | None) -> Document:
@@ -33,5 +50,6 @@ def staying(before: Resource, after: Resource, document: Document, selected: fro
 
 def overridden(credential: Resource, given: Document) -> Document:
     """What a stored Credential holds, its password as a hash unless that is overridden or erased."""
-    internal = {} if "password" in given else credential.internal
-    return {**credential.document, **internal}
+    kept = {name: value for name, value in credential.internal.items() if name in HASH and "password" not in given}
+    demand_readable(kept, credential.path)
+    return {**credential.document, **kept}

@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed, Unavailable
-from gateway.jobs.plan import OnRestart, Plan
+from gateway.jobs.plan import OnRestart, Plan, StepCall
 from gateway.orchestration.confinement import check_confinement
 from gateway.orchestration.driver_errors import translating
+from gateway.orchestration.first_answers import Write
 from gateway.orchestration.images.available import demand_still_available
 from gateway.orchestration.interrupting import interrupt, interrupt_removals
 from gateway.orchestration.machines.create import IMAGE, MachineCreate, address_attribute, check_size
@@ -28,6 +29,7 @@ from gateway.orchestration.snapshots.ability import impossible
 from gateway.orchestration.snapshots.restore import RestoreRequests
 from gateway.orchestration.visibility import changeable
 from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
 
 ORDER = ("edit", "delete", "restart", "start", "stop", "pause", "suspend", "capture", "snapshot", "restore", "console")
 """Of the operations that are shown. Old clients take the last ``rel`` that contains the word they want, so that
@@ -52,45 +54,49 @@ class MachineService(ResourceService):
 
     # Create
 
-    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
-        demand(caller.role, self.kind, "add")
-        known = await self.answered_before(caller, document)
-        if known is not None:
-            return known
+    async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
         create = MachineCreate(self.room, caller, document)
-        machine, parts = await self._checked(create)
-        async with self.store.transaction() as transaction:
-            known = await self.answered(transaction, caller, document)
-            if known is not None:
-                return known
-            await demand_still_available(transaction, machine.internal["image"], IMAGE)
-            await demand_content(transaction, machine)
-            machine = await transaction.insert(machine)
+        prepared, parts = await self._checked(create)
+
+        async def write(transaction: Transaction) -> Outcome:
+            await demand_still_available(transaction, prepared.internal["image"], IMAGE)
+            await demand_content(transaction, prepared)
+            machine = await transaction.insert(prepared)
             for part in parts:
                 await transaction.insert(part)
             for entry in machine.internal["interfaces"]:
                 interface = await keep_interface(transaction, machine, entry, ready=True)
                 await keep_addresses(transaction, interface, create.addresses[entry["id"]], address_attribute(entry))
             machine, attachments = await create.volumes.write(transaction, self.room, machine)
-            plan = self.plan(
-                caller,
-                "add",
-                collection,
-                steps=creation(
-                    machine.path,
-                    create.volumes.creating(),
-                    attaching(attachments),
-                    addressed=any(create.addresses.values()),
-                ),
-                locks=(machine.path, *create.volumes.paths),
-                affected=(machine.path, *create.volumes.new_paths),
-                drop_on_failure=(machine.path, *create.volumes.new_paths),
-                settle=settle(machine.path, "add"),
-            )
-            job = await self.room.runner.submit(transaction, plan)
-            machine = await transaction.update(machine.with_internal(job=job))
-            await self.remember(transaction, caller, document, machine.path, job)
-        return Outcome(machine, job, finished=False)
+            plan = self._creation(caller, collection, machine, create, attaching(attachments))
+            return await self.begun(transaction, machine, plan)
+
+        return write
+
+    def _creation(
+        self,
+        caller: Caller,
+        collection: str,
+        machine: Resource,
+        create: MachineCreate,
+        attaching_steps: tuple[StepCall, ...],
+    ) -> Plan:
+        steps = creation(
+            machine.path,
+            create.volumes.creating(),
+            attaching_steps,
+            addressed=any(create.addresses.values()),
+        )
+        return self.plan(
+            caller,
+            "add",
+            collection,
+            steps=steps,
+            locks=(machine.path, *create.volumes.paths),
+            affected=(machine.path, *create.volumes.new_paths),
+            drop_on_failure=(machine.path, *create.volumes.new_paths),
+            settle=settle(machine.path, "add"),
+        )
 
     async def _checked(self, create: MachineCreate) -> tuple[Resource, tuple[Resource, ...]]:
         machine, parts = await create.make()

@@ -9,6 +9,7 @@ from gateway.jobs.plan import StepContext
 from gateway.orchestration.machines.attachments import release_all
 from gateway.orchestration.machines.interfaces import free_ports
 from gateway.orchestration.machines.plans import uuid_of
+from gateway.orchestration.machines.secrets import without_seed_secrets
 from gateway.orchestration.machines.states import REACHED, state_of
 from gateway.orchestration.machines.whereabouts import whereabouts
 from gateway.orchestration.networks.assignment import forget_addresses
@@ -43,7 +44,8 @@ class SettleMachine(DriverStep):
                 await _remove(transaction, current)
                 return
             absent = never_made or (state == "ERROR" and current.internal.get("gone"))
-            await transaction.update(current.with_document(state=state).with_internal(job=None, gone=absent or None))
+            settled = current.with_document(state=state).with_internal(job=None, gone=absent or None)
+            await transaction.update(without_seed_secrets(settled) if arguments["action"] == "add" else settled)
 
 
 async def _remove(transaction: Transaction, machine: Resource) -> None:

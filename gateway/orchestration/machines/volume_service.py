@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
+from gateway.orchestration.first_answers import Write
 from gateway.orchestration.machines.attachment_steps import call, settle
 from gateway.orchestration.machines.attachments import attachment_path, connect, demand_attachable
 from gateway.orchestration.machines.components import ComponentService, demand_change
@@ -43,35 +42,21 @@ async def attached_already(
 class MachineVolumeService(ComponentService):
     kind = "MachineVolume"
 
-    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
+    async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
         machine = await self.machine_for(caller, collection.rpartition("/")[0])
-        known = await self.answered_before(caller, document)
-        if known is not None:
-            return known
         volume = await self._volume(caller, machine, document)
         attached = await attached_already(self.store, machine, volume, document)
         in_use = await self._free_to_connect(machine, volume) if attached is None else None
-        async with self.store.transaction() as transaction:
-            known = await self.answered(transaction, caller, document)
-            if known is not None:
-                return known
+
+        async def write(transaction: Transaction) -> Outcome:
             attached = await attached_already(transaction, machine, volume, document)
             if attached is not None:
-                return await self._as_it_is(transaction, caller, document, attached)
+                return await self._as_it_is(transaction, caller, attached)
             if in_use is None:
                 raise Conflict("volume: it was disconnected meanwhile; ask again")
-            attachment, job = await self._connect(transaction, caller, collection, document, in_use)
-            await self.remember(transaction, caller, document, attachment.path, job)
-        return Outcome(attachment, job, finished=False)
+            return await self._connect(transaction, caller, collection, document, in_use)
 
-    async def answered(self, transaction: Transaction, caller: Caller, document: Document) -> Outcome | None:
-        """Whether the first answer was about a MachineVolume that existed follows from its Job, which changed none."""
-        outcome = await super().answered(transaction, caller, document)
-        if outcome is None or outcome.resource is None:
-            return outcome
-        job = await transaction.get(outcome.job)
-        changed = (job.document.get("affectedResources") or []) if job is not None else []
-        return replace(outcome, existing={"href": outcome.resource.path} not in changed)
+        return write
 
     async def _free_to_connect(self, machine: Resource, volume: Resource) -> set[str]:
         """Return the targets that the Machine's disks have. Raises Conflict when the Volume cannot be connected."""
@@ -79,15 +64,12 @@ class MachineVolumeService(ComponentService):
         demand_attachable(volume, machine, "volume")
         return await self.targets_in_use(machine)
 
-    async def _as_it_is(
-        self, transaction: Transaction, caller: Caller, document: Document, attached: Resource
-    ) -> Outcome:
+    async def _as_it_is(self, transaction: Transaction, caller: Caller, attached: Resource) -> Outcome:
         """Answer with the MachineVolume that is there: by the Job that still connects it, or by one of its own."""
         job = attached.internal.get("job")
         if job is None:
             plan = self.plan(caller, "add", attached.collection)
             job = await self.room.runner.completed(transaction, plan)
-        await self.remember(transaction, caller, document, attached.path, job)
         return Outcome(attached, job, finished=attached.internal.get("job") is None, existing=True)
 
     async def _volume(self, caller: Caller, machine: Resource, document: Document) -> Resource:
@@ -102,7 +84,7 @@ class MachineVolumeService(ComponentService):
 
     async def _connect(
         self, transaction: Transaction, caller: Caller, collection: str, document: Document, in_use: set[str]
-    ) -> tuple[Resource, str]:
+    ) -> Outcome:
         machine = await self.demand_machine(transaction, collection.rpartition("/")[0], "plug")
         volume = await transaction.get(document["volume"]["href"])
         if volume is None:
@@ -122,8 +104,7 @@ class MachineVolumeService(ComponentService):
             drop_on_failure=(attachment.path,),
             settle=settle(attachment.path, "add"),
         )
-        job = await self.room.runner.submit(transaction, plan)
-        return await transaction.update(attachment.with_internal(job=job)), job
+        return await self.begun(transaction, attachment, plan)
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
         attachment = await self.to_change(caller, path, "delete", version)

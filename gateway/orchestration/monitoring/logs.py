@@ -7,6 +7,7 @@ from dataclasses import replace
 from gateway.cimi.monitoring import SEVERITIES
 from gateway.cimi.registry import type_at
 from gateway.errors import Conflict, Forbidden, Invalid, NotFound
+from gateway.orchestration.first_answers import Write
 from gateway.orchestration.monitoring.occurrences import CHANGES, EVERYONE, OWN_LOGS
 from gateway.orchestration.monitoring.recorder import new_log
 from gateway.orchestration.monitoring.templates import OWN, target_of, template_values
@@ -16,6 +17,7 @@ from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.visibility import audience, changeable
 from gateway.store.events import EVENTS
 from gateway.store.model import Document, Page, Query, Resource
+from gateway.store.transaction import Transaction
 
 WHERE = "eventLogTemplate"
 PAGE_OF_SUMMARIES = 500
@@ -55,8 +57,7 @@ class EventLogService(ResourceService):
 
     # Changing
 
-    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
-        demand(caller.role, self.kind, "add")
+    async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
         given = document[WHERE]
         values = await template_values(self.store, caller, given, WHERE)
         target = await target_of(self.store, caller, values, f"{WHERE}.targetResource")
@@ -65,10 +66,8 @@ class EventLogService(ResourceService):
         persistence = values.get("persistence", self.room.policy.event_persistence)
         own = {name: document[name] for name in OWN if name in document}
         log = new_log(target, {**own, "persistence": persistence})
-        async with self.store.transaction() as transaction:
-            known = await self.answered(transaction, caller, document)
-            if known is not None:
-                return known
+
+        async def write(transaction: Transaction) -> Outcome:
             current = await transaction.get(target.path)
             if current is None:
                 raise Invalid(f"there is no {target.kind} {target.path}", f"{WHERE}.targetResource")
@@ -76,10 +75,9 @@ class EventLogService(ResourceService):
                 raise Conflict(f"{target.path} has an EventLog already: {current.document['eventLog']['href']}")
             await transaction.insert(log)
             await transaction.update(current.with_document(eventLog={"href": log.path}))
-            plan = self.plan(caller, "add", collection, affected=(log.path,))
-            job = await self.room.runner.completed(transaction, plan)
-            await self.remember(transaction, caller, document, log.path, job)
-        return Outcome(log, job, finished=True)
+            return await self.made(transaction, log, self.plan(caller, "add", collection, affected=(log.path,)))
+
+        return write
 
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None

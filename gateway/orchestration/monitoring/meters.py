@@ -9,9 +9,10 @@ from typing import Any
 from gateway import clock
 from gateway.cimi.filter import AttributeType, Comparison
 from gateway.errors import Conflict, Forbidden, Invalid, NotFound
+from gateway.orchestration.first_answers import Write
 from gateway.orchestration.monitoring.aspects import MEASURED, METERED, aspect_of
 from gateway.orchestration.monitoring.meter_templates import check_interval, meter_attributes, template_values
-from gateway.orchestration.permissions import demand, granted
+from gateway.orchestration.permissions import granted
 from gateway.orchestration.references import resolve
 from gateway.orchestration.resources import ResourceService, new_resource
 from gateway.orchestration.service import Caller, Outcome
@@ -46,23 +47,19 @@ class MeterService(ResourceService):
 
     # Create
 
-    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
-        demand(caller.role, self.kind, "add")
+    async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
         values = await template_values(self.room, caller, document[WHERE], f"{WHERE}.")
         target = await self._target(caller, values, collection.rpartition("/")[0])
         attributes = meter_attributes(self.room.policy, values["meterConfig"], target.kind, f"{WHERE}.meterConfig.")
         own = {name: document[name] for name in OWN if name in document}
         meter = new_meter(target, target.owner or caller.user, {**own, **attributes})
-        async with self.store.transaction() as transaction:
-            known = await self.answered(transaction, caller, document)
-            if known is not None:
-                return known
+
+        async def write(transaction: Transaction) -> Outcome:
             await self._room_for_one_more(transaction, target)
             await transaction.insert(meter)
-            plan = self.plan(caller, "add", collection, affected=(meter.path,))
-            job = await self.room.runner.completed(transaction, plan)
-            await self.remember(transaction, caller, document, meter.path, job)
-        return Outcome(meter, job, finished=True)
+            return await self.made(transaction, meter, self.plan(caller, "add", collection, affected=(meter.path,)))
+
+        return write
 
     async def _target(self, caller: Caller, values: Document, owner: str) -> Resource:
         """The resource to measure; ``owner`` is the path of the one in whose collection the meter is made, or ''."""

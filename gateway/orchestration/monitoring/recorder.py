@@ -80,7 +80,6 @@ class Recorder:
             async with store.transaction() as transaction:
                 described = "every event of this gateway but refused requests"
                 await transaction.insert(_own_log(CHANGES, described, self._of_changes))
-        store.before_commit(self.record)
 
     async def record(self, transaction: Transaction) -> None:
         changed = [(transaction.before[path], after) for path, after in transaction.changes.items()]

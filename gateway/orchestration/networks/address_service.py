@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.errors import Conflict, Forbidden, Invalid, NotFound, PreconditionFailed, Unavailable
 from gateway.jobs.plan import Plan, StepCall
+from gateway.orchestration.first_answers import Write
 from gateway.orchestration.networks import assignment
 from gateway.orchestration.networks.address_create import AddressWish, address_wish, change_hostname, reserved_address
 from gateway.orchestration.networks.address_ranges import parse_ip
@@ -14,6 +15,7 @@ from gateway.orchestration.resources import ResourceService, Room, edited, new_r
 from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.visibility import changeable, visible
 from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
 
 MOVING = frozenset({"CREATING", "DELETING"})
 
@@ -41,29 +43,30 @@ class AddressService(ResourceService):
             raise Conflict("the Address is being deleted")
         return address
 
-    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
-        demand(caller.role, self.kind, "add")
+    async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
         wish = await self._wish(caller, document)
         own: Document = {name: document[name] for name in OWN if name in document}
-        async with self.store.transaction() as transaction:
-            known = await self.answered(transaction, caller, document)
-            if known is not None:
-                return known
+
+        async def write(transaction: Transaction) -> Outcome:
             address = await reserved_address(transaction, wish, caller.user, own)
-            plan = self.plan(
-                caller,
-                "add",
-                collection,
-                steps=_steps("reserve address", address) if wish.hostname else (),
-                locks=(address.path,),
-                affected=(address.path,),
-                drop_on_failure=(address.path,),
-                settle=_settle(address, "add"),
-            )
-            runner = self.room.runner
-            job = await (runner.submit if plan.steps else runner.completed)(transaction, plan)
-            await self.remember(transaction, caller, document, address.path, job)
-        return Outcome(address, job, finished=not plan.steps)
+            plan = self._creation(caller, collection, address, named=wish.hostname is not None)
+            if plan.steps:
+                return await self.begun(transaction, address, plan, held=False)
+            return await self.made(transaction, address, plan)
+
+        return write
+
+    def _creation(self, caller: Caller, collection: str, address: Resource, *, named: bool) -> Plan:
+        return self.plan(
+            caller,
+            "add",
+            collection,
+            steps=_steps("reserve address", address) if named else (),
+            locks=(address.path,),
+            affected=(address.path,),
+            drop_on_failure=(address.path,),
+            settle=_settle(address, "add"),
+        )
 
     async def _wish(self, caller: Caller, document: Document) -> AddressWish:
         wish = await address_wish(self.room, caller, document["addressTemplate"], "addressTemplate")
@@ -172,8 +175,7 @@ class InterfaceAddressService(ResourceService):
         """Those which the guest reports are not ours to take away."""
         return () if resource.internal.get("reported") else super().operations(caller, resource)
 
-    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
-        demand(caller.role, self.kind, "add")
+    async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
         interface = await self._interface(caller, collection)
         href = document.get("address", {}).get("href")
         if href is None:
@@ -181,7 +183,8 @@ class InterfaceAddressService(ResourceService):
         network = interface.document["network"]["href"]
         address = await assignment.usable_address(self.room, caller, href, "address", network)
         must_be_up(self.room, address)
-        async with self.store.transaction() as transaction:
+
+        async def write(transaction: Transaction) -> Outcome:
             await self._settled(await transaction.get(str(interface.parent)))
             current = await transaction.get(interface.path)
             known = await transaction.get(address.path)
@@ -190,8 +193,9 @@ class InterfaceAddressService(ResourceService):
             entry = await assignment.link(transaction, current, known, "address")
             steps = _steps("assign address", known, interface=interface.path)
             plan = self._plan(caller, "add", collection, entry, steps)
-            job = await self.room.runner.submit(transaction, plan)
-        return Outcome(entry, job, finished=False)
+            return await self.begun(transaction, entry, plan, held=False)
+
+        return write
 
     def _plan(
         self, caller: Caller, action: str, target: str, entry: Resource, steps: tuple[StepCall, ...]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gateway.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
-from gateway.jobs.plan import StepCall
+from gateway.jobs.plan import Plan, StepCall
+from gateway.orchestration.first_answers import Write
 from gateway.orchestration.networks import membership
 from gateway.orchestration.permissions import demand
 from gateway.orchestration.references import OWN, merged, resolve
@@ -42,33 +43,34 @@ def must_be_up(room: Room, host: str) -> None:
 class ForwardingGroupService(ResourceService):
     kind = "ForwardingGroup"
 
-    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
-        demand(caller.role, self.kind, "add")
+    async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
         networks = await self._networks(caller, document)
         group = self._new(caller, document, networks)
-        async with self.store.transaction() as transaction:
-            known = await self.answered(transaction, caller, document)
-            if known is not None:
-                return known
-            group = await transaction.insert(group)
+
+        async def write(transaction: Transaction) -> Outcome:
+            await transaction.insert(group)
             for place, network in enumerate(networks):
                 where = f"forwardingGroupTemplate.networks.{place}"
                 await membership.join(transaction, group, await unchanged(transaction, network, where), where)
-            paths = [network.path for network in networks]
-            plan = self.plan(
-                caller,
-                "add",
-                collection,
-                steps=(StepCall("form group", {"resource": group.path, "networks": paths}),) if paths else (),
-                locks=(group.path, *paths),
-                affected=(group.path, *paths),
-                drop_on_failure=(group.path,),
-                settle=StepCall("settle group", {"resource": group.path, "action": "add"}),
-            )
-            runner = self.room.runner
-            job = await (runner.submit if paths else runner.completed)(transaction, plan)
-            await self.remember(transaction, caller, document, group.path, job)
-        return Outcome(group, job, finished=not paths)
+            plan = self._creation(caller, collection, group, networks)
+            if networks:
+                return await self.begun(transaction, group, plan, held=False)
+            return await self.made(transaction, group, plan)
+
+        return write
+
+    def _creation(self, caller: Caller, collection: str, group: Resource, networks: list[Resource]) -> Plan:
+        paths = [network.path for network in networks]
+        return self.plan(
+            caller,
+            "add",
+            collection,
+            steps=(StepCall("form group", {"resource": group.path, "networks": paths}),) if paths else (),
+            locks=(group.path, *paths),
+            affected=(group.path, *paths),
+            drop_on_failure=(group.path,),
+            settle=StepCall("settle group", {"resource": group.path, "action": "add"}),
+        )
 
     def _new(self, caller: Caller, document: Document, networks: list[Resource]) -> Resource:
         own: Document = {name: document[name] for name in OWN if name in document}
@@ -122,24 +124,26 @@ class ForwardingGroupNetworkService(ResourceService):
 
     kind = membership.ENTRY
 
-    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
-        demand(caller.role, self.kind, "add")
+    async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
         group = await self._group(caller, collection)
         href = document.get("network", {}).get("href")
         if href is None:
             raise Invalid("is missing", "network")
         network = await usable_network(self.room, caller, href, "network")
         must_be_up(self.room, group.internal["host"])
-        async with self.store.transaction() as transaction:
+
+        async def write(transaction: Transaction) -> Outcome:
             current = await transaction.get(group.path)
             if current is None:
                 raise NotFound(f"{group.path} is gone")
-            network = await unchanged(transaction, network, "network")
-            entry, _ = await membership.join(transaction, current, network, "network")
+            joining = await unchanged(transaction, network, "network")
+            entry, _ = await membership.join(transaction, current, joining, "network")
             own: Document = {name: document[name] for name in OWN if name in document}
             entry = await transaction.update(entry.with_document(**own)) if own else entry
             job = await self._submit(transaction, caller, ("add", collection, "join group"), entry)
-        return Outcome(entry, job, finished=False)
+            return Outcome(entry, job, finished=False)
+
+        return write
 
     async def _submit(
         self, transaction: Transaction, caller: Caller, what: tuple[str, str, str], entry: Resource

@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway.errors import Conflict, PreconditionFailed
 from gateway.jobs.plan import Plan, StepCall
+from gateway.orchestration.first_answers import Write
 from gateway.orchestration.networks.mac import check_free
 from gateway.orchestration.networks.port_create import new_port
 from gateway.orchestration.networks.spec import class_of_service
@@ -28,24 +29,20 @@ STATES = {"start": "STARTED", "stop": "STOPPED"}
 class NetworkPortService(StatefulService):
     kind = "NetworkPort"
 
-    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
-        demand(caller.role, self.kind, "add")
+    async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
         port = await new_port(self.room, caller, document)
-        async with self.store.transaction() as transaction:
-            known = await self.answered(transaction, caller, document)
-            if known is not None:
-                return known
+
+        async def write(transaction: Transaction) -> Outcome:
             network = await transaction.get(port.document["network"]["href"])
             if network is None or network.state not in USABLE:
                 raise Conflict(f"the Network is {network.state if network else 'gone'}, and takes no ports now")
             where = "networkPortTemplate.macAddress"
             await check_free(transaction, port.document["macAddress"], port=None, where=where)
-            port = await transaction.insert(port)
+            await transaction.insert(port)
             await transaction.insert(member(network, port))
-            plan = self.plan(caller, "add", collection, affected=(port.path,))
-            job = await self.room.runner.completed(transaction, plan)
-            await self.remember(transaction, caller, document, port.path, job)
-        return Outcome(port, job, finished=True)
+            return await self.made(transaction, port, self.plan(caller, "add", collection, affected=(port.path,)))
+
+        return write
 
     async def rehearse(self, caller: Caller, document: Document) -> Resource | None:
         demand(caller.role, self.kind, "add")

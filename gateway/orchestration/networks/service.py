@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from gateway.errors import Conflict, PreconditionFailed
+from gateway.jobs.plan import Plan
+from gateway.orchestration.first_answers import Write
 from gateway.orchestration.networks.create import NetworkCreate, check_mtu
 from gateway.orchestration.networks.plans import calls, create_steps, groups_of, settle
 from gateway.orchestration.networks.spec import class_of_service
@@ -22,33 +24,28 @@ USERS = {"MachineNetworkInterface": "interfaces of Machines", "NetworkPort": "Ne
 class NetworkService(StatefulService):
     kind = "Network"
 
-    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
-        demand(caller.role, self.kind, "add")
-        known = await self.answered_before(caller, document)
-        if known is not None:
-            return known
+    async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
         create = NetworkCreate(self.room, caller, document)
-        network = await create.make()
-        async with self.store.transaction() as transaction:
-            known = await self.answered(transaction, caller, document)
-            if known is not None:
-                return known
-            network = await transaction.insert(await create.place(transaction, network))
+        prepared = await create.make()
+
+        async def write(transaction: Transaction) -> Outcome:
+            network = await transaction.insert(await create.place(transaction, prepared))
             network = await create.join(transaction, network)
-            plan = self.plan(
-                caller,
-                "add",
-                collection,
-                steps=create_steps(network),
-                locks=(network.path, *groups_of(network)),
-                affected=(network.path,),
-                drop_on_failure=(network.path,),
-                settle=settle(network.path, "add"),
-            )
-            job = await self.room.runner.submit(transaction, plan)
-            network = await transaction.update(network.with_internal(job=job))
-            await self.remember(transaction, caller, document, network.path, job)
-        return Outcome(network, job, finished=False)
+            return await self.begun(transaction, network, self._creation(caller, collection, network))
+
+        return write
+
+    def _creation(self, caller: Caller, collection: str, network: Resource) -> Plan:
+        return self.plan(
+            caller,
+            "add",
+            collection,
+            steps=create_steps(network),
+            locks=(network.path, *groups_of(network)),
+            affected=(network.path,),
+            drop_on_failure=(network.path,),
+            settle=settle(network.path, "add"),
+        )
 
     async def rehearse(self, caller: Caller, document: Document) -> Resource | None:
         demand(caller.role, self.kind, "add")

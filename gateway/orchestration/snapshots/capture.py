@@ -12,6 +12,7 @@ from drivers.base import DriverConflict, Power, VolumeFacts
 from gateway.errors import Conflict, NoSpace, NotImplementedHere
 from gateway.jobs.plan import Plan, StepCall
 from gateway.orchestration.driver_errors import translating
+from gateway.orchestration.first_answers import Write
 from gateway.orchestration.machines.holding import hold
 from gateway.orchestration.machines.plans import volume_of
 from gateway.orchestration.resources import new_resource
@@ -27,19 +28,17 @@ LIVE = frozenset({"STARTED", "PAUSED"})
 
 
 class CaptureRequests(MachineRequests):
-    async def add_from(self, caller: Caller, origin: Origin, document: Document) -> Outcome:
+    async def prepare_from(self, caller: Caller, origin: Origin, document: Document) -> Write:
         machine = await self.machine(caller, origin)
         image = await self._image(machine, caller, creating(machine, origin, document))
         plan = self._plan(caller, machine, image)
-        async with self.store.transaction() as transaction:
-            known = await self.answered(transaction, caller, document)
-            if known is not None:
-                return known
+
+        async def write(transaction: Transaction) -> Outcome:
             await transaction.insert(image)
             job = await self._submit(transaction, machine, plan)
-            image = await transaction.update(image.with_internal(job=job))
-            await self.remember(transaction, caller, document, image.path, job)
-        return Outcome(image, job, finished=False)
+            return Outcome(await transaction.update(image.with_internal(job=job)), job, finished=False)
+
+        return write
 
     async def _submit(self, transaction: Transaction, machine: Resource, plan: Plan) -> str:
         if machine.state not in LIVE:

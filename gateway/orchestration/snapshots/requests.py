@@ -6,6 +6,7 @@ from drivers.base import DomainFacts, Driver, Power
 from gateway.errors import Conflict, Forbidden, Invalid, NoSpace, NotFound, NotImplementedHere, Unavailable
 from gateway.jobs.plan import Plan, StepCall
 from gateway.orchestration.driver_errors import translating
+from gateway.orchestration.first_answers import Write
 from gateway.orchestration.interrupting import interrupt
 from gateway.orchestration.machines.copying import refuse_while_copied
 from gateway.orchestration.machines.holding import hold
@@ -51,10 +52,15 @@ class MachineRequests(ResourceService):
         return driver
 
 
+    async def prepare_from(self, caller: Caller, origin: Origin, document: Document) -> Write:
+        """Check everything about an image of this Machine, and return what writes it."""
+        raise NotImplementedError
+
+
 class SnapshotRequests(MachineRequests):
     # Taking one
 
-    async def add_from(self, caller: Caller, origin: Origin, document: Document) -> Outcome:
+    async def prepare_from(self, caller: Caller, origin: Origin, document: Document) -> Write:
         machine = await self.machine(caller, origin)
         driver = self.room.driver(machine)
         with translating():
@@ -65,17 +71,15 @@ class SnapshotRequests(MachineRequests):
         if memory:
             await self._refuse_without_room(machine, driver)
         image = self._image(machine, origin, document, memory)
-        async with self.store.transaction() as transaction:
-            known = await self.answered(transaction, caller, document)
-            if known is not None:
-                return known
+
+        async def write(transaction: Transaction) -> Outcome:
             await self._check_base(transaction, machine, origin, document)
             await transaction.insert(image)
             plan = self._taking(caller, machine, image)
             _, job = await hold(transaction, self.room.runner, machine, "snapshot", plan)
-            image = await transaction.update(image.with_internal(job=job))
-            await self.remember(transaction, caller, document, image.path, job)
-        return Outcome(image, job, finished=False)
+            return Outcome(await transaction.update(image.with_internal(job=job)), job, finished=False)
+
+        return write
 
     def _refuse_impossible(self, machine: Resource, driver: Driver, facts: DomainFacts) -> None:
         formats = [disk.format for disk in facts.disks if not disk.cdrom]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.errors import Conflict, Forbidden, Invalid, NotFound
-from gateway.orchestration.permissions import demand
+from gateway.orchestration.first_answers import Write
 from gateway.orchestration.references import OWN, resolve
 from gateway.orchestration.resources import ResourceService
 from gateway.orchestration.service import Caller, Outcome
@@ -31,23 +31,20 @@ class MemberService(ResourceService):
             return ()
         return super().collection_operations(caller, parent)
 
-    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
-        demand(caller.role, self.kind, "add")
+    async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
         system = await self._system(caller, collection.rpartition("/")[0])
         kind = MEMBERSHIPS[self.kind]
         member = await self._member(caller, document, kind)
         own = {name: document[name] for name in OWN if name in document}
         entry = new_membership(system, kind, member.path, {"name": member.name, **own} if member.name else own)
-        async with self.store.transaction() as transaction:
-            known = await self.answered(transaction, caller, document)
-            if known is not None:
-                return known
+
+        async def write(transaction: Transaction) -> Outcome:
             await self._demand(transaction, system, member)
-            entry = await transaction.insert(entry)
+            await transaction.insert(entry)
             plan = self.plan(caller, "add", collection, affected=(entry.path, system.path))
-            job = await self.room.runner.completed(transaction, plan)
-            await self.remember(transaction, caller, document, entry.path, job)
-        return Outcome(entry, job, finished=True)
+            return await self.made(transaction, entry, plan)
+
+        return write
 
     async def _system(self, caller: Caller, path: str) -> Resource:
         system = await self.room.services["System"].read(caller, path)

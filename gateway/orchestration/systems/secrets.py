@@ -10,6 +10,7 @@ from gateway.cimi.fields import Attribute
 from gateway.cimi.references import Array, Structure, schema_fields
 from gateway.cimi.system import SystemTemplateSchema
 from gateway.errors import Invalid
+from gateway.orchestration.readable import demand_readable
 from gateway.orchestration.systems.blueprint import MOST_COMPONENTS
 from gateway.store.model import Document, Resource
 
@@ -70,8 +71,9 @@ def _shown(field: Attribute, value: Any) -> Any:
 
 
 def whole(template: Resource) -> Document:
-    """A stored SystemTemplate as Systems are made by it."""
+    """A stored SystemTemplate as Systems are made by it. Raises Conflict for a secret that cannot be read."""
     kept = template.internal.get("descriptors")
+    demand_readable(kept, template.path)
     return {**template.document, **({"componentDescriptors": kept} if kept else {})}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.errors import Conflict, Invalid, NotFound, Unavailable
 from gateway.jobs.plan import Plan, StepCall
+from gateway.orchestration.first_answers import Write
 from gateway.orchestration.interrupting import interrupt
 from gateway.orchestration.permissions import demand, granted
 from gateway.orchestration.service import Caller, Outcome
@@ -17,6 +18,7 @@ from gateway.orchestration.systems.removal import demand_removable
 from gateway.orchestration.systems.states import ACTIONS, actions_of, busy, demand_legal, verbs_of
 from gateway.orchestration.visibility import changeable
 from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
 
 ORDER = ("edit", "delete", *ACTIONS, EXPORT)
 
@@ -32,23 +34,16 @@ class SystemService(PackagedService):
 
     # Create
 
-    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
-        demand(caller.role, self.kind, "add")
-        known = await self.answered_before(caller, document)
-        if known is not None:
-            return known
+    async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
         create = SystemCreate(self.room, caller, document)
-        system = await create.make()
-        async with self.store.transaction() as transaction:
-            known = await self.answered(transaction, caller, document)
-            if known is not None:
-                return known
-            system = await transaction.insert(system)
+        prepared = await create.make()
+
+        async def write(transaction: Transaction) -> Outcome:
+            system = await transaction.insert(prepared)
             components = [component.as_document() for component in create.components]
-            job = await self.room.runner.submit(transaction, self._creation(caller, collection, system, components))
-            system = await transaction.update(system.with_internal(job=job))
-            await self.remember(transaction, caller, document, system.path, job)
-        return Outcome(system, job, finished=False)
+            return await self.begun(transaction, system, self._creation(caller, collection, system, components))
+
+        return write
 
     def _creation(self, caller: Caller, collection: str, system: Resource, components: list[Document]) -> Plan:
         return self.plan(
@@ -77,10 +72,9 @@ class SystemService(PackagedService):
     # Actions
 
     async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
-        system = await self.to_change(caller, path, action)
         if action == EXPORT:
-            demand_legal(system, action)
-            return await self.export(caller, system, document)
+            return await self.export(caller, path, document)
+        system = await self.to_change(caller, path, action)
         if action not in ACTIONS:
             raise Invalid(f"a System has no action {action[:60]!r}", "action")
         demand_legal(system, action)
@@ -158,6 +152,11 @@ class SystemService(PackagedService):
         return Outcome(None, job, finished=True)
 
     # Packages
+
+    async def to_export(self, caller: Caller, path: str) -> Resource:
+        system = await self.to_change(caller, path, EXPORT)
+        demand_legal(system, EXPORT)
+        return system
 
     async def described(self, caller: Caller, resource: Resource) -> Described:
         return await SystemDescription(self.room).describe(resource)

@@ -7,7 +7,7 @@ from typing import Any
 from gateway.orchestration.machines.least_memory import demand_memory, least_memory
 from gateway.orchestration.monitoring.meter_templates import asked_meters
 from gateway.orchestration.monitoring.templates import asked_event_log
-from gateway.orchestration.permissions import demand, granted
+from gateway.orchestration.permissions import granted
 from gateway.orchestration.references import resolve
 from gateway.orchestration.resources import new_resource
 from gateway.orchestration.service import Caller, Outcome
@@ -15,7 +15,7 @@ from gateway.orchestration.systems.blueprint import KINDS, blueprint
 from gateway.orchestration.systems.packages.parts import Described
 from gateway.orchestration.systems.packages.service import EXPORT, PackagedService
 from gateway.orchestration.systems.packages.template_describing import TemplateDescription
-from gateway.orchestration.systems.secrets import hashed, shown, whole, with_kept
+from gateway.orchestration.systems.secrets import hashed, shown, with_kept
 from gateway.store.model import Document, Resource
 
 DESCRIPTORS = "componentDescriptors"
@@ -32,11 +32,9 @@ class SystemTemplateService(PackagedService):
         return (*verbs, EXPORT) if granted(caller.role, self.kind, EXPORT) else verbs
 
     async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
-        template = await self.read(caller, path)
-        if action != EXPORT:
-            return await super().act(caller, path, action, document)
-        demand(caller.role, self.kind, EXPORT)
-        return await self.export(caller, template, document)
+        if action == EXPORT:
+            return await self.export(caller, path, document)
+        return await super().act(caller, path, action, document)
 
     async def described(self, caller: Caller, resource: Resource) -> Described:
         return await TemplateDescription(self.room, caller).describe(resource)
@@ -52,7 +50,7 @@ class SystemTemplateService(PackagedService):
         if selected is not None and DESCRIPTORS not in selected:
             await self._check(caller, {**changed.document, DESCRIPTORS: []})
             return changed
-        given = with_kept(whole(resource).get(DESCRIPTORS), changed.document.get(DESCRIPTORS, []))
+        given = with_kept(resource.internal.get("descriptors"), changed.document.get(DESCRIPTORS, []))
         return await self._checked(caller, changed, {**changed.document, DESCRIPTORS: given})
 
     async def _checked(self, caller: Caller, template: Resource, document: Document) -> Resource:

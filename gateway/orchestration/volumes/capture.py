@@ -12,6 +12,7 @@ from drivers.base import Driver, PoolFacts
 from gateway.errors import Conflict, Forbidden, Invalid, NoSpace, NotFound, NotImplementedHere, Unavailable
 from gateway.jobs.plan import Plan, StepCall
 from gateway.orchestration.driver_errors import translating
+from gateway.orchestration.first_answers import Write
 from gateway.orchestration.images.records import enter
 from gateway.orchestration.images.source import WHERE
 from gateway.orchestration.machines.copying import refuse_while_copied
@@ -53,11 +54,9 @@ class Copying:
 class VolumeCaptures(ResourceService):
     kind = "VolumeImage"
 
-    async def add_from(self, caller: Caller, path: str, document: Document) -> Outcome:
+    async def prepare_from(self, caller: Caller, path: str, document: Document) -> Write:
+        """Check everything about an image of this Volume, and return what writes it."""
         document = {**document, WHERE: path}
-        known = await self.answered_before(caller, document)
-        if known is not None:
-            return known
         volume = await self._volume(caller, path)
         holders = await self._holders(volume)
         live = self._demand_consistent(volume, holders)
@@ -65,17 +64,15 @@ class VolumeCaptures(ResourceService):
         if live:
             image = image.with_internal(captured=holders[0].machine.path)
         copying = Copying(volume, image, holders, live)
-        async with self.store.transaction() as transaction:
-            known = await self.answered(transaction, caller, document)
-            if known is not None:
-                return known
-            image, job = await self._submit(transaction, caller, copying, document)
-            await self.remember(transaction, caller, document, image.path, job)
-        return Outcome(image, job, finished=False)
+
+        async def write(transaction: Transaction) -> Outcome:
+            return await self._submit(transaction, caller, copying, document)
+
+        return write
 
     async def _submit(
         self, transaction: Transaction, caller: Caller, copying: Copying, document: Document
-    ) -> tuple[Resource, str]:
+    ) -> Outcome:
         volume, image = await self._unchanged(transaction, copying.volume), copying.image
         await transaction.insert(image)
         await enter(transaction, volume, image, {name: document[name] for name in OWN if name in document})
@@ -87,7 +84,7 @@ class VolumeCaptures(ResourceService):
                 await self._still(transaction, holder.machine)
             else:
                 await take(transaction, holder.machine, "capture", job)
-        return await transaction.update(image.with_internal(job=job)), job
+        return Outcome(await transaction.update(image.with_internal(job=job)), job, finished=False)
 
     async def _unchanged(self, transaction: Transaction, volume: Resource) -> Resource:
         current = await transaction.get(volume.path)

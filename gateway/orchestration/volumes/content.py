@@ -75,7 +75,7 @@ async def content_of(room: Room, caller: Caller, given: Document | None, where: 
     if WHERE not in given:
         raise Invalid("is missing; or give the href of a VolumeImage", f"{where}.{WHERE}")
     with within(where):
-        found = await ImageImport(room).look(given)
+        found = await ImageImport(room).look(caller, given)
     told = {name: given[name] for name in TOLD if name in given}
     found = Found({**found.source, "told": told}, found.facts)
     size = found.facts.virtual_size if found.facts is not None else None

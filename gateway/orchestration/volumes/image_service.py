@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from gateway.errors import Conflict, Invalid
+from gateway.orchestration.first_answers import Write
 from gateway.orchestration.images.records import enter, entry_path
 from gateway.orchestration.images.service import ImageService
-from gateway.orchestration.permissions import demand
 from gateway.orchestration.references import resolve
 from gateway.orchestration.resources import ResourceService, Room
 from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.volumes.capture import OWN, VolumeCaptures, volume_of
 from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
 
 USED = (
     "SELECT path FROM resources WHERE kind = 'Volume' AND json_extract(internal, '$.image') = ? "
@@ -30,12 +31,14 @@ class VolumeImageService(ImageService):
         super().__init__(room, kind)
         self._captures = VolumeCaptures(room)
 
-    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
+    async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
         """From a Volume when the document or the URI names one, else from bytes."""
         volume = volume_of(collection, document)
         if volume is None:
-            return await super().add(caller, collection, document)
-        return await self._captures.add_from(caller, volume, document)
+            return await super().prepare(caller, collection, document)
+        if collection != self.type.segment:
+            await self.room.services["Volume"].read(caller, volume)
+        return await self._captures.prepare_from(caller, volume, document)
 
     def given(self, document: Document) -> Document:
         return {"bootable": document.get("bootable", False)}
@@ -59,29 +62,34 @@ class VolumeVolumeImageService(ResourceService):
     def collection_operations(self, caller: Caller, parent: Resource | None) -> tuple[str, ...]:
         return ()
 
-    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
+    async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
         volume = collection.rpartition("/")[0]
         if "volumeImage" in document:
             return await self._again(caller, volume, document)
-        outcome = await self._captures.add_from(caller, volume, document)
-        entry = await self.store.get(entry_path(outcome.resource)) if outcome.resource is not None else None
-        if entry is None:
-            raise Conflict("the image was made, and its entry is gone again")
-        return Outcome(entry, outcome.job, outcome.finished)
+        copy = await self._captures.prepare_from(caller, volume, document)
 
-    async def _again(self, caller: Caller, path: str, document: Document) -> Outcome:
+        async def write(transaction: Transaction) -> Outcome:
+            copied = await copy(transaction)
+            assert copied.resource is not None
+            entry = await transaction.get(entry_path(copied.resource))
+            return Outcome(entry, copied.job, copied.finished)
+
+        return write
+
+    async def _again(self, caller: Caller, path: str, document: Document) -> Write:
         """The entry of an image of this Volume that was deleted comes back."""
-        demand(caller.role, self.kind, "add")
         where = "volumeImage"
         volume = await self._captures.volume_to_change(caller, path)
         image = await resolve(self.store, caller, document[where]["href"], ("VolumeImage",), where)
         if image.internal.get("made_of") != volume.path:
             raise Invalid("was not made of this Volume; leave it out, and an image is made", where)
-        async with self.store.transaction() as transaction:
+
+        async def write(transaction: Transaction) -> Outcome:
             if await transaction.get(image.path) is None or await transaction.get(volume.path) is None:
                 raise Conflict("the Volume or the image is gone")
             own = {name: document[name] for name in OWN if name in document}
             entry = await enter(transaction, volume, image, own)
             plan = self.plan(caller, "add", f"{path}/images", affected=(entry.path,))
-            job = await self.room.runner.completed(transaction, plan)
-        return Outcome(entry, job, finished=True)
+            return await self.made(transaction, entry, plan)
+
+        return write

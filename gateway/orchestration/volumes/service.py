@@ -5,6 +5,7 @@ from __future__ import annotations
 from drivers.base import Driver
 from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed, Unavailable
 from gateway.jobs.plan import Plan
+from gateway.orchestration.first_answers import Write
 from gateway.orchestration.interrupting import interrupt
 from gateway.orchestration.machines.copying import refuse_while_copied
 from gateway.orchestration.permissions import demand, granted
@@ -32,22 +33,15 @@ class VolumeService(ResourceService):
 
     # Create
 
-    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
-        demand(caller.role, self.kind, "add")
-        known = await self.answered_before(caller, document)
-        if known is not None:
-            return known
-        made = await new_volume(self.room, caller, document["volumeTemplate"], document)
-        async with self.store.transaction() as transaction:
-            known = await self.answered(transaction, caller, document)
-            if known is not None:
-                return known
-            await made.demand(self.room, transaction)
-            volume = await transaction.insert(made.resource)
-            job = await self.room.runner.submit(transaction, self._creation(caller, collection, volume))
-            volume = await transaction.update(volume.with_internal(job=job))
-            await self.remember(transaction, caller, document, volume.path, job)
-        return Outcome(volume, job, finished=False)
+    async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
+        new = await new_volume(self.room, caller, document["volumeTemplate"], document)
+
+        async def write(transaction: Transaction) -> Outcome:
+            await new.demand(self.room, transaction)
+            volume = await transaction.insert(new.resource)
+            return await self.begun(transaction, volume, self._creation(caller, collection, volume))
+
+        return write
 
     async def rehearse(self, caller: Caller, document: Document) -> Resource | None:
         demand(caller.role, self.kind, "add")

@@ -5,15 +5,26 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from drivers.base import DriverInvalid
 from drivers.images.window import FileWindow, open_regular, stamp_at
 from gateway.orchestration.images.source import local_file
+from gateway.orchestration.images.tools import ImageTools
+from gateway.orchestration.permissions import Role
+from gateway.orchestration.service import Caller
 from tests.empty_image import qcow2
 
 Swap = Callable[[Path, Path], None]
+
+
+def seen(location: str, directory: Path) -> Path:
+    """The file of a location, as it is looked at for somebody who may import from the directory."""
+    tools = cast("ImageTools", SimpleNamespace(directories=(str(directory),), export_directories=()))
+    return local_file(tools, Caller("ann", Role.OPERATOR, "r1"), location)
 
 
 @pytest.fixture
@@ -63,7 +74,7 @@ def the_allowed_directory_itself(allowed: Path, outside: Path) -> None:
 def test_a_link_in_the_place_of_what_was_looked_at_is_not_followed(
     allowed: Path, outside: Path, swap: Swap, open_file: Callable[[Path], object]
 ) -> None:
-    found = local_file(str(allowed / "below" / "deeper" / "image"), (str(allowed),))
+    found = seen(str(allowed / "below" / "deeper" / "image"), allowed)
     swap(allowed, outside)
     with pytest.raises(DriverInvalid, match="image cannot be opened"):
         open_file(found)
@@ -71,7 +82,7 @@ def test_a_link_in_the_place_of_what_was_looked_at_is_not_followed(
 
 def test_a_link_that_was_there_when_it_was_looked_at_is_followed_then(allowed: Path) -> None:
     (allowed / "link").symlink_to(allowed / "below")
-    found = local_file(str(allowed / "link" / "deeper" / "image"), (str(allowed),))
+    found = seen(str(allowed / "link" / "deeper" / "image"), allowed)
     window = FileWindow(found)
     assert window.head(4) == b"QFI\xfb"
     window.close()

@@ -17,9 +17,9 @@ from gateway.cimi.registry import type_of
 from gateway.errors import Conflict, NotFound, PreconditionFailed
 from gateway.store import schema
 from gateway.store.collation import FUNCTION, sort_key
+from gateway.store.errors import StoreError
 from gateway.store.model import Query, Resource, SortKey
 from gateway.store.rows import to_row
-from gateway.store.schema import StoreError
 from gateway.store.store import Store
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

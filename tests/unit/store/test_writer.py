@@ -10,6 +10,8 @@ import pytest
 
 from gateway.errors import Conflict
 from gateway.store import schema
+from gateway.store.keyring import keyring
+from gateway.store.sealing import Sealing
 from gateway.store.turns import UNDER_WAY, Turns
 from gateway.store.writer import Writer
 from tests.patience import PATIENCE
@@ -20,8 +22,9 @@ FULL, NORMAL = 2, 1
 @pytest.fixture
 async def writer(tmp_path: Path) -> AsyncIterator[Writer]:
     path = tmp_path / "test.db"
-    await asyncio.to_thread(schema.migrate, path)
-    opened = await schema.writer(path)
+    sealing = Sealing(keyring(path))
+    await asyncio.to_thread(schema.migrate, path, sealing)
+    opened = await schema.writer(path, sealing)
     await opened.execute("CREATE TABLE things (name TEXT PRIMARY KEY)")
     yield opened
     await opened.close()

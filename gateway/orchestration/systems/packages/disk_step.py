@@ -12,6 +12,7 @@ from drivers.base import DriverInvalid, FilePart
 from drivers.images.window import stamp_at
 from gateway.errors import Invalid
 from gateway.jobs.plan import StepContext
+from gateway.orchestration.first_answers import first_answer
 from gateway.orchestration.images.promises import demand_staging
 from gateway.orchestration.images.service import ImageService
 from gateway.orchestration.permissions import Role
@@ -119,8 +120,8 @@ class ImportDisks(PackageStep):
             await self._check(work.wishes, archive, envelope)
 
         sink = FolderSink(folder, check, moved, work.arrivals, archive, stamp)
-        reading = Sources(self.room.images, self.reader(context)).read(work.arguments["source"], sink)
-        package = await unless_stopped(context, reading)
+        sources = Sources(self.room.images, caller_of(work.arguments, context.job), self.reader(context))
+        package = await unless_stopped(context, sources.read(work.arguments["source"], sink))
         await sink.end()
         if await _stamp(archive) != stamp:
             raise Invalid(CHANGED, WHERE)
@@ -174,7 +175,7 @@ class ImportDisks(PackageStep):
         asking: Caller = once(caller, work.context.job, part.key)
         document = {"name": part.name}
         async with self.room.store.transaction() as transaction:
-            known = await service.answered(transaction, asking, document)
+            known = await first_answer(transaction, asking, service.of_package(document))
         if known is not None:
             return known
         await self._demand_honest(work, part, place)

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from drivers.base import DriverBusy, DriverInvalid, DriverNotFound, DriverUnavailable, Power
-from gateway.errors import Conflict, GatewayError, Invalid
+from gateway.errors import GatewayError, Invalid
 from gateway.jobs.plan import StepContext, Superseded
 from gateway.orchestration.images.pieces import ahead, of_file
-from gateway.orchestration.images.staging import write_all
+from gateway.orchestration.images.promises import demand_staging
 from gateway.orchestration.steps import PATIENCE, PAUSE, unless_stopped
-from gateway.orchestration.systems.packages.exporting import is_package
+from gateway.orchestration.systems.packages.destinations import Destination, identity, put_in_place
 from gateway.orchestration.systems.packages.folder import DESCRIPTOR, Folder
 from gateway.orchestration.systems.packages.parts import DiskToPack
 from gateway.orchestration.systems.packages.step import Arguments, PackageStep
@@ -32,7 +32,7 @@ from gateway.ovf.writing import write_envelope
 from gateway.store.model import Document
 from gateway.store.store import uninterrupted
 
-WRITTEN = "written.json"
+WRITTEN, PLACED = "written.json", "placed.json"
 ACTIVE = frozenset({Power.RUNNING, Power.PAUSED, Power.SHUTTING_DOWN})
 
 
@@ -51,7 +51,21 @@ async def patiently(context: StepContext, work: Callable[[], Coroutine[Any, Any,
             raise Superseded
 
 
-class PackDisk(PackageStep):
+class WritingStep(PackageStep):
+    """A step that puts files down, in the staging directory or at a destination."""
+
+    async def _put(self, path: Path, pieces: AsyncGenerator[bytes, None]) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = await asyncio.to_thread(os.open, path, flags, 0o640)
+        try:
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    await uninterrupted(self.room.images.staging.put(descriptor, piece))
+        finally:
+            await asyncio.to_thread(os.close, descriptor)
+
+
+class PackDisk(WritingStep):
     """One disk as a streamOptimized vmdk in the folder; copied in the pool first where a guest may write it.
 
     With the last one's copy the resources need not stay as they are any more.
@@ -84,8 +98,10 @@ class PackDisk(PackageStep):
     async def _fetched(self, host: str, pool: str, volume: str, here: Path) -> None:
         driver = self.room.drivers[host]
         facts = await driver.volume(pool, volume)
+        async with self.room.store.transaction():
+            await demand_staging(self.room, facts.physical)
         async with aclosing(ahead(driver.download_volume(pool, volume, 0, facts.physical))) as pieces:
-            await _put(here, pieces)
+            await self._put(here, pieces)
 
     async def _converted(self, context: StepContext, disk: DiskToPack, here: Path, folder: Folder) -> None:
         try:
@@ -94,7 +110,9 @@ class PackDisk(PackageStep):
             raise GatewayError(f"{disk.label}: {error}") from error
         part = folder.path / f"{disk.id}.part"
         await asyncio.to_thread(part.unlink, missing_ok=True)
-        await self.room.images.converter.convert(here, found.format, part, "vmdk", found.virtual_size, context.progress)
+        await self.room.images.staging.beside_the_reserve(
+            self.room.images.converter.convert(here, found.format, part, "vmdk", found.virtual_size, context.progress)
+        )
         await asyncio.to_thread(here.unlink)
         await asyncio.to_thread(part.rename, folder.path / disk.file)
 
@@ -203,8 +221,8 @@ class StoredPackage:
         return archive(self.name, self._descriptor, parts, self._modified)
 
 
-class DeliverPackage(PackageStep):
-    """The package at its destination, whole or not at all; one that was there is replaced."""
+class DeliverPackage(WritingStep):
+    """The package at its destination, whole or not at all; one that is there is replaced only where that was asked."""
 
     name = "deliver package"
 
@@ -213,17 +231,30 @@ class DeliverPackage(PackageStep):
         if stored is None:
             raise GatewayError("the package is gone")
         path, part = Path(arguments["path"]), _beside(context, arguments)
+        destination = Destination(path, arguments["directory"], arguments.get("replace", False))
         try:
-            if arguments["directory"]:
-                await unless_stopped(context, self._unpacked(context, stored, part))
-                await asyncio.to_thread(_replace_directory, part, path)
-            else:
-                await unless_stopped(context, _put(part, stored.pieces()))
-                await asyncio.to_thread(part.replace, path)
+            await self._deliver(context, stored, part, destination)
         except OSError as error:
             raise Invalid(f"{path.name} cannot be written: {error.strerror or error}", "destination") from error
         await self._note(context)
         context.say(f"the package is at {path}")
+
+    async def _deliver(
+        self, context: StepContext, stored: StoredPackage, part: Path, destination: Destination
+    ) -> None:
+        """Write it beside its place, and then give it its name. What an interrupted run has named already is known."""
+        folder, path = self.folder(context), destination.path
+        noted = await folder.noted(PLACED)
+        if noted is not None and await asyncio.to_thread(identity, path) == noted:
+            await asyncio.to_thread(part.unlink, missing_ok=True)
+            return
+        if destination.directory:
+            await unless_stopped(context, self._unpacked(context, stored, part))
+        else:
+            await unless_stopped(context, self._put(part, stored.pieces()))
+        written = await asyncio.to_thread(identity, part)
+        await folder.note(PLACED, written or {})
+        await asyncio.to_thread(put_in_place, part, destination)
 
     async def _note(self, context: StepContext) -> None:
         """The Job has no package of its own to be read."""
@@ -237,10 +268,10 @@ class DeliverPackage(PackageStep):
         await asyncio.to_thread(shutil.rmtree, part, True)
         await asyncio.to_thread(part.mkdir)
         folder = self.folder(context)
-        await _put(part / f"{stored.name}.ovf", of_file(folder.path / DESCRIPTOR))
+        await self._put(part / f"{stored.name}.ovf", of_file(folder.path / DESCRIPTOR))
         sums = [(f"{stored.name}.ovf", await asyncio.to_thread(_sum, part / f"{stored.name}.ovf"))]
         for name, _size in stored.parts:
-            await _put(part / name, of_file(folder.path / name))
+            await self._put(part / name, of_file(folder.path / name))
             sums.append((name, await asyncio.to_thread(_sum, part / name)))
         await asyncio.to_thread((part / f"{stored.name}.mf").write_bytes, write_manifest(sums))
 
@@ -253,18 +284,6 @@ def _beside(context: StepContext, arguments: Arguments) -> Path:
     """Where it is written until it is whole."""
     path = Path(arguments["path"])
     return path.parent / f".{path.name}.{context.job.rpartition('/')[2]}"
-
-
-def _replace_directory(part: Path, path: Path) -> None:
-    """The old one goes when the new one is in its place. Raises Conflict for what is no package alone."""
-    old = part.with_name(f"{part.name}.old")
-    if path.is_dir():
-        if not is_package(path):
-            raise Conflict(f"destination: {path.name} holds more than one package by now; choose another name")
-        shutil.rmtree(old, ignore_errors=True)
-        path.rename(old)
-    part.rename(path)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _bring_back(part: Path, path: Path) -> None:
@@ -284,12 +303,3 @@ def _sum(path: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-async def _put(path: Path, pieces: AsyncGenerator[bytes, None]) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = await asyncio.to_thread(os.open, path, flags, 0o640)
-    try:
-        async with aclosing(pieces):
-            async for piece in pieces:
-                await uninterrupted(asyncio.to_thread(write_all, descriptor, piece))
-    finally:
-        await asyncio.to_thread(os.close, descriptor)

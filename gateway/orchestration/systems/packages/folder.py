@@ -13,7 +13,7 @@ from typing import Any
 
 from drivers.base import FilePart
 from gateway.errors import Invalid
-from gateway.orchestration.images.staging import Staging, write_all
+from gateway.orchestration.images.staging import Staging
 from gateway.ovf.model import Envelope, File
 from gateway.ovf.package import PackageReader
 from gateway.store.model import Document
@@ -28,6 +28,7 @@ class Folder:
     """All methods leave the loop free."""
 
     def __init__(self, staging: Staging, job: str) -> None:
+        self.staging = staging
         self.path = staging.folder(job)
 
     async def prepare(self) -> None:
@@ -54,7 +55,8 @@ class Folder:
         return self.path / f"file-{numbers[identity]}"
 
     async def write(self, name: str, content: bytes) -> None:
-        """Whole or not at all."""
+        """Whole or not at all. Raises NoSpace."""
+        await asyncio.to_thread(self.staging.reserve.demand, self.path, len(content))
         await asyncio.to_thread(_write, self.path / name, content)
 
     async def read(self, name: str) -> bytes | None:
@@ -162,7 +164,7 @@ class FolderSink:
         try:
             async for piece in pieces:
                 # A thread that still writes must not find the descriptor closed, or another file's.
-                await uninterrupted(asyncio.to_thread(write_all, descriptor, piece))
+                await uninterrupted(self._folder.staging.put(descriptor, piece))
                 self._count(piece)
         finally:
             await asyncio.to_thread(os.close, descriptor)

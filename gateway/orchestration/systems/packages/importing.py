@@ -9,9 +9,10 @@ from typing import Any
 
 from gateway.errors import Invalid
 from gateway.jobs.plan import Plan, StepCall
+from gateway.orchestration.first_answers import Request, Write, answer_once
 from gateway.orchestration.permissions import demand
 from gateway.orchestration.references import resolve
-from gateway.orchestration.resources import Room, recalled, remember_answer
+from gateway.orchestration.resources import Room
 from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.systems.packages.asking import asker
 from gateway.orchestration.systems.packages.composing import Composition, guests_of, needed_bytes
@@ -110,40 +111,31 @@ class PackageImports:
         location = document.get("source")
         if not location:
             raise Invalid("is missing; or send the package itself, as application/ovf", WHERE)
-        request = self._request(document)
-        known = await self._known(caller, request)
-        if known is not None:
-            return known
-        wishes = await self._wishes(caller, document.get("properties") or {})
-        source, head = await Sources(self.room.images).look(location)
-        return await self._accept(caller, request, source, head, wishes)
+
+        async def prepare() -> Write:
+            wishes = await self._wishes(caller, document.get("properties") or {})
+            source, head = await Sources(self.room.images, caller).look(location)
+            return await self._checked(caller, source, head, wishes)
+
+        return await answer_once(self.room.store, caller, self._request(document), prepare)
 
     async def of_upload(self, caller: Caller, upload: PackageUpload, properties: dict[str, str]) -> Outcome:
         """A package that was sent. By its sum a repeated one is known for the same, whose bytes are dropped."""
         demand_import(caller, self.kind)
+
+        async def prepare() -> Write:
+            wishes = await self._wishes(caller, properties)
+            source, head = await Sources(self.room.images, caller).look_at_file(upload.path, "upload")
+            if source["descriptor"]:
+                raise Invalid("a descriptor without its files was sent; send an archive (.ova)", WHERE)
+            await upload.to_disk()
+            return await self._checked(caller, source, head, wishes, upload)
+
         request = self._request({"properties": properties, "sha256": upload.sha256})
-        known = await self._known(caller, request)
-        if known is not None:
-            return known
-        wishes = await self._wishes(caller, properties)
-        source, head = await Sources(self.room.images).look_at_file(upload.path, "upload")
-        if source["descriptor"]:
-            raise Invalid("a descriptor without its files was sent; send an archive (.ova)", WHERE)
-        await upload.to_disk()
-        return await self._accept(caller, request, source, head, wishes, upload)
+        return await answer_once(self.room.store, caller, request, prepare)
 
-    def _request(self, document: Document) -> Document:
-        """What a request has to be in all, to be a repeated one."""
-        return {"kind": self.kind, "action": VERB, "document": document}
-
-    async def _known(self, caller: Caller, request: Document) -> Outcome | None:
-        """The Job that this request began already, by its Idempotency-Key. Raises Conflict for another one's key."""
-        async with self.room.store.transaction() as transaction:
-            return await self._recalled(transaction, caller, request)
-
-    async def _recalled(self, transaction: Transaction, caller: Caller, request: Document) -> Outcome | None:
-        found = await recalled(transaction, caller, request)
-        return None if found is None else Outcome(None, found[0].job, finished=False)
+    def _request(self, document: Document) -> Request:
+        return Request(self.kind, self.collection, document, VERB)
 
     async def _wishes(self, caller: Caller, properties: dict[str, str]) -> Wishes:
         lax = _truth(properties.get(LAX, "false"), f"properties.{LAX}")
@@ -164,31 +156,29 @@ class PackageImports:
                 raise Invalid(f"is not known; {known}", where)
         return wishes
 
-    async def _accept(
+    async def _checked(
         self,
         caller: Caller,
-        request: Document,
         source: Source,
         head: bytes,
         wishes: Wishes,
         upload: PackageUpload | None = None,
-    ) -> Outcome:
+    ) -> Write:
         # One that goes on behind what was looked at is read by the Job.
         whole = head if len(head) < HEAD else None
         descriptor = whole if source["descriptor"] else await read_first(head)
         if descriptor is not None:
             envelope = await self.room.images.packages.envelope(descriptor)
             await asyncio.to_thread(look_over, envelope, wishes)
-        async with self.room.store.transaction() as transaction:
-            known = await self._recalled(transaction, caller, request)
-            if known is not None:
-                return known
+
+        async def write(transaction: Transaction) -> Outcome:
             job = await self.room.runner.submit(transaction, self._plan(caller, source, wishes))
-            await remember_answer(transaction, caller, request, self.collection, job)
             if upload is not None:
                 # Before the commit, with which the Job begins. What no Job has after all, the staging keeper removes.
                 upload.taken = True
-        return Outcome(None, job, finished=False)
+            return Outcome(None, job, finished=False)
+
+        return write
 
     def _plan(self, caller: Caller, source: Source, wishes: Wishes) -> Plan:
         arguments = {"source": source, "wishes": wishes.document(), "kind": self.kind, "caller": asker(caller)}

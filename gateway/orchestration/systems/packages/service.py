@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.orchestration.permissions import granted
+from gateway.orchestration.first_answers import Request, Write, answer_once
+from gateway.orchestration.permissions import demand, granted
 from gateway.orchestration.resources import ResourceService
 from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.systems.packages.exporting import VERB as EXPORT
@@ -37,9 +38,21 @@ class PackagedService(ResourceService):
     ) -> Outcome:
         return await PackageImports(self.room, self.kind, collection).of_upload(caller, upload, properties)
 
-    async def export(self, caller: Caller, resource: Resource, document: dict[str, Any]) -> Outcome:
-        check_format(document)
-        return await PackageExports(self.room).begin(caller, resource, await self.described(caller, resource), document)
+    async def export(self, caller: Caller, path: str, document: dict[str, Any]) -> Outcome:
+        """Begin the Job that writes a package of the resource at this path, or give the first answer again."""
+        demand(caller.role, self.kind, EXPORT)
+
+        async def prepare() -> Write:
+            resource = await self.to_export(caller, path)
+            check_format(document)
+            described = await self.described(caller, resource)
+            return await PackageExports(self.room).prepare(caller, resource, described, document)
+
+        return await answer_once(self.store, caller, Request(self.kind, path, document, EXPORT), prepare)
+
+    async def to_export(self, caller: Caller, path: str) -> Resource:
+        """Return the resource, when this caller may export it now. Raises NotFound, Forbidden, Conflict."""
+        return await self.read(caller, path)
 
     async def described(self, caller: Caller, resource: Resource) -> Described:
         """What of it is to be written."""

@@ -15,6 +15,7 @@ from gateway.errors import BadGateway, Invalid
 from gateway.orchestration.images.pieces import ahead, of_file
 from gateway.orchestration.images.source import is_url, local_file
 from gateway.orchestration.images.tools import ImageTools
+from gateway.orchestration.service import Caller
 from gateway.ovf.package import Package, PackageReader, Pieces, Sink, gather, unpack
 
 WHERE = "source"
@@ -25,8 +26,11 @@ Source = dict[str, Any]
 
 
 class Sources:
-    def __init__(self, tools: ImageTools, reader: PackageReader | None = None) -> None:
+    """The places that packages come from, as far as this user may read them."""
+
+    def __init__(self, tools: ImageTools, caller: Caller, reader: PackageReader | None = None) -> None:
         self._tools = tools
+        self._caller = caller
         self._reader = reader or tools.packages
 
     async def look(self, location: str) -> tuple[Source, bytes]:
@@ -34,7 +38,7 @@ class Sources:
         if is_url(location):
             head = (await self._remote(location, HEAD)).head
             return {"kind": "url", "place": location, "descriptor": is_descriptor(head)}, head
-        path = await asyncio.to_thread(local_file, location, self._tools.directories, WHERE)
+        path = await asyncio.to_thread(local_file, self._tools, self._caller, location, WHERE)
         return await self.look_at_file(path, "file")
 
     async def look_at_file(self, path: Path, kind: str) -> tuple[Source, bytes]:
@@ -79,7 +83,7 @@ class Sources:
         path = Path(place).parent / wanted
         if not await asyncio.to_thread(path.exists):
             return None
-        found = await asyncio.to_thread(local_file, str(path), self._tools.directories, WHERE)
+        found = await asyncio.to_thread(local_file, self._tools, self._caller, str(path), WHERE)
         return of_file(found)
 
     async def _pieces(self, kind: str, place: str) -> AsyncGenerator[bytes, None]:

@@ -10,17 +10,27 @@ from types import TracebackType
 
 from drivers.threads import UPLOADS
 from gateway.errors import TooLarge
-from gateway.orchestration.images.staging import write_all
-from gateway.orchestration.images.tools import ImageTools
+from gateway.orchestration.images.promises import demand_staging
+from gateway.orchestration.resources import Room
+
+STEP = 4 * 1024**2
+"""Bytes that are given room at a time to a package of unknown length."""
 
 
 class PackageUpload:
-    """Use in ``async with``: what no Job took up (``taken``) is gone after it. Only ``summed`` ones have a sum."""
+    """Use in ``async with``: what no Job took up (``taken``) is gone after it. Only ``summed`` ones have a sum.
 
-    def __init__(self, tools: ImageTools, *, summed: bool = False) -> None:
-        self._tools = tools
+    ``size`` is how many bytes are said to come: they are given room before the first one, or NoSpace is raised. Where
+    nobody says, room is asked for step by step.
+    """
+
+    def __init__(self, room: Room, size: int | None, *, summed: bool = False) -> None:
+        self._room = room
+        self._tools = room.images
+        self._said = size
+        self._asked = 0
         self._name = f"uploads/{uuid.uuid4()}"
-        self.folder = tools.staging.folder(self._name)
+        self.folder = self._tools.staging.folder(self._name)
         self.path = self.folder / "package"
         self.taken = False
         self._size = 0
@@ -28,26 +38,45 @@ class PackageUpload:
         self._descriptor = -1
 
     async def __aenter__(self) -> PackageUpload:
+        self._demand_small(self._said or 0)
         self._tools.staging.held.add(self.folder.name)
         try:
+            await self._ask(STEP if self._said is None else self._said)
             self._descriptor = await UPLOADS.run(self._open)
         except BaseException:
-            self._tools.staging.held.discard(self.folder.name)
+            self._forget()
             raise
         return self
+
+    def _demand_small(self, size: int) -> None:
+        if size > self._tools.largest_file:
+            raise TooLarge(f"a package has at most {self._tools.largest_file} bytes")
+
+    async def _ask(self, size: int) -> None:
+        """Have room for so many bytes more. Of two at once one sees the other, as only one of them writes."""
+        async with self._room.store.transaction():
+            await demand_staging(self._room, size)
+            self._asked += size
+            self._tools.staging.coming[self.folder.name] = self._asked - self._size
+
+    def _forget(self) -> None:
+        self._tools.staging.held.discard(self.folder.name)
+        self._tools.staging.coming.pop(self.folder.name, None)
 
     def _open(self) -> int:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
     async def write(self, piece: bytes) -> None:
-        self._size += len(piece)
-        if self._size > self._tools.largest_file:
-            raise TooLarge(f"a package has at most {self._tools.largest_file} bytes")
+        self._demand_small(self._size + len(piece))
+        if self._size + len(piece) > self._asked:
+            await self._ask(max(STEP, len(piece)))
         await UPLOADS.run(self._put, piece)
+        self._size += len(piece)
+        self._tools.staging.coming[self.folder.name] = self._asked - self._size
 
     def _put(self, piece: bytes) -> None:
-        write_all(self._descriptor, piece)
+        self._tools.staging.put_blocking(self._descriptor, piece)
         if self._sum is not None:
             self._sum.update(piece)
 
@@ -75,4 +104,4 @@ class PackageUpload:
         await UPLOADS.run(os.close, self._descriptor)
         if not self.taken:
             await UPLOADS.run(shutil.rmtree, self.folder, True)
-        self._tools.staging.held.discard(self.folder.name)
+        self._forget()

@@ -1,0 +1,24 @@
+"""What else each transaction does before it is committed: the rules of the store, in their order."""
+
+from __future__ import annotations
+
+from gateway.jobs.nesting import unnest
+from gateway.orchestration.dangling import empty_references
+from gateway.orchestration.monitoring.meter_keeper import keep_meters
+from gateway.orchestration.monitoring.recorder import Recorder
+from gateway.orchestration.systems.keeper import keep_systems
+from gateway.store.store import Rule
+
+
+def commit_rules(recorder: Recorder) -> tuple[Rule, ...]:
+    """Return the rules in the order in which they look at a transaction: each sees what those before it have written.
+
+    A rule that changes resources stands before the recorder, or what it changes is never told.
+    """
+    return (
+        Rule(keep_systems, "memberships go with what they are of, while it can still be told which Systems had it"),
+        Rule(keep_meters, "Meters come and go with their resources: they need a new System's state, and a reference"),
+        Rule(empty_references, "references to what is deleted are emptied: also to what the rules before deleted"),
+        Rule(unnest, "a Job that is deleted is named by no other"),
+        Rule(recorder.record, "events tell of all changes of the transaction, those of the rules before included"),
+    )

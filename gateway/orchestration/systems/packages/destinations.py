@@ -1,0 +1,156 @@
+"""Where an export is put down: below the user's own directory, and never in the place of what is there.
+
+Only who says ``replace`` replaces a package, and only one that they might have put there themselves.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from gateway.errors import Conflict, Invalid
+from gateway.orchestration.images.exports import Exports
+from gateway.orchestration.service import Caller
+from gateway.store.model import Document
+
+WHERE = "destination"
+REPLACE = "replace"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """``directory``: a directory of files instead of an archive."""
+
+    path: Path
+    directory: bool
+    replace: bool
+
+    def document(self) -> Document:
+        """As the plan keeps it."""
+        return {"path": str(self.path), "directory": self.directory, "replace": self.replace}
+
+
+def destination_of(exports: Exports, caller: Caller, given: str, *, replace: bool) -> Destination:
+    """Return what a ``destination`` means; blocks. Raises Invalid and Conflict, naming it.
+
+    A relative one is in the user's own directory, which is made when it is not there yet.
+    """
+    text = _path_of(given)
+    path = Path(text)
+    own = exports.own(caller)
+    if own is None:
+        raise Invalid("packages may go nowhere here ([images] export_directories); give none, and download it", WHERE)
+    if ".." in path.parts or "\0" in text:
+        raise Invalid("must be a path without '..'", WHERE)
+    path = path if path.is_absolute() else own / path
+    if not exports.writable(caller, path.parent):
+        raise Invalid(f"must be below {own}, which is yours; a name without a directory will do", WHERE)
+    if exports.is_own(caller, path.parent):
+        path.parent.mkdir(mode=0o750, exist_ok=True)
+    if not path.parent.is_dir():
+        raise Invalid(f"there is no directory {path.parent}", WHERE)
+    if not text.endswith("/") and path.suffix != ".ova":
+        raise Invalid("must end in .ova, or in / for a directory of files", WHERE)
+    destination = Destination(path, text.endswith("/"), replace)
+    demand_free(destination)
+    return destination
+
+
+def _path_of(given: str) -> str:
+    parts = urlsplit(given)
+    if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost"):
+        words = f"the scheme {parts.scheme[:20]!r} is not accepted; use file:///path/name.ova, or give none"
+        raise Invalid(f"{words} and read the package at the answer's Location", WHERE)
+    return unquote(parts.path) if parts.scheme else given
+
+
+def demand_free(destination: Destination) -> None:
+    """Raise Conflict for what is there and is not to be replaced, or holds more than one package."""
+    path = destination.path
+    if path.is_dir() and not is_package(path):
+        raise Conflict(f"{WHERE}: {path.name} is there, and holds more than one package; choose another name")
+    empty = path.is_dir() and not path.is_symlink() and not any(path.iterdir())
+    if os.path.lexists(path) and not empty and not destination.replace:
+        raise _taken(path)
+
+
+def _taken(path: Path) -> Conflict:
+    return Conflict(
+        f'{WHERE}: {path.name} is there already; choose another name, or say "properties": {{"{REPLACE}": "true"}}'
+    )
+
+
+def put_in_place(part: Path, destination: Destination) -> None:
+    """Give a whole package its name, at once. Raises Conflict for what has come there meanwhile."""
+    path = destination.path
+    if destination.replace:
+        _replace(part, path)
+        return
+    try:
+        _name(part, path)
+    except (FileExistsError, NotADirectoryError):
+        raise _taken(path) from None
+    except OSError as error:
+        raise _taken(path) if path.is_dir() else error from None
+
+
+def _replace(part: Path, path: Path) -> None:
+    if part.is_dir():
+        replace_directory(part, path)
+    else:
+        part.replace(path)
+
+
+def _name(part: Path, path: Path) -> None:
+    """A link never replaces anything, as a rename would; where the file system has none, a look has to do."""
+    if part.is_dir():
+        # It takes the place of an empty directory, and of nothing else.
+        part.rename(path)
+        return
+    try:
+        os.link(part, path)
+    except PermissionError:
+        if os.path.lexists(path):
+            raise FileExistsError from None
+        part.rename(path)
+    else:
+        part.unlink()
+
+
+def identity(path: Path) -> Document | None:
+    """Return what tells a file or directory from any other that could stand at its path; None when it is not there."""
+    try:
+        facts = path.lstat()
+    except FileNotFoundError:
+        return None
+    return {"device": facts.st_dev, "inode": facts.st_ino, "modified": facts.st_mtime_ns}
+
+
+def replace_directory(part: Path, path: Path) -> None:
+    """The old one goes when the new one is in its place. Raises Conflict for what is no package alone."""
+    old = part.with_name(f"{part.name}.old")
+    if path.is_dir():
+        if not is_package(path):
+            raise Conflict(f"{WHERE}: {path.name} holds more than one package by now; choose another name")
+        shutil.rmtree(old, ignore_errors=True)
+        path.rename(old)
+    part.rename(path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def is_package(directory: Path) -> bool:
+    """Whether nothing but the files of one package is in it, or nothing at all: such a one may be replaced."""
+    entries = list(directory.iterdir())
+    stems = {entry.stem for entry in entries if entry.suffix == ".ovf"}
+    if len(stems) != 1 or directory.is_symlink():
+        return not entries
+    [name] = stems
+    ours = {f"{name}.ovf", f"{name}.mf"}
+    disk = f"{name}-disk"
+    return all(
+        entry.is_file() and (entry.name in ours or (entry.name.startswith(disk) and entry.suffix == ".vmdk"))
+        for entry in entries
+    )

@@ -1,0 +1,117 @@
+"""The key with which secrets in the store are sealed. It stands outside of the database: a copy of that has no key.
+
+The first of these that is there: the file that the configuration names (``[store] key``), the systemd credential
+``store-key``, and a file beside the database that the first start makes.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from gateway.store.errors import StoreError
+
+CREDENTIAL = "store-key"
+"""What ``LoadCredential=`` or ``LoadCredentialEncrypted=`` calls it."""
+LEAST_BYTES = 32
+LONGEST = 65_536
+OTHERS = 0o077
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """``identity`` tells keys apart and says nothing of them."""
+
+    identity: str
+    sealing: bytes = field(repr=False)
+    digesting: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """``current`` seals; the ``former`` ones only open what they once sealed."""
+
+    current: Key
+    former: tuple[Key, ...] = ()
+
+    def of(self, identity: str) -> Key | None:
+        return next((key for key in (self.current, *self.former) if key.identity == identity), None)
+
+
+def derived(content: bytes) -> Key:
+    """Return the key that stands in a file of this content."""
+    return Key(
+        identity=_derive(content, b"identity", 8).hex(),
+        sealing=_derive(content, b"sealing", 32),
+        digesting=_derive(content, b"digesting", 32),
+    )
+
+
+def _derive(content: bytes, use: bytes, length: int) -> bytes:
+    return HKDF(SHA256(), length, salt=None, info=b"cimi-gateway store " + use).derive(content)
+
+
+def keyring(store: Path, configured: str = "", former: Sequence[str] = ()) -> Keyring:
+    """Return the keys for the database at ``store``, making one when there is none.
+
+    Raises StoreError for a configured file that is missing, too short, or that others may read.
+    """
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    credential = Path(credentials) / CREDENTIAL if credentials else None
+    own = store.with_name(store.name + ".key")
+    before = [_configured(Path(name)) for name in former]
+    if configured:
+        current = _configured(Path(configured))
+    elif credential is not None and credential.exists():
+        # Its mode is systemd's affair.
+        current = _content(credential)
+    else:
+        return Keyring(derived(_own(own)), tuple(map(derived, before)))
+    if own.exists():
+        # What was sealed before there was a configured one.
+        before.append(_content(own))
+    return Keyring(derived(current), tuple(map(derived, before)))
+
+
+def _configured(path: Path) -> bytes:
+    content = _content(path)
+    if path.stat().st_mode & OTHERS:
+        raise StoreError(f"the key {path} may be read by others; chmod 600 it")
+    return content
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(LONGEST)
+    except OSError as error:
+        raise StoreError(f"the key {path} of the store cannot be read: {error.strerror}") from None
+    if len(content.strip()) < LEAST_BYTES:
+        raise StoreError(f"the key {path} has fewer than {LEAST_BYTES} bytes; `openssl rand -base64 32` makes one")
+    return content.strip()
+
+
+def _own(path: Path) -> bytes:
+    """The file beside the database: whole on disk before anything is sealed with it."""
+    if not path.exists():
+        part = path.with_name(path.name + ".part")
+        part.unlink(missing_ok=True)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(base64.b64encode(secrets.token_bytes(LEAST_BYTES)) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        part.rename(path)
+        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+    return _configured(path)

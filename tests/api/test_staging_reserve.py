@@ -1,0 +1,224 @@
+"""Whoever fills the staging directory does not keep others from writing: the store's disk has room for the store.
+
+The store and the staging directory lie on one small disk, as they do by default on one that is large.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from drivers.base import VolumeFacts
+from drivers.memory import MemoryDriver
+from gateway import config
+from gateway.app import Gateway
+from tests.api.client import Answer, ApiClient
+from tests.api.packages import package, staged
+from tests.api.world import World
+from tests.small_disk import small_disk
+from tests.web_server import WebServer, serving
+
+MIB = 1024**2
+DISK, RESERVE = 48, 16
+OVF = {"Content_Type": "application/ovf"}
+BYTES = {"Content_Type": "application/octet-stream"}
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "state", DISK) as directory:
+        yield directory
+
+
+@pytest.fixture
+def settings(settings: config.Settings, disk: Path) -> config.Settings:
+    images = replace(
+        settings.images, staging=str(disk / "staging"), reserve=RESERVE * MIB, private_networks=["127.0.0.0/8"]
+    )
+    return replace(settings, store=config.StoreSettings(str(disk / "gateway.db")), images=images)
+
+
+def free(disk: Path) -> int:
+    found = os.statvfs(disk)
+    return found.f_bavail * found.f_frsize
+
+
+async def others_write(client: ApiClient) -> None:
+    """Another operator's writes, of which none may fail."""
+    for number in range(5):
+        document = {"credentialTemplate": {"userName": "ops", "key": f"ssh-ed25519 AAAA {number}"}}
+        answer = await client.post("credentials", document)
+        assert answer.status == 201, answer.text
+
+
+def fill(disk: Path, *, but: int) -> None:
+    """Something else takes the disk, but for so many MiB."""
+    (disk / "filler").write_bytes(bytes(free(disk) - but * MIB))
+
+
+async def endless(until: asyncio.Event) -> AsyncIterator[bytes]:
+    """As much as one can send, and then a byte now and again: who does so keeps what has come."""
+    for _ in range(DISK):
+        yield bytes(MIB)
+    while not until.is_set():
+        yield b"x"
+        await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def sending(client: ApiClient, url: str, headers: dict[str, str]) -> AsyncIterator[asyncio.Task[Any]]:
+    over = asyncio.Event()
+    task = asyncio.create_task(_outcome(client.post(url, endless(over), **headers)))  # type: ignore[arg-type]
+    try:
+        yield task
+    finally:
+        over.set()
+        await task
+
+
+async def _outcome(request: Any) -> int:
+    """The status; 0 when the connection was closed on who still sends."""
+    try:
+        answer: Answer = await request
+    except OSError:
+        return 0
+    return answer.status
+
+
+async def test_a_package_without_a_length_cannot_keep_others_from_writing(
+    client: Callable[..., ApiClient], disk: Path, gateway: Gateway
+) -> None:
+    async with sending(client("operator"), "systems/import", OVF) as task:
+        async with asyncio.timeout(60):
+            while not task.done() and free(disk) > (RESERVE + 6) * MIB:
+                await others_write(client("other"))
+        await others_write(client("other"))
+        assert free(disk) >= RESERVE * MIB - 4 * MIB
+    assert task.result() in (0, 507)
+    await others_write(client("other"))
+    assert staged(gateway) == []
+
+
+async def announced(gateway: Gateway, user: str, length: int) -> bytes:
+    """The beginning of the answer to who only says how large a package will come, and sends nothing of it."""
+    lines = [
+        "POST /cimi/systems/import HTTP/1.1",
+        "Host: gateway",
+        f"Authorization: {aiohttp.encode_basic_auth(user, 'secret')}",
+        "Content-Type: application/ovf",
+        f"Content-Length: {length}",
+    ]
+    host, _, port = gateway.settings.server.listen.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        writer.write("\r\n".join([*lines, "", ""]).encode())
+        answer = await reader.readuntil(b'"statusMessage":')
+        return answer + await reader.read(500)
+    finally:
+        writer.close()
+
+
+async def test_a_package_that_is_too_large_is_refused_before_its_first_byte(gateway: Gateway) -> None:
+    answer = await asyncio.wait_for(announced(gateway, "operator", (DISK - RESERVE + 4) * MIB), 60)
+    assert answer.startswith(b"HTTP/1.1 507 ")
+    assert b"kept for the store" in answer
+    assert staged(gateway) == []
+
+
+async def test_of_two_packages_that_have_room_one_at_a_time_one_is_refused(gateway: Gateway) -> None:
+    length = (DISK - RESERVE) * MIB * 2 // 3
+    tasks = {asyncio.create_task(announced(gateway, user, length)) for user in ("operator", "other")}
+    done, waiting = await asyncio.wait(tasks, timeout=60, return_when=asyncio.FIRST_COMPLETED)
+    assert [task.result().startswith(b"HTTP/1.1 507 ") for task in done] == [True]
+    assert len(waiting) == 1
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_a_package_that_has_room_comes_in_and_gives_its_room_back(
+    client: Callable[..., ApiClient], admin: ApiClient, gateway: Gateway, tmp_path: Path
+) -> None:
+    answer = await client("operator").post("systems/import", package(tmp_path), **OVF)
+    assert (await admin.ended(answer.job))["state"] == "SUCCESS"
+    staging = gateway.server._handlers._services["System"].room.images.staging
+    assert (staging.coming, staging.held) == ({}, set())
+
+
+async def test_an_upload_stops_at_the_reserve_and_goes_on_when_there_is_room(
+    client: Callable[..., ApiClient], disk: Path
+) -> None:
+    operator, size = client("operator"), 8 * MIB
+    image = (await operator.post("machineImages", {"size": size})).location
+    await asyncio.to_thread(fill, disk, but=RESERVE + 3)
+    sent = await operator.put(f"{image}/upload", io.BytesIO(bytes(size)), **BYTES)
+    assert (sent.status, "kept free for the store" in sent.text) == (507, True)
+    await others_write(client("other"))
+    assert free(disk) >= RESERVE * MIB - MIB
+    (disk / "filler").unlink()
+    have = int((await operator.get(f"{image}/upload")).headers["upload-offset"])
+    told = {"Content_Range": f"bytes {have}-{size - 1}/{size}"}
+    rest = await operator.put(f"{image}/upload", io.BytesIO(bytes(size - have)), **BYTES, **told)
+    assert rest.headers["upload-offset"] == str(size)
+
+
+@pytest.mark.parametrize("media", ["json", "xml"])
+async def test_below_the_reserve_an_image_to_be_staged_is_refused(
+    client: Callable[..., ApiClient], disk: Path, media: str
+) -> None:
+    await asyncio.to_thread(fill, disk, but=RESERVE - 1)
+    body = b"<MachineImageCreate><size>1048576</size></MachineImageCreate>"
+    client_of = client("operator", media)
+    answer = await client_of.post("machineImages", body if media == "xml" else {"size": MIB})
+    assert (answer.status, "kept for the store" in answer.text) == (507, True)
+    await others_write(client("other"))
+
+
+async def test_an_image_by_url_of_unknown_length_stops_at_the_reserve(
+    client: Callable[..., ApiClient], admin: ApiClient, disk: Path, gateway: Gateway
+) -> None:
+    async with serving(WebServer(bytes((DISK - 4) * MIB), ranges=False, chunked=True, pace=0.01)) as server:
+        asked = await client("operator").post("machineImages", {"imageLocation": server.url}, Prefer="respond-async")
+        assert asked.status == 202, asked.text
+        while (await admin.document(asked.job))["state"] == "RUNNING":
+            await others_write(client("other"))
+            assert free(disk) >= RESERVE * MIB - 4 * MIB
+    job = await admin.ended(asked.job)
+    assert (job["state"], job["returnCode"]) == ("FAILED", 10507), job
+    assert staged(gateway) == []
+
+
+async def test_an_export_is_refused_below_the_reserve(
+    world: World, client: Callable[..., ApiClient], disk: Path
+) -> None:
+    system = await world.ensure("System")
+    await asyncio.to_thread(fill, disk, but=RESERVE - 1)
+    answer = await world.owner.act(system, "export")
+    assert (answer.status, "kept for the store" in answer.text) == (507, True)
+    await others_write(client("other"))
+
+
+async def test_an_export_whose_disks_have_no_room_fails_and_leaves_nothing(
+    world: World, client: Callable[..., ApiClient], admin: ApiClient, driver: MemoryDriver, disk: Path, gateway: Gateway
+) -> None:
+    system = await world.ensure("System")
+    volume = driver.volume
+
+    async def large(pool: str, name: str) -> VolumeFacts:
+        return replace(await volume(pool, name), physical=DISK * MIB)
+
+    driver.volume = large  # type: ignore[method-assign]
+    answer = await world.owner.act(system, "export")
+    job = await admin.ended(answer.job)
+    assert (job["state"], job["returnCode"]) == ("FAILED", 10507), job
+    assert staged(gateway) == []
+    await others_write(client("other"))
