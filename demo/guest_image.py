@@ -43,23 +43,26 @@ def run(*command: str, cwd: Path | None = None, data: bytes | None = None) -> by
     return done.stdout
 
 
-def build(output: Path, firmware: str = "bios") -> Path:
-    """The image as qcow2 at ``output``, booting by ``bios`` or ``uefi`` alone; copied from a cache."""
-    recipe = Path(__file__).read_bytes() + (HERE / "guest_init.sh").read_bytes()
+def build(output: Path, firmware: str = "bios", modules: str = "") -> Path:
+    """The image as qcow2 at ``output``, booting by ``bios`` or ``uefi`` alone; copied from a cache.
+
+    ``modules`` are more of the kernel's, beside those that every guest needs.
+    """
+    recipe = Path(__file__).read_bytes() + (HERE / "guest_init.sh").read_bytes() + modules.encode()
     kept = CACHE / f"guest-{firmware}-{hashlib.sha256(recipe).hexdigest()[:16]}.qcow2"
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "guest.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not kept.exists():
             with tempfile.TemporaryDirectory() as work:
-                _build(Path(work), kept, firmware)
+                _build(Path(work), kept, firmware, modules)
     shutil.copyfile(kept, output)
     return output
 
 
-def _build(work: Path, output: Path, firmware: str) -> None:
+def _build(work: Path, output: Path, firmware: str, modules: str) -> None:
     install_tools()
-    tree, kernel = _unpack(work)
+    tree, kernel = _unpack(work, modules)
     initrd = work / "initrd"
     initrd.write_bytes(run("gzip", "-9", data=archived(tree)))
     disk = {"bios": _disk, "uefi": _uefi_disk}[firmware](work, kernel, initrd)
@@ -100,7 +103,7 @@ def unpacked_packages(work: Path, *names: str) -> Path:
     return unpacked
 
 
-def _unpack(work: Path) -> tuple[Path, Path]:
+def _unpack(work: Path, modules: str) -> tuple[Path, Path]:
     """The root file system's tree and the kernel, from Debian's packages."""
     unpacked = unpacked_packages(work, "busybox-static")
     tree = work / "tree"
@@ -110,7 +113,7 @@ def _unpack(work: Path) -> tuple[Path, Path]:
     (tree / "bin" / "sh").symlink_to("busybox")
     shutil.copy(HERE / "guest_init.sh", tree / "init")
     (tree / "init").chmod(0o755)
-    add_modules(unpacked, tree, MODULES.split())
+    add_modules(unpacked, tree, [*MODULES.split(), *modules.split()])
     return tree, next(unpacked.glob("boot/vmlinuz-*"))
 
 

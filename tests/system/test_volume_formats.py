@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from demo import guest_image
+from demo.guest_image import build
 from tests import hypervisor
 from tests.cimi_client import CimiClient
 from tests.system.conftest import machine_create
@@ -24,9 +24,7 @@ HUNDRED_GIB = 107_374_183
 @pytest.fixture(scope="module")
 def mounting_image(admin: CimiClient, images: Path) -> str:
     """URL of the guest's image with the modules of file systems in it."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(guest_image, "MODULES", f"{guest_image.MODULES} ext4 vfat nls_cp437 nls_ascii")
-        built = guest_image.build(images / "mounting.qcow2")
+    built = build(images / "mounting.qcow2", modules="ext4 vfat nls_cp437 nls_ascii")
     imported = admin.added("machineImages", {"name": "mounting", "imageLocation": f"file://{built}"})
     assert imported["state"] == "AVAILABLE"
     return str(imported["id"])
