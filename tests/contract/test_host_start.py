@@ -1,0 +1,68 @@
+"""Starting networks and pools of the host, and whether they start with it, in memory and in libvirt."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from drivers.base import Driver, HypervisorSettings
+from drivers.libvirt.driver import LibvirtDriver
+from drivers.memory import MemoryDriver
+from tests import hypervisor
+from tests.contract.test_networks import new_spec
+
+pytestmark = pytest.mark.qemu
+
+
+@pytest.fixture(params=["memory", "libvirt"])
+async def driver(request: pytest.FixtureRequest) -> AsyncIterator[Driver]:
+    hypervisor.quiet()
+    settings = HypervisorSettings("local", "qemu:///system", "default", "default")
+    opened: Driver = MemoryDriver() if request.param == "memory" else LibvirtDriver(settings)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def network(driver: Driver) -> AsyncIterator[str]:
+    """The name of a network that is defined and inactive."""
+    spec = new_spec()
+    await driver.define_network(spec)
+    yield spec.name
+    await driver.delete_network(spec.name)
+
+
+@pytest.fixture
+def pool(driver: Driver) -> Iterator[str]:
+    """The name of a pool that is defined and inactive."""
+    if isinstance(driver, MemoryDriver):
+        driver.inactive.add("p")
+        yield "p"
+        return
+    with hypervisor.own_pool() as name:
+        with hypervisor.connection() as host:
+            host.storagePoolLookupByName(name).destroy()
+        yield name
+
+
+async def test_a_network_may_be_started_without_being_started_with_the_host(driver: Driver, network: str) -> None:
+    await driver.start_network(network, always=False)
+    assert (await driver.network(network)).active
+    assert network not in (await driver.autostarted()).networks
+
+
+async def test_a_network_of_ours_starts_with_the_host_until_it_is_stopped(driver: Driver, network: str) -> None:
+    await driver.start_network(network)
+    assert network in (await driver.autostarted()).networks
+    await driver.stop_network(network)
+    assert network not in (await driver.autostarted()).networks
+
+
+async def test_an_inactive_pool_is_started_and_an_active_one_left_alone(driver: Driver, pool: str) -> None:
+    assert not (await driver.pool(pool)).active
+    for _ in range(2):
+        await driver.start_pool(pool)
+        assert (await driver.pool(pool)).active
+    assert pool not in (await driver.autostarted()).pools
