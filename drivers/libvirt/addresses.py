@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -17,6 +18,8 @@ from drivers.libvirt.guest_words import ip_address, mac_address, prefix_length
 LEASE = libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE
 AGENT = libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT
 ARP = libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP
+AGENT_SECONDS = 3
+"""How long an agent may take for an answer."""
 MOST_ADDRESSES = 64
 """Of one interface; a guest may claim any number."""
 MOST_LOOKED_AT = 4096
@@ -34,6 +37,7 @@ def read(domain: libvirt.virDomain) -> tuple[InterfaceAddress, ...]:
     own = {mac_address(mac.get("address")) for mac in root.iterfind("devices/interface/mac")}
     found = {(address.mac, address.ip): address for address in _ask(domain, LEASE, "lease")}
     if _agent_answers(root):
+        _bound_wait(domain)
         for address in _ask(domain, AGENT, "agent"):
             found.setdefault((address.mac, address.ip), address)
     known = {mac for mac, _ in found}
@@ -55,6 +59,12 @@ def _agent_answers(root: etree._Element) -> bool:
     """Whether the guest holds its end of the channel open: asking without waits until a deadline."""
     channel = root.find("devices/channel/target[@name='org.qemu.guest_agent.0'][@state='connected']")
     return channel is not None
+
+
+def _bound_wait(domain: libvirt.virDomain) -> None:
+    """Without it libvirt waits for ever for an agent that is there and says nothing, and we give up the connection."""
+    with suppress(libvirt.libvirtError):
+        domain.agentSetResponseTimeout(AGENT_SECONDS)
 
 
 def _ask(domain: libvirt.virDomain, number: int, source: str) -> list[InterfaceAddress]:

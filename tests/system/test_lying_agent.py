@@ -1,4 +1,7 @@
-"""A real guest whose agent lies: a script at the guest's end of the agent's channel says what it likes."""
+"""A real guest whose agent lies: a script at the guest's end of the agent's channel says what it likes.
+
+It goes on when it reads nothing: libvirt connects only after the guest has opened its end.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +26,15 @@ cd /sys/class/virtio-ports
 for port in *; do
     [ "$(cat $port/name)" = org.qemu.guest_agent.0 ] && exec 3<>/dev/$port
 done
-while read -r line <&3; do
-    case $line in
-    *guest-sync*) echo "{\"return\": ${line##*:}" | tr -d '} ' | sed 's/$/}/' >&3 ;;
-    *guest-network-get-interfaces*) cat /tmp/answer >&3 ;;
-    *) echo '{"error": {"class": "CommandNotFound", "desc": "no"}}' >&3 ;;
-    esac
+while true; do
+    while read -r line <&3; do
+        case $line in
+        *guest-sync*) echo "{\"return\": ${line##*:}" | tr -d '} ' | sed 's/$/}/' >&3 ;;
+        *guest-network-get-interfaces*) echo >>/tmp/asked; [ -e /tmp/mute ] || cat /tmp/answer >&3 ;;
+        *) echo '{"error": {"class": "CommandNotFound", "desc": "no"}}' >&3 ;;
+        esac
+    done
+    sleep 0.2
 done
 END
 """
@@ -112,4 +118,19 @@ def test_the_address_of_another_guest_is_found_meanwhile(
     wait_until(lambda: told_by_agent(admin, liar), SEEN, "the agent's addresses are shown")
     other = str(admin.added("machines", machine_create(image))["id"])
     assert address(admin, interfaces(admin, other)[0])
+    assert ready(gateway)
+
+
+def asked(machine: str) -> int:
+    """How often the agent was asked for addresses."""
+    return int(run_in_guest(machine.rpartition("/")[2], "wc -l </tmp/asked")[1])
+
+
+def test_an_agent_that_says_nothing_does_not_cost_the_connection_to_the_hypervisor(
+    gateway: GatewayProcess, liar: str
+) -> None:
+    run_in_guest(liar.rpartition("/")[2], "touch /tmp/mute")
+    before, lost = asked(liar), gateway.log.read_text().count("state=down")
+    wait_until(lambda: asked(liar) >= before + 2, 2 * SEEN, "the silent agent was asked twice")
+    assert gateway.log.read_text().count("state=down") == lost
     assert ready(gateway)

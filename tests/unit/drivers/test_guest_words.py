@@ -8,8 +8,11 @@ from typing import Any
 import libvirt
 import pytest
 
-from drivers.base import InterfaceAddress
+from drivers.base import HypervisorSettings, InterfaceAddress
 from drivers.libvirt import addresses
+from drivers.libvirt.calls import AGENT_DEADLINE
+from drivers.libvirt.connection import ISOLATED, Lane
+from drivers.libvirt.driver import LibvirtDriver
 from drivers.libvirt.guest_words import host_name, ip_address
 from drivers.libvirt.networks import _lease
 
@@ -26,6 +29,10 @@ class Guest:
 
     def __init__(self, said: dict[str, Any], source: int = addresses.AGENT) -> None:
         self._said, self._source = said, source
+        self.waits: list[int] = []
+
+    def agentSetResponseTimeout(self, seconds: int) -> None:  # noqa: N802 - libvirt's name
+        self.waits.append(seconds)
 
     def isActive(self) -> bool:  # noqa: N802 - libvirt's name
         return True
@@ -122,6 +129,27 @@ def test_a_lease_without_an_address_is_none(ip: object) -> None:
 
 def test_the_reader_knows_both_protocols() -> None:
     assert [str(ip_address(text)) for text in ("10.0.0.1", "2001:db8::1")] == ["10.0.0.1", "2001:db8::1"]
+
+
+def test_an_agent_that_says_nothing_is_waited_for_in_seconds() -> None:
+    guest = Guest(said("10.0.0.5"))
+    addresses.read(guest)  # type: ignore[arg-type]
+    assert guest.waits == [addresses.AGENT_SECONDS]
+    assert addresses.AGENT_SECONDS * 3 < AGENT_DEADLINE
+
+
+async def test_a_guest_that_holds_its_addresses_back_costs_nobody_else_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    driver, lanes = LibvirtDriver(HypervisorSettings("local", "test:///default", "p", "n")), list[Lane]()
+
+    async def call(_work: object, *, lane: Lane, deadline: float) -> tuple[InterfaceAddress, ...]:
+        lanes.append(lane)
+        return ()
+
+    monkeypatch.setattr(driver._connection, "call", call)
+    await driver.addresses("u")
+    assert ISOLATED.issuperset(lanes)
 
 
 def test_a_domain_that_does_not_run_has_no_addresses() -> None:
