@@ -383,6 +383,8 @@ class Map(Attribute):
         return dict(value)
 
     def from_xml(self, node: Any) -> Any:
+        if node is None:
+            return None
         found: dict[str, Any] = {}
         for entry in node if isinstance(node, list) else [node]:
             if not isinstance(entry, dict) or ("@key" not in entry and "@name" not in entry):

@@ -91,15 +91,18 @@ def select_resource(wire: dict[str, Any], names: frozenset[str] | None) -> dict[
     return {name: value for name, value in wire.items() if name == "resourceURI" or name in names}
 
 
-def select_collection(wire: dict[str, Any], items_key: str, asked: Asked) -> dict[str, Any]:
+def select_collection(
+    wire: dict[str, Any], items_key: str, asked: Asked, old_key: str | None = None
+) -> dict[str, Any]:
     """Return what ``$select`` leaves of a collection (DSP0263 4.1.6.4).
 
     Names of the collection select from it, all others from each item. ``id``, which both have, is the items' too when
     another of their attributes is selected, or when the query is narrowed: clients of 1.x look items up that way.
+    ``old_key`` is how CIMI 1.0 calls the items.
     """
-    names = asked.select
-    if names is None:
+    if asked.select is None:
         return wire
+    names = frozenset(items_key if name == old_key else name for name in asked.select)
     inner = names - {"id", "count", "operations", "updated", "parent", items_key}
     if "id" in names and (inner or asked.narrowed):
         inner |= {"id"}

@@ -229,7 +229,10 @@ class RefOrValue(Structure):
         rest = load(self.schema, self.members, given)
         if href is not None:
             return {"href": href.strip(), **rest}
-        said = {name: entry for name, entry in rest.items() if entry is not None or self.members[name].write_only}
+        said = {name: entry for name, entry in rest.items() if entry is not None}
+        if said:
+            # Beside what is said, an empty secret erases the one that is kept, which nobody could read and send back.
+            said.update({name: None for name in rest.keys() - said.keys() if self.members[name].write_only})
         # XML cannot tell an empty structure from none, so JSON must not; in a list even an empty entry says something.
         return said if said or self.mandatory or self.listed else None
 

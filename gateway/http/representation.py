@@ -81,7 +81,7 @@ class Representations:
         assert described is not None
         effort = Effort()
         wire = await self._collection(context, described, path, parent, asked, effort)
-        shown = self._by_old_name(described, select_collection(wire, described.items_key, asked))
+        shown = self._by_old_name(described, select_collection(wire, described.items_key, asked, described.old_key))
         return await _encoded(effort, lambda: write_collection(described, shown, context.media, context.edge))
 
     def _by_old_name(self, described: ResourceType, wire: Wire) -> Wire:

@@ -78,7 +78,7 @@ def _system(walk: Walk, element: Element) -> VirtualSystem:
     found = _sections(walk, element, OF_SYSTEM)
     systems = [_operating_system(walk, section) for section in found.get("OperatingSystemSection", [])]
     return VirtualSystem(
-        id=demanded(element, "id"),
+        id=walk.identity(element, "system"),
         name=walk.text(element, "Name"),
         info=walk.text(element, "Info"),
         annotation=_texts(walk, found, "AnnotationSection", "Annotation"),

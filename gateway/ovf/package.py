@@ -21,7 +21,7 @@ from gateway.ovf.inflating import inflated
 from gateway.ovf.manifest import LARGEST as LARGEST_MANIFEST
 from gateway.ovf.manifest import Sum, read_manifest
 from gateway.ovf.model import Envelope, File
-from gateway.ovf.reading import read_envelope
+from gateway.ovf.reading import plain_name, read_envelope
 
 BOTH = ("sha256", "sha1")
 """Sums made of what comes before the manifest, which says what they are compared with."""
@@ -216,6 +216,8 @@ class _Opening:
             self._check_size(file)
 
     def _file_named(self, name: str) -> tuple[File, int]:
+        # A producer that calls the file itself my%20disk.vmdk means the same one.
+        name = name if name in self._files else plain_name(name)
         file = self._files.get(name)
         if file is not None and file.chunk_size is None and file.id not in self._sizes:
             return file, 0

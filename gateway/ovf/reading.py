@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
+from urllib.parse import unquote
 
 from gateway.ovf.bounds import bounded
 from gateway.ovf.elements import Element, Walk, attribute, demanded, local, root_of, truth, where, whole
@@ -61,9 +62,19 @@ def _files(walk: Walk, sections: list[Element]) -> Iterable[File]:
             if compression not in ("identity", "gzip"):
                 raise PackageInvalid(f"{where(element)} is compressed by {compression[:20]!r}; only gzip is known")
             href = demanded(element, "href")
-            demand_inside(href, where(element))
+            name = plain_name(href)
+            for spelling in (href, name):
+                demand_inside(spelling, where(element))
             chunk = whole(element, "chunkSize")
-            yield File(demanded(element, "id"), href, whole(element, "size"), compression == "gzip", chunk or None)
+            yield File(demanded(element, "id"), name, whole(element, "size"), compression == "gzip", chunk or None)
+
+
+def plain_name(href: str) -> str:
+    """Return the name of the file that a reference means: ``./my%20disk.vmdk`` is ``my disk.vmdk`` (RFC 3986)."""
+    name = unquote(href)
+    while name.startswith("./"):
+        name = name[2:]
+    return name
 
 
 def demand_inside(href: str, who: str) -> None:

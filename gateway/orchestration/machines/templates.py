@@ -6,12 +6,12 @@ from gateway.errors import Invalid
 from gateway.orchestration.credential_service import without_password
 from gateway.orchestration.machines.configurations import check_configuration
 from gateway.orchestration.machines.create import referred_image
-from gateway.orchestration.machines.least_memory import least_memory
 from gateway.orchestration.machines.secrets import staying
 from gateway.orchestration.machines.targets import target_of
+from gateway.orchestration.machines.template_memory import check_template_memory, whole_configuration
 from gateway.orchestration.monitoring.meter_templates import asked_meters
 from gateway.orchestration.monitoring.templates import asked_event_log
-from gateway.orchestration.references import merged, resolve
+from gateway.orchestration.references import resolve
 from gateway.orchestration.resources import ResourceService, new_resource
 from gateway.orchestration.service import Caller
 from gateway.orchestration.volumes.templates import check_template
@@ -31,6 +31,8 @@ class MachineTemplateService(ResourceService):
     ) -> Resource:
         shown, secret = await self._checked(caller, document)
         changed = await super().change(caller, resource, shown, selected)
+        # What stays counts too: an image of today with the memory of before, or the reverse.
+        await check_template_memory(self, caller, changed.document, "")
         kept = {**staying(resource, changed, document, selected), **secret}
         return changed.with_internal(secrets=kept or None)
 
@@ -38,11 +40,11 @@ class MachineTemplateService(ResourceService):
         """The document with its references looked at, and its secrets apart."""
         await self._check_volumes(caller, document)
         await self._check_interfaces(caller, document)
-        image: Resource | None = None
         if document.get("machineImage"):
             image = await referred_image(self.store, caller, document["machineImage"], "machineImage")
             document = {**document, "machineImage": {"href": image.path}}
-        await self._check_configuration(caller, document, image)
+        await self._check_configuration(caller, document)
+        await check_template_memory(self, caller, document, "")
         href = document.get("credential", {}).get("href")
         if href is not None:
             await resolve(self.store, caller, href, ("Credential", "CredentialTemplate"), "credential")
@@ -61,16 +63,11 @@ class MachineTemplateService(ResourceService):
                 where = f"networkInterfaces.{place}.network"
                 await resolve(self.store, caller, entry["network"]["href"], ("Network",), where)
 
-    async def _check_configuration(self, caller: Caller, document: Document, image: Resource | None) -> None:
+    async def _check_configuration(self, caller: Caller, document: Document) -> None:
         """By value as by reference: what a Machine needs is there."""
         given = document.get("machineConfig")
-        if given is None:
-            return
-        where, config = "machineConfig", {}
-        if "href" in given:
-            config = (await resolve(self.store, caller, given["href"], ("MachineConfiguration",), where)).document
-        least = least_memory(self.room.policy.least_memory, image)
-        check_configuration(merged(config, given), least, f"{where}.")
+        if given is not None:
+            check_configuration(await whole_configuration(self, caller, given, "machineConfig"), 0, "machineConfig.")
 
     async def _check_volumes(self, caller: Caller, document: Document) -> None:
         for place, entry in enumerate(document.get("volumes", [])):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.orchestration.machines.least_memory import demand_memory, least_memory
+from gateway.orchestration.machines.template_memory import check_template_memory
 from gateway.orchestration.monitoring.meter_templates import asked_meters
 from gateway.orchestration.monitoring.templates import asked_event_log
 from gateway.orchestration.permissions import granted
@@ -64,7 +64,7 @@ class SystemTemplateService(PackagedService):
         await asked_meters(self.room, caller, document, "System")
         await asked_event_log(self.store, caller, document)
         self._check_descriptors(document, "")
-        await self._check_memory(document, "")
+        await self._check_memory(caller, document, "")
         for place, descriptor in enumerate(document.get(DESCRIPTORS) or []):
             attribute = KINDS[descriptor["type"]]
             href = (descriptor.get(attribute) or {}).get("href")
@@ -72,18 +72,14 @@ class SystemTemplateService(PackagedService):
                 where = f"{DESCRIPTORS}.{place}.{attribute}"
                 await resolve(self.store, caller, href, (f"{descriptor['type']}Template",), where)
 
-    async def _check_memory(self, document: Document, where: str) -> None:
-        """Machines by value have as much as they need, those of the Systems inside, too."""
+    async def _check_memory(self, caller: Caller, document: Document, where: str) -> None:
+        """Machines have as much memory as they need, those of the Systems inside, too."""
         for place, descriptor in enumerate(document.get(DESCRIPTORS) or []):
             at = f"{where}{DESCRIPTORS}.{place}."
-            template = descriptor.get("machineTemplate") or {}
-            memory = (template.get("machineConfig") or {}).get("memory")
-            if memory is not None:
-                image = await self.store.get((template.get("machineImage") or {}).get("href", ""))
-                least = least_memory(self.room.policy.least_memory, image)
-                demand_memory(memory, least, f"{at}machineTemplate.machineConfig.memory")
+            if descriptor.get("machineTemplate"):
+                await check_template_memory(self, caller, descriptor["machineTemplate"], f"{at}machineTemplate.")
             if descriptor.get("systemTemplate"):
-                await self._check_memory(descriptor["systemTemplate"], f"{at}systemTemplate.")
+                await self._check_memory(caller, descriptor["systemTemplate"], f"{at}systemTemplate.")
 
     def _check_descriptors(self, document: Document, where: str) -> None:
         """Also those of the Systems inside."""

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from drivers.base import DriverAbsent, DriverInvalid, DriverUnreachable, RemoteFile
 from drivers.images.window import FileWindow
@@ -75,7 +75,7 @@ class Sources:
         """A file next to the descriptor; what there is not is None."""
         place: str = source["place"]
         if source["kind"] == "url":
-            url = place if wanted == own else urljoin(place, wanted)
+            url = place if wanted == own else urljoin(place, quote(wanted))
             try:
                 return self._tools.fetcher.fetch(url, await self._tools.fetcher.look(url, 1, 1))
             except DriverAbsent:
