@@ -225,6 +225,8 @@ def _unserved(settings: HypervisorSettings, driver: Driver) -> Finding:
     if not is_local(settings.uri):
         advice = f"virsh -c '{settings.uri}' version, as the gateway's user; see docs/hosts.md"
     return Finding("error", subject, f"{settings.uri} does not answer{reason}", advice)
+
+
 async def confinement(settings: HypervisorSettings, driver: Driver) -> Finding:
     """Without SELinux or AppArmor guests part only by the user that they all run as."""
     subject = f"hypervisor {settings.name}"

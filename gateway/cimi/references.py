@@ -12,6 +12,7 @@ from gateway.cimi.dialects import bare_term
 from gateway.cimi.fields import Attribute, Inward, Outward, text_of
 from gateway.cimi.filter import AttributeType
 from gateway.cimi.referring import names_a, referred, referred_in_xml, shown_names
+from gateway.cimi.xml_members import nested_from_xml, raw_from_xml
 from gateway.cimi.xml_text import attribute_text, element_text
 
 SchemaClass = type[Schema]
@@ -106,69 +107,6 @@ class CollectionRef(Ref):
         self.segment = segment
 
 
-def _nested_from_xml(members: dict[str, Attribute], node: Any) -> dict[str, Any]:
-    if node is None:
-        return {}
-    if not isinstance(node, Mapping):
-        texts = [name for name, member in members.items() if member.xml_text]
-        if texts and isinstance(node, str):
-            return {texts[0]: node}
-        raise ValidationError("must have child elements")
-    return raw_from_xml(members, node)
-
-
-def raw_from_xml(members: dict[str, Attribute], node: Mapping[str, Any]) -> dict[str, Any]:
-    """An element's children and XML attributes as a raw JSON-shaped dict, by the declared members.
-
-    What is not declared stays in under its own name, so that the check for unknown attributes sees it.
-    """
-    by_element: dict[str, str] = {}
-    for name, member in members.items():
-        for spelling in (name, member.element, *member.aliases):
-            by_element.setdefault(spelling, name)
-    raw: dict[str, Any] = {}
-    for key, value in node.items():
-        if key.startswith("@") and (":" in key or key == "@xmlns"):
-            continue
-        local = key.lstrip("@").rpartition(":")[2]
-        if local == "#text":
-            _read_text(members, value, raw)
-            continue
-        known = by_element.get(local)
-        name = known or local
-        if name in raw:
-            raise ValidationError({name: ["stands more than once, by several names"]})
-        raw[name] = _member_from_xml(members[known], local, value) if known else value
-    return raw
-
-
-def _read_text(members: dict[str, Attribute], value: Any, raw: dict[str, Any]) -> None:
-    for name, member in members.items():
-        if member.xml_text:
-            raw[name] = value
-            return
-    raise ValidationError(f"has text between its elements: {str(value)[:60]!r}")
-
-
-def _member_from_xml(member: Attribute, local: str, value: Any) -> Any:
-    wrapped = member.item and local == member.name and local != member.item
-    if isinstance(value, Mapping) and all(_declares_namespace(name) for name in value):
-        value = None
-    if wrapped and value is None:
-        return None
-    if wrapped and isinstance(value, Mapping) and member.item in value:
-        value = value[str(member.item)]
-    try:
-        return member.from_xml(value)
-    except ValidationError as error:
-        raise ValidationError({str(member.name): error.messages}) from None
-
-
-def _declares_namespace(name: str) -> bool:
-    """Whether an XML attribute says nothing of its element but which namespace a prefix means."""
-    return name == "@xmlns" or name.startswith("@xmlns:")
-
-
 class Structure(Attribute):
     """A nested structure with attributes of its own."""
 
@@ -201,7 +139,7 @@ class Structure(Attribute):
         return outward(self.members, value, to_uri)
 
     def from_xml(self, node: Any) -> Any:
-        return _nested_from_xml(self.members, node) if node is not None else None
+        return nested_from_xml(self.members, node) if node is not None else None
 
     def to_xml(self, value: Any, out: list[str]) -> None:
         write_element(self, self.members, value, out)
@@ -269,8 +207,8 @@ class RefOrValue(Structure):
             return self.empty
         if isinstance(node, Mapping) and "@href" in node:
             rest = {key: value for key, value in node.items() if key != "@href"}
-            return {"href": node["@href"], **_nested_from_xml(self.members, rest)}
-        return _nested_from_xml(self.members, node)
+            return {"href": node["@href"], **nested_from_xml(self.members, rest)}
+        return nested_from_xml(self.members, node)
 
     def to_xml(self, value: Any, out: list[str]) -> None:
         href = value.get("href")

@@ -14,8 +14,8 @@ import xmltodict
 from gateway.cimi.bounds import DEEPEST, MOST_NODES, demand_bounded
 from gateway.cimi.dialects import Dialect
 from gateway.cimi.fields import Attribute
-from gateway.cimi.references import raw_from_xml
 from gateway.cimi.resource_type import ResourceType
+from gateway.cimi.xml_members import raw_from_xml
 from gateway.cimi.xml_text import attribute_text, element_text
 from gateway.errors import Invalid
 from gateway.xml_guard import demand_harmless, malformed

@@ -36,6 +36,8 @@ EX_CONFIG = 78
 
 class WrongConfiguration(click.ClickException):
     exit_code = EX_CONFIG
+
+
 def say(text: str, *, err: bool = False) -> None:
     """Print one line of what others may have written: control characters in it move no cursor and make no line."""
     click.echo(printable(text), err=err)

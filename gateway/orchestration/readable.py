@@ -17,4 +17,3 @@ def demand_readable(value: Any, what: str) -> None:
     """Raise Conflict when a secret stands anywhere in the value that the store could not open."""
     if holds_sealed(value):
         raise Conflict(f"{what} has a secret that cannot be read: the store's key was another one; {ADVICE}")
-

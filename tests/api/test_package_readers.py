@@ -31,20 +31,38 @@ CAPACITY = 42949
 
 
 @pytest.fixture
-async def system(admin: ApiClient, images: Path, tmp_path: Path) -> str:
-    """A System of one Machine with two disks, a Volume and a network card of a chosen address."""
+async def descriptors(admin: ApiClient, images: Path, tmp_path: Path) -> list[dict[str, Any]]:
+    """One Machine with two disks, a Volume and a network card of a chosen address."""
     (images / "real.qcow2").write_bytes(disk(tmp_path, kind="qcow2"))
     image = await admin.post("machineImages", {"imageLocation": f"file://{images / 'real.qcow2'}"}, Prefer="wait=30")
     config = {"cpu": 2, "memory": MEMORY // 1024, "disks": [{"capacity": BOOT}, {"capacity": CAPACITY}]}
     cards = on("front", macAddress=MAC)
     web = machine(image.location, "web", machineConfig=config, networkInterfaces=cards, volumes=[{"href": "#data"}])
-    return await made_of(admin, web, network(), volume())
+    return [web, network(), volume()]
+
+
+@pytest.fixture
+async def system(admin: ApiClient, descriptors: list[dict[str, Any]]) -> str:
+    return await made_of(admin, *descriptors)
 
 
 @pytest.fixture
 async def package(admin: ApiClient, system: str, tmp_path: Path) -> Path:
     path = tmp_path / "shop.ova"
     path.write_bytes(await downloaded(admin, system))
+    return path
+
+
+@pytest.fixture
+async def package_of_a_template(admin: ApiClient, descriptors: list[dict[str, Any]], tmp_path: Path) -> Path:
+    """The export of a SystemTemplate. Its Machine has its image alone: virt-v2v reads no package with an empty disk."""
+    web, front, _volume = descriptors
+    web["machineTemplate"].pop("volumes")
+    web["machineTemplate"]["machineConfig"].pop("disks")
+    made = await admin.post("systemTemplates", {"name": "shop", "componentDescriptors": [web, front]})
+    assert made.status == 201, made.text
+    path = tmp_path / "template.ova"
+    path.write_bytes(await downloaded(admin, made.location))
     return path
 
 
@@ -73,6 +91,13 @@ async def test_virt_v2v_reads_name_memory_processors_disks_and_cards_right(packa
     assert "nr vCPUs: 2" in said
     assert re.findall(r"^\t(\d) \[scsi\]$", said, re.MULTILINE) == ["0", "1", "2"]
     assert re.search(rf"^\tBridge \"front\" mac: {MAC} \[virtio\]$", said, re.MULTILINE)
+
+
+async def test_virt_v2v_reads_the_export_of_a_template_right(package_of_a_template: Path) -> None:
+    said = await virt_v2v(package_of_a_template)
+    assert re.search(r"source name: web$", said, re.MULTILINE)
+    assert f"memory: {MEMORY} (bytes)" in said
+    assert re.findall(r"^\t(\d) \[scsi\]$", said, re.MULTILINE) == ["0"]
 
 
 # A reader with the assumptions of others
@@ -126,6 +151,17 @@ async def test_a_reader_that_takes_memory_for_mebibytes_and_capacities_for_bytes
     read = read_as_others_do(next(content for name, content in files.items() if name.endswith(".ovf")))
     assert (read.name, read.cpus, read.mebibytes, read.cards) == ("web", 2, MEMORY // 1024**2, [MAC])
     assert len(read.capacities) == 3
+
+
+async def test_a_reader_with_these_assumptions_reads_the_export_of_a_template_right(
+    package_of_a_template: Path, tmp_path: Path
+) -> None:
+    files = files_in(package_of_a_template)
+    read = read_as_others_do(next(content for name, content in files.items() if name.endswith(".ovf")))
+    assert (read.name, read.cpus, read.mebibytes) == ("web", 2, MEMORY // 1024**2)
+    [(name, capacity)] = read.capacities.items()
+    (tmp_path / name).write_bytes(files[name])
+    assert await virtual_size(tmp_path / name) == capacity
 
 
 async def test_each_capacity_is_the_size_that_the_disks_file_says_of_itself(package: Path, tmp_path: Path) -> None:

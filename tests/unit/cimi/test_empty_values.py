@@ -9,8 +9,9 @@ from marshmallow import Schema
 
 from gateway.cimi.documents import ActionSchema
 from gateway.cimi.fields import Attribute
-from gateway.cimi.references import Array, RefOrValue, Structure, load, raw_from_xml, schema_fields
+from gateway.cimi.references import Array, RefOrValue, Structure, load, schema_fields
 from gateway.cimi.registry import CREATE_SCHEMAS, TYPES
+from gateway.cimi.xml_members import raw_from_xml
 
 SchemaClass = type[Schema]
 

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.ovf.errors import PackageInvalid
 from gateway.ovf.package import Opener, Package, gather, unpack
+from gateway.ovf.reading import read_envelope
 from tests.unit.ovf.samples import VMWARE, Kept, envelope, in_pieces, manifest, ova, system
 
 LARGEST = 10_000_000
@@ -285,3 +286,26 @@ async def test_chunks_beside_a_descriptor_come_together() -> None:
 async def test_a_file_that_is_not_beside_its_descriptor_is_refused() -> None:
     with pytest.raises(PackageInvalid, match=r"no 'tools\.iso'"):
         await gather("web.ovf", beside(dict([WEB, DISK])), Kept(), LARGEST)
+
+
+@pytest.mark.parametrize(
+    ("href", "member"),
+    [
+        ("my%20disk.vmdk", "my disk.vmdk"),
+        ("my%20disk.vmdk", "my%20disk.vmdk"),
+        ("./disk.vmdk", "disk.vmdk"),
+        ("./disk.vmdk", "./disk.vmdk"),
+        ("a/%C3%A4.vmdk", "a/ä.vmdk"),
+    ],
+)
+async def test_a_reference_is_a_uri_that_names_the_file(href: str, member: str) -> None:
+    descriptor = envelope(system("v"), references=f'<File ovf:id="f1" ovf:href="{href}"/>')
+    _package, kept = await opened(ova(("v.ovf", descriptor), (member, b"bytes")))
+    assert list(kept.files.values()) == [b"bytes"]
+
+
+@pytest.mark.parametrize("href", ["%2e%2e%2fetc", "%2Fetc%2Fpasswd", "a%00b", "http%3A//host/disk", "%5C%5Chost"])
+def test_a_reference_that_leads_out_when_it_is_decoded_is_refused(href: str) -> None:
+    descriptor = envelope(system("v"), references=f'<File ovf:id="f1" ovf:href="{href}"/>')
+    with pytest.raises(PackageInvalid, match="package"):
+        read_envelope(descriptor)

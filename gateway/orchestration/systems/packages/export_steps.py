@@ -301,5 +301,3 @@ def _bring_back(part: Path, path: Path) -> None:
 def _sum(path: Path) -> str:
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
