@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.errors import Conflict, Invalid, NotFound, Unavailable
+from gateway.errors import Conflict, Invalid, NotFound
 from gateway.jobs.plan import Plan, StepCall
 from gateway.orchestration.first_answers import Write
 from gateway.orchestration.interrupting import interrupt
@@ -16,6 +16,7 @@ from gateway.orchestration.systems.packages.parts import Described
 from gateway.orchestration.systems.packages.service import EXPORT, PackagedService
 from gateway.orchestration.systems.removal import demand_removable
 from gateway.orchestration.systems.states import ACTIONS, actions_of, busy, demand_legal, verbs_of
+from gateway.orchestration.unconfigured import demand_up
 from gateway.orchestration.visibility import changeable
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
@@ -111,7 +112,7 @@ class SystemService(PackagedService):
         machines = await self.store.get_many(system.internal["machines"])
         drivers = [self.room.driver(machine) for machine in machines.values()]
         if drivers and all(driver.connection != "up" for driver in drivers):
-            raise Unavailable(f"the hypervisor {drivers[0].name} is {drivers[0].connection.value}; try again later")
+            demand_up(drivers[0])
 
     # Delete
 
