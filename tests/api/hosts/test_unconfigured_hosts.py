@@ -174,7 +174,7 @@ async def test_what_was_there_is_deleted_and_the_job_says_what_stays(
 
 async def test_a_snapshot_is_not_removed_alone(world: World, remade: Callable[[], Any]) -> None:
     snapshot = await world.admin.document(await world.ensure("MachineSnapshot"))
-    image = snapshot["machineImage"]["href"]
+    image = snapshot["snapshot"]["href"]
     await remade()
     answer = await world.admin.delete(image)
     assert (answer.status, WORDS in answer.text) == (503, True), answer.text
