@@ -63,6 +63,7 @@ from gateway.orchestration.networks.host_network import show_networks
 from gateway.orchestration.resources import Policy, ResourceService, Room
 from gateway.orchestration.services import build_services, register_steps
 from gateway.orchestration.sync import Sync
+from gateway.orchestration.unconfigured import ConfiguredDrivers, ConfiguredHypervisors
 from gateway.store.store import Store
 
 DRAIN_SECONDS = 20.0
@@ -85,7 +86,7 @@ class Gateway:
 
     def __init__(self, settings: Settings, drivers: Mapping[str, Driver]) -> None:
         self.settings = settings
-        self.drivers = dict(drivers)
+        self.drivers = ConfiguredDrivers(drivers)
         self.supervision = Supervision()
         for driver in self.drivers.values():
             driver.supervise(self.supervision)
@@ -240,7 +241,7 @@ class Gateway:
             store=self.store,
             runner=self.runner,
             drivers=self.drivers,
-            hypervisors={hypervisor.name: hypervisor for hypervisor in settings.hypervisors},
+            hypervisors=ConfiguredHypervisors((entry.name, entry) for entry in settings.hypervisors),
             policy=Policy(
                 stop_deadline=settings.jobs.stop_deadline,
                 detach_deadline=settings.jobs.detach_deadline,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from aiohttp import web
 
+from gateway import clock
 from gateway.cimi.aliases import canonical
 from gateway.cimi.documents import write_resource
 from gateway.cimi.edge import Edge
@@ -45,7 +45,7 @@ def document(error: GatewayError, edge: Edge, target: str, verb: str) -> dict[st
         "returnCode": error.return_code,
         "progress": 100,
         "statusMessage": error.message,
-        "timeOfStatusChange": timestamp(datetime.now(UTC)),
+        "timeOfStatusChange": timestamp(clock.now()),
     }
     return wire
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway import clock
 from gateway.cimi.filter import And, AttributeType, Comparison, Expression, Or, PropertyComparison
 from gateway.cimi.metadata import describe
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, TYPES
@@ -91,7 +92,7 @@ class CloudEntryPointService(ResourceService):
     async def ensure(self) -> None:
         """Make the record at the first start; an admin may rename it later."""
         if await self.store.get(CLOUD_ENTRY_POINT.segment) is None:
-            now = datetime.now(UTC)
+            now = clock.now()
             document: Document = {"name": "cimi-gateway", "description": "CIMI on libvirt"}
             async with self.store.transaction() as transaction:
                 await transaction.insert(Resource(CLOUD_ENTRY_POINT.segment, self.kind, None, document, now, now))

@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from drivers.base import Driver, HypervisorSettings, Supervision
+from drivers.base import Driver, Supervision
 from gateway import clock
 from gateway.cimi.registry import type_of
 from gateway.errors import Forbidden, MethodNotAllowed, NotFound, PreconditionFailed
@@ -19,6 +19,7 @@ from gateway.orchestration.first_answers import Request, Write, answer_once
 from gateway.orchestration.images.tools import ImageTools
 from gateway.orchestration.permissions import Role, demand, granted
 from gateway.orchestration.service import Caller, Outcome, Service
+from gateway.orchestration.unconfigured import ConfiguredDrivers, ConfiguredHypervisors
 from gateway.orchestration.visibility import audience, changeable, visible
 from gateway.store.model import Document, Page, Query, Resource
 from gateway.store.store import Store
@@ -48,8 +49,8 @@ class Room:
 
     store: Store
     runner: JobRunner
-    drivers: dict[str, Driver]
-    hypervisors: dict[str, HypervisorSettings]
+    drivers: ConfiguredDrivers
+    hypervisors: ConfiguredHypervisors
     policy: Policy
     images: ImageTools
     allocated: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
@@ -67,7 +68,7 @@ class Room:
     """Of all loops and reactions."""
 
     def driver(self, resource: Resource) -> Driver:
-        """The driver of the host that the resource lives on."""
+        """Return the driver of the host that the resource lives on; an UnconfiguredHost where that has no entry."""
         return self.drivers[resource.internal["host"]]
 
 

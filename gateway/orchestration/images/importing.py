@@ -11,13 +11,14 @@ from typing import Any
 
 from drivers.base import Driver, DriverBusy, DriverInvalid, DriverUnreachable, FilePart, ImageFacts, PoolFacts
 from drivers.images.window import HEAD, TAIL
-from gateway.errors import BadGateway, Invalid, NoSpace, NotImplementedHere, TooLarge, Unavailable
+from gateway.errors import BadGateway, Invalid, NoSpace, NotImplementedHere, TooLarge
 from gateway.orchestration.driver_errors import translated, translating
 from gateway.orchestration.images.promises import demand_staging
 from gateway.orchestration.images.source import WHERE, is_url, local_file, place_facts
 from gateway.orchestration.images.steps import kept_format
 from gateway.orchestration.resources import Room
 from gateway.orchestration.service import Caller
+from gateway.orchestration.unconfigured import demand_up
 from gateway.store.model import Document
 
 DIRECT_STEPS = ("copy image",)
@@ -104,8 +105,7 @@ class ImageImport:
     async def place(self) -> Place:
         host, settings = next(iter(self._room.hypervisors.items()))
         driver: Driver = self._room.drivers[host]
-        if driver.connection != "up":
-            raise Unavailable(f"the hypervisor {host} is {driver.connection.value}; try again later")
+        demand_up(driver)
         with translating():
             pool = await driver.pool(settings.pool)
         return Place(host, pool, ("raw", "qcow2") if driver.can_overlay(pool) else ("raw",))

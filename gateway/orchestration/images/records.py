@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
+from gateway import clock
 from gateway.orchestration.resources import component
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
@@ -39,7 +39,7 @@ def entry_path(image: Resource) -> str:
 async def enter(transaction: Transaction, volume: Resource, image: Resource, own: Document) -> Resource:
     """Put the image into the ``images`` of the Volume that it was made of; ``own`` is what the entry is called."""
     document = {**own, "volumeImage": {"href": image.path}}
-    now = datetime.now(UTC)
+    now = clock.now()
     segment = entry_path(image).removeprefix(f"{volume.path}/")
     entry = component(volume, "VolumeVolumeImage", segment, document)
     return await transaction.insert(replace(entry, created=now, updated=now))

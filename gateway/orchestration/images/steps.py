@@ -228,6 +228,7 @@ class CopyImage(ImageStep):
 
 class DeleteImage(DriverStep):
     name = "delete image"
+    leaves = "the volume"
 
     async def do(self, context: StepContext, image: Resource, driver: Driver, arguments: Arguments) -> None:
         await driver.delete_volume(image.internal["pool"], image.internal["volume"])

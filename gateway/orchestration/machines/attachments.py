@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from drivers.base import DiskSpec
+from gateway import clock
 from gateway.errors import Conflict
 from gateway.orchestration.volumes.states import demand_legal
 from gateway.store.model import Document, Resource
@@ -40,7 +40,7 @@ async def connect(
     **internal: Any,
 ) -> tuple[Resource, Resource]:
     """Write the MachineVolume and both marks; the MachineVolume and the Machine as they are now."""
-    now, known = datetime.now(UTC), volume.internal
+    now, known = clock.now(), volume.internal
     attachment = Resource(
         path=attachment_path(machine, volume),
         kind="MachineVolume",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from drivers.base import Driver
-from gateway.errors import Conflict, Forbidden, NotFound, Unavailable
+from gateway.errors import Conflict, Forbidden, NotFound
 from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.machines.plans import uuid_of
 from gateway.orchestration.machines.states import legal
 from gateway.orchestration.permissions import demand, granted
 from gateway.orchestration.resources import ResourceService
 from gateway.orchestration.service import Caller
+from gateway.orchestration.unconfigured import demand_up
 from gateway.orchestration.visibility import changeable
 from gateway.store.model import Resource
 from gateway.store.transaction import Transaction
@@ -51,8 +52,7 @@ class ComponentService(ResourceService):
 
     def up(self, machine: Resource) -> Driver:
         driver = self.room.driver(machine)
-        if driver.connection != "up":
-            raise Unavailable(f"the hypervisor {driver.name} is {driver.connection.value}; try again later")
+        demand_up(driver)
         return driver
 
     async def targets_in_use(self, machine: Resource) -> set[str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from drivers.base import Driver, HostFacts
 from drivers.passwords import sha512_crypt
 from drivers.threads import GUEST_PASSWORDS
-from gateway.errors import Conflict, Invalid, NotImplementedHere, Unavailable
+from gateway.errors import Conflict, Invalid, NotImplementedHere
 from gateway.orchestration.confinement import demand_confinement
 from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.machines.configurations import check_configuration
@@ -24,6 +24,7 @@ from gateway.orchestration.references import OWN, merged, resolve
 from gateway.orchestration.resources import Room, new_resource
 from gateway.orchestration.service import Caller
 from gateway.orchestration.snapshots.chain import KINDS
+from gateway.orchestration.unconfigured import demand_up
 from gateway.store.model import Document, Resource
 from gateway.store.store import Store
 
@@ -152,8 +153,7 @@ class MachineCreate:
     def _host(self, image: Resource) -> tuple[str, Driver]:
         name = image.internal["host"]
         driver = self.room.drivers[name]
-        if driver.connection != "up":
-            raise Unavailable(f"the hypervisor {name} is {driver.connection.value}; try again later")
+        demand_up(driver)
         return name, driver
 
     async def _seed(self, template: Document) -> None:

@@ -120,9 +120,10 @@ async def _pieces(data: bytes) -> AsyncIterator[bytes]:
 
 class DeleteDisks(DriverStep):
     name = "delete disks"
+    leaves = "what is on the disks"
 
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        await remove_disks(context, self.room, machine)
+        await remove_disks(context, self.room, machine, driver)
 
 
 DISK_STEPS: tuple[type[DriverStep], ...] = (BootDisk, DataDisks, SeedImage, DeleteDisks)

@@ -13,17 +13,20 @@ from gateway.store.model import Resource
 MOST_PASSES = 10
 
 
-def _doubt(machine: Resource, seen: Whereabouts) -> str:
+def _doubt(room: Room, machine: Resource, seen: Whereabouts) -> str:
     """Return why a delete may leave a running guest behind; empty when it cannot."""
-    if machine.internal.get("gone") or not seen.unsure:
+    own = machine.internal["host"]
+    # A host without entry is never asked: the guest may have been moved from there to one that is away now.
+    unsure = seen.unsure or (own not in room.drivers and not seen.elsewhere and bool(seen.silent))
+    if machine.internal.get("gone") or not unsure:
         return ""
-    own, silent = machine.internal["host"], ", ".join(seen.silent)
+    silent = ", ".join(seen.silent)
     return f"the Machine's domain is not on {own}, and may be on {silent}, which does not answer; try again later"
 
 
 async def demand_within_reach(room: Room, machine: Resource) -> None:
     """Raise Unavailable when the Machine's domain may be on a host that is away: deleting it would lose a guest."""
-    if silent_hosts(room, machine) and (doubt := _doubt(machine, await whereabouts(room, machine))):
+    if silent_hosts(room, machine) and (doubt := _doubt(room, machine, await whereabouts(room, machine))):
         raise Unavailable(doubt)
 
 
@@ -36,9 +39,9 @@ async def remove_domains(room: Room, machine: Resource) -> None:
     own, removed = machine.internal["host"], set[str]()
     for _ in range(MOST_PASSES):
         seen = await whereabouts(room, machine)
-        if not seen.home_answers:
+        if not seen.home_answers and own in room.drivers:
             raise DriverUnavailable(f"the hypervisor {own} does not answer")
-        if not removed and (doubt := _doubt(machine, seen)):
+        if not removed and (doubt := _doubt(room, machine, seen)):
             raise DriverUnavailable(doubt)
         having = [sighting.host for sighting in seen.elsewhere] + ([own] if seen.home is not None else [])
         if not having:
@@ -72,13 +75,13 @@ async def _left(room: Room, machine: Resource) -> list[str]:
     return [host for host in current.internal.get("left_hosts", ()) if host in room.drivers]
 
 
-async def remove_disks(context: StepContext, room: Room, machine: Resource) -> None:
+async def remove_disks(context: StepContext, room: Room, machine: Resource, driver: Driver) -> None:
     """Remove the Machine's own disks and its seed from its host, and from those that it has left."""
-    await _remove_disks(room.driver(machine), machine)
+    await _remove_disks(driver, machine)
     for host in await _left(room, machine):
-        driver = room.drivers[host]
-        if driver.connection is ConnectionState.UP:
-            await _remove_disks(driver, machine)
+        left = room.drivers[host]
+        if left.connection is ConnectionState.UP:
+            await _remove_disks(left, machine)
         else:
             await context.log(f"disks of the Machine stay on {host}, which it left and which is away now", "warning")
 

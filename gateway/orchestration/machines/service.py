@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed, Unavailable
+from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from gateway.jobs.plan import OnRestart, Plan, StepCall
 from gateway.orchestration.confinement import check_confinement
 from gateway.orchestration.driver_errors import translating
@@ -27,6 +27,7 @@ from gateway.orchestration.resources import ResourceService, Room, edited
 from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.snapshots.ability import impossible
 from gateway.orchestration.snapshots.restore import RestoreRequests
+from gateway.orchestration.unconfigured import demand_deletable, demand_up
 from gateway.orchestration.visibility import changeable
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
@@ -147,8 +148,7 @@ class MachineService(ResourceService):
 
     def _must_be_up(self, machine: Resource) -> None:
         driver = self.room.driver(machine)
-        if driver.connection != "up":
-            raise Unavailable(f"the hypervisor {driver.name} is {driver.connection.value}; try again later")
+        demand_up(driver)
 
     async def _interrupt(self, caller: Caller, machine: Resource, action: str, force: bool) -> Resource:
         """End the job that holds the Machine. A soft stop never throws away what has just been suspended."""
@@ -241,7 +241,7 @@ class MachineService(ResourceService):
         demand_legal(machine.state, "delete")
         if machine.state == TRANSIENT["delete"]:
             return Outcome(machine, machine.internal["job"], finished=False)
-        self._must_be_up(machine)
+        demand_deletable(self.room.driver(machine))
         if machine.state != "CREATING":
             await demand_within_reach(self.room, machine)
         plan = self.plan(

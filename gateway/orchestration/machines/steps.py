@@ -132,6 +132,11 @@ class ShutDown(DriverStep):
 
 class PowerOff(DriverStep):
     name = "power off"
+    leaves = ""
+
+    def is_removal(self, arguments: Arguments) -> bool:
+        """Return whether a delete cuts the power, and not a stop."""
+        return arguments.get("action") == "delete"
 
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         uuid = uuid_of(machine)
@@ -159,6 +164,7 @@ class SuspendDomain(DriverStep):
 
 class UndefineDomain(DriverStep):
     name = "undefine domain"
+    leaves = "the guest"
 
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         await remove_domains(self.room, machine)

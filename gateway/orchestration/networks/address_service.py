@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.errors import Conflict, Forbidden, Invalid, NotFound, PreconditionFailed, Unavailable
+from gateway.errors import Conflict, Forbidden, Invalid, NotFound, PreconditionFailed
 from gateway.jobs.plan import Plan, StepCall
 from gateway.orchestration.first_answers import Write
 from gateway.orchestration.networks import assignment
@@ -13,6 +13,7 @@ from gateway.orchestration.permissions import demand
 from gateway.orchestration.references import OWN, resolve
 from gateway.orchestration.resources import ResourceService, Room, edited, new_resource
 from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.unconfigured import demand_deletable, demand_up
 from gateway.orchestration.visibility import changeable, visible
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
@@ -22,8 +23,7 @@ MOVING = frozenset({"CREATING", "DELETING"})
 
 def must_be_up(room: Room, resource: Resource) -> None:
     driver = room.driver(resource)
-    if driver.connection != "up":
-        raise Unavailable(f"the hypervisor {driver.name} is {driver.connection.value}; try again later")
+    demand_up(driver)
 
 
 class AddressService(ResourceService):
@@ -106,7 +106,7 @@ class AddressService(ResourceService):
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
         """Also out of the list of the interface that uses it."""
         address = await self.to_change(caller, path, "delete", version)
-        must_be_up(self.room, address)
+        demand_deletable(self.room.driver(address))
         async with self.store.transaction() as transaction:
             current = await transaction.get(path)
             if current is None or current.internal.get("going"):

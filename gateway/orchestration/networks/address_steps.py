@@ -66,6 +66,7 @@ class ReserveAddress(AddressStep):
 
 class ReleaseAddress(AddressStep):
     name = "release address"
+    leaves = ""
 
     async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
         await self.bring(driver, arguments)
@@ -176,6 +177,7 @@ class AssignAddresses(MachineAddresses):
 
 class WithdrawAddresses(MachineAddresses):
     name = "withdraw addresses"
+    leaves = ""
 
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         await self.withdraw(machine, driver, arguments)

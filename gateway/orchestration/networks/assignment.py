@@ -7,10 +7,10 @@ makes them say what the store says, so whoever changes the store has only to cal
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 from drivers.base import Driver, DriverNotFound, Reservation
+from gateway import clock
 from gateway.errors import Conflict, Invalid
 from gateway.orchestration.networks.address_create import RESERVED
 from gateway.orchestration.networks.spec import name_of
@@ -73,7 +73,7 @@ async def link(transaction: Transaction, interface: Resource, address: Resource,
         raise Conflict(f"{where}: the Address is used by {user['href']}; take it from there first")
     if address.internal.get("going"):
         raise Conflict(f"{where}: the Address is being deleted")
-    now = datetime.now(UTC)
+    now = clock.now()
     entry = Resource(
         path=f"{interface.path}/addresses/{address.path.rpartition('/')[2]}",
         kind=LINK,

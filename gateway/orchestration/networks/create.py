@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from drivers.base import HypervisorSettings
 from gateway.cimi.network import LEAST_MTU
-from gateway.errors import Conflict, Forbidden, Invalid, Unavailable
+from gateway.errors import Conflict, Forbidden, Invalid
 from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.monitoring.meter_templates import asked_meters
 from gateway.orchestration.monitoring.templates import asked_event_log
@@ -22,6 +22,7 @@ from gateway.orchestration.networks.spec import bridge_name, class_of_service, u
 from gateway.orchestration.references import OWN, merged, resolve
 from gateway.orchestration.resources import Room, new_resource
 from gateway.orchestration.service import Caller
+from gateway.orchestration.unconfigured import demand_up
 from gateway.orchestration.visibility import changeable
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
@@ -48,8 +49,7 @@ class NetworkCreate:
         self.config = await self._config(template)
         host, settings = next(iter(self.room.hypervisors.items()))
         driver = self.room.drivers[host]
-        if driver.connection != "up":
-            raise Unavailable(f"the hypervisor {host} is {driver.connection.value}; try again later")
+        demand_up(driver)
         kind = self.config.get("networkType", "PRIVATE")
         forward = forward_of(kind, settings)
         check_mtu(self.config.get("mtu"), forward, settings, f"{WHERE}.mtu")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
+from gateway.errors import Conflict, Forbidden, Invalid, NotFound
 from gateway.jobs.plan import Plan, StepCall
 from gateway.orchestration.first_answers import Write
 from gateway.orchestration.networks import membership
@@ -10,6 +10,7 @@ from gateway.orchestration.permissions import demand
 from gateway.orchestration.references import OWN, merged, resolve
 from gateway.orchestration.resources import ResourceService, Room, new_resource
 from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.unconfigured import demand_deletable, demand_up
 from gateway.orchestration.visibility import changeable, visible
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
@@ -36,8 +37,7 @@ async def unchanged(transaction: Transaction, network: Resource, where: str) -> 
 
 def must_be_up(room: Room, host: str) -> None:
     driver = room.drivers[host]
-    if driver.connection != "up":
-        raise Unavailable(f"the hypervisor {host} is {driver.connection.value}; try again later")
+    demand_up(driver)
 
 
 class ForwardingGroupService(ResourceService):
@@ -96,7 +96,7 @@ class ForwardingGroupService(ResourceService):
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
         group = await self.to_change(caller, path, "delete", version)
-        must_be_up(self.room, group.internal["host"])
+        demand_deletable(self.room.driver(group))
         async with self.store.transaction() as transaction:
             current = await transaction.get(path)
             if current is None:

@@ -45,6 +45,7 @@ class LeaveGroup(FilterStep):
     """Out of the group that is named, or of the one in which the Network is."""
 
     name = "leave group"
+    leaves = ""
 
     async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
         group = arguments.get("group") or (network.document.get("forwardingGroup") or {}).get("href")
@@ -67,6 +68,7 @@ class FormGroup(FilterStep):
 
 class DissolveGroup(FilterStep):
     name = "dissolve group"
+    leaves = ""
 
     async def do(self, context: StepContext, group: Resource, driver: Driver, arguments: Arguments) -> None:
         for network in arguments["networks"]:

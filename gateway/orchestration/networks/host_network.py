@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from drivers.base import HypervisorSettings, NetworkFacts
+from gateway import clock
 from gateway.orchestration.networks.ranges import ATTRIBUTES, as_range
 from gateway.store.model import Document, Resource
 from gateway.store.store import Store
@@ -38,7 +38,7 @@ async def show_networks(
 
 
 async def _show(store: Store, settings: HypervisorSettings, name: str, facts: NetworkFacts | None) -> None:
-    now = datetime.now(UTC)
+    now = clock.now()
     path = network_path(settings, name)
     document = _document(name, facts)
     internal: Document = {"host": settings.name, "host_network": name}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
+from gateway import clock
 from gateway.errors import Conflict, Invalid
 from gateway.orchestration.networks.ranges import as_range
 from gateway.store.model import Resource
@@ -56,7 +56,7 @@ async def join(transaction: Transaction, group: Resource, network: Resource, whe
     if network.internal["host"] != group.internal["host"]:
         raise Conflict(f"{where}: the Network is on another hypervisor than the ForwardingGroup")
     check_apart([*await members(transaction, group.path), network], where)
-    now = datetime.now(UTC)
+    now = clock.now()
     entry = Resource(
         path=f"{group.path}/networks/{uuid.uuid4()}",
         kind=ENTRY,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 import uuid
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
 from drivers.base import InterfaceAddress
+from gateway import clock
 from gateway.orchestration.machines.plans import uuid_of
 from gateway.orchestration.networks.address_create import RESERVED, address_ranges, network_facts
 from gateway.orchestration.networks.assignment import LINK
@@ -59,7 +59,7 @@ async def _add(
     transaction: Transaction, interface: Resource, network: Resource | None, name: str, address: InterfaceAddress
 ) -> None:
     """Nobody gets it reserved while a guest uses it, whoever gave it to the guest."""
-    now, path = datetime.now(UTC), f"addresses/{name}"
+    now, path = clock.now(), f"addresses/{name}"
     if await transaction.get(path) is None:
         document = _document(address, interface, network)
         await transaction.insert(Resource(path, "Address", interface.owner, document, now, now))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
+from gateway.errors import Conflict, Forbidden, Invalid, NotFound
 from gateway.jobs.plan import Plan
 from gateway.orchestration.networks.plans import ACTION_STEPS, DELETE_STEPS, calls, groups_of, settle
 from gateway.orchestration.networks.states import TRANSIENT, legal
 from gateway.orchestration.permissions import granted
 from gateway.orchestration.resources import ResourceService
 from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.unconfigured import demand_deletable, demand_up
 from gateway.orchestration.visibility import changeable
 from gateway.store.model import Resource
 from gateway.store.transaction import Transaction
@@ -40,8 +41,7 @@ class StatefulService(ResourceService):
 
     def must_be_up(self, resource: Resource) -> None:
         driver = self.room.driver(resource)
-        if driver.connection != "up":
-            raise Unavailable(f"the hypervisor {driver.name} is {driver.connection.value}; try again later")
+        demand_up(driver)
 
     async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
         resource = await self.to_change(caller, path, action)
@@ -59,7 +59,7 @@ class StatefulService(ResourceService):
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
         resource = await self.to_change(caller, path, "delete", version)
         self.must_be_legal(resource, "delete")
-        self.must_be_up(resource)
+        demand_deletable(self.room.driver(resource))
         plan = self.plan(
             caller,
             "delete",

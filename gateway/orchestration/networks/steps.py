@@ -86,6 +86,7 @@ class StopNetwork(DriverStep):
 
 class DeleteNetwork(DriverStep):
     name = "delete network"
+    leaves = "the network"
 
     async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
         await driver.delete_network(name_of(network))
@@ -93,6 +94,7 @@ class DeleteNetwork(DriverStep):
 
 class DeleteFilter(DriverStep):
     name = "delete filter"
+    leaves = ""
 
     async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
         await driver.delete_reach(uuid_of(network))

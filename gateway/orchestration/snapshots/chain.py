@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
+from gateway import clock
 from gateway.errors import Conflict
 from gateway.orchestration.resources import component
 from gateway.store.model import Document, Resource
@@ -58,7 +58,7 @@ async def enter(transaction: Transaction, machine: Resource, image: Resource) ->
     """Put the image into the Machine's ``snapshots``."""
     document = {"name": image.name, "snapshot": reference(image.path)}
     known = {name: value for name, value in document.items() if value is not None}
-    now = datetime.now(UTC)
+    now = clock.now()
     entry = component(machine, "MachineSnapshot", f"snapshots/{id_of(image.path)}", known)
     await transaction.insert(replace(entry, created=now, updated=now))
 

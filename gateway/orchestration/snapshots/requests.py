@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from drivers.base import DomainFacts, Driver, Power
-from gateway.errors import Conflict, Forbidden, Invalid, NoSpace, NotFound, NotImplementedHere, Unavailable
+from gateway.errors import Conflict, Forbidden, Invalid, NoSpace, NotFound, NotImplementedHere
 from gateway.jobs.plan import Plan, StepCall
 from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.first_answers import Write
@@ -18,6 +18,7 @@ from gateway.orchestration.resources import ResourceService, new_resource
 from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.snapshots import ability, chain
 from gateway.orchestration.snapshots.origin import LOCATION, Origin
+from gateway.orchestration.unconfigured import demand_up
 from gateway.orchestration.visibility import changeable
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
@@ -47,8 +48,7 @@ class MachineRequests(ResourceService):
 
     def must_be_up(self, machine: Resource) -> Driver:
         driver = self.room.driver(machine)
-        if driver.connection != "up":
-            raise Unavailable(f"the hypervisor {driver.name} is {driver.connection.value}; try again later")
+        demand_up(driver)
         return driver
 
 

@@ -103,6 +103,7 @@ class DropSnapshots(DriverStep):
     """All of a domain that goes, when they lie in disks too which stay: in Volumes."""
 
     name = "drop snapshots"
+    leaves = ""
 
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         try:

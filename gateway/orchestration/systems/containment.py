@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
+from gateway import clock
 from gateway.cimi.registry import type_of
 from gateway.cimi.system import MEMBER_SCHEMAS
 from gateway.store.model import Document, Resource
@@ -33,7 +33,7 @@ def is_owned(membership: Resource) -> bool:
 
 def new_membership(system: Resource, kind: str, member: str, own: Document, mark: str = "") -> Resource:
     """``mark`` makes the same path of the same words; one of random else."""
-    described, now = type_of(f"System{kind}"), datetime.now(UTC)
+    described, now = type_of(f"System{kind}"), clock.now()
     last = uuid.uuid5(NAMESPACE, f"{system.path} {mark}") if mark else uuid.uuid4()
     return Resource(
         path=f"{system.path}/{described.segment}/{last}",

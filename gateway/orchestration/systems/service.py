@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.errors import Conflict, Invalid, NotFound, Unavailable
+from gateway.errors import Conflict, Invalid, NotFound
 from gateway.jobs.plan import Plan, StepCall
 from gateway.orchestration.first_answers import Write
 from gateway.orchestration.interrupting import interrupt
@@ -16,6 +16,7 @@ from gateway.orchestration.systems.packages.parts import Described
 from gateway.orchestration.systems.packages.service import EXPORT, PackagedService
 from gateway.orchestration.systems.removal import demand_removable
 from gateway.orchestration.systems.states import ACTIONS, actions_of, busy, demand_legal, verbs_of
+from gateway.orchestration.unconfigured import demand_up, is_configured
 from gateway.orchestration.visibility import changeable
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
@@ -106,12 +107,16 @@ class SystemService(PackagedService):
         if "SUSPENDED" in set(found.internal["states"]) - set(system.internal["states"]):
             raise Conflict("some of its Machines are SUSPENDED by now; stop it again to drop what was saved")
 
-    async def _some_must_be_up(self, system: Resource) -> None:
-        """Of several hypervisors one may be away; what is on that one is left, and told. Raises Unavailable."""
+    async def _some_must_be_up(self, system: Resource, *, deletes: bool = False) -> None:
+        """Of several hypervisors one may be away; what is on that one is left, and told. Raises Unavailable.
+
+        A delete needs none for what is on hosts that have no entry.
+        """
         machines = await self.store.get_many(system.internal["machines"])
         drivers = [self.room.driver(machine) for machine in machines.values()]
+        drivers = [driver for driver in drivers if is_configured(driver) or not deletes]
         if drivers and all(driver.connection != "up" for driver in drivers):
-            raise Unavailable(f"the hypervisor {drivers[0].name} is {drivers[0].connection.value}; try again later")
+            demand_up(drivers[0])
 
     # Delete
 
@@ -120,7 +125,7 @@ class SystemService(PackagedService):
         if system.state == "DELETING":
             return Outcome(system, system.internal["job"], finished=False)
         demand_legal(system, "delete")
-        await self._some_must_be_up(system)
+        await self._some_must_be_up(system, deletes=True)
         await interrupt(self.room.runner, system, f"delete was asked by {caller.user}")
         if await self.store.get(path) is None:
             return await self._gone(caller, path)

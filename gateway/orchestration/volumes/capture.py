@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from drivers.base import Driver, PoolFacts
-from gateway.errors import Conflict, Forbidden, Invalid, NoSpace, NotFound, NotImplementedHere, Unavailable
+from gateway.errors import Conflict, Forbidden, Invalid, NoSpace, NotFound, NotImplementedHere
 from gateway.jobs.plan import Plan, StepCall
 from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.first_answers import Write
@@ -22,6 +22,7 @@ from gateway.orchestration.permissions import demand
 from gateway.orchestration.references import resolve
 from gateway.orchestration.resources import ResourceService, new_resource
 from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.unconfigured import demand_up
 from gateway.orchestration.visibility import changeable
 from gateway.orchestration.volumes.pools import pool_facts
 from gateway.orchestration.volumes.states import demand_legal
@@ -164,8 +165,7 @@ class VolumeCaptures(ResourceService):
 
     def _up(self, host: str) -> Driver:
         driver = self.room.drivers[host]
-        if driver.connection != "up":
-            raise Unavailable(f"the hypervisor {host} is {driver.connection.value}; try again later")
+        demand_up(driver)
         return driver
 
     async def _demand_room(self, driver: Driver, pool: PoolFacts, volume: Resource) -> None:

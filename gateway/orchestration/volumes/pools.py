@@ -8,6 +8,7 @@ from drivers.base import Driver, DriverNotFound, PoolFacts, PoolSettings
 from gateway.errors import Invalid, NoSpace, NotImplementedHere, Unavailable
 from gateway.orchestration.driver_errors import translating
 from gateway.orchestration.resources import Room
+from gateway.orchestration.unconfigured import demand_up
 from gateway.store.store import Store
 
 KILOBYTE = 1000
@@ -60,8 +61,7 @@ async def choose(room: Room, hosts: list[str], wanted: Wanted) -> Chosen:
 
 
 async def _fitting(driver: Driver, host: str, settings: PoolSettings, wanted: Wanted) -> Chosen:
-    if driver.connection != "up":
-        raise Unavailable(f"the hypervisor {host} is {driver.connection.value}; try again later")
+    demand_up(driver)
     facts = await pool_facts(driver, settings.name)
     if not driver.can_create(facts):
         raise NotImplementedHere(f"volumes cannot be made in the pool {settings.name}, which is of kind {facts.kind}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from drivers.base import Driver
-from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed, Unavailable
+from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from gateway.jobs.plan import Plan
 from gateway.orchestration.first_answers import Write
 from gateway.orchestration.interrupting import interrupt
@@ -12,6 +12,7 @@ from gateway.orchestration.permissions import demand, granted
 from gateway.orchestration.resources import ResourceService, edited
 from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.snapshots.chain import demand_uncovered
+from gateway.orchestration.unconfigured import demand_deletable, demand_up
 from gateway.orchestration.visibility import changeable
 from gateway.orchestration.volumes.create import new_volume
 from gateway.orchestration.volumes.pools import KILOBYTE, Chosen, demand_growing, demand_room, pool_facts, whole
@@ -123,8 +124,7 @@ class VolumeService(ResourceService):
 
     def _up(self, volume: Resource) -> Driver:
         driver = self.room.driver(volume)
-        if driver.connection != "up":
-            raise Unavailable(f"the hypervisor {driver.name} is {driver.connection.value}; try again later")
+        demand_up(driver)
         return driver
 
     # Delete
@@ -132,7 +132,7 @@ class VolumeService(ResourceService):
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
         volume = await self.to_change(caller, path, "delete", version)
         demand_legal(volume, "delete")
-        self._up(volume)
+        demand_deletable(self.room.driver(volume))
         plan = self.plan(
             caller,
             "delete",

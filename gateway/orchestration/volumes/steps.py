@@ -138,6 +138,7 @@ class GrowVolume(DriverStep):
 
 class DeleteVolume(DriverStep):
     name = "delete volume"
+    leaves = "what is in the volume"
 
     async def do(self, context: StepContext, volume: Resource, driver: Driver, arguments: Arguments) -> None:
         await driver.delete_volume(volume.internal["pool"], volume.internal["volume"])

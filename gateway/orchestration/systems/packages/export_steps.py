@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from drivers.base import DriverBusy, DriverInvalid, DriverNotFound, DriverUnavailable, Power
+from gateway import clock
 from gateway.errors import GatewayError, Invalid
 from gateway.jobs.plan import StepContext, Superseded
 from gateway.orchestration.images.pieces import ahead, of_file
@@ -174,7 +175,8 @@ class WritePackage(PackageStep):
         disks = tuple(_as_large_as_its_file(disk, virtual) for disk in envelope.disks)
         await folder.write(DESCRIPTOR, write_envelope(replace(envelope, files=sized, disks=disks)))
         parts = [[file["name"], size] for file, size in zip(files, sizes, strict=True)]
-        await folder.note(WRITTEN, {"name": arguments["name"], "parts": parts, "modified": int(time.time())})
+        modified = int(clock.now().timestamp())
+        await folder.note(WRITTEN, {"name": arguments["name"], "parts": parts, "modified": modified})
         for note in arguments.get("notes", ()):
             await context.log(f"left out: {note}", "warning")
         context.say("the package is written")
