@@ -14,7 +14,7 @@ FIRST_TO_GO = "1000"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``cpu_seconds`` of one reading, ``memory`` in bytes of address space, ``deadline`` and ``conversation`` in seconds.
+    """``cpu_seconds`` of one reading, ``memory`` in bytes of address space; the others in seconds.
 
     The deadline counts only while the gateway waits for the process, not while the process waits for bytes; the
     conversation is both together.

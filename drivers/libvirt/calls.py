@@ -11,6 +11,7 @@ from drivers.base import (
     DiskSpec,
     DomainFacts,
     DomainSpec,
+    HeldGuests,
     Hole,
     HostFacts,
     HostReading,
@@ -277,9 +278,9 @@ class LibvirtFilters(Parts):
     async def delete_reach(self, network: str) -> None:
         await self._filters.delete(network)
 
-    async def hold_guests(self) -> tuple[str, ...]:
+    async def hold_guests(self, only: frozenset[str] | None = None) -> HeldGuests:
         await self._filters.ensure_guards()
-        return await self._own_addresses.hold_all()
+        return await self._own_addresses.hold_all(only)
 
     async def give_back_addresses(self, macs: Iterable[str]) -> None:
         await self._own_addresses.give_back(macs)

@@ -21,6 +21,8 @@ from drivers.base import (
     GUARD_HOST,
     GUARD_OWN,
     DriverConflict,
+    DriverError,
+    HeldGuests,
     InterfaceSpec,
     Reservation,
     interface_identifier,
@@ -30,7 +32,7 @@ from drivers.libvirt import network_xml
 from drivers.libvirt.connection import Connection
 from drivers.libvirt.domain_facts import PARSER
 from drivers.libvirt.domain_xml import METADATA, filter_reference
-from drivers.libvirt.errors import read_each
+from drivers.libvirt.errors import is_connection_lost, read_each, translated
 from drivers.libvirt.guest_words import ip_address
 from drivers.libvirt.network_lookup import network_of
 
@@ -73,10 +75,10 @@ class OwnAddresses:
             async with self._turn:
                 await self._connection.call(lambda handle: release(handle, gone), deadline=DEADLINE)
 
-    async def hold_all(self) -> tuple[str, ...]:
+    async def hold_all(self, only: frozenset[str] | None = None) -> HeldGuests:
         """See drivers.base.FilterCalls.hold_guests."""
         async with self._turn:
-            return await self._connection.call(_hold_all, deadline=DEADLINE)
+            return await self._connection.call(lambda handle: hold_all(handle, only), deadline=DEADLINE)
 
 
 def claim(network: libvirt.virNetwork, mac: str) -> Own:
@@ -194,9 +196,26 @@ def _mac(interface: etree._Element) -> str:
     return _attribute(interface, "mac", "address")
 
 
-def _hold_all(handle: libvirt.virConnect) -> tuple[str, ...]:
-    domains = read_each(handle.listAllDomains(), _hold, libvirt.VIR_ERR_NO_DOMAIN)
-    return tuple(mac for macs in domains for mac in macs)
+def hold_all(handle: libvirt.virConnect, only: frozenset[str] | None = None) -> HeldGuests:
+    """Hold the guests of all our domains, or of ``only`` these; one that cannot be held stops no other.
+
+    Raises libvirtError when the connection is lost.
+    """
+    macs: list[str] = []
+    failed: dict[str, str] = {}
+    for domain in handle.listAllDomains():
+        if only is not None and domain.UUIDString() not in only:
+            continue
+        try:
+            macs += _hold(domain)
+        except DriverError as error:
+            failed[domain.UUIDString()] = str(error)
+        except libvirt.libvirtError as error:
+            if is_connection_lost(error):
+                raise
+            if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+                failed[domain.UUIDString()] = str(translated(error))
+    return HeldGuests(tuple(macs), failed)
 
 
 def _hold(domain: libvirt.virDomain) -> tuple[str, ...]:

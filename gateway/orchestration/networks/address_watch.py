@@ -131,7 +131,7 @@ class AddressWatch:
             self._forget(path)
 
     async def _asked(self, driver: Driver, machine: Resource) -> tuple[InterfaceAddress, ...]:
-        """Return the addresses that the guest has, and note whether it took long to know them, or that there are none."""
+        """Return the addresses that the guest has, and note whether it took long to tell them."""
         began = time.monotonic()
         try:
             return await driver.addresses(uuid_of(machine))
