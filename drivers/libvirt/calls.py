@@ -77,7 +77,7 @@ class LibvirtDomains(Parts):
         sources = await self._storage.sources([(disk.pool, disk.volume) for disk in spec.disks])
         if any(interface.filter for interface in spec.interfaces):
             await self._filters.ensure_guards()
-        held = tuple([await self._own_addresses.held(interface) for interface in spec.interfaces])
+        held = tuple([await self._own_addresses.held_new(interface) for interface in spec.interfaces])
         spec = replace(spec, interfaces=held)
         await self._domains.define(spec, await self.host(), self._console.log_path(spec.uuid), sources)
 
@@ -146,7 +146,7 @@ class LibvirtDevices(Parts):
 
     async def attach_interface(self, uuid: str, interface: InterfaceSpec) -> None:
         await self._prepare(interface)
-        await self._devices.attach(uuid, interface_element(await self._own_addresses.held(interface)))
+        await self._devices.attach(uuid, interface_element(await self._own_addresses.held_new(interface)))
 
     async def _prepare(self, interface: InterfaceSpec) -> None:
         if interface.filter is not None:

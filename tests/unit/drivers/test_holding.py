@@ -5,10 +5,11 @@ from __future__ import annotations
 import libvirt
 import pytest
 
+from drivers.base import DriverConflict
 from drivers.libvirt import own_addresses
 from drivers.libvirt.domain_xml import METADATA
-from drivers.libvirt.own_addresses import hold_all
-from tests.unit.drivers.test_own_addresses import Network
+from drivers.libvirt.own_addresses import hold_all, refuse_foreign, release
+from tests.unit.drivers.test_own_addresses import Network, claimed
 
 
 class Failed(libvirt.libvirtError):
@@ -37,6 +38,7 @@ class Domain:
         self.trouble: Exception | None = None
         self.held = False
         self.host: Host | None = None
+        self.ours = True
 
     def UUIDString(self) -> str:  # noqa: N802 - libvirt's name
         return self.uuid
@@ -48,7 +50,8 @@ class Domain:
         return self.host
 
     def XMLDesc(self, _flags: int) -> str:  # noqa: N802 - libvirt's name
-        return f"""<domain><metadata><m:machine xmlns:m='{METADATA}'/></metadata><devices>
+        owner = f"<metadata><m:machine xmlns:m='{METADATA}'/></metadata>" if self.ours else ""
+        return f"""<domain>{owner}<devices>
             <interface type='network'><mac address='{self.mac}'/><source network='{self.network}'/>
             <filterref filter='cimi-guard-host'/></interface></devices></domain>"""
 
@@ -66,6 +69,9 @@ class Host:
         self.domains = [Domain(number) for number in (1, 2, 3)]
         for domain in self.domains:
             domain.host = self
+
+    def listAllNetworks(self) -> list[Network]:  # noqa: N802 - libvirt's name
+        return [self.network]
 
     def listAllDomains(self) -> list[Domain]:  # noqa: N802 - libvirt's name
         return self.domains
@@ -121,3 +127,37 @@ def test_a_lost_connection_is_no_guests_trouble(host: Host) -> None:
     host.domains[0].trouble = Failed(libvirt.VIR_ERR_RPC, libvirt.VIR_FROM_RPC)
     with pytest.raises(libvirt.libvirtError):
         hold_all(host)  # type: ignore[arg-type]
+
+
+def test_the_mac_of_a_foreign_guest_with_an_entry_gets_nobody_its_address(host: Host) -> None:
+    foreign = host.domains[1]
+    foreign.ours = False
+    claimed(host.network, foreign.mac)
+    with pytest.raises(DriverConflict, match=foreign.mac):
+        refuse_foreign(host, "default", foreign.mac.upper())  # type: ignore[arg-type]
+
+
+def test_nor_does_that_of_a_foreign_guest_with_a_lease(host: Host) -> None:
+    foreign = host.domains[1]
+    foreign.ours = False
+    host.network.leases = [{"ipaddr": "10.0.0.7", "mac": foreign.mac}]
+    with pytest.raises(DriverConflict, match=foreign.mac):
+        refuse_foreign(host, "default", foreign.mac)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("defined", [True, False])
+def test_a_step_that_is_repeated_finds_its_own_entry(host: Host, defined: bool) -> None:
+    mac = host.domains[1].mac
+    if not defined:
+        del host.domains[1]
+    claimed(host.network, mac)
+    refuse_foreign(host, "default", mac)  # type: ignore[arg-type]
+    assert list(host.network.entries()) == [mac]
+
+
+def test_a_refused_interface_does_not_take_the_entry_of_the_foreign_guest_away(host: Host) -> None:
+    foreign = host.domains[1]
+    foreign.ours = False
+    claimed(host.network, foreign.mac)
+    release(host, frozenset({foreign.mac}))  # type: ignore[arg-type]
+    assert list(host.network.entries()) == [foreign.mac]
