@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -58,6 +58,14 @@ GUARD_MAC = "cimi-guard-mac"
 """Holds a guest to its MAC alone, where the ranges of the network are not known."""
 
 
+@dataclass(frozen=True, slots=True)
+class HeldGuests:
+    """The MACs of interfaces that had to be changed, and why domains could not be held, by UUID."""
+
+    macs: tuple[str, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+
 class FilterCalls(Protocol):
     async def define_reach(self, reach: Reach) -> bool:
         """Make the network's filter, or bring it to this; running guests follow at once. Whether it changed."""
@@ -67,10 +75,11 @@ class FilterCalls(Protocol):
         """Remove the filter of the network of this UUID; one that is gone is no error."""
         ...
 
-    async def hold_guests(self) -> tuple[str, ...]:
+    async def hold_guests(self, only: frozenset[str] | None = None) -> HeldGuests:
         """Hold the interfaces of all our domains on the host's own networks to an address of their own each.
 
-        New ones are from the start; those that older gateways made are not. MACs of what had to be changed.
+        New ones are from the start; those that older gateways made are not. ``only`` limits it to these UUIDs. The
+        trouble of one domain stops no other.
         """
         ...
 

@@ -56,7 +56,9 @@ class Loop:
 
     async def _rest(self, seconds: float) -> None:
         try:
-            await asyncio.wait_for(self._hurried.wait(), seconds)
+            # Not wait_for: in Python 3.11 it swallows a cancel that comes together with what it waits for.
+            async with asyncio.timeout(seconds):
+                await self._hurried.wait()
         except TimeoutError:
             pass
         finally:

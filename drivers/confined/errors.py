@@ -8,7 +8,11 @@ class Unreadable(Exception):
 
 
 class ReaderAway(Exception):
-    """No process could be started to read: the host lacks memory or processes now."""
+    """It could not be read now, and that says nothing of the bytes: the host lacks memory or processes."""
+
+
+class BytesTooSlow(ReaderAway):
+    """The reader was ended because what it had to be given did not come in time."""
 
 
 class ReaderDied(Exception):

@@ -14,14 +14,16 @@ FIRST_TO_GO = "1000"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``cpu_seconds`` of one reading, ``memory`` in bytes of address space, ``deadline`` in seconds.
+    """``cpu_seconds`` of one reading, ``memory`` in bytes of address space; the others in seconds.
 
-    The deadline counts only while the gateway waits for the process, not while the process waits for bytes.
+    The deadline counts only while the gateway waits for the process, not while the process waits for bytes; the
+    conversation is both together.
     """
 
     cpu_seconds: int = 10
     memory: int = 512 * 1024**2
     deadline: float = 60.0
+    conversation: float = 300.0
 
 
 def confine(memory: int) -> None:

@@ -7,11 +7,12 @@ import contextlib
 import os
 import sys
 import time
+from collections.abc import Awaitable
 from typing import Any
 
 import structlog
 
-from drivers.confined.errors import ReaderDied, Unreadable
+from drivers.confined.errors import BytesTooSlow, ReaderDied, Unreadable
 from drivers.confined.forms import WrongForm, form_of, value_of
 from drivers.confined.frames import LENGTHS, BrokenFrame, Frame, document_of, lengths_of
 from drivers.confined.limits import Limits
@@ -26,6 +27,7 @@ SLICE = 256 * 1024
 LARGE = 16 * 1024
 """Bytes of an answer from which on it is taken apart beside the event loop."""
 DIED = "reading it took more time or memory than it may, or ended its reader; it is broken, or made to do harm"
+SLOW = "it was not read to its end: its bytes came too slowly; try again later"
 log = structlog.get_logger("readers")
 
 
@@ -54,10 +56,14 @@ class ReaderProcess:
     async def ask(
         self, reading: Reading[Question, Answer], question: Question, content: bytes, more: More | None
     ) -> Answer:
-        """Return the answer. Raises Unreadable for what is refused, ReaderDied when the process dies of it."""
+        """Return the answer. Raises Unreadable for what is refused, ReaderDied when the process dies of it,
+        BytesTooSlow when all of it takes longer than a conversation may.
+        """
         self.readings += 1
         self.listening = False
-        words = await self._conversed({"reading": reading.place, "question": form_of(question)}, content, more)
+        words = await self._in_time(
+            self._conversed({"reading": reading.place, "question": form_of(question)}, content, more)
+        )
         self.listening = True
         try:
             if len(words) < LARGE:
@@ -66,6 +72,19 @@ class ReaderProcess:
         except (BrokenFrame, WrongForm) as error:
             log.error("a reader said what it cannot say", reading=reading.place, error=str(error))
             raise Unreadable("it cannot be read") from None
+
+    async def _in_time(self, conversation: Awaitable[bytes]) -> bytes:
+        """Return what the conversation comes to. Raises BytesTooSlow when it takes too long; the process is ended."""
+        clock = asyncio.timeout(self._limits.conversation)
+        try:
+            async with clock:
+                return await conversation
+        except TimeoutError:
+            if not clock.expired():
+                raise
+            await self.end()
+            log.warning("a reader waited too long for bytes", seconds=self._limits.conversation)
+            raise BytesTooSlow(SLOW) from None
 
     async def _conversed(self, document: dict[str, Any], content: bytes, more: More | None) -> bytes:
         """Return the words of the last message, after the process was given all that it asked for."""

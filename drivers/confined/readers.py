@@ -35,7 +35,7 @@ class ConfinedReaders:
         """Return the answer of a process that is given ``content``, and asks by ``more`` for what else it wants to see.
 
         Raises Unreadable for what is refused, ReaderDied when the process dies of it, ReaderAway when none can be
-        started; what ``more`` raises, too.
+        started or the bytes come too slowly; what ``more`` raises, too.
         """
         async with self._turns:
             process = await self._next()

@@ -11,6 +11,7 @@ from drivers.base import (
     DiskSpec,
     DomainFacts,
     DomainSpec,
+    HeldGuests,
     Hole,
     HostFacts,
     HostReading,
@@ -76,7 +77,7 @@ class LibvirtDomains(Parts):
         sources = await self._storage.sources([(disk.pool, disk.volume) for disk in spec.disks])
         if any(interface.filter for interface in spec.interfaces):
             await self._filters.ensure_guards()
-        held = tuple([await self._own_addresses.held(interface) for interface in spec.interfaces])
+        held = tuple([await self._own_addresses.held_new(interface) for interface in spec.interfaces])
         spec = replace(spec, interfaces=held)
         await self._domains.define(spec, await self.host(), self._console.log_path(spec.uuid), sources)
 
@@ -145,7 +146,7 @@ class LibvirtDevices(Parts):
 
     async def attach_interface(self, uuid: str, interface: InterfaceSpec) -> None:
         await self._prepare(interface)
-        await self._devices.attach(uuid, interface_element(await self._own_addresses.held(interface)))
+        await self._devices.attach(uuid, interface_element(await self._own_addresses.held_new(interface)))
 
     async def _prepare(self, interface: InterfaceSpec) -> None:
         if interface.filter is not None:
@@ -277,9 +278,9 @@ class LibvirtFilters(Parts):
     async def delete_reach(self, network: str) -> None:
         await self._filters.delete(network)
 
-    async def hold_guests(self) -> tuple[str, ...]:
+    async def hold_guests(self, only: frozenset[str] | None = None) -> HeldGuests:
         await self._filters.ensure_guards()
-        return await self._own_addresses.hold_all()
+        return await self._own_addresses.hold_all(only)
 
     async def give_back_addresses(self, macs: Iterable[str]) -> None:
         await self._own_addresses.give_back(macs)

@@ -21,6 +21,8 @@ from drivers.base import (
     GUARD_HOST,
     GUARD_OWN,
     DriverConflict,
+    DriverError,
+    HeldGuests,
     InterfaceSpec,
     Reservation,
     interface_identifier,
@@ -30,7 +32,7 @@ from drivers.libvirt import network_xml
 from drivers.libvirt.connection import Connection
 from drivers.libvirt.domain_facts import PARSER
 from drivers.libvirt.domain_xml import METADATA, filter_reference
-from drivers.libvirt.errors import read_each
+from drivers.libvirt.errors import is_connection_lost, read_each, translated
 from drivers.libvirt.guest_words import ip_address
 from drivers.libvirt.network_lookup import network_of
 
@@ -58,6 +60,13 @@ class OwnAddresses:
         self._connection = connection
         self._turn = asyncio.Lock()
 
+    async def held_new(self, spec: InterfaceSpec) -> InterfaceSpec:
+        """As ``held``, for an interface that comes to be. Raises DriverConflict when a foreign guest has its MAC."""
+        if spec.filter == GUARD_HOST:
+            network, mac = spec.network, spec.mac
+            await self._connection.call(lambda handle: refuse_foreign(handle, network, mac), deadline=DEADLINE)
+        return await self.held(spec)
+
     async def held(self, spec: InterfaceSpec) -> InterfaceSpec:
         """The interface held to the address that is its own from now on; one of another guard as it is."""
         if spec.filter != GUARD_HOST:
@@ -73,10 +82,23 @@ class OwnAddresses:
             async with self._turn:
                 await self._connection.call(lambda handle: release(handle, gone), deadline=DEADLINE)
 
-    async def hold_all(self) -> tuple[str, ...]:
+    async def hold_all(self, only: frozenset[str] | None = None) -> HeldGuests:
         """See drivers.base.FilterCalls.hold_guests."""
         async with self._turn:
-            return await self._connection.call(_hold_all, deadline=DEADLINE)
+            return await self._connection.call(lambda handle: hold_all(handle, only), deadline=DEADLINE)
+
+
+def refuse_foreign(handle: libvirt.virConnect, network: str, mac: str) -> None:
+    """Raise DriverConflict when the MAC has an address in the network, and is that of a domain which is not ours.
+
+    An entry alone says nothing: an admin may have made it for our guest, or a step of ours that was broken off.
+    """
+    place, mac = network_of(handle, network), mac.lower()
+    entries = network_xml.dhcp_entries(network_xml.parsed(place))
+    if mac not in {(entry.mac or "").lower() for entry in entries} | set(leases_of(place).values()):
+        return
+    if mac in _foreign_macs(handle):
+        raise DriverConflict(f"the MAC address {mac} is that of another guest in the network {network}")
 
 
 def claim(network: libvirt.virNetwork, mac: str) -> Own:
@@ -103,7 +125,8 @@ def claim(network: libvirt.virNetwork, mac: str) -> Own:
 
 
 def release(handle: libvirt.virConnect, macs: frozenset[str]) -> None:
-    """Take out the entries of these MACs; those with a name are an admin's."""
+    """Take out the entries of these MACs; those with a name are an admin's, and those of foreign guests stay too."""
+    macs -= _foreign_macs(handle)
     for network in handle.listAllNetworks():
         if network_uuid(network.name()) is not None:
             continue
@@ -185,6 +208,21 @@ def _on_host_networks(root: etree._Element) -> Iterator[etree._Element]:
             yield interface
 
 
+def _foreign_macs(handle: libvirt.virConnect) -> frozenset[str]:
+    """The MACs of all domains that are not ours, in lower case."""
+    roots = read_each(handle.listAllDomains(), _parsed, libvirt.VIR_ERR_NO_DOMAIN)
+    foreign = (root for root in roots if not _is_ours(root))
+    return frozenset(_mac(interface).lower() for root in foreign for interface in root.iterfind("devices/interface"))
+
+
+def _parsed(domain: libvirt.virDomain) -> etree._Element:
+    return etree.fromstring(domain.XMLDesc(0), PARSER)
+
+
+def _is_ours(domain: etree._Element) -> bool:
+    return domain.find(f"metadata/{{{METADATA}}}machine") is not None
+
+
 def _attribute(interface: etree._Element, path: str, name: str) -> str:
     found = interface.find(path)
     return (found.get(name) or "") if found is not None else ""
@@ -194,15 +232,32 @@ def _mac(interface: etree._Element) -> str:
     return _attribute(interface, "mac", "address")
 
 
-def _hold_all(handle: libvirt.virConnect) -> tuple[str, ...]:
-    domains = read_each(handle.listAllDomains(), _hold, libvirt.VIR_ERR_NO_DOMAIN)
-    return tuple(mac for macs in domains for mac in macs)
+def hold_all(handle: libvirt.virConnect, only: frozenset[str] | None = None) -> HeldGuests:
+    """Hold the guests of all our domains, or of ``only`` these; one that cannot be held stops no other.
+
+    Raises libvirtError when the connection is lost.
+    """
+    macs: list[str] = []
+    failed: dict[str, str] = {}
+    for domain in handle.listAllDomains():
+        if only is not None and domain.UUIDString() not in only:
+            continue
+        try:
+            macs += _hold(domain)
+        except DriverError as error:
+            failed[domain.UUIDString()] = str(error)
+        except libvirt.libvirtError as error:
+            if is_connection_lost(error):
+                raise
+            if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+                failed[domain.UUIDString()] = str(translated(error))
+    return HeldGuests(tuple(macs), failed)
 
 
 def _hold(domain: libvirt.virDomain) -> tuple[str, ...]:
     """A guest that runs keeps what DHCP gave it; one that has no lease is held from its next boot on."""
     root = etree.fromstring(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE), PARSER)
-    if root.find(f"metadata/{{{METADATA}}}machine") is None:
+    if not _is_ours(root):
         return ()
     changed: set[str] = set()
     for interface in _on_host_networks(root):

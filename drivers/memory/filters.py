@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from drivers.base import Reach
+from drivers.base import HeldGuests, Reach
 from drivers.memory.host import MemoryHost
 
 
@@ -21,9 +21,9 @@ class MemoryFilters(MemoryHost):
         self.enter("delete_reach")
         self.known_filters.pop(network, None)
 
-    async def hold_guests(self) -> tuple[str, ...]:
+    async def hold_guests(self, only: frozenset[str] | None = None) -> HeldGuests:
         self.enter("hold_guests")
-        return ()
+        return HeldGuests()
 
     async def give_back_addresses(self, macs: Iterable[str]) -> None:
         self.enter("give_back_addresses")

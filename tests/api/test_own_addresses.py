@@ -6,9 +6,13 @@ import asyncio
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from drivers.base import DriverFailed
+from drivers.base import DriverFailed, HeldGuests
 from drivers.memory import MemoryDriver
+from gateway.app import Gateway
+from gateway.orchestration.networks.network_sync import NetworkSync
+from gateway.orchestration.sync import REACTIONS
 from tests.api.client import ApiClient
 from tests.api.networks import id_of, made, network, removed
 
@@ -73,9 +77,9 @@ async def test_on_a_network_of_the_gateways_there_is_nothing_to_give_back(
 def noted_holds(driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     held = asyncio.Event()
 
-    async def hold_guests() -> tuple[str, ...]:
+    async def hold_guests(_only: frozenset[str] | None = None) -> HeldGuests:
         held.set()
-        return ("52:54:00:01:02:03",)
+        return HeldGuests(("52:54:00:01:02:03",))
 
     monkeypatch.setattr(driver, "hold_guests", hold_guests)
     return held
@@ -88,6 +92,45 @@ async def test_guests_of_older_gateways_are_held_when_the_hypervisor_is_connecte
     driver.lose()
     driver.regain()
     await asyncio.wait_for(held.wait(), 60)
+
+
+async def networks_of(gateway: Gateway) -> NetworkSync:
+    """Return what compares Networks, beside the gateway's own, which has nothing more to hold."""
+    await gateway.supervision.end_reactions(REACTIONS)
+    return NetworkSync(gateway._sync.room)
+
+
+async def test_a_guest_that_could_not_be_held_is_told_once_and_held_at_a_later_comparison(
+    gateway: Gateway, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = HeldGuests(("52:54:00:01:02:03",), {"one": "no address is free"})
+    answers = [failing, failing, HeldGuests(("52:54:00:01:02:04",))]
+    calls: list[frozenset[str] | None] = []
+
+    async def hold_guests(only: frozenset[str] | None = None) -> HeldGuests:
+        calls.append(only)
+        return answers[len(calls) - 1]
+
+    sync = await networks_of(gateway)
+    monkeypatch.setattr(driver, "hold_guests", hold_guests)
+    with capture_logs() as lines:
+        for reconnect in (True, False, False, False):
+            await sync.compare(driver, reconnect=reconnect)
+    assert calls == [None, {"one"}, {"one"}]
+    told = [line["event"] for line in lines if line.get("resource") == "machines/one"]
+    assert told == ["not compared", "compared again"]
+
+
+async def test_guests_are_held_at_a_later_comparison_when_none_could_be(
+    gateway: Gateway, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = await networks_of(gateway)
+    driver.fail_next("hold_guests", DriverFailed("no filters"))
+    with pytest.raises(DriverFailed):
+        await sync.compare(driver, reconnect=True)
+    held = noted_holds(driver, monkeypatch)
+    await sync.compare(driver, reconnect=False)
+    assert held.is_set()
 
 
 class TestWithoutAntiSpoofing:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Iterator
 
-from drivers.base import ConnectionState, DriverError, InterfaceAddress
+from drivers.base import ConnectionState, Driver, DriverError, InterfaceAddress
 from gateway.errors import GatewayError
 from gateway.orchestration.machines.plans import uuid_of
 from gateway.orchestration.networks.reported import bring_reported
@@ -15,6 +17,10 @@ EAGER_SECONDS = 90.0
 """How long after a start, or a change of an interface, addresses are looked for every second; later LAZY_SECONDS."""
 LAZY_SECONDS = 30.0
 LOOK_EVERY = 1.0
+LOOKS_AT_ONCE = 3
+"""Guests of one host that are looked at at the same time, fewer than the calls which libvirt has room for in a lane."""
+SLOW_SECONDS = 1.0
+"""A guest whose look took longer is looked at every LAZY_SECONDS, after the others, LOOKS_AT_ONCE of them a turn."""
 LIVE = frozenset({"STARTED", "PAUSED"})
 
 
@@ -33,6 +39,8 @@ class AddressWatch:
         """By path, the host of each Machine."""
         self._odd: dict[str, float] = {}
         """When a surprise ended the last look at a Machine."""
+        self._slow: set[str] = set()
+        """The Machines whose last look took long: their agents are silent."""
         self._whole: set[str] = set()
         """The Machines whose interfaces all have an address."""
         room.store.watch(self._changed)
@@ -63,13 +71,22 @@ class AddressWatch:
         for memory in (self._since, self._looked, self._known, self._hosts, self._odd):
             memory.pop(path, None)
         self._whole.discard(path)
+        self._slow.discard(path)
 
     async def look(self, host: str) -> None:
         """Look at all guests of a host whose time it is; one with which something is wrong is left for the next time.
 
-        Each host has a loop of its own: one that hangs holds up the addresses of its own guests alone.
+        Each host has a loop of its own: one that hangs holds up the addresses of its own guests alone. A few are looked
+        at at once, and those that are slow come last, so that a silent agent holds up no other guest.
         """
-        for path in [path for path in self._since if self._hosts.get(path) == host and self._due(path)]:
+        due = [path for path in self._since if self._hosts.get(path) == host and self._due(path)]
+        slow = sorted(self._slow.intersection(due), key=lambda path: self._looked.get(path, 0.0))
+        paths = iter([*(path for path in due if path not in self._slow), *slow[:LOOKS_AT_ONCE]])
+        await asyncio.gather(*(self._look_at_each(host, paths) for _ in range(LOOKS_AT_ONCE)))
+
+    async def _look_at_each(self, host: str, paths: Iterator[str]) -> None:
+        """Look at one Machine after another, as long as there are any that nobody else has taken."""
+        for path in paths:
             with self.room.supervision.apart(addresses_loop(host), machine=path):
                 await self._look_unless_unknown(path)
 
@@ -89,7 +106,7 @@ class AddressWatch:
         now, since = time.monotonic(), self._since[path]
         if now - self._odd.get(path, -LAZY_SECONDS) < LAZY_SECONDS:
             return False
-        eager = since >= 0 and now - since < EAGER_SECONDS and path not in self._whole
+        eager = since >= 0 and now - since < EAGER_SECONDS and path not in self._whole and path not in self._slow
         return since < 0 or eager or now - self._looked.get(path, -LAZY_SECONDS) >= LAZY_SECONDS
 
     async def _look(self, path: str) -> None:
@@ -103,7 +120,7 @@ class AddressWatch:
         if live:
             if driver.connection is not ConnectionState.UP:
                 return
-            found = await driver.addresses(uuid_of(machine))
+            found = await self._asked(driver, machine)
         self._looked[path] = time.monotonic()
         if self._known.get(path) != found:
             await self._write(machine, found)
@@ -112,6 +129,17 @@ class AddressWatch:
             self._whole.add(path)
         if not live:
             self._forget(path)
+
+    async def _asked(self, driver: Driver, machine: Resource) -> tuple[InterfaceAddress, ...]:
+        """Return the addresses that the guest has, and note whether it took long to tell them."""
+        began = time.monotonic()
+        try:
+            return await driver.addresses(uuid_of(machine))
+        finally:
+            if time.monotonic() - began > SLOW_SECONDS:
+                self._slow.add(machine.path)
+            else:
+                self._slow.discard(machine.path)
 
     async def _addressed(self, path: str, found: tuple[InterfaceAddress, ...]) -> bool:
         """Whether each of the Machine's interfaces that is up has an address."""

@@ -14,6 +14,7 @@ import structlog
 from drivers.base import ConnectionState, Driver, DriverError, DriverEvent, DriverNotFound, NetworkFacts
 from gateway.orchestration.apart import Apart
 from gateway.orchestration.networks.assignment import reservations_of
+from gateway.orchestration.networks.host_guests import HostGuests
 from gateway.orchestration.networks.host_network import host_networks, network_path, show_networks
 from gateway.orchestration.networks.network_repair import repair_network, report
 from gateway.orchestration.networks.network_trouble import as_it_is, tell_trouble, wanted_state
@@ -35,12 +36,15 @@ class NetworkSync:
         self._apart = Apart(room.supervision, "networks")
         self._rest_apart = Apart(room.supervision, "networks")
         self._links_apart = Apart(room.supervision, "networks")
+        self._guests = HostGuests(room)
 
     async def compare(self, driver: Driver, *, reconnect: bool) -> None:
         """All Networks of a host with all its networks; foreign networks are left alone.
 
         ``reconnect`` also looks at the guests' interfaces: after we were away.
         """
+        if reconnect:
+            self._guests.expect_all(driver)
         kept = [network async for network in self.room.store.every("Network") if _ours(network, driver)]
         known = await self.show(driver)
         for network in kept:
@@ -50,7 +54,7 @@ class NetworkSync:
         await self._repair_rest(driver, known)
         if reconnect:
             await self._reconnect_all(driver, kept)
-            await self._hold_guests(driver)
+        await self._guests.hold(driver)
 
     async def _repair_rest(self, driver: Driver, known: dict[str, NetworkFacts]) -> None:
         """Look at filters, DHCP and DNS of all Networks of the host, those that a job holds too."""
@@ -139,13 +143,6 @@ class NetworkSync:
         paths = {name_of(network): network.path for network in networks}
         for name, lost in (await driver.reconnect_interfaces(tuple(paths))).items():
             await report(self.room, paths[name], "reconnected", f"interfaces had lost the network: {', '.join(lost)}")
-
-    async def _hold_guests(self, driver: Driver) -> None:
-        """What older gateways made on the host's networks is held to its own addresses too."""
-        if self.room.hypervisors[driver.name].anti_spoofing:
-            macs = await driver.hold_guests()
-            if macs:
-                log.info("held to their own addresses", hypervisor=driver.name, interfaces=", ".join(macs))
 
     async def _write(self, network: Resource, state: str) -> None:
         if network.state == state:

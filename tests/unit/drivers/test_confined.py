@@ -210,6 +210,32 @@ async def test_a_reading_that_is_left_ends_its_process(readers: ConfinedReaders)
     assert before not in processes()
 
 
+async def test_a_reading_whose_bytes_never_come_ends_and_is_not_blamed_on_the_file() -> None:
+    readers = ConfinedReaders(Limits(conversation=1.0), at_once=1)
+    asked, pids = asyncio.Event(), [int((await readers.ask(OBEY, Order("count"))).words)]
+
+    async def more(_offset: int, _length: int) -> bytes:
+        asked.set()
+        await asyncio.Event().wait()
+        return b""
+
+    with pytest.raises(ReaderAway, match="bytes came too slowly"):
+        await asyncio.wait_for(readers.ask(OBEY, Order("ask", 1), more=more), 60)
+    assert asked.is_set()
+    assert not set(pids) & processes()
+    assert readers.deaths == 0
+    assert (await readers.ask(OBEY, Order("count"), b"abc")).number == 3
+    await readers.close()
+
+
+async def test_a_time_out_of_who_gives_the_bytes_stays_its_own(readers: ConfinedReaders) -> None:
+    async def more(_offset: int, _length: int) -> bytes:
+        raise TimeoutError("the server")
+
+    with pytest.raises(TimeoutError, match="the server"):
+        await readers.ask(OBEY, Order("ask", 1), more=more)
+
+
 async def test_without_a_process_nothing_is_read_and_the_next_question_tries_again(
     readers: ConfinedReaders, monkeypatch: pytest.MonkeyPatch
 ) -> None:

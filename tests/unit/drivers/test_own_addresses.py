@@ -173,6 +173,9 @@ class Host:
     def listAllNetworks(self) -> list[Network]:  # noqa: N802 - libvirt's name
         return [self._network]
 
+    def listAllDomains(self) -> list[object]:  # noqa: N802 - libvirt's name
+        return []
+
 
 def test_of_ipv6_only_own_addresses_and_what_has_to_come_from_none_pass() -> None:
     rules = [(rule.get("action"), dict(rule[0].attrib)) for rule in guard_own_ipv6().iterfind("rule")]

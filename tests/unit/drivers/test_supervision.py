@@ -132,3 +132,15 @@ async def test_a_loop_that_is_hurried_does_not_wait_for_the_end_of_its_pause(kep
     loop.hurry()
     await eventually(lambda: work.turns == 2, "the second turn")
     await loop.stop()
+
+
+async def test_a_loop_that_is_hurried_and_stopped_at_once_ends(kept: Supervision) -> None:
+    work = Work()
+    loop = kept.keep("work", work.turn, 600.0)
+    await eventually(lambda: work.turns == 1, "the first turn")
+    loop.hurry()
+    stopping = asyncio.ensure_future(loop.stop())
+    done, _pending = await asyncio.wait({stopping}, timeout=10)
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+    assert done == {stopping}
