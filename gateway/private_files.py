@@ -1,4 +1,4 @@
-"""Files that hold secrets: keys of the certificate and of the store, and the users file. Others on the host must not read them."""
+"""Files that hold secrets, which others on the host must not read: keys of certificate and store, and the users file."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ MOST_AT_ONCE = 2
 """Comparisons for one address that wait or run, before its others go the quiet way."""
 MOST_KEPT = 10_000
 GUESS_EVERY = 2.0
-"""Seconds between two comparisons for users of one address who have logged in from there, beyond the limit of the pair."""
+"""Seconds between two comparisons for an address, of users who have logged in from there, beyond a pair's limit."""
 REMEMBERED = 30 * 24 * 3600.0
 """Seconds that it is known from where a user has logged in."""
 
