@@ -18,12 +18,14 @@ from drivers.base import (
     PoolFacts,
     PoolSettings,
 )
+from drivers.images.file_systems import PACKAGES, installed
 from gateway.config import ConfigError, Settings
 from gateway.findings import Finding
 from gateway.http.tls import configured_certificate
 from gateway.private_files import ExposedFile, demand_private, private_files
 from gateway.router_advertisements import router_advertisements
 from gateway.service_view import UNIT
+from gateway.store.keyring import demand_usable_keys
 from gateway.users import UsersError, read
 
 LOW_SPACE = 2 * 1024**3
@@ -41,12 +43,15 @@ async def examine(settings: Settings, drivers: dict[str, Driver]) -> AsyncIterat
     if settings.server.tls_certificate:
         yield certificate(settings)
     yield store(settings)
+    yield store_keys(settings)
     for directory in settings.images.directories:
         yield image_directory(Path(directory))
     for directory in settings.images.export_directories:
         yield export_directory(Path(directory))
     yield staging_directory(Path(settings.images.staging))
     yield converter()
+    for tool in PACKAGES:
+        yield file_system_tool(tool)
     for hypervisor in settings.hypervisors:
         async for finding in _hypervisor(hypervisor, drivers[hypervisor.name]):
             yield finding
@@ -97,6 +102,18 @@ def store(settings: Settings) -> Finding:
     if not _is_directory(directory) or not os.access(directory, os.W_OK):
         return Finding("error", "store", f"{directory} cannot be written", f"mkdir -p {directory}, for this user")
     return Finding("ok", "store", str(settings.store.path))
+
+
+def store_keys(settings: Settings) -> Finding:
+    """The gateway does not start with a key of the store that it cannot use."""
+    try:
+        demand_usable_keys(Path(settings.store.path), settings.store.key, settings.store.former_keys)
+    except ExposedFile as error:
+        return Finding("error", "store key", error.message)
+    except ConfigError as error:
+        advice = "put it back from its copy: no new one opens what is sealed in the store"
+        return Finding("error", "store key", error.message, advice)
+    return Finding("ok", "store key", "usable, or made by the first start")
 
 
 def _is_directory(path: Path) -> bool:
@@ -162,6 +179,14 @@ def converter() -> Finding:
         advice = "apt-get install qemu-utils util-linux"
         return Finding("warning", "qemu-img", f"{missing[0]} is missing: images cannot be converted", advice)
     return Finding("ok", "qemu-img", "installed")
+
+
+def file_system_tool(tool: str) -> Finding:
+    """Without it new Volumes of a file system are unformatted."""
+    if not installed(tool):
+        message = f"{tool} is missing: Volumes of its file system are unformatted"
+        return Finding("warning", "file systems", message, f"apt-get install {PACKAGES[tool]}")
+    return Finding("ok", "file systems", f"{tool} is installed")
 
 
 def is_local(uri: str) -> bool:

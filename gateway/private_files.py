@@ -1,4 +1,4 @@
-"""Files that hold secrets: the key of the certificate and the users file. Others on the host must not read them."""
+"""Files that hold secrets, which others on the host must not read: keys of certificate and store, and the users file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def demand_private(path: Path) -> None:
 
 def private_files(settings: Settings) -> tuple[Path, ...]:
     """Return the files of this configuration that must be private."""
-    names = (settings.auth.users_file, settings.server.tls_key)
+    store = settings.store
+    own = f"{store.path}.key" if store.path else ""
+    names = (settings.auth.users_file, settings.server.tls_key, store.key, *store.former_keys, own)
     return tuple(Path(name) for name in names if name)
 
 

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from drivers.base import DriverInvalid, ImageFacts
+from drivers.base import DriverInvalid, FilePart, ImageFacts
 from drivers.confined.errors import Unreadable
 from drivers.images.looking import ImageQuestion, look
-from drivers.images.reader import LARGEST
+from drivers.images.reader import LARGEST, read
+from drivers.images.window import FileWindow
+
+
+def inspect(place: Path | FilePart, largest: int = LARGEST) -> ImageFacts:
+    """Return the facts of an image in a file. Raises DriverInvalid for what is no image."""
+    window = FileWindow(place)
+    try:
+        return read(window, largest)
+    finally:
+        window.close()
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,14 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "vfat": ("mkfs.vfat",),
 }
 """How each file system is made; the file is what follows."""
+PACKAGES = {
+    "mkfs.ext2": "e2fsprogs",
+    "mkfs.ext3": "e2fsprogs",
+    "mkfs.ext4": "e2fsprogs",
+    "mkfs.xfs": "xfsprogs",
+    "mkfs.vfat": "dosfstools",
+}
+"""The Debian package that has each tool."""
 PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
 ENVIRONMENT = {"PATH": PATH, "LC_ALL": "C"}
 MEMORY = 1024**3
@@ -47,7 +55,7 @@ class Mkfs:
         if not file.is_absolute():
             raise DriverInvalid("only absolute paths are written to")
         tool = COMMANDS[kind][0]
-        if not await asyncio.to_thread(lambda: _installed(tool) and _installed("prlimit")):
+        if not await asyncio.to_thread(lambda: installed(tool) and installed("prlimit")):
             raise DriverUnsupported(f"{tool} is not installed on the gateway's host")
         async with self._turns:
             await asyncio.to_thread(_empty, file, size)
@@ -58,7 +66,8 @@ class Mkfs:
                 raise
 
 
-def _installed(tool: str) -> bool:
+def installed(tool: str) -> bool:
+    """Tell whether the host has this program."""
     return shutil.which(tool, path=PATH) is not None
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
-from drivers.base import DriverInvalid, FilePart, ImageFacts
+from drivers.base import DriverInvalid, ImageFacts
 from drivers.images import qcow2, vdi, vhd, vhdx, vmdk
 from drivers.images.qcow2_content import guest_bytes
 from drivers.images.raw import boots_by_uefi, read_raw
-from drivers.images.window import HEAD, LARGEST, TAIL, FileWindow, Window, open_regular
+from drivers.images.window import HEAD, LARGEST, TAIL, Window, open_regular
 
 READERS: tuple[tuple[int, bytes, str, Callable[[Window], int]], ...] = (
     (0, qcow2.MAGIC, "qcow2", qcow2.read_qcow2),
@@ -37,24 +36,6 @@ REFUSED = (
 )
 
 
-def inspect(place: Path | FilePart, largest: int = LARGEST) -> ImageFacts:
-    """Format and sizes. Raises DriverInvalid, saying why, for what is no image or would make QEMU open other files."""
-    window = FileWindow(place)
-    try:
-        return read(window, largest)
-    finally:
-        window.close()
-
-
-def inspect_delta(place: Path | FilePart, largest: int = LARGEST) -> ImageFacts:
-    """The same of a streamOptimized vmdk that stands on another one; DriverInvalid for all else."""
-    window = FileWindow(place)
-    try:
-        return read_delta(window, largest)
-    finally:
-        window.close()
-
-
 def read_delta(window: Window, largest: int) -> ImageFacts:
     """Return the facts of a streamOptimized vmdk that stands on another one. Raises DriverInvalid for all else."""
     if window.head(4) != vmdk.MAGIC or not vmdk.unpacks(window):
@@ -66,7 +47,10 @@ def read_delta(window: Window, largest: int) -> ImageFacts:
 
 
 def read(window: Window, largest: int, *, inside: bool = True) -> ImageFacts:
-    """``inside``: look for what the guest would boot from, too, which lies anywhere in a qcow2 image."""
+    """Return format and sizes. Raises DriverInvalid, saying why, for what is no image or makes QEMU open other files.
+
+    ``inside``: look for what the guest would boot from, too, which lies anywhere in a qcow2 image.
+    """
     facts = _facts(window, inside)
     if not 0 < facts.virtual_size <= largest:
         raise DriverInvalid(f"its virtual size of {facts.virtual_size} bytes is out of bounds (at most {largest})")
@@ -92,4 +76,4 @@ def _facts(window: Window, inside: bool) -> ImageFacts:
     return read_raw(window)
 
 
-__all__ = ["HEAD", "LARGEST", "TAIL", "inspect", "open_regular"]
+__all__ = ["HEAD", "LARGEST", "TAIL", "open_regular"]

@@ -21,6 +21,7 @@ from gateway.doctor import examine, examine_host
 from gateway.findings import Finding
 from gateway.http.tls import configured_certificate
 from gateway.private_files import demand_all_private
+from gateway.store.keyring import demand_usable_keys
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,7 +39,7 @@ def here_option(function: F) -> F:
 @here_option
 @config_option
 def check(config: Path, here: bool) -> None:
-    """Say whether the configuration, certificate, key and users file can be used: by the service, where root asks."""
+    """Say whether the configuration, certificate, keys and users file can be used: by the service, where root asks."""
     properties = None if here else service_view.unit_properties()
     if properties is not None and service_view.can_look(properties):
         raise SystemExit(_in_its_place(properties, "check", config))
@@ -46,6 +47,7 @@ def check(config: Path, here: bool) -> None:
     with plainly():
         demand_all_private(settings)
         configured_certificate(settings.server)
+        demand_usable_keys(Path(settings.store.path), settings.store.key, settings.store.former_keys)
     say(f"{config}: valid")
 
 

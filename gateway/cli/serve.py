@@ -18,6 +18,7 @@ from gateway.app import Gateway, libvirt_drivers
 from gateway.cli.common import config_option, plainly, settings_of
 from gateway.http.tls import configured_certificate
 from gateway.private_files import demand_all_private
+from gateway.store.keyring import demand_usable_keys
 from gateway.systemd_notify import keep_alive, more_time, notify
 
 
@@ -30,6 +31,7 @@ def serve(config: Path) -> None:
         # Before libvirt is asked for anything: what is wrong here is no matter of waiting.
         demand_all_private(settings)
         configured_certificate(settings.server)
+        demand_usable_keys(Path(settings.store.path), settings.store.key, settings.store.former_keys)
     logging.set_up()
     gateway = Gateway(settings, libvirt_drivers(settings))
     with plainly():

@@ -138,6 +138,10 @@ class Listener(socket.socket):
         Left alone, it would wake the event loop again and again.
         """
         if self._spare is None:
+            # It could not be opened again last time.
+            with suppress(OSError):
+                self._spare = _spare()
+        if self._spare is None:
             raise BlockingIOError(errno.EAGAIN, "no file descriptor is left")
         os.close(self._spare)
         self._spare = None

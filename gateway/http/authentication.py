@@ -16,7 +16,7 @@ import structlog
 from prometheus_client import Counter
 
 from gateway.errors import TooManyRequests, Unauthenticated
-from gateway.http.login_limits import Attempt, LoginLimits
+from gateway.http.login_limits import Attempt, LoginLimits, Withheld, too_many_of_pair
 from gateway.http.password_threads import PasswordThreads
 from gateway.orchestration.permissions import Role
 from gateway.users import COST, LONGEST_PASSWORD, User, UsersError, read
@@ -26,7 +26,7 @@ REMEMBERED_SECONDS = 300.0
 """How long after its last use a right password needs no comparison."""
 MOST_REMEMBERED = 1000
 QUIET_SECONDS = 5.0
-"""After which a quiet attempt is answered that was not right, whether or not anything was compared."""
+"""After which an attempt is answered whose refusal is withheld, whether or not anything was compared."""
 AGAIN_AFTER = 5
 """Seconds after which who is behind a crowded address is to try again."""
 LONGEST_NAME = 64
@@ -65,9 +65,20 @@ class Authentication:
     async def authenticate(self, header: str | None, address: str) -> tuple[str, Role]:
         """Return user and role. Raises Unauthenticated, or TooManyRequests after many attempts.
 
-        Of several requests with one password at once, as clients with many connections make them, one is compared.
+        Refusals that do not say what came of the attempt come always as late.
         """
         name, password = self._credentials(header)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + QUIET_SECONDS
+        try:
+            return await self._recognised(name, password, address)
+        except Withheld:
+            self.outcomes.labels("throttled").inc()
+            await asyncio.sleep(max(0.0, until - loop.time()))
+            raise
+
+    async def _recognised(self, name: str, password: str, address: str) -> tuple[str, Role]:
+        """Return user and role, comparing the password once for several requests with it at once."""
         mark = hmac.digest(self._secret, f"{name}\0{password}".encode(), hashlib.sha256)
         while (other := self._comparing.get(mark)) is not None and not self._remembered(mark, self.user(name)):
             await other.wait()
@@ -92,11 +103,7 @@ class Authentication:
 
     async def _log_in(self, user: User | None, name: str, password: str, address: str) -> None:
         """Compare the password. Raises WrongPassword or TooManyRequests."""
-        try:
-            attempt = self._limits.begin(address, name[:LONGEST_NAME])
-        except TooManyRequests:
-            self.outcomes.labels("throttled").inc()
-            raise
+        attempt = self._limits.begin(address, name[:LONGEST_NAME])
         try:
             right = await (self._quietly if attempt.quiet else self._openly)(attempt, user, password)
         finally:
@@ -117,20 +124,21 @@ class Authentication:
             raise
 
     async def _quietly(self, attempt: Attempt, user: User | None, password: str) -> bool:
-        """Return True when it is right. Raises TooManyRequests for everything else, always after the same time.
+        """Return True when it is right. Raises Withheld for everything else.
 
         So users get in behind an address from which others flood, and these learn nothing: neither which names there
-        are, nor that a password was compared.
+        are, nor who logs in from there, nor that a password was compared.
         """
-        loop = asyncio.get_running_loop()
-        until = loop.time() + QUIET_SECONDS
-        if user is not None and self._limits.take_quietly(attempt):
+        turn = self._limits.turn(attempt, QUIET_SECONDS / 2) if user is not None else None
+        if turn is not None:
             with suppress(TooManyRequests, TimeoutError):
-                if await asyncio.wait_for(self._matches(attempt, user, password), QUIET_SECONDS):
-                    return True
-        await asyncio.sleep(max(0.0, until - loop.time()))
-        self.outcomes.labels("throttled").inc()
-        raise TooManyRequests("too many logins from this address; try again in a moment", AGAIN_AFTER)
+                async with asyncio.timeout(QUIET_SECONDS):
+                    await asyncio.sleep(turn)
+                    if await self._matches(attempt, user, password):
+                        return True
+        if attempt.pause:
+            raise too_many_of_pair(attempt.pause)
+        raise Withheld("too many logins from this address; try again in a moment", AGAIN_AFTER)
 
     async def _matches(self, attempt: Attempt, user: User | None, password: str) -> bool:
         data = password.encode()

@@ -24,6 +24,8 @@ MOST_OF_ADDRESS = 30
 MOST_AT_ONCE = 2
 """Comparisons for one address that wait or run, before its others go the quiet way."""
 MOST_KEPT = 10_000
+GUESS_EVERY = 2.0
+"""Seconds between two comparisons for an address, of users who have logged in from there, beyond a pair's limit."""
 REMEMBERED = 30 * 24 * 3600.0
 """Seconds that it is known from where a user has logged in."""
 
@@ -63,9 +65,18 @@ class Attempts:
         self._counts.pop(key, None)
 
 
+class Withheld(TooManyRequests):
+    """A refusal that does not say what came of the attempt, and whose delay does not say so either."""
+
+
+def too_many_of_pair(pause: float) -> Withheld:
+    """Return the refusal of a name that has no attempts left, the same for who is known there and who is not."""
+    return Withheld("too many wrong passwords; wait a minute", retry_after=math.ceil(pause))
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt that is counted. ``quiet``: its address has no attempts left, and does not hear what came of it."""
+    """One attempt that is counted. ``quiet``: its address or pair has none left, and does not hear what came of it."""
 
     source: str
     name: str
@@ -73,6 +84,8 @@ class Attempt:
     trusted: bool
     """The user has logged in from there before."""
     counted: tuple[tuple[Attempts, Hashable], ...]
+    pause: float = 0.0
+    """Seconds for which the pair has none left."""
 
 
 class LoginLimits:
@@ -86,12 +99,13 @@ class LoginLimits:
         self._quiet = Attempts(MOST_OF_ADDRESS, clock)
         self._under_way: Counter[str] = Counter()
         self._known: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._turns: OrderedDict[str, float] = OrderedDict()
 
     def begin(self, address: str, name: str) -> Attempt:
-        """Count an attempt. Raises TooManyRequests when the name, or its name from this address, has none left.
+        """Count an attempt. Raises Withheld when the name, or its name from this address, has none left.
 
-        Who has logged in from this address before is held to the limit of the pair alone: no stranger behind the
-        same address, or with the same name elsewhere, keeps them out.
+        Who has logged in from this address before is held to the limit of the pair alone, and goes the quiet way
+        beyond it: so wrong passwords from the same address, or of the same name elsewhere, do not keep them out.
         """
         source = source_of(address)
         pair = (source, name)
@@ -101,8 +115,10 @@ class LoginLimits:
         if not trusted:
             limits.append((self._names, name))
         pause = max(limit.pause(key) for limit, key in limits)
+        if pause and trusted:
+            return Attempt(source, name, quiet=True, trusted=True, counted=(), pause=pause)
         if pause:
-            raise TooManyRequests("too many wrong passwords; wait a minute", retry_after=math.ceil(pause))
+            raise too_many_of_pair(pause)
         if not trusted and not quiet:
             limits.append((self._addresses, source))
             self._under_way[source] += 1
@@ -119,6 +135,24 @@ class LoginLimits:
             return False
         self._quiet.take(attempt.source)
         return True
+
+    def turn(self, attempt: Attempt, patience: float) -> float | None:
+        """Return the seconds until a quiet attempt whose name exists may be compared; None when it may not.
+
+        Beyond the limit of the pair there is one in GUESS_EVERY seconds for an address, for whoever comes first; none
+        waits longer than ``patience`` seconds.
+        """
+        if not attempt.pause:
+            return 0.0 if self.take_quietly(attempt) else None
+        now = self._clock()
+        turn = max(now, self._turns.get(attempt.source, now))
+        if turn - now > patience:
+            return None
+        self._turns[attempt.source] = turn + GUESS_EVERY
+        self._turns.move_to_end(attempt.source)
+        while len(self._turns) > MOST_KEPT:
+            self._turns.popitem(last=False)
+        return turn - now
 
     def end(self, attempt: Attempt) -> None:
         """Note that the comparison is over, however it ended."""

@@ -26,7 +26,6 @@ from gateway.store.model import Resource
 from gateway.store.store import Changes, Store
 
 JOB_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
-MOST_PATHS = 1000
 
 
 @dataclass(frozen=True, slots=True)

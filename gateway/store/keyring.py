@@ -16,13 +16,13 @@ from pathlib import Path
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from gateway.store.errors import StoreError
+from gateway.config import ConfigError
+from gateway.private_files import demand_private
 
 CREDENTIAL = "store-key"
 """What ``LoadCredential=`` or ``LoadCredentialEncrypted=`` calls it."""
 LEAST_BYTES = 32
 LONGEST = 65_536
-OTHERS = 0o077
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,29 +61,47 @@ def _derive(content: bytes, use: bytes, length: int) -> bytes:
 def keyring(store: Path, configured: str = "", former: Sequence[str] = ()) -> Keyring:
     """Return the keys for the database at ``store``, making one when there is none.
 
-    Raises StoreError for a configured file that is missing, too short, or that others may read.
+    Raises ConfigError for a configured file that is missing, too short, or that others may read.
     """
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    credential = Path(credentials) / CREDENTIAL if credentials else None
-    own = store.with_name(store.name + ".key")
+    credential, own = _credential(), own_key(store)
     before = [_configured(Path(name)) for name in former]
     if configured:
         current = _configured(Path(configured))
-    elif credential is not None and credential.exists():
+    elif credential is not None:
         # Its mode is systemd's affair.
         current = _content(credential)
     else:
         return Keyring(derived(_own(own)), tuple(map(derived, before)))
     if own.exists():
         # What was sealed before there was a configured one.
-        before.append(_content(own))
+        before.append(_configured(own))
     return Keyring(derived(current), tuple(map(derived, before)))
+
+
+def demand_usable_keys(store: Path, configured: str = "", former: Sequence[str] = ()) -> None:
+    """Raise ConfigError where ``keyring`` would, and make no key."""
+    own = own_key(store)
+    if configured or _credential() is not None or own.exists():
+        keyring(store, configured, former)
+        return
+    for name in former:
+        _configured(Path(name))
+
+
+def own_key(store: Path) -> Path:
+    """Return the file beside the database that the first start makes."""
+    return store.with_name(store.name + ".key")
+
+
+def _credential() -> Path | None:
+    directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    path = Path(directory) / CREDENTIAL if directory else None
+    return path if path is not None and path.exists() else None
 
 
 def _configured(path: Path) -> bytes:
     content = _content(path)
-    if path.stat().st_mode & OTHERS:
-        raise StoreError(f"the key {path} may be read by others; chmod 600 it")
+    demand_private(path)
     return content
 
 
@@ -92,9 +110,9 @@ def _content(path: Path) -> bytes:
         with path.open("rb") as file:
             content = file.read(LONGEST)
     except OSError as error:
-        raise StoreError(f"the key {path} of the store cannot be read: {error.strerror}") from None
+        raise ConfigError(f"the key {path} of the store cannot be read: {error.strerror}") from None
     if len(content.strip()) < LEAST_BYTES:
-        raise StoreError(f"the key {path} has fewer than {LEAST_BYTES} bytes; `openssl rand -base64 32` makes one")
+        raise ConfigError(f"the key {path} has fewer than {LEAST_BYTES} bytes; `openssl rand -base64 32` makes one")
     return content.strip()
 
 

@@ -77,7 +77,8 @@ class Store:
     async def open(cls, path: Path, key: str = "", former_keys: Sequence[str] = ()) -> Store:
         """Open the store with the key in the file ``key``; ``keyring.py`` says which one it is without.
 
-        Raises StoreError when the file is in use, newer than this program, or no store, and for a key of no use.
+        Raises StoreError when the file is in use, newer than this program, or no store;
+        ConfigError for a key of no use.
         """
         lock = await asyncio.to_thread(schema.lock, path)
         try:

@@ -54,54 +54,56 @@ class Ways:
         self._directory = directory
         self._server = server
 
-    def by_upload(self, content: bytes) -> None:
+    def by_upload(self, content: bytes) -> int:
         made = self._client.request("POST", "machineImages", {"name": "hostile", "size": len(content)})
         assert made.status == 201, made.body
         href = self._client.operation(made.json, "http://cimi-gateway.org/ns/1/action/upload")
         assert href is not None
-        self._end(self._client.request("PUT", href, body=content, headers={"Content-Type": OCTETS}))
+        return self._end(self._client.request("PUT", href, body=content, headers={"Content-Type": OCTETS}))
 
-    def by_file(self, content: bytes) -> None:
-        self._image(self._written(content))
+    def by_file(self, content: bytes) -> int:
+        return self._image(self._written(content))
 
-    def by_url(self, content: bytes) -> None:
+    def by_url(self, content: bytes) -> int:
         self._server.data = content
-        self._image(f"{self._server.url}/hostile")
+        return self._image(f"{self._server.url}/hostile")
 
-    def in_a_package(self, content: bytes) -> None:
-        self.package_by_file(package(described(capacity="64"), disk=content))
+    def in_a_package(self, content: bytes) -> int:
+        return self.package_by_file(package(described(capacity="64"), disk=content))
 
-    def _image(self, location: str) -> None:
+    def _image(self, location: str) -> int:
         document = {"name": "hostile", "imageLocation": location}
-        self._end(self._client.request("POST", "machineImages", document))
+        return self._end(self._client.request("POST", "machineImages", document))
 
-    def package_by_file(self, content: bytes) -> None:
-        self._package(self._written(content))
+    def package_by_file(self, content: bytes) -> int:
+        return self._package(self._written(content))
 
-    def package_by_url(self, content: bytes) -> None:
+    def package_by_url(self, content: bytes) -> int:
         self._server.data = content
-        self._package(f"{self._server.url}/hostile.ova")
+        return self._package(f"{self._server.url}/hostile.ova")
 
-    def package_sent(self, content: bytes) -> None:
+    def package_sent(self, content: bytes) -> int:
         headers = {"Content-Type": "application/ovf"}
         try:
-            self._end(self._client.request("POST", "systems/import", body=content, headers=headers))
+            return self._end(self._client.request("POST", "systems/import", body=content, headers=headers))
         except (BrokenPipeError, ConnectionResetError, http.client.HTTPException):
             # It was refused before all of it had come.
-            return
+            return 0
 
-    def _package(self, source: str) -> None:
-        self._end(self._client.request("POST", "systems/import", {"action": IMPORT, "source": source}))
+    def _package(self, source: str) -> int:
+        return self._end(self._client.request("POST", "systems/import", {"action": IMPORT, "source": source}))
 
     def _written(self, content: bytes) -> str:
         path = self._directory / "hostile.ova"
         path.write_bytes(content)
         return f"file://{quote(str(path))}"
 
-    def _end(self, answer: Answer) -> None:
+    def _end(self, answer: Answer) -> int:
+        """Wait for its Job; the status of the answer."""
         assert answer.status < 500, answer.body
         if "cimi-job-uri" in answer.headers:
             self._client.finish(answer.job, PATIENCE)
+        return answer.status
 
 
 @pytest.fixture
@@ -109,13 +111,13 @@ def ways(gateway: MemoryGatewayProcess, server: WebServer) -> Ways:
     return Ways(gateway.client("operator"), gateway.images, server)
 
 
-IMAGE_WAYS: tuple[Callable[[Ways, bytes], None], ...] = (
+IMAGE_WAYS: tuple[Callable[[Ways, bytes], int], ...] = (
     Ways.by_upload,
     Ways.by_file,
     Ways.by_url,
     Ways.in_a_package,
 )
-PACKAGE_WAYS: tuple[Callable[[Ways, bytes], None], ...] = (
+PACKAGE_WAYS: tuple[Callable[[Ways, bytes], int], ...] = (
     Ways.package_by_file,
     Ways.package_by_url,
     Ways.package_sent,
@@ -125,7 +127,7 @@ PACKAGE_WAYS: tuple[Callable[[Ways, bytes], None], ...] = (
 @pytest.mark.parametrize("way", IMAGE_WAYS, ids=lambda way: way.__name__)
 @pytest.mark.parametrize("image", IMAGES)
 def test_others_are_answered_while_an_image_is_read(
-    gateway: MemoryGatewayProcess, ways: Ways, image: str, way: Callable[[Ways, bytes], None]
+    gateway: MemoryGatewayProcess, ways: Ways, image: str, way: Callable[[Ways, bytes], int]
 ) -> None:
     demand_no_pause(gateway, lambda: way(ways, IMAGES[image]))
 
@@ -133,6 +135,6 @@ def test_others_are_answered_while_an_image_is_read(
 @pytest.mark.parametrize("way", PACKAGE_WAYS, ids=lambda way: way.__name__)
 @pytest.mark.parametrize("part", PACKAGES)
 def test_others_are_answered_while_a_package_is_read(
-    gateway: MemoryGatewayProcess, ways: Ways, part: str, way: Callable[[Ways, bytes], None]
+    gateway: MemoryGatewayProcess, ways: Ways, part: str, way: Callable[[Ways, bytes], int]
 ) -> None:
     demand_no_pause(gateway, lambda: way(ways, PACKAGES[part]))

@@ -19,7 +19,7 @@ import bcrypt
 import pytest
 
 from gateway import config, users
-from gateway.http import authentication
+from gateway.http import authentication, login_limits
 from tests.api.client import Answer, ApiClient
 from tests.api.event_logs import NAMESPACE, everything, of_type
 from tests.api.images.transfers import RAW, operation, put
@@ -71,7 +71,8 @@ def comparisons(monkeypatch: pytest.MonkeyPatch) -> Iterator[Comparisons]:
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Quiet attempts are answered soon."""
-    monkeypatch.setattr(authentication, "QUIET_SECONDS", 0.2, raising=False)
+    monkeypatch.setattr(authentication, "QUIET_SECONDS", 0.2)
+    monkeypatch.setattr(login_limits, "GUESS_EVERY", 0.2)
 
 
 def guess(admin: ApiClient, name: str, password: str = "guessed", media: str = "json") -> ApiClient:
@@ -151,6 +152,7 @@ async def test_right_passwords_on_many_connections_at_once_cost_one_comparison_a
 # Who gets in nevertheless
 
 
+@pytest.mark.usefixtures("soon")
 async def test_who_is_remembered_gets_in_while_their_address_guesses_their_password(
     admin: ApiClient, client: Client, comparisons: Comparisons
 ) -> None:
@@ -158,6 +160,49 @@ async def test_who_is_remembered_gets_in_while_their_address_guesses_their_passw
     statuses = [(await guess(admin, "operator", f"guess {number}").get("machines")).status for number in range(12)]
     assert statuses[-1] == 429
     assert (await client("operator").get("machines")).status == 200
+
+
+@pytest.mark.parametrize("media", ["json", "xml"])
+@pytest.mark.usefixtures("soon", "comparisons")
+async def test_who_logged_in_from_an_address_gets_in_there_after_any_number_of_wrong_passwords(
+    admin: ApiClient, client: Client, monkeypatch: pytest.MonkeyPatch, media: str
+) -> None:
+    assert (await client("operator").get("machines")).status == 200
+    monkeypatch.setattr(authentication, "REMEMBERED_SECONDS", 0.0)
+    for number in range(20):
+        answer = await guess(admin, "operator", f"guess {number}").get("machines")
+    assert answer.status == 429
+    assert (await client("operator", media).get("machines")).status == 200
+
+
+@pytest.mark.usefixtures("soon")
+async def test_of_many_wrong_passwords_at_once_few_are_tried_where_the_user_has_logged_in(
+    admin: ApiClient, client: Client, comparisons: Comparisons, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await client("operator").get("machines")).status == 200
+    monkeypatch.setattr(login_limits, "GUESS_EVERY", 3600.0)
+    guesses = [guess(admin, "operator", f"guess {number}") for number in range(60)]
+    answers = await asyncio.gather(*(stranger.get("machines") for stranger in guesses))
+    assert comparisons.number <= 1 + 10 + 1
+    assert sum(answer.status == 401 for answer in answers) <= 10
+
+
+@pytest.mark.usefixtures("comparisons")
+async def test_beyond_its_limit_a_name_is_answered_alike_whether_or_not_its_user_has_logged_in(
+    admin: ApiClient, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authentication, "QUIET_SECONDS", 1.0)
+    assert (await client("operator").get("machines")).status == 200
+    told = []
+    for name in ("operator", "nobody"):
+        for number in range(10):
+            await guess(admin, name, f"guess {number}").get("machines")
+        began = time.monotonic()
+        answer = await guess(admin, name).get("machines")
+        assert time.monotonic() - began >= 0.9
+        told.append((answer.status, answer.message))
+    assert told[0] == told[1]
+    assert told[0][0] == 429
 
 
 @pytest.mark.usefixtures("soon", "comparisons")

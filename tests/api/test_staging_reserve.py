@@ -5,9 +5,11 @@ The store and the staging directory lie on one small disk, as they do by default
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import io
 import os
+import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -25,6 +27,7 @@ from tests.api.client import Answer, ApiClient
 from tests.api.packages import package, staged
 from tests.api.world import World
 from tests.small_disk import small_disk
+from tests.source import ROOT
 from tests.web_server import WebServer, serving
 
 MIB = 1024**2
@@ -112,7 +115,7 @@ async def announced(gateway: Gateway, user: str, length: int) -> bytes:
     """The beginning of the answer to who only says how large a package will come, and sends nothing of it."""
     lines = [
         "POST /cimi/systems/import HTTP/1.1",
-        "Host: gateway",
+        "Host: 127.0.0.1",
         f"Authorization: {aiohttp.encode_basic_auth(user, 'secret')}",
         "Content-Type: application/ovf",
         f"Content-Length: {length}",
@@ -222,3 +225,105 @@ async def test_an_export_whose_disks_have_no_room_fails_and_leaves_nothing(
     assert (job["state"], job["returnCode"]) == ("FAILED", 10507), job
     assert staged(gateway) == []
     await others_write(client("other"))
+
+
+# Programs that write there
+
+
+class Greedy:
+    """A program in the place of qemu-img and mkfs, whose file grows until it is stopped."""
+
+    def __init__(self) -> None:
+        self.started = False
+
+    async def convert(self, source: Path, kind: str, target: Path, *others: Any) -> None:
+        await self._grow(target)
+
+    async def make(self, kind: str, file: Path, size: int) -> None:
+        await self._grow(file)
+
+    async def _grow(self, path: Path) -> None:
+        self.started = True
+        try:
+            for _ in range(DISK * 4):
+                await asyncio.to_thread(self._append, path)
+                await asyncio.sleep(0.05)
+        finally:
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+
+    def _append(self, path: Path) -> None:
+        with path.open("ab") as file:
+            file.write(bytes(MIB // 4))
+
+
+@pytest.fixture
+def vdi(tmp_path: Path) -> bytes:
+    path = tmp_path / "image.vdi"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "vdi", path, "1M"], check=True)
+    return path.read_bytes()
+
+
+async def of_an_image(world: World, server: WebServer) -> Answer:
+    return await world.owner.post("machineImages", {"imageLocation": server.url}, Prefer="respond-async")
+
+
+async def of_an_export(world: World, server: WebServer) -> Answer:
+    return await world.owner.act(await world.ensure("System"), "export")
+
+
+async def of_a_file_system(world: World, server: WebServer) -> Answer:
+    document = {"volumeTemplate": {"volumeConfig": {"capacity": 8_000, "format": "ext4"}}}
+    return await world.owner.post("volumes", document, Prefer="respond-async")
+
+
+@pytest.mark.parametrize("step", [of_an_image, of_an_export, of_a_file_system])
+async def test_a_program_that_writes_there_is_stopped_at_the_reserve(
+    world: World,
+    client: Callable[..., ApiClient],
+    admin: ApiClient,
+    gateway: Gateway,
+    disk: Path,
+    vdi: bytes,
+    step: Callable[[World, WebServer], Any],
+) -> None:
+    greedy = Greedy()
+    await world.ensure("System")
+    tools = gateway.server._handlers._services["System"].room.images
+    for name in ("converter", "file_systems"):
+        object.__setattr__(getattr(tools, name), METHODS[name], getattr(greedy, METHODS[name]))
+    await asyncio.to_thread(fill, disk, but=RESERVE + 4)
+    async with serving(WebServer(vdi)) as server:
+        job = (await step(world, server)).job
+        while (document := await admin.document(job))["state"] == "RUNNING":
+            await others_write(client("other"))
+    assert greedy.started
+    assert (document["state"], document["returnCode"]) == ("FAILED", 10507), document
+    assert free(disk) >= RESERVE * MIB - MIB
+    assert staged(gateway) == []
+
+
+METHODS = {"converter": "convert", "file_systems": "make"}
+"""How the steps call the programs that write."""
+
+
+def calls_in(node: ast.AST) -> Iterator[ast.Call]:
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute):
+            yield inner
+
+
+def of_a_program(call: ast.Call) -> bool:
+    name = ast.unparse(call.func)
+    return any(name.endswith(f"{tool}.{method}") for tool, method in METHODS.items())
+
+
+def test_every_step_that_starts_such_a_program_is_watched() -> None:
+    started, watched = [], []
+    for path in sorted((ROOT / "gateway/orchestration").rglob("*.py")):
+        calls = list(calls_in(ast.parse(path.read_text(encoding="utf-8"))))
+        started += [f"{path.name}:{call.lineno}" for call in calls if of_a_program(call)]
+        watching = [call for call in calls if ast.unparse(call.func).endswith(".beside_the_reserve")]
+        inside = [call for outer in watching for argument in outer.args for call in calls_in(argument)]
+        watched += [f"{path.name}:{call.lineno}" for call in inside if of_a_program(call)]
+    assert started == watched
+    assert len(started) == 3

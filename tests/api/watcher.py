@@ -56,15 +56,18 @@ class Watcher:
         self.worst, self.answers = found["worst"], found["answers"]
 
 
-def demand_no_pause(gateway: GatewayProcess, provoke: Callable[[], None]) -> None:
+def demand_no_pause(gateway: GatewayProcess, provoke: Callable[[], int]) -> None:
     """Fail when the gateway pauses for LONGEST seconds or more each time that it is provoked.
 
-    What the input causes comes again with each run; what only the machine causes does not come three times.
+    What the input causes comes again with each run; what only the machine causes does not come three times. A run
+    that ends with another status than the first, as by an early refusal, would prove nothing and fails.
     """
     seen: list[float] = []
+    statuses: list[int] = []
     for _ in range(MOST_RUNS):
         with Watcher(gateway) as watcher:
-            provoke()
+            statuses.append(provoke())
+        assert len(set(statuses)) == 1, f"its runs end differently: {statuses}"
         seen.append(watcher.worst)
         if watcher.worst < LONGEST:
             return

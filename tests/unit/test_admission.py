@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import resource
+import socket
 
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.http.admission import RESERVED, Admission, Limits
+from gateway.http import admission as module
+from gateway.http.admission import RESERVED, Admission, Limits, Listener
 from gateway.http.door import HEADROOM, possible
 from gateway.http.sparing import SparingLog
 
@@ -78,3 +82,26 @@ def test_of_a_flood_of_lines_few_are_written_and_the_others_counted(monkeypatch:
         sparing.warning("a", address="y")
     assert [line["event"] for line in told] == ["a", "a", "a", "b", "a"]
     assert told[-1]["left_out"] == 7
+
+
+def test_a_spare_descriptor_that_could_not_be_opened_again_is_opened_the_next_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    listener, admission = Listener(), Admission(Limits())
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    listener.setblocking(False)
+    listener.guard(admission)
+
+    def none_left() -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as once:
+        once.setattr(module, "_spare", none_left)
+        listener._refuse_with_the_spare()
+        with pytest.raises(BlockingIOError):
+            listener._refuse_with_the_spare()
+    with socket.create_connection(listener.getsockname()), listener:
+        listener._refuse_with_the_spare()
+        assert admission.refused == 1
+        assert listener._spare is not None

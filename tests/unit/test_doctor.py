@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from drivers.base import DriverNotFound, NetworkFacts, PoolFacts
+from drivers.images import file_systems
 from drivers.memory import MemoryDriver
 from gateway.config import load
 from gateway.doctor import examine
@@ -158,3 +159,39 @@ async def test_a_network_of_ours_that_should_run_and_does_not_is_an_error(
     driver.autostarting.add("network cimi-1")
     finding = said(await findings(tmp_path, driver), "cimi-1 (networks/1) should run and does not")
     assert (finding.level, finding.advice) == ("error", "virsh net-start cimi-1 says why")
+
+
+async def test_a_missing_key_of_the_store_is_an_error(tmp_path: Path, driver: MemoryDriver) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text('[auth]\nusers_file = "users"\n[store]\npath = "gateway.db"\nkey = "nowhere"\n' + HYPERVISOR)
+    found = [finding async for finding in examine(load(path), {"l": driver})]
+    finding = said(found, "nowhere of the store cannot be read")
+    assert (finding.level, finding.subject) == ("error", "store key")
+
+
+async def test_a_key_of_the_store_that_others_may_read_is_an_error(tmp_path: Path, driver: MemoryDriver) -> None:
+    key = tmp_path / "gateway.db.key"
+    key.write_text("x" * 40)
+    key.chmod(0o644)
+    found = [finding for finding in await findings(tmp_path, driver) if str(key) in finding.message]
+    assert {(finding.level, finding.subject) for finding in found} == {("error", "secrets"), ("error", "store key")}
+
+
+async def test_where_no_key_is_configured_the_first_start_makes_one(tmp_path: Path, driver: MemoryDriver) -> None:
+    assert said(await findings(tmp_path, driver), "made by the first start").level == "ok"
+    assert not (tmp_path / "gateway.db.key").exists()
+
+
+@pytest.mark.parametrize(
+    ("tool", "package"), [("mkfs.ext4", "e2fsprogs"), ("mkfs.xfs", "xfsprogs"), ("mkfs.vfat", "dosfstools")]
+)
+async def test_each_missing_tool_for_file_systems_is_a_warning_with_its_package(
+    tmp_path: Path, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch, tool: str, package: str
+) -> None:
+    monkeypatch.setattr(file_systems, "PATH", str(tmp_path))
+    finding = said(await findings(tmp_path, driver), f"{tool} is missing")
+    assert (finding.level, finding.advice) == ("warning", f"apt-get install {package}")
+
+
+def test_each_tool_for_file_systems_is_looked_for() -> None:
+    assert {command[0] for command in file_systems.COMMANDS.values()} == set(file_systems.PACKAGES)

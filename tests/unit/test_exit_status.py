@@ -81,6 +81,36 @@ def a_key_with_a_passphrase(config: Path) -> None:
     key.with_name("locked").replace(key)
 
 
+def with_key(config: Path, entry: str) -> None:
+    config.write_text(PLAIN.replace("[store]", f"[store]\n{entry}"))
+
+
+def no_store_key(config: Path) -> None:
+    with_key(config, 'key = "store.key"')
+
+
+def no_former_key(config: Path) -> None:
+    with_key(config, 'former_keys = ["store.key"]')
+
+
+def a_short_store_key(config: Path) -> None:
+    with_key(config, 'key = "store.key"')
+    config.with_name("store.key").write_text("short")
+    config.with_name("store.key").chmod(0o600)
+
+
+def a_store_key_that_others_may_read(config: Path) -> None:
+    with_key(config, 'key = "store.key"')
+    config.with_name("store.key").write_text("x" * 40)
+    config.with_name("store.key").chmod(0o644)
+
+
+def a_short_key_that_the_first_start_made(config: Path) -> None:
+    config.write_text(PLAIN)
+    config.with_name("gateway.db.key").write_text("short")
+    config.with_name("gateway.db.key").chmod(0o600)
+
+
 def a_directory(config: Path) -> None:
     config.mkdir()
 
@@ -96,6 +126,11 @@ MISTAKES: dict[Callable[[Path], None], str] = {
     no_certificate: "tls.crt",
     another_key: "tls.key",
     a_key_with_a_passphrase: "tls.key",
+    no_store_key: "store.key of the store cannot be read: No such file",
+    no_former_key: "store.key of the store cannot be read: No such file",
+    a_short_store_key: "store.key has fewer than 32 bytes",
+    a_store_key_that_others_may_read: "store.key has mode 0644",
+    a_short_key_that_the_first_start_made: "gateway.db.key has fewer than 32 bytes",
 }
 
 

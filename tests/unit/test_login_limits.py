@@ -7,6 +7,7 @@ import pytest
 from gateway.addresses import source_of
 from gateway.errors import TooManyRequests
 from gateway.http.login_limits import (
+    GUESS_EVERY,
     MOST_AT_ONCE,
     MOST_KEPT,
     MOST_OF_ADDRESS,
@@ -119,6 +120,38 @@ def test_quiet_attempts_of_names_that_exist_are_bounded_too(limits: LoginLimits)
         fail(limits, f"name{number}")
     attempt = limits.begin(HERE, "ann")
     assert [limits.take_quietly(attempt) for _ in range(MOST_OF_ADDRESS + 1)] == [True] * MOST_OF_ADDRESS + [False]
+
+
+def known(limits: LoginLimits, name: str, address: str = HERE) -> None:
+    attempt = limits.begin(address, name)
+    limits.succeeded(attempt)
+    limits.end(attempt)
+
+
+def test_beyond_its_limit_a_pair_goes_on_quietly_where_its_user_has_logged_in(limits: LoginLimits) -> None:
+    known(limits, "ann")
+    exhaust(limits, "ann")
+    exhaust(limits, "ben")
+    assert fail(limits, "ann") is True
+    with pytest.raises(TooManyRequests):
+        limits.begin(HERE, "ben")
+
+
+def test_beyond_the_limit_of_pairs_an_address_has_a_turn_every_two_seconds(limits: LoginLimits, hand: Hand) -> None:
+    for name in ("ann", "ben"):
+        known(limits, name)
+        exhaust(limits, name)
+    attempts = [limits.begin(HERE, name) for name in ("ann", "ben", "ann")]
+    assert [limits.turn(attempt, GUESS_EVERY) for attempt in attempts] == [0.0, GUESS_EVERY, None]
+    hand.now += GUESS_EVERY
+    assert limits.turn(attempts[2], GUESS_EVERY) == GUESS_EVERY
+
+
+def test_a_right_password_beyond_the_limit_of_the_pair_forgives_its_mistakes(limits: LoginLimits) -> None:
+    known(limits, "ann")
+    exhaust(limits, "ann")
+    known(limits, "ann")
+    assert fail(limits, "ann") is False
 
 
 def test_a_name_is_limited_over_all_addresses_but_where_its_user_logs_in(limits: LoginLimits) -> None:

@@ -49,8 +49,13 @@ class Reserve:
     async def watch(self, directory: Path, work: Coroutine[Any, Any, None]) -> None:
         """Do the work, in which another program writes below the directory; cancel it when it begins on the reserve.
 
-        Raises NoSpace then, and what the work raises.
+        It is not begun where that has happened already. Raises NoSpace then, and what the work raises.
         """
+        try:
+            await asyncio.to_thread(self.demand, directory)
+        except BaseException:
+            work.close()
+            raise
         task = asyncio.ensure_future(work)
         try:
             while not (await asyncio.wait({task}, timeout=LOOK_EVERY))[0]:

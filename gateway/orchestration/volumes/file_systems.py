@@ -71,7 +71,7 @@ class FormatVolume(DriverStep):
         kind, size = facts["file_system"], facts["bytes"]
         await tools.staging.prepare(volume)
         try:
-            await tools.file_systems.make(kind, tools.staging.data(volume), size)
+            await tools.staging.beside_the_reserve(tools.file_systems.make(kind, tools.staging.data(volume), size))
         except (DriverInvalid, DriverUnsupported) as error:
             await context.log(f"the Volume is unformatted: {kind} could not be made: {error}", "warning")
             return await driver.create_volume(facts["pool"], facts["volume"], facts["format"], size)

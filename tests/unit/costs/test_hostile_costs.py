@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,6 +53,73 @@ def patterns() -> Iterator[tuple[str, re.Pattern[str]]]:
 
 
 PATTERNS = dict(patterns())
+FLAGS_AT = {
+    "compile": 1,
+    "search": 2,
+    "match": 2,
+    "fullmatch": 2,
+    "findall": 2,
+    "finditer": 2,
+    "split": 3,
+    "sub": 4,
+    "subn": 4,
+}
+"""Where each function of ``re`` that takes a pattern takes its flags."""
+
+
+@dataclass(frozen=True)
+class Use:
+    """A pattern that is written where it is used, and the function that it is given to."""
+
+    function: str
+    pattern: re.Pattern[Any]
+
+    def __call__(self, text: str) -> None:
+        subject: Any = text if isinstance(self.pattern.pattern, str) else text.encode("latin-1")
+        if self.function in ("sub", "subn"):
+            getattr(self.pattern, self.function)(subject[:0], subject)
+        elif self.function == "finditer":
+            deque(self.pattern.finditer(subject), 0)
+        elif self.function == "compile":
+            self.pattern.search(subject)
+            self.pattern.fullmatch(subject)
+        else:
+            getattr(self.pattern, self.function)(subject)
+
+
+def uses(source: str) -> Iterator[tuple[int, Use]]:
+    """Yield the line of each call of ``re`` with a constant pattern, and what it does."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="re"), attr=function),
+                args=[ast.Constant(value=str() | bytes() as text), *_],
+            ) if function in FLAGS_AT:
+                given = [keyword.value for keyword in node.keywords if keyword.arg == "flags"]
+                flags = [*node.args[FLAGS_AT[function] :][:1], *given]
+                yield node.lineno, Use(function, re.compile(text, _flags(flags[0]) if flags else 0))
+
+
+def _flags(node: ast.expr) -> int:
+    """Return the flags that an expression such as ``re.DOTALL | re.ASCII`` says."""
+    match node:
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            return _flags(left) | _flags(right)
+        case ast.Attribute(value=ast.Name(id="re"), attr=name):
+            return int(re.RegexFlag[name])
+    raise AssertionError(f"flags that are not understood: {ast.unparse(node)}")
+
+
+def uses_of_the_program() -> Iterator[tuple[str, Use]]:
+    """Yield the calls whose pattern no module holds, by module, line and number."""
+    held = set(PATTERNS.values())
+    for name, path in modules():
+        for number, (line, use) in enumerate(uses(path.read_text(encoding="utf-8"))):
+            if use.function != "compile" or use.pattern not in held:
+                yield f"{name}:{line}:{number}", use
+
+
+USES = dict(uses_of_the_program())
 
 
 def attacks(pattern: re.Pattern[str]) -> list[str]:
@@ -97,6 +167,22 @@ def test_no_pattern_backtracks(name: str) -> None:
 
     for attack in attacks(pattern):
         demand_no_worse_than_sorting(lambda n, attack=attack: attack * n + "\0", search, LONGEST_TEXT)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("place", USES)
+def test_no_pattern_that_is_written_where_it_is_used_backtracks(place: str) -> None:
+    use = USES[place]
+    for attack in attacks(use.pattern):
+        demand_no_worse_than_sorting(lambda n, attack=attack: attack * n + "\0", use, LONGEST_TEXT)  # type: ignore[misc]
+
+
+def test_patterns_are_found_where_they_are_used_with_their_flags() -> None:
+    source = "def f(s):\n re.sub(r'a', '', s, 0, re.DOTALL | re.ASCII)\n return [re.match(b'(a+)+b', s, flags=re.I)]\n"
+    expected = [
+        (2, Use("sub", re.compile("a", re.DOTALL | re.ASCII))),
+        (3, Use("match", re.compile(b"(a+)+b", re.I))),
+    ]
+    assert list(uses(source)) == expected
 
 
 def test_every_module_that_reads_is_measured() -> None:

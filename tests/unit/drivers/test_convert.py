@@ -11,7 +11,7 @@ import pytest
 from drivers.base import DriverError, DriverInvalid, DriverNoSpace
 from drivers.images import convert
 from drivers.images.convert import QemuImg
-from drivers.images.reader import inspect
+from tests.plain_reader import inspect
 
 MIB = 1024**2
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from drivers.base import DriverInvalid, FilePart
-from drivers.images.reader import inspect
 from drivers.images.window import stamp_at
 from gateway.orchestration.images.pieces import of_file
 from tests.api.conftest import qcow2
+from tests.plain_reader import inspect
 
 AROUND = os.urandom(700)
 

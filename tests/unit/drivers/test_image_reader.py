@@ -12,7 +12,8 @@ import pytest
 from drivers.base import DriverInvalid
 from drivers.confined.readers import ConfinedReaders
 from drivers.images.cautious import CautiousReader
-from drivers.images.reader import HEAD, TAIL, inspect
+from drivers.images.reader import HEAD, TAIL
+from tests.plain_reader import inspect
 
 MIB = 1024**2
 SIZE = 20 * MIB

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from drivers.images.raw import ESP, SECTOR
-from drivers.images.reader import inspect
+from tests.plain_reader import inspect
 
 SIZE = 2 * 1024 * 1024
 FORMATS = {

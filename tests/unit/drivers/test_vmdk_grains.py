@@ -14,8 +14,8 @@ import pytest
 
 from drivers.base import DriverInvalid
 from drivers.images.qcow2_writing import CLUSTER, IN_TABLE, SPAN, Qcow2Layout
-from drivers.images.reader import inspect
 from drivers.images.vmdk_grains import UnpackedVmdk
+from tests.plain_reader import inspect
 
 MIB = 1024**2
 GIB = 1024**3

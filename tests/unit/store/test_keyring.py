@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store.errors import StoreError
-from gateway.store.keyring import CREDENTIAL, Keyring, keyring
+from gateway.config import ConfigError
+from gateway.store.keyring import CREDENTIAL, Keyring, demand_usable_keys, keyring
 
 
 @pytest.fixture
@@ -74,9 +74,19 @@ def test_former_keys_only_open(store: Path, tmp_path: Path) -> None:
     assert ring.current != former
 
 
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644])
-def test_one_that_others_may_read_is_refused(store: Path, tmp_path: Path, mode: int) -> None:
-    with pytest.raises(StoreError, match="chmod 600"):
+@pytest.mark.parametrize("mode", [0o400, 0o600, 0o440, 0o640])
+def test_one_that_the_gateways_group_may_read_is_taken(store: Path, tmp_path: Path, mode: int) -> None:
+    assert keyring(store, key(tmp_path / "own", mode=mode)).current
+
+
+def test_asking_for_the_faults_of_keys_makes_none(store: Path) -> None:
+    demand_usable_keys(store)
+    assert not store.with_name("gateway.db.key").exists()
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o644, 0o620, 0o660])
+def test_one_that_others_may_read_or_a_group_write_is_refused(store: Path, tmp_path: Path, mode: int) -> None:
+    with pytest.raises(ConfigError, match="chmod 0640"):
         keyring(store, key(tmp_path / "own", mode=mode))
 
 
@@ -84,12 +94,12 @@ def test_a_short_one_is_refused(store: Path, tmp_path: Path) -> None:
     path = tmp_path / "own"
     path.write_bytes(b"short\n" + b"\n" * 100)
     path.chmod(0o600)
-    with pytest.raises(StoreError, match="fewer than 32 bytes"):
+    with pytest.raises(ConfigError, match="fewer than 32 bytes"):
         keyring(store, str(path))
 
 
 def test_a_missing_one_is_refused_and_none_is_made(store: Path, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="cannot be read: No such file"):
+    with pytest.raises(ConfigError, match="cannot be read: No such file"):
         keyring(store, str(tmp_path / "nowhere"))
     assert not store.with_name("gateway.db.key").exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import shutil
@@ -101,7 +102,12 @@ class PackageUpload:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await UPLOADS.run(os.close, self._descriptor)
-        if not self.taken:
-            await UPLOADS.run(shutil.rmtree, self.folder, True)
-        self._forget()
+        try:
+            # Who hangs up must not keep the file open, even before its turn in the threads has come.
+            await asyncio.shield(UPLOADS.run(os.close, self._descriptor))
+        finally:
+            try:
+                if not self.taken:
+                    await asyncio.shield(UPLOADS.run(shutil.rmtree, self.folder, True))
+            finally:
+                self._forget()
