@@ -172,6 +172,12 @@ async def demand_off(transaction: Transaction, address: Resource, machine: str) 
         )
 
 
+def _is_entered(address: Resource, facts: NetworkFacts) -> bool:
+    """Whether the entry is there; an admin may have given the address a name in DNS."""
+    wanted = shared_entry(address)
+    return any((entry.ip, (entry.mac or "").lower()) == (wanted.ip, wanted.mac) for entry in facts.reservations)
+
+
 async def repair_shared(room: Room, driver: Driver, network: Resource, facts: NetworkFacts) -> list[str]:
     """Put back the entries that reserved Addresses lack; words about each that was, or that others have now.
 
@@ -179,7 +185,7 @@ async def repair_shared(room: Room, driver: Driver, network: Resource, facts: Ne
     """
     said = []
     for address in await room.store.find("Address", "network", network.path):
-        if not address.internal.get("entered") or shared_entry(address) in facts.reservations:
+        if not address.internal.get("entered") or _is_entered(address, facts):
             continue
         user = address.document.get("resource", {}).get("href", "").partition("/networkInterfaces/")[0]
         async with room.guards.hold((network.path,)):
@@ -190,7 +196,7 @@ async def repair_shared(room: Room, driver: Driver, network: Resource, facts: Ne
 
 async def _put_back(room: Room, driver: Driver, network: Resource, address: Resource) -> list[str]:
     current, facts = await room.store.get(address.path), await driver.network(name_of(network))
-    if current is None or current.internal.get("going") or shared_entry(current) in facts.reservations:
+    if current is None or current.internal.get("going") or _is_entered(current, facts):
         return []
     try:
         await bring_shared(room, driver, network, current.path, current.document["ip"])
