@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -14,6 +13,8 @@ from tests.gateway_process import GatewayProcess
 from tests.system.conftest import machine_create
 from tests.system.test_networks import interfaces
 from tests.system.test_own_addresses import sources_of
+
+pytestmark = pytest.mark.qemu
 
 
 def entries() -> dict[str, str]:
@@ -34,15 +35,6 @@ def address(operator: CimiClient) -> Iterator[dict[str, str]]:
     yield made
     operator.remove(made["id"])
     assert made["ip"] not in entries()
-
-
-@pytest.fixture(scope="module")
-def gateway(pool: str, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images)
-    process.prepare()
-    process.start()
-    yield process
-    process.clear()
 
 
 @pytest.fixture
