@@ -70,10 +70,11 @@ def test_given_to_a_machine_that_is_off_it_takes_the_place_of_the_own_address(
     [interface] = interfaces(operator, machine)
     [own] = sources_of(machine)
     assert own != address["ip"]
-    link = operator.added(f"{interface['id']}/addresses", {"address": {"href": address["id"]}})
+    made = operator.request("POST", f"{interface['id']}/addresses", {"address": {"href": address["id"]}})
+    operator.succeed(made.job)
     assert sources_of(machine) == [address["ip"]]
     assert own not in entries()
-    operator.remove(str(link["id"]))
+    operator.remove(made.headers["location"])
     assert sources_of(machine) == [next(ip for ip, mac in entries().items() if mac == interface["macAddress"])]
     operator.remove(machine)
 

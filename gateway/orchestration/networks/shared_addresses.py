@@ -126,7 +126,8 @@ async def bring_shared(room: Room, driver: Driver, network: Resource, path: str,
     for _ in range(TRIES):
         address = await room.store.get(path)
         if address is None or address.internal.get("going"):
-            await driver.leave_address(name, ip, _ours(path, address))
+            last = ip if address is None else address.document["ip"]
+            await driver.leave_address(name, last, _ours(path, address))
             return
         try:
             await driver.take_address(name, shared_entry(address), _ours(path, address))
