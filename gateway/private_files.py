@@ -1,4 +1,4 @@
-"""Files that hold secrets, which others on the host must not read: keys of certificate and store, and the users file."""
+"""Files with secrets, which others on the host must not read: keys of certificate and store, and the users file."""
 
 from __future__ import annotations
 

@@ -128,6 +128,14 @@ def network_uuid(name: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
+class ServedRange:
+    """What DHCP gives of IPv4 in a network: the host's address with its mask, and first and last of each row."""
+
+    gateway: str
+    spans: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkFacts:
     """A network as the hypervisor tells it. ``network`` None marks a foreign one (not made by a gateway)."""
 
@@ -143,6 +151,8 @@ class NetworkFacts:
     """Its addresses with prefix length, as the host has them on the bridge: 10.1.2.1/24."""
     reservations: tuple[Reservation, ...] = ()
     persistent: bool = True
+    served: ServedRange | None = None
+    """None where libvirt is no DHCP server of IPv4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +202,18 @@ class NetworkCalls(Protocol):
 
     async def release_host(self, name: str, reservation: Reservation) -> None:
         """Take it back from DHCP and DNS; one that is gone is no error."""
+        ...
+
+    async def take_address(self, name: str, wanted: Reservation, ours: frozenset[str]) -> None:
+        """In a network of the host's own: make the address's DHCP entry one for the MAC, in place of what that had.
+
+        ``ours`` are the MACs whose entry for the address may be replaced. Raises DriverConflict when the address has
+        another entry or is leased to another, and when an admin keeps another one for the MAC.
+        """
+        ...
+
+    async def leave_address(self, name: str, ip: str, ours: frozenset[str]) -> None:
+        """Take out the entry of the address where it is for one of these MACs; one that is gone is no error."""
         ...
 
     async def reconnect_interfaces(self, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

@@ -262,6 +262,12 @@ class LibvirtNetworks(Parts):
     async def release_host(self, name: str, reservation: Reservation) -> None:
         await self._networks.release(name, reservation)
 
+    async def take_address(self, name: str, wanted: Reservation, ours: frozenset[str]) -> None:
+        await self._own_addresses.take(name, wanted, ours)
+
+    async def leave_address(self, name: str, ip: str, ours: frozenset[str]) -> None:
+        await self._own_addresses.leave(name, ip, ours)
+
     async def reconnect_interfaces(self, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
         return await self._networks.reconnect(names)
 

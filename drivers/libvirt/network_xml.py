@@ -7,7 +7,7 @@ from dataclasses import replace
 import libvirt
 from lxml import etree
 
-from drivers.base import NetworkFacts, NetworkSpec, RangeSpec, Reservation
+from drivers.base import NetworkFacts, NetworkSpec, RangeSpec, Reservation, ServedRange
 from drivers.libvirt.domain_facts import PARSER
 from drivers.libvirt.domain_xml import METADATA, bandwidth_element, child, one_line
 
@@ -108,7 +108,17 @@ def read(network: libvirt.virNetwork) -> NetworkFacts:
         ranges=tuple(_facts_of(ip) for ip in root.iterfind("ip")),
         reservations=_reservations(root),
         persistent=bool(network.isPersistent()),
+        served=served(root),
     )
+
+
+def served(root: etree._Element) -> ServedRange | None:
+    """What DHCP gives of IPv4: of the first range that it gives any of."""
+    for ip in root.iterfind("ip"):
+        spans = tuple((str(span.get("start")), str(span.get("end"))) for span in ip.iterfind("dhcp/range"))
+        if spans and ":" not in (ip.get("address") or ""):
+            return ServedRange(_facts_of(ip), spans)
+    return None
 
 
 def parsed(network: libvirt.virNetwork) -> etree._Element:

@@ -12,6 +12,7 @@ import asyncio
 import ipaddress
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import libvirt
@@ -22,18 +23,19 @@ from drivers.base import (
     GUARD_OWN,
     DriverConflict,
     DriverError,
+    DriverNotFound,
     HeldGuests,
     InterfaceSpec,
     Reservation,
     interface_identifier,
     network_uuid,
 )
-from drivers.libvirt import network_xml
+from drivers.libvirt import network_xml, shared_addresses
 from drivers.libvirt.connection import Connection
+from drivers.libvirt.dhcp_entries import leases_of, update_entry
 from drivers.libvirt.domain_facts import PARSER
 from drivers.libvirt.domain_xml import METADATA, filter_reference
 from drivers.libvirt.errors import is_connection_lost, read_each, translated
-from drivers.libvirt.guest_words import ip_address
 from drivers.libvirt.network_lookup import network_of
 
 GUARDS = frozenset({GUARD_HOST, GUARD_OWN})
@@ -82,6 +84,19 @@ class OwnAddresses:
             async with self._turn:
                 await self._connection.call(lambda handle: release(handle, gone), deadline=DEADLINE)
 
+    async def take(self, network: str, wanted: Reservation, ours: frozenset[str]) -> None:
+        """See drivers.base.NetworkCalls.take_address."""
+        async with self._turn:
+            await self._connection.call(lambda handle: shared_addresses.take(network_of(handle, network), wanted, ours))
+
+    async def leave(self, network: str, ip: str, ours: frozenset[str]) -> None:
+        """See drivers.base.NetworkCalls.leave_address."""
+        async with self._turn:
+            with suppress(DriverNotFound):
+                await self._connection.call(
+                    lambda handle: shared_addresses.leave(network_of(handle, network), ip, ours)
+                )
+
     async def hold_all(self, only: frozenset[str] | None = None) -> HeldGuests:
         """See drivers.base.FilterCalls.hold_guests."""
         async with self._turn:
@@ -115,7 +130,7 @@ def claim(network: libvirt.virNetwork, mac: str) -> Own:
             return Own(present, six)
         ip = _free(served, {entry.ip for entry in entries}, leases_of(network), mac)
         try:
-            _update(network, libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, Reservation(ip, mac))
+            update_entry(network, libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, Reservation(ip, mac))
         except libvirt.libvirtError as error:
             if error.get_error_code() != libvirt.VIR_ERR_OPERATION_INVALID:
                 raise
@@ -133,7 +148,7 @@ def release(handle: libvirt.virConnect, macs: frozenset[str]) -> None:
         for root in read_each([network], network_xml.parsed, libvirt.VIR_ERR_NO_NETWORK):
             for entry in network_xml.dhcp_entries(root):
                 if entry.hostname is None and (entry.mac or "").lower() in macs:
-                    _update(network, libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE, entry)
+                    update_entry(network, libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE, entry)
 
 
 def own_ipv6(network: etree._Element, mac: str) -> tuple[str, ...]:
@@ -145,16 +160,6 @@ def own_ipv6(network: etree._Element, mac: str) -> tuple[str, ...]:
     ]
     wide = [ipaddress.IPv6Network(entry) for entry in (LINK_LOCAL, *ranges)]
     return tuple(str(entry[interface_identifier(mac)]) for entry in wide if entry.prefixlen <= 64)
-
-
-def leases_of(network: libvirt.virNetwork) -> dict[str, str]:
-    """The IPv4 addresses that DHCP has given out, with the MACs."""
-    try:
-        told = network.DHCPLeases() or ()
-    except libvirt.libvirtError:
-        return {}
-    known = [(ip_address(entry.get("ipaddr")), str(entry.get("mac")).lower()) for entry in told]
-    return {str(ip): mac for ip, mac in known if ip is not None and ip.version == 4}
 
 
 def _is_ipv4(ip: etree._Element) -> bool:
@@ -189,13 +194,6 @@ def _at(spans: list[range], place: int) -> int:
 def _numbers(span: etree._Element) -> range:
     first, last = (int(ipaddress.IPv4Address(str(span.get(end)))) for end in ("start", "end"))
     return range(first, last + 1)
-
-
-def _update(network: libvirt.virNetwork, command: int, entry: Reservation) -> None:
-    flags = libvirt.VIR_NETWORK_UPDATE_AFFECT_CONFIG if network.isPersistent() else 0
-    flags |= libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE if network.isActive() else 0
-    xml = etree.tostring(network_xml.dhcp_host(entry), encoding="unicode")
-    network.update(command, libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST, -1, xml, flags)
 
 
 # Domains that are there

@@ -47,6 +47,7 @@ class MemoryDevices(MemoryDomains):
         present = next((known for known in facts.interfaces if known.mac == interface.mac), None)
         if present is not None and present.network != wanted.network:
             raise DriverConflict(f"the interface {interface.mac} is another device already")
+        self.own_address(interface)
         self.interface_specs[interface.mac] = interface
         others = tuple(known for known in facts.interfaces if known.mac != interface.mac)
         self._keep_devices(uuid, replace(facts, interfaces=(*others, wanted)))
@@ -57,6 +58,7 @@ class MemoryDevices(MemoryDomains):
             raise DriverNotFound(f"the domain has no interface {interface.mac}")
         wanted = InterfaceFacts(interface.mac, interface.network, interface.link_up, interface.mtu)
         kept = tuple(wanted if known.mac == interface.mac else known for known in facts.interfaces)
+        self.own_address(interface)
         self.interface_specs[interface.mac] = interface
         self.live_specs[interface.mac] = now or interface
         self._keep_devices(uuid, replace(facts, interfaces=kept))

@@ -19,10 +19,11 @@ from drivers.base import (
     Power,
     Progress,
 )
-from drivers.memory.host import ACTIVE, MemoryHost
+from drivers.memory.host import ACTIVE
+from drivers.memory.own_addresses import MemoryOwnAddresses
 
 
-class MemoryDomains(MemoryHost):
+class MemoryDomains(MemoryOwnAddresses):
     """Implements drivers.base.DomainCalls."""
 
     def _domain(self, method: str, uuid: str) -> DomainFacts:
@@ -51,7 +52,9 @@ class MemoryDomains(MemoryHost):
             if (disk.pool, disk.volume) not in self.stored:
                 raise DriverNotFound(f"there is no volume {disk.volume}")
         before = self.known.get(spec.uuid)
-        self.interface_specs.update({interface.mac: interface for interface in spec.interfaces})
+        for interface in spec.interfaces:
+            self.own_address(interface)
+            self.interface_specs[interface.mac] = interface
         self.known[spec.uuid] = DomainFacts(
             uuid=spec.uuid,
             name=f"cimi-{spec.uuid}",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from drivers.base import HeldGuests, Reach
 from drivers.memory.host import MemoryHost
 
@@ -24,10 +22,6 @@ class MemoryFilters(MemoryHost):
     async def hold_guests(self, only: frozenset[str] | None = None) -> HeldGuests:
         self.enter("hold_guests")
         return HeldGuests()
-
-    async def give_back_addresses(self, macs: Iterable[str]) -> None:
-        self.enter("give_back_addresses")
-        self.given_back.update(macs)
 
     async def filtered(self) -> tuple[str, ...]:
         self.enter("filtered")

@@ -23,6 +23,7 @@ from drivers.base import (
     PoolSettings,
     Power,
     Reach,
+    ServedRange,
     SnapshotFacts,
     Supervision,
     VolumeFacts,
@@ -63,7 +64,14 @@ class MemoryHost:
     ensured: list[PoolSettings] = field(default_factory=list)
     known_networks: dict[str, NetworkFacts] = field(
         default_factory=lambda: {
-            "default": NetworkFacts("default", True, "virbr0", "nat", ranges=("192.168.122.1/24",))
+            "default": NetworkFacts(
+                "default",
+                True,
+                "virbr0",
+                "nat",
+                ranges=("192.168.122.1/24",),
+                served=ServedRange("192.168.122.1/24", (("192.168.122.2", "192.168.122.254"),)),
+            )
         }
     )
     interface_specs: dict[str, InterfaceSpec] = field(default_factory=dict)

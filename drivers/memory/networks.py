@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from drivers.base import DriverEvent, DriverNotFound, EventKind, Lease, NetworkFacts, NetworkSpec, Reservation
-from drivers.memory.host import MemoryHost
+from drivers.base import (
+    DriverEvent,
+    DriverNotFound,
+    EventKind,
+    Lease,
+    NetworkFacts,
+    NetworkSpec,
+    Reservation,
+)
+from drivers.memory.own_addresses import MemoryOwnAddresses, others
 
 
-class MemoryNetworks(MemoryHost):
+class MemoryNetworks(MemoryOwnAddresses):
     """Implements drivers.base.NetworkCalls."""
 
     def network_externally(self, name: str, *, active: bool) -> None:
@@ -70,13 +78,13 @@ class MemoryNetworks(MemoryHost):
 
     async def reserve_host(self, name: str, reservation: Reservation) -> None:
         facts = self._network("reserve_host", name)
-        self.known_networks[name] = replace(facts, reservations=(*_others(facts, reservation), reservation))
+        self.known_networks[name] = replace(facts, reservations=(*others(facts, reservation), reservation))
 
     async def release_host(self, name: str, reservation: Reservation) -> None:
         self.enter("release_host")
         if name in self.known_networks:
             facts = self.known_networks[name]
-            self.known_networks[name] = replace(facts, reservations=_others(facts, reservation))
+            self.known_networks[name] = replace(facts, reservations=others(facts, reservation))
 
     async def reconnect_interfaces(self, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
         self.enter("reconnect_interfaces")
@@ -85,11 +93,3 @@ class MemoryNetworks(MemoryHost):
     async def leases(self, name: str) -> tuple[Lease, ...]:
         self._network("leases", name)
         return self.known_leases.get(name, ())
-
-
-def _others(facts: NetworkFacts, reservation: Reservation) -> tuple[Reservation, ...]:
-    return tuple(
-        entry
-        for entry in facts.reservations
-        if entry.ip != reservation.ip and (entry.mac is None or entry.mac != reservation.mac)
-    )

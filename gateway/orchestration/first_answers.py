@@ -2,7 +2,7 @@
 
 ``answer_once`` is the only way in which anything is made for a client: the key is looked at before anything is checked,
 since what the request needs may be busy or gone by now, and once more in the transaction that writes, since of two
-at once one comes first.
+at once one comes first. It is also looked at when the checks refuse: the first of the two may be what they ran into.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from gateway.errors import Conflict
+from gateway.errors import Conflict, GatewayError
 from gateway.orchestration.service import Caller, Outcome
 from gateway.store.model import Document, Resource
 from gateway.store.store import Store
@@ -54,7 +54,13 @@ async def answer_once(store: Store, caller: Caller, request: Request, prepare: P
     first = await _first_answer_so_far(store, caller, request)
     if first is not None:
         return first
-    write = await prepare()
+    try:
+        write = await prepare()
+    except GatewayError:
+        first = await _first_answer_so_far(store, caller, request)
+        if first is None:
+            raise
+        return first
     async with store.transaction() as transaction:
         first = await first_answer(transaction, caller, request)
         if first is not None:

@@ -100,17 +100,6 @@ async def test_a_wish_that_cannot_be_is_refused_and_names_the_attribute(
     assert words in answer.message
 
 
-async def test_an_address_without_a_network_is_refused_where_no_public_one_gives_any(admin: ApiClient) -> None:
-    answer = await refused(admin, None)
-    assert (answer.status, answer.message.partition(":")[0]) == (400, "addressTemplate.network")
-
-
-async def test_the_hosts_own_network_gives_its_addresses_by_itself(admin: ApiClient) -> None:
-    default = (await admin.document("networks"))["networks"][0]["id"]
-    answer = await refused(admin, default)
-    assert (answer.status, "host's own" in answer.message) == (400, True)
-
-
 async def test_a_reserved_address_is_not_given_again(admin: ApiClient, network: str) -> None:
     await reserved(admin, network, ip="10.113.7.9")
     answer = await admin.post("addresses", address(network, ip="10.113.7.9"))

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,8 @@ from drivers.base import DriverFailed
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from gateway.cimi.registry import TYPES, type_at
+from gateway.orchestration import first_answers
+from gateway.orchestration.service import Outcome
 from gateway.store.transaction import Transaction
 from gateway.store.turns import UNDER_WAY
 from tests.api.busy import every_worker_taken
@@ -104,6 +108,32 @@ async def test_while_all_that_it_is_about_is_busy(
             for path in concerned(request):
                 await _busy(transaction, path)
         await demand_the_same(request, first)
+        world.forget()
+
+
+def blind_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the next request look at its key as if the one before it was not written yet."""
+    look, looks = first_answers._first_answer_so_far, count()
+
+    async def first_answer_so_far(*arguments: Any) -> Outcome | None:
+        return await look(*arguments) if next(looks) else None
+
+    monkeypatch.setattr(first_answers, "_first_answer_so_far", first_answer_so_far)
+
+
+@every_create
+async def test_of_two_at_once_whose_first_keeps_all_busy(
+    create: Create, world: World, gateway: Gateway, admin: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for media in MEDIA:
+        request = await create.request(world, media)
+        first = await made(request, admin)
+        async with gateway.store.transaction() as transaction:
+            for path in concerned(request):
+                await _busy(transaction, path)
+        with monkeypatch.context() as patched:
+            blind_once(patched)
+            await demand_the_same(request, first)
         world.forget()
 
 

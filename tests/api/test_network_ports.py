@@ -77,7 +77,6 @@ async def test_a_mac_may_be_wished_for_once(admin: ApiClient, net: str) -> None:
 @pytest.mark.parametrize(
     "mac",
     [
-        "",
         "52:54:00:aa:bb",
         "52:54:00:aa:bb:zz",
         "01:00:5e:00:00:01",

@@ -28,8 +28,32 @@ def empty(media: str) -> Any:
     return EMPTY_XML if media == "xml" else {"addressTemplate": {}}
 
 
+@pytest.fixture
+def without_dhcp(driver: MemoryDriver) -> None:
+    driver.known_networks["default"] = replace(driver.known_networks["default"], served=None)
+
+
+@pytest.fixture
+async def theirs_alone(without_dhcp: None, gateway: Gateway, driver: MemoryDriver) -> None:
+    """A host whose own network has no DHCP server of libvirt's."""
+    await show_networks(gateway.store, gateway.settings.hypervisors[0], driver.known_networks)
+
+
 @pytest.mark.parametrize("media", ["json", "xml"])
-async def test_an_address_without_a_network_is_of_the_public_one(client: Clients, public: str, media: str) -> None:
+async def test_an_address_without_a_network_is_of_the_hosts_default_one(
+    client: Clients, public: str, media: str
+) -> None:
+    answer = await client("admin", media).post("addresses", empty(media), Prefer="wait=30")
+    assert answer.status == 201, answer.text
+    shown = await client("admin").document(answer.location)
+    assert shown["network"] == {"href": client("admin").base + DEFAULT_NETWORK}
+    assert shown["ip"].startswith("192.168.122.")
+
+
+@pytest.mark.parametrize("media", ["json", "xml"])
+async def test_where_libvirt_gives_none_there_it_is_of_another_public_one(
+    theirs_alone: None, client: Clients, public: str, media: str
+) -> None:
     answer = await client("admin", media).post("addresses", empty(media), Prefer="wait=30")
     assert answer.status == 201, answer.text
     shown = await client("admin").document(answer.location)
@@ -37,26 +61,31 @@ async def test_an_address_without_a_network_is_of_the_public_one(client: Clients
     assert shown["ip"].startswith("10.113.7.")
 
 
-async def test_the_users_own_public_network_comes_before_a_shared_one(client: Clients, public: str) -> None:
+async def test_the_users_own_public_network_comes_before_a_shared_one(
+    theirs_alone: None, client: Clients, public: str
+) -> None:
     operator = client("operator")
     own = await made(operator, "networks", network(networkType="PUBLIC"))
     answer = await operator.post("addresses", {"addressTemplate": {}}, Prefer="wait=30")
     assert (answer.status, answer.json["network"]) == (201, {"href": own})
 
 
-async def test_a_private_network_is_not_taken_unasked(admin: ApiClient) -> None:
+async def test_a_private_network_is_not_taken_unasked(theirs_alone: None, admin: ApiClient) -> None:
     await made(admin, "networks", network())
     answer = await admin.post("addresses", {"addressTemplate": {}})
     assert (answer.status, answer.message.partition(":")[0]) == (400, "addressTemplate.network")
     assert "make a Network, or name one" in answer.message
 
 
-async def test_another_users_network_is_not_taken(client: Clients) -> None:
+async def test_another_users_network_is_not_taken(theirs_alone: None, client: Clients) -> None:
     await made(client("other"), "networks", network(networkType="PUBLIC"))
     assert (await client("operator").post("addresses", {"addressTemplate": {}})).status == 400
 
 
-@pytest.mark.parametrize(("asked", "given"), [({"ip": "10.113.9.20"}, "10.113.9."), ({"protocol": "IPv6"}, "fd")])
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [({"ip": "10.113.9.20"}, "10.113.9."), ({"protocol": "IPv6"}, "fd"), ({"hostname": "web"}, "10.113.")],
+)
 async def test_the_network_is_one_that_gives_what_is_asked_for(
     admin: ApiClient, public: str, asked: dict[str, str], given: str
 ) -> None:
@@ -66,11 +95,11 @@ async def test_the_network_is_one_that_gives_what_is_asked_for(
     assert answer.json["ip"].startswith(given)
 
 
-async def test_a_stored_template_without_a_network_will_do(admin: ApiClient, public: str) -> None:
+async def test_a_stored_template_without_a_network_will_do(admin: ApiClient) -> None:
     template = await admin.post("addressTemplates", {"name": "any"})
     assert template.status == 201, template.text
     answer = await admin.post("addresses", {"addressTemplate": {"href": template.location}}, Prefer="wait=30")
-    assert (answer.status, answer.json["network"]) == (201, {"href": public})
+    assert (answer.status, answer.json["network"]) == (201, {"href": admin.base + DEFAULT_NETWORK})
 
 
 # networkType of interfaces

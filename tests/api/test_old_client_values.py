@@ -66,7 +66,7 @@ async def test_an_empty_string_for_what_is_mandatory_is_missing(admin: ApiClient
 @pytest.mark.parametrize(
     ("collection", "root", "missing"),
     [
-        ("machines", "MachineCreate", "machineTemplate.machineConfig"),
+        ("machines", "MachineCreate", "machineTemplate.machineImage"),
         ("volumes", "VolumeCreate", "volumeTemplate.volumeConfig"),
     ],
 )

@@ -33,7 +33,7 @@ class PlugInterface(DriverStep):
         entry = entry_of(machine, arguments["interface"])
         with suppress(DriverNotFound):
             await driver.detach_interface(uuid_of(machine), entry["mac"], self.room.policy.detach_deadline)
-        await give_back_addresses(driver, (entry,))
+        await give_back_addresses(self.room, driver, machine, (entry,))
 
 
 class UnplugInterface(DriverStep):
@@ -42,7 +42,7 @@ class UnplugInterface(DriverStep):
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         entry, seconds = entry_of(machine, arguments["interface"]), self.room.policy.detach_deadline
         await unless_stopped(context, driver.detach_interface(uuid_of(machine), entry["mac"], seconds))
-        await give_back_addresses(driver, (entry,))
+        await give_back_addresses(self.room, driver, machine, (entry,))
 
     async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         entry = entry_of(machine, arguments["interface"])

@@ -10,7 +10,7 @@ from typing import Any
 
 from drivers.base import GUARD_HOST, GUARD_MAC, Driver, HypervisorSettings, filter_name
 from gateway.errors import Conflict, Invalid
-from gateway.orchestration.networks.assignment import forget_addresses
+from gateway.orchestration.networks.assignment import forget_addresses, used_addresses
 from gateway.orchestration.networks.host_network import network_path
 from gateway.orchestration.networks.mac import check_free, checked_mac, new_mac
 from gateway.orchestration.networks.spec import name_of, uuid_of
@@ -194,9 +194,13 @@ def entry_of(machine: Resource, interface: str) -> Document:
     raise Conflict(f"the interface {interface} is gone")
 
 
-async def give_back_addresses(driver: Driver, entries: Iterable[Document]) -> None:
-    """What interfaces that are no more had of their own on the host's networks is free for others."""
-    macs = [entry["mac"] for entry in entries if entry.get("filter") == GUARD_HOST]
+async def give_back_addresses(room: Room, driver: Driver, machine: Resource, entries: Iterable[Document]) -> None:
+    """What interfaces that are no more had of their own on the host's networks is free for others.
+
+    A reserved Address that one of them uses stays kept.
+    """
+    kept = {address.internal.get("mac") for address in await used_addresses(room.store, machine.path)}
+    macs = [entry["mac"] for entry in entries if entry.get("filter") == GUARD_HOST and entry["mac"] not in kept]
     if macs:
         await driver.give_back_addresses(macs)
 

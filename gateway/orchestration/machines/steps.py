@@ -33,7 +33,7 @@ class DefineDomain(DriverStep):
 
     async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         await driver.undefine_domain(uuid_of(machine))
-        await give_back_addresses(driver, machine.internal.get("interfaces", ()))
+        await give_back_addresses(self.room, driver, machine, machine.internal.get("interfaces", ()))
 
 
 async def domain_spec(room: Room, driver: Driver, machine: Resource) -> DomainSpec:
@@ -168,7 +168,7 @@ class UndefineDomain(DriverStep):
 
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
         await remove_domains(self.room, machine)
-        await give_back_addresses(driver, machine.internal.get("interfaces", ()))
+        await give_back_addresses(self.room, driver, machine, machine.internal.get("interfaces", ()))
 
 
 class Resize(DriverStep):

@@ -8,9 +8,18 @@ from ipaddress import ip_address
 from gateway.cimi.filter import AttributeType, Comparison
 from gateway.errors import Conflict, Invalid
 from gateway.orchestration.networks.address_ranges import IP, AddressRange, parse_ip
+from gateway.orchestration.networks.host_network import network_path
 from gateway.orchestration.networks.hostnames import checked_hostname
 from gateway.orchestration.networks.ranges import as_range, range_spec
 from gateway.orchestration.networks.reservations import reserve, reserve_next
+from gateway.orchestration.networks.shared_addresses import (
+    held_by_others,
+    is_shared,
+    reserve_free,
+    served_ranges,
+    unused_mac,
+    with_mac,
+)
 from gateway.orchestration.references import merged, resolve
 from gateway.orchestration.resources import Room, new_resource
 from gateway.orchestration.service import Caller
@@ -26,9 +35,9 @@ RESERVED = "reservation"
 
 
 def address_ranges(network: Resource) -> tuple[AddressRange, ...]:
-    """The ranges in which this gateway gives addresses; none in the host's own networks and bridges."""
-    if network.internal.get("host_network"):
-        return ()
+    """The ranges in which this gateway gives addresses; none where neither it nor libvirt is the DHCP server."""
+    if is_shared(network):
+        return served_ranges(network)
     return tuple(address_range(entry) for entry in network.internal.get("ranges", ()))
 
 
@@ -53,6 +62,8 @@ class AddressWish:
     hostname: str | None
     allocation: str
     where: str
+    taken: frozenset[str] = frozenset()
+    """Addresses which others have in a network of the host's own."""
 
 
 async def address_wish(
@@ -74,7 +85,18 @@ async def address_wish(
         entry.check(ip, f"{where}.ip")
     _check_facts(template, entry, where)
     hostname = checked_hostname(template["hostname"], f"{where}.hostname") if template.get("hostname") else None
-    return AddressWish(network, (entry,), ip, hostname, allocation, where)
+    taken = await _taken(room, network, ip, hostname, where) if is_shared(network) else frozenset()
+    return AddressWish(network, (entry,), ip, hostname, allocation, where, taken)
+
+
+async def _taken(room: Room, network: Resource, ip: IP | None, hostname: str | None, where: str) -> frozenset[str]:
+    """Return what others have in a network of the host's own. Raises what a wish for one of these deserves."""
+    if hostname is not None:
+        raise Invalid("names in the host's own Network are for its admin to give; leave it out", f"{where}.hostname")
+    taken = await held_by_others(room, network)
+    if str(ip) in taken:
+        raise Conflict(f"{where}.ip: {ip} is in use or reserved in this Network; choose another")
+    return taken
 
 
 async def _network(
@@ -82,7 +104,7 @@ async def _network(
 ) -> Resource:
     href = template.get("network", {}).get("href")
     if href is None:
-        return network or await public_network(room.store, caller, template, where)
+        return network or await public_network(room, caller, template, where)
     if network is not None and href == network.path:
         return network
     if network is not None:
@@ -90,12 +112,20 @@ async def _network(
     return await resolve(room.store, caller, href, ("Network",), f"{where}.network")
 
 
-async def public_network(store: Store, caller: Caller, template: Document, where: str) -> Resource:
+async def public_network(room: Room, caller: Caller, template: Document, where: str) -> Resource:
     """Return the Network for an Address whose template names none, as templates of 1.x need not (DSP0263 5.19.2).
 
-    It is the oldest PUBLIC Network that gives what the template asks for: the caller's own before those that are
-    shared. The host's own give their addresses by themselves. Raises Invalid when there is none.
+    It is that of Machines which name none, when it is PUBLIC and gives what the template asks for; else the oldest
+    PUBLIC Network that does, the caller's own before those that are shared. Raises Invalid when there is none.
     """
+    for settings in room.hypervisors.values():
+        default = await room.store.get(network_path(settings))
+        if default is not None and default.document.get("networkType") == "PUBLIC" and _suits(default, template):
+            return default
+    return await _oldest_public(room.store, caller, template, where)
+
+
+async def _oldest_public(store: Store, caller: Caller, template: Document, where: str) -> Resource:
     public = Comparison("networkType", "=", "PUBLIC", AttributeType.STRING)
     query = Query("Network", visible_to=caller.user, filters=(public,))
     shared: Resource | None = None
@@ -111,8 +141,8 @@ async def public_network(store: Store, caller: Caller, template: Document, where
             break
     if shared is None:
         raise Invalid(
-            "is missing, and no PUBLIC Network of yours gives such an address: the host's own Networks give theirs by "
-            "themselves; make a Network, or name one",
+            "is missing, and neither the host's own PUBLIC Networks nor yours give such an address; make a Network, or "
+            "name one",
             f"{where}.network",
         )
     return shared
@@ -120,7 +150,7 @@ async def public_network(store: Store, caller: Caller, template: Document, where
 
 def _suits(network: Resource, template: Document) -> bool:
     """Whether a Network gives addresses of the protocol, or the very address, that a template asks for."""
-    if network.state in UNSETTLED:
+    if network.state in UNSETTLED or (is_shared(network) and template.get("hostname")):
         return False
     ranges, protocol = address_ranges(network), template.get("protocol")
     if protocol is not None:
@@ -136,8 +166,8 @@ def _suits(network: Resource, template: Document) -> bool:
 
 def _giving(network: Resource, where: str) -> tuple[AddressRange, ...]:
     ranges = address_ranges(network)
-    if not ranges and network.internal.get("host_network"):
-        raise Invalid("the Network is the host's own, and gives its addresses by itself; use one of the others", where)
+    if not ranges and is_shared(network) and network.state not in UNSETTLED:
+        raise Invalid("the Network is the host's own, and libvirt gives no addresses there; use another", where)
     if not ranges and network.state not in UNSETTLED:
         raise Invalid("the Network is a bridge of the host, where others give the addresses", where)
     if network.state in UNSETTLED:
@@ -184,6 +214,8 @@ async def reserved_address(
         facts["hostname"] = wish.hostname
     address = new_resource("Address", owner, {}, host=network.internal["host"])
     ip, entry = await _reserve(transaction, wish, address.path), wish.ranges[0]
+    if is_shared(network):
+        address = with_mac(address, unused_mac(address.path)).with_internal(shared=True, chosen=wish.ip is None)
     if wish.hostname is not None:
         scope = hostname_scope(network.path, entry.version)
         await claim_hostname(transaction, scope, wish.hostname, address.path, f"{wish.where}.hostname")
@@ -192,6 +224,9 @@ async def reserved_address(
 
 
 async def _reserve(transaction: Transaction, wish: AddressWish, holder: str) -> IP:
+    if wish.ip is None and is_shared(wish.network):
+        chosen = await reserve_free(transaction, wish.network.path, wish.ranges[0], holder, wish.taken)
+        return parse_ip(chosen, "ip")
     if wish.ip is None:
         return await reserve_next(transaction, wish.network.path, wish.ranges, holder)
     if not await reserve(transaction, wish.network.path, wish.ip, holder):

@@ -32,6 +32,8 @@ class AddressRange:
     range: Range
     gateway: IP
     dynamic: tuple[IP, IP] | None = None
+    within: tuple[tuple[IP, IP], ...] = ()
+    """First and last of the rows that alone can be reserved, where the range is the host's own; else empty."""
 
     @property
     def version(self) -> int:
@@ -60,13 +62,16 @@ class AddressRange:
         if self.dynamic is not None and self.dynamic[0] <= ip <= self.dynamic[1]:  # type: ignore[operator]
             first, last = self.dynamic
             return f"is one of those which DHCP gives out by itself ({first} to {last}); choose another"
+        if self.within and not any(first <= ip <= last for first, last in self.within):  # type: ignore[operator]
+            rows = " and ".join(f"{first} to {last}" for first, last in self.within)
+            return f"is none of those which DHCP gives out in this Network of the host ({rows})"
         return None
 
     def spans(self) -> tuple[tuple[int, int], ...]:
         """First and last of each row of addresses that can be reserved, in order."""
         base = int(self.range.network_address)
         last = min(int(self.range.broadcast_address) - (self.version == 4), base + WIDEST - 1)
-        spans = [(base + 1, last)]
+        spans = [(int(first), int(end)) for first, end in self.within] or [(base + 1, last)]
         holes = [(int(self.gateway), int(self.gateway))]
         if self.dynamic is not None:
             holes.append((int(self.dynamic[0]), int(self.dynamic[1])))

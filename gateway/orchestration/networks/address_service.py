@@ -9,6 +9,7 @@ from gateway.orchestration.networks import assignment
 from gateway.orchestration.networks.address_create import AddressWish, address_wish, change_hostname, reserved_address
 from gateway.orchestration.networks.address_ranges import parse_ip
 from gateway.orchestration.networks.hostnames import checked_hostname
+from gateway.orchestration.networks.shared_addresses import demand_off, is_shared
 from gateway.orchestration.permissions import demand
 from gateway.orchestration.references import OWN, resolve
 from gateway.orchestration.resources import ResourceService, Room, edited, new_resource
@@ -49,19 +50,20 @@ class AddressService(ResourceService):
 
         async def write(transaction: Transaction) -> Outcome:
             address = await reserved_address(transaction, wish, caller.user, own)
-            plan = self._creation(caller, collection, address, named=wish.hostname is not None)
+            told = wish.hostname is not None or is_shared(wish.network)
+            plan = self._creation(caller, collection, address, told=told)
             if plan.steps:
                 return await self.begun(transaction, address, plan, held=False)
             return await self.made(transaction, address, plan)
 
         return write
 
-    def _creation(self, caller: Caller, collection: str, address: Resource, *, named: bool) -> Plan:
+    def _creation(self, caller: Caller, collection: str, address: Resource, *, told: bool) -> Plan:
         return self.plan(
             caller,
             "add",
             collection,
-            steps=_steps("reserve address", address) if named else (),
+            steps=_steps("reserve address", address) if told else (),
             locks=(address.path,),
             affected=(address.path,),
             drop_on_failure=(address.path,),
@@ -89,6 +91,8 @@ class AddressService(ResourceService):
         changed = edited(address, document, selected)
         before, after = address.document.get("hostname"), changed.document.get("hostname")
         if before != after:
+            if address.internal.get("shared"):
+                raise Invalid("names in the host's own Network are for its admin to give; leave it out", "hostname")
             must_be_up(self.room, address)
         steps = _steps("rename address", address, before=before) if before != after else ()
         plan = self.plan(caller, "edit", path, steps=steps, locks=(path,))
@@ -111,6 +115,8 @@ class AddressService(ResourceService):
             current = await transaction.get(path)
             if current is None or current.internal.get("going"):
                 raise NotFound(f"{path} is gone")
+            for machine in _users(current):
+                await demand_off(transaction, current, machine)
             plan = self.plan(
                 caller,
                 "delete",
@@ -190,6 +196,7 @@ class InterfaceAddressService(ResourceService):
             known = await transaction.get(address.path)
             if current is None or known is None:
                 raise Conflict("the interface or the Address is gone")
+            await demand_off(transaction, known, str(interface.parent))
             entry = await assignment.link(transaction, current, known, "address")
             steps = _steps("assign address", known, interface=interface.path)
             plan = self._plan(caller, "add", collection, entry, steps)
@@ -228,6 +235,7 @@ class InterfaceAddressService(ResourceService):
         async with self.store.transaction() as transaction:
             if await transaction.get(path) is None:
                 raise NotFound(f"{path} is gone")
+            await demand_off(transaction, address, assignment.machine_of(str(entry.parent)))
             steps = _steps("withdraw address", address, interface=str(entry.parent))
             job = await self.room.runner.submit(transaction, self._plan(caller, "delete", path, entry, steps))
         return Outcome(entry, job, finished=False)

@@ -13,6 +13,7 @@ from drivers.base import Driver, DriverNotFound, Reservation
 from gateway import clock
 from gateway.errors import Conflict, Invalid
 from gateway.orchestration.networks.address_create import RESERVED
+from gateway.orchestration.networks.shared_addresses import bring_shared, is_shared, with_mac
 from gateway.orchestration.networks.spec import name_of
 from gateway.orchestration.references import resolve
 from gateway.orchestration.resources import Room
@@ -56,6 +57,9 @@ async def bring_address(room: Room, driver: Driver, network: str, address: str, 
         found = await room.store.get(network)
         if found is None:
             return
+        if is_shared(found):
+            await bring_shared(room, driver, found, address, ip)
+            return
         wanted = reservation_of(await room.store.get(address))
         if wanted is not None:
             await driver.reserve_host(name_of(found), wanted)
@@ -73,6 +77,10 @@ async def link(transaction: Transaction, interface: Resource, address: Resource,
         raise Conflict(f"{where}: the Address is used by {user['href']}; take it from there first")
     if address.internal.get("going"):
         raise Conflict(f"{where}: the Address is being deleted")
+    mac = interface.document["macAddress"]
+    if address.internal.get("shared"):
+        await _refuse_second(transaction, interface, where)
+        address = with_mac(address, mac)
     now = clock.now()
     entry = Resource(
         path=f"{interface.path}/addresses/{address.path.rpartition('/')[2]}",
@@ -84,8 +92,16 @@ async def link(transaction: Transaction, interface: Resource, address: Resource,
         parent=interface.path,
     )
     used = address.with_document(resource={"href": interface.path})
-    await transaction.update(used.with_internal(mac=interface.document["macAddress"]))
+    await transaction.update(used.with_internal(mac=mac))
     return await transaction.insert(entry)
+
+
+async def _refuse_second(transaction: Transaction, interface: Resource, where: str) -> None:
+    """In the host's own networks an interface has one address. Raises Conflict, naming the attribute."""
+    for href in await linked(transaction, interface):
+        other = await transaction.get(href)
+        if other is not None and is_reserved(other):
+            raise Conflict(f"{where}: the interface has {href} already, and one address in the host's own Network")
 
 
 async def unlink(transaction: Transaction, address: str, interface: str) -> None:

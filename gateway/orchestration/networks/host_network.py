@@ -45,6 +45,7 @@ async def _show(store: Store, settings: HypervisorSettings, name: str, facts: Ne
     if facts is not None:
         ranges = [str(as_range(entry)) for entry in facts.ranges]
         internal.update(uuid=facts.uuid, forward=facts.forward, bridge=facts.bridge, ranges=ranges)
+        internal.update(_served(facts))
     current = await store.get(path)
     document.update(_event_log(current))
     if current is not None and current.document == document and current.internal == internal:
@@ -56,6 +57,13 @@ async def _show(store: Store, settings: HypervisorSettings, name: str, facts: Ne
         else:
             await transaction.update(replace(known, document={**document, **_event_log(known)}, internal=internal))
             await _tell_interfaces(transaction, path, document["networkType"])
+
+
+def _served(facts: NetworkFacts) -> Document:
+    """What libvirt's DHCP gives there of IPv4, as the store keeps it."""
+    if facts.served is None:
+        return {}
+    return {"served": {"gateway": facts.served.gateway, "spans": [list(span) for span in facts.served.spans]}}
 
 
 async def _tell_interfaces(transaction: Transaction, network: str, kind: str) -> None:

@@ -14,6 +14,7 @@ from gateway.orchestration.monitoring.recorder import tell
 from gateway.orchestration.networks.assignment import machine_of, reservations_of
 from gateway.orchestration.networks.plans import groups_of
 from gateway.orchestration.networks.reach import define_filter
+from gateway.orchestration.networks.shared_addresses import is_shared, repair_shared
 from gateway.orchestration.networks.spec import name_of
 from gateway.orchestration.resources import Room
 from gateway.store.model import Resource
@@ -33,12 +34,22 @@ async def report(room: Room, path: str, code: str, detail: str) -> None:
 
 async def repair_network(room: Room, driver: Driver, network: Resource, facts: NetworkFacts | None) -> None:
     """Put right one Network of ours on this host; ``facts`` are what the hypervisor has of it."""
-    foreign = network.internal.get("host") != driver.name or network.internal.get("host_network")
-    if foreign or network.state in UNSETTLED:
+    if network.internal.get("host") != driver.name or network.state in UNSETTLED:
+        return
+    if is_shared(network):
+        if facts is not None:
+            await _shared(room, driver, network, facts)
         return
     await _filter(room, driver, network)
     if facts is not None:
         await _reservations(room, driver, network, facts)
+
+
+async def _shared(room: Room, driver: Driver, network: Resource, facts: NetworkFacts) -> None:
+    """In a network of the host's own only the entries of reserved Addresses are looked at."""
+    said = await repair_shared(room, driver, network, facts)
+    if said:
+        await report(room, network.path, "reservations put right", "; ".join(said))
 
 
 async def _filter(room: Room, driver: Driver, network: Resource) -> None:

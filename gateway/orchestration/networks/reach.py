@@ -5,6 +5,7 @@ from __future__ import annotations
 from drivers.base import Driver, HypervisorSettings, Reach
 from gateway.orchestration.networks.assignment import is_reserved
 from gateway.orchestration.networks.ranges import range_spec
+from gateway.orchestration.networks.shared_addresses import is_shared
 from gateway.orchestration.networks.spec import uuid_of
 from gateway.orchestration.resources import Room
 from gateway.store.model import Resource
@@ -15,7 +16,10 @@ CLOSED = "open"
 
 
 async def bring_filter(room: Room, driver: Driver, path: str) -> bool:
-    """Make the Network's filter say what the store says now. Whether it had to be changed."""
+    """Make the Network's filter say what the store says now. Whether it had to be changed.
+
+    The host's own have none: each interface there is held to its own address by itself.
+    """
     async with room.guards.hold((path,)):
         return await define_filter(room, driver, path)
 
@@ -23,7 +27,7 @@ async def bring_filter(room: Room, driver: Driver, path: str) -> bool:
 async def define_filter(room: Room, driver: Driver, path: str) -> bool:
     """As ``bring_filter``, for who holds the Network's guard already."""
     network = await room.store.get(path)
-    if network is None:
+    if network is None or is_shared(network):
         return False
     return await driver.define_reach(await reach_of(room.store, network, room.hypervisors[driver.name]))
 

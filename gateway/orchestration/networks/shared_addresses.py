@@ -1,0 +1,212 @@
+"""Reserved Addresses in the host's own networks, which an admin, other gateways and foreign guests use too.
+
+libvirt's DHCP gives the addresses there, and is the judge: each Address has a DHCP entry from its create until its
+delete. While no interface uses it, the entry is for a MAC that nobody has. So nobody else is given the address.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from drivers.base import Driver, DriverConflict, NetworkFacts, Reservation
+from gateway.errors import Conflict, Unavailable
+from gateway.orchestration.driver_errors import translating
+from gateway.orchestration.networks.address_ranges import AddressRange, first_free, parse_ip
+from gateway.orchestration.networks.ranges import as_range
+from gateway.orchestration.networks.reservations import claim_value, reserve
+from gateway.orchestration.networks.spec import name_of
+from gateway.orchestration.resources import Room
+from gateway.store.model import Resource
+from gateway.store.transaction import Transaction
+
+TRIES = 20
+"""How often an address that was not asked for by its name is chosen again because somebody was quicker."""
+MOST_MACS = 8
+OFF = frozenset({"STOPPED", "ERROR"})
+
+
+def is_shared(network: Resource | None) -> bool:
+    """Whether the Network is the host's own."""
+    return network is not None and bool(network.internal.get("host_network"))
+
+
+def served_ranges(network: Resource) -> tuple[AddressRange, ...]:
+    """Return what DHCP gives in a network of the host's own; nothing where libvirt is no DHCP server.
+
+    Of IPv6 an interface has there what its MAC makes, and nothing else.
+    """
+    served = network.internal.get("served")
+    if not served:
+        return ()
+    gateway = parse_ip(served["gateway"].partition("/")[0], "gateway")
+    spans = tuple((parse_ip(first, "range"), parse_ip(last, "range")) for first, last in served["spans"])
+    return (AddressRange(as_range(served["gateway"]), gateway, within=spans),)
+
+
+async def held_by_others(room: Room, network: Resource) -> frozenset[str]:
+    """Return the addresses that have an entry or a lease in the host's network now. Raises Unavailable."""
+    driver = room.driver(network)
+    if driver.connection != "up":
+        raise Unavailable(f"the hypervisor {driver.name} is {driver.connection.value}; try again later")
+    with translating():
+        return await _held(driver, name_of(network))
+
+
+async def _held(driver: Driver, name: str) -> frozenset[str]:
+    facts = await driver.network(name)
+    leased = [lease.ip for lease in await driver.leases(name)] if facts.active else []
+    return frozenset((*(entry.ip for entry in facts.reservations), *leased))
+
+
+async def reserve_free(
+    transaction: Transaction, network: str, entry: AddressRange, holder: str, taken: frozenset[str]
+) -> str:
+    """Give an address that nobody has to the holder. Raises Conflict when there is none.
+
+    Where the search begins follows from the holder: gateways on one host then seldom choose the same one.
+    """
+    others = {int(parse_ip(ip, "ip")) for ip in taken if ":" not in ip}
+    spans = entry.spans()
+    place = int.from_bytes(_digest(holder)[:4]) % (sum(last - first + 1 for first, last in spans) or 1)
+    for first, last in _turned(spans, place):
+        values = await transaction.claims(network, *(claim_value(entry.at(number)) for number in (first, last)))
+        claimed = {int(value.partition(":")[2], 16) for value in values}
+        number = first_free((first, last), sorted(number for number in claimed | others if first <= number <= last))
+        if number is not None:
+            assert await reserve(transaction, network, entry.at(number), holder)
+            return str(entry.at(number))
+    raise Conflict(f"no address is free in {entry.range}; delete an Address of the network, or use another network")
+
+
+def _turned(spans: tuple[tuple[int, int], ...], place: int) -> list[tuple[int, int]]:
+    """The spans from this place of all of them on, and then those before it."""
+    before: list[tuple[int, int]] = []
+    after: list[tuple[int, int]] = []
+    for first, last in spans:
+        cut = min(max(first + place, first), last + 1)
+        place -= cut - first
+        if first < cut:
+            before.append((first, cut - 1))
+        if cut <= last:
+            after.append((cut, last))
+    return [*after, *before]
+
+
+def _digest(path: str) -> bytes:
+    return hashlib.sha256(path.encode()).digest()
+
+
+def unused_mac(address: str) -> str:
+    """The MAC, of those administered locally, in the entry of the Address at this path while nobody uses it."""
+    return ":".join(f"{octet:02x}" for octet in (2, *_digest(address)[:5]))
+
+
+def with_mac(address: Resource, mac: str) -> Resource:
+    """The Address with a MAC that its entry may have from now on."""
+    macs = [known for known in address.internal.get("macs", ()) if known != mac]
+    return address.with_internal(macs=[*macs, mac][-MOST_MACS:])
+
+
+def shared_entry(address: Resource) -> Reservation:
+    """The DHCP entry which a reserved Address has to have."""
+    return Reservation(address.document["ip"], address.internal.get("mac") or unused_mac(address.path))
+
+
+def _ours(path: str, address: Resource | None) -> frozenset[str]:
+    macs = address.internal.get("macs", ()) if address is not None else ()
+    return frozenset((unused_mac(path), *(mac.lower() for mac in macs)))
+
+
+async def bring_shared(room: Room, driver: Driver, network: Resource, path: str, ip: str) -> None:
+    """Make DHCP say of the Address at this path what the store says. Raises DriverConflict when others have it.
+
+    One that was not asked for by its number is changed for another until it has had its entry for the first time.
+    """
+    name = name_of(network)
+    for _ in range(TRIES):
+        address = await room.store.get(path)
+        if address is None or address.internal.get("going"):
+            last = ip if address is None else address.document["ip"]
+            await driver.leave_address(name, last, _ours(path, address))
+            return
+        try:
+            await driver.take_address(name, shared_entry(address), _ours(path, address))
+        except DriverConflict:
+            if address.internal.get("entered") or not address.internal.get("chosen"):
+                raise
+            await _choose_again(room, driver, network, path)
+            continue
+        await _entered(room, address)
+        return
+    raise DriverConflict(f"others take every address that is chosen in the network {name}; try again")
+
+
+async def _entered(room: Room, address: Resource) -> None:
+    if address.internal.get("entered") and not address.internal.get("lost"):
+        return
+    async with room.store.transaction() as transaction:
+        current = await transaction.get(address.path)
+        if current is not None:
+            await transaction.update(current.with_internal(entered=True, lost=None))
+
+
+async def _choose_again(room: Room, driver: Driver, network: Resource, path: str) -> None:
+    taken = await _held(driver, name_of(network))
+    async with room.store.transaction() as transaction:
+        address = await transaction.get(path)
+        if address is None:
+            return
+        before = address.document["ip"]
+        ip = await reserve_free(transaction, network.path, served_ranges(network)[0], path, taken | {before})
+        await transaction.unclaim(network.path, claim_value(parse_ip(before, "ip")), path)
+        await transaction.update(address.with_document(ip=ip))
+
+
+async def demand_off(transaction: Transaction, address: Resource, machine: str) -> None:
+    """Raises Conflict while a guest runs that would have to be held to another address of the host's network."""
+    known = await transaction.get(machine)
+    network = await transaction.get(address.document["network"]["href"])
+    if is_shared(network) and known is not None and known.state not in OFF:
+        raise Conflict(
+            "the Network is the host's own, where a guest that runs is held to the one address that it has; "
+            "stop the Machine first"
+        )
+
+
+def _is_entered(address: Resource, facts: NetworkFacts) -> bool:
+    """Whether the entry is there; an admin may have given the address a name in DNS."""
+    wanted = shared_entry(address)
+    return any((entry.ip, (entry.mac or "").lower()) == (wanted.ip, wanted.mac) for entry in facts.reservations)
+
+
+async def repair_shared(room: Room, driver: Driver, network: Resource, facts: NetworkFacts) -> list[str]:
+    """Put back the entries that reserved Addresses lack; words about each that was, or that others have now.
+
+    Those which a Job is at work on are for that Job to bring.
+    """
+    said = []
+    for address in await room.store.find("Address", "network", network.path):
+        if not address.internal.get("entered") or _is_entered(address, facts):
+            continue
+        user = address.document.get("resource", {}).get("href", "").partition("/networkInterfaces/")[0]
+        async with room.guards.hold((network.path,)):
+            if {address.path, user}.isdisjoint(await room.runner.claimed()):
+                said += await _put_back(room, driver, network, address)
+    return said
+
+
+async def _put_back(room: Room, driver: Driver, network: Resource, address: Resource) -> list[str]:
+    current, facts = await room.store.get(address.path), await driver.network(name_of(network))
+    if current is None or current.internal.get("going") or _is_entered(current, facts):
+        return []
+    try:
+        await bring_shared(room, driver, network, current.path, current.document["ip"])
+    except DriverConflict as error:
+        if current.internal.get("lost"):
+            return []
+        async with room.store.transaction() as transaction:
+            again = await transaction.get(address.path)
+            if again is not None:
+                await transaction.update(again.with_internal(lost=True))
+        return [str(error)]
+    return [f"the DHCP entry of {current.document['ip']} was missing"]
