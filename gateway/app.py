@@ -41,14 +41,16 @@ from gateway.jobs.runner import JobRunner
 from gateway.jobs.steps import StepRegistry
 from gateway.listening import named
 from gateway.orchestration.commit_rules import commit_rules
-from gateway.orchestration.confinement import ConfinementTold
-from gateway.orchestration.driver_errors import failure
+from gateway.orchestration.common.confinement import ConfinementTold
+from gateway.orchestration.common.driver_errors import failure
+from gateway.orchestration.common.image_tools import ImageTools
+from gateway.orchestration.common.reserve import Reserve
+from gateway.orchestration.common.resource_service import Policy, ResourceService, Room
+from gateway.orchestration.common.staging import Staging
+from gateway.orchestration.common.unconfigured import ConfiguredDrivers, ConfiguredHypervisors
+from gateway.orchestration.entry_point.service import CloudEntryPointService
 from gateway.orchestration.images.keeping import StagingKeeper
-from gateway.orchestration.images.reserve import Reserve
-from gateway.orchestration.images.staging import Staging
-from gateway.orchestration.images.tools import ImageTools
 from gateway.orchestration.machines.defaults import ship
-from gateway.orchestration.metadata_service import CloudEntryPointService
 from gateway.orchestration.monitoring import accesses, clock_watch
 from gateway.orchestration.monitoring.accesses import Accesses
 from gateway.orchestration.monitoring.clock_watch import ClockWatch
@@ -60,10 +62,8 @@ from gateway.orchestration.monitoring.retention import LOOK_EVERY, Retention
 from gateway.orchestration.monitoring.sample_retention import DAY, HOUR, ROUND_EVERY, SampleRetention
 from gateway.orchestration.monitoring.sampler import Sampler
 from gateway.orchestration.networks.host_network import show_networks
-from gateway.orchestration.resources import Policy, ResourceService, Room
-from gateway.orchestration.services import build_services, register_steps
+from gateway.orchestration.registry import build_services, register_steps
 from gateway.orchestration.sync import Sync
-from gateway.orchestration.unconfigured import ConfiguredDrivers, ConfiguredHypervisors
 from gateway.store.store import Store
 
 DRAIN_SECONDS = 20.0

@@ -8,9 +8,9 @@ from gateway.addresses import host_of
 from gateway.errors import GatewayError
 from gateway.http.authentication import WrongPassword
 from gateway.http.context import Context, address_of
+from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.monitoring.accesses import Accesses
 from gateway.orchestration.monitoring.occurrences import Request
-from gateway.orchestration.service import Caller
 
 READS = ("GET", "HEAD")
 FLOODS = frozenset({421, 429, 431})

@@ -15,7 +15,7 @@ from gateway.cimi.edge import Edge
 from gateway.cimi.xml_text import NOT_XML
 from gateway.errors import HeadersTooLarge, Invalid, Misdirected, UriTooLong
 from gateway.http.hosts import HostNames
-from gateway.orchestration.service import Caller
+from gateway.orchestration.common.contract import Caller
 
 LONGEST_URL = 8192
 LONGEST_ADDRESS = 64

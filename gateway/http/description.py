@@ -17,7 +17,7 @@ from gateway.errors import MethodNotAllowed
 from gateway.http import conditions, event_stream
 from gateway.http.context import Context, header
 from gateway.http.negotiation import CONTENT_TYPES, JSON
-from gateway.orchestration.permissions import Role, demand, granted
+from gateway.orchestration.common.permissions import Role, demand, granted
 
 PATH = "openapi"
 REMEMBERED = 16

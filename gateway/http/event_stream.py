@@ -26,9 +26,9 @@ from gateway.errors import Invalid, MethodNotAllowed
 from gateway.http.authentication import Authentication
 from gateway.http.context import Context
 from gateway.http.stream_places import StreamPlaces
+from gateway.orchestration.common.permissions import demand
+from gateway.orchestration.common.visibility import audience
 from gateway.orchestration.monitoring.feed import Feed, Item
-from gateway.orchestration.permissions import demand
-from gateway.orchestration.visibility import audience
 from gateway.users import User
 
 PATH = "eventStream"

@@ -21,12 +21,12 @@ from gateway.http.representation import Representations
 from gateway.http.waiting import seconds_to_wait
 from gateway.jobs.records import ended
 from gateway.jobs.runner import JobRunner
+from gateway.orchestration.common.contract import Outcome
+from gateway.orchestration.common.permissions import demand, demand_any
+from gateway.orchestration.common.resource_service import ResourceService
 from gateway.orchestration.images.service import ImageService
-from gateway.orchestration.job_service import JobService
+from gateway.orchestration.jobs.service import JobService
 from gateway.orchestration.machines.service import MachineService
-from gateway.orchestration.permissions import demand, demand_any
-from gateway.orchestration.resources import ResourceService
-from gateway.orchestration.service import Outcome
 from gateway.orchestration.systems.packages.service import PackagedService
 from gateway.store.model import Resource
 

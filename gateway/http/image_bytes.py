@@ -26,10 +26,10 @@ from gateway.errors import (
 )
 from gateway.http.audit import Audit
 from gateway.http.context import Context
-from gateway.orchestration.driver_errors import translated
+from gateway.orchestration.common.contract import Outcome
+from gateway.orchestration.common.driver_errors import translated
 from gateway.orchestration.images.service import ImageService, StoredBytes
 from gateway.orchestration.images.uploading import Part
-from gateway.orchestration.service import Outcome
 from gateway.store.model import Resource
 
 CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")

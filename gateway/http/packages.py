@@ -13,8 +13,8 @@ from gateway.cimi.system import PACKAGE
 from gateway.http.audit import Audit
 from gateway.http.context import Context
 from gateway.http.image_bytes import body_pieces
-from gateway.orchestration.job_service import JobService
-from gateway.orchestration.service import Outcome
+from gateway.orchestration.common.contract import Outcome
+from gateway.orchestration.jobs.service import JobService
 from gateway.orchestration.systems.packages.service import PackagedService
 from gateway.orchestration.systems.packages.uploads import PackageUpload
 

@@ -19,7 +19,7 @@ from gateway.errors import GatewayError
 from gateway.http import description, event_stream
 from gateway.http.context import Context
 from gateway.http.effort import Effort
-from gateway.orchestration.resources import ResourceService
+from gateway.orchestration.common.resource_service import ResourceService
 from gateway.store.model import Query, Resource, SortKey
 
 MOST_ITEMS = 1000

@@ -29,9 +29,9 @@ from gateway.http.metrics import Metrics
 from gateway.http.negotiation import answer_format
 from gateway.http.origins import demand_own_origin
 from gateway.http.readiness import Readiness
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.permissions import Role
 from gateway.orchestration.monitoring.accesses import METRICS
-from gateway.orchestration.permissions import Role
-from gateway.orchestration.service import Caller
 
 ENTRY_POINTS = ("", "cloudEntryPoint")
 PUBLIC = (*ENTRY_POINTS, description.PATH)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gateway.errors import TooManyRequests, Unavailable
-from gateway.orchestration.permissions import Role
+from gateway.orchestration.common.permissions import Role
 
 AGAIN_AFTER = 30
 """Seconds after which a refused reader is to try again."""

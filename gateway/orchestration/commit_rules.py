@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.jobs.nesting import unnest
-from gateway.orchestration.dangling import empty_references
+from gateway.orchestration.common.dangling import empty_references
 from gateway.orchestration.monitoring.meter_keeper import keep_meters
 from gateway.orchestration.monitoring.recorder import Recorder
 from gateway.orchestration.systems.keeper import keep_systems

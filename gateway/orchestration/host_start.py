@@ -9,9 +9,9 @@ from __future__ import annotations
 import structlog
 
 from drivers.base import Driver, DriverNotFound
-from gateway.orchestration.apart import Apart
+from gateway.orchestration.common.apart import Apart
+from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.networks.host_network import host_networks
-from gateway.orchestration.resources import Room
 
 log = structlog.get_logger("sync")
 

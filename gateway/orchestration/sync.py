@@ -21,20 +21,20 @@ from drivers.base import (
     Migration,
 )
 from gateway.errors import GatewayError
-from gateway.orchestration.apart import Apart
+from gateway.orchestration.attachments.reconcile import AttachmentDrift
+from gateway.orchestration.common.apart import Apart
+from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.host_start import HostStart
-from gateway.orchestration.machines.attachment_drift import AttachmentDrift
+from gateway.orchestration.interfaces.address_watch import LOOK_EVERY, AddressWatch, addresses_loop
+from gateway.orchestration.machine_core.plans import uuid_of
+from gateway.orchestration.machine_core.whereabouts import Whereabouts
 from gateway.orchestration.machines.moving import MovedDomains, shown
-from gateway.orchestration.machines.plans import uuid_of
-from gateway.orchestration.machines.transient import TransientDomains
-from gateway.orchestration.machines.whereabouts import Whereabouts
+from gateway.orchestration.machines.reconcile import TransientDomains
 from gateway.orchestration.monitoring.occurrences import alarm
 from gateway.orchestration.monitoring.recorder import tell
-from gateway.orchestration.networks.address_watch import LOOK_EVERY, AddressWatch, addresses_loop
-from gateway.orchestration.networks.network_sync import NetworkSync
-from gateway.orchestration.resources import Room
-from gateway.orchestration.snapshots.drift import SnapshotDrift
-from gateway.orchestration.volumes.drift import VolumeDrift
+from gateway.orchestration.networks.reconcile import NetworkSync
+from gateway.orchestration.snapshots.reconcile import SnapshotDrift
+from gateway.orchestration.volumes.reconcile import VolumeDrift
 from gateway.store.model import Resource
 
 COMPARE_EVERY = 15.0

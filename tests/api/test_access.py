@@ -13,7 +13,7 @@ import pytest
 from gateway import users
 from gateway.cimi.registry import TYPES
 from gateway.config import Settings
-from gateway.orchestration.permissions import GRANTS, Role, granted
+from gateway.orchestration.common.permissions import GRANTS, Role, granted
 from tests.api.client import ApiClient
 
 SECRETS = ("hunter2", base64.b64encode(b"#cloud-config of mine").decode(), "#cloud-config of mine")

@@ -17,8 +17,8 @@ from drivers.base import DriverFailed
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from gateway.cimi.registry import TYPES, type_at
-from gateway.orchestration import first_answers
-from gateway.orchestration.service import Outcome
+from gateway.orchestration.common import first_answers
+from gateway.orchestration.common.contract import Outcome
 from gateway.store.transaction import Transaction
 from gateway.store.turns import UNDER_WAY
 from tests.api.busy import every_worker_taken

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from drivers.memory import MemoryDriver
-from gateway.orchestration.images.service import MachineImageService
 from gateway.orchestration.snapshots import restore
+from gateway.orchestration.snapshots.image_service import MachineImageService
 from tests.api.client import ApiClient
 
 PATIENCE = 30.0

@@ -10,7 +10,7 @@ import pytest
 
 from gateway import config
 from gateway.app import Gateway
-from gateway.orchestration.resources import new_resource
+from gateway.orchestration.common.resource_service import new_resource
 from tests.api.client import Answer, ApiClient
 
 Clients = Callable[..., ApiClient]

@@ -9,7 +9,7 @@ import pytest
 from drivers.base import DriverBusy, DriverFailed, DriverUnavailable, Power
 from drivers.base.progress import Progress
 from drivers.memory import MemoryDriver
-from gateway.orchestration.machines.states import STATES
+from gateway.orchestration.machine_core.states import STATES
 from tests.api.client import ApiClient
 from tests.api.test_machines import uuid_of, verbs
 

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from drivers.base import DriverFailed, HeldGuests
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
-from gateway.orchestration.networks.network_sync import NetworkSync
+from gateway.orchestration.networks.reconcile import NetworkSync
 from gateway.orchestration.sync import REACTIONS
 from tests.api.client import ApiClient
 from tests.api.networks import id_of, made, network, removed

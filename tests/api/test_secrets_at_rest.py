@@ -21,7 +21,7 @@ from gateway.app import Gateway
 from gateway.cimi.fields import Attribute
 from gateway.cimi.references import Array, Structure, schema_fields
 from gateway.cimi.registry import CREATE_SCHEMAS, TYPES
-from gateway.orchestration.first_answers import Request
+from gateway.orchestration.common.first_answers import Request
 from tests.api.busy import every_worker_taken
 from tests.api.client import ACTION, Answer, ApiClient
 from tests.api.packages import described, package

@@ -10,7 +10,7 @@ import pytest
 from drivers.base import DriverUnavailable, InterfaceAddress
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
-from gateway.orchestration.networks import address_watch
+from gateway.orchestration.interfaces import address_watch
 from tests.api.client import ApiClient
 from tests.api.networks import id_of
 from tests.patience import eventually

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from drivers.base import DriverFailed, Power, Supervision
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
-from gateway.orchestration.apart import Apart
+from gateway.orchestration.common.apart import Apart
 from tests.api.client import ApiClient
 from tests.api.networks import DEFAULT_NETWORK, libvirt_name, made, network
 from tests.api.test_machines import uuid_of

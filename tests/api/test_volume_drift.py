@@ -11,7 +11,7 @@ import pytest
 from drivers.base import DiskSpec, PoolSettings, VolumeFacts
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
-from gateway.orchestration.volumes.drift import VolumeDrift
+from gateway.orchestration.volumes.reconcile import VolumeDrift
 from tests.api.client import ACTION, ApiClient
 from tests.api.test_volumes import by_value, stored, verbs
 

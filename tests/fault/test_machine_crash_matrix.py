@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.orchestration.machines.plans import CREATE_STEPS, DELETE_STEPS
+from gateway.orchestration.machine_core.plans import CREATE_STEPS, DELETE_STEPS
 from tests import hypervisor
 from tests.gateway_process import GatewayProcess
 from tests.system.conftest import machine_create

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.cli import main
+from gateway.orchestration.common.resource_service import new_resource
 from gateway.orchestration.monitoring.recorder import Recorder
-from gateway.orchestration.resources import new_resource
 from gateway.store.events import NewEvent
 from gateway.store.store import Store
 from tests.unit.test_config import HYPERVISOR

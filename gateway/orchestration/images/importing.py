@@ -12,13 +12,13 @@ from typing import Any
 from drivers.base import Driver, DriverBusy, DriverInvalid, DriverUnreachable, FilePart, ImageFacts, PoolFacts
 from drivers.images.window import HEAD, TAIL
 from gateway.errors import BadGateway, Invalid, NoSpace, NotImplementedHere, TooLarge
-from gateway.orchestration.driver_errors import translated, translating
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.driver_errors import translated, translating
+from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.unconfigured import demand_up
 from gateway.orchestration.images.promises import demand_staging
 from gateway.orchestration.images.source import WHERE, is_url, local_file, place_facts
 from gateway.orchestration.images.steps import kept_format
-from gateway.orchestration.resources import Room
-from gateway.orchestration.service import Caller
-from gateway.orchestration.unconfigured import demand_up
 from gateway.store.model import Document
 
 DIRECT_STEPS = ("copy image",)

@@ -6,8 +6,8 @@ import structlog
 
 from drivers.base import Loop
 from gateway.errors import GatewayError
+from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.images.uploading import waits
-from gateway.orchestration.resources import Room
 
 EVERY = 600.0
 PACKAGES = (

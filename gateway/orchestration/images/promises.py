@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.errors import Conflict, NoSpace
-from gateway.orchestration.resources import Room
+from gateway.orchestration.common.resource_service import Room
 
 STAGED = (
     "SELECT path, json_extract(internal, '$.source.size') FROM resources "

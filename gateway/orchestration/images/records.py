@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway import clock
-from gateway.orchestration.resources import component
+from gateway.orchestration.common.resource_service import component
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 

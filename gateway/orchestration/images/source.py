@@ -8,9 +8,9 @@ from urllib.parse import unquote, urlsplit
 
 from drivers.base import FilePart
 from gateway.errors import Invalid
-from gateway.orchestration.images.exports import Exports
-from gateway.orchestration.images.tools import ImageTools
-from gateway.orchestration.service import Caller
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.exports import Exports
+from gateway.orchestration.common.image_tools import ImageTools
 from gateway.store.model import Document
 
 WHERE = "imageLocation"

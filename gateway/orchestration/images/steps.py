@@ -16,13 +16,13 @@ from typing import Any
 from drivers.base import Driver, DriverError, DriverInvalid, DriverNoSpace, ImageFacts, RemoteFile
 from gateway.errors import Invalid
 from gateway.jobs.plan import StepContext
+from gateway.orchestration.common.image_tools import ImageTools
+from gateway.orchestration.common.readable import demand_readable
+from gateway.orchestration.common.steps import DriverStep, unless_stopped
+from gateway.orchestration.common.tries import Tries
 from gateway.orchestration.images.pieces import Digest, ahead, looked_at, of_file
 from gateway.orchestration.images.records import remove
 from gateway.orchestration.images.source import WHERE, place_of
-from gateway.orchestration.images.tools import ImageTools
-from gateway.orchestration.readable import demand_readable
-from gateway.orchestration.steps import DriverStep, unless_stopped
-from gateway.orchestration.tries import Tries
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 

@@ -15,7 +15,7 @@ from types import TracebackType
 
 from drivers.threads import UPLOADS
 from gateway.errors import Conflict, Invalid, NotFound
-from gateway.orchestration.images.staging import Staging
+from gateway.orchestration.common.staging import Staging
 from gateway.store.model import Resource
 
 

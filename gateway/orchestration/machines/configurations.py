@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gateway.errors import Invalid
-from gateway.orchestration.machines.least_memory import demand_memory
-from gateway.orchestration.resources import ResourceService, new_resource
-from gateway.orchestration.service import Caller
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.resource_service import ResourceService, new_resource
+from gateway.orchestration.machine_core.least_memory import demand_memory
 from gateway.store.model import Document, Resource
 
 

@@ -8,23 +8,24 @@ from drivers.base import Driver, HostFacts
 from drivers.passwords import sha512_crypt
 from drivers.threads import GUEST_PASSWORDS
 from gateway.errors import Conflict, Invalid, NotImplementedHere
-from gateway.orchestration.confinement import demand_confinement
-from gateway.orchestration.driver_errors import translating
+from gateway.orchestration.attachments.new_volumes import NewVolumes
+from gateway.orchestration.common.confinement import demand_confinement
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.driver_errors import translating
+from gateway.orchestration.common.resolving import OWN, merged, resolve
+from gateway.orchestration.common.resource_service import Room, new_resource
+from gateway.orchestration.common.secrets import overridden, with_secrets
+from gateway.orchestration.common.unconfigured import demand_up
+from gateway.orchestration.credentials.service import check_credential
+from gateway.orchestration.disks.content import with_content
+from gateway.orchestration.disks.layout import chosen_disks, disk_resources, needed_bytes
+from gateway.orchestration.interfaces.entries import chosen_interfaces
+from gateway.orchestration.machine_core.chain import KINDS
+from gateway.orchestration.machine_core.least_memory import least_memory
 from gateway.orchestration.machines.configurations import check_configuration
-from gateway.orchestration.machines.disk_content import with_content
-from gateway.orchestration.machines.disks import chosen_disks, disk_resources, needed_bytes
-from gateway.orchestration.machines.interfaces import chosen_interfaces
-from gateway.orchestration.machines.least_memory import least_memory
-from gateway.orchestration.machines.new_volumes import NewVolumes
-from gateway.orchestration.machines.secrets import overridden, with_secrets
 from gateway.orchestration.monitoring.meter_templates import asked_meters
 from gateway.orchestration.monitoring.templates import asked_event_log
 from gateway.orchestration.networks.interface_addresses import Chosen, chosen_addresses
-from gateway.orchestration.references import OWN, merged, resolve
-from gateway.orchestration.resources import Room, new_resource
-from gateway.orchestration.service import Caller
-from gateway.orchestration.snapshots.chain import KINDS
-from gateway.orchestration.unconfigured import demand_up
 from gateway.store.model import Document, Resource
 from gateway.store.store import Store
 
@@ -199,13 +200,6 @@ async def referred_image(store: Store, caller: Caller, given: Document, where: s
     raise NotImplementedHere(
         f"{where}: images are taken by reference only; add it to the machineImages first, and give its href"
     )
-
-
-def check_credential(credential: Document, where: str) -> None:
-    if not credential.get("key") and not (credential.get("userName") and credential.get("password")):
-        raise Invalid("needs a key, or a userName with a password", where)
-    if "PRIVATE KEY" in credential.get("key", ""):
-        raise Invalid("is a private key; give the public one", f"{where}.key")
 
 
 def check_size(config: Document, host: HostFacts) -> None:

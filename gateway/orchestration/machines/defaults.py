@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.orchestration.resources import new_resource
+from gateway.orchestration.common.resource_service import new_resource
 from gateway.store.model import Document, Query
 from gateway.store.store import Store
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import structlog
 
 from drivers.base import DomainFacts, DriverError
-from gateway.orchestration.machines.states import state_of
-from gateway.orchestration.machines.whereabouts import Sighting, Whereabouts, whereabouts
+from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.machine_core.states import state_of
+from gateway.orchestration.machine_core.whereabouts import Sighting, Whereabouts, whereabouts
 from gateway.orchestration.monitoring.occurrences import alarm
 from gateway.orchestration.monitoring.recorder import tell
-from gateway.orchestration.resources import Room
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 

@@ -7,28 +7,28 @@ from typing import Any
 
 from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from gateway.jobs.plan import OnRestart, Plan, StepCall
-from gateway.orchestration.confinement import check_confinement
-from gateway.orchestration.driver_errors import translating
-from gateway.orchestration.first_answers import Write
+from gateway.orchestration.attachments.new_volumes import attaching
+from gateway.orchestration.common.confinement import check_confinement
+from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.driver_errors import translating
+from gateway.orchestration.common.first_answers import Write
+from gateway.orchestration.common.interrupting import interrupt, interrupt_removals
+from gateway.orchestration.common.permissions import demand, granted
+from gateway.orchestration.common.resource_service import ResourceService, Room, edited
+from gateway.orchestration.common.unconfigured import demand_deletable, demand_up
+from gateway.orchestration.common.visibility import changeable
+from gateway.orchestration.disks.content import demand_content
 from gateway.orchestration.images.available import demand_still_available
-from gateway.orchestration.interrupting import interrupt, interrupt_removals
+from gateway.orchestration.interfaces.entries import check_networks, keep_interface
+from gateway.orchestration.machine_core.least_memory import demand_memory
+from gateway.orchestration.machine_core.occupancy import hold
+from gateway.orchestration.machine_core.plans import ACTION_STEPS, CUT, DELETE_STEPS, calls, creation, settle, uuid_of
+from gateway.orchestration.machine_core.removal import demand_within_reach
+from gateway.orchestration.machine_core.states import ALWAYS, TRANSIENT, demand_legal, legal
 from gateway.orchestration.machines.create import IMAGE, MachineCreate, address_attribute, check_size
-from gateway.orchestration.machines.disk_content import demand_content
-from gateway.orchestration.machines.holding import hold
-from gateway.orchestration.machines.interfaces import check_networks, keep_interface
-from gateway.orchestration.machines.least_memory import demand_memory
-from gateway.orchestration.machines.new_volumes import attaching
-from gateway.orchestration.machines.plans import ACTION_STEPS, CUT, DELETE_STEPS, calls, creation, settle, uuid_of
-from gateway.orchestration.machines.removal import demand_within_reach
-from gateway.orchestration.machines.states import ALWAYS, TRANSIENT, demand_legal, legal
 from gateway.orchestration.networks.interface_addresses import keep_addresses
-from gateway.orchestration.permissions import demand, granted
-from gateway.orchestration.resources import ResourceService, Room, edited
-from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.snapshots.ability import impossible
 from gateway.orchestration.snapshots.restore import RestoreRequests
-from gateway.orchestration.unconfigured import demand_deletable, demand_up
-from gateway.orchestration.visibility import changeable
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 

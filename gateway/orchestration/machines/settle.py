@@ -6,16 +6,15 @@ from typing import Any
 
 from drivers.base import Driver, DriverError, DriverNotFound
 from gateway.jobs.plan import StepContext
-from gateway.orchestration.machines.attachments import release_all
-from gateway.orchestration.machines.interfaces import free_ports
-from gateway.orchestration.machines.plans import uuid_of
-from gateway.orchestration.machines.secrets import without_seed_secrets
-from gateway.orchestration.machines.states import REACHED, state_of
-from gateway.orchestration.machines.whereabouts import whereabouts
+from gateway.orchestration.attachments.connections import release_all
+from gateway.orchestration.common.secrets import without_seed_secrets
+from gateway.orchestration.common.steps import DriverStep
+from gateway.orchestration.interfaces.entries import free_ports
+from gateway.orchestration.machine_core.chain import members
+from gateway.orchestration.machine_core.plans import uuid_of
+from gateway.orchestration.machine_core.states import REACHED
+from gateway.orchestration.machine_core.truth import true_state
 from gateway.orchestration.networks.assignment import forget_addresses
-from gateway.orchestration.resources import Room
-from gateway.orchestration.snapshots.chain import members
-from gateway.orchestration.steps import DriverStep
 from gateway.store.model import Resource
 from gateway.store.transaction import Transaction
 
@@ -70,17 +69,3 @@ async def _absent(machine: Resource, driver: Driver) -> bool:
     return False
 
 
-async def true_state(room: Room, machine: Resource, driver: Driver, reached: str | None = None) -> str:
-    """The Machine's state as the hypervisor tells it; while it tells nothing, the one that the job reached."""
-    try:
-        return state_of(await driver.domain(uuid_of(machine)))
-    except DriverNotFound:
-        seen = await whereabouts(room, machine)
-        if seen.moved_to is not None:
-            return state_of(seen.moved_to.facts)
-        if seen.gone:
-            return "ERROR"
-    except DriverError:
-        pass
-    # A hypervisor is away: the comparison after the reconnect will tell.
-    return reached or str(machine.internal.get("state_before") or "ERROR")

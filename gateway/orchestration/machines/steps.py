@@ -9,14 +9,14 @@ from typing import Any
 from drivers.base import DiskSpec, DomainSpec, Driver, DriverConflict, DriverNotFound, Migration, Power
 from gateway.errors import Conflict
 from gateway.jobs.plan import StepContext, Superseded
-from gateway.orchestration.machines.interface_spec import interface_spec
-from gateway.orchestration.machines.interfaces import give_back_addresses
-from gateway.orchestration.machines.plans import seed_volume, uuid_of, volume_of
-from gateway.orchestration.machines.removal import remove_domains
-from gateway.orchestration.machines.states import TRANSIENT
-from gateway.orchestration.machines.whereabouts import silent_hosts
-from gateway.orchestration.resources import Room
-from gateway.orchestration.steps import LOOK_EVERY, DriverStep, unless_stopped
+from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.steps import LOOK_EVERY, DriverStep, unless_stopped
+from gateway.orchestration.interfaces.entries import give_back_addresses
+from gateway.orchestration.interfaces.spec import interface_spec
+from gateway.orchestration.machine_core.plans import seed_volume, uuid_of, volume_of
+from gateway.orchestration.machine_core.removal import remove_domains
+from gateway.orchestration.machine_core.states import TRANSIENT
+from gateway.orchestration.machine_core.whereabouts import silent_hosts
 from gateway.store.model import Resource
 
 PRESS_EVERY = 5.0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from gateway.cimi.edge import SYMBOL
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.resolving import merged, resolve
+from gateway.orchestration.common.resource_service import ResourceService
+from gateway.orchestration.machine_core.least_memory import demand_memory, least_memory
 from gateway.orchestration.machines.create import referred_image
-from gateway.orchestration.machines.least_memory import demand_memory, least_memory
-from gateway.orchestration.references import merged, resolve
-from gateway.orchestration.resources import ResourceService
-from gateway.orchestration.service import Caller
 from gateway.store.model import Document
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from gateway.errors import Invalid
-from gateway.orchestration.credential_service import without_password
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.resolving import resolve
+from gateway.orchestration.common.resource_service import ResourceService, new_resource
+from gateway.orchestration.common.secrets import staying
+from gateway.orchestration.credentials.service import without_password
+from gateway.orchestration.machine_core.device_names import target_of
 from gateway.orchestration.machines.configurations import check_configuration
 from gateway.orchestration.machines.create import referred_image
-from gateway.orchestration.machines.secrets import staying
-from gateway.orchestration.machines.targets import target_of
 from gateway.orchestration.machines.template_memory import check_template_memory, whole_configuration
 from gateway.orchestration.monitoring.meter_templates import asked_meters
 from gateway.orchestration.monitoring.templates import asked_event_log
-from gateway.orchestration.references import resolve
-from gateway.orchestration.resources import ResourceService, new_resource
-from gateway.orchestration.service import Caller
 from gateway.orchestration.volumes.templates import check_template
 from gateway.store.model import Document, Resource
 

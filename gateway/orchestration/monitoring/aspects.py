@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from drivers.base import DiskReading, DomainReading, InterfaceReading, Power
 from gateway.cimi.dialects import EXTENSION_NAMESPACE
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, TYPES
-from gateway.orchestration.networks.spec import name_of
+from gateway.orchestration.common.names import name_of
 from gateway.store.model import Resource
 
 Look = Mapping[str, DomainReading]

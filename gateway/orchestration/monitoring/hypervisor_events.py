@@ -11,9 +11,9 @@ import structlog
 from drivers.base import ConnectionState, DriverEvent, EventKind
 from gateway.cimi.registry import CLOUD_ENTRY_POINT
 from gateway.errors import GatewayError
+from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.monitoring.occurrences import Occurrence, alarm, state_changed
 from gateway.orchestration.monitoring.recorder import tell
-from gateway.orchestration.resources import Room
 
 POLICY = {
     "watchdog": ("Warning", "high"),

@@ -7,14 +7,14 @@ from dataclasses import replace
 from gateway.cimi.monitoring import SEVERITIES
 from gateway.cimi.registry import type_at
 from gateway.errors import Conflict, Forbidden, Invalid, NotFound
-from gateway.orchestration.first_answers import Write
+from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.first_answers import Write
+from gateway.orchestration.common.permissions import demand
+from gateway.orchestration.common.resource_service import ResourceService
+from gateway.orchestration.common.visibility import audience, changeable
 from gateway.orchestration.monitoring.occurrences import CHANGES, EVERYONE, OWN_LOGS
 from gateway.orchestration.monitoring.recorder import new_log
 from gateway.orchestration.monitoring.templates import OWN, target_of, template_values
-from gateway.orchestration.permissions import demand
-from gateway.orchestration.resources import ResourceService
-from gateway.orchestration.service import Caller, Outcome
-from gateway.orchestration.visibility import audience, changeable
 from gateway.store.events import EVENTS
 from gateway.store.model import Document, Page, Query, Resource
 from gateway.store.transaction import Transaction

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from gateway import clock
 from gateway.cimi.registry import CLOUD_ENTRY_POINT
+from gateway.orchestration.common.resource_service import Policy
 from gateway.orchestration.monitoring.aspects import MEASURED, Aspect
 from gateway.orchestration.monitoring.meter_templates import configuration
-from gateway.orchestration.resources import Policy
 from gateway.store.model import Document, Resource
 from gateway.store.store import Store
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from gateway.errors import Invalid
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.resolving import merged, resolve
+from gateway.orchestration.common.resource_service import Policy, ResourceService, Room, new_resource
 from gateway.orchestration.monitoring.aspects import MEASURED, METERED, Aspect, aspect_of
-from gateway.orchestration.references import merged, resolve
-from gateway.orchestration.resources import Policy, ResourceService, Room, new_resource
-from gateway.orchestration.service import Caller
 from gateway.store.model import Document, Resource
 
 MOST_TEMPLATES = 20

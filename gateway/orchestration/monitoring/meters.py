@@ -9,14 +9,14 @@ from typing import Any
 from gateway import clock
 from gateway.cimi.filter import AttributeType, Comparison
 from gateway.errors import Conflict, Forbidden, Invalid, NotFound
-from gateway.orchestration.first_answers import Write
+from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.first_answers import Write
+from gateway.orchestration.common.permissions import granted
+from gateway.orchestration.common.resolving import resolve
+from gateway.orchestration.common.resource_service import ResourceService, new_resource
+from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.monitoring.aspects import MEASURED, METERED, aspect_of
 from gateway.orchestration.monitoring.meter_templates import check_interval, meter_attributes, template_values
-from gateway.orchestration.permissions import granted
-from gateway.orchestration.references import resolve
-from gateway.orchestration.resources import ResourceService, new_resource
-from gateway.orchestration.service import Caller, Outcome
-from gateway.orchestration.visibility import changeable
 from gateway.store.model import Document, Page, Query, Resource
 from gateway.store.transaction import Transaction
 

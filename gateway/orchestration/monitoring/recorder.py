@@ -13,6 +13,8 @@ from typing import Any
 from gateway import clock
 from gateway.cimi.job import FINAL_JOB_STATES
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, TYPES, collection_at, type_at, type_of
+from gateway.orchestration.common.containment import MEMBER_KINDS, holders
+from gateway.orchestration.common.resource_service import new_resource
 from gateway.orchestration.monitoring.occurrences import (
     CHANGES,
     EVERYTHING,
@@ -24,8 +26,6 @@ from gateway.orchestration.monitoring.occurrences import (
     model_changed,
     state_changed,
 )
-from gateway.orchestration.resources import new_resource
-from gateway.orchestration.systems.containment import MEMBER_KINDS, holders
 from gateway.store.model import Document, Resource
 from gateway.store.store import Store
 from gateway.store.transaction import Transaction

@@ -15,7 +15,7 @@ import structlog
 from drivers.base import ConnectionState, DomainReading, Driver, DriverError, HostReading, Loop, Supervision
 from gateway import clock
 from gateway.errors import GatewayError
-from gateway.orchestration.apart import Apart
+from gateway.orchestration.common.apart import Apart
 from gateway.orchestration.monitoring.aspects import Look
 from gateway.orchestration.monitoring.looks import Looks
 from gateway.orchestration.monitoring.meter_state import Kept, MeterState

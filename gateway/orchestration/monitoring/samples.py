@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gateway.errors import NotFound
-from gateway.orchestration.permissions import demand
-from gateway.orchestration.resources import ResourceService
-from gateway.orchestration.service import Caller
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.permissions import demand
+from gateway.orchestration.common.resource_service import ResourceService
 from gateway.store.model import Page, Query, Resource
 
 LONGEST = 15

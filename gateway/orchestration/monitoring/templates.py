@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from gateway.errors import Invalid
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.resolving import resolve
+from gateway.orchestration.common.resource_service import ResourceService, new_resource
 from gateway.orchestration.monitoring.recorder import LOGGED
-from gateway.orchestration.references import resolve
-from gateway.orchestration.resources import ResourceService, new_resource
-from gateway.orchestration.service import Caller
 from gateway.store.model import Document, Resource
 from gateway.store.store import Store
 

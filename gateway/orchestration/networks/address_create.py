@@ -7,6 +7,9 @@ from ipaddress import ip_address
 
 from gateway.cimi.filter import AttributeType, Comparison
 from gateway.errors import Conflict, Invalid
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.resolving import merged, resolve
+from gateway.orchestration.common.resource_service import Room, new_resource
 from gateway.orchestration.networks.address_ranges import IP, AddressRange, parse_ip
 from gateway.orchestration.networks.host_network import network_path
 from gateway.orchestration.networks.hostnames import checked_hostname
@@ -20,9 +23,6 @@ from gateway.orchestration.networks.shared_addresses import (
     unused_mac,
     with_mac,
 )
-from gateway.orchestration.references import merged, resolve
-from gateway.orchestration.resources import Room, new_resource
-from gateway.orchestration.service import Caller
 from gateway.store.model import Document, Query, Resource
 from gateway.store.store import Store
 from gateway.store.transaction import Transaction

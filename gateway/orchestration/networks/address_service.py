@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from gateway.errors import Conflict, Forbidden, Invalid, NotFound, PreconditionFailed
 from gateway.jobs.plan import Plan, StepCall
-from gateway.orchestration.first_answers import Write
+from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.first_answers import Write
+from gateway.orchestration.common.permissions import demand
+from gateway.orchestration.common.resolving import OWN, resolve
+from gateway.orchestration.common.resource_service import ResourceService, Room, edited, new_resource
+from gateway.orchestration.common.unconfigured import demand_deletable, demand_up
+from gateway.orchestration.common.visibility import changeable, visible
 from gateway.orchestration.networks import assignment
 from gateway.orchestration.networks.address_create import AddressWish, address_wish, change_hostname, reserved_address
 from gateway.orchestration.networks.address_ranges import parse_ip
 from gateway.orchestration.networks.hostnames import checked_hostname
 from gateway.orchestration.networks.shared_addresses import demand_off, is_shared
-from gateway.orchestration.permissions import demand
-from gateway.orchestration.references import OWN, resolve
-from gateway.orchestration.resources import ResourceService, Room, edited, new_resource
-from gateway.orchestration.service import Caller, Outcome
-from gateway.orchestration.unconfigured import demand_deletable, demand_up
-from gateway.orchestration.visibility import changeable, visible
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 

@@ -12,13 +12,13 @@ from typing import Any
 from drivers.base import Driver, DriverNotFound, Reservation
 from gateway import clock
 from gateway.errors import Conflict, Invalid
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.names import name_of
+from gateway.orchestration.common.resolving import resolve
+from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.networks.address_create import RESERVED
 from gateway.orchestration.networks.shared_addresses import bring_shared, is_shared, with_mac
-from gateway.orchestration.networks.spec import name_of
-from gateway.orchestration.references import resolve
-from gateway.orchestration.resources import Room
-from gateway.orchestration.service import Caller
-from gateway.orchestration.visibility import changeable
 from gateway.store.model import Resource
 from gateway.store.store import Store
 from gateway.store.transaction import Transaction

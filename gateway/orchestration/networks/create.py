@@ -5,7 +5,13 @@ from __future__ import annotations
 from drivers.base import HypervisorSettings
 from gateway.cimi.network import LEAST_MTU
 from gateway.errors import Conflict, Forbidden, Invalid
-from gateway.orchestration.driver_errors import translating
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.driver_errors import translating
+from gateway.orchestration.common.names import uuid_of
+from gateway.orchestration.common.resolving import OWN, merged, resolve
+from gateway.orchestration.common.resource_service import Room, new_resource
+from gateway.orchestration.common.unconfigured import demand_up
+from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.monitoring.meter_templates import asked_meters
 from gateway.orchestration.monitoring.templates import asked_event_log
 from gateway.orchestration.networks.membership import check_routed, join
@@ -18,12 +24,7 @@ from gateway.orchestration.networks.ranges import (
     wished_range,
 )
 from gateway.orchestration.networks.reach import CLOSED
-from gateway.orchestration.networks.spec import bridge_name, class_of_service, uuid_of
-from gateway.orchestration.references import OWN, merged, resolve
-from gateway.orchestration.resources import Room, new_resource
-from gateway.orchestration.service import Caller
-from gateway.orchestration.unconfigured import demand_up
-from gateway.orchestration.visibility import changeable
+from gateway.orchestration.networks.spec import bridge_name, class_of_service
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 

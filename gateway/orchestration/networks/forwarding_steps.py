@@ -6,9 +6,9 @@ from typing import Any
 
 from drivers.base import Driver
 from gateway.jobs.plan import StepContext
+from gateway.orchestration.common.steps import DriverStep
 from gateway.orchestration.networks import membership
 from gateway.orchestration.networks.reach import bring_filter, members
-from gateway.orchestration.steps import DriverStep
 from gateway.store.model import Resource
 
 Arguments = dict[str, Any]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import structlog
 
 from drivers.base import Driver, DriverFailed
-from gateway.orchestration.apart import Apart
-from gateway.orchestration.resources import Room
+from gateway.orchestration.common.apart import Apart
+from gateway.orchestration.common.resource_service import Room
 
 log = structlog.get_logger("sync")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from gateway.errors import Conflict, Invalid
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.networks.address_create import AddressWish, address_wish, reserved_address
 from gateway.orchestration.networks.assignment import link, usable_address
-from gateway.orchestration.resources import Room
-from gateway.orchestration.service import Caller
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from gateway.errors import Invalid, NotImplementedHere
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.resolving import OWN, merged, resolve
+from gateway.orchestration.common.resource_service import Room, new_resource
 from gateway.orchestration.monitoring.meter_templates import asked_meters
 from gateway.orchestration.monitoring.templates import asked_event_log
 from gateway.orchestration.networks.mac import checked_mac, new_mac
 from gateway.orchestration.networks.spec import class_of_service
-from gateway.orchestration.references import OWN, merged, resolve
-from gateway.orchestration.resources import Room, new_resource
-from gateway.orchestration.service import Caller
 from gateway.store.model import Document, Resource
 
 WHERE = "networkPortTemplate"

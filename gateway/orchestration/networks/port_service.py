@@ -11,14 +11,14 @@ from typing import Any
 
 from gateway.errors import Conflict, PreconditionFailed
 from gateway.jobs.plan import Plan, StepCall
-from gateway.orchestration.first_answers import Write
+from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.first_answers import Write
+from gateway.orchestration.common.permissions import demand
+from gateway.orchestration.common.resource_service import component, edited
 from gateway.orchestration.networks.mac import check_free
 from gateway.orchestration.networks.port_create import new_port
 from gateway.orchestration.networks.spec import class_of_service
 from gateway.orchestration.networks.stateful import StatefulService
-from gateway.orchestration.permissions import demand
-from gateway.orchestration.resources import component, edited
-from gateway.orchestration.service import Caller, Outcome
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 

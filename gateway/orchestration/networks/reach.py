@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from drivers.base import Driver, HypervisorSettings, Reach
+from gateway.orchestration.common.names import uuid_of
+from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.networks.assignment import is_reserved
 from gateway.orchestration.networks.ranges import range_spec
 from gateway.orchestration.networks.shared_addresses import is_shared
-from gateway.orchestration.networks.spec import uuid_of
-from gateway.orchestration.resources import Room
 from gateway.store.model import Resource
 from gateway.store.store import Store
 

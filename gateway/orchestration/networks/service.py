@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from gateway.errors import Conflict, PreconditionFailed
 from gateway.jobs.plan import Plan
-from gateway.orchestration.first_answers import Write
+from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.first_answers import Write
+from gateway.orchestration.common.permissions import demand
+from gateway.orchestration.common.resource_service import edited
 from gateway.orchestration.networks.create import NetworkCreate, check_mtu
 from gateway.orchestration.networks.plans import calls, create_steps, groups_of, settle
 from gateway.orchestration.networks.spec import class_of_service
 from gateway.orchestration.networks.stateful import StatefulService
-from gateway.orchestration.permissions import demand
-from gateway.orchestration.resources import edited
-from gateway.orchestration.service import Caller, Outcome
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 

@@ -10,12 +10,12 @@ import hashlib
 
 from drivers.base import Driver, DriverConflict, NetworkFacts, Reservation
 from gateway.errors import Conflict, Unavailable
-from gateway.orchestration.driver_errors import translating
+from gateway.orchestration.common.driver_errors import translating
+from gateway.orchestration.common.names import name_of
+from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.networks.address_ranges import AddressRange, first_free, parse_ip
 from gateway.orchestration.networks.ranges import as_range
 from gateway.orchestration.networks.reservations import claim_value, reserve
-from gateway.orchestration.networks.spec import name_of
-from gateway.orchestration.resources import Room
 from gateway.store.model import Resource
 from gateway.store.transaction import Transaction
 

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from drivers.base import HypervisorSettings, NetworkSpec, Reservation, Traffic, network_name
+from drivers.base import HypervisorSettings, NetworkSpec, Reservation, Traffic
 from gateway.errors import Invalid
+from gateway.orchestration.common.names import uuid_of
 from gateway.orchestration.networks.ranges import range_spec
 from gateway.store.model import Resource
-
-
-def uuid_of(network: Resource) -> str:
-    """The libvirt network's UUID is the Network's id."""
-    return network.path.rpartition("/")[2]
-
-
-def name_of(network: Resource) -> str:
-    """libvirt's name: our own networks' follows from the id, the host's are what the admin called them."""
-    return str(network.internal.get("host_network") or network_name(uuid_of(network)))
 
 
 def bridge_name(uuid: str) -> str:

@@ -6,13 +6,13 @@ from typing import Any
 
 from gateway.errors import Conflict, Forbidden, Invalid, NotFound
 from gateway.jobs.plan import Plan
+from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.permissions import granted
+from gateway.orchestration.common.resource_service import ResourceService
+from gateway.orchestration.common.unconfigured import demand_deletable, demand_up
+from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.networks.plans import ACTION_STEPS, DELETE_STEPS, calls, groups_of, settle
 from gateway.orchestration.networks.states import TRANSIENT, legal
-from gateway.orchestration.permissions import granted
-from gateway.orchestration.resources import ResourceService
-from gateway.orchestration.service import Caller, Outcome
-from gateway.orchestration.unconfigured import demand_deletable, demand_up
-from gateway.orchestration.visibility import changeable
 from gateway.store.model import Resource
 from gateway.store.transaction import Transaction
 

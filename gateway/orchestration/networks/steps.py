@@ -6,12 +6,13 @@ from typing import Any
 
 from drivers.base import Driver, DriverError, DriverNotFound
 from gateway.jobs.plan import StepContext
+from gateway.orchestration.common.names import name_of, uuid_of
+from gateway.orchestration.common.steps import DriverStep
 from gateway.orchestration.networks.assignment import reservations_of
-from gateway.orchestration.networks.network_trouble import as_it_is
 from gateway.orchestration.networks.reach import bring_filter
-from gateway.orchestration.networks.spec import name_of, network_spec, uuid_of
+from gateway.orchestration.networks.spec import network_spec
 from gateway.orchestration.networks.states import network_state
-from gateway.orchestration.steps import DriverStep
+from gateway.orchestration.networks.trouble import as_it_is
 from gateway.store.model import Resource
 
 Arguments = dict[str, Any]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from gateway.errors import Invalid
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.resolving import resolve
+from gateway.orchestration.common.resource_service import ResourceService, new_resource
 from gateway.orchestration.monitoring.meter_templates import asked_meters
 from gateway.orchestration.monitoring.templates import asked_event_log
 from gateway.orchestration.networks.mac import checked_mac
 from gateway.orchestration.networks.ranges import ATTRIBUTES, as_range
-from gateway.orchestration.references import resolve
-from gateway.orchestration.resources import ResourceService, new_resource
-from gateway.orchestration.service import Caller
 from gateway.store.model import Document, Resource
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from drivers.base import Driver
 from gateway.errors import Conflict, Invalid
-from gateway.orchestration.driver_errors import translating
-from gateway.orchestration.machines.plans import disk_prefix, uuid_of, volume_of
+from gateway.orchestration.common.driver_errors import translating
+from gateway.orchestration.machine_core.plans import disk_prefix, uuid_of, volume_of
 from gateway.store.model import Document, Resource
 
 WHERE = "image"

@@ -9,10 +9,10 @@ from typing import Any
 
 from drivers.base import Driver
 from gateway.jobs.plan import StepContext
-from gateway.orchestration.machines.disk_steps import make_boot_disk
-from gateway.orchestration.machines.plans import uuid_of
-from gateway.orchestration.machines.settle import true_state
-from gateway.orchestration.steps import DriverStep
+from gateway.orchestration.common.steps import DriverStep
+from gateway.orchestration.disks.steps import make_boot_disk
+from gateway.orchestration.machine_core.plans import uuid_of
+from gateway.orchestration.machine_core.truth import true_state
 from gateway.store.model import Document, Resource
 
 Arguments = dict[str, Any]

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from drivers.base import DriverConflict, Power, VolumeFacts
+from drivers.base import VolumeFacts
 from gateway.errors import Conflict, NoSpace, NotImplementedHere
 from gateway.jobs.plan import Plan, StepCall
-from gateway.orchestration.driver_errors import translating
-from gateway.orchestration.first_answers import Write
-from gateway.orchestration.machines.holding import hold
-from gateway.orchestration.machines.plans import volume_of
-from gateway.orchestration.resources import new_resource
-from gateway.orchestration.service import Caller, Outcome
-from gateway.orchestration.snapshots.chain import id_of
+from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.driver_errors import translating
+from gateway.orchestration.common.first_answers import Write
+from gateway.orchestration.common.resource_service import new_resource
+from gateway.orchestration.machine_core.chain import id_of
+from gateway.orchestration.machine_core.occupancy import hold
+from gateway.orchestration.machine_core.plans import volume_of
 from gateway.orchestration.snapshots.origin import Origin
 from gateway.orchestration.snapshots.requests import MachineRequests, creating
 from gateway.store.model import Document, Resource
@@ -97,10 +97,3 @@ def boot_volume(machine: Resource) -> str:
     return volume_of(machine, machine.internal["disks"][0])
 
 
-def refuse_other_power(power: Power, live: bool) -> None:
-    """The copy of a disk that is written meanwhile is good for nothing."""
-    active = power in (Power.RUNNING, Power.PAUSED, Power.SHUTTING_DOWN)
-    if live and not active:
-        raise DriverConflict("the Machine was stopped before its disk was copied; capture it again")
-    if active and not live:
-        raise DriverConflict("the Machine was started outside while its disk was to be copied; capture it again")

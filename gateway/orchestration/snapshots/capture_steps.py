@@ -6,11 +6,12 @@ from typing import Any
 
 from drivers.base import Driver, DriverConflict
 from gateway.jobs.plan import StepContext
+from gateway.orchestration.common.steps import DriverStep, unless_stopped
 from gateway.orchestration.images.records import settle_copied
-from gateway.orchestration.machines.plans import uuid_of
-from gateway.orchestration.machines.settle import true_state
-from gateway.orchestration.snapshots.capture import boot_volume, refuse_other_power
-from gateway.orchestration.steps import DriverStep, unless_stopped
+from gateway.orchestration.machine_core.plans import uuid_of
+from gateway.orchestration.machine_core.states import refuse_other_power
+from gateway.orchestration.machine_core.truth import true_state
+from gateway.orchestration.snapshots.capture import boot_volume
 from gateway.store.model import Resource
 
 Arguments = dict[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.errors import Invalid
-from gateway.orchestration.snapshots.chain import KINDS
+from gateway.orchestration.machine_core.chain import KINDS
 from gateway.store.model import Document
 
 LOCATION = "imageLocation"

@@ -5,21 +5,22 @@ from __future__ import annotations
 from drivers.base import DomainFacts, Driver, Power
 from gateway.errors import Conflict, Forbidden, Invalid, NoSpace, NotFound, NotImplementedHere
 from gateway.jobs.plan import Plan, StepCall
-from gateway.orchestration.driver_errors import translating
-from gateway.orchestration.first_answers import Write
-from gateway.orchestration.interrupting import interrupt
-from gateway.orchestration.machines.copying import refuse_while_copied
-from gateway.orchestration.machines.holding import hold
-from gateway.orchestration.machines.plans import uuid_of
-from gateway.orchestration.machines.states import demand_legal
-from gateway.orchestration.permissions import demand
-from gateway.orchestration.references import resolve
-from gateway.orchestration.resources import ResourceService, new_resource
-from gateway.orchestration.service import Caller, Outcome
-from gateway.orchestration.snapshots import ability, chain
+from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.driver_errors import translating
+from gateway.orchestration.common.first_answers import Write
+from gateway.orchestration.common.interrupting import interrupt
+from gateway.orchestration.common.permissions import demand
+from gateway.orchestration.common.resolving import resolve
+from gateway.orchestration.common.resource_service import ResourceService, new_resource
+from gateway.orchestration.common.unconfigured import demand_up
+from gateway.orchestration.common.visibility import changeable
+from gateway.orchestration.machine_core import chain
+from gateway.orchestration.machine_core.copying import refuse_while_copied
+from gateway.orchestration.machine_core.occupancy import hold
+from gateway.orchestration.machine_core.plans import uuid_of
+from gateway.orchestration.machine_core.states import demand_legal
+from gateway.orchestration.snapshots import ability
 from gateway.orchestration.snapshots.origin import LOCATION, Origin
-from gateway.orchestration.unconfigured import demand_up
-from gateway.orchestration.visibility import changeable
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 

@@ -6,15 +6,16 @@ from typing import Any
 
 from gateway.errors import Conflict, Invalid
 from gateway.jobs.plan import OnRestart, Plan, StepCall
-from gateway.orchestration.driver_errors import translating
+from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.driver_errors import translating
+from gateway.orchestration.common.resolving import resolve
 from gateway.orchestration.images.available import demand_still_available
-from gateway.orchestration.machines.copying import refuse_while_copied
-from gateway.orchestration.machines.holding import hold
-from gateway.orchestration.machines.plans import uuid_of
-from gateway.orchestration.machines.states import demand_legal
-from gateway.orchestration.references import resolve
-from gateway.orchestration.service import Caller, Outcome
-from gateway.orchestration.snapshots import ability, chain
+from gateway.orchestration.machine_core import chain
+from gateway.orchestration.machine_core.copying import refuse_while_copied
+from gateway.orchestration.machine_core.occupancy import hold
+from gateway.orchestration.machine_core.plans import uuid_of
+from gateway.orchestration.machine_core.states import demand_legal
+from gateway.orchestration.snapshots import ability
 from gateway.orchestration.snapshots.boot_disk import NewDisk, chosen
 from gateway.orchestration.snapshots.requests import MachineRequests
 from gateway.store.model import Resource

@@ -7,10 +7,11 @@ from typing import Any
 
 from drivers.base import Driver, DriverConflict, DriverError, DriverNotFound
 from gateway.jobs.plan import StepContext
-from gateway.orchestration.machines.plans import disk_prefix, uuid_of
-from gateway.orchestration.machines.settle import true_state
-from gateway.orchestration.snapshots import ability, chain
-from gateway.orchestration.steps import DriverStep
+from gateway.orchestration.common.steps import DriverStep
+from gateway.orchestration.machine_core import chain
+from gateway.orchestration.machine_core.plans import disk_prefix, uuid_of
+from gateway.orchestration.machine_core.truth import true_state
+from gateway.orchestration.snapshots import ability
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 

@@ -9,10 +9,10 @@ from gateway import clock
 from gateway.errors import Conflict, GatewayError
 from gateway.jobs.plan import Plan, StepContext, Superseded
 from gateway.jobs.records import ended_at
-from gateway.orchestration.driver_errors import failure
-from gateway.orchestration.machines.states import legal
-from gateway.orchestration.resources import Room
-from gateway.orchestration.systems.containment import MEMBERSHIPS, member_of, memberships
+from gateway.orchestration.common.containment import MEMBERSHIPS, member_of, memberships
+from gateway.orchestration.common.driver_errors import failure
+from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.machine_core.states import legal
 from gateway.orchestration.systems.nested import (
     Failures,
     caller_of,

@@ -5,7 +5,7 @@ So it does not matter who deleted a component or changed a Machine's state: a jo
 
 from __future__ import annotations
 
-from gateway.orchestration.systems.containment import (
+from gateway.orchestration.common.containment import (
     MEMBER_KINDS,
     MEMBERSHIPS,
     holders,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from gateway.cimi.registry import type_of
 from gateway.errors import GatewayError
 from gateway.jobs.plan import StepContext
-from gateway.orchestration.resources import Room
+from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.systems.blueprint import Component
 from gateway.orchestration.systems.membership import Making
 from gateway.orchestration.systems.nested import (

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from gateway.errors import Conflict, Forbidden, Invalid, NotFound
-from gateway.orchestration.first_answers import Write
-from gateway.orchestration.references import OWN, resolve
-from gateway.orchestration.resources import ResourceService
-from gateway.orchestration.service import Caller, Outcome
-from gateway.orchestration.systems.containment import (
+from gateway.orchestration.common.containment import (
     ATTRIBUTES,
     MEMBERSHIPS,
     holders,
     member_of,
     new_membership,
 )
-from gateway.orchestration.visibility import changeable
+from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.first_answers import Write
+from gateway.orchestration.common.resolving import OWN, resolve
+from gateway.orchestration.common.resource_service import ResourceService
+from gateway.orchestration.common.visibility import changeable
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.orchestration.service import Outcome
+from gateway.orchestration.common.containment import ATTRIBUTES, member_of, new_membership
+from gateway.orchestration.common.contract import Outcome
 from gateway.orchestration.systems.blueprint import Component
-from gateway.orchestration.systems.containment import ATTRIBUTES, member_of, new_membership
 from gateway.store.model import Resource
 from gateway.store.transaction import Transaction
 

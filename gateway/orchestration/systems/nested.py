@@ -10,10 +10,10 @@ from gateway.errors import Conflict, GatewayError, NotFound, PartFailed
 from gateway.jobs.execution import Failure
 from gateway.jobs.plan import StepContext
 from gateway.jobs.records import ended
-from gateway.orchestration.driver_errors import failure
-from gateway.orchestration.permissions import Role
-from gateway.orchestration.resources import ResourceService, Room
-from gateway.orchestration.service import Caller
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.driver_errors import failure
+from gateway.orchestration.common.permissions import Role
+from gateway.orchestration.common.resource_service import ResourceService, Room
 from gateway.store.model import Document, Resource
 
 LOOK_EVERY = 0.5

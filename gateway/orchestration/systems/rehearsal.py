@@ -15,8 +15,8 @@ from typing import Any
 
 from gateway.cimi.registry import type_of
 from gateway.errors import GatewayError, Invalid
-from gateway.orchestration.resources import ResourceService, Room
-from gateway.orchestration.service import Caller
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.resource_service import ResourceService, Room
 from gateway.orchestration.systems.blueprint import MOST_COMPONENTS, Component
 from gateway.orchestration.systems.symbols import placed, without
 from gateway.store.model import Page, Query, Resource

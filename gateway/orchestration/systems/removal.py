@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.errors import Conflict
-from gateway.orchestration.systems.containment import (
+from gateway.orchestration.common.containment import (
     MEMBERSHIPS,
     is_owned,
     machines_inside,

@@ -10,7 +10,7 @@ from gateway.cimi.fields import Attribute
 from gateway.cimi.references import Array, Structure, schema_fields
 from gateway.cimi.system import SystemTemplateSchema
 from gateway.errors import Invalid
-from gateway.orchestration.readable import demand_readable
+from gateway.orchestration.common.readable import demand_readable
 from gateway.orchestration.systems.blueprint import MOST_COMPONENTS
 from gateway.store.model import Document, Resource
 

@@ -6,18 +6,18 @@ from typing import Any
 
 from gateway.errors import Conflict, Invalid, NotFound
 from gateway.jobs.plan import Plan, StepCall
-from gateway.orchestration.first_answers import Write
-from gateway.orchestration.interrupting import interrupt
-from gateway.orchestration.permissions import demand, granted
-from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.first_answers import Write
+from gateway.orchestration.common.interrupting import interrupt
+from gateway.orchestration.common.permissions import demand, granted
+from gateway.orchestration.common.unconfigured import demand_up, is_configured
+from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.systems.create import SystemCreate
 from gateway.orchestration.systems.packages.describing import SystemDescription
 from gateway.orchestration.systems.packages.parts import Described
 from gateway.orchestration.systems.packages.service import EXPORT, PackagedService
 from gateway.orchestration.systems.removal import demand_removable
 from gateway.orchestration.systems.states import ACTIONS, actions_of, busy, demand_legal, verbs_of
-from gateway.orchestration.unconfigured import demand_up, is_configured
-from gateway.orchestration.visibility import changeable
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 

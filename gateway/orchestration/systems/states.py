@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from gateway.errors import Conflict
-from gateway.orchestration.machines.states import legal
+from gateway.orchestration.machine_core.states import legal
 from gateway.store.model import Resource
 
 ACTIONS = ("restart", "start", "stop", "pause", "suspend")

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.errors import GatewayError
 from gateway.jobs.plan import StepContext
-from gateway.orchestration.resources import Room
+from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.systems.acting import ComponentMover
 from gateway.orchestration.systems.keeper import derive
 from gateway.orchestration.systems.making import ComponentMaker

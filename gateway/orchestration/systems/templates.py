@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.permissions import granted
+from gateway.orchestration.common.resolving import resolve
+from gateway.orchestration.common.resource_service import new_resource
 from gateway.orchestration.machines.template_memory import check_template_memory
 from gateway.orchestration.monitoring.meter_templates import asked_meters
 from gateway.orchestration.monitoring.templates import asked_event_log
-from gateway.orchestration.permissions import granted
-from gateway.orchestration.references import resolve
-from gateway.orchestration.resources import new_resource
-from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.systems.blueprint import KINDS, blueprint
 from gateway.orchestration.systems.packages.parts import Described
 from gateway.orchestration.systems.packages.service import EXPORT, PackagedService

@@ -6,8 +6,8 @@ import asyncio
 
 from gateway.errors import Conflict, GatewayError, NotFound
 from gateway.jobs.plan import StepContext
-from gateway.orchestration.resources import Room
-from gateway.orchestration.systems.containment import MEMBERSHIPS, member_of
+from gateway.orchestration.common.containment import MEMBERSHIPS, member_of
+from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.systems.nested import (
     LOOK_EVERY,
     Failures,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from drivers.base import VolumeFacts
-from gateway.orchestration.resources import Room
+from gateway.orchestration.common.resource_service import Room
 from gateway.store.model import Resource
 
 

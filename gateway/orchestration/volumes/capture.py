@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from drivers.base import Driver, PoolFacts
 from gateway.errors import Conflict, Forbidden, Invalid, NoSpace, NotFound, NotImplementedHere
 from gateway.jobs.plan import Plan, StepCall
-from gateway.orchestration.driver_errors import translating
-from gateway.orchestration.first_answers import Write
+from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.driver_errors import translating
+from gateway.orchestration.common.first_answers import Write
+from gateway.orchestration.common.permissions import demand
+from gateway.orchestration.common.resolving import resolve
+from gateway.orchestration.common.resource_service import ResourceService, new_resource
+from gateway.orchestration.common.unconfigured import demand_up
+from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.images.records import enter
 from gateway.orchestration.images.source import WHERE
-from gateway.orchestration.machines.copying import refuse_while_copied
-from gateway.orchestration.machines.holding import take
-from gateway.orchestration.machines.states import demand_legal as demand_machine
-from gateway.orchestration.permissions import demand
-from gateway.orchestration.references import resolve
-from gateway.orchestration.resources import ResourceService, new_resource
-from gateway.orchestration.service import Caller, Outcome
-from gateway.orchestration.unconfigured import demand_up
-from gateway.orchestration.visibility import changeable
+from gateway.orchestration.machine_core.copying import refuse_while_copied
+from gateway.orchestration.machine_core.occupancy import take
+from gateway.orchestration.machine_core.states import demand_legal as demand_machine
 from gateway.orchestration.volumes.pools import pool_facts
 from gateway.orchestration.volumes.states import demand_legal
 from gateway.store.model import Document, Resource

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from gateway.errors import Conflict, Invalid, NotImplementedHere
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.resolving import resolve
+from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.images.available import demand_still_available
 from gateway.orchestration.images.importing import Found, ImageImport, Place
 from gateway.orchestration.images.promises import demand_staging
 from gateway.orchestration.images.source import WHERE
-from gateway.orchestration.references import resolve
-from gateway.orchestration.resources import Room
-from gateway.orchestration.service import Caller
 from gateway.orchestration.volumes.pools import KILOBYTE, Chosen
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction

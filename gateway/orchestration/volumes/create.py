@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.errors import Invalid
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.resolving import merged, resolve
+from gateway.orchestration.common.resource_service import Room, new_resource
 from gateway.orchestration.monitoring.meter_templates import asked_meters
 from gateway.orchestration.monitoring.templates import asked_event_log
-from gateway.orchestration.references import merged, resolve
-from gateway.orchestration.resources import Room, new_resource
-from gateway.orchestration.service import Caller
 from gateway.orchestration.volumes.content import Content, content_of, demand_staged, needed, too_small
 from gateway.orchestration.volumes.file_systems import file_system_facts, storage_format
 from gateway.orchestration.volumes.pools import KILOBYTE, Chosen, Wanted, choose, demand_room, whole

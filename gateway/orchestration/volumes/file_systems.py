@@ -14,8 +14,8 @@ from typing import Any
 from drivers.base import Driver, DriverInvalid, DriverUnsupported, VolumeFacts
 from drivers.images.sparse_raw import SparseRaw
 from gateway.jobs.plan import StepContext
-from gateway.orchestration.resources import Room
-from gateway.orchestration.steps import DriverStep, unless_stopped
+from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.steps import DriverStep, unless_stopped
 from gateway.orchestration.volumes.availability import gave_back, made_available
 from gateway.store.model import Document, Resource
 

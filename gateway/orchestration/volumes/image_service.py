@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from gateway.errors import Conflict, Invalid
-from gateway.orchestration.first_answers import Write
+from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.first_answers import Write
+from gateway.orchestration.common.resolving import resolve
+from gateway.orchestration.common.resource_service import ResourceService, Room
 from gateway.orchestration.images.records import enter, entry_path
 from gateway.orchestration.images.service import ImageService
-from gateway.orchestration.references import resolve
-from gateway.orchestration.resources import ResourceService, Room
-from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.volumes.capture import OWN, VolumeCaptures, volume_of
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction

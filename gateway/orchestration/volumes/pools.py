@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from drivers.base import Driver, DriverNotFound, PoolFacts, PoolSettings
 from gateway.errors import Invalid, NoSpace, NotImplementedHere, Unavailable
-from gateway.orchestration.driver_errors import translating
-from gateway.orchestration.resources import Room
-from gateway.orchestration.unconfigured import demand_up
+from gateway.orchestration.common.driver_errors import translating
+from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.unconfigured import demand_up
 from gateway.store.store import Store
 
 KILOBYTE = 1000

@@ -5,15 +5,15 @@ from __future__ import annotations
 from drivers.base import Driver
 from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from gateway.jobs.plan import Plan
-from gateway.orchestration.first_answers import Write
-from gateway.orchestration.interrupting import interrupt
-from gateway.orchestration.machines.copying import refuse_while_copied
-from gateway.orchestration.permissions import demand, granted
-from gateway.orchestration.resources import ResourceService, edited
-from gateway.orchestration.service import Caller, Outcome
-from gateway.orchestration.snapshots.chain import demand_uncovered
-from gateway.orchestration.unconfigured import demand_deletable, demand_up
-from gateway.orchestration.visibility import changeable
+from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.first_answers import Write
+from gateway.orchestration.common.interrupting import interrupt
+from gateway.orchestration.common.permissions import demand, granted
+from gateway.orchestration.common.resource_service import ResourceService, edited
+from gateway.orchestration.common.unconfigured import demand_deletable, demand_up
+from gateway.orchestration.common.visibility import changeable
+from gateway.orchestration.machine_core.chain import demand_uncovered
+from gateway.orchestration.machine_core.copying import refuse_while_copied
 from gateway.orchestration.volumes.create import new_volume
 from gateway.orchestration.volumes.pools import KILOBYTE, Chosen, demand_growing, demand_room, pool_facts, whole
 from gateway.orchestration.volumes.states import demand_legal, legal

@@ -7,8 +7,8 @@ from typing import Any
 from drivers.base import Driver, DriverError, DriverNotFound, VolumeFacts
 from gateway.errors import Invalid
 from gateway.jobs.plan import StepCall, StepContext
+from gateway.orchestration.common.steps import DriverStep, unless_stopped
 from gateway.orchestration.images.importing import DIRECT_STEPS, STAGED_STEPS, WEIGHTS
-from gateway.orchestration.steps import DriverStep, unless_stopped
 from gateway.orchestration.volumes.availability import gave_back, made_available
 from gateway.orchestration.volumes.content import too_small
 from gateway.orchestration.volumes.file_systems import FormatVolume, tell_unformatted

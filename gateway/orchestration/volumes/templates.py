@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from gateway.errors import Invalid
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.resolving import resolve
+from gateway.orchestration.common.resource_service import ResourceService, new_resource
 from gateway.orchestration.monitoring.meter_templates import asked_meters
 from gateway.orchestration.monitoring.templates import asked_event_log
-from gateway.orchestration.references import resolve
-from gateway.orchestration.resources import ResourceService, new_resource
-from gateway.orchestration.service import Caller
 from gateway.store.model import Document, Resource
 
 REFERENCES = {"volumeConfig": "VolumeConfiguration", "volumeImage": "VolumeImage"}

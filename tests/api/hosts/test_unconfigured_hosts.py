@@ -16,7 +16,7 @@ from drivers.memory import MemoryDriver
 from gateway import config
 from gateway.app import Gateway
 from gateway.cimi.registry import TYPES
-from gateway.orchestration.unconfigured import REMOVALS, ConfiguredDrivers, for_delete
+from gateway.orchestration.common.unconfigured import REMOVALS, ConfiguredDrivers, for_delete
 from tests.api.client import Answer, ApiClient
 from tests.api.hosts.moves import arrive, uuid_of
 from tests.api.hosts.test_moved_machines import compared

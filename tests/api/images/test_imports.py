@@ -16,7 +16,7 @@ from drivers.base import DriverNoSpace
 from drivers.memory import MemoryDriver
 from gateway import config
 from gateway.app import Gateway
-from gateway.orchestration.images.staging import Staging
+from gateway.orchestration.common.staging import Staging
 from gateway.store.model import Resource
 from tests.api.client import ApiClient
 from tests.api.images.transfers import EXTENSION, OCTETS, RAW, left, stored

@@ -30,7 +30,7 @@ NO_READERS = {
     "gateway.config.wire": "the admin's own file",
     "gateway.http.context": MEASURED_BY_ITS_PATTERN,
     "gateway.http.server": "its pattern stands for single characters",
-    "gateway.orchestration.machines.targets": MEASURED_BY_ITS_PATTERN,
+    "gateway.orchestration.machine_core.device_names": MEASURED_BY_ITS_PATTERN,
     "gateway.orchestration.networks.hostnames": MEASURED_BY_ITS_PATTERN,
     "gateway.orchestration.networks.mac": MEASURED_BY_ITS_PATTERN,
     "gateway.ovf.archive": "it writes",

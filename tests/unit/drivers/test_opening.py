@@ -12,10 +12,10 @@ import pytest
 
 from drivers.base import DriverInvalid
 from drivers.images.window import FileWindow, open_regular, stamp_at
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.image_tools import ImageTools
+from gateway.orchestration.common.permissions import Role
 from gateway.orchestration.images.source import local_file
-from gateway.orchestration.images.tools import ImageTools
-from gateway.orchestration.permissions import Role
-from gateway.orchestration.service import Caller
 from tests.empty_image import qcow2
 
 Swap = Callable[[Path, Path], None]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from gateway.orchestration.images.staging import Staging
+from gateway.orchestration.common.staging import Staging
 from gateway.orchestration.systems.packages.uploads import PackageUpload
 from tests.patience import PATIENCE
 

@@ -14,8 +14,8 @@ import pytest
 from gateway.errors import Invalid
 from gateway.jobs.context import RunningStep
 from gateway.jobs.plan import Superseded
+from gateway.orchestration.common.steps import unless_stopped
 from gateway.orchestration.images.pieces import Digest, ahead, looked_at
-from gateway.orchestration.steps import unless_stopped
 from tests.empty_image import qcow2
 from tests.plain_reader import PlainReader
 

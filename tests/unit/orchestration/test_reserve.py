@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import NoSpace
-from gateway.orchestration.images.reserve import Reserve
-from gateway.orchestration.images.staging import Staging
+from gateway.orchestration.common.reserve import Reserve
+from gateway.orchestration.common.staging import Staging
 from tests.small_disk import small_disk
 
 MIB = 1024**2

@@ -12,7 +12,7 @@ from drivers.base import DriverReaderDied
 from gateway.errors import Invalid, NoSpace
 from gateway.jobs.plan import Plan
 from gateway.jobs.records import new_job
-from gateway.orchestration.tries import NOTED, Tries
+from gateway.orchestration.common.tries import NOTED, Tries
 from gateway.ovf.errors import PackageReaderDied
 from gateway.store.store import Store
 

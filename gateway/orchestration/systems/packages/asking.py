@@ -7,8 +7,8 @@ from dataclasses import replace
 from gateway.cimi.registry import type_at
 from gateway.errors import GatewayError, NotFound, PartFailed
 from gateway.jobs.plan import StepContext
-from gateway.orchestration.resources import Room
-from gateway.orchestration.service import Caller
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.systems.nested import end_of, nested_jobs, part_failed, service_of, stop_nested
 from gateway.store.model import Document
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from gateway.errors import Conflict
+from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.networks.assignment import LINK, is_reserved
 from gateway.orchestration.networks.host_network import network_path
 from gateway.orchestration.networks.membership import ENTRY
-from gateway.orchestration.resources import Room
 from gateway.orchestration.systems.packages.carrying import Carrying, some, symbol, written
 from gateway.orchestration.systems.packages.parts import Parts
 from gateway.store.model import Document, Resource

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from gateway.cimi.edge import SYMBOL
 from gateway.cimi.registry import type_of
 from gateway.errors import Invalid
-from gateway.orchestration.machines.targets import SEED, free_target, target_of
+from gateway.orchestration.machine_core.device_names import SEED, free_target, target_of
 from gateway.orchestration.systems.packages.carrying import read_machine, some
 from gateway.orchestration.systems.packages.scope import Names, Scope, check_texts
 from gateway.orchestration.volumes.pools import KILOBYTE

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.errors import Conflict
-from gateway.orchestration.machines.plans import volume_of
-from gateway.orchestration.resources import Room
-from gateway.orchestration.systems.containment import member_of
+from gateway.orchestration.common.containment import member_of
+from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.machine_core.plans import volume_of
 from gateway.orchestration.systems.packages.carrying import Carrying, some, symbol
 from gateway.orchestration.systems.packages.component_describing import ComponentDescription, volume_template
 from gateway.orchestration.systems.packages.parts import Described, Parts, demand_some, file_name, unique

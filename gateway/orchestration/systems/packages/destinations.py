@@ -12,8 +12,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from gateway.errors import Conflict, Invalid
-from gateway.orchestration.images.exports import Exports
-from gateway.orchestration.service import Caller
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.exports import Exports
 from gateway.store.model import Document
 
 WHERE = "destination"

@@ -12,12 +12,13 @@ from drivers.base import DriverInvalid, FilePart
 from drivers.images.window import stamp_at
 from gateway.errors import Invalid
 from gateway.jobs.plan import StepContext
-from gateway.orchestration.first_answers import first_answer
+from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.first_answers import first_answer
+from gateway.orchestration.common.permissions import Role
+from gateway.orchestration.common.steps import unless_stopped
+from gateway.orchestration.common.tries import Tries
 from gateway.orchestration.images.promises import demand_staging
 from gateway.orchestration.images.service import ImageService
-from gateway.orchestration.permissions import Role
-from gateway.orchestration.service import Caller, Outcome
-from gateway.orchestration.steps import unless_stopped
 from gateway.orchestration.systems.nested import caller_of, service_of, shares_done, together
 from gateway.orchestration.systems.packages.asking import once, succeeded, take_back
 from gateway.orchestration.systems.packages.composing import needed_bytes
@@ -26,7 +27,6 @@ from gateway.orchestration.systems.packages.folder import CHANGED, DESCRIPTOR, P
 from gateway.orchestration.systems.packages.importing import Wishes, certified, look_over, told_aside
 from gateway.orchestration.systems.packages.sources import WHERE, Sources
 from gateway.orchestration.systems.packages.step import IMAGES, Arguments, PackageStep
-from gateway.orchestration.tries import Tries
 from gateway.orchestration.volumes.pools import KILOBYTE, whole
 from gateway.ovf.model import Envelope
 from gateway.ovf.names import disk_format

@@ -18,9 +18,9 @@ from drivers.base import DriverBusy, DriverInvalid, DriverNotFound, DriverUnavai
 from gateway import clock
 from gateway.errors import GatewayError, Invalid
 from gateway.jobs.plan import StepContext, Superseded
+from gateway.orchestration.common.steps import PATIENCE, PAUSE, unless_stopped
 from gateway.orchestration.images.pieces import ahead, of_file
 from gateway.orchestration.images.promises import demand_staging
-from gateway.orchestration.steps import PATIENCE, PAUSE, unless_stopped
 from gateway.orchestration.systems.packages.destinations import Destination, identity, put_in_place
 from gateway.orchestration.systems.packages.folder import DESCRIPTOR, Folder
 from gateway.orchestration.systems.packages.parts import DiskToPack

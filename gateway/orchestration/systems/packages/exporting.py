@@ -8,11 +8,11 @@ from typing import Any
 from gateway.cimi.system import PACKAGE
 from gateway.errors import Invalid
 from gateway.jobs.plan import Plan, StepCall
-from gateway.orchestration.first_answers import Write
-from gateway.orchestration.images.exports import Exports
+from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.exports import Exports
+from gateway.orchestration.common.first_answers import Write
+from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.images.promises import demand_staging
-from gateway.orchestration.resources import Room
-from gateway.orchestration.service import Caller, Outcome
 from gateway.orchestration.systems.packages.asking import asker
 from gateway.orchestration.systems.packages.destinations import REPLACE, WHERE, Destination, destination_of
 from gateway.orchestration.systems.packages.parts import Described, file_name

@@ -13,7 +13,8 @@ from typing import Any
 
 from gateway.cimi.edge import SYMBOL
 from gateway.errors import GatewayError, Invalid
-from gateway.orchestration.driver_errors import translating
+from gateway.orchestration.common.driver_errors import translating
+from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.networks.address_create import address_range, address_ranges, hostname_scope
 from gateway.orchestration.networks.address_ranges import AddressRange, parse_ip
 from gateway.orchestration.networks.create import check_mtu, forward_of, ranges_in_use
@@ -21,7 +22,6 @@ from gateway.orchestration.networks.mac import HOLDERS
 from gateway.orchestration.networks.ranges import ATTRIBUTES, Range, as_range, promised_ranges, wished_range
 from gateway.orchestration.networks.reservations import claim_value
 from gateway.orchestration.networks.spec import class_of_service
-from gateway.orchestration.resources import Room
 from gateway.store.model import Document
 
 VERSIONS = {attribute: version for version, attribute in ATTRIBUTES.items()}

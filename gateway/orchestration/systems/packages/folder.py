@@ -13,7 +13,7 @@ from typing import Any
 
 from drivers.base import FilePart
 from gateway.errors import Invalid
-from gateway.orchestration.images.staging import Staging
+from gateway.orchestration.common.staging import Staging
 from gateway.ovf.model import Envelope, File
 from gateway.ovf.package import PackageReader
 from gateway.store.model import Document

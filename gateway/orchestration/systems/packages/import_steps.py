@@ -11,8 +11,8 @@ from typing import Any
 
 from gateway.cimi.registry import type_of
 from gateway.jobs.plan import StepContext
+from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.images.source import shown
-from gateway.orchestration.resources import Room
 from gateway.orchestration.systems.nested import caller_of, service_of, together
 from gateway.orchestration.systems.packages.asking import once, succeeded, take_back
 from gateway.orchestration.systems.packages.composing import Composition

@@ -9,11 +9,11 @@ from typing import Any
 
 from gateway.errors import Invalid
 from gateway.jobs.plan import Plan, StepCall
-from gateway.orchestration.first_answers import Request, Write, answer_once
-from gateway.orchestration.permissions import demand
-from gateway.orchestration.references import resolve
-from gateway.orchestration.resources import Room
-from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.first_answers import Request, Write, answer_once
+from gateway.orchestration.common.permissions import demand
+from gateway.orchestration.common.resolving import resolve
+from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.systems.packages.asking import asker
 from gateway.orchestration.systems.packages.composing import Composition, guests_of, needed_bytes
 from gateway.orchestration.systems.packages.sources import HEAD, WHERE, Source, Sources

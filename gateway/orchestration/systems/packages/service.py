@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.orchestration.first_answers import Request, Write, answer_once
-from gateway.orchestration.permissions import demand, granted
-from gateway.orchestration.resources import ResourceService
-from gateway.orchestration.service import Caller, Outcome
+from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.first_answers import Request, Write, answer_once
+from gateway.orchestration.common.permissions import demand, granted
+from gateway.orchestration.common.resource_service import ResourceService
 from gateway.orchestration.systems.packages.exporting import VERB as EXPORT
 from gateway.orchestration.systems.packages.exporting import PackageExports, check_format
 from gateway.orchestration.systems.packages.importing import VERB as IMPORT

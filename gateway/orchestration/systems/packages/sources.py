@@ -12,10 +12,10 @@ from urllib.parse import quote, urljoin, urlsplit
 from drivers.base import DriverAbsent, DriverInvalid, DriverUnreachable, RemoteFile
 from drivers.images.window import FileWindow
 from gateway.errors import BadGateway, Invalid
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.image_tools import ImageTools
 from gateway.orchestration.images.pieces import ahead, of_file
 from gateway.orchestration.images.source import is_url, local_file
-from gateway.orchestration.images.tools import ImageTools
-from gateway.orchestration.service import Caller
 from gateway.ovf.package import Package, PackageReader, Pieces, Sink, gather, unpack
 
 WHERE = "source"

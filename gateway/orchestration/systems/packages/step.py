@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.jobs.plan import StepContext
-from gateway.orchestration.resources import Room
+from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.tries import TriedPackageReader, Tries
 from gateway.orchestration.systems.packages.folder import Folder
-from gateway.orchestration.tries import TriedPackageReader, Tries
 from gateway.ovf.package import PackageReader
 
 Arguments = dict[str, Any]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.errors import Conflict
-from gateway.orchestration.machines.secrets import with_secrets
-from gateway.orchestration.references import merged, resolve
-from gateway.orchestration.service import Caller
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.resolving import merged, resolve
+from gateway.orchestration.common.secrets import with_secrets
 from gateway.orchestration.systems.blueprint import KINDS, Component
 from gateway.orchestration.systems.packages.carrying import Carrying, some, symbol
 from gateway.orchestration.systems.packages.component_describing import RANGES

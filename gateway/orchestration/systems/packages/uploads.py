@@ -11,8 +11,8 @@ from types import TracebackType
 
 from drivers.threads import UPLOADS
 from gateway.errors import TooLarge
+from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.images.promises import demand_staging
-from gateway.orchestration.resources import Room
 
 STEP = 4 * 1024**2
 """Bytes that are given room at a time to a package of unknown length."""

@@ -1,0 +1,106 @@
+"""The Volumes of a new Machine: existing ones to connect, and new ones from templates (DSP0263 5.14.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gateway.errors import Conflict, Invalid
+from gateway.jobs.plan import StepCall
+from gateway.orchestration.attachments import steps as attachment_steps
+from gateway.orchestration.attachments.connections import connect, demand_attachable
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.resolving import resolve
+from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.visibility import changeable
+from gateway.orchestration.machine_core.device_names import free_target, reserved
+from gateway.orchestration.volumes import steps as volume_steps
+from gateway.orchestration.volumes.create import NewVolume, new_volume
+from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
+
+NEW_WEIGHT = 5
+
+
+@dataclass
+class NewVolumes:
+    """``chosen`` looks at everything and writes nothing; ``write`` writes it in the Machine's transaction."""
+
+    existing: list[tuple[str, Document]] = field(default_factory=list)
+    """Path of a Volume, and what its MachineVolume says."""
+    made: list[tuple[NewVolume, Document]] = field(default_factory=list)
+
+    @classmethod
+    async def chosen(cls, room: Room, caller: Caller, template: Document, machine: Resource) -> NewVolumes:
+        found, taken = cls(), reserved(machine)
+        for place, entry in enumerate(template.get("volumes") or []):
+            where = f"machineTemplate.volumes.{place}"
+            volume = await _existing(room, caller, entry, machine, where)
+            if any(volume.path == path for path, _ in found.existing):
+                raise Invalid("is named twice", where)
+            found.existing.append((volume.path, _location(entry, taken, where)))
+        for place, entry in enumerate(template.get("volumeTemplates") or []):
+            where = f"machineTemplate.volumeTemplates.{place}"
+            location = _location(entry, taken, where)
+            given = {name: value for name, value in entry.items() if name != "initialLocation"}
+            host = machine.internal["host"]
+            found.made.append((await new_volume(room, caller, given, {}, where=where, host=host), location))
+        return found
+
+    async def write(self, transaction: Transaction, room: Room, machine: Resource) -> tuple[Resource, list[Resource]]:
+        """The Machine with its marks, and its MachineVolumes."""
+        attachments = []
+        for path, document in self.existing:
+            volume = await transaction.get(path)
+            if volume is None:
+                raise Conflict(f"machineTemplate.volumes: {path} is gone")
+            demand_attachable(volume, machine, "machineTemplate.volumes")
+            attachment, machine = await connect(transaction, machine, volume, *_split(document))
+            attachments.append(attachment)
+        for new, document in self.made:
+            await new.demand(room, transaction)
+            volume = await transaction.insert(new.resource)
+            attachment, machine = await connect(transaction, machine, volume, *_split(document))
+            attachments.append(attachment)
+        return machine, attachments
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return (*(path for path, _ in self.existing), *self.new_paths)
+
+    @property
+    def new_paths(self) -> tuple[str, ...]:
+        return tuple(new.resource.path for new, _ in self.made)
+
+    def creating(self) -> tuple[StepCall, ...]:
+        """Before the domain is defined."""
+        return tuple(step for new, _ in self.made for step in volume_steps.creating(new.resource, NEW_WEIGHT))
+
+
+def attaching(attachments: list[Resource]) -> tuple[StepCall, ...]:
+    """Before the domain is started."""
+    return tuple(attachment_steps.call("attach volume", attachment.path) for attachment in attachments)
+
+
+async def _existing(room: Room, caller: Caller, entry: Document, machine: Resource, where: str) -> Resource:
+    if "href" not in entry:
+        raise Invalid("needs the href of a Volume", where)
+    volume = await resolve(room.store, caller, entry["href"], ("Volume",), where)
+    if not changeable(caller, volume):
+        raise Invalid("belongs to somebody else", where)
+    if volume.internal["host"] != machine.internal["host"]:
+        raise Invalid(f"is on the hypervisor {volume.internal['host']}, and the Machine on another", where)
+    demand_attachable(volume, machine, where)
+    return volume
+
+
+def _location(entry: Document, taken: set[str], where: str) -> Document:
+    """The target, reserved for this one, and the asked location as it was written."""
+    location = entry.get("initialLocation") or None
+    target = free_target(taken, location, running=False, where=f"{where}.initialLocation")
+    taken.add(target)
+    return {"target": target, **({"initialLocation": location} if location else {})}
+
+
+def _split(document: Document) -> tuple[str, Document]:
+    rest = {name: value for name, value in document.items() if name != "target"}
+    return document["target"], rest

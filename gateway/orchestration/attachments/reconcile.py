@@ -1,0 +1,105 @@
+"""Keeps MachineVolumes as the hypervisor says they are: Volumes that an admin, or the guest, plugs in and out."""
+
+from __future__ import annotations
+
+import structlog
+
+from drivers.base import DiskFacts, DomainFacts, DriverError, Power
+from gateway.errors import GatewayError
+from gateway.orchestration.attachments.connections import connect, disconnect
+from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.machine_core.device_names import reserved
+from gateway.orchestration.machine_core.plans import uuid_of
+from gateway.store.model import Resource
+
+RUNNING = frozenset({Power.RUNNING, Power.PAUSED})
+log = structlog.get_logger("volumes")
+
+
+class AttachmentDrift:
+    """The Machine bears the marks of its Volumes, so that most comparisons cost no search."""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+        self._unknown: set[tuple[str, str, str]] = set()
+        """Machine, target and source of disks that are no Volume: looked for once."""
+
+    async def compare(self, machine: Resource, facts: DomainFacts) -> None:
+        known = machine.internal.get("volumes", {})
+        found = {disk.target: disk for disk in facts.disks}
+        for target, path in known.items():
+            disk = found.get(target)
+            if disk is None:
+                await self._vanished(machine, path)
+            elif not disk.plugged and facts.power in RUNNING:
+                await self._released(machine, path)
+        for target in found.keys() - reserved(machine):
+            await self._appeared(machine, found[target])
+
+    async def _disks(self, machine: Resource) -> dict[str, DiskFacts] | None:
+        """Read anew, since what was compared may be older than a job that has ended meanwhile."""
+        try:
+            return {disk.target: disk for disk in (await self.room.driver(machine).domain(uuid_of(machine))).disks}
+        except DriverError:
+            return None
+
+    async def _vanished(self, machine: Resource, path: str) -> None:
+        attachment = await self.room.store.get(path)
+        if attachment is None or attachment.internal.get("job") is not None:
+            return
+        disks = await self._disks(machine)
+        if disks is None or attachment.internal["target"] in disks:
+            return
+        async with self.room.store.transaction() as transaction:
+            current = await transaction.get(path)
+            if current is None or current.version != attachment.version:
+                return
+            await disconnect(transaction, current)
+        log.info("volume disconnected outside", attachment=path)
+
+    async def _released(self, machine: Resource, path: str) -> None:
+        """The guest lets go late of what it was asked for: the rest of that request is done now."""
+        attachment = await self.room.store.get(path)
+        if attachment is None or attachment.internal.get("job") or not attachment.internal.get("releasing"):
+            return
+        try:
+            driver = self.room.driver(machine)
+            await driver.detach_disk(uuid_of(machine), attachment.internal["target"], self.room.policy.detach_deadline)
+        except (DriverError, GatewayError) as error:
+            log.warning("late release not finished", attachment=path, reason=str(error))
+            return
+        await self._vanished(machine, path)
+
+    async def _appeared(self, machine: Resource, disk: DiskFacts) -> None:
+        key = (machine.path, disk.target, disk.source)
+        if key in self._unknown or disk.cdrom or not disk.persistent:
+            return
+        self._unknown.add(key)
+        rows = await self.room.store.fetch(
+            "SELECT path FROM resources WHERE kind = 'Volume' AND json_extract(internal, '$.path') = ? "
+            "AND json_extract(internal, '$.host') = ?",
+            (disk.source, machine.internal["host"]),
+        )
+        if not rows:
+            log.info("disk is no Volume", machine=machine.path, target=disk.target)
+            return
+        if await self._connect(machine.path, rows[0][0], disk):
+            log.info("volume connected outside", machine=machine.path, volume=rows[0][0])
+        self._unknown.discard(key)
+
+    async def _connect(self, path: str, volume: str, seen: DiskFacts) -> bool:
+        """Only what is still there while nobody else changes the Machine."""
+        machine = await self.room.store.get(path)
+        if machine is None or machine.internal.get("job") is not None or seen.target in reserved(machine):
+            return False
+        disks = await self._disks(machine)
+        if disks is None or seen.target not in disks or disks[seen.target].source != seen.source:
+            return False
+        async with self.room.store.transaction() as transaction:
+            current, found = await transaction.get(path), await transaction.get(volume)
+            if current is None or found is None or current.version != machine.version:
+                return False
+            if path in (found.internal.get("attachments") or {}).values():
+                return False
+            await connect(transaction, current, found, seen.target, {})
+        return True

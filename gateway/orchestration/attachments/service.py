@@ -1,0 +1,137 @@
+"""The Volumes of a Machine: connect and disconnect (DSP0263 5.14.1.5)."""
+
+from __future__ import annotations
+
+from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
+from gateway.orchestration.attachments.connections import attachment_path, connect, demand_attachable
+from gateway.orchestration.attachments.steps import call, settle
+from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.first_answers import Write
+from gateway.orchestration.common.resolving import resolve
+from gateway.orchestration.common.visibility import changeable
+from gateway.orchestration.machine_core.chain import demand_uncovered
+from gateway.orchestration.machine_core.components import ComponentService, demand_change
+from gateway.orchestration.machine_core.device_names import WHERE, free_target, reserved, target_of
+from gateway.store.model import Document, Resource
+from gateway.store.store import Store
+from gateway.store.transaction import Transaction
+
+OWN = ("name", "description", "properties", "initialLocation")
+
+
+async def attached_already(
+    store: Store | Transaction, machine: Resource, volume: Resource, document: Document
+) -> Resource | None:
+    """Return the MachineVolume that a request asks for once more; None when the Volume is not at the Machine.
+
+    Clients of 1.x connect a Volume again to be sure of it. Raises Conflict for another place than it has, and while
+    it is being disconnected.
+    """
+    found = await store.get(attachment_path(machine, volume))
+    if found is None or machine.state == "CREATING":
+        return None
+    job = await store.get(found.internal["job"]) if found.internal.get("job") else None
+    if found.internal.get("releasing") or (job is not None and job.document.get("action") == "delete"):
+        raise Conflict(f"volume: {volume.path} is being disconnected from this Machine; wait for that job")
+    location = document.get("initialLocation")
+    if location and target_of(location) != found.internal["target"]:
+        raise Conflict(f"{WHERE}: {volume.path} is at /dev/{found.internal['target']} of this Machine already")
+    return found
+
+
+class MachineVolumeService(ComponentService):
+    kind = "MachineVolume"
+
+    async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
+        machine = await self.machine_for(caller, collection.rpartition("/")[0])
+        volume = await self._volume(caller, machine, document)
+        attached = await attached_already(self.store, machine, volume, document)
+        in_use = await self._free_to_connect(machine, volume) if attached is None else None
+
+        async def write(transaction: Transaction) -> Outcome:
+            attached = await attached_already(transaction, machine, volume, document)
+            if attached is not None:
+                return await self._as_it_is(transaction, caller, attached)
+            if in_use is None:
+                raise Conflict("volume: it was disconnected meanwhile; ask again")
+            return await self._connect(transaction, caller, collection, document, in_use)
+
+        return write
+
+    async def _free_to_connect(self, machine: Resource, volume: Resource) -> set[str]:
+        """Return the targets that the Machine's disks have. Raises Conflict when the Volume cannot be connected."""
+        demand_change(machine, "plug")
+        demand_attachable(volume, machine, "volume")
+        return await self.targets_in_use(machine)
+
+    async def _as_it_is(self, transaction: Transaction, caller: Caller, attached: Resource) -> Outcome:
+        """Answer with the MachineVolume that is there: by the Job that still connects it, or by one of its own."""
+        job = attached.internal.get("job")
+        if job is None:
+            plan = self.plan(caller, "add", attached.collection)
+            job = await self.room.runner.completed(transaction, plan)
+        return Outcome(attached, job, finished=attached.internal.get("job") is None, existing=True)
+
+    async def _volume(self, caller: Caller, machine: Resource, document: Document) -> Resource:
+        if document.get("initialLocation"):
+            target_of(document["initialLocation"])
+        volume = await resolve(self.store, caller, document["volume"]["href"], ("Volume",), "volume")
+        if not changeable(caller, volume):
+            raise Invalid("belongs to somebody else", "volume")
+        if volume.internal["host"] != machine.internal["host"]:
+            raise Invalid(f"is on the hypervisor {volume.internal['host']}, and the Machine on another", "volume")
+        return volume
+
+    async def _connect(
+        self, transaction: Transaction, caller: Caller, collection: str, document: Document, in_use: set[str]
+    ) -> Outcome:
+        machine = await self.demand_machine(transaction, collection.rpartition("/")[0], "plug")
+        volume = await transaction.get(document["volume"]["href"])
+        if volume is None:
+            raise Invalid("is gone", "volume")
+        demand_attachable(volume, machine, "volume")
+        location, running = document.get("initialLocation"), machine.state != "STOPPED"
+        target = free_target(in_use | reserved(machine), location or None, running=running)
+        own = {name: document[name] for name in OWN if document.get(name)}
+        attachment, machine = await connect(transaction, machine, volume, target, own)
+        plan = self.plan(
+            caller,
+            "add",
+            collection,
+            steps=(call("attach volume", attachment.path),),
+            locks=(machine.path, volume.path),
+            affected=(attachment.path, machine.path, volume.path),
+            drop_on_failure=(attachment.path,),
+            settle=settle(attachment.path, "add"),
+        )
+        return await self.begun(transaction, attachment, plan)
+
+    async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        attachment = await self.to_change(caller, path, "delete", version)
+        machine = await self.machine_for(caller, str(attachment.parent))
+        demand_change(machine, "unplug")
+        self.up(machine)
+        volume = attachment.document["volume"]["href"]
+        plan = self.plan(
+            caller,
+            "delete",
+            path,
+            steps=(call("detach volume", path),),
+            locks=(machine.path, volume),
+            affected=(machine.path, volume),
+            drop_on_success=(path,),
+            settle=settle(path, "delete"),
+        )
+        async with self.store.transaction() as transaction:
+            await self.demand_machine(transaction, machine.path, "unplug")
+            await demand_uncovered(transaction, machine.path, attachment.internal["target"])
+            current = await transaction.get(path)
+            if current is None:
+                raise NotFound(f"{path} is gone")
+            if current.internal.get("job") is not None:
+                raise Conflict("the Volume is being connected or disconnected already; wait for that job")
+            if version is not None and current.version != version:
+                raise PreconditionFailed(f"{path} was changed meanwhile; read it again")
+            job = await self.room.runner.submit(transaction, plan)
+            current = await transaction.update(current.with_internal(job=job))
+        return Outcome(current, job, finished=False)

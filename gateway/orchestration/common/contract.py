@@ -1,0 +1,87 @@
+"""What the wire asks of every family of resources, in the program's own terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gateway.orchestration.common.permissions import Role
+from gateway.store.model import Document, Page, Query, Resource
+from gateway.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, from which address. ``idempotency_key`` makes a retried create give the first answer again."""
+
+    user: str
+    role: Role
+    request_id: str = ""
+    idempotency_key: str | None = None
+    address: str = ""
+    parent_job: str | None = None
+    """The Job that this request is a part of, when a Job asks for it."""
+    rehearsed: tuple[str, ...] = ()
+    """While a System is looked at before it is made: the SystemTemplates that this request is inside of."""
+    once: Once | None = None
+    """What a Job that may ask again after a crash remembers in place of an Idempotency-Key."""
+
+
+class Once(Protocol):
+    """Makes a create happen once, however often it is asked for: both are called inside its transaction."""
+
+    async def recall(self, transaction: Transaction) -> Outcome | None:
+        """What the create has made already."""
+        ...
+
+    async def remember(self, transaction: Transaction, path: str, job: str) -> None:
+        """The create makes this resource by this Job."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a change led to: the resource it made or changed (as it is now), and its Job.
+
+    ``finished`` is False while the Job still runs; the wire then decides how long to wait for it.
+    """
+
+    resource: Resource | None
+    job: str
+    finished: bool
+    location: str | None = None
+    """Path of what an action makes, when that is known before it is there."""
+    existing: bool = False
+    """The resource was there before, as it was asked for: a create has made nothing."""
+
+
+class Service(Protocol):
+    """The verbs of one resource type. All of them raise gateway.errors, and change nothing when they do."""
+
+    kind: str
+
+    async def read(self, caller: Caller, path: str) -> Resource: ...
+
+    async def list(self, caller: Caller, query: Query) -> Page: ...
+
+    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome: ...
+
+    async def edit(
+        self, caller: Caller, path: str, document: Document, selected: frozenset[str] | None, version: int | None
+    ) -> Outcome:
+        """Full update, or of the selected attributes only. ``version`` is what If-Match demands."""
+        ...
+
+    async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome: ...
+
+    async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
+        """``action`` is the verb (``start``), ``document`` the checked Action document."""
+        ...
+
+    def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
+        """The operations legal now for this caller: ``edit``, ``delete``, and action verbs."""
+        ...
+
+    def collection_operations(self, caller: Caller, parent: Resource | None) -> tuple[str, ...]:
+        """``add``, when this caller may."""
+        ...

@@ -1,0 +1,57 @@
+"""The directories that packages are exported to: in each of them a directory for each user, by the user's name.
+
+What lies in a user's directory is that user's alone, and an admin's. What lies beside those directories is nobody's
+export: an admin has put it there.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.permissions import Role
+
+
+class Exports:
+    """All methods look at the disk, and block as long as that takes."""
+
+    def __init__(self, directories: tuple[str, ...]) -> None:
+        self._directories = [Path(directory) for directory in directories]
+
+    def own(self, caller: Caller) -> Path | None:
+        """Return the directory of this user in the first of the directories, None when there are none."""
+        return self._directories[0] / caller.user if self._directories else None
+
+    def is_own(self, caller: Caller, directory: Path) -> bool:
+        """Whether a directory is this user's in one of the directories that are there; it may itself be missing."""
+        tops = [top.resolve() for top in self._directories if top.is_dir()]
+        return directory.resolve() in [top / caller.user for top in tops]
+
+    def writable(self, caller: Caller, directory: Path) -> bool:
+        """Whether this user may put a package into a directory. A user's own need not be there yet."""
+        real = directory.resolve()
+        tops = [top.resolve() / caller.user for top in self._directories]
+        if caller.role is Role.ADMIN:
+            tops += [top.resolve() for top in self._directories]
+        return any(real.is_relative_to(top) for top in tops)
+
+    def readable(self, caller: Caller, file: Path, others: tuple[str, ...] = ()) -> bool:
+        """Whether this user may import a file by its real path: anything but what is in another user's directory.
+
+        ``others`` are directories of images: one that stands inside of an export directory has its own rules.
+        """
+        if caller.role is Role.ADMIN:
+            return True
+        nearest = max((_depth(Path(other).resolve(), file) for other in others), default=-1)
+        for top in (directory.resolve() for directory in self._directories):
+            if _depth(top, file) < nearest or _depth(top, file) < 0:
+                continue
+            parts = file.relative_to(top).parts
+            if len(parts) > 1 and parts[0] != caller.user:
+                return False
+        return True
+
+
+def _depth(directory: Path, file: Path) -> int:
+    """How deep a directory is that the file is below; -1 for another one."""
+    return len(directory.parts) if file.is_relative_to(directory) else -1

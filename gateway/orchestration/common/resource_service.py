@@ -1,0 +1,287 @@
+"""What all families of resources have in common: reading, listing, simple add, edit and delete."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from drivers.base import Driver, Supervision
+from gateway import clock
+from gateway.cimi.registry import type_of
+from gateway.errors import Forbidden, MethodNotAllowed, NotFound, PreconditionFailed
+from gateway.jobs.locks import ResourceLocks
+from gateway.jobs.plan import Plan
+from gateway.jobs.runner import JobRunner
+from gateway.orchestration.common.contract import Caller, Outcome, Service
+from gateway.orchestration.common.first_answers import Request, Write, answer_once
+from gateway.orchestration.common.image_tools import ImageTools
+from gateway.orchestration.common.permissions import Role, demand, granted
+from gateway.orchestration.common.unconfigured import ConfiguredDrivers, ConfiguredHypervisors
+from gateway.orchestration.common.visibility import audience, changeable, visible
+from gateway.store.model import Document, Page, Query, Resource
+from gateway.store.store import Store
+from gateway.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the configuration decides for the services. Seconds, and numbers."""
+
+    stop_deadline: float = 60.0
+    detach_deadline: float = 20.0
+    retention_minutes: int = 1440
+    event_persistence: str = "monthly"
+    sample_period: int = 10
+    sample_interval: int = 60
+    most_meters: int = 50
+    least_memory: int = 65_536
+    """KiB of a Machine, where its image says nothing."""
+    deltacloud: bool = True
+    """Whether ResourceMetadata is shown to clients of 1.0 under their own names, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What every service works with."""
+
+    store: Store
+    runner: JobRunner
+    drivers: ConfiguredDrivers
+    hypervisors: ConfiguredHypervisors
+    policy: Policy
+    images: ImageTools
+    allocated: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
+    """Bytes which each Volume of a pool has taken, by host and pool, as last seen."""
+    promised: dict[str, set[str]] = field(default_factory=dict)
+    """Ranges and MAC addresses that imports under way are going to ask for, by their Jobs: nobody else gets them."""
+    services: dict[str, Service] = field(default_factory=dict)
+    """By kind: for Jobs that ask for changes of other families' resources."""
+    guards: ResourceLocks = field(default_factory=ResourceLocks)
+    """Held on a Network while its filter or a reservation is brought to what the store says, so that of two at once
+    the later does not write what it read earlier.
+    """
+
+    supervision: Supervision = field(default_factory=Supervision)
+    """Of all loops and reactions."""
+
+    def driver(self, resource: Resource) -> Driver:
+        """Return the driver of the host that the resource lives on; an UnconfiguredHost where that has no entry."""
+        return self.drivers[resource.internal["host"]]
+
+
+def new_resource(kind: str, owner: str | None, document: Document, **facts: Any) -> Resource:
+    """A fresh resource with a random id in its root collection; ``facts`` are its internal ones."""
+    now = clock.now()
+    return Resource(
+        path=f"{type_of(kind).segment}/{uuid.uuid4()}",
+        kind=kind,
+        owner=owner,
+        document=document,
+        created=now,
+        updated=now,
+        internal=facts,
+    )
+
+
+def component(parent: Resource, kind: str, segment: str, document: Document) -> Resource:
+    """A resource in a nested collection of its parent, owned by the same user."""
+    return Resource(
+        path=f"{parent.path}/{segment}",
+        kind=kind,
+        owner=parent.owner,
+        document=document,
+        created=parent.created,
+        updated=parent.updated,
+        parent=parent.path,
+    )
+
+
+def touched(resource: Resource) -> Resource:
+    """With ``updated`` set: an explicit change of its attributes. Strictly later than before."""
+    return replace(resource, updated=max(clock.now(), resource.updated + timedelta(milliseconds=1)))
+
+
+def edited(resource: Resource, document: Document, selected: frozenset[str] | None) -> Resource:
+    """After a full update, or one of the selected attributes: a writable one that is missing is removed."""
+    described = type_of(resource.kind)
+    writable = {name for name, field in described.attributes.items() if field.writable and not field.write_only}
+    names = writable if selected is None else writable & selected
+    return touched(resource.with_document(**{name: document.get(name) for name in names}))
+
+
+def with_mandatory(resource: Resource, document: Document, selected: frozenset[str] | None) -> Document:
+    """Return a full update with the mandatory attributes that it leaves out, as they are.
+
+    Clients of 1.x send what they change and nothing else. A partial update says by ``$select`` what it changes.
+    """
+    if selected is not None:
+        return document
+    names = [name for name in type_of(resource.kind).mandatory if document.get(name) is None]
+    return {**document, **{name: resource.document[name] for name in names if name in resource.document}}
+
+
+def erases(document: Document, selected: frozenset[str] | None, name: str) -> bool:
+    """Whether an update takes a write-only attribute away: by null, or selected and left out.
+
+    A full update that leaves it out does not: nobody can read it back to send it again.
+    """
+    return document.get(name) is None and (name in document or (selected is not None and name in selected))
+
+
+class ResourceService:
+    """One resource type. Families override what is theirs."""
+
+    kind: str = ""
+    catalogue = False
+    """True when what an admin adds is shared with every user."""
+    computed = False
+    """True when reading adds what changes without the resource: its representations are not remembered."""
+
+    def __init__(self, room: Room, kind: str | None = None) -> None:
+        self.room = room
+        self.store = room.store
+        self.kind = kind or self.kind
+        self.type = type_of(self.kind)
+
+    # Reading
+
+    async def read(self, caller: Caller, path: str) -> Resource:
+        demand(caller.role, self.kind, "read")
+        resource = self.store.peek(path) or await self.store.get(path)
+        if resource is None or resource.kind != self.kind or not await self.seen(caller, resource):
+            raise NotFound(f"there is no {self.kind} {path[:200]}")
+        return resource
+
+    async def seen(self, caller: Caller, resource: Resource) -> bool:
+        return visible(caller, resource)
+
+    async def list(self, caller: Caller, query: Query) -> Page:
+        demand(caller.role, self.kind, "read")
+        return await self.store.page(replace(query, kind=self.kind, visible_to=audience(caller)))
+
+    def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
+        verbs = [("edit", self.type.editable), ("delete", self.type.deletable)]
+        if not changeable(caller, resource):
+            return ()
+        return tuple(verb for verb, offered in verbs if offered and granted(caller.role, self.kind, verb))
+
+    def collection_operations(self, caller: Caller, parent: Resource | None) -> tuple[str, ...]:
+        return ("add",) if self.type.addable and granted(caller.role, self.kind, "add") else ()
+
+    # Changing
+
+    async def to_change(self, caller: Caller, path: str, verb: str, version: int | None = None) -> Resource:
+        """The resource, when this caller may do this to it. Raises NotFound, Forbidden, PreconditionFailed."""
+        resource = await self.read(caller, path)
+        demand(caller.role, self.kind, verb)
+        if not changeable(caller, resource):
+            raise Forbidden(f"this {self.kind} belongs to somebody else; only its owner or an admin may {verb} it")
+        if version is not None and version != resource.version:
+            raise PreconditionFailed(f"{path} was changed meanwhile; read it again")
+        return resource
+
+    def refuse(self, verb: str) -> MethodNotAllowed:
+        return MethodNotAllowed(f"a {self.kind} cannot be changed by {verb} here", ("GET", "HEAD"))
+
+    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
+        """Make a resource, or give the first answer again. What a family's create is, ``prepare`` says."""
+        if not self.type.addable:
+            raise self.refuse("add")
+        demand(caller.role, self.kind, "add")
+        prepare = partial(self.prepare, caller, collection, document)
+        return await answer_once(self.store, caller, Request(self.kind, collection, document), prepare)
+
+    async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
+        """Check everything about a create, and return what writes it. Nothing is written yet."""
+        resource = await self.make(caller, document)
+        if self.catalogue and caller.role is Role.ADMIN:
+            resource = replace(resource, shared=True)
+        return partial(self._write, caller, collection, resource)
+
+    async def _write(
+        self, caller: Caller, collection: str, resource: Resource, transaction: Transaction
+    ) -> Outcome:
+        await transaction.insert(resource)
+        return await self.made(transaction, resource, self.plan(caller, "add", collection, affected=(resource.path,)))
+
+    async def made(self, transaction: Transaction, resource: Resource, plan: Plan) -> Outcome:
+        """Return the outcome of a create that this transaction makes by itself."""
+        job = await self.room.runner.completed(transaction, plan)
+        return Outcome(resource, job, finished=True)
+
+    async def begun(self, transaction: Transaction, resource: Resource, plan: Plan, *, held: bool = True) -> Outcome:
+        """Return the outcome of a create that its Job goes on with; ``held``: that Job alone writes the resource."""
+        job = await self.room.runner.submit(transaction, plan)
+        if held:
+            resource = await transaction.update(resource.with_internal(job=job))
+        return Outcome(resource, job, finished=False)
+
+    async def rehearse(self, caller: Caller, document: Document) -> Resource | None:
+        """What ``add`` would make of a Create document, in the state it would come to; nothing is written.
+
+        Raises what the request deserves. None for what others cannot refer to before it exists.
+        """
+        demand(caller.role, self.kind, "add")
+        return await self.make(caller, document)
+
+    async def make(self, caller: Caller, document: Document) -> Resource:
+        """The checked new resource; nothing is written yet."""
+        return new_resource(self.kind, caller.user, document)
+
+    async def edit(
+        self, caller: Caller, path: str, document: Document, selected: frozenset[str] | None, version: int | None
+    ) -> Outcome:
+        if not self.type.editable:
+            raise self.refuse("edit")
+        resource = await self.to_change(caller, path, "edit", version)
+        changed = await self.change(caller, resource, with_mandatory(resource, document, selected), selected)
+        async with self.store.transaction() as transaction:
+            updated = await transaction.update(changed, resource.version)
+            job = await self.room.runner.completed(transaction, self.plan(caller, "edit", path))
+        return Outcome(updated, job, finished=True)
+
+    async def change(
+        self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
+    ) -> Resource:
+        """The checked resource after the edit; nothing is written yet."""
+        return edited(resource, document, selected)
+
+    async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        if not self.type.deletable:
+            raise self.refuse("delete")
+        resource = await self.to_change(caller, path, "delete", version)
+        await self.may_go(resource)
+        async with self.store.transaction() as transaction:
+            await transaction.delete(path)
+            plan = self.plan(caller, "delete", path, drop_on_success=(path,))
+            job = await self.room.runner.completed(transaction, plan)
+        return Outcome(None, job, finished=True)
+
+    async def may_go(self, resource: Resource) -> None:
+        """Raises Conflict when something needs it."""
+
+    async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
+        await self.read(caller, path)
+        raise MethodNotAllowed(f"a {self.kind} has no action {action[:60]}", ("GET", "HEAD"))
+
+    async def act_on_collection(
+        self, caller: Caller, collection: str, action: str, document: dict[str, Any]
+    ) -> Outcome:
+        raise MethodNotAllowed(f"a collection of {self.kind} has no action {action[:60]}", ("GET", "HEAD"))
+
+    # Pieces
+
+    def plan(self, caller: Caller, action: str, target: str, **rest: Any) -> Plan:
+        return Plan(
+            action=action,
+            target=target,
+            owner=caller.user,
+            steps=rest.pop("steps", ()),
+            request_id=caller.request_id,
+            address=caller.address,
+            parent_job=caller.parent_job,
+            **rest,
+        )

@@ -1,0 +1,173 @@
+"""Where the bytes of images lie before they reach a pool: a folder for each image, private to the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gateway import clock
+from gateway.errors import NoSpace
+from gateway.orchestration.common.reserve import Reserve
+from gateway.store.model import Resource
+
+DATA = "data"
+CONVERTED = "converted"
+PART = "converted.part"
+
+
+class Staging:
+    """``data`` is what came, ``converted`` what goes to the pool instead of it. All methods leave the loop free.
+
+    Without a ``reserve`` everything that the disk has may be taken.
+    """
+
+    def __init__(self, directory: Path, reserve: Reserve | None = None) -> None:
+        self.directory = directory
+        self.reserve = reserve or Reserve(directory, 0)
+        self.coming: dict[str, int] = {}
+        """Bytes that are still to come for what is being put down and is not in the store yet, by names."""
+        self.held: set[str] = set()
+        """Names of what is being put down for something that is not in the store yet."""
+
+    def _home(self, image: Resource) -> Path:
+        return self.directory / image.path.replace("/", "-")
+
+    def data(self, image: Resource) -> Path:
+        return self._home(image) / DATA
+
+    def converted(self, image: Resource) -> Path:
+        return self._home(image) / CONVERTED
+
+    def part(self, image: Resource) -> Path:
+        return self._home(image) / PART
+
+    async def adopt(self, image: Resource, path: Path) -> int:
+        """Another file of this directory as ``data``, without copying it; the number of bytes."""
+        await self.prepare(image)
+        return await asyncio.to_thread(_linked, path, self.data(image))
+
+    def folder(self, path: str) -> Path:
+        """The folder of a Job that works on a package, or of an upload."""
+        return self.directory / path.replace("/", "-")
+
+    async def prepare(self, image: Resource) -> None:
+        await asyncio.to_thread(self._home(image).mkdir, mode=0o700, parents=True, exist_ok=True)
+
+    async def free(self) -> int:
+        """Bytes that may still be put down here."""
+        return await asyncio.to_thread(self._free)
+
+    def _free(self) -> int:
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self.reserve.left(self.directory)
+
+    async def put(self, descriptor: int, piece: bytes) -> None:
+        """Write every byte of a piece. Raises NoSpace when the disk, less the reserve, does not take it."""
+        await asyncio.to_thread(self.put_blocking, descriptor, piece)
+
+    def put_blocking(self, descriptor: int, piece: bytes) -> None:
+        self.reserve.demand(descriptor, len(piece))
+        write_all(descriptor, piece)
+
+    async def beside_the_reserve(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do work in which another program writes here, as long as it leaves the reserve alone. Raises NoSpace."""
+        await self.reserve.watch(self.directory, work)
+
+    async def size(self, image: Resource) -> int:
+        """Bytes of ``data`` that are there."""
+        return await asyncio.to_thread(_size, self.data(image))
+
+    async def sizes(self, paths: list[str]) -> dict[str, int]:
+        """The same of many images, by their paths."""
+        homes = {path: self.directory / path.replace("/", "-") / DATA for path in paths}
+        return await asyncio.to_thread(lambda: {path: _size(data) for path, data in homes.items()})
+
+    async def remove(self, image: Resource) -> None:
+        await asyncio.to_thread(shutil.rmtree, self._home(image), True)
+
+    async def write(self, image: Resource, pieces: AsyncIterator[bytes], moved: Callable[[int], None]) -> int:
+        """Put ``data`` down anew; the number of bytes. NoSpace when the disk is full."""
+        await self.prepare(image)
+        written = 0
+        with _open(self.data(image)) as descriptor:
+            async for piece in pieces:
+                await self.put(descriptor, piece)
+                written += len(piece)
+                moved(written)
+        return written
+
+    async def names(self) -> list[str]:
+        """What there is."""
+        return await asyncio.to_thread(
+            lambda: [entry.name for entry in self.directory.iterdir()] if self.directory.is_dir() else []
+        )
+
+    async def sweep(self, names: list[str], keep: set[str], unused_for: float) -> list[str]:
+        """Remove what of ``names`` belongs to none of the images ``keep`` (their paths).
+
+        The result are those of ``keep`` that were not touched for so long. The names are to be asked for before the
+        images: so none is taken for nobody's that has come since.
+        """
+        known = {path.replace("/", "-"): path for path in keep}
+        return await asyncio.to_thread(self._sweep, names, known, unused_for)
+
+    def _sweep(self, names: list[str], keep: dict[str, str], unused_for: float) -> list[str]:
+        old = []
+        for entry in (self.directory / name for name in names):
+            if not entry.exists():
+                continue
+            if entry.name in self.held:
+                continue
+            if entry.name not in keep:
+                shutil.rmtree(entry, ignore_errors=True)
+            elif clock.ageing().timestamp() - max(entry.stat().st_mtime, _touched(entry / DATA)) > unused_for:
+                old.append(keep[entry.name])
+        return old
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def write_all(descriptor: int, piece: bytes) -> None:
+    """Every byte, or NoSpace."""
+    view = memoryview(piece)
+    try:
+        while view:
+            view = view[os.write(descriptor, view) :]
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NoSpace("the disk of the staging directory is full; free some space") from None
+        raise
+
+
+def _linked(path: Path, target: Path) -> int:
+    if path.exists():
+        target.unlink(missing_ok=True)
+        os.link(path, target)
+    return target.stat().st_size
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _touched(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

@@ -1,0 +1,166 @@
+"""The disks of a Machine: one more, made and plugged in, a larger one, or one less (DSP0263 5.14.1.4)."""
+
+from __future__ import annotations
+
+from drivers.base import Driver, PoolSettings
+from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
+from gateway.jobs.plan import Plan
+from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.first_answers import Write
+from gateway.orchestration.disks.change_steps import ADD_STEPS, DELETE_STEPS, calls, settle
+from gateway.orchestration.disks.growth_steps import growing, settle_grown
+from gateway.orchestration.disks.layout import disk_resource
+from gateway.orchestration.machine_core.chain import demand_uncovered
+from gateway.orchestration.machine_core.components import ComponentService, demand_change
+from gateway.orchestration.machine_core.copying import refuse_while_copied
+from gateway.orchestration.machine_core.device_names import free_target, reserved, target_of
+from gateway.orchestration.volumes.pools import KILOBYTE, Chosen, demand_growing, demand_room, pool_facts, whole
+from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
+
+
+class DiskService(ComponentService):
+    kind = "Disk"
+    edited_by = "plug"
+
+    def removable(self, resource: Resource) -> bool:
+        return not resource.internal.get("boot")
+
+    async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
+        machine = await self.machine_for(caller, collection.rpartition("/")[0])
+        if "capacity" not in document:
+            raise Invalid("is missing", "capacity")
+        if document.get("initialLocation"):
+            target_of(document["initialLocation"])
+        demand_change(machine, "plug")
+        in_use = await self.targets_in_use(machine)
+        chosen = await self._pool(machine, self.up(machine))
+
+        async def write(transaction: Transaction) -> Outcome:
+            await demand_room(self.room, chosen, whole(document["capacity"] * KILOBYTE), "capacity")
+            return await self._put_down(transaction, caller, collection, document, in_use, chosen.format)
+
+        return write
+
+    async def _pool(self, machine: Resource, driver: Driver) -> Chosen:
+        """The Machine's own pool, where its other disks are."""
+        host, name = machine.internal["host"], machine.internal["pool"]
+        settings = next((p for p in self.room.hypervisors[host].every_pool if p.name == name), PoolSettings(name))
+        facts = await pool_facts(driver, name)
+        return Chosen(host, settings, facts, driver.formats(facts)[0])
+
+    async def _put_down(
+        self,
+        transaction: Transaction,
+        caller: Caller,
+        collection: str,
+        document: Document,
+        in_use: set[str],
+        disk_format: str,
+    ) -> Outcome:
+        machine = await self.demand_machine(transaction, collection.rpartition("/")[0], "plug")
+        location, running = document.get("initialLocation") or None, machine.state != "STOPPED"
+        target = free_target(in_use | reserved(machine), location, running=running)
+        capacity = document["capacity"]
+        made = {"target": target, "format": disk_format, "bytes": whole(capacity * KILOBYTE), "capacity": capacity}
+        made.update({"location": location} if location else {})
+        machine = await transaction.update(machine.with_internal(disks=[*machine.internal["disks"], made]))
+        disk = await transaction.insert(disk_resource(machine, made))
+        plan = self.plan(
+            caller,
+            "add",
+            collection,
+            steps=calls(machine.path, ADD_STEPS, target),
+            locks=(machine.path,),
+            affected=(disk.path, machine.path),
+            drop_on_failure=(disk.path,),
+            settle=settle(machine.path, target, "add"),
+        )
+        return await self.begun(transaction, disk, plan)
+
+    # Growth
+
+    async def edit(
+        self, caller: Caller, path: str, document: Document, selected: frozenset[str] | None, version: int | None
+    ) -> Outcome:
+        """Only the capacity of a disk can be changed, and only upwards."""
+        disk = await self.to_change(caller, path, "edit", version)
+        now: int = disk.document["capacity"]
+        capacity: int = document.get("capacity") or now
+        if capacity < now:
+            raise Invalid(f"a disk of {now} kilobytes is not shrunk to {capacity}: that would lose data", "capacity")
+        if capacity == now:
+            async with self.store.transaction() as transaction:
+                job = await self.room.runner.completed(transaction, self.plan(caller, "edit", path))
+            return Outcome(disk, job, finished=True)
+        machine = await self.machine_for(caller, str(disk.parent))
+        demand_change(machine, "plug")
+        await refuse_while_copied(self.store, machine.path)
+        driver = self.up(machine)
+        chosen = await self._pool(machine, driver)
+        demand_growing(driver, chosen.facts)
+        async with self.store.transaction() as transaction:
+            disk, job = await self._grow(transaction, caller, disk, capacity, chosen)
+        return Outcome(disk, job, finished=False)
+
+    async def _grow(
+        self, transaction: Transaction, caller: Caller, disk: Resource, capacity: int, chosen: Chosen
+    ) -> tuple[Resource, str]:
+        machine, target = await self.demand_machine(transaction, str(disk.parent), "plug"), disk.path.rpartition("/")[2]
+        await demand_uncovered(transaction, machine.path, target)
+        current = await transaction.get(disk.path)
+        if current is None or current.version != disk.version:
+            raise PreconditionFailed(f"{disk.path} was changed meanwhile; read it again")
+        self._demand_free(current)
+        known = next(entry for entry in machine.internal["disks"] if entry["target"] == target)
+        size = whole(capacity * KILOBYTE)
+        await demand_room(self.room, chosen, size - known["bytes"], "capacity")
+        job = await self.room.runner.submit(transaction, self._growing(caller, disk, machine, capacity, size))
+        return await transaction.update(current.with_internal(job=job)), job
+
+    def _growing(self, caller: Caller, disk: Resource, machine: Resource, capacity: int, size: int) -> Plan:
+        target = disk.path.rpartition("/")[2]
+        return self.plan(
+            caller,
+            "edit",
+            disk.path,
+            steps=growing(machine.path, target, capacity, size),
+            locks=(machine.path,),
+            affected=(machine.path,),
+            settle=settle_grown(machine.path, target),
+        )
+
+    def _demand_free(self, disk: Resource) -> None:
+        if disk.internal.get("job") is not None:
+            raise Conflict("another request changes this disk already; wait for that job")
+
+    # Delete
+
+    async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        disk = await self.to_change(caller, path, "delete", version)
+        if not self.removable(disk):
+            raise Conflict("the disk that the Machine boots from goes with the Machine only")
+        machine = await self.machine_for(caller, str(disk.parent))
+        demand_change(machine, "unplug")
+        self.up(machine)
+        target = path.rpartition("/")[2]
+        plan = self.plan(
+            caller,
+            "delete",
+            path,
+            steps=calls(machine.path, DELETE_STEPS, target),
+            locks=(machine.path,),
+            affected=(machine.path,),
+            drop_on_success=(path,),
+            settle=settle(machine.path, target, "delete"),
+        )
+        async with self.store.transaction() as transaction:
+            await self.demand_machine(transaction, machine.path, "unplug")
+            await demand_uncovered(transaction, machine.path, target)
+            current = await transaction.get(path)
+            if current is None:
+                raise NotFound(f"{path} is gone")
+            self._demand_free(current)
+            job = await self.room.runner.submit(transaction, plan)
+            current = await transaction.update(current.with_internal(job=job))
+        return Outcome(current, job, finished=False)

@@ -1,0 +1,98 @@
+"""ResourceMetadata and the Cloud Entry Point: derived, or kept as one record (DSP0263 5.11, 5.12)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway import clock
+from gateway.cimi.filter import And, AttributeType, Comparison, Expression, Or, PropertyComparison
+from gateway.cimi.metadata import describe
+from gateway.cimi.registry import CLOUD_ENTRY_POINT, TYPES
+from gateway.cimi.resource_type import ResourceType
+from gateway.errors import NotFound
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.permissions import demand
+from gateway.orchestration.common.resource_service import ResourceService, Room
+from gateway.store.model import Document, Page, Query, Resource
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class ResourceMetadataService(ResourceService):
+    """One entry per served type, at ``resourceMetadata/<Kind>``; it changes with the program only."""
+
+    kind = "ResourceMetadata"
+
+    def __init__(self, room: Room) -> None:
+        super().__init__(room)
+        shared = any(pool.shareable for settings in room.hypervisors.values() for pool in settings.every_pool)
+        policy = room.policy
+        values: dict[str, Any] = {
+            "JobRetention": policy.retention_minutes,
+            "LeastSampleInterval": policy.sample_period,
+            "SharedVolumeSupport": shared,
+        }
+        self._entries = {
+            f"{self.type.segment}/{declared.kind}": Resource(
+                path=f"{self.type.segment}/{declared.kind}",
+                kind=self.kind,
+                owner=None,
+                document=_described(declared, values, old_clients=policy.deltacloud),
+                created=EPOCH,
+                updated=EPOCH,
+            )
+            for declared in _in_order(old_clients=policy.deltacloud)
+        }
+
+    async def read(self, caller: Caller, path: str) -> Resource:
+        demand(caller.role, self.kind, "read")
+        if path not in self._entries:
+            raise NotFound(f"there is no ResourceMetadata {path[:200]}")
+        return self._entries[path]
+
+    async def list(self, caller: Caller, query: Query) -> Page:
+        demand(caller.role, self.kind, "read")
+        matching = [entry for entry in self._entries.values() if all(_matches(f, entry) for f in query.filters)]
+        for key in reversed(query.order):
+            matching.sort(key=lambda entry: str(entry.document.get(key.attribute)), reverse=key.descending)
+        return Page(tuple(matching[query.first - 1 : query.last]), len(matching))
+
+
+def _in_order(*, old_clients: bool) -> list[ResourceType]:
+    """Return the types as they are listed; Machine first for clients of 1.0, which look at the first entry only."""
+    return sorted(TYPES.values(), key=lambda declared: old_clients and declared.kind != "Machine")
+
+
+def _described(declared: ResourceType, values: dict[str, Any], *, old_clients: bool) -> Document:
+    document = describe(declared, values)
+    return {**document, "typeUri": document["typeURI"]} if old_clients else document
+
+
+def _matches(expression: Expression, entry: Resource) -> bool:
+    if isinstance(expression, And):
+        return _matches(expression.left, entry) and _matches(expression.right, entry)
+    if isinstance(expression, Or):
+        return _matches(expression.left, entry) or _matches(expression.right, entry)
+    if isinstance(expression, PropertyComparison):
+        return False
+    return _compares(expression, entry)
+
+
+def _compares(comparison: Comparison, entry: Resource) -> bool:
+    value = entry.path if comparison.attribute == "id" else entry.document.get(comparison.attribute)
+    if comparison.type is AttributeType.UNKNOWN or not isinstance(value, str):
+        return False
+    return (value == comparison.value) == (comparison.operator == "=")
+
+
+class CloudEntryPointService(ResourceService):
+    kind = "CloudEntryPoint"
+
+    async def ensure(self) -> None:
+        """Make the record at the first start; an admin may rename it later."""
+        if await self.store.get(CLOUD_ENTRY_POINT.segment) is None:
+            now = clock.now()
+            document: Document = {"name": "cimi-gateway", "description": "CIMI on libvirt"}
+            async with self.store.transaction() as transaction:
+                await transaction.insert(Resource(CLOUD_ENTRY_POINT.segment, self.kind, None, document, now, now))

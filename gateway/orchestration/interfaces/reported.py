@@ -1,0 +1,99 @@
+"""The addresses which guests use, as Address resources with their source (DSP0263 5.19)."""
+
+from __future__ import annotations
+
+import ipaddress
+import uuid
+from collections.abc import Iterable
+
+from drivers.base import InterfaceAddress
+from gateway import clock
+from gateway.orchestration.machine_core.plans import uuid_of
+from gateway.orchestration.networks.address_create import RESERVED, address_ranges, network_facts
+from gateway.orchestration.networks.assignment import LINK
+from gateway.orchestration.networks.reservations import claim_value
+from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
+
+
+async def bring_reported(
+    transaction: Transaction, machine: Resource, interface: Resource, seen: Iterable[InterfaceAddress]
+) -> None:
+    """Make the Addresses that an interface was seen with and that are missing, remove those it has no more.
+
+    A reserved Address which the guest uses stands there already, and is no second one.
+    """
+    network = await transaction.get(interface.document["network"]["href"])
+    wanted: dict[str, InterfaceAddress] = {}
+    for address in seen:
+        if not await _reserved(transaction, interface, address):
+            wanted[_id(machine, address)] = address
+    linked = {
+        entry.path.rpartition("/")[2]: entry
+        for entry in await transaction.children(interface.path, LINK)
+        if entry.internal.get("reported")
+    }
+    for name, entry in linked.items():
+        if name not in wanted:
+            await transaction.delete(entry.path)
+            await transaction.delete(f"addresses/{name}")
+    for name, address in wanted.items():
+        if name not in linked:
+            await _add(transaction, interface, network, name, address)
+
+
+async def _reserved(transaction: Transaction, interface: Resource, address: InterfaceAddress) -> bool:
+    network = interface.document["network"]["href"]
+    holder = await transaction.holder(network, claim_value(ipaddress.ip_address(address.ip)))
+    known = await transaction.get(holder) if holder is not None else None
+    if known is None or known.document.get("source") != RESERVED:
+        return False
+    return bool((known.document.get("resource") or {}).get("href") == interface.path)
+
+
+def _id(machine: Resource, address: InterfaceAddress) -> str:
+    return str(uuid.uuid5(uuid.UUID(uuid_of(machine)), f"{address.mac} {address.ip}"))
+
+
+async def _add(
+    transaction: Transaction, interface: Resource, network: Resource | None, name: str, address: InterfaceAddress
+) -> None:
+    """Nobody gets it reserved while a guest uses it, whoever gave it to the guest."""
+    now, path = clock.now(), f"addresses/{name}"
+    if await transaction.get(path) is None:
+        document = _document(address, interface, network)
+        await transaction.insert(Resource(path, "Address", interface.owner, document, now, now))
+        await transaction.claim(
+            interface.document["network"]["href"], claim_value(ipaddress.ip_address(address.ip)), path
+        )
+    link = {"address": {"href": path}}
+    entry = f"{interface.path}/addresses/{name}"
+    facts = {"reported": True}
+    await transaction.insert(
+        Resource(entry, LINK, interface.owner, link, now, now, parent=interface.path, internal=facts)
+    )
+
+
+def _document(address: InterfaceAddress, interface: Resource, network: Resource | None) -> Document:
+    ip = ipaddress.ip_address(address.ip)
+    facts = _facts(ip, address.prefix, network)
+    document = {
+        "ip": str(ip),
+        "hostname": address.hostname,
+        "allocation": "dynamic",
+        **facts,
+        "network": interface.document.get("network"),
+        "resource": {"href": interface.path},
+        "source": address.source,
+    }
+    return {name: value for name, value in document.items() if value is not None}
+
+
+def _facts(ip: ipaddress.IPv4Address | ipaddress.IPv6Address, prefix: int, network: Resource | None) -> Document:
+    """Of the network's range where it is in one, else what the guest or its lease says itself."""
+    for entry in address_ranges(network) if network is not None else ():
+        if ip in entry.range:
+            return network_facts(entry)
+    known = ipaddress.ip_interface(f"{ip}/{prefix or ip.max_prefixlen}").network
+    mask = str(known.netmask) if ip.version == 4 else str(known.prefixlen)
+    return {"protocol": f"IPv{ip.version}", "mask": mask}

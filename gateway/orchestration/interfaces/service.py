@@ -1,0 +1,106 @@
+"""A Machine's network interfaces: plugged in and out, also while it runs (DSP0263 5.14.1.6)."""
+
+from __future__ import annotations
+
+from gateway.errors import Conflict, PreconditionFailed
+from gateway.jobs.plan import Plan, StepCall
+from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.first_answers import Write
+from gateway.orchestration.common.resource_service import edited
+from gateway.orchestration.interfaces.entries import chosen_interface, entry_id, entry_of, keep_interface, with_entry
+from gateway.orchestration.machine_core.components import ComponentService, demand_change
+from gateway.orchestration.networks.interface_addresses import chosen_addresses, keep_addresses
+from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
+
+MOST = 8
+
+
+class MachineNetworkInterfaceService(ComponentService):
+    kind = "MachineNetworkInterface"
+
+    async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
+        machine = await self.machine_for(caller, collection.rpartition("/")[0])
+        demand_change(machine, "plug")
+        self.up(machine)
+        number = self._free_number(machine)
+        entry = await chosen_interface(self.room, caller, document, machine.internal["host"], number)
+        addresses = await chosen_addresses(self.room, caller, document, entry["network_path"])
+        names = ("assign addresses", "plug interface") if addresses else ("plug interface",)
+        plan = self._plan(caller, "add", machine, f"{collection}/{number}", names)
+
+        async def write(transaction: Transaction) -> Outcome:
+            current = await self.demand_machine(transaction, machine.path, "plug")
+            interface = await keep_interface(transaction, current, entry, ready=False)
+            await keep_addresses(transaction, interface, addresses)
+            own = {name: document[name] for name in ("name", "description", "properties") if name in document}
+            interface = await transaction.update(interface.with_document(**own))
+            await transaction.update(with_entry(current, entry))
+            return await self.begun(transaction, interface, plan, held=False)
+
+        return write
+
+    def _free_number(self, machine: Resource) -> str:
+        taken = [entry_id(machine, entry) for entry in machine.internal["interfaces"]]
+        if len(taken) >= MOST:
+            raise Conflict(f"a Machine has at most {MOST} network interfaces")
+        return str(max((int(number) + 1 for number in taken), default=0))
+
+    async def edit(
+        self, caller: Caller, path: str, document: Document, selected: frozenset[str] | None, version: int | None
+    ) -> Outcome:
+        interface = await self.to_change(caller, path, "edit", version)
+        changed = edited(interface, document, selected)
+        wanted = changed.document.get("state") or interface.document["state"]
+        switched = wanted != interface.document["state"]
+        # What has to reach the guest is written when it has.
+        changed = changed.with_document(state=interface.document["state"])
+        machine = await self.machine_for(caller, str(interface.parent))
+        if switched:
+            demand_change(machine, "plug")
+            self.up(machine)
+        plan = self._plan(caller, "edit", machine, path, ("switch interface",), up=wanted == "Active")
+        async with self.store.transaction() as transaction:
+            current = await transaction.get(path)
+            if current is None or current.version != interface.version:
+                raise PreconditionFailed(f"{path} was changed meanwhile; read it again")
+            updated = await transaction.update(changed)
+            if switched:
+                job = await self.room.runner.submit(transaction, plan)
+            else:
+                job = await self.room.runner.completed(transaction, self.plan(caller, "edit", path))
+        return Outcome(updated, job, finished=not switched)
+
+    async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        interface = await self.to_change(caller, path, "delete", version)
+        machine = await self.machine_for(caller, str(interface.parent))
+        demand_change(machine, "unplug")
+        self.up(machine)
+        plan = self._plan(caller, "delete", machine, path, ("unplug interface", "withdraw addresses"))
+        async with self.store.transaction() as transaction:
+            current = await self.demand_machine(transaction, machine.path, "unplug")
+            entry_of(current, path)
+            job = await self.room.runner.submit(transaction, plan)
+        return Outcome(interface, job, finished=False)
+
+    def _plan(
+        self,
+        caller: Caller,
+        action: str,
+        machine: Resource,
+        interface: str,
+        names: tuple[str, ...],
+        **arguments: object,
+    ) -> Plan:
+        named = {"resource": machine.path, "interface": interface, "action": action}
+        return self.plan(
+            caller,
+            action,
+            interface if action != "add" else interface.rpartition("/")[0],
+            steps=tuple(StepCall(name, {**named, **arguments}) for name in names),
+            locks=(machine.path,),
+            affected=(interface, machine.path),
+            drop_on_success=(interface,) if action == "delete" else (),
+            drop_on_failure=(interface,) if action == "add" else (),
+            settle=StepCall("settle interface", named),
+        )

@@ -1,0 +1,73 @@
+"""Jobs as clients see them (DSP0263 5.20)."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from typing import Any
+
+from gateway.errors import Conflict, MethodNotAllowed, NotFound
+from gateway.jobs.records import ended
+from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.permissions import granted
+from gateway.orchestration.common.resource_service import ResourceService
+from gateway.orchestration.common.visibility import changeable
+from gateway.orchestration.systems.packages.export_steps import StoredPackage
+from gateway.orchestration.systems.packages.folder import Folder
+from gateway.store.model import Resource
+
+PATIENCE = 30.0
+
+
+def has_package(job: Resource) -> bool:
+    return job.document.get("action") == "export" and job.state == "SUCCESS" and "delivered" not in job.internal
+
+
+class JobService(ResourceService):
+    kind = "Job"
+
+    def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
+        verbs = super().operations(caller, resource)
+        exported = changeable(caller, resource) and has_package(resource)
+        if exported and granted(caller.role, self.kind, "package"):
+            verbs = (*verbs, "package")
+        running = changeable(caller, resource) and resource.state in ("QUEUED", "RUNNING")
+        return (*verbs, "stop") if running and granted(caller.role, self.kind, "stop") else verbs
+
+    async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
+        if action != "stop":
+            raise MethodNotAllowed(f"a Job has no action {action[:60]}", ("GET", "HEAD", "PUT", "DELETE"))
+        job = await self.to_change(caller, path, "stop")
+        if job.state == "STOPPING":
+            raise Conflict("the Job is being stopped already")
+        await self.room.runner.stop(path, f"stopped by {caller.user}")
+        return Outcome(await self.store.get(path), path, finished=False)
+
+    async def package(self, caller: Caller, path: str) -> StoredPackage:
+        """What an export has written. Raises NotFound, and Conflict while it is at work."""
+        job = await self.to_change(caller, path, "package")
+        if job.document.get("action") != "export":
+            raise NotFound("this Job makes no package")
+        if not ended(job):
+            raise Conflict("the package is not written yet; wait for the Job")
+        stored = await StoredPackage.found(Folder(self.room.images.staging, path))
+        if stored is None:
+            raise NotFound("there is no package: the Job failed, or has put it at its destination")
+        return stored
+
+    async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        """Its package goes with it."""
+        outcome = await super().delete(caller, path, version)
+        await asyncio.to_thread(shutil.rmtree, Folder(self.room.images.staging, path).path, True)
+        return outcome
+
+    async def may_go(self, resource: Resource) -> None:
+        """A running Job is stopped first. Raises Conflict for one that does not stop, or is a part of such."""
+        parent = await self.store.get(resource.document.get("parentJob", {}).get("href", ""))
+        if parent is not None and not ended(parent):
+            raise Conflict(f"the Job is a part of {parent.path}, which has not ended; delete it later")
+        if ended(resource):
+            return
+        await self.room.runner.stop(resource.path, "stopped because it was deleted")
+        if not ended(await self.room.runner.wait(resource.path, PATIENCE)):
+            raise Conflict("the Job is still being stopped; delete it later")

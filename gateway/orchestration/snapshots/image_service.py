@@ -1,0 +1,51 @@
+"""MachineImages: those of files and URLs, and those that are made of Machines (DSP0263 5.14.7)."""
+
+from __future__ import annotations
+
+from gateway.errors import Conflict
+from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.first_answers import Write
+from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.images.service import ImageService
+from gateway.orchestration.machine_core.chain import KINDS
+from gateway.orchestration.snapshots.capture import CaptureRequests
+from gateway.orchestration.snapshots.origin import origin_of
+from gateway.orchestration.snapshots.requests import MachineRequests, SnapshotRequests
+from gateway.store.model import Document, Resource
+
+
+class MachineImageService(ImageService):
+    kind = "MachineImage"
+
+    def __init__(self, room: Room, kind: str | None = None) -> None:
+        super().__init__(room, kind)
+        self._captures = CaptureRequests(room)
+        self._snapshots = SnapshotRequests(room)
+
+    async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
+        """From a Machine when the document or the URI names one, else from bytes."""
+        origin = origin_of(collection, document)
+        if origin is None:
+            return await super().prepare(caller, collection, {**document, "relatedImage": None})
+        if collection != self.type.segment:
+            await self.room.services["Machine"].read(caller, origin.machine)
+        requests: MachineRequests = self._captures if origin.verb == "capture" else self._snapshots
+        return await requests.prepare_from(caller, origin, document)
+
+    async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        image = await self.to_change(caller, path, "delete", version)
+        if image.document["type"] in KINDS:
+            return await self._snapshots.delete(caller, path, version)
+        return await super().delete(caller, path, version)
+
+    def given(self, document: Document) -> Document:
+        return {"type": "IMAGE"}
+
+    async def may_go(self, resource: Resource) -> None:
+        rows = await self.store.fetch(
+            "SELECT path FROM resources WHERE kind = 'Machine' AND (json_extract(internal, '$.next_image') = ? "
+            "OR (json_extract(internal, '$.image') = ? AND json_extract(internal, '$.overlay') = 1)) LIMIT 1",
+            (resource.path, resource.path),
+        )
+        if rows:
+            raise Conflict("disks of Machines are overlays of this image; delete those Machines first")

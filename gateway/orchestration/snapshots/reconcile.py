@@ -1,0 +1,55 @@
+"""Keeps SNAPSHOT images as the hypervisor says they are: one that an admin deletes with virsh is in ERROR.
+
+What an admin takes with virsh is not shown, and goes with its Machine.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from drivers.base import DriverError
+from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.machine_core import chain
+from gateway.orchestration.machine_core.plans import uuid_of
+from gateway.orchestration.monitoring.occurrences import alarm
+from gateway.orchestration.monitoring.recorder import tell
+from gateway.store.model import Resource
+from gateway.store.transaction import Transaction
+
+log = structlog.get_logger("snapshots")
+
+
+class SnapshotDrift:
+    def __init__(self, room: Room) -> None:
+        self.room = room
+
+    async def compare(self, machine: Resource) -> None:
+        """Only Machines with snapshots cost a call."""
+        if machine.document.get("latestSnapshot") is None:
+            return
+        async with self.room.store.transaction() as transaction:
+            known = await chain.members(transaction, machine.path)
+        try:
+            there = {found.name for found in await self.room.driver(machine).snapshots(uuid_of(machine))}
+        except DriverError as error:
+            log.warning("snapshots not compared", machine=machine.path, reason=str(error))
+            return
+        for image in known:
+            state = "AVAILABLE" if chain.id_of(image.path) in there else "ERROR"
+            if image.state != state and image.state in ("AVAILABLE", "ERROR"):
+                await self._change(machine, image, state)
+
+    async def _change(self, machine: Resource, image: Resource, state: str) -> None:
+        async with self.room.store.transaction() as transaction:
+            if not await self._unchanged(transaction, image):
+                return
+            changed = await transaction.update(image.with_document(state=state))
+            if state == "ERROR":
+                detail = f"the snapshot {image.path} was deleted from the hypervisor; delete the image"
+                await tell(transaction, alarm(machine, "snapshot-gone", detail))
+        log.info("snapshot changed outside", image=changed.path, state=state)
+
+    async def _unchanged(self, transaction: Transaction, image: Resource) -> bool:
+        """Whether no job has begun with it since it was compared."""
+        current = await transaction.get(image.path)
+        return current is not None and current.version == image.version and current.internal.get("job") is None
