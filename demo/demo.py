@@ -11,13 +11,11 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import libvirt
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from demo.client import ACTION, Client, out
 from demo.guest_image import build
 from demo.guest_shell import run_in_guest
 from demo.networks import show_network
@@ -26,9 +24,7 @@ from demo.package import show_package
 POOL = "cimi-demo"
 DIRECTORY = Path("/var/lib/libvirt/cimi-demo")
 PASSWORD = "demo"
-ACTION = "http://schemas.dmtf.org/cimi/1/action/"
 PORT = 18080
-out = Console(highlight=False)
 
 
 def prepare(home: Path) -> Path:
@@ -90,39 +86,6 @@ def clear() -> None:
         pool.undefine()
     host.close()
     shutil.rmtree(DIRECTORY, ignore_errors=True)
-
-
-class Client:
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self._session = session
-
-    async def call(self, method: str, url: str, document: dict[str, Any] | None = None) -> aiohttp.ClientResponse:
-        answer = await self._session.request(method, url, json=document, headers={"Prefer": "respond-async"})
-        if answer.status >= 400:
-            raise SystemExit(f"{method} {url}: {answer.status} {await answer.text()}")
-        return answer
-
-    async def get(self, url: str) -> dict[str, Any]:
-        document: dict[str, Any] = await (await self.call("GET", url)).json()
-        return document
-
-    async def follow(self, answer: aiohttp.ClientResponse, what: str) -> None:
-        """The job's progress as a bar, until it ends."""
-        columns = TextColumn("{task.description:28}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%")
-        with Progress(*columns, TimeElapsedColumn(), console=out) as bars:
-            bar = bars.add_task(what, total=100)
-            while True:
-                job = await self.get(answer.headers["CIMI-Job-URI"])
-                bars.update(bar, completed=job["progress"])
-                if job["state"] in ("SUCCESS", "FAILED", "STOPPED"):
-                    break
-                await asyncio.sleep(0.1)
-        if job["state"] != "SUCCESS":
-            raise SystemExit(f"{what}: {job['state']}: {job.get('statusMessage')}")
-
-    async def act(self, machine: str, verb: str, what: str) -> None:
-        answer = await self.call("POST", f"{machine}/{verb}", {"action": ACTION + verb})
-        await self.follow(answer, what)
 
 
 @asynccontextmanager

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from rich.console import Console
+
+from demo.client import Client
 from demo.guest_shell import GuestShellError, run_in_guest
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from demo.demo import Client
 
 PATIENCE = 120.0
 

@@ -8,8 +8,10 @@ import subprocess
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from rich.console import Console
+
+from demo.client import ACTION, Client
 from gateway.ovf.archive import Part, archive
 from gateway.ovf.model import (
     Disk,
@@ -27,13 +29,7 @@ from gateway.ovf.model import (
 from gateway.ovf.names import STREAM_OPTIMIZED
 from gateway.ovf.writing import write_envelope
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from demo.demo import Client
-
 NAME = "shop"
-ACTION = "http://schemas.dmtf.org/cimi/1/action/"
 PATIENCE = 240.0
 
 
