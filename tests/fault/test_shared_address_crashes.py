@@ -1,4 +1,4 @@
-"""The gateway is killed after the steps of Addresses in libvirt's own network ``default``: no entry is lost or left."""
+"""The gateway is killed after the steps of Addresses in the host's own network: no entry is lost or left."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from tests import hypervisor
 from tests.gateway_process import GatewayProcess
 from tests.system.conftest import images, machine_create  # noqa: F401 - the fixture
+from tests.system.host_network import HostNetwork, host_network
 from tests.system.test_shared_addresses import entries
 
 pytestmark = pytest.mark.qemu
@@ -20,11 +21,18 @@ EMPTY = {"addressTemplate": {}}
 
 
 @pytest.fixture(scope="module")
-def gateway(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:  # noqa: F811
+def network() -> Iterator[HostNetwork]:
+    """A network of the host's own that no other test has."""
+    with host_network() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def gateway(images: Path, network: HostNetwork, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:  # noqa: F811
     pool = f"cimi-fault-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     hypervisor.quiet()
     hypervisor.make_pool(pool)
-    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images)
+    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images, network=network.name)
     process.prepare()
     process.start()
     yield process
@@ -33,8 +41,8 @@ def gateway(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.mark.parametrize("step", ["reserve address", "settle address"])
-def test_a_create_killed_after_a_step_is_finished(gateway: GatewayProcess, step: str) -> None:
-    before = entries()
+def test_a_create_killed_after_a_step_is_finished(gateway: GatewayProcess, network: HostNetwork, step: str) -> None:
+    before = entries(network)
     gateway.crash_after("add", step)
     answer = gateway.client().request("POST", "addresses", EMPTY, headers=ASYNC)
     gateway.wait_killed()
@@ -42,39 +50,39 @@ def test_a_create_killed_after_a_step_is_finished(gateway: GatewayProcess, step:
     client = gateway.client()
     client.succeed(answer.job)
     shown = client.get(answer.headers["location"])
-    assert entries().keys() == {*before, shown["ip"]}
+    assert entries(network).keys() == {*before, shown["ip"]}
     client.remove(str(shown["id"]))
-    assert entries() == before
+    assert entries(network) == before
 
 
 @pytest.mark.parametrize("step", ["release address", "settle address"])
-def test_a_delete_killed_after_a_step_is_finished(gateway: GatewayProcess, step: str) -> None:
-    before, shown = entries(), gateway.client().added("addresses", EMPTY)
+def test_a_delete_killed_after_a_step_is_finished(gateway: GatewayProcess, network: HostNetwork, step: str) -> None:
+    before, shown = entries(network), gateway.client().added("addresses", EMPTY)
     gateway.crash_after("delete", step)
     answer = gateway.client().request("DELETE", str(shown["id"]), headers=ASYNC)
     gateway.wait_killed()
     gateway.start()
     gateway.client().succeed(answer.job)
-    assert entries() == before
+    assert entries(network) == before
 
 
 @pytest.mark.parametrize("step", ["undefine domain", "withdraw addresses"])
 def test_a_machine_whose_delete_is_killed_leaves_its_address_reserved(
-    gateway: GatewayProcess, step: str, images: Path  # noqa: F811
+    gateway: GatewayProcess, network: HostNetwork, step: str, images: Path  # noqa: F811
 ) -> None:
     client = gateway.client()
     image = str(client.added("machineImages", {"imageLocation": f"file://{images / 'guest.qcow2'}"})["id"])
     shown = client.added("addresses", EMPTY)
-    before = entries()
+    before = entries(network)
     template = {"networkInterfaces": [{"addresses": [{"href": shown["id"]}]}]}
     machine = client.added("machines", machine_create(image, "STOPPED", **template))
-    assert entries() != before
+    assert entries(network) != before
     gateway.crash_after("delete", step)
     answer = client.request("DELETE", str(machine["id"]), headers=ASYNC)
     gateway.wait_killed()
     gateway.start()
     client = gateway.client()
     client.succeed(answer.job)
-    assert entries() == before
+    assert entries(network) == before
     client.remove(str(shown["id"]))
-    assert shown["ip"] not in entries()
+    assert shown["ip"] not in entries(network)

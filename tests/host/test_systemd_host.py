@@ -198,7 +198,7 @@ def test_check_and_the_service_name_a_key_that_only_root_can_read(host: HostMach
     for command in ("cimi-gateway check", "cimi-gateway doctor"):
         said = host.run(command)
         assert said.status != 0
-        assert f"{directory}/tls.key: Permission denied" in said.out + said.err
+        assert f"{directory}/tls.key: cannot be read: Permission denied" in said.out + said.err
     assert host.run("systemctl restart cimi-gateway").status != 0
     assert host.property("ExecMainStatus") == "78"
     assert any("tls.key: Permission denied" in str(line["MESSAGE"])

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import libvirt
+
 from tests import hypervisor
 
 CLOSED_PORT = 9
@@ -75,13 +77,25 @@ def run(*command: str) -> str:
 @contextmanager
 def host_network() -> Iterator[HostNetwork]:
     """A running network as an admin makes one; afterwards nothing is left of it."""
-    number = os.getpid() % 250
-    network = HostNetwork(f"host-{os.getpid()}", f"host{os.getpid()}", f"172.29.{number}", f"fd99:{number:x}")
     with hypervisor.connection() as host:
-        made = host.networkDefineXML(network.xml)
-        made.create()
+        network, made = _created(host)
         try:
             yield network
         finally:
             made.destroy()
             made.undefine()
+
+
+def _created(host: libvirt.virConnect) -> tuple[HostNetwork, libvirt.virNetwork]:
+    """Make a network with ranges that no other test process has now."""
+    for number in (*range(os.getpid() % 250, 250), *range(os.getpid() % 250)):
+        network = HostNetwork(f"host-{os.getpid()}", f"host{os.getpid()}", f"172.29.{number}", f"fd99:{number:x}")
+        made = host.networkDefineXML(network.xml)
+        try:
+            made.create()
+        except libvirt.libvirtError:
+            # In use already.
+            made.undefine()
+            continue
+        return network, made
+    raise AssertionError("all ranges for host networks are in use")

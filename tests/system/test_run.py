@@ -81,4 +81,5 @@ def test_a_port_that_is_taken_is_said_in_one_line(run: Run, state: Path, listen:
         [str(ROOT / "tools/run.sh")], env=environment, capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 1
-    assert any(line.startswith(f"Error: {listen}: ") for line in done.stderr.splitlines())
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert f"[server] listen = {listen}: " in line

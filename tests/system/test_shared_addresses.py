@@ -1,27 +1,43 @@
-"""Addresses without a Network on an ordinary host: of libvirt's own network ``default``, with real DHCP entries."""
+"""Addresses without a Network on an ordinary host: of the host's own network, with real DHCP entries."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from xml.etree import ElementTree
+from pathlib import Path
 
 import pytest
 
-from tests import hypervisor
 from tests.cimi_client import CimiClient
 from tests.gateway_process import GatewayProcess
 from tests.system.conftest import machine_create
+from tests.system.host_network import HostNetwork, host_network
 from tests.system.test_networks import interfaces
 from tests.system.test_own_addresses import sources_of
 
 pytestmark = pytest.mark.qemu
 
 
-def entries() -> dict[str, str]:
-    """What libvirt's DHCP keeps in ``default``, by address: the MACs."""
-    with hypervisor.connection() as host:
-        root = ElementTree.fromstring(host.networkLookupByName("default").XMLDesc(0))
-    return {str(entry.get("ip")): str(entry.get("mac")) for entry in root.iterfind("ip/dhcp/host")}
+@pytest.fixture(scope="module")
+def network() -> Iterator[HostNetwork]:
+    """A network of the host's own that no other test has: entries come and go in `default` while others run."""
+    with host_network() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def gateway(
+    pool: str, images: Path, network: HostNetwork, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GatewayProcess]:
+    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images, network=network.name)
+    process.prepare()
+    process.start()
+    yield process
+    process.clear()
+
+
+def entries(network: HostNetwork) -> dict[str, str]:
+    """What libvirt's DHCP keeps in the network, by address: the MACs."""
+    return {ip: mac for mac, ip in network.entries().items()}
 
 
 def reserved(client: CimiClient) -> dict[str, str]:
@@ -30,11 +46,11 @@ def reserved(client: CimiClient) -> dict[str, str]:
 
 
 @pytest.fixture
-def address(operator: CimiClient) -> Iterator[dict[str, str]]:
+def address(operator: CimiClient, network: HostNetwork) -> Iterator[dict[str, str]]:
     made = reserved(operator)
     yield made
     operator.remove(made["id"])
-    assert made["ip"] not in entries()
+    assert made["ip"] not in entries(network)
 
 
 @pytest.fixture
@@ -42,29 +58,29 @@ def operator(gateway: GatewayProcess) -> CimiClient:
     return gateway.client("operator")
 
 
-def test_an_address_without_a_network_is_kept_in_the_default_one(
-    operator: CimiClient, address: dict[str, str]
+def test_an_address_without_a_network_is_kept_in_the_hosts_own_one(
+    operator: CimiClient, network: HostNetwork, address: dict[str, str]
 ) -> None:
-    assert operator.get(address["network"])["name"] == "default"
-    assert entries()[address["ip"]].startswith("02:")
+    assert operator.get(address["network"])["name"] == network.name
+    assert entries(network)[address["ip"]].startswith("02:")
 
 
 def test_a_machine_that_is_made_with_it_is_held_to_it_and_leaves_it_reserved(
-    operator: CimiClient, image: str, address: dict[str, str]
+    operator: CimiClient, network: HostNetwork, image: str, address: dict[str, str]
 ) -> None:
-    kept = entries()[address["ip"]]
+    kept = entries(network)[address["ip"]]
     template = {"networkInterfaces": [{"addresses": [{"href": address["id"]}]}]}
     machine = str(operator.added("machines", machine_create(image, "STOPPED", **template))["id"])
     [interface] = interfaces(operator, machine)
-    assert entries()[address["ip"]] == interface["macAddress"]
-    assert list(entries().values()).count(interface["macAddress"]) == 1
+    assert entries(network)[address["ip"]] == interface["macAddress"]
+    assert list(entries(network).values()).count(interface["macAddress"]) == 1
     assert sources_of(machine) == [address["ip"]]
     operator.remove(machine)
-    assert entries()[address["ip"]] == kept
+    assert entries(network)[address["ip"]] == kept
 
 
 def test_given_to_a_machine_that_is_off_it_takes_the_place_of_the_own_address(
-    operator: CimiClient, image: str, address: dict[str, str]
+    operator: CimiClient, network: HostNetwork, image: str, address: dict[str, str]
 ) -> None:
     machine = str(operator.added("machines", machine_create(image, "STOPPED"))["id"])
     [interface] = interfaces(operator, machine)
@@ -73,17 +89,17 @@ def test_given_to_a_machine_that_is_off_it_takes_the_place_of_the_own_address(
     made = operator.request("POST", f"{interface['id']}/addresses", {"address": {"href": address["id"]}})
     operator.succeed(made.job)
     assert sources_of(machine) == [address["ip"]]
-    assert own not in entries()
+    assert own not in entries(network)
     operator.remove(made.headers["location"])
-    assert sources_of(machine) == [next(ip for ip, mac in entries().items() if mac == interface["macAddress"])]
+    assert sources_of(machine) == [next(ip for ip, mac in entries(network).items() if mac == interface["macAddress"])]
     operator.remove(machine)
 
 
 def test_it_survives_a_new_start_of_the_gateway(
-    gateway: GatewayProcess, operator: CimiClient, address: dict[str, str]
+    gateway: GatewayProcess, operator: CimiClient, network: HostNetwork, address: dict[str, str]
 ) -> None:
-    before = entries()
+    before = entries(network)
     gateway.kill()
     gateway.start()
     assert operator.get(address["id"])["ip"] == address["ip"]
-    assert entries() == before
+    assert entries(network) == before
