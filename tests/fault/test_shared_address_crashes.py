@@ -23,7 +23,7 @@ EMPTY = {"addressTemplate": {}}
 @pytest.fixture(scope="module")
 def network() -> Iterator[HostNetwork]:
     """A network of the host's own that no other test has."""
-    with host_network() as made:
+    with host_network(translated=True) as made:
         yield made
 
 

@@ -26,11 +26,14 @@ class HostNetwork:
     bridge: str
     range4: str
     range6: str
+    translated: bool
+    """Whether the host forwards with NAT, which makes the network one for the public."""
 
     @property
     def xml(self) -> str:
+        forward = "<forward mode='nat'/>" if self.translated else ""
         return f"""
-<network><name>{self.name}</name><bridge name='{self.bridge}' stp='on' delay='0'/>
+<network><name>{self.name}</name>{forward}<bridge name='{self.bridge}' stp='on' delay='0'/>
   <ip address='{self.range4}.1' prefix='24'>
     <dhcp><range start='{self.range4}.2' end='{self.range4}.254'/></dhcp>
   </ip>
@@ -75,10 +78,10 @@ def run(*command: str) -> str:
 
 
 @contextmanager
-def host_network() -> Iterator[HostNetwork]:
+def host_network(translated: bool = False) -> Iterator[HostNetwork]:
     """A running network as an admin makes one; afterwards nothing is left of it."""
     with hypervisor.connection() as host:
-        network, made = _created(host)
+        network, made = _created(host, translated)
         try:
             yield network
         finally:
@@ -86,10 +89,12 @@ def host_network() -> Iterator[HostNetwork]:
             made.undefine()
 
 
-def _created(host: libvirt.virConnect) -> tuple[HostNetwork, libvirt.virNetwork]:
+def _created(host: libvirt.virConnect, translated: bool) -> tuple[HostNetwork, libvirt.virNetwork]:
     """Make a network with ranges that no other test process has now."""
     for number in (*range(os.getpid() % 250, 250), *range(os.getpid() % 250)):
-        network = HostNetwork(f"host-{os.getpid()}", f"host{os.getpid()}", f"172.29.{number}", f"fd99:{number:x}")
+        network = HostNetwork(
+            f"host-{os.getpid()}", f"host{os.getpid()}", f"172.29.{number}", f"fd99:{number:x}", translated
+        )
         made = host.networkDefineXML(network.xml)
         try:
             made.create()

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.qemu
 @pytest.fixture(scope="module")
 def network() -> Iterator[HostNetwork]:
     """A network of the host's own that no other test has: entries come and go in `default` while others run."""
-    with host_network() as made:
+    with host_network(translated=True) as made:
         yield made
 
 
