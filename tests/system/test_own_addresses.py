@@ -116,7 +116,7 @@ def test_guests_are_reached_at_their_addresses_of_both_protocols(
 
 def test_guests_reach_each_other(victim: Guest, thief: Guest) -> None:
     for ip in (victim.ip, victim.global6, f"{victim.local6}%eth0"):
-        assert "0% packet loss" in thief.sh(f"ping -c 2 -W 5 {ip}"), ip
+        assert " 0% packet loss" in thief.sh(f"ping -c 2 -W 5 {ip}"), ip
 
 
 def test_what_is_sent_to_an_address_that_a_neighbour_took_reaches_its_holder(
