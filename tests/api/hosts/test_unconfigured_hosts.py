@@ -20,6 +20,7 @@ from gateway.orchestration.common.unconfigured import REMOVALS, ConfiguredDriver
 from tests.api.client import Answer, ApiClient
 from tests.api.hosts.moves import arrive, uuid_of
 from tests.api.hosts.test_moved_machines import compared
+from tests.api.networks import DEFAULT_NETWORK, made, removed
 from tests.api.world import World
 
 WORDS = "local is not in the configuration"
@@ -170,6 +171,18 @@ async def test_what_was_there_is_deleted_and_the_job_says_what_stays(
     if kind in ("Machine", "Volume", "Network", "MachineImage", "VolumeImage"):
         lines = await running.store.fetch("SELECT message FROM job_log")
         assert any(WORDS in line and "stays there" in line for (line,) in lines)
+
+
+@pytest.mark.parametrize("machine_first", [True, False])
+async def test_an_address_in_the_hosts_own_network_and_the_machine_that_uses_it_are_deleted(
+    admin: ApiClient, image: str, remade: Callable[[], Any], machine_first: bool
+) -> None:
+    address = await made(admin, "addresses", {"addressTemplate": {"network": {"href": DEFAULT_NETWORK}}})
+    template = {"networkInterfaces": [{"addresses": [{"href": address}]}], "initialState": "STOPPED"}
+    machine = await made(admin, "machines", admin.machine(image, **template))
+    await remade()
+    for path in (machine, address) if machine_first else (address, machine):
+        await removed(admin, path)
 
 
 async def test_a_snapshot_is_not_removed_alone(world: World, remade: Callable[[], Any]) -> None:
