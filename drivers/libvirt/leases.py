@@ -64,7 +64,7 @@ def _on_network(handle: libvirt.virConnect, name: str, mac: str) -> list[Lease]:
 
 
 def release(lease: Lease) -> None:
-    """Say DHCPRELEASE in the guest's name, from the bridge (RFC 2131, 4.4.6); needs no privilege. Raises OSError, ValueError."""
+    """Say DHCPRELEASE in the guest's name, from the bridge (RFC 2131, 4.4.6); needs no privilege. Raises OSError."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, lease.bridge.encode())
         sender.sendto(message(lease), (lease.server, SERVER_PORT))
