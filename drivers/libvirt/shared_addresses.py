@@ -6,6 +6,8 @@ never replaced, and libvirt refuses a second one for an address, so that two nev
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import libvirt
 
 from drivers.base import DriverConflict, Reservation
@@ -28,15 +30,25 @@ def take(network: libvirt.virNetwork, wanted: Reservation, ours: frozenset[str])
     before = next((entry for entry in entries if _mac(entry) == _mac(wanted)), None)
     if before is not None and before.hostname is not None:
         raise DriverConflict(f"the host's admin keeps {before.ip} for {wanted.mac} in the network {network.name()}")
-    for entry in (holder, before):
-        if entry is not None:
-            update_entry(network, DELETE, entry)
+    replaced = [entry for entry in (holder, before) if entry is not None]
+    gone: list[Reservation] = []
     try:
+        for entry in replaced:
+            update_entry(network, DELETE, entry)
+            gone.append(entry)
         update_entry(network, ADD, wanted)
     except libvirt.libvirtError as error:
-        if error.get_error_code() != libvirt.VIR_ERR_OPERATION_INVALID:
+        _put_back(network, gone)
+        if len(gone) < len(replaced) or error.get_error_code() != libvirt.VIR_ERR_OPERATION_INVALID:
             raise
         raise DriverConflict(f"{wanted.ip} was just taken in the host's network {network.name()}") from error
+
+
+def _put_back(network: libvirt.virNetwork, gone: list[Reservation]) -> None:
+    """As far as libvirt takes them: a guest may still be held to an address whose entry was taken out."""
+    for entry in gone:
+        with suppress(libvirt.libvirtError):
+            update_entry(network, ADD, entry)
 
 
 def leave(network: libvirt.virNetwork, ip: str, ours: frozenset[str]) -> None:
