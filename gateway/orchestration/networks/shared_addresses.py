@@ -10,10 +10,11 @@ import hashlib
 from contextlib import suppress
 
 from drivers.base import Driver, DriverConflict, DriverNotFound, NetworkFacts, Reservation
-from gateway.errors import Conflict, Unavailable
+from gateway.errors import Conflict
 from gateway.orchestration.common.driver_errors import translating
 from gateway.orchestration.common.names import name_of
 from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.unconfigured import demand_up
 from gateway.orchestration.networks.address_ranges import AddressRange, first_free, parse_ip
 from gateway.orchestration.networks.ranges import as_range
 from gateway.orchestration.networks.reporting import RESERVATIONS, report
@@ -48,8 +49,7 @@ def served_ranges(network: Resource) -> tuple[AddressRange, ...]:
 async def held_by_others(room: Room, network: Resource) -> frozenset[str]:
     """Return the addresses that have an entry or a lease in the host's network now. Raises Unavailable."""
     driver = room.driver(network)
-    if driver.connection != "up":
-        raise Unavailable(f"the hypervisor {driver.name} is {driver.connection.value}; try again later")
+    demand_up(driver)
     with translating():
         return await _held(driver, name_of(network))
 

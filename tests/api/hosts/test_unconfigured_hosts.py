@@ -106,6 +106,21 @@ async def test_a_machines_action_is_refused_with_the_reason(
     assert (await admin.document(machine))["state"] == "STARTED"
 
 
+@pytest.mark.parametrize("media", ["json", "xml"])
+async def test_an_address_of_the_hosts_own_network_is_refused_with_the_reason(
+    client: Callable[..., ApiClient], remade: Callable[[], Any], media: str
+) -> None:
+    await remade()
+    sender = client("admin", media)
+    href = sender.base + DEFAULT_NETWORK
+    body: Any = {"addressTemplate": {"network": {"href": href}}}
+    if media == "xml":
+        body = f'<AddressCreate><addressTemplate><network href="{href}"/></addressTemplate></AddressCreate>'.encode()
+    answer = await sender.post("addresses", body)
+    assert (answer.status, WORDS in answer.text) == (503, True)
+    assert "retry-after" in answer.headers
+
+
 @pytest.mark.parametrize("kind", [*WITH_HOST, *OF_MACHINES])
 async def test_no_edit_is_an_internal_error(world: World, remade: Callable[[], Any], kind: str) -> None:
     path = await world.ensure(kind)
