@@ -73,12 +73,14 @@ class Query:
     """A question about one collection (DSP0263 4.1.6).
 
     ``first`` and ``last`` are 1-based and inclusive. ``visible_to`` None sees everything (an admin); a user sees
-    what is theirs, what is shared, and what belongs to nobody.
+    what is theirs, what is shared, and what belongs to nobody. ``owner`` leaves only what is this user's, shared or
+    not.
     """
 
     kind: str
     parent: str | None = None
     visible_to: str | None = None
+    owner: str | None = None
     filters: tuple[Expression, ...] = ()
     order: tuple[SortKey, ...] = ()
     first: int = 1

@@ -56,10 +56,9 @@ async def read_page(fetch: Fetch, counts: CountCache, query: Query) -> Page:
 
 def _base(query: Query, audience: str | None) -> Condition:
     # The kind stands as a literal so that the partial indexes of the kind apply; kinds come from the declarations.
-    sql, parameters = f"resources.kind = '{type_of(query.kind).kind}' AND resources.parent = ?", (query.parent or "",)
-    if audience is None:
-        return Condition(sql, parameters)
-    return Condition(f"{sql} AND audience = ?", (*parameters, audience))
+    base = Condition(f"resources.kind = '{type_of(query.kind).kind}' AND resources.parent = ?", (query.parent or "",))
+    bounds = (("owner", query.owner), ("audience", audience))
+    return _where([base, *(Condition(f"{column} = ?", (value,)) for column, value in bounds if value is not None)])
 
 
 def _where(conditions: list[Condition]) -> Condition:
@@ -138,9 +137,10 @@ async def _few(fetch: Fetch, query: Query, part: Expression) -> bool:
 
 
 async def _count(fetch: Fetch, counts: CountCache, query: Query, conjuncts: list[Expression]) -> int:
-    if not conjuncts:
+    kept = query.owner is None
+    if kept and not conjuncts:
         return await _kept_count(fetch, query, None)
-    if len(conjuncts) == 1 and _is_state(conjuncts[0]):
+    if kept and len(conjuncts) == 1 and _is_state(conjuncts[0]):
         assert isinstance(conjuncts[0], Comparison)
         return await _kept_count(fetch, query, str(conjuncts[0].value))
 
@@ -155,7 +155,7 @@ async def _count(fetch: Fetch, counts: CountCache, query: Query, conjuncts: list
             total += rows[0][0]
         return total
 
-    return await counts.count(query.kind, (query.parent, query.visible_to, query.filters), ask)
+    return await counts.count(query.kind, (query.parent, query.visible_to, query.owner, query.filters), ask)
 
 
 def _is_state(part: Expression) -> bool:

@@ -50,7 +50,8 @@ class AddressStep(DriverStep):
         """Take the Address from its interface, in the store and then on the host."""
         async with self.room.store.transaction() as transaction:
             await assignment.unlink(transaction, arguments["address"], arguments["interface"])
-        await self.bring(driver, arguments)
+        place = (arguments["resource"], arguments["address"], arguments["ip"])
+        await assignment.return_address(self.room, driver, *place)
         await self.hold(driver, arguments["interface"])
 
 

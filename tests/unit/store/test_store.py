@@ -159,6 +159,20 @@ async def test_a_user_lists_what_is_theirs_shared_or_nobodys(store: Store) -> No
     assert await names(store) == ["m1", "m2", "m3"]
 
 
+@pytest.mark.parametrize("text", ["", "state='STARTED'", "memory=1"])
+async def test_what_is_a_users_is_listed_and_counted_shared_or_not(store: Store, text: str) -> None:
+    async with store.transaction() as transaction:
+        await transaction.insert(machine(1, None))
+        await transaction.insert(replace(machine(2, "other"), shared=True))
+        await transaction.insert(replace(machine(3, "me"), shared=True))
+        await transaction.insert(machine(4, "me"))
+    filters = (parse(text, TYPES),) if text else ()
+    query = Query("Machine", filters=filters, visible_to="me")
+    assert (await store.page(query)).count == 4
+    page = await store.page(replace(query, owner="me"))
+    assert ([item.name for item in page.items], page.count) == (["m3", "m4"], 2)
+
+
 async def test_order_page_and_count_work_together(store: Store) -> None:
     await filled(store)
     query = Query("Machine", order=(SortKey("cpu", descending=True),), first=2, last=3)
