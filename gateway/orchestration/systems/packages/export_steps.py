@@ -21,7 +21,7 @@ from gateway.jobs.plan import StepContext, Superseded
 from gateway.orchestration.common.steps import PATIENCE, PAUSE, unless_stopped
 from gateway.orchestration.images.pieces import ahead, of_file
 from gateway.orchestration.images.promises import demand_staging
-from gateway.orchestration.systems.packages.destinations import Destination, identity, put_in_place
+from gateway.orchestration.systems.packages.destinations import Destination, identity, put_in_place, set_aside
 from gateway.orchestration.systems.packages.folder import DESCRIPTOR, Folder
 from gateway.orchestration.systems.packages.parts import DiskToPack
 from gateway.orchestration.systems.packages.step import Arguments, PackageStep
@@ -248,7 +248,7 @@ class DeliverPackage(WritingStep):
         folder, path = self.folder(context), destination.path
         noted = await folder.noted(PLACED)
         if noted is not None and await asyncio.to_thread(identity, path) == noted:
-            await asyncio.to_thread(part.unlink, missing_ok=True)
+            await asyncio.to_thread(_clear_away, part)
             return
         if destination.directory:
             await unless_stopped(context, self._unpacked(context, stored, part))
@@ -290,10 +290,15 @@ def _beside(context: StepContext, arguments: Arguments) -> Path:
 
 def _bring_back(part: Path, path: Path) -> None:
     """Nothing of the new one stays, and the old one is in its place."""
-    old = part.with_name(f"{part.name}.old")
+    old = set_aside(part)
     if old.is_dir() and not path.exists():
         old.rename(path)
-    shutil.rmtree(old, ignore_errors=True)
+    _clear_away(part)
+
+
+def _clear_away(part: Path) -> None:
+    """Nothing is left beside the package that is in its place: neither of the new one nor of the one it replaced."""
+    shutil.rmtree(set_aside(part), ignore_errors=True)
     if part.is_dir():
         shutil.rmtree(part, ignore_errors=True)
     else:
