@@ -20,7 +20,7 @@ from gateway.errors import GatewayError, Invalid
 from gateway.jobs.plan import StepContext, Superseded
 from gateway.orchestration.common.steps import PATIENCE, PAUSE, unless_stopped
 from gateway.orchestration.images.pieces import ahead, of_file
-from gateway.orchestration.images.promises import demand_staging
+from gateway.orchestration.images.promises import promised
 from gateway.orchestration.systems.packages.destinations import Destination, identity, put_in_place, set_aside
 from gateway.orchestration.systems.packages.folder import DESCRIPTOR, Folder
 from gateway.orchestration.systems.packages.parts import DiskToPack
@@ -89,20 +89,23 @@ class PackDisk(WritingStep):
             if last:
                 await context.unlock()
         here = folder.path / f"{disk.id}.stored"
-        await patiently(context, lambda: unless_stopped(context, self._fetched(disk.host, pool, volume, here)))
+        await patiently(context, lambda: unless_stopped(context, self._fetched(context, disk, (pool, volume), here)))
         if last:
             await context.unlock()
         await patiently(context, lambda: self._drop_copy(context, disk))
         await unless_stopped(context, self._converted(context, disk, here, folder))
         await context.log(f"{disk.label} is {disk.file}")
 
-    async def _fetched(self, host: str, pool: str, volume: str, here: Path) -> None:
-        driver = self.room.drivers[host]
-        facts = await driver.volume(pool, volume)
-        async with self.room.store.transaction():
-            await demand_staging(self.room, facts.physical)
-        async with aclosing(ahead(driver.download_volume(pool, volume, 0, facts.physical))) as pieces:
-            await self._put(here, pieces)
+    async def _fetched(self, context: StepContext, disk: DiskToPack, volume: tuple[str, str], here: Path) -> None:
+        driver = self.room.drivers[disk.host]
+        size = (await driver.volume(*volume)).physical
+        # What an interrupted run has fetched takes no room from this one.
+        await asyncio.to_thread(here.unlink, missing_ok=True)
+        async with (
+            promised(self.room, f"{context.job}/{disk.id}", size) as coming,
+            aclosing(ahead(driver.download_volume(*volume, 0, size))) as pieces,
+        ):
+            await self._put(here, coming.counted(pieces))
 
     async def _converted(self, context: StepContext, disk: DiskToPack, here: Path, folder: Folder) -> None:
         try:
