@@ -40,6 +40,8 @@ class Answered:
 
     resource: str
     job: str
+    existing: bool
+    """Whether the resource was there before, so that the request has made nothing."""
     same: bool = True
 
 
@@ -263,17 +265,20 @@ class Transaction(Claims):
     async def remember(self, owner: str, key: str, fingerprint: str, answered: Answered) -> None:
         """Keep the answer to a request of this fingerprint, of which nothing can be learnt without the store's key."""
         self._writer.put(
-            "INSERT OR REPLACE INTO answered (owner, key, fingerprint, resource, job, created) "
-            "VALUES (?, ?, digested(?), ?, ?, ?)",
-            (owner, key, fingerprint, answered.resource, answered.job, timestamp(clock.now())),
+            "INSERT OR REPLACE INTO answered (owner, key, fingerprint, resource, job, existing, created) "
+            "VALUES (?, ?, digested(?), ?, ?, ?, ?)",
+            (owner, key, fingerprint, answered.resource, answered.job, answered.existing, timestamp(clock.now())),
         )
 
     async def recall(self, owner: str, key: str, fingerprint: str) -> Answered | None:
         rows = await self._fetch(
-            "SELECT resource, job, matches(fingerprint, ?) FROM answered WHERE owner = ? AND key = ?",
+            "SELECT resource, job, existing, matches(fingerprint, ?) FROM answered WHERE owner = ? AND key = ?",
             (fingerprint, owner, key),
         )
-        return Answered(rows[0][0], rows[0][1], bool(rows[0][2])) if rows else None
+        if not rows:
+            return None
+        resource, job, existing, same = rows[0]
+        return Answered(resource, job, bool(existing), bool(same))
 
     async def forget_answered(self, before: datetime) -> None:
         self._writer.put("DELETE FROM answered WHERE created < ?", (timestamp(before),))

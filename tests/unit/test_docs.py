@@ -17,6 +17,12 @@ def test_every_test_that_a_page_names_is_there(page: Path) -> None:
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
 
 
+def test_every_test_of_faults_shows_a_promise_that_users_are_given() -> None:
+    page = (ROOT / "docs" / "reliability.md").read_text()
+    tests = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests" / "fault").glob("test_*.py"))]
+    assert [path for path in tests if f"`{path}`" not in page] == []
+
+
 def test_every_module_that_the_architecture_names_is_there() -> None:
     named = set(re.findall(r"`([\w/]+\.py)`", (ROOT / "ARCHITECTURE.md").read_text()))
     there = [f"/{path.relative_to(ROOT)}" for path in ROOT.rglob("*.py") if ".venv" not in path.parts]

@@ -18,9 +18,12 @@ from gateway.errors import Conflict, NotFound, PreconditionFailed
 from gateway.store import schema
 from gateway.store.collation import FUNCTION, sort_key
 from gateway.store.errors import StoreError
-from gateway.store.model import Query, Resource, SortKey
+from gateway.store.keyring import keyring
+from gateway.store.model import Document, Query, Resource, SortKey
 from gateway.store.rows import to_row
+from gateway.store.sealing import Sealing, register
 from gateway.store.store import Store
+from gateway.store.transaction import Answered
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TYPES = type_of("Machine").filter_types
@@ -290,6 +293,47 @@ async def test_interfaces_of_an_older_store_learn_the_type_of_their_network(tmp_
         migrated = await store.get(interface.path)
         assert migrated is not None
         assert migrated.document == {**document, "networkType": "PRIVATE"}
+    finally:
+        await store.close()
+
+
+MADE = "machines/1/volumes/1"
+
+
+def _older_with_answer(path: Path, kind: str, job: Document) -> None:
+    """A store of before it was kept whether a create has made anything."""
+    older, sealing = schema.migrations()[:8], Sealing(keyring(path))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(schema, "migrations", lambda: older)
+        schema.migrate(path, sealing)
+    connection = sqlite3.connect(path, isolation_level=None)
+    register(connection, sealing)
+    made = Resource(MADE, kind, "me", {}, START, START)
+    for row in map(to_row, (made, Resource("jobs/1", "Job", "me", job, START, START))):
+        marks = ", ".join(f":{name}" for name in row)
+        connection.execute(f"INSERT INTO resources ({', '.join(row)}) VALUES ({marks})", row)
+    answer = ("me", "k", "print", MADE, "jobs/1", "2026-01-01")
+    connection.execute("INSERT INTO answered VALUES (?, ?, digested(?), ?, ?, ?)", answer)
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "job", "existing"),
+    [
+        ("MachineVolume", {}, True),
+        ("MachineVolume", {"affectedResources": [{"href": "machines/1"}, {"href": MADE}]}, False),
+        ("VolumeVolumeImage", {}, False),
+    ],
+)
+async def test_answers_of_an_older_store_are_given_again(
+    tmp_path: Path, kind: str, job: Document, existing: bool
+) -> None:
+    path = tmp_path / "old.db"
+    await asyncio.to_thread(_older_with_answer, path, kind, job)
+    store = await Store.open(path)
+    try:
+        async with store.transaction() as transaction:
+            assert await transaction.recall("me", "k", "print") == Answered(MADE, "jobs/1", existing)
     finally:
         await store.close()
 
