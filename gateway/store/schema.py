@@ -14,6 +14,7 @@ import aiosqlite
 from gateway.store import indexes
 from gateway.store.collation import FUNCTION, sort_key
 from gateway.store.errors import StoreError
+from gateway.store.reader import Reader
 from gateway.store.sealing import MARK, Sealing, functions, register
 from gateway.store.writer import Writer
 
@@ -153,8 +154,8 @@ def _back_up(connection: sqlite3.Connection, target: Path) -> None:
     target.chmod(0o600)
 
 
-async def reader(path: Path, sealing: Sealing) -> aiosqlite.Connection:
-    return await _set_up(aiosqlite.connect(path, isolation_level=None), sealing)
+async def reader(path: Path, sealing: Sealing) -> Reader:
+    return await _set_up(Reader(lambda: sqlite3.connect(path, isolation_level=None)), sealing)
 
 
 async def writer(path: Path, sealing: Sealing) -> Writer:
