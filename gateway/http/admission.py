@@ -68,6 +68,10 @@ class Admission:
         self.refused += 1
         self._log.warning("connection refused", address=address, open=self.open)
 
+    def leave_waiting(self, error: OSError) -> None:
+        """Tell that connections cannot even be refused."""
+        self._log.warning("connections are left waiting", reason=error.strerror, open=self.open)
+
     def leave(self, address: str) -> None:
         """Count a connection from this address as closed."""
         source, _ = self._source(address)
@@ -104,9 +108,11 @@ class Accepted(socket.socket):
 
 
 class Listener(socket.socket):
-    """A listening socket that closes what is one too many at once, and never runs out of file descriptors."""
+    """A listening socket that closes what is one too many at once, also when file descriptors run out."""
 
     admission: Admission
+    rest: Callable[[], None] | None = None
+    """Has the event loop look away for a moment: what cannot be taken would wake it again and again."""
     _spare: int | None = None
 
     def guard(self, admission: Admission) -> None:
@@ -135,22 +141,32 @@ class Listener(socket.socket):
     def _refuse_with_the_spare(self) -> None:
         """Take a connection for which there is no descriptor, by giving up the spare one, and close it.
 
-        Left alone, it would wake the event loop again and again.
+        Raises BlockingIOError when even that is not possible.
         """
         if self._spare is None:
             # It could not be opened again last time.
             with suppress(OSError):
                 self._spare = _spare()
         if self._spare is None:
-            raise BlockingIOError(errno.EAGAIN, "no file descriptor is left")
+            raise self._exhausted(OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
         os.close(self._spare)
         self._spare = None
-        with suppress(OSError):
+        try:
             connection, address = super().accept()
             connection.close()
             self.admission.refuse(str(address[0]))
-        with suppress(OSError):
-            self._spare = _spare()
+        except OSError as error:
+            if error.errno in EXHAUSTED:
+                raise self._exhausted(error) from None
+        finally:
+            with suppress(OSError):
+                self._spare = _spare()
+
+    def _exhausted(self, error: OSError) -> BlockingIOError:
+        self.admission.leave_waiting(error)
+        if self.rest is not None:
+            self.rest()
+        return BlockingIOError(errno.EAGAIN, "no connection can be taken for now")
 
     def close(self) -> None:
         """Close the socket, and the spare descriptor."""
