@@ -15,7 +15,7 @@ from gateway.store import indexes
 from gateway.store.collation import FUNCTION, sort_key
 from gateway.store.errors import StoreError
 from gateway.store.reader import Reader
-from gateway.store.sealing import MARK, Sealing, functions, register
+from gateway.store.sealing import MARK, UNOPENED_MARK, Sealing, functions, register
 from gateway.store.writer import Writer
 
 Connected = TypeVar("Connected", bound=aiosqlite.Connection)
@@ -128,7 +128,7 @@ def _seal_anew(connection: sqlite3.Connection, sealing: Sealing) -> None:
 def _lost(connection: sqlite3.Connection) -> dict[str, int]:
     sql = (
         f"SELECT kind, count(*) FROM resources WHERE instr(internal, '{MARK}') "  # noqa: S608
-        f"AND instr(opened(path, internal), '{MARK}') GROUP BY kind ORDER BY kind"
+        f"AND instr(opened(path, internal), '{UNOPENED_MARK}') GROUP BY kind ORDER BY kind"
     )
     return {str(kind): int(number) for kind, number in connection.execute(sql)}
 
