@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import secrets
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from urllib.parse import unquote_plus
 
 from aiohttp import web
 
+from gateway.addresses import parsed
 from gateway.cimi.dialects import Dialect
 from gateway.cimi.edge import Edge
 from gateway.cimi.xml_text import NOT_XML
@@ -144,7 +145,5 @@ def _said(request: web.Request, parameter: str, name: str) -> str:
 
 
 def _is_trusted(remote: str | None, trusted: tuple[str, ...]) -> bool:
-    try:
-        return remote is not None and any(ip_address(remote) in ip_network(entry) for entry in trusted)
-    except ValueError:
-        return False
+    plain = parsed(remote or "")
+    return plain is not None and any(plain in ip_network(entry) for entry in trusted)
