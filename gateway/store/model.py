@@ -35,6 +35,8 @@ class Resource:
     internal: Document = field(default_factory=dict)
     version: int = 1
     """Grows with each change; the ETag is made from it."""
+    size: int = field(default=0, compare=False)
+    """Characters of the document as it was read or written; 0 for what is made up and is short."""
 
     @property
     def collection(self) -> str:
@@ -85,6 +87,8 @@ class Query:
     order: tuple[SortKey, ...] = ()
     first: int = 1
     last: int | None = None
+    most_bytes: int | None = None
+    """What the items of the page may come to; it ends early, with at least one, where they come to more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ from gateway.store.model import Page, Query
 from gateway.store.rows import COLUMNS, EVERYONE, from_row
 
 Fetch = Callable[[str, Sequence[Any]], Awaitable[list[Any]]]
+FetchWithin = Callable[[str, Sequence[Any], int], Awaitable[list[Any]]]
+"""The first rows, up to the one with which they come to so many bytes."""
 FEW = 500
 CACHED_COUNTS = 1000
 DEFAULT_ORDER = ("created", "path")
@@ -42,7 +44,9 @@ class CountCache:
         return self._counts[key]
 
 
-async def read_page(fetch: Fetch, counts: CountCache, query: Query) -> Page:
+async def read_page(
+    fetch: Fetch, counts: CountCache, query: Query, fetch_within: FetchWithin | None = None
+) -> Page:
     conjuncts = parts(query.filters)
     count = await _count(fetch, counts, query, conjuncts)
     size = (query.last if query.last is not None else count) - query.first + 1
@@ -50,7 +54,11 @@ async def read_page(fetch: Fetch, counts: CountCache, query: Query) -> Page:
         return Page((), count)
     driver = await _driver(fetch, query, conjuncts)
     conditions = [condition(part, query.kind, seek=part is driver) for part in conjuncts]
-    rows = await fetch(*_select(query, driver, conditions, min(size, count)))
+    sql, parameters = _select(query, driver, conditions, min(size, count))
+    if query.most_bytes is None or fetch_within is None:
+        rows = await fetch(sql, parameters)
+    else:
+        rows = await fetch_within(sql, parameters, query.most_bytes)
     return Page(tuple(from_row(row) for row in rows), count)
 
 

@@ -73,6 +73,7 @@ class Transaction(Claims):
 
     async def insert(self, resource: Resource) -> Resource:
         row = to_row(resource)
+        resource = replace(resource, size=len(row["document"]))
         names, marks = ", ".join(row), ", ".join(parameter(name) for name in row)
         sql = f"INSERT INTO resources ({names}) VALUES ({marks})"  # noqa: S608
         self._writer.put(sql, row, f"{resource.path} exists already")
@@ -89,6 +90,7 @@ class Transaction(Claims):
             raise PreconditionFailed(f"{resource.path} was changed meanwhile; read it again")
         updated = replace(resource, version=current.version + 1)
         changed = to_change(current, updated)
+        updated = replace(updated, size=len(changed["document"]) if "document" in changed else current.size)
         assignments = ", ".join(f"{name} = {parameter(name)}" for name in changed)
         self._writer.put(
             f"UPDATE resources SET {assignments} WHERE path = :path",  # noqa: S608

@@ -24,6 +24,8 @@ from tests.api.hostile_requests import (
     harmless,
     header_lists,
     json_bodies,
+    large,
+    large_answers,
     machines,
     queries,
     systems,
@@ -44,6 +46,7 @@ WHO: dict[Family, tuple[str, ...]] = {
     xml_bodies: ("viewer", "operator", "admin", "nobody"),
     queries: ("viewer", "admin", "nobody"),
     header_lists: ("viewer", "operator", "nobody"),
+    large_answers: ("viewer", "admin", "nobody"),
 }
 CASES = [pytest.param(family, user, id=f"{family.__name__}-{user}") for family, users in WHO.items() for user in users]
 SERVER = """
@@ -75,7 +78,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """With a full page in the catalogue, and a full page of Jobs, so that lists are as long as they get."""
+    """With a full page in the catalogue, one of Jobs, and one of large documents: lists are as long as they get."""
     home = tmp_path_factory.mktemp("hostile")
     (home / "guest.qcow2").write_bytes(qcow2())
     running = start(home)
@@ -85,6 +88,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         headers = {"Content-Type": "application/json", "Prefer": "wait=60", **credentials("admin")}
         location = json.dumps({"imageLocation": f"file://{home / 'guest.qcow2'}"}).encode()
         bodies = [("machineImages", location), *(("machineConfigs", harmless(number)) for number in range(1000))]
+        bodies += [("volumeConfigs", large(number)) for number in range(100)]
         made = []
         for path, body in bodies:
             connection.request("POST", f"/cimi/{path}", body, headers)

@@ -238,6 +238,35 @@ async def test_an_address_without_guesses_does_not_learn_which_names_there_are(a
     assert real.headers["retry-after"] == made_up.headers["retry-after"]
 
 
+@pytest.mark.parametrize("name", ["operator", "nobody"])
+async def test_of_a_login_that_is_sent_twice_at_once_neither_is_refused_later_than_a_single_one(
+    admin: ApiClient, comparisons: Comparisons, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(authentication, "QUIET_SECONDS", 0.1)
+    for number in range(30):
+        await guess(admin, f"name{number}").get("machines")
+    monkeypatch.setattr(authentication, "QUIET_SECONDS", 2.0)
+    comparisons.may_go_on.clear()
+    began = time.monotonic()
+    answers = await asyncio.gather(*(guess(admin, name).get("machines") for _ in range(3)))
+    assert 1.9 <= time.monotonic() - began < 3.5
+    assert {answer.status for answer in answers} == {429}
+
+
+async def test_who_waits_for_a_comparison_that_is_told_waits_to_its_end(
+    admin: ApiClient, client: Client, comparisons: Comparisons, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authentication, "QUIET_SECONDS", 0.1)
+    comparisons.may_go_on.clear()
+    waiting = [asyncio.create_task(client("operator").get("machines")) for _ in range(2)]
+    # Others are refused at the end of QUIET_SECONDS; these are not.
+    done, _ = await asyncio.wait(waiting, timeout=0.5)
+    assert not done
+    comparisons.may_go_on.set()
+    assert [answer.status for answer in await asyncio.gather(*waiting)] == [200, 200]
+    assert comparisons.number == 1
+
+
 async def test_remembering_is_refreshed_by_use(
     client: Client, comparisons: Comparisons, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -184,6 +184,26 @@ async def test_order_page_and_count_work_together(store: Store) -> None:
     assert page.count == 10
 
 
+@pytest.mark.parametrize(("most_bytes", "shown"), [(1, 1), (200, 3), (100_000, 10)])
+async def test_a_page_ends_where_its_items_come_to_too_many_bytes(store: Store, most_bytes: int, shown: int) -> None:
+    await filled(store)
+    page = await store.page(Query("Machine", most_bytes=most_bytes))
+    assert [item.name for item in page.items] == [f"m{number}" for number in range(1, shown + 1)]
+    assert page.count == 10
+
+
+async def test_a_resource_tells_how_long_its_document_is_however_it_came_to_hand(store: Store) -> None:
+    await filled(store)
+    [listed, *_] = (await store.page(Query("Machine"))).items
+    remembered = store.peek(listed.path)
+    assert remembered is not None
+    assert remembered.size == listed.size > 50
+    async with store.transaction() as transaction:
+        longer = await transaction.update(listed.with_document(description="d" * 1_000))
+        same = await transaction.update(longer.with_internal(fact="f" * 1_000))
+    assert longer.size == same.size > 1_000
+
+
 async def test_counts_follow_every_change(store: Store) -> None:
     await filled(store)
     stopped = Query("Machine", filters=(parse("state='STOPPED'", TYPES),))
