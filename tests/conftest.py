@@ -6,7 +6,8 @@ import fcntl
 import os
 import socket
 import subprocess
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,9 +29,10 @@ structlog.configure(
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+LOGGING = structlog.get_config()
 SOCKET = "/run/libvirt/libvirt-sock"
 
 
@@ -48,6 +50,19 @@ def start_libvirt() -> None:
         fcntl.flock(file, fcntl.LOCK_EX)
         done = subprocess.run([ROOT / "tools" / "setup.sh"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(autouse=True)
+def logging_is_as_it_was() -> Iterator[None]:
+    """A command that is run in this process sets the logging of the whole process: the next test has it as usual."""
+    yield
+    if structlog.get_config() == LOGGING:
+        return
+    structlog.configure(**LOGGING)
+    for name, module in list(sys.modules.items()):
+        # A logger that was used meanwhile would write for ever where it wrote then.
+        if name.startswith(("gateway.", "drivers.")) and hasattr(module, "log"):
+            vars(module.log).pop("bind", None)
 
 
 @pytest.fixture
