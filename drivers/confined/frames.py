@@ -46,7 +46,7 @@ def document_of(words: bytes) -> dict[str, Any]:
     """Return what a message says. Raises BrokenFrame."""
     try:
         found = json.loads(words.decode("utf-8", "surrogatepass"))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BrokenFrame from None
     if not isinstance(found, dict):
         raise BrokenFrame

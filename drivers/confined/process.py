@@ -32,6 +32,9 @@ UNREADY = "no process could begin to read it; try again later"
 ENDED = "who read it was ended, for it is the host that lacks memory, or stops; try again later"
 ORDERED = frozenset({-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
 """Exit codes of a process that was asked to end, as all of a service are when it stops."""
+LAST_OFFSET = 2**63 - 1 - LARGEST_PIECE
+LONGEST_REFUSAL = 2000
+"""Characters of what a reader says of the bytes."""
 SLOW = "it was not read to its end: its bytes came too slowly; try again later"
 log = structlog.get_logger("readers")
 
@@ -67,13 +70,15 @@ class ReaderProcess:
         self.readings += 1
         self.listening = False
         document = {"reading": reading.place, "question": form_of(question)}
-        words = await self._in_time(self._conversed(Frame(document, content), more))
-        self.listening = True
         try:
+            words = await self._in_time(self._conversed(Frame(document, content), more))
+            self.listening = True
             if len(words) < LARGE:
                 return _understood(reading, words)
             return await asyncio.to_thread(_understood, reading, words)
-        except (BrokenFrame, WrongForm) as error:
+        except (BrokenFrame, WrongForm, RecursionError) as error:
+            # Who says that is not asked again, whatever state it is in.
+            self.listening = False
             log.error("a reader said what it cannot say", reading=reading.place, error=str(error))
             raise Unreadable("it cannot be read") from None
 
@@ -160,21 +165,28 @@ def _understood(reading: Reading[Question, Answer], words: bytes) -> Answer:
     """Return the answer that these words give. Raises Unreadable, WrongForm, BrokenFrame."""
     said = document_of(words)
     if "refused" in said:
-        raise Unreadable(str(said["refused"]))
+        raise Unreadable(_plain(said["refused"]))
     if "failed" in said:
-        log.error("a reader failed", reading=reading.place, error=said["failed"])
+        log.error("a reader failed", reading=reading.place, error=_plain(said["failed"]))
         raise Unreadable("it cannot be read; it is broken in a way that the reader does not know")
     answer: Answer = value_of(reading.answer, said.get("answer"))
     return answer
 
 
 async def _supplied(wanted: Any, more: More | None, pieces: int) -> Frame:
-    """Return the bytes that the process asks for. Raises Unreadable when that is too much to ask."""
-    offset, length = (int(one) for one in wanted)
-    if pieces > MOST_PIECES or not 0 <= length <= LARGEST_PIECE:
+    """Return the bytes that the process asks for. Raises Unreadable when that is too much to ask, WrongForm."""
+    offset, length = value_of(tuple[int, int], wanted)
+    if pieces > MOST_PIECES or not 0 <= length <= LARGEST_PIECE or not 0 <= offset <= LAST_OFFSET:
         raise Unreadable("its parts are too widely scattered")
     data = await more(offset, length) if more is not None else None
     return Frame({"there": data is not None}, data or b"")
+
+
+def _plain(said: object) -> str:
+    """Return what a reader says to people, as text that can be shown to them."""
+    if not isinstance(said, str):
+        raise WrongForm("words are no text")
+    return said[:LONGEST_REFUSAL].encode("utf-8", "replace").decode()
 
 
 def _ended_by_others(code: int, kills: int) -> bool:
