@@ -30,5 +30,8 @@ NAMES = Threads("names", 4)
 """Look-ups of host names: a name server that does not answer takes seconds for each."""
 GUEST_PASSWORDS = Threads("guest-passwords", 1)
 """Hashes of guests' passwords: crypt(3) makes one at a time."""
+MOST_UNPACKING = 4
+UNPACKING = Threads("unpacking", MOST_UNPACKING)
+"""Vmdks unpacked while they are copied: the tables of a large one take seconds, also after nobody waits any more."""
 UPLOADS = Threads("uploads", 4)
 """Writes of what clients send: a disk that is behind takes seconds for each."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 IPV6_PREFIX = 64
 """What one customer of a provider has to himself."""
@@ -15,14 +15,18 @@ def host_of(address: str) -> str:
     return address.partition(":")[0] if address.count(":") == 1 else address
 
 
+def parsed(address: str) -> IPv4Address | IPv6Address | None:
+    """Return the address, of IPv4 also where it is written as one of IPv6; None for what is no address."""
+    try:
+        plain = ip_address(host_of(address).partition("%")[0])
+    except ValueError:
+        return None
+    return (plain.ipv4_mapped or plain) if isinstance(plain, IPv6Address) else plain
+
+
 def source_of(address: str) -> str:
     """Return what is counted as one address: of IPv6 the network of 64 bits."""
-    host = host_of(address)
-    try:
-        found = ip_address(host.partition("%")[0])
-    except ValueError:
-        return host
-    if isinstance(found, IPv6Address):
-        mapped = found.ipv4_mapped
-        return str(mapped) if mapped else str(ip_network((found, IPV6_PREFIX), strict=False))
-    return str(found)
+    plain = parsed(address)
+    if plain is None:
+        return host_of(address)
+    return str(ip_network((plain, IPV6_PREFIX), strict=False)) if isinstance(plain, IPv6Address) else str(plain)

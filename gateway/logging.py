@@ -20,6 +20,8 @@ SEND_BUFFER = 8 * 1024**2
 FIELDS = {"job": "CIMI_JOB", "machine": "CIMI_MACHINE", "user": "CIMI_USER", "request": "CIMI_REQUEST"}
 OF_THE_JOB = frozenset({"job", "machine", "resource", "user", "request"})
 """Fields that a Job's message leaves out: the Job, with which it begins, leads to them."""
+SEVERAL_LINES = frozenset({"trace", "exception"})
+"""Fields that keep their line ends; they stand beside the message."""
 LONGEST_MESSAGE = 240
 """Characters of a message; the fields are whole."""
 LONGEST_ID = 64
@@ -37,11 +39,24 @@ def drop_secrets(_logger: Any, _method: str, event: Event) -> Event:
 
 
 def printable_values(_logger: Any, _method: str, event: Event) -> Event:
-    """Replace control characters in what strangers may have chosen, so that no line of theirs looks like ours."""
+    """Replace control characters in what strangers may have chosen, so that no line of theirs looks like ours.
+
+    It comes last: whatever is text by then, or is made text only by being written, is theirs, too.
+    """
     for name, value in event.items():
-        if isinstance(value, str):
-            event[name] = printable(value)
+        if name in SEVERAL_LINES:
+            event[name] = "\n".join(map(printable, _text(value).split("\n")))
+        elif value is not None and not isinstance(value, bool | int | float):
+            event[name] = printable(_text(value))
     return event
+
+
+def _text(value: Any) -> str:
+    """Return what is written of a value; one that cannot be shown must not break the work that tells of it."""
+    try:
+        return value.decode(errors="replace") if isinstance(value, bytes | bytearray) else str(value)
+    except Exception:
+        return f"({type(value).__name__} that cannot be shown)"
 
 
 def journal_datagram(event: Event) -> bytes:
@@ -53,13 +68,13 @@ def journal_datagram(event: Event) -> bytes:
     level = str(event.get("level", "info"))
     lines = {"MESSAGE": _message(event), "PRIORITY": str(PRIORITIES.get(level, 6))}
     lines |= {"SYSLOG_IDENTIFIER": "cimi-gateway", **named}
-    return b"".join(_field(name, value.encode()) for name, value in lines.items())
+    return b"".join(_field(name, value.encode(errors="replace")) for name, value in lines.items())
 
 
 def _message(event: Event) -> str:
     """Return what people read: short, since every field stands beside it in the journal."""
     job = event.get("job")
-    left_out = {"event", "level", "timestamp", "request", "trace", "exception", *(OF_THE_JOB if job else ())}
+    left_out = {"event", "level", "timestamp", "request", *SEVERAL_LINES, *(OF_THE_JOB if job else ())}
     words = [str(event.get("event", "")), *(f"{key}={value}" for key, value in event.items() if key not in left_out)]
     message = f"{job}: {' '.join(words)}" if job else " ".join(words)
     return message if len(message) <= LONGEST_MESSAGE else f"{message[: LONGEST_MESSAGE - 1]}\u2026"
@@ -123,8 +138,8 @@ def set_up() -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         drop_secrets,
-        printable_values,
         structlog.processors.format_exc_info,
+        printable_values,
     ]
     level = structlog.make_filtering_bound_logger(20)
     if os.environ.get("JOURNAL_STREAM") and Path(JOURNAL).exists():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from gateway.config import ConfigError, Settings
@@ -29,9 +32,38 @@ def demand_private(path: Path) -> None:
 def private_files(settings: Settings) -> tuple[Path, ...]:
     """Return the files of this configuration that must be private."""
     store = settings.store
-    own = f"{store.path}.key" if store.path else ""
-    names = (settings.auth.users_file, settings.server.tls_key, store.key, *store.former_keys, own)
-    return tuple(Path(name) for name in names if name)
+    names = (settings.auth.users_file, settings.server.tls_key, store.key, *store.former_keys)
+    own = (own_key(Path(store.path)),) if store.path else ()
+    return (*(Path(name) for name in names if name), *own)
+
+
+def own_key(store: Path) -> Path:
+    """Return the file beside the database that the first start makes."""
+    return store.with_name(store.name + ".key")
+
+
+def write_private(path: Path, content: bytes, own: Callable[[Path], None] | None = None) -> None:
+    """Replace a file at once by one that its owner alone may read, whole on disk before it has its name.
+
+    ``own`` gives the new file to others before it has its name.
+    """
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if own is not None:
+            own(Path(name))
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def demand_all_private(settings: Settings) -> None:

@@ -9,8 +9,14 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import structlog
+
 from drivers.base import Supervision
 
+log = structlog.get_logger("systemd")
+
+SEND_PATIENCE = 5.0
+"""Seconds that a datagram waits for room in systemd's queue."""
 ASK_EVERY = 15.0
 """Seconds between two requests for more time to start."""
 MORE = 60.0
@@ -19,16 +25,28 @@ LONGEST_START = 1800.0
 """Seconds after which a start is held to hang."""
 
 
-def notify(*lines: str) -> None:
-    """Send state lines such as READY=1; nothing happens where systemd does not listen."""
+async def notify(*lines: str) -> None:
+    """Send state lines such as READY=1; nothing happens where systemd does not listen.
+
+    systemd's queue holds few datagrams. The event loop goes on while one waits for room in it.
+    """
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
     if address.startswith("@"):
         address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+    try:
+        await _send(address, "\n".join(lines).encode())
+    except OSError as error:
+        log.warning("systemd was not told", lines=lines, reason=str(error) or type(error).__name__)
+
+
+async def _send(address: str, datagram: bytes) -> None:
+    kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+    with socket.socket(socket.AF_UNIX, kind) as sender:
         sender.connect(address)
-        sender.sendall("\n".join(lines).encode())
+        async with asyncio.timeout(SEND_PATIENCE):
+            await asyncio.get_running_loop().sock_sendall(sender, datagram)
 
 
 def watchdog_interval() -> float | None:
@@ -51,7 +69,7 @@ async def more_time() -> AsyncIterator[None]:
 async def _ask_for_time() -> None:
     end = time.monotonic() + LONGEST_START
     while time.monotonic() < end:
-        notify(f"EXTEND_TIMEOUT_USEC={int(MORE * 1_000_000)}")
+        await notify(f"EXTEND_TIMEOUT_USEC={int(MORE * 1_000_000)}")
         await asyncio.sleep(ASK_EVERY)
 
 
@@ -60,7 +78,7 @@ def keep_alive(supervision: Supervision, alive: Callable[[], bool]) -> None:
 
     async def feed() -> None:
         if alive():
-            notify("WATCHDOG=1")
+            await notify("WATCHDOG=1")
 
     interval = watchdog_interval()
     if interval is not None:

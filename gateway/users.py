@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import stat
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import bcrypt
 
 from gateway.errors import GatewayError
+from gateway.private_files import write_private
 
 ROLES = ("admin", "operator", "viewer")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
@@ -55,13 +55,8 @@ def read(path: Path) -> dict[str, User]:
 def write(path: Path, users: dict[str, User]) -> None:
     """Replace the file at once, so that no reader ever sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    with os.fdopen(handle, "w") as file:
-        file.writelines(f"{user.name}:{user.role}:{user.hash}\n" for user in users.values())
-        file.flush()
-        os.fsync(file.fileno())
-    _own_as(Path(name), path)
-    Path(name).replace(path)
+    lines = "".join(f"{user.name}:{user.role}:{user.hash}\n" for user in users.values())
+    write_private(path, lines.encode(), lambda new: _own_as(new, path))
 
 
 def _own_as(new: Path, path: Path) -> None:

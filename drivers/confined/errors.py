@@ -8,7 +8,9 @@ class Unreadable(Exception):
 
 
 class ReaderAway(Exception):
-    """It could not be read now, and that says nothing of the bytes: the host lacks memory or processes."""
+    """It could not be read now, and that says nothing of the bytes: the host lacks memory or processes, or the process
+    was ended before it looked at them, or by someone else.
+    """
 
 
 class BytesTooSlow(ReaderAway):
@@ -16,4 +18,4 @@ class BytesTooSlow(ReaderAway):
 
 
 class ReaderDied(Exception):
-    """The process that read was killed: it took more time or memory than it may, or fell."""
+    """The process was killed while it read: it took more time or memory than it may, or fell."""

@@ -28,6 +28,10 @@ class Frame:
         return LENGTHS.pack(len(words), len(self.data)) + words + self.data
 
 
+READY = Frame({"ready": True})
+"""Said by the reading process before it looks at the first byte: it is confined, and has understood the question."""
+
+
 def lengths_of(header: bytes) -> tuple[int, int]:
     """Return how many bytes the document and the data have. Raises BrokenFrame."""
     if len(header) != LENGTHS.size:
@@ -42,7 +46,7 @@ def document_of(words: bytes) -> dict[str, Any]:
     """Return what a message says. Raises BrokenFrame."""
     try:
         found = json.loads(words.decode("utf-8", "surrogatepass"))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BrokenFrame from None
     if not isinstance(found, dict):
         raise BrokenFrame

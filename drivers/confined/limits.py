@@ -10,6 +10,7 @@ from pathlib import Path
 MOST_FILES = 32
 """Open files: libraries are loaded when they are needed, and nothing else is opened."""
 FIRST_TO_GO = "1000"
+EVENTS = Path("/proc/vmstat")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +54,12 @@ def _offer_to_the_oom_killer() -> None:
     except OSError:
         # A host without it kills the largest process, which is as good.
         return
+
+
+def oom_kills() -> int:
+    """Return how many processes of this host were killed for want of memory; 0 where the kernel does not tell."""
+    try:
+        lines = EVENTS.read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)

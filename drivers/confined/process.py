@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 import time
 from collections.abc import Awaitable
@@ -12,10 +13,10 @@ from typing import Any
 
 import structlog
 
-from drivers.confined.errors import BytesTooSlow, ReaderDied, Unreadable
+from drivers.confined.errors import BytesTooSlow, ReaderAway, ReaderDied, Unreadable
 from drivers.confined.forms import WrongForm, form_of, value_of
-from drivers.confined.frames import LENGTHS, BrokenFrame, Frame, document_of, lengths_of
-from drivers.confined.limits import Limits
+from drivers.confined.frames import LENGTHS, READY, BrokenFrame, Frame, document_of, lengths_of
+from drivers.confined.limits import Limits, oom_kills
 from drivers.confined.reading import Answer, More, Question, Reading
 
 MODULE = "drivers.confined"
@@ -27,6 +28,13 @@ SLICE = 256 * 1024
 LARGE = 16 * 1024
 """Bytes of an answer from which on it is taken apart beside the event loop."""
 DIED = "reading it took more time or memory than it may, or ended its reader; it is broken, or made to do harm"
+UNREADY = "no process could begin to read it; try again later"
+ENDED = "who read it was ended, for it is the host that lacks memory, or stops; try again later"
+ORDERED = frozenset({-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
+"""Exit codes of a process that was asked to end, as all of a service are when it stops."""
+LAST_OFFSET = 2**63 - 1 - LARGEST_PIECE
+LONGEST_REFUSAL = 2000
+"""Characters of what a reader says of the bytes."""
 SLOW = "it was not read to its end: its bytes came too slowly; try again later"
 log = structlog.get_logger("readers")
 
@@ -57,19 +65,20 @@ class ReaderProcess:
         self, reading: Reading[Question, Answer], question: Question, content: bytes, more: More | None
     ) -> Answer:
         """Return the answer. Raises Unreadable for what is refused, ReaderDied when the process dies of it,
-        BytesTooSlow when all of it takes longer than a conversation may.
+        ReaderAway when it dies of something else, BytesTooSlow when all takes longer than a conversation may.
         """
         self.readings += 1
         self.listening = False
-        words = await self._in_time(
-            self._conversed({"reading": reading.place, "question": form_of(question)}, content, more)
-        )
-        self.listening = True
+        document = {"reading": reading.place, "question": form_of(question)}
         try:
+            words = await self._in_time(self._conversed(Frame(document, content), more))
+            self.listening = True
             if len(words) < LARGE:
                 return _understood(reading, words)
             return await asyncio.to_thread(_understood, reading, words)
-        except (BrokenFrame, WrongForm) as error:
+        except (BrokenFrame, WrongForm, RecursionError) as error:
+            # Who says that is not asked again, whatever state it is in.
+            self.listening = False
             log.error("a reader said what it cannot say", reading=reading.place, error=str(error))
             raise Unreadable("it cannot be read") from None
 
@@ -86,12 +95,14 @@ class ReaderProcess:
             log.warning("a reader waited too long for bytes", seconds=self._limits.conversation)
             raise BytesTooSlow(SLOW) from None
 
-    async def _conversed(self, document: dict[str, Any], content: bytes, more: More | None) -> bytes:
+    async def _conversed(self, question: Frame, more: More | None) -> bytes:
         """Return the words of the last message, after the process was given all that it asked for."""
-        left, pieces, frame = self._limits.deadline, 0, Frame(document, content)
+        kills = oom_kills()
+        await self._begun(question)
+        left, pieces, frame = self._limits.deadline, 0, None
         while True:
             began = time.monotonic()
-            words = await self._exchanged(frame, left)
+            words = await self._exchanged(frame, left, kills)
             left -= time.monotonic() - began
             wanted = document_of(words).get("more") if len(words) < LARGE else None
             if wanted is None:
@@ -99,20 +110,48 @@ class ReaderProcess:
             pieces += 1
             frame = await _supplied(wanted, more, pieces)
 
-    async def _exchanged(self, frame: Frame, seconds: float) -> bytes:
-        """Say this, and return the words of the answer. Raises ReaderDied when none comes in time."""
+    async def _begun(self, question: Frame) -> None:
+        """Put the question, and wait until the process is ready. Raises ReaderAway: no byte was looked at yet."""
         try:
-            async with asyncio.timeout(seconds):
-                message = memoryview(frame.encoded())
-                for start in range(0, len(message), SLICE):
-                    self._to.write(message[start : start + SLICE])
-                    await self._to.drain()
-                words, data = lengths_of(await self._from.readexactly(LENGTHS.size))
-                return (await self._from.readexactly(words + data))[:words]
+            async with asyncio.timeout(self._limits.deadline):
+                await self._say(question)
+                if await self._heard() != READY.encoded()[LENGTHS.size :]:
+                    raise BrokenFrame
         except (BrokenFrame, asyncio.IncompleteReadError, ConnectionError, TimeoutError) as error:
             code = await self.end()
+            log.warning("a reader was not ready", reason=type(error).__name__, code=code)
+            raise ReaderAway(UNREADY) from None
+
+    async def _exchanged(self, frame: Frame | None, seconds: float, kills: int) -> bytes:
+        """Say this, and return the words of the answer. Raises ReaderDied when none comes in time, ReaderAway when
+        someone else ended the process.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                if frame is not None:
+                    await self._say(frame)
+                return await self._heard()
+        except (BrokenFrame, TimeoutError) as error:
+            log.warning("a reader died", reason=type(error).__name__, code=await self.end())
+            raise ReaderDied(DIED) from None
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            code = await self.end()
+            if _ended_by_others(code, kills):
+                log.warning("a reader was ended", code=code)
+                raise ReaderAway(ENDED) from None
             log.warning("a reader died", reason=type(error).__name__, code=code)
             raise ReaderDied(DIED) from None
+
+    async def _say(self, frame: Frame) -> None:
+        message = memoryview(frame.encoded())
+        for start in range(0, len(message), SLICE):
+            self._to.write(message[start : start + SLICE])
+            await self._to.drain()
+
+    async def _heard(self) -> bytes:
+        """Return the words of the next message. Raises BrokenFrame."""
+        words, data = lengths_of(await self._from.readexactly(LENGTHS.size))
+        return (await self._from.readexactly(words + data))[:words]
 
     async def end(self) -> int:
         """Kill the process, unless it has ended, and return its exit code."""
@@ -126,21 +165,37 @@ def _understood(reading: Reading[Question, Answer], words: bytes) -> Answer:
     """Return the answer that these words give. Raises Unreadable, WrongForm, BrokenFrame."""
     said = document_of(words)
     if "refused" in said:
-        raise Unreadable(str(said["refused"]))
+        raise Unreadable(_plain(said["refused"]))
     if "failed" in said:
-        log.error("a reader failed", reading=reading.place, error=said["failed"])
+        log.error("a reader failed", reading=reading.place, error=_plain(said["failed"]))
         raise Unreadable("it cannot be read; it is broken in a way that the reader does not know")
     answer: Answer = value_of(reading.answer, said.get("answer"))
     return answer
 
 
 async def _supplied(wanted: Any, more: More | None, pieces: int) -> Frame:
-    """Return the bytes that the process asks for. Raises Unreadable when that is too much to ask."""
-    offset, length = (int(one) for one in wanted)
-    if pieces > MOST_PIECES or not 0 <= length <= LARGEST_PIECE:
+    """Return the bytes that the process asks for. Raises Unreadable when that is too much to ask, WrongForm."""
+    offset, length = value_of(tuple[int, int], wanted)
+    if pieces > MOST_PIECES or not 0 <= length <= LARGEST_PIECE or not 0 <= offset <= LAST_OFFSET:
         raise Unreadable("its parts are too widely scattered")
     data = await more(offset, length) if more is not None else None
     return Frame({"there": data is not None}, data or b"")
+
+
+def _plain(said: object) -> str:
+    """Return what a reader says to people, as text that can be shown to them."""
+    if not isinstance(said, str):
+        raise WrongForm("words are no text")
+    return said[:LONGEST_REFUSAL].encode("utf-8", "replace").decode()
+
+
+def _ended_by_others(code: int, kills: int) -> bool:
+    """Whether a process that was reading was ended for no fault of the bytes.
+
+    The kernel's OOM killer takes readers first (oom_score_adj), whoever took the memory: mostly guests. What a reader
+    itself may take is limited by RLIMIT_AS, of which it dies by MemoryError. Any other SIGKILL is its own doing.
+    """
+    return code in ORDERED or (code == -signal.SIGKILL and oom_kills() > kills)
 
 
 def _environment() -> dict[str, str]:

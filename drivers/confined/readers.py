@@ -34,8 +34,8 @@ class ConfinedReaders:
     ) -> Answer:
         """Return the answer of a process that is given ``content``, and asks by ``more`` for what else it wants to see.
 
-        Raises Unreadable for what is refused, ReaderDied when the process dies of it, ReaderAway when none can be
-        started or the bytes come too slowly; what ``more`` raises, too.
+        Raises Unreadable for what is refused, ReaderDied when the process dies of it, ReaderAway when none can
+        begin, someone else ends it or the bytes come too slowly; what ``more`` raises, too.
         """
         async with self._turns:
             process = await self._next()

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from drivers.confined.errors import Unreadable
 from drivers.confined.forms import form_of, value_of
-from drivers.confined.frames import BrokenFrame, Frame, read_frame, write_frame
+from drivers.confined.frames import READY, BrokenFrame, Frame, read_frame, write_frame
 from drivers.confined.limits import allow_cpu, confine
-from drivers.confined.reading import reading_at
+from drivers.confined.reading import Reading, reading_at
 
 
 class PipeSupply:
@@ -36,23 +37,32 @@ def main(cpu_seconds: int, memory: int) -> None:
     source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     # What a library may print is no answer.
     os.dup2(2, 1)
+    # Who is asked to end ends by that signal, and is told from who fell.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     confine(memory)
     try:
         while (frame := read_frame(source)) is not None:
             allow_cpu(cpu_seconds)
-            write_frame(sink, answer(frame, source, sink))
-    except (BrokenFrame, BrokenPipeError, KeyboardInterrupt):
+            reading, question = understood(frame)
+            write_frame(sink, READY)
+            allow_cpu(cpu_seconds)
+            write_frame(sink, answer(reading, question, PipeSupply(frame.data, source, sink)))
+    except (BrokenFrame, BrokenPipeError):
         return
     except MemoryError:
         os._exit(1)
 
 
-def answer(frame: Frame, source: BinaryIO, sink: BinaryIO) -> Frame:
-    """Return the answer to a question, or why there is none."""
+def understood(frame: Frame) -> tuple[Reading[Any, Any], Any]:
+    """Return the way to read and the question. What fails here says nothing of the bytes, and ends the process."""
     reading = reading_at(frame.document["reading"])
-    question = value_of(reading.question, frame.document["question"])
+    return reading, value_of(reading.question, frame.document["question"])
+
+
+def answer(reading: Reading[Any, Any], question: Any, supply: PipeSupply) -> Frame:
+    """Return the answer to a question, or why there is none."""
     try:
-        return Frame({"answer": form_of(reading.read(question, PipeSupply(frame.data, source, sink)))})
+        return Frame({"answer": form_of(reading.read(question, supply))})
     except Unreadable as error:
         return Frame({"refused": str(error)})
     except (BrokenFrame, BrokenPipeError, MemoryError):

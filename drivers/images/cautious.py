@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from drivers.confined.reading import More
 from drivers.images.looking import IMAGE, ImageQuestion
 from drivers.images.vmdk_grains import UnpackedVmdk
 from drivers.images.window import HEAD, LARGEST, TAIL, FileWindow
+from drivers.threads import UNPACKING
 
 AT_ONCE = 2
 """Images whose tables are gone through at the same time, to be unpacked."""
@@ -69,7 +71,12 @@ class CautiousReader:
 
     async def unpack(self, place: Path | FilePart, parents: Sequence[Path | FilePart] = ()) -> UnpackedVmdk:
         async with self._turns:
-            return await asyncio.to_thread(UnpackedVmdk, place, parents, self._largest)
+            given_up = threading.Event()
+            try:
+                return await UNPACKING.run(UnpackedVmdk, place, parents, self._largest, given_up)
+            except BaseException:
+                given_up.set()
+                raise
 
 
 def _ends_of(window: FileWindow) -> _Ends:

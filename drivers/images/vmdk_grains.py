@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import struct
 import sys
+import threading
 import zlib
 from array import array
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -18,6 +19,7 @@ from drivers.base import DriverInvalid, FilePart
 from drivers.images.qcow2_writing import CLUSTER, SPAN, Qcow2Layout
 from drivers.images.vmdk import AT_END, GRAIN_SECTORS, IN_TABLE, SECTOR, is_usual, read_vmdk, unpacks
 from drivers.images.window import LARGEST, FileWindow
+from drivers.threads import UNPACKING
 
 TABLES = SPAN // (IN_TABLE * CLUSTER)
 """Grain tables that together are about what one L2 table of the qcow2 is about."""
@@ -110,13 +112,19 @@ Grain = tuple[int, Layer, int]
 class UnpackedVmdk:
     """``size`` is that of the qcow2 image, in bytes. Raises DriverInvalid as soon as anything does not fit.
 
-    ``parents`` are what the first stands on, the nearest first: where it says nothing, they do.
+    ``parents`` are what the first stands on, the nearest first: where it says nothing, they do. A thread cannot be
+    cancelled: who does not wait any more sets ``given_up``, and what goes through the tables ends at the next of them.
     """
 
     def __init__(
-        self, place: Path | FilePart, parents: Sequence[Path | FilePart] = (), largest: int = LARGEST
+        self,
+        place: Path | FilePart,
+        parents: Sequence[Path | FilePart] = (),
+        largest: int = LARGEST,
+        given_up: threading.Event | None = None,
     ) -> None:
         self._layers: list[Layer] = []
+        self._given_up = given_up or threading.Event()
         try:
             for each in (place, *parents):
                 self._layers.append(Layer(each, delta=len(self._layers) < len(parents), largest=largest))
@@ -130,25 +138,28 @@ class UnpackedVmdk:
         self.size = self._layout.size
 
     def close(self) -> None:
+        self._given_up.set()
         for layer in self._layers:
             layer.window.close()
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """The bytes of the qcow2 image. Two threads unpack at a time."""
         tables = self._layout.tables(self._held)
-        while table := await asyncio.to_thread(next, tables, b""):
+        while table := await UNPACKING.run(next, tables, b""):
             yield table
         batches = self._batches()
         nothing: list[Grain] = []
-        while batch := await asyncio.to_thread(next, batches, nothing):
+        while batch := await UNPACKING.run(next, batches, nothing):
             halves = batch[:AT_ONCE], batch[AT_ONCE:]
-            for piece in await asyncio.gather(*(asyncio.to_thread(_unpack, half) for half in halves)):
+            for piece in await asyncio.gather(*(UNPACKING.run(_unpack, half) for half in halves)):
                 yield piece
         for layer in self._layers:
             layer.window.demand_unchanged()
 
     def _places(self, span: int) -> dict[int, tuple[Layer, int]]:
         """The grains of a SPAN that hold something, in order: what the uppermost layer says that speaks of one."""
+        if self._given_up.is_set():
+            raise DriverInvalid("nobody waits for it any more")
         found: dict[int, tuple[Layer, int]] = {}
         for layer in reversed(self._layers):
             found.update((index, (layer, sector)) for index, sector in layer.sectors(span).items())

@@ -73,13 +73,13 @@ class LibvirtDomains(Parts):
         return await self._domains.read(uuid)
 
     async def define_domain(self, spec: DomainSpec) -> None:
-        await self._console.prepare()
+        log = await self._console.log_path(spec.uuid)
         sources = await self._storage.sources([(disk.pool, disk.volume) for disk in spec.disks])
         if any(interface.filter for interface in spec.interfaces):
             await self._filters.ensure_guards()
         held = tuple([await self._own_addresses.held_new(interface) for interface in spec.interfaces])
         spec = replace(spec, interfaces=held)
-        await self._domains.define(spec, await self.host(), self._console.log_path(spec.uuid), sources)
+        await self._domains.define(spec, await self.host(), log, sources)
 
     async def keep_domain(self, uuid: str) -> None:
         await self._domains.keep(uuid)

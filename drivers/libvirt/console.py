@@ -6,12 +6,13 @@ The log files belong to root and the gateway does not, so they are read as volum
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import libvirt
 from lxml import etree
 
-from drivers.base import DriverNotFound
+from drivers.base import DriverNotFound, DriverUnsupported
 from drivers.libvirt.connection import Connection, Lane
 from drivers.libvirt.domain_xml import child
 from drivers.libvirt.storage import Storage, lookup
@@ -19,7 +20,8 @@ from drivers.libvirt.uri import is_local, is_system
 
 POOL = "cimi-console"
 SYSTEM_DIRECTORY = "/var/lib/libvirt/cimi-console"
-REMOTE_SESSION_DIRECTORY = f"/var/tmp/{POOL}"  # noqa: S108 - on another host, whose users' homes nobody tells us
+OWN_DIRECTORY = re.compile(r"""[="](/[^="]*)/qemu/(?:lib/)?domain-""")
+"""In the command of a guest, before the guest's own directory."""
 PIECE = 262_144
 
 
@@ -28,21 +30,16 @@ class Console:
         self._connection = connection
         self._storage = storage
 
-    @property
-    def directory(self) -> str:
-        """Return the directory on the hypervisor's own host, which need not be ours."""
-        if is_system(self._connection.uri):
-            return SYSTEM_DIRECTORY
-        if not is_local(self._connection.uri):
-            return REMOTE_SESSION_DIRECTORY
-        return str(Path(os.environ.get("XDG_STATE_HOME", str(Path.home() / ".local/state"))) / POOL)
-
-    def log_path(self, uuid: str) -> str:
-        return f"{self.directory}/{uuid}.log"
-
     async def prepare(self) -> None:
         """Define and start the pool when it is not there: not yet, or since an admin has removed it."""
-        await self._connection.call(lambda handle: _ensure_pool(handle, self.directory), lane=Lane.STORAGE)
+        await self._connection.call(lambda handle: _ensure_pool(handle, self._connection.uri), lane=Lane.STORAGE)
+
+    async def log_path(self, uuid: str) -> str:
+        """Prepare the pool, and return the log's path in it, on the hypervisor's own host."""
+        directory = await self._connection.call(
+            lambda handle: _path_of(_ensure_pool(handle, self._connection.uri)), lane=Lane.STORAGE
+        )
+        return f"{directory}/{uuid}.log"
 
     async def text(self, uuid: str, limit: int) -> bytes:
         try:
@@ -61,12 +58,12 @@ class Console:
             return
 
 
-def _ensure_pool(handle: libvirt.virConnect, directory: str) -> None:
+def _ensure_pool(handle: libvirt.virConnect, uri: str) -> libvirt.virStoragePool:
     """Another gateway on this host may do the same at the same time: what it was quicker with is there."""
     if POOL in handle.listStoragePools():
-        return
+        return handle.storagePoolLookupByName(POOL)
     try:
-        pool = handle.storagePoolDefineXML(_pool_xml(directory), 0)
+        pool = handle.storagePoolDefineXML(_pool_xml(directory_of(handle, uri)), 0)
         pool.setAutostart(1)
     except libvirt.libvirtError:
         pool = handle.storagePoolLookupByName(POOL)
@@ -75,6 +72,40 @@ def _ensure_pool(handle: libvirt.virConnect, directory: str) -> None:
     except libvirt.libvirtError:
         if not pool.isActive():
             raise
+    return pool
+
+
+def _path_of(pool: libvirt.virStoragePool) -> str:
+    """Where the pool is: an older gateway, or one with another environment, may have chosen otherwise."""
+    return str(etree.fromstring(pool.XMLDesc(0)).findtext("target/path"))
+
+
+def directory_of(handle: libvirt.virConnect, uri: str) -> str:
+    """Return where a new pool is to be, on the hypervisor's own host, which need not be ours.
+
+    Nobody but the user of that libvirt may put something there: no place that others could take before.
+    """
+    if is_system(uri):
+        return SYSTEM_DIRECTORY
+    if is_local(uri):
+        return str(Path(os.environ.get("XDG_STATE_HOME", str(Path.home() / ".local/state"))) / POOL)
+    return f"{_own_directory(handle)}/{POOL}"
+
+
+def _own_directory(handle: libvirt.virConnect) -> str:
+    """The directory of a session's libvirt itself, in its user's home: named only in the command of a guest of its."""
+    capabilities = etree.fromstring(handle.getCapabilities())
+    arch = capabilities.findtext("host/cpu/arch")
+    offered = capabilities.find(f"guest[os_type='hvm']/arch[@name='{arch}']/domain")
+    guest = etree.Element("domain", type="qemu" if offered is None else str(offered.get("type")))
+    child(guest, "name", POOL)
+    child(guest, "memory", "65536")
+    child(child(guest, "os"), "type", "hvm", arch=str(arch))
+    command = handle.domainXMLToNative("qemu-argv", etree.tostring(guest, encoding="unicode"), 0)
+    place = OWN_DIRECTORY.search(command)
+    if place is None:
+        raise DriverUnsupported("the remote libvirt does not tell where its user's files are, so no console is logged")
+    return place[1]
 
 
 def _pool_xml(directory: str) -> str:
@@ -82,7 +113,8 @@ def _pool_xml(directory: str) -> str:
     child(pool, "name", POOL)
     target = child(pool, "target")
     child(target, "path", directory)
-    child(child(target, "permissions"), "mode", "0711")
+    # A guest of the system's libvirt runs as another user, who gets at its disk in there (release_guest).
+    child(child(target, "permissions"), "mode", "0711" if directory == SYSTEM_DIRECTORY else "0700")
     return etree.tostring(pool, encoding="unicode")
 
 

@@ -120,17 +120,21 @@ class Domains:
         return leases.of(domain, mac) if is_system(self._connection.uri) else ()
 
     async def _give_back(self, lease: leases.Lease) -> None:
-        """From this host where the bridge is here; it would be a kindness to nobody to fail for a lease."""
-        if self._connection.uri == LOCAL:
-            await leases.give_back(lease)
-            return
+        """It would be a kindness to nobody to fail for a lease: neither for one that makes no message."""
         try:
-            given = await self._release_guests.give_back(lease)
-        except DriverError as error:
+            given = await self._release(lease)
+        except (DriverError, OSError, ValueError) as error:
             log.info("a lease stays until it expires", ip=lease.ip, reason=str(error))
             return
         if not given:
             log.info("a lease stays until it expires", ip=lease.ip, reason="the DHCP server did not let it go")
+
+    async def _release(self, lease: leases.Lease) -> bool:
+        """From this host where the bridge is here."""
+        if self._connection.uri == LOCAL:
+            await asyncio.to_thread(leases.release, lease)
+            return True
+        return await self._release_guests.give_back(lease)
 
     async def give_back(self, uuid: str, mac: str) -> None:
         """The leases of one of its interfaces, which the guest has no more."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import struct
 from dataclasses import dataclass
 
 import libvirt
-import structlog
 from lxml import etree
 
 from drivers.libvirt.network_lookup import network_of
@@ -18,7 +16,6 @@ MAGIC = b"\x63\x82\x53\x63"
 RELEASE = b"\x35\x01\x07"
 CLIENT_PORT, SERVER_PORT = 68, 67
 SHORTEST = 300
-log = structlog.get_logger("libvirt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +54,13 @@ def _on_network(handle: libvirt.virConnect, name: str, mac: str) -> list[Lease]:
         bridge = network.bridgeName() if leases else ""
     except libvirt.libvirtError:
         return []
-    server, hardware = root.find("ip[dhcp]"), root.find("mac")
-    if server is None:
+    served = [str(ip.get("address")) for ip in root.iterfind("ip[dhcp]")]
+    address, hardware = next((ip for ip in served if ":" not in ip), None), root.find("mac")
+    if address is None:
         return []
-    address = str(server.get("address"))
     known = {} if hardware is None else {"server_mac": str(hardware.get("address"))}
     addresses = [lease["ipaddr"] for lease in leases if lease["type"] == libvirt.VIR_IP_ADDR_TYPE_IPV4]
     return [Lease(bridge, address, mac, ip, network.name(), **known) for ip in addresses]
-
-
-async def give_back(lease: Lease) -> None:
-    try:
-        await asyncio.to_thread(release, lease)
-    except OSError as error:
-        log.info("a lease stays until it expires", ip=lease.ip, reason=str(error))
 
 
 def release(lease: Lease) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -30,6 +29,7 @@ from drivers.base import (
     interface_identifier,
     network_uuid,
 )
+from drivers.host_addresses import free_address, mac_of, own_of, to_give_back
 from drivers.libvirt import network_xml, shared_addresses
 from drivers.libvirt.connection import Connection
 from drivers.libvirt.dhcp_entries import leases_of, update_entry
@@ -110,7 +110,7 @@ def refuse_foreign(handle: libvirt.virConnect, network: str, mac: str) -> None:
     """
     place, mac = network_of(handle, network), mac.lower()
     entries = network_xml.dhcp_entries(network_xml.parsed(place))
-    if mac not in {(entry.mac or "").lower() for entry in entries} | set(leases_of(place).values()):
+    if mac not in {mac_of(entry) for entry in entries} | set(leases_of(place).values()):
         return
     if mac in _foreign_macs(handle):
         raise DriverConflict(f"the MAC address {mac} is that of another guest in the network {network}")
@@ -121,14 +121,15 @@ def claim(network: libvirt.virNetwork, mac: str) -> Own:
     for _ in range(TRIES):
         root = network_xml.parsed(network)
         six = own_ipv6(root, mac)
-        served = next((ip for ip in root.iterfind("ip") if ip.find("dhcp/range") is not None and _is_ipv4(ip)), None)
+        served = network_xml.served(root)
         if served is None:
             return Own(None, six)
         entries = network_xml.dhcp_entries(root)
-        present = next((entry.ip for entry in entries if (entry.mac or "").lower() == mac.lower()), None)
+        present = own_of(entries, mac)
         if present is not None:
             return Own(present, six)
-        ip = _free(served, {entry.ip for entry in entries}, leases_of(network), mac)
+        gateway = served.gateway.partition("/")[0]
+        ip = free_address(served.spans, gateway, entries, leases_of(network), mac)
         try:
             update_entry(network, libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, Reservation(ip, mac))
         except libvirt.libvirtError as error:
@@ -146,9 +147,8 @@ def release(handle: libvirt.virConnect, macs: frozenset[str]) -> None:
         if network_uuid(network.name()) is not None:
             continue
         for root in read_each([network], network_xml.parsed, libvirt.VIR_ERR_NO_NETWORK):
-            for entry in network_xml.dhcp_entries(root):
-                if entry.hostname is None and (entry.mac or "").lower() in macs:
-                    update_entry(network, libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE, entry)
+            for entry in to_give_back(network_xml.dhcp_entries(root), macs):
+                update_entry(network, libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE, entry)
 
 
 def own_ipv6(network: etree._Element, mac: str) -> tuple[str, ...]:
@@ -164,36 +164,6 @@ def own_ipv6(network: etree._Element, mac: str) -> tuple[str, ...]:
 
 def _is_ipv4(ip: etree._Element) -> bool:
     return ":" not in (ip.get("address") or "")
-
-
-def _free(served: etree._Element, reserved: set[str], leased: dict[str, str], mac: str) -> str:
-    """The one that the guest has already, else one that follows from its MAC where nobody has that."""
-    for ip, holder in leased.items():
-        if holder == mac.lower() and ip not in reserved:
-            return ip
-    taken = {*reserved, *leased, str(served.get("address"))}
-    spans = [_numbers(span) for span in served.iterfind("dhcp/range")]
-    size = sum(len(span) for span in spans)
-    first = zlib.crc32(mac.lower().encode())
-    for place in range(size):
-        ip = str(ipaddress.IPv4Address(_at(spans, (first + place) % size)))
-        if ip not in taken:
-            return ip
-    raise DriverConflict(f"no address is free in the range that DHCP gives from {served.get('address')}")
-
-
-def _at(spans: list[range], place: int) -> int:
-    """The number at this place of all spans together, which may be large."""
-    for span in spans:
-        if place < len(span):
-            return span[place]
-        place -= len(span)
-    raise IndexError(place)
-
-
-def _numbers(span: etree._Element) -> range:
-    first, last = (int(ipaddress.IPv4Address(str(span.get(end)))) for end in ("start", "end"))
-    return range(first, last + 1)
 
 
 # Domains that are there

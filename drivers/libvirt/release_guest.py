@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from weakref import WeakValueDictionary
 
 import libvirt
 from lxml import etree
@@ -72,9 +73,17 @@ class ReleaseGuests:
     def __init__(self, connection: Connection, console: Console) -> None:
         self._connection = connection
         self._console = console
+        self._turns = WeakValueDictionary[str, asyncio.Lock]()
 
     async def give_back(self, lease: Lease) -> bool:
-        """Return whether the DHCP server has let the lease go. Raises DriverError where no such guest can be made."""
+        """Return whether the DHCP server has let the lease go. Raises DriverError where no such guest can be made.
+
+        Firmware and operating system may have a lease each for one MAC; there is one guest of its name at a time.
+        """
+        async with self._turns.setdefault(_name(lease), asyncio.Lock()):
+            return await self._give_back(lease)
+
+    async def _give_back(self, lease: Lease) -> bool:
         await self._console.prepare()
         try:
             await self._connection.call(lambda handle: _start(handle, lease), lane=Lane.STORAGE)

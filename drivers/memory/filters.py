@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drivers.base import HeldGuests, Reach
+from drivers.base import Reach
 from drivers.memory.host import MemoryHost
 
 
@@ -18,10 +18,6 @@ class MemoryFilters(MemoryHost):
     async def delete_reach(self, network: str) -> None:
         self.enter("delete_reach")
         self.known_filters.pop(network, None)
-
-    async def hold_guests(self, only: frozenset[str] | None = None) -> HeldGuests:
-        self.enter("hold_guests")
-        return HeldGuests()
 
     async def filtered(self) -> tuple[str, ...]:
         self.enter("filtered")

@@ -67,8 +67,8 @@ async def _serve(gateway: Gateway) -> None:
     # What there is by now stays to the end: collections of garbage need not walk over it each time.
     gc.collect()
     gc.freeze()
-    notify("READY=1", f"STATUS=listening on {gateway.settings.server.listen}")
+    await notify("READY=1", f"STATUS=listening on {gateway.settings.server.listen}")
     keep_alive(gateway.supervision, gateway.alive)
     await stop.wait()
-    notify("STOPPING=1")
+    await notify("STOPPING=1")
     await gateway.stop()

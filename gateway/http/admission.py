@@ -13,17 +13,16 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import ip_network
 from typing import Any
 
+from gateway.addresses import parsed, source_of
 from gateway.http.sparing import SparingLog
 
 OWN = frozenset({"127.0.0.1", "::1"})
 """The host's own word to itself: monitors and proxies, for whom some places are kept."""
 RESERVED = 16
 """Places that only the host itself and trusted proxies may take."""
-NET_OF_ONE = 64
-"""Bits of an IPv6 address that one customer has: who has a network has all its addresses."""
 REFUSED_AT_ONCE = 100
 """Connections that are refused between two turns of the event loop."""
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -51,8 +50,8 @@ class Admission:
 
     def admit(self, address: str) -> bool:
         """Count a connection from this address, unless it is one too many."""
-        source, preferred = self._source(address)
-        if preferred:
+        source = source_of(address)
+        if self._is_preferred(address):
             fits = self.open < self._limits.overall
         else:
             fits = self.open < self._limits.overall - RESERVED and self._of[source] < self._limits.of_one
@@ -68,26 +67,22 @@ class Admission:
         self.refused += 1
         self._log.warning("connection refused", address=address, open=self.open)
 
+    def leave_waiting(self, error: OSError) -> None:
+        """Tell that connections cannot even be refused."""
+        self._log.warning("connections are left waiting", reason=error.strerror, open=self.open)
+
     def leave(self, address: str) -> None:
         """Count a connection from this address as closed."""
-        source, _ = self._source(address)
+        source = source_of(address)
         self.open -= 1
         self._of[source] -= 1
         if self._of[source] <= 0:
             del self._of[source]
 
-    def _source(self, address: str) -> tuple[str, bool]:
-        """Return what counts as one source, and whether it is the host itself or a trusted proxy."""
-        try:
-            known = ip_address(address)
-        except ValueError:
-            return address, False
-        if isinstance(known, IPv6Address) and known.ipv4_mapped is not None:
-            known = known.ipv4_mapped
-        preferred = str(known) in OWN or any(known in network for network in self._trusted)
-        if isinstance(known, IPv6Address):
-            return str(ip_network((known, NET_OF_ONE), strict=False)), preferred
-        return str(known), preferred
+    def _is_preferred(self, address: str) -> bool:
+        """Return whether it is the host itself or a trusted proxy."""
+        plain = parsed(address)
+        return plain is not None and (str(plain) in OWN or any(plain in network for network in self._trusted))
 
 
 class Accepted(socket.socket):
@@ -104,9 +99,11 @@ class Accepted(socket.socket):
 
 
 class Listener(socket.socket):
-    """A listening socket that closes what is one too many at once, and never runs out of file descriptors."""
+    """A listening socket that closes what is one too many at once, also when file descriptors run out."""
 
     admission: Admission
+    rest: Callable[[], None] | None = None
+    """Has the event loop look away for a moment: what cannot be taken would wake it again and again."""
     _spare: int | None = None
 
     def guard(self, admission: Admission) -> None:
@@ -135,22 +132,32 @@ class Listener(socket.socket):
     def _refuse_with_the_spare(self) -> None:
         """Take a connection for which there is no descriptor, by giving up the spare one, and close it.
 
-        Left alone, it would wake the event loop again and again.
+        Raises BlockingIOError when even that is not possible.
         """
         if self._spare is None:
             # It could not be opened again last time.
             with suppress(OSError):
                 self._spare = _spare()
         if self._spare is None:
-            raise BlockingIOError(errno.EAGAIN, "no file descriptor is left")
+            raise self._exhausted(OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
         os.close(self._spare)
         self._spare = None
-        with suppress(OSError):
+        try:
             connection, address = super().accept()
             connection.close()
             self.admission.refuse(str(address[0]))
-        with suppress(OSError):
-            self._spare = _spare()
+        except OSError as error:
+            if error.errno in EXHAUSTED:
+                raise self._exhausted(error) from None
+        finally:
+            with suppress(OSError):
+                self._spare = _spare()
+
+    def _exhausted(self, error: OSError) -> BlockingIOError:
+        self.admission.leave_waiting(error)
+        if self.rest is not None:
+            self.rest()
+        return BlockingIOError(errno.EAGAIN, "no connection can be taken for now")
 
     def close(self) -> None:
         """Close the socket, and the spare descriptor."""

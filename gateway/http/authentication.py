@@ -71,28 +71,39 @@ class Authentication:
         loop = asyncio.get_running_loop()
         until = loop.time() + QUIET_SECONDS
         try:
-            return await self._recognised(name, password, address)
+            return await self._recognised(name, password, address, until)
         except Withheld:
             self.outcomes.labels("throttled").inc()
             await asyncio.sleep(max(0.0, until - loop.time()))
             raise
 
-    async def _recognised(self, name: str, password: str, address: str) -> tuple[str, Role]:
-        """Return user and role, comparing the password once for several requests with it at once."""
+    async def _recognised(self, name: str, password: str, address: str, until: float) -> tuple[str, Role]:
+        """Return user and role, comparing the password once for several requests with it at once.
+
+        ``until`` is when a refusal is due that does not say what came of the attempt.
+        """
         mark = hmac.digest(self._secret, f"{name}\0{password}".encode(), hashlib.sha256)
         while (other := self._comparing.get(mark)) is not None and not self._remembered(mark, self.user(name)):
-            await other.wait()
+            await self._wait(other, until if self._limits.withholds(address, name[:LONGEST_NAME]) else None)
         user = self.user(name)
         if not self._remembered(mark, user):
             over = self._comparing[mark] = asyncio.Event()
             try:
-                await self._log_in(user, name, password, address)
+                await self._log_in(user, name, password, address, until)
             finally:
                 del self._comparing[mark]
                 over.set()
         assert user is not None
         self._remember(mark, user)
         return user.name, Role(user.role)
+
+    async def _wait(self, other: asyncio.Event, until: float | None) -> None:
+        """Wait for another request's comparison. Raises Withheld at ``until``: later would tell that it goes on."""
+        try:
+            async with asyncio.timeout_at(until):
+                await other.wait()
+        except TimeoutError:
+            raise _too_many_from_there() from None
 
     def user(self, name: str) -> User | None:
         """The user as the users file has them now: for those who stay connected."""
@@ -101,11 +112,14 @@ class Authentication:
 
     # One attempt
 
-    async def _log_in(self, user: User | None, name: str, password: str, address: str) -> None:
+    async def _log_in(self, user: User | None, name: str, password: str, address: str, until: float) -> None:
         """Compare the password. Raises WrongPassword or TooManyRequests."""
         attempt = self._limits.begin(address, name[:LONGEST_NAME])
         try:
-            right = await (self._quietly if attempt.quiet else self._openly)(attempt, user, password)
+            if attempt.quiet:
+                right = await self._quietly(attempt, user, password, until)
+            else:
+                right = await self._openly(attempt, user, password)
         finally:
             self._limits.end(attempt)
         if not right:
@@ -123,8 +137,8 @@ class Authentication:
             self.outcomes.labels("throttled").inc()
             raise
 
-    async def _quietly(self, attempt: Attempt, user: User | None, password: str) -> bool:
-        """Return True when it is right. Raises Withheld for everything else.
+    async def _quietly(self, attempt: Attempt, user: User | None, password: str, until: float) -> bool:
+        """Return True when it is right. Raises Withheld for everything else, no later than ``until``.
 
         So users get in behind an address from which others flood, and these learn nothing: neither which names there
         are, nor who logs in from there, nor that a password was compared.
@@ -132,13 +146,13 @@ class Authentication:
         turn = self._limits.turn(attempt, QUIET_SECONDS / 2) if user is not None else None
         if turn is not None:
             with suppress(TooManyRequests, TimeoutError):
-                async with asyncio.timeout(QUIET_SECONDS):
+                async with asyncio.timeout_at(until):
                     await asyncio.sleep(turn)
                     if await self._matches(attempt, user, password):
                         return True
         if attempt.pause:
             raise too_many_of_pair(attempt.pause)
-        raise Withheld("too many logins from this address; try again in a moment", AGAIN_AFTER)
+        raise _too_many_from_there()
 
     async def _matches(self, attempt: Attempt, user: User | None, password: str) -> bool:
         data = password.encode()
@@ -182,6 +196,10 @@ class Authentication:
         except ValueError:
             self.outcomes.labels("malformed").inc()
             raise Unauthenticated("the Authorization header is not HTTP Basic") from None
+
+
+def _too_many_from_there() -> Withheld:
+    return Withheld("too many logins from this address; try again in a moment", AGAIN_AFTER)
 
 
 def basic_credentials(header: str) -> tuple[str, str]:

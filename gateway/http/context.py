@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import secrets
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from urllib.parse import unquote_plus
 
 from aiohttp import web
 
+from gateway.addresses import parsed
 from gateway.cimi.dialects import Dialect
 from gateway.cimi.edge import Edge
 from gateway.cimi.xml_text import NOT_XML
@@ -123,24 +124,26 @@ def misdirected(host: str) -> Misdirected:
 
 
 def _forwarded(request: web.Request, scheme: str, host: str) -> tuple[str, str]:
-    """What the client asked the proxy for: by the Forwarded header (RFC 7239), else by the X-Forwarded ones."""
-    said = request.forwarded[0] if request.forwarded else {}
-    protocols = said.get("proto") or request.headers.get("X-Forwarded-Proto") or scheme
-    hosts = said.get("host") or request.headers.get("X-Forwarded-Host") or host
-    return protocols.split(",")[0].strip().lower(), hosts.split(",")[0].strip()
+    """What the client asked the proxy for."""
+    protocol = _said(request, "proto", "X-Forwarded-Proto") or scheme
+    return protocol.lower(), _said(request, "host", "X-Forwarded-Host") or host
 
 
 def address_of(request: web.Request, trusted: tuple[str, ...]) -> str:
-    """The address that asks, by the word of a trusted proxy: the last entry is the one that it wrote itself."""
-    said = ""
-    if trusted and _is_trusted(request.remote, trusted):
-        forwarded = header(request, "X-Forwarded-For") or ""
-        said = (request.forwarded[-1].get("for") if request.forwarded else None) or forwarded.rpartition(",")[2].strip()
+    """The address that asks, by the word of a trusted proxy."""
+    said = _said(request, "for", "X-Forwarded-For") if trusted and _is_trusted(request.remote, trusted) else ""
     return said[:LONGEST_ADDRESS] or request.remote or ""
 
 
+def _said(request: web.Request, parameter: str, name: str) -> str:
+    """Return the proxy's word: by the Forwarded header (RFC 7239), else by the one of this name; '' without any.
+
+    The last entry is the one that the proxy wrote itself. Those before it came with the request, from whomever.
+    """
+    said = request.forwarded[-1].get(parameter) if request.forwarded else None
+    return said or (header(request, name) or "").rpartition(",")[2].strip()
+
+
 def _is_trusted(remote: str | None, trusted: tuple[str, ...]) -> bool:
-    try:
-        return remote is not None and any(ip_address(remote) in ip_network(entry) for entry in trusted)
-    except ValueError:
-        return False
+    plain = parsed(remote or "")
+    return plain is not None and any(plain in ip_network(entry) for entry in trusted)

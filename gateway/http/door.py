@@ -57,6 +57,7 @@ class Door:
         self._supervision = supervision
         self._name = name
         self._loop: Loop | None = None
+        self._sites: list[_Site] = []
 
     async def open(self, host: str, port: int) -> None:
         """Listen on every address of ``host``. Raises OSError when one cannot be had."""
@@ -66,7 +67,8 @@ class Door:
         for family, kind, protocol, _, address in dict.fromkeys(kinds):
             listener = _listener(family, kind, protocol, address)
             listener.guard(self.admission)
-            await _Site(self._runner, listener, self._connection, self._context, self._deadlines).start()
+            self._sites.append(_Site(self._runner, listener, self._connection, self._context, self._deadlines))
+            await self._sites[-1].start()
         period = min(LOOK_SECONDS, self._deadlines.headers / 4, self._deadlines.idle / 4)
         self._loop = self._supervision.keep(self._name, self._look, period, first_pause=period)
 
@@ -82,11 +84,17 @@ class Door:
         return Connection(server, self._deadlines, self.ends)
 
     async def _look(self) -> None:
-        """Close connections whose time is over; a surprise with one of them keeps nobody from looking at the others."""
+        """Close connections whose time is over, and take new ones again where none could be taken.
+
+        A surprise with one of them keeps nobody from looking at the others.
+        """
         now = asyncio.get_running_loop().time()
         for connection in self._connections():
             with self._supervision.apart(self._name):
                 connection.look(now)
+        for site in self._sites:
+            with self._supervision.apart(self._name):
+                await site.go_on()
 
     def _connections(self) -> list[Connection]:
         server = self._runner.server
@@ -109,6 +117,7 @@ class _Site(web.BaseSite):
         self._listener = listener
         self._connection = connection
         self._deadlines = deadlines
+        self._rests = False
 
     @property
     def name(self) -> str:
@@ -117,6 +126,22 @@ class _Site(web.BaseSite):
     async def start(self) -> None:
         """Begin to accept."""
         await super().start()
+        self._listener.rest = self._rest
+        await self._accept()
+
+    def _rest(self) -> None:
+        """Accept nothing until ``go_on``."""
+        asyncio.get_running_loop().remove_reader(self._listener)
+        self._rests = True
+
+    async def go_on(self) -> None:
+        """Accept again after a rest."""
+        if self._rests:
+            self._rests = False
+            await self._accept()
+
+    async def _accept(self) -> None:
+        # A server of asyncio's cannot rest. After a rest the next one takes over its socket, which closes with it.
         self._server = await asyncio.get_running_loop().create_server(
             self._connection,
             sock=self._listener,

@@ -9,20 +9,30 @@ TURN_SECONDS = 0.02
 """How long an answer is worked on before others get their turn."""
 MOST_EXPANDED = 5_000
 """Resources that stand expanded inside one answer."""
+MOST_BYTES = 8 * 1024**2
+"""Bytes, as the store keeps them, with which a page ends."""
 MUCH = 100
 """Resources from which on an answer is encoded beside the event loop."""
+MUCH_BYTES = 256 * 1024
+"""Bytes from which on it is, however few resources they are."""
 
 
 class Effort:
-    """The resources that one answer has come to so far."""
+    """The resources, and their bytes, that one answer has come to so far."""
 
     def __init__(self) -> None:
         self._began = time.perf_counter()
         self._spent = 0
+        self._bytes = 0
 
-    async def spend(self) -> None:
-        """Count one resource, and let others have their turn when it is time."""
+    def weigh(self, size: int) -> None:
+        """Count the bytes of a resource."""
+        self._bytes += size
+
+    async def spend(self, size: int = 0) -> None:
+        """Count one resource, and its bytes where they are known, and let others have their turn when it is time."""
         self._spent += 1
+        self.weigh(size)
         if time.perf_counter() - self._began > TURN_SECONDS:
             await asyncio.sleep(0)
             self._began = time.perf_counter()
@@ -30,9 +40,19 @@ class Effort:
     @property
     def exhausted(self) -> bool:
         """Whether no more may be expanded."""
-        return self._spent >= MOST_EXPANDED
+        return self._spent >= MOST_EXPANDED or self.full
+
+    @property
+    def full(self) -> bool:
+        """Whether the page ends here."""
+        return self._bytes >= MOST_BYTES
+
+    @property
+    def left(self) -> int:
+        """Bytes that may still come."""
+        return max(0, MOST_BYTES - self._bytes)
 
     @property
     def much(self) -> bool:
         """Whether it takes its time to encode the answer."""
-        return self._spent > MUCH
+        return self._spent > MUCH or self._bytes > MUCH_BYTES

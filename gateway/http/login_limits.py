@@ -108,13 +108,8 @@ class LoginLimits:
         beyond it: so wrong passwords from the same address, or of the same name elsewhere, do not keep them out.
         """
         source = source_of(address)
-        pair = (source, name)
-        trusted = self._clock() - self._known.get(pair, -math.inf) < REMEMBERED
-        limits: list[tuple[Attempts, Hashable]] = [(self._pairs, pair)]
+        trusted, limits, pause = self._standing(source, name)
         quiet = not trusted and self._is_crowded(source)
-        if not trusted:
-            limits.append((self._names, name))
-        pause = max(limit.pause(key) for limit, key in limits)
         if pause and trusted:
             return Attempt(source, name, quiet=True, trusted=True, counted=(), pause=pause)
         if pause:
@@ -125,6 +120,21 @@ class LoginLimits:
         for limit, key in limits:
             limit.take(key)
         return Attempt(source, name, quiet, trusted, tuple(limits))
+
+    def withholds(self, address: str, name: str) -> bool:
+        """Return whether an attempt that began now would not be told what came of it, unless it is right."""
+        source = source_of(address)
+        trusted, _, pause = self._standing(source, name)
+        return pause > 0 or (not trusted and self._is_crowded(source))
+
+    def _standing(self, source: str, name: str) -> tuple[bool, list[tuple[Attempts, Hashable]], float]:
+        """Return whether the user logged in from there before, what limits them there, and for how long it does."""
+        pair = (source, name)
+        trusted = self._clock() - self._known.get(pair, -math.inf) < REMEMBERED
+        limits: list[tuple[Attempts, Hashable]] = [(self._pairs, pair)]
+        if not trusted:
+            limits.append((self._names, name))
+        return trusted, limits, max(limit.pause(key) for limit, key in limits)
 
     def _is_crowded(self, source: str) -> bool:
         return self._addresses.pause(source) > 0 or self._under_way[source] >= MOST_AT_ONCE

@@ -7,7 +7,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway.cimi.documents import write_collection, write_resource
 from gateway.cimi.query import EVERYTHING, Asked, select_collection, select_resource
@@ -18,7 +18,7 @@ from gateway.cimi.xml_codec import children, collection_children
 from gateway.errors import GatewayError
 from gateway.http import description, event_stream
 from gateway.http.context import Context
-from gateway.http.effort import Effort
+from gateway.http.effort import MUCH_BYTES, Effort
 from gateway.orchestration.common.resource_service import ResourceService
 from gateway.store.model import Query, Resource, SortKey
 
@@ -29,6 +29,7 @@ REMEMBERED = 2048
 WRITERS = ThreadPoolExecutor(2, thread_name_prefix="answers")
 """Threads that encode long answers."""
 
+Made = TypeVar("Made")
 Wire = dict[str, Any]
 Encoded = tuple[bytes, str]
 """Body and ETag."""
@@ -51,6 +52,7 @@ class Representations:
         wire = self.wire(context, resource, verbs)
         if not plain:
             effort = Effort()
+            await effort.spend(resource.size)
             await self._expand(context, described, wire, asked.expand, effort)
             shown = select_resource(wire, asked.select)
             return await _encoded(effort, lambda: write_resource(described, shown, context.media, context.edge))
@@ -100,7 +102,7 @@ class Representations:
         asked: Asked,
         effort: Effort,
     ) -> Wire:
-        """The page; one whose items stand expanded ends early, with at least one item, where they come to too much."""
+        """The page; it ends early, with at least one item, where the items come to too much."""
         service = self._services[described.kind]
         last = min(asked.last, asked.first + MOST_ITEMS - 1) if asked.last is not None else asked.first + MOST_ITEMS - 1
         query = Query(
@@ -110,14 +112,15 @@ class Representations:
             order=tuple(SortKey(name, descending) for name, descending in asked.order),
             first=asked.first,
             last=last,
+            most_bytes=effort.left,
         )
         page = await service.list(context.known_caller, query)
         items: list[Wire] = []
         for item in page.items:
             items.append(self.wire(context, item))
-            await effort.spend()
+            await effort.spend(item.size)
             await self._expand(context, described, items[-1], asked.expand, effort)
-            if asked.expand and effort.exhausted:
+            if effort.full or (asked.expand and effort.exhausted):
                 break
         verbs = service.collection_operations(context.known_caller, parent)
         return context.edge.collection(described, path, items, page.count, verbs)
@@ -140,6 +143,7 @@ class Representations:
         if not isinstance(reference, dict) or "href" not in reference or effort.exhausted:
             return reference
         await effort.spend()
+        before = effort.left
         try:
             path = context.edge.to_path(reference["href"])
             found, described, listed = await self._read(context, path, effort)
@@ -149,7 +153,10 @@ class Representations:
         expanded = {"href": reference["href"], **found, **reference}
         if context.media == "xml":
             write = collection_children if listed else children
-            expanded[EXPANDED] = "".join(write(described, expanded, context.edge.dialect))
+            expanded[EXPANDED] = await _made(
+                before - effort.left > MUCH_BYTES,
+                lambda: "".join(write(described, expanded, context.edge.dialect)),
+            )
         return expanded
 
     async def _read(self, context: Context, path: str, effort: Effort) -> tuple[Wire, ResourceType, bool]:
@@ -162,6 +169,7 @@ class Representations:
         if described is None:
             raise ValueError(path)
         resource = await self._services[described.kind].read(context.known_caller, path)
+        effort.weigh(resource.size)
         return self.wire(context, resource), described, False
 
     async def parent(self, context: Context, path: str) -> Resource | None:
@@ -175,8 +183,17 @@ class Representations:
 
 async def _encoded(effort: Effort, write: Callable[[], bytes]) -> Encoded:
     """Body and ETag of what was put together with this effort."""
-    body = await asyncio.get_running_loop().run_in_executor(WRITERS, write) if effort.much else write()
-    return body, etag(body)
+
+    def encoded() -> Encoded:
+        body = write()
+        return body, etag(body)
+
+    return await _made(effort.much, encoded)
+
+
+async def _made(much: bool, make: Callable[[], Made]) -> Made:
+    """What is made beside the event loop when it is much."""
+    return await asyncio.get_running_loop().run_in_executor(WRITERS, make) if much else make()
 
 
 def etag(body: bytes) -> str:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from lxml import etree
 
 from gateway.ovf.errors import PackageInvalid
-from gateway.ovf.model import Content, Envelope, VirtualSystemCollection
+from gateway.ovf.model import Content, Envelope, Product, VirtualSystemCollection
 
 LONGEST_NAME = 255
 """Characters of an element's name, its namespace included."""
@@ -25,6 +25,10 @@ MOST_STARTUP_ITEMS = 1000
 """Of the whole package, as all of these."""
 MOST_VALUES = 100_000
 """Properties that guests are told, those of the collection around them counted for each guest (clause 10.2)."""
+MOST_NAME_CHARACTERS = 4 * 1024**2
+"""Of the names of all properties, in each of which the class and the instance of its section stand."""
+MOST_TOLD = 16 * 1024**2
+"""Bytes of what all guests of a package are told together, their neighbours' values counted for each of them."""
 MOST_IGNORED = 1000
 
 
@@ -43,12 +47,14 @@ def demand_bounded(root: etree._Element) -> etree._Element:
 def bounded(envelope: Envelope) -> Envelope:
     """Return the envelope with as much of what is left out as people read. Raises PackageInvalid for too much."""
     contents = list(_contents(envelope.content))
-    properties = sum(len(product.properties) for content in contents for product in content.products)
+    products = [product for content in contents for product in content.products]
+    properties = sum(len(product.properties) for product in products)
     collections = [content for content in contents if isinstance(content, VirtualSystemCollection)]
     for what, number, most in (
         ("networks", len(envelope.networks), MOST_NETWORKS),
         ("configurations", len(envelope.configurations), MOST_CONFIGURATIONS),
         ("properties", properties, MOST_PROPERTIES),
+        ("characters in names of properties", sum(map(_name_characters, products)), MOST_NAME_CHARACTERS),
         ("properties for its guests", _values(envelope.content, 0), MOST_VALUES),
         ("startup items", sum(len(collection.startup) for collection in collections), MOST_STARTUP_ITEMS),
     ):
@@ -61,6 +67,11 @@ def _cut(parts: tuple[str, ...]) -> tuple[str, ...]:
     """Return the first of these, and how many more there are."""
     more = len(parts) - MOST_IGNORED
     return (*parts[:MOST_IGNORED], f"{more} more") if more > 0 else parts
+
+
+def _name_characters(product: Product) -> int:
+    around = len(product.name_of(""))
+    return sum(around + len(declared.key) for declared in product.properties)
 
 
 def _values(content: Content, around: int) -> int:

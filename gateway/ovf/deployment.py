@@ -161,7 +161,7 @@ class _Deployment:
         return Group(content, tuple(self.part(part, own) for part in content.content), own)
 
     def _guest(self, system: VirtualSystem, values: dict[str, Value]) -> Guest:
-        who = f"VirtualSystem {system.id!r}"
+        who = f"VirtualSystem {system.id[:60]!r}"
         hardware = _hardware(system, who)
         items = chosen_items(hardware.items, self._configuration)
         notes = _demand_possible(items, who, lax=self._lax)
@@ -285,4 +285,5 @@ def _demand_possible(items: tuple[Item, ...], who: str, *, lax: bool) -> tuple[s
                 f"{who} demands the device {item.name[:60] or item.instance_id!r} of ResourceType {item.type}, "
                 f"which a Machine cannot have; to leave it out: {LAX}"
             )
-    return tuple(f"device {item.name or item.instance_id!r} of {who} (ResourceType {item.type})" for item in aside)
+    named = ((item.name[:60] or item.instance_id[:60], item.type) for item in aside)
+    return tuple(f"device {name!r} of {who} (ResourceType {kind})" for name, kind in named)

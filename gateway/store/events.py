@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -36,7 +36,7 @@ class KeptEvent:
 
 def _entry(log: str, row: Sequence[Any]) -> Resource:
     position, time, audience, document = row
-    return event_resource(log, position, time, audience, json.loads(document))
+    return replace(event_resource(log, position, time, audience, json.loads(document)), size=len(document))
 
 
 def event_resource(log: str, position: int, time: str, audience: str | None, document: Document) -> Resource:

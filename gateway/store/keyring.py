@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.config import ConfigError
-from gateway.private_files import demand_private
+from gateway.private_files import demand_private, own_key, write_private
 
 CREDENTIAL = "store-key"
 """What ``LoadCredential=`` or ``LoadCredentialEncrypted=`` calls it."""
@@ -88,11 +88,6 @@ def demand_usable_keys(store: Path, configured: str = "", former: Sequence[str] 
         _configured(Path(name))
 
 
-def own_key(store: Path) -> Path:
-    """Return the file beside the database that the first start makes."""
-    return store.with_name(store.name + ".key")
-
-
 def _credential() -> Path | None:
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
     path = Path(directory) / CREDENTIAL if directory else None
@@ -119,17 +114,5 @@ def _content(path: Path) -> bytes:
 def _own(path: Path) -> bytes:
     """The file beside the database: whole on disk before anything is sealed with it."""
     if not path.exists():
-        part = path.with_name(path.name + ".part")
-        part.unlink(missing_ok=True)
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(base64.b64encode(secrets.token_bytes(LEAST_BYTES)) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        part.rename(path)
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        write_private(path, base64.b64encode(secrets.token_bytes(LEAST_BYTES)) + b"\n")
     return _configured(path)

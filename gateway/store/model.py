@@ -35,6 +35,8 @@ class Resource:
     internal: Document = field(default_factory=dict)
     version: int = 1
     """Grows with each change; the ETag is made from it."""
+    size: int = field(default=0, compare=False)
+    """Characters of the document as it was read or written; 0 for what is made up and is short."""
 
     @property
     def collection(self) -> str:
@@ -73,16 +75,20 @@ class Query:
     """A question about one collection (DSP0263 4.1.6).
 
     ``first`` and ``last`` are 1-based and inclusive. ``visible_to`` None sees everything (an admin); a user sees
-    what is theirs, what is shared, and what belongs to nobody.
+    what is theirs, what is shared, and what belongs to nobody. ``owner`` leaves only what is this user's, shared or
+    not.
     """
 
     kind: str
     parent: str | None = None
     visible_to: str | None = None
+    owner: str | None = None
     filters: tuple[Expression, ...] = ()
     order: tuple[SortKey, ...] = ()
     first: int = 1
     last: int | None = None
+    most_bytes: int | None = None
+    """What the items of the page may come to; it ends early, with at least one, where they come to more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ from gateway.store.model import Page, Query
 from gateway.store.rows import COLUMNS, EVERYONE, from_row
 
 Fetch = Callable[[str, Sequence[Any]], Awaitable[list[Any]]]
+FetchWithin = Callable[[str, Sequence[Any], int], Awaitable[list[Any]]]
+"""The first rows, up to the one with which they come to so many bytes."""
 FEW = 500
 CACHED_COUNTS = 1000
 DEFAULT_ORDER = ("created", "path")
@@ -42,7 +44,9 @@ class CountCache:
         return self._counts[key]
 
 
-async def read_page(fetch: Fetch, counts: CountCache, query: Query) -> Page:
+async def read_page(
+    fetch: Fetch, counts: CountCache, query: Query, fetch_within: FetchWithin | None = None
+) -> Page:
     conjuncts = parts(query.filters)
     count = await _count(fetch, counts, query, conjuncts)
     size = (query.last if query.last is not None else count) - query.first + 1
@@ -50,16 +54,19 @@ async def read_page(fetch: Fetch, counts: CountCache, query: Query) -> Page:
         return Page((), count)
     driver = await _driver(fetch, query, conjuncts)
     conditions = [condition(part, query.kind, seek=part is driver) for part in conjuncts]
-    rows = await fetch(*_select(query, driver, conditions, min(size, count)))
+    sql, parameters = _select(query, driver, conditions, min(size, count))
+    if query.most_bytes is None or fetch_within is None:
+        rows = await fetch(sql, parameters)
+    else:
+        rows = await fetch_within(sql, parameters, query.most_bytes)
     return Page(tuple(from_row(row) for row in rows), count)
 
 
 def _base(query: Query, audience: str | None) -> Condition:
     # The kind stands as a literal so that the partial indexes of the kind apply; kinds come from the declarations.
-    sql, parameters = f"resources.kind = '{type_of(query.kind).kind}' AND resources.parent = ?", (query.parent or "",)
-    if audience is None:
-        return Condition(sql, parameters)
-    return Condition(f"{sql} AND audience = ?", (*parameters, audience))
+    base = Condition(f"resources.kind = '{type_of(query.kind).kind}' AND resources.parent = ?", (query.parent or "",))
+    bounds = (("owner", query.owner), ("audience", audience))
+    return _where([base, *(Condition(f"{column} = ?", (value,)) for column, value in bounds if value is not None)])
 
 
 def _where(conditions: list[Condition]) -> Condition:
@@ -138,9 +145,10 @@ async def _few(fetch: Fetch, query: Query, part: Expression) -> bool:
 
 
 async def _count(fetch: Fetch, counts: CountCache, query: Query, conjuncts: list[Expression]) -> int:
-    if not conjuncts:
+    kept = query.owner is None
+    if kept and not conjuncts:
         return await _kept_count(fetch, query, None)
-    if len(conjuncts) == 1 and _is_state(conjuncts[0]):
+    if kept and len(conjuncts) == 1 and _is_state(conjuncts[0]):
         assert isinstance(conjuncts[0], Comparison)
         return await _kept_count(fetch, query, str(conjuncts[0].value))
 
@@ -155,7 +163,7 @@ async def _count(fetch: Fetch, counts: CountCache, query: Query, conjuncts: list
             total += rows[0][0]
         return total
 
-    return await counts.count(query.kind, (query.parent, query.visible_to, query.filters), ask)
+    return await counts.count(query.kind, (query.parent, query.visible_to, query.owner, query.filters), ask)
 
 
 def _is_state(part: Expression) -> bool:

@@ -17,6 +17,8 @@ COLUMNS = (
     f"CASE WHEN instr(internal, '{MARK}') THEN opened(path, internal) ELSE internal END"
 )
 EVERYONE = ""
+LONG = (8, 9)
+"""Where in a row what may be long stands: the document and the internal facts."""
 
 
 def audience(resource: Resource) -> str:
@@ -81,4 +83,5 @@ def from_row(row: Sequence[Any]) -> Resource:
         version=version,
         document=json.loads(document),
         internal=json.loads(internal),
+        size=len(document),
     )

@@ -14,7 +14,8 @@ import aiosqlite
 from gateway.store import indexes
 from gateway.store.collation import FUNCTION, sort_key
 from gateway.store.errors import StoreError
-from gateway.store.sealing import MARK, Sealing, functions, register
+from gateway.store.reader import Reader
+from gateway.store.sealing import MARK, UNOPENED_MARK, Sealing, functions, register
 from gateway.store.writer import Writer
 
 Connected = TypeVar("Connected", bound=aiosqlite.Connection)
@@ -127,7 +128,7 @@ def _seal_anew(connection: sqlite3.Connection, sealing: Sealing) -> None:
 def _lost(connection: sqlite3.Connection) -> dict[str, int]:
     sql = (
         f"SELECT kind, count(*) FROM resources WHERE instr(internal, '{MARK}') "  # noqa: S608
-        f"AND instr(opened(path, internal), '{MARK}') GROUP BY kind ORDER BY kind"
+        f"AND instr(opened(path, internal), '{UNOPENED_MARK}') GROUP BY kind ORDER BY kind"
     )
     return {str(kind): int(number) for kind, number in connection.execute(sql)}
 
@@ -153,8 +154,8 @@ def _back_up(connection: sqlite3.Connection, target: Path) -> None:
     target.chmod(0o600)
 
 
-async def reader(path: Path, sealing: Sealing) -> aiosqlite.Connection:
-    return await _set_up(aiosqlite.connect(path, isolation_level=None), sealing)
+async def reader(path: Path, sealing: Sealing) -> Reader:
+    return await _set_up(Reader(lambda: sqlite3.connect(path, isolation_level=None)), sealing)
 
 
 async def writer(path: Path, sealing: Sealing) -> Writer:

@@ -29,8 +29,13 @@ OPEN = frozenset({"properties"})
 """Names of what is the client's own, whatever stands there under which name."""
 SEALED = "sealed"
 VERSION = "v1"
+IDENTITY = 16
+"""Characters of a key's identity."""
 NONCE_BYTES = 12
 MARK = f'{{"{SEALED}":"{VERSION}.'
+UNOPENED = f"{secrets.token_hex(16)}."
+"""Stands before what did not open, for as long as it is in memory: no client can know it, and so none can write it."""
+UNOPENED_MARK = f'{{"{SEALED}":"{UNOPENED}'
 SOUGHT = tuple(f'"{name}":' for name in SECRET)
 
 
@@ -50,7 +55,7 @@ class Sealing:
         return _written(_walked(json.loads(text), lambda value: self._seal(context, value)))
 
     def opened(self, context: str, text: str) -> str:
-        """Return a JSON text with what was sealed in it open; what does not open stays as it is."""
+        """Return a JSON text with what was sealed in it open; what does not open is marked as such."""
         if MARK not in text:
             return text
         return _written(_walked(json.loads(text), lambda value: self._open(context, value)))
@@ -68,38 +73,48 @@ class Sealing:
         return any(hmac.compare_digest(digest, _digest(key, text)) for key in keys)
 
     def _seal(self, context: str, value: Any) -> Any:
-        if value is None or is_sealed(value):
+        """Return a secret as it is written: sealed, whatever it looks like, or as it was when it did not open."""
+        if value is None:
             return value
+        if _is_unopened(value):
+            return {SEALED: value[SEALED].removeprefix(UNOPENED)}
         key, nonce = self._keyring.current, secrets.token_bytes(NONCE_BYTES)
         sealed = nonce + AESGCM(key.sealing).encrypt(nonce, json.dumps(value).encode(), context.encode())
         return {SEALED: f"{VERSION}.{key.identity}.{base64.b64encode(sealed).decode()}"}
 
     def _open(self, context: str, value: Any) -> Any:
-        if not is_sealed(value):
+        kept = _only_sealed(value)
+        version, _, rest = kept.partition(".")
+        identity, _, text = rest.partition(".")
+        if version != VERSION or len(identity) != IDENTITY or not text:
+            # An older program left it as a client wrote it.
             return value
-        _, identity, text = value[SEALED].split(".", 2)
+        unopened = {SEALED: f"{UNOPENED}{kept}"}
         key = self._keyring.of(identity)
         if key is None:
-            return value
+            return unopened
         try:
             content = base64.b64decode(text, validate=True)
             plain = AESGCM(key.sealing).decrypt(content[:NONCE_BYTES], content[NONCE_BYTES:], context.encode())
         except (InvalidTag, ValueError):
-            return value
+            return unopened
         return json.loads(plain)
 
 
-def is_sealed(value: Any) -> bool:
+def _only_sealed(value: Any) -> str:
+    """Return the text under SEALED of a value that has nothing else, '' for every other one."""
+    text = value[SEALED] if isinstance(value, dict) and value.keys() == {SEALED} else ""
+    return text if isinstance(text, str) else ""
+
+
+def _is_unopened(value: Any) -> bool:
     """Whether a value is one that did not open: its key is another one, or gone."""
-    if not isinstance(value, dict) or set(value) != {SEALED} or not isinstance(value[SEALED], str):
-        return False
-    text: str = value[SEALED]
-    return text.startswith(f"{VERSION}.") and text.count(".") == 2
+    return _only_sealed(value).startswith(UNOPENED)
 
 
 def holds_sealed(value: Any) -> bool:
     """Whether one that did not open stands anywhere in a value."""
-    if is_sealed(value):
+    if _is_unopened(value):
         return True
     if isinstance(value, dict):
         return any(map(holds_sealed, value.values()))

@@ -23,6 +23,7 @@ from gateway.store.finding import with_value
 from gateway.store.keyring import keyring
 from gateway.store.model import Page, Query, Resource
 from gateway.store.pages import CountCache, read_page
+from gateway.store.reader import Reader
 from gateway.store.rows import COLUMNS, from_row
 from gateway.store.samples import read_sample, read_samples
 from gateway.store.sealing import Sealing
@@ -54,7 +55,7 @@ class Store:
     """Open it with ``await Store.open(path)``; changes go through ``transaction()``, the only way in."""
 
     def __init__(
-        self, path: Path, lock: IO[bytes], writer: Writer, readers: list[aiosqlite.Connection], lost: dict[str, int]
+        self, path: Path, lock: IO[bytes], writer: Writer, readers: list[Reader], lost: dict[str, int]
     ) -> None:
         self.path = path
         self.lost = lost
@@ -142,7 +143,7 @@ class Store:
         return await with_value(self.fetch, kind, attribute, value)
 
     async def page(self, query: Query) -> Page:
-        return await read_page(self.fetch, self._counts, query)
+        return await read_page(self.fetch, self._counts, query, self._fetch_within)
 
     async def series(self, series: Series, query: Query) -> Page:
         """A page of what is only ever appended."""
@@ -178,6 +179,12 @@ class Store:
         """Rows of a read, from one of the readers."""
         try:
             return list(await next(self._turn).execute_fetchall(sql, parameters))
+        except aiosqlite.OperationalError as error:
+            raise _translated(error) from error
+
+    async def _fetch_within(self, sql: str, parameters: Sequence[Any], most_bytes: int) -> list[Any]:
+        try:
+            return await next(self._turn).fetch_within(sql, parameters, most_bytes)
         except aiosqlite.OperationalError as error:
             raise _translated(error) from error
 

@@ -40,6 +40,8 @@ class Answered:
 
     resource: str
     job: str
+    existing: bool
+    """Whether the resource was there before, so that the request has made nothing."""
     same: bool = True
 
 
@@ -71,6 +73,7 @@ class Transaction(Claims):
 
     async def insert(self, resource: Resource) -> Resource:
         row = to_row(resource)
+        resource = replace(resource, size=len(row["document"]))
         names, marks = ", ".join(row), ", ".join(parameter(name) for name in row)
         sql = f"INSERT INTO resources ({names}) VALUES ({marks})"  # noqa: S608
         self._writer.put(sql, row, f"{resource.path} exists already")
@@ -87,6 +90,7 @@ class Transaction(Claims):
             raise PreconditionFailed(f"{resource.path} was changed meanwhile; read it again")
         updated = replace(resource, version=current.version + 1)
         changed = to_change(current, updated)
+        updated = replace(updated, size=len(changed["document"]) if "document" in changed else current.size)
         assignments = ", ".join(f"{name} = {parameter(name)}" for name in changed)
         self._writer.put(
             f"UPDATE resources SET {assignments} WHERE path = :path",  # noqa: S608
@@ -263,17 +267,20 @@ class Transaction(Claims):
     async def remember(self, owner: str, key: str, fingerprint: str, answered: Answered) -> None:
         """Keep the answer to a request of this fingerprint, of which nothing can be learnt without the store's key."""
         self._writer.put(
-            "INSERT OR REPLACE INTO answered (owner, key, fingerprint, resource, job, created) "
-            "VALUES (?, ?, digested(?), ?, ?, ?)",
-            (owner, key, fingerprint, answered.resource, answered.job, timestamp(clock.now())),
+            "INSERT OR REPLACE INTO answered (owner, key, fingerprint, resource, job, existing, created) "
+            "VALUES (?, ?, digested(?), ?, ?, ?, ?)",
+            (owner, key, fingerprint, answered.resource, answered.job, answered.existing, timestamp(clock.now())),
         )
 
     async def recall(self, owner: str, key: str, fingerprint: str) -> Answered | None:
         rows = await self._fetch(
-            "SELECT resource, job, matches(fingerprint, ?) FROM answered WHERE owner = ? AND key = ?",
+            "SELECT resource, job, existing, matches(fingerprint, ?) FROM answered WHERE owner = ? AND key = ?",
             (fingerprint, owner, key),
         )
-        return Answered(rows[0][0], rows[0][1], bool(rows[0][2])) if rows else None
+        if not rows:
+            return None
+        resource, job, existing, same = rows[0]
+        return Answered(resource, job, bool(existing), bool(same))
 
     async def forget_answered(self, before: datetime) -> None:
         self._writer.put("DELETE FROM answered WHERE created < ?", (timestamp(before),))

@@ -198,6 +198,14 @@ def queries() -> Iterator[Hostile]:
     yield Hostile("a request line of 250 kB", "machines?" + "x" * 250_000)
 
 
+def large_answers() -> Iterator[Hostile]:
+    """A page of as many bytes as the documents in it may have; ``large`` makes them."""
+    for media in ("json", "xml"):
+        accepted = (("Accept", f"application/{media}"),)
+        for name, query in {"large answer": "", "expanded": "?$expand=*", "selected": "?$select=properties"}.items():
+            yield Hostile(f"{name} in {media}", f"volumeConfigs{query}", headers=accepted)
+
+
 def header_lists() -> Iterator[Hostile]:
     field = 16_000
     for name, header, value in (
@@ -240,3 +248,9 @@ def header_lists() -> Iterator[Hostile]:
 def harmless(number: int) -> bytes:
     """A document that is accepted."""
     return json.dumps({"name": f"c{number}", "cpu": 1, "memory": 65536}).encode()
+
+
+def large(number: int) -> bytes:
+    """A document that is accepted, of 0.9 MB."""
+    properties = {f"p{entry}": "v" * 60_000 for entry in range(15)}
+    return json.dumps({"name": f"v{number}", "capacity": 1024, "properties": properties}).encode()

@@ -28,12 +28,6 @@ class InMemoryGateway:
     listen: str
     log: Path
 
-    def cpu_seconds(self) -> float:
-        """Processor time of all its threads so far, from the kernel."""
-        # The name of the program, in parentheses, may hold blanks.
-        numbers = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2].split()
-        return (int(numbers[11]) + int(numbers[12])) / 100
-
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(60)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from gateway.cimi.bounds import LONGEST_NAME, LONGEST_TEXT, MOST_ENTRIES, MOST_NODES
+from gateway.http.representation import etag
 from tests.api.client import ApiClient
 
 CONFIG = {"cpu": 1, "memory": 65536}
@@ -135,6 +139,62 @@ async def test_a_list_whose_items_stand_expanded_ends_where_they_come_to_too_muc
         assert 1 <= len(page["jobs"]) < 12
         seen += [job["id"] for job in page["jobs"]]
     assert len(set(seen)) == 12
+
+
+@pytest.mark.parametrize("media", ["json", "xml"])
+async def test_a_list_whose_items_are_large_ends_where_they_come_to_too_much(
+    client: Callable[..., ApiClient], monkeypatch: pytest.MonkeyPatch, media: str
+) -> None:
+    monkeypatch.setattr("gateway.http.effort.MOST_BYTES", 5_000)
+    for number in range(12):
+        document = {"name": f"c{number}", "description": "d" * 1_000, "capacity": 1024}
+        await client("admin").post("volumeConfigs", document)
+    seen: list[str] = []
+    while len(seen) < 12:
+        answer = await client("admin", media).get(f"volumeConfigs?$first={len(seen) + 1}")
+        names = re.findall("name[\">:]+(c[0-9]+)", answer.text)
+        assert 1 <= len(names) <= 5
+        assert re.search('count(>|":)12', answer.text)
+        seen += names
+    assert seen == [f"c{number}" for number in range(12)]
+
+
+async def test_an_item_that_is_too_much_alone_is_shown(admin: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.http.effort.MOST_BYTES", 10)
+    for number in range(2):
+        await admin.post("volumeConfigs", {"name": f"c{number}", "capacity": 1024})
+    page = await admin.document("volumeConfigs?$first=2")
+    assert [entry["name"] for entry in page["volumeConfigurations"]] == ["c1"]
+
+
+async def test_what_stands_expanded_counts_to_what_a_list_comes_to(
+    admin: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.http.effort.MOST_BYTES", 5_000)
+    for number in range(4):
+        await admin.post("volumeConfigs", {"name": f"c{number}", "description": "d" * 4_000, "capacity": 1024})
+    assert len((await admin.document("jobs"))["jobs"]) == 4
+    assert len((await admin.document("jobs?$expand=targetResource"))["jobs"]) < 4
+
+
+@pytest.mark.parametrize("media", ["json", "xml"])
+@pytest.mark.parametrize(("length", "thread"), [(10, "MainThread"), (60_000, "answers_0")])
+async def test_few_resources_of_many_bytes_are_encoded_beside_the_event_loop(
+    client: Callable[..., ApiClient], monkeypatch: pytest.MonkeyPatch, media: str, length: int, thread: str
+) -> None:
+    threads: set[str] = set()
+
+    def noted(body: bytes) -> str:
+        threads.add(threading.current_thread().name)
+        return etag(body)
+
+    for number in range(5):
+        document = {"name": f"c{number}", "description": "d" * length, "capacity": 1024}
+        await client("admin").post("volumeConfigs", document)
+    monkeypatch.setattr("gateway.http.representation.etag", noted)
+    monkeypatch.setattr("gateway.http.representation.WRITERS", ThreadPoolExecutor(1, thread_name_prefix="answers"))
+    assert (await client("admin", media).get("volumeConfigs")).status == 200
+    assert threads == {thread}
 
 
 @pytest.mark.parametrize("attribute", ["name", "state", "created", "updated", "id", "type", "description"])

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -16,7 +19,7 @@ from structlog.testing import capture_logs
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from gateway.config import Settings
-from gateway.http.admission import RESERVED
+from gateway.http.admission import RESERVED, Listener
 from gateway.http.connections import Deadlines
 from tests.api.certificates import self_signed
 from tests.api.client import ApiClient
@@ -270,3 +273,44 @@ async def test_without_file_descriptors_connections_are_refused_and_nothing_brea
                 await asyncio.sleep(0.05)
     assert [record for record in caplog.get_records("call") if "accept" in record.getMessage()] == []
     assert [line for line in told if "exc_info" in line] == []
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """A limit with which nothing can be opened, whatever is closed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_a_connection_that_cannot_even_be_refused_waits_without_keeping_the_gateway_busy(
+    gateway: Gateway, listen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accepts = 0
+    accept = Listener.accept
+
+    def counted(listener: Listener) -> tuple[socket.socket, Any]:
+        nonlocal accepts
+        accepts += 1
+        return accept(listener)
+
+    monkeypatch.setattr(Listener, "accept", counted)
+    host, _, port = listen.rpartition(":")
+    turns = 0
+    with socket.socket() as client, capture_logs() as told:
+        client.setblocking(False)
+        with no_descriptors():
+            await asyncio.get_running_loop().sock_connect(client, (host, int(port)))
+            async with asyncio.timeout(PATIENCE):
+                while turns < 500:
+                    await asyncio.sleep(0)
+                    turns += accepts > 0
+        assert accepts < 10
+        reader, writer = await asyncio.open_connection(sock=client)
+        assert await healthy(Line(reader, writer))
+        writer.close()
+    reasons = [line["reason"] for line in told if line["event"] == "connections are left waiting"]
+    assert reasons == ["Too many open files"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +17,13 @@ from gateway import config
 from gateway.app import Gateway
 from gateway.cimi.documents import ActionSchema
 from gateway.cimi.references import schema_fields
+from gateway.orchestration.systems.packages import export_steps
+from gateway.orchestration.systems.packages.destinations import Destination, put_in_place
 from gateway.orchestration.systems.packages.export_steps import DeliverPackage
 from tests.api.client import ACTION, Answer, ApiClient
 from tests.api.packages import names_in, small_package
 from tests.api.systems import machine, system
-from tests.api.test_system_crashes import Mortal, mortal  # noqa: F401 - the fixture
+from tests.api.test_system_crashes import Killed, Mortal, mortal  # noqa: F401 - the fixture
 from tests.api.xml_documents import as_xml
 from tests.empty_image import qcow2
 
@@ -194,6 +198,77 @@ async def test_one_that_was_killed_when_the_package_had_its_name_is_ended_and_no
     job = await mortal.ended(answer.job)
     assert (job["state"], mortal.deaths) == ("SUCCESS", 1), job
     assert names_in(exports / "admin") == [name.rstrip("/")]
+
+
+CHANGES = ((Path, "rename"), (Path, "replace"), (Path, "unlink"), (os, "link"), (shutil, "rmtree"))
+"""How giving a package its name changes a directory."""
+
+
+class CutShort:
+    """In the place of ``put_in_place``: it ends once, before its n-th change to the directory, as SIGKILL ends it."""
+
+    def __init__(self, before: int) -> None:
+        self.left = before
+
+    def __call__(self, part: Path, destination: Destination) -> None:
+        with pytest.MonkeyPatch.context() as patched:
+            for place, name in CHANGES:
+                patched.setattr(place, name, self._counted(getattr(place, name), part.parent))
+            put_in_place(part, destination)
+
+    def _counted(self, change: Callable[..., Any], directory: Path) -> Callable[..., Any]:
+        def counted(path: Path, *others: Any, **named: Any) -> Any:
+            if Path(path).parent == directory:
+                self.left -= 1
+                if self.left == 0:
+                    raise Killed
+            return change(path, *others, **named)
+
+        return counted
+
+
+@pytest.mark.parametrize("replaces", [False, True])
+@pytest.mark.parametrize("name", ["shop.ova", "shop/"])
+async def test_one_that_was_killed_while_the_package_got_its_name_leaves_the_package_alone(
+    mortal: Mortal,  # noqa: F811
+    images: Path,
+    exports: Path,
+    name: str,
+    replaces: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    document = {"name": "guest", "imageLocation": f"file://{images / 'guest.qcow2'}"}
+    image = (await mortal.client.post("machineImages", document, Prefer="wait=30")).location
+    url, deliver = await system_of(mortal.client, image), DeliverPackage._deliver
+
+    async def dies_with_its_thread(*arguments: Any) -> None:
+        try:
+            await deliver(*arguments)
+        except Killed:
+            mortal._die()
+
+    monkeypatch.setattr(DeliverPackage, "_deliver", dies_with_its_thread)
+    properties = {"replace": str(replaces).lower()}
+    await mortal.ended((await mortal.client.act(url, "export", destination=name)).job)
+    whole = contents(exports)
+    for number in range(1, 10):
+        before, deaths = contents(exports), mortal.deaths
+        if not replaces:
+            await asyncio.to_thread(_clear, exports / "admin")
+        monkeypatch.setattr(export_steps, "put_in_place", CutShort(number))
+        job = await mortal.ended((await mortal.client.act(url, "export", destination=name, properties=properties)).job)
+        assert job["state"] == "SUCCESS", (number, job)
+        assert names_in(exports / "admin") == [name.rstrip("/")], number
+        assert contents(exports).keys() == whole.keys(), number
+        assert contents(exports) != before, number
+        if mortal.deaths == deaths:
+            break
+    assert mortal.deaths > 0
+
+
+def _clear(directory: Path) -> None:
+    for entry in directory.iterdir():
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
 
 async def test_an_export_that_is_asked_for_again_with_its_key_is_the_first_one(

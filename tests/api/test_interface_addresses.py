@@ -15,7 +15,7 @@ from drivers.base import DriverFailed, DriverUnavailable, InterfaceAddress, Rese
 from drivers.memory import MemoryDriver
 from tests.api.addresses import MAC, private_network, repairs, reserved, told, until
 from tests.api.client import ApiClient
-from tests.api.networks import id_of
+from tests.api.networks import id_of, libvirt_name, removed
 from tests.patience import PATIENCE
 
 
@@ -71,6 +71,16 @@ async def test_a_deleted_machine_keeps_the_referenced_address_for_another(
     assert (await admin.document("addresses"))["count"] == 1
     assert told(driver, network) == (Reservation("10.113.7.2", None, "web"),)
     await created(admin, image, network, {"href": address["id"]}, {"ip": "10.113.7.50"})
+
+
+async def test_a_machine_whose_network_an_admin_undefined_is_deleted_and_keeps_its_addresses_name(
+    admin: ApiClient, image: str, network: str, driver: MemoryDriver
+) -> None:
+    shown = await reserved(admin, network, hostname="web")
+    machine = await created(admin, image, network, {"href": shown["id"]})
+    del driver.known_networks[libvirt_name(network)]
+    await removed(admin, machine)
+    assert (await admin.document(shown["id"]))["hostname"] == "web"
 
 
 @pytest.mark.parametrize("step", ["reserve_host", "define_domain", "start_domain"])

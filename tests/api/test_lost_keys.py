@@ -176,3 +176,41 @@ async def test_a_job_whose_secrets_cannot_be_read_fails_with_words_and_leaves_no
         assert (job["state"], "cannot be read" in job["statusMessage"]) == ("FAILED", True)
         assert (await admin.get(answer.location)).status == 404
     assert restarts.driver.known == {}
+
+
+# What only looks as if it were sealed
+
+LOOKS_SEALED = {"sealed": "v1.0123456789abcdef.AAAA"}
+
+
+@pytest.mark.parametrize("media", ["json", "xml"])
+async def test_a_property_that_looks_like_a_sealed_secret_is_the_clients_own(
+    admin: ApiClient, image: str, media: str
+) -> None:
+    inner = {"machineConfig": {"cpu": 1, "memory": 131072}, "machineImage": {"href": image}, "properties": LOOKS_SEALED}
+    term = "http://schemas.dmtf.org/cimi/1/Machine"
+    document = {
+        "properties": LOOKS_SEALED,
+        "componentDescriptors": [
+            {"name": "web", "type": term, "machineTemplate": {**inner, **SECRETS}, "properties": LOOKS_SEALED}
+        ],
+    }
+    template = (await admin.post("systemTemplates", document)).location
+    made = await admin.post("systems", {"systemTemplate": {"href": template}}, Prefer="wait=30")
+    assert made.status == 201, made.message
+    assert (await replace(admin, media=media).get(template)).text.count("v1.0123456789abcdef.AAAA") == 3
+    single = await admin.post("machines", {**admin.machine(image, **SECRETS), "properties": LOOKS_SEALED})
+    assert (single.status, (await admin.document(single.location))["properties"]) == (201, LOOKS_SEALED)
+
+
+async def test_a_property_that_looks_like_a_sealed_secret_is_not_told_as_lost(
+    admin: ApiClient, image: str, restarts: Restarts
+) -> None:
+    term = "http://schemas.dmtf.org/cimi/1/Credential"
+    inner = {"userName": "ops", "key": "ssh-ed25519 AAAA me@here", "properties": LOOKS_SEALED}
+    descriptors = [{"name": "ops", "type": term, "credentialTemplate": inner, "properties": LOOKS_SEALED}]
+    template = (await admin.post("systemTemplates", {"componentDescriptors": descriptors})).location
+    with structlog.testing.capture_logs() as lines:
+        await restarts.without_the_key()
+    assert [line for line in lines if "secrets cannot be read" in line["event"]] == []
+    assert (await admin.post("systems", {"systemTemplate": {"href": template}})).status == 201

@@ -150,6 +150,23 @@ async def test_one_whose_definition_is_lost_and_not_taken_is_in_error_and_then_a
     assert await states(admin, networks) == [wanted, "STARTED", "STARTED"]
 
 
+async def test_one_in_error_since_its_definition_was_lost_in_a_job_is_said_to_have_to_be_stopped(
+    admin: ApiClient, networks: list[str], driver: MemoryDriver, broken: Broken,
+    compare: Callable[[], Awaitable[None]],
+) -> None:  # fmt: skip
+    broken.method, broken.names = "define_network", {libvirt_name(networks[0])}
+    del driver.known_networks[libvirt_name(networks[0])]
+    assert (await admin.acted(networks[0], "stop"))["state"] == "FAILED"
+    assert (await states(admin, networks))[0] == "ERROR"
+    for _ in range(2):
+        await compare()
+    told = [detail for code, detail in await alarms(admin, networks[0]) if code == "not running"]
+    assert told == [f"it should be STOPPED and cannot be: {REASON}"]
+    broken.names = set()
+    await compare()
+    assert (await states(admin, networks))[0] == "STOPPED"
+
+
 async def test_a_start_that_a_user_asks_for_and_that_fails_leaves_it_in_error_to_be_tried_again(
     admin: ApiClient, networks: list[str], driver: MemoryDriver, broken: Broken,
     compare: Callable[[], Awaitable[None]],

@@ -11,6 +11,7 @@ import pytest
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from gateway.cimi.dialects import EXTENSION_NAMESPACE
+from gateway.orchestration.networks import address_create
 from gateway.orchestration.networks.host_network import show_networks
 from tests.api.client import ApiClient
 from tests.api.networks import DEFAULT_NETWORK, interfaces, made, network
@@ -64,6 +65,17 @@ async def test_where_libvirt_gives_none_there_it_is_of_another_public_one(
 async def test_the_users_own_public_network_comes_before_a_shared_one(
     theirs_alone: None, client: Clients, public: str
 ) -> None:
+    operator = client("operator")
+    own = await made(operator, "networks", network(networkType="PUBLIC"))
+    answer = await operator.post("addresses", {"addressTemplate": {}}, Prefer="wait=30")
+    assert (answer.status, answer.json["network"]) == (201, {"href": own})
+
+
+async def test_it_comes_before_more_shared_ones_than_are_looked_at(
+    theirs_alone: None, client: Clients, public: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(address_create, "PAGE", 1)
+    monkeypatch.setattr(address_create, "MOST_LOOKED_AT", 2)
     operator = client("operator")
     own = await made(operator, "networks", network(networkType="PUBLIC"))
     answer = await operator.post("addresses", {"addressTemplate": {}}, Prefer="wait=30")

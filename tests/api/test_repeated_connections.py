@@ -85,6 +85,28 @@ async def test_a_retry_with_the_same_key_is_answered_as_the_first_time(
     assert len({answer.job for answer in second}) == 1
 
 
+@pytest.mark.parametrize("media", ["json", "xml"])
+async def test_a_key_that_found_one_that_was_being_connected_has_made_none_afterwards_either(
+    client: Clients, machine: str, volume: str, media: str, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin, sender = client("admin"), client("admin", media)
+    attach_disk, free = driver.attach_disk, asyncio.Event()
+
+    async def waits(*arguments: Any, **named: Any) -> Any:
+        await free.wait()
+        return await attach_disk(*arguments, **named)
+
+    monkeypatch.setattr(driver, "attach_disk", waits)
+    at_once = {"Prefer": "respond-async"}
+    first = await sender.post(f"{machine}/volumes", body(volume, media), **at_once)
+    found = await sender.post(f"{machine}/volumes", body(volume, media), Idempotency_Key="k", **at_once)
+    assert (found.status, found.location, found.job) == (202, first.location, first.job)
+    free.set()
+    await admin.ended(first.job)
+    again = await attach(sender, machine, volume, Idempotency_Key="k")
+    assert (again.status, again.location, again.job) == (200, first.location, first.job)
+
+
 async def test_a_volume_that_is_being_disconnected_is_not_there_any_more(
     admin: ApiClient, machine: str, volume: str, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -82,9 +82,11 @@ async def test_a_trusted_proxy_decides_scheme_and_host(
     ("headers", "base"),
     [
         ({"X_Forwarded_Proto": "https", "X_Forwarded_Host": "a.example"}, "https://a.example/cimi/"),
-        ({"X_Forwarded_Proto": "HTTPS, http", "X_Forwarded_Host": "a.example:8443, b"}, "https://a.example:8443/cimi/"),
+        ({"X_Forwarded_Proto": "http, HTTPS", "X_Forwarded_Host": "b, a.example:8443"}, "https://a.example:8443/cimi/"),
         ({"Forwarded": 'for=192.0.2.1;proto=https;host="a.example:8443"'}, "https://a.example:8443/cimi/"),
-        ({"Forwarded": "proto=https, proto=http", "X_Forwarded_Host": "b.example"}, "https://b.example/cimi/"),
+        ({"Forwarded": "proto=http, proto=https", "X_Forwarded_Host": "b.example"}, "https://b.example/cimi/"),
+        ({"Forwarded": "host=evil.example, host=a.example;proto=https"}, "https://a.example/cimi/"),
+        ({"Forwarded": "host=evil.example, proto=https", "X_Forwarded_Host": "b.example"}, "https://b.example/cimi/"),
         ({"X_Forwarded_Proto": "https", "Host": "c.example"}, "https://c.example/cimi/"),
     ],
 )

@@ -14,6 +14,7 @@ from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from gateway.orchestration.networks.host_network import show_networks
 from gateway.orchestration.networks.shared_addresses import unused_mac
+from tests.api.addresses import repairs
 from tests.api.client import ACTION, ApiClient
 from tests.api.networks import DEFAULT_NETWORK, id_of, interfaces, made, removed
 
@@ -265,3 +266,80 @@ async def test_an_address_that_an_admin_gave_to_another_meanwhile_stays_theirs(
     assert entries(driver) == {theirs.ip: theirs.mac}
     await removed(admin, shown["id"])
     assert entries(driver) == {theirs.ip: theirs.mac}
+
+
+@pytest.fixture
+async def used(admin: ApiClient, image: str) -> tuple[dict[str, Any], str]:
+    """A reserved Address, and a Machine that is off and was made with it."""
+    shown = await reserved(admin)
+    template = {"networkInterfaces": [{"addresses": [{"href": shown["id"]}]}], "initialState": "STOPPED"}
+    return shown, await made(admin, "machines", admin.machine(image, **template))
+
+
+def forgotten(driver: MemoryDriver, _ip: str) -> None:
+    """What virsh net-undefine does."""
+    del driver.known_networks["default"]
+
+
+def given_to_another(driver: MemoryDriver, ip: str) -> None:
+    facts = driver.known_networks["default"]
+    driver.known_networks["default"] = replace(facts, reservations=(replace(ADMINS, ip=ip),))
+
+
+OUTSIDE = pytest.mark.parametrize("outside", [forgotten, given_to_another])
+
+
+@OUTSIDE
+async def test_a_machine_is_deleted_whatever_an_admin_made_of_the_network(
+    used: tuple[dict[str, Any], str], admin: ApiClient, driver: MemoryDriver, outside: Callable[..., None]
+) -> None:
+    shown, machine = used
+    outside(driver, shown["ip"])
+    await removed(admin, machine)
+    assert not [volume for _, volume in driver.stored if id_of(machine) in volume]
+    assert "resource" not in await admin.document(shown["id"])
+
+
+@OUTSIDE
+async def test_an_address_is_taken_from_its_interface_whatever_an_admin_made_of_the_network(
+    used: tuple[dict[str, Any], str], admin: ApiClient, driver: MemoryDriver, outside: Callable[..., None]
+) -> None:
+    shown, machine = used
+    outside(driver, shown["ip"])
+    await removed(admin, f"{(await interfaces(admin, machine))[0]['id']}/addresses/{id_of(shown['id'])}")
+    assert "resource" not in await admin.document(shown["id"])
+
+
+async def test_an_address_that_is_lost_by_its_machines_delete_is_told_once(
+    used: tuple[dict[str, Any], str], admin: ApiClient, driver: MemoryDriver, compare: Callable[[], Awaitable[None]]
+) -> None:
+    shown, machine = used
+    given_to_another(driver, shown["ip"])
+    await removed(admin, machine)
+    await compare()
+    assert [code for code, _ in await repairs(admin, DEFAULT_NETWORK)] == ["reservations put right"]
+
+
+async def test_one_that_was_lost_has_its_entry_again_once_the_address_is_free(
+    used: tuple[dict[str, Any], str], admin: ApiClient, driver: MemoryDriver, compare: Callable[[], Awaitable[None]]
+) -> None:
+    shown, machine = used
+    given_to_another(driver, shown["ip"])
+    await removed(admin, machine)
+    driver.known_networks["default"] = replace(driver.known_networks["default"], reservations=())
+    await compare()
+    assert entries(driver) == {shown["ip"]: unused(shown)}
+
+
+async def test_a_new_one_is_refused_when_the_network_is_gone(
+    admin: ApiClient, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = driver.take_address
+
+    async def gone(name: str, wanted: Reservation, ours: frozenset[str]) -> None:
+        driver.known_networks.pop(name, None)
+        await take(name, wanted, ours)
+
+    monkeypatch.setattr(driver, "take_address", gone)
+    answer = await admin.post("addresses", {"addressTemplate": {"network": {"href": DEFAULT_NETWORK}}})
+    assert (await admin.ended(answer.job))["state"] == "FAILED"

@@ -10,8 +10,8 @@ import asyncio
 import io
 import os
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -225,6 +225,41 @@ async def test_an_export_whose_disks_have_no_room_fails_and_leaves_nothing(
     assert (job["state"], job["returnCode"]) == ("FAILED", 10507), job
     assert staged(gateway) == []
     await others_write(client("other"))
+
+
+@pytest.mark.parametrize("media", ["json", "xml"])
+async def test_what_an_export_still_reads_is_promised_to_nobody_else(
+    world: World,
+    client: Callable[..., ApiClient],
+    admin: ApiClient,
+    driver: MemoryDriver,
+    gateway: Gateway,
+    monkeypatch: pytest.MonkeyPatch,
+    media: str,
+) -> None:
+    system, volume, download = await world.ensure("System"), driver.volume, driver.download_volume
+    begun, goes_on, size = asyncio.Event(), asyncio.Event(), (DISK - RESERVE) * MIB * 2 // 3
+
+    async def large(pool: str, name: str) -> VolumeFacts:
+        return replace(await volume(pool, name), physical=size)
+
+    async def slow(*arguments: Any) -> AsyncGenerator[bytes, None]:
+        begun.set()
+        await goes_on.wait()
+        async with aclosing(download(*arguments)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    monkeypatch.setattr(driver, "volume", large)
+    monkeypatch.setattr(driver, "download_volume", slow)
+    first = await world.owner.act(system, "export")
+    await begun.wait()
+    body = f"<MachineImageCreate><size>{size}</size></MachineImageCreate>".encode()
+    refused = await client("operator", media).post("machineImages", body if media == "xml" else {"size": size})
+    assert (refused.status, "bytes free" in refused.text) == (507, True), refused.text
+    goes_on.set()
+    assert (await admin.ended(first.job))["state"] == "SUCCESS"
+    assert gateway.server._handlers._services["System"].room.images.staging.coming == {}
 
 
 # Programs that write there

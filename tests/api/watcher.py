@@ -11,7 +11,6 @@ here, but by the detector in tests/api/conftest.py.
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import select
 import subprocess
@@ -32,28 +31,30 @@ MOST_RUNS = 3
 
 
 class Watcher:
-    """Watches in a ``with`` block; afterwards ``worst`` is the longest pause in seconds, of ``answers`` answers."""
+    """Watches a process that listens on this port of this machine, in a ``with`` block."""
 
-    def __init__(self, gateway: GatewayProcess) -> None:
-        assert gateway.process is not None
-        self._arguments = (str(gateway.process.pid), str(gateway.port))
+    def __init__(self, pid: int, port: int) -> None:
+        self._arguments = (str(pid), str(port))
         self._process: subprocess.Popen[str]
-        self.worst = 0.0
-        self.answers = 0
 
     def __enter__(self) -> Watcher:
         command = [sys.executable, "-m", "tests.api.watcher", *self._arguments]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "watching\n"
+        self.worst()
         return self
+
+    def worst(self) -> float:
+        """Return the longest pause in seconds since this was asked last; the question that is under way counts."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return float(self._process.stdout.readline())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        told, _ = self._process.communicate(timeout=2 * PATIENCE)
-        found = json.loads(told)
-        self.worst, self.answers = found["worst"], found["answers"]
+        self._process.communicate(timeout=2 * PATIENCE)
 
 
 def demand_no_pause(gateway: GatewayProcess, provoke: Callable[[], int]) -> None:
@@ -62,14 +63,15 @@ def demand_no_pause(gateway: GatewayProcess, provoke: Callable[[], int]) -> None
     What the input causes comes again with each run; what only the machine causes does not come three times. A run
     that ends with another status than the first, as by an early refusal, would prove nothing and fails.
     """
+    assert gateway.process is not None
     seen: list[float] = []
     statuses: list[int] = []
     for _ in range(MOST_RUNS):
-        with Watcher(gateway) as watcher:
+        with Watcher(gateway.process.pid, gateway.port) as watcher:
             statuses.append(provoke())
+            seen.append(watcher.worst())
         assert len(set(statuses)) == 1, f"its runs end differently: {statuses}"
-        seen.append(watcher.worst)
-        if watcher.worst < LONGEST:
+        if seen[-1] < LONGEST:
             return
     raise AssertionError(f"/health waited for the gateway itself, in seconds: {seen}")
 
@@ -100,16 +102,16 @@ def pause(pid: str, port: int) -> float:
 
 
 def main(pid: str, port: int) -> None:
-    """Watch until the standard input ends."""
-    pause(pid, port)
-    sys.stdout.write("watching\n")
-    sys.stdout.flush()
-    worst, answers, over = 0.0, 0, False
-    while not over:
+    """Watch until the standard input ends; say for each line of it the longest pause since the one before."""
+    worst = 0.0
+    while True:
         worst = max(worst, pause(pid, port))
-        answers += 1
-        over = bool(select.select([sys.stdin], [], [], EVERY)[0])
-    sys.stdout.write(json.dumps({"worst": worst, "answers": answers}))
+        if select.select([sys.stdin], [], [], EVERY)[0]:
+            if not sys.stdin.readline():
+                return
+            sys.stdout.write(f"{worst}\n")
+            sys.stdout.flush()
+            worst = 0.0
 
 
 if __name__ == "__main__":

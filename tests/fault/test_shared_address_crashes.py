@@ -12,7 +12,7 @@ import pytest
 from tests import hypervisor
 from tests.gateway_process import GatewayProcess
 from tests.system.conftest import images, machine_create  # noqa: F401 - the fixture
-from tests.system.host_network import HostNetwork, host_network
+from tests.system.host_network import HostNetwork, gateway_on, host_network
 from tests.system.test_shared_addresses import entries
 
 pytestmark = pytest.mark.qemu
@@ -32,11 +32,8 @@ def gateway(images: Path, network: HostNetwork, tmp_path_factory: pytest.TempPat
     pool = f"cimi-fault-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     hypervisor.quiet()
     hypervisor.make_pool(pool)
-    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images, network=network.name)
-    process.prepare()
-    process.start()
-    yield process
-    process.clear()
+    with gateway_on(network, pool, images, tmp_path_factory.mktemp("gateway")) as process:
+        yield process
     hypervisor.drop_pool(pool)
 
 

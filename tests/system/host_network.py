@@ -9,10 +9,12 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import libvirt
 
 from tests import hypervisor
+from tests.gateway_process import GatewayProcess
 
 CLOSED_PORT = 9
 """Where no guest listens: its kernel answers by itself that nobody does."""
@@ -75,6 +77,16 @@ class HostNetwork:
 
 def run(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@contextmanager
+def gateway_on(network: HostNetwork, pool: str, images: Path, home: Path) -> Iterator[GatewayProcess]:
+    """A running gateway whose guests are on this network; what it made goes with it."""
+    process = GatewayProcess(home, pool, images, network=network.name)
+    process.prepare()
+    process.start()
+    yield process
+    process.clear()
 
 
 @contextmanager

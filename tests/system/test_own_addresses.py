@@ -18,7 +18,7 @@ from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
 from tests.gateway_process import GatewayProcess
 from tests.system.conftest import machine_create
-from tests.system.host_network import HostNetwork, host_network
+from tests.system.host_network import HostNetwork, gateway_on, host_network
 from tests.system.test_networks import address, interfaces, shell, wait_answers
 
 pytestmark = pytest.mark.qemu
@@ -34,11 +34,8 @@ def network() -> Iterator[HostNetwork]:
 def gateway(
     pool: str, images: Path, network: HostNetwork, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[GatewayProcess]:
-    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images, network=network.name)
-    process.prepare()
-    process.start()
-    yield process
-    process.clear()
+    with gateway_on(network, pool, images, tmp_path_factory.mktemp("gateway")) as process:
+        yield process
 
 
 @dataclass(frozen=True)
@@ -119,7 +116,7 @@ def test_guests_are_reached_at_their_addresses_of_both_protocols(
 
 def test_guests_reach_each_other(victim: Guest, thief: Guest) -> None:
     for ip in (victim.ip, victim.global6, f"{victim.local6}%eth0"):
-        assert "0% packet loss" in thief.sh(f"ping -c 2 -W 5 {ip}"), ip
+        assert " 0% packet loss" in thief.sh(f"ping -c 2 -W 5 {ip}"), ip
 
 
 def test_what_is_sent_to_an_address_that_a_neighbour_took_reaches_its_holder(

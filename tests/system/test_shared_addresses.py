@@ -10,7 +10,7 @@ import pytest
 from tests.cimi_client import CimiClient
 from tests.gateway_process import GatewayProcess
 from tests.system.conftest import machine_create
-from tests.system.host_network import HostNetwork, host_network
+from tests.system.host_network import HostNetwork, gateway_on, host_network
 from tests.system.test_networks import interfaces
 from tests.system.test_own_addresses import sources_of
 
@@ -28,11 +28,8 @@ def network() -> Iterator[HostNetwork]:
 def gateway(
     pool: str, images: Path, network: HostNetwork, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[GatewayProcess]:
-    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images, network=network.name)
-    process.prepare()
-    process.start()
-    yield process
-    process.clear()
+    with gateway_on(network, pool, images, tmp_path_factory.mktemp("gateway")) as process:
+        yield process
 
 
 def entries(network: HostNetwork) -> dict[str, str]:

@@ -31,6 +31,11 @@ def test_all_addresses_of_an_ipv6_network_of_64_bits_are_one() -> None:
     assert admission.admit("2001:db8:0:1::1")
 
 
+def test_a_link_local_address_counts_without_the_name_of_its_interface() -> None:
+    admission = Admission(Limits(100, 2))
+    assert admitted(admission, "fe80::1", "fe80::2%eth0", "fe80::3%eth1") == [True, True, False]
+
+
 def test_an_ipv4_address_in_ipv6_notation_is_that_address() -> None:
     admission = Admission(Limits(100, 2))
     assert admitted(admission, "192.0.2.1", "::ffff:192.0.2.1", "::ffff:192.0.2.1") == [True, True, False]

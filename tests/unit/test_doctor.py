@@ -42,6 +42,22 @@ async def test_a_missing_admin_is_an_error_with_the_command_that_makes_one(
     assert (finding.level, finding.advice) == ("error", "cimi-gateway user add NAME --role admin")
 
 
+@pytest.mark.parametrize(
+    ("confinement", "required", "level", "words"),
+    [
+        ("apparmor", "true", "ok", "confined by apparmor"),
+        ("", "false", "warning", "not confined"),
+        ("", "true", "error", "not confined"),
+    ],
+)
+async def test_whether_guests_are_confined_is_told_and_an_error_where_it_is_required(
+    tmp_path: Path, driver: MemoryDriver, confinement: str, required: str, level: str, words: str
+) -> None:
+    driver.confinement = confinement
+    told = await findings(tmp_path, driver, HYPERVISOR + f"require_confinement = {required}\n")
+    assert said(told, words).level == level
+
+
 async def test_a_libvirt_that_does_not_answer_is_an_error(tmp_path: Path, driver: MemoryDriver) -> None:
     driver.lose()
     assert "libvirtd" in said(await findings(tmp_path, driver), "does not answer").advice
@@ -79,9 +95,7 @@ async def test_a_pool_that_is_nearly_full_is_a_warning(tmp_path: Path, driver: M
     assert said(await findings(tmp_path, driver), "bytes free").level == "warning"
 
 
-async def test_every_configured_pool_is_looked_at_beside_the_default_one(
-    tmp_path: Path, driver: MemoryDriver
-) -> None:
+async def test_every_configured_pool_is_looked_at_beside_the_default_one(tmp_path: Path, driver: MemoryDriver) -> None:
     driver.inactive.add("fast")
     found = await findings(tmp_path, driver, POOLS + 'name = "fast"\n')
     assert said(found, "pool p has").level == "ok"
@@ -150,9 +164,7 @@ async def test_a_missing_pool_is_made_to_last_by_the_advice(
     assert advice == "virsh pool-define-as p dir --target DIRECTORY && virsh pool-start p && virsh pool-autostart p"
 
 
-async def test_a_network_of_ours_that_should_run_and_does_not_is_an_error(
-    tmp_path: Path, driver: MemoryDriver
-) -> None:
+async def test_a_network_of_ours_that_should_run_and_does_not_is_an_error(tmp_path: Path, driver: MemoryDriver) -> None:
     facts = NetworkFacts("cimi-1", False, "cimi1", "open", uuid="1", network="networks/1")
     driver.known_networks["cimi-1"] = facts
     assert not [entry for entry in await findings(tmp_path, driver) if "cimi-1" in entry.message]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -122,6 +122,14 @@ def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
     receiving.close()
 
 
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Has the process log as outside of systemd, to what is standard error then."""
+    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+    yield logging.set_up
+    structlog.reset_defaults()
+
+
 async def test_under_systemd_every_line_of_a_job_carries_job_machine_user_and_request(
     tmp_path: Path, journal: socket.socket
 ) -> None:
@@ -216,6 +224,65 @@ def test_what_a_stranger_chose_moves_no_cursor_and_makes_no_line(journal: socket
     [datagram] = received(journal)
     assert all(line.isprintable() for line in datagram.decode().removesuffix("\n").split("\n"))
     assert b"CIMI_USER=a" in datagram
+
+
+class Unspeakable:
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+HOSTILE: dict[str, Any] = {
+    "an exception": ValueError("a\nb\x1b[2J"),
+    "an exception of bytes": OSError(2, "a\u202eb", b"\xff\n"),
+    "a list": ["a\x85b", "\u202e"],
+    "a dictionary": {"\u2028": "\ud800"},
+    "bytes": b"a\n\xff\x1b",
+    "a path": Path("a\nb\udcff"),
+    "a surrogate": "\udcff",
+    "what has no words": Unspeakable(),
+    "a list of that": [Unspeakable()],
+}
+
+
+@pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
+def test_whatever_a_stranger_chose_is_one_line_in_the_journal(journal: socket.socket, value: Any) -> None:
+    structlog.get_logger().warning("told", detail=value, user="b")
+    [datagram] = received(journal)
+    lines = datagram.decode().removesuffix("\n").split("\n")
+    assert all(line.isprintable() for line in lines)
+    assert len([line for line in lines if line.startswith("CIMI_DETAIL=")]) == 1
+    assert "CIMI_USER=b" in lines
+
+
+@pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
+def test_whatever_a_stranger_chose_is_one_line_on_standard_error(
+    plain: Callable[[], None], capsys: pytest.CaptureFixture[str], value: Any
+) -> None:
+    plain()
+    structlog.get_logger().warning("told", detail=value, user="b")
+    told = capsys.readouterr().err
+    assert told.removesuffix("\n").isprintable()
+    assert told.endswith(" user=b\n")
+
+
+def test_an_exceptions_own_words_move_no_cursor_in_a_trace(journal: socket.socket) -> None:
+    try:
+        raise ValueError("a\x1b[2J\u202e\udcff\rb")
+    except ValueError:
+        structlog.get_logger().exception("request broke")
+    [datagram] = received(journal)
+    start = datagram.index(b"Traceback")
+    trace = datagram[start:].decode().split("\n")
+    assert len(trace) > 3
+    assert all(line.isprintable() for line in trace)
+
+
+def test_numbers_and_nothing_are_written_as_before(
+    plain: Callable[[], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain()
+    structlog.get_logger().info("told", number=3, share=0.5, none=None)
+    assert capsys.readouterr().err.endswith(" level=info event=told number=3 share=0.5 none=\n")
 
 
 def test_a_trace_keeps_its_lines(journal: socket.socket) -> None:

@@ -12,7 +12,7 @@ from tests.patience import eventually
 async def test_the_watchdog_is_fed_again_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[str] = []
 
-    def notify(line: str) -> None:
+    async def notify(line: str) -> None:
         sent.append(line)
         if len(sent) == 1:
             raise OSError("no buffer space")
@@ -29,7 +29,11 @@ async def test_the_watchdog_is_fed_again_after_an_error(monkeypatch: pytest.Monk
 
 async def test_a_gateway_that_is_not_alive_starves_the_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[str] = []
-    monkeypatch.setattr(systemd_notify, "notify", sent.append)
+
+    async def notify(line: str) -> None:
+        sent.append(line)
+
+    monkeypatch.setattr(systemd_notify, "notify", notify)
     monkeypatch.setenv("WATCHDOG_USEC", "20000")
     supervision, looked = Supervision(), list[int]()
 

@@ -102,11 +102,9 @@ async def _first_answer_so_far(store: Store, caller: Caller, request: Request) -
 async def _made_before(transaction: Transaction, answered: Answered, job: Resource) -> Outcome:
     made = await transaction.get(answered.resource)
     if made is None and job.state == "SUCCESS":
-        raise Conflict(f"this Idempotency-Key made {answered.resource}, which was deleted since; use a new key")
-    # A create that found what it asked for has changed nothing.
-    changed = job.document.get("affectedResources") or []
-    existing = made is not None and {"href": made.path} not in changed
-    return Outcome(made, answered.job, finished=False, existing=existing)
+        did = "found" if answered.existing else "made"
+        raise Conflict(f"this Idempotency-Key {did} {answered.resource}, which was deleted since; use a new key")
+    return Outcome(made, answered.job, finished=False, existing=answered.existing)
 
 
 async def _remember(transaction: Transaction, caller: Caller, request: Request, outcome: Outcome) -> None:
@@ -115,5 +113,5 @@ async def _remember(transaction: Transaction, caller: Caller, request: Request, 
     if caller.once is not None:
         await caller.once.remember(transaction, path, outcome.job)
     elif caller.idempotency_key is not None:
-        answered = Answered(path, outcome.job)
+        answered = Answered(path, outcome.job, outcome.existing)
         await transaction.remember(caller.user, caller.idempotency_key, request.fingerprint, answered)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+
 from gateway.errors import Conflict, NoSpace
 from gateway.orchestration.common.resource_service import Room
 
@@ -29,6 +32,58 @@ async def demand_staging(room: Room, size: int) -> None:
     if size > free:
         kept = f", beside the {staging.reserve.size} that are kept for the store" if staging.reserve.size else ""
         raise NoSpace(f"the staging directory has {max(0, free)} bytes free{kept}; {size} are needed")
+
+
+class Coming:
+    """Room in the staging directory for bytes that nothing in the store tells of, promised to nobody else till the end.
+
+    ``promised`` ends it by itself.
+    """
+
+    def __init__(self, room: Room, name: str) -> None:
+        self._room = room
+        self._promises = room.images.staging.coming
+        self._name = name
+        self._left = 0
+        self.come = 0
+        """Bytes that are here."""
+
+    async def demand(self, size: int) -> None:
+        """Have room for so many bytes more. Of two at once one sees the other, as only one of them writes."""
+        async with self._room.store.transaction():
+            await demand_staging(self._room, size)
+            self._left += size
+            self._promises[self._name] = self._left
+
+    def has_room(self, size: int) -> bool:
+        return size <= self._left
+
+    def came(self, size: int) -> None:
+        """So many bytes of it have been put down."""
+        self.come += size
+        self._left = max(0, self._left - size)
+        self._promises[self._name] = self._left
+
+    async def counted(self, pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+        """Pass pieces on to who puts them down."""
+        async for piece in pieces:
+            yield piece
+            self.came(len(piece))
+
+    def end(self) -> None:
+        """Give back what has not come."""
+        self._promises.pop(self._name, None)
+
+
+@asynccontextmanager
+async def promised(room: Room, name: str, size: int) -> AsyncIterator[Coming]:
+    """Have room for so many bytes while they come. Raises NoSpace."""
+    coming = Coming(room, name)
+    try:
+        await coming.demand(size)
+        yield coming
+    finally:
+        coming.end()
 
 
 async def demand_few_waiting(room: Room, owner: str) -> None:

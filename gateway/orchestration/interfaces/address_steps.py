@@ -18,6 +18,7 @@ from gateway.orchestration.networks import assignment
 from gateway.orchestration.networks.address_create import change_hostname
 from gateway.orchestration.networks.reach import bring_filter
 from gateway.store.model import Resource
+from gateway.store.transaction import Transaction
 
 Arguments = dict[str, Any]
 BY_DHCP = "the guest takes the address with its next DHCP request"
@@ -26,9 +27,7 @@ IN_THE_GUEST = "the address has to be set in the guest: by itself it takes one o
 
 class AddressStep(DriverStep):
     async def bring(self, driver: Driver, arguments: Arguments) -> None:
-        await assignment.bring_address(
-            self.room, driver, arguments["resource"], arguments["address"], arguments["ip"]
-        )
+        await assignment.bring_address(self.room, driver, arguments["resource"], arguments["address"], arguments["ip"])
 
     async def hold(self, driver: Driver, interface: str) -> None:
         """Hold the interface to its reserved addresses from its guest's next boot; one that has none is free again.
@@ -47,11 +46,17 @@ class AddressStep(DriverStep):
             # The interface or its domain is gone: nothing is left to be held.
             return
 
+    async def unlink(self, driver: Driver, arguments: Arguments) -> None:
+        """Take the Address from its interface, in the store and then on the host."""
+        async with self.room.store.transaction() as transaction:
+            await assignment.unlink(transaction, arguments["address"], arguments["interface"])
+        place = (arguments["resource"], arguments["address"], arguments["ip"])
+        await assignment.return_address(self.room, driver, *place)
+        await self.hold(driver, arguments["interface"])
 
-class ReserveAddress(AddressStep):
-    """A new Address with a name: DNS comes to know it."""
 
-    name = "reserve address"
+class NamedAddress(AddressStep):
+    """A change of what DNS says of an Address: the store has it already, and a failure takes it back there first."""
 
     async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
         await self.bring(driver, arguments)
@@ -60,8 +65,31 @@ class ReserveAddress(AddressStep):
         async with self.room.store.transaction() as transaction:
             address = await transaction.get(arguments["address"])
             if address is not None:
-                await transaction.update(address.with_internal(going=True))
+                await self.take_back(transaction, address, arguments)
         await self.bring(driver, arguments)
+
+    async def take_back(self, transaction: Transaction, address: Resource, arguments: Arguments) -> None:
+        """Write the Address as it was before the Job."""
+        raise NotImplementedError
+
+
+class ReserveAddress(NamedAddress):
+    """A new Address with a name: DNS comes to know it."""
+
+    name = "reserve address"
+
+    async def take_back(self, transaction: Transaction, address: Resource, arguments: Arguments) -> None:
+        await transaction.update(address.with_internal(going=True))
+
+
+class RenameAddress(NamedAddress):
+    """Another name, or none; ``before`` is the one to go back to."""
+
+    name = "rename address"
+
+    async def take_back(self, transaction: Transaction, address: Resource, arguments: Arguments) -> None:
+        await change_hostname(transaction, address, arguments["before"])
+        await transaction.update(address.with_document(hostname=arguments["before"]))
 
 
 class ReleaseAddress(AddressStep):
@@ -73,23 +101,6 @@ class ReleaseAddress(AddressStep):
         address = await self.room.store.get(arguments["address"])
         if address is not None and "resource" in address.document:
             await self.hold(driver, address.document["resource"]["href"])
-
-
-class RenameAddress(AddressStep):
-    """Another name, or none; ``before`` is the one to go back to."""
-
-    name = "rename address"
-
-    async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
-        await self.bring(driver, arguments)
-
-    async def revert(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
-        async with self.room.store.transaction() as transaction:
-            address = await transaction.get(arguments["address"])
-            if address is not None:
-                await change_hostname(transaction, address, arguments["before"])
-                await transaction.update(address.with_document(hostname=arguments["before"]))
-        await self.bring(driver, arguments)
 
 
 class AssignAddress(AddressStep):
@@ -104,20 +115,14 @@ class AssignAddress(AddressStep):
         context.say(IN_THE_GUEST if ":" in arguments["ip"] else BY_DHCP)
 
     async def revert(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
-        async with self.room.store.transaction() as transaction:
-            await assignment.unlink(transaction, arguments["address"], arguments["interface"])
-        await self.bring(driver, arguments)
-        await self.hold(driver, arguments["interface"])
+        await self.unlink(driver, arguments)
 
 
 class WithdrawAddress(AddressStep):
     name = "withdraw address"
 
     async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
-        async with self.room.store.transaction() as transaction:
-            await assignment.unlink(transaction, arguments["address"], arguments["interface"])
-        await self.bring(driver, arguments)
-        await self.hold(driver, arguments["interface"])
+        await self.unlink(driver, arguments)
 
 
 class SettleAddress(DriverStep):

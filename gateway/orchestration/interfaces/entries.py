@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from drivers.base import GUARD_HOST, GUARD_MAC, Driver, HypervisorSettings, filter_name
+from drivers.base import GUARD_HOST, GUARD_MAC, ConnectionState, Driver, HypervisorSettings, filter_name
 from gateway.errors import Conflict, Invalid
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.names import name_of, uuid_of
 from gateway.orchestration.common.resolving import resolve
 from gateway.orchestration.common.resource_service import Room, component
+from gateway.orchestration.machine_core.removal import left_hosts
 from gateway.orchestration.networks.assignment import forget_addresses, used_addresses
 from gateway.orchestration.networks.host_network import network_path
 from gateway.orchestration.networks.mac import check_free, checked_mac, new_mac
@@ -195,14 +196,19 @@ def entry_of(machine: Resource, interface: str) -> Document:
 
 
 async def give_back_addresses(room: Room, driver: Driver, machine: Resource, entries: Iterable[Document]) -> None:
-    """What interfaces that are no more had of their own on the host's networks is free for others.
+    """What interfaces that are no more had of their own on the hosts' networks is free for others.
 
-    A reserved Address that one of them uses stays kept.
+    That is on the Machine's host, and on each that it has left and that answers. A reserved Address that one of them
+    uses stays kept.
     """
     kept = {address.internal.get("mac") for address in await used_addresses(room.store, machine.path)}
     macs = [entry["mac"] for entry in entries if entry.get("filter") == GUARD_HOST and entry["mac"] not in kept]
-    if macs:
-        await driver.give_back_addresses(macs)
+    if not macs:
+        return
+    await driver.give_back_addresses(macs)
+    for left in [room.drivers[host] for host in await left_hosts(room, machine)]:
+        if left.connection is ConnectionState.UP:
+            await left.give_back_addresses(macs)
 
 
 async def check_networks(room: Room, machine: Resource) -> None:

@@ -53,7 +53,7 @@ async def remove_domains(room: Room, machine: Resource) -> None:
     else:
         raise DriverBusy("the Machine's domain comes up again and again on another host")
     # Also where there is no domain (any more): its console's log may be.
-    for host in {own, *await _left(room, machine)} - removed:
+    for host in {own, *await left_hosts(room, machine)} - removed:
         if room.drivers[host].connection is ConnectionState.UP:
             await room.drivers[host].undefine_domain(uuid_of(machine))
 
@@ -69,7 +69,7 @@ async def _leave(room: Room, machine: Resource, hosts: set[str]) -> None:
             await transaction.update(current.with_internal(left_hosts=left))
 
 
-async def _left(room: Room, machine: Resource) -> list[str]:
+async def left_hosts(room: Room, machine: Resource) -> list[str]:
     """Return the hosts of the configuration on which the Machine was, beside its own."""
     current = await room.store.get(machine.path) or machine
     return [host for host in current.internal.get("left_hosts", ()) if host in room.drivers]
@@ -78,7 +78,7 @@ async def _left(room: Room, machine: Resource) -> list[str]:
 async def remove_disks(context: StepContext, room: Room, machine: Resource, driver: Driver) -> None:
     """Remove the Machine's own disks and its seed from its host, and from those that it has left."""
     await _remove_disks(driver, machine)
-    for host in await _left(room, machine):
+    for host in await left_hosts(room, machine):
         left = room.drivers[host]
         if left.connection is ConnectionState.UP:
             await _remove_disks(left, machine)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from drivers.base import Driver, HostFacts
 from drivers.passwords import sha512_crypt
@@ -65,32 +66,17 @@ class MachineCreate:
         if uefi and not host.uefi:
             raise Invalid("it boots by UEFI, and this host has no firmware for that", IMAGE)
         await self._seed(template)
-        machine = new_resource("Machine", self.caller.user, {})
-        pool = self.room.hypervisors[name].pool
-        with translating():
-            pool_facts = await driver.pool(pool)
-        overlay = driver.can_overlay(pool_facts) and image.internal["pool"] == pool
-        disk_format = driver.formats(pool_facts)[0]
-        disks = chosen_disks(config, image, disk_format)
-        disks = await with_content(self.room, self.caller, config, disks, name, pool_facts)
-        needed = needed_bytes(disks, disk_format, overlay=overlay)
-        if needed > pool_facts.available:
-            raise Conflict(f"the pool {pool} has {pool_facts.available} bytes free; this Machine needs {needed}")
+        storage = await self._storage(config, image, name, driver)
         event_log = await asked_event_log(self.room.store, self.caller, template, "machineTemplate.")
         interfaces = await chosen_interfaces(self.room, self.caller, template, name)
         await self._addresses(template, interfaces)
         machine = replace(
-            machine,
+            new_resource("Machine", self.caller.user, {}),
             document=self._document(config, host, arch),
             internal={
                 "host": name,
-                "pool": pool,
-                "image": image.path,
-                "image_volume": image.internal["volume"],
-                "image_format": image.internal["format"],
-                "overlay": overlay,
+                **storage,
                 "least_memory": least_memory(self.room.policy.least_memory, image),
-                "disks": disks,
                 "interfaces": interfaces,
                 "arch": arch,
                 "uefi": uefi,
@@ -102,6 +88,27 @@ class MachineCreate:
         )
         self.volumes = await NewVolumes.chosen(self.room, self.caller, template, machine)
         return machine, tuple(disk_resources(machine))
+
+    async def _storage(self, config: Document, image: Resource, name: str, driver: Driver) -> dict[str, Any]:
+        """Return where the disks come to lie, and of what. Raises Conflict where the pool has too little room."""
+        pool = self.room.hypervisors[name].pool
+        with translating():
+            pool_facts = await driver.pool(pool)
+        overlay = driver.can_overlay(pool_facts) and image.internal["pool"] == pool
+        disk_format = driver.formats(pool_facts)[0]
+        disks = chosen_disks(config, image, disk_format)
+        disks = await with_content(self.room, self.caller, config, disks, name, pool_facts)
+        needed = needed_bytes(disks, disk_format, overlay=overlay)
+        if needed > pool_facts.available:
+            raise Conflict(f"the pool {pool} has {pool_facts.available} bytes free; this Machine needs {needed}")
+        return {
+            "pool": pool,
+            "image": image.path,
+            "image_volume": image.internal["volume"],
+            "image_format": image.internal["format"],
+            "overlay": overlay,
+            "disks": disks,
+        }
 
     def _document(self, config: Document, host: HostFacts, arch: str) -> Document:
         own: Document = {name: self.document[name] for name in OWN if name in self.document}

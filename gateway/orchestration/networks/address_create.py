@@ -29,7 +29,7 @@ from gateway.store.transaction import Transaction
 
 UNSETTLED = frozenset({"CREATING", "DELETING", "ERROR"})
 PAGE, MOST_LOOKED_AT = 100, 10_000
-"""How many Networks are read at once, and at most, for an Address that names none."""
+"""How many Networks are read at once, and at most, for an Address that names none: of the user's own, and of all."""
 RESERVED = "reservation"
 """The source of an Address that a client asked for; the others come from what guests do."""
 
@@ -128,24 +128,26 @@ async def public_network(room: Room, caller: Caller, template: Document, where: 
 async def _oldest_public(store: Store, caller: Caller, template: Document, where: str) -> Resource:
     public = Comparison("networkType", "=", "PUBLIC", AttributeType.STRING)
     query = Query("Network", visible_to=caller.user, filters=(public,))
-    shared: Resource | None = None
+    for each in (replace(query, owner=caller.user), query):
+        network = await _first_suiting(store, each, template)
+        if network is not None:
+            return network
+    raise Invalid(
+        "is missing, and neither the host's own PUBLIC Networks nor yours give such an address; make a Network, or "
+        "name one",
+        f"{where}.network",
+    )
+
+
+async def _first_suiting(store: Store, query: Query, template: Document) -> Resource | None:
     for first in range(1, MOST_LOOKED_AT, PAGE):
         page = await store.page(replace(query, first=first, last=first + PAGE - 1))
         for network in page.items:
-            if not _suits(network, template):
-                continue
-            if network.owner == caller.user:
+            if _suits(network, template):
                 return network
-            shared = shared or network
         if first + PAGE > page.count:
             break
-    if shared is None:
-        raise Invalid(
-            "is missing, and neither the host's own PUBLIC Networks nor yours give such an address; make a Network, or "
-            "name one",
-            f"{where}.network",
-        )
-    return shared
+    return None
 
 
 def _suits(network: Resource, template: Document) -> bool:

@@ -7,6 +7,7 @@ makes them say what the store says, so whoever changes the store has only to cal
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from drivers.base import Driver, DriverNotFound, Reservation
@@ -18,7 +19,7 @@ from gateway.orchestration.common.resolving import resolve
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.networks.address_create import RESERVED
-from gateway.orchestration.networks.shared_addresses import bring_shared, is_shared, with_mac
+from gateway.orchestration.networks.shared_addresses import bring_shared, is_shared, return_shared, with_mac
 from gateway.store.model import Resource
 from gateway.store.store import Store
 from gateway.store.transaction import Transaction
@@ -59,15 +60,30 @@ async def bring_address(room: Room, driver: Driver, network: str, address: str, 
             return
         if is_shared(found):
             await bring_shared(room, driver, found, address, ip)
+        else:
+            await _bring_own(room, driver, found, address, ip)
+
+
+async def return_address(room: Room, driver: Driver, network: str, address: str, ip: str) -> None:
+    """As ``bring_address``, of one that its interface gives up: a libvirt network that is gone is no error either."""
+    async with room.guards.hold((network,)):
+        found = await room.store.get(network)
+        if found is None:
             return
-        wanted = reservation_of(await room.store.get(address))
-        if wanted is not None:
-            await driver.reserve_host(name_of(found), wanted)
-            return
-        try:
-            await driver.release_host(name_of(found), Reservation(ip))
-        except DriverNotFound:
-            return
+        if is_shared(found):
+            await return_shared(room, driver, found, address, ip)
+        else:
+            with suppress(DriverNotFound):
+                await _bring_own(room, driver, found, address, ip)
+
+
+async def _bring_own(room: Room, driver: Driver, network: Resource, address: str, ip: str) -> None:
+    wanted = reservation_of(await room.store.get(address))
+    if wanted is not None:
+        await driver.reserve_host(name_of(network), wanted)
+        return
+    with suppress(DriverNotFound):
+        await driver.release_host(name_of(network), Reservation(ip))
 
 
 async def link(transaction: Transaction, interface: Resource, address: Resource, where: str) -> Resource:
@@ -153,7 +169,7 @@ async def _withdraw(room: Room, driver: Driver, address: Resource) -> None:
         if known is None:
             return
         await transaction.update(known.with_internal(mac=None, going=True if alone else None))
-    await bring_address(room, driver, *coordinates(address))
+    await return_address(room, driver, *coordinates(address))
     async with room.store.transaction() as transaction:
         await unlink(transaction, address.path, address.document["resource"]["href"])
         if alone:

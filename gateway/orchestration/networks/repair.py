@@ -6,30 +6,17 @@ the same; it is brought there too, but nobody is told of it.
 
 from __future__ import annotations
 
-import structlog
-
 from drivers.base import Driver, NetworkFacts, Reservation
 from gateway.orchestration.common.names import name_of
 from gateway.orchestration.common.resource_service import Room
-from gateway.orchestration.monitoring.occurrences import alarm
-from gateway.orchestration.monitoring.recorder import tell
 from gateway.orchestration.networks.assignment import machine_of, reservations_of
 from gateway.orchestration.networks.plans import groups_of
 from gateway.orchestration.networks.reach import define_filter
+from gateway.orchestration.networks.reporting import RESERVATIONS, report
 from gateway.orchestration.networks.shared_addresses import is_shared, repair_shared
 from gateway.store.model import Resource
 
 UNSETTLED = frozenset({"CREATING", "DELETING"})
-log = structlog.get_logger("sync")
-
-
-async def report(room: Room, path: str, code: str, detail: str) -> None:
-    """What was put right, for the admin's journal and in the Network's event log."""
-    log.warning(code, network=path, reason=detail)
-    async with room.store.transaction() as transaction:
-        network = await transaction.get(path)
-        if network is not None:
-            await tell(transaction, alarm(network, code, detail, severity="medium", outcome="Warning"))
 
 
 async def repair_network(room: Room, driver: Driver, network: Resource, facts: NetworkFacts | None) -> None:
@@ -49,7 +36,7 @@ async def _shared(room: Room, driver: Driver, network: Resource, facts: NetworkF
     """In a network of the host's own only the entries of reserved Addresses are looked at."""
     said = await repair_shared(room, driver, network, facts)
     if said:
-        await report(room, network.path, "reservations put right", "; ".join(said))
+        await report(room, network.path, RESERVATIONS, "; ".join(said))
 
 
 async def _filter(room: Room, driver: Driver, network: Resource) -> None:
@@ -84,7 +71,7 @@ async def _reservations(room: Room, driver: Driver, network: Resource, facts: Ne
         changed -= await _moving(room, network, await room.runner.claimed())
     if changed:
         words = ", ".join(sorted(changed))
-        await report(room, network.path, "reservations put right", f"DHCP or DNS said something else of {words}")
+        await report(room, network.path, RESERVATIONS, f"DHCP or DNS said something else of {words}")
 
 
 async def _moving(room: Room, network: Resource, claimed: frozenset[str]) -> set[str]:

@@ -7,14 +7,17 @@ delete. While no interface uses it, the entry is for a MAC that nobody has. So n
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 
-from drivers.base import Driver, DriverConflict, NetworkFacts, Reservation
-from gateway.errors import Conflict, Unavailable
+from drivers.base import Driver, DriverConflict, DriverNotFound, NetworkFacts, Reservation
+from gateway.errors import Conflict
 from gateway.orchestration.common.driver_errors import translating
 from gateway.orchestration.common.names import name_of
 from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.unconfigured import demand_up
 from gateway.orchestration.networks.address_ranges import AddressRange, first_free, parse_ip
 from gateway.orchestration.networks.ranges import as_range
+from gateway.orchestration.networks.reporting import RESERVATIONS, report
 from gateway.orchestration.networks.reservations import claim_value, reserve
 from gateway.store.model import Resource
 from gateway.store.transaction import Transaction
@@ -46,8 +49,7 @@ def served_ranges(network: Resource) -> tuple[AddressRange, ...]:
 async def held_by_others(room: Room, network: Resource) -> frozenset[str]:
     """Return the addresses that have an entry or a lease in the host's network now. Raises Unavailable."""
     driver = room.driver(network)
-    if driver.connection != "up":
-        raise Unavailable(f"the hypervisor {driver.name} is {driver.connection.value}; try again later")
+    demand_up(driver)
     with translating():
         return await _held(driver, name_of(network))
 
@@ -162,6 +164,29 @@ async def _choose_again(room: Room, driver: Driver, network: Resource, path: str
         await transaction.update(address.with_document(ip=ip))
 
 
+async def return_shared(room: Room, driver: Driver, network: Resource, path: str, ip: str) -> None:
+    """As ``bring_shared``, of an Address that its interface gives up: whatever others made of the network meanwhile.
+
+    A network that is gone keeps nothing, and an address that others have now stays theirs. Comparisons go on trying.
+    """
+    with suppress(DriverNotFound):
+        try:
+            await bring_shared(room, driver, network, path, ip)
+        except DriverConflict as error:
+            if await _note_lost(room, path):
+                await report(room, network.path, RESERVATIONS, str(error))
+
+
+async def _note_lost(room: Room, path: str) -> bool:
+    """Note that others have the address, which is told once; whether that is new."""
+    async with room.store.transaction() as transaction:
+        address = await transaction.get(path)
+        if address is None or address.internal.get("lost"):
+            return False
+        await transaction.update(address.with_internal(lost=True))
+        return True
+
+
 async def demand_off(transaction: Transaction, address: Resource, machine: str) -> None:
     """Raises Conflict while a guest runs that would have to be held to another address of the host's network."""
     known = await transaction.get(machine)
@@ -202,11 +227,5 @@ async def _put_back(room: Room, driver: Driver, network: Resource, address: Reso
     try:
         await bring_shared(room, driver, network, current.path, current.document["ip"])
     except DriverConflict as error:
-        if current.internal.get("lost"):
-            return []
-        async with room.store.transaction() as transaction:
-            again = await transaction.get(address.path)
-            if again is not None:
-                await transaction.update(again.with_internal(lost=True))
-        return [str(error)]
+        return [str(error)] if await _note_lost(room, address.path) else []
     return [f"the DHCP entry of {current.document['ip']} was missing"]

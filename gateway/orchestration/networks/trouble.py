@@ -18,9 +18,12 @@ log = structlog.get_logger("sync")
 
 
 def wanted_state(network: Resource) -> str | None:
-    """Return the state that the Network should have: its own, or that from before its trouble."""
+    """Return the state that the Network should have: its own, or that from before its trouble.
+
+    One that is in ERROR for another reason should be there, and nobody says that it should run.
+    """
     wanted: str | None = network.internal.get(TROUBLE)
-    return wanted or network.state
+    return wanted or ("STOPPED" if network.state == "ERROR" else network.state)
 
 
 def as_it_is(network: Resource, state: str) -> Resource:

@@ -12,6 +12,7 @@ from gateway.app import Gateway
 from tests.api.client import ApiClient
 from tests.api.hosts.moves import arrive, leave, migrate, uuid_of
 from tests.api.hosts.test_moved_machines import compared, host_of
+from tests.api.networks import made, removed
 
 
 async def deleted(client: ApiClient, machine: str) -> dict[str, object]:
@@ -34,6 +35,51 @@ async def test_a_machine_that_was_taken_over_leaves_nothing_on_either_host(
     assert await host_of(gateway, machine) == "other"
     assert (await deleted(admin, machine))["state"] == "SUCCESS"
     assert (traces(machine, driver), traces(machine, other)) == ([], [])
+
+
+async def test_the_addresses_that_it_had_of_its_own_are_free_again_on_both_hosts(
+    admin: ApiClient, gateway: Gateway, machine: str, driver: MemoryDriver, other: MemoryDriver
+) -> None:
+    mac = (await admin.document(f"{machine}/networkInterfaces/0"))["macAddress"]
+    migrate(machine, driver, other)
+    await compared(gateway, other)
+    assert (await deleted(admin, machine))["state"] == "SUCCESS"
+    assert (driver.given_back, other.given_back) == ({mac}, {mac})
+
+
+@pytest.mark.parametrize("silent", [False, True])
+async def test_so_are_those_of_one_that_comes_back_or_is_moved_unseen(
+    admin: ApiClient, gateway: Gateway, machine: str, driver: MemoryDriver, other: MemoryDriver, silent: bool
+) -> None:
+    mac = (await admin.document(f"{machine}/networkInterfaces/0"))["macAddress"]
+    migrate(machine, driver, other, silent=silent)
+    if not silent:
+        await compared(gateway, other)
+        migrate(machine, other, driver)
+        await compared(gateway, driver)
+    assert (await deleted(admin, machine))["state"] == "SUCCESS"
+    assert (driver.given_back, other.given_back) == ({mac}, {mac})
+
+
+async def test_so_is_that_of_an_interface_that_is_unplugged_after_the_move(
+    admin: ApiClient, gateway: Gateway, machine: str, driver: MemoryDriver, other: MemoryDriver
+) -> None:
+    url = await made(admin, f"{machine}/networkInterfaces", {})
+    mac = (await admin.document(url))["macAddress"]
+    migrate(machine, driver, other)
+    await compared(gateway, other)
+    await removed(admin, url)
+    assert (driver.given_back, other.given_back) == ({mac}, {mac})
+
+
+async def test_those_on_a_host_that_was_left_and_is_away_do_not_hold_up_a_delete(
+    admin: ApiClient, gateway: Gateway, machine: str, driver: MemoryDriver, other: MemoryDriver
+) -> None:
+    migrate(machine, driver, other)
+    await compared(gateway, other)
+    driver.lose()
+    assert (await deleted(admin, machine))["state"] == "SUCCESS"
+    assert (len(driver.given_back), len(other.given_back)) == (0, 1)
 
 
 async def test_one_that_was_moved_unseen_is_removed_where_it_runs(

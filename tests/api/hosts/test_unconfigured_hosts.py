@@ -20,6 +20,7 @@ from gateway.orchestration.common.unconfigured import REMOVALS, ConfiguredDriver
 from tests.api.client import Answer, ApiClient
 from tests.api.hosts.moves import arrive, uuid_of
 from tests.api.hosts.test_moved_machines import compared
+from tests.api.networks import DEFAULT_NETWORK, made, removed
 from tests.api.world import World
 
 WORDS = "local is not in the configuration"
@@ -105,6 +106,21 @@ async def test_a_machines_action_is_refused_with_the_reason(
     assert (await admin.document(machine))["state"] == "STARTED"
 
 
+@pytest.mark.parametrize("media", ["json", "xml"])
+async def test_an_address_of_the_hosts_own_network_is_refused_with_the_reason(
+    client: Callable[..., ApiClient], remade: Callable[[], Any], media: str
+) -> None:
+    await remade()
+    sender = client("admin", media)
+    href = sender.base + DEFAULT_NETWORK
+    body: Any = {"addressTemplate": {"network": {"href": href}}}
+    if media == "xml":
+        body = f'<AddressCreate><addressTemplate><network href="{href}"/></addressTemplate></AddressCreate>'.encode()
+    answer = await sender.post("addresses", body)
+    assert (answer.status, WORDS in answer.text) == (503, True)
+    assert "retry-after" in answer.headers
+
+
 @pytest.mark.parametrize("kind", [*WITH_HOST, *OF_MACHINES])
 async def test_no_edit_is_an_internal_error(world: World, remade: Callable[[], Any], kind: str) -> None:
     path = await world.ensure(kind)
@@ -170,6 +186,18 @@ async def test_what_was_there_is_deleted_and_the_job_says_what_stays(
     if kind in ("Machine", "Volume", "Network", "MachineImage", "VolumeImage"):
         lines = await running.store.fetch("SELECT message FROM job_log")
         assert any(WORDS in line and "stays there" in line for (line,) in lines)
+
+
+@pytest.mark.parametrize("machine_first", [True, False])
+async def test_an_address_in_the_hosts_own_network_and_the_machine_that_uses_it_are_deleted(
+    admin: ApiClient, image: str, remade: Callable[[], Any], machine_first: bool
+) -> None:
+    address = await made(admin, "addresses", {"addressTemplate": {"network": {"href": DEFAULT_NETWORK}}})
+    template = {"networkInterfaces": [{"addresses": [{"href": address}]}], "initialState": "STOPPED"}
+    machine = await made(admin, "machines", admin.machine(image, **template))
+    await remade()
+    for path in (machine, address) if machine_first else (address, machine):
+        await removed(admin, path)
 
 
 async def test_a_snapshot_is_not_removed_alone(world: World, remade: Callable[[], Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -10,10 +11,20 @@ import pytest
 from gateway.cimi.dialects import CIMI_1
 from gateway.cimi.documents import read_action, read_create, write_resource
 from gateway.cimi.edge import Edge
+from gateway.cimi.json_codec import encode
 from gateway.cimi.registry import TYPES
 from gateway.errors import Invalid
 
 EDGE = Edge("https://host:8443/cimi/", CIMI_1)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{}, {"a": []}, {"a": [], "b": {"c": [1]}}, {"ö": ["ü", "\ud800", None, True, {"k": [{}]}, [1, [2]]], '"': '"'}],
+)
+def test_json_that_is_written_entry_by_entry_is_the_same(document: dict[str, Any]) -> None:
+    whole = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    assert encode(document) == whole
 
 
 @pytest.mark.parametrize(

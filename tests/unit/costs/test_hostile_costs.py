@@ -7,9 +7,13 @@ fed with what makes patterns backtrack. tests/growth.py says how a busy machine 
 from __future__ import annotations
 
 import ast
+import os
+import random
 import re
+import subprocess
+import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -222,3 +226,27 @@ def test_a_pattern_that_backtracks_is_found(pattern: str) -> None:
                 break
             worst = max(worst, growth(lambda n, attack=attack: attack * n, compiled.search, size, 6)[0])  # type: ignore[misc]
     assert worst > MOST_GROWTH
+
+
+def test_what_grows_a_little_faster_than_sorting_is_refused() -> None:
+    """Not only squares: what does sqrt(n) things to each of n."""
+    with pytest.raises(AssertionError, match="to the power of"):
+        demand_no_worse_than_sorting(lambda n: n, lambda n: sum(range(int(n**1.5))), 1_000_000)
+
+
+@pytest.mark.parametrize("work", [lambda text: sum(text), lambda text: sorted(text)], ids=["linear", "sorting"])
+def test_linear_work_and_sorting_pass(work: Callable[[list[float]], object]) -> None:
+    chance = random.Random(1)
+    demand_no_worse_than_sorting(lambda n: [chance.random() for _ in range(n)], work, 1_000_000)
+
+
+def test_linear_work_passes_while_others_have_the_processors() -> None:
+    """Twice as many of them as there are processors."""
+    burn = [sys.executable, "-c", "while True: sum(range(100000))"]
+    others = [subprocess.Popen(burn) for _ in range(2 * (os.cpu_count() or 1))]
+    try:
+        demand_no_worse_than_sorting(lambda n: b"a b " * n, lambda text: text.split(), 1_000_000)
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()

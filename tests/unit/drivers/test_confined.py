@@ -6,16 +6,20 @@ import asyncio
 import errno
 import os
 import resource
+import signal
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from drivers.confined.errors import ReaderAway, ReaderDied, Unreadable
 from drivers.confined.forms import WrongForm, form_of, value_of
-from drivers.confined.limits import Limits
-from drivers.confined.process import MOST_PIECES
+from drivers.confined.frames import LENGTHS
+from drivers.confined.limits import Limits, oom_kills
+from drivers.confined.process import LONGEST_REFUSAL, MOST_PIECES
 from drivers.confined.readers import AT_ONCE, ConfinedReaders
 from drivers.confined.reading import Reading, Supply
 
@@ -62,6 +66,21 @@ def end(_order: Order, _supply: Supply) -> Told:
     os._exit(3)
 
 
+def fall_by(order: Order, _supply: Supply) -> Told:
+    os.kill(os.getpid(), order.number)
+    return Told(0)
+
+
+def say(order: Order, supply: Supply) -> Told:
+    """Say what nobody says, as a reader that was broken into may."""
+    words = order.words.encode()
+    sink: BinaryIO = supply._sink  # type: ignore[attr-defined]
+    sink.write(LENGTHS.pack(len(words), 0) + words)
+    sink.flush()
+    time.sleep(3600)
+    return Told(0)
+
+
 def limits(_order: Order, _supply: Supply) -> Told:
     return Told(resource.getrlimit(resource.RLIMIT_AS)[0], str(resource.getrlimit(resource.RLIMIT_CORE)[0]))
 
@@ -79,7 +98,8 @@ def count(_order: Order, supply: Supply) -> Told:
 
 
 WORKS = {
-    one.__name__: one for one in (compute, take_memory, write, refuse, fall, end, limits, ask, ask_for_much, count)
+    one.__name__: one
+    for one in (compute, take_memory, write, refuse, fall, end, fall_by, say, limits, ask, ask_for_much, count)
 }
 
 
@@ -247,6 +267,105 @@ async def test_without_a_process_nothing_is_read_and_the_next_question_tries_aga
         with pytest.raises(ReaderAway, match="try again later"):
             await readers.ask(OBEY, Order("count"))
     assert (await readers.ask(OBEY, Order("count"), b"abc")).number == 3
+
+
+# Deaths that are nobody's fault
+
+LOST = Reading("tests.unit.drivers.no_such_module:LOST", Order, Told, obey)
+
+
+async def test_a_reader_that_cannot_begin_is_not_blamed_on_the_bytes(readers: ConfinedReaders) -> None:
+    with pytest.raises(ReaderAway, match="could begin"):
+        await readers.ask(LOST, Order("count"), b"abc")
+    assert readers.deaths == 0
+    assert (await readers.ask(OBEY, Order("count"), b"abc")).number == 3
+
+
+async def test_a_question_that_it_does_not_understand_is_not_blamed_on_the_bytes(readers: ConfinedReaders) -> None:
+    older = Reading(OBEY.place, Told, Told, obey)
+    with pytest.raises(ReaderAway, match="could begin"):
+        await readers.ask(older, Told(1), b"abc")
+
+
+async def test_one_that_cannot_even_be_loaded_is_not_blamed_on_the_bytes(
+    readers: ConfinedReaders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drivers.confined.process.MODULE", "drivers.no_such_module")
+    with pytest.raises(ReaderAway, match="could begin"):
+        await readers.ask(OBEY, Order("count"), bytes(MIB))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_one_that_is_asked_to_end_while_it_reads_is_not_blamed_on_the_bytes(
+    readers: ConfinedReaders, number: int
+) -> None:
+    with pytest.raises(ReaderAway, match="was ended"):
+        await readers.ask(OBEY, Order("fall_by", number))
+    assert readers.deaths == 0
+
+
+@pytest.mark.parametrize(("before", "after", "error"), [(4, 5, ReaderAway), (4, 4, ReaderDied), (0, 0, ReaderDied)])
+async def test_one_that_is_killed_is_not_blamed_on_the_bytes_if_the_kernel_killed_for_want_of_memory(
+    readers: ConfinedReaders, monkeypatch: pytest.MonkeyPatch, before: int, after: int, error: type[Exception]
+) -> None:
+    told = iter([before, after])
+    monkeypatch.setattr("drivers.confined.process.oom_kills", lambda: next(told))
+    with pytest.raises(error):
+        await readers.ask(OBEY, Order("fall_by", signal.SIGKILL))
+
+
+def test_the_kernel_tells_how_many_it_killed_for_want_of_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert oom_kills() >= 0
+    monkeypatch.setattr("drivers.confined.limits.EVENTS", tmp_path / "vmstat")
+    assert oom_kills() == 0
+    (tmp_path / "vmstat").write_text("pgfault 9\noom_kill 12\noom_killer 3\n")
+    assert oom_kills() == 12
+
+
+# What a reader says that was broken into
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"no JSON",
+        b"[]",
+        b"[" * 10_000,
+        b'{"more":' + b"[" * 900 + b"]" * 900 + b"}",
+        b'{"more": 1}',
+        b'{"more": [1]}',
+        b'{"more": ["a", "b"]}',
+        b'{"more": [null, 1]}',
+        b'{"more": [true, 1]}',
+        b'{"more": [1e999, 1]}',
+        b'{"more": [' + b"9" * 4000 + b", 1]}",
+        b'{"more": [-1, 1]}',
+        b'{"more": [' + b"9" * 5000 + b", 1]}",
+        b'{"refused": {"a": 1}}',
+        b'{"failed": []}',
+        b'{"answer": ' + b"[" * 900 + b"]" * 900 + b"}",
+        b'{"answer": ' + b"[" * 50_000,
+    ],
+    ids=range(17),
+)
+async def test_whatever_a_reader_says_nothing_but_an_answer_comes_of_it_or_the_ordinary_error(
+    readers: ConfinedReaders, words: bytes
+) -> None:
+    async def more(offset: int, length: int) -> bytes:
+        assert 0 <= offset < 2**63
+        return bytes(length)
+
+    with pytest.raises((Unreadable, ReaderDied)):
+        await readers.ask(OBEY, Order("say", words=words.decode()), more=more)
+    assert (await readers.ask(OBEY, Order("count"), b"abc")).number == 3
+
+
+async def test_what_it_refuses_is_told_in_words_that_can_be_shown(readers: ConfinedReaders) -> None:
+    with pytest.raises(Unreadable) as caught:
+        await readers.ask(OBEY, Order("say", words='{"refused": "\\ud800' + "x" * 100_000 + '"}'))
+    assert str(caught.value).encode() == b"?" + b"x" * (LONGEST_REFUSAL - 1)
 
 
 # Forms

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import libvirt
 import pytest
 
 from drivers.base import DriverConflict, Reservation
 from drivers.libvirt.shared_addresses import leave, take
+from tests.unit.drivers.test_holding import Failed
 from tests.unit.drivers.test_own_addresses import MAC, OTHER, Network, claimed
 
 IP, UNUSED = "10.0.0.5", "02:00:00:00:00:01"
@@ -85,3 +87,50 @@ def test_one_that_is_left_is_free_and_leaving_it_again_is_no_error() -> None:
     left(network)
     left(network)
     assert network.entries() == {}
+
+
+class Failing(Network):
+    """It refuses one change, and with ``lost`` every one from that on."""
+
+    def __init__(self, failing: int, *, lost: bool = False) -> None:
+        super().__init__(entries=f"<host mac='{UNUSED}' ip='{IP}'/><host mac='{MAC}' ip='10.0.0.7'/>")
+        self._failing, self.lost = failing, lost
+
+    def update(self, command: int, section: int, parent: int, xml: str, flags: int) -> None:
+        self._failing -= 1
+        if self._failing == 0 or (self.lost and self._failing < 0):
+            raise Failed(libvirt.VIR_ERR_INTERNAL_ERROR if self._failing == 0 else libvirt.VIR_ERR_RPC)
+        super().update(command, section, parent, xml, flags)
+
+
+@pytest.mark.parametrize("failing", [1, 2, 3])
+def test_what_was_taken_out_for_an_entry_that_libvirt_does_not_take_is_put_back(failing: int) -> None:
+    network = Failing(failing)
+    with pytest.raises(Failed):
+        taken(network, MAC)
+    assert network.entries() == {UNUSED: IP, MAC: "10.0.0.7"}
+
+
+def test_when_another_took_the_address_the_interface_has_its_own_again() -> None:
+    network = Network(entries=f"<host mac='{UNUSED}' ip='{IP}'/><host mac='{MAC}' ip='10.0.0.7'/>")
+    network.quicker = [IP]
+    with pytest.raises(DriverConflict, match="just taken"):
+        taken(network, MAC)
+    assert network.entries() == {OTHER: IP, MAC: "10.0.0.7"}
+
+
+@pytest.mark.parametrize("failing", [1, 2, 3])
+def test_when_nothing_can_be_put_back_the_first_failure_is_told(failing: int) -> None:
+    network = Failing(failing, lost=True)
+    with pytest.raises(Failed) as told:
+        taken(network, MAC)
+    assert told.value.get_error_code() == libvirt.VIR_ERR_INTERNAL_ERROR
+
+
+def test_once_libvirt_answers_again_asking_again_brings_it() -> None:
+    network = Failing(3, lost=True)
+    with pytest.raises(Failed):
+        taken(network, MAC)
+    network.lost = False
+    taken(network, MAC)
+    assert network.entries() == {MAC: IP}

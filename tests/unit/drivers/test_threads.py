@@ -6,11 +6,14 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from drivers.threads import GUEST_PASSWORDS, UPLOADS
+from drivers.confined.readers import ConfinedReaders
+from drivers.images.cautious import CautiousReader
+from drivers.threads import GUEST_PASSWORDS, MOST_UNPACKING, UNPACKING, UPLOADS
 from drivers.web.names import Resolver
 
 PATIENCE = 60.0
@@ -47,6 +50,32 @@ async def test_hashes_of_guests_passwords_hold_up_nothing_but_each_other(gate: t
         await UPLOADS.run(lambda: None)
     gate.set()
     assert all(await asyncio.gather(*hashes))
+
+
+async def test_unpacking_that_was_given_up_holds_up_nothing_but_unpacking(
+    monkeypatch: pytest.MonkeyPatch, gate: threading.Event, readers: ConfinedReaders
+) -> None:
+    begun = threading.Semaphore(0)
+
+    def slow(*_given: Any) -> None:
+        begun.release()
+        gate.wait(PATIENCE)
+
+    monkeypatch.setattr("drivers.images.cautious.UnpackedVmdk", slow)
+    reader = CautiousReader(readers)
+    for _ in range(MOST_UNPACKING):
+        given_up = asyncio.create_task(reader.unpack(Path("a.vmdk")))
+        assert await UPLOADS.run(begun.acquire, timeout=PATIENCE)
+        given_up.cancel()
+    more = [asyncio.create_task(reader.unpack(Path("a.vmdk"))) for _ in range(50)]
+    async with asyncio.timeout(PATIENCE / 2):
+        await asyncio.gather(*(asyncio.to_thread(lambda: None) for _ in range(50)))
+    for task in more:
+        task.cancel()
+    await asyncio.gather(*more, return_exceptions=True)
+    gate.set()
+    await UNPACKING.run(lambda: None)
+    assert not begun.acquire(blocking=False)
 
 
 async def test_a_name_becomes_its_addresses() -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import struct
 import subprocess
+import threading
 import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from drivers.base import DriverInvalid
+from drivers.confined.readers import ConfinedReaders
+from drivers.images.cautious import CautiousReader
 from drivers.images.qcow2_writing import CLUSTER, IN_TABLE, SPAN, Qcow2Layout
-from drivers.images.vmdk_grains import UnpackedVmdk
+from drivers.images.vmdk_grains import Layer, UnpackedVmdk
 from tests.plain_reader import inspect
 
 MIB = 1024**2
@@ -268,3 +273,36 @@ async def test_a_file_that_became_another_one_is_refused(tmp_path: Path) -> None
     write(tmp_path / "disk.raw", MIB)
     with pytest.raises(DriverInvalid, match="not what it was"):
         UnpackedVmdk(as_vmdk(tmp_path / "disk.raw", "monolithicSparse"))
+
+
+async def test_what_nobody_waits_for_any_more_is_not_gone_through_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, readers: ConfinedReaders
+) -> None:
+    write(tmp_path / "disk.raw", 3 * GIB, (0, b"first"), (3 * GIB - 5, b"last"))
+    vmdk = as_vmdk(tmp_path / "disk.raw")
+    begun, gate, ended = threading.Event(), threading.Event(), threading.Event()
+    spans: list[int] = []
+
+    def slow(_layer: Layer, span: int) -> dict[int, int]:
+        spans.append(span)
+        begun.set()
+        gate.wait(60)
+        return {}
+
+    class Watched(UnpackedVmdk):
+        def __init__(self, *given: Any) -> None:
+            try:
+                super().__init__(*given)
+            finally:
+                ended.set()
+
+    monkeypatch.setattr(Layer, "sectors", slow)
+    monkeypatch.setattr("drivers.images.cautious.UnpackedVmdk", Watched)
+    task = asyncio.create_task(CautiousReader(readers).unpack(vmdk))
+    assert await asyncio.to_thread(begun.wait, 60)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    gate.set()
+    assert await asyncio.to_thread(ended.wait, 60)
+    assert spans == [0]

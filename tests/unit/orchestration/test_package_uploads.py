@@ -6,16 +6,20 @@ import asyncio
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from gateway.errors import NoSpace
 from gateway.orchestration.common.staging import Staging
 from gateway.orchestration.systems.packages.uploads import PackageUpload
 from tests.patience import PATIENCE
+
+MIB = 1024**2
 
 
 @pytest.fixture
@@ -32,6 +36,61 @@ def upload(staging: Staging) -> Iterator[PackageUpload]:
     staging.held.add(upload.folder.name)
     staging.coming[upload.folder.name] = 10
     return upload
+
+
+class Asked:
+    """In the place of the store: how often its write transaction is taken."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        self.times += 1
+        yield
+
+    async def fetch(self, _sql: str) -> list[Any]:
+        return []
+
+
+def endless_disk(staging: Staging, monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+    """A disk that has so many bytes and is never written to."""
+    left = [free]
+
+    async def what_is_left() -> int:
+        return left[0]
+
+    def put(_descriptor: int, piece: bytes) -> None:
+        left[0] -= len(piece)
+
+    monkeypatch.setattr(staging, "free", what_is_left)
+    monkeypatch.setattr(staging, "put_blocking", put)
+
+
+async def test_one_of_unknown_length_asks_for_more_room_the_more_has_come(
+    staging: Staging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless_disk(staging, monkeypatch, 2**50)
+    store, most, piece = Asked(), 0, bytes(4 * MIB)
+    room: Any = SimpleNamespace(store=store, images=SimpleNamespace(staging=staging, largest_file=2**50))
+    async with PackageUpload(room, None) as upload:
+        for _ in range(1024):
+            await upload.write(piece)
+            most = max(most, staging.coming[upload.folder.name])
+    assert (store.times < 20, most <= 1024 * MIB) == (True, True), (store.times, most)
+
+
+async def test_one_of_unknown_length_takes_what_is_there_to_the_last_step(
+    staging: Staging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless_disk(staging, monkeypatch, 100 * MIB)
+    room: Any = SimpleNamespace(store=Asked(), images=SimpleNamespace(staging=staging, largest_file=2**50))
+    async with PackageUpload(room, None) as upload:
+        for _ in range(100):
+            await upload.write(bytes(MIB))
+        with pytest.raises(NoSpace):
+            await upload.write(bytes(MIB))
+    assert (staging.held, staging.coming) == (set(), {})
 
 
 @pytest.mark.parametrize(("module", "name"), [(os, "close"), (shutil, "rmtree")])

@@ -36,6 +36,9 @@ TOO_MUCH = {
     "networks": hostile.described(sections=networks(bounds.MOST_NETWORKS + 1)),
     "configurations": hostile.described(sections=configurations(bounds.MOST_CONFIGURATIONS + 1)),
     "properties": hostile.described(more=properties(bounds.MOST_PROPERTIES + 1)),
+    "characters in names": hostile.described(
+        more=properties(5000).replace("<ProductSection>", f'<ProductSection ovf:class="{"c" * 1000}">')
+    ),
     "items": hostile.described(items=item(9, 5) * 1001),
 }
 

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 
 import pytest
 
+from gateway.cimi.bounds import LONGEST_NAME
+from gateway.orchestration.systems.packages.composing import Composition
 from gateway.ovf.deployment import Drive, Group, Guest, Port, deploy
 from gateway.ovf.errors import PackageInvalid
+from gateway.ovf.names import EXTENSION
 from gateway.ovf.reading import read_envelope
 from tests.unit.ovf.samples import VIRTUALBOX, VMWARE, envelope, item, system
 
@@ -171,3 +174,21 @@ def test_hardware_that_does_not_fit_together_is_refused(wrong: str, said: str) -
 
 def test_a_system_without_hardware_is_refused() -> None:
     assert "no VirtualHardwareSection" in refused(envelope('<VirtualSystem ovf:id="v"><Info>v</Info></VirtualSystem>'))
+
+
+def test_what_is_put_aside_is_told_in_few_words_however_long_the_names_are() -> None:
+    usb = item(5, 23, ElementName="usb" * 1000)
+    [note] = guest(envelope(system("v" * 10_000, hardware=usb))).notes
+    assert note.startswith("device 'usbusb")
+    assert len(note) < 300
+
+
+def test_a_volume_has_no_longer_name_than_a_name_can_have() -> None:
+    disks = DISKS.replace('ovf:diskId="a"', 'ovf:diskId="a" ovf:fileRef="f"')
+    disks = disks.replace('ovf:diskId="b"', f'ovf:diskId="b" xmlns:c="{EXTENSION}" c:name="{"n" * 60_000}"')
+    drives = item(5, 17, HostResource="ovf:/disk/a") + item(6, 17, HostResource="ovf:/disk/b")
+    file = '<File ovf:id="f" ovf:href="a"/>'
+    read = read_envelope(envelope(system("v", hardware=drives), sections=disks, references=file))
+    made = Composition(read, deploy(read), {"MachineImage:f": "there"}).template()
+    [volume] = [one for one in made["componentDescriptors"] if one["type"] == "Volume"]
+    assert volume["name"] == "n" * LONGEST_NAME

@@ -15,7 +15,7 @@ import pytest
 from gateway.store import schema
 from gateway.store.keyring import Key, Keyring, derived, keyring
 from gateway.store.model import Resource
-from gateway.store.sealing import Sealing, holds_sealed, is_sealed
+from gateway.store.sealing import MARK, Sealing, holds_sealed
 from gateway.store.store import Store
 from gateway.store.transaction import PlanRow
 
@@ -53,7 +53,7 @@ def test_only_what_is_secret_is_sealed() -> None:
     text = json.dumps({"host": "local", "secrets": {"userData": SECRET}, "disks": [{"bytes": 1}]})
     kept = json.loads(sealing().sealed("a", text))
     assert (kept["host"], kept["disks"]) == ("local", [{"bytes": 1}])
-    assert is_sealed(kept["secrets"]["userData"])
+    assert json.dumps(kept["secrets"]["userData"], separators=(",", ":")).startswith(MARK)
 
 
 @pytest.mark.parametrize("value", [SECRET, "", "\u00e4\"\\\n", {"a": SECRET}, [SECRET], True, 1])
@@ -69,7 +69,7 @@ def test_the_same_secret_is_never_sealed_alike() -> None:
 
 def test_what_belongs_to_another_row_does_not_open() -> None:
     moved = json.loads(sealing().opened("b", sealing().sealed("a", json.dumps({"password": SECRET}))))
-    assert is_sealed(moved["password"])
+    assert holds_sealed(moved["password"])
 
 
 def test_what_was_changed_on_disk_does_not_open() -> None:
@@ -95,6 +95,44 @@ def test_a_property_is_the_clients_own_whatever_it_is_called() -> None:
     text = json.dumps({"properties": {"password": "x", "sealed": "v1.a.b"}, "url": None})
     assert json.loads(sealing().sealed("a", text)) == json.loads(text)
     assert json.loads(sealing().opened("a", text)) == json.loads(text)
+
+
+@pytest.mark.parametrize("text", ["v1.a.b", "v1.0123456789abcdef.AAAA"])
+def test_a_secret_that_looks_as_if_it_were_sealed_is_sealed_and_opens_to_the_same(text: str) -> None:
+    document = {"values": {"sealed": text}}
+    kept = sealing().sealed("a", json.dumps(document))
+    assert text not in kept
+    opened = json.loads(sealing().opened("a", kept))
+    assert (opened, holds_sealed(opened)) == (document, False)
+    assert json.loads(sealing().opened("a", sealing().resealed("a", kept))) == document
+
+
+@pytest.mark.parametrize("text", ["v1.a.b", "v1.0123456789abcdef.AAAA"])
+def test_what_is_no_secret_is_not_lost_whatever_it_looks_like(text: str) -> None:
+    document = {"name": {"sealed": text}, "properties": {"sealed": text}, "url": "x"}
+    opened = json.loads(sealing().opened("a", sealing().sealed("a", json.dumps(document))))
+    assert (opened, holds_sealed(opened)) == (document, False)
+
+
+def test_what_does_not_open_is_lost_when_it_is_read_and_sealed_when_it_is_written() -> None:
+    kept = sealing(b"k").sealed("a", json.dumps({"password": SECRET}))
+    lost = sealing(b"o").opened("a", kept)
+    assert holds_sealed(json.loads(lost))
+    assert sealing(b"k").opened("a", sealing(b"o").sealed("a", lost)) == json.dumps(
+        {"password": SECRET}, separators=(",", ":")
+    )
+
+
+async def test_facts_that_look_as_if_they_were_sealed_are_not_told_as_lost(tmp_path: Path) -> None:
+    resource = template(properties={"sealed": "v1.0123456789abcdef.AAAA"}, secrets={"userData": SECRET})
+    path = tmp_path / "test.db"
+    store = await Store.open(path)
+    async with store.transaction() as transaction:
+        await transaction.insert(resource)
+    await store.close()
+    store = await Store.open(path)
+    assert (store.lost, await store.get(resource.path)) == ({}, resource)
+    await store.close()
 
 
 def test_a_digest_is_known_again_by_former_keys_too_and_by_no_other() -> None:

@@ -18,9 +18,12 @@ from gateway.errors import Conflict, NotFound, PreconditionFailed
 from gateway.store import schema
 from gateway.store.collation import FUNCTION, sort_key
 from gateway.store.errors import StoreError
-from gateway.store.model import Query, Resource, SortKey
+from gateway.store.keyring import keyring
+from gateway.store.model import Document, Query, Resource, SortKey
 from gateway.store.rows import to_row
+from gateway.store.sealing import Sealing, register
 from gateway.store.store import Store
+from gateway.store.transaction import Answered
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TYPES = type_of("Machine").filter_types
@@ -159,12 +162,46 @@ async def test_a_user_lists_what_is_theirs_shared_or_nobodys(store: Store) -> No
     assert await names(store) == ["m1", "m2", "m3"]
 
 
+@pytest.mark.parametrize("text", ["", "state='STARTED'", "memory=1"])
+async def test_what_is_a_users_is_listed_and_counted_shared_or_not(store: Store, text: str) -> None:
+    async with store.transaction() as transaction:
+        await transaction.insert(machine(1, None))
+        await transaction.insert(replace(machine(2, "other"), shared=True))
+        await transaction.insert(replace(machine(3, "me"), shared=True))
+        await transaction.insert(machine(4, "me"))
+    filters = (parse(text, TYPES),) if text else ()
+    query = Query("Machine", filters=filters, visible_to="me")
+    assert (await store.page(query)).count == 4
+    page = await store.page(replace(query, owner="me"))
+    assert ([item.name for item in page.items], page.count) == (["m3", "m4"], 2)
+
+
 async def test_order_page_and_count_work_together(store: Store) -> None:
     await filled(store)
     query = Query("Machine", order=(SortKey("cpu", descending=True),), first=2, last=3)
     page = await store.page(query)
     assert [item.name for item in page.items] == ["m9", "m8"]
     assert page.count == 10
+
+
+@pytest.mark.parametrize(("most_bytes", "shown"), [(1, 1), (200, 3), (100_000, 10)])
+async def test_a_page_ends_where_its_items_come_to_too_many_bytes(store: Store, most_bytes: int, shown: int) -> None:
+    await filled(store)
+    page = await store.page(Query("Machine", most_bytes=most_bytes))
+    assert [item.name for item in page.items] == [f"m{number}" for number in range(1, shown + 1)]
+    assert page.count == 10
+
+
+async def test_a_resource_tells_how_long_its_document_is_however_it_came_to_hand(store: Store) -> None:
+    await filled(store)
+    [listed, *_] = (await store.page(Query("Machine"))).items
+    remembered = store.peek(listed.path)
+    assert remembered is not None
+    assert remembered.size == listed.size > 50
+    async with store.transaction() as transaction:
+        longer = await transaction.update(listed.with_document(description="d" * 1_000))
+        same = await transaction.update(longer.with_internal(fact="f" * 1_000))
+    assert longer.size == same.size > 1_000
 
 
 async def test_counts_follow_every_change(store: Store) -> None:
@@ -276,6 +313,47 @@ async def test_interfaces_of_an_older_store_learn_the_type_of_their_network(tmp_
         migrated = await store.get(interface.path)
         assert migrated is not None
         assert migrated.document == {**document, "networkType": "PRIVATE"}
+    finally:
+        await store.close()
+
+
+MADE = "machines/1/volumes/1"
+
+
+def _older_with_answer(path: Path, kind: str, job: Document) -> None:
+    """A store of before it was kept whether a create has made anything."""
+    older, sealing = schema.migrations()[:8], Sealing(keyring(path))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(schema, "migrations", lambda: older)
+        schema.migrate(path, sealing)
+    connection = sqlite3.connect(path, isolation_level=None)
+    register(connection, sealing)
+    made = Resource(MADE, kind, "me", {}, START, START)
+    for row in map(to_row, (made, Resource("jobs/1", "Job", "me", job, START, START))):
+        marks = ", ".join(f":{name}" for name in row)
+        connection.execute(f"INSERT INTO resources ({', '.join(row)}) VALUES ({marks})", row)
+    answer = ("me", "k", "print", MADE, "jobs/1", "2026-01-01")
+    connection.execute("INSERT INTO answered VALUES (?, ?, digested(?), ?, ?, ?)", answer)
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "job", "existing"),
+    [
+        ("MachineVolume", {}, True),
+        ("MachineVolume", {"affectedResources": [{"href": "machines/1"}, {"href": MADE}]}, False),
+        ("VolumeVolumeImage", {}, False),
+    ],
+)
+async def test_answers_of_an_older_store_are_given_again(
+    tmp_path: Path, kind: str, job: Document, existing: bool
+) -> None:
+    path = tmp_path / "old.db"
+    await asyncio.to_thread(_older_with_answer, path, kind, job)
+    store = await Store.open(path)
+    try:
+        async with store.transaction() as transaction:
+            assert await transaction.recall("me", "k", "print") == Answered(MADE, "jobs/1", existing)
     finally:
         await store.close()
 

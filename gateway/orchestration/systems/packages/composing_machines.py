@@ -7,6 +7,7 @@ import re
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
+from gateway.cimi.bounds import LONGEST_NAME
 from gateway.cimi.edge import SYMBOL
 from gateway.cimi.registry import type_of
 from gateway.errors import Invalid
@@ -312,7 +313,8 @@ class VolumeComposition:
         return self._volume(name, self._given.sizes.get(key, 0), {"href": self._given.images[key]}, {})
 
     def _volume(self, wanted: str, size: int, content: Document | None, more: Document) -> str:
-        name = self._names.take(wanted)
+        # Each guest with a shared Disk names it once more.
+        name = self._names.take(wanted[:LONGEST_NAME])
         own: Document = {key: more[key] for key in ("description", "properties") if key in more}
         template = volume_template(size, content, more.get("volumeTemplate") or {})
         self.descriptors.append({"name": name, **own, "type": "Volume", "volumeTemplate": template})

@@ -131,7 +131,7 @@ def identity(path: Path) -> Document | None:
 
 def replace_directory(part: Path, path: Path) -> None:
     """The old one goes when the new one is in its place. Raises Conflict for what is no package alone."""
-    old = part.with_name(f"{part.name}.old")
+    old = set_aside(part)
     if path.is_dir():
         if not is_package(path):
             raise Conflict(f"{WHERE}: {path.name} holds more than one package by now; choose another name")
@@ -139,6 +139,11 @@ def replace_directory(part: Path, path: Path) -> None:
         path.rename(old)
     part.rename(path)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def set_aside(part: Path) -> Path:
+    """Return where the old directory is until the new one, which is written at ``part``, has its name."""
+    return part.with_name(f"{part.name}.old")
 
 
 def is_package(directory: Path) -> bool:

@@ -20,8 +20,8 @@ from gateway.errors import GatewayError, Invalid
 from gateway.jobs.plan import StepContext, Superseded
 from gateway.orchestration.common.steps import PATIENCE, PAUSE, unless_stopped
 from gateway.orchestration.images.pieces import ahead, of_file
-from gateway.orchestration.images.promises import demand_staging
-from gateway.orchestration.systems.packages.destinations import Destination, identity, put_in_place
+from gateway.orchestration.images.promises import promised
+from gateway.orchestration.systems.packages.destinations import Destination, identity, put_in_place, set_aside
 from gateway.orchestration.systems.packages.folder import DESCRIPTOR, Folder
 from gateway.orchestration.systems.packages.parts import DiskToPack
 from gateway.orchestration.systems.packages.step import Arguments, PackageStep
@@ -89,20 +89,23 @@ class PackDisk(WritingStep):
             if last:
                 await context.unlock()
         here = folder.path / f"{disk.id}.stored"
-        await patiently(context, lambda: unless_stopped(context, self._fetched(disk.host, pool, volume, here)))
+        await patiently(context, lambda: unless_stopped(context, self._fetched(context, disk, (pool, volume), here)))
         if last:
             await context.unlock()
         await patiently(context, lambda: self._drop_copy(context, disk))
         await unless_stopped(context, self._converted(context, disk, here, folder))
         await context.log(f"{disk.label} is {disk.file}")
 
-    async def _fetched(self, host: str, pool: str, volume: str, here: Path) -> None:
-        driver = self.room.drivers[host]
-        facts = await driver.volume(pool, volume)
-        async with self.room.store.transaction():
-            await demand_staging(self.room, facts.physical)
-        async with aclosing(ahead(driver.download_volume(pool, volume, 0, facts.physical))) as pieces:
-            await self._put(here, pieces)
+    async def _fetched(self, context: StepContext, disk: DiskToPack, volume: tuple[str, str], here: Path) -> None:
+        driver = self.room.drivers[disk.host]
+        size = (await driver.volume(*volume)).physical
+        # What an interrupted run has fetched takes no room from this one.
+        await asyncio.to_thread(here.unlink, missing_ok=True)
+        async with (
+            promised(self.room, f"{context.job}/{disk.id}", size) as coming,
+            aclosing(ahead(driver.download_volume(*volume, 0, size))) as pieces,
+        ):
+            await self._put(here, coming.counted(pieces))
 
     async def _converted(self, context: StepContext, disk: DiskToPack, here: Path, folder: Folder) -> None:
         try:
@@ -248,7 +251,7 @@ class DeliverPackage(WritingStep):
         folder, path = self.folder(context), destination.path
         noted = await folder.noted(PLACED)
         if noted is not None and await asyncio.to_thread(identity, path) == noted:
-            await asyncio.to_thread(part.unlink, missing_ok=True)
+            await asyncio.to_thread(_clear_away, part)
             return
         if destination.directory:
             await unless_stopped(context, self._unpacked(context, stored, part))
@@ -290,10 +293,15 @@ def _beside(context: StepContext, arguments: Arguments) -> Path:
 
 def _bring_back(part: Path, path: Path) -> None:
     """Nothing of the new one stays, and the old one is in its place."""
-    old = part.with_name(f"{part.name}.old")
+    old = set_aside(part)
     if old.is_dir() and not path.exists():
         old.rename(path)
-    shutil.rmtree(old, ignore_errors=True)
+    _clear_away(part)
+
+
+def _clear_away(part: Path) -> None:
+    """Nothing is left beside the package that is in its place: neither of the new one nor of the one it replaced."""
+    shutil.rmtree(set_aside(part), ignore_errors=True)
     if part.is_dir():
         shutil.rmtree(part, ignore_errors=True)
     else:

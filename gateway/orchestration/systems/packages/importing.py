@@ -21,6 +21,7 @@ from gateway.orchestration.systems.packages.uploads import PackageUpload
 from gateway.orchestration.systems.packages.words import CONFIGURATION, LAX, NETWORK, PREFIX
 from gateway.ovf.certificate import Certificate
 from gateway.ovf.deployment import Group, Guest, deploy
+from gateway.ovf.environment import demand_tellable
 from gateway.ovf.errors import PackageInvalid
 from gateway.ovf.model import Content, Envelope, StartupItem, VirtualSystemCollection
 from gateway.ovf.package import read_first
@@ -47,11 +48,13 @@ class Wishes:
         return asdict(self)
 
     def deploy(self, envelope: Envelope) -> Guest | Group:
-        """Raises PackageInvalid, also for a network that the package does not have."""
+        """Raises PackageInvalid, also for a network that the package does not have, and for too much that is told."""
         stranger = next((name for name in self.networks if name not in [one.name for one in envelope.networks]), None)
         if stranger is not None:
             raise PackageInvalid(f"the package has no network {stranger[:60]!r}")
-        return deploy(envelope, self.configuration, self.values, lax=self.lax)
+        deployed = deploy(envelope, self.configuration, self.values, lax=self.lax)
+        demand_tellable(deployed)
+        return deployed
 
 
 def look_over(envelope: Envelope, wishes: Wishes) -> None:

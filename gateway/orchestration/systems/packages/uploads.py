@@ -7,15 +7,16 @@ import hashlib
 import os
 import shutil
 import uuid
+from contextlib import suppress
 from types import TracebackType
 
 from drivers.threads import UPLOADS
-from gateway.errors import TooLarge
+from gateway.errors import NoSpace, TooLarge
 from gateway.orchestration.common.resource_service import Room
-from gateway.orchestration.images.promises import demand_staging
+from gateway.orchestration.images.promises import Coming
 
-STEP = 4 * 1024**2
-"""Bytes that are given room at a time to a package of unknown length."""
+STEP, MOST_STEP = 4 * 1024**2, 1024**3
+"""Bytes that are given room at a time to a package of unknown length: the more, the more of it has come."""
 
 
 class PackageUpload:
@@ -26,15 +27,12 @@ class PackageUpload:
     """
 
     def __init__(self, room: Room, size: int | None, *, summed: bool = False) -> None:
-        self._room = room
         self._tools = room.images
         self._said = size
-        self._asked = 0
-        self._name = f"uploads/{uuid.uuid4()}"
-        self.folder = self._tools.staging.folder(self._name)
+        self.folder = self._tools.staging.folder(f"uploads/{uuid.uuid4()}")
+        self._coming = Coming(room, self.folder.name)
         self.path = self.folder / "package"
         self.taken = False
-        self._size = 0
         self._sum = hashlib.sha256() if summed else None
         self._descriptor = -1
 
@@ -42,7 +40,7 @@ class PackageUpload:
         self._demand_small(self._said or 0)
         self._tools.staging.held.add(self.folder.name)
         try:
-            await self._ask(STEP if self._said is None else self._said)
+            await self._coming.demand(STEP if self._said is None else self._said)
             self._descriptor = await UPLOADS.run(self._open)
         except BaseException:
             self._forget()
@@ -53,28 +51,29 @@ class PackageUpload:
         if size > self._tools.largest_file:
             raise TooLarge(f"a package has at most {self._tools.largest_file} bytes")
 
-    async def _ask(self, size: int) -> None:
-        """Have room for so many bytes more. Of two at once one sees the other, as only one of them writes."""
-        async with self._room.store.transaction():
-            await demand_staging(self._room, size)
-            self._asked += size
-            self._tools.staging.coming[self.folder.name] = self._asked - self._size
-
     def _forget(self) -> None:
         self._tools.staging.held.discard(self.folder.name)
-        self._tools.staging.coming.pop(self.folder.name, None)
+        self._coming.end()
 
     def _open(self) -> int:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
     async def write(self, piece: bytes) -> None:
-        self._demand_small(self._size + len(piece))
-        if self._size + len(piece) > self._asked:
-            await self._ask(max(STEP, len(piece)))
+        self._demand_small(self._coming.come + len(piece))
+        if not self._coming.has_room(len(piece)):
+            await self._demand_more(max(STEP, len(piece)))
         await UPLOADS.run(self._put, piece)
-        self._size += len(piece)
-        self._tools.staging.coming[self.folder.name] = self._asked - self._size
+        self._coming.came(len(piece))
+
+    async def _demand_more(self, least: int) -> None:
+        """Have room for as much again as has come, so that the store is asked seldom; at the end, for the least."""
+        much = min(self._coming.come, MOST_STEP)
+        if much > least:
+            with suppress(NoSpace):
+                await self._coming.demand(much)
+                return
+        await self._coming.demand(least)
 
     def _put(self, piece: bytes) -> None:
         self._tools.staging.put_blocking(self._descriptor, piece)
