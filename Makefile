@@ -25,6 +25,7 @@ test: setup ## Run every test, those with real guests included
 
 check: $(VENV)/ready ## Run ruff, mypy and import-linter
 	$(BIN)/ruff check gateway drivers conformance tests demo bench
+	$(BIN)/ruff format --check gateway drivers conformance tests demo bench
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

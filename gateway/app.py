@@ -150,9 +150,7 @@ class Gateway:
         audit = self._audit()
         bodies = Bodies(self.settings.server.document_seconds)
         handlers = Handlers(services, self.runner, self.settings.jobs.answer_wait, bodies, audit)
-        self.server = Server(
-            handlers, authentication, self._wire(), self.readiness, self.stream, audit, self.metrics
-        )
+        self.server = Server(handlers, authentication, self._wire(), self.readiness, self.stream, audit, self.metrics)
         await self._listen()
         self._open.push_async_callback(self._let_nobody_in)
 

@@ -54,9 +54,7 @@ class SnapshotCalls(Protocol):
         """Put another volume behind a disk of a domain that is off."""
         ...
 
-    async def copy_active_disk(
-        self, uuid: str, target: str, pool: str, name: str, progress: Progress
-    ) -> VolumeFacts:
+    async def copy_active_disk(self, uuid: str, target: str, pool: str, name: str, progress: Progress) -> VolumeFacts:
         """A flat qcow2 copy of an active domain's disk as of one moment, while the guest goes on.
 
         DriverConflict when the domain is not active. A half-made copy is removed on any failure.

@@ -32,9 +32,7 @@ class Networks:
     async def _with(
         self, name: str, work: Callable[[libvirt.virNetwork], T], lane: Lane = Lane.CONTROL, deadline: float = 30.0
     ) -> T:
-        return await self._connection.call(
-            lambda handle: work(network_of(handle, name)), lane=lane, deadline=deadline
-        )
+        return await self._connection.call(lambda handle: work(network_of(handle, name)), lane=lane, deadline=deadline)
 
     async def every(self) -> tuple[NetworkFacts, ...]:
         return await self._connection.call(_read_all, lane=Lane.EVENTS)

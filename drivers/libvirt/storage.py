@@ -251,7 +251,6 @@ class Storage:
 
         await self._connection.call(work, lane=Lane.STORAGE, deadline=POOL_DEADLINE)
 
-
     async def start_pool(self, name: str) -> None:
         def work(pool: libvirt.virStoragePool) -> None:
             if not pool.isActive():

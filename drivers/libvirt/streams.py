@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -118,8 +118,7 @@ class Streams:
         got = 0
         try:
             while got < length:
-                wanted = min(PIECE, length - got)
-                piece = await self._connection.call(lambda _handle, wanted=wanted: _receive(stream, wanted), lane=Lane.STREAM)  # type: ignore[misc]  # noqa: E501
+                piece = await self._connection.call(_receiving(stream, min(PIECE, length - got)), lane=Lane.STREAM)
                 if not piece:
                     raise DriverFailed(f"the volume {name} ended before its {length} bytes from {offset} on were read")
                 got += len(piece)
@@ -176,6 +175,11 @@ def _send(stream: libvirt.virStream, run: Run, sent: Sent) -> None:
         sent.block, sent.at = run.data[start:], sent.size + start
         sent.unseen += len(run.data)
     sent.size += run.hole or len(run.data)
+
+
+def _receiving(stream: libvirt.virStream, wanted: int) -> Callable[[libvirt.virConnect], bytes]:
+    """Return the call that takes the next bytes, at most so many, from a stream that has its connection already."""
+    return lambda _handle: _receive(stream, wanted)
 
 
 def _receive(stream: libvirt.virStream, wanted: int) -> bytes:

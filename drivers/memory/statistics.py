@@ -16,9 +16,7 @@ class MemoryStatistics(MemoryHost):
     async def statistics(self) -> HostReading:
         self.enter("statistics")
         moment = time.monotonic() + self.ahead
-        readings = [
-            self._reading(facts, self.usage.get(facts.uuid, Usage()), moment) for facts in self.known.values()
-        ]
+        readings = [self._reading(facts, self.usage.get(facts.uuid, Usage()), moment) for facts in self.known.values()]
         return HostReading(moment, time.time() + self.ahead, tuple(readings))
 
     def _reading(self, facts: DomainFacts, usage: Usage, moment: float) -> DomainReading:

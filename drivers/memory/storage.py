@@ -67,9 +67,7 @@ class MemoryStorage(MemoryHost):
         whole = (await self.pool(pool)).kind == "logical"
         return await self._keep(pool, name, format, capacity, capacity if whole else 0)
 
-    async def overlay_volume(
-        self, pool: str, name: str, base: str, base_format: str, capacity: int
-    ) -> VolumeFacts:
+    async def overlay_volume(self, pool: str, name: str, base: str, base_format: str, capacity: int) -> VolumeFacts:
         self.enter("overlay_volume")
         below = await self.volume(pool, base)
         if (pool, base) in self.contents:

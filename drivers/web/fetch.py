@@ -182,9 +182,7 @@ class HttpFetcher:
             finally:
                 response.close()
 
-    async def _ask(
-        self, session: aiohttp.ClientSession, url: URL, headers: dict[str, str]
-    ) -> aiohttp.ClientResponse:
+    async def _ask(self, session: aiohttp.ClientSession, url: URL, headers: dict[str, str]) -> aiohttp.ClientResponse:
         try:
             return await session.get(url, headers=headers, allow_redirects=False)
         except TimeoutError:
@@ -209,9 +207,7 @@ class HttpFetcher:
             raise DriverInvalid(f"is redirected to {target.host}, which is refused: {error}") from None
 
     def _session(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            limit=1, resolver=Resolver(), socket_factory=self._socket, force_close=True
-        )
+        connector = aiohttp.TCPConnector(limit=1, resolver=Resolver(), socket_factory=self._socket, force_close=True)
         return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=_no_cookies(),

@@ -15,9 +15,7 @@ def decode(body: bytes) -> dict[str, Any]:
     try:
         text = body.decode("utf-8-sig")
         _demand_few_lists(text)
-        document = json.loads(
-            text, object_pairs_hook=count.unique, parse_constant=_no_constant, parse_float=_no_float
-        )
+        document = json.loads(text, object_pairs_hook=count.unique, parse_constant=_no_constant, parse_float=_no_float)
     except UnicodeDecodeError:
         raise Invalid("the body is not UTF-8") from None
     except json.JSONDecodeError as error:

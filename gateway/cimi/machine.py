@@ -255,5 +255,3 @@ TYPES = (
 )
 
 CREATE_SCHEMAS = {"Machine": MachineCreateSchema, "MachineNetworkInterface": MachineNetworkInterfaceCreateSchema}
-
-

@@ -147,9 +147,7 @@ TYPES = (
         deletable=True,
         capabilities=(
             Capability("DefaultInitialState", "State of a new Network", "STARTED"),
-            Capability(
-                "InitialStates", "States a new Network may be asked for", ",".join(INITIAL_NETWORK_STATES)
-            ),
+            Capability("InitialStates", "States a new Network may be asked for", ",".join(INITIAL_NETWORK_STATES)),
             Capability("NetworkConfigByValue", "A template may hold its configuration by value"),
             Capability("NetworkTemplateByValue", "A NetworkCreate may hold its template by value"),
         ),

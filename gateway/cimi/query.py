@@ -91,9 +91,7 @@ def select_resource(wire: dict[str, Any], names: frozenset[str] | None) -> dict[
     return {name: value for name, value in wire.items() if name == "resourceURI" or name in names}
 
 
-def select_collection(
-    wire: dict[str, Any], items_key: str, asked: Asked, old_key: str | None = None
-) -> dict[str, Any]:
+def select_collection(wire: dict[str, Any], items_key: str, asked: Asked, old_key: str | None = None) -> dict[str, Any]:
     """Return what ``$select`` leaves of a collection (DSP0263 4.1.6.4).
 
     Names of the collection select from it, all others from each item. ``id``, which both have, is the items' too when

@@ -150,9 +150,7 @@ class RefOrValue(Structure):
 
     type = AttributeType.REFERENCE
 
-    def __init__(
-        self, kind: str, schema: SchemaClass | Callable[[], SchemaClass], **constraints: Any
-    ) -> None:
+    def __init__(self, kind: str, schema: SchemaClass | Callable[[], SchemaClass], **constraints: Any) -> None:
         super().__init__(schema, **constraints)
         self.kind = kind
 

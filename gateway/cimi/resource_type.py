@@ -134,9 +134,7 @@ class ResourceType:
     def collections(self) -> dict[str, str]:
         """Attributes that are nested collections, with the path segment of each."""
         return {
-            name: field.segment or name
-            for name, field in self.attributes.items()
-            if isinstance(field, CollectionRef)
+            name: field.segment or name for name, field in self.attributes.items() if isinstance(field, CollectionRef)
         }
 
     @property

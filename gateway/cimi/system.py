@@ -159,9 +159,7 @@ MEMBER_SCHEMAS: dict[str, type[Schema]] = {
 def _members() -> tuple[ResourceType, ...]:
     """They stand in the collections of a System, each under the attribute that lists its kind."""
     listed = {
-        field.kind: name
-        for name, field in SystemSchema._declared_fields.items()
-        if isinstance(field, CollectionRef)
+        field.kind: name for name, field in SystemSchema._declared_fields.items() if isinstance(field, CollectionRef)
     }
     return tuple(
         ResourceType(

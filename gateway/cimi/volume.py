@@ -69,9 +69,7 @@ TYPES = (
             Capability("VolumeSnapshot", "A VolumeImage may be made from a Volume"),
         ),
     ),
-    ResourceType(
-        "VolumeVolumeImage", VolumeVolumeImageSchema, "images", parent="Volume", addable=True, deletable=True
-    ),
+    ResourceType("VolumeVolumeImage", VolumeVolumeImageSchema, "images", parent="Volume", addable=True, deletable=True),
     ResourceType(
         "VolumeTemplate",
         VolumeTemplateSchema,

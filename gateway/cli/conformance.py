@@ -108,9 +108,7 @@ def _watched(options: Options) -> Report:
 def _tell(report: Report) -> None:
     for result in report.results:
         if result.verdict in (Verdict.FAIL, Verdict.WARN):
-            say(
-                f"{result.verdict.value} {result.media:4} {result.entry.id} ({result.entry.clause}): {result.message}"
-            )
+            say(f"{result.verdict.value} {result.media:4} {result.entry.id} ({result.entry.clause}): {result.message}")
     counts = ", ".join(f"{report.count(verdict)} {verdict.value}" for verdict in Verdict)
     say(f"{counts}; {report.requests} requests in {report.seconds:.0f} s")
     for url in report.left:

@@ -99,9 +99,7 @@ def version_of(request: web.Request, dialect: Dialect) -> str:
     return version
 
 
-def base_of(
-    request: web.Request, base_url: str, trusted: tuple[str, ...], dialect: Dialect, names: HostNames
-) -> str:
+def base_of(request: web.Request, base_url: str, trusted: tuple[str, ...], dialect: Dialect, names: HostNames) -> str:
     """The URL of the Cloud Entry Point as this client sees it. Raises Misdirected for a host that is none of ours."""
     scheme, host = request.scheme, request.headers.get("Host", "")
     proxied = bool(trusted) and _is_trusted(request.remote, trusted)

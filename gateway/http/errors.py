@@ -77,9 +77,7 @@ def as_gateway_error(error: Exception, request_id: str) -> GatewayError:
 def respond(error: Exception, request: web.Request, edge: Edge, media: str, request_id: str) -> web.Response:
     known = as_gateway_error(error, request_id)
     target = edge.base.rstrip("/").removesuffix(edge.dialect.root.rstrip("/")) + request.rel_url.raw_path
-    body = write_resource(
-        type_of("Job"), document(known, edge, target, _action(request, edge)), media, edge
-    )
+    body = write_resource(type_of("Job"), document(known, edge, target, _action(request, edge)), media, edge)
     headers = {}
     if isinstance(known, Unauthenticated):
         headers["WWW-Authenticate"] = REALM

@@ -58,9 +58,7 @@ class View:
     def message(self, item: Item) -> bytes:
         resource = item.resource
         described = type_of(resource.kind)
-        wire = self.edge.resource(
-            described, resource.path, resource.document, resource.created, resource.updated, ()
-        )
+        wire = self.edge.resource(described, resource.path, resource.document, resource.created, resource.updated, ())
         lines = write_resource(described, wire, self.media, self.edge).splitlines()
         data = b"".join(b"data: " + line + b"\n" for line in lines)
         head = b"" if item.position is None else b"id: %d\n" % item.position

@@ -101,9 +101,7 @@ class Handlers:
             outcome = await packages.import_sent(request, service, context, path)
         else:
             document = await self._action(request, context)
-            outcome = await service.act_on_collection(
-                context.known_caller, path, action.verb, document.parameters
-            )
+            outcome = await service.act_on_collection(context.known_caller, path, action.verb, document.parameters)
         return await self._begun(context, outcome)
 
     # Resources
@@ -126,9 +124,7 @@ class Handlers:
             return await self._on_action(request, context, path, described, None)
         raise MethodNotAllowed(f"a {described.kind} does not take {request.method}", _allowed(described))
 
-    async def _edit(
-        self, request: web.Request, context: Context, path: str, described: ResourceType
-    ) -> web.Response:
+    async def _edit(self, request: web.Request, context: Context, path: str, described: ResourceType) -> web.Response:
         await self._services[described.kind].to_change(context.known_caller, path, "edit")
         await self._required_version(request, context, path, described)
         names = selected(context.parameters)
@@ -229,9 +225,7 @@ class Handlers:
             headers["Location"] = context.edge.to_uri(outcome.location)
         return self._response(context, 202, await self._job_body(context, job), headers)
 
-    async def _create_by_action(
-        self, request: web.Request, context: Context, path: str, kind: str
-    ) -> web.Response:
+    async def _create_by_action(self, request: web.Request, context: Context, path: str, kind: str) -> web.Response:
         """An action whose URI takes a Create document, and answers with what it makes (DSP0263 5.14.7)."""
         demand(context.known_caller.role, kind, "add")
         document = await self._bodies.document(

@@ -198,6 +198,3 @@ async def _made(much: bool, make: Callable[[], Made]) -> Made:
 
 def etag(body: bytes) -> str:
     return f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-
-
-

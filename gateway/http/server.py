@@ -149,9 +149,7 @@ class Server:
             return description.serve
         return lambda request, context: self._handlers.handle(request, context, path)
 
-    async def _answer(
-        self, request: web.Request, dialect: Dialect, path: str, handle: Handle
-    ) -> web.StreamResponse:
+    async def _answer(self, request: web.Request, dialect: Dialect, path: str, handle: Handle) -> web.StreamResponse:
         """Everything that goes wrong in here becomes a CIMI error document."""
         identity = request_id(request)
         context = Context(identity, Edge(dialect.root, dialect), "json", dialect.version)

@@ -38,9 +38,7 @@ class Sink(Protocol):
         """The descriptor was read: the place to refuse it before anything else comes."""
         ...
 
-    async def put(
-        self, file: File, pieces: AsyncIterator[bytes], chunk: int, stands: tuple[int, int] | None
-    ) -> None:
+    async def put(self, file: File, pieces: AsyncIterator[bytes], chunk: int, stands: tuple[int, int] | None) -> None:
         """Bytes of the file, unpacked; those of chunks after the first (0) are to be put behind what came.
 
         ``stands`` are offset and size where all of them are in the archive just as they are; None else.
@@ -84,9 +82,7 @@ class Package:
     certificate: Certificate | None
 
 
-async def unpack(
-    source: AsyncIterator[bytes], sink: Sink, largest: int, reader: PackageReader = PLAIN
-) -> Package:
+async def unpack(source: AsyncIterator[bytes], sink: Sink, largest: int, reader: PackageReader = PLAIN) -> Package:
     """An ``.ova`` front to back. ``largest`` bytes has a file at most, unpacked too. Raises PackageInvalid."""
     opening: _Opening | None = None
     async for member in tar.members(source):
@@ -118,9 +114,7 @@ async def read_first(head: bytes) -> bytes | None:
     raise PackageInvalid("the archive is empty")
 
 
-async def gather(
-    name: str, open_file: Opener, sink: Sink, largest: int, reader: PackageReader = PLAIN
-) -> Package:
+async def gather(name: str, open_file: Opener, sink: Sink, largest: int, reader: PackageReader = PLAIN) -> Package:
     """An ``.ovf`` of this name with its files beside it. Raises PackageInvalid."""
     opening = _Opening(name, sink, largest, reader)
     await opening.describe(await _whole(open_file, name, LARGEST_DESCRIPTOR) or b"")

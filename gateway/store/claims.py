@@ -14,16 +14,12 @@ class Claims:
 
     async def claim(self, scope: str, value: str, holder: str) -> bool:
         """Give the value to a resource, until that is deleted. False when another holds it."""
-        self._writer.put(
-            "INSERT OR IGNORE INTO claims (scope, value, holder) VALUES (?, ?, ?)", (scope, value, holder)
-        )
+        self._writer.put("INSERT OR IGNORE INTO claims (scope, value, holder) VALUES (?, ?, ?)", (scope, value, holder))
         return await self.holder(scope, value) == holder
 
     async def unclaim(self, scope: str, value: str, holder: str) -> None:
         """Give it back; one that another holds by now stays theirs."""
-        self._writer.put(
-            "DELETE FROM claims WHERE scope = ? AND value = ? AND holder = ?", (scope, value, holder)
-        )
+        self._writer.put("DELETE FROM claims WHERE scope = ? AND value = ? AND holder = ?", (scope, value, holder))
 
     async def holder(self, scope: str, value: str) -> str | None:
         rows = await self._rows("SELECT holder FROM claims WHERE scope = ? AND value = ?", scope, value)

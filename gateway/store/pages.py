@@ -44,9 +44,7 @@ class CountCache:
         return self._counts[key]
 
 
-async def read_page(
-    fetch: Fetch, counts: CountCache, query: Query, fetch_within: FetchWithin | None = None
-) -> Page:
+async def read_page(fetch: Fetch, counts: CountCache, query: Query, fetch_within: FetchWithin | None = None) -> Page:
     conjuncts = parts(query.filters)
     count = await _count(fetch, counts, query, conjuncts)
     size = (query.last if query.last is not None else count) - query.first + 1
@@ -176,10 +174,13 @@ def _is_state(part: Expression) -> bool:
 
 
 async def _kept_count(fetch: Fetch, query: Query, state: str | None) -> int:
-    sql, parameters = "SELECT coalesce(sum(size), 0) FROM counts WHERE kind = ? AND parent = ?", [
-        query.kind,
-        query.parent or "",
-    ]
+    sql, parameters = (
+        "SELECT coalesce(sum(size), 0) FROM counts WHERE kind = ? AND parent = ?",
+        [
+            query.kind,
+            query.parent or "",
+        ],
+    )
     if query.visible_to is not None:
         sql += " AND audience IN (?, ?)"
         parameters += [query.visible_to, EVERYONE]

@@ -119,9 +119,7 @@ def _forget_plain(connection: sqlite3.Connection, path: Path) -> None:
 def _seal_anew(connection: sqlite3.Connection, sealing: Sealing) -> None:
     """Seal with the current key what former ones have sealed."""
     for mark in sealing.former_marks:
-        connection.execute(
-            "UPDATE resources SET internal = resealed(path, internal) WHERE instr(internal, ?)", (mark,)
-        )
+        connection.execute("UPDATE resources SET internal = resealed(path, internal) WHERE instr(internal, ?)", (mark,))
         connection.execute("UPDATE plans SET plan = resealed(job, plan) WHERE instr(plan, ?)", (mark,))
 
 

@@ -21,9 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.store.keyring import Key, Keyring
 
-SECRET = frozenset(
-    {"userData", "user_data", "password", "password_hash", "environment", "values", "url", "place"}
-)
+SECRET = frozenset({"userData", "user_data", "password", "password_hash", "environment", "values", "url", "place"})
 """Names under which secrets stand in internal facts and in steps' arguments; of URLs, the query may be one."""
 OPEN = frozenset({"properties"})
 """Names of what is the client's own, whatever stands there under which name."""

@@ -48,9 +48,7 @@ class Answered:
 class Transaction(Claims):
     """Made by ``Store.transaction()``; ``changes`` reach the caches only after the commit."""
 
-    def __init__(
-        self, writer: Writer, committed: Callable[[str], Resource | None], event_times: EventTimes
-    ) -> None:
+    def __init__(self, writer: Writer, committed: Callable[[str], Resource | None], event_times: EventTimes) -> None:
         self._writer = writer
         self._event_times = event_times
         self._committed = committed
@@ -210,9 +208,7 @@ class Transaction(Claims):
 
     async def keep_totals(self, rows: Sequence[tuple[int | None, float, int, int]]) -> None:
         """What Interval meters have measured since their interval began: that moment, sum, readings; the series."""
-        self._writer.put_each(
-            "UPDATE sample_series SET began = ?, total = ?, readings = ? WHERE number = ?", rows
-        )
+        self._writer.put_each("UPDATE sample_series SET began = ?, total = ?, readings = ? WHERE number = ?", rows)
 
     async def thin_samples(self, series: int, tier: int, step: int, before: int, *, total: bool) -> None:
         """Put one sample for each ``step`` milliseconds in the next tier, in place of those from before a moment."""
@@ -244,9 +240,7 @@ class Transaction(Claims):
         return last if last is not None and last >= lowest else None
 
     async def _forget_samples(self, series: int, tier: int, last: int) -> None:
-        self._writer.put(
-            "DELETE FROM samples WHERE series = ? AND tier = ? AND position <= ?", (series, tier, last)
-        )
+        self._writer.put("DELETE FROM samples WHERE series = ? AND tier = ? AND position <= ?", (series, tier, last))
 
     async def bury_samples(self, most: int) -> bool:
         """Remove at most so many samples of meters that are gone; False when there are none left."""

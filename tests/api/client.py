@@ -53,9 +53,7 @@ class ApiClient:
     media: str = "json"
     password: str = "secret"
 
-    async def request(
-        self, method: str, url: str = "", data: Body | None = None, **headers: str
-    ) -> Answer:
+    async def request(self, method: str, url: str = "", data: Body | None = None, **headers: str) -> Answer:
         """Header names are written with underlines: ``If_Match``."""
         sent = {"Accept": f"application/{self.media}", "Content-Type": f"application/{self.media}"}
         sent.update({name.replace("_", "-"): value for name, value in headers.items()})
@@ -65,9 +63,7 @@ class ApiClient:
         target = URL(url if url.startswith(("http://", "https://")) else self.base + url, encoded=True)
         if self.user:
             sent["Authorization"] = aiohttp.encode_basic_auth(self.user, self.password)
-        async with self.session.request(
-            method, target, data=body, headers=sent, allow_redirects=False
-        ) as answer:
+        async with self.session.request(method, target, data=body, headers=sent, allow_redirects=False) as answer:
             known = {name.lower(): value for name, value in answer.headers.items()}
             return Answer(answer.status, known, await answer.text(errors="replace"))
 

@@ -194,7 +194,9 @@ async def test_the_command_line_prints_no_control_characters_of_the_store(
         assert found is not None
         await transaction.update(found.with_document(action=hostile, statusMessage=hostile))
     path = tmp_path / "gateway.toml"
-    path.write_text('[store]\npath = "gateway.db"\n[[hypervisor]]\nname="l"\nuri="qemu:///system"\npool="p"\nnetwork="n"\n')
+    path.write_text(
+        '[store]\npath = "gateway.db"\n[[hypervisor]]\nname="l"\nuri="qemu:///system"\npool="p"\nnetwork="n"\n'
+    )
     result = await asyncio.to_thread(CliRunner().invoke, main, [*words.split(), "--config", str(path)])
     assert result.exit_code == 0, result.output
     assert "forged" in result.output

@@ -119,9 +119,7 @@ async def test_media_types_may_have_parameters_and_any_case(admin: ApiClient, ty
 
 
 @pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16", "ISO-8859-1"])
-async def test_xml_may_be_in_any_encoding_that_it_declares(
-    client: Callable[..., ApiClient], encoding: str
-) -> None:
+async def test_xml_may_be_in_any_encoding_that_it_declares(client: Callable[..., ApiClient], encoding: str) -> None:
     text = f'<?xml version="1.0" encoding="{encoding}"?><MachineConfiguration><name>ö</name><cpu>1</cpu>'
     body = f"{text}<memory>1</memory></MachineConfiguration>".encode(encoding)
     answer = await client("admin", "xml").post("machineConfigs", body)

@@ -103,9 +103,7 @@ async def test_a_configuration_by_reference_takes_overrides_too(
 
 
 @BOTH
-async def test_by_value_nothing_becomes_a_template(
-    admin: ApiClient, xml: ApiClient, image: str, media: str
-) -> None:
+async def test_by_value_nothing_becomes_a_template(admin: ApiClient, xml: ApiClient, image: str, media: str) -> None:
     text = f"""<MachineCreate><name> m </name><property key="k">v</property><machineTemplate><machineConfig><cpu>1</cpu>
       <memory>131072</memory></machineConfig><machineImage href="{image}"/></machineTemplate></MachineCreate>"""
     machine = (await create(admin, xml, media, {**admin.machine(image), "properties": {"k": "v"}}, text)).json

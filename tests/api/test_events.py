@@ -22,9 +22,7 @@ async def test_every_machine_has_a_log_with_the_states_it_went_through(admin: Ap
     assert all(event["content"]["resource"]["href"] == machine for event in of_type(found, "model"))
 
 
-async def test_an_access_event_says_who_did_what_from_where_with_which_outcome(
-    admin: ApiClient, machine: str
-) -> None:
+async def test_an_access_event_says_who_did_what_from_where_with_which_outcome(admin: ApiClient, machine: str) -> None:
     await admin.act(machine, "stop", force=True)
     stop = of_type(await events(admin, await log_of(admin, machine)), "access")[-1]
     assert stop["content"]["operation"] == "stop"
@@ -121,9 +119,7 @@ async def test_a_lost_hypervisor_is_an_alarm_once_and_its_return_too(admin: ApiC
 # Refused requests
 
 
-@pytest.mark.parametrize(
-    ("user", "status"), [("viewer", 404), ("other", 404)], ids=["a viewer", "another user"]
-)
+@pytest.mark.parametrize(("user", "status"), [("viewer", 404), ("other", 404)], ids=["a viewer", "another user"])
 async def test_who_tried_to_stop_my_machine_stands_in_its_log(
     admin: ApiClient, client: Client, image: str, user: str, status: int
 ) -> None:

@@ -111,9 +111,7 @@ async def test_an_admin_writes_anywhere_below(admin: ApiClient, image: str, expo
 
 @MEDIA
 @pytest.mark.parametrize("name", ["shop.ova", "shop/"])
-async def test_what_is_there_is_not_replaced(
-    client: Client, image: str, exports: Path, media: str, name: str
-) -> None:
+async def test_what_is_there_is_not_replaced(client: Client, image: str, exports: Path, media: str, name: str) -> None:
     operator, url = client("operator", media), await system_of(client("operator"), image)
     assert (await export(operator, url, destination=name)).status == 202
     before = contents(exports)
@@ -304,9 +302,7 @@ async def test_anothers_export_is_as_if_it_were_not_there(client: Client, theirs
 
 @MEDIA
 @pytest.mark.parametrize("kind", ["machineImages", "volumeImages", "volumes"])
-async def test_no_image_is_made_of_anothers_export_either(
-    client: Client, theirs: Path, media: str, kind: str
-) -> None:
+async def test_no_image_is_made_of_anothers_export_either(client: Client, theirs: Path, media: str, kind: str) -> None:
     location = f"file://{theirs / 'disk.qcow2'}"
     documents: dict[str, tuple[Any, str]] = {
         "machineImages": ({"imageLocation": location}, f"<imageLocation>{location}</imageLocation>"),
@@ -325,9 +321,7 @@ async def test_no_image_is_made_of_anothers_export_either(
     assert (await client("other", media).post(kind, body)).status in (201, 202)
 
 
-async def test_a_descriptor_of_ones_own_takes_no_file_of_anothers(
-    client: Client, theirs: Path, exports: Path
-) -> None:
+async def test_a_descriptor_of_ones_own_takes_no_file_of_anothers(client: Client, theirs: Path, exports: Path) -> None:
     """By a link, which who has put it there may follow, and nobody by the gateway."""
     (exports / "operator").mkdir()
     (exports / "operator" / "b.ova").symlink_to(theirs / "b.ova")

@@ -40,9 +40,7 @@ async def ranges(client: ApiClient, *networks: str) -> tuple[str, ...]:
     return tuple(sorted(entry for document in shown for entry in (document["cidr"], document["cidr6"])))
 
 
-async def test_a_private_network_is_closed_before_it_joins_a_group(
-    driver: MemoryDriver, networks: list[str]
-) -> None:
+async def test_a_private_network_is_closed_before_it_joins_a_group(driver: MemoryDriver, networks: list[str]) -> None:
     known = driver.known_filters[networks[0].rpartition("/")[2]]
     assert (known.closed, known.joined) == (True, ())
 
@@ -102,9 +100,7 @@ async def test_a_deleted_group_keeps_its_networks_apart(
     assert "forwardingGroup" not in await admin.document(networks[0])
 
 
-async def test_a_deleted_network_leaves_its_group(
-    admin: ApiClient, driver: MemoryDriver, networks: list[str]
-) -> None:
+async def test_a_deleted_network_leaves_its_group(admin: ApiClient, driver: MemoryDriver, networks: list[str]) -> None:
     url = await formed(admin, *networks[:2])
     assert (await admin.delete(networks[1])).status == 200
     assert reaches(driver, networks[0]) == ()
@@ -144,9 +140,7 @@ async def test_a_network_is_in_one_group_at_most(admin: ApiClient, networks: lis
 
 async def test_a_network_asked_into_two_groups_at_once_gets_into_one(admin: ApiClient, networks: list[str]) -> None:
     urls = [await formed(admin), await formed(admin)]
-    answers = await asyncio.gather(
-        *(admin.post(f"{url}/networks", {"network": {"href": networks[0]}}) for url in urls)
-    )
+    answers = await asyncio.gather(*(admin.post(f"{url}/networks", {"network": {"href": networks[0]}}) for url in urls))
     assert sorted(answer.status for answer in answers) == [201, 409]
 
 

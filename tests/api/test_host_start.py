@@ -25,9 +25,7 @@ def inactive(driver: MemoryDriver) -> MemoryDriver:
 
 
 @pytest.fixture
-async def admin(
-    inactive: MemoryDriver, settings: Settings, session: aiohttp.ClientSession
-) -> AsyncIterator[ApiClient]:
+async def admin(inactive: MemoryDriver, settings: Settings, session: aiohttp.ClientSession) -> AsyncIterator[ApiClient]:
     gateway = Gateway(settings, {inactive.name: inactive})
     await gateway.start()
     yield ApiClient(session, f"http://{settings.server.listen}/cimi/", "admin")

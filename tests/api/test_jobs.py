@@ -65,9 +65,7 @@ async def test_a_job_that_has_ended_offers_no_stop_and_refuses_it(admin: ApiClie
     assert (await admin.act(url, "stop")).status == 409
 
 
-async def test_others_jobs_are_not_there(
-    admin: ApiClient, machine: str, client: Callable[..., ApiClient]
-) -> None:
+async def test_others_jobs_are_not_there(admin: ApiClient, machine: str, client: Callable[..., ApiClient]) -> None:
     url = (await admin.act(machine, "stop")).job
     assert (await client("other").get(url)).status == 404
     assert (await client("other").act(url, "stop")).status == 404

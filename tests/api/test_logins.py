@@ -348,9 +348,7 @@ async def test_a_flood_of_thirty_connections_with_made_up_names_delays_nobodys_w
     assert sorted(meanwhile)[len(meanwhile) // 2] <= THREADS, meanwhile
 
 
-async def test_who_has_never_logged_in_gets_in_behind_the_address_of_a_flood(
-    admin: ApiClient, client: Client
-) -> None:
+async def test_who_has_never_logged_in_gets_in_behind_the_address_of_a_flood(admin: ApiClient, client: Client) -> None:
     assert (await admin.get("machines")).status == 200
     answers: list[Answer] = []
 

@@ -148,9 +148,7 @@ async def test_a_domain_that_is_busy_for_a_moment_is_asked_again(
     assert (await admin.document(machine))["state"] == "PAUSED"
 
 
-async def test_a_resize_that_fails_half_way_is_taken_back(
-    admin: ApiClient, machine: str, driver: MemoryDriver
-) -> None:
+async def test_a_resize_that_fails_half_way_is_taken_back(admin: ApiClient, machine: str, driver: MemoryDriver) -> None:
     resizing = driver.resize_domain
 
     async def half(uuid: str, cpus: int, memory_kib: int) -> object:

@@ -65,9 +65,7 @@ async def test_old_location_spellings_are_kept_as_written(admin: ApiClient, mach
     assert made.json["initialLocation"] == "xvdf"
 
 
-async def test_a_connected_volume_is_not_deleted_until_it_is_free(
-    admin: ApiClient, machine: str, volume: str
-) -> None:
+async def test_a_connected_volume_is_not_deleted_until_it_is_free(admin: ApiClient, machine: str, volume: str) -> None:
     made = await admin.post(f"{machine}/volumes", connected(volume))
     assert "delete" not in await verbs(admin, volume)
     refused = await admin.delete(volume)
@@ -143,9 +141,7 @@ async def test_a_guest_that_does_not_let_go_fails_the_job_and_keeps_the_volume(
     assert (await admin.delete(made.location)).status == 200
 
 
-async def test_a_suspended_machine_keeps_its_devices_as_they_are(
-    admin: ApiClient, machine: str, volume: str
-) -> None:
+async def test_a_suspended_machine_keeps_its_devices_as_they_are(admin: ApiClient, machine: str, volume: str) -> None:
     made = await admin.post(f"{machine}/volumes", connected(volume))
     await admin.acted(machine, "suspend")
     assert (await admin.delete(made.location)).status == 409
@@ -369,9 +365,7 @@ async def test_a_disk_grows_into_nothing_that_volumes_were_promised(admin: ApiCl
     assert (answer.status, answer.message.partition(":")[0]) == (507, "capacity")
 
 
-@pytest.mark.parametrize(
-    ("capacity", "status"), [(29_000, 400), (0, 400), ("much", 400), (9 * 10**12, 400)]
-)
+@pytest.mark.parametrize(("capacity", "status"), [(29_000, 400), (0, 400), ("much", 400), (9 * 10**12, 400)])
 async def test_a_disk_that_would_shrink_or_has_no_room_stays_as_it_is(
     admin: ApiClient, machine: str, driver: MemoryDriver, capacity: object, status: int
 ) -> None:

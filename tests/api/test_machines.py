@@ -26,9 +26,7 @@ async def verbs(client: ApiClient, url: str) -> set[str]:
     return {entry["rel"].rpartition("/")[2] for entry in document.get("operations", [])}
 
 
-async def test_a_create_that_ends_soon_is_answered_201_with_the_started_machine(
-    admin: ApiClient, image: str
-) -> None:
+async def test_a_create_that_ends_soon_is_answered_201_with_the_started_machine(admin: ApiClient, image: str) -> None:
     answer = await admin.post("machines", admin.machine(image))
     assert answer.status == 201
     assert answer.json["state"] == "STARTED"
@@ -89,9 +87,7 @@ async def test_a_deaf_guest_fails_the_soft_stop_and_force_ends_it(
     assert (await admin.acted(machine, "stop", force=True))["state"] == "SUCCESS"
 
 
-async def test_force_breaks_off_a_soft_stop_that_waits(
-    admin: ApiClient, machine: str, driver: MemoryDriver
-) -> None:
+async def test_force_breaks_off_a_soft_stop_that_waits(admin: ApiClient, machine: str, driver: MemoryDriver) -> None:
     driver.deaf = True
     soft = await admin.act(machine, "stop")
     assert (await admin.acted(machine, "stop", force=True))["state"] == "SUCCESS"

@@ -14,9 +14,7 @@ from tests.api.meters import ASPECT, Look, made, samples
 # Start, stop, expiry
 
 
-async def test_a_stopped_meter_records_nothing_until_it_is_started(
-    admin: ApiClient, machine: str, look: Look
-) -> None:
+async def test_a_stopped_meter_records_nothing_until_it_is_started(admin: ApiClient, machine: str, look: Look) -> None:
     meter = await made(admin, machine, "memory")
     await look()
     assert (await admin.acted(meter, "stop"))["state"] == "SUCCESS"

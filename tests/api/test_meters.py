@@ -55,9 +55,7 @@ async def test_sizes_show_at_once(admin: ApiClient, machine: str, usage: Usage, 
     assert await samples(admin, capacity) == [pytest.approx(33554.432)]
 
 
-async def test_time_in_power_is_counted(
-    admin: ApiClient, machine: str, driver: MemoryDriver, look: Look
-) -> None:
+async def test_time_in_power_is_counted(admin: ApiClient, machine: str, driver: MemoryDriver, look: Look) -> None:
     meter = await made(admin, machine, "runningTime")
     await look()
     await look(10)
@@ -222,9 +220,7 @@ async def test_samples_come_no_more_often_than_asked(admin: ApiClient, machine: 
     assert [len(await samples(admin, meter)) for meter in (slow, quick)] == [3, 7]
 
 
-async def test_an_interval_is_one_sample_at_its_end(
-    admin: ApiClient, machine: str, usage: Usage, look: Look
-) -> None:
+async def test_an_interval_is_one_sample_at_its_end(admin: ApiClient, machine: str, usage: Usage, look: Look) -> None:
     meter = await made(admin, machine, "memory", timeScope="interval", intervalDuration="hourly")
     assert (await admin.document(meter))["intervalDuration"] == "PT1H"
     for used in (1000, 3000):

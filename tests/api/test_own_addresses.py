@@ -21,9 +21,7 @@ async def mac_of(admin: ApiClient, machine: str) -> str:
     return str((await admin.document(f"{machine}/networkInterfaces/0"))["macAddress"])
 
 
-async def test_a_deleted_machine_gives_its_addresses_back(
-    admin: ApiClient, machine: str, driver: MemoryDriver
-) -> None:
+async def test_a_deleted_machine_gives_its_addresses_back(admin: ApiClient, machine: str, driver: MemoryDriver) -> None:
     mac = await mac_of(admin, machine)
     await removed(admin, machine)
     assert driver.given_back == {mac}

@@ -140,7 +140,8 @@ async def test_its_job_is_not_deleted_before_the_whole_one_has_ended(admin: ApiC
 
 
 async def test_a_death_meanwhile_makes_the_import_begin_again_with_the_same_package(
-    mortal: Mortal, server: Stalling  # noqa: F811
+    mortal: Mortal,  # noqa: F811
+    server: Stalling,
 ) -> None:
     mortal.steps, mortal.dies_after = 0, 1
     job = await asked(mortal.client, server.url)
@@ -151,7 +152,9 @@ async def test_a_death_meanwhile_makes_the_import_begin_again_with_the_same_pack
 
 
 async def test_another_package_after_a_death_is_refused_and_leaves_nothing(
-    mortal: Mortal, driver: MemoryDriver, server: Stalling  # noqa: F811
+    mortal: Mortal,  # noqa: F811
+    driver: MemoryDriver,
+    server: Stalling,
 ) -> None:
     mortal.steps, mortal.dies_after = 0, 1
     job = await asked(mortal.client, server.url)
@@ -164,7 +167,10 @@ async def test_another_package_after_a_death_is_refused_and_leaves_nothing(
 
 
 async def test_a_local_archive_that_is_changed_after_a_death_is_refused_and_leaves_nothing(
-    mortal: Mortal, driver: MemoryDriver, images: Path, tmp_path: Path  # noqa: F811
+    mortal: Mortal,  # noqa: F811
+    driver: MemoryDriver,
+    images: Path,
+    tmp_path: Path,
 ) -> None:
     (images / "shop.ova").write_bytes(package(tmp_path))
     mortal.steps, mortal.dies_after = 0, 1

@@ -21,16 +21,16 @@ KINDS = ("systems", "systemTemplates", "machines", "volumes", "networks", "machi
 NOTHING = dict.fromkeys(KINDS, 0) | {"networks": 1}
 WHOLE = dict(zip(KINDS, (1, 0, 2, 1, 2, 1, 1, 1, 1, 1), strict=True))
 FRONT = '<network href="#front"/>'
-CARRIED = template(
-    component("NetworkPort", FRONT, "p"), address(""), component("ForwardingGroup", FRONT, "g")
-)
+CARRIED = template(component("NetworkPort", FRONT, "p"), address(""), component("ForwardingGroup", FRONT, "g"))
 USES = '<networkInterface><address href="#a"/><networkPort href="#p"/></networkInterface>'
 
 
 def own(path: Path) -> bytes:
     """A package as they are written here: with an own disk, and what OVF has no words for."""
     text = described(collection=STARTUP + CARRIED, web=machine(USES))
-    marked = text.replace(b'ovf:diskId="data"', b'ovf:diskId="data" c:use="disk" xmlns:c="http://cimi-gateway.org/ns/1"')
+    marked = text.replace(
+        b'ovf:diskId="data"', b'ovf:diskId="data" c:use="disk" xmlns:c="http://cimi-gateway.org/ns/1"'
+    )
     return package(path, marked)
 
 
@@ -53,7 +53,10 @@ async def import_of(mortal: Mortal, source: Path) -> str:  # noqa: F811
 
 @pytest.mark.timeout(300)
 async def test_an_import_killed_after_any_step_makes_the_whole_system_once(
-    mortal: Mortal, driver: MemoryDriver, images: Path, tmp_path: Path  # noqa: F811
+    mortal: Mortal,  # noqa: F811
+    driver: MemoryDriver,
+    images: Path,
+    tmp_path: Path,
 ) -> None:
     (images / "shop.ova").write_bytes(own(tmp_path))
     for number in range(1, MOST_STEPS):
@@ -71,7 +74,10 @@ async def test_an_import_killed_after_any_step_makes_the_whole_system_once(
 
 @pytest.mark.timeout(300)
 async def test_a_failing_import_killed_after_any_step_leaves_nothing(
-    mortal: Mortal, driver: MemoryDriver, images: Path, tmp_path: Path  # noqa: F811
+    mortal: Mortal,  # noqa: F811
+    driver: MemoryDriver,
+    images: Path,
+    tmp_path: Path,
 ) -> None:
     text = described(collection=CARRIED, web=machine(USES)).replace(b">128<", b">99999999<")
     (images / "shop.ova").write_bytes(ova(("shop.ovf", text), *disks(tmp_path)))
@@ -90,7 +96,11 @@ async def test_a_failing_import_killed_after_any_step_leaves_nothing(
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("direct", [False, True])
 async def test_an_export_killed_after_any_step_writes_one_whole_package(
-    mortal: Mortal, driver: MemoryDriver, images: Path, tmp_path: Path, direct: bool  # noqa: F811
+    mortal: Mortal,  # noqa: F811
+    driver: MemoryDriver,
+    images: Path,
+    tmp_path: Path,
+    direct: bool,
 ) -> None:
     target = tmp_path / "out"
     target.mkdir()
@@ -120,7 +130,10 @@ async def test_an_export_killed_after_any_step_writes_one_whole_package(
 
 @pytest.mark.timeout(300)
 async def test_a_failing_export_killed_after_any_step_leaves_nothing(
-    mortal: Mortal, driver: MemoryDriver, images: Path, tmp_path: Path  # noqa: F811
+    mortal: Mortal,  # noqa: F811
+    driver: MemoryDriver,
+    images: Path,
+    tmp_path: Path,
 ) -> None:
     """A directory stands where the archive is to go: only the last step fails."""
     (tmp_path / "out.ova").mkdir()

@@ -200,9 +200,7 @@ async def test_no_secret_is_in_a_package(admin: ApiClient, gateway: Gateway, ima
         assert secret not in text
 
 
-async def test_a_credential_of_a_password_alone_is_left_out_and_told(
-    admin: ApiClient, boot: str, images: Path
-) -> None:
+async def test_a_credential_of_a_password_alone_is_left_out_and_told(admin: ApiClient, boot: str, images: Path) -> None:
     secret = described("Credential", {"userName": "ops", "password": "hunter22"}, "ops")
     answer = await admin.post("systems", system(secret, machine(boot, credential={"href": "#ops"})), Prefer="wait=60")
     again = await made(admin, "systems", await packed(admin, images, answer.location))
@@ -250,9 +248,7 @@ async def test_components_go_to_the_network_that_was_named(
     assert (await admin.document(front))["forwardingGroup"]["href"].count("forwardingGroups") == 1
 
 
-async def test_a_taken_address_and_name_are_replaced_and_told(
-    admin: ApiClient, images: Path, shop: str
-) -> None:
+async def test_a_taken_address_and_name_are_replaced_and_told(admin: ApiClient, images: Path, shop: str) -> None:
     location = await packed(admin, images, shop)
     theirs = (await members(admin, shop, "networks"))["front"]["id"]
     group = (await members(admin, shop, "forwardingGroups"))["all"]["id"]
@@ -305,9 +301,9 @@ async def test_a_template_comes_in_again_as_equal(
     web["machineTemplate"]["initialState"] = "PAUSED"
     entrance = next(entry for entry in descriptors if entry.get("name") == "entrance")
     entrance["addressTemplate"]["ip"] = "10.113.7.9"
-    next(entry for entry in descriptors if entry.get("name") == "front")["networkTemplate"]["networkConfig"][
-        "cidr"
-    ] = "10.113.7.0/24"
+    next(entry for entry in descriptors if entry.get("name") == "front")["networkTemplate"]["networkConfig"]["cidr"] = (
+        "10.113.7.0/24"
+    )
     inner = described("System", {"componentDescriptors": [machine(boot, "inside", networkInterfaces=[{}])]}, "inner")
     document = {"name": "shop", "componentDescriptors": [*descriptors, inner]}
     answer = await admin.post("systemTemplates", document)

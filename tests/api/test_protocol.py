@@ -175,9 +175,7 @@ async def test_the_client_says_how_long_a_delete_may_take_to_answer(
         ("x, 1.x, , 1.0.0", "1.0.0"),
     ],
 )
-async def test_the_first_version_that_is_spoken_here_is_answered_in(
-    admin: ApiClient, wanted: str, spoken: str
-) -> None:
+async def test_the_first_version_that_is_spoken_here_is_answered_in(admin: ApiClient, wanted: str, spoken: str) -> None:
     answer = await admin.get("", CIMI_Specification_Version=wanted)
     assert (answer.status, answer.headers["cimi-specification-version"]) == (200, spoken)
 
@@ -285,9 +283,7 @@ async def test_a_password_too_long_for_bcrypt_is_401(client: Callable[..., ApiCl
     assert (await client("").get("", Authorization=header)).status == 401
 
 
-async def test_others_machines_are_404_whatever_is_done(
-    client: Callable[..., ApiClient], image: str
-) -> None:
+async def test_others_machines_are_404_whatever_is_done(client: Callable[..., ApiClient], image: str) -> None:
     mine, theirs = client("operator"), client("other")
     made = await mine.post("machines", mine.machine(image))
     assert made.status == 201

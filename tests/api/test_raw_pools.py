@@ -35,9 +35,7 @@ def disks(driver: MemoryDriver, machine: str) -> dict[str, tuple[str, str | None
     return {target: facts for target, facts in named.items() if target != "seed"}
 
 
-async def test_the_boot_disk_is_a_raw_copy_and_no_overlay(
-    admin: ApiClient, machine: str, driver: MemoryDriver
-) -> None:
+async def test_the_boot_disk_is_a_raw_copy_and_no_overlay(admin: ApiClient, machine: str, driver: MemoryDriver) -> None:
     assert disks(driver, machine) == {"vda": ("raw", None)}
     assert (await admin.document(machine))["state"] == "STARTED"
 
@@ -63,9 +61,7 @@ async def test_raw_disks_must_fit_into_the_pool_together(admin: ApiClient, image
     assert "bytes free" in refused.message
 
 
-async def test_such_a_machine_is_deleted_without_a_rest(
-    admin: ApiClient, machine: str, driver: MemoryDriver
-) -> None:
+async def test_such_a_machine_is_deleted_without_a_rest(admin: ApiClient, machine: str, driver: MemoryDriver) -> None:
     assert (await admin.delete(machine)).status == 200
     assert [name for _, name in driver.stored if not name.startswith("cimi-image")] == []
 

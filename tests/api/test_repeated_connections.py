@@ -67,9 +67,7 @@ async def test_the_place_that_it_has_may_be_named_and_no_other(admin: ApiClient,
     assert (refused.status, "is at /dev/vdf of this Machine already" in refused.message) == (409, True)
 
 
-async def test_of_many_at_once_one_connects_and_the_others_find_it(
-    admin: ApiClient, machine: str, volume: str
-) -> None:
+async def test_of_many_at_once_one_connects_and_the_others_find_it(admin: ApiClient, machine: str, volume: str) -> None:
     answers = await asyncio.gather(*(attach(admin, machine, volume) for _ in range(5)))
     assert sorted(answer.status for answer in answers) == [200, 200, 200, 200, 201]
     assert len({answer.location for answer in answers}) == 1

@@ -125,11 +125,7 @@ async def test_a_role_may_do_what_is_granted_to_it_and_nothing_else(
 
 async def test_nobody_may_do_anything(client: Callable[..., ApiClient], ask: Callable[[ApiClient], Ask]) -> None:
     stranger = ask(client(""))
-    statuses = {
-        f"{method} {route.path}": await stranger(route, method)
-        for route in OF_RESOURCES
-        for method in METHODS
-    }
+    statuses = {f"{method} {route.path}": await stranger(route, method) for route in OF_RESOURCES for method in METHODS}
     assert {key: status for key, status in statuses.items() if status != 401} == {}
     assert len(statuses) > 600
 

@@ -290,9 +290,7 @@ class TestUrls:
         demand_unlogged(lines, secrets)
 
 
-async def test_what_a_key_is_remembered_by_tells_nothing_of_the_document(
-    admin: ApiClient, gateway: Gateway
-) -> None:
+async def test_what_a_key_is_remembered_by_tells_nothing_of_the_document(admin: ApiClient, gateway: Gateway) -> None:
     document = {"credentialTemplate": {"userName": "ops", "password": "guessable"}}
     assert (await admin.post("credentials", document, Idempotency_Key="k")).status == 201
     guessed = Request("Credential", "credentials", document).fingerprint
@@ -322,4 +320,3 @@ def test_a_secret_of_every_form_would_be_seen(tmp_path: Path, settings: config.S
     for form in planted("mark"):
         store.write_bytes(b"xx" + form + b"yy")
         assert form in on_disk(settings)
-

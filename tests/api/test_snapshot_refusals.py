@@ -30,9 +30,7 @@ async def test_restore_without_an_image_names_what_is_missing(admin: ApiClient, 
     await refused(await admin.act(machine, "restore"), 400, "image: is missing")
 
 
-async def test_restore_from_another_machines_snapshot_is_refused(
-    admin: ApiClient, machine: str, image: str
-) -> None:
+async def test_restore_from_another_machines_snapshot_is_refused(admin: ApiClient, machine: str, image: str) -> None:
     other = (await admin.post("machines", admin.machine(image))).location
     taken = await snapshot(admin, other)
     await refused(await admin.act(machine, "restore", image={"href": taken}), 400, "image: is a snapshot of another")

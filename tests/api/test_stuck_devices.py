@@ -97,9 +97,7 @@ async def test_a_device_whose_removal_was_broken_off_is_removed_from_the_stopped
     assert (await admin.document(f"{machine}/volumes"))["count"] == 0
 
 
-async def test_a_stop_without_force_leaves_the_removal_its_time(
-    admin: ApiClient, machine: str, stuck: Stuck
-) -> None:
+async def test_a_stop_without_force_leaves_the_removal_its_time(admin: ApiClient, machine: str, stuck: Stuck) -> None:
     _, removal = await leaving(admin, machine, a_disk, stuck)
     answer = await admin.act(machine, "stop")
     assert answer.status == 202, answer.text

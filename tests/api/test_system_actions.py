@@ -76,9 +76,7 @@ async def test_a_system_without_machines_is_mixed_and_does_everything_at_once(ad
     assert (await admin.acted(url, "start"))["state"] == "SUCCESS"
 
 
-async def test_one_that_fails_is_named_and_the_others_go_on(
-    admin: ApiClient, pair: str, driver: MemoryDriver
-) -> None:
+async def test_one_that_fails_is_named_and_the_others_go_on(admin: ApiClient, pair: str, driver: MemoryDriver) -> None:
     driver.fail_next("pause_domain", DriverFailed("no"))
     job = await admin.acted(pair, "pause")
     assert job["state"] == "FAILED"
@@ -176,9 +174,7 @@ async def test_while_a_job_moves_its_machines_only_the_stop_that_ends_it_is_offe
     assert (await admin.ended(first.job))["state"] == "STOPPED"
 
 
-async def test_a_job_that_is_stopped_stops_its_nested_jobs(
-    admin: ApiClient, pair: str, driver: MemoryDriver
-) -> None:
+async def test_a_job_that_is_stopped_stops_its_nested_jobs(admin: ApiClient, pair: str, driver: MemoryDriver) -> None:
     driver.deaf = True
     job = (await admin.act(pair, "stop", properties={"timeout": "300"})).job
 

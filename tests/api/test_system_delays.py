@@ -107,9 +107,7 @@ async def test_a_stop_of_the_system_ends_the_wait(admin: ApiClient, image: str, 
 
 
 @pytest.mark.parametrize("delay", ["99999999", "65535"])
-async def test_no_delay_is_longer_than_an_hour(
-    admin: ApiClient, image: str, gateway: Gateway, delay: str
-) -> None:
+async def test_no_delay_is_longer_than_an_hour(admin: ApiClient, image: str, gateway: Gateway, delay: str) -> None:
     job = await begun(admin, await new(admin, pair(image, **{DELAY: delay})))
     assert "waits 3600 s" in await waiting(gateway, job)
     await admin.act(job, "stop")
@@ -163,9 +161,7 @@ async def test_systems_inside_have_delays_too(admin: ApiClient, image: str, gate
     await admin.act(job, "stop")
 
 
-async def test_other_jobs_have_the_worker_of_one_that_waits(
-    admin: ApiClient, image: str, gateway: Gateway
-) -> None:
+async def test_other_jobs_have_the_worker_of_one_that_waits(admin: ApiClient, image: str, gateway: Gateway) -> None:
     """More of them wait than there are workers."""
     urls = [await new(admin, pair(image, **{DELAY: HOUR})) for _ in range(9)]
     jobs = [await begun(admin, url) for url in urls]

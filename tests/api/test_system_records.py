@@ -53,9 +53,7 @@ async def test_what_happens_in_a_system_inside_is_told_outside_too(admin: ApiCli
     assert about(found) >= {"System", "Machine", "SystemSystem"}
 
 
-async def test_a_change_by_an_admin_and_a_deletion_are_told(
-    admin: ApiClient, image: str, driver: MemoryDriver
-) -> None:
+async def test_a_change_by_an_admin_and_a_deletion_are_told(admin: ApiClient, image: str, driver: MemoryDriver) -> None:
     url = await made(admin, machine(image))
     one = (await members(admin, url, "machines"))["web"]["id"]
     driver.externally(one.rpartition("/")[2], Power.PAUSED)
@@ -88,9 +86,7 @@ async def test_a_systems_meters_add_up_what_its_machines_use(
 ) -> None:
     config = {"meterConfig": {"aspect": "memory", "sampleInterval": 10}}
     inner = {"componentDescriptors": [machine(image, "deep")]}
-    url = await made(
-        admin, machine(image, quantity=2), described("System", inner, "inner"), meterTemplates=[config]
-    )
+    url = await made(admin, machine(image, quantity=2), described("System", inner, "inner"), meterTemplates=[config])
     [meter] = (await admin.document(f"{url}/meters"))["meters"]
     assert meter["targetResource"]["href"] == url
     for uuid in driver.known:
@@ -165,9 +161,7 @@ async def test_a_create_that_is_sent_again_gives_the_same_system(admin: ApiClien
     assert (await admin.document("machines"))["count"] == 1
 
 
-async def test_a_hypervisor_that_is_away_is_told_before_there_is_a_job(
-    admin: ApiClient, driver: MemoryDriver
-) -> None:
+async def test_a_hypervisor_that_is_away_is_told_before_there_is_a_job(admin: ApiClient, driver: MemoryDriver) -> None:
     driver.lose()
     answer = await admin.post("systems", system(network()))
     assert (answer.status, "componentDescriptors.0 ('front')" in answer.message) == (503, True)
@@ -179,9 +173,7 @@ async def test_a_hypervisor_that_is_away_is_told_before_there_is_a_job(
 async def test_the_progress_moves_with_the_nested_jobs(admin: ApiClient, image: str, driver: MemoryDriver) -> None:
     """Of two networks and a machine two are made: two thirds are done, and what the third has done."""
     driver.faults["start_domain"] = DriverUnavailable("away")
-    answer = await admin.post(
-        "systems", system(network("a"), network("b"), machine(image)), Prefer="respond-async"
-    )
+    answer = await admin.post("systems", system(network("a"), network("b"), machine(image)), Prefer="respond-async")
 
     async def two_thirds() -> int:
         driver.faults["start_domain"] = DriverUnavailable("away")

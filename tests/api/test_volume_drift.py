@@ -175,9 +175,7 @@ async def test_a_guest_that_lets_go_late_finishes_the_detachment(
 
 async def test_described_pools_are_made_once_for_each_connection(gateway: Gateway, driver: MemoryDriver) -> None:
     described = PoolSettings("fast", kind="dir", path="/fast")
-    gateway._sync.room.hypervisors["local"] = replace(
-        gateway._sync.room.hypervisors["local"], pools=(described,)
-    )
+    gateway._sync.room.hypervisors["local"] = replace(gateway._sync.room.hypervisors["local"], pools=(described,))
     drift = VolumeDrift(gateway._sync.room)
     await drift.compare(driver)
     await drift.compare(driver)

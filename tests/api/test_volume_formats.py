@@ -141,9 +141,7 @@ async def test_without_the_tool_it_is_unformatted_and_the_log_says_so(
     assert "ext4 could not be made: mkfs.ext4 is not installed on the gateway's host" in await log(gateway)
 
 
-async def test_over_the_content_of_an_image_none_is_made(
-    admin: ApiClient, gateway: Gateway, images: Path
-) -> None:
+async def test_over_the_content_of_an_image_none_is_made(admin: ApiClient, gateway: Gateway, images: Path) -> None:
     source = {"imageLocation": f"file://{images / 'guest.qcow2'}"}
     image = (await admin.post("volumeImages", source, Prefer="wait=30")).location
     for given in ({"href": image}, source):

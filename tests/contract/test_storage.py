@@ -275,9 +275,7 @@ async def test_a_described_pool_is_defined_started_and_made_once(driver: Libvirt
         hypervisor.drop_pool(name)
 
 
-async def test_a_volume_that_is_still_being_filled_is_deleted_when_it_can_be(
-    driver: LibvirtDriver, pool: str
-) -> None:
+async def test_a_volume_that_is_still_being_filled_is_deleted_when_it_can_be(driver: LibvirtDriver, pool: str) -> None:
     """As after a crash in the middle of a copy, which libvirt goes on with."""
     data = b"x" * (64 * MIB)
     await driver.upload_volume(pool, "base.raw", "raw", len(data), pieces(data, MIB), ignore)

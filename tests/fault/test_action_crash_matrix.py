@@ -98,9 +98,7 @@ def test_a_soft_restart_killed_after_a_step_boots_the_guest_once(
 
 
 @pytest.mark.parametrize(("step", "cpus"), [("resize domain", 2), ("describe domain", 1)])
-def test_an_edit_killed_after_a_step_is_finished(
-    gateway: GatewayProcess, made: Guest, step: str, cpus: int
-) -> None:
+def test_an_edit_killed_after_a_step_is_finished(gateway: GatewayProcess, made: Guest, step: str, cpus: int) -> None:
     killed_after(gateway, "edit", step)
     document = {"cpu": cpus, "name": f"after {step}"}
     client = gateway.client()

@@ -89,9 +89,7 @@ def restarted(gateway: GatewayProcess) -> CimiClient:
 
 
 @pytest.mark.parametrize("step", [*DIRECT_STEPS, LAST])
-def test_a_file_import_killed_after_a_step_ends_definite(
-    gateway: GatewayProcess, images: Path, step: str
-) -> None:
+def test_a_file_import_killed_after_a_step_ends_definite(gateway: GatewayProcess, images: Path, step: str) -> None:
     (images / "crash.raw").write_bytes(DISK)
     gateway.crash_after("add", step)
     image, job = imported(gateway.client(), f"file://{images / 'crash.raw'}")

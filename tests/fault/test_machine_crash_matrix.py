@@ -67,9 +67,7 @@ def test_a_create_killed_after_a_step_ends_definite_and_leaves_nothing_half_made
     gateway: GatewayProcess, image: str, step: str
 ) -> None:
     killed_after(gateway, "add", step)
-    answer = gateway.client().request(
-        "POST", "machines", machine_create(image), headers={"Prefer": "respond-async"}
-    )
+    answer = gateway.client().request("POST", "machines", machine_create(image), headers={"Prefer": "respond-async"})
     assert answer.status == 202, answer.body
     gateway.wait_killed()
     gateway.start()
@@ -176,9 +174,7 @@ def test_an_import_killed_on_its_way_leaves_one_whole_image(gateway: GatewayProc
     assert len(hypervisor.files_in(gateway.pool)) == 1
 
 
-def test_guests_go_on_running_when_the_gateway_is_killed_and_when_it_stops(
-    gateway: GatewayProcess, image: str
-) -> None:
+def test_guests_go_on_running_when_the_gateway_is_killed_and_when_it_stops(gateway: GatewayProcess, image: str) -> None:
     machine = gateway.client().added("machines", machine_create(image))["id"]
     with hypervisor.connection() as host:
         gateway.kill()

@@ -25,6 +25,8 @@ from tests.unit.ovf.samples import ova
 pytestmark = pytest.mark.qemu
 LONG = 300
 KINDS = ("systems", "systemTemplates", "machines", "volumes", "networks", "machineImages", "volumeImages")
+
+
 @dataclass(frozen=True)
 class Left:
     """What there is, as far as a Job may leave something."""
@@ -125,7 +127,10 @@ def test_an_undo_of_an_import_that_is_killed_leaves_nothing(
 
 @pytest.mark.parametrize("step", ["pack disk"])
 def test_an_export_killed_after_a_step_writes_a_whole_package(
-    gateway: GatewayProcess, shop: Path, images: Path, step: str  # noqa: F811
+    gateway: GatewayProcess,
+    shop: Path,
+    images: Path,  # noqa: F811
+    step: str,
 ) -> None:
     gateway.client().succeed(imported(gateway, shop).job, LONG)
     [system] = gateway.client().get("systems")["systems"]

@@ -65,7 +65,10 @@ def test_a_delete_killed_after_a_step_is_finished(gateway: GatewayProcess, netwo
 
 @pytest.mark.parametrize("step", ["undefine domain", "withdraw addresses"])
 def test_a_machine_whose_delete_is_killed_leaves_its_address_reserved(
-    gateway: GatewayProcess, network: HostNetwork, step: str, images: Path  # noqa: F811
+    gateway: GatewayProcess,
+    network: HostNetwork,
+    step: str,
+    images: Path,  # noqa: F811
 ) -> None:
     client = gateway.client()
     image = str(client.added("machineImages", {"imageLocation": f"file://{images / 'guest.qcow2'}"})["id"])

@@ -110,9 +110,7 @@ def taken(gateway: GatewayProcess, machine: str) -> str:
 def test_a_snapshot_killed_after_a_step_is_whole_after_the_restart(
     gateway: GatewayProcess, machine: str, step: str, properties: dict[str, str]
 ) -> None:
-    answer = killed_after(
-        gateway, "snapshot", step, "POST", f"{machine}/snapshot", {"properties": properties}
-    )
+    answer = killed_after(gateway, "snapshot", step, "POST", f"{machine}/snapshot", {"properties": properties})
     client = gateway.client()
     client.succeed(answer.job)
     image = answer.headers["location"]

@@ -206,9 +206,7 @@ def test_of_two_snapshots_asked_at_once_one_is_a_conflict(client: CimiClient, ma
     client.succeed(first.job)
 
 
-def test_a_live_capture_stopped_in_the_middle_leaves_no_file(
-    client: CimiClient, machine: str
-) -> None:
+def test_a_live_capture_stopped_in_the_middle_leaves_no_file(client: CimiClient, machine: str) -> None:
     with held(machine):
         answer = ask(client, machine, "capture")
         assert client.request("POST", f"{machine}/snapshot", {}).status == 409

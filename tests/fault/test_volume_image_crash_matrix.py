@@ -40,9 +40,7 @@ BIG = 32 * 1024**2
 COPYING = ["copy volume", "settle copied volume"]
 FILLING = {"direct": DIRECT_STEPS, "staged": STAGED_STEPS}
 BY_VALUE = [
-    (way, step)
-    for way, steps in FILLING.items()
-    for step in ("reserve volume", *steps, "fit volume", "settle volume")
+    (way, step) for way, steps in FILLING.items() for step in ("reserve volume", *steps, "fit volume", "settle volume")
 ]
 
 
@@ -120,7 +118,10 @@ def test_an_image_of_a_free_volume_killed_after_a_step_is_finished(
 
 @pytest.mark.parametrize("step", COPYING)
 def test_an_image_of_a_running_guests_volume_killed_after_a_step_is_finished(
-    gateway: GatewayProcess, machine: str, volume: str, step: str  # noqa: F811
+    gateway: GatewayProcess,
+    machine: str,  # noqa: F811
+    volume: str,
+    step: str,
 ) -> None:
     summed = fill(gateway, volume)
     attached = gateway.client().request("POST", f"{machine}/volumes", {"volume": {"href": volume}})
@@ -136,7 +137,9 @@ def test_an_image_of_a_running_guests_volume_killed_after_a_step_is_finished(
 
 @pytest.mark.parametrize("attached", [True, False])
 def test_a_copy_killed_in_the_middle_of_its_bytes_is_whole_after_the_restart(
-    gateway: GatewayProcess, machine: str, attached: bool  # noqa: F811
+    gateway: GatewayProcess,
+    machine: str,  # noqa: F811
+    attached: bool,
 ) -> None:
     client = gateway.client()
     volume = str(client.added("volumes", create(capacity=8 * BIG // 1000))["id"])
@@ -197,9 +200,7 @@ def test_a_stopped_machine_that_was_held_for_a_killed_copy_can_be_started_again(
 
 
 @pytest.mark.parametrize("step", ["delete image", "settle image"])
-def test_a_delete_of_an_image_killed_after_a_step_is_finished(
-    gateway: GatewayProcess, volume: str, step: str
-) -> None:
+def test_a_delete_of_an_image_killed_after_a_step_is_finished(gateway: GatewayProcess, volume: str, step: str) -> None:
     summed = fill(gateway, volume)
     made = asked(gateway, volume)
     gateway.client().succeed(made.job)

@@ -157,7 +157,7 @@ class RemoteHost:
             group.mkdir(exist_ok=True)
         joined = "; ".join(f"echo $$ >{group}/cgroup.procs" for group in self.groups) or ":"
         namespaces = "--net --mount --uts --ipc --pid --cgroup --fork --kill-child"
-        command = f'{joined}; exec unshare {namespaces} bash {INIT} {self.home} {self.name} {self.address}/24'
+        command = f"{joined}; exec unshare {namespaces} bash {INIT} {self.home} {self.name} {self.address}/24"
         with (self.home / "init.log").open("ab") as log:
             self.process = subprocess.Popen(
                 ["bash", "-c", command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True

@@ -58,9 +58,7 @@ def dropped(first: RemoteHost) -> Iterator[str]:
 
 
 @pytest.fixture
-def another(
-    hosts: list[RemoteHost], images: Path, tmp_path: Path
-) -> Iterator[Callable[..., HostsGateway]]:
+def another(hosts: list[RemoteHost], images: Path, tmp_path: Path) -> Iterator[Callable[..., HostsGateway]]:
     """A second gateway of a test's own, prepared, with these entries."""
     made: list[HostsGateway] = []
 
@@ -97,9 +95,7 @@ def test_the_type_of_its_domain_is_what_that_host_can(machine: str, first: Remot
     assert domain_of(machine, first).get("type") == ("kvm" if can else "qemu")
 
 
-def test_while_a_host_is_unplugged_the_gateway_is_ready_and_tells_it(
-    gateway: HostsGateway, second: RemoteHost
-) -> None:
+def test_while_a_host_is_unplugged_the_gateway_is_ready_and_tells_it(gateway: HostsGateway, second: RemoteHost) -> None:
     second.unplug()
     status, document = wait_until(
         lambda: (answer := gateway.ready())[1]["reasons"] and answer, 60, "the gateway notices"

@@ -44,9 +44,7 @@ def credential(admin: CimiClient) -> str:
 @pytest.fixture(scope="module")
 def machine(admin: CimiClient, image: str, credential: str) -> Iterator[str]:
     """A running Machine with a credential and user data."""
-    document = machine_create(
-        image, credential={"href": credential}, userData=base64.b64encode(PAYLOAD).decode()
-    )
+    document = machine_create(image, credential={"href": credential}, userData=base64.b64encode(PAYLOAD).decode())
     made = admin.added("machines", {**document, "name": "Web Server 1"})
     wait_ready(admin, made["id"])
     yield str(made["id"])
@@ -125,9 +123,7 @@ def test_a_machine_can_begin_its_life_held(admin: CimiClient, image: str, state:
     admin.remove(made["id"])
 
 
-def test_nothing_of_a_removed_guest_stays_no_lease_no_console_no_disk(
-    admin: CimiClient, image: str, pool: str
-) -> None:
+def test_nothing_of_a_removed_guest_stays_no_lease_no_console_no_disk(admin: CimiClient, image: str, pool: str) -> None:
     before = hypervisor.files_in(pool)
     made = admin.added("machines", machine_create(image))
     mac = admin.get(made["networkInterfaces"]["href"])["machineNetworkInterfaces"][0]["macAddress"]

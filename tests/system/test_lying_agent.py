@@ -56,7 +56,7 @@ def answer_script(mac: str) -> str:
     many = ', {\\"ip-address-type\\":\\"ipv4\\",\\"ip-address\\":\\"10.9.%d.7\\",\\"prefix\\":24}'
     return (
         f"printf '%s' '{{\"return\": [{head}' >/tmp/answer; "
-        f"awk 'BEGIN {{ for (i = 0; i < 200; i++) printf \"{many}\", i; print \"]}}]}}\" }}' >>/tmp/answer"
+        f'awk \'BEGIN {{ for (i = 0; i < 200; i++) printf "{many}", i; print "]}}]}}" }}\' >>/tmp/answer'
     )
 
 

@@ -237,9 +237,7 @@ def test_a_class_of_service_limits_the_bridge_or_leaves_nothing_where_the_kernel
     assert hypervisor.traces_of_network(uuid_of(url)) == []
 
 
-def test_the_class_of_a_port_stands_in_the_definition_of_its_guest(
-    admin: CimiClient, image: str, network: str
-) -> None:
+def test_the_class_of_a_port_stands_in_the_definition_of_its_guest(admin: CimiClient, image: str, network: str) -> None:
     config = {"classOfService": "GOLD"}
     template = {"network": {"href": network}, "networkPortConfig": config}
     port = admin.added("networkPorts", {"networkPortTemplate": template})["id"]

@@ -37,9 +37,7 @@ def qemu_process(machine: str) -> int:
 
 
 @pytest.mark.timeout(120)
-def test_suspend_resume_destroy_and_start_by_virsh_show_by_libvirts_events(
-    admin: CimiClient, machine: str
-) -> None:
+def test_suspend_resume_destroy_and_start_by_virsh_show_by_libvirts_events(admin: CimiClient, machine: str) -> None:
     delays = []
     with hypervisor.connection() as host:
         domain = hypervisor.domain_of(machine, host)

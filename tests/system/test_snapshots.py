@@ -54,9 +54,7 @@ def snapshots_in_disk(gateway: GatewayProcess, machine: str) -> list[str]:
     return [line.split()[1] for line in listed.stdout.splitlines()[2:]]
 
 
-def test_restore_brings_memory_and_disk_of_a_running_guest_back_without_a_boot(
-    admin: CimiClient, machine: str
-) -> None:
+def test_restore_brings_memory_and_disk_of_a_running_guest_back_without_a_boot(admin: CimiClient, machine: str) -> None:
     boots = console(admin, machine).count("READY")
     mark(machine, "before")
     taken = snapshot(admin, machine, name="s")

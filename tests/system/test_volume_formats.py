@@ -54,9 +54,7 @@ def formatted(admin: CimiClient, kind: str, capacity: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", sorted(KILOBYTES))
-def test_a_volume_of_a_real_pool_has_the_file_system(
-    admin: CimiClient, pool: str, tmp_path: Path, kind: str
-) -> None:
+def test_a_volume_of_a_real_pool_has_the_file_system(admin: CimiClient, pool: str, tmp_path: Path, kind: str) -> None:
     volume = formatted(admin, kind, KILOBYTES[kind])
     raw = raw_bytes(pool, volume["id"], tmp_path)
     assert recognised(raw) == kind

@@ -243,9 +243,7 @@ def test_a_disk_of_a_stopped_machine_grows_in_the_pool(admin: CimiClient, image:
     admin.remove(machine)
 
 
-def test_nothing_of_a_machine_grows_while_a_disk_of_it_is_copied(
-    admin: CimiClient, guest: str, volume: str
-) -> None:
+def test_nothing_of_a_machine_grows_while_a_disk_of_it_is_copied(admin: CimiClient, guest: str, volume: str) -> None:
     attachment = connect(admin, guest, volume)
     with held_qemu(guest):
         copying = admin.request("POST", f"{guest}/capture", {}, headers={"Prefer": "respond-async"})

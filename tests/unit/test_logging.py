@@ -189,9 +189,7 @@ async def test_a_job_that_ends_with_its_request_is_in_the_journal(tmp_path: Path
         assert {"CIMI_STATE=FAILED", "CIMI_REASON=it is busy", "PRIORITY=4"} <= set(said.splitlines())
 
 
-async def test_a_job_that_is_taken_up_after_a_restart_is_in_the_journal(
-    tmp_path: Path, journal: socket.socket
-) -> None:
+async def test_a_job_that_is_taken_up_after_a_restart_is_in_the_journal(tmp_path: Path, journal: socket.socket) -> None:
     async with runner(tmp_path) as (store, running):
         plan = Plan("pause", "machines/1", "ann", (StepCall("waits"),), request_id="r1")
         async with store.transaction() as transaction:

@@ -83,9 +83,7 @@ async def first_answer(transaction: Transaction, caller: Caller, request: Reques
         raise Conflict("this Idempotency-Key was used for another request")
     job = await transaction.get(answered.job)
     if job is None:
-        raise Conflict(
-            f"this Idempotency-Key was used for {answered.resource}, too long ago to be answered again"
-        )
+        raise Conflict(f"this Idempotency-Key was used for {answered.resource}, too long ago to be answered again")
     if request.action is not None:
         location = answered.resource if answered.resource.startswith(f"{job.path}/") else None
         return Outcome(None, job.path, finished=False, location=location)

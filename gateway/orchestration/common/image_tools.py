@@ -1,5 +1,4 @@
-"""What images and file systems are made with, wired from outside: reader, fetcher, converter, and where files are put.
-"""
+"""The tools that images and file systems are made with, wired from outside, and where files are put meanwhile."""
 
 from __future__ import annotations
 

@@ -201,9 +201,7 @@ class ResourceService:
             resource = replace(resource, shared=True)
         return partial(self._write, caller, collection, resource)
 
-    async def _write(
-        self, caller: Caller, collection: str, resource: Resource, transaction: Transaction
-    ) -> Outcome:
+    async def _write(self, caller: Caller, collection: str, resource: Resource, transaction: Transaction) -> Outcome:
         await transaction.insert(resource)
         return await self.made(transaction, resource, self.plan(caller, "add", collection, affected=(resource.path,)))
 

@@ -101,7 +101,5 @@ class DriverStep:
     async def do(self, context: StepContext, resource: Resource, driver: Driver, arguments: dict[str, Any]) -> None:
         raise GatewayError(f"the step {self.name} does nothing")
 
-    async def revert(
-        self, context: StepContext, resource: Resource, driver: Driver, arguments: dict[str, Any]
-    ) -> None:
+    async def revert(self, context: StepContext, resource: Resource, driver: Driver, arguments: dict[str, Any]) -> None:
         """Most steps that change a state have nothing to take back: settling tells the truth."""

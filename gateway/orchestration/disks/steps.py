@@ -35,7 +35,6 @@ async def make_boot_disk(
 
 
 class BootDisk(DriverStep):
-
     name = "boot disk"
 
     async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:

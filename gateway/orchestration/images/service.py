@@ -87,9 +87,7 @@ class ImageService(ResourceService):
         """Return the request that ``add_of_package`` is by its document."""
         return Request(self.kind, self.type.segment, document)
 
-    async def _accept(
-        self, caller: Caller, collection: str, image: Resource, transaction: Transaction
-    ) -> Outcome:
+    async def _accept(self, caller: Caller, collection: str, image: Resource, transaction: Transaction) -> Outcome:
         await self._demand_promises(caller, image)
         await transaction.insert(image)
         if image.internal["source"]["kind"] == "upload":
@@ -211,5 +209,3 @@ class ImageService(ResourceService):
             plan = self.plan(caller, "delete", path, drop_on_success=(path,))
             job = await self.room.runner.completed(transaction, plan)
         return Outcome(None, job, finished=True)
-
-

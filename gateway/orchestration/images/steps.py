@@ -171,9 +171,7 @@ class CopyImage(ImageStep):
         size = (await asyncio.to_thread(path.stat)).st_size
         await self._demand_room(facts["pool"], driver, size)
         async with aclosing(ahead(of_file(path))) as pieces:
-            await driver.upload_volume(
-                facts["pool"], facts["volume"], facts["format"], size, pieces, context.progress
-            )
+            await driver.upload_volume(facts["pool"], facts["volume"], facts["format"], size, pieces, context.progress)
 
     async def _straight(self, context: StepContext, image: Resource, driver: Driver) -> None:
         facts, tools = image.internal, self.room.images
@@ -182,9 +180,7 @@ class CopyImage(ImageStep):
         async with aclosing(ahead(source_pieces(tools, facts["source"]))) as pieces:
             seen = looked_at(pieces, size, tools.reader, expected)
             watched = Digest(told(image, "sha256")).watch(seen)
-            await driver.upload_volume(
-                facts["pool"], facts["volume"], facts["format"], size, watched, context.progress
-            )
+            await driver.upload_volume(facts["pool"], facts["volume"], facts["format"], size, watched, context.progress)
 
         if facts["source"]["kind"] == "url" and facts["format"] == "qcow2":
             await self._look_inside(context, image, driver, size)
@@ -248,9 +244,7 @@ class SettleImage(DriverStep):
         # Not before it is on disk that no step needs it any more: a power cut may bring the job back to one.
         await self.room.images.staging.remove(image)
 
-    async def _write(
-        self, transaction: Transaction, image: Resource, size: int | None, arguments: Arguments
-    ) -> None:
+    async def _write(self, transaction: Transaction, image: Resource, size: int | None, arguments: Arguments) -> None:
         succeeded, action = arguments["succeeded"], arguments["action"]
         if action == ("delete" if succeeded else "add") and not arguments.get("left"):
             await remove(transaction, image)

@@ -37,9 +37,7 @@ def open_spec(entry: Document, settings: HypervisorSettings) -> InterfaceSpec:
     )
 
 
-def held(
-    spec: InterfaceSpec, entry: Document, settings: HypervisorSettings, reserved: Sequence[str]
-) -> InterfaceSpec:
+def held(spec: InterfaceSpec, entry: Document, settings: HypervisorSettings, reserved: Sequence[str]) -> InterfaceSpec:
     """DHCP gives an interface one IPv4 address; of IPv6 it has all that are reserved, and its own of the network."""
     if not settings.anti_spoofing or spec.filter is None:
         return spec

@@ -19,9 +19,7 @@ log = structlog.get_logger("sync")
 class DefineAgain(DriverStep):
     name = "define domain again"
 
-    async def do(
-        self, context: StepContext, machine: Resource, driver: Driver, arguments: dict[str, Any]
-    ) -> None:
+    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: dict[str, Any]) -> None:
         try:
             await driver.keep_domain(uuid_of(machine))
         except DriverNotFound:

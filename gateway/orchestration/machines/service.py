@@ -224,9 +224,7 @@ class MachineService(ResourceService):
             if machine.state == "SUSPENDED":
                 raise Conflict("cpu and memory cannot be changed while SUSPENDED; stop or start the Machine first")
             names.append("resize domain")
-        described = any(
-            changed.document.get(name) != machine.document.get(name) for name in ("name", "description")
-        )
+        described = any(changed.document.get(name) != machine.document.get(name) for name in ("name", "description"))
         if described and self.room.driver(machine).connection == "up" and machine.state != "ERROR":
             names.append("describe domain")
         return tuple(names)

@@ -27,9 +27,7 @@ class SettleMachine(DriverStep):
 
     name = "settle machine"
 
-    async def do(
-        self, context: StepContext, machine: Resource, driver: Driver, arguments: dict[str, Any]
-    ) -> None:
+    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: dict[str, Any]) -> None:
         succeeded = arguments["succeeded"]
         gone = arguments["action"] == ("delete" if succeeded else "add") and not arguments.get("left")
         reached = REACHED.get(arguments["action"]) if succeeded else None
@@ -67,5 +65,3 @@ async def _absent(machine: Resource, driver: Driver) -> bool:
     except DriverError:
         return False
     return False
-
-

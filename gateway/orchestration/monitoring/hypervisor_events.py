@@ -88,5 +88,3 @@ class HypervisorEvents:
                 await tell(transaction, occurrence)
         except GatewayError as error:
             log.error("event not kept", reason=error.message, content=occurrence.document["content"])
-
-

@@ -118,9 +118,7 @@ def _subject(resource: Resource) -> Document:
     return {"resName": clean(resource.name or ""), "resource": {"href": resource.path}, "resType": resource.kind}
 
 
-def _about(
-    resource: Resource, kind: str, content: Document, outcome: str, severity: str, note: str = ""
-) -> Occurrence:
+def _about(resource: Resource, kind: str, content: Document, outcome: str, severity: str, note: str = "") -> Occurrence:
     document = _document(kind, content, outcome, severity, note)
     return Occurrence(document, audience_of(resource), logs_of(resource), resource.path)
 

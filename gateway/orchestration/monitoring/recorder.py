@@ -186,9 +186,7 @@ def _of_resource(before: Resource | None, after: Resource | None) -> list[Occurr
 def changed_attributes(before: Resource, after: Resource) -> list[str]:
     """Names only: values may be secret, and can be read at the resource."""
     shown = {name for name, field in type_of(after.kind).attributes.items() if not field.write_only}
-    return sorted(
-        name for name in shown - UNTOLD if before.document.get(name) != after.document.get(name)
-    )
+    return sorted(name for name in shown - UNTOLD if before.document.get(name) != after.document.get(name))
 
 
 def subject_of(job: Resource) -> str:

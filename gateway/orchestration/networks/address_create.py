@@ -99,9 +99,7 @@ async def _taken(room: Room, network: Resource, ip: IP | None, hostname: str | N
     return taken
 
 
-async def _network(
-    room: Room, caller: Caller, template: Document, where: str, network: Resource | None
-) -> Resource:
+async def _network(room: Room, caller: Caller, template: Document, where: str, network: Resource | None) -> Resource:
     href = template.get("network", {}).get("href")
     if href is None:
         return network or await public_network(room, caller, template, where)
@@ -204,9 +202,7 @@ def network_facts(entry: AddressRange) -> Document:
     return {"defaultGateway": gateway, "dns": [gateway], "protocol": f"IPv{entry.version}", "mask": entry.mask}
 
 
-async def reserved_address(
-    transaction: Transaction, wish: AddressWish, owner: str | None, own: Document
-) -> Resource:
+async def reserved_address(transaction: Transaction, wish: AddressWish, owner: str | None, own: Document) -> Resource:
     """The new Address, inserted and reserved. Raises Conflict when it, or its name, is taken or none is left."""
     network = await transaction.get(wish.network.path)
     if network is None or network.state in UNSETTLED:

@@ -204,9 +204,7 @@ class InterfaceAddressService(ResourceService):
 
         return write
 
-    def _plan(
-        self, caller: Caller, action: str, target: str, entry: Resource, steps: tuple[StepCall, ...]
-    ) -> Plan:
+    def _plan(self, caller: Caller, action: str, target: str, entry: Resource, steps: tuple[StepCall, ...]) -> Plan:
         address, machine = entry.document["address"]["href"], assignment.machine_of(str(entry.parent))
         gone = {"drop_on_failure" if action == "add" else "drop_on_success": (entry.path,)}
         return self.plan(

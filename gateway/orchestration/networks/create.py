@@ -112,9 +112,7 @@ class NetworkCreate:
         given = self.document["networkTemplate"]
         template: Document = {}
         if "href" in given:
-            found = await resolve(
-                self.room.store, self.caller, given["href"], ("NetworkTemplate",), "networkTemplate"
-            )
+            found = await resolve(self.room.store, self.caller, given["href"], ("NetworkTemplate",), "networkTemplate")
             template = found.document
         return merged(template, given)
 

@@ -44,9 +44,7 @@ def _is_address(given: Document) -> bool:
     return True
 
 
-async def keep_addresses(
-    transaction: Transaction, interface: Resource, chosen: list[Chosen], where: str = ""
-) -> None:
+async def keep_addresses(transaction: Transaction, interface: Resource, chosen: list[Chosen], where: str = "") -> None:
     """Link them to the interface, and reserve those that are not yet; these go again with their Machine.
 
     Raises Conflict when somebody came first.

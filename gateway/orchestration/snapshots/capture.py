@@ -95,5 +95,3 @@ class CaptureRequests(MachineRequests):
 
 def boot_volume(machine: Resource) -> str:
     return volume_of(machine, machine.internal["disks"][0])
-
-

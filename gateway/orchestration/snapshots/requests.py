@@ -52,7 +52,6 @@ class MachineRequests(ResourceService):
         demand_up(driver)
         return driver
 
-
     async def prepare_from(self, caller: Caller, origin: Origin, document: Document) -> Write:
         """Check everything about an image of this Machine, and return what writes it."""
         raise NotImplementedError

@@ -128,14 +128,10 @@ class ComponentMover:
 
     async def _refused(self, path: str, error: GatewayError) -> str:
         """A failed nested Job tells of a member that could not even begin."""
-        plan = Plan(
-            action=self.action, target=path, owner=self.caller.user, steps=(), parent_job=self.context.job
-        )
+        plan = Plan(action=self.action, target=path, owner=self.caller.user, steps=(), parent_job=self.context.job)
         async with self.room.store.transaction() as transaction:
             return await self.room.runner.refused(transaction, plan, failure(error))
 
 
 def _possible(member: Resource) -> frozenset[str]:
     return legal(member.state).actions if member.kind == "Machine" else actions_of(member)
-
-

@@ -19,9 +19,7 @@ from gateway.store.model import Document
 MOST_COMPONENTS = 200
 """Of one System, those of the Systems inside with them."""
 DESCRIBED: dict[str, RefOrValue] = {
-    name: member
-    for name, member in schema_fields(ComponentDescriptorSchema).items()
-    if isinstance(member, RefOrValue)
+    name: member for name, member in schema_fields(ComponentDescriptorSchema).items() if isinstance(member, RefOrValue)
 }
 """The members of a descriptor that hold a component's template."""
 KINDS = {member.kind.removesuffix("Template"): name for name, member in DESCRIBED.items()}
@@ -251,4 +249,3 @@ class _Drawing:
 def blueprint(template: Document, where: str = "") -> Blueprint:
     """Raises Invalid, naming the descriptor, for everything that is wrong with descriptors whatever else there is."""
     return _Drawing(template, where).blueprint()
-

@@ -83,9 +83,7 @@ class SystemService(PackagedService):
         if action == "stop":
             await self._interrupt(caller, system, force=bool(document.get("force", False)))
         step = self._step(caller, "act on components", path, action=action, document=document)
-        plan = self.plan(
-            caller, action, path, steps=(step,), locks=(path,), settle=_settle(path, action)
-        )
+        plan = self.plan(caller, action, path, steps=(step,), locks=(path,), settle=_settle(path, action))
         async with self.store.transaction() as transaction:
             current = await transaction.get(path)
             if current is None:

@@ -14,9 +14,7 @@ BACKWARDS = frozenset({"stop", "pause", "suspend"})
 """What is done to the members in the opposite order."""
 OWN_LIFE = frozenset({"CREATING", "DELETING", "ERROR"})
 """States of the System itself, which say nothing about its Machines."""
-COMMON = frozenset(
-    {"STARTING", "STARTED", "STOPPING", "STOPPED", "PAUSING", "PAUSED", "SUSPENDING", "SUSPENDED"}
-)
+COMMON = frozenset({"STARTING", "STARTED", "STOPPING", "STOPPED", "PAUSING", "PAUSED", "SUSPENDING", "SUSPENDED"})
 """What a System is when all its Machines are."""
 
 

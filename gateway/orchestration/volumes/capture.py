@@ -71,9 +71,7 @@ class VolumeCaptures(ResourceService):
 
         return write
 
-    async def _submit(
-        self, transaction: Transaction, caller: Caller, copying: Copying, document: Document
-    ) -> Outcome:
+    async def _submit(self, transaction: Transaction, caller: Caller, copying: Copying, document: Document) -> Outcome:
         volume, image = await self._unchanged(transaction, copying.volume), copying.image
         await transaction.insert(image)
         await enter(transaction, volume, image, {name: document[name] for name in OWN if name in document})

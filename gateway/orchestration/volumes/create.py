@@ -89,9 +89,7 @@ async def _template(room: Room, caller: Caller, given: Document, where: str) -> 
     return merged(template, given)
 
 
-async def _config(
-    room: Room, caller: Caller, template: Document, content: Content | None, where: str
-) -> Document:
+async def _config(room: Room, caller: Caller, template: Document, content: Content | None, where: str) -> Document:
     given, where = template.get("volumeConfig"), f"{where}.volumeConfig"
     if given is None:
         if content is None:

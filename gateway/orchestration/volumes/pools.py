@@ -41,9 +41,7 @@ def whole(size: int) -> int:
 
 async def choose(room: Room, hosts: list[str], wanted: Wanted) -> Chosen:
     """The pool that takes this type and format and has most to give. Raises what the request deserves."""
-    taking = [
-        (host, pool) for host in hosts for pool in room.hypervisors[host].every_pool if wanted.type in pool.types
-    ]
+    taking = [(host, pool) for host in hosts for pool in room.hypervisors[host].every_pool if wanted.type in pool.types]
     if not taking:
         known = sorted({kind for host in hosts for pool in room.hypervisors[host].every_pool for kind in pool.types})
         raise Invalid(f"no pool takes {wanted.type[:200]!r}; known are {', '.join(known)}", f"{wanted.where}.type")

@@ -53,13 +53,9 @@ async def test_an_image_is_made_of_a_volume_and_stands_among_its_images(
 
 
 @pytest.mark.parametrize("way", ["action", "empty action", "action document", "entry", "imageLocation"])
-async def test_every_way_to_ask_for_an_image_of_a_volume_does_the_same(
-    admin: ApiClient, volume: str, way: str
-) -> None:
+async def test_every_way_to_ask_for_an_image_of_a_volume_does_the_same(admin: ApiClient, volume: str, way: str) -> None:
     href = next(
-        entry["href"]
-        for entry in (await admin.document(volume))["operations"]
-        if entry["rel"] == f"{ACTION}snapshot"
+        entry["href"] for entry in (await admin.document(volume))["operations"] if entry["rel"] == f"{ACTION}snapshot"
     )
     url, body = {
         "action": (href, {"name": "x"}),
@@ -178,9 +174,7 @@ async def test_an_image_of_a_users_volume_is_the_users(client: Callable[..., Api
         ({"size": 5, "colour": "red"}, "colour"),
     ],
 )
-async def test_what_cannot_be_an_image_is_400_and_named(
-    admin: ApiClient, document: dict[str, Any], named: str
-) -> None:
+async def test_what_cannot_be_an_image_is_400_and_named(admin: ApiClient, document: dict[str, Any], named: str) -> None:
     answer = await admin.post("volumeImages", document)
     assert answer.status == 400, answer.text
     assert answer.message.startswith(f"{named}:")

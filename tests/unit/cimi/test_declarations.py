@@ -25,6 +25,7 @@ EDGE = Edge("http://host/cimi/", CIMI_1)
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 KINDS = sorted(TYPES)
 
+
 def wire(kind: str, document: dict[str, Any] | None = None) -> dict[str, Any]:
     described = TYPES[kind]
     timed = "created" in described.attributes

@@ -78,7 +78,7 @@ def test_a_ceph_pool_names_all_its_monitors() -> None:
 
 
 def test_no_text_changes_the_structure() -> None:
-    strange = PoolSettings("a'><b/>", kind="dir", path="/p&\"</path>")
+    strange = PoolSettings("a'><b/>", kind="dir", path='/p&"</path>')
     pool = etree.fromstring(pool_xml(strange))
     assert [child.tag for child in pool] == ["name", "target"]
     assert pool.findtext("name") == strange.name

@@ -45,7 +45,7 @@ def test_a_frame_that_does_not_fit_is_refused() -> None:
 
 def test_the_frame_goes_from_the_guests_hardware_to_the_servers() -> None:
     sent = frame(LEASE)
-    assert sent[:14].hex() == "525400aabbcc" "525400010203" "0800"
+    assert sent[:14].hex() == "525400aabbcc5254000102030800"
 
 
 def test_the_frame_is_a_datagram_from_the_guests_address_to_the_dhcp_server() -> None:

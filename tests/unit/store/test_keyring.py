@@ -52,9 +52,7 @@ def test_the_configured_one_is_taken_first(store: Path, tmp_path: Path, monkeypa
     assert not store.with_name("gateway.db.key").exists()
 
 
-def test_systemds_credential_is_taken_as_it_is(
-    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_systemds_credential_is_taken_as_it_is(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = keyring(store, key(tmp_path / CREDENTIAL)).current
     (tmp_path / CREDENTIAL).chmod(0o440)
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))

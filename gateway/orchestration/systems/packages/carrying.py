@@ -126,9 +126,7 @@ class Carried:
 
     def networks(self) -> set[str]:
         """Names of the networks that these components need."""
-        described = (
-            (KINDS[kind], descriptor) for kind in CARRIED for descriptor in self.components[kind].values()
-        )
+        described = ((KINDS[kind], descriptor) for kind in CARRIED for descriptor in self.components[kind].values())
         return {
             reference.href.removeprefix(SYMBOL)
             for attribute, descriptor in described

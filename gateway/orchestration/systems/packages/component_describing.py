@@ -41,9 +41,7 @@ class ComponentDescription:
         network = await self.found(path)
         document = network.document
         called = name or document.get("name") or path.rpartition("/")[2]
-        identity = self._parts.network(
-            path, called, document.get("description", ""), document.get("networkType", "")
-        )
+        identity = self._parts.network(path, called, document.get("description", ""), document.get("networkType", ""))
         if (member or not network.internal.get("host_network")) and self._first(path):
             self.carrying.place("Network", path, identity, document, network_template(network))
         return identity
@@ -91,9 +89,7 @@ class ComponentDescription:
 
     # Machines
 
-    async def machine(
-        self, machine: Resource, volumes: list[Document], made: list[Document], credential: str
-    ) -> str:
+    async def machine(self, machine: Resource, volumes: list[Document], made: list[Document], credential: str) -> str:
         """The carried MachineTemplate; ``volumes`` and ``made`` are its entries of Volumes, in their order."""
         interfaces = [await self._interface(machine, entry) for entry in machine.internal["interfaces"]]
         disks = [disk_entry(disk) for disk in machine.internal["disks"]]
@@ -164,4 +160,3 @@ def address_template(address: Resource) -> Document:
 def disk_entry(disk: Document) -> Document:
     """Where it is, and so where it is to be again."""
     return {"capacity": disk["capacity"], "initialLocation": disk.get("location") or f"/dev/{disk['target']}"}
-

@@ -43,9 +43,7 @@ class SystemDescription:
         demand_some(content)
         return parts.described(content)
 
-    async def _collection(
-        self, system: Resource, parts: Parts, taken: set[str], around: frozenset[str]
-    ) -> Collection:
+    async def _collection(self, system: Resource, parts: Parts, taken: set[str], around: frozenset[str]) -> Collection:
         if system.path in around:
             raise Conflict(f"{system.path} is inside itself")
         if system.state in ("CREATING", "DELETING"):

@@ -166,9 +166,7 @@ class ImportDisks(PackageStep):
         work.images[part.key] = outcome.resource.path
         await work.context.log(f"{part.name!r} is {outcome.resource.path}")
 
-    async def _ask(
-        self, work: Import, part: Bytes, place: Path | FilePart, parents: list[Path | FilePart]
-    ) -> Outcome:
+    async def _ask(self, work: Import, part: Bytes, place: Path | FilePart, parents: list[Path | FilePart]) -> Outcome:
         service = service_of(self.room, part.kind)
         assert isinstance(service, ImageService)
         caller = caller_of(work.arguments, work.context.job)

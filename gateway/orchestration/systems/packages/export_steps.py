@@ -244,9 +244,7 @@ class DeliverPackage(WritingStep):
         await self._note(context)
         context.say(f"the package is at {path}")
 
-    async def _deliver(
-        self, context: StepContext, stored: StoredPackage, part: Path, destination: Destination
-    ) -> None:
+    async def _deliver(self, context: StepContext, stored: StoredPackage, part: Path, destination: Destination) -> None:
         """Write it beside its place, and then give it its name. What an interrupted run has named already is known."""
         folder, path = self.folder(context), destination.path
         noted = await folder.noted(PLACED)

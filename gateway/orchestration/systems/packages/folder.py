@@ -130,9 +130,7 @@ class FolderSink:
         elif before != now:
             raise Invalid(CHANGED, "source")
 
-    async def put(
-        self, file: File, pieces: AsyncIterator[bytes], chunk: int, stands: tuple[int, int] | None
-    ) -> None:
+    async def put(self, file: File, pieces: AsyncIterator[bytes], chunk: int, stands: tuple[int, int] | None) -> None:
         if self._archive is None or stands is None:
             await self._write(file, pieces, chunk)
             if file.chunk_size is None:

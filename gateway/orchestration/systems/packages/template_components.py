@@ -51,9 +51,7 @@ class Referred:
 class TemplateComponents:
     """The components of one template, but for its Machines and the templates inside."""
 
-    def __init__(
-        self, referred: Referred, parts: Parts, components: tuple[Component, ...], scope: str
-    ) -> None:
+    def __init__(self, referred: Referred, parts: Parts, components: tuple[Component, ...], scope: str) -> None:
         self.parts = parts
         self.scope = scope
         self.carrying = Carrying("SystemTemplate")
@@ -188,9 +186,7 @@ class TemplateComponents:
 
     async def _group(self, component: Component, template: Document) -> Document:
         listed = template.get("networks") or []
-        names = [
-            await self.network_at(component, given, "networks", place) for place, given in enumerate(listed)
-        ]
+        names = [await self.network_at(component, given, "networks", place) for place, given in enumerate(listed)]
         return {"networks": [symbol(name) for name in names]}
 
 
