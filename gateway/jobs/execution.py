@@ -17,7 +17,7 @@ from gateway.jobs.context import RunningStep
 from gateway.jobs.crash import AfterStep
 from gateway.jobs.journal import logger_of
 from gateway.jobs.locks import Unlock
-from gateway.jobs.plan import Plan, StepCall, Superseded
+from gateway.jobs.plan import Ended, Plan, StepCall, Superseded
 from gateway.jobs.records import in_state
 from gateway.jobs.steps import StepRegistry, UnknownStepError
 from gateway.jobs.workers import Place
@@ -175,9 +175,9 @@ class Execution:
         if plan.settle is None:
             return
         context = RunningStep(self.job, plan.settle.step, asyncio.Event(), self._log)
-        found = {"succeeded": not row.outcome, "left": _left(row)}
+        ended = Ended(succeeded=not row.outcome, left=_left(row))
         try:
-            await self._steps[plan.settle.step].run(context, {**plan.settle.arguments, **found})
+            await self._steps[plan.settle.step].settle(context, plan.settle.arguments, ended)
         except (NoSpace, Unavailable):
             # The store does not take it: the job is taken up again from here, its resources stay held until then.
             raise

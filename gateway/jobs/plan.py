@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
 
 from gateway.store.model import Document
 
@@ -55,6 +54,15 @@ class Plan:
     """Where the request came from."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How the steps of a plan ended, for the step that settles them."""
+
+    succeeded: bool
+    left: bool
+    """Something that a step made could not be undone."""
+
+
 class Superseded(Exception):
     """Raised inside a step by ``StepContext.check`` when the job is to stop."""
 
@@ -95,13 +103,18 @@ class StepContext(Protocol):
 
 
 class Step(Protocol):
-    """A named step. Both coroutines are idempotent: they may be run again after a crash."""
+    """A named step. All coroutines are idempotent: they may be run again after a crash."""
 
     name: str
 
-    async def run(self, context: StepContext, arguments: dict[str, Any]) -> None: ...
+    async def run(self, context: StepContext, arguments: Document) -> None:
+        """Do the step."""
+        ...
 
-    async def undo(self, context: StepContext, arguments: dict[str, Any]) -> None: ...
+    async def undo(self, context: StepContext, arguments: Document) -> None:
+        """Take back what the step has done."""
+        ...
 
-
-RunStep = Callable[[StepContext, dict[str, Any]], Awaitable[None]]
+    async def settle(self, context: StepContext, arguments: Document, ended: Ended) -> None:
+        """Leave the resources in a truthful state, as a plan's last step."""
+        ...

@@ -8,6 +8,7 @@ from gateway.orchestration.attachments.service import MachineVolumeService
 from gateway.orchestration.attachments.steps import ATTACHMENT_STEPS
 from gateway.orchestration.common.containment import MEMBERSHIPS
 from gateway.orchestration.common.resource_service import ResourceService, Room
+from gateway.orchestration.common.step import RegisteredStep, Step
 from gateway.orchestration.common.steps import DriverStep
 from gateway.orchestration.credentials.service import CredentialService, CredentialTemplateService
 from gateway.orchestration.disks.change_steps import DISK_CHANGE_STEPS
@@ -101,7 +102,7 @@ FAMILIES: tuple[type[ResourceService], ...] = (
 )
 
 
-STEPS: tuple[type[DriverStep | SystemStep | SettleSystem | PackageStep | SettlePackage], ...] = (
+STEPS: tuple[type[Step | DriverStep | SystemStep | SettleSystem | PackageStep | SettlePackage], ...] = (
     *SYSTEM_STEPS,
     *PACKAGE_STEPS,
     *MACHINE_STEPS,
@@ -135,4 +136,4 @@ def build_services(room: Room) -> dict[str, ResourceService]:
 
 def register_steps(registry: StepRegistry, room: Room) -> None:
     for step in STEPS:
-        registry.register(step(room))
+        registry.register(RegisteredStep(step, room) if issubclass(step, Step) else step(room))

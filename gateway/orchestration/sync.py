@@ -46,7 +46,7 @@ log = structlog.get_logger("sync")
 
 
 class Sync:
-    """While a job holds a Machine (``internal["job"]``) only the job writes its state."""
+    """While a job holds a Machine (``held_by``) only the job writes its state."""
 
     def __init__(self, room: Room) -> None:
         self.room = room
@@ -146,7 +146,7 @@ class Sync:
                     await self._compare_machine(driver, machine, found)
 
     async def _compare_machine(self, driver: Driver, machine: Resource, found: DomainFacts | None) -> None:
-        if machine.internal.get("job") is not None:
+        if machine.held_by is not None:
             return
         if machine.internal.get("host") != driver.name:
             await self._follow(machine)
@@ -172,7 +172,7 @@ class Sync:
         """What a host says of a domain holds when it is the Machine's host; else it may have come there."""
         path = f"machines/{facts.uuid}"
         known = await self.room.store.get(path)
-        if known is None or known.internal.get("job") is not None:
+        if known is None or known.held_by is not None:
             return
         if known.internal.get("host") != driver.name:
             await self._follow(known)
@@ -218,7 +218,7 @@ class Sync:
 
 def _still(machine: Resource, driver: Driver) -> bool:
     """Whether it is this host's word that counts: the Machine lives there, and no job holds it."""
-    return machine.internal.get("host") == driver.name and machine.internal.get("job") is None
+    return machine.internal.get("host") == driver.name and machine.held_by is None
 
 
 def machines_loop(hypervisor: str) -> str:

@@ -18,7 +18,7 @@ class Resource:
     ``path`` is its identity, relative to the Cloud Entry Point: ``machines/7f3c...`` or, nested,
     ``machines/7f3c.../disks/vda``. ``document`` holds the CIMI attributes in the JSON vocabulary; references in
     it are relative paths too (``{"href": "machineImages/ab12"}``). ``internal`` never leaves the process: where
-    the thing lives on the hypervisor, which job holds it, secrets.
+    the resource lives on the hypervisor, what it is made of, secrets.
     """
 
     path: str
@@ -33,6 +33,8 @@ class Resource:
     shared: bool = False
     """True when every user may read and use it (what an admin adds to the catalogue), not change it."""
     internal: Document = field(default_factory=dict)
+    held_by: str | None = None
+    """Path of the Job that alone writes the resource's state until it has ended."""
     version: int = 1
     """Grows with each change; the ETag is made from it."""
     size: int = field(default=0, compare=False)
@@ -57,6 +59,14 @@ class Resource:
         """A copy with these attributes set; an attribute set to None is removed."""
         merged = {**self.document, **attributes}
         return replace(self, document={key: value for key, value in merged.items() if value is not None})
+
+    def held(self, job: str) -> Resource:
+        """Return a copy that this Job holds."""
+        return replace(self, held_by=job)
+
+    def released(self) -> Resource:
+        """Return a copy that no Job holds."""
+        return replace(self, held_by=None)
 
     def with_internal(self, **facts: Any) -> Resource:
         """A copy with these internal facts set; a fact set to None is removed."""

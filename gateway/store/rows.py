@@ -13,7 +13,7 @@ from gateway.store.model import Document, Resource
 from gateway.store.sealing import MARK
 
 COLUMNS = (
-    "path, kind, owner, shared, parent, created, updated, version, document, "
+    "path, kind, owner, shared, parent, created, updated, version, held_by, document, "
     f"CASE WHEN instr(internal, '{MARK}') THEN opened(path, internal) ELSE internal END"
 )
 EVERYONE = ""
@@ -54,6 +54,7 @@ def _plain(resource: Resource) -> dict[str, Any]:
         "created": timestamp(resource.created),
         "updated": timestamp(resource.updated),
         "version": resource.version,
+        "held_by": resource.held_by,
     }
 
 
@@ -71,7 +72,7 @@ def _written(columns: Mapping[str, Document]) -> dict[str, str]:
 
 
 def from_row(row: Sequence[Any]) -> Resource:
-    path, kind, owner, shared, parent, created, updated, version, document, internal = row
+    path, kind, owner, shared, parent, created, updated, version, held_by, document, internal = row
     return Resource(
         path=path,
         kind=kind,
@@ -81,6 +82,7 @@ def from_row(row: Sequence[Any]) -> Resource:
         created=datetime.fromisoformat(created),
         updated=datetime.fromisoformat(updated),
         version=version,
+        held_by=held_by,
         document=json.loads(document),
         internal=json.loads(internal),
         size=len(document),

@@ -102,7 +102,7 @@ async def _busy(transaction: Transaction, path: str) -> None:
     """The most that can be under way with it."""
     resource = await transaction.get(path)
     if resource is not None and "state" in TYPES[resource.kind].attributes:
-        await transaction.update(resource.with_document(state="DELETING").with_internal(job="jobs/another"))
+        await transaction.update(resource.with_document(state="DELETING").held("jobs/another"))
 
 
 @every_create

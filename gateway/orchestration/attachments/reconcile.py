@@ -45,7 +45,7 @@ class AttachmentDrift:
 
     async def _vanished(self, machine: Resource, path: str) -> None:
         attachment = await self.room.store.get(path)
-        if attachment is None or attachment.internal.get("job") is not None:
+        if attachment is None or attachment.held_by is not None:
             return
         disks = await self._disks(machine)
         if disks is None or attachment.internal["target"] in disks:
@@ -60,7 +60,7 @@ class AttachmentDrift:
     async def _released(self, machine: Resource, path: str) -> None:
         """The guest lets go late of what it was asked for: the rest of that request is done now."""
         attachment = await self.room.store.get(path)
-        if attachment is None or attachment.internal.get("job") or not attachment.internal.get("releasing"):
+        if attachment is None or attachment.held_by or not attachment.internal.get("releasing"):
             return
         try:
             driver = self.room.driver(machine)
@@ -90,7 +90,7 @@ class AttachmentDrift:
     async def _connect(self, path: str, volume: str, seen: DiskFacts) -> bool:
         """Only what is still there while nobody else changes the Machine."""
         machine = await self.room.store.get(path)
-        if machine is None or machine.internal.get("job") is not None or seen.target in reserved(machine):
+        if machine is None or machine.held_by is not None or seen.target in reserved(machine):
             return False
         disks = await self._disks(machine)
         if disks is None or seen.target not in disks or disks[seen.target].source != seen.source:

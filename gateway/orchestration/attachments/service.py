@@ -30,7 +30,7 @@ async def attached_already(
     found = await store.get(attachment_path(machine, volume))
     if found is None or machine.state == "CREATING":
         return None
-    job = await store.get(found.internal["job"]) if found.internal.get("job") else None
+    job = await store.get(found.held_by) if found.held_by else None
     if found.internal.get("releasing") or (job is not None and job.document.get("action") == "delete"):
         raise Conflict(f"volume: {volume.path} is being disconnected from this Machine; wait for that job")
     location = document.get("initialLocation")
@@ -66,11 +66,11 @@ class MachineVolumeService(ComponentService):
 
     async def _as_it_is(self, transaction: Transaction, caller: Caller, attached: Resource) -> Outcome:
         """Answer with the MachineVolume that is there: by the Job that still connects it, or by one of its own."""
-        job = attached.internal.get("job")
+        job = attached.held_by
         if job is None:
             plan = self.plan(caller, "add", attached.collection)
             job = await self.room.runner.completed(transaction, plan)
-        return Outcome(attached, job, finished=attached.internal.get("job") is None, existing=True)
+        return Outcome(attached, job, finished=attached.held_by is None, existing=True)
 
     async def _volume(self, caller: Caller, machine: Resource, document: Document) -> Resource:
         if document.get("initialLocation"):
@@ -128,10 +128,10 @@ class MachineVolumeService(ComponentService):
             current = await transaction.get(path)
             if current is None:
                 raise NotFound(f"{path} is gone")
-            if current.internal.get("job") is not None:
+            if current.held_by is not None:
                 raise Conflict("the Volume is being connected or disconnected already; wait for that job")
             if version is not None and current.version != version:
                 raise PreconditionFailed(f"{path} was changed meanwhile; read it again")
             job = await self.room.runner.submit(transaction, plan)
-            current = await transaction.update(current.with_internal(job=job))
+            current = await transaction.update(current.held(job))
         return Outcome(current, job, finished=False)

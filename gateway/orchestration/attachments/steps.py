@@ -80,7 +80,7 @@ class SettleAttachment(DriverStep):
             if not present:
                 await disconnect(transaction, current)
                 return
-            await transaction.update(current.with_internal(job=None, releasing=asked_to_go or None))
+            await transaction.update(current.released().with_internal(releasing=asked_to_go or None))
 
     async def _present(self, attachment: Resource, driver: Driver, *, kept: bool) -> bool:
         """``kept`` is what the job's outcome says; it counts while the hypervisor is away."""

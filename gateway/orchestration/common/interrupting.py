@@ -17,7 +17,7 @@ REMOVALS = (
 
 async def interrupt(runner: JobRunner, resource: Resource, reason: str) -> None:
     """Stop the job and wait until it has undone its work. Conflict when it does not end in time."""
-    job = resource.internal.get("job")
+    job = resource.held_by
     if job is None:
         return
     try:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from drivers.base import Driver, Supervision
 from gateway import clock
 from gateway.cimi.registry import type_of
 from gateway.errors import Forbidden, MethodNotAllowed, NotFound, PreconditionFailed
 from gateway.jobs.locks import ResourceLocks
-from gateway.jobs.plan import Plan
+from gateway.jobs.plan import OnRestart, Plan, StepCall
 from gateway.jobs.runner import JobRunner
 from gateway.orchestration.common.contract import Caller, Outcome, Service
 from gateway.orchestration.common.first_answers import Request, Write, answer_once
@@ -131,6 +132,18 @@ def erases(document: Document, selected: frozenset[str] | None, name: str) -> bo
     return document.get(name) is None and (name in document or (selected is not None and name in selected))
 
 
+class PlannedStep(Protocol):
+    """A step with its arguments: ``gateway.orchestration.common.step.Step``, which stands on this module."""
+
+    def call(self) -> StepCall:
+        """Return the step as plans keep it."""
+        ...
+
+
+def _call(step: PlannedStep | StepCall) -> StepCall:
+    return step if isinstance(step, StepCall) else step.call()
+
+
 class ResourceService:
     """One resource type. Families override what is theirs."""
 
@@ -214,7 +227,7 @@ class ResourceService:
         """Return the outcome of a create that its Job goes on with; ``held``: that Job alone writes the resource."""
         job = await self.room.runner.submit(transaction, plan)
         if held:
-            resource = await transaction.update(resource.with_internal(job=job))
+            resource = await transaction.update(resource.held(job))
         return Outcome(resource, job, finished=False)
 
     async def rehearse(self, caller: Caller, document: Document) -> Resource | None:
@@ -272,14 +285,33 @@ class ResourceService:
 
     # Pieces
 
-    def plan(self, caller: Caller, action: str, target: str, **rest: Any) -> Plan:
+    def plan(
+        self,
+        caller: Caller,
+        action: str,
+        target: str,
+        *,
+        steps: Iterable[PlannedStep | StepCall] = (),
+        settle: PlannedStep | StepCall | None = None,
+        locks: tuple[str, ...] = (),
+        affected: tuple[str, ...] = (),
+        drop_on_success: tuple[str, ...] = (),
+        drop_on_failure: tuple[str, ...] = (),
+        on_restart: OnRestart = OnRestart.RESUME,
+    ) -> Plan:
+        """Return the plan of a Job that this caller asks for; ``Plan`` says what the parts mean."""
         return Plan(
             action=action,
             target=target,
             owner=caller.user,
-            steps=rest.pop("steps", ()),
+            steps=tuple(_call(step) for step in steps),
+            locks=locks,
+            affected=affected,
+            drop_on_success=drop_on_success,
+            drop_on_failure=drop_on_failure,
+            settle=_call(settle) if settle is not None else None,
+            on_restart=on_restart,
+            parent_job=caller.parent_job,
             request_id=caller.request_id,
             address=caller.address,
-            parent_job=caller.parent_job,
-            **rest,
         )

@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any
 
 from drivers.base import Driver, DriverBusy, DriverUnavailable
 from gateway.errors import GatewayError
-from gateway.jobs.plan import StepContext, Superseded
+from gateway.jobs.plan import Ended, StepContext, Superseded
 from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.step import LOOK_EVERY, PATIENCE, PAUSE, unless_stopped
 from gateway.orchestration.common.unconfigured import for_delete, is_configured
 from gateway.store.model import Resource
 
-PATIENCE = 60.0
-"""Seconds that a step waits for a hypervisor which is away, or busy with another's call, before it fails."""
-PAUSE = 0.5
-LOOK_EVERY = 0.3
-T = TypeVar("T")
-
-
-async def unless_stopped(context: StepContext, work: Coroutine[Any, Any, T]) -> T:
-    """The result of long work that ends early, cancelled, when the job is asked to stop (Superseded).
-
-    Who asked to stop in time is not told of a success, though the work was done before its next look.
-    """
-    task = asyncio.ensure_future(work)
-    try:
-        while not (await asyncio.wait({task}, timeout=LOOK_EVERY))[0]:
-            context.check()
-        context.check()
-        return task.result()
-    except BaseException:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        raise
+__all__ = ["LOOK_EVERY", "PATIENCE", "PAUSE", "DriverStep", "unless_stopped"]
 
 
 class DriverStep:
@@ -55,6 +33,10 @@ class DriverStep:
 
     async def undo(self, context: StepContext, arguments: dict[str, Any]) -> None:
         await self._patiently(context, arguments, self.revert)
+
+    async def settle(self, context: StepContext, arguments: dict[str, Any], ended: Ended) -> None:
+        """Settle as ``do`` does, which is told how the plan ended among its arguments."""
+        await self.run(context, {**arguments, "succeeded": ended.succeeded, "left": ended.left})
 
     async def _patiently(self, context: StepContext, arguments: dict[str, Any], work: Any) -> None:
         resource = await self.room.store.get(arguments["resource"])

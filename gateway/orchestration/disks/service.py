@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from drivers.base import Driver, PoolSettings
 from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from gateway.jobs.plan import Plan
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import Write
-from gateway.orchestration.disks.change_steps import ADD_STEPS, DELETE_STEPS, calls, settle
-from gateway.orchestration.disks.growth_steps import growing, settle_grown
+from gateway.orchestration.disks.change_steps import AttachDisk, CreateDisk, DeleteDisk, DetachDisk, SettleDisk
+from gateway.orchestration.disks.facts import KeptDisk
+from gateway.orchestration.disks.growth_steps import GrowDisk, SettleGrownDisk
 from gateway.orchestration.disks.layout import disk_resource
 from gateway.orchestration.machine_core.chain import demand_uncovered
 from gateway.orchestration.machine_core.components import ComponentService, demand_change
 from gateway.orchestration.machine_core.copying import refuse_while_copied
 from gateway.orchestration.machine_core.device_names import free_target, reserved, target_of
+from gateway.orchestration.machine_core.facts import KeptMachine, OwnDisk
 from gateway.orchestration.volumes.pools import KILOBYTE, Chosen, demand_growing, demand_room, pool_facts, whole
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
@@ -24,7 +28,7 @@ class DiskService(ComponentService):
     edited_by = "plug"
 
     def removable(self, resource: Resource) -> bool:
-        return not resource.internal.get("boot")
+        return not KeptDisk.of(resource).boot
 
     async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
         machine = await self.machine_for(caller, collection.rpartition("/")[0])
@@ -44,7 +48,8 @@ class DiskService(ComponentService):
 
     async def _pool(self, machine: Resource, driver: Driver) -> Chosen:
         """The Machine's own pool, where its other disks are."""
-        host, name = machine.internal["host"], machine.internal["pool"]
+        kept = KeptMachine.of(machine)
+        host, name = kept.host, kept.pool
         settings = next((p for p in self.room.hypervisors[host].every_pool if p.name == name), PoolSettings(name))
         facts = await pool_facts(driver, name)
         return Chosen(host, settings, facts, driver.formats(facts)[0])
@@ -62,19 +67,19 @@ class DiskService(ComponentService):
         location, running = document.get("initialLocation") or None, machine.state != "STOPPED"
         target = free_target(in_use | reserved(machine), location, running=running)
         capacity = document["capacity"]
-        made = {"target": target, "format": disk_format, "bytes": whole(capacity * KILOBYTE), "capacity": capacity}
-        made.update({"location": location} if location else {})
-        machine = await transaction.update(machine.with_internal(disks=[*machine.internal["disks"], made]))
+        made = OwnDisk(target, disk_format, whole(capacity * KILOBYTE), capacity, location)
+        kept = KeptMachine.of(machine)
+        machine = await transaction.update(replace(kept, disks=(*kept.disks, made)).on(machine))
         disk = await transaction.insert(disk_resource(machine, made))
         plan = self.plan(
             caller,
             "add",
             collection,
-            steps=calls(machine.path, ADD_STEPS, target),
+            steps=(CreateDisk(machine.path, target), AttachDisk(machine.path, target)),
             locks=(machine.path,),
             affected=(disk.path, machine.path),
             drop_on_failure=(disk.path,),
-            settle=settle(machine.path, target, "add"),
+            settle=SettleDisk(machine.path, target, "add"),
         )
         return await self.begun(transaction, disk, plan)
 
@@ -112,11 +117,11 @@ class DiskService(ComponentService):
         if current is None or current.version != disk.version:
             raise PreconditionFailed(f"{disk.path} was changed meanwhile; read it again")
         self._demand_free(current)
-        known = next(entry for entry in machine.internal["disks"] if entry["target"] == target)
+        before = next(entry for entry in KeptMachine.of(machine).disks if entry.target == target)
         size = whole(capacity * KILOBYTE)
-        await demand_room(self.room, chosen, size - known["bytes"], "capacity")
+        await demand_room(self.room, chosen, size - before.bytes, "capacity")
         job = await self.room.runner.submit(transaction, self._growing(caller, disk, machine, capacity, size))
-        return await transaction.update(current.with_internal(job=job)), job
+        return await transaction.update(current.held(job)), job
 
     def _growing(self, caller: Caller, disk: Resource, machine: Resource, capacity: int, size: int) -> Plan:
         target = disk.path.rpartition("/")[2]
@@ -124,14 +129,14 @@ class DiskService(ComponentService):
             caller,
             "edit",
             disk.path,
-            steps=growing(machine.path, target, capacity, size),
+            steps=(GrowDisk(machine.path, target, capacity, size),),
             locks=(machine.path,),
             affected=(machine.path,),
-            settle=settle_grown(machine.path, target),
+            settle=SettleGrownDisk(machine.path, target),
         )
 
     def _demand_free(self, disk: Resource) -> None:
-        if disk.internal.get("job") is not None:
+        if disk.held_by is not None:
             raise Conflict("another request changes this disk already; wait for that job")
 
     # Delete
@@ -148,11 +153,11 @@ class DiskService(ComponentService):
             caller,
             "delete",
             path,
-            steps=calls(machine.path, DELETE_STEPS, target),
+            steps=(DetachDisk(machine.path, target), DeleteDisk(machine.path, target)),
             locks=(machine.path,),
             affected=(machine.path,),
             drop_on_success=(path,),
-            settle=settle(machine.path, target, "delete"),
+            settle=SettleDisk(machine.path, target, "delete"),
         )
         async with self.store.transaction() as transaction:
             await self.demand_machine(transaction, machine.path, "unplug")
@@ -162,5 +167,5 @@ class DiskService(ComponentService):
                 raise NotFound(f"{path} is gone")
             self._demand_free(current)
             job = await self.room.runner.submit(transaction, plan)
-            current = await transaction.update(current.with_internal(job=job))
+            current = await transaction.update(current.held(job))
         return Outcome(current, job, finished=False)

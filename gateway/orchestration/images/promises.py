@@ -15,7 +15,7 @@ STAGED = (
 )
 WAITING = (
     "SELECT count(*) FROM resources WHERE kind IN ('MachineImage', 'VolumeImage') AND owner = ? "
-    "AND json_extract(internal, '$.source.kind') = 'upload' AND json_extract(internal, '$.job') IS NULL"
+    "AND json_extract(internal, '$.source.kind') = 'upload' AND held_by IS NULL"
 )
 
 

@@ -5,23 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway import clock
+from gateway.jobs.plan import Ended
 from gateway.orchestration.common.resource_service import component
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
 
-async def settle_copied(transaction: Transaction, image: Resource, arguments: Document) -> None:
-    """A finished image does not point at its origin any more; a failed one leaves no record if it could be undone.
-
-    ``arguments`` are those of a settling step.
-    """
-    if arguments.get("left"):
-        await transaction.update(image.with_document(state="ERROR").with_internal(job=None, captured=None))
-    elif not arguments["succeeded"]:
+async def settle_copied(transaction: Transaction, image: Resource, ended: Ended) -> None:
+    """A finished image does not point at its origin any more; a failed one leaves no record if it could be undone."""
+    if ended.left:
+        await transaction.update(image.with_document(state="ERROR").released().with_internal(captured=None))
+    elif not ended.succeeded:
         await remove(transaction, image)
     elif image.state == "CREATING":
         shown = image.with_document(state="AVAILABLE", imageLocation=f"{image.path}/download")
-        await transaction.update(shown.with_internal(job=None, captured=None))
+        await transaction.update(shown.released().with_internal(captured=None))
 
 
 async def remove(transaction: Transaction, image: Resource) -> None:

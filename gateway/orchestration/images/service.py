@@ -164,7 +164,7 @@ class ImageService(ResourceService):
             must_wait(image)
             plan = self._plan(caller, "upload", path, image, STAGED_STEPS)
             job = await self.room.runner.submit(transaction, plan)
-            image = await transaction.update(image.with_document(state="CREATING").with_internal(job=job))
+            image = await transaction.update(image.with_document(state="CREATING").held(job))
         return Outcome(image, job, finished=False)
 
     async def stored(self, caller: Caller, path: str) -> StoredBytes:
@@ -201,7 +201,7 @@ class ImageService(ResourceService):
             job = await self.room.runner.submit(
                 transaction, self._plan(caller, "delete", path, image, ("delete image",))
             )
-            taken = await transaction.update(current.with_document(state="DELETING").with_internal(job=job))
+            taken = await transaction.update(current.with_document(state="DELETING").held(job))
         return Outcome(taken, job, finished=False)
 
     async def _gone(self, caller: Caller, path: str) -> Outcome:

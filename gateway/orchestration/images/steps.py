@@ -250,10 +250,10 @@ class SettleImage(DriverStep):
             await remove(transaction, image)
             return
         if not succeeded:
-            await transaction.update(image.with_document(state="ERROR").with_internal(job=None))
+            await transaction.update(image.with_document(state="ERROR").released())
             return
         kept = {"state": "AVAILABLE", "imageLocation": f"{image.path}/download", "size": size}
-        await transaction.update(image.with_document(**kept).with_internal(job=None, source=None))
+        await transaction.update(image.with_document(**kept).released().with_internal(source=None))
 
     async def _size(self, image: Resource, driver: Driver) -> int | None:
         """Bytes that a download gives."""

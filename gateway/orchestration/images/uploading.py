@@ -147,4 +147,4 @@ def must_wait(image: Resource) -> None:
 def waits(image: Resource) -> bool:
     """Made to be uploaded to, and no job works on it."""
     kind = image.internal.get("source", {}).get("kind")
-    return kind == "upload" and image.internal.get("job") is None and image.state in ("CREATING", "ERROR")
+    return kind == "upload" and image.held_by is None and image.state in ("CREATING", "ERROR")

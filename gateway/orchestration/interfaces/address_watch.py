@@ -56,7 +56,7 @@ class AddressWatch:
 
     def look_at(self, machine: Resource) -> None:
         self._hosts[machine.path] = machine.internal["host"]
-        if machine.state in LIVE and machine.internal.get("job") is None:
+        if machine.state in LIVE and machine.held_by is None:
             self._since.setdefault(machine.path, time.monotonic())
         elif machine.state in ("STOPPED", "ERROR", "SUSPENDED") and machine.path in self._since:
             self._since[machine.path] = -1.0

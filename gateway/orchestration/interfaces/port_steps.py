@@ -60,7 +60,7 @@ class SettlePort(DriverStep):
                 return
             reached = current.internal.get("reached") if arguments["succeeded"] else None
             state = reached or current.internal.get("state_before") or current.state
-            settled = current.with_internal(job=None, reached=None, state_before=None)
+            settled = current.released().with_internal(reached=None, state_before=None)
             await transaction.update(settled.with_document(state=state))
 
 

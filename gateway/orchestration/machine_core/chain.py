@@ -7,6 +7,7 @@ from dataclasses import replace
 from gateway import clock
 from gateway.errors import Conflict
 from gateway.orchestration.common.resource_service import component
+from gateway.orchestration.machine_core.facts import KeptSnapshot
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
@@ -41,7 +42,7 @@ async def members(transaction: Transaction, machine: str) -> list[Resource]:
 async def demand_uncovered(transaction: Transaction, machine: str, target: str) -> None:
     """Raises Conflict when a snapshot holds what this disk was: out of the Machine it could not go back."""
     for image in await members(transaction, machine):
-        if target in image.internal["covered"]["disks"]:
+        if target in KeptSnapshot.of(image).covered.disks:
             raise Conflict(f"{image.path} is a snapshot of this disk too; delete it first")
 
 
@@ -68,7 +69,7 @@ async def link(transaction: Transaction, machine: Resource, image: Resource) -> 
     related = reference(href(machine, "latestSnapshot"))
     await enter(transaction, machine, image)
     finished = image.with_document(state="AVAILABLE", relatedImage=related, imageLocation=image.path)
-    await transaction.update(finished.with_internal(job=None))
+    await transaction.update(finished.released())
     return machine.with_document(latestSnapshot=reference(image.path))
 
 

@@ -29,7 +29,7 @@ class ComponentService(ResourceService):
 
     def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
         """``delete`` first, where old clients look for it."""
-        if not changeable(caller, resource) or resource.internal.get("job") is not None:
+        if not changeable(caller, resource) or resource.held_by is not None:
             return ()
         machine = self.store.peek(str(resource.parent))
         now = frozenset({"plug", "unplug"}) if machine is None else legal(machine.state).actions

@@ -28,11 +28,11 @@ async def _free(transaction: Transaction, machine: Resource) -> Resource:
     current = await transaction.get(machine.path)
     if current is None:
         raise NotFound(f"{machine.path} is gone")
-    if current.internal.get("job") is not None or current.state != machine.state:
+    if current.held_by is not None or current.state != machine.state:
         raise Conflict(f"the Machine is {current.state}: another request came first")
     return current
 
 
 async def _taken(transaction: Transaction, current: Resource, verb: str, job: str) -> Resource:
-    taken = current.with_document(state=TRANSIENT[verb]).with_internal(job=job, state_before=current.state)
+    taken = current.with_document(state=TRANSIENT[verb]).held(job).with_internal(state_before=current.state)
     return await transaction.update(taken)

@@ -45,7 +45,7 @@ class MovedDomains:
         old = machine.internal["host"]
         async with self.room.store.transaction() as transaction:
             current = await transaction.get(machine.path)
-            if current is None or current.internal.get("job") is not None or current.internal.get("host") != old:
+            if current is None or current.held_by is not None or current.internal.get("host") != old:
                 return
             left = sorted({*current.internal.get("left_hosts", ()), old} - {found.host})
             current = current.with_document(**shown(found.facts))

@@ -237,8 +237,8 @@ class MachineService(ResourceService):
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
         machine = await self.to_change(caller, path, "delete", version)
         demand_legal(machine.state, "delete")
-        if machine.state == TRANSIENT["delete"]:
-            return Outcome(machine, machine.internal["job"], finished=False)
+        if machine.state == TRANSIENT["delete"] and machine.held_by is not None:
+            return Outcome(machine, machine.held_by, finished=False)
         demand_deletable(self.room.driver(machine))
         if machine.state != "CREATING":
             await demand_within_reach(self.room, machine)
@@ -251,7 +251,7 @@ class MachineService(ResourceService):
             drop_on_success=(path,),
             settle=settle(path, "delete"),
         )
-        if machine.internal.get("job") is not None:
+        if machine.held_by is not None:
             await self._give_up_removals(caller, machine, "delete")
             await interrupt(self.room.runner, machine, f"delete was asked by {caller.user}")
             found = await self.store.get(path)

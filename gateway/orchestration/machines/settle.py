@@ -41,7 +41,7 @@ class SettleMachine(DriverStep):
                 await _remove(transaction, current)
                 return
             absent = never_made or (state == "ERROR" and current.internal.get("gone"))
-            settled = current.with_document(state=state).with_internal(job=None, gone=absent or None)
+            settled = current.with_document(state=state).released().with_internal(gone=absent or None)
             await transaction.update(without_seed_secrets(settled) if arguments["action"] == "add" else settled)
 
 

@@ -175,7 +175,7 @@ def _of_resource(before: Resource | None, after: Resource | None) -> list[Occurr
     if names:
         found.append(model_changed(after, "update", ", ".join(names)))
     if after.state != before.state:
-        held = "job" in before.internal or "job" in after.internal
+        held = before.held_by is not None or after.held_by is not None
         found.append(state_changed(after, before.state, "" if held else OUTSIDE))
         why = after.document.get("statusMessage")
         if after.state == "ERROR" and why and not held:

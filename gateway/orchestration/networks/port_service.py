@@ -94,7 +94,7 @@ class NetworkPortService(StatefulService):
         self.must_be_legal(port, "delete")
         async with self.store.transaction() as transaction:
             current = await transaction.get(path)
-            if current is None or current.internal.get("job") is not None:
+            if current is None or current.held_by is not None:
                 raise Conflict("another request came first")
             await self.check_unused(transaction, current)
             await transaction.delete(member_path(current))

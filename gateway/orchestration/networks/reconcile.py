@@ -31,7 +31,7 @@ log = structlog.get_logger("sync")
 
 
 class NetworkSync:
-    """While a job holds a Network (``internal["job"]``) only the job writes its state."""
+    """While a job holds a Network (``held_by``) only the job writes its state."""
 
     def __init__(self, room: Room) -> None:
         self.room = room
@@ -87,7 +87,7 @@ class NetworkSync:
         network = await self.room.store.get(f"networks/{event.uuid}")
         if network is None:
             await self._show_host_network(driver, str(event.uuid))
-        elif network.internal.get("job") is None:
+        elif network.held_by is None:
             await self._repair(driver, network.path, follow=True)
             await repair_network(self.room, driver, network, await self._facts(driver, network))
 
@@ -151,7 +151,7 @@ class NetworkSync:
             return
         async with self.room.store.transaction() as transaction:
             current = await transaction.get(network.path)
-            if current is None or current.internal.get("job") is not None:
+            if current is None or current.held_by is not None:
                 return
             changed = as_it_is(current, state)
             if changed.state == current.state:
@@ -163,7 +163,7 @@ class NetworkSync:
 def _ours(network: Resource, driver: Driver) -> bool:
     """Made by a gateway on this host, and held by no job now."""
     made = network.internal.get("host") == driver.name and not network.internal.get("host_network")
-    return made and network.internal.get("job") is None and network.state in STABLE
+    return made and network.held_by is None and network.state in STABLE
 
 
 def _agrees(network: Resource, facts: NetworkFacts | None) -> bool:

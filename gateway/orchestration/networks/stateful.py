@@ -77,12 +77,12 @@ class StatefulService(ResourceService):
             current = await transaction.get(resource.path)
             if current is None:
                 raise NotFound(f"{resource.path} is gone")
-            if current.internal.get("job") is not None or current.state != resource.state:
+            if current.held_by is not None or current.state != resource.state:
                 raise Conflict(f"the {self.kind} is {current.state}: another request came first")
             if verb == "delete":
                 await self.check_unused(transaction, current)
             job = await self.room.runner.submit(transaction, plan)
-            taken = current.with_document(state=TRANSIENT[verb]).with_internal(job=job, state_before=current.state)
+            taken = current.with_document(state=TRANSIENT[verb]).held(job).with_internal(state_before=current.state)
             taken = await transaction.update(taken)
         return Outcome(taken, job, finished=False)
 

@@ -119,7 +119,7 @@ class SettleNetwork(DriverStep):
                     await transaction.delete(address.path)
                 await transaction.delete(network.path)
                 return
-            await transaction.update(as_it_is(current, state).with_internal(job=None))
+            await transaction.update(as_it_is(current, state).released())
 
     async def _state(self, network: Resource, driver: Driver) -> str:
         try:

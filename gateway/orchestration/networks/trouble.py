@@ -37,7 +37,7 @@ async def tell_trouble(room: Room, path: str, reason: str) -> None:
     """Put the Network in ERROR and say why in its event log, once, until it is out of trouble."""
     async with room.store.transaction() as transaction:
         network = await transaction.get(path)
-        if network is None or network.internal.get("job") is not None or network.internal.get(TROUBLE):
+        if network is None or network.held_by is not None or network.internal.get(TROUBLE):
             return
         wanted = wanted_state(network)
         failed = network.with_document(state="ERROR").with_internal(**{TROUBLE: wanted})

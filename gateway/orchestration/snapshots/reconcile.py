@@ -10,7 +10,7 @@ import structlog
 from drivers.base import DriverError
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.machine_core import chain
-from gateway.orchestration.machine_core.plans import uuid_of
+from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.monitoring.occurrences import alarm
 from gateway.orchestration.monitoring.recorder import tell
 from gateway.store.model import Resource
@@ -30,7 +30,7 @@ class SnapshotDrift:
         async with self.room.store.transaction() as transaction:
             known = await chain.members(transaction, machine.path)
         try:
-            there = {found.name for found in await self.room.driver(machine).snapshots(uuid_of(machine))}
+            there = {found.name for found in await self.room.driver(machine).snapshots(machine_uuid(machine))}
         except DriverError as error:
             log.warning("snapshots not compared", machine=machine.path, reason=str(error))
             return
@@ -52,4 +52,4 @@ class SnapshotDrift:
     async def _unchanged(self, transaction: Transaction, image: Resource) -> bool:
         """Whether no job has begun with it since it was compared."""
         current = await transaction.get(image.path)
-        return current is not None and current.version == image.version and current.internal.get("job") is None
+        return current is not None and current.version == image.version and current.held_by is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from drivers.base import DomainFacts, Driver, Power
 from gateway.errors import Conflict, Forbidden, Invalid, NoSpace, NotFound, NotImplementedHere
-from gateway.jobs.plan import Plan, StepCall
+from gateway.jobs.plan import Plan
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.driver_errors import translating
 from gateway.orchestration.common.first_answers import Write
@@ -16,11 +16,13 @@ from gateway.orchestration.common.unconfigured import demand_up
 from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.machine_core import chain
 from gateway.orchestration.machine_core.copying import refuse_while_copied
+from gateway.orchestration.machine_core.facts import KeptMachine, KeptSnapshot
+from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.machine_core.occupancy import hold
-from gateway.orchestration.machine_core.plans import uuid_of
 from gateway.orchestration.machine_core.states import demand_legal
 from gateway.orchestration.snapshots import ability
 from gateway.orchestration.snapshots.origin import LOCATION, Origin
+from gateway.orchestration.snapshots.steps import DropSnapshot, SettleDropped, SettleSnapshot, TakeSnapshot
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
@@ -64,7 +66,7 @@ class SnapshotRequests(MachineRequests):
         machine = await self.machine(caller, origin)
         driver = self.room.driver(machine)
         with translating():
-            facts = await driver.domain(uuid_of(machine))
+            facts = await driver.domain(machine_uuid(machine))
         self._refuse_impossible(machine, driver, facts)
         memory = not _disks_only(document) and facts.power in ACTIVE
         await self._refuse_mixed(machine, driver)
@@ -77,7 +79,7 @@ class SnapshotRequests(MachineRequests):
             await transaction.insert(image)
             plan = self._taking(caller, machine, image)
             _, job = await hold(transaction, self.room.runner, machine, "snapshot", plan)
-            return Outcome(await transaction.update(image.with_internal(job=job)), job, finished=False)
+            return Outcome(await transaction.update(image.held(job)), job, finished=False)
 
         return write
 
@@ -91,13 +93,13 @@ class SnapshotRequests(MachineRequests):
 
     async def _refuse_mixed(self, machine: Resource, driver: Driver) -> None:
         with translating():
-            known = await driver.snapshots(uuid_of(machine))
+            known = await driver.snapshots(machine_uuid(machine))
         if not all(snapshot.inside for snapshot in known):
             raise Conflict("the domain has external snapshots, taken outside; merge them first: the kinds do not mix")
 
     async def _refuse_without_room(self, machine: Resource, driver: Driver) -> None:
         with translating():
-            pool = await driver.pool(machine.internal["pool"])
+            pool = await driver.pool(KeptMachine.of(machine).pool)
         needed = machine.document["memory"] * KIB
         if needed > pool.available:
             raise NoSpace(
@@ -121,19 +123,18 @@ class SnapshotRequests(MachineRequests):
 
     def _image(self, machine: Resource, origin: Origin, document: Document, memory: bool) -> Resource:
         image = new_resource(self.kind, machine.owner, creating(machine, origin, document))
-        return image.with_internal(host=machine.internal["host"], machine=machine.path, memory=memory)
+        return KeptSnapshot(KeptMachine.of(machine).host, machine.path, memory).on(image)
 
     def _taking(self, caller: Caller, machine: Resource, image: Resource) -> Plan:
-        arguments = {"resource": machine.path, "image": image.path}
         return self.plan(
             caller,
             "snapshot",
             machine.path,
-            steps=(StepCall("take snapshot", arguments),),
+            steps=(TakeSnapshot(machine.path, image.path),),
             locks=(machine.path,),
             affected=(image.path,),
             drop_on_failure=(image.path,),
-            settle=StepCall("settle snapshot", arguments),
+            settle=SettleSnapshot(machine.path, image.path),
         )
 
     # Deleting one
@@ -146,7 +147,7 @@ class SnapshotRequests(MachineRequests):
             if found is None:
                 return await self._gone(caller, path)
             image = found
-        machine = await self.store.get(image.internal["machine"])
+        machine = await self.store.get(KeptSnapshot.of(image).machine or "")
         if machine is None:
             raise NotFound(f"{path} is gone, with its Machine")
         self.must_be_up(machine)
@@ -154,7 +155,7 @@ class SnapshotRequests(MachineRequests):
             falling = await self._falling(transaction, machine, image)
             job = await self.room.runner.submit(transaction, self._dropping(caller, machine, image, falling))
             for other in falling:
-                taken = await transaction.update(other.with_document(state="DELETING").with_internal(job=job))
+                taken = await transaction.update(other.with_document(state="DELETING").held(job))
         return Outcome(taken, job, finished=False)
 
     async def _falling(self, transaction: Transaction, machine: Resource, image: Resource) -> list[Resource]:
@@ -174,11 +175,11 @@ class SnapshotRequests(MachineRequests):
             caller,
             "delete",
             image.path,
-            steps=tuple(StepCall("drop snapshot", {"resource": machine.path, "image": path}) for path in paths),
+            steps=tuple(DropSnapshot(machine.path, path) for path in paths),
             locks=(machine.path,),
             affected=paths,
             drop_on_success=paths,
-            settle=StepCall("settle dropped", {"resource": machine.path, "images": list(paths)}),
+            settle=SettleDropped(machine.path, paths),
         )
 
     async def _gone(self, caller: Caller, path: str) -> Outcome:

@@ -119,7 +119,7 @@ class ComponentMover:
             except Conflict as error:
                 if attempt == 2:
                     return await self._refused(path, error)
-                held = (await self.room.store.get(path) or member).internal.get("job")
+                held = (await self.room.store.get(path) or member).held_by
                 if held is not None:
                     await end_of(self.room, held)
             except GatewayError as error:

@@ -88,19 +88,19 @@ class SystemService(PackagedService):
             current = await transaction.get(path)
             if current is None:
                 raise NotFound(f"{path} is gone")
-            if current.internal.get("job") is not None:
+            if current.held_by is not None:
                 raise busy(current)
             if action not in actions_of(current):
                 raise Conflict(f"the System is {current.state}: another request came first")
             job = await self.room.runner.submit(transaction, plan)
-            current = await transaction.update(current.with_internal(job=job))
+            current = await transaction.update(current.held(job))
         return Outcome(current, job, finished=False)
 
     async def _interrupt(self, caller: Caller, system: Resource, *, force: bool) -> None:
         """End the job that moves it. A soft stop never throws away what that job has just suspended."""
         await interrupt(self.room.runner, system, f"stop was asked by {caller.user}")
         found = await self.store.get(system.path)
-        if found is None or force or system.internal.get("job") is None:
+        if found is None or force or system.held_by is None:
             return
         if "SUSPENDED" in set(found.internal["states"]) - set(system.internal["states"]):
             raise Conflict("some of its Machines are SUSPENDED by now; stop it again to drop what was saved")
@@ -120,8 +120,8 @@ class SystemService(PackagedService):
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
         system = await self.to_change(caller, path, "delete", version)
-        if system.state == "DELETING":
-            return Outcome(system, system.internal["job"], finished=False)
+        if system.state == "DELETING" and system.held_by is not None:
+            return Outcome(system, system.held_by, finished=False)
         demand_legal(system, "delete")
         await self._some_must_be_up(system, deletes=True)
         await interrupt(self.room.runner, system, f"delete was asked by {caller.user}")
@@ -140,11 +140,11 @@ class SystemService(PackagedService):
             current = await transaction.get(path)
             if current is None:
                 raise NotFound(f"{path} is gone")
-            if current.internal.get("job") is not None:
+            if current.held_by is not None:
                 raise Conflict(f"the System is {current.state}: another request came first")
             await demand_removable(transaction, current)
             job = await self.room.runner.submit(transaction, plan)
-            taken = await transaction.update(current.with_document(state="DELETING").with_internal(job=job))
+            taken = await transaction.update(current.with_document(state="DELETING").held(job))
         return Outcome(taken, job, finished=False)
 
     async def _gone(self, caller: Caller, path: str) -> Outcome:

@@ -45,7 +45,7 @@ def verbs_of(system: Resource) -> frozenset[str]:
 
 def _at_work(system: Resource) -> bool:
     """A Job moves its Machines: another can only end that, which ``stop`` does."""
-    return system.internal.get("job") is not None
+    return system.held_by is not None
 
 
 def demand_legal(system: Resource, verb: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.errors import GatewayError
-from gateway.jobs.plan import StepContext
+from gateway.jobs.plan import Ended, StepContext
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.systems.acting import ComponentMover
 from gateway.orchestration.systems.keeper import derive
@@ -43,6 +43,10 @@ class SystemStep:
 
     async def revert(self, context: StepContext, system: Resource, arguments: Arguments) -> None:
         """What was done to components that stay is not taken back: the System shows what they are."""
+
+    async def settle(self, context: StepContext, arguments: Arguments, ended: Ended) -> None:
+        """Settle as ``run`` does, which is told how the plan ended among its arguments."""
+        await self.run(context, {**arguments, "succeeded": ended.succeeded, "left": ended.left})
 
 
 class MakeComponents(SystemStep):
@@ -93,11 +97,15 @@ class SettleSystem:
                 return
             # What its Machines are is written after this: it only has to be no state of the System's own life.
             state = "ERROR" if unmade else "MIXED"
-            await transaction.update(system.with_document(state=state).with_internal(job=None))
+            await transaction.update(system.with_document(state=state).released())
             await derive(transaction, system.path)
 
     async def undo(self, context: StepContext, arguments: Arguments) -> None:
         """It is never undone: it says how things are."""
+
+    async def settle(self, context: StepContext, arguments: Arguments, ended: Ended) -> None:
+        """Settle as ``run`` does, which is told how the plan ended among its arguments."""
+        await self.run(context, {**arguments, "succeeded": ended.succeeded, "left": ended.left})
 
 
 SYSTEM_STEPS: tuple[type[SystemStep | SettleSystem], ...] = (

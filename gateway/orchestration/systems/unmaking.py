@@ -76,7 +76,7 @@ class ComponentRemover:
             except NotFound:
                 return
             except Conflict:
-                held = found.internal.get("job")
+                held = found.held_by
                 if held is None or attempt == TRIES - 1:
                     raise
                 await end_of(self.room, held)

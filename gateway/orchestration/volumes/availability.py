@@ -16,8 +16,8 @@ async def made_available(room: Room, volume: Resource, made: VolumeFacts, **fact
     async with room.store.transaction() as transaction:
         current = await transaction.get(volume.path)
         if current is not None:
-            known = {"bytes": made.capacity, "path": made.path, "job": None, **facts}
-            await transaction.update(current.with_document(state="AVAILABLE").with_internal(**known))
+            available = current.with_document(state="AVAILABLE").released()
+            await transaction.update(available.with_internal(bytes=made.capacity, path=made.path, **facts))
 
 
 def gave_back(room: Room, volume: Resource) -> None:

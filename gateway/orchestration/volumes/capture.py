@@ -77,13 +77,13 @@ class VolumeCaptures(ResourceService):
         await enter(transaction, volume, image, {name: document[name] for name in OWN if name in document})
         job = await self.room.runner.submit(transaction, self._plan(caller, copying))
         if not copying.live:
-            await transaction.update(volume.with_document(state="CAPTURING").with_internal(job=job))
+            await transaction.update(volume.with_document(state="CAPTURING").held(job))
         for holder in copying.holders:
             if copying.live:
                 await self._still(transaction, holder.machine)
             else:
                 await take(transaction, holder.machine, "capture", job)
-        return Outcome(await transaction.update(image.with_internal(job=job)), job, finished=False)
+        return Outcome(await transaction.update(image.held(job)), job, finished=False)
 
     async def _unchanged(self, transaction: Transaction, volume: Resource) -> Resource:
         current = await transaction.get(volume.path)
@@ -96,7 +96,7 @@ class VolumeCaptures(ResourceService):
 
     async def _still(self, transaction: Transaction, machine: Resource) -> None:
         current = await transaction.get(machine.path)
-        if current is None or current.state != machine.state or current.internal.get("job") is not None:
+        if current is None or current.state != machine.state or current.held_by is not None:
             raise Conflict(f"{machine.path} has just changed its state; try again")
         # It reads what is committed, and so does not see the image of this transaction.
         await refuse_while_copied(self.store, machine.path)
@@ -114,7 +114,7 @@ class VolumeCaptures(ResourceService):
     async def _volume(self, caller: Caller, path: str) -> Resource:
         volume = await self.volume_to_change(caller, path)
         demand_legal(volume, VERB)
-        if volume.internal.get("job") is not None:
+        if volume.held_by is not None:
             raise Conflict("another request changes the Volume; try again when its job has ended")
         return volume
 
@@ -125,7 +125,7 @@ class VolumeCaptures(ResourceService):
             machine = await self.store.get(str(attachment.parent)) if attachment is not None else None
             if attachment is None or machine is None:
                 continue
-            if attachment.internal.get("job") is not None:
+            if attachment.held_by is not None:
                 raise Conflict("the Volume is being connected or disconnected; wait for that job")
             found.append(Holder(machine, attachment.internal["target"]))
         return tuple(found)
@@ -134,7 +134,7 @@ class VolumeCaptures(ResourceService):
         """Whether a guest writes it now. Raises Conflict when a copy could not be of one moment."""
         for holder in holders:
             demand_machine(holder.machine.state, "capture")
-            if holder.machine.internal.get("job") is not None:
+            if holder.machine.held_by is not None:
                 raise Conflict(f"another request changes {holder.machine.path}; try again when its job has ended")
         running = [holder.machine.path for holder in holders if holder.machine.state in RUNS]
         if running and len(holders) > 1:

@@ -78,13 +78,13 @@ class SettleCopiedVolume(DriverStep):
             image, current = await transaction.get(arguments["image"]), await transaction.get(volume.path)
             if image is not None:
                 await settle_copied(transaction, image, arguments)
-            if current is not None and current.internal.get("job") == context.job:
-                free = current.with_document(state="AVAILABLE").with_internal(job=None)
+            if current is not None and current.held_by == context.job:
+                free = current.with_document(state="AVAILABLE").released()
                 await transaction.update(free if arguments["succeeded"] else as_found(free, facts))
             for path, state in states.items():
                 machine = await transaction.get(path)
-                if machine is not None and machine.internal.get("job") == context.job:
-                    await transaction.update(machine.with_document(state=state).with_internal(job=None))
+                if machine is not None and machine.held_by == context.job:
+                    await transaction.update(machine.with_document(state=state).released())
 
     async def _states(self, driver: Driver, arguments: Arguments) -> dict[str, str]:
         held = [] if arguments["live"] else arguments["machines"]

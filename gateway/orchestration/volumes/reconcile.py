@@ -148,7 +148,7 @@ class VolumeDrift:
 
 def settled(volume: Resource) -> bool:
     """Whether no job is at work on it."""
-    return volume.internal.get("job") is None and volume.state in ("AVAILABLE", "ERROR")
+    return volume.held_by is None and volume.state in ("AVAILABLE", "ERROR")
 
 
 def vanished(volume: Resource) -> bool:

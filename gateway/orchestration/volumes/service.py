@@ -89,7 +89,7 @@ class VolumeService(ResourceService):
         if capacity < now:
             raise Invalid(f"a Volume of {now} kilobytes is not shrunk to {capacity}: that would lose data", "capacity")
         demand_legal(volume, "grow")
-        if volume.internal.get("job") is not None:
+        if volume.held_by is not None:
             raise Conflict("another request grows the Volume already; try again when its job has ended")
         for machine in (volume.internal.get("attachments") or {}).values():
             await refuse_while_copied(self.store, machine)
@@ -120,7 +120,7 @@ class VolumeService(ResourceService):
             settle=settle(volume.path, "edit"),
         )
         job = await self.room.runner.submit(transaction, plan)
-        return await transaction.update(volume.with_internal(job=job)), job
+        return await transaction.update(volume.held(job)), job
 
     def _up(self, volume: Resource) -> Driver:
         driver = self.room.driver(volume)
@@ -152,7 +152,7 @@ class VolumeService(ResourceService):
                 raise NotFound(f"{path} is gone")
             demand_legal(current, "delete")
             job = await self.room.runner.submit(transaction, plan)
-            taken = await transaction.update(current.with_document(state="DELETING").with_internal(job=job))
+            taken = await transaction.update(current.with_document(state="DELETING").held(job))
         return Outcome(taken, job, finished=False)
 
     async def _gone(self, caller: Caller, path: str) -> Outcome:

@@ -161,7 +161,7 @@ class SettleVolume(DriverStep):
             if gone:
                 await transaction.delete(volume.path)
                 return
-            settled = current.with_internal(job=None)
+            settled = current.released()
             if not succeeded:
                 settled = as_found(settled, facts)
             await transaction.update(settled)

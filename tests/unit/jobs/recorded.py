@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.errors import Conflict
 from gateway.jobs.execution import Failure
-from gateway.jobs.plan import Plan, StepCall, StepContext
+from gateway.jobs.plan import Ended, Plan, StepCall, StepContext
 from gateway.jobs.runner import JobRunner
 from gateway.jobs.steps import StepRegistry
 from gateway.store.store import Store
@@ -39,6 +39,9 @@ class Recorded:
         self.done.append(f"undo {self.name}")
         if arguments.get("sticks"):
             raise Conflict("it cannot be taken back")
+
+    async def settle(self, context: StepContext, arguments: dict[str, Any], ended: Ended) -> None:
+        await self.run(context, arguments)
 
 
 def failure(error: BaseException) -> Failure:

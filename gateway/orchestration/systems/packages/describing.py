@@ -170,7 +170,7 @@ class MachineDescription:
         """The Machine's MachineVolumes, by target."""
         paths = [path for _target, path in sorted(machine.internal.get("volumes", {}).items())]
         found = [attachment for path in paths if (attachment := await self._store.get(path)) is not None]
-        if any(attachment.internal.get("job") is not None for attachment in found):
+        if any(attachment.held_by is not None for attachment in found):
             raise Conflict(f"a Volume is being connected to {machine.path}, or taken away; wait for that job")
         return found
 

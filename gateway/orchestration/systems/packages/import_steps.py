@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.cimi.registry import type_of
-from gateway.jobs.plan import StepContext
+from gateway.jobs.plan import Ended, StepContext
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.images.source import shown
 from gateway.orchestration.systems.nested import caller_of, service_of, together
@@ -159,3 +159,7 @@ class SettlePackage:
 
     async def undo(self, context: StepContext, arguments: Arguments) -> None:
         """It is never undone."""
+
+    async def settle(self, context: StepContext, arguments: Arguments, ended: Ended) -> None:
+        """Settle as ``run`` does, which is told how the plan ended among its arguments."""
+        await self.run(context, {**arguments, "succeeded": ended.succeeded, "left": ended.left})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.jobs.plan import StepContext
+from gateway.jobs.plan import Ended, StepContext
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.common.tries import TriedPackageReader, Tries
 from gateway.orchestration.systems.packages.folder import Folder
@@ -33,3 +33,7 @@ class PackageStep:
 
     async def undo(self, context: StepContext, arguments: Arguments) -> None:
         """What lies in the folder goes when the Job is settled."""
+
+    async def settle(self, context: StepContext, arguments: Arguments, ended: Ended) -> None:
+        """Settle as ``run`` does, which is told how the plan ended among its arguments."""
+        await self.run(context, {**arguments, "succeeded": ended.succeeded, "left": ended.left})

@@ -1,0 +1,102 @@
+"""What is durable, as typed values: one converter between frozen dataclasses and the JSON of the store.
+
+It is lenient where a store of an earlier version is read: an absent key has its default, and a key that this version
+does not have is passed over. It is frugal where it writes: what has its default is not written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import Field, dataclass, field, fields, is_dataclass
+from typing import Any, TypeVar
+
+from cattrs import Converter
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+
+from gateway.errors import Conflict
+from gateway.store.model import Document
+from gateway.store.sealing import holds_sealed
+
+T = TypeVar("T")
+KEY = "key"
+ADVICE = "set it anew, or give the gateway its former key back ([store] former_keys)"
+
+
+def keyed(key: str, *, default: Any) -> Any:
+    """Return the field of a dataclass whose key in JSON is no name that Python allows, such as ``class``."""
+    return field(default=default, metadata={KEY: key})
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A secret that the store could not open: its key is another one than the secret was sealed with."""
+
+    sealed: Document
+
+
+Secret = str | Unreadable
+"""A secret as the store gives it."""
+
+
+def readable(secret: Secret, what: str) -> str:
+    """Return the secret in plain. Raises Conflict, naming what it belongs to, when the store could not open it."""
+    if isinstance(secret, Unreadable):
+        raise Conflict(f"{what} has a secret that cannot be read: the store's key was another one; {ADVICE}")
+    return secret
+
+
+def _is_secret(kind: Any) -> bool:
+    return kind in (Secret, Secret | None, Secret | bool | None)
+
+
+def _secret_of(value: Any, _kind: Any) -> Secret | bool | None:
+    return Unreadable(value) if holds_sealed(value) else value
+
+
+def _as_kept(secret: Secret | bool | None) -> Any:
+    return secret.sealed if isinstance(secret, Unreadable) else secret
+
+
+def key_of(entry: Field[Any]) -> str:
+    """Return the key in JSON of a dataclass's field."""
+    return str(entry.metadata.get(KEY, entry.name))
+
+
+def keys_of(kind: type[Any]) -> frozenset[str]:
+    """Return the keys in JSON of all fields of a dataclass."""
+    return frozenset(key_of(entry) for entry in fields(kind))
+
+
+def _overrides(kind: Any) -> dict[str, Any]:
+    return {entry.name: override(rename=key_of(entry)) for entry in fields(kind) if key_of(entry) != entry.name}
+
+
+def _converter() -> Converter:
+    converter = Converter(detailed_validation=False)
+
+    def writer(kind: Any) -> Callable[[Any], Document]:
+        rest: dict[str, Any] = {"_cattrs_omit_if_default": True, **_overrides(kind)}
+        return make_dict_unstructure_fn(kind, converter, **rest)
+
+    def reader(kind: Any) -> Callable[[Document, Any], Any]:
+        return make_dict_structure_fn(kind, converter, **_overrides(kind))
+
+    converter.register_unstructure_hook_factory(is_dataclass, writer)
+    converter.register_structure_hook_factory(is_dataclass, reader)
+    converter.register_structure_hook_func(_is_secret, _secret_of)
+    converter.register_unstructure_hook_func(_is_secret, _as_kept)
+    return converter
+
+
+CONVERTER = _converter()
+
+
+def to_document(value: object) -> Document:
+    """Return the JSON of a frozen dataclass."""
+    document: Document = CONVERTER.unstructure(value)
+    return document
+
+
+def from_document(document: Document, kind: type[T]) -> T:
+    """Return the value of this kind whose JSON the document is. Raises cattrs' errors for one that is no such JSON."""
+    return CONVERTER.structure(document, kind)

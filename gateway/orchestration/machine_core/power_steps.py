@@ -1,0 +1,171 @@
+"""The steps that start, stop and change a Machine's domain. Each may be run again after a crash."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import ClassVar
+
+from drivers.base import DriverConflict, DriverNotFound, Migration, Power
+from gateway.errors import Conflict
+from gateway.jobs.plan import Superseded
+from gateway.orchestration.common.step import LOOK_EVERY, At, ResourceStep, unless_stopped
+from gateway.orchestration.machine_core.names import machine_uuid
+from gateway.orchestration.machine_core.states import TRANSIENT
+from gateway.orchestration.machine_core.whereabouts import silent_hosts
+
+PRESS_EVERY = 5.0
+"""Seconds between two presses of the power button."""
+STOPPED = frozenset({Power.OFF, Power.SAVED, Power.CRASHED})
+
+
+@dataclass(frozen=True)
+class StartDomain(ResourceStep):
+    """A boot, the return of what was suspended, or the end of a pause."""
+
+    name = "start domain"
+    fresh: bool = False
+    """What was suspended is dropped, and the guest boots."""
+
+    async def run(self, at: At) -> None:
+        machine, uuid = at.resource, machine_uuid(at.resource)
+        if machine.state == TRANSIENT["stop"]:
+            await _show_starting(at)
+        facts = await at.driver.domain(uuid)
+        if facts.power not in STOPPED:
+            await at.driver.resume_domain(uuid)
+            return
+        if facts.migration is Migration.LEFT and (silent := silent_hosts(at.room, machine)):
+            raise Conflict(f"the guest was moved away; it may run on {', '.join(silent)}, which does not answer")
+        await at.driver.start_domain(uuid, discard_saved=self.fresh)
+
+
+async def _show_starting(at: At) -> None:
+    """Write the state of the second half of a restart (DSP0263 5.14.1)."""
+    async with at.room.store.transaction() as transaction:
+        current = await transaction.get(at.resource.path)
+        if current is not None:
+            await transaction.update(current.with_document(state=TRANSIENT["start"]))
+
+
+@dataclass(frozen=True)
+class ShutDown(ResourceStep):
+    """Presses of the power button until the guest is off or the deadline comes; no force (DSP0263 5.14.1.2)."""
+
+    name = "shut down"
+    deadline: float | None = None
+    """Seconds; None for those of the configuration."""
+
+    async def run(self, at: At) -> None:
+        uuid = machine_uuid(at.resource)
+        seconds = at.room.policy.stop_deadline if self.deadline is None else self.deadline
+        until, press_at = time.monotonic() + seconds, 0.0
+        while True:
+            facts = await at.driver.domain(uuid)
+            if facts.power is Power.SAVED:
+                await at.driver.discard_saved(uuid)
+            if facts.power in STOPPED:
+                return
+            if facts.power in (Power.PAUSED, Power.HELD):
+                await at.driver.resume_domain(uuid)
+            if time.monotonic() >= until:
+                raise Conflict(f"the guest did not power off within {seconds:g} s; stop it with force to cut the power")
+            if time.monotonic() >= press_at:
+                # A conflict: it has powered off since it was looked at, as the next look shows.
+                with suppress(DriverConflict):
+                    await at.driver.request_shutdown(uuid)
+                press_at = time.monotonic() + PRESS_EVERY
+            if await at.job.wait_stop(LOOK_EVERY):
+                raise Superseded
+
+
+@dataclass(frozen=True)
+class PowerOff(ResourceStep):
+    """The cut of the power, which asks no guest; also what was suspended is dropped."""
+
+    name = "power off"
+    leaves = ""
+    action: str | None = None
+    """``delete`` where the domain may be gone already."""
+
+    def is_removal(self) -> bool:
+        """Return whether a delete cuts the power, and not a stop."""
+        return self.action == "delete"
+
+    async def run(self, at: At) -> None:
+        uuid = machine_uuid(at.resource)
+        try:
+            await at.driver.power_off(uuid)
+            await at.driver.discard_saved(uuid)
+        except DriverNotFound:
+            if not self.is_removal():
+                raise
+
+
+@dataclass(frozen=True)
+class PauseDomain(ResourceStep):
+    """The halt of a guest in memory."""
+
+    name = "pause domain"
+
+    async def run(self, at: At) -> None:
+        await at.driver.pause_domain(machine_uuid(at.resource))
+
+
+@dataclass(frozen=True)
+class SuspendDomain(ResourceStep):
+    """The move of a guest's memory to the host's disk."""
+
+    name = "suspend domain"
+    weight: ClassVar[int] = 10
+
+    async def run(self, at: At) -> None:
+        await unless_stopped(at.job, at.driver.save_domain(machine_uuid(at.resource), at.job.progress))
+
+
+@dataclass(frozen=True)
+class ResizeDomain(ResourceStep):
+    """Another number of cpus and amount of memory: live where possible, else at the next boot, and said so."""
+
+    name = "resize domain"
+    cpu: int
+    memory: int
+    """KiB."""
+
+    async def run(self, at: At) -> None:
+        applied = await at.driver.resize_domain(machine_uuid(at.resource), self.cpu, self.memory)
+        if applied.message:
+            at.job.say(applied.message)
+        async with at.room.store.transaction() as transaction:
+            current = await transaction.get(at.resource.path)
+            if current is not None:
+                await transaction.update(current.with_document(cpu=self.cpu, memory=self.memory))
+
+    async def undo(self, at: At) -> None:
+        """Restore both from the document: the step may have failed between setting cpus and memory."""
+        document = at.resource.document
+        await at.driver.resize_domain(machine_uuid(at.resource), document["cpu"], document["memory"])
+
+
+@dataclass(frozen=True)
+class DescribeDomain(ResourceStep):
+    """The Machine's name and description for those who look with virsh."""
+
+    name = "describe domain"
+
+    async def run(self, at: At) -> None:
+        machine = at.resource
+        description = machine.document.get("description", "")
+        await at.driver.describe_domain(machine_uuid(machine), machine.name or "", description)
+
+
+POWER_STEPS: tuple[type[ResourceStep], ...] = (
+    StartDomain,
+    ShutDown,
+    PowerOff,
+    PauseDomain,
+    SuspendDomain,
+    ResizeDomain,
+    DescribeDomain,
+)
