@@ -1,4 +1,4 @@
-"""Clearing the staging directory: what belongs to no image, and uploads that nobody goes on with."""
+"""The sweep of the staging directory: what belongs to no image, and uploads that nobody goes on with, is removed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.images.uploading import waits
 
 EVERY = 600.0
+"""Seconds between two sweeps."""
 PACKAGES = (
     "SELECT job FROM plans UNION SELECT path FROM resources WHERE kind = 'Job' "
     "AND json_extract(document, '$.action') = 'export' AND state = 'SUCCESS' "
@@ -21,6 +22,8 @@ log = structlog.get_logger("images")
 
 
 class StagingKeeper:
+    """The loop that sweeps."""
+
     def __init__(self, room: Room) -> None:
         self._room = room
         self._loop: Loop | None = None
@@ -31,6 +34,7 @@ class StagingKeeper:
         self._loop = self._room.supervision.keep("staging directory", self._keep, EVERY, first_pause=EVERY)
 
     async def stop(self) -> None:
+        """End the loop."""
         if self._loop is not None:
             await self._loop.stop()
 
@@ -41,6 +45,7 @@ class StagingKeeper:
             log.warning("the staging directory could not be cleared", reason=str(error))
 
     async def sweep(self) -> None:
+        """Remove what nobody needs, and the images whose upload was given up."""
         tools, store = self._room.images, self._room.store
         names = await tools.staging.names()
         rows = await store.fetch(

@@ -1,4 +1,4 @@
-"""What the staging directory has been promised for and has not got yet; how many uploads a user may leave waiting."""
+"""Room in the staging directory that is promised and not taken yet; how many uploads a user may leave waiting."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ WAITING = (
 
 
 async def demand_staging(room: Room, size: int) -> None:
-    """Raises NoSpace when so many bytes have no room beside those that are still to come.
+    """Raise NoSpace when so many bytes have no room beside those that are still to come.
 
-    To be asked inside the transaction that writes the promise: of two at once one sees the other.
+    It has to be called inside the transaction that writes the promise: of two at once one sees the other.
     """
     staging = room.images.staging
     promised: dict[str, int] = dict(await room.store.fetch(STAGED))
@@ -49,35 +49,36 @@ class Coming:
         """Bytes that are here."""
 
     async def demand(self, size: int) -> None:
-        """Have room for so many bytes more. Of two at once one sees the other, as only one of them writes."""
+        """Promise room for so many bytes more. Raise NoSpace; of two at once one sees the other: one at a time writes."""
         async with self._room.store.transaction():
             await demand_staging(self._room, size)
             self._left += size
             self._promises[self._name] = self._left
 
     def has_room(self, size: int) -> bool:
+        """Return whether so many bytes are promised and have not come."""
         return size <= self._left
 
     def came(self, size: int) -> None:
-        """So many bytes of it have been put down."""
+        """Note that so many bytes have been put down."""
         self.come += size
         self._left = max(0, self._left - size)
         self._promises[self._name] = self._left
 
     async def counted(self, pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-        """Pass pieces on to who puts them down."""
+        """Yield pieces to who puts them down, and note that they came."""
         async for piece in pieces:
             yield piece
             self.came(len(piece))
 
     def end(self) -> None:
-        """Give back what has not come."""
+        """Give back the room of what has not come."""
         self._promises.pop(self._name, None)
 
 
 @asynccontextmanager
 async def promised(room: Room, name: str, size: int) -> AsyncIterator[Coming]:
-    """Have room for so many bytes while they come. Raises NoSpace."""
+    """Promise room for so many bytes while they come. Raise NoSpace."""
     coming = Coming(room, name)
     try:
         await coming.demand(size)
@@ -87,7 +88,10 @@ async def promised(room: Room, name: str, size: int) -> AsyncIterator[Coming]:
 
 
 async def demand_few_waiting(room: Room, owner: str) -> None:
-    """Raises Conflict when this user has left as many uploads waiting as one may. To be asked as ``demand_staging``."""
+    """Raise Conflict when this user has left as many uploads waiting as one may.
+
+    It has to be called where ``demand_staging`` is.
+    """
     count = (await room.store.fetch(WAITING, (owner,)))[0][0]
     if count >= room.images.waiting_uploads:
         raise Conflict(
