@@ -49,7 +49,7 @@ class Coming:
         """Bytes that are here."""
 
     async def demand(self, size: int) -> None:
-        """Promise room for so many bytes more. Raise NoSpace; of two at once one sees the other: one at a time writes."""
+        """Promise room for so many bytes more. Raise NoSpace; of two at once one sees the other, as one writes."""
         async with self._room.store.transaction():
             await demand_staging(self._room, size)
             self._left += size

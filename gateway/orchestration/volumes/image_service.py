@@ -1,4 +1,4 @@
-"""VolumeImages, and what each Volume shows of those that were made of it (DSP0263 5.16.5, 5.16.6)."""
+"""VolumeImages, and the entries of them in the Volumes that they were made of (DSP0263 5.16.5, 5.16.6)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import Write
 from gateway.orchestration.common.resolving import resolve
 from gateway.orchestration.common.resource_service import ResourceService, Room
+from gateway.orchestration.images.facts import KeptImage
 from gateway.orchestration.images.records import enter, entry_path
 from gateway.orchestration.images.service import ImageService
 from gateway.orchestration.volumes.capture import OWN, VolumeCaptures, volume_of
@@ -25,6 +26,8 @@ USED_BY_MACHINES = (
 
 
 class VolumeImageService(ImageService):
+    """The VolumeImages: of bytes, and of Volumes."""
+
     kind = "VolumeImage"
 
     def __init__(self, room: Room, kind: str | None = None) -> None:
@@ -32,7 +35,7 @@ class VolumeImageService(ImageService):
         self._captures = VolumeCaptures(room)
 
     async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
-        """From a Volume when the document or the URI names one, else from bytes."""
+        """Check a create: from a Volume when the document or the URI names one, else from bytes."""
         volume = volume_of(collection, document)
         if volume is None:
             return await super().prepare(caller, collection, document)
@@ -51,7 +54,7 @@ class VolumeImageService(ImageService):
 
 
 class VolumeVolumeImageService(ResourceService):
-    """``add`` is not advertised, as the standard deprecates it: it makes an image of the Volume."""
+    """The ``images`` of Volumes. ``add`` makes one, and is not advertised, as the standard deprecates it."""
 
     kind = "VolumeVolumeImage"
 
@@ -77,11 +80,11 @@ class VolumeVolumeImageService(ResourceService):
         return write
 
     async def _again(self, caller: Caller, path: str, document: Document) -> Write:
-        """The entry of an image of this Volume that was deleted comes back."""
+        """Check the return of an entry that was deleted, of an image of this Volume (its path)."""
         where = "volumeImage"
         volume = await self._captures.volume_to_change(caller, path)
         image = await resolve(self.store, caller, document[where]["href"], ("VolumeImage",), where)
-        if image.internal.get("made_of") != volume.path:
+        if KeptImage.of(image).made_of != volume.path:
             raise Invalid("was not made of this Volume; leave it out, and an image is made", where)
 
         async def write(transaction: Transaction) -> Outcome:
