@@ -26,7 +26,8 @@ from gateway.orchestration.common.apart import Apart
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.host_start import HostStart
 from gateway.orchestration.interfaces.address_watch import LOOK_EVERY, AddressWatch, addresses_loop
-from gateway.orchestration.machine_core.plans import uuid_of
+from gateway.orchestration.machine_core.facts import KeptMachine
+from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.machine_core.whereabouts import Whereabouts
 from gateway.orchestration.machines.moving import MovedDomains, shown
 from gateway.orchestration.machines.reconcile import TransientDomains
@@ -35,6 +36,7 @@ from gateway.orchestration.monitoring.recorder import tell
 from gateway.orchestration.networks.reconcile import NetworkSync
 from gateway.orchestration.snapshots.reconcile import SnapshotDrift
 from gateway.orchestration.volumes.reconcile import VolumeDrift
+from gateway.store.kept import Hosted
 from gateway.store.model import Resource
 
 COMPARE_EVERY = 15.0
@@ -140,22 +142,22 @@ class Sync:
         """Foreign domains are left alone."""
         facts = {domain.uuid: domain for domain in await driver.domains()}
         async for machine in self.room.store.every("Machine"):
-            found = facts.get(uuid_of(machine))
-            if found is not None or machine.internal.get("host") == driver.name:
+            found = facts.get(machine_uuid(machine))
+            if found is not None or Hosted.of(machine).host == driver.name:
                 with self._apart.each(machine.path, driver):
                     await self._compare_machine(driver, machine, found)
 
     async def _compare_machine(self, driver: Driver, machine: Resource, found: DomainFacts | None) -> None:
         if machine.held_by is not None:
             return
-        if machine.internal.get("host") != driver.name:
+        if Hosted.of(machine).host != driver.name:
             await self._follow(machine)
             return
         if found is None and machine.state == "ERROR":
             return
         if found is None or _differs(machine, found) or not found.persistent:
             # The bulk read may be older than a job that ended since: only a fresh look decides.
-            await self._look(driver, uuid_of(machine))
+            await self._look(driver, machine_uuid(machine))
         else:
             await self._attachments.compare(machine, found)
             await self._snapshots.compare(machine)
@@ -174,7 +176,7 @@ class Sync:
         known = await self.room.store.get(path)
         if known is None or known.held_by is not None:
             return
-        if known.internal.get("host") != driver.name:
+        if Hosted.of(known).host != driver.name:
             await self._follow(known)
             return
         if facts.migration is Migration.LEFT:
@@ -190,7 +192,8 @@ class Sync:
             machine = await transaction.get(path)
             if machine is None or not _still(machine, driver):
                 return
-            machine = await transaction.update(machine.with_document(**shown(facts)).with_internal(gone=None))
+            found = KeptMachine.changed(machine.with_document(**shown(facts)), gone=False)
+            machine = await transaction.update(found)
             if machine.state == "ERROR" and known.state != "ERROR":
                 await tell(transaction, alarm(machine, "fault", facts.reason or "the guest is in error"))
         log.info("state changed outside", machine=path, before=known.state, state=machine.state, reason=facts.reason)
@@ -211,14 +214,15 @@ class Sync:
             machine = await transaction.get(path)
             if machine is None or not _still(machine, driver) or machine.state == "ERROR":
                 return
-            machine = await transaction.update(machine.with_document(state="ERROR").with_internal(gone=True))
+            lost = KeptMachine.changed(machine.with_document(state="ERROR"), gone=True)
+            machine = await transaction.update(lost)
             await tell(transaction, alarm(machine, "domain-gone", "its domain was removed from the hypervisor"))
         log.warning("domain is gone", machine=path)
 
 
 def _still(machine: Resource, driver: Driver) -> bool:
     """Whether it is this host's word that counts: the Machine lives there, and no job holds it."""
-    return machine.internal.get("host") == driver.name and machine.held_by is None
+    return Hosted.of(machine).host == driver.name and machine.held_by is None
 
 
 def machines_loop(hypervisor: str) -> str:

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import structlog
 
-from drivers.base import DomainFacts, Driver, DriverNotFound
-from gateway.jobs.plan import Plan, StepContext
+from drivers.base import DomainFacts, DriverNotFound
+from gateway.jobs.plan import Plan
 from gateway.orchestration.common.resource_service import Room
-from gateway.orchestration.common.steps import DriverStep
-from gateway.orchestration.machine_core.plans import calls, uuid_of
+from gateway.orchestration.common.step import At, ResourceStep
+from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.store.model import Resource
 
 log = structlog.get_logger("sync")
 
 
-class DefineAgain(DriverStep):
+@dataclass(frozen=True)
+class DefineAgain(ResourceStep):
+    """The definition of a domain that runs without one."""
+
     name = "define domain again"
 
-    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: dict[str, Any]) -> None:
+    async def run(self, at: At) -> None:
         try:
-            await driver.keep_domain(uuid_of(machine))
+            await at.driver.keep_domain(machine_uuid(at.resource))
         except DriverNotFound:
-            await context.log("the domain stopped before it could be defined again", "warning")
+            await at.job.log("the domain stopped before it could be defined again", "warning")
 
 
 class TransientDomains:
@@ -44,7 +47,7 @@ class TransientDomains:
             action="edit",
             target=machine.path,
             owner=machine.owner or "",
-            steps=calls(machine.path, (DefineAgain.name,)),
+            steps=(DefineAgain(machine.path).call(),),
             locks=(machine.path,),
         )
         async with self.room.store.transaction() as transaction:

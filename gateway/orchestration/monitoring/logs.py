@@ -12,6 +12,7 @@ from gateway.orchestration.common.first_answers import Write
 from gateway.orchestration.common.permissions import demand
 from gateway.orchestration.common.resource_service import ResourceService
 from gateway.orchestration.common.visibility import audience, changeable
+from gateway.orchestration.monitoring.facts import KeptEvent
 from gateway.orchestration.monitoring.occurrences import CHANGES, EVERYONE, OWN_LOGS
 from gateway.orchestration.monitoring.recorder import new_log
 from gateway.orchestration.monitoring.templates import OWN, target_of, template_values
@@ -126,7 +127,7 @@ class EventService(ResourceService):
         return log if log is not None and log.kind == "EventLog" and await self.seen(caller, log) else None
 
     def _sees(self, caller: Caller, log: Resource, event: Resource) -> bool:
-        return self._all_of(caller, log) or event.internal["audience"] in (caller.user, EVERYONE)
+        return self._all_of(caller, log) or KeptEvent.of(event).audience in (caller.user, EVERYONE)
 
     def _all_of(self, caller: Caller, log: Resource) -> bool:
         """Who has a resource sees its whole log; in that of a System may be what happened to another's resource."""

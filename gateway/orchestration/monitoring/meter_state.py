@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.orchestration.monitoring.aspects import Aspect, Look, aspect_of
+from gateway.orchestration.monitoring.facts import KeptMeter
 from gateway.orchestration.monitoring.intervals import end_of
 from gateway.store.model import Resource
 from gateway.store.samples import DIGITS, milliseconds
@@ -61,7 +62,7 @@ class MeterState:
         self.path = meter.path
         self.interval: int = meter.document["sampleInterval"]
         self.duration: str | None = meter.document.get("intervalDuration")
-        self.stopped = bool(meter.internal.get("stopped"))
+        self.stopped = KeptMeter.of(meter).stopped
         self.stops = _moment(meter.document.get("stopTime"))
         self.expires = _moment(meter.document.get("expiresTime"))
         self.due = None

@@ -19,6 +19,7 @@ from gateway.orchestration.common.apart import Apart
 from gateway.orchestration.monitoring.aspects import Look
 from gateway.orchestration.monitoring.looks import Looks
 from gateway.orchestration.monitoring.meter_state import Kept, MeterState
+from gateway.store.kept import Hosted
 from gateway.store.model import Resource
 from gateway.store.store import Changes, Store
 
@@ -99,7 +100,7 @@ class Sampler:
 
     def _follow(self, target: Resource) -> None:
         """What is measured may live on another host by now, and is then seen in that one's looks."""
-        host = target.internal.get("host", self._hosts[target.path])
+        host = Hosted.of(target).host or self._hosts[target.path]
         if host == self._hosts[target.path]:
             return
         self._hosts[target.path] = host
@@ -169,7 +170,7 @@ class Sampler:
 
     def _host_of(self, meter: MeterState) -> str:
         """The host with whose looks it is measured; what is about all hosts goes with the first."""
-        host: str | None = meter.target.internal.get("host")
+        host = Hosted.of(meter.target).host
         return host if host is not None else next(iter(self._drivers))
 
     def _together(self, moment: float) -> Look | None:
@@ -234,8 +235,9 @@ class Sampler:
         kept = await self._kept(path)
         if target is not None and kept is not None:
             self._meters[path] = MeterState(meter, target, kept)
-            if "host" in target.internal:
-                self._hosts[target.path] = target.internal["host"]
+            host = Hosted.of(target).host
+            if host is not None:
+                self._hosts[target.path] = host
 
     async def _kept(self, path: str) -> Kept | None:
         rows = await self._store.fetch(

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.errors import Conflict
-from gateway.orchestration.common.durable import Secret, Unreadable, from_document, keyed, readable, to_document
-from gateway.orchestration.common.kept import Hosted, Kept
+from gateway.store.durable import Secret, Unreadable, from_document, keyed, readable, to_document
+from gateway.store.kept import Hosted, Kept
 from gateway.store.model import Resource
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from gateway.orchestration.common.durable import from_document, keys_of, to_document
+from gateway.store.durable import from_document, keys_of, to_document
 from gateway.store.model import Resource
 
 
@@ -36,7 +36,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Hosted(Kept):
-    """A resource that lives on one host."""
+    """Where a resource lives."""
 
-    host: str
-    """Name of the hypervisor's entry in the configuration."""
+    host: str | None = None
+    """Name of the hypervisor's entry in the configuration; None for what is on no host, or on all."""
