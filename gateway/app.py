@@ -51,8 +51,8 @@ from gateway.orchestration.monitoring.retention import LOOK_EVERY, Retention
 from gateway.orchestration.monitoring.sample_retention import ROUND_EVERY
 from gateway.orchestration.monitoring.sampler import Sampler
 from gateway.orchestration.networks.host_network import show_networks
+from gateway.orchestration.reconciliation import Reconciliation
 from gateway.orchestration.registry import build_services, register_steps
-from gateway.orchestration.sync import Sync
 from gateway.store.store import Store
 
 DRAIN_SECONDS = 20.0
@@ -96,7 +96,7 @@ class Gateway:
         self._feed: Feed
         self._alarms: HypervisorEvents
         self._staging: StagingKeeper
-        self._sync: Sync
+        self.reconciliation: Reconciliation
         self._confinement: ConfinementTold
         self._audit: Audit
         self._repeats: Loop
@@ -230,11 +230,11 @@ class Gateway:
     async def _watch_hypervisors(self) -> None:
         self._alarms = HypervisorEvents(self.room)
         self._staging = StagingKeeper(self.room)
-        self._sync = Sync(self.room)
+        self.reconciliation = Reconciliation(self.room)
         self._confinement = ConfinementTold(self.room)
 
     async def _stop_watching(self) -> None:
-        for watcher in (self._confinement, self._sync, self._staging, self._alarms):
+        for watcher in (self._confinement, self.reconciliation, self._staging, self._alarms):
             await watcher.stop()
 
     async def _open_drivers(self) -> None:
@@ -244,7 +244,7 @@ class Gateway:
         await self._staging.start()
 
     async def _first_look(self) -> None:
-        await self._sync.first_look()
+        await self.reconciliation.first_look()
 
     async def _recover(self) -> None:
         await self.runner.recover()
@@ -253,7 +253,7 @@ class Gateway:
 
     async def _start_loops(self) -> None:
         self.runner.start()
-        self._sync.start()
+        self.reconciliation.start()
         self.sampler.start()
         events, keep = self.settings.events, self.supervision.keep
         retention = Retention(self.store, events.most_per_log, events.most_overall, events.most_changes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -28,7 +27,7 @@ from gateway.orchestration.monitoring.sample_retention import DAY, HOUR, SampleR
 from gateway.store.store import Store
 
 
-def libvirt_drivers(settings: Settings) -> Mapping[str, Driver]:
+def libvirt_drivers(settings: Settings) -> dict[str, Driver]:
     """Return a libvirt driver for each hypervisor of the configuration."""
     from drivers.libvirt.driver import LibvirtDriver
     from drivers.libvirt.host_claims import HostClaims

@@ -19,7 +19,7 @@ RUNNING = frozenset({Power.RUNNING, Power.PAUSED})
 log = structlog.get_logger("volumes")
 
 
-class AttachmentDrift:
+class AttachmentReconciler:
     """The Machine bears the marks of its Volumes, so that most comparisons cost no search."""
 
     def __init__(self, room: Room) -> None:
