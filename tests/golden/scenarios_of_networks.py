@@ -63,6 +63,7 @@ async def own_addresses(stage: Stage) -> None:
     second = await stage.make("addresses", address(where, ip="10.113.1.77"))
     sixth = await stage.make("addresses", address(where, protocol="IPv6", hostname="six"))
     await stage.edit(first, {"hostname": "db"})
+    await stage.edit(second, {"hostname": "named"})
     machine = await stage.machine(await stage.image(), networkInterfaces=[{"network": {"href": where}}])
     listed = f"{machine}/networkInterfaces/0/addresses"
     given = await stage.make(listed, {"address": {"href": first}})

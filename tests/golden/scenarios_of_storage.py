@@ -59,4 +59,15 @@ async def volume_images(stage: Stage) -> None:
     await stage.delete(image)
 
 
-STORAGE = {play.__name__: play for play in (image_imports, volumes, volume_images)}
+async def captures_of_attached_volumes(stage: Stage) -> None:
+    """While the guest writes to it, and while it does not run."""
+    used = await stage.make("volumes", volume())
+    machine = await stage.machine(await stage.image(), volumes=[{"href": used}])
+    await stage.make(f"{used}/snapshot", {"name": "of one that runs"})
+    await stage.act(machine, "stop", force=True)
+    await stage.make(f"{used}/snapshot", {"name": "off"})
+
+
+STORAGE = {
+    play.__name__: play for play in (image_imports, volumes, volume_images, captures_of_attached_volumes)
+}

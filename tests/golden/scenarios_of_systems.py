@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
+from pathlib import Path
+
 from tests.api import systems
+from tests.api.packages import small_package
+from tests.api.test_packages import OPTIONS, PRODUCT
 from tests.golden.stage import Stage
+from tests.unit.ovf.samples import item
+
+PRIVATE = {"networkTemplate": {"networkConfig": {"networkType": "PRIVATE", "cidr": "10.113.7.0/24"}}}
 
 
 async def system_life(stage: Stage) -> None:
-    """One Machine, so that nested Jobs come in one order."""
+    """One Machine after the other, so that nested Jobs come in one order."""
     image = await stage.image()
     machine = systems.machine(image, networkInterfaces=systems.on("front"), userData="IyBhLXRlc3Qtc2VjcmV0Cg==")
-    system = await stage.make("systems", systems.system(systems.network(), systems.volume(), machine))
-    await stage.act(system, "stop")
+    after = systems.machine(image, "after") | {"properties": {"startOrder": "2"}}
+    parts = [systems.network(), systems.volume(), machine | {"properties": {"startOrder": "1"}}, after]
+    system = await stage.make("systems", systems.system(*parts))
+    await stage.act(system, "stop", properties={"timeout": "30"})
     await stage.act(system, "start")
     await stage.act(system, "restart", force=True)
     await stage.act(system, "pause")
@@ -54,4 +65,42 @@ async def packages(stage: Stage) -> None:
     await stage.act(template, "export")
 
 
-SYSTEMS = {play.__name__: play for play in (system_life, system_templates, packages)}
+async def package_wishes(stage: Stage) -> None:
+    """A descriptor with its files beside it, of which is chosen what can be; and exports with notes, over another."""
+    place = stage.home / "images" / "wished"
+    unpacked(place)
+    network = await stage.make("networks", PRIVATE)
+    wishes = {"name": "mine", "ovf.configuration": "big", "ovf.color": "blue", "ovf.pin": "a-test-secret"}
+    source = f"file://{place / 'wished.ovf'}"
+    await stage.act("systems", "import", source=source, properties={**wishes, "ovf.network.front": network})
+    answer = await stage.admin.act("systemTemplates", "import", source=source, properties={"ovf.lax": "true"})
+    assert answer.status == 202, answer.text
+    await stage.succeeds(answer)
+    [system] = await stage.listed("systems")
+    for replace in ("false", "true"):
+        more = {"destination": "out/", "properties": {"replace": replace}}
+        await stage.act(system["id"], "export", **more)
+
+
+def unpacked(place: Path) -> None:
+    """Write a package as files, with options, properties and a network."""
+    place.mkdir()
+    with tarfile.open(fileobj=io.BytesIO(small_package())) as archive:
+        archive.extractall(place, filter="data")
+    described = (place / "small.ovf").read_text()
+    processors = "<Item><rasd:InstanceID>1</rasd:InstanceID><rasd:ResourceType>3</rasd:ResourceType>"
+    more = processors.replace("<Item>", '<Item ovf:configuration="big">').replace("ID>1<", "ID>21<")
+    more += "<rasd:VirtualQuantity>2</rasd:VirtualQuantity></Item>"
+    network = '<NetworkSection><Info>n</Info><Network ovf:name="front"/></NetworkSection>'
+    for mark, inserted in (
+        ("<VirtualSystem ", network + OPTIONS.decode()),
+        ("<VirtualHardwareSection>", PRODUCT),
+        (processors, more),
+        ("</VirtualHardwareSection>", item(9, 10, Connection="front")),
+    ):
+        described = described.replace(mark, inserted + mark, 1)
+    (place / "wished.ovf").write_text(described)
+    (place / "small.ovf").unlink()
+
+
+SYSTEMS = {play.__name__: play for play in (system_life, system_templates, packages, package_wishes)}

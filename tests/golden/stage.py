@@ -140,7 +140,7 @@ class Stage:
         await self.succeeds(answer)
 
     async def succeeds(self, answer: Answer) -> None:
-        job = await self.operator.ended(answer.job)
+        job = await self.admin.ended(answer.job)
         assert job["state"] == "SUCCESS", job
         await self.quiet()
 
