@@ -1,6 +1,7 @@
-"""Write golden files: ``python -m tests.golden.make plans`` (CONTRIBUTING.md says when).
+"""Write golden files: ``python -m tests.golden.make plans``, ``documents`` or ``store``. CONTRIBUTING.md says when.
 
-Golden plans are only added: a scenario whose plans have changed gets one more file, and the older ones stay.
+Plans and stores are only added: a scenario whose plans have changed gets one more file, and what was written before
+stays as it is, since what an earlier version has stored must be read for ever. Documents are written over.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from pathlib import Path
 
 import structlog
 
+from tests.golden.documents import DOCUMENTS, served, write
 from tests.golden.plans_of import PLANS, files_of, played, read, written
 from tests.golden.scenarios import SCENARIOS
+from tests.golden.stores import add
 
 
 async def make_plans() -> None:
@@ -34,9 +37,21 @@ def tell(path: Path) -> None:
     sys.stdout.write(f"wrote {path}\n")
 
 
-MAKERS = {"plans": make_plans}
+async def make_documents() -> None:
+    with tempfile.TemporaryDirectory() as home:
+        write(await served(Path(home)))
+    tell(DOCUMENTS)
+
+
+async def make_store() -> None:
+    with tempfile.TemporaryDirectory() as home:
+        result = await served(Path(home))
+    tell(add(result.store, result.places))
+
+
+MAKERS = {"plans": make_plans, "documents": make_documents, "store": make_store}
 
 if __name__ == "__main__":
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     for name in sys.argv[1:] or sys.exit(f"say what to write: {', '.join(MAKERS)}"):
         asyncio.run(MAKERS[name]())

@@ -119,9 +119,7 @@ async def disks(stage: Stage) -> None:
 
 async def attachments(stage: Stage) -> None:
     machine = await stage.machine(await stage.image())
-    volumes = [
-        await stage.make("volumes", {"volumeTemplate": {"volumeConfig": {"capacity": 1000}}}) for _ in range(2)
-    ]
+    volumes = [await stage.make("volumes", {"volumeTemplate": {"volumeConfig": {"capacity": 1000}}}) for _ in range(2)]
     first = await stage.make(f"{machine}/volumes", {"volume": {"href": volumes[0]}})
     await stage.make(f"{machine}/volumes", {"volume": {"href": volumes[1]}, "initialLocation": "/dev/vdh"})
     await stage.edit(volumes[0], {"capacity": 3000})

@@ -101,6 +101,5 @@ async def interfaces(stage: Stage) -> None:
 
 
 NETWORKS = {
-    play.__name__: play
-    for play in (networks, ports, forwarding_groups, own_addresses, shared_addresses, interfaces)
+    play.__name__: play for play in (networks, ports, forwarding_groups, own_addresses, shared_addresses, interfaces)
 }

@@ -68,6 +68,4 @@ async def captures_of_attached_volumes(stage: Stage) -> None:
     await stage.make(f"{used}/snapshot", {"name": "off"})
 
 
-STORAGE = {
-    play.__name__: play for play in (image_imports, volumes, volume_images, captures_of_attached_volumes)
-}
+STORAGE = {play.__name__: play for play in (image_imports, volumes, volume_images, captures_of_attached_volumes)}
