@@ -9,8 +9,9 @@ from tests.golden.scenarios_of_machines import MACHINES
 from tests.golden.scenarios_of_networks import NETWORKS
 from tests.golden.scenarios_of_storage import STORAGE
 from tests.golden.scenarios_of_systems import SYSTEMS
+from tests.golden.scenarios_of_undoing import UNDOING
 from tests.golden.stage import Stage
 
 Scenario = Callable[[Stage], Awaitable[Any]]
-SCENARIOS: dict[str, Scenario] = {**MACHINES, **STORAGE, **NETWORKS, **SYSTEMS}
+SCENARIOS: dict[str, Scenario] = {**MACHINES, **STORAGE, **NETWORKS, **SYSTEMS, **UNDOING}
 """By the name of the file of its golden plans."""

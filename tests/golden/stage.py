@@ -14,7 +14,7 @@ import aiohttp
 import bcrypt
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from drivers.base import BandwidthClass, HypervisorSettings
+from drivers.base import BandwidthClass, DriverFailed, HypervisorSettings
 from drivers.memory import MemoryDriver
 from gateway import config, users
 from gateway.app import Gateway
@@ -138,6 +138,13 @@ class Stage:
         answer = await self.operator.delete(url, Prefer="wait=30")
         assert answer.status == 200, answer.text
         await self.succeeds(answer)
+
+    async def undone(self, method: str, asking: Awaitable[Answer]) -> None:
+        """Ask for what fails at this call of the hypervisor, and is undone."""
+        self.driver.fail_next(method, DriverFailed("the hypervisor does not want to"))
+        job = await self.admin.ended((await asking).job)
+        assert job["state"] == "FAILED" and method not in self.driver.faults, job
+        await self.quiet()
 
     async def succeeds(self, answer: Answer) -> None:
         job = await self.admin.ended(answer.job)
