@@ -34,10 +34,11 @@ async def machine_creates(stage: Stage) -> None:
     )
     formatted = [{"volumeConfig": {"capacity": 5000, "format": "vfat"}}]
     whole = await stage.machine(image, volumeTemplates=formatted)
-    shared = await stage.make("addresses", {"addressTemplate": {}})
+    shared = await stage.make("addresses", {"addressTemplate": {"ip": "192.168.122.77"}})
     lodger = await stage.machine(image, networkInterfaces=[{"addresses": [{"href": shared}]}])
     await stage.delete(whole)
     await stage.delete(lodger)
+    await stage.delete(shared)
 
 
 async def machine_actions(stage: Stage) -> None:
