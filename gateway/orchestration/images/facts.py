@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from drivers.base import FilePart
-from gateway.orchestration.common.durable import KEY, Secret, tell_apart
-from gateway.orchestration.common.kept import Kept
+from gateway.store.durable import KEY, Secret, tell_apart
+from gateway.store.kept import Kept
 
 
 class Route(StrEnum):

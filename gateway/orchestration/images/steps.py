@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from drivers.base import DriverError, DriverInvalid, DriverNoSpace, FilePart, RemoteFile
 from gateway.errors import Invalid
 from gateway.jobs.plan import Ended
-from gateway.orchestration.common.durable import readable
+from gateway.store.durable import readable
 from gateway.orchestration.common.image_tools import ImageTools
 from gateway.orchestration.common.step import At, ResourceStep, unless_stopped
 from gateway.orchestration.common.tries import Tries

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gateway.orchestration.common.kept import Kept
+from gateway.store.kept import Kept
 from gateway.orchestration.images.facts import Filling
 
 
