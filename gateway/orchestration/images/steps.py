@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 from drivers.base import DriverError, DriverInvalid, DriverNoSpace, FilePart, RemoteFile
 from gateway.errors import Invalid
 from gateway.jobs.plan import Ended
-from gateway.store.durable import readable
 from gateway.orchestration.common.image_tools import ImageTools
 from gateway.orchestration.common.step import At, ResourceStep, unless_stopped
 from gateway.orchestration.common.tries import Tries
@@ -33,6 +32,7 @@ from gateway.orchestration.images.facts import (
 from gateway.orchestration.images.pieces import Digest, ahead, looked_at, of_file
 from gateway.orchestration.images.records import remove
 from gateway.orchestration.images.source import WHERE
+from gateway.store.durable import readable
 from gateway.store.model import Resource
 from gateway.store.transaction import Transaction
 

@@ -8,8 +8,7 @@ from gateway.errors import Invalid
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.resolving import merged, resolve
 from gateway.orchestration.common.resource_service import Room, new_resource
-from gateway.orchestration.monitoring.meter_templates import asked_meters
-from gateway.orchestration.monitoring.templates import asked_event_log
+from gateway.orchestration.monitoring.asked import monitored
 from gateway.orchestration.volumes.content import Content, content_of, demand_staged, too_small
 from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.orchestration.volumes.file_systems import storage_format, with_file_system
@@ -59,15 +58,12 @@ async def new_volume(
     wanted = Wanted(config.get("type", "mapped"), storage_format(config), size, f"{where}.volumeConfig")
     chosen = await choose(room, _hosts(room, host, content), wanted)
     kept = await _kept(room, config, content, chosen, size)
-    monitoring = {
-        **await asked_event_log(room.store, caller, template, f"{where}."),
-        **await asked_meters(room, caller, template, "Volume", f"{where}."),
-    }
+    asked = await monitored(room, caller, template, "Volume", f"{where}.")
     document: Document = {name: own[name] for name in OWN if name in own}
     capacity = config.get("capacity") or -(-size // KILOBYTE)
     bootable = content is not None and content.bootable
     document.update(state="CREATING", type=wanted.type, capacity=capacity, bootable=bootable)
-    volume = new_resource("Volume", caller.user, document, **monitoring)
+    volume = asked.on(new_resource("Volume", caller.user, document))
     kept = replace(kept, volume=f"cimi-volume-{volume.path.rpartition('/')[2]}.{chosen.format}")
     return NewVolume(kept.on(volume), chosen, where, content)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gateway.store.kept import Kept
 from gateway.orchestration.images.facts import Filling
+from gateway.store.kept import Kept
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class Shown:
 
 
 @dataclass
-class VolumeDrift:
+class VolumeReconciler:
     """The keeper of Volumes as the pools say that they are."""
 
     room: Room
