@@ -7,16 +7,7 @@ from contextlib import asynccontextmanager
 
 from gateway.errors import Conflict, NoSpace
 from gateway.orchestration.common.resource_service import Room
-
-STAGED = (
-    "SELECT path, json_extract(internal, '$.source.size') FROM resources "
-    "WHERE kind IN ('MachineImage', 'VolumeImage', 'Volume') AND state IN ('CREATING', 'ERROR') "
-    "AND json_extract(internal, '$.way') = 'staged' AND json_extract(internal, '$.source.size') > 0"
-)
-WAITING = (
-    "SELECT count(*) FROM resources WHERE kind IN ('MachineImage', 'VolumeImage') AND owner = ? "
-    "AND json_extract(internal, '$.source.kind') = 'upload' AND held_by IS NULL"
-)
+from gateway.store.questions.images import staged_sizes, waiting_uploads
 
 
 async def demand_staging(room: Room, size: int) -> None:
@@ -25,7 +16,7 @@ async def demand_staging(room: Room, size: int) -> None:
     It has to be called inside the transaction that writes the promise: of two at once one sees the other.
     """
     staging = room.images.staging
-    promised: dict[str, int] = dict(await room.store.fetch(STAGED))
+    promised = await staged_sizes(room.store)
     here = await staging.sizes(list(promised))
     free = await staging.free() - sum(max(0, total - here[path]) for path, total in promised.items())
     free -= sum(staging.coming.values())
@@ -92,7 +83,7 @@ async def demand_few_waiting(room: Room, owner: str) -> None:
 
     It has to be called where ``demand_staging`` is.
     """
-    count = (await room.store.fetch(WAITING, (owner,)))[0][0]
+    count = await waiting_uploads(room.store, owner)
     if count >= room.images.waiting_uploads:
         raise Conflict(
             f"{count} images of yours wait for their bytes already, which is all that a user may have "

@@ -12,17 +12,8 @@ from gateway.orchestration.images.records import enter, entry_path
 from gateway.orchestration.images.service import ImageService
 from gateway.orchestration.volumes.capture import OWN, VolumeCaptures, volume_of
 from gateway.store.model import Document, Resource
+from gateway.store.questions.images import machine_with_disk_on_image, volume_on_image
 from gateway.store.transaction import Transaction
-
-USED = (
-    "SELECT path FROM resources WHERE kind = 'Volume' AND json_extract(internal, '$.image') = ? "
-    "AND (json_extract(internal, '$.overlay') = 1 OR state = 'CREATING') LIMIT 1"
-)
-USED_BY_MACHINES = (
-    "SELECT path FROM resources WHERE kind = 'Machine' AND EXISTS ("
-    "SELECT 1 FROM json_each(internal, '$.disks') AS disk WHERE json_extract(disk.value, '$.image') = ? "
-    "AND (json_extract(disk.value, '$.overlay') = 1 OR state = 'CREATING')) LIMIT 1"
-)
 
 
 class VolumeImageService(ImageService):
@@ -47,9 +38,9 @@ class VolumeImageService(ImageService):
         return {"bootable": document.get("bootable", False)}
 
     async def may_go(self, resource: Resource) -> None:
-        if await self.store.fetch(USED, (resource.path,)):
+        if await volume_on_image(self.store, resource.path) is not None:
             raise Conflict("Volumes are overlays of this image, or are being made from it; delete those Volumes first")
-        if await self.store.fetch(USED_BY_MACHINES, (resource.path,)):
+        if await machine_with_disk_on_image(self.store, resource.path) is not None:
             raise Conflict("disks of Machines are overlays of this image; delete those Machines first")
 
 

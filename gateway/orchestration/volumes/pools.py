@@ -9,7 +9,7 @@ from gateway.errors import Invalid, NoSpace, NotImplementedHere, Unavailable
 from gateway.orchestration.common.driver_errors import translating
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.common.unconfigured import demand_up
-from gateway.store.store import Store
+from gateway.store.questions.images import promised_bytes
 
 KILOBYTE = 1000
 """Bytes, as CIMI counts."""
@@ -107,7 +107,7 @@ async def free(room: Room, chosen: Chosen) -> int:
     """Return the bytes that may still be promised: the size times the overcommit, less what is taken or promised."""
     key, facts = (chosen.host, chosen.settings.name), chosen.facts
     taken = sum(room.allocated.get(key, {}).values())
-    outstanding = max(0, await _promised(room.store, *key) - taken)
+    outstanding = max(0, await promised_bytes(room.store, *key) - taken)
     return int(chosen.settings.overcommit * facts.capacity) - (facts.capacity - facts.available) - outstanding
 
 
@@ -123,12 +123,3 @@ async def demand_room(room: Room, chosen: Chosen, size: int, where: str) -> None
             f"{where}: the pool {chosen.settings.name} may promise {max(0, left) // KILOBYTE} kilobytes more, not "
             f"{size // KILOBYTE}"
         )
-
-
-async def _promised(store: Store, host: str, pool: str) -> int:
-    rows = await store.fetch(
-        "SELECT coalesce(sum(json_extract(internal, '$.bytes')), 0) FROM resources WHERE kind = 'Volume' "
-        "AND json_extract(internal, '$.pool') = ? AND json_extract(internal, '$.host') = ?",
-        (pool, host),
-    )
-    return int(rows[0][0])
