@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from gateway.cimi.registry import TYPES
 from gateway.jobs.steps import StepRegistry
+from gateway.orchestration.addresses.service import (
+    AddressService,
+    AddressTemplateService,
+    InterfaceAddressService,
+)
+from gateway.orchestration.addresses.steps import ADDRESS_STEPS
 from gateway.orchestration.attachments.service import MachineVolumeService
 from gateway.orchestration.attachments.steps import ATTACHMENT_STEPS
 from gateway.orchestration.common.containment import MEMBERSHIPS
@@ -16,9 +22,14 @@ from gateway.orchestration.disks.growth_steps import DISK_GROWTH_STEPS
 from gateway.orchestration.disks.service import DiskService
 from gateway.orchestration.disks.steps import DISK_STEPS
 from gateway.orchestration.entry_point.service import CloudEntryPointService, ResourceMetadataService
+from gateway.orchestration.forwarding.service import (
+    ForwardingGroupNetworkService,
+    ForwardingGroupService,
+    ForwardingGroupTemplateService,
+)
+from gateway.orchestration.forwarding.steps import FORWARDING_STEPS
 from gateway.orchestration.images.steps import IMAGE_STEPS
-from gateway.orchestration.interfaces.address_steps import ADDRESS_STEPS
-from gateway.orchestration.interfaces.port_steps import PORT_STEPS
+from gateway.orchestration.interfaces.address_steps import MACHINE_ADDRESS_STEPS
 from gateway.orchestration.interfaces.service import MachineNetworkInterfaceService
 from gateway.orchestration.interfaces.steps import INTERFACE_STEPS
 from gateway.orchestration.jobs.service import JobService
@@ -33,21 +44,13 @@ from gateway.orchestration.monitoring.meter_templates import MeterConfigurationS
 from gateway.orchestration.monitoring.meters import MeterService
 from gateway.orchestration.monitoring.samples import SampleService
 from gateway.orchestration.monitoring.templates import EventLogTemplateService
-from gateway.orchestration.networks.address_service import (
-    AddressService,
-    AddressTemplateService,
-    InterfaceAddressService,
-)
-from gateway.orchestration.networks.forwarding_service import (
-    ForwardingGroupNetworkService,
-    ForwardingGroupService,
-    ForwardingGroupTemplateService,
-)
-from gateway.orchestration.networks.forwarding_steps import FORWARDING_STEPS
-from gateway.orchestration.networks.port_service import NetworkPortService
+from gateway.orchestration.networks.group_steps import GROUP_STEPS
 from gateway.orchestration.networks.service import NetworkService
 from gateway.orchestration.networks.steps import NETWORK_STEPS
-from gateway.orchestration.networks.templates import TEMPLATE_SERVICES
+from gateway.orchestration.networks.templates import NETWORK_TEMPLATE_SERVICES
+from gateway.orchestration.ports.service import NetworkPortService
+from gateway.orchestration.ports.steps import PORT_STEPS
+from gateway.orchestration.ports.templates import PORT_TEMPLATE_SERVICES
 from gateway.orchestration.snapshots.every_step import SNAPSHOT_STEPS
 from gateway.orchestration.snapshots.image_service import MachineImageService
 from gateway.orchestration.systems.members import MemberService
@@ -82,7 +85,8 @@ FAMILIES: tuple[type[ResourceService], ...] = (
     NetworkService,
     NetworkPortService,
     MachineNetworkInterfaceService,
-    *TEMPLATE_SERVICES,
+    *NETWORK_TEMPLATE_SERVICES,
+    *PORT_TEMPLATE_SERVICES,
     AddressService,
     AddressTemplateService,
     InterfaceAddressService,
@@ -118,9 +122,11 @@ STEPS: tuple[type[Step | DriverStep | SystemStep | SettleSystem | PackageStep | 
     *VOLUME_STEPS,
     *CAPTURE_VOLUME_STEPS,
     *NETWORK_STEPS,
-    *PORT_STEPS,
-    *ADDRESS_STEPS,
+    *GROUP_STEPS,
     *FORWARDING_STEPS,
+    *PORT_STEPS,
+    *MACHINE_ADDRESS_STEPS,
+    *ADDRESS_STEPS,
 )
 
 

@@ -5,196 +5,183 @@ They work on a Network, which has a host, and name the Address in their argument
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
-from drivers.base import Driver, DriverNotFound
+from drivers.base import DriverNotFound
 from gateway.errors import Conflict
-from gateway.jobs.plan import StepContext
-from gateway.orchestration.common.steps import DriverStep
+from gateway.jobs.plan import Ended
+from gateway.orchestration.addresses.renaming import change_hostname
+from gateway.orchestration.common.step import At, ResourceStep
+from gateway.orchestration.interfaces.address_steps import IN_THE_GUEST
 from gateway.orchestration.interfaces.entries import entry_of
 from gateway.orchestration.interfaces.spec import interface_spec, open_spec
-from gateway.orchestration.machine_core.plans import uuid_of
-from gateway.orchestration.networks import assignment
-from gateway.orchestration.networks.address_create import change_hostname
+from gateway.orchestration.machine_core.names import machine_uuid
+from gateway.orchestration.networks.assignment import bring_address, machine_of, return_address, unlink
+from gateway.orchestration.networks.facts import KeptAddress
 from gateway.orchestration.networks.reach import bring_filter
 from gateway.store.model import Resource
 from gateway.store.transaction import Transaction
 
-Arguments = dict[str, Any]
 BY_DHCP = "the guest takes the address with its next DHCP request"
-IN_THE_GUEST = "the address has to be set in the guest: by itself it takes one only when its Machine is made with it"
 
 
-class AddressStep(DriverStep):
-    async def bring(self, driver: Driver, arguments: Arguments) -> None:
-        await assignment.bring_address(self.room, driver, arguments["resource"], arguments["address"], arguments["ip"])
+async def hold_interface(at: At, interface: str) -> None:
+    """Hold the interface to its reserved addresses from its guest's next boot; one that has none is free again.
 
-    async def hold(self, driver: Driver, interface: str) -> None:
-        """Hold the interface to its reserved addresses from its guest's next boot; one that has none is free again.
-
-        Until then a guest that runs may go on with what it has: it asks for another address in its own time.
-        """
-        machine = await self.room.store.get(assignment.machine_of(interface))
-        if machine is None:
-            return
-        try:
-            entry = entry_of(machine, interface)
-            spec = await interface_spec(self.room, driver, machine, entry)
-            now = open_spec(entry, self.room.hypervisors[driver.name])
-            await driver.update_interface(uuid_of(machine), spec, now)
-        except (Conflict, DriverNotFound):
-            # The interface or its domain is gone: nothing is left to be held.
-            return
-
-    async def unlink(self, driver: Driver, arguments: Arguments) -> None:
-        """Take the Address from its interface, in the store and then on the host."""
-        async with self.room.store.transaction() as transaction:
-            await assignment.unlink(transaction, arguments["address"], arguments["interface"])
-        place = (arguments["resource"], arguments["address"], arguments["ip"])
-        await assignment.return_address(self.room, driver, *place)
-        await self.hold(driver, arguments["interface"])
+    Until then a guest that runs may go on with what it has: it asks for another address in its own time.
+    """
+    machine = await at.room.store.get(machine_of(interface))
+    if machine is None:
+        return
+    try:
+        entry = entry_of(machine, interface)
+        spec = await interface_spec(at.room, at.driver, machine, entry)
+        now = open_spec(entry, at.room.hypervisors[at.driver.name])
+        await at.driver.update_interface(machine_uuid(machine), spec, now)
+    except (Conflict, DriverNotFound):
+        # The interface or its domain is gone: nothing is left to be held.
+        return
 
 
-class NamedAddress(AddressStep):
+@dataclass(frozen=True)
+class AddressStep(ResourceStep):
+    """A step on an Address of the Network that is its resource."""
+
+    address: str
+    """Path of the Address."""
+    ip: str
+    """IP of the Address when the step was planned: the one to forget when the Address is gone."""
+
+    async def bring(self, at: At) -> None:
+        """Make DHCP and DNS say of the Address what the store says."""
+        await bring_address(at.room, at.driver, self.resource, self.address, self.ip)
+
+
+@dataclass(frozen=True)
+class NamedAddressStep(AddressStep):
     """A change of what DNS says of an Address: the store has it already, and a failure takes it back there first."""
 
-    async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
-        await self.bring(driver, arguments)
+    async def run(self, at: At) -> None:
+        await self.bring(at)
 
-    async def revert(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
-        async with self.room.store.transaction() as transaction:
-            address = await transaction.get(arguments["address"])
+    async def undo(self, at: At) -> None:
+        async with at.room.store.transaction() as transaction:
+            address = await transaction.get(self.address)
             if address is not None:
-                await self.take_back(transaction, address, arguments)
-        await self.bring(driver, arguments)
+                await self.take_back(transaction, address)
+        await self.bring(at)
 
-    async def take_back(self, transaction: Transaction, address: Resource, arguments: Arguments) -> None:
+    async def take_back(self, transaction: Transaction, address: Resource) -> None:
         """Write the Address as it was before the Job."""
         raise NotImplementedError
 
 
-class ReserveAddress(NamedAddress):
-    """A new Address with a name: DNS comes to know it."""
+@dataclass(frozen=True)
+class ReserveAddress(NamedAddressStep):
+    """A new Address that has a name, or is in the host's own network: DNS or DHCP come to know it."""
 
     name = "reserve address"
 
-    async def take_back(self, transaction: Transaction, address: Resource, arguments: Arguments) -> None:
-        await transaction.update(address.with_internal(going=True))
+    async def take_back(self, transaction: Transaction, address: Resource) -> None:
+        """Mark the Address as leaving: nothing was there before."""
+        await transaction.update(KeptAddress.changed(address, leaving=True))
 
 
-class RenameAddress(NamedAddress):
-    """Another name, or none; ``before`` is the one to go back to."""
+@dataclass(frozen=True)
+class RenameAddress(NamedAddressStep):
+    """Another name of an Address, or none."""
 
     name = "rename address"
+    before: str | None = None
+    """Name to go back to; None where there was none."""
 
-    async def take_back(self, transaction: Transaction, address: Resource, arguments: Arguments) -> None:
-        await change_hostname(transaction, address, arguments["before"])
-        await transaction.update(address.with_document(hostname=arguments["before"]))
+    async def take_back(self, transaction: Transaction, address: Resource) -> None:
+        """Write the former name."""
+        await change_hostname(transaction, address, self.before)
+        await transaction.update(address.with_document(hostname=self.before))
 
 
+@dataclass(frozen=True)
 class ReleaseAddress(AddressStep):
+    """The end of an Address for DHCP and DNS, and for the interface that it is taken from."""
+
     name = "release address"
     leaves = ""
 
-    async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
-        await self.bring(driver, arguments)
-        address = await self.room.store.get(arguments["address"])
+    async def run(self, at: At) -> None:
+        await self.bring(at)
+        address = await at.room.store.get(self.address)
         if address is not None and "resource" in address.document:
-            await self.hold(driver, address.document["resource"]["href"])
+            await hold_interface(at, address.document["resource"]["href"])
 
 
-class AssignAddress(AddressStep):
-    """The store has linked it to an interface; DHCP comes to give it to that interface."""
+@dataclass(frozen=True)
+class InterfaceAddressStep(AddressStep):
+    """A step on an Address of an interface."""
+
+    interface: str
+    """Path of the interface."""
+
+    async def unlink(self, at: At) -> None:
+        """Take the Address from its interface, in the store and then on the host."""
+        async with at.room.store.transaction() as transaction:
+            await unlink(transaction, self.address, self.interface)
+        await return_address(at.room, at.driver, self.resource, self.address, self.ip)
+        await hold_interface(at, self.interface)
+
+
+@dataclass(frozen=True)
+class AssignAddress(InterfaceAddressStep):
+    """An Address that the store has linked to an interface: DHCP comes to give it to that interface."""
 
     name = "assign address"
 
-    async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
-        await self.bring(driver, arguments)
-        await bring_filter(self.room, driver, network.path)
-        await self.hold(driver, arguments["interface"])
-        context.say(IN_THE_GUEST if ":" in arguments["ip"] else BY_DHCP)
+    async def run(self, at: At) -> None:
+        await self.bring(at)
+        await bring_filter(at.room, at.driver, self.resource)
+        await hold_interface(at, self.interface)
+        at.job.say(IN_THE_GUEST if ":" in self.ip else BY_DHCP)
 
-    async def revert(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
-        await self.unlink(driver, arguments)
+    async def undo(self, at: At) -> None:
+        await self.unlink(at)
 
 
-class WithdrawAddress(AddressStep):
+@dataclass(frozen=True)
+class WithdrawAddress(InterfaceAddressStep):
+    """An Address that is taken from its interface."""
+
     name = "withdraw address"
 
-    async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
-        await self.unlink(driver, arguments)
+    async def run(self, at: At) -> None:
+        await self.unlink(at)
 
 
-class SettleAddress(DriverStep):
-    """A failed create and a done delete remove the record."""
+@dataclass(frozen=True)
+class SettleAddress(AddressStep):
+    """The end of the record after a failed create and a done delete."""
 
     name = "settle address"
+    action: str
 
-    async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
-        async with self.room.store.transaction() as transaction:
-            address = await transaction.get(arguments["address"])
+    async def settle(self, at: At, ended: Ended) -> None:
+        async with at.room.store.transaction() as transaction:
+            address = await transaction.get(self.address)
             if address is None:
                 return
-            if arguments["action"] == ("delete" if arguments["succeeded"] else "add"):
+            if self.action == ("delete" if ended.succeeded else "add"):
                 user = address.document.get("resource")
                 if user is not None:
-                    await assignment.unlink(transaction, address.path, user["href"])
+                    await unlink(transaction, address.path, user["href"])
                 await transaction.delete(address.path)
-            elif address.internal.get("going"):
-                await transaction.update(address.with_internal(going=None))
+            elif KeptAddress.of(address).leaving:
+                await transaction.update(KeptAddress.changed(address, leaving=False))
 
 
-class MachineAddresses(DriverStep):
-    """On the reserved Addresses of a Machine, or of the one interface that the arguments name."""
-
-    async def reserved(self, machine: Resource, arguments: Arguments) -> list[Resource]:
-        found = await assignment.used_addresses(self.room.store, machine.path)
-        only = arguments.get("interface")
-        return [
-            address
-            for address in found
-            if assignment.is_reserved(address) and only in (None, address.document["resource"]["href"])
-        ]
-
-    async def withdraw(self, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        await assignment.withdraw(self.room, driver, await self.reserved(machine, arguments))
-
-
-class AssignAddresses(MachineAddresses):
-    """Before its guest asks for them, and before its interfaces refer to filters that ask for them."""
-
-    name = "assign addresses"
-
-    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        found = await self.reserved(machine, arguments)
-        for address in found:
-            await assignment.bring_address(self.room, driver, *assignment.coordinates(address))
-            await context.log(f"{address.document['ip']} is for {address.internal.get('mac')}")
-        for network in sorted({address.document["network"]["href"] for address in found}):
-            await bring_filter(self.room, driver, network)
-        plugged = arguments.get("interface") is not None
-        if plugged and any(":" in address.document["ip"] for address in found):
-            context.say(IN_THE_GUEST)
-
-    async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        await self.withdraw(machine, driver, arguments)
-
-
-class WithdrawAddresses(MachineAddresses):
-    name = "withdraw addresses"
-    leaves = ""
-
-    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        await self.withdraw(machine, driver, arguments)
-
-
-ADDRESS_STEPS: tuple[type[DriverStep], ...] = (
+ADDRESS_STEPS: tuple[type[ResourceStep], ...] = (
     ReserveAddress,
     ReleaseAddress,
     RenameAddress,
     AssignAddress,
     WithdrawAddress,
     SettleAddress,
-    AssignAddresses,
-    WithdrawAddresses,
 )

@@ -1,100 +1,62 @@
-"""The steps that let Networks reach one another, and keep them apart again. Each may be run again after a crash."""
+"""The steps that form a ForwardingGroup of Networks and dissolve it. Each may be run again after a crash."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
-from drivers.base import Driver
-from gateway.jobs.plan import StepContext
-from gateway.orchestration.common.steps import DriverStep
-from gateway.orchestration.networks import membership
-from gateway.orchestration.networks.reach import bring_filter, members
-from gateway.store.model import Resource
-
-Arguments = dict[str, Any]
+from gateway.jobs.plan import Ended
+from gateway.orchestration.common.step import At, ResourceStep
+from gateway.orchestration.networks.facts import KeptForwardingGroup
+from gateway.orchestration.networks.group_steps import bring_filters, take_out
+from gateway.orchestration.networks.membership import members
 
 
-class FilterStep(DriverStep):
-    async def filter(self, driver: Driver, *networks: Resource) -> None:
-        """Bring the filters of these Networks to what they now reach; guests that run follow at once."""
-        for network in networks:
-            await bring_filter(self.room, driver, network.path)
-
-    async def take_out(self, driver: Driver, network: str, group: str) -> None:
-        """Out of the group in the store first: so the filters are right whenever they are made."""
-        async with self.room.store.transaction() as transaction:
-            await membership.leave(transaction, network, group)
-        outside = await self.room.store.get(network)
-        outsiders = [outside] if outside is not None else []
-        await self.filter(driver, *outsiders, *await members(self.room.store, group))
-
-
-class JoinGroup(FilterStep):
-    """The Network is in the group already, as the store tells; now its members' guests come to know."""
-
-    name = "join group"
-
-    async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
-        await self.filter(driver, network, *await members(self.room.store, arguments["group"]))
-
-    async def revert(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
-        await self.take_out(driver, network.path, arguments["group"])
-
-
-class LeaveGroup(FilterStep):
-    """Out of the group that is named, or of the one in which the Network is."""
-
-    name = "leave group"
-    leaves = ""
-
-    async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
-        group = arguments.get("group") or (network.document.get("forwardingGroup") or {}).get("href")
-        if group is not None:
-            await self.take_out(driver, network.path, group)
-
-
-class FormGroup(FilterStep):
-    """A new group with its first members."""
+@dataclass(frozen=True)
+class FormGroup(ResourceStep):
+    """The word to the guests of a new group's first members."""
 
     name = "form group"
+    networks: tuple[str, ...] = ()
+    """Paths of the members."""
 
-    async def do(self, context: StepContext, group: Resource, driver: Driver, arguments: Arguments) -> None:
-        await self.filter(driver, *await members(self.room.store, group.path))
+    async def run(self, at: At) -> None:
+        await bring_filters(at, await members(at.room.store, at.resource.path))
 
-    async def revert(self, context: StepContext, group: Resource, driver: Driver, arguments: Arguments) -> None:
-        for network in arguments["networks"]:
-            await self.take_out(driver, network, group.path)
+    async def undo(self, at: At) -> None:
+        for network in self.networks:
+            await take_out(at, network, at.resource.path)
 
 
-class DissolveGroup(FilterStep):
+@dataclass(frozen=True)
+class DissolveGroup(ResourceStep):
+    """The leave of all members from a group that is deleted."""
+
     name = "dissolve group"
     leaves = ""
+    networks: tuple[str, ...] = ()
+    """Paths of the members."""
 
-    async def do(self, context: StepContext, group: Resource, driver: Driver, arguments: Arguments) -> None:
-        for network in arguments["networks"]:
-            await self.take_out(driver, network, group.path)
+    async def run(self, at: At) -> None:
+        for network in self.networks:
+            await take_out(at, network, at.resource.path)
 
 
-class SettleGroup(DriverStep):
-    """A failed create and a done delete remove the record."""
+@dataclass(frozen=True)
+class SettleGroup(ResourceStep):
+    """The end of the record after a failed create and a done delete."""
 
     name = "settle group"
+    action: str
 
-    async def do(self, context: StepContext, group: Resource, driver: Driver, arguments: Arguments) -> None:
-        async with self.room.store.transaction() as transaction:
-            current = await transaction.get(group.path)
+    async def settle(self, at: At, ended: Ended) -> None:
+        async with at.room.store.transaction() as transaction:
+            current = await transaction.get(at.resource.path)
             if current is None:
                 return
-            if arguments["action"] == ("delete" if arguments["succeeded"] else "add"):
-                await transaction.delete(group.path)
-            elif current.internal.get("dissolving"):
-                await transaction.update(current.with_internal(dissolving=None))
+            if self.action == ("delete" if ended.succeeded else "add"):
+                await transaction.delete(current.path)
+            elif KeptForwardingGroup.of(current).leaving:
+                await transaction.update(KeptForwardingGroup.changed(current, leaving=False))
 
 
-FORWARDING_STEPS: tuple[type[DriverStep], ...] = (
-    JoinGroup,
-    LeaveGroup,
-    FormGroup,
-    DissolveGroup,
-    SettleGroup,
-)
+FORWARDING_STEPS: tuple[type[ResourceStep], ...] = (FormGroup, DissolveGroup, SettleGroup)
