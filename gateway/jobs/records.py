@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,22 @@ from gateway import clock
 from gateway.cimi.fields import timestamp
 from gateway.cimi.job import FINAL_JOB_STATES
 from gateway.jobs.plan import OnRestart, Plan, StepCall
+from gateway.store.kept import Kept
 from gateway.store.model import Document, Resource
+
+
+@dataclass(frozen=True)
+class KeptJob(Kept):
+    """What is kept of a Job beside its document."""
+
+    request: str = ""
+    """Id of the request that began the Job."""
+    address: str = ""
+    """Where that request came from."""
+    tries: dict[str, int] = field(default_factory=dict)
+    """How often each work that may bring down who does it was begun, and has not ended."""
+    delivered: bool = False
+    """The package of an export is where the client wants it."""
 
 
 def new_job(plan: Plan, state: str) -> Resource:
@@ -27,15 +42,8 @@ def new_job(plan: Plan, state: str) -> Resource:
     }
     if plan.parent_job:
         document["parentJob"] = {"href": plan.parent_job}
-    return Resource(
-        path=f"jobs/{uuid.uuid4()}",
-        kind="Job",
-        owner=plan.owner,
-        document=document,
-        created=now,
-        updated=now,
-        internal={"request": plan.request_id, "address": plan.address},
-    )
+    job = Resource(f"jobs/{uuid.uuid4()}", "Job", plan.owner, document, now, now)
+    return KeptJob(plan.request_id, plan.address).on(job)
 
 
 def references(paths: tuple[str, ...]) -> list[Document]:

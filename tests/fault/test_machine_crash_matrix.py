@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from gateway.orchestration.machine_core.plans import CREATE_STEPS, DELETE_STEPS
+
 from tests import hypervisor
 from tests.gateway_process import GatewayProcess
 from tests.system.conftest import machine_create

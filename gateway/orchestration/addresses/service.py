@@ -21,6 +21,7 @@ from gateway.orchestration.common.resolving import OWN, resolve
 from gateway.orchestration.common.resource_service import ResourceService, Room, edited, new_resource
 from gateway.orchestration.common.unconfigured import demand_deletable, demand_up
 from gateway.orchestration.common.visibility import changeable, visible
+from gateway.orchestration.interfaces.facts import KeptInterfaceAddress
 from gateway.orchestration.networks.address_create import AddressWish, address_wish, reserved_address
 from gateway.orchestration.networks.address_ranges import parse_ip
 from gateway.orchestration.networks.assignment import (
@@ -31,7 +32,7 @@ from gateway.orchestration.networks.assignment import (
     machine_of,
     usable_address,
 )
-from gateway.orchestration.networks.facts import KeptAddress, KeptInterfaceAddress
+from gateway.orchestration.networks.facts import KeptAddress
 from gateway.orchestration.networks.hostnames import checked_hostname
 from gateway.orchestration.networks.shared_addresses import demand_off, is_shared
 from gateway.store.model import Document, Resource

@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gateway.errors import Conflict, Invalid
-from gateway.jobs.plan import StepCall
-from gateway.orchestration.attachments import steps as attachment_steps
 from gateway.orchestration.attachments.connections import connect, demand_attachable
+from gateway.orchestration.attachments.steps import AttachVolume
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.resolving import resolve
 from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.step import Step
 from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.machine_core.device_names import free_target, reserved
+from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.orchestration.volumes import steps as volume_steps
 from gateway.orchestration.volumes.create import NewVolume, new_volume
+from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
@@ -42,7 +44,7 @@ class NewVolumes:
             where = f"machineTemplate.volumeTemplates.{place}"
             location = _location(entry, taken, where)
             given = {name: value for name, value in entry.items() if name != "initialLocation"}
-            host = machine.internal["host"]
+            host = KeptMachine.of(machine).host
             found.made.append((await new_volume(room, caller, given, {}, where=where, host=host), location))
         return found
 
@@ -71,14 +73,14 @@ class NewVolumes:
     def new_paths(self) -> tuple[str, ...]:
         return tuple(new.resource.path for new, _ in self.made)
 
-    def creating(self) -> tuple[StepCall, ...]:
-        """Before the domain is defined."""
+    def create_steps(self) -> tuple[Step, ...]:
+        """Return the steps that make the new Volumes, before the domain is defined."""
         return tuple(step for new, _ in self.made for step in volume_steps.creating(new.resource, NEW_WEIGHT))
 
 
-def attaching(attachments: list[Resource]) -> tuple[StepCall, ...]:
-    """Before the domain is started."""
-    return tuple(attachment_steps.call("attach volume", attachment.path) for attachment in attachments)
+def attach_steps(attachments: list[Resource]) -> tuple[Step, ...]:
+    """Return the steps that plug Volumes into a new Machine, before its domain is started."""
+    return tuple(AttachVolume(attachment.path) for attachment in attachments)
 
 
 async def _existing(room: Room, caller: Caller, entry: Document, machine: Resource, where: str) -> Resource:
@@ -87,8 +89,9 @@ async def _existing(room: Room, caller: Caller, entry: Document, machine: Resour
     volume = await resolve(room.store, caller, entry["href"], ("Volume",), where)
     if not changeable(caller, volume):
         raise Invalid("belongs to somebody else", where)
-    if volume.internal["host"] != machine.internal["host"]:
-        raise Invalid(f"is on the hypervisor {volume.internal['host']}, and the Machine on another", where)
+    host = KeptVolume.of(volume).host
+    if host != KeptMachine.of(machine).host:
+        raise Invalid(f"is on the hypervisor {host}, and the Machine on another", where)
     demand_attachable(volume, machine, where)
     return volume
 

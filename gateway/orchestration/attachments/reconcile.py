@@ -7,16 +7,20 @@ import structlog
 from drivers.base import DiskFacts, DomainFacts, DriverError, Power
 from gateway.errors import GatewayError
 from gateway.orchestration.attachments.connections import connect, disconnect
+from gateway.orchestration.attachments.facts import KeptAttachment
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.machine_core.device_names import reserved
-from gateway.orchestration.machine_core.plans import uuid_of
+from gateway.orchestration.machine_core.facts import KeptMachine
+from gateway.orchestration.machine_core.names import machine_uuid
+from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.store.model import Resource
+from gateway.store.questions.resources import volume_at
 
 RUNNING = frozenset({Power.RUNNING, Power.PAUSED})
 log = structlog.get_logger("volumes")
 
 
-class AttachmentDrift:
+class AttachmentReconciler:
     """The Machine bears the marks of its Volumes, so that most comparisons cost no search."""
 
     def __init__(self, room: Room) -> None:
@@ -25,21 +29,20 @@ class AttachmentDrift:
         """Machine, target and source of disks that are no Volume: looked for once."""
 
     async def compare(self, machine: Resource, facts: DomainFacts) -> None:
-        known = machine.internal.get("volumes", {})
-        found = {disk.target: disk for disk in facts.disks}
-        for target, path in known.items():
-            disk = found.get(target)
+        disks = {disk.target: disk for disk in facts.disks}
+        for target, path in KeptMachine.of(machine).volumes.items():
+            disk = disks.get(target)
             if disk is None:
                 await self._vanished(machine, path)
             elif not disk.plugged and facts.power in RUNNING:
                 await self._released(machine, path)
-        for target in found.keys() - reserved(machine):
-            await self._appeared(machine, found[target])
+        for target in disks.keys() - reserved(machine):
+            await self._appeared(machine, disks[target])
 
     async def _disks(self, machine: Resource) -> dict[str, DiskFacts] | None:
         """Read anew, since what was compared may be older than a job that has ended meanwhile."""
         try:
-            return {disk.target: disk for disk in (await self.room.driver(machine).domain(uuid_of(machine))).disks}
+            return {disk.target: disk for disk in (await self.room.driver(machine).domain(machine_uuid(machine))).disks}
         except DriverError:
             return None
 
@@ -48,7 +51,7 @@ class AttachmentDrift:
         if attachment is None or attachment.held_by is not None:
             return
         disks = await self._disks(machine)
-        if disks is None or attachment.internal["target"] in disks:
+        if disks is None or KeptAttachment.of(attachment).target in disks:
             return
         async with self.room.store.transaction() as transaction:
             current = await transaction.get(path)
@@ -60,11 +63,11 @@ class AttachmentDrift:
     async def _released(self, machine: Resource, path: str) -> None:
         """The guest lets go late of what it was asked for: the rest of that request is done now."""
         attachment = await self.room.store.get(path)
-        if attachment is None or attachment.held_by or not attachment.internal.get("releasing"):
+        if attachment is None or attachment.held_by or not KeptAttachment.of(attachment).releasing:
             return
+        target, seconds = KeptAttachment.of(attachment).target, self.room.policy.detach_deadline
         try:
-            driver = self.room.driver(machine)
-            await driver.detach_disk(uuid_of(machine), attachment.internal["target"], self.room.policy.detach_deadline)
+            await self.room.driver(machine).detach_disk(machine_uuid(machine), target, seconds)
         except (DriverError, GatewayError) as error:
             log.warning("late release not finished", attachment=path, reason=str(error))
             return
@@ -75,16 +78,12 @@ class AttachmentDrift:
         if key in self._unknown or disk.cdrom or not disk.persistent:
             return
         self._unknown.add(key)
-        rows = await self.room.store.fetch(
-            "SELECT path FROM resources WHERE kind = 'Volume' AND json_extract(internal, '$.path') = ? "
-            "AND json_extract(internal, '$.host') = ?",
-            (disk.source, machine.internal["host"]),
-        )
-        if not rows:
+        volume = await volume_at(self.room.store, KeptMachine.of(machine).host, disk.source)
+        if volume is None:
             log.info("disk is no Volume", machine=machine.path, target=disk.target)
             return
-        if await self._connect(machine.path, rows[0][0], disk):
-            log.info("volume connected outside", machine=machine.path, volume=rows[0][0])
+        if await self._connect(machine.path, volume, disk):
+            log.info("volume connected outside", machine=machine.path, volume=volume)
         self._unknown.discard(key)
 
     async def _connect(self, path: str, volume: str, seen: DiskFacts) -> bool:
@@ -99,7 +98,7 @@ class AttachmentDrift:
             current, found = await transaction.get(path), await transaction.get(volume)
             if current is None or found is None or current.version != machine.version:
                 return False
-            if path in (found.internal.get("attachments") or {}).values():
+            if path in KeptVolume.of(found).attachments.values():
                 return False
             await connect(transaction, current, found, seen.target, {})
         return True

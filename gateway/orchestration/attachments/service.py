@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from gateway.orchestration.attachments.connections import attachment_path, connect, demand_attachable
-from gateway.orchestration.attachments.steps import call, settle
+from gateway.orchestration.attachments.facts import KeptAttachment
+from gateway.orchestration.attachments.steps import AttachVolume, DetachVolume, SettleAttachment
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import Write
 from gateway.orchestration.common.resolving import resolve
@@ -12,6 +13,8 @@ from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.machine_core.chain import demand_uncovered
 from gateway.orchestration.machine_core.components import ComponentService, demand_change
 from gateway.orchestration.machine_core.device_names import WHERE, free_target, reserved, target_of
+from gateway.orchestration.machine_core.facts import KeptMachine
+from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.store.model import Document, Resource
 from gateway.store.store import Store
 from gateway.store.transaction import Transaction
@@ -27,16 +30,17 @@ async def attached_already(
     Clients of 1.x connect a Volume again to be sure of it. Raises Conflict for another place than it has, and while
     it is being disconnected.
     """
-    found = await store.get(attachment_path(machine, volume))
-    if found is None or machine.state == "CREATING":
+    attachment = await store.get(attachment_path(machine, volume))
+    if attachment is None or machine.state == "CREATING":
         return None
-    job = await store.get(found.held_by) if found.held_by else None
-    if found.internal.get("releasing") or (job is not None and job.document.get("action") == "delete"):
+    kept = KeptAttachment.of(attachment)
+    job = await store.get(attachment.held_by) if attachment.held_by else None
+    if kept.releasing or (job is not None and job.document.get("action") == "delete"):
         raise Conflict(f"volume: {volume.path} is being disconnected from this Machine; wait for that job")
     location = document.get("initialLocation")
-    if location and target_of(location) != found.internal["target"]:
-        raise Conflict(f"{WHERE}: {volume.path} is at /dev/{found.internal['target']} of this Machine already")
-    return found
+    if location and target_of(location) != kept.target:
+        raise Conflict(f"{WHERE}: {volume.path} is at /dev/{kept.target} of this Machine already")
+    return attachment
 
 
 class MachineVolumeService(ComponentService):
@@ -78,8 +82,9 @@ class MachineVolumeService(ComponentService):
         volume = await resolve(self.store, caller, document["volume"]["href"], ("Volume",), "volume")
         if not changeable(caller, volume):
             raise Invalid("belongs to somebody else", "volume")
-        if volume.internal["host"] != machine.internal["host"]:
-            raise Invalid(f"is on the hypervisor {volume.internal['host']}, and the Machine on another", "volume")
+        host = KeptVolume.of(volume).host
+        if host != KeptMachine.of(machine).host:
+            raise Invalid(f"is on the hypervisor {host}, and the Machine on another", "volume")
         return volume
 
     async def _connect(
@@ -98,11 +103,11 @@ class MachineVolumeService(ComponentService):
             caller,
             "add",
             collection,
-            steps=(call("attach volume", attachment.path),),
+            steps=(AttachVolume(attachment.path),),
             locks=(machine.path, volume.path),
             affected=(attachment.path, machine.path, volume.path),
             drop_on_failure=(attachment.path,),
-            settle=settle(attachment.path, "add"),
+            settle=SettleAttachment(attachment.path, "add"),
         )
         return await self.begun(transaction, attachment, plan)
 
@@ -116,15 +121,15 @@ class MachineVolumeService(ComponentService):
             caller,
             "delete",
             path,
-            steps=(call("detach volume", path),),
+            steps=(DetachVolume(path),),
             locks=(machine.path, volume),
             affected=(machine.path, volume),
             drop_on_success=(path,),
-            settle=settle(path, "delete"),
+            settle=SettleAttachment(path, "delete"),
         )
         async with self.store.transaction() as transaction:
             await self.demand_machine(transaction, machine.path, "unplug")
-            await demand_uncovered(transaction, machine.path, attachment.internal["target"])
+            await demand_uncovered(transaction, machine.path, KeptAttachment.of(attachment).target)
             current = await transaction.get(path)
             if current is None:
                 raise NotFound(f"{path} is gone")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from gateway import clock
 from gateway.cimi.registry import type_of
 from gateway.cimi.system import MEMBER_SCHEMAS
+from gateway.store.kept import Kept
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
@@ -20,6 +22,16 @@ ATTRIBUTES = {kind: f"{kind[0].lower()}{kind[1:]}" for kind in MEMBER_SCHEMAS}
 NAMESPACE = uuid.UUID("4f0a4c1e-7d52-5a36-9f6b-0d6a1c3be2f7")
 
 
+@dataclass(frozen=True)
+class KeptMembership(Kept):
+    """What is kept of a membership beside its document."""
+
+    owned: bool = False
+    """The System made the member."""
+    made_by: str | None = None
+    """Path of the Job that made the member."""
+
+
 def member_of(membership: Resource) -> str:
     """Path of what the membership is of."""
     path: str = membership.document[ATTRIBUTES[MEMBERSHIPS[membership.kind]]]["href"]
@@ -27,8 +39,8 @@ def member_of(membership: Resource) -> str:
 
 
 def is_owned(membership: Resource) -> bool:
-    """Whether the System made it, and takes it along when it goes."""
-    return bool(membership.internal.get("owned"))
+    """Return whether the System made what the membership is of, and takes it along when the System goes."""
+    return KeptMembership.of(membership).owned
 
 
 def new_membership(system: Resource, kind: str, member: str, own: Document, mark: str = "") -> Resource:

@@ -22,6 +22,7 @@ from gateway.orchestration.common.image_tools import ImageTools
 from gateway.orchestration.common.permissions import Role, demand, granted
 from gateway.orchestration.common.unconfigured import ConfiguredDrivers, ConfiguredHypervisors
 from gateway.orchestration.common.visibility import audience, changeable, visible
+from gateway.store.kept import Hosted
 from gateway.store.model import Document, Page, Query, Resource
 from gateway.store.store import Store
 from gateway.store.transaction import Transaction
@@ -70,7 +71,7 @@ class Room:
 
     def driver(self, resource: Resource) -> Driver:
         """Return the driver of the host that the resource lives on; an UnconfiguredHost where that has no entry."""
-        return self.drivers[resource.internal["host"]]
+        return self.drivers[Hosted.of(resource).host or ""]
 
 
 def new_resource(kind: str, owner: str | None, document: Document, **facts: Any) -> Resource:

@@ -15,9 +15,9 @@ from typing import Any, ClassVar, TypeVar
 from drivers.base import Driver, DriverBusy, DriverUnavailable
 from gateway.errors import GatewayError
 from gateway.jobs.plan import Ended, StepCall, StepContext, Superseded
-from gateway.orchestration.common.durable import from_document, to_document
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.common.unconfigured import for_delete, is_configured
+from gateway.store.durable import from_document, to_document
 from gateway.store.model import Document, Resource
 
 PATIENCE = 60.0

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from drivers.base import DriverReaderDied
 from gateway.errors import Invalid, NoSpace, Unavailable
+from gateway.jobs.records import KeptJob
 from gateway.ovf.certificate import Certificate
 from gateway.ovf.errors import PackageReaderDied
 from gateway.ovf.manifest import Sum
@@ -21,8 +22,6 @@ from gateway.ovf.package import PackageReader
 from gateway.store.store import Store, uninterrupted
 
 MOST_TRIES = 2
-NOTED = "tries"
-"""The fact of a Job that says how often each work was begun and not ended."""
 T = TypeVar("T")
 
 
@@ -61,19 +60,19 @@ class Tries:
         """Note one more try; False when there were enough. The note outlives this process, if not a power cut."""
         async with self._store.transaction(durable=False) as transaction:
             job = await transaction.get(self._job)
-            tries: dict[str, int] = dict(job.internal.get(NOTED, {})) if job is not None else {}
+            tries = dict(KeptJob.of(job).tries) if job is not None else {}
             tries[what] = tries.get(what, 0) + 1
             if job is not None and tries[what] <= MOST_TRIES:
-                await transaction.update(job.with_internal(**{NOTED: tries}))
+                await transaction.update(KeptJob.changed(job, tries=tries))
             return tries[what] <= MOST_TRIES
 
     async def _end(self, what: str) -> None:
         """Forget the tries of this work."""
         async with self._store.transaction(durable=False) as transaction:
             job = await transaction.get(self._job)
-            tries: dict[str, int] = dict(job.internal.get(NOTED, {})) if job is not None else {}
+            tries = dict(KeptJob.of(job).tries) if job is not None else {}
             if job is not None and tries.pop(what, 0):
-                await transaction.update(job.with_internal(**{NOTED: tries or None}))
+                await transaction.update(KeptJob.changed(job, tries=tries))
 
 
 class TriedPackageReader:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from drivers.seed import Seed, seed_iso
-from gateway.orchestration.common.durable import Secret, readable
 from gateway.orchestration.common.step import At, ResourceStep, unless_stopped
 from gateway.orchestration.disks.making import BootDisk, make_boot_disk, make_data_disk
 from gateway.orchestration.interfaces.seed import seed_interfaces
 from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.orchestration.machine_core.names import machine_uuid, seed_volume, volume_of
 from gateway.orchestration.machine_core.removal import remove_disks
+from gateway.store.durable import Secret, readable
 from gateway.store.model import Resource
 
 PIECE = 262_144

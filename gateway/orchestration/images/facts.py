@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.orchestration.common.durable import Secret
-from gateway.orchestration.common.kept import Kept
+from gateway.store.durable import Secret
+from gateway.store.kept import Kept
 
 
 class SourceKind(StrEnum):

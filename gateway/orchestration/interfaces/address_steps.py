@@ -67,4 +67,4 @@ class WithdrawAddresses(MachineAddressStep):
         await withdraw(at.room, at.driver, await self.reserved(at))
 
 
-MACHINE_ADDRESS_STEPS: tuple[type[ResourceStep], ...] = (AssignAddresses, WithdrawAddresses)
+ADDRESS_STEPS: tuple[type[ResourceStep], ...] = (AssignAddresses, WithdrawAddresses)

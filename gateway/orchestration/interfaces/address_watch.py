@@ -10,7 +10,8 @@ from drivers.base import ConnectionState, Driver, DriverError, InterfaceAddress
 from gateway.errors import GatewayError
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.interfaces.reported import bring_reported
-from gateway.orchestration.machine_core.plans import uuid_of
+from gateway.orchestration.machine_core.facts import KeptMachine
+from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.store.model import Resource
 
 EAGER_SECONDS = 90.0
@@ -55,7 +56,7 @@ class AddressWatch:
                 self._look_again(str(resource.parent))
 
     def look_at(self, machine: Resource) -> None:
-        self._hosts[machine.path] = machine.internal["host"]
+        self._hosts[machine.path] = KeptMachine.of(machine).host
         if machine.state in LIVE and machine.held_by is None:
             self._since.setdefault(machine.path, time.monotonic())
         elif machine.state in ("STOPPED", "ERROR", "SUSPENDED") and machine.path in self._since:
@@ -134,7 +135,7 @@ class AddressWatch:
         """Return the addresses that the guest has, and note whether it took long to tell them."""
         began = time.monotonic()
         try:
-            return await driver.addresses(uuid_of(machine))
+            return await driver.addresses(machine_uuid(machine))
         finally:
             if time.monotonic() - began > SLOW_SECONDS:
                 self._slow.add(machine.path)

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 from drivers.base import InterfaceAddress
 from gateway import clock
-from gateway.orchestration.machine_core.plans import uuid_of
+from gateway.orchestration.interfaces.facts import KeptInterfaceAddress
+from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.networks.address_create import RESERVED, address_ranges, network_facts
 from gateway.orchestration.networks.assignment import LINK
 from gateway.orchestration.networks.reservations import claim_value
@@ -31,7 +32,7 @@ async def bring_reported(
     linked = {
         entry.path.rpartition("/")[2]: entry
         for entry in await transaction.children(interface.path, LINK)
-        if entry.internal.get("reported")
+        if KeptInterfaceAddress.of(entry).reported
     }
     for name, entry in linked.items():
         if name not in wanted:
@@ -52,7 +53,7 @@ async def _reserved(transaction: Transaction, interface: Resource, address: Inte
 
 
 def _id(machine: Resource, address: InterfaceAddress) -> str:
-    return str(uuid.uuid5(uuid.UUID(uuid_of(machine)), f"{address.mac} {address.ip}"))
+    return str(uuid.uuid5(uuid.UUID(machine_uuid(machine)), f"{address.mac} {address.ip}"))
 
 
 async def _add(
@@ -68,10 +69,8 @@ async def _add(
         )
     link = {"address": {"href": path}}
     entry = f"{interface.path}/addresses/{name}"
-    facts = {"reported": True}
-    await transaction.insert(
-        Resource(entry, LINK, interface.owner, link, now, now, parent=interface.path, internal=facts)
-    )
+    linked = Resource(entry, LINK, interface.owner, link, now, now, parent=interface.path)
+    await transaction.insert(KeptInterfaceAddress(reported=True).on(linked))
 
 
 def _document(address: InterfaceAddress, interface: Resource, network: Resource | None) -> Document:
@@ -90,7 +89,7 @@ def _document(address: InterfaceAddress, interface: Resource, network: Resource 
 
 
 def _facts(ip: ipaddress.IPv4Address | ipaddress.IPv6Address, prefix: int, network: Resource | None) -> Document:
-    """Of the network's range where it is in one, else what the guest or its lease says itself."""
+    """Return what the network's range says of an address in it; of any other what the guest or its lease says."""
     for entry in address_ranges(network) if network is not None else ():
         if ip in entry.range:
             return network_facts(entry)

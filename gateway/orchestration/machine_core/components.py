@@ -10,7 +10,7 @@ from gateway.orchestration.common.permissions import demand, granted
 from gateway.orchestration.common.resource_service import ResourceService
 from gateway.orchestration.common.unconfigured import demand_up
 from gateway.orchestration.common.visibility import changeable
-from gateway.orchestration.machine_core.plans import uuid_of
+from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.machine_core.states import legal
 from gateway.store.model import Resource
 from gateway.store.transaction import Transaction
@@ -58,7 +58,7 @@ class ComponentService(ResourceService):
     async def targets_in_use(self, machine: Resource) -> set[str]:
         """Also those of disks which an admin has plugged in beside the gateway."""
         with translating():
-            return {disk.target for disk in (await self.up(machine).domain(uuid_of(machine))).disks}
+            return {disk.target for disk in (await self.up(machine).domain(machine_uuid(machine))).disks}
 
     async def demand_machine(self, transaction: Transaction, path: str, change: str) -> Resource:
         """The Machine as this transaction sees it, in a state that allows the change."""

@@ -8,6 +8,7 @@ import string
 from collections.abc import Collection, Iterator
 
 from gateway.errors import Conflict, Invalid
+from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.store.model import Resource
 
 WHERE = "initialLocation"
@@ -49,6 +50,6 @@ def _names(bus: str) -> Iterator[str]:
 
 
 def reserved(machine: Resource) -> set[str]:
-    """Targets which the Machine's own disks, its seed and its Volumes have."""
-    own = {disk["target"] for disk in machine.internal.get("disks", [])}
-    return {SEED, *own, *machine.internal.get("volumes", {})}
+    """Return the targets that the Machine's own disks, its seed and its Volumes have."""
+    kept = KeptMachine.of(machine)
+    return {SEED, *(disk.target for disk in kept.disks), *kept.volumes}

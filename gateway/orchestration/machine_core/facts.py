@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gateway.orchestration.common.durable import Secret, keyed
-from gateway.orchestration.common.kept import Kept
+from gateway.store.durable import Secret, keyed
+from gateway.store.kept import Kept
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.errors import Conflict, NotFound
 from gateway.jobs.plan import Plan
 from gateway.jobs.runner import JobRunner
+from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.orchestration.machine_core.states import TRANSIENT
 from gateway.store.model import Resource
 from gateway.store.transaction import Transaction
@@ -34,5 +35,5 @@ async def _free(transaction: Transaction, machine: Resource) -> Resource:
 
 
 async def _taken(transaction: Transaction, current: Resource, verb: str, job: str) -> Resource:
-    taken = current.with_document(state=TRANSIENT[verb]).held(job).with_internal(state_before=current.state)
-    return await transaction.update(taken)
+    taken = current.with_document(state=TRANSIENT[verb]).held(job)
+    return await transaction.update(KeptMachine.changed(taken, state_before=current.state))

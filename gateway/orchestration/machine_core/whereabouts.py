@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from drivers.base import ConnectionState, DomainFacts, Driver, DriverError, DriverNotFound, Migration, Power
 from gateway.orchestration.common.resource_service import Room
-from gateway.orchestration.machine_core.plans import uuid_of
+from gateway.orchestration.machine_core.facts import KeptMachine
+from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.store.model import Resource
 
 INACTIVE = frozenset({Power.OFF, Power.SAVED, Power.CRASHED})
@@ -68,7 +69,7 @@ class Whereabouts:
 
 async def whereabouts(room: Room, machine: Resource) -> Whereabouts:
     """Ask all hosts of the configuration for a Machine's domain at once; one that hangs costs its deadline once."""
-    own = machine.internal["host"]
+    own = KeptMachine.of(machine).host
     asked = {name: driver for name, driver in room.drivers.items() if name == own or not driver.twin}
     said = dict(zip(asked, await asyncio.gather(*(_ask(driver, machine) for driver in asked.values())), strict=True))
     # The Machine's host may be in the configuration no more, and its guest on another one.
@@ -89,7 +90,7 @@ class Said:
 
 async def _ask(driver: Driver, machine: Resource) -> Said:
     try:
-        return Said(True, await driver.domain(uuid_of(machine)))
+        return Said(True, await driver.domain(machine_uuid(machine)))
     except DriverNotFound:
         return Said(answers=True)
     except DriverError:
@@ -101,5 +102,5 @@ def silent_hosts(room: Room, machine: Resource) -> tuple[str, ...]:
     return tuple(
         name
         for name, driver in room.drivers.items()
-        if name != machine.internal["host"] and not driver.twin and driver.connection is not ConnectionState.UP
+        if name != KeptMachine.of(machine).host and not driver.twin and driver.connection is not ConnectionState.UP
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from drivers.base import Driver, HostFacts
 from drivers.passwords import sha512_crypt
@@ -15,17 +14,18 @@ from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.driver_errors import translating
 from gateway.orchestration.common.resolving import OWN, merged, resolve
 from gateway.orchestration.common.resource_service import Room, new_resource
-from gateway.orchestration.common.secrets import overridden, with_secrets
 from gateway.orchestration.common.unconfigured import demand_up
-from gateway.orchestration.credentials.service import check_credential
+from gateway.orchestration.credentials.service import check_credential, overridden
 from gateway.orchestration.disks.content import with_content
 from gateway.orchestration.disks.layout import chosen_disks, disk_resources, needed_bytes
+from gateway.orchestration.images.facts import KeptImage
 from gateway.orchestration.interfaces.entries import chosen_interfaces
 from gateway.orchestration.machine_core.chain import KINDS
+from gateway.orchestration.machine_core.facts import InterfaceEntry, KeptMachine, KeptSeed
 from gateway.orchestration.machine_core.least_memory import least_memory
 from gateway.orchestration.machines.configurations import check_configuration
-from gateway.orchestration.monitoring.meter_templates import asked_meters
-from gateway.orchestration.monitoring.templates import asked_event_log
+from gateway.orchestration.machines.template_secrets import with_secrets
+from gateway.orchestration.monitoring.asked import monitored
 from gateway.orchestration.networks.interface_addresses import Chosen, chosen_addresses
 from gateway.store.model import Document, Resource
 from gateway.store.store import Store
@@ -43,7 +43,6 @@ class MachineCreate:
         self.room = room
         self.caller = caller
         self.document = document
-        self.seed: Document = {}
         self.volumes = NewVolumes()
         self.addresses: dict[str, list[Chosen]] = {}
         """By the interface's id."""
@@ -65,61 +64,55 @@ class MachineCreate:
         uefi = _boots_by_uefi(image)
         if uefi and not host.uefi:
             raise Invalid("it boots by UEFI, and this host has no firmware for that", IMAGE)
-        await self._seed(template)
-        storage = await self._storage(config, image, name, driver)
-        event_log = await asked_event_log(self.room.store, self.caller, template, "machineTemplate.")
-        interfaces = await chosen_interfaces(self.room, self.caller, template, name)
-        await self._addresses(template, interfaces)
-        machine = replace(
-            new_resource("Machine", self.caller.user, {}),
-            document=self._document(config, host, arch),
-            internal={
-                "host": name,
-                **storage,
-                "least_memory": least_memory(self.room.policy.least_memory, image),
-                "interfaces": interfaces,
-                "arch": arch,
-                "uefi": uefi,
-                "initial_state": template.get("initialState", "STARTED"),
-                "seed": self.seed,
-                **event_log,
-                **await asked_meters(self.room, self.caller, template, "Machine", "machineTemplate."),
-            },
+        kept = replace(
+            await self._storage(config, image, name, driver),
+            interfaces=tuple(await chosen_interfaces(self.room, self.caller, template, name)),
+            arch=arch,
+            uefi=uefi,
+            least_memory=least_memory(self.room.policy.least_memory, image),
+            initial_state=template.get("initialState", "STARTED"),
+            seed=await self._seed(template),
         )
+        await self._addresses(template, kept.interfaces)
+        asked = await monitored(self.room, self.caller, template, "Machine", "machineTemplate.")
+        machine = new_resource("Machine", self.caller.user, self._document(config, host, arch))
+        machine = asked.on(kept.on(machine))
         self.volumes = await NewVolumes.chosen(self.room, self.caller, template, machine)
         return machine, tuple(disk_resources(machine))
 
-    async def _storage(self, config: Document, image: Resource, name: str, driver: Driver) -> dict[str, Any]:
-        """Return where the disks come to lie, and of what. Raises Conflict where the pool has too little room."""
+    async def _storage(self, config: Document, image: Resource, name: str, driver: Driver) -> KeptMachine:
+        """Return the facts of where the disks come to lie, and of what. Raises Conflict where the pool lacks room."""
         pool = self.room.hypervisors[name].pool
         with translating():
             pool_facts = await driver.pool(pool)
-        overlay = driver.can_overlay(pool_facts) and image.internal["pool"] == pool
+        kept = KeptImage.of(image)
+        overlay = driver.can_overlay(pool_facts) and kept.pool == pool
         disk_format = driver.formats(pool_facts)[0]
         disks = chosen_disks(config, image, disk_format)
         disks = await with_content(self.room, self.caller, config, disks, name, pool_facts)
         needed = needed_bytes(disks, disk_format, overlay=overlay)
         if needed > pool_facts.available:
             raise Conflict(f"the pool {pool} has {pool_facts.available} bytes free; this Machine needs {needed}")
-        return {
-            "pool": pool,
-            "image": image.path,
-            "image_volume": image.internal["volume"],
-            "image_format": image.internal["format"],
-            "overlay": overlay,
-            "disks": disks,
-        }
+        return KeptMachine(
+            host=name,
+            pool=pool,
+            image=image.path,
+            image_volume=kept.volume,
+            image_format=kept.format,
+            overlay=overlay,
+            disks=tuple(disks),
+        )
 
     def _document(self, config: Document, host: HostFacts, arch: str) -> Document:
         own: Document = {name: self.document[name] for name in OWN if name in self.document}
         sizes = {"state": "CREATING", "cpu": config["cpu"], "memory": config["memory"]}
         return {**own, **sizes, "cpuArch": SPELLED.get(arch, arch), "cpuSpeed": host.cpu_mhz or None}
 
-    async def _addresses(self, template: Document, interfaces: list[Document]) -> None:
+    async def _addresses(self, template: Document, interfaces: tuple[InterfaceEntry, ...]) -> None:
         for asked, entry in zip(template.get("networkInterfaces") or [{}], interfaces, strict=True):
             where = address_attribute(entry)
-            self.addresses[entry["id"]] = await chosen_addresses(
-                self.room, self.caller, asked, entry["network_path"], where
+            self.addresses[str(entry.id)] = await chosen_addresses(
+                self.room, self.caller, asked, entry.network_path, where
             )
 
     # What the template says
@@ -159,40 +152,37 @@ class MachineCreate:
         return image
 
     def _host(self, image: Resource) -> tuple[str, Driver]:
-        name = image.internal["host"]
+        name = KeptImage.of(image).host
         driver = self.room.drivers[name]
         demand_up(driver)
         return name, driver
 
-    async def _seed(self, template: Document) -> None:
-        if template.get("userData"):
-            self.seed["user_data"] = template["userData"]
-        if template.get("environment"):
-            # No attribute of the standard: a package brings it.
-            self.seed["environment"] = template["environment"]
+    async def _seed(self, template: Document) -> KeptSeed:
+        """Return what the guest's seed is to be made of. ``environment`` is no attribute of the standard: a package
+        brings it.
+        """
+        seed = KeptSeed(user_data=template.get("userData") or None, environment=template.get("environment") or None)
         credential = template.get("credential")
         if credential is None:
-            return
+            return seed
         where = "machineTemplate.credential"
-        known: Document = {}
+        referred: Document = {}
         if "href" in credential:
             kinds = ("Credential", "CredentialTemplate")
-            found = await resolve(self.room.store, self.caller, credential["href"], kinds, where)
-            known = overridden(found, credential)
-        known = merged(known, credential)
+            stored = await resolve(self.room.store, self.caller, credential["href"], kinds, where)
+            referred = overridden(stored, credential)
+        whole = merged(referred, credential)
+        hashed = whole.get("password_hash")
         if credential.get("password"):
-            known["password_hash"] = await GUEST_PASSWORDS.run(sha512_crypt, credential["password"])
-        hashed = known.get("password_hash")
-        check_credential({**known, "password": hashed}, where)
-        user = known.get("userName")
-        self.seed.update({"user": user} if user else {})
-        self.seed.update({"password_hash": hashed} if hashed else {})
-        self.seed.update({"keys": [known["key"]]} if known.get("key") else {})
+            hashed = await GUEST_PASSWORDS.run(sha512_crypt, credential["password"])
+        check_credential({**whole, "password": hashed}, where)
+        keys = (whole["key"],) if whole.get("key") else ()
+        return replace(seed, user=whole.get("userName") or None, password_hash=hashed or None, keys=keys)
 
 
-def address_attribute(entry: Document) -> str:
-    """What stands before ``addresses`` in words about an interface of a new Machine."""
-    return f"machineTemplate.networkInterfaces.{entry['id']}."
+def address_attribute(entry: InterfaceEntry) -> str:
+    """Return what stands before ``addresses`` in words about an interface of a new Machine."""
+    return f"machineTemplate.networkInterfaces.{entry.id}."
 
 
 async def referred_image(store: Store, caller: Caller, given: Document, where: str) -> Resource:
@@ -221,7 +211,7 @@ def _boots_by_uefi(image: Resource) -> bool:
     said = image.document.get("properties", {}).get("firmware")
     if said not in (None, "bios", "uefi"):
         raise Invalid(f"the image's property firmware is {said[:40]!r}; bios and uefi are known", IMAGE)
-    return said == "uefi" or (said is None and bool(image.internal.get("uefi")))
+    return said == "uefi" or (said is None and KeptImage.of(image).uefi)
 
 
 def _arch(wanted: str | None, host: HostFacts) -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import structlog
 
 from drivers.base import DomainFacts, DriverError
+from gateway.orchestration.attachments.facts import KeptAttachment
 from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.orchestration.machine_core.states import state_of
 from gateway.orchestration.machine_core.whereabouts import Sighting, Whereabouts, whereabouts
 from gateway.orchestration.monitoring.occurrences import alarm
 from gateway.orchestration.monitoring.recorder import tell
+from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
@@ -34,7 +37,7 @@ class MovedDomains:
         seen = await whereabouts(self.room, machine)
         await self._tell(machine, "runs-twice", seen.twice, "its guest runs on two hosts at once; stop one of them")
         # What is gone for good is gone, whoever is silent by now.
-        unsure = seen.silent if seen.unsure and not machine.internal.get("gone") else ()
+        unsure = seen.silent if seen.unsure and not KeptMachine.of(machine).gone else ()
         await self._tell(machine, "domain-missing", unsure, "its domain may be on a hypervisor that does not answer")
         if seen.moved_to is not None:
             await self._take_over(machine, seen.moved_to)
@@ -42,14 +45,15 @@ class MovedDomains:
 
     async def _take_over(self, machine: Resource, found: Sighting) -> None:
         volumes = await self._volumes(machine, found)
-        old = machine.internal["host"]
+        old = KeptMachine.of(machine).host
         async with self.room.store.transaction() as transaction:
             current = await transaction.get(machine.path)
-            if current is None or current.held_by is not None or current.internal.get("host") != old:
+            if current is None or current.held_by is not None or KeptMachine.of(current).host != old:
                 return
-            left = sorted({*current.internal.get("left_hosts", ()), old} - {found.host})
+            left = tuple(sorted({*KeptMachine.of(current).left_hosts, old} - {found.host}))
             current = current.with_document(**shown(found.facts))
-            current = await transaction.update(current.with_internal(host=found.host, left_hosts=left, gone=None))
+            moved = KeptMachine.changed(current, host=found.host, left_hosts=left, gone=False)
+            current = await transaction.update(moved)
             for attachment in volumes:
                 await _bring(transaction, attachment, found.host)
             detail = f"its domain was moved from {old} to {found.host}"
@@ -61,13 +65,13 @@ class MovedDomains:
         driver, targets = self.room.drivers[found.host], {disk.target for disk in found.facts.disks}
         there = []
         for attachment in await self.room.store.children(machine.path, "MachineVolume"):
-            known = attachment.internal
-            if known["target"] not in targets:
+            kept = KeptAttachment.of(attachment)
+            if kept.target not in targets:
                 continue
             try:
-                await driver.volume(known["pool"], known["volume"])
+                await driver.volume(kept.pool, kept.volume)
             except DriverError as error:
-                log.warning("volume stays behind", machine=machine.path, volume=known["volume"], reason=str(error))
+                log.warning("volume stays behind", machine=machine.path, volume=kept.volume, reason=str(error))
                 continue
             there.append(attachment)
         return there
@@ -81,7 +85,7 @@ class MovedDomains:
         if key in self._told:
             return
         self._told.add(key)
-        where = ", ".join((machine.internal["host"], *hosts) if code == "runs-twice" else hosts)
+        where = ", ".join((KeptMachine.of(machine).host, *hosts) if code == "runs-twice" else hosts)
         log.error(code, machine=machine.path, hosts=where)
         async with self.room.store.transaction() as transaction:
             current = await transaction.get(machine.path)
@@ -91,7 +95,7 @@ class MovedDomains:
 
 async def _bring(transaction: Transaction, attachment: Resource, host: str) -> None:
     """A Volume that was moved with its Machine: its new copy is the one that the guest writes to."""
-    await transaction.update(attachment.with_internal(host=host))
+    await transaction.update(KeptAttachment.changed(attachment, host=host))
     volume = await transaction.get(attachment.document["volume"]["href"])
     if volume is not None:
-        await transaction.update(volume.with_internal(host=host))
+        await transaction.update(KeptVolume.changed(volume, host=host))

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
-from gateway.jobs.plan import OnRestart, Plan, StepCall
-from gateway.orchestration.attachments.new_volumes import attaching
+from gateway.jobs.plan import Plan
+from gateway.orchestration.attachments.new_volumes import attach_steps
 from gateway.orchestration.common.confinement import check_confinement
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.driver_errors import translating
@@ -15,17 +15,22 @@ from gateway.orchestration.common.first_answers import Write
 from gateway.orchestration.common.interrupting import interrupt, interrupt_removals
 from gateway.orchestration.common.permissions import demand, granted
 from gateway.orchestration.common.resource_service import ResourceService, Room, edited
+from gateway.orchestration.common.step import Step
 from gateway.orchestration.common.unconfigured import demand_deletable, demand_up
 from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.disks.content import demand_content
 from gateway.orchestration.images.available import demand_still_available
 from gateway.orchestration.interfaces.entries import check_networks, keep_interface
+from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.orchestration.machine_core.least_memory import demand_memory
+from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.machine_core.occupancy import hold
-from gateway.orchestration.machine_core.plans import ACTION_STEPS, CUT, DELETE_STEPS, calls, creation, settle, uuid_of
+from gateway.orchestration.machine_core.power_steps import DescribeDomain, PowerOff, ResizeDomain
 from gateway.orchestration.machine_core.removal import demand_within_reach
 from gateway.orchestration.machine_core.states import ALWAYS, TRANSIENT, demand_legal, legal
 from gateway.orchestration.machines.create import IMAGE, MachineCreate, address_attribute, check_size
+from gateway.orchestration.machines.plan import ACTIONS, action_steps, create_steps, delete_steps
+from gateway.orchestration.machines.settle import SettleMachine
 from gateway.orchestration.networks.interface_addresses import keep_addresses
 from gateway.orchestration.snapshots.ability import impossible
 from gateway.orchestration.snapshots.restore import RestoreRequests
@@ -60,16 +65,16 @@ class MachineService(ResourceService):
         prepared, parts = await self._checked(create)
 
         async def write(transaction: Transaction) -> Outcome:
-            await demand_still_available(transaction, prepared.internal["image"], IMAGE)
+            await demand_still_available(transaction, KeptMachine.of(prepared).image or "", IMAGE)
             await demand_content(transaction, prepared)
             machine = await transaction.insert(prepared)
             for part in parts:
                 await transaction.insert(part)
-            for entry in machine.internal["interfaces"]:
+            for entry in KeptMachine.of(machine).interfaces:
                 interface = await keep_interface(transaction, machine, entry, ready=True)
-                await keep_addresses(transaction, interface, create.addresses[entry["id"]], address_attribute(entry))
+                await keep_addresses(transaction, interface, create.addresses[str(entry.id)], address_attribute(entry))
             machine, attachments = await create.volumes.write(transaction, self.room, machine)
-            plan = self._creation(caller, collection, machine, create, attaching(attachments))
+            plan = self._creation(caller, collection, machine, create, attach_steps(attachments))
             return await self.begun(transaction, machine, plan)
 
         return write
@@ -80,12 +85,12 @@ class MachineService(ResourceService):
         collection: str,
         machine: Resource,
         create: MachineCreate,
-        attaching_steps: tuple[StepCall, ...],
+        attachments: tuple[Step, ...],
     ) -> Plan:
-        steps = creation(
+        steps = create_steps(
             machine.path,
-            create.volumes.creating(),
-            attaching_steps,
+            create.volumes.create_steps(),
+            attachments,
             addressed=any(create.addresses.values()),
         )
         return self.plan(
@@ -96,19 +101,19 @@ class MachineService(ResourceService):
             locks=(machine.path, *create.volumes.paths),
             affected=(machine.path, *create.volumes.new_paths),
             drop_on_failure=(machine.path, *create.volumes.new_paths),
-            settle=settle(machine.path, "add"),
+            settle=SettleMachine(machine.path, "add"),
         )
 
     async def _checked(self, create: MachineCreate) -> tuple[Resource, tuple[Resource, ...]]:
         machine, parts = await create.make()
-        if machine.internal["initial_state"] != "STOPPED":
+        if KeptMachine.of(machine).initial_state != "STOPPED":
             await check_networks(self.room, machine)
         return machine, parts
 
     async def rehearse(self, caller: Caller, document: Document) -> Resource | None:
         demand(caller.role, self.kind, "add")
         machine, _ = await self._checked(MachineCreate(self.room, caller, document))
-        return machine.with_document(state=machine.internal["initial_state"])
+        return machine.with_document(state=KeptMachine.of(machine).initial_state)
 
     # Actions
 
@@ -119,7 +124,7 @@ class MachineService(ResourceService):
         if action == "restore":
             return await self.restores.begin(caller, machine, document)
         force = bool(document.get("force", False))
-        if (action, force) not in ACTION_STEPS and (action, False) not in ACTION_STEPS:
+        if action not in ACTIONS:
             raise Invalid(f"a Machine has no action {action[:60]!r}", "action")
         demand_legal(machine.state, action)
         self._must_be_up(machine)
@@ -127,19 +132,10 @@ class MachineService(ResourceService):
             await check_networks(self.room, machine)
         if action in legal(machine.state).interrupts:
             machine = await self._interrupt(caller, machine, action, force)
-        names = self._steps(machine, action, force)
-        arguments = self._arguments(machine, action, document)
-        plan = self.plan(
-            caller,
-            action,
-            path,
-            steps=calls(path, names, **arguments),
-            locks=(path,),
-            settle=settle(path, action),
-            on_restart=OnRestart.RESUME,
-        )
+        steps = action_steps(path, action, machine.state, _deadline(document), force=force)
+        plan = self.plan(caller, action, path, steps=steps, locks=(path,), settle=SettleMachine(path, action))
         outcome = await self._begin(machine, action, plan)
-        if names[0] == CUT:
+        if isinstance(steps[0], PowerOff):
             await self._give_up_removals(caller, machine, action)
         return outcome
 
@@ -163,25 +159,6 @@ class MachineService(ResourceService):
             raise Conflict("the Machine is SUSPENDED by now; stop it again to drop what was saved")
         return found
 
-    def _steps(self, machine: Resource, action: str, force: bool) -> tuple[str, ...]:
-        if action == "restart" and machine.state in ("STOPPED", "SUSPENDED", "ERROR"):
-            return (CUT, "start domain")
-        if action == "stop" and machine.state in ("SUSPENDED", "ERROR"):
-            return (CUT,)
-        return ACTION_STEPS.get((action, force)) or ACTION_STEPS[(action, False)]
-
-    def _arguments(self, machine: Resource, action: str, document: dict[str, Any]) -> dict[str, Any]:
-        timeout = document.get("properties", {}).get("timeout")
-        if timeout is None:
-            return {}
-        try:
-            seconds = float(timeout)
-        except ValueError:
-            seconds = -1.0
-        if not 0 < seconds <= LONGEST_DEADLINE:
-            raise Invalid(f"must be seconds, more than 0 and at most {LONGEST_DEADLINE:g}", "properties.timeout")
-        return {"deadline": seconds}
-
     async def _begin(self, machine: Resource, verb: str, plan: Plan) -> Outcome:
         """Take the Machine in one transaction: of two clients at once, one gets a Conflict."""
         async with self.store.transaction() as transaction:
@@ -200,21 +177,21 @@ class MachineService(ResourceService):
         changed = changed.with_document(cpu=machine.document["cpu"], memory=machine.document["memory"])
         wanted = {name: sizes.get(name, machine.document[name]) for name in ("cpu", "memory")}
         resized = any(wanted[name] != machine.document[name] for name in wanted)
-        names = await self._edit_steps(machine, changed, wanted, resized)
-        plan = self.plan(caller, "edit", path, steps=calls(path, names, **wanted), locks=(path,))
+        steps = await self._edit_steps(machine, changed, wanted, resized)
+        plan = self.plan(caller, "edit", path, steps=steps, locks=(path,))
         async with self.store.transaction() as transaction:
             current = await transaction.get(path)
             if current is None or current.version != machine.version:
                 raise PreconditionFailed(f"{path} was changed meanwhile; read it again")
             updated = await transaction.update(changed)
             runner = self.room.runner
-            job = await (runner.submit if names else runner.completed)(transaction, plan)
-        return Outcome(updated, job, finished=not names)
+            job = await (runner.submit if steps else runner.completed)(transaction, plan)
+        return Outcome(updated, job, finished=not steps)
 
     async def _edit_steps(
         self, machine: Resource, changed: Resource, wanted: Document, resized: bool
-    ) -> tuple[str, ...]:
-        names: list[str] = []
+    ) -> tuple[Step, ...]:
+        steps: list[Step] = []
         if resized:
             if wanted["memory"] != machine.document["memory"]:
                 demand_memory(wanted["memory"], self._least_memory(machine), "memory")
@@ -223,16 +200,16 @@ class MachineService(ResourceService):
                 check_size(wanted, await self.room.driver(machine).host())
             if machine.state == "SUSPENDED":
                 raise Conflict("cpu and memory cannot be changed while SUSPENDED; stop or start the Machine first")
-            names.append("resize domain")
+            steps.append(ResizeDomain(machine.path, wanted["cpu"], wanted["memory"]))
         described = any(changed.document.get(name) != machine.document.get(name) for name in ("name", "description"))
         if described and self.room.driver(machine).connection == "up" and machine.state != "ERROR":
-            names.append("describe domain")
-        return tuple(names)
+            steps.append(DescribeDomain(machine.path))
+        return tuple(steps)
 
     def _least_memory(self, machine: Resource) -> int:
         """Return the KiB that the Machine needs, as its image said when it was made; older ones do not know."""
-        known: int = machine.internal.get("least_memory", self.room.policy.least_memory)
-        return known
+        kept = KeptMachine.of(machine).least_memory
+        return self.room.policy.least_memory if kept is None else kept
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
         machine = await self.to_change(caller, path, "delete", version)
@@ -246,10 +223,10 @@ class MachineService(ResourceService):
             caller,
             "delete",
             path,
-            steps=calls(path, DELETE_STEPS, action="delete"),
+            steps=delete_steps(path),
             locks=(path,),
             drop_on_success=(path,),
-            settle=settle(path, "delete"),
+            settle=SettleMachine(path, "delete"),
         )
         if machine.held_by is not None:
             await self._give_up_removals(caller, machine, "delete")
@@ -275,4 +252,18 @@ class MachineService(ResourceService):
         machine = await self.to_change(caller, path, "console")
         self._must_be_up(machine)
         with translating():
-            return await self.room.driver(machine).console_text(uuid_of(machine), limit)
+            return await self.room.driver(machine).console_text(machine_uuid(machine), limit)
+
+
+def _deadline(document: Document) -> float | None:
+    """Return the seconds that an Action gives a guest to power off; None when it says nothing. Raises Invalid."""
+    timeout = document.get("properties", {}).get("timeout")
+    if timeout is None:
+        return None
+    try:
+        seconds = float(timeout)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds <= LONGEST_DEADLINE:
+        raise Invalid(f"must be seconds, more than 0 and at most {LONGEST_DEADLINE:g}", "properties.timeout")
+    return seconds

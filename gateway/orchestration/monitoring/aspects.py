@@ -13,6 +13,7 @@ from drivers.base import DiskReading, DomainReading, InterfaceReading, Power
 from gateway.cimi.dialects import EXTENSION_NAMESPACE
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, TYPES
 from gateway.orchestration.common.names import name_of
+from gateway.orchestration.monitoring.facts import Measured
 from gateway.store.model import Resource
 
 Look = Mapping[str, DomainReading]
@@ -185,7 +186,7 @@ def disk_name(disk: DiskReading) -> str:
 
 
 def _connected(target: Resource, reading: DomainReading) -> list[DiskReading]:
-    return [disk for disk in reading.disks if disk_name(disk) == target.internal["volume"]]
+    return [disk for disk in reading.disks if disk_name(disk) == Measured.of(target).volume]
 
 
 def _of_volume(value: Callable[[DiskReading], int | None]) -> Measurement:

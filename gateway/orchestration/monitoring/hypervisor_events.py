@@ -14,6 +14,7 @@ from gateway.errors import GatewayError
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.monitoring.occurrences import Occurrence, alarm, state_changed
 from gateway.orchestration.monitoring.recorder import tell
+from gateway.store.kept import Hosted
 
 POLICY = {
     "watchdog": ("Warning", "high"),
@@ -53,7 +54,7 @@ class HypervisorEvents:
     async def _guest(self, host: str, path: str, code: str, detail: str) -> None:
         """Only what the Machine's own host tells: another may have a copy of its domain."""
         machine = await self._room.store.get(path)
-        if machine is None or machine.internal.get("host") != host or self._just_told(path, code):
+        if machine is None or Hosted.of(machine).host != host or self._just_told(path, code):
             return
         if code == "reboot":
             await self._keep(state_changed(machine, machine.state, detail))

@@ -12,11 +12,13 @@ from gateway.orchestration.common.first_answers import Write
 from gateway.orchestration.common.permissions import demand
 from gateway.orchestration.common.resource_service import ResourceService
 from gateway.orchestration.common.visibility import audience, changeable
+from gateway.orchestration.monitoring.facts import KeptEvent
 from gateway.orchestration.monitoring.occurrences import CHANGES, EVERYONE, OWN_LOGS
 from gateway.orchestration.monitoring.recorder import new_log
 from gateway.orchestration.monitoring.templates import OWN, target_of, template_values
 from gateway.store.events import EVENTS
 from gateway.store.model import Document, Page, Query, Resource
+from gateway.store.questions.events import events_by_severity
 from gateway.store.transaction import Transaction
 
 WHERE = "eventLogTemplate"
@@ -42,12 +44,7 @@ class EventLogService(ResourceService):
         paths = list(counts)
         for start in range(0, len(paths), PAGE_OF_SUMMARIES):
             some = paths[start : start + PAGE_OF_SUMMARIES]
-            marks = ", ".join("?" for _ in some)
-            sql = f"SELECT log, severity, sum(size) FROM event_counts WHERE log IN ({marks}) AND severity NOT NULL"  # noqa: S608
-            user = audience(caller)
-            if user is not None:
-                sql, some = sql + " AND audience IN (?, ?)", [*some, user, EVERYONE]
-            for log, severity, size in await self.store.fetch(sql + " GROUP BY log, severity", some):
+            for log, severity, size in await events_by_severity(self.store, some, audience(caller)):
                 counts[log][severity] = size
         return tuple(log.with_document(summary=counts[log.path]) for log in logs)
 
@@ -126,7 +123,7 @@ class EventService(ResourceService):
         return log if log is not None and log.kind == "EventLog" and await self.seen(caller, log) else None
 
     def _sees(self, caller: Caller, log: Resource, event: Resource) -> bool:
-        return self._all_of(caller, log) or event.internal["audience"] in (caller.user, EVERYONE)
+        return self._all_of(caller, log) or KeptEvent.of(event).audience in (caller.user, EVERYONE)
 
     def _all_of(self, caller: Caller, log: Resource) -> bool:
         """Who has a resource sees its whole log; in that of a System may be what happened to another's resource."""

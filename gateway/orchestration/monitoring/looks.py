@@ -7,6 +7,8 @@ from functools import cached_property
 
 from drivers.base import DomainReading, HostReading
 from gateway.orchestration.monitoring.aspects import Look, disk_name
+from gateway.orchestration.monitoring.facts import Measured
+from gateway.store.kept import Hosted
 from gateway.store.model import Resource
 
 
@@ -25,16 +27,16 @@ class Looks:
         if target.kind == "System":
             return self._members(target)
         if target.kind == "Volume":
-            users = self._by_disk.get(target.internal["volume"])
+            users = self._by_disk.get(Measured.of(target).volume or "")
             return {domain.uuid: domain for domain in users} if users else None
         if target.kind == "NetworkPort":
             user = self._by_mac.get(target.document["macAddress"])
             return {user.uuid: user} if user is not None else None
-        return self._together if target.internal.get("host") is None else self._domains
+        return self._together if Hosted.of(target).host is None else self._domains
 
     def _members(self, system: Resource) -> Look | None:
         """Of a System its Machines, on whichever hosts; None without any."""
-        uuids = [machine.rpartition("/")[2] for machine in system.internal.get("machines", ())]
+        uuids = [machine.rpartition("/")[2] for machine in Measured.of(system).machines]
         together = self._together
         found = {uuid: together[uuid] for uuid in uuids if uuid in together} if together is not None else {}
         return found or None

@@ -70,8 +70,10 @@ async def template_values(room: Room, caller: Caller, given: Document, where: st
     return {**values, "meterConfig": merged(below, config)}
 
 
-async def asked_meters(room: Room, caller: Caller, template: Document, kind: str, where: str = "") -> Document:
-    """Internal facts for a new resource of this kind: the meters which its template's ``meterTemplates`` ask for.
+async def asked_meters(
+    room: Room, caller: Caller, template: Document, kind: str, where: str = ""
+) -> tuple[Document, ...]:
+    """Return the attributes of the Meters that a new resource's template asks for (``meterTemplates``).
 
     ``where`` is the way to the template in a larger document, ending in a dot.
     """
@@ -79,8 +81,9 @@ async def asked_meters(room: Room, caller: Caller, template: Document, kind: str
     where = f"{where}meterTemplates"
     if len(given) > MOST_TEMPLATES:
         raise Invalid(f"has {len(given)} entries; at most {MOST_TEMPLATES} are allowed", where)
-    found = [await _asked_meter(room, caller, entry, kind, f"{where}.{place}.") for place, entry in enumerate(given)]
-    return {"meters": found} if found else {}
+    return tuple(
+        [await _asked_meter(room, caller, entry, kind, f"{where}.{place}.") for place, entry in enumerate(given)]
+    )
 
 
 async def _asked_meter(room: Room, caller: Caller, given: Document, kind: str, where: str) -> Document:

@@ -16,6 +16,7 @@ from gateway.orchestration.common.resolving import resolve
 from gateway.orchestration.common.resource_service import ResourceService, new_resource
 from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.monitoring.aspects import MEASURED, METERED, aspect_of
+from gateway.orchestration.monitoring.facts import KeptMeter
 from gateway.orchestration.monitoring.meter_templates import check_interval, meter_attributes, template_values
 from gateway.store.model import Document, Page, Query, Resource
 from gateway.store.transaction import Transaction
@@ -120,16 +121,16 @@ def new_meter(target: Resource, owner: str, document: Document) -> Resource:
 
 def is_running(meter: Resource, now: datetime) -> bool:
     stop = meter.document.get("stopTime")
-    return not meter.internal.get("stopped") and (stop is None or datetime.fromisoformat(stop) > now)
+    return not KeptMeter.of(meter).stopped and (stop is None or datetime.fromisoformat(stop) > now)
 
 
 def _switched(meter: Resource, action: str, now: datetime) -> Resource:
     """A start takes back a stopTime that is over."""
     if action == "stop":
-        return meter.with_internal(stopped=True)
+        return KeptMeter.changed(meter, stopped=True)
     stop = meter.document.get("stopTime")
     over = stop is not None and datetime.fromisoformat(stop) <= now
-    return meter.with_internal(stopped=None).with_document(stopTime=None if over else stop)
+    return KeptMeter.changed(meter.with_document(stopTime=None if over else stop), stopped=False)
 
 
 def _must_be_to_come(name: str, given: str | None, before: str | None) -> None:

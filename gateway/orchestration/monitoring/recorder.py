@@ -13,8 +13,10 @@ from typing import Any
 from gateway import clock
 from gateway.cimi.job import FINAL_JOB_STATES
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, TYPES, collection_at, type_at, type_of
+from gateway.jobs.records import KeptJob
 from gateway.orchestration.common.containment import MEMBER_KINDS, holders
 from gateway.orchestration.common.resource_service import new_resource
+from gateway.orchestration.monitoring.facts import Monitored
 from gateway.orchestration.monitoring.occurrences import (
     CHANGES,
     EVERYTHING,
@@ -101,11 +103,11 @@ class Recorder:
                 await transaction.delete(log)
 
     async def _attach(self, transaction: Transaction, resource: Resource) -> None:
-        persistence = resource.internal.get("event_log", {}).get("persistence", self._persistence)
+        persistence = Monitored.of(resource).event_log.get("persistence", self._persistence)
         log = new_log(resource, {"persistence": persistence})
         await transaction.insert(log)
-        linked = resource.with_document(eventLog={"href": log.path}).with_internal(event_log=None)
-        await transaction.update(linked)
+        linked = resource.with_document(eventLog={"href": log.path})
+        await transaction.update(Monitored.changed(linked, event_log={}))
 
     # What happened
 
@@ -145,9 +147,8 @@ class Recorder:
 
     async def _access(self, transaction: Transaction, job: Resource, outcome: str) -> Occurrence:
         path = subject_of(job)
-        request = Request(
-            job.document["action"], job.owner or "", job.internal.get("address", ""), job.internal.get("request", "")
-        )
+        kept = KeptJob.of(job)
+        request = Request(job.document["action"], job.owner or "", kept.address, kept.request)
         return accessed(request, path, await _nearest(transaction, path), outcome)
 
     async def _end(self, transaction: Transaction, before: Resource, job: Resource) -> list[Occurrence]:

@@ -50,7 +50,7 @@ async def template_values(store: Store, caller: Caller, given: Document, where: 
 
 
 async def asked_event_log(store: Store, caller: Caller, template: Document, where: str = "") -> Document:
-    """For ``internal`` of a new resource: what its template's ``eventLogTemplate`` says of the log it will get.
+    """Return the attributes of a new resource's log that its template's ``eventLogTemplate`` asks for.
 
     ``where`` is the way to the template in a larger document, ending in a dot.
     """
@@ -60,4 +60,4 @@ async def asked_event_log(store: Store, caller: Caller, template: Document, wher
     values = await template_values(store, caller, given, where)
     if "targetResource" in values:
         raise Invalid("must not be given here: the log is about the new resource itself", f"{where}.targetResource")
-    return {"event_log": values} if values else {}
+    return values

@@ -14,8 +14,7 @@ from gateway.orchestration.common.resolving import OWN, merged, resolve
 from gateway.orchestration.common.resource_service import Room, new_resource
 from gateway.orchestration.common.unconfigured import demand_up
 from gateway.orchestration.common.visibility import changeable
-from gateway.orchestration.monitoring.meter_templates import asked_meters
-from gateway.orchestration.monitoring.templates import asked_event_log
+from gateway.orchestration.monitoring.asked import monitored
 from gateway.orchestration.networks.facts import KeptNetwork
 from gateway.orchestration.networks.membership import check_routed, join
 from gateway.orchestration.networks.ranges import (
@@ -67,18 +66,15 @@ class NetworkCreate:
             "mtu": self.config.get("mtu"),
             "classOfService": service,
         }
-        network = await self._new(template, {name: value for name, value in document.items() if value is not None})
+        document = {name: value for name, value in document.items() if value is not None}
+        network = new_resource("Network", self.caller.user, document)
         bridge = settings.public_bridge if forward == "bridge" else bridge_name(uuid_of(network))
         state = template.get("initialState", "STARTED")
-        network = KeptNetwork(host=host, forward=forward, bridge=bridge, initial_state=state).on(network)
+        wishes = await monitored(self.room, self.caller, template, "Network", "networkTemplate.")
+        kept = KeptNetwork(host=host, forward=forward, bridge=bridge, initial_state=state)
+        network = wishes.on(kept.on(network))
         await self._check_group(template, network)
         return network
-
-    async def _new(self, template: Document, document: Document) -> Resource:
-        """Return a new Network with the meters and the event log that its template asks for."""
-        meters = await asked_meters(self.room, self.caller, template, "Network", "networkTemplate.")
-        event_log = await asked_event_log(self.room.store, self.caller, template, "networkTemplate.")
-        return new_resource("Network", self.caller.user, document, **meters, **event_log)
 
     async def _check_group(self, template: Document, network: Resource) -> None:
         """Keep the ForwardingGroup that the Network is to join. Raises Invalid when it cannot."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.orchestration.common.durable import keyed
-from gateway.orchestration.common.kept import Hosted, Kept
+from gateway.store.durable import keyed
+from gateway.store.kept import Kept
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,11 @@ class Served:
 
 
 @dataclass(frozen=True)
-class KeptNetwork(Hosted):
+class KeptNetwork(Kept):
     """Facts of a Network."""
 
+    host: str
+    """Name of the hypervisor that has the network."""
     forward: str = ""
     """libvirt's word for how the network leads on; empty where the hypervisor has not told it yet."""
     bridge: str | None = None
@@ -79,16 +81,10 @@ class KeptAddress(Kept):
 
 
 @dataclass(frozen=True)
-class KeptInterfaceAddress(Kept):
-    """Facts of an interface's entry for an Address."""
-
-    reported: bool = False
-    """The guest reported the address, and nobody reserved it."""
-
-
-@dataclass(frozen=True)
-class KeptForwardingGroup(Hosted):
+class KeptForwardingGroup(Kept):
     """Facts of a ForwardingGroup."""
 
+    host: str
+    """Name of the hypervisor that has all its Networks."""
     leaving: bool = keyed("dissolving", default=False)
     """A delete is under way: no Network may join any more."""

@@ -17,13 +17,13 @@ Chosen: TypeAlias = AddressWish | str
 """An address to be reserved, or the path of one that is."""
 
 
-async def chosen_addresses(room: Room, caller: Caller, asked: Document, path: str, where: str = "") -> list[Chosen]:
+async def chosen_addresses(room: Room, caller: Caller, template: Document, path: str, where: str = "") -> list[Chosen]:
     """Return the addresses for an interface on the Network at ``path``; nothing is written. Raises Invalid."""
     chosen: list[Chosen] = []
-    network = await room.store.get(path) if asked.get("addresses") else None
+    network = await room.store.get(path) if template.get("addresses") else None
     if network is None:
         return chosen
-    for place, given in enumerate(asked.get("addresses") or []):
+    for place, given in enumerate(template.get("addresses") or []):
         named = f"{where}addresses.{place}"
         if _is_address(given):
             chosen.append((await usable_address(room, caller, given["href"], named, network.path)).path)

@@ -31,7 +31,7 @@ STABLE = frozenset({"STARTED", "STOPPED", "ERROR"})
 log = structlog.get_logger("sync")
 
 
-class NetworkSync:
+class NetworkReconciler:
     """The comparison of Networks with the hosts.
 
     While a job holds a Network (``held_by``) only the job writes its state.

@@ -81,6 +81,3 @@ def check_network_configuration(document: Document, where: str) -> None:
             raise Invalid(f"is no range of addresses: {error}"[:200], where + attribute) from None
         if wish.version != version:
             raise Invalid(f"is IPv{wish.version}; this attribute is for IPv{version}", where + attribute)
-
-
-NETWORK_TEMPLATE_SERVICES: tuple[type[ResourceService], ...] = (NetworkConfigurationService, NetworkTemplateService)

@@ -6,8 +6,7 @@ from gateway.errors import Invalid, NotImplementedHere
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.resolving import OWN, merged, resolve
 from gateway.orchestration.common.resource_service import Room, new_resource
-from gateway.orchestration.monitoring.meter_templates import asked_meters
-from gateway.orchestration.monitoring.templates import asked_event_log
+from gateway.orchestration.monitoring.asked import monitored
 from gateway.orchestration.networks.facts import KeptNetwork
 from gateway.orchestration.networks.mac import checked_mac, new_mac
 from gateway.orchestration.networks.spec import class_of_service
@@ -38,9 +37,8 @@ async def new_port(room: Room, caller: Caller, document: Document) -> Resource:
         "macAddress": new_mac() if mac is None else checked_mac(mac, f"{WHERE}.macAddress"),
     }
     port = {name: value for name, value in port.items() if value is not None}
-    meters = await asked_meters(room, caller, template, "NetworkPort", f"{WHERE}.")
-    event_log = await asked_event_log(room.store, caller, template, f"{WHERE}.")
-    return KeptPort(host=host).on(new_resource("NetworkPort", caller.user, port, **meters, **event_log))
+    wishes = await monitored(room, caller, template, "NetworkPort", f"{WHERE}.")
+    return wishes.on(KeptPort(host=host).on(new_resource("NetworkPort", caller.user, port)))
 
 
 async def _template(room: Room, caller: Caller, given: Document) -> Document:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.orchestration.common.kept import Hosted
+from gateway.store.kept import Kept
 
 
 @dataclass(frozen=True)
-class KeptPort(Hosted):
+class KeptPort(Kept):
     """Facts of a NetworkPort."""
 
+    host: str
+    """Name of the hypervisor that has the port's Network."""
     state_before: str | None = None
     """State from before the action of the Job that holds the port."""
     reached: str | None = None

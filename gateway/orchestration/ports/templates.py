@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from gateway.orchestration.common.resource_service import ResourceService
 from gateway.orchestration.networks.mac import checked_mac
 from gateway.orchestration.networks.templates import CheckedService
 from gateway.store.model import Document
@@ -24,9 +23,3 @@ class NetworkPortTemplateService(CheckedService):
         """Raise Invalid when no interface can have the MAC address."""
         if "macAddress" in document:
             checked_mac(document["macAddress"], "macAddress")
-
-
-PORT_TEMPLATE_SERVICES: tuple[type[ResourceService], ...] = (
-    NetworkPortConfigurationService,
-    NetworkPortTemplateService,
-)

@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from drivers.base import DomainFacts, Driver
 from gateway.orchestration.attachments.facts import KeptAttachment
-from gateway.orchestration.machine_core.facts import Covered, KeptMachine
+from gateway.orchestration.machine_core.facts import Covered
+from gateway.store.kept import Kept
 from gateway.store.model import Resource
 from gateway.store.store import Store
 
 
+@dataclass(frozen=True)
+class DiskFormat:
+    """One of a Machine's own disks, as far as it decides about snapshots."""
+
+    format: str
+
+
+@dataclass(frozen=True)
+class Storage(Kept):
+    """What decides whether a Machine can have snapshots: a small part of ``KeptMachine``, for lists of Machines."""
+
+    disks: tuple[DiskFormat, ...] = ()
+    volumes: dict[str, str] = field(default_factory=dict)
+    uefi: bool = False
+
+
 def impossible(machine: Resource, driver: Driver, store: Store) -> frozenset[str]:
     """The verbs that are not offered for this Machine with the disks and Volumes it has, whatever its state."""
-    kept = KeptMachine.of(machine)
+    kept = Storage.of(machine)
     formats = {disk.format for disk in kept.disks}
     attachments = (store.peek(path) for path in kept.volumes.values())
     formats |= {KeptAttachment.of(attachment).format for attachment in attachments if attachment is not None}
@@ -22,7 +40,7 @@ def impossible(machine: Resource, driver: Driver, store: Store) -> frozenset[str
 
 def obstacle(machine: Resource, driver: Driver, formats: Iterable[str]) -> str | None:
     """Why this Machine can have no snapshots; None when it can."""
-    return driver.snapshot_obstacle(KeptMachine.of(machine).uefi, formats)
+    return driver.snapshot_obstacle(Storage.of(machine).uefi, formats)
 
 
 def covered(facts: DomainFacts) -> Covered:

@@ -1,0 +1,19 @@
+"""What the template of a new resource asks for of its EventLog and its Meters."""
+
+from __future__ import annotations
+
+from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.monitoring.facts import Monitored
+from gateway.orchestration.monitoring.meter_templates import asked_meters
+from gateway.orchestration.monitoring.templates import asked_event_log
+from gateway.store.model import Document
+
+
+async def monitored(room: Room, caller: Caller, template: Document, kind: str, where: str = "") -> Monitored:
+    """Return what is kept of it until the resource is written. Raises Invalid, naming the attribute.
+
+    ``where`` is the way to the template in a larger document, ending in a dot.
+    """
+    event_log = await asked_event_log(room.store, caller, template, where)
+    return Monitored(event_log, await asked_meters(room, caller, template, kind, where))
