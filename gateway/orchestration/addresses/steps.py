@@ -92,7 +92,7 @@ class RenameAddress(NamedAddressStep):
     """Another name of an Address, or none."""
 
     name = "rename address"
-    before: str | None = None
+    before: str | None
     """Name to go back to; None where there was none."""
 
     async def take_back(self, transaction: Transaction, address: Resource) -> None:

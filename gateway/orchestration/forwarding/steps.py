@@ -16,7 +16,7 @@ class FormGroup(ResourceStep):
     """The word to the guests of a new group's first members."""
 
     name = "form group"
-    networks: tuple[str, ...] = ()
+    networks: tuple[str, ...]
     """Paths of the members."""
 
     async def run(self, at: At) -> None:
@@ -33,7 +33,7 @@ class DissolveGroup(ResourceStep):
 
     name = "dissolve group"
     leaves = ""
-    networks: tuple[str, ...] = ()
+    networks: tuple[str, ...]
     """Paths of the members."""
 
     async def run(self, at: At) -> None:

@@ -57,7 +57,7 @@ class RedefineNetwork(ResourceStep):
     """
 
     name = "redefine network"
-    later: str = ""
+    later: str
     """Names of the edited attributes that need a new start; empty for none."""
 
     async def run(self, at: At) -> None:
