@@ -26,11 +26,6 @@ def member_of(membership: Resource) -> str:
     return path
 
 
-def is_owned(membership: Resource) -> bool:
-    """Whether the System made it, and takes it along when it goes."""
-    return bool(membership.internal.get("owned"))
-
-
 def new_membership(system: Resource, kind: str, member: str, own: Document, mark: str = "") -> Resource:
     """``mark`` makes the same path of the same words; one of random else."""
     described, now = type_of(f"System{kind}"), clock.now()

@@ -23,7 +23,7 @@ from gateway.orchestration.common.permissions import Role, demand, granted
 from gateway.orchestration.common.unconfigured import ConfiguredDrivers, ConfiguredHypervisors
 from gateway.orchestration.common.visibility import audience, changeable, visible
 from gateway.store.model import Document, Page, Query, Resource
-from gateway.store.store import Store
+from gateway.store.reading import Records
 from gateway.store.transaction import Transaction
 
 
@@ -48,7 +48,7 @@ class Policy:
 class Room:
     """What every service works with."""
 
-    store: Store
+    store: Records
     runner: JobRunner
     drivers: ConfiguredDrivers
     hypervisors: ConfiguredHypervisors

@@ -19,7 +19,7 @@ DEEPEST = 8
 
 
 class SystemCreate:
-    """The checks and decisions of one create; ``components`` are known after ``make``."""
+    """The checks and decisions of one create; ``components`` are there after ``make``."""
 
     def __init__(self, room: Room, caller: Caller, document: Document) -> None:
         self.room = room
@@ -30,7 +30,7 @@ class SystemCreate:
         """Components, those of the Systems inside with them."""
 
     async def make(self) -> Resource:
-        """The System in CREATING. Raises what the request deserves, naming the descriptor."""
+        """Return the System in CREATING. Raises what the request deserves, naming the descriptor."""
         template, chain = await self._template()
         drawn = blueprint(template, f"{WHERE}.")
         meters = await asked_meters(self.room, self.caller, drawn.template, "System", f"{WHERE}.")
@@ -39,11 +39,10 @@ class SystemCreate:
         await rehearsal.run(drawn.components, chain)
         self.components, self.size = drawn.components, rehearsal.size
         own: Document = {name: self.document[name] for name in OWN if name in self.document}
-        facts = {"states": [], "machines": [], **meters, **event_log}
-        return new_resource("System", self.caller.user, {**own, "state": "CREATING"}, **facts)
+        return new_resource("System", self.caller.user, {**own, "state": "CREATING"}, **meters, **event_log)
 
     async def _template(self) -> tuple[Document, tuple[str, ...]]:
-        """The template, and the templates which it is inside of, itself with them."""
+        """Return the template, and the templates which it is inside of, itself with them."""
         given, chain = self.document[WHERE], self.caller.rehearsed
         href = given.get("href")
         if href is not None and href in chain:
