@@ -170,7 +170,7 @@ class Gateway:
 
     async def _measure(self, room: Room) -> None:
         self.metrics = Metrics(self.store, self.runner, self.drivers, self.stream)
-        self.sampler = Sampler(room.store, room.drivers, self.settings.monitoring.period, self.supervision)
+        self.sampler = Sampler(self.store, room.drivers, self.settings.monitoring.period, self.supervision)
         await self.sampler.prepare()
         self.metrics.add(GuestMetrics(self.sampler.guests))
         self.metrics.add(LoopMetrics(self.supervision))

@@ -51,11 +51,9 @@ from gateway.orchestration.networks.templates import TEMPLATE_SERVICES
 from gateway.orchestration.snapshots.every_step import SNAPSHOT_STEPS
 from gateway.orchestration.snapshots.image_service import MachineImageService
 from gateway.orchestration.systems.members import MemberService
-from gateway.orchestration.systems.packages.import_steps import SettlePackage
-from gateway.orchestration.systems.packages.step import PackageStep
 from gateway.orchestration.systems.packages.steps import PACKAGE_STEPS
 from gateway.orchestration.systems.service import SystemService
-from gateway.orchestration.systems.steps import SYSTEM_STEPS, SettleSystem, SystemStep
+from gateway.orchestration.systems.steps import SYSTEM_STEPS
 from gateway.orchestration.systems.templates import SystemTemplateService
 from gateway.orchestration.volumes.capture_steps import CAPTURE_VOLUME_STEPS
 from gateway.orchestration.volumes.image_service import VolumeImageService, VolumeVolumeImageService
@@ -102,7 +100,7 @@ FAMILIES: tuple[type[ResourceService], ...] = (
 )
 
 
-STEPS: tuple[type[Step | DriverStep | SystemStep | SettleSystem | PackageStep | SettlePackage], ...] = (
+STEPS: tuple[type[Step | DriverStep], ...] = (
     *SYSTEM_STEPS,
     *PACKAGE_STEPS,
     *MACHINE_STEPS,
@@ -126,6 +124,7 @@ STEPS: tuple[type[Step | DriverStep | SystemStep | SettleSystem | PackageStep | 
 
 def build_services(room: Room) -> dict[str, ResourceService]:
     """A service for each declared type; those without a family of their own are read-only."""
+    room.families.update({family.kind: family for family in FAMILIES})
     services: dict[str, ResourceService] = {family.kind: family(room) for family in FAMILIES}
     services.update({kind: MemberService(room, kind) for kind in MEMBERSHIPS})
     for kind in TYPES:

@@ -1,11 +1,11 @@
 """What services need of the store: to read, and to write in transactions. ``Store`` has all of it, and is opened.
 
-Who only looks takes a ``Reading``. So a store that shows more than is there, as a rehearsal has it, can stand there too.
+Who only looks takes a ``Reading``. So a rehearsal's store, which shows more than is there, can stand there too.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
@@ -67,6 +67,10 @@ class Records(Reading, Protocol):
 
     async def sample(self, meter: str, time: int) -> Resource | None:
         """Return a sample of a meter."""
+        ...
+
+    def watch(self, watcher: Callable[[dict[str, Resource | None]], None]) -> None:
+        """Call ``watcher`` after each commit with what changed: path to resource, or to None when deleted."""
         ...
 
     def transaction(self, *, durable: bool = True) -> AbstractAsyncContextManager[Transaction]:

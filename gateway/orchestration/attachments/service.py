@@ -13,14 +13,14 @@ from gateway.orchestration.machine_core.chain import demand_uncovered
 from gateway.orchestration.machine_core.components import ComponentService, demand_change
 from gateway.orchestration.machine_core.device_names import WHERE, free_target, reserved, target_of
 from gateway.store.model import Document, Resource
-from gateway.store.store import Store
+from gateway.store.reading import Reading
 from gateway.store.transaction import Transaction
 
 OWN = ("name", "description", "properties", "initialLocation")
 
 
 async def attached_already(
-    store: Store | Transaction, machine: Resource, volume: Resource, document: Document
+    store: Reading | Transaction, machine: Resource, volume: Resource, document: Document
 ) -> Resource | None:
     """Return the MachineVolume that a request asks for once more; None when the Volume is not at the Machine.
 

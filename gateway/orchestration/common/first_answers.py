@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from gateway.errors import Conflict, GatewayError
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.store.model import Document, Resource
-from gateway.store.store import Store
+from gateway.store.reading import Records
 from gateway.store.transaction import Answered, Transaction
 
 Write = Callable[[Transaction], Awaitable[Outcome]]
@@ -46,7 +46,7 @@ class Request:
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-async def answer_once(store: Store, caller: Caller, request: Request, prepare: Prepare) -> Outcome:
+async def answer_once(store: Records, caller: Caller, request: Request, prepare: Prepare) -> Outcome:
     """Return the first answer to this request when there was one, else make it: prepare, write, and remember.
 
     Raises Conflict when the key stands for another request, or for something that is gone: nothing is made twice.
@@ -88,7 +88,7 @@ async def first_answer(transaction: Transaction, caller: Caller, request: Reques
     return Outcome(None, job.path, finished=False, location=location)
 
 
-async def _first_answer_so_far(store: Store, caller: Caller, request: Request) -> Outcome | None:
+async def _first_answer_so_far(store: Records, caller: Caller, request: Request) -> Outcome | None:
     if caller.once is None and caller.idempotency_key is None:
         return None
     async with store.transaction() as transaction:

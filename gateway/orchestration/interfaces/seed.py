@@ -7,10 +7,10 @@ from dataclasses import replace
 from drivers.seed import SeedInterface
 from gateway.orchestration.networks.assignment import is_reserved, used_addresses
 from gateway.store.model import Resource
-from gateway.store.store import Store
+from gateway.store.reading import Reading
 
 
-async def seed_interfaces(store: Store, machine: Resource) -> tuple[SeedInterface, ...]:
+async def seed_interfaces(store: Reading, machine: Resource) -> tuple[SeedInterface, ...]:
     """All interfaces of a Machine that has reserved IPv6 Addresses; none of another, whose guest does as it likes."""
     used = await used_addresses(store, machine.path)
     six = [address for address in used if is_reserved(address) and address.document["protocol"] == "IPv6"]
@@ -23,7 +23,7 @@ async def seed_interfaces(store: Store, machine: Resource) -> tuple[SeedInterfac
     return tuple(entry if entry is leading else replace(entry, gateway="") for entry in told)
 
 
-async def _told(store: Store, interface: Resource, six: list[Resource]) -> SeedInterface:
+async def _told(store: Reading, interface: Resource, six: list[Resource]) -> SeedInterface:
     network = await store.get(interface.document["network"]["href"])
     ranges = network.internal.get("ranges", ()) if network is not None else ()
     own = [address.document for address in six if address.document["resource"]["href"] == interface.path]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from gateway.errors import Conflict
-from gateway.store.store import Store
+from gateway.store.reading import Reading
 
 
-async def refuse_while_copied(store: Store, machine: str) -> None:
+async def refuse_while_copied(store: Reading, machine: str) -> None:
     """Raises Conflict when an image is being made of a disk of this Machine (path) while it runs."""
     rows = await store.fetch(
         "SELECT path FROM resources WHERE kind IN ('MachineImage', 'VolumeImage') AND state = 'CREATING' "

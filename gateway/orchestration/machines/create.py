@@ -28,7 +28,7 @@ from gateway.orchestration.monitoring.meter_templates import asked_meters
 from gateway.orchestration.monitoring.templates import asked_event_log
 from gateway.orchestration.networks.interface_addresses import Chosen, chosen_addresses
 from gateway.store.model import Document, Resource
-from gateway.store.store import Store
+from gateway.store.reading import Reading
 
 ARCHES = {"x86_64": "x86_64", "x86": "i686", "ARM": "aarch64", "POWER": "ppc64le", "z/Architecture": "s390x"}
 """The standard's spellings and libvirt's (DSP0263 5.14.4)."""
@@ -195,7 +195,7 @@ def address_attribute(entry: Document) -> str:
     return f"machineTemplate.networkInterfaces.{entry['id']}."
 
 
-async def referred_image(store: Store, caller: Caller, given: Document, where: str) -> Resource:
+async def referred_image(store: Reading, caller: Caller, given: Document, where: str) -> Resource:
     """The image that is referred to, also by one who sends back what ``$expand`` showed in the reference's place.
 
     Raises NotImplementedHere for an image by value, as the capability MachineImageByValue says.

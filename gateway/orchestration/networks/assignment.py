@@ -21,7 +21,7 @@ from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.networks.address_create import RESERVED
 from gateway.orchestration.networks.shared_addresses import bring_shared, is_shared, return_shared, with_mac
 from gateway.store.model import Resource
-from gateway.store.store import Store
+from gateway.store.reading import Reading
 from gateway.store.transaction import Transaction
 
 LINK = "MachineNetworkInterfaceAddress"
@@ -46,7 +46,7 @@ def reservation_of(address: Resource | None) -> Reservation | None:
     return Reservation(document["ip"], mac, document.get("hostname"))
 
 
-async def reservations_of(store: Store, network: str) -> tuple[Reservation, ...]:
+async def reservations_of(store: Reading, network: str) -> tuple[Reservation, ...]:
     """All that the hypervisor is to know of a Network's Addresses."""
     found = [reservation_of(address) for address in await store.find("Address", "network", network)]
     return tuple(entry for entry in found if entry is not None)
@@ -128,7 +128,7 @@ async def unlink(transaction: Transaction, address: str, interface: str) -> None
         await transaction.update(known.with_document(resource=None).with_internal(mac=None))
 
 
-async def used_addresses(store: Store | Transaction, machine: str) -> list[Resource]:
+async def used_addresses(store: Reading | Transaction, machine: str) -> list[Resource]:
     """The Addresses that the Machine's interfaces use, those reported by the guest included."""
     found: list[Resource | None] = []
     for interface in await store.children(machine, "MachineNetworkInterface"):
@@ -136,7 +136,7 @@ async def used_addresses(store: Store | Transaction, machine: str) -> list[Resou
     return [address for address in found if address is not None]
 
 
-async def reserved_ips(store: Store | Transaction, interface: str) -> list[str]:
+async def reserved_ips(store: Reading | Transaction, interface: str) -> list[str]:
     """Which addresses are reserved for the interface at this path, and stay so."""
     found = [await store.get(entry.document["address"]["href"]) for entry in await store.children(interface, LINK)]
     return [
@@ -151,7 +151,7 @@ def machine_of(interface: str) -> str:
     return interface.partition("/networkInterfaces/")[0]
 
 
-async def linked(store: Store | Transaction, interface: Resource) -> Iterable[str]:
+async def linked(store: Reading | Transaction, interface: Resource) -> Iterable[str]:
     return [entry.document["address"]["href"] for entry in await store.children(interface.path, LINK)]
 
 

@@ -9,7 +9,7 @@ from gateway.orchestration.networks.assignment import is_reserved
 from gateway.orchestration.networks.ranges import range_spec
 from gateway.orchestration.networks.shared_addresses import is_shared
 from gateway.store.model import Resource
-from gateway.store.store import Store
+from gateway.store.reading import Reading
 
 CLOSED = "open"
 """The forward mode of our PRIVATE Networks: libvirt filters nothing, the interfaces' own filters all."""
@@ -32,7 +32,7 @@ async def define_filter(room: Room, driver: Driver, path: str) -> bool:
     return await driver.define_reach(await reach_of(room.store, network, room.hypervisors[driver.name]))
 
 
-async def reach_of(store: Store, network: Resource, settings: HypervisorSettings) -> Reach:
+async def reach_of(store: Reading, network: Resource, settings: HypervisorSettings) -> Reach:
     group = network.document.get("forwardingGroup")
     others = await members(store, group["href"]) if group else ()
     return Reach(
@@ -48,7 +48,7 @@ async def reach_of(store: Store, network: Resource, settings: HypervisorSettings
     )
 
 
-async def _has_fixed(store: Store, network: Resource) -> bool:
+async def _has_fixed(store: Reading, network: Resource) -> bool:
     """Whether an interface uses a reserved IPv6 Address of the Network."""
     if network.state == "CREATING" or not any(":" in entry for entry in network.internal["ranges"]):
         return False
@@ -65,7 +65,7 @@ def own_addresses(network: Resource) -> tuple[str, ...]:
     return tuple(f"{spec.gateway}/{spec.prefix}" for spec in specs)
 
 
-async def members(store: Store, group: str) -> tuple[Resource, ...]:
+async def members(store: Reading, group: str) -> tuple[Resource, ...]:
     """The Networks of a ForwardingGroup, in the order in which they joined."""
     found = []
     for entry in await store.children(group, "ForwardingGroupNetwork"):

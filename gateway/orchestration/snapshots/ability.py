@@ -8,10 +8,10 @@ from drivers.base import DomainFacts, Driver
 from gateway.orchestration.attachments.facts import KeptAttachment
 from gateway.orchestration.machine_core.facts import Covered, KeptMachine
 from gateway.store.model import Resource
-from gateway.store.store import Store
+from gateway.store.reading import Reading
 
 
-def impossible(machine: Resource, driver: Driver, store: Store) -> frozenset[str]:
+def impossible(machine: Resource, driver: Driver, store: Reading) -> frozenset[str]:
     """The verbs that are not offered for this Machine with the disks and Volumes it has, whatever its state."""
     kept = KeptMachine.of(machine)
     formats = {disk.format for disk in kept.disks}

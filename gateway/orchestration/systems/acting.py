@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+
 from gateway import clock
 from gateway.errors import Conflict, GatewayError
 from gateway.jobs.plan import Plan, Superseded

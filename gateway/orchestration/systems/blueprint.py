@@ -60,7 +60,7 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """What a template makes. ``components`` stand in an order in which they can be made; ``template`` is what is left for the System."""
+    """What a template makes, in an order in which it can be made; ``template`` is what is left for the System."""
 
     components: tuple[Component, ...]
     template: Document
@@ -68,7 +68,10 @@ class Blueprint:
 
 @dataclass
 class _Drawing:
-    """A blueprint while it is drawn. ``where`` is the way to the template in the request, ending in a dot unless it is empty."""
+    """A blueprint while it is drawn.
+
+    ``where`` is the way to the template in the request, ending in a dot unless it is empty.
+    """
 
     template: Document
     where: str

@@ -9,7 +9,7 @@ from gateway.errors import Invalid, NoSpace, NotImplementedHere, Unavailable
 from gateway.orchestration.common.driver_errors import translating
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.common.unconfigured import demand_up
-from gateway.store.store import Store
+from gateway.store.reading import Reading
 
 KILOBYTE = 1000
 GRAIN = 1024 * 1024
@@ -121,7 +121,7 @@ async def demand_room(room: Room, chosen: Chosen, size: int, where: str) -> None
         )
 
 
-async def _promised(store: Store, host: str, pool: str) -> int:
+async def _promised(store: Reading, host: str, pool: str) -> int:
     rows = await store.fetch(
         "SELECT coalesce(sum(json_extract(internal, '$.bytes')), 0) FROM resources WHERE kind = 'Volume' "
         "AND json_extract(internal, '$.pool') = ? AND json_extract(internal, '$.host') = ?",

@@ -23,7 +23,7 @@ from gateway.orchestration.systems.packages.sections import (
 from gateway.ovf.model import OWN_DISK, TEMPLATE_VOLUME, Content, Item, StartupItem, VirtualSystem
 from gateway.ovf.model import VirtualSystemCollection as Collection
 from gateway.store.model import Document, Resource
-from gateway.store.store import Store
+from gateway.store.reading import Reading
 
 COPIED = frozenset({"STARTED", "PAUSED", "STOPPED", "SUSPENDED"})
 RUNS = frozenset({"STARTED", "PAUSED"})
@@ -112,7 +112,7 @@ class MachineDescription:
     """Of the Machines of one System, some of which its Credentials may be for."""
 
     def __init__(
-        self, store: Store, parts: Parts, components: ComponentDescription, credentials: list[Resource]
+        self, store: Reading, parts: Parts, components: ComponentDescription, credentials: list[Resource]
     ) -> None:
         self._store = store
         self._parts = parts
@@ -197,7 +197,7 @@ def nameless(volume: Resource) -> bool:
     return not own and len(volume.internal.get("attachments") or {}) == 1
 
 
-async def packed_volume(store: Store, volume: Resource, parts: Parts, name: str, use: str = "") -> str:
+async def packed_volume(store: Reading, volume: Resource, parts: Parts, name: str, use: str = "") -> str:
     """Id of the Disk with what is on the Volume. Raises Conflict while that cannot be read."""
     if volume.state != "AVAILABLE":
         raise Conflict(f"{volume.path} is {volume.state}; it can be exported when it is AVAILABLE")
@@ -215,6 +215,6 @@ async def packed_volume(store: Store, volume: Resource, parts: Parts, name: str,
     return parts.disk(volume.path, volume.document["capacity"], name, source, use)
 
 
-async def _runs(store: Store, path: str) -> bool:
+async def _runs(store: Reading, path: str) -> bool:
     machine = await store.get(path)
     return machine is not None and machine.state in RUNS

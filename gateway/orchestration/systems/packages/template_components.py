@@ -15,7 +15,7 @@ from gateway.orchestration.systems.packages.composing_machines import kilobytes
 from gateway.orchestration.systems.packages.parts import Parts
 from gateway.orchestration.systems.secrets import whole
 from gateway.store.model import Document, Resource
-from gateway.store.store import Store
+from gateway.store.reading import Reading
 
 NEAR = ("Credential", "NetworkPort", "Address", "ForwardingGroup")
 """What a package carries by its template alone."""
@@ -24,7 +24,7 @@ NEAR = ("Credential", "NetworkPort", "Address", "ForwardingGroup")
 class Referred:
     """What templates refer to, for a caller who sees it. Errors name the descriptor and the attribute."""
 
-    def __init__(self, store: Store, caller: Caller) -> None:
+    def __init__(self, store: Reading, caller: Caller) -> None:
         self.store = store
         self._caller = caller
 
