@@ -12,6 +12,7 @@ from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.permissions import granted
 from gateway.orchestration.common.resource_service import ResourceService
 from gateway.orchestration.common.visibility import changeable
+from gateway.orchestration.systems.facts import KeptExport
 from gateway.orchestration.systems.packages.export_steps import StoredPackage
 from gateway.orchestration.systems.packages.folder import Folder
 from gateway.store.model import Resource
@@ -20,7 +21,9 @@ PATIENCE = 30.0
 
 
 def has_package(job: Resource) -> bool:
-    return job.document.get("action") == "export" and job.state == "SUCCESS" and "delivered" not in job.internal
+    """Return whether the Job has a package to be read."""
+    exported = job.document.get("action") == "export" and job.state == "SUCCESS"
+    return exported and not KeptExport.of(job).delivered
 
 
 class JobService(ResourceService):

@@ -88,8 +88,7 @@ class ComponentMover:
                 raise Superseded
 
     async def _rest(self, member: Resource) -> float:
-        """Return the seconds that are left of the delay after a member; never more than that, whatever the clock says.
-        """
+        """Return the seconds that are left of the delay after a member; never more than that, whatever the clock says."""
         delay, job = delay_after(member, self.action), self._jobs.get(member.path)
         moved = await self.room.store.get(job) if delay and job is not None else None
         if moved is None or moved.state != "SUCCESS":

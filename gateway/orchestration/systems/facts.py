@@ -36,3 +36,11 @@ class KeptTemplate(Kept):
 
     descriptors: tuple[Document, ...] | None = None
     """The component descriptors with what clients cannot read; None where there is nothing of that."""
+
+
+@dataclass(frozen=True)
+class KeptExport(Kept):
+    """Facts of the Job of an export."""
+
+    delivered: bool = False
+    """The package was put at its destination: the Job has none to be read."""
