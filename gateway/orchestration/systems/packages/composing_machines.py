@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from gateway.cimi.bounds import LONGEST_NAME
@@ -12,7 +12,8 @@ from gateway.cimi.edge import SYMBOL
 from gateway.cimi.registry import type_of
 from gateway.errors import Invalid
 from gateway.orchestration.machine_core.device_names import SEED, free_target, target_of
-from gateway.orchestration.systems.packages.carrying import read_machine, some
+from gateway.orchestration.systems.packages.carrying import some
+from gateway.orchestration.systems.packages.levels import VirtualMachine, called
 from gateway.orchestration.systems.packages.scope import Names, Scope, check_texts
 from gateway.orchestration.volumes.pools import KILOBYTE
 from gateway.ovf.deployment import Drive, Group, Guest, Port
@@ -59,17 +60,26 @@ class Given:
     stopped: bool
 
     def disk(self, drive: Drive) -> Disk | None:
+        """Return the Disk of a drive; None for an empty one."""
         return self.envelope.disk(drive.disk) if drive.disk is not None else None
 
     def content(self, disk: Disk | None) -> Document | None:
-        """A reference to the VolumeImage of what is on the Disk."""
+        """Return a reference to the VolumeImage of what is on the Disk; None for an empty one."""
         if disk is None or disk.file is None:
             return None
         return {"href": self.images[f"VolumeImage:{disk.file}"]}
 
 
+@dataclass(frozen=True, slots=True)
+class NumberedDrive:
+    """A drive with its number among those of its guest, from 1."""
+
+    number: int
+    drive: Drive
+
+
 class MachineComposition:
-    """Of one collection."""
+    """What becomes of the virtual systems of one collection."""
 
     def __init__(self, given: Given, scope: Scope, names: Names, networks: Mapping[str, str | None]) -> None:
         self._given = given
@@ -79,23 +89,24 @@ class MachineComposition:
         self.volumes = VolumeComposition(given, scope, names)
 
     def describe(
-        self, guest: Guest, own: Document, name: str, around: Group | None, startup: StartupItem | None
+        self, machine: VirtualMachine, name: str, around: Group | None, startup: StartupItem | None
     ) -> Document:
-        """The machineTemplate; ``own`` is the one that the guest carries."""
+        """Return the machineTemplate of a guest. ``name`` is what the Machine will be called."""
+        guest, own = machine.part, machine.own
         who = called(guest)
-        uses: dict[str, list[Drive]] = {OWN_DISK: [], TEMPLATE_VOLUME: [], "": []}
-        for drive in guest.drives[1:]:
+        uses: dict[str, list[NumberedDrive]] = {OWN_DISK: [], TEMPLATE_VOLUME: [], "": []}
+        for number, drive in enumerate(guest.drives[1:], 2):
             disk = self._given.disk(drive)
-            uses[disk.use if disk is not None and disk.use in uses else ""].append(drive)
-        disks = self._disks(guest, uses[OWN_DISK], own, who)
+            uses[disk.use if disk is not None and disk.use in uses else ""].append(NumberedDrive(number, drive))
+        disks = self._disks(guest, [numbered.drive for numbered in uses[OWN_DISK]], own, who)
         targets = Targets({BOOT, SEED, *(disk["device"] for disk in disks[1:])})
-        made = self._made(uses[TEMPLATE_VOLUME], own, targets, who)
+        made = self._made([numbered.drive for numbered in uses[TEMPLATE_VOLUME]], own, targets, who)
         off = self._given.stopped or (startup is not None and startup.start_action == "none")
         template = {
             "initialState": "STOPPED" if off else own.get("initialState"),
             "machineConfig": self._config(guest, disks, own),
             "machineImage": self._image(guest),
-            "volumes": self.volumes.of(guest, uses[""], name, own, targets),
+            "volumes": self.volumes.of(machine, uses[""], name, targets),
             "volumeTemplates": made,
             "networkInterfaces": self._interfaces(guest, own, who),
             **_told(guest, around),
@@ -199,18 +210,8 @@ class MachineComposition:
         return {}
 
 
-def called(guest: Guest) -> str:
-    """For people."""
-    return f"VirtualSystem {guest.system.id[:60]!r}"
-
-
-def carried_by(guest: Guest) -> Document:
-    """The MachineTemplate that the guest carries. Raises PackageInvalid."""
-    return read_machine(guest.system.template, called(guest))
-
-
 def unchanged(guest: Guest, own: Document) -> bool:
-    """Whether its network cards are those of which its template tells."""
+    """Return whether a guest's network cards are those of which its template tells."""
     told = own.get("networkInterfaces") or []
     networks = [(entry.get("network") or {}).get("href") for entry in told]
     pairs = zip(networks, guest.ports, strict=False)
@@ -220,7 +221,7 @@ def unchanged(guest: Guest, own: Document) -> bool:
 
 
 def on_usual_network(guest: Guest, own: Document, given: Container[str]) -> set[int]:
-    """Places of the cards that were on the network of the host which Machines get that name none, and are so again."""
+    """Return the places of the cards that were on the host's network for Machines that name none, and are so again."""
     told = (own.get("networkInterfaces") or []) if unchanged(guest, own) else []
     pairs = enumerate(zip(told, guest.ports, strict=False))
     named = ("network", "networkPort", "addresses")
@@ -238,13 +239,13 @@ class Targets:
         self._taken = taken
 
     def of_own(self, location: str | None) -> str:
-        """The device of a further own disk: where it was, or the next."""
+        """Return the device of a further own disk: where it was, or the next."""
         wish = DEVICE.fullmatch(location or "")
         free = wish is not None and wish.group(1) not in self._taken
         return self._take(wish.group(1) if wish is not None and free else free_target(self._taken, None, running=False))
 
     def wished(self, location: str | None, who: str) -> str | None:
-        """The location, unless a disk is there already."""
+        """Return the location, unless a disk is there already."""
         if not location:
             return None
         try:
@@ -257,7 +258,7 @@ class Targets:
         return location
 
     def next(self) -> str:
-        """The location of a disk of which nothing is said."""
+        """Return the location of a disk of which nothing is said."""
         return f"/dev/{self._take(free_target(self._taken, None, running=False))}"
 
     def _take(self, target: str) -> str:
@@ -273,36 +274,39 @@ class VolumeComposition:
         self._given = given
         self._carried = scope.carried
         self._names = names
-        self._known: dict[str, str] = {}
+        self._symbols: dict[str, str] = {}
+        """Id of a Disk, to the name of the Volume that it is."""
 
-    def of(self, guest: Guest, drives: list[Drive], name: str, own: Document, targets: Targets) -> list[Document]:
-        """The references of one Machine, in its order."""
-        told = {entry["href"].removeprefix(SYMBOL): entry for entry in own.get("volumes") or []}
-        who = called(guest)
-        places = {key: targets.wished(entry.get("initialLocation"), who) for key, entry in told.items()}
-        numbers = {id(drive): place for place, drive in enumerate(guest.drives, 1)}
-        found = []
-        for drive in drives:
-            symbol = self._drive(drive, f"{name} disk {numbers[id(drive)]}")
+    def of(
+        self, machine: VirtualMachine, drives: Iterable[NumberedDrive], name: str, targets: Targets
+    ) -> list[Document]:
+        """Return the references of one Machine, in its order."""
+        entries = {entry["href"].removeprefix(SYMBOL): entry for entry in machine.own.get("volumes") or []}
+        who = called(machine.part)
+        places = {key: targets.wished(entry.get("initialLocation"), who) for key, entry in entries.items()}
+        volumes = []
+        for numbered in drives:
+            drive = numbered.drive
+            symbol = self._drive(drive, f"{name} disk {numbered.number}")
             location = places[drive.disk] if drive.disk in places else targets.next()
-            found.append(some({"href": f"{SYMBOL}{symbol}", "initialLocation": location}))
-        for number, file in enumerate(guest.media, 1):
+            volumes.append(some({"href": f"{SYMBOL}{symbol}", "initialLocation": location}))
+        for number, file in enumerate(machine.part.media, 1):
             symbol = self._medium(file, f"{name} medium {number}")
-            found.append({"href": f"{SYMBOL}{symbol}", "initialLocation": targets.next()})
-        return found
+            volumes.append({"href": f"{SYMBOL}{symbol}", "initialLocation": targets.next()})
+        return volumes
 
     def _drive(self, drive: Drive, name: str) -> str:
         if drive.disk is None:
             return self._volume(name, drive.capacity, None, {})
         disk = self._given.disk(drive)
-        if drive.disk not in self._known:
+        if drive.disk not in self._symbols:
             wanted = (disk.name if disk else "") or name
             more = self._carried.rest_of("Volume", drive.disk)
-            self._known[drive.disk] = self._volume(wanted, drive.capacity, self._given.content(disk), more)
-        return self._known[drive.disk]
+            self._symbols[drive.disk] = self._volume(wanted, drive.capacity, self._given.content(disk), more)
+        return self._symbols[drive.disk]
 
     def alone(self, identity: str) -> None:
-        """A Disk that no guest has."""
+        """Enter a Disk that no guest has."""
         disk = self._given.envelope.disk(identity)
         if disk is not None:
             size = bytes_of(disk.capacity, disk.units, f"the capacity of Disk {disk.id!r}")
@@ -332,17 +336,18 @@ def volume_template(size: int, content: Document | None, told: Document) -> Docu
 
 
 def kilobytes(size: int) -> int:
+    """Return a size in bytes as kilobytes, rounded up."""
     return max(1, -(-size // KILOBYTE))
 
 
 def _told(guest: Guest, around: Group | None) -> Document:
-    """What the guest finds in its seed."""
-    known = cloud_init(guest.values)
-    found: Document = {}
-    if known.user_data is not None:
-        found["userData"] = base64.b64encode(known.user_data).decode()
-    if known.keys:
-        found["credential"] = {"key": "\n".join(known.keys)}
+    """Return what the guest finds in its seed, as the template says it."""
+    seed = cloud_init(guest.values)
+    template: Document = {}
+    if seed.user_data is not None:
+        template["userData"] = base64.b64encode(seed.user_data).decode()
+    if seed.keys:
+        template["credential"] = {"key": "\n".join(seed.keys)}
     if awaits_environment(guest):
-        found["environment"] = environment(guest, around).decode()
-    return found
+        template["environment"] = environment(guest, around).decode()
+    return template
