@@ -53,7 +53,7 @@ class JobService(ResourceService):
             raise NotFound("this Job makes no package")
         if not ended(job):
             raise Conflict("the package is not written yet; wait for the Job")
-        stored = await StoredPackage.found(Folder(self.room.images.staging, path))
+        stored = await StoredPackage.in_folder(Folder(self.room.images.staging, path))
         if stored is None:
             raise NotFound("there is no package: the Job failed, or has put it at its destination")
         return stored

@@ -27,7 +27,7 @@ from gateway.store.model import Document, Resource
 
 
 class ComponentMover:
-    """One action on one System's Machines. ``document`` is the checked Action document.
+    """An action on one System's Machines. ``document`` is the checked Action document.
 
     It may be run again after a crash: what a nested Job was begun for is not asked for twice.
     """
@@ -88,7 +88,7 @@ class ComponentMover:
                 raise Superseded
 
     async def _rest(self, member: Resource) -> float:
-        """Return the seconds that are left of the delay after a member; never more than that, whatever the clock says."""
+        """Return the seconds that are left of the delay after a member; never more, whatever the clock says."""
         delay, job = delay_after(member, self.action), self._jobs.get(member.path)
         moved = await self.room.store.get(job) if delay and job is not None else None
         if moved is None or moved.state != "SUCCESS":

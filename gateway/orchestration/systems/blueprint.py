@@ -29,10 +29,10 @@ WATCHING = {"Meter": "meterTemplates", "EventLog": "eventLogTemplate"}
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A resource to make. ``key`` tells it from all others, also after a crash; ``place`` is its descriptor's."""
+    """A resource to make."""
 
     key: str
-    place: int
+    """The place of its descriptor and a number from 1: it tells the component from all others, after a crash too."""
     name: str | None
     kind: str
     document: Document
@@ -41,6 +41,11 @@ class Component:
     """The way to each of those, and the key of the component that it means."""
     after: tuple[str, ...] = ()
     """Keys of others that have to be there first without being referred to."""
+
+    @property
+    def place(self) -> int:
+        """Return the place of the component's descriptor in the template."""
+        return int(self.key.partition(".")[0])
 
     @property
     def needs(self) -> frozenset[str]:
@@ -81,12 +86,15 @@ class _Drawing:
 
     @property
     def descriptors(self) -> list[Document]:
+        """Return the component descriptors of the template."""
         return self.template.get("componentDescriptors") or []
 
     def at(self, place: int, attribute: str = "") -> str:
+        """Return the way to a descriptor, or an attribute of it, in the request."""
         return f"{self.where}componentDescriptors.{place}" + (f".{attribute}" if attribute else "")
 
     def blueprint(self) -> Blueprint:
+        """Return what is drawn. Raises Invalid, naming the descriptor."""
         self._count()
         for place, descriptor in enumerate(self.descriptors):
             self._enter(place, descriptor)
@@ -116,7 +124,7 @@ class _Drawing:
             numbered = f"{name}{number}" if name and quantity > 1 else name
             key = f"{place}.{number}"
             named = {**document, **({"name": numbered} if numbered else {})}
-            self.components[key] = Component(key, place, numbered, kind, named)
+            self.components[key] = Component(key, numbered, kind, named)
             keys.append(key)
             if quantity > 1:
                 self._call(numbered, [key], place)

@@ -102,7 +102,7 @@ async def together(context: StepContext, works: list[Work], progress: Callable[[
 
 
 class Failures:
-    """What went wrong with some of the parts, while the others went on."""
+    """All that went wrong with some of the parts, while the others went on."""
 
     def __init__(self) -> None:
         self._failures: list[tuple[str, Failure]] = []

@@ -52,20 +52,20 @@ async def _hashed(value: Any) -> Any:
     return result
 
 
-def shown(descriptors: list[Document]) -> list[Document]:
+def without_secrets(descriptors: list[Document]) -> list[Document]:
     """Return what clients may read of the descriptors."""
-    readable: list[Document] = _shown(DESCRIPTORS, descriptors)
+    readable: list[Document] = _without_secrets(DESCRIPTORS, descriptors)
     return readable
 
 
-def _shown(field: Attribute, value: Any) -> Any:
+def _without_secrets(field: Attribute, value: Any) -> Any:
     if isinstance(field, Array) and isinstance(value, list):
-        return [_shown(field.entry, entry) for entry in value]
+        return [_without_secrets(field.entry, entry) for entry in value]
     if not isinstance(field, Structure) or not isinstance(value, dict):
         return value
     members = field.members
     return {
-        name: _shown(members[name], entry) if name in members else entry
+        name: _without_secrets(members[name], entry) if name in members else entry
         for name, entry in value.items()
         if name == "href" or (name in members and not members[name].write_only)
     }

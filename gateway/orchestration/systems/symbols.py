@@ -33,6 +33,7 @@ class Reference:
 
     @property
     def where(self) -> str:
+        """Return the way as errors name it."""
         return ".".join(str(step) for step in self.way)
 
 
@@ -46,6 +47,7 @@ class Symbol:
 
     @property
     def where(self) -> str:
+        """Return the way as errors name it."""
         return ".".join(str(step) for step in self.way)
 
 

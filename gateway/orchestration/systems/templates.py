@@ -16,7 +16,7 @@ from gateway.orchestration.systems.facts import KeptTemplate
 from gateway.orchestration.systems.packages.parts import Described
 from gateway.orchestration.systems.packages.service import EXPORT, PackagedService
 from gateway.orchestration.systems.packages.template_describing import TemplateDescription
-from gateway.orchestration.systems.secrets import hashed, shown, with_kept
+from gateway.orchestration.systems.secrets import hashed, with_kept, without_secrets
 from gateway.store.model import Document, Resource
 
 DESCRIPTORS = "componentDescriptors"
@@ -58,7 +58,7 @@ class SystemTemplateService(PackagedService):
     async def _checked(self, caller: Caller, template: Resource, document: Document) -> Resource:
         await self._check(caller, document)
         descriptors = await hashed(document.get(DESCRIPTORS) or [])
-        readable = shown(descriptors)
+        readable = without_secrets(descriptors)
         kept = KeptTemplate(tuple(descriptors) if descriptors != readable else None)
         return kept.on(template.with_document(**{DESCRIPTORS: readable or None}))
 

@@ -28,7 +28,7 @@ class ComponentDescription:
         self._parts = parts
         self.carrying = carrying
 
-    async def found(self, path: str) -> Resource:
+    async def existing(self, path: str) -> Resource:
         """Return the resource at a path. Raises Conflict when it is gone."""
         resource = await self._store.get(path)
         if resource is None:
@@ -44,7 +44,7 @@ class ComponentDescription:
 
     async def network(self, path: str, name: str | None = None, *, member: bool = False) -> str:
         """Return the Network's name in the package. One of the host's is no part of the System, unless that says so."""
-        network = await self.found(path)
+        network = await self.existing(path)
         document = network.document
         called = name or document.get("name") or path.rpartition("/")[2]
         identity = self._parts.network(path, called, document.get("description", ""), document.get("networkType", ""))
@@ -120,7 +120,7 @@ class ComponentDescription:
         if entry.network_path != usual:
             template["network"] = symbol(await self.network(entry.network_path))
         if entry.port is not None:
-            template["networkPort"] = symbol(await self.port(await self.found(entry.port), referred=True))
+            template["networkPort"] = symbol(await self.port(await self.existing(entry.port), referred=True))
         identity = entry.id if entry.id is not None else place
         template["addresses"] = await self._addresses(f"{machine.path}/networkInterfaces/{identity}")
         return some(template)

@@ -76,7 +76,7 @@ def name_of(part: Guest | Group) -> str:
 
 @dataclass
 class Composition:
-    """What becomes of one package.
+    """The SystemTemplate that one package becomes.
 
     ``images``: key of ``Bytes`` to the image; ``networks``: Networks that are there, by the package's names. ``sizes``
     are the bytes of images, by their keys, for volumes whose size the package does not say.

@@ -46,12 +46,13 @@ class Bytes:
 
     @property
     def key(self) -> str:
+        """Return what tells this from all other bytes of the package."""
         return f"{self.kind}:{self.file}"
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What is there already: ``images`` by the keys of ``Bytes``, their ``sizes`` in bytes, Networks by their names."""
+    """All that is there: ``images`` by the keys of ``Bytes``, their ``sizes`` in bytes, Networks by their names."""
 
     envelope: Envelope
     images: Mapping[str, str]
@@ -79,7 +80,7 @@ class NumberedDrive:
 
 
 class MachineComposition:
-    """What becomes of the virtual systems of one collection."""
+    """The Machines that the virtual systems of one collection become."""
 
     def __init__(self, given: Given, scope: Scope, names: Names, networks: Mapping[str, str | None]) -> None:
         self._given = given
@@ -109,7 +110,7 @@ class MachineComposition:
             "volumes": self.volumes.of(machine, uses[""], name, targets),
             "volumeTemplates": made,
             "networkInterfaces": self._interfaces(guest, own, who),
-            **_told(guest, around),
+            **_seed(guest, around),
             **self._credential(own, who),
         }
         return some(template)
@@ -123,49 +124,52 @@ class MachineComposition:
         return {"href": self._given.images[f"MachineImage:{disk.file}"]}
 
     def _config(self, guest: Guest, disks: list[Document], own: Document) -> Document:
-        """A template that said nothing of disks says nothing again: its image tells the size."""
-        told = own.get("machineConfig") or {}
+        """Return the configuration. A template that said nothing of disks says nothing again: its image does."""
+        carried = own.get("machineConfig") or {}
         config = {"cpu": guest.cpus, "memory": -(-guest.memory // 1024)}
-        config.update({name: told[name] for name in ("cpuArch", "cpuSpeed") if name in told})
+        config.update({name: carried[name] for name in ("cpuArch", "cpuSpeed") if name in carried})
         disk = self._given.disk(guest.drives[0]) if guest.drives else None
         size = self._given.sizes.get(f"MachineImage:{disk.file}") if disk is not None else None
-        untold = "cpu" in told and "disks" not in told and len(disks) == 1
-        if untold and size is not None and kilobytes(size) == disks[0]["capacity"]:
+        says_nothing = "cpu" in carried and "disks" not in carried and len(disks) == 1
+        if says_nothing and size is not None and kilobytes(size) == disks[0]["capacity"]:
             return config
         return {**config, "disks": disks}
 
     def _disks(self, guest: Guest, drives: list[Drive], own: Document, who: str) -> list[Document]:
-        """The first, and the Machine's further own ones with their content. ``device`` is no attribute of CIMI."""
+        """Return the first disk, and the Machine's further own ones with their content.
+
+        ``device`` is no attribute of CIMI.
+        """
         boot = guest.drives[:1]
-        told = (own.get("machineConfig") or {}).get("disks") or []
-        if told and len(told) != len(boot) + len(drives):
+        carried = (own.get("machineConfig") or {}).get("disks") or []
+        if carried and len(carried) != len(boot) + len(drives):
             self._changed(who, "disks")
-        if len(told) != len(boot) + len(drives):
-            told = [{} for _ in (*boot, *drives)]
+        if len(carried) != len(boot) + len(drives):
+            carried = [{} for _ in (*boot, *drives)]
         devices = Targets({BOOT})
-        found = []
-        for place, (drive, more) in enumerate(zip((*boot, *drives), told, strict=True)):
+        disks = []
+        for place, (drive, more) in enumerate(zip((*boot, *drives), carried, strict=True)):
             kept = {name: more[name] for name in ("format", "initialLocation") if name in more}
             disk: Document = {"capacity": kilobytes(drive.capacity), **kept}
             if place:
                 disk["device"] = devices.of_own(more.get("initialLocation"))
                 content = self._given.content(self._given.disk(drive))
                 disk.update({"content_image": content} if content is not None else {})
-            found.append(disk)
-        return found
+            disks.append(disk)
+        return disks
 
     def _made(self, drives: list[Drive], own: Document, targets: Targets, who: str) -> list[Document]:
-        """The volumeTemplates, each with what it said of itself."""
-        told = own.get("volumeTemplates") or []
-        if len(told) != len(drives):
+        """Return the volumeTemplates, each with what it said of itself."""
+        carried = own.get("volumeTemplates") or []
+        if len(carried) != len(drives):
             self._changed(who, "volumeTemplates")
-            told = [{} for _ in drives]
-        return [self._one_made(drive, more, targets, who) for drive, more in zip(drives, told, strict=True)]
+            carried = [{} for _ in drives]
+        return [self._one_made(drive, more, targets, who) for drive, more in zip(drives, carried, strict=True)]
 
-    def _one_made(self, drive: Drive, told: Document, targets: Targets, who: str) -> Document:
-        template = volume_template(drive.capacity, self._given.content(self._given.disk(drive)), told)
-        named: Document = {name: told[name] for name in ("name", "description", "properties") if name in told}
-        return some({**named, **template, "initialLocation": targets.wished(told.get("initialLocation"), who)})
+    def _one_made(self, drive: Drive, carried: Document, targets: Targets, who: str) -> Document:
+        template = volume_template(drive.capacity, self._given.content(self._given.disk(drive)), carried)
+        named: Document = {name: carried[name] for name in ("name", "description", "properties") if name in carried}
+        return some({**named, **template, "initialLocation": targets.wished(carried.get("initialLocation"), who)})
 
     def _changed(self, who: str, what: str) -> None:
         self._notes.append(f"what {who} says of its {what}: its hardware was changed since")
@@ -173,57 +177,61 @@ class MachineComposition:
     # Interfaces
 
     def _interfaces(self, guest: Guest, own: Document, who: str) -> list[Document]:
-        told = own.get("networkInterfaces") or []
-        if told and not unchanged(guest, own):
+        carried = own.get("networkInterfaces") or []
+        if carried and not unchanged(guest, own):
             self._changed(who, "networkInterfaces")
-        known = told if unchanged(guest, own) else [{} for _ in guest.ports]
+        entries = carried if unchanged(guest, own) else [{} for _ in guest.ports]
         usual = on_usual_network(guest, own, self._given.networks)
         return [
             some({"network": None if place in usual else self._network(port), **self._interface(port, more, who)})
-            for place, (port, more) in enumerate(zip(guest.ports, known, strict=True))
+            for place, (port, more) in enumerate(zip(guest.ports, entries, strict=True))
         ]
 
     def _network(self, port: Port) -> Document:
         symbol = self._networks[port.network]
         return {"href": self._given.networks[port.network] if symbol is None else f"{SYMBOL}{symbol}"}
 
-    def _interface(self, port: Port, told: Document, who: str) -> Document:
-        for address in told.get("addresses") or []:
+    def _interface(self, port: Port, carried: Document, who: str) -> Document:
+        for address in carried.get("addresses") or []:
             check_texts(address, who)
-        said = {name: told[name] for name in ("networkPort", "addresses", "mtu") if name in told}
+        said = {name: carried[name] for name in ("networkPort", "addresses", "mtu") if name in carried}
         [placed] = self._scope.placed(MEMBERS["networkInterfaces"], [said], who)
         on_port = "networkPort" in placed
-        found = {"macAddress": None if on_port else port.mac, "state": None if port.connected else "Passive", **placed}
-        return {**found, "network": None} if on_port and "network" not in told else found
+        template = {
+            "macAddress": None if on_port else port.mac,
+            "state": None if port.connected else "Passive",
+            **placed,
+        }
+        return {**template, "network": None} if on_port and "network" not in carried else template
 
     def _credential(self, own: Document, who: str) -> Document:
-        """Who and the public key; one without a key would need a password, which no package has."""
-        told = own.get("credential")
-        if not told:
+        """Return the user and the public key; without a key a password would be needed, which no package has."""
+        carried = own.get("credential")
+        if not carried:
             return {}
-        if "href" in told:
-            found = self._scope.placed(MEMBERS["credential"], {"href": told["href"]}, who)
-            return {"credential": found} if found else {}
-        if told.get("key"):
-            return {"credential": {name: told[name] for name in ("userName", "key") if name in told}}
+        if "href" in carried:
+            credential = self._scope.placed(MEMBERS["credential"], {"href": carried["href"]}, who)
+            return {"credential": credential} if credential else {}
+        if carried.get("key"):
+            return {"credential": {name: carried[name] for name in ("userName", "key") if name in carried}}
         self._notes.append(f"the credential of {who}: packages hold no passwords, and it has no key")
         return {}
 
 
 def unchanged(guest: Guest, own: Document) -> bool:
     """Return whether a guest's network cards are those of which its template tells."""
-    told = own.get("networkInterfaces") or []
-    networks = [(entry.get("network") or {}).get("href") for entry in told]
+    carried = own.get("networkInterfaces") or []
+    networks = [(entry.get("network") or {}).get("href") for entry in carried]
     pairs = zip(networks, guest.ports, strict=False)
-    return len(told) == len(guest.ports) and all(
+    return len(carried) == len(guest.ports) and all(
         network in (None, f"{SYMBOL}{port.network}") for network, port in pairs
     )
 
 
 def on_usual_network(guest: Guest, own: Document, given: Container[str]) -> set[int]:
     """Return the places of the cards that were on the host's network for Machines that name none, and are so again."""
-    told = (own.get("networkInterfaces") or []) if unchanged(guest, own) else []
-    pairs = enumerate(zip(told, guest.ports, strict=False))
+    carried = (own.get("networkInterfaces") or []) if unchanged(guest, own) else []
+    pairs = enumerate(zip(carried, guest.ports, strict=False))
     named = ("network", "networkPort", "addresses")
     return {
         place
@@ -267,7 +275,7 @@ class Targets:
 
 
 class VolumeComposition:
-    """What the guests of one template have besides their own disks; each Disk once."""
+    """The Volumes that the guests of one template have besides their own disks; each Disk once."""
 
     def __init__(self, given: Given, scope: Scope, names: Names) -> None:
         self.descriptors: list[Document] = []
@@ -325,12 +333,12 @@ class VolumeComposition:
         return name
 
 
-def volume_template(size: int, content: Document | None, told: Document) -> Document:
-    """``size`` in bytes; ``told`` is what the package carries of it."""
-    config = {name: value for name, value in (told.get("volumeConfig") or {}).items() if name in ("type", "format")}
+def volume_template(size: int, content: Document | None, carried: Document) -> Document:
+    """Return the template of a Volume. ``size`` in bytes; ``carried`` is what the package carries of it."""
+    config = {name: value for name, value in (carried.get("volumeConfig") or {}).items() if name in ("type", "format")}
     template: Document = {"volumeConfig": {**config, "capacity": kilobytes(size)}}
     if content is not None:
-        bootable = {"bootable": True} if (told.get("volumeImage") or {}).get("bootable") else {}
+        bootable = {"bootable": True} if (carried.get("volumeImage") or {}).get("bootable") else {}
         template["volumeImage"] = {**content, **bootable}
     return template
 
@@ -340,7 +348,7 @@ def kilobytes(size: int) -> int:
     return max(1, -(-size // KILOBYTE))
 
 
-def _told(guest: Guest, around: Group | None) -> Document:
+def _seed(guest: Guest, around: Group | None) -> Document:
     """Return what the guest finds in its seed, as the template says it."""
     seed = cloud_init(guest.values)
     template: Document = {}

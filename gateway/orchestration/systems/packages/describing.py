@@ -135,7 +135,7 @@ class MachineDescription:
         ports = [await self._port(entry) for entry in kept.interfaces]
         properties = machine.document.get("properties", {})
         cpus, memory = machine.document["cpu"], machine.document["memory"]
-        told = kept.seed.environment is not None
+        awaits_environment = kept.seed.environment is not None
         return VirtualSystem(
             id=unique(machine.name or machine.path.rpartition("/")[2], taken),
             info="A Machine",
@@ -143,7 +143,7 @@ class MachineDescription:
             products=products_of(properties),
             eulas=eulas_of(properties),
             operating_system=operating_system_of(properties),
-            hardware=(hardware_of(cpus, memory, disks, ports, told=told),),
+            hardware=(hardware_of(cpus, memory, disks, ports, awaits_environment=awaits_environment),),
             template=await self._components.machine(machine, volumes, made, self._credential(machine)),
         )
 
@@ -179,7 +179,7 @@ class MachineDescription:
 
     async def _attached(self, attachment: Resource, volumes: list[Document], made: list[Document]) -> str:
         """Return the id of the Volume's Disk; what the Machine says of it is added to one of the lists."""
-        volume = await self._components.found(attachment.document["volume"]["href"])
+        volume = await self._components.existing(attachment.document["volume"]["href"])
         where = {"initialLocation": attachment.document.get("initialLocation")}
         if nameless(volume):
             made.append(some({**volume_template(volume), **where}))

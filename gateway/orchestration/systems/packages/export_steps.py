@@ -237,7 +237,7 @@ class StoredPackage:
         """Names of the files, and their sizes in bytes."""
 
     @classmethod
-    async def found(cls, folder: Folder) -> StoredPackage | None:
+    async def in_folder(cls, folder: Folder) -> StoredPackage | None:
         """Return the package that lies in a folder; None when there is none."""
         written, descriptor = await folder.noted(WRITTEN), await folder.read(DESCRIPTOR)
         return cls(folder, written, descriptor) if written is not None and descriptor is not None else None
@@ -266,7 +266,7 @@ class DeliverPackage(PackageStep):
 
     async def run(self, at: PackageAt) -> None:
         """Put the package at its destination."""
-        stored = await StoredPackage.found(at.folder())
+        stored = await StoredPackage.in_folder(at.folder())
         if stored is None:
             raise GatewayError("the package is gone")
         path = Path(self.path)

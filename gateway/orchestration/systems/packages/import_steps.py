@@ -72,8 +72,8 @@ class MakeImported(ImportStep):
         for note in notes:
             await at.job.log(f"not as in the package: {note}", "warning")
         name, description = template.pop("name"), template.pop("description", None)
-        told = await self._told(folder, [*put_aside(envelope, deployed), *notes])
-        properties = {**template.pop("properties", {}), **told}
+        origin = await self._origin(folder, [*put_aside(envelope, deployed), *notes])
+        properties = {**template.pop("properties", {}), **origin}
         own: Document = {"name": self.wishes.name or name, "description": description, "properties": properties}
         if self.of_template:
             document = {**own, **template, "importImage": self.source.as_shown()}
@@ -100,13 +100,13 @@ class MakeImported(ImportStep):
             await at.job.log(note)
         return fitted, [*composition.notes, *fitting.notes]
 
-    async def _told(self, folder: Folder, aside: list[str]) -> dict[str, str]:
+    async def _origin(self, folder: Folder, aside: list[str]) -> dict[str, str]:
         """Return the properties that say where it came from, and what was put aside."""
         arrived = await folder.noted(ARRIVED)
-        told = {SOURCE: self.source.as_shown()}
+        origin = {SOURCE: self.source.as_shown()}
         if arrived is not None and arrived.certificate is not None:
-            told[CERTIFICATE] = certified(arrived.certificate)
-        return {**told, IGNORED: "; ".join(aside)} if aside else told
+            origin[CERTIFICATE] = certified(arrived.certificate)
+        return {**origin, IGNORED: "; ".join(aside)} if aside else origin
 
     async def undo(self, at: PackageAt) -> None:
         """Delete what was made."""

@@ -57,7 +57,7 @@ class Written:
 
 @dataclass(frozen=True)
 class FileIdentity:
-    """What tells a file or directory from any other that could stand at its path; that of none without values."""
+    """The facts that tell a file or directory from any other at its path; those of none have no values."""
 
     device: int = 0
     inode: int = 0

@@ -42,7 +42,7 @@ class DiskToPack(StoredDisk):
 
 @dataclass(slots=True)
 class Described:
-    """What is to be written. ``locks`` are resources that must stay as they are until their bytes are copied."""
+    """A package that is to be written. ``locks`` are resources that stay as they are until their bytes are copied."""
 
     envelope: Envelope
     disks: list[DiskToPack]

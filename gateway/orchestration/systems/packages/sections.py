@@ -36,8 +36,10 @@ def memory_item(instance_id: str, kib: int) -> Item:
     return Item(instance_id, Device.MEMORY, "memory", quantity=str(quantity), units=units)
 
 
-def hardware_of(cpus: int, memory_kib: int, disks: list[str], ports: list[Item], *, told: bool) -> Hardware:
-    """Return the hardware of a guest. ``told``: it looks for an ISO image with its environment."""
+def hardware_of(
+    cpus: int, memory_kib: int, disks: list[str], ports: list[Item], *, awaits_environment: bool
+) -> Hardware:
+    """Return the hardware of a guest. ``awaits_environment``: it looks for an ISO image with that."""
     items = [
         Item("1", Device.PROCESSOR, f"{cpus} CPUs", quantity=str(cpus)),
         memory_item("2", memory_kib),
@@ -59,7 +61,7 @@ def hardware_of(cpus: int, memory_kib: int, disks: list[str], ports: list[Item],
     for place, port in enumerate(ports):
         number = str(len(items) + 1)
         items.append(replace(port, instance_id=number, name=f"eth{place}", address_on_parent=str(place)))
-    return Hardware((EMULATED,), frozenset({"iso"}) if told else frozenset(), tuple(items))
+    return Hardware((EMULATED,), frozenset({"iso"}) if awaits_environment else frozenset(), tuple(items))
 
 
 # What stands in properties

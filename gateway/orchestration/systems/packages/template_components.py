@@ -21,7 +21,7 @@ NEAR = ("Credential", "NetworkPort", "Address", "ForwardingGroup")
 
 
 class Referred:
-    """What templates refer to, for a caller who sees it. Errors name the descriptor and the attribute."""
+    """Resources that templates refer to, for a caller who sees it. Errors name the descriptor and the attribute."""
 
     def __init__(self, store: Reading, caller: Caller) -> None:
         self.store = store

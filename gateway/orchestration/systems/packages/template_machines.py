@@ -43,16 +43,16 @@ class TemplateMachines:
         ]
         carried = {
             "initialState": template.get("initialState"),
-            "machineConfig": some({**{name: config.get(name) for name in CONFIGURED}, "disks": asked_disks(config)}),
+            "machineConfig": some({**{name: config.get(name) for name in CONFIGURED}, "disks": disk_entries(config)}),
             "credential": await self._credential(component, template.get("credential")),
-            "volumes": [told for _disk, told in volumes],
-            "volumeTemplates": [told for _disk, told in made],
-            "networkInterfaces": [told for _item, told in faces],
+            "volumes": [entry for _disk, entry in volumes],
+            "volumeTemplates": [entry for _disk, entry in made],
+            "networkInterfaces": [entry for _item, entry in faces],
         }
         properties = component.document.get("properties", {})
-        disks += [disk for disk, _told in (*volumes, *made)]
-        ports = [item for item, _told in faces]
-        cpus, memory, told = config.get("cpu", 1), config.get("memory", 0), "environment" in template
+        disks += [disk for disk, _entry in (*volumes, *made)]
+        ports = [item for item, _entry in faces]
+        cpus, memory, awaits_environment = config.get("cpu", 1), config.get("memory", 0), "environment" in template
         return VirtualSystem(
             id=identity,
             info="A Machine",
@@ -60,7 +60,7 @@ class TemplateMachines:
             products=products_of(properties),
             eulas=eulas_of(properties),
             operating_system=operating_system_of(properties),
-            hardware=(hardware_of(cpus, memory, disks, ports, told=told),),
+            hardware=(hardware_of(cpus, memory, disks, ports, awaits_environment=awaits_environment),),
             template=written("MachineTemplate", some(carried)),
         )
 
@@ -73,10 +73,10 @@ class TemplateMachines:
         """
         where = f"{MACHINE}.machineImage"
         image = await self._referred.image(template.get("machineImage") or {}, "MachineImage", component, where)
-        asked = config.get("disks") or [{}]
+        wanted = config.get("disks") or [{}]
         key, name = f"{self._all.scope}/{component.key}", component.name or ""
-        disks = [self._all.image_disk(image, key, asked[0].get("capacity"), name)]
-        for place, disk in enumerate(asked[1:], 1):
+        disks = [self._all.image_disk(image, key, wanted[0].get("capacity"), name)]
+        for place, disk in enumerate(wanted[1:], 1):
             where, called = f"{MACHINE}.machineConfig.disks.{place}", f"{name} disk {place + 1}"
             if "content_image" not in disk:
                 disks.append(self._all.parts.disk(f"{key}/{place}", disk["capacity"], called, None, OWN_DISK))
@@ -101,9 +101,9 @@ class TemplateMachines:
     async def _made(self, component: Component, entry: Document, place: int) -> tuple[str, Document]:
         given = {name: value for name, value in entry.items() if name != "initialLocation"}
         where = f"{MACHINE}.volumeTemplates.{place}"
-        disk, told = await self._all.new_volume(component, given, where, None, TEMPLATE_VOLUME)
+        disk, template = await self._all.new_volume(component, given, where, None, TEMPLATE_VOLUME)
         own = {name: entry.get(name) for name in (*OWN, "initialLocation")}
-        return disk, some({**told, **own})
+        return disk, some({**template, **own})
 
     # Interfaces
 
@@ -111,14 +111,14 @@ class TemplateMachines:
         way = ("networkInterfaces", place)
         port = self._all.linked(component, *way, "networkPort")
         network = await self._network(component, entry, place)
-        told = {
+        carried = {
             "network": symbol(network) if "network" in entry else None,
             "networkPort": symbol(await self._all.near(port, referred=True)) if port is not None else None,
             "state": entry.get("state", "Active"),
             "mtu": entry.get("mtu"),
             "addresses": await self._addresses(component, entry, place),
         }
-        return port_item(network, "", entry.get("state", "Active") == "Active"), some(told)
+        return port_item(network, "", entry.get("state", "Active") == "Active"), some(carried)
 
     async def _network(self, component: Component, entry: Document, place: int) -> str:
         way = ("networkInterfaces", place)
@@ -167,6 +167,6 @@ def entries(template: Document, name: str) -> list[tuple[int, Document]]:
     return list(enumerate(template.get(name) or []))
 
 
-def asked_disks(config: Document) -> list[Document]:
+def disk_entries(config: Document) -> list[Document]:
     """Return what a configuration says of its disks."""
     return [some({name: disk.get(name) for name in OF_DISK}) for disk in config.get("disks") or []]

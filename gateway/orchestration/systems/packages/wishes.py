@@ -20,7 +20,7 @@ from gateway.store.reading import Reading
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the action's properties say: a configuration, values, and Networks for those of the package."""
+    """All that the action's properties say: a configuration, values, and Networks for those of the package."""
 
     name: str | None = None
     configuration: str | None = None
