@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tools import check_english
 from tools.check_english import FAMILIES, HOUSE, circling, counted, main, public
 
 SAMPLE = '''
@@ -58,14 +59,34 @@ def test_folders_in_a_circle_are_named() -> None:
     assert circling(modules) == {"a", "b", "c"}
 
 
-def test_a_figure_beyond_its_limit_fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setitem(HOUSE["limits"], "longest_file", 10)
+@pytest.fixture
+def module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Return the one file of a program that is checked in place of this one."""
+    monkeypatch.setattr(check_english, "ROOT", tmp_path)
+    monkeypatch.setattr(check_english, "TREES", ("rooms",))
+    path = tmp_path / "rooms" / "room.py"
+    path.parent.mkdir()
+    path.write_text(SAMPLE)
+    return path
+
+
+@pytest.mark.usefixtures("module")
+def test_figures_within_their_limits_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(HOUSE["limits"], "public_docstrings", 10)
+    assert main([]) == 0
+
+
+@pytest.mark.usefixtures("module")
+@pytest.mark.parametrize(("figure", "limit"), [("longest_file", 10), ("public_docstrings", 99), ("vague_variables", 1)])
+def test_a_figure_beyond_its_limit_fails(
+    figure: str, limit: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(HOUSE["limits"], figure, limit)
     assert main([]) == 1
-    assert "BROKEN longest_file" in capsys.readouterr().out
+    assert f"BROKEN {figure}" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("module")
 def test_the_places_of_a_figure_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     main(["functions_of_many_parameters"])
-    places = [line for line in capsys.readouterr().out.splitlines() if ".py:" in line]
-    assert len(places) > 0
-    assert all(Path(place.partition(":")[0]).is_file() for place in places)
+    assert "rooms/room.py:6" in capsys.readouterr().out.splitlines()

@@ -127,3 +127,11 @@ def test_the_glossary_is_short_and_in_order_with_one_sentence_for_each_term() ->
     assert 25 <= len(terms) <= 40
     assert terms == sorted(set(terms))
     assert [term for term, meaning in lines if not meaning.endswith(".") or ". " in meaning] == []
+
+
+def test_every_library_that_is_installed_is_justified() -> None:
+    setup = (ROOT / "setup.cfg").read_text().partition("install_requires =")[2].partition("[")[0]
+    libraries = re.findall(r"^    ([\w-]+)", setup, re.MULTILINE)
+    table = ARCHITECTURE.read_text().partition("## Dependencies")[2]
+    justified = {name for names in re.findall(r"^\| ([\w, -]+) \| ", table, re.MULTILINE) for name in names.split(", ")}
+    assert [name for name in libraries if name not in justified] == []
