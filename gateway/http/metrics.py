@@ -23,6 +23,7 @@ from gateway.http.event_stream import EventStream
 from gateway.jobs.records import ended
 from gateway.jobs.runner import JobRunner
 from gateway.store.model import Resource
+from gateway.store.questions.resources import sizes_by_state
 from gateway.store.store import Changes, Store
 
 JOB_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
@@ -115,11 +116,8 @@ class Metrics:
         return application
 
     async def _facts(self) -> Facts:
-        rows = await self._store.fetch(
-            "SELECT kind, state, sum(size) FROM counts WHERE parent = '' GROUP BY kind, state ORDER BY kind, state"
-        )
         return Facts(
-            resources=tuple((kind, state, size) for kind, state, size in rows),
+            resources=tuple(await sizes_by_state(self._store)),
             jobs=(self._runner.active, self._runner.waiting),
             writers=self._store.writers_waiting,
             readers=(self._stream.readers, self._stream.backlog, self._stream.dropped),

@@ -6,13 +6,10 @@ from gateway.errors import Conflict, NotFound
 from gateway.jobs.records import ended
 from gateway.jobs.runner import JobRunner
 from gateway.store.model import Resource
+from gateway.store.questions.jobs import removals_below
 from gateway.store.store import Store
 
 PATIENCE = 30.0
-REMOVALS = (
-    "SELECT job FROM plans WHERE json_extract(plan, '$.action') = 'delete' "
-    "AND substr(json_extract(plan, '$.target'), 1, length(?1)) = ?1"
-)
 
 
 async def interrupt(runner: JobRunner, resource: Resource, reason: str) -> None:
@@ -33,7 +30,7 @@ async def interrupt_removals(store: Store, runner: JobRunner, machine: Resource,
 
     Nobody waits for them here: what was asked of the Machine follows them by the lock on it.
     """
-    for (job,) in await store.fetch(REMOVALS, (f"{machine.path}/",)):
+    for job in await removals_below(store, machine.path):
         try:
             await runner.stop(job, reason)
         except (Conflict, NotFound):
