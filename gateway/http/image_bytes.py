@@ -99,12 +99,11 @@ async def download(
     tag = f'"{stored.image.path.rpartition("/")[2]}-{stored.size}"'
     begin, end = _asked(request, stored.size, tag)
     partial = (begin, end) != (0, stored.size)
-    name = stored.image.internal["volume"]
     response = web.StreamResponse(
         status=206 if partial else 200,
         headers={
             "Content-Type": BYTES,
-            "Content-Disposition": f'attachment; filename="{name}"',
+            "Content-Disposition": f'attachment; filename="{stored.file_name}"',
             "Accept-Ranges": "bytes",
             "ETag": tag,
         },

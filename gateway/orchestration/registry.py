@@ -13,6 +13,7 @@ from gateway.orchestration.common.step import RegisteredStep, Step
 from gateway.orchestration.credentials.family import FAMILY as CREDENTIALS
 from gateway.orchestration.disks.family import FAMILY as DISKS
 from gateway.orchestration.entry_point.family import FAMILY as ENTRY_POINT
+from gateway.orchestration.forwarding.family import FAMILY as FORWARDING
 from gateway.orchestration.images.family import FAMILY as IMAGES
 from gateway.orchestration.interfaces.family import FAMILY as INTERFACES
 from gateway.orchestration.jobs.family import FAMILY as JOBS
@@ -32,6 +33,7 @@ FAMILIES: tuple[Family, ...] = (
     CREDENTIALS,
     IMAGES,
     NETWORKS,
+    FORWARDING,
     VOLUMES,
     INTERFACES,
     ADDRESSES,

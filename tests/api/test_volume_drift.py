@@ -11,7 +11,7 @@ import pytest
 from drivers.base import DiskSpec, PoolSettings, VolumeFacts
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
-from gateway.orchestration.volumes.reconcile import VolumeDrift
+from gateway.orchestration.volumes.reconcile import VolumeReconciler
 from tests.api.client import ACTION, ApiClient
 from tests.api.test_volumes import by_value, stored, verbs
 
@@ -178,7 +178,7 @@ async def test_described_pools_are_made_once_for_each_connection(gateway: Gatewa
     gateway.reconciliation.room.hypervisors["local"] = replace(
         gateway.reconciliation.room.hypervisors["local"], pools=(described,)
     )
-    drift = VolumeDrift(gateway.reconciliation.room)
+    drift = VolumeReconciler(gateway.reconciliation.room)
     await drift.compare(driver)
     await drift.compare(driver)
     assert driver.ensured == [described]

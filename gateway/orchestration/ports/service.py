@@ -7,18 +7,19 @@ is used reaches the guest's interface.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from gateway.errors import Conflict, PreconditionFailed
-from gateway.jobs.plan import Plan, StepCall
+from gateway.jobs.plan import Plan
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import Write
 from gateway.orchestration.common.permissions import demand
 from gateway.orchestration.common.resource_service import component, edited
 from gateway.orchestration.networks.mac import check_free
-from gateway.orchestration.networks.port_create import new_port
 from gateway.orchestration.networks.spec import class_of_service
 from gateway.orchestration.networks.stateful import StatefulService
+from gateway.orchestration.ports.create import new_port
+from gateway.orchestration.ports.facts import KeptPort
+from gateway.orchestration.ports.steps import ApplyPort, SettlePort, machines_of
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
@@ -27,9 +28,12 @@ STATES = {"start": "STARTED", "stop": "STOPPED"}
 
 
 class NetworkPortService(StatefulService):
+    """NetworkPorts of all Networks."""
+
     kind = "NetworkPort"
 
     async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
+        """Check everything about a create, and return what writes it."""
         port = await new_port(self.room, caller, document)
 
         async def write(transaction: Transaction) -> Outcome:
@@ -45,37 +49,39 @@ class NetworkPortService(StatefulService):
         return write
 
     async def rehearse(self, caller: Caller, document: Document) -> Resource | None:
+        """Return what ``add`` would make of a Create document."""
         demand(caller.role, self.kind, "add")
         return await new_port(self.room, caller, document)
 
     def action_plan(self, caller: Caller, port: Resource, action: str) -> Plan:
-        return self._apply(caller, port, action, state=STATES[action])
+        """Return the plan of a start or stop."""
+        return self._plan(caller, port, action, ApplyPort(port.path, state=STATES[action]))
 
-    def _apply(self, caller: Caller, port: Resource, action: str, **change: Any) -> Plan:
-        """On the interface that uses the port, under the lock of its Machine."""
-        arguments = {"resource": port.path, **change}
+    def _plan(self, caller: Caller, port: Resource, action: str, step: ApplyPort) -> Plan:
+        """Return the plan of a change of the interface that uses the port, under the lock of its Machine."""
         return self.plan(
             caller,
             action,
             port.path,
-            steps=(StepCall("apply port", arguments),),
+            steps=(step,),
             locks=(port.path, *machines_of(port)),
-            settle=StepCall("settle port", {"resource": port.path, "action": action}),
+            settle=SettlePort(port.path, action),
         )
 
     async def edit(
         self, caller: Caller, path: str, document: Document, selected: frozenset[str] | None, version: int | None
     ) -> Outcome:
+        """Change the port; a new class of service of one that is used is brought to the guest by a Job."""
         port = await self.to_change(caller, path, "edit", version)
         self.must_be_legal(port, "edit")
         changed = edited(port, document, selected)
-        settings = self.room.hypervisors[port.internal["host"]]
+        settings = self.room.hypervisors[KeptPort.of(port).host]
         service = class_of_service(changed.document.get("classOfService"), settings, "classOfService")
         before = port.document.get("classOfService")
         speed = service != before and "resource" in port.document
         if speed:
             self.must_be_up(port)
-        plan = self._apply(caller, port, "edit", service=service)
+        plan = self._plan(caller, port, "edit", ApplyPort(path, service=service))
         async with self.store.transaction() as transaction:
             current = await transaction.get(path)
             if current is None or current.version != port.version:
@@ -90,6 +96,7 @@ class NetworkPortService(StatefulService):
         return Outcome(updated, job, finished=not speed)
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        """Remove a port that nobody uses."""
         port = await self.to_change(caller, path, "delete", version)
         self.must_be_legal(port, "delete")
         async with self.store.transaction() as transaction:
@@ -104,23 +111,18 @@ class NetworkPortService(StatefulService):
         return Outcome(None, job, finished=True)
 
     async def check_unused(self, transaction: Transaction, port: Resource) -> None:
+        """Raise Conflict when an interface uses the port."""
         if "resource" in port.document:
             raise Conflict(f"{port.document['resource']['href']} uses this NetworkPort; remove that interface first")
 
 
 def member_path(port: Resource) -> str:
-    """Where the port stands among its network's ports."""
+    """Return where the port stands among its network's ports."""
     return f"{port.document['network']['href']}/networkPorts/{port.path.rpartition('/')[2]}"
 
 
 def member(network: Resource, port: Resource) -> Resource:
-    """On a network that many share, a port is still its owner's alone to see."""
+    """Return the network's entry for a port: on a network that many share, it is still its owner's alone to see."""
     segment = f"networkPorts/{port.path.rpartition('/')[2]}"
     entry = component(network, "NetworkNetworkPort", segment, {"networkPort": {"href": port.path}})
     return replace(entry, owner=port.owner, created=port.created, updated=port.updated)
-
-
-def machines_of(port: Resource) -> tuple[str, ...]:
-    """The Machine whose interface uses the port, if any."""
-    used = port.document.get("resource")
-    return (used["href"].rpartition("/networkInterfaces/")[0],) if used else ()

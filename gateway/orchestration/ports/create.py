@@ -6,38 +6,39 @@ from gateway.errors import Invalid, NotImplementedHere
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.resolving import OWN, merged, resolve
 from gateway.orchestration.common.resource_service import Room, new_resource
-from gateway.orchestration.monitoring.meter_templates import asked_meters
-from gateway.orchestration.monitoring.templates import asked_event_log
+from gateway.orchestration.monitoring.asked import monitored
+from gateway.orchestration.networks.facts import KeptNetwork
 from gateway.orchestration.networks.mac import checked_mac, new_mac
 from gateway.orchestration.networks.spec import class_of_service
+from gateway.orchestration.ports.facts import KeptPort
 from gateway.store.model import Document, Resource
 
 WHERE = "networkPortTemplate"
 
 
 async def new_port(room: Room, caller: Caller, document: Document) -> Resource:
+    """Return the checked new port. Raises what the request deserves."""
     template = await _template(room, caller, document[WHERE])
     network = await _network(room, caller, template)
     config = await _config(room, caller, template)
     kind = config.get("portType", "ACCESS")
     if kind != "ACCESS":
         raise NotImplementedHere(f"{WHERE}.networkPortConfig.portType: only ACCESS ports are offered")
-    settings = room.hypervisors[network.internal["host"]]
+    host = KeptNetwork.of(network).host
+    settings = room.hypervisors[host]
     service = class_of_service(config.get("classOfService"), settings, f"{WHERE}.networkPortConfig.classOfService")
     mac = template.get("macAddress")
-    own: Document = {name: document[name] for name in OWN if name in document}
-    facts: Document = {
+    port: Document = {
+        **{name: document[name] for name in OWN if name in document},
         "state": "STARTED",
         "network": {"href": network.path},
         "portType": kind,
         "classOfService": service,
         "macAddress": new_mac() if mac is None else checked_mac(mac, f"{WHERE}.macAddress"),
     }
-    known = {name: value for name, value in {**own, **facts}.items() if value is not None}
-    meters = await asked_meters(room, caller, template, "NetworkPort", f"{WHERE}.")
-    event_log = await asked_event_log(room.store, caller, template, f"{WHERE}.")
-    facts = {"host": network.internal["host"], **meters, **event_log}
-    return new_resource("NetworkPort", caller.user, known, **facts)
+    port = {name: value for name, value in port.items() if value is not None}
+    wishes = await monitored(room, caller, template, "NetworkPort", f"{WHERE}.")
+    return wishes.on(KeptPort(host=host).on(new_resource("NetworkPort", caller.user, port)))
 
 
 async def _template(room: Room, caller: Caller, given: Document) -> Document:

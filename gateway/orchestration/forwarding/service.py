@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.errors import Conflict, Forbidden, Invalid, NotFound
-from gateway.jobs.plan import Plan, StepCall
+from gateway.jobs.plan import Plan
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import Write
 from gateway.orchestration.common.permissions import demand
@@ -11,7 +11,10 @@ from gateway.orchestration.common.resolving import OWN, merged, resolve
 from gateway.orchestration.common.resource_service import ResourceService, Room, new_resource
 from gateway.orchestration.common.unconfigured import demand_deletable, demand_up
 from gateway.orchestration.common.visibility import changeable, visible
+from gateway.orchestration.forwarding.steps import DissolveGroup, FormGroup, SettleGroup
 from gateway.orchestration.networks import membership
+from gateway.orchestration.networks.facts import KeptForwardingGroup, KeptNetwork
+from gateway.orchestration.networks.group_steps import JoinGroup, LeaveGroup
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
@@ -19,7 +22,7 @@ UNSETTLED = frozenset({"CREATING", "DELETING"})
 
 
 async def usable_network(room: Room, caller: Caller, href: str, where: str) -> Resource:
-    """The Network, when this caller may route it. Raises what the request deserves."""
+    """Return the Network, when this caller may route it. Raises what the request deserves."""
     network = await resolve(room.store, caller, href, ("Network",), where)
     membership.check_routed(network, where)
     if not changeable(caller, network):
@@ -28,7 +31,7 @@ async def usable_network(room: Room, caller: Caller, href: str, where: str) -> R
 
 
 async def unchanged(transaction: Transaction, network: Resource, where: str) -> Resource:
-    """The Network as the transaction sees it. Raises Conflict when it is being made or removed."""
+    """Return the Network as the transaction sees it. Raises Conflict when it is being made or removed."""
     current = await transaction.get(network.path)
     if current is None or current.state in UNSETTLED:
         raise Conflict(f"{where}: the Network is {'gone' if current is None else current.state}")
@@ -36,14 +39,17 @@ async def unchanged(transaction: Transaction, network: Resource, where: str) -> 
 
 
 def must_be_up(room: Room, host: str) -> None:
-    driver = room.drivers[host]
-    demand_up(driver)
+    """Raise Unavailable when the host is away."""
+    demand_up(room.drivers[host])
 
 
 class ForwardingGroupService(ResourceService):
+    """ForwardingGroups of Networks on one host."""
+
     kind = "ForwardingGroup"
 
     async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
+        """Check everything about a create, and return what writes it."""
         networks = await self._networks(caller, document)
         group = self._new(caller, document, networks)
 
@@ -65,29 +71,31 @@ class ForwardingGroupService(ResourceService):
             caller,
             "add",
             collection,
-            steps=(StepCall("form group", {"resource": group.path, "networks": paths}),) if paths else (),
+            steps=(FormGroup(group.path, tuple(paths)),) if paths else (),
             locks=(group.path, *paths),
             affected=(group.path, *paths),
             drop_on_failure=(group.path,),
-            settle=StepCall("settle group", {"resource": group.path, "action": "add"}),
+            settle=SettleGroup(group.path, "add"),
         )
 
     def _new(self, caller: Caller, document: Document, networks: list[Resource]) -> Resource:
+        """Return the group, on the host of its first Network."""
         own: Document = {name: document[name] for name in OWN if name in document}
-        host = networks[0].internal["host"] if networks else next(iter(self.room.hypervisors))
+        host = KeptNetwork.of(networks[0]).host if networks else next(iter(self.room.hypervisors))
         must_be_up(self.room, host)
-        return new_resource(self.kind, caller.user, own, host=host)
+        return KeptForwardingGroup(host=host).on(new_resource(self.kind, caller.user, own))
 
     async def rehearse(self, caller: Caller, document: Document) -> Resource | None:
+        """Return what ``add`` would make of a Create document."""
         demand(caller.role, self.kind, "add")
         return self._new(caller, document, await self._networks(caller, document))
 
     async def _networks(self, caller: Caller, document: Document) -> list[Resource]:
+        """Return the Networks that the request names."""
         given, where = document["forwardingGroupTemplate"], "forwardingGroupTemplate"
         template: Document = {}
         if "href" in given:
-            found = await resolve(self.store, caller, given["href"], ("ForwardingGroupTemplate",), where)
-            template = found.document
+            template = (await resolve(self.store, caller, given["href"], ("ForwardingGroupTemplate",), where)).document
         listed = merged(template, given).get("networks", [])
         return [
             await usable_network(self.room, caller, entry["href"], f"{where}.networks.{place}")
@@ -95,27 +103,28 @@ class ForwardingGroupService(ResourceService):
         ]
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        """Begin the delete of the group; its Networks stay."""
         group = await self.to_change(caller, path, "delete", version)
         demand_deletable(self.room.driver(group))
         async with self.store.transaction() as transaction:
             current = await transaction.get(path)
             if current is None:
                 raise NotFound(f"{path} is gone")
-            if current.internal.get("dissolving"):
+            if KeptForwardingGroup.of(current).leaving:
                 raise Conflict("the ForwardingGroup is being deleted already")
-            paths = [network.path for network in await membership.members(transaction, path)]
+            paths = tuple(network.path for network in await membership.members(transaction, path))
             plan = self.plan(
                 caller,
                 "delete",
                 path,
-                steps=(StepCall("dissolve group", {"resource": path, "networks": paths}),),
+                steps=(DissolveGroup(path, paths),),
                 locks=(path, *paths),
-                affected=tuple(paths),
+                affected=paths,
                 drop_on_success=(path,),
-                settle=StepCall("settle group", {"resource": path, "action": "delete"}),
+                settle=SettleGroup(path, "delete"),
             )
             job = await self.room.runner.submit(transaction, plan)
-            group = await transaction.update(current.with_internal(dissolving=True))
+            group = await transaction.update(KeptForwardingGroup.changed(current, leaving=True))
         return Outcome(group, job, finished=False)
 
 
@@ -125,12 +134,13 @@ class ForwardingGroupNetworkService(ResourceService):
     kind = membership.ENTRY
 
     async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
+        """Check everything about a Network's join, and return what writes it."""
         group = await self._group(caller, collection)
         href = document.get("network", {}).get("href")
         if href is None:
             raise Invalid("is missing", "network")
         network = await usable_network(self.room, caller, href, "network")
-        must_be_up(self.room, group.internal["host"])
+        must_be_up(self.room, KeptForwardingGroup.of(group).host)
 
         async def write(transaction: Transaction) -> Outcome:
             current = await transaction.get(group.path)
@@ -140,28 +150,37 @@ class ForwardingGroupNetworkService(ResourceService):
             entry, _ = await membership.join(transaction, current, joining, "network")
             own: Document = {name: document[name] for name in OWN if name in document}
             entry = await transaction.update(entry.with_document(**own)) if own else entry
-            job = await self._submit(transaction, caller, ("add", collection, "join group"), entry)
+            job = await self.room.runner.submit(transaction, self._join_plan(caller, collection, entry))
             return Outcome(entry, job, finished=False)
 
         return write
 
-    async def _submit(
-        self, transaction: Transaction, caller: Caller, what: tuple[str, str, str], entry: Resource
-    ) -> str:
-        action, target, step = what
+    def _join_plan(self, caller: Caller, collection: str, entry: Resource) -> Plan:
         group, network = str(entry.parent), entry.document["network"]["href"]
-        plan = self.plan(
+        return self.plan(
             caller,
-            action,
-            target,
-            steps=(StepCall(step, {"resource": network, "group": group}),),
+            "add",
+            collection,
+            steps=(JoinGroup(network, group),),
             locks=(group, network),
             affected=(entry.path, group, network),
-            **{"drop_on_failure" if action == "add" else "drop_on_success": (entry.path,)},
+            drop_on_failure=(entry.path,),
         )
-        return await self.room.runner.submit(transaction, plan)
+
+    def _leave_plan(self, caller: Caller, entry: Resource) -> Plan:
+        group, network = str(entry.parent), entry.document["network"]["href"]
+        return self.plan(
+            caller,
+            "delete",
+            entry.path,
+            steps=(LeaveGroup(network, group),),
+            locks=(group, network),
+            affected=(entry.path, group, network),
+            drop_on_success=(entry.path,),
+        )
 
     async def _group(self, caller: Caller, collection: str) -> Resource:
+        """Return the group of a collection of Networks, when this caller may add to it."""
         path = collection.rpartition("/")[0]
         group = await self.store.get(path)
         if group is None or not visible(caller, group):
@@ -171,29 +190,34 @@ class ForwardingGroupNetworkService(ResourceService):
         return group
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        """Begin to take the Network out of the group."""
         entry = await self.to_change(caller, path, "delete", version)
         group = await self.store.get(str(entry.parent))
         if group is None:
             raise NotFound(f"{path} is gone")
-        must_be_up(self.room, group.internal["host"])
+        must_be_up(self.room, KeptForwardingGroup.of(group).host)
         async with self.store.transaction() as transaction:
             if await transaction.get(path) is None:
                 raise NotFound(f"{path} is gone")
-            job = await self._submit(transaction, caller, ("delete", path, "leave group"), entry)
+            job = await self.room.runner.submit(transaction, self._leave_plan(caller, entry))
         return Outcome(entry, job, finished=False)
 
 
 class ForwardingGroupTemplateService(ResourceService):
+    """Templates of ForwardingGroups."""
+
     kind = "ForwardingGroupTemplate"
     catalogue = True
 
     async def make(self, caller: Caller, document: Document) -> Resource:
+        """Return the checked new template."""
         await self._check(caller, document)
         return new_resource(self.kind, caller.user, document)
 
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
     ) -> Resource:
+        """Return the checked template after the edit."""
         await self._check(caller, document)
         return await super().change(caller, resource, document, selected)
 
