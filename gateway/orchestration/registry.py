@@ -49,9 +49,9 @@ STEPS: tuple[type[Step], ...] = tuple(step for family in FAMILIES for step in fa
 
 def build_services(room: Room) -> dict[str, ResourceService]:
     """Return a service for each declared type; a type without a family of its own is read-only."""
-    services: dict[str, ResourceService] = {
-        service.kind: service(room) for family in FAMILIES for service in family.services
-    }
+    kinds = {service.kind: service for family in FAMILIES for service in family.services}
+    room.families.update(kinds)
+    services: dict[str, ResourceService] = {kind: service(room) for kind, service in kinds.items()}
     services.update({kind: MemberService(room, kind) for kind in MEMBERSHIPS})
     for kind in TYPES:
         services.setdefault(kind, ResourceService(room, kind))

@@ -58,6 +58,15 @@ def _as_kept(secret: Secret | bool | None) -> Any:
     return secret.sealed if isinstance(secret, Unreadable) else secret
 
 
+def _is_name_or_place(kind: Any) -> bool:
+    return bool(kind == str | int)
+
+
+def _name_or_place(value: Any, _kind: Any) -> str | int:
+    """Return a step of a way through a document as JSON has it: the name of an attribute, or a place in a list."""
+    return value if isinstance(value, int) else str(value)
+
+
 def key_of(entry: Field[Any]) -> str:
     """Return the key in JSON of a dataclass's field."""
     return str(entry.metadata.get(KEY, entry.name))
@@ -86,6 +95,7 @@ def _converter() -> Converter:
     converter.register_structure_hook_factory(is_dataclass, reader)
     converter.register_structure_hook_func(_is_secret, _secret_of)
     converter.register_unstructure_hook_func(_is_secret, _as_kept)
+    converter.register_structure_hook_func(_is_name_or_place, _name_or_place)
     return converter
 
 

@@ -7,7 +7,7 @@ from gateway.jobs.records import ended
 from gateway.jobs.runner import JobRunner
 from gateway.store.model import Resource
 from gateway.store.questions.jobs import removals_below
-from gateway.store.store import Store
+from gateway.store.reading import Reading
 
 PATIENCE = 30.0
 
@@ -25,7 +25,7 @@ async def interrupt(runner: JobRunner, resource: Resource, reason: str) -> None:
         raise Conflict(f"{job} is still being stopped; try again later")
 
 
-async def interrupt_removals(store: Store, runner: JobRunner, machine: Resource, reason: str) -> None:
+async def interrupt_removals(store: Reading, runner: JobRunner, machine: Resource, reason: str) -> None:
     """Stop the jobs that take devices out of the Machine: its guest may never let go.
 
     Nobody waits for them here: what was asked of the Machine follows them by the lock on it.

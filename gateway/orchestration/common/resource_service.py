@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
@@ -24,7 +24,7 @@ from gateway.orchestration.common.unconfigured import ConfiguredDrivers, Configu
 from gateway.orchestration.common.visibility import audience, changeable, visible
 from gateway.store.kept import Hosted
 from gateway.store.model import Document, Page, Query, Resource
-from gateway.store.store import Store
+from gateway.store.reading import Records
 from gateway.store.transaction import Transaction
 
 
@@ -49,7 +49,7 @@ class Policy:
 class Room:
     """What every service works with."""
 
-    store: Store
+    store: Records
     runner: JobRunner
     drivers: ConfiguredDrivers
     hypervisors: ConfiguredHypervisors
@@ -61,6 +61,8 @@ class Room:
     """Ranges and MAC addresses that imports under way are going to ask for, by their Jobs: nobody else gets them."""
     services: dict[str, Service] = field(default_factory=dict)
     """By kind: for Jobs that ask for changes of other families' resources."""
+    families: dict[str, Callable[[Room], ResourceService]] = field(default_factory=dict)
+    """By kind: what makes the service of a family, for a room with another store."""
     guards: ResourceLocks = field(default_factory=ResourceLocks)
     """Held on a Network while its filter or a reservation is brought to what the store says, so that of two at once
     the later does not write what it read earlier.

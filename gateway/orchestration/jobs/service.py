@@ -12,6 +12,7 @@ from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.permissions import granted
 from gateway.orchestration.common.resource_service import ResourceService
 from gateway.orchestration.common.visibility import changeable
+from gateway.orchestration.systems.facts import KeptExport
 from gateway.orchestration.systems.packages.export_steps import StoredPackage
 from gateway.orchestration.systems.packages.folder import Folder
 from gateway.store.model import Resource
@@ -20,7 +21,9 @@ PATIENCE = 30.0
 
 
 def has_package(job: Resource) -> bool:
-    return job.document.get("action") == "export" and job.state == "SUCCESS" and "delivered" not in job.internal
+    """Return whether the Job has a package to be read."""
+    exported = job.document.get("action") == "export" and job.state == "SUCCESS"
+    return exported and not KeptExport.of(job).delivered
 
 
 class JobService(ResourceService):
@@ -50,7 +53,7 @@ class JobService(ResourceService):
             raise NotFound("this Job makes no package")
         if not ended(job):
             raise Conflict("the package is not written yet; wait for the Job")
-        stored = await StoredPackage.found(Folder(self.room.images.staging, path))
+        stored = await StoredPackage.in_folder(Folder(self.room.images.staging, path))
         if stored is None:
             raise NotFound("there is no package: the Job failed, or has put it at its destination")
         return stored

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from gateway.errors import Conflict
 from gateway.store.questions.resources import image_of_running_copy
-from gateway.store.store import Store
+from gateway.store.reading import Reading
 
 
-async def refuse_while_copied(store: Store, machine: str) -> None:
+async def refuse_while_copied(store: Reading, machine: str) -> None:
     """Raise Conflict when an image is being made of a disk of a Machine (path) while it runs."""
     image = await image_of_running_copy(store, machine)
     if image is not None:

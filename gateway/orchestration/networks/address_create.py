@@ -25,7 +25,7 @@ from gateway.orchestration.networks.shared_addresses import (
     with_mac,
 )
 from gateway.store.model import Document, Query, Resource
-from gateway.store.store import Store
+from gateway.store.reading import Reading
 from gateway.store.transaction import Transaction
 
 UNSETTLED = frozenset({"CREATING", "DELETING", "ERROR"})
@@ -127,7 +127,7 @@ async def public_network(room: Room, caller: Caller, template: Document, where: 
     return await _oldest_public(room.store, caller, template, where)
 
 
-async def _oldest_public(store: Store, caller: Caller, template: Document, where: str) -> Resource:
+async def _oldest_public(store: Reading, caller: Caller, template: Document, where: str) -> Resource:
     public = Comparison("networkType", "=", "PUBLIC", AttributeType.STRING)
     query = Query("Network", visible_to=caller.user, filters=(public,))
     for each in (replace(query, owner=caller.user), query):
@@ -141,7 +141,7 @@ async def _oldest_public(store: Store, caller: Caller, template: Document, where
     )
 
 
-async def _first_suiting(store: Store, query: Query, template: Document) -> Resource | None:
+async def _first_suiting(store: Reading, query: Query, template: Document) -> Resource | None:
     for first in range(1, MOST_LOOKED_AT, PAGE):
         page = await store.page(replace(query, first=first, last=first + PAGE - 1))
         for network in page.items:

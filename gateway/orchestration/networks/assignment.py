@@ -22,7 +22,7 @@ from gateway.orchestration.networks.address_create import RESERVED
 from gateway.orchestration.networks.facts import KeptAddress
 from gateway.orchestration.networks.shared_addresses import bring_shared, is_shared, return_shared, with_mac
 from gateway.store.model import Resource
-from gateway.store.store import Store
+from gateway.store.reading import Reading
 from gateway.store.transaction import Transaction
 
 LINK = "MachineNetworkInterfaceAddress"
@@ -47,7 +47,7 @@ def reservation_of(address: Resource | None) -> Reservation | None:
     return Reservation(document["ip"], mac, document.get("hostname"))
 
 
-async def reservations_of(store: Store, network: str) -> tuple[Reservation, ...]:
+async def reservations_of(store: Reading, network: str) -> tuple[Reservation, ...]:
     """Return all that the hypervisor is to know of a Network's Addresses."""
     reservations = [reservation_of(address) for address in await store.find("Address", "network", network)]
     return tuple(entry for entry in reservations if entry is not None)
@@ -129,7 +129,7 @@ async def unlink(transaction: Transaction, address: str, interface: str) -> None
         await transaction.update(KeptAddress.changed(current.with_document(resource=None), mac=None))
 
 
-async def used_addresses(store: Store | Transaction, machine: str) -> list[Resource]:
+async def used_addresses(store: Reading | Transaction, machine: str) -> list[Resource]:
     """Return the Addresses that the Machine's interfaces use, those reported by the guest included."""
     addresses: list[Resource | None] = []
     for interface in await store.children(machine, "MachineNetworkInterface"):
@@ -137,7 +137,7 @@ async def used_addresses(store: Store | Transaction, machine: str) -> list[Resou
     return [address for address in addresses if address is not None]
 
 
-async def reserved_ips(store: Store | Transaction, interface: str) -> list[str]:
+async def reserved_ips(store: Reading | Transaction, interface: str) -> list[str]:
     """Return the IP addresses that are reserved for the interface at this path, and stay so."""
     addresses = [await store.get(entry.document["address"]["href"]) for entry in await store.children(interface, LINK)]
     return [
@@ -152,7 +152,7 @@ def machine_of(interface: str) -> str:
     return interface.partition("/networkInterfaces/")[0]
 
 
-async def linked(store: Store | Transaction, interface: Resource) -> Iterable[str]:
+async def linked(store: Reading | Transaction, interface: Resource) -> Iterable[str]:
     """Return the paths of the Addresses that the interface uses."""
     return [entry.document["address"]["href"] for entry in await store.children(interface.path, LINK)]
 

@@ -10,7 +10,7 @@ from gateway import clock
 from gateway.orchestration.networks.facts import KeptNetwork, Served
 from gateway.orchestration.networks.ranges import ATTRIBUTES, as_range
 from gateway.store.model import Document, Resource
-from gateway.store.store import Store
+from gateway.store.reading import Records
 from gateway.store.transaction import Transaction
 
 NAMESPACE = uuid.UUID("7b2a1c52-6f0e-5b0a-9d39-2f3f5a1c9e10")
@@ -30,7 +30,7 @@ def host_networks(settings: HypervisorSettings) -> tuple[str, ...]:
 
 
 async def show_networks(
-    store: Store, settings: HypervisorSettings, facts: dict[str, NetworkFacts] | None = None
+    store: Records, settings: HypervisorSettings, facts: dict[str, NetworkFacts] | None = None
 ) -> None:
     """Write the host's own networks as they are; those that ``facts``, by libvirt's name, lacks are in ERROR.
 
@@ -41,7 +41,7 @@ async def show_networks(
             await _show(store, settings, name, (facts or {}).get(name))
 
 
-async def _show(store: Store, settings: HypervisorSettings, name: str, facts: NetworkFacts | None) -> None:
+async def _show(store: Records, settings: HypervisorSettings, name: str, facts: NetworkFacts | None) -> None:
     now = clock.now()
     path = network_path(settings, name)
     document = _document(name, facts)

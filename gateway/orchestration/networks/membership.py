@@ -11,7 +11,7 @@ from gateway.errors import Conflict, Invalid
 from gateway.orchestration.networks.facts import KeptForwardingGroup, KeptNetwork
 from gateway.orchestration.networks.ranges import as_range
 from gateway.store.model import Resource
-from gateway.store.store import Store
+from gateway.store.reading import Reading
 from gateway.store.transaction import Transaction
 
 ROUTED = frozenset({"open", "route"})
@@ -45,13 +45,13 @@ def groups_of(network: Resource) -> tuple[str, ...]:
     return (group["href"],) if group else ()
 
 
-async def members(store: Store | Transaction, group: str) -> list[Resource]:
+async def members(store: Reading | Transaction, group: str) -> list[Resource]:
     """Return the Networks of a ForwardingGroup, in the order in which they joined."""
     networks = [await store.get(entry.document["network"]["href"]) for entry in await entries(store, group)]
     return [network for network in networks if network is not None]
 
 
-async def entries(store: Store | Transaction, group: str) -> tuple[Resource, ...]:
+async def entries(store: Reading | Transaction, group: str) -> tuple[Resource, ...]:
     """Return the entries of a ForwardingGroup, one for each Network in it."""
     return await store.children(group, ENTRY)
 

@@ -11,7 +11,7 @@ from gateway.orchestration.networks.membership import groups_of, members
 from gateway.orchestration.networks.ranges import range_spec
 from gateway.orchestration.networks.shared_addresses import is_shared
 from gateway.store.model import Resource
-from gateway.store.store import Store
+from gateway.store.reading import Reading
 
 CLOSED = "open"
 """The forward mode of our PRIVATE Networks: libvirt filters nothing, the interfaces' own filters all."""
@@ -34,7 +34,7 @@ async def define_filter(room: Room, driver: Driver, path: str) -> bool:
     return await driver.define_reach(await reach_of(room.store, network, room.hypervisors[driver.name]))
 
 
-async def reach_of(store: Store, network: Resource, settings: HypervisorSettings) -> Reach:
+async def reach_of(store: Reading, network: Resource, settings: HypervisorSettings) -> Reach:
     """Return what the guests of the Network reach by the store."""
     others = [other for group in groups_of(network) for other in await members(store, group)]
     joined = [entry for other in others if other.path != network.path for entry in KeptNetwork.of(other).ranges]
@@ -49,7 +49,7 @@ async def reach_of(store: Store, network: Resource, settings: HypervisorSettings
     )
 
 
-async def _has_fixed(store: Store, network: Resource) -> bool:
+async def _has_fixed(store: Reading, network: Resource) -> bool:
     """Return whether an interface uses a reserved IPv6 Address of the Network."""
     if network.state == "CREATING" or not any(":" in entry for entry in KeptNetwork.of(network).ranges):
         return False

@@ -18,6 +18,8 @@ from gateway.store.model import Resource
 
 
 class PackagedService(ResourceService):
+    """A family that packages can be made of, and that can be made of packages."""
+
     def collection_operations(self, caller: Caller, parent: Resource | None) -> tuple[str, ...]:
         verbs = super().collection_operations(caller, parent)
         return (*verbs, IMPORT) if verbs and granted(caller.role, self.kind, IMPORT) else verbs
@@ -30,12 +32,13 @@ class PackagedService(ResourceService):
         return await PackageImports(self.room, self.kind, collection).by_action(caller, document)
 
     def may_import(self, caller: Caller) -> None:
-        """Asked before the bytes of a package are taken. Raises Forbidden."""
+        """Raise Forbidden for a caller whose package is not even to be taken."""
         demand_import(caller, self.kind)
 
     async def import_upload(
         self, caller: Caller, collection: str, upload: PackageUpload, properties: dict[str, str]
     ) -> Outcome:
+        """Begin the Job that imports a package which was sent, or give the first answer again."""
         return await PackageImports(self.room, self.kind, collection).of_upload(caller, upload, properties)
 
     async def export(self, caller: Caller, path: str, document: dict[str, Any]) -> Outcome:
@@ -55,7 +58,7 @@ class PackagedService(ResourceService):
         return await self.read(caller, path)
 
     async def described(self, caller: Caller, resource: Resource) -> Described:
-        """What of it is to be written."""
+        """Return what of a resource is to be written."""
         raise NotImplementedError
 
 
