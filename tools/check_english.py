@@ -79,6 +79,8 @@ def main(wanted: list[str]) -> int:
     modules = {path: ast.parse(path.read_text()) for tree in TREES for path in sorted((ROOT / tree).rglob("*.py"))}
     nodes = [(path, node) for path, module in modules.items() for node in ast.walk(module)]
     places = [(figure, path, getattr(node, "lineno", 1)) for path, node in nodes for figure in counted(node)]
+    # Elsewhere words like "arguments" are not those of the store.
+    places = [entry for entry in places if entry[0] != "untyped_accesses" or entry[1].is_relative_to(ROOT / "gateway")]
     documented = [ast.get_docstring(node) is not None for module in modules.values() for node in public(module)]
     values: dict[str, float] = {name: [figure for figure, *_ in places].count(name) for name in HOUSE["limits"]}
     values["public_docstrings"] = round(100 * sum(documented) / len(documented), 1)
