@@ -1,4 +1,4 @@
-"""Runs jobs: durably, under locks, with undo, and again after a crash (ARCHITECTURE.md, gateway.jobs)."""
+"""Runs jobs: durably, under locks, with undo, and again after a crash (docs/design/jobs.md)."""
 
 from __future__ import annotations
 
