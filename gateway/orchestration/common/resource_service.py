@@ -143,10 +143,6 @@ class PlannedStep(Protocol):
         ...
 
 
-def _call(step: PlannedStep | StepCall) -> StepCall:
-    return step if isinstance(step, StepCall) else step.call()
-
-
 class ResourceService:
     """One resource type. Families override what is theirs."""
 
@@ -294,8 +290,8 @@ class ResourceService:
         action: str,
         target: str,
         *,
-        steps: Iterable[PlannedStep | StepCall] = (),
-        settle: PlannedStep | StepCall | None = None,
+        steps: Iterable[PlannedStep] = (),
+        settle: PlannedStep | None = None,
         locks: tuple[str, ...] = (),
         affected: tuple[str, ...] = (),
         drop_on_success: tuple[str, ...] = (),
@@ -307,12 +303,12 @@ class ResourceService:
             action=action,
             target=target,
             owner=caller.user,
-            steps=tuple(_call(step) for step in steps),
+            steps=tuple(step.call() for step in steps),
             locks=locks,
             affected=affected,
             drop_on_success=drop_on_success,
             drop_on_failure=drop_on_failure,
-            settle=_call(settle) if settle is not None else None,
+            settle=settle.call() if settle is not None else None,
             on_restart=on_restart,
             parent_job=caller.parent_job,
             request_id=caller.request_id,
