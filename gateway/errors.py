@@ -6,6 +6,14 @@ the status from it. This is the one place where an error meets its number.
 
 from __future__ import annotations
 
+BEFORE_STATUS = 10000
+"""What a return code has on top of the HTTP status that it stands for."""
+
+
+def status_of(return_code: int) -> int:
+    """Return the HTTP status that a CIMI return code stands for."""
+    return return_code - BEFORE_STATUS
+
 
 class GatewayError(Exception):
     """Something went wrong on our side; the message says what and what to do."""
@@ -18,8 +26,8 @@ class GatewayError(Exception):
 
     @property
     def status(self) -> int:
-        """The HTTP status this error is answered with."""
-        return self.return_code - 10000
+        """Return the HTTP status that the error is answered with."""
+        return status_of(self.return_code)
 
 
 class Invalid(GatewayError):

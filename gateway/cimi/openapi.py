@@ -278,7 +278,7 @@ class _Said:
         """``verb`` is what must be granted; the roles that have it stand in ``x-roles``."""
         roles = self._roles(self.kind, verb)
         known = {str(status): answer for status, answer in sorted(answers.items())}
-        known.update((str(error.return_code - 10000), _refused(error)) for error in refusals)
+        known.update((str(errors.status_of(error.return_code)), _refused(error)) for error in refusals)
         operation: Described = {
             "operationId": f"{name}{self.kind}{self._suffix}",
             "tags": [self.kind],
@@ -330,7 +330,7 @@ def _refused(error: type[errors.GatewayError]) -> Described:
 
 def _refusal(error: type[errors.GatewayError]) -> Described:
     """A Job that is no real one and tells what was wrong (DSP0263 4.1.8)."""
-    return {"description": HTTPStatus(error.return_code - 10000).phrase, "content": _documents("Job")}
+    return {"description": HTTPStatus(errors.status_of(error.return_code)).phrase, "content": _documents("Job")}
 
 
 def _documents(*kinds: str) -> dict[str, Any]:

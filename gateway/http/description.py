@@ -13,7 +13,7 @@ from aiohttp import web
 from gateway.cimi import openapi
 from gateway.cimi.dialects import Dialect
 from gateway.cimi.openapi import READING
-from gateway.errors import MethodNotAllowed
+from gateway.errors import MethodNotAllowed, status_of
 from gateway.http import conditions, event_stream
 from gateway.http.context import Context, header
 from gateway.http.negotiation import CONTENT_TYPES, JSON
@@ -59,13 +59,15 @@ def roles(kind: str, operation: str) -> tuple[str, ...]:
 def _own(dialect: Dialect) -> Described:
     """The routes of no declared type."""
     readers, everybody = list(roles("Event", "read")), list(roles("CloudEntryPoint", "read"))
-    known = {f"{error.return_code - 10000}": {"$ref": f"#/components/responses/{error.__name__}"} for error in READING}
-    live = _read("readEventStream", "live events and Jobs", "text/event-stream", readers, known)
+    refusals = {
+        str(status_of(error.return_code)): {"$ref": f"#/components/responses/{error.__name__}"} for error in READING
+    }
+    live = _read("readEventStream", "live events and Jobs", "text/event-stream", readers, refusals)
     live["get"]["parameters"] = [
         {"name": name, "in": place, "description": "go on after this one", "schema": {"type": "string"}}
         for name, place in (("Last-Event-ID", "header"), ("lastEventId", "query"))
     ]
-    this = _read("readOpenAPI", "this description", CONTENT_TYPES[JSON], everybody, known)
+    this = _read("readOpenAPI", "this description", CONTENT_TYPES[JSON], everybody, refusals)
     this["get"]["parameters"] = [{"$ref": "#/components/parameters/If-None-Match"}]
     this["get"]["responses"]["304"] = {"description": "the client has it: If-None-Match names it"}
     health = _read("readHealth", "whether the gateway lives", CONTENT_TYPES[JSON])
@@ -78,7 +80,7 @@ def _own(dialect: Dialect) -> Described:
         "/": {"get": start},
         "/health": health,
         "/health/ready": ready,
-        "/metrics": _read("readMetrics", "figures for Prometheus", "text/plain", [Role.ADMIN.value], known),
+        "/metrics": _read("readMetrics", "figures for Prometheus", "text/plain", [Role.ADMIN.value], refusals),
     }
 
 

@@ -8,10 +8,18 @@ from typing import Any
 from aiohttp import web
 
 from gateway.cimi import documents
-from gateway.cimi.query import Asked, asked, selected
+from gateway.cimi.query import QueryOptions, parse_query, selected
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, acting_collection_at, collection_at, type_at
 from gateway.cimi.resource_type import Action, ResourceType
-from gateway.errors import Conflict, Invalid, MethodNotAllowed, NotFound, PreconditionFailed
+from gateway.errors import (
+    Conflict,
+    GatewayError,
+    Invalid,
+    MethodNotAllowed,
+    NotFound,
+    PreconditionFailed,
+    status_of,
+)
 from gateway.http import conditions, image_bytes, packages
 from gateway.http.audit import Audit
 from gateway.http.bodies import Bodies
@@ -76,8 +84,8 @@ class Handlers:
     ) -> web.Response:
         parent = await self._representations.parent(context, path)
         if request.method in ("GET", "HEAD"):
-            question = asked(context.parameters, described, context.edge.base)
-            encoded = await self._representations.collection(context, path, parent, question)
+            options = parse_query(context.parameters, described, context.edge.base)
+            encoded = await self._representations.collection(context, path, parent, options)
             return self._read(request, context, encoded)
         addable = described.addable
         allow = ("GET", "HEAD", "POST") if addable else ("GET", "HEAD")
@@ -112,8 +120,10 @@ class Handlers:
         service = self._services[described.kind]
         if request.method in ("GET", "HEAD"):
             resource = await service.read(context.known_caller, path)
-            question = asked(context.parameters, described, context.edge.base) if context.parameters else Asked()
-            return self._read(request, context, await self._representations.resource(context, resource, question))
+            options = (
+                parse_query(context.parameters, described, context.edge.base) if context.parameters else QueryOptions()
+            )
+            return self._read(request, context, await self._representations.resource(context, resource, options))
         if request.method == "PUT" and described.editable:
             return await self._edit(request, context, path, described)
         if request.method == "DELETE" and described.deletable:
@@ -170,12 +180,10 @@ class Handlers:
 
     async def _tags(self, context: Context, described: ResourceType, resource: Resource) -> set[str]:
         """Of every representation that a client may have read: in both formats, whole or by the same query."""
-        questions = {Asked(), asked(context.parameters, described, context.edge.base)}
+        queries = {QueryOptions(), parse_query(context.parameters, described, context.edge.base)}
         seen = [replace(context, media=media) for media in CONTENT_TYPES]
         return {
-            (await self._representations.resource(view, resource, question))[1]
-            for view in seen
-            for question in questions
+            (await self._representations.resource(view, resource, options))[1] for view in seen for options in queries
         }
 
     # Actions
@@ -269,7 +277,7 @@ class Handlers:
         if outcome is not None:
             response = await self._answer(request, context, outcome)
         else:
-            body, _tag = await self._representations.resource(context, image, Asked())
+            body, _tag = await self._representations.resource(context, image, QueryOptions())
             response = self._response(context, 200, body, {})
         response.headers["Upload-Offset"] = str(offset)
         return response
@@ -285,7 +293,7 @@ class Handlers:
         if applied is not None:
             headers["Preference-Applied"] = applied
         if ended(job) and job.state != "SUCCESS":
-            status = job.document.get("returnCode", 10500) - 10000
+            status = status_of(job.document.get("returnCode", GatewayError.return_code))
             return self._response(context, status, await self._job_body(context, job), headers)
         resource = await self._now(outcome)
         if created and outcome.resource is not None:
@@ -294,7 +302,7 @@ class Handlers:
         status = (201 if made else 200) if ended(job) else 202
         if resource is None:
             return self._response(context, status, await self._job_body(context, job), headers)
-        body, tag = await self._representations.resource(context, resource, Asked())
+        body, tag = await self._representations.resource(context, resource, QueryOptions())
         return self._response(context, status, body, {**headers, "ETag": tag})
 
     async def _now(self, outcome: Outcome) -> Resource | None:
@@ -303,7 +311,7 @@ class Handlers:
         return await self._services[outcome.resource.kind].store.get(outcome.resource.path)
 
     async def _job_body(self, context: Context, job: Resource) -> bytes:
-        return (await self._representations.resource(context, job, Asked()))[0]
+        return (await self._representations.resource(context, job, QueryOptions()))[0]
 
     def _read(self, request: web.Request, context: Context, encoded: tuple[bytes, str]) -> web.Response:
         body, tag = encoded
