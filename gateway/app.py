@@ -20,6 +20,7 @@ from drivers.web.fetch import FetchRules, HttpFetcher
 from gateway.config import Settings
 from gateway.confined_packages import ConfinedPackageReader
 from gateway.http.admission import Admission, Limits
+from gateway.http.answers import Answers
 from gateway.http.audit import Audit
 from gateway.http.authentication import Authentication
 from gateway.http.bodies import Bodies
@@ -33,9 +34,11 @@ from gateway.http.hosts import HostNames
 from gateway.http.loop_metrics import LoopMetrics
 from gateway.http.metrics import Metrics
 from gateway.http.readiness import Readiness, away
+from gateway.http.representation import Representations
 from gateway.http.server import Server, WireSettings
 from gateway.http.stream_places import StreamPlaces
 from gateway.http.tls import Certificate, configured_certificate
+from gateway.http.transfers import Transfers
 from gateway.jobs import crash
 from gateway.jobs.runner import JobRunner
 from gateway.jobs.steps import StepRegistry
@@ -148,11 +151,20 @@ class Gateway:
         self._keep_going()
         self.metrics.add(authentication.outcomes)
         audit = self._audit()
-        bodies = Bodies(self.settings.server.document_seconds)
-        handlers = Handlers(services, self.runner, self.settings.jobs.answer_wait, bodies, audit)
+        handlers = self._handlers(services, room.policy, audit)
         self.server = Server(handlers, authentication, self._wire(), self.readiness, self.stream, audit, self.metrics)
         await self._listen()
         self._open.push_async_callback(self._let_nobody_in)
+
+    def _handlers(self, services: Mapping[str, ResourceService], policy: Policy, audit: Audit) -> Handlers:
+        representations = Representations(services, old_names=policy.deltacloud)
+        return Handlers(
+            services,
+            representations,
+            Answers(self.runner, self.store.get, representations, self.settings.jobs.answer_wait),
+            Bodies(self.settings.server.document_seconds),
+            Transfers(audit, self.settings.images.stall_seconds),
+        )
 
     async def _ship(self, services: Mapping[str, ResourceService], policy: Policy) -> None:
         """What a gateway has from its first start on, and what happens with each commit."""

@@ -61,6 +61,11 @@ class Action:
         return self.method != "POST" or self.gives != JSON
 
     @property
+    def takes_bytes(self) -> bool:
+        """Return whether what it takes is bytes, not documents."""
+        return self.takes != JSON
+
+    @property
     def makes(self) -> bool:
         """It makes something, and so is answered once: by what it made, or by its Job."""
         return self.creates is not None or self.once

@@ -30,7 +30,7 @@ async def serve(request: web.Request, context: Context) -> web.StreamResponse:
     """Always JSON, whatever the client accepts. Raises Forbidden for those who may not read the entry point."""
     if request.method not in ("GET", "HEAD"):
         raise MethodNotAllowed("the description is read by GET", ("GET", "HEAD"))
-    demand(context.known_caller.role, "CloudEntryPoint", "read")
+    demand(context.caller.role, "CloudEntryPoint", "read")
     body, tag = await asyncio.to_thread(_encoded, context.edge.base, context.edge.dialect)
     known = header(request, "If-None-Match")
     if known is not None and conditions.names(known, (tag,), weakly=True):

@@ -211,13 +211,13 @@ class EventStream:
         """Raises gateway.errors before the stream has begun; afterwards it ends when the reader goes."""
         if request.method != "GET":
             raise MethodNotAllowed("the event stream is read by GET", ("GET",))
-        caller = context.known_caller
+        caller = context.caller
         demand(caller.role, "Event", "read")
         with self._places.place(caller.user, caller.role):
             return await self._serve(request, context)
 
     async def _serve(self, request: web.Request, context: Context) -> web.StreamResponse:
-        caller = context.known_caller
+        caller = context.caller
         last = _last_event_id(request, context)
         view = View(audience(caller), context.edge, context.media)
         reader = Reader(view, request, self._authentication.user(caller.user))

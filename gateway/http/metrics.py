@@ -75,7 +75,8 @@ class Metrics:
 
     # Counting as it happens
 
-    def answered(self, method: str, path: str, status: int, seconds: float) -> None:
+    def answered(self, method: str, path: str | None, status: int, seconds: float) -> None:
+        """Count a request that was answered; ``path`` is None where the URL is none of the entry point's."""
         target = _target(path)
         self._requests.labels(method, target, str(status)).inc()
         self._seconds.labels(method, target).observe(seconds)
@@ -128,18 +129,20 @@ class Metrics:
         )
 
 
-def _target(path: str) -> str:
-    """A label with few values: ``Machine``, ``Machine collection``, ``Machine start``, or ``other``."""
+def _target(path: str | None) -> str:
+    """Return a label with few values: ``Machine``, ``Machine collection``, ``Machine start``, or ``other``."""
+    if path is None:
+        return "other"
     path = path.strip("/") or "cloudEntryPoint"
-    described = collection_at(path)
-    if described is not None:
-        return f"{described.kind} collection"
-    described = type_at(path)
-    if described is not None:
-        return described.kind
+    declared = collection_at(path)
+    if declared is not None:
+        return f"{declared.kind} collection"
+    declared = type_at(path)
+    if declared is not None:
+        return declared.kind
     owner, _, verb = path.rpartition("/")
-    described = type_at(owner) if owner else None
-    return f"{described.kind} {verb}" if described is not None and described.action(verb) is not None else "other"
+    declared = type_at(owner) if owner else None
+    return f"{declared.kind} {verb}" if declared is not None and declared.action(verb) is not None else "other"
 
 
 def _gauge(name: str, text: str, labels: tuple[str, ...], values: Iterable[tuple[tuple[str, ...], float]]) -> Metric:

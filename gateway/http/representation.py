@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -30,25 +30,32 @@ WRITERS = ThreadPoolExecutor(2, thread_name_prefix="answers")
 """Threads that encode long answers."""
 
 Made = TypeVar("Made")
-Wire = dict[str, Any]
+Shape = dict[str, Any]
+"""A resource or a collection as it goes out, before it is encoded."""
 Encoded = tuple[bytes, str]
 """Body and ETag."""
 
 
 class Representations:
-    def __init__(self, services: dict[str, ResourceService]) -> None:
+    """What encodes resources and collections for a caller, and remembers the plain ones.
+
+    ``old_names``: the items of some collections stand under the names of CIMI 1.0, too.
+    """
+
+    def __init__(self, services: Mapping[str, ResourceService], *, old_names: bool) -> None:
         self._services = services
-        self._known: OrderedDict[tuple[Any, ...], Encoded] = OrderedDict()
+        self._old_names = old_names
+        self._remembered: OrderedDict[tuple[Any, ...], Encoded] = OrderedDict()
 
     # One resource
 
     async def resource(self, context: Context, resource: Resource, options: QueryOptions) -> Encoded:
         declared = type_of(resource.kind)
-        verbs = self._services[resource.kind].operations(context.known_caller, resource)
+        verbs = self._services[resource.kind].operations(context.caller, resource)
         plain = not options.expand and not self._services[resource.kind].computed
         key = (resource.path, resource.version, verbs, context.media, context.edge.base, options.select)
-        if plain and key in self._known:
-            return self._known[key]
+        if plain and key in self._remembered:
+            return self._remembered[key]
         wire = self.wire(context, resource, verbs)
         if not plain:
             effort = Effort()
@@ -58,15 +65,15 @@ class Representations:
             return await _encoded(effort, lambda: write_resource(declared, shown, context.media, context.edge))
         body = write_resource(declared, select_resource(wire, options.select), context.media, context.edge)
         encoded = (body, etag(body))
-        self._known[key] = encoded
-        while len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
+        self._remembered[key] = encoded
+        while len(self._remembered) > REMEMBERED:
+            self._remembered.popitem(last=False)
         return encoded
 
-    def wire(self, context: Context, resource: Resource, verbs: tuple[str, ...] | None = None) -> Wire:
+    def wire(self, context: Context, resource: Resource, verbs: tuple[str, ...] | None = None) -> Shape:
         declared = type_of(resource.kind)
         if verbs is None:
-            verbs = self._services[resource.kind].operations(context.known_caller, resource)
+            verbs = self._services[resource.kind].operations(context.caller, resource)
         document = resource.document
         if declared is CLOUD_ENTRY_POINT:
             base = context.edge.base
@@ -86,10 +93,9 @@ class Representations:
         shown = self._by_old_name(declared, select_collection(wire, declared.items_key, options, declared.old_key))
         return await _encoded(effort, lambda: write_collection(declared, shown, context.media, context.edge))
 
-    def _by_old_name(self, declared: ResourceType, wire: Wire) -> Wire:
+    def _by_old_name(self, declared: ResourceType, wire: Shape) -> Shape:
         """Return the collection with its items under the JSON name that clients of 1.0 look for, too."""
-        compatible = self._services[declared.kind].room.policy.deltacloud
-        if declared.old_key is None or not compatible or declared.items_key not in wire:
+        if declared.old_key is None or not self._old_names or declared.items_key not in wire:
             return wire
         return {**wire, declared.old_key: wire[declared.items_key]}
 
@@ -101,7 +107,7 @@ class Representations:
         parent: Resource | None,
         options: QueryOptions,
         effort: Effort,
-    ) -> Wire:
+    ) -> Shape:
         """The page; it ends early, with at least one item, where the items come to too much."""
         service = self._services[declared.kind]
         most = options.first + MOST_ITEMS - 1
@@ -114,21 +120,21 @@ class Representations:
             last=most if options.last is None else min(options.last, most),
             most_bytes=effort.left,
         )
-        page = await service.list(context.known_caller, query)
-        items: list[Wire] = []
+        page = await service.list(context.caller, query)
+        items: list[Shape] = []
         for item in page.items:
             items.append(self.wire(context, item))
             await effort.spend(item.size)
             await self._expand(context, declared, items[-1], options.expand, effort)
             if effort.full or (options.expand and effort.exhausted):
                 break
-        verbs = service.collection_operations(context.known_caller, parent)
+        verbs = service.collection_operations(context.caller, parent)
         return context.edge.collection(declared, path, items, page.count, verbs)
 
     # Expanding
 
     async def _expand(
-        self, context: Context, declared: ResourceType, wire: Wire, names: frozenset[str], effort: Effort
+        self, context: Context, declared: ResourceType, wire: Shape, names: frozenset[str], effort: Effort
     ) -> None:
         """Put the targets of references inside them; what the caller may not see stays a bare reference."""
         wanted = declared.references if EVERYTHING in names else declared.references & names
@@ -159,7 +165,7 @@ class Representations:
             )
         return expanded
 
-    async def _read(self, context: Context, path: str, effort: Effort) -> tuple[Wire, ResourceType, bool]:
+    async def _read(self, context: Context, path: str, effort: Effort) -> tuple[Shape, ResourceType, bool]:
         declared = collection_at(path)
         if declared is not None:
             parent = await self.parent(context, path)
@@ -168,7 +174,7 @@ class Representations:
         declared = type_at(path)
         if declared is None:
             raise ValueError(path)
-        resource = await self._services[declared.kind].read(context.known_caller, path)
+        resource = await self._services[declared.kind].read(context.caller, path)
         effort.weigh(resource.size)
         return self.wire(context, resource), declared, False
 
@@ -178,7 +184,7 @@ class Representations:
         declared = type_at(owner) if owner else None
         if declared is None:
             return None
-        return await self._services[declared.kind].read(context.known_caller, owner)
+        return await self._services[declared.kind].read(context.caller, owner)
 
 
 async def _encoded(effort: Effort, write: Callable[[], bytes]) -> Encoded:
