@@ -98,7 +98,7 @@ def _shown(name: str) -> str:
 
 
 def version_of(request: web.Request, dialect: Dialect) -> str:
-    """Return the version of the standard to answer in. Raises Invalid when the client takes none that is spoken here."""
+    """Return the version of the standard to answer in. Raises Invalid when the client takes none spoken here."""
     wanted = header(request, "CIMI-Specification-Version")
     if not wanted:
         return dialect.version
