@@ -24,7 +24,7 @@ Current = Callable[[str], Awaitable[Resource | None]]
 
 
 class Answers:
-    """What makes the answers to requests. ``answer_wait`` is the seconds that a change waits for its Job by itself."""
+    """The maker of answers. ``answer_wait`` is the seconds that a change waits for its Job by itself."""
 
     def __init__(
         self, runner: JobRunner, current: Current, representations: Representations, answer_wait: float

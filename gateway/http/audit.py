@@ -17,7 +17,7 @@ FLOODS = frozenset({421, 429, 431})
 
 
 class Audit:
-    """What tells of requests. ``trusted_proxies`` are believed when they say for whom they ask."""
+    """The teller of access events. ``trusted_proxies`` are believed when they say for whom they ask."""
 
     def __init__(self, accesses: Accesses, trusted_proxies: tuple[str, ...]) -> None:
         self._accesses = accesses

@@ -33,7 +33,7 @@ Parameters = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """How a request is answered, by an error too: known before anybody knows who asks."""
+    """The form in which a request is answered, by an error too: known before anybody knows who asks."""
 
     request_id: str
     edge: Edge
@@ -94,6 +94,7 @@ def parameters(request: web.Request) -> Parameters:
 
 
 def _shown(name: str) -> str:
+    """Return a parameter's name as a message may quote it."""
     return NOT_XML.sub("?", name)[:60]
 
 

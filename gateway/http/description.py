@@ -27,7 +27,7 @@ Described = dict[str, Any]
 
 
 async def serve(request: web.Request, context: Context) -> web.StreamResponse:
-    """Always JSON, whatever the client accepts. Raises Forbidden for those who may not read the entry point."""
+    """Return the description, in JSON whatever the client accepts. Raises Forbidden, and MethodNotAllowed."""
     if request.method not in ("GET", "HEAD"):
         raise MethodNotAllowed("the description is read by GET", ("GET", "HEAD"))
     demand(context.caller.role, "CloudEntryPoint", "read")
@@ -47,17 +47,18 @@ def _encoded(base: str, dialect: Dialect) -> tuple[bytes, str]:
 
 @cache
 def described(dialect: Dialect) -> Described:
-    """What the declarations say, and the routes that the wire has besides."""
+    """Return what the declarations say, and the routes that the wire has besides."""
     whole = openapi.describe(dialect, roles)
     return {**whole, "paths": {**whole["paths"], **_own(dialect)}}
 
 
 def roles(kind: str, operation: str) -> tuple[str, ...]:
+    """Return the roles that are granted an operation on a kind."""
     return tuple(role.value for role in Role if granted(role, kind, operation))
 
 
 def _own(dialect: Dialect) -> Described:
-    """The routes of no declared type."""
+    """Return the routes of no declared type."""
     readers, everybody = list(roles("Event", "read")), list(roles("CloudEntryPoint", "read"))
     refusals = {
         str(status_of(error.return_code)): {"$ref": f"#/components/responses/{error.__name__}"} for error in READING
@@ -87,7 +88,10 @@ def _own(dialect: Dialect) -> Described:
 def _read(
     name: str, meaning: str, media: str, readers: list[str] | None = None, refusals: Described | None = None
 ) -> Described:
-    """What is read without a document. ``readers`` None: by everybody, without credentials."""
+    """Return the operation by which something is read that is no document.
+
+    ``readers`` None: everybody reads it, without credentials.
+    """
     answer = {"description": meaning, "content": {media: {}}}
     operation: Described = {"operationId": name, "summary": meaning, "responses": {"200": answer, **(refusals or {})}}
     if readers is None:

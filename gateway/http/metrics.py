@@ -30,7 +30,7 @@ JOB_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is read on the loop right before the text is written."""
+    """The facts that are read on the loop right before the text is written."""
 
     resources: tuple[tuple[str, str, int], ...] = ()
     jobs: tuple[int, int] = (0, 0)
@@ -41,6 +41,8 @@ class Facts:
 
 
 class Metrics:
+    """The gateway's own figures, and the collectors of others'."""
+
     def __init__(self, store: Store, runner: JobRunner, drivers: Mapping[str, Driver], stream: EventStream) -> None:
         self._store = store
         self._runner = runner
@@ -87,7 +89,7 @@ class Metrics:
                 self._job_changed(job)
 
     def _job_changed(self, job: Resource) -> None:
-        """Jobs which are written already ended took no time, and are not counted here."""
+        """Measure how long a Job took. Jobs that are written already ended took no time, and are not counted."""
         if not ended(job):
             self._running.setdefault(job.path, time.monotonic())
             return
@@ -105,12 +107,13 @@ class Metrics:
     # Answering
 
     async def respond(self, _request: web.Request) -> web.Response:
+        """Return the figures as Prometheus reads them."""
         self._gauges.facts = await self._facts()
         text = await asyncio.to_thread(exposition.generate_latest, self._registry)
         return web.Response(body=text, headers={"Content-Type": exposition.CONTENT_TYPE_LATEST})
 
     def application(self) -> web.Application:
-        """Nothing but the metrics, for the listener that needs no credentials ([metrics] listen)."""
+        """Return an application of the metrics alone, for the listener without credentials ([metrics] listen)."""
         application = web.Application()
         application.router.add_get("/metrics", self.respond)
         return application
@@ -153,12 +156,13 @@ def _gauge(name: str, text: str, labels: tuple[str, ...], values: Iterable[tuple
 
 
 class _Gauges(Collector):
-    """What is so at this moment."""
+    """A collector of what is so at this moment."""
 
     def __init__(self) -> None:
         self.facts = Facts()
 
     def collect(self) -> Iterator[Metric]:
+        """Yield the figures by ``facts``."""
         facts = self.facts
         resources = [((kind, state), float(size)) for kind, state, size in facts.resources]
         yield _gauge("cimi_resources", "Resources by type and state", ("kind", "state"), resources)

@@ -60,7 +60,7 @@ def _range(entry: str) -> tuple[str, float]:
 
 
 def _quality(ranges: list[tuple[str, float]], names: frozenset[str]) -> tuple[float, int]:
-    """The quality by the most specific range that matches, and how specific that is."""
+    """Return the quality by the most specific range that matches, and how specific that is."""
     found = [(2 - name.count("*"), quality) for name, quality in ranges if name in names]
     if not found:
         return 0.0, 0

@@ -37,7 +37,7 @@ Encoded = tuple[bytes, str]
 
 
 class Representations:
-    """What encodes resources and collections for a caller, and remembers the plain ones.
+    """The encoder of resources and collections for a caller, which remembers the plain ones.
 
     ``old_names``: the items of some collections stand under the names of CIMI 1.0, too.
     """
@@ -50,6 +50,7 @@ class Representations:
     # One resource
 
     async def resource(self, context: Context, resource: Resource, options: QueryOptions) -> Encoded:
+        """Return a resource as a document, selected and expanded, and its tag."""
         declared = type_of(resource.kind)
         verbs = self._services[resource.kind].operations(context.caller, resource)
         plain = not options.expand and not self._services[resource.kind].computed
@@ -61,8 +62,8 @@ class Representations:
             effort = Effort()
             await effort.spend(resource.size)
             await self._expand(context, declared, wire, options.expand, effort)
-            shown = select_resource(wire, options.select)
-            return await _encoded(effort, lambda: write_resource(declared, shown, context.media, context.edge))
+            selection = select_resource(wire, options.select)
+            return await _encoded(effort, lambda: write_resource(declared, selection, context.media, context.edge))
         body = write_resource(declared, select_resource(wire, options.select), context.media, context.edge)
         encoded = (body, etag(body))
         self._remembered[key] = encoded
@@ -71,6 +72,7 @@ class Representations:
         return encoded
 
     def wire(self, context: Context, resource: Resource, verbs: tuple[str, ...] | None = None) -> Shape:
+        """Return a resource as it goes out; ``verbs`` None: with all operations that the caller may do now."""
         declared = type_of(resource.kind)
         if verbs is None:
             verbs = self._services[resource.kind].operations(context.caller, resource)
@@ -86,12 +88,13 @@ class Representations:
     # A collection
 
     async def collection(self, context: Context, path: str, parent: Resource | None, options: QueryOptions) -> Encoded:
+        """Return a page of a collection as a document, and its tag."""
         declared = collection_at(path)
         assert declared is not None
         effort = Effort()
         wire = await self._collection(context, declared, path, parent, options, effort)
-        shown = self._by_old_name(declared, select_collection(wire, declared.items_key, options, declared.old_key))
-        return await _encoded(effort, lambda: write_collection(declared, shown, context.media, context.edge))
+        selection = self._by_old_name(declared, select_collection(wire, declared.items_key, options, declared.old_key))
+        return await _encoded(effort, lambda: write_collection(declared, selection, context.media, context.edge))
 
     def _by_old_name(self, declared: ResourceType, wire: Shape) -> Shape:
         """Return the collection with its items under the JSON name that clients of 1.0 look for, too."""
@@ -108,7 +111,7 @@ class Representations:
         options: QueryOptions,
         effort: Effort,
     ) -> Shape:
-        """The page; it ends early, with at least one item, where the items come to too much."""
+        """Return the page; it ends early, with at least one item, where the items come to too much."""
         service = self._services[declared.kind]
         most = options.first + MOST_ITEMS - 1
         query = Query(
@@ -152,11 +155,11 @@ class Representations:
         before = effort.left
         try:
             path = context.edge.to_path(reference["href"])
-            found, declared, listed = await self._read(context, path, effort)
+            target, declared, listed = await self._read(context, path, effort)
         except (GatewayError, ValueError):
             return reference
         # What stands beside the href in a template overrides the target's attributes.
-        expanded = {"href": reference["href"], **found, **reference}
+        expanded = {"href": reference["href"], **target, **reference}
         if context.media == "xml":
             write = collection_children if listed else children
             expanded[EXPANDED] = await _made(
@@ -179,7 +182,7 @@ class Representations:
         return self.wire(context, resource), declared, False
 
     async def parent(self, context: Context, path: str) -> Resource | None:
-        """The resource that a nested collection belongs to, when the caller may see it."""
+        """Return the resource that a nested collection belongs to, None for a root collection. Raises NotFound."""
         owner = path.rpartition("/")[0]
         declared = type_at(owner) if owner else None
         if declared is None:
@@ -188,7 +191,7 @@ class Representations:
 
 
 async def _encoded(effort: Effort, write: Callable[[], bytes]) -> Encoded:
-    """Body and ETag of what was put together with this effort."""
+    """Return the body and the ETag of what was put together with this effort."""
 
     def encoded() -> Encoded:
         body = write()
@@ -198,9 +201,10 @@ async def _encoded(effort: Effort, write: Callable[[], bytes]) -> Encoded:
 
 
 async def _made(much: bool, make: Callable[[], Made]) -> Made:
-    """What is made beside the event loop when it is much."""
+    """Return what ``make`` makes, beside the event loop when it is much."""
     return await asyncio.get_running_loop().run_in_executor(WRITERS, make) if much else make()
 
 
 def etag(body: bytes) -> str:
+    """Return the tag of a document by its bytes."""
     return f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'

@@ -59,7 +59,7 @@ log = structlog.get_logger("http")
 
 @dataclass(frozen=True, slots=True)
 class WireSettings:
-    """What the configuration says of requests."""
+    """The configuration of requests."""
 
     base_url: str = ""
     trusted_proxies: tuple[str, ...] = ()

@@ -30,7 +30,7 @@ log = structlog.get_logger("http")
 
 
 class Transfers:
-    """What sends and takes bytes. ``stall_seconds`` without one of them end a transfer."""
+    """The sender and taker of bytes. ``stall_seconds`` without one of them end a transfer."""
 
     def __init__(self, audit: Audit, stall_seconds: float) -> None:
         self._audit = audit
