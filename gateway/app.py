@@ -15,6 +15,7 @@ from drivers.confined.readers import ConfinedReaders
 from gateway import wiring
 from gateway.config import Settings
 from gateway.http.admission import Admission, Limits
+from gateway.http.answers import Answers
 from gateway.http.audit import Audit
 from gateway.http.authentication import Authentication
 from gateway.http.bodies import Bodies
@@ -27,9 +28,11 @@ from gateway.http.handlers import Handlers
 from gateway.http.loop_metrics import LoopMetrics
 from gateway.http.metrics import Metrics
 from gateway.http.readiness import Readiness, away
+from gateway.http.representation import Representations
 from gateway.http.server import Server
 from gateway.http.stream_places import StreamPlaces
 from gateway.http.tls import Certificate, configured_certificate
+from gateway.http.transfers import Transfers
 from gateway.jobs.runner import JobRunner
 from gateway.jobs.steps import StepRegistry
 from gateway.listening import named
@@ -288,10 +291,8 @@ class Gateway:
 
     async def _listen(self) -> None:
         settings, server = self.settings, self.settings.server
-        bodies = Bodies(server.document_seconds)
-        handlers = Handlers(self.services, self.runner, settings.jobs.answer_wait, bodies, self._audit)
         self.server = Server(
-            handlers,
+            self._handlers(),
             self.authentication,
             wiring.wire_settings(settings),
             self.readiness,
@@ -311,6 +312,17 @@ class Gateway:
             await self.door.open(server.host, server.port)
         log.info("listening", listen=server.listen, tls=bool(context))
         await self._listen_for_scrapers(deadlines)
+
+    def _handlers(self) -> Handlers:
+        settings = self.settings
+        representations = Representations(self.services, old_names=self.room.policy.deltacloud)
+        return Handlers(
+            self.services,
+            representations,
+            Answers(self.runner, self.store.get, representations, settings.jobs.answer_wait),
+            Bodies(settings.server.document_seconds),
+            Transfers(self._audit, settings.images.stall_seconds),
+        )
 
     async def _listen_for_scrapers(self, deadlines: Deadlines) -> None:
         listen = self.settings.metrics.listen

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
@@ -16,7 +17,7 @@ from gateway.errors import Forbidden, MethodNotAllowed, NotFound, PreconditionFa
 from gateway.jobs.locks import ResourceLocks
 from gateway.jobs.plan import OnRestart, Plan, StepCall
 from gateway.jobs.runner import JobRunner
-from gateway.orchestration.common.contract import Caller, Outcome, Service
+from gateway.orchestration.common.contract import Caller, Incoming, Outcome, Readable, Service, Text, Writable
 from gateway.orchestration.common.first_answers import Request, Write, answer_once
 from gateway.orchestration.common.image_tools import ImageTools
 from gateway.orchestration.common.permissions import Role, demand, granted
@@ -281,6 +282,25 @@ class ResourceService:
         self, caller: Caller, collection: str, action: str, document: dict[str, Any]
     ) -> Outcome:
         raise MethodNotAllowed(f"a collection of {self.kind} has no action {action[:60]}", ("GET", "HEAD"))
+
+    # Bytes
+
+    async def readable(self, caller: Caller, path: str, action: str, parameters: Mapping[str, str]) -> Text | Readable:
+        """Return the bytes that an action gives. Raises MethodNotAllowed where the type has no such action."""
+        raise MethodNotAllowed(f"a {self.kind} gives no bytes by {action[:60]}", ("GET", "HEAD"))
+
+    async def writable(self, caller: Caller, path: str, action: str) -> Writable:
+        """Return what takes the bytes of an action. Raises MethodNotAllowed where the type has no such action."""
+        raise MethodNotAllowed(f"a {self.kind} takes no bytes by {action[:60]}", ("GET", "HEAD"))
+
+    def incoming(
+        self, caller: Caller, collection: str, action: str, size: int | None, properties: Mapping[str, str]
+    ) -> AbstractAsyncContextManager[Incoming]:
+        """Take bytes that are sent to an action of a collection; ``size`` is how many are said to come.
+
+        Raises MethodNotAllowed where the collection has no such action.
+        """
+        raise MethodNotAllowed(f"a collection of {self.kind} takes no bytes by {action[:60]}", ("GET", "HEAD"))
 
     # Pieces
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,7 +11,7 @@ from pathlib import Path
 from drivers.base import FilePart
 from gateway.errors import Conflict, Invalid, NotFound
 from gateway.jobs.plan import Plan
-from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.contract import Caller, IncomingPart, Outcome, Part, Readable, Writable
 from gateway.orchestration.common.driver_errors import translating
 from gateway.orchestration.common.first_answers import Request, Write, answer_once
 from gateway.orchestration.common.interrupting import interrupt
@@ -25,7 +25,7 @@ from gateway.orchestration.images.plan import filling_steps
 from gateway.orchestration.images.promises import demand_few_waiting, demand_staging
 from gateway.orchestration.images.source import shown
 from gateway.orchestration.images.steps import DeleteImage, SettleImage
-from gateway.orchestration.images.uploading import Part, Receiver, Uploads, must_wait, waits
+from gateway.orchestration.images.uploading import Receiver, Uploads, must_wait, waits
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
@@ -39,14 +39,59 @@ class StoredBytes:
     service: ImageService
 
     @property
-    def file_name(self) -> str:
-        """Name of the file that the bytes are saved to."""
+    def name(self) -> str:
+        """Return the name that the file has in its pool."""
         return KeptImage.of(self.image).volume
+
+    @property
+    def tag(self) -> str:
+        """Return what stands for these bytes: those of an image never change."""
+        return f"{self.image.path.rpartition('/')[2]}-{self.size}"
 
     def pieces(self, offset: int, length: int) -> AsyncGenerator[bytes, None]:
         """Yield so many bytes from ``offset`` on."""
         kept, driver = KeptImage.of(self.image), self.service.room.driver(self.image)
         return driver.download_volume(kept.pool, kept.volume, offset, length)
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitedBytes:
+    """An image that waits for its bytes, ``received`` of which are here, and who sends the others."""
+
+    resource: Resource
+    received: int
+    caller: Caller
+    service: ImageService
+
+    @asynccontextmanager
+    async def receive(self, part: Part) -> AsyncIterator[IncomingPart]:
+        """Take a part of the bytes."""
+        async with self.service.receive(self.caller, self.resource.path, part) as receiver:
+            yield ArrivingBytes(receiver, self)
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivingBytes:
+    """A part of an image's bytes that is being received."""
+
+    receiver: Receiver
+    awaited: AwaitedBytes
+
+    @property
+    def offset(self) -> int:
+        """Return how many bytes of the image are here."""
+        return self.receiver.offset
+
+    async def write(self, piece: bytes) -> None:
+        """Put the next bytes down."""
+        await self.receiver.write(piece)
+
+    async def done(self) -> Outcome | None:
+        """Return the Job that makes an image of the bytes, once all of them are here."""
+        await self.receiver.done()
+        if not self.receiver.complete:
+            return None
+        return await self.awaited.service.uploaded(self.awaited.caller, self.awaited.resource.path)
 
 
 class ImageService(ResourceService):
@@ -141,6 +186,15 @@ class ImageService(ResourceService):
         )
 
     # Bytes
+
+    async def readable(self, caller: Caller, path: str, action: str, parameters: Mapping[str, str]) -> Readable:
+        """Return the image's bytes for a download. Raises Conflict while there are none."""
+        return await self.stored(caller, path)
+
+    async def writable(self, caller: Caller, path: str, action: str) -> Writable:
+        """Return the image that takes an upload. Raises NotFound or Conflict for one that does not wait for bytes."""
+        image, received = await self.received(caller, path)
+        return AwaitedBytes(image, received, caller, self)
 
     async def received(self, caller: Caller, path: str) -> tuple[Resource, int]:
         """Return the waiting image, and how many of its bytes are here."""

@@ -10,11 +10,11 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import TracebackType
 
 from drivers.threads import UPLOADS
 from gateway.errors import Conflict, Invalid, NotFound
+from gateway.orchestration.common.contract import Part
 from gateway.orchestration.common.staging import Staging
 from gateway.orchestration.images.facts import Filling, UploadSource
 from gateway.store.model import Resource
@@ -26,19 +26,6 @@ class WrongOffset(Conflict):
     def __init__(self, message: str, offset: int) -> None:
         super().__init__(message)
         self.offset = offset
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """The bytes that a request brings: from ``start``, to ``end`` (not included) of ``total``, as far as it says so.
-
-    ``start`` None: everything from the beginning. ``digest`` is the SHA-256 of this part, in Base64.
-    """
-
-    start: int | None = None
-    end: int | None = None
-    total: int | None = None
-    digest: str | None = None
 
 
 class Uploads:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from gateway.errors import Conflict, MethodNotAllowed, NotFound
 from gateway.jobs.records import ended
-from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.contract import Caller, Outcome, Readable
 from gateway.orchestration.common.permissions import granted
 from gateway.orchestration.common.resource_service import ResourceService
 from gateway.orchestration.common.visibility import changeable
@@ -24,6 +26,28 @@ def has_package(job: Resource) -> bool:
     """Return whether the Job has a package to be read."""
     exported = job.document.get("action") == "export" and job.state == "SUCCESS"
     return exported and not KeptExport.of(job).delivered
+
+
+@dataclass(frozen=True, slots=True)
+class PackageFile:
+    """The package that an export has written, as a file; it is given as a whole only."""
+
+    package: StoredPackage
+    tag: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the name of the file."""
+        return f"{self.package.name}.ova"
+
+    @property
+    def size(self) -> int:
+        """Return the number of its bytes."""
+        return self.package.size
+
+    def pieces(self, _offset: int, _length: int) -> AsyncGenerator[bytes, None]:
+        """Yield the whole archive."""
+        return self.package.pieces()
 
 
 class JobService(ResourceService):
@@ -45,6 +69,10 @@ class JobService(ResourceService):
             raise Conflict("the Job is being stopped already")
         await self.room.runner.stop(path, f"stopped by {caller.user}")
         return Outcome(await self.store.get(path), path, finished=False)
+
+    async def readable(self, caller: Caller, path: str, action: str, parameters: Mapping[str, str]) -> Readable:
+        """Return the package that the Job has written. Raises NotFound, and Conflict while it is at work."""
+        return PackageFile(await self.package(caller, path))
 
     async def package(self, caller: Caller, path: str) -> StoredPackage:
         """What an export has written. Raises NotFound, and Conflict while it is at work."""
