@@ -9,9 +9,13 @@ from typing import Any
 from xml.etree import ElementTree
 
 import aiohttp
+import bcrypt
 from yarl import URL
 
 from tests.patience import eventually
+
+ROLES = {"admin": "admin", "operator": "operator", "other": "operator", "viewer": "viewer"}
+HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
 
 Body = bytes | io.BytesIO | dict[str, Any]
 ACTION = "http://schemas.dmtf.org/cimi/1/action/"

@@ -21,9 +21,9 @@ from gateway.orchestration.systems.packages import export_steps
 from gateway.orchestration.systems.packages.destinations import Destination, put_in_place
 from gateway.orchestration.systems.packages.export_steps import DeliverPackage
 from tests.api.client import ACTION, Answer, ApiClient
+from tests.api.mortal import Killed, Mortal
 from tests.api.packages import names_in, small_package
 from tests.api.systems import machine, system
-from tests.api.test_system_crashes import Killed, Mortal, mortal  # noqa: F401 - the fixture
 from tests.api.xml_documents import as_xml
 from tests.empty_image import qcow2
 
@@ -176,7 +176,7 @@ async def test_what_comes_there_while_the_job_works_is_not_replaced(
 
 @pytest.mark.parametrize("name", ["shop.ova", "shop/"])
 async def test_one_that_was_killed_when_the_package_had_its_name_is_ended_and_not_taken_for_anothers(
-    mortal: Mortal,  # noqa: F811
+    mortal: Mortal,
     images: Path,
     exports: Path,
     name: str,
@@ -228,7 +228,7 @@ class CutShort:
 @pytest.mark.parametrize("replaces", [False, True])
 @pytest.mark.parametrize("name", ["shop.ova", "shop/"])
 async def test_one_that_was_killed_while_the_package_got_its_name_leaves_the_package_alone(
-    mortal: Mortal,  # noqa: F811
+    mortal: Mortal,
     images: Path,
     exports: Path,
     name: str,

@@ -31,12 +31,12 @@ from gateway.http.description import described
 from gateway.orchestration.monitoring.aspects import MEASURED
 from tests.api.client import ACTION, ApiClient
 from tests.api.generated_requests import JSON, XML, Aim, Operation, Sent, drawn, operations
+from tests.api.namespaces import NAMESPACE
 from tests.api.packages import small_package
 from tests.api.routes import ROUTES, Route
 from tests.api.world import DOCUMENTS, World
 from tests.patience import PATIENCE
 
-NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
 USERS = ("", "viewer", "operator", "admin")
 BEFORE = {"start": "stop", "pause": "start", "suspend": "start"}
 """What must have been done for an action to be legal."""

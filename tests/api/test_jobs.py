@@ -9,7 +9,7 @@ import pytest
 
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
-from tests.api.test_machines import verbs
+from tests.api.operations import verbs
 
 
 @pytest.fixture

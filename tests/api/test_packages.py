@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from tests.api.client import ApiClient
-from tests.api.packages import MIB, described, disk, disks, imported, made, package, staged
+from tests.api.packages import MIB, PRODUCT, described, disk, disks, imported, made, nothing_left, package, staged
 from tests.api.seeds import seed_of
 from tests.api.systems import members
+from tests.unit.ovf.certificates import certified
 from tests.unit.ovf.samples import HEAD, item, manifest, ova
-from tests.unit.ovf.test_certificates import certified
 
 
 @pytest.fixture
@@ -115,12 +115,6 @@ async def test_a_descriptor_with_files_beside_it_is_imported(admin: ApiClient, i
         (images / name).write_bytes(content)
     system = await made(admin, "systems", f"file://{images / 'shop.ovf'}")
     assert sorted(await members(admin, system["id"], "machines")) == ["db", "web"]
-
-
-PRODUCT = """<ProductSection><Info>p</Info><Product>Shop</Product>
-<Property ovf:key="color" ovf:type="string" ovf:userConfigurable="true" ovf:value="red"/>
-<Property ovf:key="pin" ovf:type="string" ovf:userConfigurable="true" ovf:password="true" ovf:value="0000"/>
-<Property ovf:key="user-data" ovf:type="string" ovf:userConfigurable="true" ovf:value=""/></ProductSection>"""
 
 
 OPTIONS = b"""<DeploymentOptionSection><Info>o</Info>
@@ -270,12 +264,6 @@ async def test_nested_collections_become_nested_systems(admin: ApiClient, images
 
 
 # What is refused, and leaves nothing behind
-
-
-async def nothing_left(admin: ApiClient, gateway: Gateway) -> None:
-    for collection in ("systems", "systemTemplates", "machineImages", "volumeImages", "volumes", "machines"):
-        assert (await admin.document(collection))["count"] == 0, collection
-    assert staged(gateway) == []
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 
 from gateway.cimi.registry import TYPES
 from tests.api.client import ApiClient
+from tests.api.namespaces import NAMESPACE
 
-NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
 REST_CLIENT = "*/*; q=0.5, application/xml"
 
 

@@ -17,8 +17,8 @@ from gateway.cimi.fields import Attribute, Base64, Enumeration, Integer, Key, Ma
 from gateway.cimi.references import Array, Ref, RefOrValue, Structure, schema_fields
 from gateway.cimi.registry import CREATE_SCHEMAS, TYPES
 from tests.api.client import Answer, ApiClient
+from tests.api.namespaces import NAMESPACE
 
-NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
 SOME = settings(
     max_examples=25,
     deadline=None,

@@ -13,8 +13,8 @@ from gateway import config
 from gateway.app import Gateway
 from gateway.config import EventSettings
 from tests.api.client import Answer, ApiClient
-from tests.api.event_logs import NAMESPACE
-from tests.api.test_event_stream import listening
+from tests.api.namespaces import NAMESPACE
+from tests.api.streams import listening
 
 Client = Callable[..., ApiClient]
 OF_USER, IN_ALL = 3, 5

@@ -21,8 +21,9 @@ from demo.guest_shell import run_in_guest
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
 from tests.gateway_process import GatewayProcess
-from tests.guest_marks import mark, memory_mark, uuid_of
-from tests.system.conftest import machine_create, wait_ready
+from tests.guest_marks import mark, memory_mark
+from tests.guests import machine_create, wait_ready
+from tests.urls import uuid_of
 
 pytestmark = pytest.mark.qemu
 

@@ -18,18 +18,8 @@ import pytest
 from gateway.orchestration.images.importing import DIRECT_STEPS, STAGED_STEPS
 from tests import hypervisor
 from tests.cimi_client import Answer, wait_until
-from tests.fault.test_machine_crash_matrix import killed_after
-from tests.fault.test_volume_crash_matrix import (
-    LATER,
-    after_restart,
-    checksum,
-    create,
-    fill,
-    machine,  # noqa: F401 - the fixture
-    pool,  # noqa: F401 - the fixture
-    running,  # noqa: F401 - the fixture
-)
-from tests.fault.test_volume_crash_matrix import image as machine_image  # noqa: F401 - the fixture
+from tests.fault.crashes import LATER, after_restart, killed_after
+from tests.fault.volumes import checksum, create, fill
 from tests.gateway_process import GatewayProcess
 from tests.web_server import WebServer
 from tests.web_server import running as serving
@@ -45,28 +35,22 @@ BY_VALUE = [
 
 
 @pytest.fixture(scope="module")
-def image(machine_image: str) -> str:  # noqa: F811
-    """What the Machine boots from."""
-    return machine_image
-
-
-@pytest.fixture(scope="module")
-def before(running: GatewayProcess, machine: str) -> list[str]:  # noqa: F811
+def before(shared: GatewayProcess, machine: str) -> list[str]:
     """The files in the pool that no test may change in number."""
-    return hypervisor.files_in(running.pool)
+    return hypervisor.files_in(shared.pool)
 
 
 @pytest.fixture
-def gateway(running: GatewayProcess, before: list[str]) -> Iterator[GatewayProcess]:  # noqa: F811
+def gateway(shared: GatewayProcess, before: list[str]) -> Iterator[GatewayProcess]:
     """Without any Volume and VolumeImage, before and after."""
-    yield running
-    running.revive()
-    client = running.client()
+    yield shared
+    shared.revive()
+    client = shared.client()
     for kind in ("volumes", "volumeImages"):
         for entry in client.get(kind).get(kind, []):
             client.remove(entry["id"])
-    assert hypervisor.files_in(running.pool) == before
-    assert staged(running) == []
+    assert hypervisor.files_in(shared.pool) == before
+    assert staged(shared) == []
 
 
 @pytest.fixture
@@ -119,7 +103,7 @@ def test_an_image_of_a_free_volume_killed_after_a_step_is_finished(
 @pytest.mark.parametrize("step", COPYING)
 def test_an_image_of_a_running_guests_volume_killed_after_a_step_is_finished(
     gateway: GatewayProcess,
-    machine: str,  # noqa: F811
+    machine: str,
     volume: str,
     step: str,
 ) -> None:
@@ -138,7 +122,7 @@ def test_an_image_of_a_running_guests_volume_killed_after_a_step_is_finished(
 @pytest.mark.parametrize("attached", [True, False])
 def test_a_copy_killed_in_the_middle_of_its_bytes_is_whole_after_the_restart(
     gateway: GatewayProcess,
-    machine: str,  # noqa: F811
+    machine: str,
     attached: bool,
 ) -> None:
     client = gateway.client()
@@ -231,12 +215,12 @@ def test_a_volume_of_an_image_killed_after_a_step_is_finished(
 
 
 @pytest.fixture
-def server(running: GatewayProcess) -> Iterator[WebServer]:  # noqa: F811
-    if not running.image_settings:
-        running.image_settings = 'private_networks = ["127.0.0.0/8"]'
-        running.configure()
-        running.stop()
-        running.start()
+def server(shared: GatewayProcess) -> Iterator[WebServer]:
+    if not shared.image_settings:
+        shared.image_settings = 'private_networks = ["127.0.0.0/8"]'
+        shared.configure()
+        shared.stop()
+        shared.start()
     with serving(WebServer(DISK)) as started:
         yield started
 

@@ -11,7 +11,7 @@ from lxml import etree
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
 from tests.gateway_process import GatewayProcess
-from tests.system.conftest import machine_create
+from tests.guests import machine_create
 
 pytestmark = pytest.mark.qemu
 CONFINING = {"apparmor", "selinux"}

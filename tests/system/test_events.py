@@ -25,7 +25,7 @@ from gateway.orchestration.sync import COMPARE_EVERY
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
 from tests.gateway_process import PASSWORD, GatewayProcess
-from tests.system.conftest import machine_create, wait_ready
+from tests.guests import machine_create, wait_ready
 
 pytestmark = pytest.mark.qemu
 BY_AN_EVENT = COMPARE_EVERY / 3

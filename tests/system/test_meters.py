@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 
-from demo.guest_shell import run_in_guest
 from tests.cimi_client import CimiClient, wait_until
 from tests.gateway_process import GatewayProcess
-from tests.system.conftest import machine_create, wait_ready
+from tests.guests import in_guest, machine_create, wait_ready
 
 pytestmark = pytest.mark.qemu
 MEGABYTE = 1_000_000
@@ -65,12 +64,6 @@ def volume(admin: CimiClient, machine: str) -> Iterator[str]:
     admin.succeed(answer.job)
     wait_until(lambda: in_guest(machine, "[ -b /dev/vdb ] && echo there; true"), LONG, "the guest sees the disk")
     yield made
-
-
-def in_guest(machine: str, command: str) -> str:
-    code, output = run_in_guest(machine.rpartition("/")[2], command, LONG)
-    assert code == 0, output
-    return output.strip()
 
 
 def meter_of(client: CimiClient, target: str, aspect: str) -> str:

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from gateway.cli import main
 from tests.source import ROOT
-from tests.unit.test_config import HYPERVISOR
+from tests.unit.configurations import HYPERVISOR
 
 EX_CONFIG = 78
 NOBODY = 65534

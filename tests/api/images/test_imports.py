@@ -21,7 +21,7 @@ from gateway.store.model import Resource
 from tests.api.client import ApiClient
 from tests.api.images.transfers import EXTENSION, OCTETS, RAW, left, stored
 from tests.empty_image import qcow2
-from tests.unit.drivers.test_images import disk
+from tests.unit.drivers.disks import disk
 from tests.web_server import WebServer
 
 # From a URL

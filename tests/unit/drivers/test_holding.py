@@ -9,24 +9,7 @@ from drivers.base import DriverConflict
 from drivers.libvirt import own_addresses
 from drivers.libvirt.domain_xml import METADATA
 from drivers.libvirt.own_addresses import hold_all, refuse_foreign, release
-from tests.unit.drivers.test_own_addresses import Network, claimed
-
-
-class Failed(libvirt.libvirtError):
-    """An error of libvirt's with this code, from this part of it."""
-
-    def __init__(self, code: int, part: int = libvirt.VIR_FROM_QEMU) -> None:
-        Exception.__init__(self, "it does not work")
-        self._code, self._part = code, part
-
-    def get_error_code(self) -> int:
-        return self._code
-
-    def get_error_domain(self) -> int:
-        return self._part
-
-    def get_error_message(self) -> str:
-        return "it does not work"
+from tests.unit.drivers.libvirt_doubles import Failed, Network, claimed
 
 
 class Domain:

@@ -7,8 +7,7 @@ import pytest
 
 from drivers.base import DriverConflict, Reservation
 from drivers.libvirt.shared_addresses import leave, take
-from tests.unit.drivers.test_holding import Failed
-from tests.unit.drivers.test_own_addresses import MAC, OTHER, Network, claimed
+from tests.unit.drivers.libvirt_doubles import MAC, OTHER, Failed, Network, claimed
 
 IP, UNUSED = "10.0.0.5", "02:00:00:00:00:01"
 OURS = frozenset({UNUSED, MAC})

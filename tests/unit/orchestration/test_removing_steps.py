@@ -11,7 +11,6 @@ from types import CodeType, FunctionType, ModuleType
 
 import pytest
 
-import gateway.app  # noqa: F401 - it imports every step
 from drivers.base import Driver
 from gateway.orchestration.common.steps import DriverStep
 from gateway.orchestration.common.unconfigured import REMOVALS
