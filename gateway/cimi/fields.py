@@ -12,7 +12,7 @@ import binascii
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from marshmallow import ValidationError, fields
 
@@ -28,7 +28,14 @@ Inward = Callable[[str], str]
 Outward = Callable[[str], str]
 
 
-class Attribute(fields.Field[Any]):
+if TYPE_CHECKING:
+    _Field = fields.Field[Any]
+else:
+    # In marshmallow 3, which Debian 13 has, it takes no parameter.
+    _Field = fields.Field
+
+
+class Attribute(_Field):
     """An attribute with the standard's constraints.
 
     ``writable``: consumers may set it after creation. ``at_create``: only when creating. ``write_only``: never

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
@@ -39,7 +40,8 @@ PUBLIC = (*ENTRY_POINTS, description.PATH)
 LONGEST_KEY = 128
 REST = r"{path:[\s\S]*}"
 """Whatever follows in a URL, line ends included."""
-CONTEXT = web.RequestKey("context", Context)
+# The aiohttp of Debian 13 has no keys of requests: a name serves there.
+CONTEXT = web.RequestKey("context", Context) if TYPE_CHECKING or hasattr(web, "RequestKey") else "context"
 """Under which a request has its Context."""
 ELSEWHERE = "elsewhere/-/-"
 """A path at which there is nothing."""

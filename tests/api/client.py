@@ -12,6 +12,7 @@ import aiohttp
 import bcrypt
 from yarl import URL
 
+from tests.basic_auth import basic_auth
 from tests.patience import eventually
 
 ROLES = {"admin": "admin", "operator": "operator", "other": "operator", "viewer": "viewer"}
@@ -66,7 +67,7 @@ class ApiClient:
             sent["Content-Type"] = "application/json"
         target = URL(url if url.startswith(("http://", "https://")) else self.base + url, encoded=True)
         if self.user:
-            sent["Authorization"] = aiohttp.encode_basic_auth(self.user, self.password)
+            sent["Authorization"] = basic_auth(self.user, self.password)
         async with self.session.request(method, target, data=body, headers=sent, allow_redirects=False) as answer:
             known = {name.lower(): value for name, value in answer.headers.items()}
             return Answer(answer.status, known, await answer.text(errors="replace"))

@@ -6,10 +6,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
 from gateway.app import Gateway
 from tests.api.client import ApiClient
+from tests.basic_auth import basic_auth
 from tests.empty_image import qcow2
 from tests.unit.ovf.samples import HEAD, item, manifest, ova
 
@@ -163,7 +162,7 @@ async def exported(admin: ApiClient, url: str, **parameters: Any) -> tuple[str, 
 async def downloaded(admin: ApiClient, url: str) -> bytes:
     location, job = await exported(admin, url)
     assert job["state"] == "SUCCESS", job
-    login = {"Authorization": aiohttp.encode_basic_auth(admin.user, admin.password)}
+    login = {"Authorization": basic_auth(admin.user, admin.password)}
     async with admin.session.get(location, headers=login) as answer:
         assert answer.status == 200
         assert answer.content_type == "application/ovf"

@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 
 from tests.api.client import ApiClient
+from tests.basic_auth import basic_auth
 from tests.patience import PATIENCE
 
 
@@ -62,7 +63,7 @@ class Stream:
 async def listening(
     client: ApiClient, query: str = "", *, password: str = "secret", **headers: str
 ) -> AsyncIterator[Stream]:
-    sent = {"Authorization": aiohttp.encode_basic_auth(client.user, password), "Accept": "text/event-stream"}
+    sent = {"Authorization": basic_auth(client.user, password), "Accept": "text/event-stream"}
     sent.update({name.replace("_", "-"): value for name, value in headers.items()})
     async with client.session.get(f"{client.base}eventStream{query}", headers=sent) as answer:
         assert answer.status == 200, await answer.text()

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from tests.api.client import ApiClient
+from tests.basic_auth import basic_auth
 from tests.empty_image import qcow2
 
 BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><MachineCreate><name>&b;</name></MachineCreate>'
@@ -266,7 +267,7 @@ async def test_a_client_that_hangs_up_does_not_lose_its_machine(
         await session.post(
             admin.base + "machines",
             json=admin.machine(image),
-            headers={"Authorization": aiohttp.encode_basic_auth("admin", "secret")},
+            headers={"Authorization": basic_auth("admin", "secret")},
             timeout=aiohttp.ClientTimeout(total=0.001),
         )
     assert (await admin.get("machines")).status == 200

@@ -19,6 +19,7 @@ from gateway.orchestration.monitoring.occurrences import alarm
 from gateway.orchestration.monitoring.recorder import tell
 from tests.api.client import HASH, ApiClient
 from tests.api.streams import Message, listening
+from tests.basic_auth import basic_auth
 from tests.patience import PATIENCE, eventually
 
 Client = Callable[..., ApiClient]
@@ -178,7 +179,7 @@ async def test_a_reader_who_does_not_keep_up_is_cut_off_and_misses_nothing(
     slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     slow.setblocking(False)
     await loop.sock_connect(slow, (host, int(port)))
-    credentials = aiohttp.encode_basic_auth("admin", "secret")
+    credentials = basic_auth("admin", "secret")
     head = f"GET /cimi/eventStream HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: {credentials}\r\n\r\n"
     await loop.sock_sendall(slow, head.encode())
     await eventually(lambda: gateway.stream.readers, "the slow reader is there")
