@@ -73,7 +73,7 @@ class ApiClient:
             return Answer(answer.status, known, await answer.text(errors="replace"))
 
     async def get(self, url: str = "", **headers: str) -> Answer:
-        return await self.request("GET", url, **headers)
+        return await self.request("GET", url, None, **headers)
 
     async def post(self, url: str, data: Body, **headers: str) -> Answer:
         return await self.request("POST", url, data, **headers)
@@ -82,7 +82,7 @@ class ApiClient:
         return await self.request("PUT", url, data, **headers)
 
     async def delete(self, url: str, **headers: str) -> Answer:
-        return await self.request("DELETE", url, **headers)
+        return await self.request("DELETE", url, None, **headers)
 
     async def act(self, url: str, verb: str, **parameters: Any) -> Answer:
         return await self.post(f"{url}/{verb}", {"action": ACTION + verb, **parameters})

@@ -30,7 +30,7 @@ def is_state(state: str, kind: str = "Machine") -> Callable[[Message], bool]:
         if message.event != "event":
             return False
         content = message.json["content"]
-        return content.get("state") == state and content.get("resType", "").endswith(f"/{kind}")
+        return bool(content.get("state") == state and content.get("resType", "").endswith(f"/{kind}"))
 
     return fits
 

@@ -166,7 +166,7 @@ async def test_what_comes_there_while_the_job_works_is_not_replaced(
         await asyncio.to_thread(put)
         return await volume(pool, wanted)
 
-    driver.volume = meanwhile  # type: ignore[method-assign]
+    driver.volume = meanwhile  # type: ignore[method-assign, assignment]
     answer = await operator.act(url, "export", destination=name)
     job = await operator.ended(answer.job)
     assert (job["state"], job["returnCode"], "is there already" in job["statusMessage"]) == ("FAILED", 10409, True)

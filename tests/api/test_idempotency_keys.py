@@ -189,7 +189,8 @@ async def test_when_its_job_failed(create: Create, world: World, driver: MemoryD
         enter(method)
 
     for media in MEDIA:
-        request, failed = await create.request(world, media), []
+        failed: list[Any] = []
+        request = await create.request(world, media)
         driver.enter = failing  # type: ignore[method-assign]
         first = await request.send(**ENDED)
         job = await admin.ended(first.job)

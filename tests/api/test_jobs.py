@@ -21,7 +21,7 @@ async def gate(driver: MemoryDriver) -> AsyncIterator[asyncio.Event]:
         await opened.wait()
         await defining(spec)  # type: ignore[arg-type]
 
-    driver.define_domain = held  # type: ignore[method-assign,assignment]
+    driver.define_domain = held  # type: ignore[method-assign]
     yield opened
     opened.set()
 

@@ -22,7 +22,7 @@ from tests.patience import eventually
 async def test_a_new_network_is_started_and_has_ranges_of_the_pools(admin: ApiClient, driver: MemoryDriver) -> None:
     shown = await admin.document(await made(admin, "networks", network()))
     assert shown["state"] == "STARTED"
-    assert ipaddress.ip_network(shown["cidr"]).subnet_of(ipaddress.ip_network("10.113.0.0/16"))
+    assert ipaddress.IPv4Network(shown["cidr"]).subnet_of(ipaddress.IPv4Network("10.113.0.0/16"))
     assert ipaddress.ip_network(shown["cidr6"]).prefixlen == 64
     assert driver.known_networks[libvirt_name(shown["id"])].active
 

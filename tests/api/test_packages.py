@@ -175,8 +175,8 @@ def stacked(path: Path) -> tuple[bytes, bytes]:
         content[2 * MIB : 2 * MIB + 4] = b"base"
     upper = bytearray(4 * MIB)
     upper[MIB : MIB + 3] = whole[MIB : MIB + 3] = b"new"
-    files = [("upper.vmdk", as_vmdk(path, upper).replace(b"parentCID=ffffffff", b"parentCID=1234abcd"))]
-    files.append(("base.vmdk", as_vmdk(path, base)))
+    files = [("upper.vmdk", as_vmdk(path, bytes(upper)).replace(b"parentCID=ffffffff", b"parentCID=1234abcd"))]
+    files.append(("base.vmdk", as_vmdk(path, bytes(base))))
     said = 'ovf:capacity="4" ovf:capacityAllocationUnits="byte * 2^20"'
     drive = item(1, 3, VirtualQuantity=1) + item(2, 4, VirtualQuantity=128, AllocationUnits="byte * 2^20")
     drive += item(3, 17, HostResource="ovf:/disk/upper")

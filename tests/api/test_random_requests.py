@@ -223,7 +223,7 @@ LATIN = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_ch
 @given(name=HEADERS, value=LATIN)
 async def test_random_headers(admin: ApiClient, name: str, value: str) -> None:
     for answer in (
-        await admin.request("GET", "machines", **{name: value}),
+        await admin.request("GET", "machines", None, **{name: value}),
         await admin.request("PUT", "", {"name": "cimi-gateway"}, **{name: value}),
     ):
         sensible(answer)

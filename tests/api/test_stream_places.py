@@ -70,7 +70,7 @@ async def test_the_place_of_a_reader_who_left_is_free_again(client: Client, gate
         for _ in range(OF_USER):
             await readers.enter_async_context(listening(client("viewer")))
     async with asyncio.timeout(PATIENCE):
-        while gateway.stream.readers:
+        while gateway.stream.readers > 0:
             await asyncio.sleep(0.01)
     async with listening(client("viewer")):
         assert gateway.stream.readers == 1

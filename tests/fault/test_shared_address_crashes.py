@@ -6,6 +6,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.system.host_network import HostNetwork, entries, gateway_on, host_net
 
 pytestmark = pytest.mark.qemu
 ASYNC = {"Prefer": "respond-async"}
-EMPTY = {"addressTemplate": {}}
+EMPTY: dict[str, Any] = {"addressTemplate": {}}
 
 
 @pytest.fixture(scope="module")

@@ -77,7 +77,7 @@ def machine(gateway: GatewayProcess, client: CimiClient, guest: str) -> Iterator
         client.remove(latest["href"])
     with hypervisor.connection() as host:
         assert hypervisor.domain_of(guest, host).snapshotListNames() == []
-    list_them = ["qemu-img", "snapshot", "-l", "-U", disk_of(gateway, guest)]
+    list_them: list[str | Path] = ["qemu-img", "snapshot", "-l", "-U", disk_of(gateway, guest)]
     assert subprocess.run(list_them, capture_output=True, check=True).stdout == b""
     assert images_of(client) == images_in_pool(gateway)
 

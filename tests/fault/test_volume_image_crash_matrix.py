@@ -10,6 +10,7 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def asked(gateway: GatewayProcess, volume: str) -> Answer:
 def same_disk(gateway: GatewayProcess, volume: str, image: str) -> bool:
     files = [file_of(gateway, volume), file_of(gateway, image)]
     formats = [file.suffix.removeprefix(".") for file in files]
-    command = ["qemu-img", "compare", "-U", "-f", formats[0], "-F", formats[1], *files]
+    command: list[str | Path] = ["qemu-img", "compare", "-U", "-f", formats[0], "-F", formats[1], *files]
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
@@ -147,7 +148,7 @@ def killed_in_the_middle(gateway: GatewayProcess, volume: str) -> Answer:
     """Ask for a copy and kill the gateway while it is made; a copy that was quicker than the kill is one try."""
     for _ in range(10):
         answer = asked(gateway, volume)
-        wait_until(lambda answer=answer: copied(gateway, answer) > BIG // 2, 60, "bytes were copied")
+        wait_until(partial(half_copied, gateway, answer), 60, "bytes were copied")
         gateway.kill()
         in_the_middle = copied(gateway, answer) < 8 * BIG
         gateway.start()
@@ -163,6 +164,10 @@ def copied(gateway: GatewayProcess, answer: Answer) -> int:
     name = answer.headers["location"].rpartition("/")[2]
     files = [path for path in (hypervisor.POOLS / gateway.pool).iterdir() if name in path.name]
     return files[0].stat().st_blocks * 512 if files else 0
+
+
+def half_copied(gateway: GatewayProcess, answer: Answer) -> bool:
+    return copied(gateway, answer) > BIG // 2
 
 
 def test_a_stopped_machine_that_was_held_for_a_killed_copy_can_be_started_again(

@@ -87,7 +87,16 @@ def test_every_format_becomes_the_same_disk(
         image = admin.added("machineImages", {"imageLocation": server.url})
     (tmp_path / "back").write_bytes(admin.request("GET", href(image, "download")).body)
     kept = "raw" if kind == "raw" else "qcow2"
-    command = ["qemu-img", "compare", "-f", "qcow2", "-F", kept, images / "guest.qcow2", tmp_path / "back"]
+    command: list[str | Path] = [
+        "qemu-img",
+        "compare",
+        "-f",
+        "qcow2",
+        "-F",
+        kept,
+        images / "guest.qcow2",
+        tmp_path / "back",
+    ]
     assert subprocess.run(command, check=False, capture_output=True).returncode == 0
     admin.remove(image["id"])
 

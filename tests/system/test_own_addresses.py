@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -63,7 +64,7 @@ def started(client: CimiClient, image: str) -> Guest:
         found = re.search(r"inet6 (\S+)/64", shown)
         return found.group(1) if found and "tentative" not in shown else ""
 
-    global6, local6 = (wait_until(lambda scope=scope: six(scope), 60, scope) for scope in ("global", "link"))
+    global6, local6 = (wait_until(partial(six, scope), 60, scope) for scope in ("global", "link"))
     return Guest(url, interface["macAddress"], ip, global6, local6)
 
 

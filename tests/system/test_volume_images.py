@@ -123,7 +123,7 @@ def test_an_image_by_value_becomes_the_same_disk_in_the_volume(
     assert (volume["state"], volume["capacity"], volume["bootable"]) == ("AVAILABLE", 400_000, True)
     made = path_of(pool, volume["id"])
     assert described(made)["virtual-size"] >= 400_000_000
-    command = ["qemu-img", "compare", "-f", "qcow2", "-F", kept, images / "guest.qcow2", made]
+    command: list[str | Path] = ["qemu-img", "compare", "-f", "qcow2", "-F", kept, images / "guest.qcow2", made]
     assert subprocess.run(command, check=False, capture_output=True).returncode == 0
     assert not list((gateway.home / "staging").rglob("*"))
     admin.remove(volume["id"])

@@ -13,7 +13,7 @@ MAC, OTHER = "52:54:00:00:00:01", "52:54:00:00:00:02"
 ADD, DELETE = libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE
 
 
-class Failed(libvirt.libvirtError):
+class Failed(libvirt.libvirtError):  # type: ignore[misc]
     """An error of libvirt's with this code, from this part of it."""
 
     def __init__(self, code: int, part: int = libvirt.VIR_FROM_QEMU) -> None:
@@ -30,7 +30,7 @@ class Failed(libvirt.libvirtError):
         return "it does not work"
 
 
-class Refused(libvirt.libvirtError):
+class Refused(libvirt.libvirtError):  # type: ignore[misc]
     """An entry for the address or the MAC is there, as libvirt says it."""
 
     def __init__(self) -> None:
@@ -85,4 +85,4 @@ class Network:
 
 
 def claimed(network: Network, mac: str = MAC) -> str | None:
-    return claim(network, mac).ip  # type: ignore[arg-type]
+    return claim(network, mac).ip

@@ -84,7 +84,7 @@ def test_a_network_without_dhcp_gives_none() -> None:
 def test_the_interfaces_filter_names_what_is_its_own() -> None:
     six = "<ip family='ipv6' address='fd00:1::1' prefix='64'/>"
     spec = InterfaceSpec(MAC, "default", filter=GUARD_HOST, source="10.0.0.0/24")
-    held = claim(Network(last="10.0.0.2", six=six), MAC).held(spec)  # type: ignore[arg-type]
+    held = claim(Network(last="10.0.0.2", six=six), MAC).held(spec)
     assert (held.filter, held.source) == (GUARD_OWN, "10.0.0.2/32")
     assert held.sources6 == ("fe80::5054:ff:fe00:1", "fd00:1::5054:ff:fe00:1")
 
@@ -93,13 +93,13 @@ def test_an_interface_that_goes_gives_its_address_back_and_no_other() -> None:
     network = Network()
     claimed(network)
     claimed(network, OTHER)
-    release(Host(network), frozenset({MAC}))  # type: ignore[arg-type]
+    release(Host(network), frozenset({MAC}))
     assert list(network.entries()) == [OTHER]
 
 
 def test_an_entry_that_an_admin_named_stays() -> None:
     network = Network(entries=f"<host mac='{MAC}' name='web' ip='10.0.0.200'/>")
-    release(Host(network), frozenset({MAC}))  # type: ignore[arg-type]
+    release(Host(network), frozenset({MAC}))
     assert list(network.entries()) == [MAC]
 
 

@@ -14,11 +14,11 @@ OURS = frozenset({UNUSED, MAC})
 
 
 def taken(network: Network, mac: str, ip: str = IP) -> None:
-    take(network, Reservation(ip, mac), OURS)  # type: ignore[arg-type]
+    take(network, Reservation(ip, mac), OURS)
 
 
 def left(network: Network) -> None:
-    leave(network, IP, OURS)  # type: ignore[arg-type]
+    leave(network, IP, OURS)
 
 
 def test_an_address_is_kept_for_the_mac_and_asking_again_changes_nothing() -> None:

@@ -26,7 +26,17 @@ OWN = '<MachineTemplate xmlns="http://schemas.dmtf.org/cimi/1"><credential href=
 @pytest.fixture
 def disk(tmp_path: Path) -> Path:
     path = tmp_path / "web-disk1.vmdk"
-    command = ["qemu-img", "create", "-q", "-f", "vmdk", "-o", "subformat=streamOptimized", path, "16M"]
+    command: list[str | Path] = [
+        "qemu-img",
+        "create",
+        "-q",
+        "-f",
+        "vmdk",
+        "-o",
+        "subformat=streamOptimized",
+        path,
+        "16M",
+    ]
     subprocess.run(command, check=True)
     return path
 
