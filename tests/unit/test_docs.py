@@ -34,3 +34,9 @@ def test_every_page_that_a_page_leads_to_is_there(page: Path) -> None:
     linked = {target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text())}
     files = {target for target in linked if target and "://" not in target}
     assert [target for target in sorted(files) if not (page.parent / target).exists()] == []
+
+
+def test_the_index_has_a_line_for_every_page() -> None:
+    index = (ROOT / "docs" / "index.md").read_text()
+    lines = set(re.findall(r"^- \[[^\]]+\]\((\w[\w.-]*)\): \S", index, re.MULTILINE))
+    assert lines == {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
