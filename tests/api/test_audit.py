@@ -25,6 +25,8 @@ from tests.api.namespaces import NAMESPACE
 from tests.api.packages import made, small_package
 from tests.api.volume_images.imaging import image_of
 
+pytestmark = pytest.mark.slow
+
 Client = Callable[..., ApiClient]
 CHANGES = "eventLogs/changes"
 HOSTILE = ["\n2026-11-30 forged", "\r", "\x1b[2J", "\x85", "\x9b31m", "\u2028", "\u2029", "\u202e", "\u2066", "\u200f"]

@@ -13,6 +13,8 @@ from tests.api.client import ApiClient
 from tests.basic_auth import basic_auth
 from tests.empty_image import qcow2
 
+pytestmark = pytest.mark.slow
+
 BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><MachineCreate><name>&b;</name></MachineCreate>'
 LAUGHS = "".join(f'<!ENTITY l{level} "{f"&l{level - 1};" * 10}">' for level in range(1, 10))
 BILLION = f'<!DOCTYPE x [<!ENTITY l0 "lol">{LAUGHS}]><MachineCreate><name>&l9;</name></MachineCreate>'.encode()

@@ -27,6 +27,8 @@ from tests.api.systems import machine, system
 from tests.api.xml_documents import as_xml
 from tests.empty_image import qcow2
 
+pytestmark = pytest.mark.slow
+
 Client = Callable[..., ApiClient]
 MEDIA = pytest.mark.parametrize("media", ["json", "xml"])
 

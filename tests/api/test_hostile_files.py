@@ -19,6 +19,8 @@ from tests.hostile_files import IMAGES, PACKAGES, described, package
 from tests.memory_gateway import MemoryGatewayProcess, memory_gateway
 from tests.web_server import WebServer, running
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 120
 IMPORT = "http://cimi-gateway.org/ns/1/action/import"
 

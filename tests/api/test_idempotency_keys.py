@@ -26,6 +26,8 @@ from tests.api.client import Answer, ApiClient
 from tests.api.creates import CREATES, MEDIA, Create, Request, references
 from tests.api.world import World
 
+pytestmark = pytest.mark.slow
+
 AT_ONCE = {"Prefer": "respond-async"}
 ENDED = {"Prefer": "wait=30"}
 every_create = pytest.mark.parametrize("create", CREATES, ids=str)

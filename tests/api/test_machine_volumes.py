@@ -15,6 +15,8 @@ from tests.api.namespaces import NAMESPACE
 from tests.api.operations import rels
 from tests.api.volumes import by_value, connected, stored, targets
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_volume_is_connected_and_disconnected_while_the_machine_runs(
     admin: ApiClient, machine: str, volume: str, driver: MemoryDriver

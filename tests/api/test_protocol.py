@@ -12,6 +12,8 @@ from tests.api.client import ApiClient
 from tests.api.namespaces import NAMESPACE
 from tests.basic_auth import basic_auth
 
+pytestmark = pytest.mark.slow
+
 REST_CLIENT = "*/*; q=0.5, application/xml"
 
 

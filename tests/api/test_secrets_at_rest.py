@@ -44,6 +44,8 @@ from tests.api.world import World
 from tests.api.xml_documents import as_xml
 from tests.web_server import WebServer, serving
 
+pytestmark = pytest.mark.slow
+
 NO_SECRETS = {"macAddress"}
 """Shown elsewhere than where it was sent."""
 MEDIA = ("json", "xml")

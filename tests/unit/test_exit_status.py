@@ -18,6 +18,8 @@ from gateway.cli import main
 from tests.source import ROOT
 from tests.unit.configurations import HYPERVISOR
 
+pytestmark = pytest.mark.slow
+
 EX_CONFIG = 78
 NOBODY = 65534
 PLAIN = '[auth]\nusers_file = "users"\n[store]\npath = "gateway.db"\n' + HYPERVISOR

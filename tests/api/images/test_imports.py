@@ -24,6 +24,8 @@ from tests.empty_image import qcow2
 from tests.unit.drivers.disks import disk
 from tests.web_server import WebServer
 
+pytestmark = pytest.mark.slow
+
 # From a URL
 
 

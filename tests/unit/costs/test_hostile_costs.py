@@ -25,6 +25,8 @@ from tests.growth import MOST_GROWTH, demand_no_worse_than_sorting, growth
 from tests.unit.costs.reader import Reader
 from tests.unit.costs.registry import NO_READERS, READERS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 ROOMS = ("gateway.ovf", "drivers.images")
 """Rooms that do nothing but read what strangers wrote, or write it."""
