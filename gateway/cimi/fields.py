@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from marshmallow import ValidationError, fields
 
@@ -26,7 +26,14 @@ Inward = Callable[[str], str]
 Outward = Callable[[str], str]
 
 
-class Attribute(fields.Field[Any]):
+if TYPE_CHECKING:
+    _Field = fields.Field[Any]
+else:
+    # In marshmallow 3, which Debian 13 has, it takes no parameter.
+    _Field = fields.Field
+
+
+class Attribute(_Field):
     """An attribute with the standard's constraints.
 
     ``writable``: consumers may set it after creation. ``at_create``: only when creating. ``write_only``: never

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
@@ -50,7 +51,8 @@ PUBLIC = (*ENTRY_POINTS, description.PATH)
 LONGEST_KEY = 128
 REST = r"{path:[\s\S]*}"
 """Whatever follows in a URL, line ends included."""
-WIRE = web.RequestKey("wire", Wire)
+# The aiohttp of Debian 13 has no keys of requests: a name serves there.
+WIRE = web.RequestKey("wire", Wire) if TYPE_CHECKING or hasattr(web, "RequestKey") else "wire"
 """Key of what a request is answered by, as far as it is known."""
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 Handle = Callable[[web.Request, Context], Awaitable[web.StreamResponse]]

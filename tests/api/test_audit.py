@@ -20,9 +20,12 @@ from gateway.config import EventSettings
 from gateway.orchestration.monitoring.retention import Retention
 from gateway.store.events import NewEvent
 from tests.api.client import ApiClient
-from tests.api.event_logs import NAMESPACE, events, log_of, of_type
+from tests.api.event_logs import events, log_of, of_type
+from tests.api.namespaces import NAMESPACE
 from tests.api.packages import made, small_package
 from tests.api.volume_images.imaging import image_of
+
+pytestmark = pytest.mark.slow
 
 Client = Callable[..., ApiClient]
 CHANGES = "eventLogs/changes"

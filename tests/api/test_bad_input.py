@@ -10,7 +10,10 @@ import aiohttp
 import pytest
 
 from tests.api.client import ApiClient
+from tests.basic_auth import basic_auth
 from tests.empty_image import qcow2
+
+pytestmark = pytest.mark.slow
 
 BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><MachineCreate><name>&b;</name></MachineCreate>'
 LAUGHS = "".join(f'<!ENTITY l{level} "{f"&l{level - 1};" * 10}">' for level in range(1, 10))
@@ -266,7 +269,7 @@ async def test_a_client_that_hangs_up_does_not_lose_its_machine(
         await session.post(
             admin.base + "machines",
             json=admin.machine(image),
-            headers={"Authorization": aiohttp.encode_basic_auth("admin", "secret")},
+            headers={"Authorization": basic_auth("admin", "secret")},
             timeout=aiohttp.ClientTimeout(total=0.001),
         )
     assert (await admin.get("machines")).status == 200

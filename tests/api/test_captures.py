@@ -13,9 +13,10 @@ import pytest
 from drivers.base import DriverFailed, Power, VolumeFacts
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
+from tests.api.operations import verbs
 from tests.api.snapshots import make_uefi, refused, snapshot
-from tests.api.test_machines import uuid_of, verbs
 from tests.empty_image import qcow2
+from tests.urls import uuid_of
 
 # Capture
 

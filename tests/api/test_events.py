@@ -10,7 +10,8 @@ from drivers.base import DriverFailed, Power
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from tests.api.client import ApiClient
-from tests.api.event_logs import EVENT, NAMESPACE, Client, events, everything, log_of, of_type, states, until
+from tests.api.event_logs import EVENT, Client, events, everything, log_of, of_type, states, until
+from tests.api.namespaces import NAMESPACE
 
 # What is told
 

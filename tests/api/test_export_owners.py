@@ -21,11 +21,13 @@ from gateway.orchestration.systems.packages import export_steps
 from gateway.orchestration.systems.packages.destinations import Destination, put_in_place
 from gateway.orchestration.systems.packages.export_steps import DeliverPackage
 from tests.api.client import ACTION, Answer, ApiClient
+from tests.api.mortal import Killed, Mortal
 from tests.api.packages import names_in, small_package
 from tests.api.systems import machine, system
-from tests.api.test_system_crashes import Killed, Mortal, mortal  # noqa: F401 - the fixture
 from tests.api.xml_documents import as_xml
 from tests.empty_image import qcow2
+
+pytestmark = pytest.mark.slow
 
 Client = Callable[..., ApiClient]
 MEDIA = pytest.mark.parametrize("media", ["json", "xml"])
@@ -166,7 +168,7 @@ async def test_what_comes_there_while_the_job_works_is_not_replaced(
         await asyncio.to_thread(put)
         return await volume(pool, wanted)
 
-    driver.volume = meanwhile  # type: ignore[method-assign]
+    driver.volume = meanwhile  # type: ignore[method-assign, assignment]
     answer = await operator.act(url, "export", destination=name)
     job = await operator.ended(answer.job)
     assert (job["state"], job["returnCode"], "is there already" in job["statusMessage"]) == ("FAILED", 10409, True)
@@ -176,7 +178,7 @@ async def test_what_comes_there_while_the_job_works_is_not_replaced(
 
 @pytest.mark.parametrize("name", ["shop.ova", "shop/"])
 async def test_one_that_was_killed_when_the_package_had_its_name_is_ended_and_not_taken_for_anothers(
-    mortal: Mortal,  # noqa: F811
+    mortal: Mortal,
     images: Path,
     exports: Path,
     name: str,
@@ -228,7 +230,7 @@ class CutShort:
 @pytest.mark.parametrize("replaces", [False, True])
 @pytest.mark.parametrize("name", ["shop.ova", "shop/"])
 async def test_one_that_was_killed_while_the_package_got_its_name_leaves_the_package_alone(
-    mortal: Mortal,  # noqa: F811
+    mortal: Mortal,
     images: Path,
     exports: Path,
     name: str,

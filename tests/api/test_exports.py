@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from drivers.base import DriverFailed
@@ -21,11 +20,11 @@ from gateway.orchestration.systems.packages.destinations import replace_director
 from gateway.ovf.model import VirtualSystemCollection
 from gateway.ovf.package import unpack
 from tests.api.client import ApiClient
-from tests.api.packages import disk, made, names_in, package, small_package, staged
+from tests.api.packages import disk, downloaded, exported, made, names_in, package, small_package, staged
 from tests.api.systems import machine, members, network, on, system, volume
 from tests.patience import PATIENCE
+from tests.unit.ovf.cot import cot
 from tests.unit.ovf.samples import Kept, in_pieces
-from tests.unit.ovf.test_another_consumer import cot
 
 
 @pytest.fixture
@@ -46,25 +45,6 @@ async def shop(admin: ApiClient, images: Path, tmp_path: Path) -> dict[str, Any]
     """An imported System with the disks of a package."""
     (images / "shop.ova").write_bytes(package(tmp_path))
     return await made(admin, "systems", f"file://{images / 'shop.ova'}")
-
-
-async def exported(admin: ApiClient, url: str, **parameters: Any) -> tuple[str, dict[str, Any]]:
-    """Where the package is said to be, and the Job once it has ended."""
-    answer = await admin.act(url, "export", **parameters)
-    assert answer.status == 202, answer.text
-    return answer.headers.get("location", ""), await admin.ended(answer.job)
-
-
-async def downloaded(admin: ApiClient, url: str) -> bytes:
-    location, job = await exported(admin, url)
-    assert job["state"] == "SUCCESS", job
-    login = {"Authorization": aiohttp.encode_basic_auth(admin.user, admin.password)}
-    async with admin.session.get(location, headers=login) as answer:
-        assert answer.status == 200
-        assert answer.content_type == "application/ovf"
-        content = await answer.read()
-        assert answer.content_length == len(content)
-    return content
 
 
 async def shape(admin: ApiClient, url: str) -> dict[str, Any]:

@@ -26,6 +26,8 @@ from tests.api.client import Answer, ApiClient
 from tests.api.creates import CREATES, MEDIA, Create, Request, references
 from tests.api.world import World
 
+pytestmark = pytest.mark.slow
+
 AT_ONCE = {"Prefer": "respond-async"}
 ENDED = {"Prefer": "wait=30"}
 every_create = pytest.mark.parametrize("create", CREATES, ids=str)
@@ -189,7 +191,8 @@ async def test_when_its_job_failed(create: Create, world: World, driver: MemoryD
         enter(method)
 
     for media in MEDIA:
-        request, failed = await create.request(world, media), []
+        failed: list[Any] = []
+        request = await create.request(world, media)
         driver.enter = failing  # type: ignore[method-assign]
         first = await request.send(**ENDED)
         job = await admin.ended(first.job)

@@ -76,7 +76,7 @@ async def test_a_machine_is_not_restored_from_an_image_that_was_deleted_while_it
     made = await admin.post("machineImages", {"imageLocation": f"file://{images / 'guest.qcow2'}"})
     assert made.status == 201, made.text
     before = driver.known[machine.rpartition("/")[2]].disks
-    gate = Gate(restore.chosen)
+    gate = Gate(vars(restore)["chosen"])
     monkeypatch.setattr(restore, "chosen", gate.call)
     restoring = asyncio.create_task(admin.act(machine, "restore", image={"href": made.location}))
     await gate.reached()

@@ -9,7 +9,7 @@ import pytest
 
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
-from tests.api.test_machines import verbs
+from tests.api.operations import verbs
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ async def gate(driver: MemoryDriver) -> AsyncIterator[asyncio.Event]:
         await opened.wait()
         await defining(spec)  # type: ignore[arg-type]
 
-    driver.define_domain = held  # type: ignore[method-assign,assignment]
+    driver.define_domain = held  # type: ignore[method-assign]
     yield opened
     opened.set()
 

@@ -21,9 +21,10 @@ from gateway import config, users
 from gateway.http import authentication, login_limits
 from gateway.http.password_threads import THREADS
 from tests.api.client import Answer, ApiClient
-from tests.api.event_logs import NAMESPACE, everything, of_type
+from tests.api.event_logs import everything, of_type
 from tests.api.images.transfers import RAW, operation, put
 from tests.api.images.transfers import waiting as waiting_for_bytes
+from tests.api.namespaces import NAMESPACE
 from tests.patience import eventually
 
 Client = Callable[..., ApiClient]

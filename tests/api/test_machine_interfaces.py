@@ -10,6 +10,7 @@ import pytest
 from drivers.base import GUARD_HOST, DriverFailed, InterfaceAddress
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
+from tests.api.namespaces import NAMESPACE
 from tests.api.networks import (
     DEFAULT_NETWORK,
     id_of,
@@ -23,8 +24,6 @@ from tests.api.networks import (
     removed,
 )
 from tests.patience import eventually
-
-NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
 
 
 @pytest.fixture

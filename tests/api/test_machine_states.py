@@ -11,7 +11,8 @@ from drivers.base.progress import Progress
 from drivers.memory import MemoryDriver
 from gateway.orchestration.machine_core.states import STATES
 from tests.api.client import ApiClient
-from tests.api.test_machines import uuid_of, verbs
+from tests.api.operations import verbs
+from tests.urls import uuid_of
 
 ACTIONS = ("start", "stop", "restart", "pause", "suspend")
 OFFERED = {

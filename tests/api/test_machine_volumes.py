@@ -11,23 +11,11 @@ import pytest
 from drivers.base import DriverFailed
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
-from tests.api.test_volumes import by_value, stored, verbs
+from tests.api.namespaces import NAMESPACE
+from tests.api.operations import rels
+from tests.api.volumes import by_value, connected, stored, targets
 
-NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
-
-
-@pytest.fixture
-async def volume(admin: ApiClient) -> str:
-    return (await admin.post("volumes", by_value())).location
-
-
-def targets(driver: MemoryDriver, machine: str) -> list[str]:
-    """Where the Machine has disks, as the hypervisor says."""
-    return sorted(disk.target for disk in driver.known[machine.rpartition("/")[2]].disks)
-
-
-def connected(volume: str, location: str | None = None) -> dict[str, Any]:
-    return {"volume": {"href": volume}, **({"initialLocation": location} if location else {})}
+pytestmark = pytest.mark.slow
 
 
 async def test_a_volume_is_connected_and_disconnected_while_the_machine_runs(
@@ -67,12 +55,12 @@ async def test_old_location_spellings_are_kept_as_written(admin: ApiClient, mach
 
 async def test_a_connected_volume_is_not_deleted_until_it_is_free(admin: ApiClient, machine: str, volume: str) -> None:
     made = await admin.post(f"{machine}/volumes", connected(volume))
-    assert "delete" not in await verbs(admin, volume)
+    assert "delete" not in await rels(admin, volume)
     refused = await admin.delete(volume)
     assert refused.status == 409
     assert "detach" in refused.message
     assert (await admin.delete(made.location)).status == 200
-    assert "delete" in await verbs(admin, volume)
+    assert "delete" in await rels(admin, volume)
     assert (await admin.delete(volume)).status == 200
 
 
@@ -145,8 +133,8 @@ async def test_a_suspended_machine_keeps_its_devices_as_they_are(admin: ApiClien
     made = await admin.post(f"{machine}/volumes", connected(volume))
     await admin.acted(machine, "suspend")
     assert (await admin.delete(made.location)).status == 409
-    assert await verbs(admin, f"{machine}/volumes") == set()
-    assert await verbs(admin, made.location) == {"edit"}
+    assert await rels(admin, f"{machine}/volumes") == set()
+    assert await rels(admin, made.location) == {"edit"}
 
 
 async def test_a_deleted_machine_frees_its_volumes(
@@ -155,7 +143,7 @@ async def test_a_deleted_machine_frees_its_volumes(
     await admin.post(f"{machine}/volumes", connected(volume))
     assert (await admin.delete(machine)).status == 200
     assert (await admin.document(volume))["state"] == "AVAILABLE"
-    assert await verbs(admin, volume) >= {"edit", "delete"}
+    assert await rels(admin, volume) >= {"edit", "delete"}
     assert stored(driver, volume) is not None
 
 
@@ -294,7 +282,7 @@ async def test_an_added_disk_goes_with_its_machine(admin: ApiClient, machine: st
 
 
 async def test_the_boot_disk_is_not_removed_and_offers_no_delete(admin: ApiClient, machine: str) -> None:
-    assert await verbs(admin, f"{machine}/disks/vda") == {"edit"}
+    assert await rels(admin, f"{machine}/disks/vda") == {"edit"}
     assert (await admin.delete(f"{machine}/disks/vda")).status == 409
 
 
@@ -344,7 +332,7 @@ async def test_disks_grow_while_the_machine_runs_and_while_it_is_off(
     else:
         driver.fail_next("grow_volume", DriverFailed("a running guest has it"))
     for url, target in ((f"{machine}/disks/vda", "vda"), (disk, "vdb")):
-        assert "edit" in await verbs(admin, url)
+        assert "edit" in await rels(admin, url)
         grown = await admin.put(url, {"capacity": 90_000})
         assert (grown.status, grown.json["capacity"]) == (200, 90_000)
         assert size_of(driver, machine, target) >= 90_000_000
@@ -388,7 +376,7 @@ async def test_a_failed_growth_of_a_disk_tells_the_truth(admin: ApiClient, machi
     driver.fail_next("grow_disk", DriverFailed("QEMU said no"))
     assert (await admin.put(f"{machine}/disks/vda", {"capacity": 90_000})).status == 500
     after = await admin.document(f"{machine}/disks/vda")
-    assert (after["capacity"], "edit" in await verbs(admin, after["id"])) == (before["capacity"], True)
+    assert (after["capacity"], "edit" in await rels(admin, after["id"])) == (before["capacity"], True)
 
 
 async def test_a_disk_of_a_suspended_machine_and_one_that_a_snapshot_holds_do_not_grow(
@@ -400,7 +388,7 @@ async def test_a_disk_of_a_suspended_machine_and_one_that_a_snapshot_holds_do_no
     assert (await admin.delete(taken.location)).status == 200
     await admin.acted(machine, "suspend")
     assert (await admin.put(f"{machine}/disks/vda", {"capacity": 90_000})).status == 409
-    assert "edit" not in await verbs(admin, f"{machine}/disks/vda")
+    assert "edit" not in await rels(admin, f"{machine}/disks/vda")
 
 
 async def test_others_do_not_grow_a_disk(client: Callable[..., ApiClient], admin: ApiClient, machine: str) -> None:

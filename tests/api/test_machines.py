@@ -12,18 +12,10 @@ from drivers.base import DriverFailed, DriverNoSpace, InterfaceAddress, Power
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from tests.api.client import ApiClient
+from tests.api.namespaces import NAMESPACE
+from tests.api.operations import verbs
 from tests.patience import eventually
-
-NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
-
-
-def uuid_of(machine: str) -> str:
-    return machine.rpartition("/")[2]
-
-
-async def verbs(client: ApiClient, url: str) -> set[str]:
-    document = await client.document(url)
-    return {entry["rel"].rpartition("/")[2] for entry in document.get("operations", [])}
+from tests.urls import uuid_of
 
 
 async def test_a_create_that_ends_soon_is_answered_201_with_the_started_machine(admin: ApiClient, image: str) -> None:

@@ -10,9 +10,9 @@ import pytest
 from drivers.base import BandwidthClass, DriverFailed, Traffic
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
+from tests.api.namespaces import NAMESPACE
 from tests.api.networks import DEFAULT_NETWORK, id_of, interfaces, made, network, plugged, port, refused, removed
 
-NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
 OWN = "{http://cimi-gateway.org/ns/1}"
 
 

@@ -13,16 +13,16 @@ from drivers.base import BandwidthClass, DriverConflict, NetworkFacts
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from tests.api.client import ApiClient
+from tests.api.namespaces import NAMESPACE
 from tests.api.networks import DEFAULT_NETWORK, id_of, libvirt_name, made, network, port, refused, removed
+from tests.api.operations import verbs
 from tests.patience import eventually
-
-NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
 
 
 async def test_a_new_network_is_started_and_has_ranges_of_the_pools(admin: ApiClient, driver: MemoryDriver) -> None:
     shown = await admin.document(await made(admin, "networks", network()))
     assert shown["state"] == "STARTED"
-    assert ipaddress.ip_network(shown["cidr"]).subnet_of(ipaddress.ip_network("10.113.0.0/16"))
+    assert ipaddress.IPv4Network(shown["cidr"]).subnet_of(ipaddress.IPv4Network("10.113.0.0/16"))
     assert ipaddress.ip_network(shown["cidr6"]).prefixlen == 64
     assert driver.known_networks[libvirt_name(shown["id"])].active
 
@@ -275,8 +275,3 @@ class TestClassesOfService:
 
     async def test_an_unknown_class_is_answered_with_the_known_ones(self, gateway: Gateway, admin: ApiClient) -> None:
         await refused(admin, "networks", network(classOfService="lead"), 400, "GOLD", "SILVER")
-
-
-async def verbs(client: ApiClient, url: str) -> set[str]:
-    document = await client.document(url)
-    return {entry["rel"].rpartition("/")[2] for entry in document.get("operations", [])}

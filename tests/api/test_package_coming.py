@@ -16,8 +16,8 @@ from drivers.memory import MemoryDriver
 from gateway import config
 from gateway.app import Gateway
 from tests.api.client import ApiClient
+from tests.api.mortal import Mortal
 from tests.api.packages import MIB, described, disk, disks, package, staged
-from tests.api.test_system_crashes import Mortal, mortal  # noqa: F401 - the fixture
 from tests.gateway_process import free_port
 from tests.patience import PATIENCE
 from tests.unit.ovf.samples import manifest, ova
@@ -140,7 +140,7 @@ async def test_its_job_is_not_deleted_before_the_whole_one_has_ended(admin: ApiC
 
 
 async def test_a_death_meanwhile_makes_the_import_begin_again_with_the_same_package(
-    mortal: Mortal,  # noqa: F811
+    mortal: Mortal,
     server: Stalling,
 ) -> None:
     mortal.steps, mortal.dies_after = 0, 1
@@ -152,7 +152,7 @@ async def test_a_death_meanwhile_makes_the_import_begin_again_with_the_same_pack
 
 
 async def test_another_package_after_a_death_is_refused_and_leaves_nothing(
-    mortal: Mortal,  # noqa: F811
+    mortal: Mortal,
     driver: MemoryDriver,
     server: Stalling,
 ) -> None:
@@ -167,7 +167,7 @@ async def test_another_package_after_a_death_is_refused_and_leaves_nothing(
 
 
 async def test_a_local_archive_that_is_changed_after_a_death_is_refused_and_leaves_nothing(
-    mortal: Mortal,  # noqa: F811
+    mortal: Mortal,
     driver: MemoryDriver,
     images: Path,
     tmp_path: Path,

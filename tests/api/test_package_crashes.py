@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from drivers.memory import MemoryDriver
+from tests.api.mortal import Mortal, again, unfinished
 from tests.api.packages import STARTUP, address, component, described, disks, machine, package, staged, template
-from tests.api.test_system_crashes import Mortal, again, mortal, unfinished  # noqa: F401 - the fixture
 from tests.unit.ovf.samples import ova
 
 MOST_STEPS = 120
@@ -34,18 +34,18 @@ def own(path: Path) -> bytes:
     return package(path, marked)
 
 
-async def counts(mortal: Mortal) -> dict[str, int]:  # noqa: F811
+async def counts(mortal: Mortal) -> dict[str, int]:
     return {kind: (await mortal.client.document(kind))["count"] for kind in KINDS}
 
 
-async def clear(mortal: Mortal, driver: MemoryDriver) -> None:  # noqa: F811
+async def clear(mortal: Mortal, driver: MemoryDriver) -> None:
     for kind in ("systems", "machineImages", "volumeImages"):
         for entry in (await mortal.client.document(kind)).get(kind, []):
             assert (await mortal.client.delete(entry["id"], Prefer="wait=30")).status == 200
     assert (await counts(mortal), driver.stored) == (NOTHING, {})
 
 
-async def import_of(mortal: Mortal, source: Path) -> str:  # noqa: F811
+async def import_of(mortal: Mortal, source: Path) -> str:
     answer = await mortal.client.act("systems", "import", source=f"file://{source}")
     assert answer.status == 202, answer.text
     return answer.job
@@ -53,7 +53,7 @@ async def import_of(mortal: Mortal, source: Path) -> str:  # noqa: F811
 
 @pytest.mark.timeout(300)
 async def test_an_import_killed_after_any_step_makes_the_whole_system_once(
-    mortal: Mortal,  # noqa: F811
+    mortal: Mortal,
     driver: MemoryDriver,
     images: Path,
     tmp_path: Path,
@@ -74,7 +74,7 @@ async def test_an_import_killed_after_any_step_makes_the_whole_system_once(
 
 @pytest.mark.timeout(300)
 async def test_a_failing_import_killed_after_any_step_leaves_nothing(
-    mortal: Mortal,  # noqa: F811
+    mortal: Mortal,
     driver: MemoryDriver,
     images: Path,
     tmp_path: Path,
@@ -96,7 +96,7 @@ async def test_a_failing_import_killed_after_any_step_leaves_nothing(
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("direct", [False, True])
 async def test_an_export_killed_after_any_step_writes_one_whole_package(
-    mortal: Mortal,  # noqa: F811
+    mortal: Mortal,
     driver: MemoryDriver,
     images: Path,
     tmp_path: Path,
@@ -130,7 +130,7 @@ async def test_an_export_killed_after_any_step_writes_one_whole_package(
 
 @pytest.mark.timeout(300)
 async def test_a_failing_export_killed_after_any_step_leaves_nothing(
-    mortal: Mortal,  # noqa: F811
+    mortal: Mortal,
     driver: MemoryDriver,
     images: Path,
     tmp_path: Path,

@@ -20,12 +20,12 @@ from tests.api.packages import (
     imported,
     machine,
     made,
+    nothing_left,
     package,
     section,
     template,
 )
 from tests.api.systems import members
-from tests.api.test_packages import nothing_left
 
 EXTRA = OWN.replace(":c", "")
 GROUP = component("ForwardingGroup", '<network href="#front"/>')

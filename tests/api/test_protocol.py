@@ -9,8 +9,11 @@ import pytest
 
 from gateway.cimi.registry import TYPES
 from tests.api.client import ApiClient
+from tests.api.namespaces import NAMESPACE
+from tests.basic_auth import basic_auth
 
-NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
+pytestmark = pytest.mark.slow
+
 REST_CLIENT = "*/*; q=0.5, application/xml"
 
 
@@ -82,7 +85,7 @@ async def test_accept_decides_the_format(admin: ApiClient, accept: str, type_: s
 
 async def test_several_accept_lines_are_one(admin: ApiClient, session: aiohttp.ClientSession) -> None:
     headers = [("Accept", "text/csv"), ("Accept", "application/xml")]
-    headers.append(("Authorization", aiohttp.encode_basic_auth("admin", "secret")))
+    headers.append(("Authorization", basic_auth("admin", "secret")))
     async with session.get(admin.base, headers=headers) as answer:
         assert answer.headers["Content-Type"].startswith("application/xml")
 
@@ -279,7 +282,7 @@ async def test_broken_credentials_are_401(client: Callable[..., ApiClient], head
 
 
 async def test_a_password_too_long_for_bcrypt_is_401(client: Callable[..., ApiClient]) -> None:
-    header = aiohttp.encode_basic_auth("admin", "secret" + "x" * 100)
+    header = basic_auth("admin", "secret" + "x" * 100)
     assert (await client("").get("", Authorization=header)).status == 401
 
 
@@ -328,7 +331,7 @@ async def test_only_admins_change_configurations(client: Callable[..., ApiClient
 
 async def test_many_wrong_passwords_are_slowed_down(client: Callable[..., ApiClient]) -> None:
     stranger = client("")
-    header = aiohttp.encode_basic_auth("operator", "wrong")
+    header = basic_auth("operator", "wrong")
     answers = [await stranger.get("", Authorization=header) for _ in range(12)]
     assert answers[0].status == 401
     assert answers[-1].status == 429

@@ -8,8 +8,10 @@ from urllib.parse import quote
 import pytest
 
 from tests.api.client import ApiClient
+from tests.api.namespaces import NAMESPACE
 
-NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
+pytestmark = pytest.mark.slow
+
 KINDS = (
     {"name": "a", "cpu": 1, "memory": 30, "properties": {"tier": "web", "zone": "1"}},
     {"name": "b", "cpu": 2, "memory": 20, "properties": {"tier": "db"}, "description": 'it\'s "b"'},

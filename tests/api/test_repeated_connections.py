@@ -10,14 +10,8 @@ import pytest
 
 from drivers.memory import MemoryDriver
 from tests.api.client import Answer, ApiClient
-from tests.api.test_volumes import by_value
 
 Clients = Callable[..., ApiClient]
-
-
-@pytest.fixture
-async def volume(admin: ApiClient) -> str:
-    return (await admin.post("volumes", by_value())).location
 
 
 def body(volume: str, media: str, location: str = "") -> Any:

@@ -24,7 +24,7 @@ from gateway.cimi.registry import CREATE_SCHEMAS, TYPES
 from gateway.orchestration.common.first_answers import Request
 from tests.api.busy import every_worker_taken
 from tests.api.client import ACTION, Answer, ApiClient
-from tests.api.packages import described, package
+from tests.api.packages import PRODUCT, described, package
 from tests.api.secret_places import (
     DOCUMENTS,
     EDITS,
@@ -40,10 +40,11 @@ from tests.api.secret_places import (
     user_data,
 )
 from tests.api.seeds import seed_of
-from tests.api.test_packages import PRODUCT
 from tests.api.world import World
 from tests.api.xml_documents import as_xml
 from tests.web_server import WebServer, serving
+
+pytestmark = pytest.mark.slow
 
 NO_SECRETS = {"macAddress"}
 """Shown elsewhere than where it was sent."""

@@ -61,7 +61,7 @@ async def refusal(admin: ApiClient, collection: str, document: dict[str, Any]) -
 async def powered_off(admin: ApiClient, machine: str) -> str:
     answer = await admin.post(f"{machine}/stop", {"action": f"{ACTION}stop", "force": True})
     assert (await admin.ended(answer.job))["state"] == "SUCCESS"
-    return (await interfaces(admin, machine))[0]["id"]
+    return str((await interfaces(admin, machine))[0]["id"])
 
 
 async def test_an_address_has_its_entry_from_its_create_until_its_delete(

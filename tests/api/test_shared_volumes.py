@@ -9,8 +9,7 @@ import pytest
 from drivers.base import PoolSettings
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
-from tests.api.test_machine_volumes import connected, targets
-from tests.api.test_volumes import by_value
+from tests.api.volumes import by_value, connected, targets
 
 SHARED = "http://example.org/shared"
 

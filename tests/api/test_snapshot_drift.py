@@ -11,8 +11,8 @@ from drivers.base import DriverUnavailable
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from tests.api.client import ApiClient
-from tests.api.test_machines import uuid_of
-from tests.api.test_snapshots import snapshot
+from tests.api.snapshots import snapshot
+from tests.urls import uuid_of
 
 
 @pytest.fixture

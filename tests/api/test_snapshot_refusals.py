@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
+from tests.api.operations import verbs
 from tests.api.snapshots import refused, snapshot, volume_create
-from tests.api.test_machines import uuid_of, verbs
+from tests.urls import uuid_of
 
 # Bad input
 

@@ -12,8 +12,10 @@ from drivers.base import DriverFailed, DriverNoSpace
 from drivers.memory import MemoryDriver
 from gateway.jobs import execution
 from tests.api.client import ACTION, ApiClient
+from tests.api.namespaces import NAMESPACE
+from tests.api.operations import verbs
 from tests.api.snapshots import latest, listed, make_uefi, related, snapshot
-from tests.api.test_machines import NAMESPACE, uuid_of, verbs
+from tests.urls import uuid_of
 
 
 async def test_a_snapshot_is_an_available_image_and_the_machines_latest(admin: ApiClient, machine: str) -> None:

@@ -16,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from drivers.base import VolumeFacts
@@ -26,6 +25,7 @@ from gateway.app import Gateway
 from tests.api.client import Answer, ApiClient
 from tests.api.packages import package, staged
 from tests.api.world import World
+from tests.basic_auth import basic_auth
 from tests.small_disk import small_disk
 from tests.source import ROOT
 from tests.web_server import WebServer, serving
@@ -116,7 +116,7 @@ async def announced(gateway: Gateway, user: str, length: int) -> bytes:
     lines = [
         "POST /cimi/systems/import HTTP/1.1",
         "Host: 127.0.0.1",
-        f"Authorization: {aiohttp.encode_basic_auth(user, 'secret')}",
+        f"Authorization: {basic_auth(user, 'secret')}",
         "Content-Type: application/ovf",
         f"Content-Length: {length}",
     ]

@@ -12,16 +12,13 @@ from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
 from tests.api.systems import described, machine, made, members, network, on, system, volume
 from tests.patience import eventually
+from tests.urls import uuid_of
 
 ACTION = "http://schemas.dmtf.org/cimi/1/action/"
 
 
 def verbs(document: dict[str, Any]) -> set[str]:
     return {entry["rel"].removeprefix(ACTION) for entry in document.get("operations", [])}
-
-
-def uuid_of(url: str) -> str:
-    return url.rpartition("/")[2]
 
 
 @pytest.fixture

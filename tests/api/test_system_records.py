@@ -9,8 +9,8 @@ from drivers.base import DriverUnavailable, Power
 from drivers.memory import MemoryDriver, Usage
 from gateway.app import Gateway
 from tests.api.client import ApiClient
+from tests.api.event_logs import events, log_of, of_type, states
 from tests.api.systems import described, machine, made, members, network, on, system, volume
-from tests.api.test_events import events, log_of, of_type, states
 from tests.patience import eventually
 
 Client = Callable[..., ApiClient]

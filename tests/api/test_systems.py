@@ -11,9 +11,9 @@ import pytest
 from drivers.base import DriverFailed
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
+from tests.api.namespaces import NAMESPACE
 from tests.api.systems import described, machine, made, members, network, on, system, volume
 
-NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
 KEY = "ssh-ed25519 AAAA me@here"
 
 

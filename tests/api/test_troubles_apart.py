@@ -15,8 +15,8 @@ from gateway.app import Gateway
 from gateway.orchestration.common.apart import Apart
 from tests.api.client import ApiClient
 from tests.api.networks import DEFAULT_NETWORK, libvirt_name, made, network
-from tests.api.test_machines import uuid_of
-from tests.api.test_volumes import by_value, stored
+from tests.api.volumes import by_value, stored
+from tests.urls import uuid_of
 
 MIB = 1024**2
 TROUBLES = [DriverFailed("libvirt says no"), KeyError("a surprise")]

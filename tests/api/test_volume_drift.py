@@ -13,14 +13,10 @@ from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from gateway.orchestration.volumes.reconcile import VolumeReconciler
 from tests.api.client import ACTION, ApiClient
-from tests.api.test_volumes import by_value, stored, verbs
+from tests.api.operations import rels
+from tests.api.volumes import by_value, stored
 
 MIB = 1024**2
-
-
-@pytest.fixture
-async def volume(admin: ApiClient) -> str:
-    return (await admin.post("volumes", by_value())).location
 
 
 @pytest.fixture
@@ -99,7 +95,7 @@ async def test_a_foreign_volume_shows_to_admins_and_is_never_deleted_or_grown(
     shown = (await admin.document("volumes"))["volumes"]
     assert [entry["name"] for entry in shown] == ["admins.qcow2"]
     url = shown[0]["id"]
-    assert await verbs(admin, url) == {"edit", f"{ACTION}snapshot"}
+    assert await rels(admin, url) == {"edit", f"{ACTION}snapshot"}
     assert (await admin.delete(url)).status == 409
     assert (await admin.put(f"{url}?$select=capacity", {"capacity": 10**6})).status == 409
     assert (await client("operator").document("volumes"))["count"] == 0

@@ -12,18 +12,10 @@ import pytest
 from drivers.base import DriverFailed, DriverNoSpace
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
+from tests.api.namespaces import NAMESPACE
+from tests.api.volumes import MAPPED, by_value, stored
 
-MAPPED = "http://schemas.dmtf.org/cimi/1/mapped"
-NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
 KILOBYTES_OF_POOL = 10 * 1024**3 // 1000
-
-
-def by_value(capacity: int = 50_000, **config: Any) -> dict[str, Any]:
-    return {"name": "data", "volumeTemplate": {"volumeConfig": {"type": MAPPED, "capacity": capacity, **config}}}
-
-
-async def verbs(client: ApiClient, url: str) -> set[str]:
-    return {entry["rel"] for entry in (await client.document(url)).get("operations", [])}
 
 
 @pytest.fixture
@@ -31,11 +23,6 @@ async def volume(admin: ApiClient) -> str:
     made = await admin.post("volumes", by_value())
     assert made.status == 201, made.text
     return made.location
-
-
-def stored(driver: MemoryDriver, volume: str) -> Any:
-    """What the hypervisor has of a Volume."""
-    return next((v for (_, name), v in driver.stored.items() if volume.rpartition("/")[2] in name), None)
 
 
 async def test_a_volume_by_value_is_available_with_what_was_asked(

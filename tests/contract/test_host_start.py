@@ -10,7 +10,7 @@ from drivers.base import Driver, HypervisorSettings
 from drivers.libvirt.driver import LibvirtDriver
 from drivers.memory import MemoryDriver
 from tests import hypervisor
-from tests.contract.test_networks import new_spec
+from tests.contract.networks import new_spec
 
 pytestmark = pytest.mark.qemu
 

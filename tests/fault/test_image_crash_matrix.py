@@ -15,7 +15,7 @@ from gateway.orchestration.images.facts import Route
 from gateway.orchestration.images.plan import filling_steps
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
-from tests.fault.test_volume_crash_matrix import pool  # noqa: F401 - the fixture
+from tests.fault.crashes import restarted
 from tests.gateway_process import GatewayProcess
 from tests.web_server import WebServer, running
 
@@ -28,9 +28,9 @@ STAGED_STEPS = [step.name for step in filling_steps("", Route.STAGED)]
 
 
 @pytest.fixture(scope="module")
-def shared(pool: str, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:  # noqa: F811
+def shared(shared_pool: str, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """One gateway for all of them, which may fetch from this host."""
-    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images)
+    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), shared_pool, images)
     process.image_settings = 'private_networks = ["127.0.0.0/8"]'
     process.prepare()
     process.start()
@@ -83,12 +83,6 @@ def settled(gateway: GatewayProcess, image: str, client: CimiClient) -> None:
     else:
         assert (answer.status, files) == (404, [])
     assert not staged.exists() or list(staged.iterdir()) == []
-
-
-def restarted(gateway: GatewayProcess) -> CimiClient:
-    gateway.wait_killed()
-    gateway.start()
-    return gateway.client()
 
 
 @pytest.mark.parametrize("step", [*DIRECT_STEPS, LAST])

@@ -10,35 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gateway.orchestration.machine_core.plans import CREATE_STEPS, DELETE_STEPS
 
+from gateway.orchestration.machines import plan
 from tests import hypervisor
+from tests.fault.crashes import killed_after
 from tests.gateway_process import GatewayProcess
-from tests.system.conftest import machine_create
+from tests.guests import machine_create
 
 pytestmark = pytest.mark.qemu
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[str]:
-    with hypervisor.own_pool() as name:
-        yield name
-
-
-@pytest.fixture(scope="module")
-def shared(pool: str, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    """One gateway for all of them: each kills it, and finds it as the one before left it."""
-    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images)
-    process.prepare()
-    process.start()
-    yield process
-    process.clear()
-
-
-@pytest.fixture(scope="module")
-def image(shared: GatewayProcess, images: Path) -> str:
-    imported = shared.client().added("machineImages", {"imageLocation": f"file://{images / 'guest.qcow2'}"})
-    return str(imported["id"])
+CREATE_STEPS = tuple(step.name for step in plan.CREATE_STEPS)
+DELETE_STEPS = tuple(step.name for step in plan.DELETE_STEPS)
 
 
 @pytest.fixture
@@ -55,11 +36,6 @@ def gateway(shared: GatewayProcess, image: str) -> Iterator[GatewayProcess]:
 def only_the_image(gateway: GatewayProcess) -> bool:
     left = [name for name in hypervisor.files_in(gateway.pool) if not name.startswith("cimi-image-")]
     return not left and not hypervisor.domains_using(gateway.pool)
-
-
-def killed_after(gateway: GatewayProcess, action: str, step: str, phase: str = "run") -> None:
-    """From now on the gateway kills itself right after this step of this action, or after its undo."""
-    gateway.crash_after(action, step, phase)
 
 
 @pytest.mark.parametrize("step", [*CREATE_STEPS, "settle machine"])

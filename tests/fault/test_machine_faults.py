@@ -15,7 +15,7 @@ from demo.guest_shell import run_in_guest
 from tests import hypervisor
 from tests.cimi_client import ACTION, wait_until
 from tests.gateway_process import GatewayProcess
-from tests.system.conftest import console, machine_create, wait_ready
+from tests.guests import console, machine_create, wait_ready
 
 pytestmark = pytest.mark.qemu
 DEAF = base64.b64encode(b"#!/bin/sh\nkillall acpid\n").decode()

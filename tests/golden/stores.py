@@ -7,7 +7,7 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.store.keyring import own_key
+from gateway.private_files import own_key
 
 STORES = Path(__file__).parent / "stores"
 SQL = "store.sql.gz"

@@ -15,6 +15,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tests.cimi_client import wait_until
@@ -206,7 +207,7 @@ class RemoteHost:
         wait_until(lambda: not self.processes(), SECONDS, f"the processes of {self.name} end")
         subprocess.run(["ip", "link", "delete", self.link], capture_output=True, check=False)
         for group in self.groups:
-            wait_until(lambda group=group: _removed(group), SECONDS, f"{self.name} leaves {group}")
+            wait_until(partial(_removed, group), SECONDS, f"{self.name} leaves {group}")
 
     def unplug(self) -> None:
         run("ip", "link", "set", self.link, "down")

@@ -10,15 +10,12 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.cimi_client import CimiClient, wait_until
+from tests.guests import console, machine_create, wait_ready
 from tests.hosts.gateway import HostsGateway
 from tests.hosts.recipe import RemoteHost, run
-from tests.system.conftest import console, machine_create, wait_ready
+from tests.urls import uuid_of
 
 pytestmark = pytest.mark.qemu
-
-
-def uuid_of(machine: str) -> str:
-    return machine.rpartition("/")[2]
 
 
 def domain_of(machine: str, host: RemoteHost) -> ElementTree.Element:

@@ -15,7 +15,8 @@ from demo.guest_shell import run_in_guest
 from drivers.passwords import sha512_crypt
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
-from tests.system.conftest import console, machine_create, wait_ready
+from tests.guests import console, in_guest, machine_create, wait_ready
+from tests.urls import uuid_of
 
 pytestmark = pytest.mark.qemu
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKq0000000000000000000000000000000000000000 ops@example"
@@ -23,16 +24,6 @@ PASSWORD = "corréct horse"
 PAYLOAD = b"\x00\xffexactly these bytes"
 SOON = 20.0
 STATE = Path("/var/lib/libvirt/qemu")
-
-
-def uuid_of(machine: str) -> str:
-    return machine.rpartition("/")[2]
-
-
-def in_guest(machine: str, command: str) -> str:
-    code, output = run_in_guest(uuid_of(machine), command)
-    assert code == 0, output
-    return output
 
 
 @pytest.fixture(scope="module")

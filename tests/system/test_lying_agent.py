@@ -15,8 +15,8 @@ import pytest
 from demo.guest_shell import run_in_guest
 from tests.cimi_client import CimiClient, wait_until
 from tests.gateway_process import GatewayProcess
-from tests.system.conftest import machine_create
-from tests.system.test_networks import address, interfaces
+from tests.guests import machine_create
+from tests.system.networks import address, interfaces
 
 pytestmark = pytest.mark.qemu
 SEEN = 120.0

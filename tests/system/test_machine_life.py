@@ -12,7 +12,7 @@ import pytest
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
 from tests.gateway_process import GatewayProcess
-from tests.system.conftest import console, machine_create, wait_ready
+from tests.guests import console, machine_create, wait_ready
 
 pytestmark = pytest.mark.qemu
 NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"

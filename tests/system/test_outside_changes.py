@@ -16,7 +16,7 @@ import pytest
 from gateway.orchestration.reconciliation import COMPARE_EVERY
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
-from tests.system.conftest import console, machine_create, wait_ready
+from tests.guests import console, machine_create, wait_ready
 
 pytestmark = pytest.mark.qemu
 BY_AN_EVENT = COMPARE_EVERY / 3

@@ -12,8 +12,9 @@ import pytest
 from demo.guest_image import build
 from tests import hypervisor
 from tests.cimi_client import CimiClient
-from tests.system.conftest import machine_create
-from tests.system.test_volumes import device, file_of, in_guest
+from tests.fault.volumes import recognised
+from tests.guests import in_guest, machine_create
+from tests.system.volumes import device, file_of
 
 pytestmark = pytest.mark.qemu
 KILOBYTES = {"ext4": 64_000, "vfat": 64_000, "xfs": 400_000}
@@ -39,11 +40,6 @@ def raw_bytes(pool: str, volume: str, directory: Path) -> Path:
     command = ["qemu-img", "convert", "-U", "-O", "raw", str(stored(pool, volume)), str(raw)]
     subprocess.run(command, check=True, timeout=300)
     return raw
-
-
-def recognised(path: Path) -> str:
-    command = ["/usr/sbin/blkid", "-p", "-o", "value", "-s", "TYPE", str(path)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout.strip()
 
 
 def formatted(admin: CimiClient, kind: str, capacity: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.cli import main
-from tests.unit.test_config import HYPERVISOR
+from tests.unit.configurations import HYPERVISOR
 
 
 @pytest.fixture

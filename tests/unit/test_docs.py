@@ -136,3 +136,9 @@ def test_every_library_that_is_installed_is_justified() -> None:
     table = ARCHITECTURE.read_text().partition("## Dependencies")[2]
     justified = {name for names in re.findall(r"^\| ([\w, -]+) \| ", table, re.MULTILINE) for name in names.split(", ")}
     assert [name for name in libraries if name not in justified] == []
+
+
+def test_the_index_has_a_line_for_every_page() -> None:
+    index = (ROOT / "docs" / "index.md").read_text()
+    lines = set(re.findall(r"^- \[[^\]]+\]\((\w[\w.-]*)\): \S", index, re.MULTILINE))
+    assert lines == {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}

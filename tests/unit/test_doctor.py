@@ -13,7 +13,7 @@ from drivers.memory import MemoryDriver
 from gateway.config import load
 from gateway.doctor import examine
 from gateway.findings import Finding
-from tests.unit.test_config import HYPERVISOR, POOLS
+from tests.unit.configurations import HYPERVISOR, POOLS
 
 REMOTE = HYPERVISOR.replace("test:///default", "qemu+tls://hv1/system?pkipath=/x")
 

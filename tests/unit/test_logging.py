@@ -16,7 +16,7 @@ import structlog
 from gateway import logging
 from gateway.errors import GatewayError
 from gateway.jobs.execution import Failure
-from gateway.jobs.plan import Plan, StepCall, StepContext
+from gateway.jobs.plan import Ended, Plan, StepCall, StepContext
 from gateway.jobs.runner import JobRunner
 from gateway.jobs.steps import StepRegistry
 from gateway.logging import drop_secrets, journal_datagram
@@ -101,6 +101,9 @@ class Step:
 
     async def undo(self, context: StepContext, arguments: dict[str, Any]) -> None:
         """Nothing was made."""
+
+    async def settle(self, context: StepContext, arguments: dict[str, Any], ended: Ended) -> None:
+        """Nothing is to be told."""
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from gateway.orchestration.common.resource_service import new_resource
 from gateway.orchestration.monitoring.recorder import Recorder
 from gateway.store.events import NewEvent
 from gateway.store.store import Store
-from tests.unit.test_config import HYPERVISOR
+from tests.unit.configurations import HYPERVISOR
 
 
 @pytest.fixture

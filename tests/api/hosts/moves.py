@@ -6,10 +6,9 @@ from dataclasses import replace
 
 from drivers.base import DriverEvent, EventKind, Migration, Power
 from drivers.memory import MemoryDriver
-
-
-def uuid_of(machine: str) -> str:
-    return machine.rpartition("/")[2]
+from gateway.app import Gateway
+from tests.api.event_logs import until
+from tests.urls import uuid_of
 
 
 def copy_disks(machine: str, source: MemoryDriver, target: MemoryDriver) -> None:
@@ -44,3 +43,21 @@ def migrate(machine: str, source: MemoryDriver, target: MemoryDriver, *, silent:
     if not silent:
         target.tell(uuid_of(machine))
     leave(machine, source, silent=silent)
+
+
+async def host_of(gateway: Gateway, machine: str) -> str:
+    resource = await gateway.store.get(f"machines/{uuid_of(machine)}")
+    assert resource is not None
+    return str(resource.internal["host"])
+
+
+async def is_on(gateway: Gateway, machine: str, host: str) -> None:
+    async def there() -> bool:
+        return await host_of(gateway, machine) == host
+
+    await until(there, f"{machine} is on {host}")
+
+
+async def compared(gateway: Gateway, *drivers: MemoryDriver) -> None:
+    for driver in drivers:
+        await gateway.reconciliation.compare(driver)

@@ -10,9 +10,9 @@ from drivers.base import DriverNotFound, Migration, Power
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from tests.api.client import ApiClient
-from tests.api.hosts.moves import arrive, leave, migrate, uuid_of
-from tests.api.hosts.test_moved_machines import compared, host_of
+from tests.api.hosts.moves import arrive, compared, host_of, leave, migrate
 from tests.api.networks import made, removed
+from tests.urls import uuid_of
 
 
 async def deleted(client: ApiClient, machine: str) -> dict[str, object]:

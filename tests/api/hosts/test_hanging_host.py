@@ -11,8 +11,8 @@ from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from tests.api.client import ApiClient
 from tests.api.event_logs import until
-from tests.api.hosts.moves import migrate, uuid_of
-from tests.api.hosts.test_moved_machines import is_on
+from tests.api.hosts.moves import is_on, migrate
+from tests.urls import uuid_of
 
 
 async def test_addresses_of_guests_are_seen_while_another_host_does_not_answer(

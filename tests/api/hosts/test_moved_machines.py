@@ -9,33 +9,15 @@ from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from gateway.config import Settings
 from tests.api.client import ApiClient
-from tests.api.event_logs import everything, of_type, until
-from tests.api.hosts.moves import arrive, leave, migrate, uuid_of
+from tests.api.event_logs import everything, of_type
+from tests.api.hosts.moves import arrive, compared, host_of, is_on, leave, migrate
 from tests.api.meters import Look, made, samples
-from tests.api.test_machine_volumes import connected
-from tests.api.test_volumes import by_value
-
-
-async def host_of(gateway: Gateway, machine: str) -> str:
-    resource = await gateway.store.get(f"machines/{uuid_of(machine)}")
-    assert resource is not None
-    return str(resource.internal["host"])
-
-
-async def is_on(gateway: Gateway, machine: str, host: str) -> None:
-    async def there() -> bool:
-        return await host_of(gateway, machine) == host
-
-    await until(there, f"{machine} is on {host}")
+from tests.api.volumes import by_value, connected
+from tests.urls import uuid_of
 
 
 async def codes(client: ApiClient) -> list[str]:
     return [event["content"]["code"] for event in of_type(await everything(client), "alarm")]
-
-
-async def compared(gateway: Gateway, *drivers: MemoryDriver) -> None:
-    for driver in drivers:
-        await gateway.reconciliation.compare(driver)
 
 
 async def test_a_migrated_machine_stays_started_and_is_driven_where_it_is(

@@ -18,10 +18,10 @@ from gateway.app import Gateway
 from gateway.cimi.registry import TYPES
 from gateway.orchestration.common.unconfigured import REMOVALS, ConfiguredDrivers, for_delete
 from tests.api.client import Answer, ApiClient
-from tests.api.hosts.moves import arrive, uuid_of
-from tests.api.hosts.test_moved_machines import compared
+from tests.api.hosts.moves import arrive, compared
 from tests.api.networks import DEFAULT_NETWORK, made, removed
 from tests.api.world import World
+from tests.urls import uuid_of
 
 WORDS = "local is not in the configuration"
 WITH_HOST = ("Machine", "Volume", "Network", "NetworkPort", "Address", "ForwardingGroup", "MachineImage", "VolumeImage")

@@ -13,8 +13,10 @@ from drivers.base import DriverFailed, PoolSettings, Progress, VolumeFacts
 from drivers.memory import MemoryDriver
 from tests.api.client import ACTION, ApiClient
 from tests.api.images.transfers import RAW
-from tests.api.test_volumes import by_value, stored, verbs
-from tests.api.volume_images.imaging import NAMESPACE, connected, entries, image_of
+from tests.api.namespaces import NAMESPACE
+from tests.api.operations import rels
+from tests.api.volume_images.imaging import connected, entries, image_of
+from tests.api.volumes import by_value, stored
 
 
 class Slow(MemoryDriver):
@@ -216,7 +218,7 @@ class TestDuringTheCopy:
         assert (await admin.document(volume))["state"] == "CAPTURING"
         assert (await admin.document(image))["state"] == "CREATING"
         assert [entry["volumeImage"]["href"] for entry in await entries(admin, volume)] == [image]
-        assert await verbs(admin, volume) == {"edit"}
+        assert await rels(admin, volume) == {"edit"}
         assert (await admin.delete(volume)).status == 409
         assert (await admin.put(f"{volume}?$select=capacity", {"capacity": 90_000})).status == 409
         assert (await admin.post(f"{machine}/volumes", {"volume": {"href": volume}})).status == 409

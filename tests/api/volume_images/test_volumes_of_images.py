@@ -12,8 +12,8 @@ import pytest
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
 from tests.api.images.transfers import RAW, left
-from tests.api.test_volumes import stored
 from tests.api.volume_images.imaging import image_of, valued
+from tests.api.volumes import stored
 from tests.empty_image import qcow2
 from tests.web_server import WebServer
 

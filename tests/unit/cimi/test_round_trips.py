@@ -35,6 +35,8 @@ from gateway.cimi.registry import TYPES
 from gateway.errors import GatewayError
 from tests.unit.cimi.samples import EDGE_ATTRIBUTES
 
+pytestmark = pytest.mark.slow
+
 EDGE = Edge("http://host/cimi/", CIMI_1)
 # XML white space at the ends of text means nothing, and so it is taken off on reading.
 TEXT = st.text(

@@ -14,7 +14,7 @@ from gateway.ovf.reading import read_envelope
 from gateway.ovf.units import bytes_of
 from tests import hostile_files as hostile
 from tests.unit.costs.reader import Reader
-from tests.unit.ovf.samples import item
+from tests.unit.ovf.samples import HEAD, item
 
 
 def _systems(number: int) -> bytes:
@@ -29,7 +29,7 @@ def _systems(number: int) -> bytes:
     )
     startup = "".join(f'<Item ovf:id="s{index}" ovf:order="{index}"/>' for index in range(number))
     return (
-        f'<Envelope {hostile.HEAD}><References><File ovf:id="f" ovf:href="disk"/></References>'
+        f'<Envelope {HEAD}><References><File ovf:id="f" ovf:href="disk"/></References>'
         '<DiskSection><Info>d</Info><Disk ovf:diskId="d" ovf:fileRef="f" ovf:capacity="1"/></DiskSection>'
         '<NetworkSection><Info>n</Info><Network ovf:name="n"/></NetworkSection>'
         f'<VirtualSystemCollection ovf:id="c"><Info>c</Info><StartupSection><Info>s</Info>{startup}</StartupSection>'

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -282,7 +282,7 @@ async def test_a_reader_that_cannot_begin_is_not_blamed_on_the_bytes(readers: Co
 
 
 async def test_a_question_that_it_does_not_understand_is_not_blamed_on_the_bytes(readers: ConfinedReaders) -> None:
-    older = Reading(OBEY.place, Told, Told, obey)
+    older: Reading[Any, Told] = Reading(OBEY.place, Told, Told, obey)
     with pytest.raises(ReaderAway, match="could begin"):
         await readers.ask(older, Told(1), b"abc")
 

@@ -34,8 +34,7 @@ async def test_a_surprise_while_connecting_is_tried_again(monkeypatch: pytest.Mo
     broken = break_once(monkeypatch, connection, "_connect")
     await connection.open()
     assert broken
-    assert connection.state is ConnectionState.DOWN
-    assert supervision.in_trouble == (LOOP,)
+    assert (connection.state, supervision.in_trouble) == (ConnectionState.DOWN, (LOOP,))
     supervision.loops[LOOP].hurry()
     await eventually(lambda: connection.state is ConnectionState.UP, "it is connected")
     await connection.close()

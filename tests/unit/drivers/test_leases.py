@@ -89,7 +89,7 @@ class Host:
 
 
 def of(ranges: str) -> list[tuple[str, str]]:
-    return [(lease.ip, lease.server) for lease in leases.of(Domain(ranges))]  # type: ignore[arg-type]
+    return [(lease.ip, lease.server) for lease in leases.of(Domain(ranges))]
 
 
 @pytest.mark.parametrize("ranges", [FOUR, SIX + FOUR, BARE + SIX + FOUR])

@@ -25,7 +25,7 @@ def test_the_code_is_what_its_source_says(tmp_path: Path) -> None:
     source = Path(release_guest.__file__).with_suffix(".s")
     made, linked = tmp_path / "guest.o", tmp_path / "guest.bin"
     subprocess.run(["as", "--32", "-o", made, source], check=True)
-    command = ["ld", "-m", "elf_i386", "--oformat", "binary", "-Ttext", "0x7c00", "-o", linked, made]
+    command: list[str | Path] = ["ld", "-m", "elf_i386", "--oformat", "binary", "-Ttext", "0x7c00", "-o", linked, made]
     subprocess.run(command, check=True, capture_output=True)
     assert linked.read_bytes() == CODE
 

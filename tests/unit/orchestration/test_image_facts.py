@@ -52,7 +52,7 @@ def test_a_source_is_told_apart_by_its_kind(document: Document, source: Source) 
 
 
 def test_the_nulls_of_earlier_versions_are_read() -> None:
-    source = {"kind": "url", "url": "u", "size": None, "ranges": False, "validator": None, "told": {}}
+    source: Document = {"kind": "url", "url": "u", "size": None, "ranges": False, "validator": None, "told": {}}
     assert from_document({"host": "local", "source": source}, KeptImage).source == UrlSource("u")
 
 

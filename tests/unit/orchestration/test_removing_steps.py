@@ -11,7 +11,6 @@ from types import CodeType, FunctionType, ModuleType
 
 import pytest
 
-import gateway.app  # noqa: F401 - it imports every step
 from drivers.base import Driver
 from gateway.orchestration.common.step import ResourceStep
 from gateway.orchestration.common.unconfigured import REMOVALS
@@ -49,7 +48,7 @@ def called(function: FunctionType, owner: type | None) -> Iterator[tuple[Functio
 
 def orders_of(step: type[ResourceStep]) -> set[str]:
     """The changing calls of a Driver that a step can come to."""
-    ahead: list[tuple[FunctionType, type | None]] = [(step.run, step)]
+    ahead: list[tuple[FunctionType, type | None]] = [(step.run, step)]  # type: ignore[list-item]
     seen, orders = set[tuple[FunctionType, type | None]](), set[str]()
     while ahead:
         place = ahead.pop()

@@ -173,7 +173,7 @@ def test_a_place_that_the_store_could_not_open_is_never_taken_for_a_path() -> No
 
 def test_entries_of_a_list_are_taken_out_by_their_places_as_numbers() -> None:
     document = {"entries": list(range(12)), "names": {"a": 1, "b": 2}}
-    ways = [("entries", 2), ("names", "a"), ("entries", 10), ("entries", 9)]
+    ways: list[tuple[str | int, ...]] = [("entries", 2), ("names", "a"), ("entries", 10), ("entries", 9)]
     assert without(document, ways) == {"entries": [0, 1, 3, 4, 5, 6, 7, 8, 11], "names": {"b": 2}}
 
 
