@@ -5,6 +5,7 @@ call that changes something is idempotent: asking for what is already so succeed
 run again after a crash. "Already gone" is success for every removal.
 """
 
+from drivers.base.addresses import AddressCalls, HeldGuests
 from drivers.base.devices import DeviceCalls
 from drivers.base.domains import (
     Applied,
@@ -19,7 +20,7 @@ from drivers.base.domains import (
     Migration,
     Power,
 )
-from drivers.base.driver import Driver
+from drivers.base.driver import PARTS, Driver
 from drivers.base.errors import (
     DriverAbsent,
     DriverBusy,
@@ -42,7 +43,6 @@ from drivers.base.filters import (
     GUARD_MAC,
     GUARD_OWN,
     FilterCalls,
-    HeldGuests,
     Reach,
     filter_name,
     fixed_filter_name,
@@ -85,6 +85,8 @@ __all__ = [
     "GUARD_HOST",
     "GUARD_MAC",
     "GUARD_OWN",
+    "PARTS",
+    "AddressCalls",
     "AddressPool",
     "Applied",
     "Autostarted",
