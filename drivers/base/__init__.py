@@ -6,6 +6,7 @@ run again after a crash. "Already gone" is success for every removal.
 """
 
 from drivers.base.addresses import AddressCalls, HeldGuests
+from drivers.base.copies import CopyCalls
 from drivers.base.devices import DeviceCalls
 from drivers.base.domains import (
     Applied,
@@ -95,6 +96,7 @@ __all__ = [
     "CallObserver",
     "ConnectionState",
     "Converter",
+    "CopyCalls",
     "DeviceCalls",
     "DiskFacts",
     "DiskReading",

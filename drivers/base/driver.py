@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from drivers.base.addresses import AddressCalls
+from drivers.base.copies import CopyCalls
 from drivers.base.devices import DeviceCalls
 from drivers.base.domains import DomainCalls
 from drivers.base.events import ConnectionState, Listener
@@ -17,7 +18,9 @@ from drivers.base.statistics import StatisticsCalls
 from drivers.base.storage import StorageCalls
 from drivers.base.supervision import Supervision
 
-PARTS = frozenset({"addresses", "devices", "domains", "filters", "networks", "snapshots", "statistics", "storage"})
+PARTS = frozenset(
+    {"addresses", "copies", "devices", "domains", "filters", "networks", "snapshots", "statistics", "storage"}
+)
 """The names of a Driver's parts."""
 
 
@@ -65,7 +68,12 @@ class Driver(Protocol):
 
     @property
     def snapshots(self) -> SnapshotCalls:
-        """Snapshots of domains, and copies of disks in use."""
+        """Snapshots of domains."""
+        ...
+
+    @property
+    def copies(self) -> CopyCalls:
+        """Copies of disks in use."""
         ...
 
     @property

@@ -1,4 +1,4 @@
-"""Snapshots of whole domains, and copies of their disks while they run. Sizes in bytes."""
+"""Snapshots of whole domains."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from drivers.base.domains import Power
-from drivers.base.progress import Progress
-from drivers.base.storage import VolumeFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +59,4 @@ class SnapshotCalls(Protocol):
 
         Raises DriverFailed when QEMU does not remove it from the disks of a running guest.
         """
-        ...
-
-    async def copy_active_disk(self, uuid: str, target: str, pool: str, name: str, progress: Progress) -> VolumeFacts:
-        """Make a flat qcow2 copy of an active domain's disk as of one moment, while the guest goes on.
-
-        ``progress`` is in bytes. A half-made copy is removed on any failure. Raises DriverConflict when the domain is
-        not active, and DriverUnsupported when the pool ``pool``, where the copy is to be, is none of files.
-        """
-        ...
-
-    async def discard_copy(self, uuid: str, pool: str, name: str) -> None:
-        """Cancel a copy that is at work, and remove its file; none at work, or no such domain, is no error."""
         ...
