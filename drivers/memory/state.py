@@ -100,7 +100,7 @@ class MemoryState:
 
     # Calls
 
-    def enter(self, call: str) -> None:
+    def enter(self, call: str, /) -> None:
         """Begin a call (``domains.start``): raise DriverUnavailable while not connected, and the fault that was set."""
         if self.connection is not ConnectionState.UP:
             raise DriverUnavailable("the hypervisor is not connected")
