@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DESTDIR ?=
 PREFIX ?= /usr
-.PHONY: help run test check demo bench conformance setup lock install uninstall clean
+.PHONY: help run test check diagrams demo bench conformance setup lock install uninstall clean
 
 help: ## Name the commands
 	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -23,11 +23,16 @@ test: setup ## Run every test, those with real guests included
 	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m 'not exclusive'
 	$(BIN)/pytest -m exclusive
 
-check: $(VENV)/ready ## Run ruff, mypy and import-linter
-	$(BIN)/ruff check gateway drivers conformance tests demo bench
-	$(BIN)/ruff format --check gateway drivers conformance tests demo bench
+check: $(VENV)/ready ## Run ruff, mypy, import-linter and the checks of English, sizes and diagrams
+	$(BIN)/ruff check gateway drivers conformance tests demo bench tools
+	$(BIN)/ruff format --check gateway drivers conformance tests demo bench tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tools.check_english
+	$(BIN)/python -m tools.diagrams --check
+
+diagrams: $(VENV)/ready ## Draw the states in docs/design anew, from the tables of the program
+	$(BIN)/python -m tools.diagrams
 
 demo: setup ## Boot a real guest through a private gateway, and take all away
 	@$(BIN)/python -m demo.demo

@@ -6,6 +6,14 @@ the status from it. This is the one place where an error meets its number.
 
 from __future__ import annotations
 
+BEFORE_STATUS = 10000
+"""What a return code has on top of the HTTP status that it stands for."""
+
+
+def status_of(return_code: int) -> int:
+    """Return the HTTP status that a CIMI return code stands for."""
+    return return_code - BEFORE_STATUS
+
 
 class GatewayError(Exception):
     """Something went wrong on our side; the message says what and what to do."""
@@ -18,8 +26,8 @@ class GatewayError(Exception):
 
     @property
     def status(self) -> int:
-        """The HTTP status this error is answered with."""
-        return self.return_code - 10000
+        """Return the HTTP status that the error is answered with."""
+        return status_of(self.return_code)
 
 
 class Invalid(GatewayError):
@@ -33,19 +41,25 @@ class Invalid(GatewayError):
 
 
 class Unauthenticated(GatewayError):
+    """Nobody knows who asks."""
+
     return_code = 10401
 
 
 class Forbidden(GatewayError):
+    """The caller may not do it."""
+
     return_code = 10403
 
 
 class NotFound(GatewayError):
+    """There is nothing, or nothing that the caller may see."""
+
     return_code = 10404
 
 
 class MethodNotAllowed(GatewayError):
-    """``allow`` lists the methods which the URI does have."""
+    """The URI has no such method; ``allow`` lists those that it has."""
 
     return_code = 10405
 
@@ -55,6 +69,8 @@ class MethodNotAllowed(GatewayError):
 
 
 class NotAcceptable(GatewayError):
+    """The client accepts nothing that the answer can be given in."""
+
     return_code = 10406
 
 
@@ -65,27 +81,37 @@ class RequestTimeout(GatewayError):
 
 
 class Conflict(GatewayError):
+    """The state of a resource forbids it."""
+
     return_code = 10409
 
 
 class PreconditionFailed(GatewayError):
+    """The resource is not the one that the client means."""
+
     return_code = 10412
 
 
 class TooLarge(GatewayError):
+    """More bytes came than are taken."""
+
     return_code = 10413
 
 
 class UriTooLong(GatewayError):
+    """The URI has too many characters."""
+
     return_code = 10414
 
 
 class UnsupportedMediaType(GatewayError):
+    """The body is in a format that is not taken."""
+
     return_code = 10415
 
 
 class RangeNotSatisfiable(GatewayError):
-    """``size`` is what the range had to lie in."""
+    """The range lies outside of the ``size`` bytes that there are."""
 
     return_code = 10416
 
@@ -101,11 +127,13 @@ class Misdirected(GatewayError):
 
 
 class HeadersTooLarge(GatewayError):
+    """The header fields have too many bytes."""
+
     return_code = 10431
 
 
 class TooManyRequests(GatewayError):
-    """``retry_after`` is in seconds."""
+    """The caller asks too often; ``retry_after`` is in seconds."""
 
     return_code = 10429
 
@@ -115,6 +143,8 @@ class TooManyRequests(GatewayError):
 
 
 class NotImplementedHere(GatewayError):
+    """The standard has it, and this gateway or its hypervisor has not."""
+
     return_code = 10501
 
 

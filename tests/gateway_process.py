@@ -24,10 +24,18 @@ USERS = (("admin", "admin"), ("operator", "operator"), ("other", "operator"), ("
 _made_users: list[bytes] = []
 
 
+PORTS_OF_A_WORKER = 2000
+
+
 def free_port() -> int:
-    """A port that no client's connection takes by chance while the gateway is between two of its lives."""
+    """Return a port that nobody takes by chance while the gateway is between two of its lives.
+
+    It is none that clients' connections get, and none of those that tests of another pytest worker choose from.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw7").removeprefix("gw")
+    first = 15000 + int(worker) % 8 * PORTS_OF_A_WORKER
     while True:
-        port = random.randrange(15000, 32000)
+        port = random.randrange(first, first + PORTS_OF_A_WORKER)
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)):
                 return port

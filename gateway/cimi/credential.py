@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.cimi.fields import Key, String
+from gateway.cimi.coded import Key
+from gateway.cimi.fields import String
 from gateway.cimi.references import RefOrValue
 from gateway.cimi.resource_type import Capability, Common, ResourceType
 

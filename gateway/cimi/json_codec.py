@@ -10,7 +10,7 @@ from gateway.errors import Invalid
 
 
 def decode(body: bytes) -> dict[str, Any]:
-    """The JSON object in ``body``. Raises Invalid, saying where, for everything that is none or cannot be CIMI."""
+    """Return the JSON object in ``body``. Raises Invalid, saying where, for what is none or cannot be CIMI."""
     count = _Count()
     try:
         text = body.decode("utf-8-sig")
@@ -61,7 +61,7 @@ def _demand_few_lists(text: str) -> None:
 
 
 class _Count:
-    """Counts members while the text is still being read: what is too much is not built first."""
+    """A count of members while the text is still being read: what is too much is not built first."""
 
     def __init__(self) -> None:
         self._members = 0

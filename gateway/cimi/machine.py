@@ -6,8 +6,9 @@ from typing import ClassVar
 
 from marshmallow import Schema
 
+from gateway.cimi.coded import Base64
 from gateway.cimi.credential import CredentialSchema
-from gateway.cimi.fields import Attribute, Base64, Enumeration, Integer, Location, String
+from gateway.cimi.fields import Attribute, Enumeration, Integer, Location, String
 from gateway.cimi.image import IMAGE_ACTIONS, IMAGE_STATES, file_size, file_sum
 from gateway.cimi.monitoring import EventLogTemplateSchema, MeterTemplateSchema
 from gateway.cimi.network import NETWORK_TYPES, AddressTemplateSchema

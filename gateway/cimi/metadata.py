@@ -65,7 +65,7 @@ TYPES = (
 
 
 def describe(described: ResourceType, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The ResourceMetadata of a type, without a dialect's URIs: the edge makes them of these words.
+    """Return the ResourceMetadata of a type, without a dialect's URIs: the edge makes them of these words.
 
     ``values`` are capabilities' values which the configuration gives.
     """

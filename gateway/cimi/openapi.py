@@ -95,7 +95,7 @@ BYTES = (*SENDING, errors.RangeNotSatisfiable)
 
 
 def describe(dialect: Dialect, roles: Roles) -> Described:
-    """The whole document but for ``servers``: they are known to the wire only."""
+    """Return the whole document but for ``servers``, which are known to the wire only."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "CIMI, DMTF DSP0263", "version": dialect.version, "description": CONVENTIONS},
@@ -144,7 +144,7 @@ def _paths(dialect: Dialect, roles: Roles) -> Iterator[tuple[str, Described]]:
 
 
 def _below(path: str, described: ResourceType, roles: Roles) -> Iterator[tuple[str, Described]]:
-    """A collection, its own actions, its items, and theirs."""
+    """Yield a collection, its own actions, its items, and theirs."""
     yield path, _collection(path, described, roles)
     for action in described.collection_actions:
         yield f"{path}/{action.verb}", _action(f"{path}/{action.verb}", described, action, roles, ())
@@ -155,7 +155,7 @@ def _below(path: str, described: ResourceType, roles: Roles) -> Iterator[tuple[s
 
 
 def _place(described: ResourceType) -> str:
-    """The collection's path below the entry point, with the kinds of the resources above it in braces."""
+    """Return the collection's path below the entry point, with the kinds of the resources above it in braces."""
     if described.parent is None:
         return described.segment
     return f"{_place(TYPES[described.parent])}/{{{described.parent}}}/{described.segment}"
@@ -199,7 +199,7 @@ def _resource(path: str, described: ResourceType, roles: Roles, suffix: str = ""
 
 
 def _any_action(said: _Said, verbs: list[str]) -> Described:
-    """Old clients post Action documents to the resource itself."""
+    """Return the operation by which old clients post Action documents to the resource itself."""
     body = _documents("Action")
     answers = {202: _answer("Job", "CIMI-Job-URI"), 201: _answer(None)}
     operation = said.operation(verbs[0], "actOn", ("$format", *CONDITIONS), answers, CHANGING, body)
@@ -212,7 +212,10 @@ def _any_action(said: _Said, verbs: list[str]) -> Described:
 def _action(
     path: str, described: ResourceType, action: Action, roles: Roles, conditions: tuple[str, ...] = CONDITIONS
 ) -> Described:
-    """``conditions`` are headers that say of which version the resource has to be; a collection has none."""
+    """Return the operations at an action's URI.
+
+    ``conditions`` are headers that say of which version the resource has to be; a collection has none.
+    """
     said = _Said(described.kind, roles)
     operations = {}
     for method in action.methods:
@@ -239,7 +242,7 @@ def _act(said: _Said, action: Action, name: str, conditions: tuple[str, ...]) ->
 
 
 def _bytes(said: _Said, action: Action, method: str, name: str) -> Described:
-    """What takes or gives no documents, by the media types that are declared."""
+    """Return the operation of an action that takes or gives bytes, by the media types that are declared."""
     asked = action.parameters
     if method == "PUT":
         body = {action.takes: {"schema": BINARY}}
@@ -257,7 +260,7 @@ def _bytes(said: _Said, action: Action, method: str, name: str) -> Described:
 
 
 class _Said:
-    """What all operations on a type say alike."""
+    """The common part of all operations on a type."""
 
     def __init__(self, kind: str, roles: Roles, suffix: str = "") -> None:
         self.kind = kind
@@ -275,10 +278,10 @@ class _Said:
         *,
         optional: bool = False,
     ) -> Described:
-        """``verb`` is what must be granted; the roles that have it stand in ``x-roles``."""
+        """Return an operation. ``verb`` is what must be granted; the roles that have it stand in ``x-roles``."""
         roles = self._roles(self.kind, verb)
         known = {str(status): answer for status, answer in sorted(answers.items())}
-        known.update((str(error.return_code - 10000), _refused(error)) for error in refusals)
+        known.update((str(errors.status_of(error.return_code)), _refused(error)) for error in refusals)
         operation: Described = {
             "operationId": f"{name}{self.kind}{self._suffix}",
             "tags": [self.kind],
@@ -329,12 +332,12 @@ def _refused(error: type[errors.GatewayError]) -> Described:
 
 
 def _refusal(error: type[errors.GatewayError]) -> Described:
-    """A Job that is no real one and tells what was wrong (DSP0263 4.1.8)."""
-    return {"description": HTTPStatus(error.return_code - 10000).phrase, "content": _documents("Job")}
+    """Return an error's answer: a Job that is no real one and tells what was wrong (DSP0263 4.1.8)."""
+    return {"description": HTTPStatus(errors.status_of(error.return_code)).phrase, "content": _documents("Job")}
 
 
 def _documents(*kinds: str) -> dict[str, Any]:
-    """Documents of one of these kinds, in both formats."""
+    """Return the content of documents of one of these kinds, in both formats."""
     references = [{"$ref": f"#/components/schemas/{kind}"} for kind in kinds]
     schema = references[0] if len(references) == 1 else {"anyOf": references}
     return {JSON: {"schema": schema}, XML: {"schema": schema}}

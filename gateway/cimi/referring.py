@@ -32,7 +32,7 @@ def shown_names(kind: str) -> frozenset[str]:
 
 
 def names_a(kind: str, uri: str) -> bool:
-    """Whether a URI ends as those of the resources of a root collection do: ``machineImages/7f3c``."""
+    """Return whether a URI ends as those of a root collection's resources do: ``machineImages/7f3c``."""
     from gateway.cimi.aliases import canonical  # The declarations stand on this module.
     from gateway.cimi.registry import type_at
 

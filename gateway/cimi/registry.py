@@ -37,16 +37,17 @@ VIEWS = {
 
 
 def type_of(kind: str) -> ResourceType:
+    """Return the type of this kind."""
     return TYPES[kind]
 
 
 def collection_at(path: str) -> ResourceType | None:
-    """The type of the items of the collection at a path: ``machines`` or ``machines/7f3c/disks``."""
+    """Return the type of the items of the collection at a path: ``machines`` or ``machines/7f3c/disks``."""
     return _collection(path, VIEWS)
 
 
 def type_at(path: str) -> ResourceType | None:
-    """The type of the resource at a path: ``machines/7f3c`` or ``machines/7f3c/disks/vda``.
+    """Return the type of the resource at a path: ``machines/7f3c`` or ``machines/7f3c/disks/vda``.
 
     What a nested collection only lists stands elsewhere: there is no ``machines/7f3c/meters/1``. An action of a
     collection is no resource of it.
@@ -59,7 +60,7 @@ def type_at(path: str) -> ResourceType | None:
 
 
 def acting_collection_at(path: str) -> tuple[ResourceType, Action] | None:
-    """The type and the action, where the path is that of an action on a collection: ``systems/import``."""
+    """Return the type and the action at the path of an action on a collection: ``systems/import``."""
     collection, _, verb = path.rpartition("/")
     found = collection_at(collection) if collection else None
     action = found.collection_action(verb) if found is not None else None
@@ -82,7 +83,7 @@ def bytes_at(path: str, method: str) -> frozenset[str]:
 
 
 def _collection(path: str, views: Mapping[tuple[str, str], ResourceType]) -> ResourceType | None:
-    """``views`` may be the last part of the path."""
+    """Return the type of the items of a collection; ``views`` may be the last part of the path."""
     parts = path.split("/")
     found = _ROOT.get(parts[0])
     if found is None or found.singleton:

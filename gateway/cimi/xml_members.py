@@ -23,7 +23,7 @@ def nested_from_xml(members: dict[str, Attribute], node: Any) -> dict[str, Any]:
 
 
 def raw_from_xml(members: dict[str, Attribute], node: Mapping[str, Any]) -> dict[str, Any]:
-    """An element's children and XML attributes as a raw JSON-shaped dict, by the declared members.
+    """Return an element's children and XML attributes as a raw JSON-shaped dict, by the declared members.
 
     What is not declared stays in under its own name, so that the check for unknown attributes sees it.
     """
@@ -70,5 +70,5 @@ def _member_from_xml(member: Attribute, local: str, value: Any) -> Any:
 
 
 def _declares_namespace(name: str) -> bool:
-    """Whether an XML attribute says nothing of its element but which namespace a prefix means."""
+    """Return whether an XML attribute only says which namespace a prefix means."""
     return name == "@xmlns" or name.startswith("@xmlns:")

@@ -13,6 +13,7 @@ import click
 from gateway.config import DEFAULT_PATH, ConfigError, Settings, load
 from gateway.errors import GatewayError
 from gateway.plain_text import printable
+from gateway.store.offline import OfflineStore
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -66,15 +67,13 @@ def settings_of(path: Path) -> Settings:
 
 
 @contextmanager
-def store_reader(config: Path) -> Iterator[sqlite3.Connection]:
-    """A connection of our own that only reads; the daemon's write-ahead log lets it work beside it."""
+def store_reader(config: Path) -> Iterator[OfflineStore]:
+    """Read the configured store while the block runs, also beside a gateway that has it open."""
     path = Path(settings_of(config).store.path)
     if not path.exists():
         raise click.ClickException(f"{path} does not exist: the gateway has not run yet")
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
-        yield connection
+        with OfflineStore.open(path) as store:
+            yield store
     except sqlite3.Error as error:
         raise click.ClickException(f"{path}: {error}") from None
-    finally:
-        connection.close()

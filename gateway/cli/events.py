@@ -7,8 +7,6 @@ protect nothing, and an admin who looks for what went wrong must see it also whi
 
 from __future__ import annotations
 
-import json
-import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +17,7 @@ import click
 from gateway.cli.common import config_option, insecure_option, say, store_reader
 from gateway.cli.remote import RemoteGateway
 from gateway.plain_text import printable_json
+from gateway.store.offline import OfflineStore
 
 LOOK_EVERY = 0.3
 EVERYTHING = "eventLogs/everything"
@@ -129,38 +128,28 @@ def _is_about(event: dict[str, Any], resource: str | None) -> bool:
 
 def _kept(config: Path, resource: str | None, lines: int, follow: bool) -> Events:
     """From the store: the newest, then what comes."""
-    with store_reader(config) as connection:
-        log = _log_of(connection, resource)
-        last = _position(connection, log)
+    with store_reader(config) as store:
+        log = _log_of(store, resource)
+        last = store.newest_position(log)
         after = last - max(0, lines)
         while True:
-            rows = connection.execute(
-                "SELECT position, time, document FROM events WHERE log = ? AND position > ? ORDER BY position LIMIT ?",
-                (log, after, PAGE),
-            ).fetchall()
+            rows = store.events_after(log, after, PAGE)
             for position, moment, document in rows:
                 after = position
-                yield {"timestamp": moment, **json.loads(document)}
+                yield {"timestamp": moment, **document}
             if len(rows) < PAGE and not follow:
                 return
             if len(rows) < PAGE:
                 time.sleep(LOOK_EVERY)
 
 
-def _log_of(connection: sqlite3.Connection, resource: str | None) -> str:
+def _log_of(store: OfflineStore, resource: str | None) -> str:
     if resource in (None, CHANGES):
         return resource or EVERYTHING
     path = _path_of(resource) if "://" in resource else resource.strip("/")
-    row = connection.execute(
-        "SELECT json_extract(document, '$.eventLog.href') FROM resources WHERE path = ?", (path,)
-    ).fetchone()
-    if row is None:
+    exists, log = store.event_log_of(path)
+    if not exists:
         raise click.ClickException(f"there is no resource {path}")
-    if row[0] is None:
+    if log is None:
         raise click.ClickException(f"{path} has no event log; its events are among those of everything")
-    return str(row[0])
-
-
-def _position(connection: sqlite3.Connection, log: str) -> int:
-    row = connection.execute("SELECT position FROM event_heads WHERE log = ?", (log,)).fetchone()
-    return int(row[0]) if row else 0
+    return log

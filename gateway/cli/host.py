@@ -14,7 +14,6 @@ import click
 import structlog
 
 from gateway import service_view
-from gateway.app import libvirt_drivers
 from gateway.cli.common import config_option, plainly, say, settings_of
 from gateway.config import Settings
 from gateway.doctor import examine, examine_host
@@ -22,6 +21,7 @@ from gateway.findings import Finding
 from gateway.http.tls import configured_certificate
 from gateway.private_files import demand_all_private
 from gateway.store.keyring import demand_usable_keys
+from gateway.wiring import libvirt_drivers
 
 F = TypeVar("F", bound=Callable[..., Any])
 

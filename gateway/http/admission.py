@@ -37,7 +37,7 @@ class Limits:
 
 
 class Admission:
-    """Counts the connections that are open, and says which more may come. ``trusted`` are proxies."""
+    """A count of the connections that are open, and of which more may come. ``trusted`` are proxies."""
 
     def __init__(self, limits: Limits, trusted: Iterable[str] = ()) -> None:
         self._limits = limits

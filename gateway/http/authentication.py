@@ -106,7 +106,7 @@ class Authentication:
             raise _too_many_from_there() from None
 
     def user(self, name: str) -> User | None:
-        """The user as the users file has them now: for those who stay connected."""
+        """Return the user as the users file has them now: for those who stay connected."""
         self._reload()
         return self._users.get(name)
 
@@ -203,7 +203,10 @@ def _too_many_from_there() -> Withheld:
 
 
 def basic_credentials(header: str) -> tuple[str, str]:
-    """Return the name and the password of an Authorization header. Raises ValueError for what is not HTTP Basic."""
+    """Return the name and the password of an Authorization header. Raises ValueError for what is not HTTP Basic.
+
+    aiohttp's ``BasicAuth.decode`` is deprecated, and takes no blanks around the credentials.
+    """
     scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic":
         raise ValueError(f"the scheme {scheme[:20]!r} is not Basic")

@@ -31,7 +31,7 @@ def demand_unencoded(request: web.Request) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Bodies:
-    """How documents are taken from requests. ``seconds`` is how long a whole document may take to come."""
+    """The taker of documents from requests. ``seconds`` is how long a whole document may take to come."""
 
     seconds: float = 30.0
 

@@ -40,7 +40,7 @@ class Deadlines:
 
 @dataclass(slots=True)
 class Ends:
-    """How connections ended that did not end well, since the start."""
+    """Counts of connections that did not end well, since the start."""
 
     aborts: int = 0
     """By their client, in the middle of a request or its answer."""

@@ -103,7 +103,7 @@ class Door:
 
 
 class _Site(web.BaseSite):
-    """A site of aiohttp's whose connections are ours."""
+    """A site of aiohttp's with connections of the gateway's."""
 
     def __init__(
         self,
@@ -121,6 +121,7 @@ class _Site(web.BaseSite):
 
     @property
     def name(self) -> str:
+        """Return the address that the site listens on."""
         return str(self._listener.getsockname())
 
     async def start(self) -> None:

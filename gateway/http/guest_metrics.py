@@ -16,12 +16,16 @@ KIB = 1024
 
 
 class GuestMetrics(Collector):
-    """A guest that is off, or a host that is away, has no samples: a gap, not zeros."""
+    """A collector of the guests' figures.
+
+    A guest that is off, or a host that is away, has no samples: a gap, not zeros.
+    """
 
     def __init__(self, guests: Guests) -> None:
         self._guests = guests
 
     def collect(self) -> Iterator[Metric]:
+        """Yield the figures as they were read last."""
         known = [((host, domain.uuid), domain) for host, domain in self._guests()]
         yield _gauge("cimi_guest_running", "1 while the guest runs", LABELS, _running(known))
         yield _gauge("cimi_guest_cpus", "Virtual CPUs", LABELS, ((names, d.cpus) for names, d in known))

@@ -76,7 +76,7 @@ def too_many_of_pair(pause: float) -> Withheld:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt that is counted. ``quiet``: its address or pair has none left, and does not hear what came of it."""
+    """An attempt that is counted. ``quiet``: its address or pair has none left, and does not hear what came of it."""
 
     source: str
     name: str

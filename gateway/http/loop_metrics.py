@@ -17,6 +17,7 @@ class LoopMetrics(Collector):
         self._supervision = supervision
 
     def collect(self) -> Iterator[Metric]:
+        """Yield the figures as they are now."""
         failures = CounterMetricFamily(
             "cimi_gateway_loop_failures", "Errors that nobody thought of in a background loop", labels=("loop",)
         )

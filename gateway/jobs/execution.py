@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from gateway.jobs.records import in_state
 from gateway.jobs.steps import StepRegistry, UnknownStepError
 from gateway.jobs.workers import Place
 from gateway.store.model import Resource
+from gateway.store.questions.jobs import plan_of
 from gateway.store.sealing import holds_sealed
 from gateway.store.store import Store
 from gateway.store.transaction import PlanRow, Transaction
@@ -69,13 +69,8 @@ class Execution:
         self._logger = log.bind(job=job)
 
     async def load(self) -> PlanRow | None:
-        rows = await self._store.fetch(
-            "SELECT job, opened(job, plan), phase, position, attempts, outcome FROM plans WHERE job = ?", (self.job,)
-        )
-        if not rows:
-            return None
-        job, plan, phase, position, attempts, outcome = rows[0]
-        return PlanRow(job, json.loads(plan), phase, position, attempts, json.loads(outcome))
+        """Return the Job's plan as the store has it now; None when the Job has ended."""
+        return await plan_of(self._store, self.job)
 
     async def run(self, plan: Plan, row: PlanRow, place: Place, unlock: Unlock) -> None:
         """Forward, and back when a step fails or the job is stopped; then settle and write the end."""

@@ -25,8 +25,6 @@ class KeptJob(Kept):
     """Where that request came from."""
     tries: dict[str, int] = field(default_factory=dict)
     """How often each work that may bring down who does it was begun, and has not ended."""
-    delivered: bool = False
-    """The package of an export is where the client wants it."""
 
 
 def new_job(plan: Plan, state: str) -> Resource:

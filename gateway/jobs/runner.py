@@ -1,9 +1,8 @@
-"""Runs jobs: durably, under locks, with undo, and again after a crash (ARCHITECTURE.md, gateway.jobs)."""
+"""Runs jobs: durably, under locks, with undo, and again after a crash (docs/design/jobs.md)."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -24,6 +23,7 @@ from gateway.jobs.records import ended, ended_at, in_state, new_job, plan_from_d
 from gateway.jobs.steps import StepRegistry
 from gateway.jobs.workers import Workers
 from gateway.store.model import Query, Resource
+from gateway.store.questions.jobs import LogLine, log_lines, plan_documents, unfinished_plans
 from gateway.store.store import Changes, Store
 from gateway.store.transaction import PlanRow, Transaction
 from gateway.store.turns import UNDER_WAY
@@ -159,9 +159,9 @@ class JobRunner:
 
     async def claimed(self) -> frozenset[str]:
         """The paths that jobs which have not ended lock, or wait to lock."""
-        rows = await self._store.fetch("SELECT job, opened(job, plan) FROM plans")
+        documents = await plan_documents(self._store)
         free = {job for job, execution in self._executions.items() if execution.unlocked}
-        plans = [plan_from_document(_json(text)) for job, text in rows if job not in free]
+        plans = [plan_from_document(document) for job, document in documents.items() if job not in free]
         return frozenset(path for plan in plans for path in plan.locks)
 
     def hold(self, *paths: str) -> AbstractAsyncContextManager[Unlock]:
@@ -229,11 +229,7 @@ class JobRunner:
 
     async def recover(self) -> None:
         """Take up every job that did not end, in their order: before the API opens, not waiting for their end."""
-        rows = await self._store.fetch(
-            "SELECT job, opened(job, plan), phase, position, attempts FROM plans "
-            "ORDER BY (SELECT min(line) FROM job_log WHERE job_log.job = plans.job)"
-        )
-        left = [PlanRow(job, _json(text), *rest) for job, text, *rest in rows if job not in self._tasks]
+        left = [row for row in await unfinished_plans(self._store) if row.job not in self._tasks]
         for row in left:
             try:
                 await self._take_up(row)
@@ -251,15 +247,10 @@ class JobRunner:
         outcome = {"code": 10500, "message": "the gateway was stopped in the middle of it"} if phase == "undo" else None
         async with self._store.transaction() as transaction:
             await transaction.write_plan(
-                replace(row, phase=phase, attempts=row.attempts + 1, outcome=await self._outcome(row.job) or outcome)
+                replace(row, phase=phase, attempts=row.attempts + 1, outcome=row.outcome or outcome)
             )
             await transaction.write_log(row.job, "warning", "recovery", f"taken up again after a restart: {phase}")
         logger_of(row.job, plan).warning(f"taken up again after a restart: {phase}", step="recovery")
-
-    async def _outcome(self, job: str) -> dict[str, object] | None:
-        rows = await self._store.fetch("SELECT outcome FROM plans WHERE job = ?", (job,))
-        found: dict[str, object] | None = _json(rows[0][0])
-        return found
 
     def start(self) -> None:
         self._keeper = self._supervision.keep("job retention", self._keep, KEEP_EVERY)
@@ -312,15 +303,6 @@ class JobRunner:
             if pending:
                 await asyncio.wait(pending, timeout=seconds)
 
-    async def lines(self, path: str, after: int = 0) -> list[tuple[int, str, str, str, str]]:
-        """The job's log after a line: number, time, level, step, message."""
-        rows = await self._store.fetch(
-            "SELECT line, time, level, step, message FROM job_log WHERE job = ? AND line > ? ORDER BY line",
-            (path, after),
-        )
-        return [(row[0], row[1], row[2], row[3], row[4]) for row in rows]
-
-
-def _json(text: str) -> dict[str, object]:
-    found: dict[str, object] = json.loads(text)
-    return found
+    async def lines(self, path: str, after: int = 0) -> list[LogLine]:
+        """Return the Job's log after a line."""
+        return await log_lines(self._store, path, after)

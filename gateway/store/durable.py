@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import Field, dataclass, field, fields, is_dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, TypeVar, get_args
 
 from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
@@ -57,6 +58,15 @@ def _as_kept(secret: Secret | bool | None) -> Any:
     return secret.sealed if isinstance(secret, Unreadable) else secret
 
 
+def _is_name_or_place(kind: Any) -> bool:
+    return bool(kind == str | int)
+
+
+def _name_or_place(value: Any, _kind: Any) -> str | int:
+    """Return a step of a way through a document as JSON has it: the name of an attribute, or a place in a list."""
+    return value if isinstance(value, int) else str(value)
+
+
 def key_of(entry: Field[Any]) -> str:
     """Return the key in JSON of a dataclass's field."""
     return str(entry.metadata.get(KEY, entry.name))
@@ -85,6 +95,7 @@ def _converter() -> Converter:
     converter.register_structure_hook_factory(is_dataclass, reader)
     converter.register_structure_hook_func(_is_secret, _secret_of)
     converter.register_unstructure_hook_func(_is_secret, _as_kept)
+    converter.register_structure_hook_func(_is_name_or_place, _name_or_place)
     return converter
 
 
@@ -100,3 +111,25 @@ def to_document(value: object) -> Document:
 def from_document(document: Document, kind: type[T]) -> T:
     """Return the value of this kind whose JSON the document is. Raises cattrs' errors for one that is no such JSON."""
     return CONVERTER.structure(document, kind)
+
+
+def tell_apart(union: Any, tag: str) -> None:
+    """Have the dataclasses of a union told apart in JSON by one key: each has its value as a class attribute.
+
+    The key stands beside those of the dataclass's fields. The union may stand in a field that may be None.
+    """
+    kinds: dict[str, type[Any]] = {str(getattr(kind, tag)): kind for kind in get_args(union)}
+
+    def read(document: Document | None, _kind: Any) -> Any:
+        return from_document(document, kinds[document[tag]]) if document is not None else None
+
+    def write(value: Any) -> Document | None:
+        return {tag: str(getattr(value, tag)), **to_document(value)} if value is not None else None
+
+    for kind in (union, union | None):
+        CONVERTER.register_structure_hook_func(partial(_is_same, kind), read)
+        CONVERTER.register_unstructure_hook_func(partial(_is_same, kind), write)
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    return bool(one == other)

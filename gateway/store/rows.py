@@ -17,7 +17,7 @@ COLUMNS = (
     f"CASE WHEN instr(internal, '{MARK}') THEN opened(path, internal) ELSE internal END"
 )
 EVERYONE = ""
-LONG = (8, 9)
+LONG = (9, 10)
 """Where in a row what may be long stands: the document and the internal facts."""
 
 

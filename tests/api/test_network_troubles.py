@@ -19,7 +19,7 @@ REASON = "Check the host setup: interface eth0 has kernel autoconfigured IPv6 ro
 
 @pytest.fixture
 def compare(gateway: Gateway, driver: MemoryDriver) -> Callable[[], Awaitable[None]]:
-    return lambda: gateway._sync.compare(driver, reconnect=True)
+    return lambda: gateway.reconciliation.compare(driver, reconnect=True)
 
 
 class Broken:

@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 from drivers.base import DriverFailed, HeldGuests
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
-from gateway.orchestration.networks.reconcile import NetworkSync
-from gateway.orchestration.sync import REACTIONS
+from gateway.orchestration.networks.reconcile import NetworkReconciler
+from gateway.orchestration.reconciliation import REACTIONS
 from tests.api.client import ApiClient
 from tests.api.networks import id_of, made, network, removed
 
@@ -92,10 +92,10 @@ async def test_guests_of_older_gateways_are_held_when_the_hypervisor_is_connecte
     await asyncio.wait_for(held.wait(), 60)
 
 
-async def networks_of(gateway: Gateway) -> NetworkSync:
+async def networks_of(gateway: Gateway) -> NetworkReconciler:
     """Return what compares Networks, beside the gateway's own, which has nothing more to hold."""
     await gateway.supervision.end_reactions(REACTIONS)
-    return NetworkSync(gateway._sync.room)
+    return NetworkReconciler(gateway.reconciliation.room)
 
 
 async def test_a_guest_that_could_not_be_held_is_told_once_and_held_at_a_later_comparison(

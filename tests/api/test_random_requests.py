@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.cimi.fields import Attribute, Base64, Enumeration, Integer, Key, Map, String
+from gateway.cimi.coded import Base64, Key
+from gateway.cimi.fields import Attribute, Enumeration, Integer, Map, String
 from gateway.cimi.references import Array, Ref, RefOrValue, Structure, schema_fields
 from gateway.cimi.registry import CREATE_SCHEMAS, TYPES
 from tests.api.client import Answer, ApiClient

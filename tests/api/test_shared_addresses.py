@@ -42,7 +42,7 @@ async def small(gateway: Gateway, driver: MemoryDriver) -> None:
 
 @pytest.fixture
 def compare(gateway: Gateway, driver: MemoryDriver) -> Callable[[], Awaitable[None]]:
-    return lambda: gateway._sync.compare(driver, reconnect=True)
+    return lambda: gateway.reconciliation.compare(driver, reconnect=True)
 
 
 async def reserved(admin: ApiClient, **template: Any) -> dict[str, Any]:

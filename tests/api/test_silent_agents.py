@@ -76,7 +76,7 @@ async def test_a_silent_agent_is_asked_seldom_and_the_others_as_before(
     admin: ApiClient, image: str, gateway: Gateway, agents: Agents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uuids = await started(admin, image, 2)
-    watch = gateway._sync._addresses
+    watch = gateway.reconciliation.machines.addresses
     await gateway.supervision.loops[LOOP].stop()
     monkeypatch.setattr(address_watch, "SLOW_SECONDS", 0.5, raising=False)
     agents.silent, agents._seconds = {uuids[0]}, 0.6
@@ -95,7 +95,7 @@ async def test_no_more_guests_are_asked_at_once_than_a_host_has_room_for(
     await gateway.supervision.loops[LOOP].stop()
     agents.looks.clear()
     agents.most = 0
-    gateway._sync._addresses._looked.clear()
-    await gateway._sync._addresses.look("local")
+    gateway.reconciliation.machines.addresses._looked.clear()
+    await gateway.reconciliation.machines.addresses.look("local")
     assert len(agents.looks) == 6
     assert agents.most == address_watch.LOOKS_AT_ONCE

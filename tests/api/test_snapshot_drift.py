@@ -17,7 +17,7 @@ from tests.api.test_snapshots import snapshot
 
 @pytest.fixture
 def compare(gateway: Gateway, driver: MemoryDriver) -> Callable[[], Awaitable[None]]:
-    return lambda: gateway._sync.compare(driver)
+    return lambda: gateway.reconciliation.compare(driver)
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ async def test_a_machine_that_cannot_be_read_leaves_the_others_their_states(
     name = libvirt_name(url)
     driver.known_networks[name] = replace(driver.known_networks[name], active=False)
     failing_for(monkeypatch, driver, "domain", uuid_of(machines[place]), error)
-    await gateway._sync.compare(driver)
+    await gateway.reconciliation.compare(driver)
     states = [(await admin.document(machine))["state"] for machine in machines]
     assert states == ["STOPPED" if number != place else "STARTED" for number in range(2)]
     assert driver.known_networks[name].active
@@ -71,8 +71,8 @@ async def test_a_machine_whose_parts_cannot_be_compared_leaves_the_others_theirs
             raise error
         compared.add(machine.path)
 
-    monkeypatch.setattr(getattr(gateway._sync, part), "compare", compare)
-    await gateway._sync.compare(driver)
+    monkeypatch.setattr(getattr(gateway.reconciliation, part), "compare", compare)
+    await gateway.reconciliation.compare(driver)
     assert compared == {f"machines/{uuid_of(machines[1])}"}
 
 
@@ -87,7 +87,7 @@ async def test_domains_that_cannot_be_listed_leave_the_networks_compared(
 
     monkeypatch.setattr(driver, "domains", domains)
     with pytest.raises(type(error)):
-        await gateway._sync.compare(driver)
+        await gateway.reconciliation.compare(driver)
     await admin.state(DEFAULT_NETWORK, "STOPPED")
 
 
@@ -102,8 +102,8 @@ async def test_a_volume_that_cannot_be_compared_leaves_the_others_their_sizes(
     for entry in facts:
         driver.stored[(entry.pool, entry.name)] = replace(entry, capacity=100 * MIB)
     path = volumes[place].partition("/cimi/")[2]
-    failing_for_second(monkeypatch, gateway._sync._volumes, path, error)
-    await gateway._sync._volumes.compare(driver)
+    failing_for_second(monkeypatch, gateway.reconciliation.volumes, path, error)
+    await gateway.reconciliation.volumes.compare(driver)
     grown = [(await admin.document(volume))["capacity"] == 100 * MIB // 1000 for volume in volumes]
     assert grown == [number != place for number in range(2)]
 
@@ -123,7 +123,7 @@ def failing_for_second(monkeypatch: pytest.MonkeyPatch, owner: Any, path: str, e
 async def test_a_pool_that_cannot_be_compared_leaves_the_others_compared(
     admin: ApiClient, gateway: Gateway, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    room = gateway._sync.room
+    room = gateway.reconciliation.room
     settings = room.hypervisors["local"]
     described = tuple(replace(settings.every_pool[0], name=name) for name in ("a", "b"))
     room.hypervisors["local"] = replace(settings, pools=described)
@@ -137,7 +137,7 @@ async def test_a_pool_that_cannot_be_compared_leaves_the_others_compared(
         return await real(pool)
 
     monkeypatch.setattr(driver, "volumes", volumes)
-    await gateway._sync._volumes.compare(driver)
+    await gateway.reconciliation.volumes.compare(driver)
     assert {"a", "b", "default"} <= set(looked)
 
 

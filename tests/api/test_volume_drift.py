@@ -11,7 +11,7 @@ import pytest
 from drivers.base import DiskSpec, PoolSettings, VolumeFacts
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
-from gateway.orchestration.volumes.reconcile import VolumeDrift
+from gateway.orchestration.volumes.reconcile import VolumeReconciler
 from tests.api.client import ACTION, ApiClient
 from tests.api.test_volumes import by_value, stored, verbs
 
@@ -25,7 +25,7 @@ async def volume(admin: ApiClient) -> str:
 
 @pytest.fixture
 def compare(gateway: Gateway, driver: MemoryDriver) -> Callable[[], Awaitable[None]]:
-    return lambda: gateway._sync._volumes.compare(driver)
+    return lambda: gateway.reconciliation.volumes.compare(driver)
 
 
 def foreign(driver: MemoryDriver, name: str = "admins.qcow2", format: str = "qcow2") -> None:
@@ -175,8 +175,10 @@ async def test_a_guest_that_lets_go_late_finishes_the_detachment(
 
 async def test_described_pools_are_made_once_for_each_connection(gateway: Gateway, driver: MemoryDriver) -> None:
     described = PoolSettings("fast", kind="dir", path="/fast")
-    gateway._sync.room.hypervisors["local"] = replace(gateway._sync.room.hypervisors["local"], pools=(described,))
-    drift = VolumeDrift(gateway._sync.room)
+    gateway.reconciliation.room.hypervisors["local"] = replace(
+        gateway.reconciliation.room.hypervisors["local"], pools=(described,)
+    )
+    drift = VolumeReconciler(gateway.reconciliation.room)
     await drift.compare(driver)
     await drift.compare(driver)
     assert driver.ensured == [described]

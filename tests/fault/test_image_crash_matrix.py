@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.orchestration.images.importing import DIRECT_STEPS, STAGED_STEPS
+from gateway.orchestration.images.facts import Route
+from gateway.orchestration.images.plan import filling_steps
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
 from tests.fault.test_volume_crash_matrix import pool  # noqa: F401 - the fixture
@@ -22,6 +23,8 @@ pytestmark = pytest.mark.qemu
 DISK = b"\xfa" * 510 + b"\x55\xaa" + os.urandom(8 * 1024**2 - 512)
 OCTETS = {"Content-Type": "application/octet-stream"}
 LAST = "settle image"
+DIRECT_STEPS = [step.name for step in filling_steps("", Route.DIRECT)]
+STAGED_STEPS = [step.name for step in filling_steps("", Route.STAGED)]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,14 @@ from typing import Any
 import libvirt
 import pytest
 
-from gateway.orchestration.networks.plans import CREATE_STEPS, DELETE_STEPS
+from gateway.orchestration.networks.group_steps import LeaveGroup
+from gateway.orchestration.networks.steps import (
+    DefineNetwork,
+    DeleteFilter,
+    DeleteNetwork,
+    FilterNetwork,
+    StartNetwork,
+)
 from tests import hypervisor
 from tests.cimi_client import CimiClient
 from tests.gateway_process import GatewayProcess
@@ -24,6 +31,8 @@ from tests.system.conftest import images, machine_create  # noqa: F401 - the fix
 pytestmark = pytest.mark.qemu
 NETWORK = {"networkTemplate": {"networkConfig": {"networkType": "PRIVATE"}}}
 ASYNC = {"Prefer": "respond-async"}
+CREATE_STEPS = [step.name for step in (FilterNetwork, DefineNetwork, StartNetwork)]
+DELETE_STEPS = [step.name for step in (LeaveGroup, DeleteNetwork, DeleteFilter)]
 
 
 def uuid_of(url: str) -> str:

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from gateway.orchestration.images.importing import DIRECT_STEPS, STAGED_STEPS
+from gateway.orchestration.images.facts import Route
+from gateway.orchestration.images.plan import filling_steps
 from tests import hypervisor
 from tests.cimi_client import Answer, wait_until
 from tests.fault.test_machine_crash_matrix import killed_after
@@ -38,7 +39,7 @@ pytestmark = pytest.mark.qemu
 DISK = b"\xfa" * 510 + b"\x55\xaa" + os.urandom(4 * 1024**2 - 512)
 BIG = 32 * 1024**2
 COPYING = ["copy volume", "settle copied volume"]
-FILLING = {"direct": DIRECT_STEPS, "staged": STAGED_STEPS}
+FILLING = {route.value: [step.name for step in filling_steps("", route)] for route in Route}
 BY_VALUE = [
     (way, step) for way, steps in FILLING.items() for step in ("reserve volume", *steps, "fit volume", "settle volume")
 ]

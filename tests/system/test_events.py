@@ -21,7 +21,7 @@ import pytest
 
 from demo.guest_shell import run_in_guest
 from gateway.cli.remote import Message, parsed
-from gateway.orchestration.sync import COMPARE_EVERY
+from gateway.orchestration.reconciliation import COMPARE_EVERY
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
 from tests.gateway_process import PASSWORD, GatewayProcess

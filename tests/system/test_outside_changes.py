@@ -13,7 +13,7 @@ from statistics import median
 import libvirt
 import pytest
 
-from gateway.orchestration.sync import COMPARE_EVERY
+from gateway.orchestration.reconciliation import COMPARE_EVERY
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
 from tests.system.conftest import console, machine_create, wait_ready

@@ -9,18 +9,19 @@ from gateway.orchestration.attachments.connections import connect, demand_attach
 from gateway.orchestration.attachments.steps import AttachVolume
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.resolving import resolve
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.resource_service import PlannedStep, Room
 from gateway.orchestration.common.step import Step
 from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.machine_core.device_names import free_target, reserved
 from gateway.orchestration.machine_core.facts import KeptMachine
-from gateway.orchestration.volumes import steps as volume_steps
 from gateway.orchestration.volumes.create import NewVolume, new_volume
 from gateway.orchestration.volumes.facts import KeptVolume
+from gateway.orchestration.volumes.plan import create_steps
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
 NEW_WEIGHT = 5
+"""Times as much that making a Volume counts in the progress of a Machine's create."""
 
 
 @dataclass
@@ -73,9 +74,9 @@ class NewVolumes:
     def new_paths(self) -> tuple[str, ...]:
         return tuple(new.resource.path for new, _ in self.made)
 
-    def create_steps(self) -> tuple[Step, ...]:
+    def create_steps(self) -> tuple[PlannedStep, ...]:
         """Return the steps that make the new Volumes, before the domain is defined."""
-        return tuple(step for new, _ in self.made for step in volume_steps.creating(new.resource, NEW_WEIGHT))
+        return tuple(step for new, _ in self.made for step in create_steps(new.resource, NEW_WEIGHT))
 
 
 def attach_steps(attachments: list[Resource]) -> tuple[Step, ...]:

@@ -14,12 +14,13 @@ from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.store.model import Resource
+from gateway.store.questions.resources import volume_at
 
 RUNNING = frozenset({Power.RUNNING, Power.PAUSED})
 log = structlog.get_logger("volumes")
 
 
-class AttachmentDrift:
+class AttachmentReconciler:
     """The Machine bears the marks of its Volumes, so that most comparisons cost no search."""
 
     def __init__(self, room: Room) -> None:
@@ -77,16 +78,12 @@ class AttachmentDrift:
         if key in self._unknown or disk.cdrom or not disk.persistent:
             return
         self._unknown.add(key)
-        rows = await self.room.store.fetch(
-            "SELECT path FROM resources WHERE kind = 'Volume' AND json_extract(internal, '$.path') = ? "
-            "AND json_extract(internal, '$.host') = ?",
-            (disk.source, KeptMachine.of(machine).host),
-        )
-        if not rows:
+        volume = await volume_at(self.room.store, KeptMachine.of(machine).host, disk.source)
+        if volume is None:
             log.info("disk is no Volume", machine=machine.path, target=disk.target)
             return
-        if await self._connect(machine.path, rows[0][0], disk):
-            log.info("volume connected outside", machine=machine.path, volume=rows[0][0])
+        if await self._connect(machine.path, volume, disk):
+            log.info("volume connected outside", machine=machine.path, volume=volume)
         self._unknown.discard(key)
 
     async def _connect(self, path: str, volume: str, seen: DiskFacts) -> bool:

@@ -16,14 +16,14 @@ from gateway.orchestration.machine_core.device_names import WHERE, free_target, 
 from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.store.model import Document, Resource
-from gateway.store.store import Store
+from gateway.store.reading import Reading
 from gateway.store.transaction import Transaction
 
 OWN = ("name", "description", "properties", "initialLocation")
 
 
 async def attached_already(
-    store: Store | Transaction, machine: Resource, volume: Resource, document: Document
+    store: Reading | Transaction, machine: Resource, volume: Resource, document: Document
 ) -> Resource | None:
     """Return the MachineVolume that a request asks for once more; None when the Volume is not at the Machine.
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from gateway import clock
 from gateway.cimi.registry import type_of
 from gateway.cimi.system import MEMBER_SCHEMAS
-from gateway.store.kept import Kept
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
@@ -22,25 +20,10 @@ ATTRIBUTES = {kind: f"{kind[0].lower()}{kind[1:]}" for kind in MEMBER_SCHEMAS}
 NAMESPACE = uuid.UUID("4f0a4c1e-7d52-5a36-9f6b-0d6a1c3be2f7")
 
 
-@dataclass(frozen=True)
-class KeptMembership(Kept):
-    """What is kept of a membership beside its document."""
-
-    owned: bool = False
-    """The System made the member."""
-    made_by: str | None = None
-    """Path of the Job that made the member."""
-
-
 def member_of(membership: Resource) -> str:
     """Path of what the membership is of."""
     path: str = membership.document[ATTRIBUTES[MEMBERSHIPS[membership.kind]]]["href"]
     return path
-
-
-def is_owned(membership: Resource) -> bool:
-    """Return whether the System made what the membership is of, and takes it along when the System goes."""
-    return KeptMembership.of(membership).owned
 
 
 def new_membership(system: Resource, kind: str, member: str, own: Document, mark: str = "") -> Resource:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -53,6 +55,99 @@ class Outcome:
     """Path of what an action makes, when that is known before it is there."""
     existing: bool = False
     """The resource was there before, as it was asked for: a create has made nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text that an action gives, at hand in UTF-8."""
+
+    content: bytes
+
+
+class Readable(Protocol):
+    """Bytes that an action gives piece by piece."""
+
+    @property
+    def name(self) -> str:
+        """Return the name of the file that the bytes make."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Return how many bytes there are."""
+        ...
+
+    @property
+    def tag(self) -> str | None:
+        """Return what changes when the bytes do; None for bytes that are given as a whole only."""
+        ...
+
+    def pieces(self, offset: int, length: int, /) -> AsyncGenerator[bytes, None]:
+        """Yield ``length`` bytes from ``offset`` on. Raises DriverError or OSError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a request brings: bytes from ``start``, to ``end`` (not included) of ``total``, as far as it says so.
+
+    ``start`` None: everything from the beginning. ``digest`` is the SHA-256 of this part, in Base64.
+    """
+
+    start: int | None = None
+    end: int | None = None
+    total: int | None = None
+    digest: str | None = None
+
+
+class Incoming(Protocol):
+    """Bytes on their way in that come by one request."""
+
+    async def write(self, piece: bytes, /) -> None:
+        """Take the next bytes. Raises TooLarge or NoSpace."""
+        ...
+
+    async def done(self) -> Outcome:
+        """Return what begins now that all bytes are here."""
+        ...
+
+
+class IncomingPart(Protocol):
+    """Bytes on their way into a resource that may take several requests for them."""
+
+    @property
+    def offset(self) -> int:
+        """Return how many bytes of the resource are here."""
+        ...
+
+    async def write(self, piece: bytes, /) -> None:
+        """Take the next bytes. Raises Invalid or NoSpace."""
+        ...
+
+    async def done(self) -> Outcome | None:
+        """End the part. Return what begins with the last byte of the resource, None while more are to come.
+
+        Raises Invalid for bytes that are not what the request says.
+        """
+        ...
+
+
+class Writable(Protocol):
+    """A resource that waits for its bytes."""
+
+    @property
+    def resource(self) -> Resource:
+        """Return the resource as it waits."""
+        ...
+
+    @property
+    def received(self) -> int:
+        """Return how many of its bytes are here."""
+        ...
+
+    def receive(self, part: Part, /) -> AbstractAsyncContextManager[IncomingPart]:
+        """Take a part; nobody else sends bytes of the resource meanwhile. Raises Conflict, Invalid or WrongOffset."""
+        ...
 
 
 class Service(Protocol):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from gateway.errors import Conflict, GatewayError
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.store.model import Document, Resource
-from gateway.store.store import Store
+from gateway.store.reading import Records
 from gateway.store.transaction import Answered, Transaction
 
 Write = Callable[[Transaction], Awaitable[Outcome]]
@@ -46,7 +46,7 @@ class Request:
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-async def answer_once(store: Store, caller: Caller, request: Request, prepare: Prepare) -> Outcome:
+async def answer_once(store: Records, caller: Caller, request: Request, prepare: Prepare) -> Outcome:
     """Return the first answer to this request when there was one, else make it: prepare, write, and remember.
 
     Raises Conflict when the key stands for another request, or for something that is gone: nothing is made twice.
@@ -81,28 +81,35 @@ async def first_answer(transaction: Transaction, caller: Caller, request: Reques
         return None
     if not answered.same:
         raise Conflict("this Idempotency-Key was used for another request")
-    job = await transaction.get(answered.job)
-    if job is None:
-        raise Conflict(f"this Idempotency-Key was used for {answered.resource}, too long ago to be answered again")
-    if request.action is not None:
-        location = answered.resource if answered.resource.startswith(f"{job.path}/") else None
-        return Outcome(None, job.path, finished=False, location=location)
-    return await _made_before(transaction, answered, job)
+    if request.action is None:
+        return await made_before(transaction, answered)
+    job = await _job_of(transaction, answered)
+    location = answered.resource if answered.resource.startswith(f"{job.path}/") else None
+    return Outcome(None, job.path, finished=False, location=location)
 
 
-async def _first_answer_so_far(store: Store, caller: Caller, request: Request) -> Outcome | None:
+async def _first_answer_so_far(store: Records, caller: Caller, request: Request) -> Outcome | None:
     if caller.once is None and caller.idempotency_key is None:
         return None
     async with store.transaction() as transaction:
         return await first_answer(transaction, caller, request)
 
 
-async def _made_before(transaction: Transaction, answered: Answered, job: Resource) -> Outcome:
+async def made_before(transaction: Transaction, answered: Answered) -> Outcome:
+    """Return the answer to a create that was answered before. Raises Conflict when what it made is gone."""
+    job = await _job_of(transaction, answered)
     made = await transaction.get(answered.resource)
     if made is None and job.state == "SUCCESS":
         did = "found" if answered.existing else "made"
         raise Conflict(f"this Idempotency-Key {did} {answered.resource}, which was deleted since; use a new key")
     return Outcome(made, answered.job, finished=False, existing=answered.existing)
+
+
+async def _job_of(transaction: Transaction, answered: Answered) -> Resource:
+    job = await transaction.get(answered.job)
+    if job is None:
+        raise Conflict(f"this Idempotency-Key was used for {answered.resource}, too long ago to be answered again")
+    return job
 
 
 async def _remember(transaction: Transaction, caller: Caller, request: Request, outcome: Outcome) -> None:

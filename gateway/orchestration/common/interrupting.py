@@ -6,13 +6,10 @@ from gateway.errors import Conflict, NotFound
 from gateway.jobs.records import ended
 from gateway.jobs.runner import JobRunner
 from gateway.store.model import Resource
-from gateway.store.store import Store
+from gateway.store.questions.jobs import removals_below
+from gateway.store.reading import Reading
 
 PATIENCE = 30.0
-REMOVALS = (
-    "SELECT job FROM plans WHERE json_extract(plan, '$.action') = 'delete' "
-    "AND substr(json_extract(plan, '$.target'), 1, length(?1)) = ?1"
-)
 
 
 async def interrupt(runner: JobRunner, resource: Resource, reason: str) -> None:
@@ -28,12 +25,12 @@ async def interrupt(runner: JobRunner, resource: Resource, reason: str) -> None:
         raise Conflict(f"{job} is still being stopped; try again later")
 
 
-async def interrupt_removals(store: Store, runner: JobRunner, machine: Resource, reason: str) -> None:
+async def interrupt_removals(store: Reading, runner: JobRunner, machine: Resource, reason: str) -> None:
     """Stop the jobs that take devices out of the Machine: its guest may never let go.
 
     Nobody waits for them here: what was asked of the Machine follows them by the lock on it.
     """
-    for (job,) in await store.fetch(REMOVALS, (f"{machine.path}/",)):
+    for job in await removals_below(store, machine.path):
         try:
             await runner.stop(job, reason)
         except (Conflict, NotFound):

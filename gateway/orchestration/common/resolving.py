@@ -7,13 +7,13 @@ from gateway.errors import Invalid
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.visibility import visible
 from gateway.store.model import Document, Resource
-from gateway.store.store import Store
+from gateway.store.reading import Reading
 
 OWN = ("name", "description", "properties")
 """What goes from a Create document to the new resource, and never from or to a template."""
 
 
-async def resolve(store: Store, caller: Caller, href: str, kinds: tuple[str, ...], attribute: str) -> Resource:
+async def resolve(store: Reading, caller: Caller, href: str, kinds: tuple[str, ...], attribute: str) -> Resource:
     """The referenced resource. Raises Invalid, naming the attribute; another's resource is as one that is not."""
     described = type_at(href)
     if described is None or described.kind not in kinds:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
@@ -16,7 +17,7 @@ from gateway.errors import Forbidden, MethodNotAllowed, NotFound, PreconditionFa
 from gateway.jobs.locks import ResourceLocks
 from gateway.jobs.plan import OnRestart, Plan, StepCall
 from gateway.jobs.runner import JobRunner
-from gateway.orchestration.common.contract import Caller, Outcome, Service
+from gateway.orchestration.common.contract import Caller, Incoming, Outcome, Readable, Service, Text, Writable
 from gateway.orchestration.common.first_answers import Request, Write, answer_once
 from gateway.orchestration.common.image_tools import ImageTools
 from gateway.orchestration.common.permissions import Role, demand, granted
@@ -24,7 +25,7 @@ from gateway.orchestration.common.unconfigured import ConfiguredDrivers, Configu
 from gateway.orchestration.common.visibility import audience, changeable, visible
 from gateway.store.kept import Hosted
 from gateway.store.model import Document, Page, Query, Resource
-from gateway.store.store import Store
+from gateway.store.reading import Records
 from gateway.store.transaction import Transaction
 
 
@@ -49,7 +50,7 @@ class Policy:
 class Room:
     """What every service works with."""
 
-    store: Store
+    store: Records
     runner: JobRunner
     drivers: ConfiguredDrivers
     hypervisors: ConfiguredHypervisors
@@ -61,6 +62,8 @@ class Room:
     """Ranges and MAC addresses that imports under way are going to ask for, by their Jobs: nobody else gets them."""
     services: dict[str, Service] = field(default_factory=dict)
     """By kind: for Jobs that ask for changes of other families' resources."""
+    families: dict[str, Callable[[Room], ResourceService]] = field(default_factory=dict)
+    """By kind: what makes the service of a family, for a room with another store."""
     guards: ResourceLocks = field(default_factory=ResourceLocks)
     """Held on a Network while its filter or a reservation is brought to what the store says, so that of two at once
     the later does not write what it read earlier.
@@ -139,10 +142,6 @@ class PlannedStep(Protocol):
     def call(self) -> StepCall:
         """Return the step as plans keep it."""
         ...
-
-
-def _call(step: PlannedStep | StepCall) -> StepCall:
-    return step if isinstance(step, StepCall) else step.call()
 
 
 class ResourceService:
@@ -284,6 +283,25 @@ class ResourceService:
     ) -> Outcome:
         raise MethodNotAllowed(f"a collection of {self.kind} has no action {action[:60]}", ("GET", "HEAD"))
 
+    # Bytes
+
+    async def readable(self, caller: Caller, path: str, action: str, parameters: Mapping[str, str]) -> Text | Readable:
+        """Return the bytes that an action gives. Raises MethodNotAllowed where the type has no such action."""
+        raise MethodNotAllowed(f"a {self.kind} gives no bytes by {action[:60]}", ("GET", "HEAD"))
+
+    async def writable(self, caller: Caller, path: str, action: str) -> Writable:
+        """Return what takes the bytes of an action. Raises MethodNotAllowed where the type has no such action."""
+        raise MethodNotAllowed(f"a {self.kind} takes no bytes by {action[:60]}", ("GET", "HEAD"))
+
+    def incoming(
+        self, caller: Caller, collection: str, action: str, size: int | None, properties: Mapping[str, str]
+    ) -> AbstractAsyncContextManager[Incoming]:
+        """Take bytes that are sent to an action of a collection; ``size`` is how many are said to come.
+
+        Raises MethodNotAllowed where the collection has no such action.
+        """
+        raise MethodNotAllowed(f"a collection of {self.kind} takes no bytes by {action[:60]}", ("GET", "HEAD"))
+
     # Pieces
 
     def plan(
@@ -292,8 +310,8 @@ class ResourceService:
         action: str,
         target: str,
         *,
-        steps: Iterable[PlannedStep | StepCall] = (),
-        settle: PlannedStep | StepCall | None = None,
+        steps: Iterable[PlannedStep] = (),
+        settle: PlannedStep | None = None,
         locks: tuple[str, ...] = (),
         affected: tuple[str, ...] = (),
         drop_on_success: tuple[str, ...] = (),
@@ -305,12 +323,12 @@ class ResourceService:
             action=action,
             target=target,
             owner=caller.user,
-            steps=tuple(_call(step) for step in steps),
+            steps=tuple(step.call() for step in steps),
             locks=locks,
             affected=affected,
             drop_on_success=drop_on_success,
             drop_on_failure=drop_on_failure,
-            settle=_call(settle) if settle is not None else None,
+            settle=settle.call() if settle is not None else None,
             on_restart=on_restart,
             parent_job=caller.parent_job,
             request_id=caller.request_id,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeVar
 
 from drivers.base import Driver, DriverBusy, DriverUnavailable
@@ -52,6 +52,18 @@ class Step:
     async def settle_in(self, room: Room, job: StepContext, ended: Ended) -> None:
         """Leave the resources in a truthful state after the plan's other steps. Raises GatewayError for others."""
         raise GatewayError(f"the step {self.name} does not settle")
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A step of a plan that has a multiple of the share in its progress that steps of its kind have."""
+
+    step: Step
+    times: int
+
+    def call(self) -> StepCall:
+        """Return the step as plans keep it."""
+        return replace(self.step.call(), weight=self.step.weight * self.times)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ from gateway.ovf.errors import PackageReaderDied
 from gateway.ovf.manifest import Sum
 from gateway.ovf.model import Envelope
 from gateway.ovf.package import PackageReader
-from gateway.store.store import Store, uninterrupted
+from gateway.store.reading import Records
+from gateway.store.store import uninterrupted
 
 MOST_TRIES = 2
 T = TypeVar("T")
@@ -28,7 +29,7 @@ T = TypeVar("T")
 class Tries:
     """The tries of one Job. What they are of (``what``) is named for people."""
 
-    def __init__(self, store: Store, job: str) -> None:
+    def __init__(self, store: Records, job: str) -> None:
         self._store = store
         self._job = job
 

@@ -44,7 +44,7 @@ async def chosen_interfaces(room: Room, caller: Caller, template: Document, host
 async def chosen_interface(
     room: Room, caller: Caller, asked: Document, host: str, id: str, where: str = ""
 ) -> InterfaceEntry:
-    """Return the entry of an interface that a document asks for. Raises Invalid, naming the attribute after ``where``."""
+    """Return the entry of an interface that a document asks for. Raises Invalid, naming the attribute."""
     port = await _port(room, caller, asked, where)
     network = await _network(room, caller, asked, port, host, where)
     mtu, least = asked.get("mtu"), network.document.get("mtu") or USUAL_MTU

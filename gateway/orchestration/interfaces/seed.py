@@ -8,10 +8,10 @@ from drivers.seed import SeedInterface
 from gateway.orchestration.networks.assignment import is_reserved, used_addresses
 from gateway.orchestration.networks.facts import KeptNetwork
 from gateway.store.model import Resource
-from gateway.store.store import Store
+from gateway.store.reading import Reading
 
 
-async def seed_interfaces(store: Store, machine: Resource) -> tuple[SeedInterface, ...]:
+async def seed_interfaces(store: Reading, machine: Resource) -> tuple[SeedInterface, ...]:
     """Return the interfaces of a Machine with reserved IPv6 Addresses; none of another: its guest does as it likes."""
     used = await used_addresses(store, machine.path)
     six = [address for address in used if is_reserved(address) and address.document["protocol"] == "IPv6"]
@@ -24,7 +24,7 @@ async def seed_interfaces(store: Store, machine: Resource) -> tuple[SeedInterfac
     return tuple(entry if entry is leading else replace(entry, gateway="") for entry in entries)
 
 
-async def _seed_interface(store: Store, interface: Resource, six: list[Resource]) -> SeedInterface:
+async def _seed_interface(store: Reading, interface: Resource, six: list[Resource]) -> SeedInterface:
     network = await store.get(interface.document["network"]["href"])
     ranges = KeptNetwork.of(network).ranges if network is not None else ()
     own = [address.document for address in six if address.document["resource"]["href"] == interface.path]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from gateway.errors import Conflict, MethodNotAllowed, NotFound
 from gateway.jobs.records import ended
-from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.contract import Caller, Outcome, Readable
 from gateway.orchestration.common.permissions import granted
 from gateway.orchestration.common.resource_service import ResourceService
 from gateway.orchestration.common.visibility import changeable
+from gateway.orchestration.systems.facts import KeptExport
 from gateway.orchestration.systems.packages.export_steps import StoredPackage
 from gateway.orchestration.systems.packages.folder import Folder
 from gateway.store.model import Resource
@@ -20,7 +23,31 @@ PATIENCE = 30.0
 
 
 def has_package(job: Resource) -> bool:
-    return job.document.get("action") == "export" and job.state == "SUCCESS" and "delivered" not in job.internal
+    """Return whether the Job has a package to be read."""
+    exported = job.document.get("action") == "export" and job.state == "SUCCESS"
+    return exported and not KeptExport.of(job).delivered
+
+
+@dataclass(frozen=True, slots=True)
+class PackageFile:
+    """The package that an export has written, as a file; it is given as a whole only."""
+
+    package: StoredPackage
+    tag: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the name of the file."""
+        return f"{self.package.name}.ova"
+
+    @property
+    def size(self) -> int:
+        """Return the number of its bytes."""
+        return self.package.size
+
+    def pieces(self, _offset: int, _length: int) -> AsyncGenerator[bytes, None]:
+        """Yield the whole archive."""
+        return self.package.pieces()
 
 
 class JobService(ResourceService):
@@ -43,6 +70,10 @@ class JobService(ResourceService):
         await self.room.runner.stop(path, f"stopped by {caller.user}")
         return Outcome(await self.store.get(path), path, finished=False)
 
+    async def readable(self, caller: Caller, path: str, action: str, parameters: Mapping[str, str]) -> Readable:
+        """Return the package that the Job has written. Raises NotFound, and Conflict while it is at work."""
+        return PackageFile(await self.package(caller, path))
+
     async def package(self, caller: Caller, path: str) -> StoredPackage:
         """What an export has written. Raises NotFound, and Conflict while it is at work."""
         job = await self.to_change(caller, path, "package")
@@ -50,7 +81,7 @@ class JobService(ResourceService):
             raise NotFound("this Job makes no package")
         if not ended(job):
             raise Conflict("the package is not written yet; wait for the Job")
-        stored = await StoredPackage.found(Folder(self.room.images.staging, path))
+        stored = await StoredPackage.in_folder(Folder(self.room.images.staging, path))
         if stored is None:
             raise NotFound("there is no package: the Job failed, or has put it at its destination")
         return stored

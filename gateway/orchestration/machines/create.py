@@ -28,7 +28,7 @@ from gateway.orchestration.machines.template_secrets import with_secrets
 from gateway.orchestration.monitoring.asked import monitored
 from gateway.orchestration.networks.interface_addresses import Chosen, chosen_addresses
 from gateway.store.model import Document, Resource
-from gateway.store.store import Store
+from gateway.store.reading import Reading
 
 ARCHES = {"x86_64": "x86_64", "x86": "i686", "ARM": "aarch64", "POWER": "ppc64le", "z/Architecture": "s390x"}
 """The standard's spellings and libvirt's (DSP0263 5.14.4)."""
@@ -185,7 +185,7 @@ def address_attribute(entry: InterfaceEntry) -> str:
     return f"machineTemplate.networkInterfaces.{entry.id}."
 
 
-async def referred_image(store: Store, caller: Caller, given: Document, where: str) -> Resource:
+async def referred_image(store: Reading, caller: Caller, given: Document, where: str) -> Resource:
     """The image that is referred to, also by one who sends back what ``$expand`` showed in the reference's place.
 
     Raises NotImplementedHere for an image by value, as the capability MachineImageByValue says.

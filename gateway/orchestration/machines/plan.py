@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gateway.orchestration.common.resource_service import PlannedStep
 from gateway.orchestration.common.step import Step
 from gateway.orchestration.disks.steps import BuildSeed, CreateBootDisk, CreateDataDisks, DeleteDisks
 from gateway.orchestration.interfaces.address_steps import AssignAddresses, WithdrawAddresses
@@ -18,8 +19,8 @@ OFF = frozenset({"STOPPED", "SUSPENDED", "ERROR"})
 
 
 def create_steps(
-    machine: str, volumes: tuple[Step, ...], attachments: tuple[Step, ...], *, addressed: bool
-) -> tuple[Step, ...]:
+    machine: str, volumes: tuple[PlannedStep, ...], attachments: tuple[Step, ...], *, addressed: bool
+) -> tuple[PlannedStep, ...]:
     """Return the steps of a create.
 
     ``volumes`` make the Machine's new Volumes, before the domain is defined; ``attachments`` plug Volumes in, before

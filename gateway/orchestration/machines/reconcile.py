@@ -1,55 +1,126 @@
-"""Running domains whose definition an admin took away: they are defined again, or stopping would lose the Machine."""
+"""Keeps Machines as the hypervisors say they are: by what an event tells, and by comparing all of a host."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import structlog
 
-from drivers.base import DomainFacts, DriverNotFound
-from gateway.jobs.plan import Plan
+from drivers.base import DomainFacts, Driver, DriverNotFound, Migration
+from gateway.orchestration.attachments.reconcile import AttachmentReconciler
+from gateway.orchestration.common.apart import Apart
 from gateway.orchestration.common.resource_service import Room
-from gateway.orchestration.common.step import At, ResourceStep
+from gateway.orchestration.interfaces.address_watch import AddressWatch
+from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.orchestration.machine_core.names import machine_uuid
+from gateway.orchestration.machine_core.whereabouts import Whereabouts
+from gateway.orchestration.machines.moving import MovedDomains, shown
+from gateway.orchestration.machines.transient import TransientDomains
+from gateway.orchestration.monitoring.occurrences import alarm
+from gateway.orchestration.monitoring.recorder import tell
+from gateway.orchestration.snapshots.reconcile import SnapshotReconciler
+from gateway.store.kept import Hosted
 from gateway.store.model import Resource
 
 log = structlog.get_logger("sync")
 
 
-@dataclass(frozen=True)
-class DefineAgain(ResourceStep):
-    """The definition of a domain that runs without one."""
-
-    name = "define domain again"
-
-    async def run(self, at: At) -> None:
-        try:
-            await at.driver.keep_domain(machine_uuid(at.resource))
-        except DriverNotFound:
-            await at.job.log("the domain stopped before it could be defined again", "warning")
-
-
-class TransientDomains:
-    """One Job for each time that a definition goes; under the Machine's lock, so that no delete comes between."""
+class MachineReconciler:
+    """The comparison of Machines with domains. The state of a Machine that a Job holds is written by that Job alone."""
 
     def __init__(self, room: Room) -> None:
         self.room = room
-        self._seen: set[str] = set()
+        self.addresses = AddressWatch(room)
+        self.attachments = AttachmentReconciler(room)
+        self.snapshots = SnapshotReconciler(room)
+        self.transient = TransientDomains(room)
+        self.moved = MovedDomains(room)
+        self._apart = Apart(room.supervision, "machines")
 
-    async def compare(self, machine: Resource, facts: DomainFacts) -> None:
-        if facts.persistent:
-            self._seen.discard(machine.path)
+    async def compare(self, driver: Driver) -> None:
+        """Compare all Machines of a host with its domains. Domains that are no Machine's are left alone."""
+        facts = {domain.uuid: domain for domain in await driver.domains()}
+        async for machine in self.room.store.every("Machine"):
+            found = facts.get(machine_uuid(machine))
+            if found is not None or Hosted.of(machine).host == driver.name:
+                with self._apart.each(machine.path, driver):
+                    await self._compare_machine(driver, machine, found)
+
+    async def _compare_machine(self, driver: Driver, machine: Resource, found: DomainFacts | None) -> None:
+        if machine.held_by is not None:
             return
-        if machine.path in self._seen:
+        if Hosted.of(machine).host != driver.name:
+            await self._follow(machine)
             return
-        self._seen.add(machine.path)
-        plan = Plan(
-            action="edit",
-            target=machine.path,
-            owner=machine.owner or "",
-            steps=(DefineAgain(machine.path).call(),),
-            locks=(machine.path,),
-        )
+        if found is None and machine.state == "ERROR":
+            return
+        if found is None or _differs(machine, found) or not found.persistent:
+            # The bulk read may be older than a job that ended since: only a fresh look decides.
+            await self.look(driver, machine_uuid(machine))
+        else:
+            await self.attachments.compare(machine, found)
+            await self.snapshots.compare(machine)
+            self.addresses.look_at(machine)
+
+    async def _follow(self, machine: Resource) -> Whereabouts:
+        """Take over a Machine whose domain is on another host by now; return what all hosts say of it."""
+        seen = await self.moved.follow(machine)
+        if seen.moved_to is not None:
+            await self.apply(self.room.drivers[seen.moved_to.host], seen.moved_to.facts)
+        return seen
+
+    async def apply(self, driver: Driver, facts: DomainFacts) -> None:
+        """Make a Machine what its host says of its domain; what another host says may mean that it came there."""
+        path = f"machines/{facts.uuid}"
+        known = await self.room.store.get(path)
+        if known is None or known.held_by is not None:
+            return
+        if Hosted.of(known).host != driver.name:
+            await self._follow(known)
+            return
+        if facts.migration is Migration.LEFT:
+            seen = await self._follow(known)
+            if seen.moved_to is not None or seen.unsure:
+                return
+        await self.transient.compare(known, facts)
+        await self.attachments.compare(known, facts)
+        if not _differs(known, facts):
+            self.addresses.look_at(known)
+            return
         async with self.room.store.transaction() as transaction:
-            job = await self.room.runner.submit(transaction, plan)
-        log.warning("domain was undefined while it runs; it is defined again", machine=machine.path, job=job)
+            machine = await transaction.get(path)
+            if machine is None or not _still(machine, driver):
+                return
+            found = KeptMachine.changed(machine.with_document(**shown(facts)), gone=False)
+            machine = await transaction.update(found)
+            if machine.state == "ERROR" and known.state != "ERROR":
+                await tell(transaction, alarm(machine, "fault", facts.reason or "the guest is in error"))
+        log.info("state changed outside", machine=path, before=known.state, state=machine.state, reason=facts.reason)
+        self.addresses.look_at(machine)
+
+    async def look(self, driver: Driver, uuid: str) -> None:
+        """Ask libvirt for one domain. When it is gone its Machine is in ERROR: a user sees that, and may delete it."""
+        try:
+            await self.apply(driver, await driver.domain(uuid))
+            return
+        except DriverNotFound:
+            pass
+        path = f"machines/{uuid}"
+        known = await self.room.store.get(path)
+        if known is None or not _still(known, driver) or not (await self._follow(known)).gone:
+            return
+        async with self.room.store.transaction() as transaction:
+            machine = await transaction.get(path)
+            if machine is None or not _still(machine, driver) or machine.state == "ERROR":
+                return
+            lost = KeptMachine.changed(machine.with_document(state="ERROR"), gone=True)
+            machine = await transaction.update(lost)
+            await tell(transaction, alarm(machine, "domain-gone", "its domain was removed from the hypervisor"))
+        log.warning("domain is gone", machine=path)
+
+
+def _still(machine: Resource, driver: Driver) -> bool:
+    """Whether it is this host's word that counts: the Machine lives there, and no job holds it."""
+    return Hosted.of(machine).host == driver.name and machine.held_by is None
+
+
+def _differs(machine: Resource, facts: DomainFacts) -> bool:
+    return any(machine.document.get(name) != value for name, value in shown(facts).items())

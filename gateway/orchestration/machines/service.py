@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from gateway.jobs.plan import Plan
 from gateway.orchestration.attachments.new_volumes import attach_steps
 from gateway.orchestration.common.confinement import check_confinement
-from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.contract import Caller, Outcome, Text
 from gateway.orchestration.common.driver_errors import translating
 from gateway.orchestration.common.first_answers import Write
 from gateway.orchestration.common.interrupting import interrupt, interrupt_removals
@@ -43,6 +44,9 @@ ORDER = ("edit", "delete", "restart", "start", "stop", "pause", "suspend", "capt
 """
 RUNS_GUEST = frozenset({"start", "restart", "restore"})
 LONGEST_DEADLINE = 3600.0
+CONSOLE_BYTES = 65_536
+"""How much of the console is given to who does not say how much."""
+MOST_CONSOLE_BYTES = 1_048_576
 
 
 class MachineService(ResourceService):
@@ -247,12 +251,22 @@ class MachineService(ResourceService):
 
     # Console
 
+    async def readable(self, caller: Caller, path: str, action: str, parameters: Mapping[str, str]) -> Text:
+        """Return the end of the console's text: as many bytes as the parameter ``limit`` says."""
+        return Text(await self.console(caller, path, _console_limit(parameters.get("limit", ""))))
+
     async def console(self, caller: Caller, path: str, limit: int) -> bytes:
         """The last ``limit`` bytes which the guest wrote to its serial console."""
         machine = await self.to_change(caller, path, "console")
         self._must_be_up(machine)
         with translating():
             return await self.room.driver(machine).console_text(machine_uuid(machine), limit)
+
+
+def _console_limit(limit: str) -> int:
+    """Return the bytes to give of the console; what is no number is as good as nothing."""
+    wanted = int(limit) if limit.isdecimal() and len(limit) < 9 else CONSOLE_BYTES
+    return min(wanted, MOST_CONSOLE_BYTES)
 
 
 def _deadline(document: Document) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drivers.base import DiskSpec, DomainSpec, Driver
+from drivers.base import DiskSpec, DomainSpec, Driver, DriverNotFound
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.common.step import At, ResourceStep
 from gateway.orchestration.interfaces.entries import give_back_addresses
@@ -79,4 +79,22 @@ class UndefineDomain(ResourceStep):
         await give_back_addresses(at.room, at.driver, at.resource, KeptMachine.of(at.resource).interfaces)
 
 
-MACHINE_STEPS: tuple[type[ResourceStep], ...] = (DefineDomain, BringToInitialState, UndefineDomain)
+@dataclass(frozen=True)
+class DefineAgain(ResourceStep):
+    """The definition of a domain that runs without one."""
+
+    name = "define domain again"
+
+    async def run(self, at: At) -> None:
+        try:
+            await at.driver.keep_domain(machine_uuid(at.resource))
+        except DriverNotFound:
+            await at.job.log("the domain stopped before it could be defined again", "warning")
+
+
+MACHINE_STEPS: tuple[type[ResourceStep], ...] = (
+    DefineDomain,
+    BringToInitialState,
+    UndefineDomain,
+    DefineAgain,
+)

@@ -6,14 +6,14 @@ as they are now: of several changes between two deliveries the last one counts.
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from gateway.cimi.filter import AttributeType, Comparison
 from gateway.orchestration.monitoring.occurrences import EVERYONE, EVERYTHING
-from gateway.store.events import KeptEvent, event_resource
+from gateway.store.events import KeptEvent
 from gateway.store.model import Query, Resource
+from gateway.store.questions.events import events_between, newest_position, oldest_position
 from gateway.store.store import Changes, Store
 
 PAGE = 500
@@ -43,8 +43,8 @@ class Feed:
         store.watch(self._changed)
 
     async def open(self) -> None:
-        rows = await self._store.fetch("SELECT position FROM event_heads WHERE log = ?", (EVERYTHING,))
-        self.head = rows[0][0] if rows else 0
+        """Learn the position of the newest event."""
+        self.head = await newest_position(self._store, EVERYTHING)
 
     def take(self, taker: Callable[[list[Item]], None]) -> None:
         """Call ``taker`` on the loop, after each commit, with what there is to tell. It must not block."""
@@ -68,21 +68,19 @@ class Feed:
     # What a reader missed
 
     async def oldest(self) -> int:
-        """Position of the oldest event that is kept; one past the newest when none is."""
-        rows = await self._store.fetch("SELECT min(position) FROM events WHERE log = ?", (EVERYTHING,))
-        return int(rows[0][0]) if rows[0][0] is not None else self.head + 1
+        """Return the position of the oldest event that is kept; one past the newest when none is."""
+        oldest = await oldest_position(self._store, EVERYTHING)
+        return oldest if oldest is not None else self.head + 1
 
     async def between(self, user: str | None, after: int, until: int) -> AsyncIterator[Item]:
-        """The kept events of these positions which the user may see, in order."""
-        sql = "SELECT position, time, audience, document FROM events WHERE log = ? AND position > ? AND position <= ?"
-        own = () if user is None else (user, EVERYONE)
-        sql += (" AND audience IN (?, ?)" if own else "") + f" ORDER BY position LIMIT {PAGE}"
-        rows = await self._store.fetch(sql, (EVERYTHING, after, until, *own))
-        while rows:
-            for position, time, audience, document in rows:
-                resource = event_resource(EVERYTHING, position, time, audience, json.loads(document))
-                yield Item(resource, audience, position)
-            rows = await self._store.fetch(sql, (EVERYTHING, rows[-1][0], until, *own)) if len(rows) == PAGE else []
+        """Return the kept events of these positions which the user may see, in order; ``user`` None sees all."""
+        while True:
+            events = await events_between(self._store, EVERYTHING, after, until, user, PAGE)
+            for position, audience, event in events:
+                yield Item(event, audience, position)
+                after = position
+            if len(events) < PAGE:
+                return
 
     async def running(self, user: str | None) -> list[Item]:
         """The Jobs which have not ended."""

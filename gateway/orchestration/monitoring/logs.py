@@ -18,6 +18,7 @@ from gateway.orchestration.monitoring.recorder import new_log
 from gateway.orchestration.monitoring.templates import OWN, target_of, template_values
 from gateway.store.events import EVENTS
 from gateway.store.model import Document, Page, Query, Resource
+from gateway.store.questions.events import events_by_severity
 from gateway.store.transaction import Transaction
 
 WHERE = "eventLogTemplate"
@@ -43,12 +44,7 @@ class EventLogService(ResourceService):
         paths = list(counts)
         for start in range(0, len(paths), PAGE_OF_SUMMARIES):
             some = paths[start : start + PAGE_OF_SUMMARIES]
-            marks = ", ".join("?" for _ in some)
-            sql = f"SELECT log, severity, sum(size) FROM event_counts WHERE log IN ({marks}) AND severity NOT NULL"  # noqa: S608
-            user = audience(caller)
-            if user is not None:
-                sql, some = sql + " AND audience IN (?, ?)", [*some, user, EVERYONE]
-            for log, severity, size in await self.store.fetch(sql + " GROUP BY log, severity", some):
+            for log, severity, size in await events_by_severity(self.store, some, audience(caller)):
                 counts[log][severity] = size
         return tuple(log.with_document(summary=counts[log.path]) for log in logs)
 

@@ -9,6 +9,7 @@ from gateway.orchestration.monitoring.aspects import Aspect, Look, aspect_of
 from gateway.orchestration.monitoring.facts import KeptMeter
 from gateway.orchestration.monitoring.intervals import end_of
 from gateway.store.model import Resource
+from gateway.store.questions.samples import SeriesEnd
 from gateway.store.samples import DIGITS, milliseconds
 
 STALE = 2.5
@@ -16,19 +17,6 @@ STALE = 2.5
 STALE_AT_LEAST = 15.0
 """Seconds that a look is good in any case: a busy host that answers late loses no bytes of a meter in short steps."""
 FOREVER = 2**62
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What the store has of a meter: its number, the end of its samples, and an open interval."""
-
-    number: int
-    position: int
-    last: int
-    """Milliseconds since 1970; 0 when there is no sample."""
-    began: int | None
-    total: float
-    readings: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +28,7 @@ class Seen:
 class MeterState:
     """``due`` and ``moment`` are on the monotonic clock, ``time`` in milliseconds since 1970."""
 
-    def __init__(self, meter: Resource, target: Resource, kept: Kept) -> None:
+    def __init__(self, meter: Resource, target: Resource, kept: SeriesEnd) -> None:
         aspect = aspect_of(target.kind, meter.document["aspect"])
         assert aspect is not None
         self.aspect: Aspect = aspect

@@ -11,6 +11,7 @@ from gateway import clock
 from gateway.cimi.fields import timestamp
 from gateway.errors import GatewayError
 from gateway.orchestration.monitoring.occurrences import CHANGES, EVERYTHING
+from gateway.store.questions.events import ends_of_logs, positions_before
 from gateway.store.store import Store
 
 KEPT = {
@@ -54,21 +55,13 @@ class Retention:
             await self._forget(path, position)
 
     async def _too_old(self, persistence: str, before: datetime) -> list[tuple[str, int]]:
-        """The logs with events from before, each with the position up to which they go."""
-        moment = timestamp(before)
-        rows = await self.store.fetch(
-            "SELECT h.log, (SELECT position FROM events WHERE log = h.log AND time < ? "
-            "ORDER BY time DESC, position DESC LIMIT 1) FROM event_heads AS h "
-            "JOIN resources ON path = h.log WHERE kind = 'EventLog' AND json_extract(document, '$.persistence') = ?",
-            (moment, persistence),
-        )
-        return [(path, position + 1) for path, position in rows if position is not None]
+        """Return the logs with events from before, each with the position up to which they go."""
+        logs = await positions_before(self.store, persistence, timestamp(before))
+        return [(path, position + 1) for path, position in logs]
 
     async def _too_many(self) -> list[tuple[str, int]]:
-        rows = await self.store.fetch(
-            "SELECT log, position, (SELECT min(position) FROM events WHERE log = h.log) FROM event_heads AS h"
-        )
-        bounds = [(path, head + 1 - self._most(path), oldest) for path, head, oldest in rows if oldest is not None]
+        logs = await ends_of_logs(self.store)
+        bounds = [(path, head + 1 - self._most(path), oldest) for path, head, oldest in logs]
         return [(path, first) for path, first, oldest in bounds if oldest < first]
 
     def _most(self, path: str) -> int:

@@ -10,6 +10,7 @@ import structlog
 from gateway import clock
 from gateway.errors import GatewayError
 from gateway.orchestration.monitoring.aspects import MEASURED
+from gateway.store.questions.samples import series_after
 from gateway.store.store import Store
 from gateway.store.transaction import Transaction
 
@@ -47,7 +48,7 @@ class SampleRetention:
     async def thin(self, now: int) -> None:
         """Once over all meters."""
         last = 0
-        while rows := await self._some(last):
+        while rows := await series_after(self.store, last, AT_ONCE):
             async with self.store.transaction() as transaction:
                 for number, aspect in rows:
                     await self._thin(transaction, number, now, total=aspect in ADD_UP)
@@ -57,14 +58,6 @@ class SampleRetention:
         while left:
             left = await self._bury()
             await asyncio.sleep(PAUSE)
-
-    async def _some(self, after: int) -> list[tuple[int, str]]:
-        rows = await self.store.fetch(
-            "SELECT number, json_extract(document, '$.aspect') FROM sample_series JOIN resources ON path = meter "
-            "WHERE number > ? ORDER BY number LIMIT ?",
-            (after, AT_ONCE),
-        )
-        return [(number, aspect) for number, aspect in rows]
 
     async def _thin(self, transaction: Transaction, number: int, now: int, *, total: bool) -> None:
         for tier, step in enumerate(STEPS):

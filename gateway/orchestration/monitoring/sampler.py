@@ -18,9 +18,11 @@ from gateway.errors import GatewayError
 from gateway.orchestration.common.apart import Apart
 from gateway.orchestration.monitoring.aspects import Look
 from gateway.orchestration.monitoring.looks import Looks
-from gateway.orchestration.monitoring.meter_state import Kept, MeterState
+from gateway.orchestration.monitoring.meter_state import MeterState
 from gateway.store.kept import Hosted
 from gateway.store.model import Resource
+from gateway.store.questions.resources import existing
+from gateway.store.questions.samples import measured_meters, series_end
 from gateway.store.store import Changes, Store
 
 AT_ONCE = 200
@@ -57,7 +59,7 @@ class Sampler:
 
     async def prepare(self) -> None:
         """Find the meters that there are, and follow what becomes of them."""
-        self._changed.update(row[0] for row in await self._store.fetch("SELECT meter FROM sample_series"))
+        self._changed.update(await measured_meters(self._store))
         self._store.watch(self._noted)
 
     def start(self) -> None:
@@ -142,11 +144,8 @@ class Sampler:
         unknown = [domain.uuid for domain in reading.domains if domain.uuid not in self._machines]
         for start in range(0, len(unknown), 500):
             some = unknown[start : start + 500]
-            marks = ", ".join("?" for _ in some)
-            sql = f"SELECT path FROM resources WHERE path IN ({marks})"  # noqa: S608
-            rows = await self._store.fetch(sql, [f"machines/{uuid}" for uuid in some])
-            found = {row[0].removeprefix("machines/") for row in rows}
-            self._machines.update({uuid: uuid in found for uuid in some})
+            machines = await existing(self._store, [f"machines/{uuid}" for uuid in some])
+            self._machines.update({uuid: f"machines/{uuid}" in machines for uuid in some})
 
     async def _measure(self, host: str, reading: HostReading, now: int) -> None:
         looks = Looks(reading, self._together(reading.moment))
@@ -232,25 +231,12 @@ class Sampler:
         if meter is None or path in self._meters:
             return
         target = await self._store.get(meter.document["targetResource"]["href"])
-        kept = await self._kept(path)
+        kept = await series_end(self._store, path)
         if target is not None and kept is not None:
             self._meters[path] = MeterState(meter, target, kept)
             host = Hosted.of(target).host
             if host is not None:
                 self._hosts[target.path] = host
-
-    async def _kept(self, path: str) -> Kept | None:
-        rows = await self._store.fetch(
-            "SELECT number, began, total, readings FROM sample_series WHERE meter = ?", (path,)
-        )
-        if not rows:
-            return None
-        number, began, total, readings = rows[0]
-        ends = await self._store.fetch(
-            "SELECT position, time FROM samples WHERE series = ? AND tier = 0 ORDER BY position DESC LIMIT 1", (number,)
-        )
-        position, last = ends[0] if ends else (0, 0)
-        return Kept(number, position, last, began, total, readings)
 
     async def _expire(self) -> None:
         try:

@@ -8,7 +8,7 @@ from gateway.orchestration.common.resolving import resolve
 from gateway.orchestration.common.resource_service import ResourceService, new_resource
 from gateway.orchestration.monitoring.recorder import LOGGED
 from gateway.store.model import Document, Resource
-from gateway.store.store import Store
+from gateway.store.reading import Reading
 
 OWN = ("name", "description", "properties")
 
@@ -32,7 +32,7 @@ class EventLogTemplateService(ResourceService):
             await target_of(self.store, caller, document, "targetResource")
 
 
-async def target_of(store: Store, caller: Caller, template: Document, where: str) -> Resource:
+async def target_of(store: Reading, caller: Caller, template: Document, where: str) -> Resource:
     """The resource that a log is to be about. Raises Invalid when it cannot have one."""
     reference = template.get("targetResource")
     if reference is None:
@@ -40,7 +40,7 @@ async def target_of(store: Store, caller: Caller, template: Document, where: str
     return await resolve(store, caller, reference["href"], LOGGED, where)
 
 
-async def template_values(store: Store, caller: Caller, given: Document, where: str) -> Document:
+async def template_values(store: Reading, caller: Caller, given: Document, where: str) -> Document:
     """What an EventLogTemplate says, by reference, by value, or both; None erases (DSP0263 4.2.3.1)."""
     known: Document = {}
     if "href" in given:
@@ -49,7 +49,7 @@ async def template_values(store: Store, caller: Caller, given: Document, where: 
     return {name: value for name, value in merged.items() if value is not None and name not in OWN}
 
 
-async def asked_event_log(store: Store, caller: Caller, template: Document, where: str = "") -> Document:
+async def asked_event_log(store: Reading, caller: Caller, template: Document, where: str = "") -> Document:
     """Return the attributes of a new resource's log that its template's ``eventLogTemplate`` asks for.
 
     ``where`` is the way to the template in a larger document, ending in a dot.

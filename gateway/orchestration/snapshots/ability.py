@@ -10,7 +10,7 @@ from gateway.orchestration.attachments.facts import KeptAttachment
 from gateway.orchestration.machine_core.facts import Covered
 from gateway.store.kept import Kept
 from gateway.store.model import Resource
-from gateway.store.store import Store
+from gateway.store.reading import Reading
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Storage(Kept):
     uefi: bool = False
 
 
-def impossible(machine: Resource, driver: Driver, store: Store) -> frozenset[str]:
+def impossible(machine: Resource, driver: Driver, store: Reading) -> frozenset[str]:
     """The verbs that are not offered for this Machine with the disks and Volumes it has, whatever its state."""
     kept = Storage.of(machine)
     formats = {disk.format for disk in kept.disks}

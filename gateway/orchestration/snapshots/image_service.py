@@ -12,6 +12,7 @@ from gateway.orchestration.snapshots.capture import CaptureRequests
 from gateway.orchestration.snapshots.origin import origin_of
 from gateway.orchestration.snapshots.requests import MachineRequests, SnapshotRequests
 from gateway.store.model import Document, Resource
+from gateway.store.questions.resources import machine_on_image
 
 
 class MachineImageService(ImageService):
@@ -42,10 +43,5 @@ class MachineImageService(ImageService):
         return {"type": "IMAGE"}
 
     async def may_go(self, resource: Resource) -> None:
-        rows = await self.store.fetch(
-            "SELECT path FROM resources WHERE kind = 'Machine' AND (json_extract(internal, '$.next_image') = ? "
-            "OR (json_extract(internal, '$.image') = ? AND json_extract(internal, '$.overlay') = 1)) LIMIT 1",
-            (resource.path, resource.path),
-        )
-        if rows:
+        if await machine_on_image(self.store, resource.path) is not None:
             raise Conflict("disks of Machines are overlays of this image; delete those Machines first")

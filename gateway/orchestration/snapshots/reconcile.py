@@ -19,7 +19,7 @@ from gateway.store.transaction import Transaction
 log = structlog.get_logger("snapshots")
 
 
-class SnapshotDrift:
+class SnapshotReconciler:
     def __init__(self, room: Room) -> None:
         self.room = room
 

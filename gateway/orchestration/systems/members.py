@@ -24,7 +24,7 @@ UNSETTLED = frozenset({"CREATING", "DELETING"})
 
 
 class MemberService(ResourceService):
-    """Of one kind. What is added stays when the System goes, and what is taken out stays, too."""
+    """The members of one kind. What is added stays when the System goes, and what is taken out stays, too."""
 
     def collection_operations(self, caller: Caller, parent: Resource | None) -> tuple[str, ...]:
         if parent is None or not changeable(caller, parent) or parent.state in UNSETTLED:
@@ -60,14 +60,14 @@ class MemberService(ResourceService):
         return member
 
     async def _demand(self, transaction: Transaction, system: Resource, member: Resource) -> None:
-        """Raises Conflict or Invalid by what is there at this moment."""
+        """Raise Conflict or Invalid by what is there at this moment."""
         where = ATTRIBUTES[member.kind]
         current = await transaction.get(system.path)
         if current is None or current.state in UNSETTLED:
             raise Conflict(f"the System is {current.state if current else 'gone'}")
-        found = await transaction.get(member.path)
-        if found is None or found.state == "DELETING":
-            raise Conflict(f"{where}: {member.path} is {found.state if found else 'gone'}")
+        now = await transaction.get(member.path)
+        if now is None or now.state == "DELETING":
+            raise Conflict(f"{where}: {member.path} is {now.state if now else 'gone'}")
         if any(member_of(entry) == member.path for entry in await transaction.children(system.path, self.kind)):
             raise Conflict(f"{where}: {member.path} is in this System already")
         if member.path == system.path or member.path in await holders(transaction, "System", system.path):

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 from drivers.base import VolumeFacts
 from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.store.model import Resource
 
 
-async def made_available(room: Room, volume: Resource, made: VolumeFacts, **facts: Any) -> None:
-    """Write the Volume as AVAILABLE, with what its pool gave. ``facts`` are more internal ones."""
+async def made_available(room: Room, volume: Resource, made: VolumeFacts) -> None:
+    """Write the Volume as AVAILABLE, with what its pool gave, and without what only its making needed."""
     # The pool shows at once what it gave; only what it did not give yet is a promise.
     room.allocated.setdefault(pool_key(volume), {})[made.name] = made.allocation
     async with room.store.transaction() as transaction:
         current = await transaction.get(volume.path)
         if current is not None:
-            available = current.with_document(state="AVAILABLE").released()
-            await transaction.update(available.with_internal(bytes=made.capacity, path=made.path, **facts))
+            kept = replace(KeptVolume.of(current), bytes=made.capacity, path=made.path)
+            kept = replace(kept, source=None, way=None, formats=(), source_format="")
+            await transaction.update(kept.on(current.with_document(state="AVAILABLE").released()))
 
 
 def gave_back(room: Room, volume: Resource) -> None:
     """Note that the Volume's pool has the room again."""
-    room.allocated.get(pool_key(volume), {}).pop(volume.internal["volume"], None)
+    room.allocated.get(pool_key(volume), {}).pop(KeptVolume.of(volume).volume, None)
 
 
 def pool_key(volume: Resource) -> tuple[str, str]:
     """Return host and pool, as in the room's ``allocated``."""
-    return volume.internal["host"], volume.internal["pool"]
+    kept = KeptVolume.of(volume)
+    return kept.host, kept.pool

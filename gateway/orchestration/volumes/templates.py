@@ -1,4 +1,4 @@
-"""VolumeTemplates and VolumeConfigurations: what Volumes are made by (DSP0263 5.16.3, 5.16.4)."""
+"""VolumeTemplates and VolumeConfigurations, which Volumes are made by (DSP0263 5.16.3, 5.16.4)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ REFERENCES = {"volumeConfig": "VolumeConfiguration", "volumeImage": "VolumeImage
 
 
 class VolumeConfigurationService(ResourceService):
+    """The VolumeConfigurations of all users."""
+
     kind = "VolumeConfiguration"
     catalogue = True
 
@@ -32,12 +34,14 @@ class VolumeConfigurationService(ResourceService):
     def _check(self, document: Document) -> None:
         if "capacity" not in document:
             raise Invalid("is missing", "capacity")
-        known = {name for settings in self.room.hypervisors.values() for p in settings.every_pool for name in p.types}
-        if document.get("type", "mapped") not in known:
-            raise Invalid(f"no pool takes it; known are {', '.join(sorted(known))}", "type")
+        types = {name for settings in self.room.hypervisors.values() for p in settings.every_pool for name in p.types}
+        if document.get("type", "mapped") not in types:
+            raise Invalid(f"no pool takes it; known are {', '.join(sorted(types))}", "type")
 
 
 class VolumeTemplateService(ResourceService):
+    """The VolumeTemplates of all users."""
+
     kind = "VolumeTemplate"
     catalogue = True
 
@@ -53,7 +57,10 @@ class VolumeTemplateService(ResourceService):
 
 
 async def check_template(service: ResourceService, caller: Caller, document: Document, where: str = "") -> None:
-    """What it refers to exists. ``where`` is the way to it in a larger document, ending in a dot."""
+    """Raise Invalid when something that a template refers to does not exist.
+
+    ``where`` is the way to the template in a larger document, ending in a dot.
+    """
     await asked_event_log(service.store, caller, document, where)
     await asked_meters(service.room, caller, document, "Volume", where)
     for name, kind in REFERENCES.items():

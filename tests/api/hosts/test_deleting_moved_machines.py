@@ -162,7 +162,7 @@ async def test_a_job_that_finds_that_host_away_does_not_end_in_success(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It goes away between the request and the step."""
-    monkeypatch.setattr("gateway.orchestration.common.steps.PATIENCE", 0.5)
+    monkeypatch.setattr("gateway.orchestration.common.step.PATIENCE", 0.5)
     power_off = driver.power_off
 
     async def moved(uuid: str) -> None:

@@ -35,7 +35,7 @@ async def codes(client: ApiClient) -> list[str]:
 
 async def compared(gateway: Gateway, *drivers: MemoryDriver) -> None:
     for driver in drivers:
-        await gateway._sync.compare(driver)
+        await gateway.reconciliation.compare(driver)
 
 
 async def test_a_migrated_machine_stays_started_and_is_driven_where_it_is(

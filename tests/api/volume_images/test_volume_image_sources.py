@@ -99,7 +99,7 @@ async def test_a_foreign_volume_can_be_imaged_by_an_admin(
     driver.stored[("default", "a.qcow2")] = replace(
         VolumeFacts("default", "a.qcow2", "/default/a.qcow2", "qcow2", 64 * MIB, MIB)
     )
-    await gateway._sync._volumes.compare(driver)
+    await gateway.reconciliation.volumes.compare(driver)
     (found,) = (await admin.document("volumes"))["volumes"]
     image = await image_of(admin, found["id"])
     assert (await client("operator").get(image)).status == 404

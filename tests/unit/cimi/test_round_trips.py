@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.cimi import xml_codec
+from gateway.cimi.coded import Base64, Key, Sha256
 from gateway.cimi.dialects import CIMI_1
 from gateway.cimi.documents import read_action, read_create, read_edit, write_resource
 from gateway.cimi.edge import Edge
@@ -19,15 +20,12 @@ from gateway.cimi.fields import (
     URI,
     Anything,
     Attribute,
-    Base64,
     Boolean,
     DateTime,
     Enumeration,
     Integer,
     IntervalDuration,
-    Key,
     Map,
-    Sha256,
     String,
     Term,
     Verb,

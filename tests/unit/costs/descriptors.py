@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from drivers.confined import forms
-from gateway.orchestration.systems.packages.importing import Wishes, look_over, told_aside
+from gateway.orchestration.systems.packages.wishes import Wishes, look_over, put_aside
 from gateway.ovf.deployment import deploy
 from gateway.ovf.model import Envelope
 from gateway.ovf.properties import Value, filled_in
@@ -73,7 +73,7 @@ def _networks(number: int) -> bytes:
 
 def _looked_over(envelope: Envelope) -> None:
     look_over(envelope, Wishes())
-    told_aside(envelope, Wishes().deploy(envelope))
+    put_aside(envelope, Wishes().deploy(envelope))
 
 
 def _envelope(make: Callable[[int], bytes]) -> Callable[[int], Envelope]:

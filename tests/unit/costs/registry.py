@@ -20,6 +20,7 @@ NO_READERS = {
     "drivers.images.file_systems": "it starts mkfs, whose words it does not read",
     "drivers.images.qcow2_writing": "it writes",
     "drivers.images.sparse_raw": "it reads what mkfs wrote, piece by piece, and looks at nothing but zeros",
+    "drivers.libvirt.console": MEASURED_BY_ITS_PATTERN,
     "drivers.libvirt.qemu_monitor": MEASURED_BY_ITS_PATTERN,
     "drivers.libvirt.storage": MEASURED_BY_ITS_PATTERN,
     "drivers.web.fetch": MEASURED_BY_ITS_PATTERN,

@@ -14,7 +14,7 @@ import pytest
 from gateway.errors import Invalid
 from gateway.jobs.context import RunningStep
 from gateway.jobs.plan import Superseded
-from gateway.orchestration.common.steps import unless_stopped
+from gateway.orchestration.common.step import unless_stopped
 from gateway.orchestration.images.pieces import Digest, ahead, looked_at
 from tests.empty_image import qcow2
 from tests.plain_reader import PlainReader

@@ -13,7 +13,7 @@ import pytest
 
 import gateway.app  # noqa: F401 - it imports every step
 from drivers.base import Driver
-from gateway.orchestration.common.steps import DriverStep
+from gateway.orchestration.common.step import ResourceStep
 from gateway.orchestration.common.unconfigured import REMOVALS
 
 TELLING_NOTHING = ("None", "bool")
@@ -47,9 +47,9 @@ def called(function: FunctionType, owner: type | None) -> Iterator[tuple[Functio
             yield method, owner
 
 
-def orders_of(step: type[DriverStep]) -> set[str]:
+def orders_of(step: type[ResourceStep]) -> set[str]:
     """The changing calls of a Driver that a step can come to."""
-    ahead: list[tuple[FunctionType, type | None]] = [(step.do, step)]  # type: ignore[list-item]
+    ahead: list[tuple[FunctionType, type | None]] = [(step.run, step)]
     seen, orders = set[tuple[FunctionType, type | None]](), set[str]()
     while ahead:
         place = ahead.pop()
@@ -60,7 +60,7 @@ def orders_of(step: type[DriverStep]) -> set[str]:
     return orders
 
 
-def every_step(above: type[DriverStep] = DriverStep) -> Iterator[type[DriverStep]]:
+def every_step(above: type[ResourceStep] = ResourceStep) -> Iterator[type[ResourceStep]]:
     for step in above.__subclasses__():
         yield step
         yield from every_step(step)
@@ -70,7 +70,7 @@ REMOVING = sorted((step for step in every_step() if step.leaves is not None), ke
 
 
 @pytest.mark.parametrize("step", REMOVING, ids=lambda step: step.name)
-def test_each_call_that_a_removing_step_comes_to_does_nothing_where_nothing_is(step: type[DriverStep]) -> None:
+def test_each_call_that_a_removing_step_comes_to_does_nothing_where_nothing_is(step: type[ResourceStep]) -> None:
     assert orders_of(step) - REMOVALS == set()
 
 

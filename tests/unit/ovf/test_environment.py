@@ -7,7 +7,7 @@ import base64
 import pytest
 from lxml import etree
 
-from gateway.orchestration.systems.packages.importing import Wishes
+from gateway.orchestration.systems.packages.wishes import Wishes
 from gateway.ovf import bounds
 from gateway.ovf.deployment import Group, Guest, deploy
 from gateway.ovf.environment import CloudInit, awaits_environment, cloud_init, environment

@@ -11,6 +11,7 @@ from gateway.errors import Conflict
 from gateway.store.durable import Secret, Unreadable, from_document, keyed, readable, to_document
 from gateway.store.kept import Hosted, Kept
 from gateway.store.model import Resource
+from gateway.store.sealing import UNOPENED
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -55,7 +56,7 @@ def test_facts_of_other_classes_stay() -> None:
 
 
 def test_a_secret_that_could_not_be_opened_stays_as_it_is() -> None:
-    sealed = {"sealed": "v1.0011223344556677.abc"}
+    sealed = {"sealed": f"{UNOPENED}v1.0011223344556677.abc"}
     kept = KeptCart.of(cart(password=sealed))
     assert kept.password == Unreadable(sealed)
     assert to_document(kept) == {"password": sealed}

@@ -15,13 +15,16 @@ from gateway.store.model import Document, Resource
 
 
 class TemplateDescription:
-    """Of a SystemTemplate with those inside, for a caller who sees what they refer to."""
+    """The description of a SystemTemplate with those inside, for a caller who sees what they refer to."""
 
     def __init__(self, room: Room, caller: Caller) -> None:
         self._referred = Referred(room.store, caller)
 
     async def describe(self, template: Resource) -> Described:
-        """Raises Invalid or Conflict, naming the descriptor, for what a System could not be made of either."""
+        """Return what of a template is to be written.
+
+        Raises Invalid or Conflict, naming the descriptor, for what a System could not be made of either.
+        """
         parts = Parts(file_name(template.name or template.path.rpartition("/")[2]))
         name = template.name or template.path.rpartition("/")[2]
         content = await self._collection(name, template.document, whole(template), parts, set(), "")
@@ -37,7 +40,7 @@ class TemplateDescription:
         machines = TemplateMachines(one)
         content: list[Content] = []
         startup: list[StartupItem] = []
-        for component in sorted(drawn.components, key=lambda found: (found.place, found.key)):
+        for component in sorted(drawn.components, key=lambda component: (component.place, component.key)):
             made = await self._content(component, one, machines, taken)
             if made is not None:
                 content.append(made)
