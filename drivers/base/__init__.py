@@ -5,6 +5,8 @@ call that changes something is idempotent: asking for what is already so succeed
 run again after a crash. "Already gone" is success for every removal.
 """
 
+from drivers.base.addresses import AddressCalls, HeldGuests
+from drivers.base.copies import CopyCalls
 from drivers.base.devices import DeviceCalls
 from drivers.base.domains import (
     Applied,
@@ -19,7 +21,7 @@ from drivers.base.domains import (
     Migration,
     Power,
 )
-from drivers.base.driver import Driver
+from drivers.base.driver import PARTS, Driver
 from drivers.base.errors import (
     DriverAbsent,
     DriverBusy,
@@ -42,7 +44,6 @@ from drivers.base.filters import (
     GUARD_MAC,
     GUARD_OWN,
     FilterCalls,
-    HeldGuests,
     Reach,
     filter_name,
     fixed_filter_name,
@@ -85,6 +86,8 @@ __all__ = [
     "GUARD_HOST",
     "GUARD_MAC",
     "GUARD_OWN",
+    "PARTS",
+    "AddressCalls",
     "AddressPool",
     "Applied",
     "Autostarted",
@@ -93,6 +96,7 @@ __all__ = [
     "CallObserver",
     "ConnectionState",
     "Converter",
+    "CopyCalls",
     "DeviceCalls",
     "DiskFacts",
     "DiskReading",

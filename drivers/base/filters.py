@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -58,38 +57,20 @@ GUARD_MAC = "cimi-guard-mac"
 """Holds a guest to its MAC alone, where the ranges of the network are not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class HeldGuests:
-    """The MACs of interfaces that had to be changed, and why domains could not be held, by UUID."""
-
-    macs: tuple[str, ...] = ()
-    failed: Mapping[str, str] = field(default_factory=dict)
-
-
 class FilterCalls(Protocol):
-    async def define_reach(self, reach: Reach) -> bool:
-        """Make the network's filter, or bring it to this; running guests follow at once. Whether it changed."""
+    """Packet filters of networks, by the network's UUID."""
+
+    async def define(self, reach: Reach) -> bool:
+        """Make the network's filter, or bring it to this; running guests follow at once.
+
+        Return whether it changed.
+        """
         ...
 
-    async def delete_reach(self, network: str) -> None:
+    async def delete(self, network: str) -> None:
         """Remove the filter of the network of this UUID; one that is gone is no error."""
         ...
 
-    async def hold_guests(self, only: frozenset[str] | None = None) -> HeldGuests:
-        """Hold the interfaces of all our domains on the host's own networks to an address of their own each.
-
-        New ones are from the start; those that older gateways made are not. ``only`` limits it to these UUIDs. The
-        trouble of one domain stops no other.
-        """
-        ...
-
-    async def give_back_addresses(self, macs: Iterable[str]) -> None:
-        """The interfaces with these MACs are no more: others may have their own addresses on the host's networks.
-
-        An interface that has none is no error.
-        """
-        ...
-
-    async def filtered(self) -> tuple[str, ...]:
-        """UUIDs of the networks that have a filter of ours."""
+    async def list_networks(self) -> tuple[str, ...]:
+        """Return the UUIDs of the networks that have a filter of ours."""
         ...

@@ -66,6 +66,11 @@ class HostReading:
 
 
 class StatisticsCalls(Protocol):
-    async def statistics(self) -> HostReading:
-        """All domains, by one bulk read. A domain that does not answer never holds it up: what is not known is None."""
+    """What all guests use."""
+
+    async def read(self) -> HostReading:
+        """Return what all domains use, by one bulk read.
+
+        A domain that does not answer never holds it up: what is not known of it is None.
+        """
         ...

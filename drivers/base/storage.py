@@ -110,22 +110,64 @@ class ImageReader(Protocol):
 
 
 class StorageCalls(Protocol):
-    """Pools and the volumes in them, by name."""
+    """Pools by name, and the volumes in them by pool and name; each call's name says which of the two it is about.
 
-    async def pools(self) -> tuple[PoolFacts, ...]: ...
+    Sizes are in bytes. Every call raises DriverNotFound when the pool is missing, and those on one volume when that is,
+    except where removal is asked. What needs room raises DriverNoSpace when there is too little.
+    """
 
-    async def pool(self, name: str) -> PoolFacts: ...
+    async def list_pools(self) -> tuple[PoolFacts, ...]:
+        """Return all pools, also those of others."""
+        ...
 
-    async def volume(self, pool: str, name: str) -> VolumeFacts: ...
+    async def read_pool(self, name: str) -> PoolFacts:
+        """Return the pool as it is now."""
+        ...
 
-    async def volumes(self, pool: str) -> tuple[VolumeFacts, ...]: ...
+    async def ensure_pool(self, settings: PoolSettings) -> None:
+        """Define and start the pool as described, when there is none of this name; start one that is inactive."""
+        ...
+
+    async def start_pool(self, name: str) -> None:
+        """Start the pool now; nothing happens to one that is active."""
+        ...
+
+    def can_overlay(self, pool: PoolFacts) -> bool:
+        """Return whether copy-on-write overlays work in this pool (a pool of files)."""
+        ...
+
+    def can_create(self, pool: PoolFacts) -> bool:
+        """Return whether volumes can be made here: an iSCSI target's are made on the target."""
+        ...
+
+    def can_grow(self, pool: PoolFacts) -> bool:
+        """Return whether volumes of this pool can be made larger."""
+        ...
+
+    def formats(self, pool: PoolFacts) -> tuple[str, ...]:
+        """Return the formats that can be stored in this pool, the usual one first."""
+        ...
+
+    async def list_volumes(self, pool: str) -> tuple[VolumeFacts, ...]:
+        """Return all volumes of the pool, also those of others."""
+        ...
+
+    async def read_volume(self, pool: str, name: str) -> VolumeFacts:
+        """Return the volume as it is now."""
+        ...
 
     async def create_volume(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
-        """An empty volume of this capacity in bytes."""
+        """Make an empty volume of this capacity in bytes; one of this name that exists is returned as it is.
+
+        Raises DriverInvalid when the name is none for a volume.
+        """
         ...
 
     async def overlay_volume(self, pool: str, name: str, base: str, base_format: str, capacity: int) -> VolumeFacts:
-        """A qcow2 volume on top of ``base`` of the same pool and of this format, at least as large as it."""
+        """Make a qcow2 volume on top of ``base`` of the same pool and of this format, at least as large as ``base``.
+
+        ``capacity`` is in bytes. Raises DriverInvalid when the name is none for a volume.
+        """
         ...
 
     async def clone_volume(
@@ -140,54 +182,37 @@ class StorageCalls(Protocol):
         base_pool: str | None = None,
         base_format: str | None = None,
     ) -> VolumeFacts:
-        """A full copy of ``base``, at least as large as it. It may stand in another pool.
+        """Make a full copy of ``base``, which may stand in another pool; the copy is at least as large as ``base``.
 
-        ``base_format`` is what we know it to be: DriverConflict when its bytes have come to look like another.
+        ``capacity`` and ``progress`` are in bytes. A half-made copy is removed on any failure. ``base_format`` is what
+        we know ``base`` to be: raises DriverConflict when its bytes have come to look like another.
         """
         ...
 
     async def grow_volume(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
-        """At least this capacity in bytes; never smaller than it was. No running domain may have it.
+        """Make the volume at least ``capacity`` bytes large; never smaller than it was. No running domain may have it.
 
-        DriverConflict when its bytes have come to look like another format than ours.
+        Raises DriverConflict when its bytes have come to look like another format than ours.
         """
         ...
 
     async def upload_volume(
         self, pool: str, name: str, format: str, size: int, data: AsyncIterator[bytes | Hole], progress: Progress
     ) -> VolumeFacts:
-        """A volume of exactly these bytes, which are in this format. A half-made one is removed on any failure.
+        """Make a volume of exactly these ``size`` bytes, which are in this format; it replaces one of this name.
 
-        When a volume of this name exists it is replaced.
+        A half-made one is removed on any failure. Raises DriverInvalid when the bytes are more or fewer, or when the
+        name is none for a volume.
         """
         ...
 
     def download_volume(self, pool: str, name: str, offset: int, length: int) -> AsyncGenerator[bytes, None]:
-        """The bytes of a volume as they are stored, in its format. DriverError when they cannot all be read."""
+        """Yield ``length`` bytes of a volume as they are stored, in its format, from the byte ``offset`` on.
+
+        Raises DriverError when they cannot all be read.
+        """
         ...
 
-    async def delete_volume(self, pool: str, name: str) -> None: ...
-
-    async def ensure_pool(self, settings: PoolSettings) -> None:
-        """Define and start the pool as described, when there is none of this name; start one that is inactive."""
-        ...
-
-    async def start_pool(self, name: str) -> None:
-        """Start it now; nothing happens to one that is active."""
-        ...
-
-    def can_overlay(self, pool: PoolFacts) -> bool:
-        """Whether copy-on-write overlays work in this pool (a pool of files)."""
-        ...
-
-    def can_create(self, pool: PoolFacts) -> bool:
-        """Whether volumes can be made here: an iSCSI target's are made on the target."""
-        ...
-
-    def can_grow(self, pool: PoolFacts) -> bool:
-        """Whether volumes of this pool can be made larger."""
-        ...
-
-    def formats(self, pool: PoolFacts) -> tuple[str, ...]:
-        """What can be stored in this pool, the usual one first."""
+    async def delete_volume(self, pool: str, name: str) -> None:
+        """Remove the volume; where others get its room, its bytes are wiped first."""
         ...

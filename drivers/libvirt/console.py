@@ -26,6 +26,8 @@ PIECE = 262_144
 
 
 class Console:
+    """The logs of one hypervisor's guests."""
+
     def __init__(self, connection: Connection, storage: Storage) -> None:
         self._connection = connection
         self._storage = storage

@@ -17,15 +17,22 @@ from typing import Literal, TypeVar
 import libvirt
 from lxml import etree
 
-from drivers.base import DriverConflict, DriverNotFound
+from drivers.base import DiskSpec, DriverConflict, DriverNotFound, InterfaceSpec
 from drivers.libvirt.connection import Connection, Lane
+from drivers.libvirt.disk_exchange import replace_source
+from drivers.libvirt.domain_xml import disk_element, interface_element
+from drivers.libvirt.lease_returns import LeaseReturns
+from drivers.libvirt.own_addresses import OwnAddresses
 from drivers.libvirt.qemu_monitor import without_strays
+from drivers.libvirt.storage import Storage
 
 T = TypeVar("T")
 PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
 LOOK_EVERY = 1.0
 """Seconds after which the domain is looked at again: an event may be lost with its connection."""
 CALL_DEADLINE = 60.0
+REPLACE_DEADLINE = 3600.0
+"""Seconds; the domain may be busy with a snapshot."""
 LIVE, CONFIG = libvirt.VIR_DOMAIN_AFFECT_LIVE, libvirt.VIR_DOMAIN_AFFECT_CONFIG
 KEYS = {"disk": ("target", "dev"), "interface": ("mac", "address")}
 """Where a device of each kind carries what tells it from the others."""
@@ -52,31 +59,57 @@ class Device:
 
 
 class Devices:
-    def __init__(self, connection: Connection) -> None:
+    """The part ``devices`` of the driver (drivers.base.DeviceCalls)."""
+
+    def __init__(
+        self, connection: Connection, storage: Storage, addresses: OwnAddresses, lease_returns: LeaseReturns
+    ) -> None:
         self._connection = connection
+        self._storage = storage
+        self._addresses = addresses
+        self._lease_returns = lease_returns
         self._waiters: dict[tuple[str, str], asyncio.Future[bool]] = {}
 
-    async def _with(self, uuid: str, work: Callable[[libvirt.virDomain], T], lane: Lane = Lane.STORAGE) -> T:
+    async def _with(self, uuid: str, work: Callable[[libvirt.virDomain], T], deadline: float = CALL_DEADLINE) -> T:
         return await self._connection.call(
-            lambda handle: work(handle.lookupByUUIDString(uuid)), lane=lane, deadline=CALL_DEADLINE
+            lambda handle: work(handle.lookupByUUIDString(uuid)), lane=Lane.STORAGE, deadline=deadline
         )
 
-    async def attach(self, uuid: str, element: etree._Element) -> None:
+    async def attach_disk(self, uuid: str, disk: DiskSpec) -> None:
+        element = disk_element(disk, await self._storage.source(disk.pool, disk.volume))
         await self._with(uuid, lambda domain: _attach(domain, element))
 
-    async def update(self, uuid: str, element: etree._Element, now: etree._Element) -> None:
-        """Bring a device to this definition, as far as libvirt can; in a running guest to ``now``."""
-        await self._with(uuid, lambda domain: _update(domain, {LIVE: now, CONFIG: element}))
+    async def detach_disk(self, uuid: str, target: str, seconds: float) -> None:
+        await self._detach(uuid, Device("disk", target), seconds)
 
-    async def grow(self, uuid: str, target: str, capacity: int) -> bool:
-        """See drivers.base.DeviceCalls."""
+    async def grow_disk(self, uuid: str, target: str, capacity: int) -> bool:
         return await self._with(uuid, lambda domain: _grow(domain, Device("disk", target), capacity))
 
-    async def detach(
+    async def replace_disk(self, uuid: str, target: str, pool: str, volume: str, format: str) -> None:
+        source = await self._storage.source(pool, volume)
+        await self._with(uuid, lambda domain: replace_source(domain, target, source, format), REPLACE_DEADLINE)
+
+    async def attach_interface(self, uuid: str, interface: InterfaceSpec) -> None:
+        element = interface_element(await self._addresses.held_new(interface))
+        await self._with(uuid, lambda domain: _attach(domain, element))
+
+    async def update_interface(self, uuid: str, interface: InterfaceSpec, now: InterfaceSpec | None = None) -> None:
+        held = await self._addresses.held(interface)
+        held_now = held if now is None else await self._addresses.held(now)
+        elements = {LIVE: interface_element(held_now), CONFIG: interface_element(held)}
+        await self._with(uuid, lambda domain: _update(domain, elements))
+
+    async def detach_interface(self, uuid: str, mac: str, seconds: float) -> None:
+        device = Device("interface", mac)
+        await self._detach(uuid, device, seconds, lambda: self._lease_returns.give_back_of(uuid, mac))
+
+    async def _detach(
         self, uuid: str, device: Device, seconds: float, unplugged: Callable[[], Awaitable[None]] | None = None
     ) -> None:
-        """See drivers.base.DeviceCalls. ``unplugged`` is called when the guest has the device no more, and before the
-        domain's definition forgets it: so it is called again after a crash.
+        """Plug the device out of the running guest, and out of the definition.
+
+        ``unplugged`` is called when the guest has the device no more, and before the domain's definition forgets it: so
+        it is called again after a crash.
         """
         try:
             alias = await self._with(uuid, lambda domain: _alias(domain, device))
@@ -115,7 +148,7 @@ class Devices:
             del self._waiters[(uuid, alias)]
 
     def told(self, uuid: str, alias: str, *, gone: bool) -> None:
-        """An event of libvirt's, on the loop."""
+        """Wake who waits for the device: libvirt says that it is gone, or that the guest refused. On the loop."""
         waiter = self._waiters.get((uuid, alias))
         if waiter is not None and not waiter.done():
             waiter.set_result(gone)
@@ -127,7 +160,7 @@ def _definition(domain: libvirt.virDomain, scope: int) -> etree._Element:
 
 
 def _scopes(domain: libvirt.virDomain) -> list[int]:
-    """Where a change has to be made: in the running guest first, since only that may refuse."""
+    """Return where a change has to be made: in the running guest first, since only that may refuse."""
     active = [LIVE] if domain.isActive() else []
     return [*active, *([CONFIG] if domain.isPersistent() else [])]
 
@@ -148,7 +181,7 @@ def _update(domain: libvirt.virDomain, elements: dict[int, etree._Element]) -> N
 
 
 def _grow(domain: libvirt.virDomain, disk: Device, capacity: int) -> bool:
-    """QEMU itself makes the volume larger, in the format which it was told, and tells the guest."""
+    """Let QEMU make the volume larger, in the format which it was told: it tells the guest, too."""
     if _alias(domain, disk) is None:
         return False
     if domain.blockInfo(disk.key)[0] < capacity:
@@ -157,7 +190,7 @@ def _grow(domain: libvirt.virDomain, disk: Device, capacity: int) -> bool:
 
 
 def _same_source(present: etree._Element, wanted: etree._Element) -> bool:
-    """A running device's source says more than what was asked for, never less."""
+    """Return whether the sources agree: a running device's says more than what was asked for, never less."""
     ours, theirs = wanted.find("source"), present.find("source")
     if ours is None or theirs is None:
         return ours is theirs
@@ -165,7 +198,7 @@ def _same_source(present: etree._Element, wanted: etree._Element) -> bool:
 
 
 def _alias(domain: libvirt.virDomain, device: Device) -> str | None:
-    """The name by which events tell of the device, None when no running guest has it."""
+    """Return the name by which events tell of the device, None when no running guest has it."""
     found = device.find(_definition(domain, LIVE)) if domain.isActive() else None
     alias = found.find("alias") if found is not None else None
     return alias.get("name") if alias is not None else None
@@ -185,7 +218,7 @@ def _ask(domain: libvirt.virDomain, device: Device) -> None:
 
 
 def _forget(domain: libvirt.virDomain, device: Device) -> None:
-    """Not at the next boot either."""
+    """Take the device out of the definition, so that the next boot does not have it either."""
     found = device.find(_definition(domain, CONFIG)) if domain.isPersistent() else None
     if found is not None:
         domain.detachDeviceFlags(etree.tostring(found, encoding="unicode"), CONFIG)

@@ -29,7 +29,7 @@ LOOK_EVERY = 0.2
 
 
 def backup_xml(disks: list[str], target: str, path: str) -> str:
-    """Back up the disk ``target`` to the file ``path``, and leave the other ``disks`` out."""
+    """Return libvirt's XML to back up the disk ``target`` to the file ``path``, and none of the other ``disks``."""
     root = etree.Element("domainbackup", mode="push")
     listed = child(root, "disks")
     for disk in disks:
@@ -43,6 +43,8 @@ def backup_xml(disks: list[str], target: str, path: str) -> str:
 
 
 class DiskCopies:
+    """The part ``copies`` of the driver (drivers.base.CopyCalls)."""
+
     def __init__(self, connection: Connection, storage: Storage) -> None:
         self._connection = connection
         self._storage = storage
@@ -50,11 +52,11 @@ class DiskCopies:
     async def _with(self, uuid: str, work: Callable[[libvirt.virDomain], T]) -> T:
         return await self._connection.call(lambda handle: work(handle.lookupByUUIDString(uuid)), lane=Lane.STORAGE)
 
-    async def copy(self, uuid: str, target: str, pool: str, name: str, progress: Progress) -> VolumeFacts:
+    async def make(self, uuid: str, target: str, pool: str, name: str, progress: Progress) -> VolumeFacts:
         path = await self._path(pool, name)
         try:
             if await self._with(uuid, _destination) != path:
-                await self._storage.delete(pool, name)
+                await self._storage.delete_volume(pool, name)
                 await self._with(uuid, lambda domain: _begin(domain, target, path))
             await self._follow(uuid, progress)
         except DriverUnavailable:
@@ -62,10 +64,10 @@ class DiskCopies:
         except BaseException:
             await asyncio.shield(self.discard(uuid, pool, name))
             raise
-        return await self._storage.volume(pool, name)
+        return await self._storage.read_volume(pool, name)
 
     async def _path(self, pool: str, name: str) -> str:
-        facts = await self._storage.pool(pool)
+        facts = await self._storage.read_pool(pool)
         if facts.path is None:
             raise DriverUnsupported(f"a running disk is copied to a pool of files only; {pool} is {facts.kind}")
         return f"{facts.path}/{checked_name(name)}"
@@ -82,11 +84,14 @@ class DiskCopies:
         path = await self._path(pool, name)
         with suppress(DriverNotFound, DriverConflict):
             await self._with(uuid, lambda domain: _cancel(domain, path))
-        await self._storage.delete(pool, name)
+        await self._storage.delete_volume(pool, name)
 
 
 def _destination(domain: libvirt.virDomain) -> str | None:
-    """The file which a backup at work writes, None when there is none."""
+    """Return the file which a backup at work writes, None when there is none.
+
+    Raises DriverConflict when the domain is not active.
+    """
     if not domain.isActive():
         raise DriverConflict("the guest is not running")
     try:

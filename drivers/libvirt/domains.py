@@ -1,4 +1,4 @@
-"""Domains through libvirt: life cycle, definition, size."""
+"""Domains through libvirt: life cycle, definition, size, and what their guests tell."""
 
 from __future__ import annotations
 
@@ -7,38 +7,28 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import libvirt
-import structlog
 from lxml import etree
 
-from drivers.base import (
-    Applied,
-    DomainFacts,
-    DomainSpec,
-    DriverConflict,
-    DriverError,
-    DriverNotFound,
-    HostFacts,
-    Progress,
-)
-from drivers.libvirt import domain_facts, leases
+from drivers.base import Applied, DomainFacts, DomainSpec, DriverConflict, DriverNotFound, InterfaceAddress, Progress
+from drivers.libvirt import addresses, domain_facts
 from drivers.libvirt.connection import Connection, Lane
-from drivers.libvirt.disk_source import DiskSource
-from drivers.libvirt.domain_xml import METADATA, Placement, domain_xml, one_line, ownership
+from drivers.libvirt.console import Console
+from drivers.libvirt.definitions import Definitions
+from drivers.libvirt.domain_xml import one_line
 from drivers.libvirt.errors import read_each
-from drivers.libvirt.release_guest import ReleaseGuests
-from drivers.libvirt.uri import is_system
+from drivers.libvirt.lease_returns import LeaseReturns
+from drivers.libvirt.leases import Lease
 
 T = TypeVar("T")
-log = structlog.get_logger("libvirt")
-LOCAL = "qemu:///system"
-"""The libvirt whose bridges are on this host."""
 SAVE_DEADLINE = 3600.0
 START_DEADLINE = 120.0
+AGENT_DEADLINE = 15.0
+"""Seconds for the addresses of a guest, whose agent is asked too."""
 BOTH = libvirt.VIR_DOMAIN_AFFECT_CONFIG | libvirt.VIR_DOMAIN_AFFECT_LIVE
 
 
 def undefine_flags(test_driver: bool) -> int:
-    """Everything that belongs to the domain goes with it; libvirt's test driver knows fewer of these."""
+    """Return the flags by which all that belongs to a domain goes with it; libvirt's test driver knows fewer."""
     flags = int(libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA)
     if test_driver:
         return flags
@@ -46,9 +36,15 @@ def undefine_flags(test_driver: bool) -> int:
 
 
 class Domains:
-    def __init__(self, connection: Connection, release_guests: ReleaseGuests) -> None:
+    """The part ``domains`` of the driver (drivers.base.DomainCalls)."""
+
+    def __init__(
+        self, connection: Connection, definitions: Definitions, console: Console, lease_returns: LeaseReturns
+    ) -> None:
         self._connection = connection
-        self._release_guests = release_guests
+        self._definitions = definitions
+        self._console = console
+        self._lease_returns = lease_returns
         self._test_driver = connection.uri.startswith("test:")
 
     async def _with(
@@ -58,20 +54,18 @@ class Domains:
             lambda handle: work(handle.lookupByUUIDString(uuid)), lane=lane, deadline=deadline
         )
 
-    async def every(self) -> tuple[DomainFacts, ...]:
+    async def list_all(self) -> tuple[DomainFacts, ...]:
         return await self._connection.call(_read_all, lane=Lane.EVENTS)
 
     async def read(self, uuid: str) -> DomainFacts:
         return await self._with(uuid, domain_facts.read, Lane.EVENTS)
 
-    async def define(
-        self, spec: DomainSpec, host: HostFacts, console_log: str, sources: dict[tuple[str, str], DiskSource]
-    ) -> None:
-        xml = domain_xml(spec, Placement(host.domain_type, host.cpus, console_log, sources))
+    async def define(self, spec: DomainSpec) -> None:
+        xml = await self._definitions.xml(spec)
         flags = 0 if self._test_driver else libvirt.VIR_DOMAIN_DEFINE_VALIDATE
         await self._connection.call(lambda handle: handle.defineXMLFlags(xml, flags))
 
-    async def keep(self, uuid: str) -> None:
+    async def make_persistent(self, uuid: str) -> None:
         def work(domain: libvirt.virDomain) -> None:
             if not domain.isPersistent():
                 xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
@@ -87,20 +81,14 @@ class Domains:
 
         await self._with(uuid, work)
 
-    async def mark(self, uuid: str, machine: str, owner: str) -> None:
-        xml = etree.tostring(ownership(machine, owner), encoding="unicode")
-
-        def work(domain: libvirt.virDomain) -> None:
-            flags = BOTH if domain.isActive() else libvirt.VIR_DOMAIN_AFFECT_CONFIG
-            domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, xml, "cimi", METADATA, flags)
-
-        await self._with(uuid, work)
-
     async def undefine(self, uuid: str) -> None:
-        """Power off first, so that the guest cannot ask for its addresses again when its leases are given back."""
+        """See drivers.base.DomainCalls.
 
-        def off(domain: libvirt.virDomain) -> tuple[leases.Lease, ...]:
-            held = self._leases(domain)
+        The guest is powered off first, so that it cannot ask for its addresses again when its leases are given back.
+        """
+
+        def off(domain: libvirt.virDomain) -> tuple[Lease, ...]:
+            held = self._lease_returns.held(domain)
             if domain.isActive():
                 domain.destroy()
             return held
@@ -111,37 +99,13 @@ class Domains:
 
         try:
             held = await self._with(uuid, off, deadline=START_DEADLINE)
-            await asyncio.gather(*map(self._give_back, held))
+            await self._lease_returns.give_back(held)
             await self._with(uuid, away, deadline=START_DEADLINE)
         except DriverNotFound:
-            return
+            pass
+        await self._console.delete(uuid)
 
-    def _leases(self, domain: libvirt.virDomain, mac: str | None = None) -> tuple[leases.Lease, ...]:
-        return leases.of(domain, mac) if is_system(self._connection.uri) else ()
-
-    async def _give_back(self, lease: leases.Lease) -> None:
-        """It would be a kindness to nobody to fail for a lease: neither for one that makes no message."""
-        try:
-            given = await self._release(lease)
-        except (DriverError, OSError, ValueError) as error:
-            log.info("a lease stays until it expires", ip=lease.ip, reason=str(error))
-            return
-        if not given:
-            log.info("a lease stays until it expires", ip=lease.ip, reason="the DHCP server did not let it go")
-
-    async def _release(self, lease: leases.Lease) -> bool:
-        """From this host where the bridge is here."""
-        if self._connection.uri == LOCAL:
-            await asyncio.to_thread(leases.release, lease)
-            return True
-        return await self._release_guests.give_back(lease)
-
-    async def give_back(self, uuid: str, mac: str) -> None:
-        """The leases of one of its interfaces, which the guest has no more."""
-        held = await self._with(uuid, lambda domain: self._leases(domain, mac), Lane.EVENTS)
-        await asyncio.gather(*map(self._give_back, held))
-
-    async def start(self, uuid: str, *, paused: bool, discard_saved: bool) -> None:
+    async def start(self, uuid: str, *, paused: bool = False, discard_saved: bool = False) -> None:
         def work(domain: libvirt.virDomain) -> None:
             if domain.isActive():
                 return
@@ -222,6 +186,14 @@ class Domains:
             return Applied(live=active and not refused, message="; ".join(refused))
 
         return await self._with(uuid, work)
+
+    async def interface_addresses(self, uuid: str) -> tuple[InterfaceAddress, ...]:
+        """See drivers.base.DomainCalls; on the lane where a guest that holds a call up costs nobody the connection."""
+        return await self._with(uuid, addresses.read, Lane.STATISTICS, AGENT_DEADLINE)
+
+    async def console_text(self, uuid: str, limit: int) -> bytes:
+        await self._console.prepare()
+        return await self._console.text(uuid, limit)
 
 
 def _read_all(handle: libvirt.virConnect) -> tuple[DomainFacts, ...]:

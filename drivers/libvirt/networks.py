@@ -25,6 +25,8 @@ DHCP, DNS = libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST, libvirt.VIR_NETWORK_SECTIO
 
 
 class Networks:
+    """The part ``networks`` of the driver (drivers.base.NetworkCalls)."""
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._looking: asyncio.Future[tuple[str, ...]] | None = None
@@ -34,14 +36,14 @@ class Networks:
     ) -> T:
         return await self._connection.call(lambda handle: work(network_of(handle, name)), lane=lane, deadline=deadline)
 
-    async def every(self) -> tuple[NetworkFacts, ...]:
+    async def list_all(self) -> tuple[NetworkFacts, ...]:
         return await self._connection.call(_read_all, lane=Lane.EVENTS)
 
     async def read(self, name: str) -> NetworkFacts:
         return await self._with(name, network_xml.read, Lane.EVENTS)
 
-    async def occupied(self) -> tuple[str, ...]:
-        """Those who ask at the same moment share one look."""
+    async def occupied_ranges(self) -> tuple[str, ...]:
+        """Return the ranges in use; those who ask at the same moment share one look."""
         if self._looking is None:
             self._looking = asyncio.ensure_future(self._look())
             self._looking.add_done_callback(self._looked)
@@ -53,7 +55,7 @@ class Networks:
             task.exception()
 
     async def _look(self) -> tuple[str, ...]:
-        """The host's routes count only when the hypervisor is this host."""
+        """Return the ranges in use; the host's routes count only when the hypervisor is this host."""
         known = await self._connection.call(_ranges, lane=Lane.EVENTS)
         local = await routes.local_routes() if self._connection.local else ()
         return (*local, *known)
@@ -63,7 +65,7 @@ class Networks:
         flags = 0 if self._connection.uri.startswith("test:") else libvirt.VIR_NETWORK_DEFINE_VALIDATE
         await self._connection.call(lambda handle: handle.networkDefineXMLFlags(xml, flags))
 
-    async def start(self, name: str, *, always: bool) -> None:
+    async def start(self, name: str, *, always: bool = True) -> None:
         def work(network: libvirt.virNetwork) -> None:
             try:
                 network.create()
@@ -101,14 +103,14 @@ class Networks:
 
         return await self._with(name, work, Lane.EVENTS)
 
-    async def reconnect(self, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    async def reconnect_interfaces(self, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
         return await self._connection.call(
             lambda handle: reconnecting.reconnect(handle, names), lane=Lane.STORAGE, deadline=START_DEADLINE
         )
 
     # DHCP and DNS
 
-    async def reserve(self, name: str, reservation: Reservation) -> None:
+    async def reserve_host(self, name: str, reservation: Reservation) -> None:
         def work(network: libvirt.virNetwork) -> None:
             root = network_xml.parsed(network)
             named = replace(reservation, mac=None)
@@ -124,7 +126,7 @@ class Networks:
 
         await self._with(name, work)
 
-    async def release(self, name: str, reservation: Reservation) -> None:
+    async def release_host(self, name: str, reservation: Reservation) -> None:
         try:
             await self._with(name, lambda network: _take_out(network, reservation))
         except DriverNotFound:
@@ -141,7 +143,7 @@ def _ranges(handle: libvirt.virConnect) -> tuple[str, ...]:
 
 
 def _take_out(network: libvirt.virNetwork, reservation: Reservation) -> None:
-    """Whatever DHCP and DNS know of this address or this MAC."""
+    """Take out whatever DHCP and DNS know of this address or this MAC."""
     root = network_xml.parsed(network)
     gone = {reservation.ip}
     for known in network_xml.dhcp_entries(root):
@@ -160,7 +162,7 @@ def _update(network: libvirt.virNetwork, command: int, section: int, element: et
 
 
 def _lease(entry: dict[str, Any]) -> Lease | None:
-    """What the DHCP server wrote down of a guest, its name being what the guest says; None when it is no address."""
+    """Return what the DHCP server wrote down of a guest, whose name is the guest's word; None when it is no address."""
     ip = ip_address(entry.get("ipaddr"))
     if ip is None:
         return None

@@ -36,6 +36,7 @@ from drivers.libvirt.dhcp_entries import leases_of, update_entry
 from drivers.libvirt.domain_facts import PARSER
 from drivers.libvirt.domain_xml import METADATA, filter_reference
 from drivers.libvirt.errors import is_connection_lost, read_each, translated
+from drivers.libvirt.filters import Filters
 from drivers.libvirt.network_lookup import network_of
 
 GUARDS = frozenset({GUARD_HOST, GUARD_OWN})
@@ -58,19 +59,30 @@ class Own:
 
 
 class OwnAddresses:
-    def __init__(self, connection: Connection) -> None:
+    """The part ``addresses`` of the driver (drivers.base.AddressCalls), and what interfaces need of it."""
+
+    def __init__(self, connection: Connection, filters: Filters) -> None:
         self._connection = connection
+        self._filters = filters
         self._turn = asyncio.Lock()
 
     async def held_new(self, spec: InterfaceSpec) -> InterfaceSpec:
-        """As ``held``, for an interface that comes to be. Raises DriverConflict when a foreign guest has its MAC."""
+        """Return what ``held`` does, for an interface that comes to be.
+
+        Raises DriverConflict when a foreign guest has its MAC.
+        """
         if spec.filter == GUARD_HOST:
             network, mac = spec.network, spec.mac
             await self._connection.call(lambda handle: refuse_foreign(handle, network, mac), deadline=DEADLINE)
         return await self.held(spec)
 
     async def held(self, spec: InterfaceSpec) -> InterfaceSpec:
-        """The interface held to the address that is its own from now on; one of another guard as it is."""
+        """Return the interface held to the address that is its own from now on; one of another guard as it is.
+
+        What its filter refers to is there after this. Raises DriverConflict when no address is left.
+        """
+        if spec.filter is not None:
+            await self._filters.ensure_guards()
         if spec.filter != GUARD_HOST:
             return spec
         async with self._turn:
@@ -78,27 +90,24 @@ class OwnAddresses:
         return own.held(spec)
 
     async def give_back(self, macs: Iterable[str]) -> None:
-        """See drivers.base.FilterCalls.give_back_addresses."""
         gone = frozenset(mac.lower() for mac in macs)
         if gone:
             async with self._turn:
                 await self._connection.call(lambda handle: release(handle, gone), deadline=DEADLINE)
 
     async def take(self, network: str, wanted: Reservation, ours: frozenset[str]) -> None:
-        """See drivers.base.NetworkCalls.take_address."""
         async with self._turn:
             await self._connection.call(lambda handle: shared_addresses.take(network_of(handle, network), wanted, ours))
 
     async def leave(self, network: str, ip: str, ours: frozenset[str]) -> None:
-        """See drivers.base.NetworkCalls.leave_address."""
         async with self._turn:
             with suppress(DriverNotFound):
                 await self._connection.call(
                     lambda handle: shared_addresses.leave(network_of(handle, network), ip, ours)
                 )
 
-    async def hold_all(self, only: frozenset[str] | None = None) -> HeldGuests:
-        """See drivers.base.FilterCalls.hold_guests."""
+    async def hold_guests(self, only: frozenset[str] | None = None) -> HeldGuests:
+        await self._filters.ensure_guards()
         async with self._turn:
             return await self._connection.call(lambda handle: hold_all(handle, only), deadline=DEADLINE)
 

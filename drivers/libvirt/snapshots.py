@@ -17,8 +17,7 @@ from lxml import etree
 
 from drivers.base import DriverBusy, DriverFailed, DriverNotFound, DriverUnsupported, Power, SnapshotFacts
 from drivers.libvirt.connection import Connection, Lane
-from drivers.libvirt.disk_exchange import WHOLE, replace_source
-from drivers.libvirt.disk_source import DiskSource
+from drivers.libvirt.disk_exchange import WHOLE
 from drivers.libvirt.domain_facts import PARSER
 from drivers.libvirt.domain_xml import child
 from drivers.libvirt.qemu_monitor import ask_qemu, drop_strays, without_strays
@@ -34,16 +33,9 @@ LEFTOVER = "left by an interrupted run, and to be removed"
 POWERS = {"running": Power.RUNNING, "paused": Power.PAUSED, "blocked": Power.RUNNING}
 
 
-def snapshot_obstacle(uefi: bool, formats: Iterable[str]) -> str | None:
-    if uefi:
-        return "its firmware is UEFI, whose variables a snapshot inside qcow2 would leave out"
-    others = sorted(set(formats) - {FORMAT})
-    if others:
-        return f"a disk of the format {others[0]} can hold no snapshot; all writable disks must be {FORMAT}"
-    return None
-
-
 class Snapshots:
+    """The part ``snapshots`` of the driver (drivers.base.SnapshotCalls)."""
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
@@ -52,15 +44,26 @@ class Snapshots:
             lambda handle: work(handle.lookupByUUIDString(uuid)), lane=lane, deadline=DEADLINE
         )
 
-    async def every(self, uuid: str) -> tuple[SnapshotFacts, ...]:
+    def obstacle(self, uefi: bool, formats: Iterable[str]) -> str | None:
+        if uefi:
+            return "its firmware is UEFI, whose variables a snapshot inside qcow2 would leave out"
+        others = sorted(set(formats) - {FORMAT})
+        if others:
+            return f"a disk of the format {others[0]} can hold no snapshot; all writable disks must be {FORMAT}"
+        return None
+
+    async def list_all(self, uuid: str) -> tuple[SnapshotFacts, ...]:
         return await self._with(uuid, lambda domain: tuple(map(_facts, _whole(domain))), Lane.CONTROL)
 
-    async def take(self, uuid: str, name: str, *, memory: bool) -> SnapshotFacts:
+    async def take(self, uuid: str, name: str, *, memory: bool = True) -> SnapshotFacts:
         await self._wait_idle(uuid)
         return await self._with(uuid, lambda domain: _take(domain, name, memory))
 
     async def _wait_idle(self, uuid: str) -> None:
-        """libvirt lists a snapshot which it is still taking, for a client before us: let it finish first."""
+        """Wait until libvirt is at work on the domain no more; raise DriverBusy when that takes too long.
+
+        libvirt lists a snapshot which it is still taking, for a client before us: let it finish first.
+        """
         until = time.monotonic() + PATIENCE
         while await self._with(uuid, _busy, Lane.CONTROL):
             if time.monotonic() > until:
@@ -77,9 +80,6 @@ class Snapshots:
             await self._with(uuid, lambda domain: _delete(domain, name))
         except DriverNotFound:
             return
-
-    async def replace_disk(self, uuid: str, target: str, source: DiskSource, format: str) -> None:
-        await self._with(uuid, lambda domain: replace_source(domain, target, source, format))
 
 
 def _busy(domain: libvirt.virDomain) -> bool:
@@ -117,7 +117,7 @@ def _whole(domain: libvirt.virDomain) -> list[libvirt.virDomainSnapshot]:
 
 
 def _is_leftover(snapshot: libvirt.virDomainSnapshot) -> bool:
-    """libvirt died while it removed it: in the disks there may be nothing of it."""
+    """Return whether libvirt died while it removed the snapshot: in the disks there may be nothing of it."""
     return bool(etree.fromstring(snapshot.getXMLDesc(0), PARSER).findtext("description") == LEFTOVER)
 
 
@@ -134,7 +134,7 @@ def _take(domain: libvirt.virDomain, name: str, memory: bool) -> SnapshotFacts:
 
 
 def _refuse_mixed(domain: libvirt.virDomain) -> None:
-    """A chain of both kinds can be neither reverted nor deleted by libvirt."""
+    """Raise DriverUnsupported for external snapshots: libvirt can neither revert nor delete a mixed chain."""
     if not all(_facts(snapshot).inside for snapshot in domain.listAllSnapshots()):
         raise DriverUnsupported("the domain has external snapshots, taken outside; the kinds cannot be mixed")
 
@@ -220,7 +220,7 @@ def _delete(domain: libvirt.virDomain, name: str) -> None:
 
 
 def _kept(domain: libvirt.virDomain, name: str) -> bool:
-    """Whether a running guest's disks still have it."""
+    """Return whether a running guest's disks still have the snapshot."""
     if not domain.isActive():
         return False
     images = [entry["inserted"]["image"] for entry in ask_qemu(domain, "query-block") if "inserted" in entry]

@@ -44,6 +44,8 @@ Taps = dict[str, tuple[str, str]]
 
 
 class Statistics:
+    """The part ``statistics`` of the driver (drivers.base.StatisticsCalls)."""
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._known: dict[str, tuple[int, Taps]] = {}
@@ -58,7 +60,7 @@ class Statistics:
         return await self._connection.call(self._read, lane=Lane.STATISTICS, deadline=DEADLINE)
 
     def _read(self, handle: libvirt.virConnect) -> HostReading:
-        """On a worker thread."""
+        """Read all domains on a worker thread."""
         flags = 0 if handle.getType() == "TEST" else libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
         told = handle.getAllDomainStats(GROUPS, flags)
         moment, now = time.monotonic(), time.time()

@@ -49,7 +49,10 @@ POOL_DEADLINE = 120.0
 def volume_xml(
     name: str, format: str, capacity: int, backing: tuple[str, str] | None = None, *, whole: bool = False
 ) -> str:
-    """``backing`` is path and format of the volume below; ``whole`` when all bytes are to be allocated at once."""
+    """Return libvirt's XML of a volume of this capacity in bytes.
+
+    ``backing`` is path and format of the volume below; ``whole`` when all bytes are to be allocated at once.
+    """
     volume = etree.Element("volume")
     child(volume, "name", name)
     child(volume, "capacity", str(capacity), unit="bytes")
@@ -64,12 +67,15 @@ def volume_xml(
 
 
 def checked_name(name: str) -> str:
+    """Return the name when it is one for a volume, and raise DriverInvalid when it is none."""
     if not NAME.fullmatch(name):
         raise DriverInvalid(f"{name[:80]!r} is no name for a volume: letters, digits, dot, underline and dash only")
     return name
 
 
 class Storage:
+    """The part ``storage`` of the driver (drivers.base.StorageCalls)."""
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._streams = Streams(connection)
@@ -93,18 +99,18 @@ class Storage:
                 await asyncio.sleep(0.05 * (attempt + 1))
         raise AssertionError("unreachable")
 
-    async def pools(self) -> tuple[PoolFacts, ...]:
+    async def list_pools(self) -> tuple[PoolFacts, ...]:
         return await self._connection.call(
             lambda handle: read_each(handle.listAllStoragePools(), _pool, libvirt.VIR_ERR_NO_STORAGE_POOL)
         )
 
-    async def pool(self, name: str) -> PoolFacts:
+    async def read_pool(self, name: str) -> PoolFacts:
         return await self.in_pool(name, _pool, Lane.CONTROL)
 
-    async def volume(self, pool: str, name: str) -> VolumeFacts:
+    async def read_volume(self, pool: str, name: str) -> VolumeFacts:
         return await self.in_pool(pool, lambda found: _volume(pool, lookup(found, name)))
 
-    async def volumes(self, pool: str) -> tuple[VolumeFacts, ...]:
+    async def list_volumes(self, pool: str) -> tuple[VolumeFacts, ...]:
         return await self.in_pool(
             pool,
             lambda found: read_each(
@@ -113,7 +119,7 @@ class Storage:
         )
 
     async def sources(self, volumes: list[tuple[str, str]]) -> dict[tuple[str, str], DiskSource]:
-        """Where the volumes are, by pool and name, in one call for each pool."""
+        """Return where the volumes are, by pool and name, in one call for each pool."""
         found: dict[tuple[str, str], DiskSource] = {}
         for pool in {pool for pool, _ in volumes}:
             names = [name for owner, name in volumes if owner == pool]
@@ -121,18 +127,22 @@ class Storage:
             found.update({(pool, name): source for name, source in zip(names, known, strict=True)})
         return found
 
-    async def create(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
+    async def source(self, pool: str, volume: str) -> DiskSource:
+        """Return where the volume is."""
+        return (await self.sources([(pool, volume)]))[(pool, volume)]
+
+    async def create_volume(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
         return await self._create(pool, checked_name(name), format, capacity)
 
-    async def overlay(self, pool: str, name: str, base: str, base_format: str, capacity: int) -> VolumeFacts:
-        below = await self.volume(pool, base)
+    async def overlay_volume(self, pool: str, name: str, base: str, base_format: str, capacity: int) -> VolumeFacts:
+        below = await self.read_volume(pool, base)
         size = max(capacity, below.capacity)
         return await self._create(pool, checked_name(name), "qcow2", size, (below.path, base_format))
 
     async def _create(
         self, pool: str, name: str, format: str, capacity: int, backing: tuple[str, str] | None = None
     ) -> VolumeFacts:
-        """Make it, or take the one of this name that an interrupted run made."""
+        """Make the volume, or take the one of this name that an interrupted run made."""
 
         def work(found: libvirt.virStoragePool) -> VolumeFacts:
             xml = volume_xml(name, format, capacity, backing, whole=_kind(found) in WHOLE_POOLS)
@@ -141,21 +151,29 @@ class Storage:
         try:
             return await self.in_pool(pool, work)
         except DriverConflict:
-            return await self.volume(pool, name)
+            return await self.read_volume(pool, name)
 
-    async def clone(
-        self, pool: str, name: str, base: tuple[str, str, str | None], format: str, capacity: int, progress: Progress
+    async def clone_volume(
+        self,
+        pool: str,
+        name: str,
+        base: str,
+        format: str,
+        capacity: int,
+        progress: Progress,
+        *,
+        base_pool: str | None = None,
+        base_format: str | None = None,
     ) -> VolumeFacts:
-        """``base`` is pool, name and format of the volume to copy."""
-        below = await self.volume(*base[:2])
-        _must_be(below, base[2])
-        await self.delete(pool, name)
+        below = await self.read_volume(base_pool or pool, base)
+        _must_be(below, base_format)
+        await self.delete_volume(pool, name)
         checked_name(name)
 
         def work(found: libvirt.virStoragePool) -> None:
             xml = volume_xml(name, format, max(capacity, below.capacity), whole=_kind(found) in WHOLE_POOLS)
-            holding = found if base[0] == pool else found.connect().storagePoolLookupByName(base[0])
-            volume = found.createXMLFrom(xml, lookup(holding, base[1]), 0)
+            holding = found if below.pool == pool else found.connect().storagePoolLookupByName(below.pool)
+            volume = found.createXMLFrom(xml, lookup(holding, base), 0)
             if capacity > volume.info()[1]:
                 volume.resize(capacity)
 
@@ -166,11 +184,11 @@ class Storage:
             cloning.result()
         except BaseException:
             await asyncio.gather(cloning, return_exceptions=True)
-            await asyncio.shield(self.delete(pool, name))
+            await asyncio.shield(self.delete_volume(pool, name))
             raise
-        return await self.volume(pool, name)
+        return await self.read_volume(pool, name)
 
-    async def grow(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
+    async def grow_volume(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
         def work(found: libvirt.virStoragePool) -> VolumeFacts:
             volume = lookup(found, name)
             known = _volume(pool, volume)
@@ -189,10 +207,10 @@ class Storage:
             return
         progress(min(made.allocation, total), max(total, 1))
 
-    async def upload(
+    async def upload_volume(
         self, pool: str, name: str, format: str, size: int, data: AsyncIterator[bytes | Hole], progress: Progress
     ) -> VolumeFacts:
-        """Bytes through a stream of a connection apart; the pieces wait for libvirt, so memory stays flat."""
+        """Send the bytes by a stream of a connection apart; the pieces wait for libvirt, so memory stays flat."""
         await self.in_pool(pool, lambda found: _delete_known(found, name), deadline=WIPING_DEADLINE)
         creating = asyncio.ensure_future(self._create(pool, checked_name(name), "raw", size))
         try:
@@ -201,21 +219,24 @@ class Storage:
             if format != "raw":
                 # Only a refresh makes libvirt look at the capacity which the bytes say.
                 await self._refresh(pool)
-            return await self.volume(pool, name)
+            return await self.read_volume(pool, name)
         except BaseException:
             # A cancelled call goes on in its thread: what it makes must be there before it can be removed.
             await asyncio.gather(creating, return_exceptions=True)
-            await asyncio.shield(self.delete(pool, name))
+            await asyncio.shield(self.delete_volume(pool, name))
             raise
 
-    def download(self, pool: str, name: str, offset: int, length: int) -> AsyncGenerator[bytes, None]:
+    def download_volume(self, pool: str, name: str, offset: int, length: int) -> AsyncGenerator[bytes, None]:
         return self._streams.download(pool, name, offset, length)
 
     async def _refresh(self, pool: str) -> None:
         await self.in_pool(pool, lambda found: found.refresh(0))
 
-    async def delete(self, pool: str, name: str) -> None:
-        """Also one that libvirt still fills for a client that is gone: libvirt offers no way to break that off."""
+    async def delete_volume(self, pool: str, name: str) -> None:
+        """Remove the volume, also one that libvirt still fills for a client that is gone.
+
+        libvirt offers no way to break that off, so the volume is asked for until it is no longer busy.
+        """
 
         def work(found: libvirt.virStoragePool) -> None:
             _remove(found, lookup(found, name))
@@ -258,9 +279,24 @@ class Storage:
 
         await self.in_pool(name, work, deadline=POOL_DEADLINE)
 
+    def can_overlay(self, pool: PoolFacts) -> bool:
+        return pool.kind in FILE_POOLS
+
+    def can_create(self, pool: PoolFacts) -> bool:
+        return pool.kind in CREATING_POOLS
+
+    def can_grow(self, pool: PoolFacts) -> bool:
+        return pool.kind in GROWING_POOLS
+
+    def formats(self, pool: PoolFacts) -> tuple[str, ...]:
+        return ("qcow2", "raw") if pool.kind in FILE_POOLS else ("raw",)
+
 
 def _must_be(volume: VolumeFacts, format: str | None) -> None:
-    """A guest may write another format's header into its raw disk; whoever believed it would follow what it names."""
+    """Raise DriverConflict when the volume's bytes look like another format.
+
+    A guest may write another format's header into its raw disk; whoever believed it would follow what it names.
+    """
     if format is not None and volume.format != format:
         raise DriverConflict(
             f"{volume.name} is {format}, but its first bytes look like {volume.format}: its guest wrote them; it is "
@@ -274,7 +310,7 @@ def _source(pool: libvirt.virStoragePool, name: str) -> DiskSource:
 
 
 def lookup(pool: libvirt.virStoragePool, name: str) -> libvirt.virStorageVol:
-    """By name; a volume made behind libvirt's back shows after a refresh."""
+    """Return the volume of this name; one made behind libvirt's back shows after a refresh."""
     try:
         return pool.storageVolLookupByName(name)
     except libvirt.libvirtError as error:
@@ -293,7 +329,7 @@ def _delete_known(pool: libvirt.virStoragePool, name: str) -> None:
 
 
 def _remove(pool: libvirt.virStoragePool, volume: libvirt.virStorageVol) -> None:
-    """Nobody whose volume takes the same room is to find the bytes of this one."""
+    """Remove the volume; nobody whose volume takes the same room is to find the bytes of this one."""
     if _kind(pool) in WIPED_POOLS:
         _wipe(volume)
     volume.delete(0)
@@ -326,7 +362,7 @@ def _pool(pool: libvirt.virStoragePool) -> PoolFacts:
 
 
 def _volume(pool: str, volume: libvirt.virStorageVol) -> VolumeFacts:
-    """By one call: many are read at once."""
+    """Return the volume's facts by one call: many are read at once."""
     root = etree.fromstring(volume.XMLDesc(0))
     found = root.find("target/format")
     return VolumeFacts(

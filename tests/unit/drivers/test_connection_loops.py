@@ -61,7 +61,7 @@ def test_a_listener_that_fails_deafens_no_other() -> None:
 
     driver.subscribe(odd)
     driver.subscribe(lambda event: heard.append(event.hypervisor))
-    driver._emit(DriverEvent("local", EventKind.CONNECTION, state=ConnectionState.DOWN))
+    driver._events.emit(DriverEvent("local", EventKind.CONNECTION, state=ConnectionState.DOWN))
     assert heard == ["local"]
     assert supervision.failures["events of local"] == 1
 

@@ -10,8 +10,8 @@ import pytest
 
 from drivers.base import HypervisorSettings, InterfaceAddress
 from drivers.libvirt import addresses
-from drivers.libvirt.calls import AGENT_DEADLINE
 from drivers.libvirt.connection import ISOLATED, Lane
+from drivers.libvirt.domains import AGENT_DEADLINE
 from drivers.libvirt.driver import LibvirtDriver
 from drivers.libvirt.guest_words import host_name, ip_address
 from drivers.libvirt.networks import _lease
@@ -148,7 +148,7 @@ async def test_a_guest_that_holds_its_addresses_back_costs_nobody_else_the_conne
         return ()
 
     monkeypatch.setattr(driver._connection, "call", call)
-    await driver.addresses("u")
+    await driver.domains.interface_addresses("u")
     assert ISOLATED.issuperset(lanes)
 
 
