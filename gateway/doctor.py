@@ -216,7 +216,7 @@ def packet_filter() -> Finding:
 async def _pool(settings: HypervisorSettings, described: PoolSettings, driver: Driver) -> AsyncIterator[Finding]:
     subject, name = f"hypervisor {settings.name}", described.name
     try:
-        pool = await driver.pool(name)
+        pool = await driver.storage.read_pool(name)
     except DriverNotFound as error:
         if described.kind:
             yield Finding("warning", subject, f"pool {name} is not there yet", "the gateway defines it at its start")
@@ -236,7 +236,7 @@ async def _pool(settings: HypervisorSettings, described: PoolSettings, driver: D
         yield Finding("warning", subject, f"pool {pool.name} has {pool.available} bytes free", "free some space")
     else:
         yield Finding("ok", subject, f"pool {pool.name} has {pool.available // 1024**3} GiB free")
-    if driver.can_overlay(pool) and is_local(settings.uri):
+    if driver.storage.can_overlay(pool) and is_local(settings.uri):
         yield guests_reach(subject, pool)
 
 
@@ -277,7 +277,7 @@ async def _hypervisor(settings: HypervisorSettings, driver: Driver) -> AsyncIter
         async for finding in _pool(settings, described, driver):
             yield finding
     try:
-        network = await driver.network(settings.network)
+        network = await driver.networks.read(settings.network)
     except DriverError as error:
         advice = "name another in [[hypervisor]] network"
         yield Finding("error", subject, f"network {settings.network}: {error}", advice)
@@ -298,7 +298,7 @@ async def _network(subject: str, network: NetworkFacts, driver: Driver) -> Findi
 async def _own_networks(subject: str, driver: Driver) -> AsyncIterator[Finding]:
     """Networks of gateways start with the host when they should run."""
     wanted = (await driver.autostarted()).networks
-    for network in await driver.networks():
+    for network in await driver.networks.list_all():
         if network.network and network.name in wanted and not network.active:
             message = f"{network.name} ({network.network}) should run and does not"
             yield Finding("error", subject, message, f"virsh net-start {network.name} says why")

@@ -38,20 +38,20 @@ class HostStart:
 
     async def _network(self, driver: Driver, name: str) -> None:
         try:
-            inactive = not (await driver.network(name)).active
+            inactive = not (await driver.networks.read(name)).active
         except DriverNotFound:
             # It shows as ERROR; what it should be is not ours to say.
             return
         if inactive:
-            await driver.start_network(name, always=False)
+            await driver.networks.start(name, always=False)
             log.warning("network of the host started", host=driver.name, network=name)
 
     async def _pool(self, driver: Driver, name: str) -> None:
         try:
-            inactive = not (await driver.pool(name)).active
+            inactive = not (await driver.storage.read_pool(name)).active
         except DriverNotFound:
             # Defined by the comparison of pools where the configuration describes it.
             return
         if inactive:
-            await driver.start_pool(name)
+            await driver.storage.start_pool(name)
             log.warning("pool of the host started", host=driver.name, pool=name)

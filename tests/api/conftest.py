@@ -126,7 +126,7 @@ def look(gateway: Gateway, driver: MemoryDriver) -> Look:
     """``await look(10)``: seconds go by, and the guests are looked at."""
 
     async def after(seconds: float = 0.0) -> None:
-        driver.ahead += seconds
+        driver.state.seconds_ahead += seconds
         await gateway.sampler.look(driver)
 
     return after
@@ -134,7 +134,7 @@ def look(gateway: Gateway, driver: MemoryDriver) -> Look:
 
 @pytest.fixture
 def usage(driver: MemoryDriver, machine: str) -> Usage:
-    return driver.usage.setdefault(machine.rpartition("/")[2], Usage())
+    return driver.state.usage.setdefault(machine.rpartition("/")[2], Usage())
 
 
 @pytest.fixture

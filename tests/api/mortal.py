@@ -33,7 +33,7 @@ class Mortal:
         self.deaths = 0
 
     async def start(self, dies_after: int = 0) -> None:
-        self.driver.listeners.clear()  # Of the gateway before.
+        self.driver.state.listeners.clear()  # Of the gateway before.
         self.gateway = Gateway(self.settings, {self.driver.name: self.driver})
         self.steps, self.dies_after, self.dead = 0, dies_after, asyncio.Event()
         await self.gateway.start()
@@ -49,7 +49,7 @@ class Mortal:
             raise Killed
 
         self.gateway.store.transaction = dead  # type: ignore[method-assign]
-        self.driver.enter = dead  # type: ignore[method-assign]
+        self.driver.state.enter = dead  # type: ignore[method-assign]
         self.dead.set()
         self.deaths += 1
         raise Killed
@@ -60,7 +60,7 @@ class Mortal:
             task.cancel()
         await asyncio.sleep(0)
         await self.gateway.stop()
-        del self.driver.enter
+        del self.driver.state.enter
 
     async def ended(self, job: str) -> dict[str, Any]:
         """The Job, with the gateway started again if it died over it."""

@@ -12,6 +12,9 @@ from tests.basic_auth import basic_auth
 from tests.empty_image import qcow2
 from tests.unit.ovf.samples import HEAD, item, manifest, ova
 
+OPTIONS = b"""<DeploymentOptionSection><Info>o</Info>
+  <Configuration ovf:id="small" ovf:default="true"><Label>s</Label><Description>s</Description></Configuration>
+  <Configuration ovf:id="big"><Label>b</Label><Description>b</Description></Configuration></DeploymentOptionSection>"""
 PRODUCT = """<ProductSection><Info>p</Info><Product>Shop</Product>
 <Property ovf:key="color" ovf:type="string" ovf:userConfigurable="true" ovf:value="red"/>
 <Property ovf:key="pin" ovf:type="string" ovf:userConfigurable="true" ovf:password="true" ovf:value="0000"/>

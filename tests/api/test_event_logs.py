@@ -169,7 +169,7 @@ async def test_a_volume_has_a_log_by_its_template_too(admin: ApiClient) -> None:
 async def test_a_volume_that_vanishes_raises_an_alarm(admin: ApiClient, driver: MemoryDriver, gateway: Gateway) -> None:
     made = await admin.post("volumes", {"volumeTemplate": {"volumeConfig": {"capacity": 10_000}}})
     log = await log_of(admin, made.location)
-    driver.stored.clear()
+    driver.state.volumes.clear()
     driver.lose()
     driver.regain()
 

@@ -117,7 +117,7 @@ async def test_users_get_what_is_theirs(client: Client, image: str, machine: str
 
 
 async def test_jobs_that_run_are_told_at_once(admin: ApiClient, machine: str, driver: MemoryDriver) -> None:
-    driver.deaf = True
+    driver.state.deaf = True
     job = (await admin.act(machine, "stop")).job
     async with listening(admin) as stream:
         first = await stream.next()

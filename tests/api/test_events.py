@@ -43,7 +43,7 @@ async def test_the_end_of_a_job_is_told_in_the_log_of_its_machine(admin: ApiClie
 async def test_a_failing_job_raises_an_alarm_that_says_why(
     admin: ApiClient, machine: str, driver: MemoryDriver
 ) -> None:
-    driver.fail_next("pause_domain", DriverFailed("the monitor is deaf"))
+    driver.fail_next("domains.pause", DriverFailed("the monitor is deaf"))
     await admin.acted(machine, "pause")
     [alarm] = of_type(await events(admin, await log_of(admin, machine)), "alarm")
     assert alarm["content"]["code"] == "pause-failed"

@@ -154,7 +154,7 @@ async def test_what_comes_there_while_the_job_works_is_not_replaced(
     client: Client, image: str, exports: Path, name: str, driver: MemoryDriver
 ) -> None:
     operator, url = client("operator"), await system_of(client("operator"), image)
-    volume = driver.volume
+    volume = driver.storage.read_volume
 
     found = exports / "operator" / name.rstrip("/")
     precious = found / "precious" if name.endswith("/") else found
@@ -168,7 +168,7 @@ async def test_what_comes_there_while_the_job_works_is_not_replaced(
         await asyncio.to_thread(put)
         return await volume(pool, wanted)
 
-    driver.volume = meanwhile  # type: ignore[method-assign, assignment]
+    driver.storage.read_volume = meanwhile  # type: ignore[method-assign, assignment]
     answer = await operator.act(url, "export", destination=name)
     job = await operator.ended(answer.job)
     assert (job["state"], job["returnCode"], "is there already" in job["statusMessage"]) == ("FAILED", 10409, True)

@@ -253,11 +253,11 @@ async def test_a_package_is_its_exporters_alone_and_goes_with_its_job(
 async def test_an_export_that_fails_leaves_nothing_behind(
     admin: ApiClient, driver: MemoryDriver, gateway: Gateway, shop: dict[str, Any]
 ) -> None:
-    before = set(driver.stored)
-    driver.fail_next("download_volume", DriverFailed("the pool is broken"))
+    before = set(driver.state.volumes)
+    driver.fail_next("storage.download_volume", DriverFailed("the pool is broken"))
     location, job = await exported(admin, shop["id"])
     assert (job["state"], job["returnCode"]) == ("FAILED", 10500)
-    assert set(driver.stored) == before
+    assert set(driver.state.volumes) == before
     assert (await admin.get(location)).status == 404
     assert staged(gateway) == []
 
@@ -284,13 +284,13 @@ class Held:
 async def test_machines_wait_until_their_disks_are_copied(
     admin: ApiClient, driver: MemoryDriver, shop: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held, copy = Held(), driver.clone_volume
+    held, copy = Held(), driver.storage.clone_volume
 
     async def clone(*arguments: Any, **named: Any) -> Any:
         await held.here()
         return await copy(*arguments, **named)
 
-    monkeypatch.setattr(driver, "clone_volume", clone)
+    monkeypatch.setattr(driver.storage, "clone_volume", clone)
     machines = await members(admin, shop["id"], "machines")
     export = (await admin.act(shop["id"], "export")).job
     await asyncio.wait_for(held.asked.wait(), PATIENCE)
@@ -307,7 +307,7 @@ async def test_machines_wait_until_their_disks_are_copied(
 async def test_machines_change_again_while_the_last_copy_is_read(
     admin: ApiClient, driver: MemoryDriver, shop: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held, read = Held(), driver.download_volume
+    held, read = Held(), driver.storage.download_volume
 
     async def download(pool: str, name: str, *place: int) -> AsyncGenerator[bytes, None]:
         if name.endswith("-file4.qcow2"):
@@ -315,7 +315,7 @@ async def test_machines_change_again_while_the_last_copy_is_read(
         async for piece in read(pool, name, *place):
             yield piece
 
-    monkeypatch.setattr(driver, "download_volume", download)
+    monkeypatch.setattr(driver.storage, "download_volume", download)
     web = (await members(admin, shop["id"], "machines"))["web"]["id"]
     export = (await admin.act(shop["id"], "export")).job
     await asyncio.wait_for(held.asked.wait(), PATIENCE)

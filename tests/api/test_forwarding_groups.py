@@ -32,7 +32,7 @@ async def networks(admin: ApiClient) -> list[str]:
 
 def reaches(driver: MemoryDriver, network: str) -> tuple[str, ...]:
     """The ranges of other Networks which the filter lets this one's guests reach."""
-    return driver.known_filters[network.rpartition("/")[2]].joined
+    return driver.state.filters[network.rpartition("/")[2]].joined
 
 
 async def ranges(client: ApiClient, *networks: str) -> tuple[str, ...]:
@@ -41,7 +41,7 @@ async def ranges(client: ApiClient, *networks: str) -> tuple[str, ...]:
 
 
 async def test_a_private_network_is_closed_before_it_joins_a_group(driver: MemoryDriver, networks: list[str]) -> None:
-    known = driver.known_filters[networks[0].rpartition("/")[2]]
+    known = driver.state.filters[networks[0].rpartition("/")[2]]
     assert (known.closed, known.joined) == (True, ())
 
 
@@ -122,7 +122,7 @@ async def test_a_network_that_cannot_be_made_leaves_the_group_as_it_was(
 ) -> None:
     url = await formed(admin, networks[0])
     template = {"networkConfig": {"networkType": "PRIVATE"}, "forwardingGroup": {"href": url}}
-    driver.fail_next("start_network", DriverFailed("no bridge"))
+    driver.fail_next("networks.start", DriverFailed("no bridge"))
     assert (await admin.post("networks", {"networkTemplate": template})).status == 500
     assert reaches(driver, networks[0]) == ()
     assert (await admin.document(f"{url}/networks"))["count"] == 1
@@ -179,7 +179,7 @@ async def test_a_filter_that_cannot_be_changed_leaves_the_network_outside(
     admin: ApiClient, driver: MemoryDriver, networks: list[str]
 ) -> None:
     url = await formed(admin, networks[0])
-    driver.fail_next("define_reach", DriverFailed("no ebtables"))
+    driver.fail_next("filters.define", DriverFailed("no ebtables"))
     answer = await admin.post(f"{url}/networks", {"network": {"href": networks[1]}})
     assert answer.status == 500
     assert (await admin.document(f"{url}/networks"))["count"] == 1
@@ -211,11 +211,11 @@ async def test_a_filter_that_others_changed_is_put_right_after_a_reconnect(
     admin: ApiClient, driver: MemoryDriver, networks: list[str]
 ) -> None:
     await formed(admin, *networks[:2])
-    expected = dict(driver.known_filters)
+    expected = dict(driver.state.filters)
     driver.lose()
-    driver.known_filters.clear()
+    driver.state.filters.clear()
     driver.regain()
-    await until(lambda: driver.known_filters == expected)
+    await until(lambda: driver.state.filters == expected)
     for network in networks:
         await wait_repaired(admin, network, "packet filter put right")
 
@@ -224,7 +224,7 @@ async def test_what_a_job_has_still_to_bring_to_the_packet_filter_is_no_repair(
     admin: ApiClient, driver: MemoryDriver, networks: list[str]
 ) -> None:
     url = await formed(admin, networks[0])
-    driver.fail_next("define_reach", DriverUnavailable("away"))
+    driver.fail_next("filters.define", DriverUnavailable("away"))
     entry = {"network": {"href": networks[1]}}
     joined = await admin.post(f"{url}/networks", entry, Prefer="respond-async")
     driver.regain()

@@ -175,7 +175,7 @@ async def made_ready(route: Route, method: str, world: World) -> None:
     if route.action == "package":
         await world.exported()
         return
-    world.driver.deaf = False
+    world.driver.state.deaf = False
     path = await world.ensure(kind)
     if method == "DELETE" and TYPES[kind].addable:
         world.paths[kind] = await world.make(kind)

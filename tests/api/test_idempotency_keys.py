@@ -181,7 +181,7 @@ async def test_after_what_it_referred_to_is_gone(
 
 @every_create
 async def test_when_its_job_failed(create: Create, world: World, driver: MemoryDriver, admin: ApiClient) -> None:
-    enter = driver.enter
+    enter = driver.state.enter
 
     def failing(method: str) -> None:
         """Once, in a Job."""
@@ -193,11 +193,11 @@ async def test_when_its_job_failed(create: Create, world: World, driver: MemoryD
     for media in MEDIA:
         failed: list[Any] = []
         request = await create.request(world, media)
-        driver.enter = failing  # type: ignore[method-assign]
+        driver.state.enter = failing  # type: ignore[method-assign]
         first = await request.send(**ENDED)
         job = await admin.ended(first.job)
         again = await request.send(**ENDED)
-        driver.enter = enter  # type: ignore[method-assign]
+        driver.state.enter = enter  # type: ignore[method-assign]
         assert essence(again) == essence(first), f"{media}: {again.text}"
         assert job["state"] == ("FAILED" if failed else "SUCCESS")
         world.forget()

@@ -101,8 +101,8 @@ async def test_what_one_guest_says_keeps_nobody_from_looking_at_the_others(
         assert made.status == 201, made.text
         uuids.append(made.location.rpartition("/")[2])
         macs.append((await admin.get(f"{made.location}/networkInterfaces/0")).json["macAddress"])
-    driver.found_addresses[uuids[0]] = (InterfaceAddress(macs[0], "no address at all", 24, "agent"),)
-    driver.found_addresses[uuids[1]] = (InterfaceAddress(macs[1], "192.168.122.44", 24, "lease"),)
+    driver.state.interface_addresses[uuids[0]] = (InterfaceAddress(macs[0], "no address at all", 24, "agent"),)
+    driver.state.interface_addresses[uuids[1]] = (InterfaceAddress(macs[1], "192.168.122.44", 24, "lease"),)
     gateway.reconciliation.machines.addresses._looked.clear()
 
     async def shown() -> list[str]:

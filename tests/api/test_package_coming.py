@@ -116,7 +116,7 @@ async def test_it_is_taken_back_when_a_later_sum_is_wrong(
     server.goes_on.set()
     ended = await admin.ended(job)
     assert (ended["state"], "SHA256" in ended["statusMessage"]) == ("FAILED", True)
-    assert (await images_of(admin), driver.stored, staged(gateway)) == ([], {}, [])
+    assert (await images_of(admin), driver.state.volumes, staged(gateway)) == ([], {}, [])
 
 
 async def test_a_stop_ends_the_transfer_and_takes_it_back(
@@ -126,7 +126,7 @@ async def test_a_stop_ends_the_transfer_and_takes_it_back(
     await first_image(admin)
     await admin.act(job, "stop")
     assert (await admin.ended(job))["state"] == "STOPPED"
-    assert (await images_of(admin), driver.stored, staged(gateway)) == ([], {}, [])
+    assert (await images_of(admin), driver.state.volumes, staged(gateway)) == ([], {}, [])
 
 
 async def test_its_job_is_not_deleted_before_the_whole_one_has_ended(admin: ApiClient, server: Stalling) -> None:
@@ -163,7 +163,7 @@ async def test_another_package_after_a_death_is_refused_and_leaves_nothing(
     server.goes_on.set()
     ended = await mortal.ended(job)
     assert (ended["state"], "is another one" in ended["statusMessage"]) == ("FAILED", True), ended
-    assert (await images_of(mortal.client), driver.stored, staged(mortal.gateway)) == ([], {}, [])
+    assert (await images_of(mortal.client), driver.state.volumes, staged(mortal.gateway)) == ([], {}, [])
 
 
 async def test_a_local_archive_that_is_changed_after_a_death_is_refused_and_leaves_nothing(
@@ -180,4 +180,4 @@ async def test_a_local_archive_that_is_changed_after_a_death_is_refused_and_leav
     ended = await mortal.ended(job)
     assert ended["state"] == "FAILED"
     assert re.search("was changed|is another one", ended["statusMessage"]), ended
-    assert (await images_of(mortal.client), driver.stored, staged(mortal.gateway)) == ([], {}, [])
+    assert (await images_of(mortal.client), driver.state.volumes, staged(mortal.gateway)) == ([], {}, [])

@@ -42,7 +42,7 @@ async def clear(mortal: Mortal, driver: MemoryDriver) -> None:
     for kind in ("systems", "machineImages", "volumeImages"):
         for entry in (await mortal.client.document(kind)).get(kind, []):
             assert (await mortal.client.delete(entry["id"], Prefer="wait=30")).status == 200
-    assert (await counts(mortal), driver.stored) == (NOTHING, {})
+    assert (await counts(mortal), driver.state.volumes) == (NOTHING, {})
 
 
 async def import_of(mortal: Mortal, source: Path) -> str:
@@ -86,7 +86,7 @@ async def test_a_failing_import_killed_after_any_step_leaves_nothing(
         await again(mortal, number)
         ended = await mortal.ended(await import_of(mortal, images / "shop.ova"))
         assert (ended["state"], "memory" in ended["statusMessage"]) == ("FAILED", True), (number, ended)
-        assert (await counts(mortal), driver.stored, staged(mortal.gateway)) == (NOTHING, {}, []), number
+        assert (await counts(mortal), driver.state.volumes, staged(mortal.gateway)) == (NOTHING, {}, []), number
         if mortal.deaths == before:
             break
     assert mortal.deaths > 8
@@ -108,14 +108,14 @@ async def test_an_export_killed_after_any_step_writes_one_whole_package(
     (images / "shop.ova").write_bytes(package(tmp_path))
     await again(mortal, 0)
     await mortal.ended(await import_of(mortal, images / "shop.ova"))
-    stored = set(driver.stored)
+    stored = set(driver.state.volumes)
     for number in range(1, MOST_STEPS):
         await again(mortal, number)
         [system] = (await mortal.client.document("systems"))["systems"]
         parameters: dict[str, Any] = {"destination": f"file://{target}/out.ova"} if direct else {}
         answer = await mortal.client.act(system["id"], "export", **parameters)
         ended = await mortal.ended(answer.job)
-        assert (ended["state"], set(driver.stored)) == ("SUCCESS", stored), (number, ended)
+        assert (ended["state"], set(driver.state.volumes)) == ("SUCCESS", stored), (number, ended)
         assert len(staged(mortal.gateway)) == (0 if direct else 1)
         assert [path.name for path in target.iterdir()] == (["out.ova"] if direct else [])
         for path in target.iterdir():
@@ -141,14 +141,14 @@ async def test_a_failing_export_killed_after_any_step_leaves_nothing(
     (images / "shop.ova").write_bytes(package(tmp_path))
     await again(mortal, 0)
     await mortal.ended(await import_of(mortal, images / "shop.ova"))
-    stored, there = set(driver.stored), {path.name for path in tmp_path.iterdir()}  # noqa: ASYNC240
+    stored, there = set(driver.state.volumes), {path.name for path in tmp_path.iterdir()}  # noqa: ASYNC240
     for number in range(1, MOST_STEPS):
         before = mortal.deaths
         await again(mortal, number)
         [system] = (await mortal.client.document("systems"))["systems"]
         answer = await mortal.client.act(system["id"], "export", destination=f"file://{tmp_path}/out.ova")
         ended = await mortal.ended(answer.job)
-        assert (ended["state"], set(driver.stored), staged(mortal.gateway)) == ("FAILED", stored, []), number
+        assert (ended["state"], set(driver.state.volumes), staged(mortal.gateway)) == ("FAILED", stored, []), number
         assert {path.name for path in tmp_path.iterdir()} == there  # noqa: ASYNC240
         if mortal.deaths == before:
             break

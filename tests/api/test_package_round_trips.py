@@ -172,13 +172,13 @@ async def test_what_is_on_a_machines_own_second_disk_comes_again(
     admin: ApiClient, driver: MemoryDriver, images: Path, tmp_path: Path, bought: str
 ) -> None:
     web = (await members(admin, bought, "machines"))["web"]["id"].rpartition("/")[2]
-    driver.contents[("default", f"cimi-{web}-vdb.qcow2")] = disk(tmp_path, 8 * 1024**2, "qcow2", b"precious")
+    driver.state.contents[("default", f"cimi-{web}-vdb.qcow2")] = disk(tmp_path, 8 * 1024**2, "qcow2", b"precious")
     again = await made(admin, "systems", await packed(admin, images, bought))
     found = await members(admin, again["id"], "machines")
     disks = (await admin.document(f"{found['web']['id']}/disks"))["disks"]
     assert sorted((one["name"], one["capacity"]) for one in disks) == [("vda", 16778), ("vdb", 8389)]
     name = f"cimi-{found['web']['id'].rpartition('/')[2]}-vdb.qcow2"
-    assert b"precious" in driver.contents[("default", name)]
+    assert b"precious" in driver.state.contents[("default", name)]
 
 
 async def test_an_image_under_a_machines_disk_stays(admin: ApiClient, images: Path, bought: str) -> None:
@@ -320,12 +320,12 @@ async def test_a_volume_that_a_template_refers_to_goes_along(
     made_volume = {"name": "kept", "volumeTemplate": {"volumeConfig": {"capacity": 8389}}}
     volume = (await admin.post("volumes", made_volume, Prefer="wait=30")).location
     content = disk(tmp_path, 8 * 1024**2, "qcow2", b"precious")
-    driver.contents[("default", f"cimi-volume-{volume.rpartition('/')[2]}.qcow2")] = content
+    driver.state.contents[("default", f"cimi-volume-{volume.rpartition('/')[2]}.qcow2")] = content
     web = machine(boot, volumes=[{"href": volume, "initialLocation": "/dev/vdx"}])
     answer = await admin.post("systemTemplates", {"name": "shop", "componentDescriptors": [web]})
     system = await made(admin, "systems", await packed(admin, images, answer.location))
     [found] = (await members(admin, system["id"], "volumes")).values()
-    assert b"precious" in driver.contents[("default", f"cimi-volume-{found['id'].rpartition('/')[2]}.qcow2")]
+    assert b"precious" in driver.state.contents[("default", f"cimi-volume-{found['id'].rpartition('/')[2]}.qcow2")]
     [attached] = (await admin.document(f"{(await members(admin, system['id'], 'machines'))['web']['id']}/volumes"))[
         "machineVolumes"
     ]
@@ -381,9 +381,9 @@ async def test_a_template_keeps_what_is_on_its_disks_when_it_is_edited_and_expor
     admin: ApiClient, driver: MemoryDriver, images: Path, tmp_path: Path, bought: str
 ) -> None:
     web = (await members(admin, bought, "machines"))["web"]["id"].rpartition("/")[2]
-    driver.contents[("default", f"cimi-{web}-vdb.qcow2")] = disk(tmp_path, 8 * 1024**2, "qcow2", b"precious")
+    driver.state.contents[("default", f"cimi-{web}-vdb.qcow2")] = disk(tmp_path, 8 * 1024**2, "qcow2", b"precious")
     template = await made(admin, "systemTemplates", await packed(admin, images, bought))
     assert (await admin.put(template["id"], {**template, "name": "renamed"})).status == 200
     again = await made(admin, "systems", await packed(admin, images, template["id"]))
     found = (await members(admin, again["id"], "machines"))["web"]["id"].rpartition("/")[2]
-    assert b"precious" in driver.contents[("default", f"cimi-{found}-vdb.qcow2")]
+    assert b"precious" in driver.state.contents[("default", f"cimi-{found}-vdb.qcow2")]

@@ -14,7 +14,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from tests.api.client import ApiClient
-from tests.api.packages import MIB, PRODUCT, described, disk, disks, imported, made, nothing_left, package, staged
+from tests.api.packages import (
+    MIB,
+    OPTIONS,
+    PRODUCT,
+    described,
+    disk,
+    disks,
+    imported,
+    made,
+    nothing_left,
+    package,
+    staged,
+)
 from tests.api.seeds import seed_of
 from tests.api.systems import members
 from tests.unit.ovf.certificates import certified
@@ -117,9 +129,6 @@ async def test_a_descriptor_with_files_beside_it_is_imported(admin: ApiClient, i
     assert sorted(await members(admin, system["id"], "machines")) == ["db", "web"]
 
 
-OPTIONS = b"""<DeploymentOptionSection><Info>o</Info>
-  <Configuration ovf:id="small" ovf:default="true"><Label>s</Label><Description>s</Description></Configuration>
-  <Configuration ovf:id="big"><Label>b</Label><Description>b</Description></Configuration></DeploymentOptionSection>"""
 PROCESSORS = b"<Item><rasd:InstanceID>1</rasd:InstanceID><rasd:ResourceType>3</rasd:ResourceType>"
 
 
@@ -150,7 +159,7 @@ async def test_raw_disks_are_kept_as_they_are(
     (images / "shop.ova").write_bytes(ova(files[0], ("shop.mf", manifest(*files)), *files[1:]))
     await made(admin, "systemTemplates", f"file://{images / 'shop.ova'}")
     [image] = (await admin.document("machineImages"))["machineImages"]
-    assert driver.contents[("default", f"cimi-image-{image['id'].rpartition('/')[2]}.raw")] == content
+    assert driver.state.contents[("default", f"cimi-image-{image['id'].rpartition('/')[2]}.raw")] == content
 
 
 @pytest.mark.parametrize(("signs", "said"), [(True, "it signs the manifest"), (False, "it does NOT sign the manifest")])
@@ -211,7 +220,7 @@ async def test_a_disk_that_stands_on_another_one_becomes_one_image_of_both(
     (images / "small.ova").write_bytes(archive)
     await made(admin, "systemTemplates", f"file://{images / 'small.ova'}")
     [image] = (await admin.document("machineImages"))["machineImages"]
-    content = driver.contents[("default", f"cimi-image-{image['id'].rpartition('/')[2]}.qcow2")]
+    content = driver.state.contents[("default", f"cimi-image-{image['id'].rpartition('/')[2]}.qcow2")]
     assert await asyncio.to_thread(as_raw, tmp_path, content) == whole
 
 

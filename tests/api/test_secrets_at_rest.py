@@ -133,7 +133,7 @@ async def test_a_failed_create_leaves_no_secret(
 ) -> None:
     mark = "failing"
     document = {"name": mark, **await machine(world, mark)}
-    driver.fail_next("define_domain", DriverFailed("no such luck"))
+    driver.fail_next("domains.define", DriverFailed("no such luck"))
     answer = await client("operator").post("machines", document, Prefer="wait=30")
     assert answer.status == 500
     await demand_absent(gateway.settings, planted(mark), "after its Job")

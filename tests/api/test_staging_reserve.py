@@ -214,12 +214,12 @@ async def test_an_export_whose_disks_have_no_room_fails_and_leaves_nothing(
     world: World, client: Callable[..., ApiClient], admin: ApiClient, driver: MemoryDriver, disk: Path, gateway: Gateway
 ) -> None:
     system = await world.ensure("System")
-    volume = driver.volume
+    volume = driver.storage.read_volume
 
     async def large(pool: str, name: str) -> VolumeFacts:
         return replace(await volume(pool, name), physical=DISK * MIB)
 
-    driver.volume = large  # type: ignore[method-assign]
+    driver.storage.read_volume = large  # type: ignore[method-assign]
     answer = await world.owner.act(system, "export")
     job = await admin.ended(answer.job)
     assert (job["state"], job["returnCode"]) == ("FAILED", 10507), job
@@ -237,7 +237,7 @@ async def test_what_an_export_still_reads_is_promised_to_nobody_else(
     monkeypatch: pytest.MonkeyPatch,
     media: str,
 ) -> None:
-    system, volume, download = await world.ensure("System"), driver.volume, driver.download_volume
+    system, volume, download = await world.ensure("System"), driver.storage.read_volume, driver.storage.download_volume
     begun, goes_on, size = asyncio.Event(), asyncio.Event(), (DISK - RESERVE) * MIB * 2 // 3
 
     async def large(pool: str, name: str) -> VolumeFacts:
@@ -250,8 +250,8 @@ async def test_what_an_export_still_reads_is_promised_to_nobody_else(
             async for piece in pieces:
                 yield piece
 
-    monkeypatch.setattr(driver, "volume", large)
-    monkeypatch.setattr(driver, "download_volume", slow)
+    monkeypatch.setattr(driver.storage, "read_volume", large)
+    monkeypatch.setattr(driver.storage, "download_volume", slow)
     first = await world.owner.act(system, "export")
     await begun.wait()
     body = f"<MachineImageCreate><size>{size}</size></MachineImageCreate>".encode()

@@ -32,8 +32,8 @@ class Stuck:
 @pytest.fixture
 def stuck(driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch) -> Stuck:
     device = Stuck()
-    monkeypatch.setattr(driver, "detach_disk", device.detach)
-    monkeypatch.setattr(driver, "detach_interface", device.detach)
+    monkeypatch.setattr(driver.devices, "detach_disk", device.detach)
+    monkeypatch.setattr(driver.devices, "detach_interface", device.detach)
     return device
 
 

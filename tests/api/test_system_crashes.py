@@ -43,9 +43,9 @@ async def begun(mortal: Mortal, shop: dict[str, Any]) -> tuple[str, str]:
 
 def left(driver: MemoryDriver) -> list[str]:
     """What the hypervisor has beside the image and the host's network."""
-    disks = [name for _, name in driver.stored if not name.startswith("cimi-image-")]
-    networks = [name for name in driver.known_networks if name != "default"]
-    return [*driver.known, *disks, *networks, *driver.known_filters]
+    disks = [name for _, name in driver.state.volumes if not name.startswith("cimi-image-")]
+    networks = [name for name in driver.state.networks if name != "default"]
+    return [*driver.state.domains, *disks, *networks, *driver.state.filters]
 
 
 NOTHING = {"systems": 0, "machines": 0, "volumes": 0, "networks": 1, "credentials": 0}
@@ -94,7 +94,7 @@ async def test_a_delete_killed_after_any_step_is_finished(
 async def test_a_failing_create_killed_after_every_third_step_leaves_nothing(
     mortal: Mortal, shop: dict[str, Any], driver: MemoryDriver
 ) -> None:
-    driver.faults = Lasting(start_domain=DriverFailed("no more memory"))
+    driver.state.faults = Lasting({"domains.start": DriverFailed("no more memory")})
     for number in range(2, MOST_STEPS, 3):
         before = mortal.deaths
         await again(mortal, number)

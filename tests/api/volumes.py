@@ -15,12 +15,12 @@ def by_value(capacity: int = 50_000, **config: Any) -> dict[str, Any]:
 
 def stored(driver: MemoryDriver, volume: str) -> Any:
     """What the hypervisor has of a Volume."""
-    return next((v for (_, name), v in driver.stored.items() if volume.rpartition("/")[2] in name), None)
+    return next((v for (_, name), v in driver.state.volumes.items() if volume.rpartition("/")[2] in name), None)
 
 
 def targets(driver: MemoryDriver, machine: str) -> list[str]:
     """Where the Machine has disks, as the hypervisor says."""
-    return sorted(disk.target for disk in driver.known[machine.rpartition("/")[2]].disks)
+    return sorted(disk.target for disk in driver.state.domains[machine.rpartition("/")[2]].disks)
 
 
 def connected(volume: str, location: str | None = None) -> dict[str, Any]:

@@ -45,7 +45,7 @@ async def served(home: Path) -> Served:
                 result.bodies.update(await _errors(stage, replace(stage.operator, media=media), result.places))
         finally:
             hold.set()
-            stage.driver.deaf = False
+            stage.driver.state.deaf = False
     result.bodies = {name: stage.fixed(body) for name, body in result.bodies.items()}
     return result
 
@@ -97,13 +97,13 @@ async def _everything(stage: Stage) -> dict[str, str]:
 async def _jobs(stage: Stage, hold: asyncio.Event) -> dict[str, str]:
     """One in each state that there is: none is ever QUEUED, since a Job begins with the commit that writes it."""
     world, operator = stage.world, stage.operator
-    stage.driver.fail_next("define_domain", DriverFailed("the hypervisor does not want to"))
+    stage.driver.fail_next("domains.define", DriverFailed("the hypervisor does not want to"))
     failed = await operator.post("machines", await world.document("Machine"), Prefer="wait=30")
     stopped = await world.running_job()
     stage.held = 1
     await operator.act(stopped, "stop")
     assert (await operator.ended(stopped))["state"] == "STOPPED"
-    stage.held, stage.driver.deaf = 0, False
+    stage.held, stage.driver.state.deaf = 0, False
     running, pause = await _held(stage, hold)
     places = {"SUCCESS": world.paths["Job"], "FAILED": failed.job, "STOPPED": stopped}
     places |= {"RUNNING": running, "STOPPING": pause}
@@ -116,14 +116,14 @@ async def _held(stage: Stage, hold: asyncio.Event) -> tuple[str, str]:
     """A Job that runs, and one that is asked to stop in the middle of a step which takes no notice."""
     stage.held = 1
     machine = await stage.world.make("Machine")
-    pause_domain, entered = stage.driver.pause_domain, asyncio.Event()
+    pause_domain, entered = stage.driver.domains.pause, asyncio.Event()
 
     async def slow(uuid: str) -> None:
         entered.set()
         await hold.wait()
         await pause_domain(uuid)
 
-    stage.driver.pause_domain = slow  # type: ignore[method-assign]
+    stage.driver.domains.pause = slow  # type: ignore[method-assign]
     pause = (await stage.operator.act(machine, "pause")).job
     await entered.wait()
     await stage.operator.act(pause, "stop")

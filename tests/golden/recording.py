@@ -141,15 +141,17 @@ def _hypervisor(stage: Stage) -> Document:
             "memory": facts.memory_kib,
             "disks": [f"{disk.target} {disk.source}" for disk in facts.disks],
             "interfaces": [f"{nic.mac} {nic.network}" for nic in facts.interfaces],
-            "snapshots": sorted(driver.taken.get(uuid, {})),
+            "snapshots": sorted(driver.state.snapshots.get(uuid, {})),
         }
-        for uuid, facts in driver.known.items()
+        for uuid, facts in driver.state.domains.items()
     }
-    volumes = {name: f"{facts.format} {facts.capacity} {facts.backing}" for (_, name), facts in driver.stored.items()}
+    volumes = {
+        name: f"{facts.format} {facts.capacity} {facts.backing}" for (_, name), facts in driver.state.volumes.items()
+    }
     networks = {
         name: [facts.active, *facts.ranges, *(f"{e.ip} {e.mac} {e.hostname}" for e in facts.reservations)]
-        for name, facts in driver.known_networks.items()
+        for name, facts in driver.state.networks.items()
     }
-    filters = {name: str(reach) for name, reach in driver.known_filters.items()}
+    filters = {name: str(reach) for name, reach in driver.state.filters.items()}
     whole: Document = {"domains": domains, "volumes": volumes, "networks": networks, "filters": filters}
     return {name: dict(sorted(part.items())) for name, part in whole.items()}

@@ -73,7 +73,7 @@ async def machine_defined_again(stage: Stage) -> None:
     """Somebody undefines the domain while it runs."""
     machine = await stage.machine(await stage.image())
     identity = machine.rpartition("/")[2]
-    stage.driver.known[identity] = replace(stage.driver.known[identity], persistent=False)
+    stage.driver.state.domains[identity] = replace(stage.driver.state.domains[identity], persistent=False)
     stage.driver.externally(identity, Power.RUNNING)
     await stage.quiet()
 

@@ -7,8 +7,7 @@ import tarfile
 from pathlib import Path
 
 from tests.api import systems
-from tests.api.packages import small_package
-from tests.api.test_packages import OPTIONS, PRODUCT
+from tests.api.packages import OPTIONS, PRODUCT, small_package
 from tests.golden.stage import Stage
 from tests.unit.ovf.samples import item
 

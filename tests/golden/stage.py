@@ -143,7 +143,7 @@ class Stage:
         """Ask for what fails at this call of the hypervisor, and is undone."""
         self.driver.fail_next(method, DriverFailed("the hypervisor does not want to"))
         job = await self.admin.ended((await asking).job)
-        assert job["state"] == "FAILED" and method not in self.driver.faults, job
+        assert job["state"] == "FAILED" and method not in self.driver.state.faults, job
         await self.quiet()
 
     async def succeeds(self, answer: Answer) -> None:

@@ -96,7 +96,7 @@ async def test_jobs_that_were_interrupted_are_run_on(store: Path, tmp_path: Path
     """One that was stopping is undone, and one that ran comes to its end: the stop of a Machine."""
     driver, places = MemoryDriver(), places_of(store)
     identity = places["Machine.stopping"].rpartition("/")[2]
-    driver.known[identity] = DomainFacts(identity, f"cimi-{identity}", Power.RUNNING, "", True, 1, 131072)
+    driver.state.domains[identity] = DomainFacts(identity, f"cimi-{identity}", Power.RUNNING, "", True, 1, 131072)
     async with left_behind(store, tmp_path, driver) as (_, client):
         ends = [(await client("admin").ended(places[f"Job.{state}"]))["state"] for state in ("RUNNING", "STOPPING")]
     assert ends == ["SUCCESS", "STOPPED"]

@@ -37,7 +37,7 @@ async def hold_interface(at: At, interface: str) -> None:
         entry = entry_of(machine, interface)
         spec = await interface_spec(at.room, at.driver, machine, entry)
         now = open_spec(entry, at.room.hypervisors[at.driver.name])
-        await at.driver.update_interface(machine_uuid(machine), spec, now)
+        await at.driver.devices.update_interface(machine_uuid(machine), spec, now)
     except (Conflict, DriverNotFound):
         # The interface or its domain is gone: nothing is left to be held.
         return

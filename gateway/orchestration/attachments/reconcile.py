@@ -42,7 +42,10 @@ class AttachmentReconciler:
     async def _disks(self, machine: Resource) -> dict[str, DiskFacts] | None:
         """Read anew, since what was compared may be older than a job that has ended meanwhile."""
         try:
-            return {disk.target: disk for disk in (await self.room.driver(machine).domain(machine_uuid(machine))).disks}
+            return {
+                disk.target: disk
+                for disk in (await self.room.driver(machine).domains.read(machine_uuid(machine))).disks
+            }
         except DriverError:
             return None
 
@@ -67,7 +70,7 @@ class AttachmentReconciler:
             return
         target, seconds = KeptAttachment.of(attachment).target, self.room.policy.detach_deadline
         try:
-            await self.room.driver(machine).detach_disk(machine_uuid(machine), target, seconds)
+            await self.room.driver(machine).devices.detach_disk(machine_uuid(machine), target, seconds)
         except (DriverError, GatewayError) as error:
             log.warning("late release not finished", attachment=path, reason=str(error))
             return

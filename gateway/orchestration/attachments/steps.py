@@ -22,7 +22,7 @@ def parent_uuid(component: Resource) -> str:
 
 async def unplug(context: StepContext, driver: Driver, uuid: str, target: str, seconds: float) -> None:
     """Wait until the disk is gone; break off when the job is to stop. The guest may let go later nevertheless."""
-    leaving = asyncio.ensure_future(driver.detach_disk(uuid, target, seconds))
+    leaving = asyncio.ensure_future(driver.devices.detach_disk(uuid, target, seconds))
     try:
         await asyncio.wait({leaving}, timeout=AT_ONCE)
         while not leaving.done():
@@ -47,11 +47,11 @@ class AttachVolume(ResourceStep):
     name = "attach volume"
 
     async def run(self, at: At) -> None:
-        await at.driver.attach_disk(parent_uuid(at.resource), disk_spec(at.resource))
+        await at.driver.devices.attach_disk(parent_uuid(at.resource), disk_spec(at.resource))
 
     async def undo(self, at: At) -> None:
         target, seconds = KeptAttachment.of(at.resource).target, at.room.policy.detach_deadline
-        await at.driver.detach_disk(parent_uuid(at.resource), target, seconds)
+        await at.driver.devices.detach_disk(parent_uuid(at.resource), target, seconds)
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class DetachVolume(ResourceStep):
         await unplug(at.job, at.driver, parent_uuid(at.resource), target, seconds)
 
     async def undo(self, at: At) -> None:
-        await at.driver.attach_disk(parent_uuid(at.resource), disk_spec(at.resource))
+        await at.driver.devices.attach_disk(parent_uuid(at.resource), disk_spec(at.resource))
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class SettleAttachment(ResourceStep):
 async def _present(at: At, *, expected: bool) -> bool:
     """Return whether the domain has the disk; while the hypervisor is away what the job's outcome makes expected."""
     try:
-        disks = (await at.driver.domain(parent_uuid(at.resource))).disks
+        disks = (await at.driver.domains.read(parent_uuid(at.resource))).disks
     except DriverNotFound:
         return False
     except DriverError:

@@ -31,14 +31,14 @@ class DiskStep(ResourceStep):
         if disk is not None:
             name = disk_volume(at.resource, disk.target, disk.format)
             spec = DiskSpec(KeptMachine.of(at.resource).pool, name, disk.format, disk.target)
-            await at.driver.attach_disk(machine_uuid(at.resource), spec)
+            await at.driver.devices.attach_disk(machine_uuid(at.resource), spec)
 
     async def remove(self, at: At) -> None:
         """Delete the disk's volume."""
         disk = disk_at(at.resource, self.target)
         if disk is not None:
             name = disk_volume(at.resource, disk.target, disk.format)
-            await at.driver.delete_volume(KeptMachine.of(at.resource).pool, name)
+            await at.driver.storage.delete_volume(KeptMachine.of(at.resource).pool, name)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class CreateDisk(DiskStep):
         disk = disk_at(at.resource, self.target)
         if disk is not None:
             name = disk_volume(at.resource, disk.target, disk.format)
-            await at.driver.create_volume(KeptMachine.of(at.resource).pool, name, disk.format, disk.bytes)
+            await at.driver.storage.create_volume(KeptMachine.of(at.resource).pool, name, disk.format, disk.bytes)
 
     async def undo(self, at: At) -> None:
         await self.remove(at)
@@ -67,7 +67,7 @@ class AttachDisk(DiskStep):
         await self.plug(at)
 
     async def undo(self, at: At) -> None:
-        await at.driver.detach_disk(machine_uuid(at.resource), self.target, at.room.policy.detach_deadline)
+        await at.driver.devices.detach_disk(machine_uuid(at.resource), self.target, at.room.policy.detach_deadline)
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class SettleDisk(DiskStep):
 
     async def _present(self, at: At, ended: Ended) -> bool:
         try:
-            disks = (await at.driver.domain(machine_uuid(at.resource))).disks
+            disks = (await at.driver.domains.read(machine_uuid(at.resource))).disks
         except DriverNotFound:
             return False
         except DriverError:

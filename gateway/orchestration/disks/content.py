@@ -54,7 +54,7 @@ def _filled(driver: Driver, image: Resource, disk: OwnDisk, host: str, pool: Poo
         image_pool=kept.pool,
         image_volume=kept.volume,
         image_format=kept.format,
-        overlay=disk.format == "qcow2" and kept.pool == pool.name and driver.can_overlay(pool),
+        overlay=disk.format == "qcow2" and kept.pool == pool.name and driver.storage.can_overlay(pool),
     )
 
 

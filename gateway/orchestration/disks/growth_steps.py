@@ -27,9 +27,9 @@ class GrowDisk(DiskStep):
         machine, disk = at.resource, disk_at(at.resource, self.target)
         if disk is None:
             return
-        if not await at.driver.grow_disk(machine_uuid(machine), disk.target, self.bytes):
+        if not await at.driver.devices.grow_disk(machine_uuid(machine), disk.target, self.bytes):
             pool = KeptMachine.of(machine).pool
-            await at.driver.grow_volume(pool, volume_of(machine, disk), disk.format, self.bytes)
+            await at.driver.storage.grow_volume(pool, volume_of(machine, disk), disk.format, self.bytes)
         async with at.room.store.transaction() as transaction:
             await _show(transaction, machine, replace(disk, bytes=self.bytes, capacity=self.capacity))
 

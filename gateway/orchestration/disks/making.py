@@ -31,22 +31,22 @@ async def make_boot_disk(job: StepContext, driver: Driver, pool: str, disk: Boot
     """Make a copy-on-write overlay of the image where the pool can have one, else a full copy."""
     below = disk.image_volume or ""
     if disk.overlay:
-        await driver.overlay_volume(pool, disk.volume, below, disk.image_format or disk.format, disk.bytes)
+        await driver.storage.overlay_volume(pool, disk.volume, below, disk.image_format or disk.format, disk.bytes)
         return
-    await driver.clone_volume(pool, disk.volume, below, disk.format, disk.bytes, job.progress)
+    await driver.storage.clone_volume(pool, disk.volume, below, disk.format, disk.bytes, job.progress)
     await job.log(f"{disk.volume} is a copy of {below}")
 
 
 async def make_data_disk(job: StepContext, driver: Driver, pool: str, name: str, disk: OwnDisk) -> None:
     """Make a further disk: empty, or with the content of a VolumeImage, as an overlay where the pool can have one."""
     if disk.image is None:
-        await driver.create_volume(pool, name, disk.format, disk.bytes)
+        await driver.storage.create_volume(pool, name, disk.format, disk.bytes)
         return
     below, below_format = disk.image_volume or "", disk.image_format or disk.format
     if disk.overlay:
-        await driver.overlay_volume(pool, name, below, below_format, disk.bytes)
+        await driver.storage.overlay_volume(pool, name, below, below_format, disk.bytes)
         return
-    await driver.clone_volume(
+    await driver.storage.clone_volume(
         pool,
         name,
         below,

@@ -52,7 +52,7 @@ class DiskService(ComponentService):
         host, name = kept.host, kept.pool
         settings = next((p for p in self.room.hypervisors[host].every_pool if p.name == name), PoolSettings(name))
         facts = await pool_facts(driver, name)
-        return Chosen(host, settings, facts, driver.formats(facts)[0])
+        return Chosen(host, settings, facts, driver.storage.formats(facts)[0])
 
     async def _put_down(
         self,

@@ -34,7 +34,7 @@ class CreateBootDisk(ResourceStep):
         await unless_stopped(at.job, make_boot_disk(at.job, at.driver, kept.pool, boot_disk(at.resource)))
 
     async def undo(self, at: At) -> None:
-        await at.driver.delete_volume(KeptMachine.of(at.resource).pool, boot_disk(at.resource).volume)
+        await at.driver.storage.delete_volume(KeptMachine.of(at.resource).pool, boot_disk(at.resource).volume)
 
 
 def boot_disk(machine: Resource) -> BootDisk:
@@ -69,7 +69,7 @@ class CreateDataDisks(ResourceStep):
     async def undo(self, at: At) -> None:
         kept = KeptMachine.of(at.resource)
         for disk in kept.disks[1:]:
-            await at.driver.delete_volume(kept.pool, volume_of(at.resource, disk))
+            await at.driver.storage.delete_volume(kept.pool, volume_of(at.resource, disk))
 
 
 @dataclass(frozen=True)
@@ -96,10 +96,12 @@ class BuildSeed(ResourceStep):
             environment=environment.encode() if environment is not None else None,
         )
         iso = await asyncio.to_thread(seed_iso, seed)
-        await at.driver.upload_volume(kept.pool, seed_volume(machine), "raw", len(iso), _pieces(iso), at.job.progress)
+        await at.driver.storage.upload_volume(
+            kept.pool, seed_volume(machine), "raw", len(iso), _pieces(iso), at.job.progress
+        )
 
     async def undo(self, at: At) -> None:
-        await at.driver.delete_volume(KeptMachine.of(at.resource).pool, seed_volume(at.resource))
+        await at.driver.storage.delete_volume(KeptMachine.of(at.resource).pool, seed_volume(at.resource))
 
 
 async def _pieces(data: bytes) -> AsyncIterator[bytes]:

@@ -117,8 +117,8 @@ class ImageImport:
         driver: Driver = self._room.drivers[host]
         demand_up(driver)
         with translating():
-            pool = await driver.pool(settings.pool)
-        return Place(host, pool, ("raw", "qcow2") if driver.can_overlay(pool) else ("raw",))
+            pool = await driver.storage.read_pool(settings.pool)
+        return Place(host, pool, ("raw", "qcow2") if driver.storage.can_overlay(pool) else ("raw",))
 
     async def _upload(self, size: int, place: Place) -> Filling:
         self._check_size(size, "size")

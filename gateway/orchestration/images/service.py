@@ -51,7 +51,7 @@ class StoredBytes:
     def pieces(self, offset: int, length: int) -> AsyncGenerator[bytes, None]:
         """Yield so many bytes from ``offset`` on."""
         kept, driver = KeptImage.of(self.image), self.service.room.driver(self.image)
-        return driver.download_volume(kept.pool, kept.volume, offset, length)
+        return driver.storage.download_volume(kept.pool, kept.volume, offset, length)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +235,7 @@ class ImageService(ResourceService):
         if not kept.has_bytes:
             raise Conflict("a snapshot lies in the disks of its Machine and has no bytes of its own")
         with translating():
-            facts = await self.room.driver(image).volume(kept.pool, kept.volume)
+            facts = await self.room.driver(image).storage.read_volume(kept.pool, kept.volume)
         return StoredBytes(image, facts.physical, self)
 
     # Delete

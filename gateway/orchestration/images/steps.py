@@ -172,7 +172,7 @@ class CopyImage(ResourceStep):
 
     async def undo(self, at: At) -> None:
         kept = Filling.of(at.resource)
-        await at.driver.delete_volume(kept.pool, kept.volume)
+        await at.driver.storage.delete_volume(kept.pool, kept.volume)
 
     async def _copy(self, at: At, kept: Filling) -> None:
         if kept.unpacks:
@@ -189,7 +189,7 @@ class CopyImage(ResourceStep):
         size = (await asyncio.to_thread(path.stat)).st_size
         await self._demand_room(at, kept, size)
         async with aclosing(ahead(of_file(path))) as pieces:
-            await at.driver.upload_volume(kept.pool, kept.volume, kept.format, size, pieces, at.job.progress)
+            await at.driver.storage.upload_volume(kept.pool, kept.volume, kept.format, size, pieces, at.job.progress)
 
     async def _straight(self, at: At, kept: Filling) -> None:
         tools, source = at.room.images, source_of(at.resource)
@@ -199,7 +199,9 @@ class CopyImage(ResourceStep):
             expected = (kept.format, kept.virtual_size)
             seen = looked_at(pieces, source.size, tools.reader, expected)
             watched = Digest(stated(at.resource, source).sha256).watch(seen)
-            await at.driver.upload_volume(kept.pool, kept.volume, kept.format, source.size, watched, at.job.progress)
+            await at.driver.storage.upload_volume(
+                kept.pool, kept.volume, kept.format, source.size, watched, at.job.progress
+            )
         if isinstance(source, UrlSource) and kept.format == QCOW2:
             await self._look_inside(at, kept, source.size)
 
@@ -215,7 +217,7 @@ class CopyImage(ResourceStep):
         try:
             await self._demand_room(at, kept, unpacked.size)
             async with aclosing(ahead(unpacked.pieces())) as pieces:
-                await at.driver.upload_volume(
+                await at.driver.storage.upload_volume(
                     kept.pool, kept.volume, kept.format, unpacked.size, pieces, at.job.progress
                 )
         finally:
@@ -224,7 +226,7 @@ class CopyImage(ResourceStep):
         await self._look_inside(at, kept, unpacked.size)
 
     async def _demand_room(self, at: At, kept: Filling, size: int) -> None:
-        pool = await at.driver.pool(kept.pool)
+        pool = await at.driver.storage.read_pool(kept.pool)
         if size > pool.available:
             raise DriverNoSpace(f"the pool {pool.name} has {pool.available} bytes free; the image needs {size}")
 
@@ -233,7 +235,7 @@ class CopyImage(ResourceStep):
 
         async def part(offset: int, length: int) -> bytes:
             return b"".join(
-                [piece async for piece in at.driver.download_volume(kept.pool, kept.volume, offset, length)]
+                [piece async for piece in at.driver.storage.download_volume(kept.pool, kept.volume, offset, length)]
             )
 
         looked = await _tries(at).of(LOOKING, lambda: at.room.images.reader.inspect_parts(size, part))
@@ -249,7 +251,7 @@ class DeleteImage(ResourceStep):
 
     async def run(self, at: At) -> None:
         kept = Filling.of(at.resource)
-        await at.driver.delete_volume(kept.pool, kept.volume)
+        await at.driver.storage.delete_volume(kept.pool, kept.volume)
 
 
 @dataclass(frozen=True)
@@ -282,7 +284,7 @@ class SettleImage(ResourceStep):
         """Return the bytes that a download gives; None where the host does not tell."""
         kept = Filling.of(at.resource)
         try:
-            return (await at.driver.volume(kept.pool, kept.volume)).physical
+            return (await at.driver.storage.read_volume(kept.pool, kept.volume)).physical
         except DriverError:
             return None
 

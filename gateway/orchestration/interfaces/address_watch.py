@@ -135,7 +135,7 @@ class AddressWatch:
         """Return the addresses that the guest has, and note whether it took long to tell them."""
         began = time.monotonic()
         try:
-            return await driver.addresses(machine_uuid(machine))
+            return await driver.domains.interface_addresses(machine_uuid(machine))
         finally:
             if time.monotonic() - began > SLOW_SECONDS:
                 self._slow.add(machine.path)

@@ -218,10 +218,10 @@ async def give_back_addresses(room: Room, driver: Driver, machine: Resource, ent
     macs = [entry.mac for entry in entries if entry.filter == GUARD_HOST and entry.mac not in kept]
     if not macs:
         return
-    await driver.give_back_addresses(macs)
+    await driver.addresses.give_back(macs)
     for left in [room.drivers[host] for host in await left_hosts(room, machine)]:
         if left.connection is ConnectionState.UP:
-            await left.give_back_addresses(macs)
+            await left.addresses.give_back(macs)
 
 
 async def check_networks(room: Room, machine: Resource) -> None:

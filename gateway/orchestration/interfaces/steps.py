@@ -31,7 +31,7 @@ class InterfaceStep(ResourceStep):
         """Put the interface into the domain."""
         entry = entry_of(at.resource, self.interface)
         spec = await interface_spec(at.room, at.driver, at.resource, entry)
-        await at.driver.attach_interface(machine_uuid(at.resource), spec)
+        await at.driver.devices.attach_interface(machine_uuid(at.resource), spec)
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,9 @@ class PlugInterface(InterfaceStep):
     async def undo(self, at: At) -> None:
         entry = entry_of(at.resource, self.interface)
         with suppress(DriverNotFound):
-            await at.driver.detach_interface(machine_uuid(at.resource), entry.mac, at.room.policy.detach_deadline)
+            await at.driver.devices.detach_interface(
+                machine_uuid(at.resource), entry.mac, at.room.policy.detach_deadline
+            )
         await give_back_addresses(at.room, at.driver, at.resource, (entry,))
 
 
@@ -58,7 +60,7 @@ class UnplugInterface(InterfaceStep):
 
     async def run(self, at: At) -> None:
         entry, seconds = entry_of(at.resource, self.interface), at.room.policy.detach_deadline
-        leaving = at.driver.detach_interface(machine_uuid(at.resource), entry.mac, seconds)
+        leaving = at.driver.devices.detach_interface(machine_uuid(at.resource), entry.mac, seconds)
         await unless_stopped(at.job, leaving)
         await give_back_addresses(at.room, at.driver, at.resource, (entry,))
 
@@ -77,7 +79,7 @@ class SwitchInterface(InterfaceStep):
         entry = entry_of(at.resource, self.interface)
         entry = replace(entry, up=self.up, link=self.up and await _port_passes(at.room, entry.port))
         spec = await interface_spec(at.room, at.driver, at.resource, entry)
-        await at.driver.update_interface(machine_uuid(at.resource), spec)
+        await at.driver.devices.update_interface(machine_uuid(at.resource), spec)
         async with at.room.store.transaction() as transaction:
             current = await transaction.get(at.resource.path)
             if current is not None:

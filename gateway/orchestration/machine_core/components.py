@@ -58,7 +58,7 @@ class ComponentService(ResourceService):
     async def targets_in_use(self, machine: Resource) -> set[str]:
         """Also those of disks which an admin has plugged in beside the gateway."""
         with translating():
-            return {disk.target for disk in (await self.up(machine).domain(machine_uuid(machine))).disks}
+            return {disk.target for disk in (await self.up(machine).domains.read(machine_uuid(machine))).disks}
 
     async def demand_machine(self, transaction: Transaction, path: str, change: str) -> Resource:
         """The Machine as this transaction sees it, in a state that allows the change."""

@@ -32,13 +32,13 @@ class StartDomain(ResourceStep):
         machine, uuid = at.resource, machine_uuid(at.resource)
         if machine.state == TRANSIENT["stop"]:
             await _show_starting(at)
-        facts = await at.driver.domain(uuid)
+        facts = await at.driver.domains.read(uuid)
         if facts.power not in STOPPED:
-            await at.driver.resume_domain(uuid)
+            await at.driver.domains.resume(uuid)
             return
         if facts.migration is Migration.LEFT and (silent := silent_hosts(at.room, machine)):
             raise Conflict(f"the guest was moved away; it may run on {', '.join(silent)}, which does not answer")
-        await at.driver.start_domain(uuid, discard_saved=self.fresh)
+        await at.driver.domains.start(uuid, discard_saved=self.fresh)
 
 
 async def _show_starting(at: At) -> None:
@@ -62,19 +62,19 @@ class ShutDown(ResourceStep):
         seconds = at.room.policy.stop_deadline if self.deadline is None else self.deadline
         until, press_at = time.monotonic() + seconds, 0.0
         while True:
-            facts = await at.driver.domain(uuid)
+            facts = await at.driver.domains.read(uuid)
             if facts.power is Power.SAVED:
-                await at.driver.discard_saved(uuid)
+                await at.driver.domains.discard_saved(uuid)
             if facts.power in STOPPED:
                 return
             if facts.power in (Power.PAUSED, Power.HELD):
-                await at.driver.resume_domain(uuid)
+                await at.driver.domains.resume(uuid)
             if time.monotonic() >= until:
                 raise Conflict(f"the guest did not power off within {seconds:g} s; stop it with force to cut the power")
             if time.monotonic() >= press_at:
                 # A conflict: it has powered off since it was looked at, as the next look shows.
                 with suppress(DriverConflict):
-                    await at.driver.request_shutdown(uuid)
+                    await at.driver.domains.request_shutdown(uuid)
                 press_at = time.monotonic() + PRESS_EVERY
             if await at.job.wait_stop(LOOK_EVERY):
                 raise Superseded
@@ -96,8 +96,8 @@ class PowerOff(ResourceStep):
     async def run(self, at: At) -> None:
         uuid = machine_uuid(at.resource)
         try:
-            await at.driver.power_off(uuid)
-            await at.driver.discard_saved(uuid)
+            await at.driver.domains.power_off(uuid)
+            await at.driver.domains.discard_saved(uuid)
         except DriverNotFound:
             if not self.is_removal():
                 raise
@@ -110,7 +110,7 @@ class PauseDomain(ResourceStep):
     name = "pause domain"
 
     async def run(self, at: At) -> None:
-        await at.driver.pause_domain(machine_uuid(at.resource))
+        await at.driver.domains.pause(machine_uuid(at.resource))
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class SuspendDomain(ResourceStep):
     weight: ClassVar[int] = 10
 
     async def run(self, at: At) -> None:
-        await unless_stopped(at.job, at.driver.save_domain(machine_uuid(at.resource), at.job.progress))
+        await unless_stopped(at.job, at.driver.domains.save(machine_uuid(at.resource), at.job.progress))
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class ResizeDomain(ResourceStep):
     """KiB."""
 
     async def run(self, at: At) -> None:
-        applied = await at.driver.resize_domain(machine_uuid(at.resource), self.cpu, self.memory)
+        applied = await at.driver.domains.resize(machine_uuid(at.resource), self.cpu, self.memory)
         if applied.message:
             at.job.say(applied.message)
         async with at.room.store.transaction() as transaction:
@@ -145,7 +145,7 @@ class ResizeDomain(ResourceStep):
     async def undo(self, at: At) -> None:
         """Restore both from the document: the step may have failed between setting cpus and memory."""
         document = at.resource.document
-        await at.driver.resize_domain(machine_uuid(at.resource), document["cpu"], document["memory"])
+        await at.driver.domains.resize(machine_uuid(at.resource), document["cpu"], document["memory"])
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class DescribeDomain(ResourceStep):
     async def run(self, at: At) -> None:
         machine = at.resource
         description = machine.document.get("description", "")
-        await at.driver.describe_domain(machine_uuid(machine), machine.name or "", description)
+        await at.driver.domains.describe(machine_uuid(machine), machine.name or "", description)
 
 
 POWER_STEPS: tuple[type[ResourceStep], ...] = (

@@ -49,14 +49,14 @@ async def remove_domains(room: Room, machine: Resource) -> None:
             break
         await _leave(room, machine, set(having) - removed - {own})
         for host in having:
-            await room.drivers[host].undefine_domain(machine_uuid(machine))
+            await room.drivers[host].domains.undefine(machine_uuid(machine))
             removed.add(host)
     else:
         raise DriverBusy("the Machine's domain comes up again and again on another host")
     # Also where there is no domain (any more): its console's log may be.
     for host in {own, *await left_hosts(room, machine)} - removed:
         if room.drivers[host].connection is ConnectionState.UP:
-            await room.drivers[host].undefine_domain(machine_uuid(machine))
+            await room.drivers[host].domains.undefine(machine_uuid(machine))
 
 
 async def _leave(room: Room, machine: Resource, hosts: set[str]) -> None:
@@ -90,5 +90,5 @@ async def remove_disks(context: StepContext, room: Room, machine: Resource, driv
 async def _remove_disks(driver: Driver, machine: Resource) -> None:
     kept = KeptMachine.of(machine)
     for disk in kept.disks:
-        await driver.delete_volume(kept.pool, volume_of(machine, disk))
-    await driver.delete_volume(kept.pool, seed_volume(machine))
+        await driver.storage.delete_volume(kept.pool, volume_of(machine, disk))
+    await driver.storage.delete_volume(kept.pool, seed_volume(machine))

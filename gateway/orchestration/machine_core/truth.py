@@ -14,7 +14,7 @@ from gateway.store.model import Resource
 async def true_state(room: Room, machine: Resource, driver: Driver, reached: str | None = None) -> str:
     """The Machine's state as the hypervisor tells it; while it tells nothing, the one that the job reached."""
     try:
-        return state_of(await driver.domain(machine_uuid(machine)))
+        return state_of(await driver.domains.read(machine_uuid(machine)))
     except DriverNotFound:
         seen = await whereabouts(room, machine)
         if seen.moved_to is not None:

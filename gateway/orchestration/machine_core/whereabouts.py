@@ -90,7 +90,7 @@ class Said:
 
 async def _ask(driver: Driver, machine: Resource) -> Said:
     try:
-        return Said(True, await driver.domain(machine_uuid(machine)))
+        return Said(True, await driver.domains.read(machine_uuid(machine)))
     except DriverNotFound:
         return Said(answers=True)
     except DriverError:

@@ -84,10 +84,10 @@ class MachineCreate:
         """Return the facts of where the disks come to lie, and of what. Raises Conflict where the pool lacks room."""
         pool = self.room.hypervisors[name].pool
         with translating():
-            pool_facts = await driver.pool(pool)
+            pool_facts = await driver.storage.read_pool(pool)
         kept = KeptImage.of(image)
-        overlay = driver.can_overlay(pool_facts) and kept.pool == pool
-        disk_format = driver.formats(pool_facts)[0]
+        overlay = driver.storage.can_overlay(pool_facts) and kept.pool == pool
+        disk_format = driver.storage.formats(pool_facts)[0]
         disks = chosen_disks(config, image, disk_format)
         disks = await with_content(self.room, self.caller, config, disks, name, pool_facts)
         needed = needed_bytes(disks, disk_format, overlay=overlay)

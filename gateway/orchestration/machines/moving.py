@@ -69,7 +69,7 @@ class MovedDomains:
             if kept.target not in targets:
                 continue
             try:
-                await driver.volume(kept.pool, kept.volume)
+                await driver.storage.read_volume(kept.pool, kept.volume)
             except DriverError as error:
                 log.warning("volume stays behind", machine=machine.path, volume=kept.volume, reason=str(error))
                 continue

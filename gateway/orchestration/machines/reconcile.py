@@ -37,7 +37,7 @@ class MachineReconciler:
 
     async def compare(self, driver: Driver) -> None:
         """Compare all Machines of a host with its domains. Domains that are no Machine's are left alone."""
-        facts = {domain.uuid: domain for domain in await driver.domains()}
+        facts = {domain.uuid: domain for domain in await driver.domains.list_all()}
         async for machine in self.room.store.every("Machine"):
             found = facts.get(machine_uuid(machine))
             if found is not None or Hosted.of(machine).host == driver.name:
@@ -99,7 +99,7 @@ class MachineReconciler:
     async def look(self, driver: Driver, uuid: str) -> None:
         """Ask libvirt for one domain. When it is gone its Machine is in ERROR: a user sees that, and may delete it."""
         try:
-            await self.apply(driver, await driver.domain(uuid))
+            await self.apply(driver, await driver.domains.read(uuid))
             return
         except DriverNotFound:
             pass

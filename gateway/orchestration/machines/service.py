@@ -260,7 +260,7 @@ class MachineService(ResourceService):
         machine = await self.to_change(caller, path, "console")
         self._must_be_up(machine)
         with translating():
-            return await self.room.driver(machine).console_text(machine_uuid(machine), limit)
+            return await self.room.driver(machine).domains.console_text(machine_uuid(machine), limit)
 
 
 def _console_limit(limit: str) -> int:

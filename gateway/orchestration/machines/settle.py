@@ -62,7 +62,7 @@ async def _remove(transaction: Transaction, machine: Resource) -> None:
 async def _absent(machine: Resource, driver: Driver) -> bool:
     """Return whether there is no domain; after a create that failed it is nowhere else either."""
     try:
-        await driver.domain(machine_uuid(machine))
+        await driver.domains.read(machine_uuid(machine))
     except DriverNotFound:
         return True
     except DriverError:

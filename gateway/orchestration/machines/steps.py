@@ -22,10 +22,10 @@ class DefineDomain(ResourceStep):
     name = "define domain"
 
     async def run(self, at: At) -> None:
-        await at.driver.define_domain(await domain_spec(at.room, at.driver, at.resource))
+        await at.driver.domains.define(await domain_spec(at.room, at.driver, at.resource))
 
     async def undo(self, at: At) -> None:
-        await at.driver.undefine_domain(machine_uuid(at.resource))
+        await at.driver.domains.undefine(machine_uuid(at.resource))
         await give_back_addresses(at.room, at.driver, at.resource, KeptMachine.of(at.resource).interfaces)
 
 
@@ -62,9 +62,9 @@ class BringToInitialState(ResourceStep):
         state, uuid = KeptMachine.of(at.resource).initial_state, machine_uuid(at.resource)
         if state == "STOPPED":
             return
-        await at.driver.start_domain(uuid, paused=state == "PAUSED")
+        await at.driver.domains.start(uuid, paused=state == "PAUSED")
         if state == "SUSPENDED":
-            await at.driver.save_domain(uuid, at.job.progress)
+            await at.driver.domains.save(uuid, at.job.progress)
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class DefineAgain(ResourceStep):
 
     async def run(self, at: At) -> None:
         try:
-            await at.driver.keep_domain(machine_uuid(at.resource))
+            await at.driver.domains.make_persistent(machine_uuid(at.resource))
         except DriverNotFound:
             await at.job.log("the domain stopped before it could be defined again", "warning")
 

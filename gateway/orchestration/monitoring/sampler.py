@@ -131,7 +131,7 @@ class Sampler:
             await self._look(driver)
 
     async def _look(self, driver: Driver) -> None:
-        reading = await driver.statistics()
+        reading = await driver.statistics.read()
         self._readings[driver.name] = reading
         await self._know_machines(reading)
         await self._load_changed()

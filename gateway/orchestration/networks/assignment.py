@@ -81,10 +81,10 @@ async def return_address(room: Room, driver: Driver, network: str, address: str,
 async def _bring_own(room: Room, driver: Driver, network: Resource, address: str, ip: str) -> None:
     wanted = reservation_of(await room.store.get(address))
     if wanted is not None:
-        await driver.reserve_host(name_of(network), wanted)
+        await driver.networks.reserve_host(name_of(network), wanted)
         return
     with suppress(DriverNotFound):
-        await driver.release_host(name_of(network), Reservation(ip))
+        await driver.networks.release_host(name_of(network), Reservation(ip))
 
 
 async def link(transaction: Transaction, interface: Resource, address: Resource, where: str) -> Resource:

@@ -58,7 +58,7 @@ class NetworkCreate:
         check_mtu(self.config.get("mtu"), forward, settings, f"{WHERE}.mtu")
         service = class_of_service(self.config.get("classOfService"), settings, f"{WHERE}.classOfService")
         with translating():
-            self.occupied = tuple(as_range(entry) for entry in await driver.occupied_ranges())
+            self.occupied = tuple(as_range(entry) for entry in await driver.networks.occupied_ranges())
         document: Document = {
             **{name: self.document[name] for name in OWN if name in self.document},
             "state": "CREATING",

@@ -31,7 +31,7 @@ class HostGuests:
             return
         only = self._due.pop(driver.name)
         try:
-            held = await driver.hold_guests(only)
+            held = await driver.addresses.hold_guests(only)
         except Exception:
             self._due.setdefault(driver.name, only)
             raise

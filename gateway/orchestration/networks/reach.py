@@ -31,7 +31,7 @@ async def define_filter(room: Room, driver: Driver, path: str) -> bool:
     network = await room.store.get(path)
     if network is None or is_shared(network):
         return False
-    return await driver.define_reach(await reach_of(room.store, network, room.hypervisors[driver.name]))
+    return await driver.filters.define(await reach_of(room.store, network, room.hypervisors[driver.name]))
 
 
 async def reach_of(store: Reading, network: Resource, settings: HypervisorSettings) -> Reach:

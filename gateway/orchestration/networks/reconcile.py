@@ -82,7 +82,7 @@ class NetworkReconciler:
 
     async def show(self, driver: Driver) -> dict[str, NetworkFacts]:
         """Write the host's own networks as they are, and return the facts of all its networks, by name."""
-        facts = {network.name: network for network in await driver.networks()}
+        facts = {network.name: network for network in await driver.networks.list_all()}
         await show_networks(self.room.store, self.room.hypervisors[driver.name], facts)
         return facts
 
@@ -126,28 +126,28 @@ class NetworkReconciler:
         facts = await self._facts(driver, network)
         if facts is None or not facts.persistent:
             await self._define(driver, network)
-            facts = await driver.network(name_of(network))
+            facts = await driver.networks.read(name_of(network))
         if facts.active or follow or wanted_state(network) != "STARTED":
             return facts
-        await driver.start_network(name_of(network))
+        await driver.networks.start(name_of(network))
         await report(self.room, network.path, "started again", "the network should run and did not")
         return replace(facts, active=True)
 
     async def _facts(self, driver: Driver, network: Resource) -> NetworkFacts | None:
         try:
-            return await driver.network(name_of(network))
+            return await driver.networks.read(name_of(network))
         except DriverNotFound:
             return None
 
     async def _define(self, driver: Driver, network: Resource) -> None:
         await bring_filter(self.room, driver, network.path)
         reservations = await reservations_of(self.room.store, network.path)
-        await driver.define_network(network_spec(network, self.room.hypervisors[driver.name], reservations))
+        await driver.networks.define(network_spec(network, self.room.hypervisors[driver.name], reservations))
         await report(self.room, network.path, "defined again", "the hypervisor had lost the network's definition")
 
     async def _reconnect(self, driver: Driver, *networks: Resource) -> None:
         paths = {name_of(network): network.path for network in networks}
-        for name, lost in (await driver.reconnect_interfaces(tuple(paths))).items():
+        for name, lost in (await driver.networks.reconnect_interfaces(tuple(paths))).items():
             await report(self.room, paths[name], "reconnected", f"interfaces had lost the network: {', '.join(lost)}")
 
     async def _write(self, network: Resource, state: str) -> None:

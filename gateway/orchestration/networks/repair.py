@@ -63,14 +63,14 @@ async def _reservations(room: Room, driver: Driver, network: Resource, facts: Ne
     if _agree(facts, await reservations_of(room.store, network.path)):
         return
     async with room.guards.hold((network.path,)):
-        facts = await driver.network(name_of(network))
+        facts = await driver.networks.read(name_of(network))
         wanted = {entry.ip: entry for entry in await reservations_of(room.store, network.path)}
         present = {entry.ip: entry for entry in facts.reservations}
         for ip in present.keys() - wanted.keys():
-            await driver.release_host(facts.name, present[ip])
+            await driver.networks.release_host(facts.name, present[ip])
         for ip, entry in wanted.items():
             if present.get(ip) != entry:
-                await driver.reserve_host(facts.name, entry)
+                await driver.networks.reserve_host(facts.name, entry)
         changed = {ip for ip in present.keys() | wanted.keys() if present.get(ip) != wanted.get(ip)}
         changed -= await _moving(room, network, await room.runner.claimed())
     if changed:

@@ -57,8 +57,8 @@ async def held_by_others(room: Room, network: Resource) -> frozenset[str]:
 
 
 async def _held(driver: Driver, name: str) -> frozenset[str]:
-    facts = await driver.network(name)
-    leased = [lease.ip for lease in await driver.leases(name)] if facts.active else []
+    facts = await driver.networks.read(name)
+    leased = [lease.ip for lease in await driver.networks.leases(name)] if facts.active else []
     return frozenset((*(entry.ip for entry in facts.reservations), *leased))
 
 
@@ -132,10 +132,10 @@ async def bring_shared(room: Room, driver: Driver, network: Resource, path: str,
         address = await room.store.get(path)
         if address is None or KeptAddress.of(address).leaving:
             last = ip if address is None else address.document["ip"]
-            await driver.leave_address(name, last, _ours(path, address))
+            await driver.addresses.leave(name, last, _ours(path, address))
             return
         try:
-            await driver.take_address(name, shared_entry(address), _ours(path, address))
+            await driver.addresses.take(name, shared_entry(address), _ours(path, address))
         except DriverConflict:
             if KeptAddress.of(address).entered or not KeptAddress.of(address).chosen:
                 raise
@@ -227,7 +227,7 @@ async def repair_shared(room: Room, driver: Driver, network: Resource, facts: Ne
 
 
 async def _put_back(room: Room, driver: Driver, network: Resource, address: Resource) -> list[str]:
-    current, facts = await room.store.get(address.path), await driver.network(name_of(network))
+    current, facts = await room.store.get(address.path), await driver.networks.read(name_of(network))
     if current is None or KeptAddress.of(current).leaving or _is_entered(current, facts):
         return []
     try:

@@ -27,13 +27,13 @@ class FilterNetwork(ResourceStep):
         await bring_filter(at.room, at.driver, at.resource.path)
 
     async def undo(self, at: At) -> None:
-        await at.driver.delete_reach(uuid_of(at.resource))
+        await at.driver.filters.delete(uuid_of(at.resource))
 
 
 async def _define(at: At) -> None:
     reservations = await reservations_of(at.room.store, at.resource.path)
     settings = at.room.hypervisors[at.driver.name]
-    await at.driver.define_network(network_spec(at.resource, settings, reservations))
+    await at.driver.networks.define(network_spec(at.resource, settings, reservations))
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class DefineNetwork(ResourceStep):
         await _define(at)
 
     async def undo(self, at: At) -> None:
-        await at.driver.delete_network(name_of(at.resource))
+        await at.driver.networks.delete(name_of(at.resource))
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class RedefineNetwork(ResourceStep):
 
     async def run(self, at: At) -> None:
         await _define(at)
-        if self.later and (await at.driver.network(name_of(at.resource))).active:
+        if self.later and (await at.driver.networks.read(name_of(at.resource))).active:
             at.job.say(f"{self.later} takes effect when the Network is stopped and started")
 
 
@@ -73,11 +73,11 @@ class StartNetwork(ResourceStep):
     name = "start network"
 
     async def run(self, at: At) -> None:
-        await at.driver.start_network(name_of(at.resource))
+        await at.driver.networks.start(name_of(at.resource))
 
     async def undo(self, at: At) -> None:
         try:
-            await at.driver.stop_network(name_of(at.resource))
+            await at.driver.networks.stop(name_of(at.resource))
         except DriverNotFound:
             return
 
@@ -89,7 +89,7 @@ class ReconnectInterfaces(ResourceStep):
     name = "reconnect interfaces"
 
     async def run(self, at: At) -> None:
-        for macs in (await at.driver.reconnect_interfaces((name_of(at.resource),))).values():
+        for macs in (await at.driver.networks.reconnect_interfaces((name_of(at.resource),))).values():
             await at.job.log(f"interfaces are back on the network: {', '.join(macs)}")
 
 
@@ -100,7 +100,7 @@ class StopNetwork(ResourceStep):
     name = "stop network"
 
     async def run(self, at: At) -> None:
-        await at.driver.stop_network(name_of(at.resource))
+        await at.driver.networks.stop(name_of(at.resource))
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class DeleteNetwork(ResourceStep):
     leaves = "the network"
 
     async def run(self, at: At) -> None:
-        await at.driver.delete_network(name_of(at.resource))
+        await at.driver.networks.delete(name_of(at.resource))
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class DeleteFilter(ResourceStep):
     leaves = ""
 
     async def run(self, at: At) -> None:
-        await at.driver.delete_reach(uuid_of(at.resource))
+        await at.driver.filters.delete(uuid_of(at.resource))
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class SettleNetwork(ResourceStep):
 async def _true_state(network: Resource, driver: Driver) -> str:
     """Return the Network's state by its host, or that from before the action while the host is away."""
     try:
-        return network_state(await driver.network(name_of(network)))
+        return network_state(await driver.networks.read(name_of(network)))
     except DriverNotFound:
         return "ERROR"
     except DriverError:

@@ -49,7 +49,7 @@ async def _apply(at: At, machine: Resource, *, up: bool, service: str | None) ->
     entry = replace(entry, link=entry.up and up, service=service)
     try:
         spec = await interface_spec(at.room, at.driver, machine, entry)
-        await at.driver.update_interface(machine_uuid(machine), spec)
+        await at.driver.devices.update_interface(machine_uuid(machine), spec)
     except DriverNotFound:
         # The domain is gone; the comparison says so of the Machine.
         return

@@ -40,7 +40,7 @@ def impossible(machine: Resource, driver: Driver, store: Reading) -> frozenset[s
 
 def obstacle(machine: Resource, driver: Driver, formats: Iterable[str]) -> str | None:
     """Why this Machine can have no snapshots; None when it can."""
-    return driver.snapshot_obstacle(Storage.of(machine).uefi, formats)
+    return driver.snapshots.obstacle(Storage.of(machine).uefi, formats)
 
 
 def covered(facts: DomainFacts) -> Covered:

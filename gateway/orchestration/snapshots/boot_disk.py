@@ -37,10 +37,10 @@ async def chosen(driver: Driver, machine: Resource, image: Resource) -> NewDisk:
     image_bytes = kept_image.virtual_size or 0
     size = max(old.bytes, image_bytes)
     with translating():
-        if await driver.snapshots(machine_uuid(machine)):
+        if await driver.snapshots.list_all(machine_uuid(machine)):
             raise Conflict("snapshots lie in the boot disk that would go; delete them first")
-        pool = await driver.pool(kept.pool)
-    overlay = driver.can_overlay(pool) and kept_image.pool == kept.pool
+        pool = await driver.storage.read_pool(kept.pool)
+    overlay = driver.storage.can_overlay(pool) and kept_image.pool == kept.pool
     if not overlay and size > pool.available:
         raise Conflict(f"the pool {pool.name} has {pool.available} bytes free; the new disk needs {size}")
     target = kept.disks[0].target

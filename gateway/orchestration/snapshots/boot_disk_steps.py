@@ -28,7 +28,7 @@ class NewBootDisk(ResourceStep):
         await make_boot_disk(at.job, at.driver, KeptMachine.of(at.resource).pool, self.new)
 
     async def undo(self, at: At) -> None:
-        await at.driver.delete_volume(KeptMachine.of(at.resource).pool, self.new.volume)
+        await at.driver.storage.delete_volume(KeptMachine.of(at.resource).pool, self.new.volume)
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class SwapBootDisk(ResourceStep):
         await _boot_from(at, self.new)
 
     async def undo(self, at: At) -> None:
-        await at.driver.power_off(machine_uuid(at.resource))
+        await at.driver.domains.power_off(machine_uuid(at.resource))
         await _boot_from(at, self.old)
 
 
 async def _boot_from(at: At, disk: BootDisk) -> None:
     kept = KeptMachine.of(at.resource)
     target = kept.disks[0].target
-    await at.driver.replace_disk(machine_uuid(at.resource), target, kept.pool, disk.volume, disk.format)
+    await at.driver.devices.replace_disk(machine_uuid(at.resource), target, kept.pool, disk.volume, disk.format)
     async with at.room.store.transaction() as transaction:
         current = await transaction.get(at.resource.path)
         shown = await transaction.get(f"{at.resource.path}/disks/{target}")
@@ -79,7 +79,7 @@ class DropOldBootDisk(ResourceStep):
     old: BootDisk
 
     async def run(self, at: At) -> None:
-        await at.driver.delete_volume(KeptMachine.of(at.resource).pool, self.old.volume)
+        await at.driver.storage.delete_volume(KeptMachine.of(at.resource).pool, self.old.volume)
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,10 @@ class CaptureRequests(MachineRequests):
         """The disk's volume, when a copy of it has room."""
         driver, pool = self.room.driver(machine), KeptMachine.of(machine).pool
         with translating():
-            facts, disk = await driver.pool(pool), await driver.volume(pool, boot_disk(machine).volume)
+            facts, disk = (
+                await driver.storage.read_pool(pool),
+                await driver.storage.read_volume(pool, boot_disk(machine).volume),
+            )
             below = 0 if disk.backing is None else disk.capacity
         if facts.path is None:
             raise NotImplementedHere(f"captured images need a pool of files; {pool} is {facts.kind}")

@@ -30,15 +30,15 @@ class CopyBootDisk(ResourceStep):
         image, uuid = await at.room.store.get(self.image), machine_uuid(at.resource)
         if image is None:
             return
-        refuse_other_power((await at.driver.domain(uuid)).power, self.live)
+        refuse_other_power((await at.driver.domains.read(uuid)).power, self.live)
         pool, volume = _place(KeptImage.of(image))
         if self.live:
             target = KeptMachine.of(at.resource).disks[0].target
-            copying = at.driver.copy_active_disk(uuid, target, pool, volume, at.job.progress)
+            copying = at.driver.copies.make(uuid, target, pool, volume, at.job.progress)
         else:
             await _refuse_other_format(at)
             below = boot_disk(at.resource).volume
-            copying = at.driver.clone_volume(pool, volume, below, "qcow2", 0, at.job.progress)
+            copying = at.driver.storage.clone_volume(pool, volume, below, "qcow2", 0, at.job.progress)
         made = await unless_stopped(at.job, copying)
         async with at.room.store.transaction() as transaction:
             current = await transaction.get(image.path)
@@ -52,9 +52,9 @@ class CopyBootDisk(ResourceStep):
             return
         pool, volume = _place(KeptImage.of(image))
         if self.live:
-            await at.driver.discard_copy(machine_uuid(at.resource), pool, volume)
+            await at.driver.copies.discard(machine_uuid(at.resource), pool, volume)
         else:
-            await at.driver.delete_volume(pool, volume)
+            await at.driver.storage.delete_volume(pool, volume)
 
 
 def _place(kept: KeptImage) -> tuple[str, str]:
@@ -68,7 +68,7 @@ async def _refuse_other_format(at: At) -> None:
     A guest may have written another format's header into its own disk.
     """
     disk = boot_disk(at.resource)
-    seen = (await at.driver.volume(KeptMachine.of(at.resource).pool, disk.volume)).format
+    seen = (await at.driver.storage.read_volume(KeptMachine.of(at.resource).pool, disk.volume)).format
     if seen != disk.format:
         raise DriverConflict(f"the disk is {disk.format}, but its first bytes say {seen}; it is not copied")
 

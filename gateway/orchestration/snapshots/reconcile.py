@@ -30,7 +30,7 @@ class SnapshotReconciler:
         async with self.room.store.transaction() as transaction:
             known = await chain.members(transaction, machine.path)
         try:
-            there = {found.name for found in await self.room.driver(machine).snapshots(machine_uuid(machine))}
+            there = {found.name for found in await self.room.driver(machine).snapshots.list_all(machine_uuid(machine))}
         except DriverError as error:
             log.warning("snapshots not compared", machine=machine.path, reason=str(error))
             return

@@ -66,7 +66,7 @@ class SnapshotRequests(MachineRequests):
         machine = await self.machine(caller, origin)
         driver = self.room.driver(machine)
         with translating():
-            facts = await driver.domain(machine_uuid(machine))
+            facts = await driver.domains.read(machine_uuid(machine))
         self._refuse_impossible(machine, driver, facts)
         memory = not _disks_only(document) and facts.power in ACTIVE
         await self._refuse_mixed(machine, driver)
@@ -93,13 +93,13 @@ class SnapshotRequests(MachineRequests):
 
     async def _refuse_mixed(self, machine: Resource, driver: Driver) -> None:
         with translating():
-            known = await driver.snapshots(machine_uuid(machine))
+            known = await driver.snapshots.list_all(machine_uuid(machine))
         if not all(snapshot.inside for snapshot in known):
             raise Conflict("the domain has external snapshots, taken outside; merge them first: the kinds do not mix")
 
     async def _refuse_without_room(self, machine: Resource, driver: Driver) -> None:
         with translating():
-            pool = await driver.pool(KeptMachine.of(machine).pool)
+            pool = await driver.storage.read_pool(KeptMachine.of(machine).pool)
         needed = machine.document["memory"] * KIB
         if needed > pool.available:
             raise NoSpace(

@@ -58,8 +58,8 @@ class RestoreRequests(MachineRequests):
     async def _from_snapshot(self, caller: Caller, machine: Resource, image: Resource) -> Outcome:
         driver = self.room.driver(machine)
         with translating():
-            facts = await driver.domain(machine_uuid(machine))
-            known = {snapshot.name for snapshot in await driver.snapshots(machine_uuid(machine))}
+            facts = await driver.domains.read(machine_uuid(machine))
+            known = {snapshot.name for snapshot in await driver.snapshots.list_all(machine_uuid(machine))}
         if chain.id_of(image.path) not in known:
             raise Conflict("the hypervisor does not have this snapshot any more; delete the image")
         changed = ability.difference(KeptSnapshot.of(image).covered, ability.covered(facts))

@@ -40,8 +40,8 @@ class TakeSnapshot(SnapshotStep):
         image, uuid = await at.room.store.get(self.image), machine_uuid(at.resource)
         if image is None:
             return
-        await self._note(at, ability.covered(await at.driver.domain(uuid)))
-        taken = await at.driver.take_snapshot(uuid, self.snapshot, memory=KeptSnapshot.of(image).memory)
+        await self._note(at, ability.covered(await at.driver.domains.read(uuid)))
+        taken = await at.driver.snapshots.take(uuid, self.snapshot, memory=KeptSnapshot.of(image).memory)
         await at.job.log(f"the Machine goes back to {taken.power.value} with it")
         at.job.check()
 
@@ -52,7 +52,7 @@ class TakeSnapshot(SnapshotStep):
                 await transaction.update(KeptSnapshot.changed(current, covered=covered))
 
     async def undo(self, at: At) -> None:
-        await at.driver.delete_snapshot(machine_uuid(at.resource), self.snapshot)
+        await at.driver.snapshots.delete(machine_uuid(at.resource), self.snapshot)
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,11 @@ class RevertToSnapshot(SnapshotStep):
 
     async def run(self, at: At) -> None:
         image, uuid = await at.room.store.get(self.image), machine_uuid(at.resource)
-        facts = await at.driver.domain(uuid)
+        facts = await at.driver.domains.read(uuid)
         changed = image and ability.difference(KeptSnapshot.of(image).covered, ability.covered(facts))
         if changed:
             raise DriverConflict(f"{changed}; bring the Machine to what it was first")
-        await at.driver.revert_snapshot(uuid, self.snapshot)
+        await at.driver.snapshots.revert(uuid, self.snapshot)
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class SettleRestored(SnapshotStep):
 async def _sizes(at: At) -> dict[str, int]:
     """Return cpu and memory as the domain has them; nothing while the hypervisor is away."""
     try:
-        facts = await at.driver.domain(machine_uuid(at.resource))
+        facts = await at.driver.domains.read(machine_uuid(at.resource))
     except DriverError:
         return {}
     return {"cpu": facts.cpus, "memory": facts.memory_kib}
@@ -128,14 +128,14 @@ class DropSnapshots(ResourceStep):
     async def run(self, at: At) -> None:
         uuid = machine_uuid(at.resource)
         try:
-            facts = await at.driver.domain(uuid)
+            facts = await at.driver.domains.read(uuid)
         except DriverNotFound:
             return
         own = disk_prefix(at.resource)
         if all(Path(disk.source).name.startswith(own) for disk in facts.disks):
             return
-        for snapshot in await at.driver.snapshots(uuid):
-            await at.driver.delete_snapshot(uuid, snapshot.name)
+        for snapshot in await at.driver.snapshots.list_all(uuid):
+            await at.driver.snapshots.delete(uuid, snapshot.name)
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class DropSnapshot(SnapshotStep):
     name = "drop snapshot"
 
     async def run(self, at: At) -> None:
-        await at.driver.delete_snapshot(machine_uuid(at.resource), self.snapshot)
+        await at.driver.snapshots.delete(machine_uuid(at.resource), self.snapshot)
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class SettleDropped(ResourceStep):
 async def _left(at: At) -> frozenset[str] | None:
     """Return the names of the snapshots that are still there; None when nobody can tell."""
     try:
-        return frozenset(snapshot.name for snapshot in await at.driver.snapshots(machine_uuid(at.resource)))
+        return frozenset(snapshot.name for snapshot in await at.driver.snapshots.list_all(machine_uuid(at.resource)))
     except DriverNotFound:
         return frozenset()
     except DriverError:

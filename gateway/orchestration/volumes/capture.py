@@ -156,7 +156,7 @@ class VolumeCaptures(ResourceService):
         kept, driver = KeptVolume.of(volume), self.room.driver(volume)
         demand_up(driver)
         pool = await pool_facts(driver, self.room.hypervisors[kept.host].pool)
-        image_format = "qcow2" if driver.can_overlay(pool) else "raw"
+        image_format = "qcow2" if driver.storage.can_overlay(pool) else "raw"
         if live and image_format == "raw":
             raise NotImplementedHere(f"images of running disks need a pool of files; {pool.name} is {pool.kind}")
         await self._demand_room(driver, pool, kept)
@@ -175,7 +175,7 @@ class VolumeCaptures(ResourceService):
 
     async def _demand_room(self, driver: Driver, pool: PoolFacts, kept: KeptVolume) -> None:
         with translating():
-            disk = await driver.volume(kept.pool, kept.volume)
+            disk = await driver.storage.read_volume(kept.pool, kept.volume)
         needed = disk.allocation if disk.backing is None else disk.capacity
         if needed > pool.available:
             raise NoSpace(f"the pool {pool.name} has {pool.available} bytes free; the image may need {needed}")

@@ -47,7 +47,7 @@ class CopyVolume(VolumeCopyStep):
         for path in self.machines:
             machine = await at.room.store.get(path)
             if machine is not None:
-                refuse_other_power((await at.driver.domain(machine_uuid(machine))).power, self.live)
+                refuse_other_power((await at.driver.domains.read(machine_uuid(machine))).power, self.live)
         made = await unless_stopped(at.job, self._copied(at, KeptImage.of(image)))
         async with at.room.store.transaction() as transaction:
             current = await transaction.get(image.path)
@@ -61,16 +61,16 @@ class CopyVolume(VolumeCopyStep):
             return
         kept = KeptImage.of(image)
         if self.live:
-            await at.driver.discard_copy(self.writer_uuid(), kept.pool, kept.volume)
+            await at.driver.copies.discard(self.writer_uuid(), kept.pool, kept.volume)
         else:
-            await at.driver.delete_volume(kept.pool, kept.volume)
+            await at.driver.storage.delete_volume(kept.pool, kept.volume)
 
     async def _copied(self, at: At, image: KeptImage) -> VolumeFacts:
         if self.live:
             uuid, target = self.writer_uuid(), self.target or ""
-            return await at.driver.copy_active_disk(uuid, target, image.pool, image.volume, at.job.progress)
+            return await at.driver.copies.make(uuid, target, image.pool, image.volume, at.job.progress)
         kept = KeptVolume.of(at.resource)
-        return await at.driver.clone_volume(
+        return await at.driver.storage.clone_volume(
             image.pool,
             image.volume,
             kept.volume,

@@ -77,7 +77,7 @@ class StoredContent(Content):
             image_pool=image.pool,
             image_volume=image.volume,
             image_format=image.format,
-            overlay=same and room.drivers[chosen.host].can_overlay(chosen.facts),
+            overlay=same and room.drivers[chosen.host].storage.can_overlay(chosen.facts),
         )
 
     async def demand(self, transaction: Transaction) -> None:
@@ -116,7 +116,7 @@ class NewContent(Content):
         return
 
     def _demand_growing(self, room: Room, chosen: Chosen) -> None:
-        if not room.drivers[chosen.host].can_grow(chosen.facts):
+        if not room.drivers[chosen.host].storage.can_grow(chosen.facts):
             raise NotImplementedHere(
                 f"{self.where}: volumes of a pool of kind {chosen.facts.kind} do not grow beyond the image that is put "
                 "into them; leave the capacity out, or make a VolumeImage first"

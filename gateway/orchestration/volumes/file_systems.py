@@ -75,7 +75,7 @@ class FormatVolume(ResourceStep):
 
     async def undo(self, at: At) -> None:
         kept = KeptVolume.of(at.resource)
-        await at.driver.delete_volume(kept.pool, kept.volume)
+        await at.driver.storage.delete_volume(kept.pool, kept.volume)
         await at.room.images.staging.remove(at.resource)
         gave_back(at.room, at.resource)
 
@@ -87,14 +87,14 @@ class FormatVolume(ResourceStep):
             await tools.staging.beside_the_reserve(tools.file_systems.make(kind, data, kept.bytes))
         except (DriverInvalid, DriverUnsupported) as error:
             await at.job.log(f"the Volume is unformatted: {kind} could not be made: {error}", "warning")
-            return await at.driver.create_volume(kept.pool, kept.volume, kept.format, kept.bytes)
+            return await at.driver.storage.create_volume(kept.pool, kept.volume, kept.format, kept.bytes)
         made = await self._stream(at, kept)
         await at.job.log(f"made the file system {kind}")
         return made
 
     async def _stream(self, at: At, kept: KeptVolume) -> VolumeFacts:
         """Put the staged file into the pool, without its holes."""
-        upload = partial(at.driver.upload_volume, kept.pool, kept.volume, kept.format)
+        upload = partial(at.driver.storage.upload_volume, kept.pool, kept.volume, kept.format)
         source = await asyncio.to_thread(SparseRaw, at.room.images.staging.data(at.resource))
         try:
             if kept.format == "raw":

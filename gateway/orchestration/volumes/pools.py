@@ -65,11 +65,11 @@ async def choose(room: Room, hosts: list[str], wanted: Wanted) -> Chosen:
 async def _fitting(driver: Driver, host: str, settings: PoolSettings, wanted: Wanted) -> Chosen:
     demand_up(driver)
     facts = await pool_facts(driver, settings.name)
-    if not driver.can_create(facts):
+    if not driver.storage.can_create(facts):
         raise NotImplementedHere(f"volumes cannot be made in the pool {settings.name}, which is of kind {facts.kind}")
-    possible = settings.formats or list(driver.formats(facts))
+    possible = settings.formats or list(driver.storage.formats(facts))
     chosen = wanted.format or possible[0]
-    if chosen not in possible or chosen not in driver.formats(facts):
+    if chosen not in possible or chosen not in driver.storage.formats(facts):
         raise Invalid(f"{chosen!r} is not stored there; it takes {' or '.join(possible)}", f"{wanted.where}.format")
     fitting = Chosen(host, settings, facts, chosen)
     _demand_possible(fitting, wanted.size, f"{wanted.where}.capacity")
@@ -88,7 +88,7 @@ async def pool_facts(driver: Driver, name: str) -> PoolFacts:
     """Return the running pool. Raise Unavailable, with what to do, when it is not there."""
     with translating():
         try:
-            facts = await driver.pool(name)
+            facts = await driver.storage.read_pool(name)
         except DriverNotFound:
             missing = f"the hypervisor has no pool {name}; define it, or describe it in the configuration"
             raise Unavailable(missing) from None
@@ -99,7 +99,7 @@ async def pool_facts(driver: Driver, name: str) -> PoolFacts:
 
 def demand_growing(driver: Driver, facts: PoolFacts) -> None:
     """Raise NotImplementedHere, naming the capacity, where what lies in the pool keeps its size."""
-    if not driver.can_grow(facts):
+    if not driver.storage.can_grow(facts):
         raise NotImplementedHere(f"capacity: volumes of a pool of kind {facts.kind} do not grow; make a larger one")
 
 

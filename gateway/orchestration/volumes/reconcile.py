@@ -82,10 +82,10 @@ class VolumeReconciler:
     async def _look(self, driver: Driver, settings: PoolSettings) -> Shown:
         try:
             await self._ensure(driver, settings)
-            facts: PoolFacts = await driver.pool(settings.name)
+            facts: PoolFacts = await driver.storage.read_pool(settings.name)
             if not facts.active:
                 return Shown(None, f"the pool {settings.name} is inactive")
-            return Shown({volume.name: volume for volume in await driver.volumes(settings.name)})
+            return Shown({volume.name: volume for volume in await driver.storage.list_volumes(settings.name)})
         except DriverNotFound:
             return Shown(None, f"the hypervisor has no pool {settings.name}")
         except DriverError as error:
@@ -96,7 +96,7 @@ class VolumeReconciler:
         """Make or start a pool once for each connection: one that its admin stops later stays stopped."""
         key = (driver.name, settings.name)
         if settings.kind and key not in self._ensured:
-            await driver.ensure_pool(settings)
+            await driver.storage.ensure_pool(settings)
             self._ensured.add(key)
 
     async def _compare_pool(self, host: str, pool: str, shown: Shown, volumes: list[Resource]) -> None:

@@ -32,18 +32,18 @@ class CreateVolume(ResourceStep):
 
     async def undo(self, at: At) -> None:
         kept = KeptVolume.of(at.resource)
-        await at.driver.delete_volume(kept.pool, kept.volume)
+        await at.driver.storage.delete_volume(kept.pool, kept.volume)
         gave_back(at.room, at.resource)
         await _forget(at)
 
     async def _make(self, at: At, kept: KeptVolume) -> VolumeFacts:
         pool, name, size = kept.pool, kept.volume, kept.bytes
         if kept.image is None:
-            return await at.driver.create_volume(pool, name, kept.format, size)
+            return await at.driver.storage.create_volume(pool, name, kept.format, size)
         if kept.overlay:
-            return await at.driver.overlay_volume(pool, name, kept.image_volume, kept.image_format, size)
+            return await at.driver.storage.overlay_volume(pool, name, kept.image_volume, kept.image_format, size)
         await at.job.log(f"{name} becomes a copy of {kept.image_volume}")
-        return await at.driver.clone_volume(
+        return await at.driver.storage.clone_volume(
             pool,
             name,
             kept.image_volume,
@@ -87,9 +87,9 @@ class FitVolume(ResourceStep):
         kept = KeptVolume.of(at.resource)
         if kept.virtual_size > -(-at.resource.document["capacity"] * KILOBYTE // SECTOR) * SECTOR:
             raise Invalid(too_small(kept.virtual_size), "volumeConfig.capacity")
-        made = await at.driver.volume(kept.pool, kept.volume)
-        if made.capacity < kept.bytes and at.driver.can_grow(await at.driver.pool(kept.pool)):
-            made = await at.driver.grow_volume(kept.pool, kept.volume, kept.format, kept.bytes)
+        made = await at.driver.storage.read_volume(kept.pool, kept.volume)
+        if made.capacity < kept.bytes and at.driver.storage.can_grow(await at.driver.storage.read_pool(kept.pool)):
+            made = await at.driver.storage.grow_volume(kept.pool, kept.volume, kept.format, kept.bytes)
         await made_available(at.room, at.resource, made)
         await at.room.images.staging.remove(at.resource)
 
@@ -111,7 +111,7 @@ class GrowVolume(ResourceStep):
                 machine = str(attachment.parent).rpartition("/")[2]
                 grown = await self._grow_live(at.driver, machine, Connection.of(attachment).target) or grown
         if not grown:
-            await at.driver.grow_volume(kept.pool, kept.volume, kept.format, self.bytes)
+            await at.driver.storage.grow_volume(kept.pool, kept.volume, kept.format, self.bytes)
         async with at.room.store.transaction() as transaction:
             current = await transaction.get(at.resource.path)
             if current is not None:
@@ -121,7 +121,7 @@ class GrowVolume(ResourceStep):
     async def _grow_live(self, driver: Driver, machine: str, target: str) -> bool:
         """Grow the disk of a Machine (its UUID). Return whether a running guest has it."""
         try:
-            return await driver.grow_disk(machine, target, self.bytes)
+            return await driver.devices.grow_disk(machine, target, self.bytes)
         except DriverNotFound:
             return False
 
@@ -135,7 +135,7 @@ class DeleteVolume(ResourceStep):
 
     async def run(self, at: At) -> None:
         kept = KeptVolume.of(at.resource)
-        await at.driver.delete_volume(kept.pool, kept.volume)
+        await at.driver.storage.delete_volume(kept.pool, kept.volume)
         gave_back(at.room, at.resource)
 
 

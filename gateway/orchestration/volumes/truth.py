@@ -14,7 +14,7 @@ async def in_pool(volume: Resource, driver: Driver) -> VolumeFacts | None:
     """Return what the pool shows of the Volume; None when it shows nothing."""
     kept = KeptVolume.of(volume)
     try:
-        return await driver.volume(kept.pool, kept.volume)
+        return await driver.storage.read_volume(kept.pool, kept.volume)
     except DriverError:
         return None
 

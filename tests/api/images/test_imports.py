@@ -112,7 +112,7 @@ async def test_the_firmware_an_image_needs_is_seen_whatever_way_it_came(
 async def test_a_pool_without_files_gets_raw_bytes(
     admin: ApiClient, driver: MemoryDriver, server: WebServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(MemoryDriver, "can_overlay", lambda _self, _pool: False)
+    monkeypatch.setattr(driver.storage, "can_overlay", lambda _pool: False)
     (tmp_path / "disk.raw").write_bytes(RAW)
     command: list[str | Path] = [
         "qemu-img",
@@ -227,14 +227,14 @@ async def test_a_size_that_is_not_the_servers_is_named(admin: ApiClient, server:
 async def test_a_pool_that_is_too_small_is_told_before_the_first_byte(
     admin: ApiClient, driver: MemoryDriver, server: WebServer
 ) -> None:
-    driver.pool_capacity = 1000
+    driver.state.pool_capacity = 1000
     assert (await admin.post("machineImages", {"imageLocation": server.url})).status == 507
 
 
 async def test_a_disk_that_fills_up_in_the_middle_leaves_nothing(
     admin: ApiClient, driver: MemoryDriver, server: WebServer
 ) -> None:
-    driver.fail_next("upload_volume", DriverNoSpace("the pool is full"))
+    driver.fail_next("storage.upload_volume", DriverNoSpace("the pool is full"))
     made = await admin.post("machineImages", {"imageLocation": server.url})
     assert made.status == 507
     assert (await admin.document("machineImages"))["count"] == 0

@@ -38,7 +38,7 @@ async def bytes_of(client: ApiClient, href: str, **headers: str) -> tuple[int, b
 
 
 def stored(driver: MemoryDriver) -> list[bytes]:
-    return list(driver.contents.values())
+    return list(driver.state.contents.values())
 
 
 def left(staging: Path) -> list[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from drivers.base import DriverFailed, PoolSettings, Progress, VolumeFacts
+from drivers.base import DriverFailed, PoolSettings, VolumeFacts
 from drivers.memory import MemoryDriver
 from tests.api.client import ACTION, ApiClient
 from tests.api.images.transfers import RAW
@@ -26,16 +26,16 @@ class Slow(MemoryDriver):
         super().__init__()
         self.go = asyncio.Event()
         self.begun = asyncio.Event()
+        self.storage.clone_volume = self._slow(self.storage.clone_volume)  # type: ignore[method-assign, assignment]
+        self.copies.make = self._slow(self.copies.make)  # type: ignore[method-assign, assignment]
 
-    async def clone_volume(self, *arguments: Any, **named: Any) -> VolumeFacts:
-        self.begun.set()
-        await self.go.wait()
-        return await super().clone_volume(*arguments, **named)
+    def _slow(self, copy: Callable[..., Awaitable[VolumeFacts]]) -> Callable[..., Awaitable[VolumeFacts]]:
+        async def copied(*arguments: Any, **named: Any) -> VolumeFacts:
+            self.begun.set()
+            await self.go.wait()
+            return await copy(*arguments, **named)
 
-    async def copy_active_disk(self, uuid: str, target: str, pool: str, name: str, progress: Progress) -> VolumeFacts:
-        self.begun.set()
-        await self.go.wait()
-        return await super().copy_active_disk(uuid, target, pool, name, progress)
+        return copied
 
 
 # Made of a Volume
@@ -131,7 +131,7 @@ async def test_deleting_the_volume_leaves_its_images(admin: ApiClient, volume: s
 
 
 async def test_a_failed_copy_leaves_nothing(admin: ApiClient, volume: str, driver: MemoryDriver) -> None:
-    driver.fail_next("clone_volume", DriverFailed("libvirt said no"))
+    driver.fail_next("storage.clone_volume", DriverFailed("libvirt said no"))
     failed = await admin.post("volumeImages", {"imageLocation": volume})
     assert failed.status == 500
     assert await entries(admin, volume) == []
@@ -273,7 +273,7 @@ class TestDuringTheCopy:
         self, admin: ApiClient, source: str, driver: Slow, way: str
     ) -> None:
         template = {"volumeConfig": {"format": "raw"}, "volumeImage": {"href": source}}
-        before = dict(driver.stored)
+        before = dict(driver.state.volumes)
         made = await admin.post("volumes", {"volumeTemplate": template}, Prefer="respond-async")
         await driver.begun.wait()
         if way == "stop":
@@ -282,7 +282,7 @@ class TestDuringTheCopy:
             assert (await admin.delete(made.location)).status == 200
         assert (await admin.ended(made.job))["state"] == "STOPPED"
         assert (await admin.get(made.location)).status == 404
-        assert driver.stored == before
+        assert driver.state.volumes == before
 
     @pytest.mark.parametrize("way", ["stop", "delete"])
     async def test_a_copy_that_is_broken_off_leaves_all_as_it_was(

@@ -104,12 +104,12 @@ class PackDisk(PackageStep):
 
     async def _fetched(self, at: PackageAt, volume: tuple[str, str], here: Path) -> None:
         driver = self._driver(at)
-        size = (await driver.volume(*volume)).physical
+        size = (await driver.storage.read_volume(*volume)).physical
         # What an interrupted run has fetched takes no room from this one.
         await asyncio.to_thread(here.unlink, missing_ok=True)
         async with (
             promised(at.room, f"{at.job.job}/{self.disk.id}", size) as coming,
-            aclosing(ahead(driver.download_volume(*volume, 0, size))) as pieces,
+            aclosing(ahead(driver.storage.download_volume(*volume, 0, size))) as pieces,
         ):
             await put(at, here, coming.counted(pieces))
 
@@ -131,10 +131,10 @@ class PackDisk(PackageStep):
         """Make a flat copy, as of one moment where a guest writes the disk meanwhile."""
         disk, driver, (pool, name) = self.disk, self._driver(at), self._copy(at)
         await self._drop_copy(at)
-        if disk.machine is not None and (await driver.domain(_uuid(disk.machine))).power in ACTIVE:
-            await driver.copy_active_disk(_uuid(disk.machine), disk.target, pool, name, at.job.progress)
+        if disk.machine is not None and (await driver.domains.read(_uuid(disk.machine))).power in ACTIVE:
+            await driver.copies.make(_uuid(disk.machine), disk.target, pool, name, at.job.progress)
         else:
-            await driver.clone_volume(
+            await driver.storage.clone_volume(
                 pool,
                 name,
                 disk.volume,
@@ -159,8 +159,8 @@ class PackDisk(PackageStep):
         driver, (pool, name) = self._driver(at), self._copy(at)
         if self.disk.machine is not None:
             with suppress(DriverNotFound):
-                await driver.discard_copy(_uuid(self.disk.machine), pool, name)
-        await driver.delete_volume(pool, name)
+                await driver.copies.discard(_uuid(self.disk.machine), pool, name)
+        await driver.storage.delete_volume(pool, name)
 
     async def undo(self, at: PackageAt) -> None:
         """Remove the copy in the pool."""

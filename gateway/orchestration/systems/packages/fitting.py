@@ -56,7 +56,7 @@ class Fitting:
         fitted = copy.deepcopy(template)
         driver = self._room.drivers[next(iter(self._room.hypervisors))]
         with translating():
-            self._taken = [as_range(entry) for entry in await driver.occupied_ranges()]
+            self._taken = [as_range(entry) for entry in await driver.networks.occupied_ranges()]
         async with self._room.store.transaction() as transaction:
             self._taken += await ranges_in_use(transaction)
         await self._level(fitted, "")
