@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from demo.guest_image import build
 from drivers.confined.readers import ConfinedReaders
@@ -35,6 +36,9 @@ structlog.configure(
     ]
 )
 LOGGING = structlog.get_config()
+# A machine that is busy is slow, and nothing is wrong with what it runs.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 SOCKET = "/run/libvirt/libvirt-sock"
 WITHOUT_LIBVIRT = ("unit", "api", "conformance")
 
