@@ -17,6 +17,8 @@ log = structlog.get_logger("sync")
 
 
 class HostStart:
+    """The start of the hosts' networks and pools, once for each host."""
+
     def __init__(self, room: Room) -> None:
         self.room = room
         self._apart = Apart(room.supervision, "start of the host")
@@ -24,7 +26,10 @@ class HostStart:
         """Those that were looked at since the gateway's start."""
 
     async def once(self, driver: Driver) -> None:
-        """Start what is inactive; one that cannot be started is told in the journal, and shows its true state."""
+        """Start the host's networks and pools that are inactive.
+
+        One that cannot be started is reported in the journal, and shows its true state.
+        """
         if driver.name in self._hosts:
             return
         settings = self.room.hypervisors[driver.name]

@@ -17,7 +17,7 @@ SERIAL_LENGTH = 20
 
 
 def demand_attachable(volume: Resource, machine: Resource, where: str) -> None:
-    """Raises Conflict when the Volume's state, or another Machine that has it, does not allow it."""
+    """Raise Conflict when the Volume's state, or a Machine that has it, does not allow to connect it."""
     demand_legal(volume, "attach")
     kept = KeptVolume.of(volume)
     holders = set(kept.attachments.values())
@@ -86,7 +86,7 @@ async def release_all(transaction: Transaction, machine: Resource) -> None:
 
 
 def disk_spec(attachment: Resource) -> DiskSpec:
-    """Return the disk of a domain that a MachineVolume is."""
+    """Return the MachineVolume's disk as the hypervisor gets it for the domain."""
     kept = KeptAttachment.of(attachment)
     return DiskSpec(
         pool=kept.pool,

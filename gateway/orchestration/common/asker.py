@@ -11,7 +11,7 @@ from gateway.orchestration.common.permissions import Role
 
 @dataclass(frozen=True)
 class Asker:
-    """What is kept of a Caller: everything but what belongs to the one request."""
+    """The part of a Caller that a plan keeps: everything but what belongs to the one request."""
 
     user: str
     role: Role

@@ -9,6 +9,8 @@ from gateway.errors import Forbidden
 
 
 class Role(StrEnum):
+    """A user's role, by which operations are granted."""
+
     ADMIN = "admin"
     OPERATOR = "operator"
     VIEWER = "viewer"
@@ -59,16 +61,17 @@ STRICTER: dict[tuple[str, str], frozenset[Role]] = {
 
 
 def granted(role: Role, kind: str, operation: str) -> bool:
+    """Return whether the role may do the operation on resources of this kind."""
     return role in STRICTER.get((kind, operation), GRANTS.get(operation, frozenset()))
 
 
 def demand_any(role: Role, kind: str, operations: Iterable[str]) -> None:
-    """Raises Forbidden when the role may do none of the operations."""
+    """Raise Forbidden when the role may do none of the operations on resources of this kind."""
     if not any(granted(role, kind, operation) for operation in operations):
         raise Forbidden(f"the role {role.value} may not act on a {kind}")
 
 
 def demand(role: Role, kind: str, operation: str) -> None:
-    """Raises Forbidden when the role may not."""
+    """Raise Forbidden when the role may not do the operation on resources of this kind."""
     if not granted(role, kind, operation):
         raise Forbidden(f"the role {role.value} may not {operation} a {kind}")

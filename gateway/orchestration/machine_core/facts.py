@@ -34,7 +34,7 @@ class OwnDisk:
 
 @dataclass(frozen=True)
 class InterfaceEntry:
-    """What the hypervisor needs to know of one of the Machine's network interfaces."""
+    """The facts of one of the Machine's network interfaces that the hypervisor needs."""
 
     mac: str
     network: str
@@ -60,7 +60,7 @@ class InterfaceEntry:
 
 @dataclass(frozen=True)
 class KeptSeed:
-    """What the NoCloud seed is made of. What nothing needs later is dropped when the Machine is made."""
+    """The parts of the NoCloud seed. What nothing needs later is dropped when the Machine is made."""
 
     user: str | None = None
     password_hash: Secret | None = None
@@ -110,7 +110,7 @@ class KeptMachine(Kept):
 
 @dataclass(frozen=True)
 class Covered:
-    """What a snapshot holds of a domain, to be compared before the Machine goes back to it."""
+    """The devices that a snapshot holds of a domain, to be compared before the Machine goes back to it."""
 
     disks: dict[str, str] = field(default_factory=dict)
     """Device name to the disk's file or volume."""

@@ -18,12 +18,12 @@ def least_memory(configured: int, image: Resource | None) -> int:
 
     Raises Invalid for a property that is no number.
     """
-    said = (image.document.get("properties") or {}).get(PROPERTY) if image is not None else None
-    if said is None:
+    text = (image.document.get("properties") or {}).get(PROPERTY) if image is not None else None
+    if text is None:
         return configured
-    digits = said.strip()
+    digits = text.strip()
     if not (digits.isascii() and digits.isdecimal() and len(digits) <= LONGEST_NUMBER):
-        raise Invalid(f"the image's property {PROPERTY} is {said[:40]!r}; it is a number of KiB", "machineImage")
+        raise Invalid(f"the image's property {PROPERTY} is {text[:40]!r}; it is a number of KiB", "machineImage")
     return int(digits)
 
 

@@ -14,14 +14,20 @@ from gateway.store.transaction import Transaction
 async def hold(
     transaction: Transaction, runner: JobRunner, machine: Resource, verb: str, plan: Plan
 ) -> tuple[Resource, str]:
-    """The Machine in the verb's transient state, and its Job. Of two requests at once, one gets a Conflict."""
+    """Submit the plan, and give the Machine to its Job; return the Machine in the verb's transient state, and the Job.
+
+    Of two requests at once, one gets a Conflict.
+    """
     current = await _free(transaction, machine)
     job = await runner.submit(transaction, plan)
     return await _taken(transaction, current, verb, job), job
 
 
 async def take(transaction: Transaction, machine: Resource, verb: str, job: str) -> Resource:
-    """The same for a Job that this transaction has submitted already, and that holds more than one resource."""
+    """Give the Machine to a Job that this transaction has submitted already, and that holds more than one resource.
+
+    Return the Machine in the verb's transient state. Raises Conflict as ``hold`` does.
+    """
     return await _taken(transaction, await _free(transaction, machine), verb, job)
 
 

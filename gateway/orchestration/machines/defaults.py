@@ -29,7 +29,10 @@ CONFIGURATIONS: tuple[Document, ...] = (
 
 
 async def ship(store: Store) -> None:
-    """Only into a store that never had a Job or a configuration: what an admin deleted stays deleted."""
+    """Write the configurations into a store that never had a Job or a configuration.
+
+    What an admin deleted stays deleted.
+    """
     if (await store.page(Query("MachineConfiguration", last=1))).count:
         return
     if (await store.page(Query("Job", last=1))).count:

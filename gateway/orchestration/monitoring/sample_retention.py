@@ -30,12 +30,16 @@ log = structlog.get_logger("meters")
 
 @dataclass(frozen=True, slots=True)
 class SampleRetention:
-    """``ages``: how old a sample may be in each tier, in milliseconds."""
+    """The thinning of old samples.
+
+    ``ages`` is how old a sample may be in each tier, in milliseconds.
+    """
 
     store: Store
     ages: tuple[int, int, int]
 
     async def turn(self) -> None:
+        """Thin out old samples; what the store refuses is logged, and tried again the next time."""
         try:
             await self.age()
         except GatewayError as error:
@@ -46,7 +50,10 @@ class SampleRetention:
         await self.thin(round(clock.ageing().timestamp() * SECOND))
 
     async def thin(self, now: int) -> None:
-        """Once over all meters."""
+        """Go once over all meters, thin out what is old at ``now`` (milliseconds since 1970).
+
+        The samples of meters that are gone are removed, too.
+        """
         last = 0
         while rows := await series_after(self.store, last, AT_ONCE):
             async with self.store.transaction() as transaction:
