@@ -1,7 +1,7 @@
-"""Starts the networks and pools of the host that the configuration names, where they are inactive.
+"""The start of the networks and pools of the host that the configuration names, where they are inactive.
 
-Once for each start of the gateway: what an admin stops later stays stopped. Whether they start with the host by
-themselves is the admin's; `doctor` tells where they do not.
+They are started once for each start of the gateway: a network or pool that an admin stops later stays stopped. The
+admin decides whether they start with the host by themselves; `doctor` tells where they do not.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ class HostStart:
         self.room = room
         self._apart = Apart(room.supervision, "start of the host")
         self._hosts: set[str] = set()
-        """Those that were looked at since the gateway's start."""
+        """The names of the hosts that were looked at since the gateway's start."""
 
     async def once(self, driver: Driver) -> None:
         """Start the host's networks and pools that are inactive.
 
-        One that cannot be started is reported in the journal, and shows its true state.
+        A network or pool that cannot be started is reported in the journal, and shows its true state.
         """
         if driver.name in self._hosts:
             return

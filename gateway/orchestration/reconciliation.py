@@ -1,4 +1,4 @@
-"""Keeps everything as the hypervisors say it is: hears their events, and lets the families compare now and then."""
+"""The reconciliation with hypervisors: it hears their events, and lets the families compare now and then."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from gateway.orchestration.volumes.reconcile import VolumeReconciler
 
 COMPARE_EVERY = 15.0
 REST = 10
-"""How many times as long as comparing volumes took the pause after it is at least."""
+"""The least length of the pause after a comparison of volumes, as a multiple of the time that it took."""
 REACTIONS = "changes outside"
-"""Name of what is done about the events of hypervisors."""
+"""The name of the reactions to the events of hypervisors."""
 log = structlog.get_logger("sync")
 
 

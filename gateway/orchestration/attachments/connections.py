@@ -1,4 +1,4 @@
-"""What connects a Volume to a Machine: the MachineVolume, and the marks of it on both (DSP0263 5.14.1.5)."""
+"""The connection of a Volume to a Machine: the MachineVolume, and the marks of it on both (DSP0263 5.14.1.5)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
 SERIAL_LENGTH = 20
-"""What a virtio disk shows of its serial number."""
+"""The number of characters that a virtio disk shows of its serial number."""
 
 
 def demand_attachable(volume: Resource, machine: Resource, where: str) -> None:

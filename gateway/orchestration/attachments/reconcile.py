@@ -1,4 +1,4 @@
-"""Keeps MachineVolumes as the hypervisor says they are: Volumes that an admin, or the guest, plugs in and out."""
+"""The comparison of MachineVolumes with the hypervisor: Volumes that an admin, or the guest, plugs in and out."""
 
 from __future__ import annotations
 

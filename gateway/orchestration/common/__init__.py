@@ -1,1 +1,1 @@
-"""What all families of resources share: the contract with the wire, services, steps, permissions, and staging."""
+"""The parts that all families of resources share: the contract with the wire, services, steps, and staging."""

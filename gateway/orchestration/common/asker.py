@@ -1,4 +1,4 @@
-"""Who asked for a whole, as the plan of its Job keeps it: the Job asks the families for the parts on their behalf."""
+"""The user who asked for a whole, as the plan of its Job keeps them: the Job asks for the parts on their behalf."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a hypervisor confines its guests: told at the start, and demanded where the configuration says so.
+"""The confinement of guests: reported when a hypervisor is connected, and demanded where the configuration says so.
 
 Without SELinux or AppArmor a guest that breaks out of QEMU is the user that all guests run as, and has their disks.
 """

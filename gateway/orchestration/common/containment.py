@@ -1,4 +1,4 @@
-"""What is in which System, as a transaction sees it (DSP0263 5.13.1)."""
+"""The members of Systems, as a transaction sees them (DSP0263 5.13.1)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
 MEMBER_KINDS = frozenset(MEMBER_SCHEMAS)
-"""Kinds of what may be in a System."""
+"""The kinds of resources that may be in a System."""
 MEMBERSHIPS = {f"System{kind}": kind for kind in MEMBER_SCHEMAS}
-"""Kind of a membership, to the kind of what it is of."""
+"""The kind of a membership, to the kind of its member."""
 ATTRIBUTES = {kind: f"{kind[0].lower()}{kind[1:]}" for kind in MEMBER_SCHEMAS}
-"""Kind of a member, to the attribute of its membership that refers to it."""
+"""The kind of a member, to the attribute of its membership that refers to the member."""
 NAMESPACE = uuid.UUID("4f0a4c1e-7d52-5a36-9f6b-0d6a1c3be2f7")
 
 

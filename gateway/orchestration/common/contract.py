@@ -1,4 +1,4 @@
-"""What the wire asks of every family of resources, in the program's own terms."""
+"""The contract between the wire and each family of resources, in the program's own terms."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Caller:
     rehearsed: tuple[str, ...] = ()
     """While a System is looked at before it is made: the SystemTemplates that this request is inside of."""
     once: Once | None = None
-    """What a Job that may ask again after a crash remembers in place of an Idempotency-Key."""
+    """The memory, in place of an Idempotency-Key, of a Job that may ask again after a crash."""
 
 
 class Once(Protocol):

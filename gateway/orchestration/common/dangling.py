@@ -16,7 +16,7 @@ from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
 ANY = "Resource"
-"""What a reference says that may be to every kind."""
+"""The kind in the declaration of a reference that may be to every kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def _table() -> dict[str, frozenset[Referring]]:
 
 
 REFERRING = _table()
-"""By the kind that is referred to, derived from the declarations."""
+"""The attributes that may refer to each kind, derived from the declarations."""
 
 
 async def empty_references(transaction: Transaction) -> None:

@@ -1,7 +1,7 @@
 """The directories that packages are exported to: in each of them a directory for each user, by the user's name.
 
-What lies in a user's directory is that user's alone, and an admin's. What lies beside those directories is nobody's
-export: an admin has put it there.
+A file in a user's directory is that user's alone, and an admin's. A file beside those directories is nobody's export:
+an admin has put it there.
 """
 
 from __future__ import annotations

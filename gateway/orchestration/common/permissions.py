@@ -1,4 +1,4 @@
-"""Who may do what: deny by default, one row per operation."""
+"""The operations that each role may do: deny by default, one row per operation."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ GRANTS: dict[str, frozenset[Role]] = {
     "export": CHANGERS,
     "package": CHANGERS,
 }
-"""Operation to the roles which may do it on what they see and own."""
+"""The roles which may do an operation, on what they see and own."""
 
 STRICTER: dict[tuple[str, str], frozenset[Role]] = {
     ("CloudEntryPoint", "edit"): ADMIN_ONLY,
@@ -57,7 +57,7 @@ STRICTER: dict[tuple[str, str], frozenset[Role]] = {
     ("NetworkPortConfiguration", "edit"): ADMIN_ONLY,
     ("NetworkPortConfiguration", "delete"): ADMIN_ONLY,
 }
-"""(kind, operation) where fewer may."""
+"""The roles for a kind and an operation, where fewer may do it."""
 
 
 def granted(role: Role, kind: str, operation: str) -> bool:

@@ -10,7 +10,7 @@ from gateway.store.model import Document, Resource
 from gateway.store.reading import Reading
 
 OWN = ("name", "description", "properties")
-"""What goes from a Create document to the new resource, and never from or to a template."""
+"""The attributes that go from a Create document to the new resource, and never from or to a template."""
 
 
 async def resolve(store: Reading, caller: Caller, href: str, kinds: tuple[str, ...], attribute: str) -> Resource:

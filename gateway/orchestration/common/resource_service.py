@@ -1,4 +1,4 @@
-"""What all families of resources have in common: reading, listing, simple add, edit and delete."""
+"""The service that all families of resources have in common: reading, listing, simple add, edit and delete."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Policy:
     sample_interval: int = 60
     most_meters: int = 50
     least_memory: int = 65_536
-    """KiB of a Machine, where its image says nothing."""
+    """The KiB that a Machine needs, where its image says nothing."""
     deltacloud: bool = True
     """Whether ResourceMetadata is shown to clients of 1.0 under their own names, too."""
 
@@ -64,16 +64,17 @@ class Room:
     promised: dict[str, set[str]] = field(default_factory=dict)
     """Ranges and MAC addresses that imports under way are going to ask for, by their Jobs: nobody else gets them."""
     services: dict[str, Service] = field(default_factory=dict)
-    """By kind: for Jobs that ask for changes of other families' resources."""
+    """The services by kind, for Jobs that ask for changes of other families' resources."""
     families: dict[str, Callable[[Room], ResourceService]] = field(default_factory=dict)
-    """By kind: what makes the service of a family, for a room with another store."""
+    """The makers of the services by kind, for a room with another store."""
     guards: ResourceLocks = field(default_factory=ResourceLocks)
-    """Held on a Network while its filter or a reservation is brought to what the store says, so that of two at once
-    the later does not write what it read earlier.
+    """The locks on Networks whose filter or reservation is being brought to what the store says.
+
+    By them the later of two Jobs at once does not write what it read earlier.
     """
 
     supervision: Supervision = field(default_factory=Supervision)
-    """Of all loops and reactions."""
+    """The supervision of all loops and reactions."""
 
     def driver(self, resource: Resource) -> Driver:
         """Return the driver of the host that the resource lives on; an UnconfiguredHost where that has no entry."""
@@ -244,7 +245,7 @@ class ResourceService:
     async def begun(self, transaction: Transaction, resource: Resource, plan: Plan, *, held: bool = True) -> Outcome:
         """Return the outcome of a create that its Job goes on with.
 
-        With ``held`` that Job alone writes the resource until it has ended.
+        When ``held`` is set, that Job alone writes the resource until the Job has ended.
         """
         job = await self.room.runner.submit(transaction, plan)
         if held:

@@ -1,4 +1,4 @@
-"""Where the bytes of images lie before they reach a pool: a folder for each image, private to the gateway."""
+"""The directory of images on their way to a pool: a folder for each image, private to the gateway."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Staging:
         self.directory = directory
         self.reserve = reserve or Reserve(directory, 0)
         self.coming: dict[str, int] = {}
-        """Bytes that are still to come for what is being put down and is not in the store yet, by names."""
+        """The bytes that are still to come for something that is not in the store yet, by the names of its folders."""
         self.held: set[str] = set()
-        """Names of what is being put down for something that is not in the store yet."""
+        """The names of folders into which bytes come for something that is not in the store yet."""
 
     def _home(self, image: Resource) -> Path:
         return self.directory / image.path.replace("/", "-")

@@ -34,7 +34,7 @@ class Step:
     """A step of a plan, whose fields are its arguments. Each coroutine may be run again after a crash."""
 
     name: ClassVar[str]
-    """What plans on disk call the step; it stands for this step for ever."""
+    """The name of the step in plans on disk, which stands for this step for ever."""
     weight: ClassVar[int] = 1
     """The step's share of a plan's progress."""
 
@@ -90,8 +90,8 @@ class ResourceStep(Step):
     """
 
     leaves: ClassVar[str | None] = None
-    """What stays on a host without entry when this step of a delete has nothing to do there; empty: nothing to tell.
-    None for a step that cannot be done without its host.
+    """The name of what stays on a host without entry when this step of a delete has nothing to do there.
+    The name is empty when there is nothing to tell, and None for a step that cannot be done without its host.
     """
     resource: str
     """Path of the resource."""

@@ -50,7 +50,7 @@ class Tries:
             except (DriverReaderDied, PackageReaderDied):
                 continue
             except BaseException:
-                # Also when the gateway stops in good order: that is nobody's death. A full disk hides no other error.
+                # A gateway that stops in good order is nobody's death. A full disk hides no other error.
                 with suppress(NoSpace, Unavailable):
                     await uninterrupted(self._end(what))
                 raise

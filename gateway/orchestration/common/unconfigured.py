@@ -31,7 +31,7 @@ REMOVALS = frozenset(
 )
 """Calls, with their part, by which a delete takes something away, or tells what stays that it has gone."""
 OBSTACLE = "snapshots.obstacle"
-"""Asked also while a Machine is only read; it is no coroutine."""
+"""The call that is made also while a Machine is only read; it is no coroutine."""
 
 
 class AbsentPart:

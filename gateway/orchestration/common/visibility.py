@@ -1,4 +1,4 @@
-"""Whose resources a caller sees and may change."""
+"""The resources that a caller sees and may change."""
 
 from __future__ import annotations
 

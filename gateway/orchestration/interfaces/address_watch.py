@@ -15,7 +15,7 @@ from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.store.model import Resource
 
 EAGER_SECONDS = 90.0
-"""How long after a start, or a change of an interface, addresses are looked for every second; later LAZY_SECONDS."""
+"""Seconds after a start, or a change of an interface, in which a look is every second; later every LAZY_SECONDS."""
 LAZY_SECONDS = 30.0
 LOOK_EVERY = 1.0
 LOOKS_AT_ONCE = 3
@@ -39,9 +39,9 @@ class AddressWatch:
         self._looked: dict[str, float] = {}
         self._known: dict[str, tuple[InterfaceAddress, ...]] = {}
         self._hosts: dict[str, str] = {}
-        """By path, the host of each Machine."""
+        """The host of each Machine, by its path."""
         self._odd: dict[str, float] = {}
-        """When a surprise ended the last look at a Machine."""
+        """The time at which a surprise ended the last look at a Machine."""
         self._slow: set[str] = set()
         """The Machines whose last look took long: their agents are silent."""
         self._whole: set[str] = set()

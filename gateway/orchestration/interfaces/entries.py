@@ -1,6 +1,6 @@
-"""What a Machine's network interfaces are made of, checked and kept (DSP0263 5.14.1.6).
+"""The parts of a Machine's network interfaces, checked and kept (DSP0263 5.14.1.6).
 
-What the hypervisor needs to know of an interface stands with the Machine: ``KeptMachine.interfaces``, one entry each.
+The facts of an interface that the hypervisor needs stand with the Machine: ``KeptMachine.interfaces``, one entry each.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from gateway.store.transaction import Transaction
 USUAL_MTU = 1500
 USABLE = frozenset({"STARTED", "STOPPED"})
 NO_IPV4 = "0.0.0.0/32"
-"""What a guest sends from that has no IPv4 address."""
+"""The range that a guest without an IPv4 address sends from."""
 UNFILTERED = frozenset({"private", "vepa", "passthrough", "hostdev"})
 """Ways to forward whose interfaces pass no bridge of the host, where no filter can stand."""
 
@@ -140,7 +140,7 @@ def _through(entry: InterfaceEntry, port: Resource) -> InterfaceEntry:
     return replace(entry, port=port.path, link=passes, service=port.document.get("classOfService"))
 
 
-# What is kept, inside a transaction
+# Records, inside a transaction
 
 
 async def keep_interface(

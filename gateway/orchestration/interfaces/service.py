@@ -73,7 +73,7 @@ class MachineNetworkInterfaceService(ComponentService):
         changed = edited(interface, document, selected)
         wanted = changed.document.get("state") or interface.document["state"]
         switched = wanted != interface.document["state"]
-        # What has to reach the guest is written when it has.
+        # The new state is written when it has reached the guest.
         changed = changed.with_document(state=interface.document["state"])
         machine = await self.machine_for(caller, str(interface.parent))
         if switched:

@@ -1,4 +1,4 @@
-"""From the entry of a Machine's interface to what the hypervisor gets."""
+"""The interface of a domain, as the hypervisor gets it, from the entry of a Machine's interface."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What several families know of Machines: their facts, states, power, whereabouts, and names on the host."""
+"""The knowledge of Machines that several families share: their facts, states, power, whereabouts, and names."""

@@ -1,4 +1,4 @@
-"""What the devices of a Machine have in common as resources: they are changed by changing the Machine."""
+"""The part that the devices of a Machine have in common as resources: they are changed by changing the Machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ComponentService(ResourceService):
     """The service of a nested collection of a Machine whose members are plugged in and out."""
 
     edited_by: str | None = None
-    """What the Machine's state has to allow for an edit; None when any state does."""
+    """The change that the Machine's state has to allow for an edit; None when every state will do."""
 
     def collection_operations(self, caller: Caller, parent: Resource | None) -> tuple[str, ...]:
         """Return ``add`` when the caller and the Machine's state allow it, else nothing."""

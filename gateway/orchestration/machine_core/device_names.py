@@ -1,4 +1,4 @@
-"""Where a disk shows up in the guest: device names, and which of them are free (DSP0263 5.14.1.4)."""
+"""The places where disks show up in the guest: device names, and which of them are free (DSP0263 5.14.1.4)."""
 
 from __future__ import annotations
 

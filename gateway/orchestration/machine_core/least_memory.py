@@ -1,4 +1,4 @@
-"""How much memory a Machine needs at least: with less its guest is killed, or never starts (DSP0263 5.14.4).
+"""The memory that a Machine needs at least: with less its guest is killed, or never starts (DSP0263 5.14.4).
 
 Clients of 1.x that take ``memory`` for MiB or GiB would shrink a running guest to a few KiB.
 """

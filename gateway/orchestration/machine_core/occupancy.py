@@ -1,4 +1,4 @@
-"""Taking a Machine for a job: while one holds it, only that job writes its state."""
+"""The hold of a Job on a Machine: while one Job holds it, only that Job writes the Machine's state."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ async def hold(
 ) -> tuple[Resource, str]:
     """Submit the plan, and give the Machine to its Job; return the Machine in the verb's transient state, and the Job.
 
-    Of two requests at once, one gets a Conflict.
+    Raises Conflict for the second of two requests at once.
     """
     current = await _free(transaction, machine)
     job = await runner.submit(transaction, plan)

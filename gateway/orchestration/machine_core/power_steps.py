@@ -26,7 +26,7 @@ class StartDomain(ResourceStep):
 
     name = "start domain"
     fresh: bool = False
-    """What was suspended is dropped, and the guest boots."""
+    """The guest boots, and its suspended memory is dropped."""
 
     async def run(self, at: At) -> None:
         """Start or resume the domain; a second half of a restart shows STARTING first.

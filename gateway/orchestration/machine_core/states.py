@@ -58,7 +58,7 @@ MACHINE_TRANSITIONS: dict[str, Legal] = {
 """``plug`` and ``unplug`` are of devices: while SUSPENDED the kept state says which devices there are."""
 ALWAYS = ("console",)
 DEVICE_CHANGES = frozenset({"plug", "unplug"})
-"""Asked for at the Machine's collections, and so no actions of its own."""
+"""The changes that are asked for at the Machine's collections, and so are no actions of its own."""
 
 
 def legal(state: str | None) -> Legal:

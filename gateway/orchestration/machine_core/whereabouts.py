@@ -1,4 +1,4 @@
-"""On which host a Machine's domain is: an admin may have moved it to another one by ``virsh migrate``."""
+"""The host that a Machine's domain is on: an admin may have moved it to another one by ``virsh migrate``."""
 
 from __future__ import annotations
 

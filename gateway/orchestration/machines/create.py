@@ -45,7 +45,7 @@ class MachineCreate:
         self.document = document
         self.volumes = NewVolumes()
         self.addresses: dict[str, list[Chosen]] = {}
-        """By the interface's id."""
+        """The chosen addresses, by the interface's id."""
 
     async def make(self) -> tuple[Resource, tuple[Resource, ...]]:
         """Return the Machine in CREATING and its Disks; choose ``volumes`` and ``addresses``, too.
@@ -115,7 +115,7 @@ class MachineCreate:
                 self.room, self.caller, interface, entry.network_path, where
             )
 
-    # What the template says
+    # The template
 
     async def _template(self) -> Document:
         given = self.document["machineTemplate"]

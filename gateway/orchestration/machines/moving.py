@@ -30,13 +30,13 @@ class MovedDomains:
     def __init__(self, room: Room) -> None:
         self.room = room
         self._told: set[tuple[str, str]] = set()
-        """Machine and code of what was told already, and holds on."""
+        """The Machine and the code of each alarm that was raised already, and holds on."""
 
     async def follow(self, machine: Resource) -> Whereabouts:
         """Take a Machine over to the host where its domain is, if that is another; return what all hosts say."""
         seen = await whereabouts(self.room, machine)
         await self._tell(machine, "runs-twice", seen.twice, "its guest runs on two hosts at once; stop one of them")
-        # What is gone for good is gone, whoever is silent by now.
+        # A domain that is gone for good is gone, whoever is silent by now.
         unsure = seen.silent if seen.unsure and not KeptMachine.of(machine).gone else ()
         await self._tell(machine, "domain-missing", unsure, "its domain may be on a hypervisor that does not answer")
         if seen.moved_to is not None:

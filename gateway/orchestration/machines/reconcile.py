@@ -1,4 +1,4 @@
-"""Keeps Machines as the hypervisors say they are: by what an event tells, and by comparing all of a host."""
+"""The comparison of Machines with what hypervisors say: by what an event tells, and of all domains of a host."""
 
 from __future__ import annotations
 

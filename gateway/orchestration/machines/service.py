@@ -39,13 +39,14 @@ from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
 ORDER = ("edit", "delete", "restart", "start", "stop", "pause", "suspend", "capture", "snapshot", "restore", "console")
-"""Of the operations that are shown. Old clients take the last ``rel`` that contains the word they want, so that
-``restart`` stands before ``start``.
+"""The order of the operations that are shown.
+
+Old clients take the last ``rel`` that contains the word they want, so ``restart`` stands before ``start``.
 """
 RUNS_GUEST = frozenset({"start", "restart", "restore"})
 LONGEST_DEADLINE = 3600.0
 CONSOLE_BYTES = 65_536
-"""How much of the console is given to who does not say how much."""
+"""The bytes of the console that a client gets who does not say how many."""
 MOST_CONSOLE_BYTES = 1_048_576
 
 

@@ -34,7 +34,7 @@ class MachineTemplateService(ResourceService):
         """Return the template after the edit; a secret stays with what it belongs to."""
         public, secrets = await self._checked(caller, document)
         changed = await super().change(caller, resource, public, selected)
-        # What stays counts too: an image of today with the memory of before, or the reverse.
+        # Attributes that stay count too: an image of today with the memory of before, or the reverse.
         await check_template_memory(self, caller, changed.document, "")
         before = remaining_secrets(resource, changed, document, selected)
         secrets = TemplateSecrets(

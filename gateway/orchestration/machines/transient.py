@@ -1,4 +1,4 @@
-"""Running domains whose definition an admin took away: they are defined again, or stopping would lose the Machine."""
+"""Running domains whose definition an admin took away: they are defined again, or a stop would lose the Machine."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Requests that no change tells of, as access events: those that were refused, and reads that take something out.
 
-They have transactions of their own. What a client repeats is told by its number: so nobody fills the log by asking.
+They have transactions of their own. Repeated requests of a client are told by their number, so that nobody fills the
+log by asking.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Accesses:
         await self._tell(("taken", source_of(caller.address), caller.user, verb, path), allowance, occurrence)
 
     async def turn(self) -> None:
-        """Tell what was counted in the times that are over. What the store does not take is lost, and logged."""
+        """Tell what was counted in the times that are over. Events the store refuses are lost, and logged."""
         with suppress(GatewayError):
             await self.tell_repeats()
 

@@ -1,4 +1,4 @@
-"""What the template of a new resource asks for of its EventLog and its Meters."""
+"""The EventLog and the Meters that the template of a new resource asks for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be measured of which resource, how, and in which unit: the one table (DSP0263 5.18.3).
+"""The aspects that can be measured of each type of resource, how, and in which unit, in one table (DSP0263 5.18.3).
 
 A measurement compares two looks at the same domains. It is None where the hypervisor did not tell, where there was no
 look before, or where a domain was started anew between the two: a gap, not a zero.
@@ -34,13 +34,13 @@ class Aspect:
 
     name: str
     units: tuple[str, ...]
-    """How the unit is spelled; the first is shown."""
+    """The spellings of the unit; the first is shown."""
     measure: Measurement
     limits: Callable[[Resource], tuple[str | None, str | None]]
     adds_up: bool = False
     is_continuous: bool = True
     own: bool = False
-    """Not one of the standard's."""
+    """The aspect is the gateway's own, and none of the standard's."""
 
     @property
     def term(self) -> str:
@@ -134,7 +134,7 @@ def _running(_target: Resource, now: Look, before: Look | None) -> float | None:
     for reading in now.values():
         earlier = before.get(reading.uuid) if before is not None else None
         if earlier is not None:
-            on = [one.power is Power.RUNNING for one in (earlier, reading)]
+            on = [entry.power is Power.RUNNING for entry in (earlier, reading)]
             seconds.append((reading.moment - earlier.moment) * sum(on) / 2)
     return _added(seconds)
 
@@ -215,7 +215,7 @@ def _through_volume(value: Callable[[DiskReading], int | None], factor: float) -
     return measure
 
 
-# What is expected
+# Expected bounds
 
 
 def _own_capacity(target: Resource) -> tuple[str | None, str | None]:
@@ -274,4 +274,4 @@ MEASURED: dict[str, tuple[Aspect, ...]] = {
     ),
     CLOUD_ENTRY_POINT.kind: (CPU, MEMORY, DISK, BANDWIDTH),
 }
-"""Kind of resource to what can be measured of it."""
+"""The aspects that can be measured of each kind of resource."""

@@ -1,4 +1,4 @@
-"""What is kept, beside the documents, of resources that are monitored and of what monitors them."""
+"""The facts that are kept, beside the documents, of resources that are monitored and of what monitors them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What clients may follow live: every event in order, and what becomes of Jobs.
+"""The feed that clients may follow live: every event in order, and what becomes of Jobs.
 
 Events have the positions of the log of everything, so a reader who was away goes on where it stopped. Jobs are told
 as they are now: of several changes between two deliveries the last one counts.
@@ -70,7 +70,7 @@ class Feed:
         for taker in self._takers:
             taker(items)
 
-    # What a reader missed
+    # Events and Jobs that a reader missed
 
     async def oldest(self) -> int:
         """Return the position of the oldest event that is kept; one past the newest when none is."""

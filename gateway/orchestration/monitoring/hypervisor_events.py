@@ -1,4 +1,4 @@
-"""What hypervisors tell beside changes of state, as alarms: guests in trouble, connections lost and regained."""
+"""The reports of hypervisors beside changes of state, as alarms: guests in trouble, connections lost and regained."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ POLICY = {
     "memory-failure": ("Failure", "critical"),
     "control-error": ("Failure", "critical"),
 }
-"""Code to outcome and severity; all others are I/O errors."""
+"""The outcome and severity of each code; all others are I/O errors."""
 IO_ERROR = ("Failure", "critical")
 QUIET_SECONDS = 5.0
 REACTIONS = "alarms of hypervisors"

@@ -1,4 +1,4 @@
-"""What the sampler remembers of one meter between two looks at the guests."""
+"""The sampler's memory of one meter between two looks at the guests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can happen to a resource, as the standard's four kinds of event (DSP0263 5.22.4)."""
+"""The occurrences that a resource can have, as the standard's four kinds of event (DSP0263 5.22.4)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from gateway.store.model import Document, Resource
 EVERYTHING = "eventLogs/everything"
 """The log of the Cloud Entry Point, which holds every event; the live feed reads from it."""
 CHANGES = "eventLogs/changes"
-"""Its other log, which holds every event but refusals, and longer: what strangers ask for pushes nothing out of it."""
+"""The other log of the Cloud Entry Point, which holds every event but refusals, and longer.
+
+Requests of strangers push nothing out of this log.
+"""
 OWN_LOGS = (EVERYTHING, CHANGES)
 """Logs that are the gateway's own, and stay."""
 EVERYONE = ""
@@ -117,7 +120,7 @@ def audience_of(resource: Resource) -> str:
 def known_path(path: str) -> str:
     """Return the part of a path that means something.
 
-    What means nothing is laid to the Cloud Entry Point.
+    The Cloud Entry Point stands for a path that means nothing.
     """
     text = path.strip("/")[:LONGEST]
     while text and collection_at(text) is None and type_at(text) is None:

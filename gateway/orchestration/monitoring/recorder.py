@@ -113,7 +113,7 @@ class Recorder:
         linked = resource.with_document(eventLog={"href": log.path})
         await transaction.update(Monitored.changed(linked, event_log={}))
 
-    # What happened
+    # Occurrences
 
     async def _occurrences(
         self, transaction: Transaction, before: Resource | None, after: Resource | None

@@ -1,4 +1,4 @@
-"""What happens again and again within a short time is told once, and then by its number."""
+"""Occurrences that repeat within a short time: each sort is told once, and then by its number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long events are kept: each log's persistence, and bounds on the number (DSP0263 5.22.1)."""
+"""The time that events are kept: each log's persistence, and bounds on the number (DSP0263 5.22.1)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEPT = {
     "monthly": timedelta(days=31),
     "yearly": timedelta(days=366),
 }
-"""What the standard's words for persistence mean here."""
+"""The ages that the standard's words for persistence mean here."""
 LOOK_EVERY = 60.0
 AT_ONCE = 1000
 """Events removed in one transaction, so that others get their turn."""

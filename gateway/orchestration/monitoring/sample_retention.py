@@ -1,4 +1,4 @@
-"""How long samples are kept, and how finely: as measured, then as means of five minutes, then of hours."""
+"""The time that samples are kept, and how finely: as measured, then as means of five minutes, then of hours."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECOND = 1000
 HOUR = 3600 * SECOND
 DAY = 24 * HOUR
 STEPS = (300 * SECOND, HOUR)
-"""What one sample of the first and of the second coarser tier stands for, in milliseconds."""
+"""The milliseconds that one sample of the first, and of the second, coarser tier stands for."""
 ROUND_EVERY = 600.0
 AT_ONCE = 20
 """Meters in one transaction, so that others get their turn."""

@@ -1,6 +1,6 @@
-"""Looks at all guests of each host, by one bulk read a period, and keeps what the meters ask for.
+"""The sampling of all guests of each host: one bulk read a period, of which samples are written for the meters.
 
-Hosts are looked at apart: one that does not answer holds up no other. What was not seen is not written: a gap.
+Hosts are looked at apart: one that does not answer holds up no other. A value that was not seen leaves a gap.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from gateway.store.store import Changes, Store
 AT_ONCE = 200
 """Meters that are measured before others on the loop get their turn."""
 SLACK = 0.5
-"""Of the period: how much too early a look may come and still count."""
+"""The share of the period by which a look may come too early and still count."""
 FRESH = 2.5
-"""How many periods old a host's reading may be, to stand beside those of other hosts."""
+"""The number of periods that a host's reading may be old, to stand beside those of other hosts."""
 log = structlog.get_logger("meters")
 
 
@@ -48,11 +48,11 @@ class Sampler:
         self._readings: dict[str, HostReading] = {}
         self._machines: dict[str, bool] = {}
         self._hosts: dict[str, str] = {}
-        """By path, the host of each target of a meter."""
+        """The host of each target of a meter, by the target's path."""
         self._supervision = supervision or Supervision()
         self._loops: list[Loop] = []
         self._following: dict[str, float] = {}
-        """When the next look at each hypervisor is due, by the monotonic clock."""
+        """The time at which the next look at each hypervisor is due, by the monotonic clock."""
         self._loading = asyncio.Lock()
         self._turns = {name: asyncio.Lock() for name in drivers}
         self._apart = Apart(self._supervision, "meters")

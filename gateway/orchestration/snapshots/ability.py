@@ -1,4 +1,4 @@
-"""Whether a Machine can have snapshots, and what each of them covers."""
+"""The ability of a Machine to have snapshots, and the devices that each of them covers."""
 
 from __future__ import annotations
 

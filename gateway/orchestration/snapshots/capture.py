@@ -1,7 +1,7 @@
 """Capturing: a MachineImage of type IMAGE from the boot disk of a Machine (DSP0263 5.14.1.2, capture).
 
-A Machine that runs stays as it is, and its disk is copied as of one moment. One that is off is held meanwhile, so that
-nobody starts it while its disk is read.
+A Machine that runs stays as it is, and its disk is copied as of one moment. A Machine that is off is held meanwhile, so
+that nobody starts it while its disk is read.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a new MachineImage that names a Machine asks for: the URI decides, else its type (DSP0263 5.14.7.2)."""
+"""The origin of a new MachineImage that names a Machine: the URI decides, else its type (DSP0263 5.14.7.2)."""
 
 from __future__ import annotations
 

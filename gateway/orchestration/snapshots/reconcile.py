@@ -1,6 +1,6 @@
-"""Keeps SNAPSHOT images as the hypervisor says they are: one that an admin deletes with virsh is in ERROR.
+"""The comparison of SNAPSHOT images with the hypervisor: one that an admin deletes with virsh is in ERROR.
 
-What an admin takes with virsh is not shown, and goes with its Machine.
+A snapshot that an admin takes with virsh is not shown, and goes with its Machine.
 """
 
 from __future__ import annotations

@@ -146,7 +146,8 @@ class SnapshotRequests(MachineRequests):
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
         """Begin a Job that deletes the snapshot and the PARTIAL_SNAPSHOTs that build on it.
 
-        One that is being taken is stopped first. Raises Conflict while its Machine is captured or restored.
+        The Job of a snapshot that is being taken is stopped first. Raises Conflict while the Machine is captured or
+        restored.
         """
         image = await self.to_change(caller, path, "delete", version)
         if image.state == "CREATING":

@@ -34,7 +34,7 @@ class SnapshotStep(ResourceStep):
 class TakeSnapshot(SnapshotStep):
     """The step that takes a new snapshot of the domain.
 
-    What it covers is written down before: no other Job changes devices by now.
+    The devices that it covers are written down before: no other Job changes devices by now.
     """
 
     name = "take snapshot"
