@@ -20,7 +20,9 @@ from gateway.jobs.runner import JobRunner
 from gateway.orchestration.common.contract import Caller, Incoming, Outcome, Readable, Service, Text, Writable
 from gateway.orchestration.common.first_answers import Request, Write, answer_once
 from gateway.orchestration.common.image_tools import ImageTools
+from gateway.orchestration.common.ledger import Ledger
 from gateway.orchestration.common.permissions import Role, demand, granted
+from gateway.orchestration.common.promises import Promises
 from gateway.orchestration.common.unconfigured import ConfiguredDrivers, ConfiguredHypervisors
 from gateway.orchestration.common.visibility import audience, changeable, visible
 from gateway.store.kept import Hosted
@@ -59,10 +61,10 @@ class Room:
     hypervisors: ConfiguredHypervisors
     policy: Policy
     images: ImageTools
-    allocated: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
-    """Bytes which each Volume of a pool has taken, by host and pool, as last seen."""
-    promised: dict[str, set[str]] = field(default_factory=dict)
-    """Ranges and MAC addresses that imports under way are going to ask for, by their Jobs: nobody else gets them."""
+    ledger: Ledger = field(default_factory=Ledger)
+    """The bytes that Volumes have taken of their pools, as last seen."""
+    promises: Promises = field(default_factory=Promises)
+    """The ranges and MAC addresses that imports under way are going to ask for: nobody else gets them."""
     services: dict[str, Service] = field(default_factory=dict)
     """The services by kind, for Jobs that ask for changes of other families' resources."""
     families: dict[str, Callable[[Room], ResourceService]] = field(default_factory=dict)
