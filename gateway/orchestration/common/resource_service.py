@@ -186,7 +186,7 @@ class ResourceService:
         return visible(caller, resource)
 
     async def list(self, caller: Caller, query: Query) -> Page:
-        """Return the page of the caller's resources of this type that the query asks for."""
+        """Return the page of the resources of this type that the caller sees and the query asks for."""
         demand(caller.role, self.kind, "read")
         return await self.store.page(replace(query, kind=self.kind, visible_to=audience(caller)))
 

@@ -54,19 +54,19 @@ class AssignAddresses(MachineAddressStep):
             at.job.say(IN_THE_GUEST)
 
     async def undo(self, at: At) -> None:
-        """Take the reservations and the filters' entries of these Addresses back."""
+        """Take the Addresses from the interfaces; those that were made for the Machine alone are deleted."""
         await withdraw(at.room, at.driver, await self.reserved(at))
 
 
 @dataclass(frozen=True)
 class WithdrawAddresses(MachineAddressStep):
-    """The step that takes the Addresses from the Machine."""
+    """The step that takes the Addresses from the Machine's interfaces."""
 
     name = "withdraw addresses"
     leaves = ""
 
     async def run(self, at: At) -> None:
-        """Take the Addresses from the Machine's interfaces, on the host and in the store."""
+        """Take the Addresses from the interfaces; those that were made for the Machine alone are deleted."""
         await withdraw(at.room, at.driver, await self.reserved(at))
 
 

@@ -192,7 +192,7 @@ async def free_ports(transaction: Transaction, interface: str) -> None:
 
 
 async def drop_interface(transaction: Transaction, machine: Resource, id: str) -> None:
-    """Delete the interface with this id, its entry, its addresses, and what its port says of it."""
+    """Delete the interface with this id and its entry, and take its addresses and its port from it."""
     path = f"{machine.path}/networkInterfaces/{id}"
     await free_ports(transaction, path)
     await forget_addresses(transaction, path)

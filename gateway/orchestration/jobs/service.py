@@ -56,7 +56,7 @@ class JobService(ResourceService):
     kind = "Job"
 
     def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
-        """Return the operations legal now: ``package`` once an export is done, ``stop`` before the Job ends."""
+        """Return the operations legal now: ``package`` after an export, ``stop`` while the Job is QUEUED or RUNNING."""
         verbs = super().operations(caller, resource)
         exported = changeable(caller, resource) and has_package(resource)
         if exported and granted(caller.role, self.kind, "package"):

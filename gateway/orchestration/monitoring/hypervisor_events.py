@@ -39,7 +39,7 @@ class HypervisorEvents:
             driver.subscribe(self._happened)
 
     async def stop(self) -> None:
-        """End the subscriptions to the drivers' events, once all that was heard is told."""
+        """End the subscriptions to the drivers' events, and wait until all that was heard is told."""
         for driver in self._room.drivers.values():
             driver.unsubscribe(self._happened)
         await self._room.supervision.end_reactions(REACTIONS)
