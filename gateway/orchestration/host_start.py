@@ -1,7 +1,7 @@
-"""Starts the networks and pools of the host that the configuration names, where they are inactive.
+"""The start of the networks and pools of the host that the configuration names, where they are inactive.
 
-Once for each start of the gateway: what an admin stops later stays stopped. Whether they start with the host by
-themselves is the admin's; `doctor` tells where they do not.
+They are started once for each start of the gateway: a network or pool that an admin stops later stays stopped. The
+admin decides whether they start with the host by themselves; `doctor` tells where they do not.
 """
 
 from __future__ import annotations
@@ -17,14 +17,19 @@ log = structlog.get_logger("sync")
 
 
 class HostStart:
+    """The start of the hosts' networks and pools, once for each host."""
+
     def __init__(self, room: Room) -> None:
         self.room = room
         self._apart = Apart(room.supervision, "start of the host")
         self._hosts: set[str] = set()
-        """Those that were looked at since the gateway's start."""
+        """The names of the hosts that were looked at since the gateway's start."""
 
     async def once(self, driver: Driver) -> None:
-        """Start what is inactive; one that cannot be started is told in the journal, and shows its true state."""
+        """Start the host's networks and pools that are inactive.
+
+        A network or pool that cannot be started is reported in the journal, and shows its true state.
+        """
         if driver.name in self._hosts:
             return
         settings = self.room.hypervisors[driver.name]

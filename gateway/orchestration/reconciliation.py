@@ -1,4 +1,4 @@
-"""Keeps everything as the hypervisors say it is: hears their events, and lets the families compare now and then."""
+"""The reconciliation with hypervisors: it hears their events, and lets the families compare now and then."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ from gateway.orchestration.volumes.reconcile import VolumeReconciler
 
 COMPARE_EVERY = 15.0
 REST = 10
-"""How many times as long as comparing volumes took the pause after it is at least."""
+"""The least length of the pause after a comparison of volumes, as a multiple of the time that it took."""
 REACTIONS = "changes outside"
-"""Name of what is done about the events of hypervisors."""
+"""The name of the reactions to the events of hypervisors."""
 log = structlog.get_logger("sync")
 
 
 class Reconciliation:
-    """All reconcilers, and when they look: ``first_look`` before the first request, then loops for each host."""
+    """All reconcilers, and the times at which they look.
+
+    ``first_look`` looks before the first request, then loops look for each host.
+    """
 
     def __init__(self, room: Room) -> None:
         self.room = room
@@ -52,6 +55,7 @@ class Reconciliation:
         await self.networks.show(driver)
 
     def start(self) -> None:
+        """Start the loops of each host: Machines and Networks, Volumes, and addresses of guests."""
         keep = self.room.supervision.keep
         for name, driver in self.room.drivers.items():
             self._loops += [
@@ -61,6 +65,7 @@ class Reconciliation:
             ]
 
     async def stop(self) -> None:
+        """End the loops, the subscriptions to the drivers' events, and what was begun about them."""
         for driver in self.room.drivers.values():
             driver.unsubscribe(self._happened)
         for loop in self._loops:
@@ -95,7 +100,7 @@ class Reconciliation:
             await self._guarded(self.compare(driver))
 
     async def _compare_volumes(self, driver: Driver) -> None:
-        """A long comparison of large pools is followed by a longer pause."""
+        """Compare the host's Volumes; a long comparison is followed by a longer pause."""
         began = time.monotonic()
         if driver.connection is ConnectionState.UP:
             await self._guarded(self.volumes.compare(driver))
@@ -105,7 +110,10 @@ class Reconciliation:
         return max(COMPARE_EVERY, REST * self._volumes_compared[hypervisor])
 
     async def compare(self, driver: Driver, *, reconnect: bool = False) -> None:
-        """Compare Machines and Networks of a host with all it has; Networks also where domains cannot be listed."""
+        """Compare the Machines and Networks of a host with all that it has.
+
+        The Networks are compared also where domains cannot be listed. Raises DriverError.
+        """
         await self._host_start.once(driver)
         try:
             await self.machines.compare(driver)

@@ -1,4 +1,4 @@
-"""What connects a Volume to a Machine: the MachineVolume, and the marks of it on both (DSP0263 5.14.1.5)."""
+"""The connection of a Volume to a Machine: the MachineVolume, and the marks of it on both (DSP0263 5.14.1.5)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
 SERIAL_LENGTH = 20
-"""What a virtio disk shows of its serial number."""
+"""The number of characters that a virtio disk shows of its serial number."""
 
 
 def demand_attachable(volume: Resource, machine: Resource, where: str) -> None:
-    """Raises Conflict when the Volume's state, or another Machine that has it, does not allow it."""
+    """Raise Conflict when the Volume's state, or a Machine that has it, does not allow to connect it."""
     demand_legal(volume, "attach")
     kept = KeptVolume.of(volume)
     holders = set(kept.attachments.values())
@@ -86,7 +86,7 @@ async def release_all(transaction: Transaction, machine: Resource) -> None:
 
 
 def disk_spec(attachment: Resource) -> DiskSpec:
-    """Return the disk of a domain that a MachineVolume is."""
+    """Return the MachineVolume's disk as the hypervisor gets it for the domain."""
     kept = KeptAttachment.of(attachment)
     return DiskSpec(
         pool=kept.pool,

@@ -1,4 +1,4 @@
-"""What is kept of a MachineVolume beside its document: where the Volume is in the Machine, and on the host."""
+"""The facts kept of a MachineVolume beside its document: where the Volume is in the Machine, and on the host."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ NEW_WEIGHT = 5
 
 @dataclass
 class NewVolumes:
-    """``chosen`` looks at everything and writes nothing; ``write`` writes it in the Machine's transaction."""
+    """The Volumes of a new Machine, which ``write`` writes in the Machine's transaction."""
 
     existing: list[tuple[str, Document]] = field(default_factory=list)
     """Path of a Volume, and what its MachineVolume says."""
@@ -34,23 +34,27 @@ class NewVolumes:
 
     @classmethod
     async def chosen(cls, room: Room, caller: Caller, template: Document, machine: Resource) -> NewVolumes:
-        found, taken = cls(), reserved(machine)
+        """Return the Volumes that a MachineTemplate asks for; nothing is written. Raises what the request deserves."""
+        volumes, taken = cls(), reserved(machine)
         for place, entry in enumerate(template.get("volumes") or []):
             where = f"machineTemplate.volumes.{place}"
             volume = await _existing(room, caller, entry, machine, where)
-            if any(volume.path == path for path, _ in found.existing):
+            if any(volume.path == path for path, _ in volumes.existing):
                 raise Invalid("is named twice", where)
-            found.existing.append((volume.path, _location(entry, taken, where)))
+            volumes.existing.append((volume.path, _location(entry, taken, where)))
         for place, entry in enumerate(template.get("volumeTemplates") or []):
             where = f"machineTemplate.volumeTemplates.{place}"
             location = _location(entry, taken, where)
             given = {name: value for name, value in entry.items() if name != "initialLocation"}
             host = KeptMachine.of(machine).host
-            found.made.append((await new_volume(room, caller, given, {}, where=where, host=host), location))
-        return found
+            volumes.made.append((await new_volume(room, caller, given, {}, where=where, host=host), location))
+        return volumes
 
     async def write(self, transaction: Transaction, room: Room, machine: Resource) -> tuple[Resource, list[Resource]]:
-        """The Machine with its marks, and its MachineVolumes."""
+        """Write the new Volumes and all MachineVolumes; return the Machine with its marks, and the MachineVolumes.
+
+        Raises Conflict when a Volume has gone or was connected elsewhere since it was chosen.
+        """
         attachments = []
         for path, document in self.existing:
             volume = await transaction.get(path)
@@ -68,10 +72,12 @@ class NewVolumes:
 
     @property
     def paths(self) -> tuple[str, ...]:
+        """The paths of all Volumes, the existing ones first."""
         return (*(path for path, _ in self.existing), *self.new_paths)
 
     @property
     def new_paths(self) -> tuple[str, ...]:
+        """The paths of the Volumes that are made with the Machine."""
         return tuple(new.resource.path for new, _ in self.made)
 
     def create_steps(self) -> tuple[PlannedStep, ...]:
@@ -98,7 +104,7 @@ async def _existing(room: Room, caller: Caller, entry: Document, machine: Resour
 
 
 def _location(entry: Document, taken: set[str], where: str) -> Document:
-    """The target, reserved for this one, and the asked location as it was written."""
+    """Return the target, which is taken from now on, and the requested location as it was written."""
     location = entry.get("initialLocation") or None
     target = free_target(taken, location, running=False, where=f"{where}.initialLocation")
     taken.add(target)

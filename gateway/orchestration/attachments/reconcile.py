@@ -1,4 +1,4 @@
-"""Keeps MachineVolumes as the hypervisor says they are: Volumes that an admin, or the guest, plugs in and out."""
+"""The comparison of MachineVolumes with the hypervisor: Volumes that an admin, or the guest, plugs in and out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ log = structlog.get_logger("volumes")
 
 
 class AttachmentReconciler:
-    """The Machine bears the marks of its Volumes, so that most comparisons cost no search."""
+    """The reconciler of MachineVolumes.
+
+    The Machine bears the marks of its Volumes, so that most comparisons cost no search.
+    """
 
     def __init__(self, room: Room) -> None:
         self.room = room
@@ -29,6 +32,7 @@ class AttachmentReconciler:
         """Machine, target and source of disks that are no Volume: looked for once."""
 
     async def compare(self, machine: Resource, facts: DomainFacts) -> None:
+        """Connect and disconnect Volumes in the store as the domain has its disks, by these facts of it."""
         disks = {disk.target: disk for disk in facts.disks}
         for target, path in KeptMachine.of(machine).volumes.items():
             disk = disks.get(target)
@@ -40,7 +44,10 @@ class AttachmentReconciler:
             await self._appeared(machine, disks[target])
 
     async def _disks(self, machine: Resource) -> dict[str, DiskFacts] | None:
-        """Read anew, since what was compared may be older than a job that has ended meanwhile."""
+        """Read the domain's disks anew, since what was compared may be older than a Job that has ended.
+
+        None stands for a hypervisor that does not tell.
+        """
         try:
             return {
                 disk.target: disk
@@ -64,7 +71,7 @@ class AttachmentReconciler:
         log.info("volume disconnected outside", attachment=path)
 
     async def _released(self, machine: Resource, path: str) -> None:
-        """The guest lets go late of what it was asked for: the rest of that request is done now."""
+        """Finish a request to disconnect a Volume, of which the guest has let go late."""
         attachment = await self.room.store.get(path)
         if attachment is None or attachment.held_by or not KeptAttachment.of(attachment).releasing:
             return
@@ -90,7 +97,7 @@ class AttachmentReconciler:
         self._unknown.discard(key)
 
     async def _connect(self, path: str, volume: str, seen: DiskFacts) -> bool:
-        """Only what is still there while nobody else changes the Machine."""
+        """Connect only what is still there while nobody else changes the Machine; return whether it did."""
         machine = await self.room.store.get(path)
         if machine is None or machine.held_by is not None or seen.target in reserved(machine):
             return False
@@ -98,10 +105,10 @@ class AttachmentReconciler:
         if disks is None or seen.target not in disks or disks[seen.target].source != seen.source:
             return False
         async with self.room.store.transaction() as transaction:
-            current, found = await transaction.get(path), await transaction.get(volume)
-            if current is None or found is None or current.version != machine.version:
+            current, volume_now = await transaction.get(path), await transaction.get(volume)
+            if current is None or volume_now is None or current.version != machine.version:
                 return False
-            if path in KeptVolume.of(found).attachments.values():
+            if path in KeptVolume.of(volume_now).attachments.values():
                 return False
-            await connect(transaction, current, found, seen.target, {})
+            await connect(transaction, current, volume_now, seen.target, {})
         return True

@@ -44,9 +44,12 @@ async def attached_already(
 
 
 class MachineVolumeService(ComponentService):
+    """The service of the Volumes of Machines."""
+
     kind = "MachineVolume"
 
     async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
+        """Check whether a Volume can be connected, and return what writes it with its Job."""
         machine = await self.machine_for(caller, collection.rpartition("/")[0])
         volume = await self._volume(caller, machine, document)
         attached = await attached_already(self.store, machine, volume, document)
@@ -112,6 +115,10 @@ class MachineVolumeService(ComponentService):
         return await self.begun(transaction, attachment, plan)
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        """Begin a Job that takes the Volume out of the Machine.
+
+        Raises Conflict for a disk that a snapshot holds, and while the Volume is being connected or disconnected.
+        """
         attachment = await self.to_change(caller, path, "delete", version)
         machine = await self.machine_for(caller, str(attachment.parent))
         demand_change(machine, "unplug")

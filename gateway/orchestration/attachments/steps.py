@@ -21,7 +21,10 @@ def parent_uuid(component: Resource) -> str:
 
 
 async def unplug(context: StepContext, driver: Driver, uuid: str, target: str, seconds: float) -> None:
-    """Wait until the disk is gone; break off when the job is to stop. The guest may let go later nevertheless."""
+    """Wait until the disk is gone, for so many seconds; raise Superseded when the Job is to stop meanwhile.
+
+    The guest may let go later nevertheless.
+    """
     leaving = asyncio.ensure_future(driver.devices.detach_disk(uuid, target, seconds))
     try:
         await asyncio.wait({leaving}, timeout=AT_ONCE)
@@ -42,40 +45,45 @@ def find(disks: tuple[DiskFacts, ...], target: str) -> DiskFacts | None:
 
 @dataclass(frozen=True)
 class AttachVolume(ResourceStep):
-    """A Volume that is plugged into the domain."""
+    """The step that plugs a Volume into the domain."""
 
     name = "attach volume"
 
     async def run(self, at: At) -> None:
+        """Plug the Volume into the domain."""
         await at.driver.devices.attach_disk(parent_uuid(at.resource), disk_spec(at.resource))
 
     async def undo(self, at: At) -> None:
+        """Take the Volume out of the domain."""
         target, seconds = KeptAttachment.of(at.resource).target, at.room.policy.detach_deadline
         await at.driver.devices.detach_disk(parent_uuid(at.resource), target, seconds)
 
 
 @dataclass(frozen=True)
 class DetachVolume(ResourceStep):
-    """A Volume that is taken out of the domain."""
+    """The step that takes a Volume out of the domain."""
 
     name = "detach volume"
 
     async def run(self, at: At) -> None:
+        """Take the Volume out of the domain. Raises Superseded when the Job is stopped before the guest lets go."""
         target, seconds = KeptAttachment.of(at.resource).target, at.room.policy.detach_deadline
         await unplug(at.job, at.driver, parent_uuid(at.resource), target, seconds)
 
     async def undo(self, at: At) -> None:
+        """Plug the Volume into the domain again."""
         await at.driver.devices.attach_disk(parent_uuid(at.resource), disk_spec(at.resource))
 
 
 @dataclass(frozen=True)
 class SettleAttachment(ResourceStep):
-    """The MachineVolume, which is there as long as the hypervisor has the disk."""
+    """The step that keeps a MachineVolume as long as the hypervisor has the disk."""
 
     name = "settle attachment"
     action: str
 
     async def settle(self, at: At, ended: Ended) -> None:
+        """Free the MachineVolume for the next request, or delete it with its marks when its disk is gone."""
         leaves = self.action == "delete"
         present = await _present(at, expected=leaves != ended.succeeded)
         async with at.room.store.transaction() as transaction:

@@ -1,4 +1,4 @@
-"""Who asked for a whole, as the plan of its Job keeps it: the Job asks the families for the parts on their behalf."""
+"""The user who asked for a whole, as the plan of its Job keeps them: the Job asks for the parts on their behalf."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gateway.orchestration.common.permissions import Role
 
 @dataclass(frozen=True)
 class Asker:
-    """What is kept of a Caller: everything but what belongs to the one request."""
+    """The part of a Caller that a plan keeps: everything but what belongs to the one request."""
 
     user: str
     role: Role

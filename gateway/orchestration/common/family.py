@@ -1,4 +1,4 @@
-"""What a folder of resource types offers to the rest of the house. The registry follows from all of them."""
+"""The offer of a folder of resource types to the rest of the house; the registry follows from all these offers."""
 
 from __future__ import annotations
 

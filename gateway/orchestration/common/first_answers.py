@@ -26,7 +26,7 @@ Prepare = Callable[[], Awaitable[Write]]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What has to be the same for a request to be a retry of another.
+    """The values that have to be the same for a request to be a retry of another.
 
     ``target`` is the path that was posted to. The answer to an ``action`` is its Job, that to a create what it made.
     """
@@ -38,12 +38,13 @@ class Request:
 
     @property
     def fingerprint(self) -> str:
-        said: Document = {"kind": self.kind, "document": self.document}
+        """The SHA-256 of the request's values in hexadecimal digits, by which the store knows a retry."""
+        values: Document = {"kind": self.kind, "document": self.document}
         if "/" in self.target:
-            said["target"] = self.target
+            values["target"] = self.target
         if self.action is not None:
-            said["action"] = self.action
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+            values["action"] = self.action
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 async def answer_once(store: Records, caller: Caller, request: Request, prepare: Prepare) -> Outcome:
@@ -71,7 +72,10 @@ async def answer_once(store: Records, caller: Caller, request: Request, prepare:
 
 
 async def first_answer(transaction: Transaction, caller: Caller, request: Request) -> Outcome | None:
-    """Return what this request was answered before, None when it was not. Raises Conflict as ``answer_once``."""
+    """Return the answer that this request was given before, None when there was none.
+
+    Raises Conflict as ``answer_once`` does.
+    """
     if caller.once is not None:
         return await caller.once.recall(transaction)
     if caller.idempotency_key is None:

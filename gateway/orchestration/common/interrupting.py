@@ -13,7 +13,10 @@ PATIENCE = 30.0
 
 
 async def interrupt(runner: JobRunner, resource: Resource, reason: str) -> None:
-    """Stop the job and wait until it has undone its work. Conflict when it does not end in time."""
+    """Stop the Job that holds a resource, and wait until the Job has undone its work.
+
+    Raises Conflict when the Job does not end within PATIENCE seconds.
+    """
     job = resource.held_by
     if job is None:
         return
@@ -26,9 +29,9 @@ async def interrupt(runner: JobRunner, resource: Resource, reason: str) -> None:
 
 
 async def interrupt_removals(store: Reading, runner: JobRunner, machine: Resource, reason: str) -> None:
-    """Stop the jobs that take devices out of the Machine: its guest may never let go.
+    """Stop the Jobs that take devices out of the Machine, whose guest may never let go of them.
 
-    Nobody waits for them here: what was asked of the Machine follows them by the lock on it.
+    Nobody waits for these Jobs here: the Job that follows on the Machine waits for the lock on it.
     """
     for job in await removals_below(store, machine.path):
         try:

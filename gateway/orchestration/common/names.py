@@ -11,7 +11,7 @@ from gateway.store.model import Resource
 
 @dataclass(frozen=True)
 class NamedByHost(Kept):
-    """What an admin called a network of the host's own."""
+    """The name that an admin gave to a network of the host's own; None for a network that the gateway made."""
 
     host_network: str | None = None
 
@@ -22,5 +22,5 @@ def uuid_of(network: Resource) -> str:
 
 
 def name_of(network: Resource) -> str:
-    """Return libvirt's name: our own networks' follows from the id, the host's are what the admin called them."""
+    """Return libvirt's name of a Network: the gateway's own are named by their ids, the host's by the admin."""
     return NamedByHost.of(network).host_network or network_name(uuid_of(network))

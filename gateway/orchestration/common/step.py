@@ -31,10 +31,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a plan: its fields are its arguments. Each coroutine may be run again after a crash."""
+    """A step of a plan, whose fields are its arguments. Each coroutine may be run again after a crash."""
 
     name: ClassVar[str]
-    """What plans on disk call the step; it stands for this step for ever."""
+    """The name of the step in plans on disk, which stands for this step for ever."""
     weight: ClassVar[int] = 1
     """The step's share of a plan's progress."""
 
@@ -47,10 +47,16 @@ class Step:
         raise GatewayError(f"the step {self.name} does nothing")
 
     async def undo_in(self, room: Room, job: StepContext) -> None:
-        """Take back what the step has done. Most that change a state take nothing back: settling tells the truth."""
+        """Take back what the step has done.
+
+        Most steps that change a state take nothing back: the step that settles shows the state as it is.
+        """
 
     async def settle_in(self, room: Room, job: StepContext, ended: Ended) -> None:
-        """Leave the resources in a truthful state after the plan's other steps. Raises GatewayError for others."""
+        """Leave the resources in a truthful state after the plan's other steps.
+
+        Raises GatewayError for a step that does not settle.
+        """
         raise GatewayError(f"the step {self.name} does not settle")
 
 
@@ -68,7 +74,7 @@ class Weighed:
 
 @dataclass(frozen=True, slots=True)
 class At:
-    """Where a ResourceStep works: its resource, the driver of the resource's host, and the Job."""
+    """The place where a ResourceStep works: its resource, the driver of the resource's host, and the Job."""
 
     room: Room
     resource: Resource
@@ -78,11 +84,14 @@ class At:
 
 @dataclass(frozen=True)
 class ResourceStep(Step):
-    """A step on one resource; nothing is done when that is gone. It is tried again while the hypervisor is away."""
+    """A step on one resource, which does nothing when the resource is gone.
+
+    The step is tried again while the hypervisor is away.
+    """
 
     leaves: ClassVar[str | None] = None
-    """What stays on a host without entry when this step of a delete has nothing to do there; empty: nothing to tell.
-    None for a step that cannot be done without its host.
+    """The name of what stays on a host without entry when this step of a delete has nothing to do there.
+    The name is empty when there is nothing to tell, and None for a step that cannot be done without its host.
     """
     resource: str
     """Path of the resource."""
@@ -103,12 +112,16 @@ class ResourceStep(Step):
         return self.leaves is not None
 
     async def run_in(self, room: Room, job: StepContext) -> None:
+        """Do the step on its resource, if that is there; wait for the hypervisor for PATIENCE seconds."""
         await self._patiently(room, job, self.run)
 
     async def undo_in(self, room: Room, job: StepContext) -> None:
+        """Undo the step on its resource, if that is there; wait for the hypervisor for PATIENCE seconds."""
         await self._patiently(room, job, self.undo)
 
     async def settle_in(self, room: Room, job: StepContext, ended: Ended) -> None:
+        """Settle the step's resource, if that is there; wait for the hypervisor for PATIENCE seconds."""
+
         async def work(at: At) -> None:
             await self.settle(at, ended)
 
@@ -173,9 +186,10 @@ class RegisteredStep:
 
 
 async def unless_stopped(context: StepContext, work: Coroutine[Any, Any, T]) -> T:
-    """Return the result of long work, which is cancelled when the job is asked to stop (Superseded).
+    """Return the result of long work; cancel the work and raise Superseded when the Job is asked to stop.
 
-    Who asked to stop in time is not told of a success, though the work was done before its next look.
+    Superseded is raised, too, when the work is done before the next look at the Job: whoever stopped it in time is told
+    of no success.
     """
     task = asyncio.ensure_future(work)
     try:

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class Tries:
-    """The tries of one Job. What they are of (``what``) is named for people."""
+    """The counted tries of one Job, each under the name of its work (``what``), which people read."""
 
     def __init__(self, store: Records, job: str) -> None:
         self._store = store
@@ -50,7 +50,7 @@ class Tries:
             except (DriverReaderDied, PackageReaderDied):
                 continue
             except BaseException:
-                # Also when the gateway stops in good order: that is nobody's death. A full disk hides no other error.
+                # A gateway that stops in good order is nobody's death. A full disk hides no other error.
                 with suppress(NoSpace, Unavailable):
                     await uninterrupted(self._end(what))
                 raise
@@ -77,17 +77,20 @@ class Tries:
 
 
 class TriedPackageReader:
-    """Implements gateway.ovf.package.PackageReader for a Job: what its reader dies of is tried twice."""
+    """The PackageReader of gateway.ovf.package for a Job: what its reader dies of is tried twice."""
 
     def __init__(self, reader: PackageReader, tries: Tries) -> None:
         self._reader = reader
         self._tries = tries
 
     async def envelope(self, content: bytes) -> Envelope:
+        """Return the envelope that the descriptor describes. Raises Invalid after two deaths of the reader."""
         return await self._tries.of("reading the descriptor", lambda: self._reader.envelope(content))
 
     async def sums(self, content: bytes) -> dict[str, Sum]:
+        """Return the sums of the manifest by file names. Raises Invalid after two deaths of the reader."""
         return await self._tries.of("reading the manifest", lambda: self._reader.sums(content))
 
     async def certificate(self, content: bytes, manifest: bytes) -> Certificate:
+        """Return the certificate of a package. Raises Invalid after two deaths of the reader."""
         return await self._tries.of("reading the certificate", lambda: self._reader.certificate(content, manifest))

@@ -31,11 +31,11 @@ REMOVALS = frozenset(
 )
 """Calls, with their part, by which a delete takes something away, or tells what stays that it has gone."""
 OBSTACLE = "snapshots.obstacle"
-"""Asked also while a Machine is only read; it is no coroutine."""
+"""The call that is made also while a Machine is only read; it is no coroutine."""
 
 
 class AbsentPart:
-    """Stands in for a part of a Driver where the configuration has no entry: its host answers each call."""
+    """The stand-in for a part of a Driver where the configuration has no entry: its host answers each call."""
 
     def __init__(self, host: UnconfiguredHost, part: str) -> None:
         self._host = host
@@ -49,7 +49,7 @@ class AbsentPart:
 
 
 class UnconfiguredHost:
-    """Stands in for drivers.base.Driver where the configuration has no entry: never UP, every call is refused."""
+    """The stand-in for drivers.base.Driver of a host without an entry: never UP, every call is refused."""
 
     connection = ConnectionState.DOWN
     twin = ""
@@ -59,7 +59,7 @@ class UnconfiguredHost:
 
     @property
     def reason(self) -> str:
-        """Why nothing can be changed there, and what to do, in words for people."""
+        """The reason why nothing can be changed there, and what to do, in words for people."""
         return (
             f"the hypervisor {self.name} is not in the configuration; an admin can put its [[hypervisor]] entry back, "
             "and if the host is gone for good, what was on it can be deleted"
@@ -74,7 +74,7 @@ class UnconfiguredHost:
     def call(self, name: str) -> Callable[..., Any]:
         """Return a call (``domains.start``) that raises DriverUnavailable, when called or when awaited.
 
-        Of snapshots, it returns why there are none now.
+        In place of ``snapshots.obstacle`` return a call that gives ``reason``, which is why there are no snapshots now.
         """
 
         def refuse(*_given: Any, **_named: Any) -> NoReturn:
@@ -84,7 +84,7 @@ class UnconfiguredHost:
 
 
 class ForgottenHost(UnconfiguredHost):
-    """The same host for a delete: it has nothing any more, so that nothing is left to be removed."""
+    """The stand-in for the same host in a delete: nothing is left there to be removed."""
 
     def call(self, name: str) -> Callable[..., Any]:
         """Return a call that does nothing when it removes, and otherwise raises DriverNotFound."""

@@ -1,4 +1,4 @@
-"""What is kept of a Credential or CredentialTemplate beside its document."""
+"""The facts kept of a Credential or CredentialTemplate beside its document."""
 
 from __future__ import annotations
 

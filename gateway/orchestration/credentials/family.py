@@ -1,4 +1,4 @@
-"""What Credentials offer to the rest of the house."""
+"""The offer of Credentials to the rest of the house."""
 
 from __future__ import annotations
 

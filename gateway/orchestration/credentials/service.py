@@ -22,10 +22,10 @@ async def without_password(document: Document) -> tuple[Document, str | None]:
     """
     password = document.get("password")
     erased = "password" in document and password is None and "href" in document
-    shown = {name: value for name, value in document.items() if name != "password" or erased}
+    public = {name: value for name, value in document.items() if name != "password" or erased}
     if not password:
-        return shown, None
-    return shown, await GUEST_PASSWORDS.run(sha512_crypt, password[:LONGEST_PASSWORD])
+        return public, None
+    return public, await GUEST_PASSWORDS.run(sha512_crypt, password[:LONGEST_PASSWORD])
 
 
 def overridden(credential: Resource, given: Document) -> Document:
@@ -40,42 +40,53 @@ def overridden(credential: Resource, given: Document) -> Document:
 
 
 class CredentialTemplateService(ResourceService):
+    """The service of CredentialTemplates."""
+
     kind = "CredentialTemplate"
 
     async def make(self, caller: Caller, document: Document) -> Resource:
-        shown, hashed = await without_password(document)
-        return KeptCredential(hashed).on(new_resource(self.kind, caller.user, shown))
+        """Return the new template, with the hash of its password beside its document."""
+        public, hashed = await without_password(document)
+        return KeptCredential(hashed).on(new_resource(self.kind, caller.user, public))
 
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
     ) -> Resource:
-        shown, hashed = await without_password(document)
-        changed = await super().change(caller, resource, shown, selected)
+        """Return the template after the edit; a password that is left out by a full update stays."""
+        public, hashed = await without_password(document)
+        changed = await super().change(caller, resource, public, selected)
         if hashed is None and not erases(document, selected, "password"):
             return changed
         return KeptCredential.changed(changed, password_hash=hashed)
 
 
 class CredentialService(CredentialTemplateService):
+    """The service of Credentials."""
+
     kind = "Credential"
 
     async def make(self, caller: Caller, document: Document) -> Resource:
+        """Return the new Credential, made of its template and the values beside the reference.
+
+        Raises Invalid for a credential by which nobody could log in, and for a private key.
+        """
         given = document["credentialTemplate"]
         where = "credentialTemplate"
         template: Document = {}
         if "href" in given:
             referred = await resolve(self.store, caller, given["href"], ("CredentialTemplate",), where)
             template = overridden(referred, given)
-        shown, hashed = await without_password(merged(template, given))
-        kept = shown.pop("password_hash", None)
-        hashed = hashed or kept
-        check_credential({**shown, "password": hashed}, where)
+        public, hashed = await without_password(merged(template, given))
+        former = public.pop("password_hash", None)
+        hashed = hashed or former
+        check_credential({**public, "password": hashed}, where)
         own: Document = {name: document[name] for name in OWN if name in document}
-        return KeptCredential(hashed).on(new_resource(self.kind, caller.user, {**own, **shown}))
+        return KeptCredential(hashed).on(new_resource(self.kind, caller.user, {**own, **public}))
 
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
     ) -> Resource:
+        """Return the Credential after the edit. Raises Invalid as ``make`` does."""
         changed = await super().change(caller, resource, document, selected)
         check_credential({**changed.document, "password": KeptCredential.of(changed).password_hash}, self.kind)
         return changed

@@ -43,65 +43,73 @@ class DiskStep(ResourceStep):
 
 @dataclass(frozen=True)
 class CreateDisk(DiskStep):
-    """The volume of a new disk."""
+    """The step that makes the volume of a new disk."""
 
     name = "create disk"
 
     async def run(self, at: At) -> None:
+        """Make an empty volume for the disk in the Machine's pool."""
         disk = disk_at(at.resource, self.target)
         if disk is not None:
             name = disk_volume(at.resource, disk.target, disk.format)
             await at.driver.storage.create_volume(KeptMachine.of(at.resource).pool, name, disk.format, disk.bytes)
 
     async def undo(self, at: At) -> None:
+        """Delete the disk's volume."""
         await self.remove(at)
 
 
 @dataclass(frozen=True)
 class AttachDisk(DiskStep):
-    """A disk that is plugged into the domain."""
+    """The step that plugs a disk into the domain."""
 
     name = "attach disk"
 
     async def run(self, at: At) -> None:
+        """Plug the disk into the domain."""
         await self.plug(at)
 
     async def undo(self, at: At) -> None:
+        """Take the disk out of the domain."""
         await at.driver.devices.detach_disk(machine_uuid(at.resource), self.target, at.room.policy.detach_deadline)
 
 
 @dataclass(frozen=True)
 class DetachDisk(DiskStep):
-    """A disk that is taken out of the domain."""
+    """The step that takes a disk out of the domain."""
 
     name = "detach disk"
 
     async def run(self, at: At) -> None:
+        """Take the disk out of the domain. Raises Superseded when the Job is stopped before the guest lets go."""
         seconds = at.room.policy.detach_deadline
         await unplug(at.job, at.driver, machine_uuid(at.resource), self.target, seconds)
 
     async def undo(self, at: At) -> None:
+        """Plug the disk into the domain again."""
         await self.plug(at)
 
 
 @dataclass(frozen=True)
 class DeleteDisk(DiskStep):
-    """The end of a disk's volume."""
+    """The step that deletes a disk's volume."""
 
     name = "delete disk"
 
     async def run(self, at: At) -> None:
+        """Delete the disk's volume."""
         await self.remove(at)
 
 
 @dataclass(frozen=True)
 class SettleDisk(DiskStep):
-    """The Disk's record, which is there as long as the hypervisor has the disk."""
+    """The step that keeps a Disk's record as long as the hypervisor has the disk."""
 
     name = "settle disk"
     action: str = "add"
 
     async def settle(self, at: At, ended: Ended) -> None:
+        """Free the Disk for the next request, or delete its record and the Machine's facts of it when it is gone."""
         present = await self._present(at, ended)
         path = f"{at.resource.path}/disks/{self.target}"
         async with at.room.store.transaction() as transaction:

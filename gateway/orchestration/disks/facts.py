@@ -1,4 +1,4 @@
-"""What is kept of a Disk beside its document; what the hypervisor needs to know of it stands with its Machine."""
+"""The facts kept of a Disk beside its document; those that the hypervisor needs stand with its Machine."""
 
 from __future__ import annotations
 

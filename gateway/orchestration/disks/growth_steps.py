@@ -16,7 +16,7 @@ from gateway.store.transaction import Transaction
 
 @dataclass(frozen=True)
 class GrowDisk(DiskStep):
-    """More bytes for a disk: by QEMU where a running guest has it, so that the guest sees them; else in the pool."""
+    """The step that gives a disk more bytes: by QEMU where a running guest has it and sees them; else in the pool."""
 
     name = "grow disk"
     capacity: int
@@ -24,6 +24,7 @@ class GrowDisk(DiskStep):
     bytes: int
 
     async def run(self, at: At) -> None:
+        """Grow the disk to ``bytes``, and write its new size; do nothing when the disk is gone."""
         machine, disk = at.resource, disk_at(at.resource, self.target)
         if disk is None:
             return
@@ -37,22 +38,23 @@ class GrowDisk(DiskStep):
 async def _show(transaction: Transaction, machine: Resource, grown: OwnDisk) -> None:
     """Write the disk's new size into the Machine's facts, and into its Disk."""
     current = await transaction.get(machine.path)
-    shown = await transaction.get(f"{machine.path}/disks/{grown.target}")
-    if current is not None and shown is not None:
+    record = await transaction.get(f"{machine.path}/disks/{grown.target}")
+    if current is not None and record is not None:
         kept = KeptMachine.of(current)
         disks = tuple(grown if disk.target == grown.target else disk for disk in kept.disks)
         await transaction.update(replace(kept, disks=disks).on(current))
-        await transaction.update(touched(shown.with_document(capacity=grown.capacity)))
+        await transaction.update(touched(record.with_document(capacity=grown.capacity)))
 
 
 @dataclass(frozen=True)
 class SettleGrownDisk(ResourceStep):
-    """The Disk's record, free for the next request; what it shows was written when the disk grew."""
+    """The step that frees a Disk's record for the next request; its size was written when the disk grew."""
 
     name = "settle grown disk"
     target: str
 
     async def settle(self, at: At, ended: Ended) -> None:
+        """Free the Disk for the next request."""
         async with at.room.store.transaction() as transaction:
             disk = await transaction.get(f"{at.resource.path}/disks/{self.target}")
             if disk is not None:

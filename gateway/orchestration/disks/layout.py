@@ -16,28 +16,31 @@ BOOT = "vda"
 
 
 def chosen_disks(config: Document, image: Resource, format: str) -> list[OwnDisk]:
-    """The boot disk at least as large as the image, then the configuration's further disks; all in this format.
+    """Return the boot disk, at least as large as the image, and the configuration's further disks.
 
-    ``device``, which no client can send, is where a disk of a package was.
+    All have this format. ``device``, which no client can send, is where a disk of a package was. Raises Invalid.
     """
-    asked = config.get("disks") or []
+    requested = config.get("disks") or []
     image_bytes = KeptImage.of(image).virtual_size or 0
-    boot = asked[0]["capacity"] * KILOBYTE if asked else image_bytes
+    boot = requested[0]["capacity"] * KILOBYTE if requested else image_bytes
     if whole(boot) < image_bytes:
         needed = -(-image_bytes // KILOBYTE)
         raise Invalid(f"the image needs {needed} kilobytes", "machineTemplate.machineConfig.disks.0.capacity")
     disks = [OwnDisk(BOOT, format, whole(boot), -(-boot // KILOBYTE))]
-    for letter, disk in zip("bcdefghijklmnopqrstuvwxy", asked[1:], strict=False):
+    for letter, disk in zip("bcdefghijklmnopqrstuvwxy", requested[1:], strict=False):
         size, target = whole(disk["capacity"] * KILOBYTE), disk.get("device", f"vd{letter}")
         disks.append(OwnDisk(target, format, size, disk["capacity"]))
-    if len(asked) > len(disks):
+    if len(requested) > len(disks):
         raise Invalid(f"at most {len(disks)} disks", "machineTemplate.machineConfig.disks")
-    locations = [given.get("initialLocation") or None for given in asked] or [None]
+    locations = [given.get("initialLocation") or None for given in requested] or [None]
     return [replace(disk, location=location) for disk, location in zip(disks, locations, strict=True)]
 
 
 def needed_bytes(disks: list[OwnDisk], format: str, *, overlay: bool) -> int:
-    """What the disks take of the pool at once: empty qcow2 disks and overlays grow later, raw ones are whole."""
+    """Return how many bytes the disks take of the pool at once.
+
+    Empty qcow2 disks and overlays grow later; raw disks are whole from the beginning.
+    """
     if format == "raw":
         return sum(disk.bytes for disk in disks)
     copies = [
@@ -48,10 +51,12 @@ def needed_bytes(disks: list[OwnDisk], format: str, *, overlay: bool) -> int:
 
 
 def disk_resources(machine: Resource) -> list[Resource]:
+    """Return a Disk for each of the Machine's own disks; nothing is written."""
     return [disk_resource(machine, disk) for disk in KeptMachine.of(machine).disks]
 
 
 def disk_resource(machine: Resource, disk: OwnDisk) -> Resource:
+    """Return the Disk for one of the Machine's own disks; nothing is written."""
     target = disk.target
     document = {
         "name": target,

@@ -1,4 +1,4 @@
-"""How volumes for a Machine's disks are made: empty, or with the content of an image."""
+"""The making of volumes for a Machine's disks: empty, or with the content of an image."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from drivers.base import Driver, PoolSettings
 from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
@@ -23,14 +23,31 @@ from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
 
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """The checked request for a new disk."""
+
+    capacity: int
+    """Kilobytes."""
+    location: str | None
+    """``initialLocation`` as the client wrote it."""
+    format: str
+    in_use: frozenset[str]
+    """Device names of the disks that the domain has."""
+
+
 class DiskService(ComponentService):
+    """The service of the Disks of Machines."""
+
     kind = "Disk"
     edited_by = "plug"
 
     def removable(self, resource: Resource) -> bool:
+        """Return whether a request may take the disk away: the boot disk goes with its Machine only."""
         return not KeptDisk.of(resource).boot
 
     async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
+        """Check a new disk, and return what writes it with the Job that makes and plugs it in."""
         machine = await self.machine_for(caller, collection.rpartition("/")[0])
         if "capacity" not in document:
             raise Invalid("is missing", "capacity")
@@ -39,35 +56,28 @@ class DiskService(ComponentService):
         demand_change(machine, "plug")
         in_use = await self.targets_in_use(machine)
         chosen = await self._pool(machine, self.up(machine))
+        location = document.get("initialLocation") or None
+        wish = _Wish(document["capacity"], location, chosen.format, frozenset(in_use))
 
         async def write(transaction: Transaction) -> Outcome:
-            await demand_room(self.room, chosen, whole(document["capacity"] * KILOBYTE), "capacity")
-            return await self._put_down(transaction, caller, collection, document, in_use, chosen.format)
+            await demand_room(self.room, chosen, whole(wish.capacity * KILOBYTE), "capacity")
+            return await self._put_down(transaction, caller, collection, wish)
 
         return write
 
     async def _pool(self, machine: Resource, driver: Driver) -> Chosen:
-        """The Machine's own pool, where its other disks are."""
+        """Return the Machine's own pool, where its other disks are."""
         kept = KeptMachine.of(machine)
         host, name = kept.host, kept.pool
         settings = next((p for p in self.room.hypervisors[host].every_pool if p.name == name), PoolSettings(name))
         facts = await pool_facts(driver, name)
         return Chosen(host, settings, facts, driver.storage.formats(facts)[0])
 
-    async def _put_down(
-        self,
-        transaction: Transaction,
-        caller: Caller,
-        collection: str,
-        document: Document,
-        in_use: set[str],
-        disk_format: str,
-    ) -> Outcome:
+    async def _put_down(self, transaction: Transaction, caller: Caller, collection: str, wish: _Wish) -> Outcome:
         machine = await self.demand_machine(transaction, collection.rpartition("/")[0], "plug")
-        location, running = document.get("initialLocation") or None, machine.state != "STOPPED"
-        target = free_target(in_use | reserved(machine), location, running=running)
-        capacity = document["capacity"]
-        made = OwnDisk(target, disk_format, whole(capacity * KILOBYTE), capacity, location)
+        taken, running = wish.in_use | reserved(machine), machine.state != "STOPPED"
+        target = free_target(taken, wish.location, running=running)
+        made = OwnDisk(target, wish.format, whole(wish.capacity * KILOBYTE), wish.capacity, wish.location)
         kept = KeptMachine.of(machine)
         machine = await transaction.update(replace(kept, disks=(*kept.disks, made)).on(machine))
         disk = await transaction.insert(disk_resource(machine, made))
@@ -88,7 +98,10 @@ class DiskService(ComponentService):
     async def edit(
         self, caller: Caller, path: str, document: Document, selected: frozenset[str] | None, version: int | None
     ) -> Outcome:
-        """Only the capacity of a disk can be changed, and only upwards."""
+        """Make a disk larger: nothing but its capacity (kilobytes) can be changed, and only upwards.
+
+        Raises Invalid for a smaller capacity, and Conflict while another request changes the disk.
+        """
         disk = await self.to_change(caller, path, "edit", version)
         now: int = disk.document["capacity"]
         capacity: int = document.get("capacity") or now
@@ -142,6 +155,10 @@ class DiskService(ComponentService):
     # Delete
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        """Begin a Job that takes the disk out of the Machine and deletes its volume.
+
+        Raises Conflict for the boot disk, for one that a snapshot holds, and while another request changes it.
+        """
         disk = await self.to_change(caller, path, "delete", version)
         if not self.removable(disk):
             raise Conflict("the disk that the Machine boots from goes with the Machine only")

@@ -24,16 +24,18 @@ PIECE = 262_144
 
 @dataclass(frozen=True)
 class CreateBootDisk(ResourceStep):
-    """The volume that a new Machine boots from."""
+    """The step that makes the volume that a new Machine boots from."""
 
     name = "boot disk"
     weight: ClassVar[int] = 10
 
     async def run(self, at: At) -> None:
+        """Make the boot disk of its image. Raises Superseded when the Job is stopped meanwhile."""
         kept = KeptMachine.of(at.resource)
         await unless_stopped(at.job, make_boot_disk(at.job, at.driver, kept.pool, boot_disk(at.resource)))
 
     async def undo(self, at: At) -> None:
+        """Delete the boot disk's volume."""
         await at.driver.storage.delete_volume(KeptMachine.of(at.resource).pool, boot_disk(at.resource).volume)
 
 
@@ -55,18 +57,20 @@ def boot_disk(machine: Resource) -> BootDisk:
 
 @dataclass(frozen=True)
 class CreateDataDisks(ResourceStep):
-    """The second and further disks of the configuration."""
+    """The step that makes the second and further disks of the configuration."""
 
     name = "data disks"
     weight: ClassVar[int] = 2
 
     async def run(self, at: At) -> None:
+        """Make the disks, empty or of their images. Raises Superseded when the Job is stopped meanwhile."""
         kept = KeptMachine.of(at.resource)
         for disk in kept.disks[1:]:
             name = volume_of(at.resource, disk)
             await unless_stopped(at.job, make_data_disk(at.job, at.driver, kept.pool, name, disk))
 
     async def undo(self, at: At) -> None:
+        """Delete the volumes of these disks."""
         kept = KeptMachine.of(at.resource)
         for disk in kept.disks[1:]:
             await at.driver.storage.delete_volume(kept.pool, volume_of(at.resource, disk))
@@ -74,11 +78,15 @@ class CreateDataDisks(ResourceStep):
 
 @dataclass(frozen=True)
 class BuildSeed(ResourceStep):
-    """The NoCloud ISO with name, credential, user data, and the addresses that no DHCP gives."""
+    """The step that makes the NoCloud ISO with name, credential, user data, and the addresses that no DHCP gives."""
 
     name = "seed"
 
     async def run(self, at: At) -> None:
+        """Make the ISO in memory, and write it into a volume of the Machine's pool.
+
+        Raises Conflict for a secret that the store could not open.
+        """
         machine, kept = at.resource, KeptMachine.of(at.resource)
 
         def plain(secret: Secret | bool | None) -> str | None:
@@ -101,6 +109,7 @@ class BuildSeed(ResourceStep):
         )
 
     async def undo(self, at: At) -> None:
+        """Delete the volume with the ISO."""
         await at.driver.storage.delete_volume(KeptMachine.of(at.resource).pool, seed_volume(at.resource))
 
 
@@ -111,12 +120,13 @@ async def _pieces(data: bytes) -> AsyncIterator[bytes]:
 
 @dataclass(frozen=True)
 class DeleteDisks(ResourceStep):
-    """The end of all volumes of a Machine, its seed included."""
+    """The step that deletes all volumes of a Machine, its seed included."""
 
     name = "delete disks"
     leaves = "what is on the disks"
 
     async def run(self, at: At) -> None:
+        """Delete the volumes on the Machine's host, and on those that it has left."""
         await remove_disks(at.job, at.room, at.resource, at.driver)
 
 

@@ -1,4 +1,4 @@
-"""What the CloudEntryPoint offers to the rest of the house."""
+"""The offer of the CloudEntryPoint to the rest of the house."""
 
 from __future__ import annotations
 

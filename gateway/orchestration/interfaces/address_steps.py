@@ -27,7 +27,7 @@ class MachineAddressStep(ResourceStep):
     """Path of the interface; None for all of the Machine."""
 
     async def reserved(self, at: At) -> list[Resource]:
-        """Return the Addresses."""
+        """Return the reserved Addresses that the step is about."""
         return [
             address
             for address in await used_addresses(at.room.store, at.resource.path)
@@ -37,11 +37,12 @@ class MachineAddressStep(ResourceStep):
 
 @dataclass(frozen=True)
 class AssignAddresses(MachineAddressStep):
-    """The Addresses told before the guest asks for them, and before its interfaces refer to filters that do."""
+    """The step that tells DHCP and DNS of Addresses before the guest asks, and makes the filters that need them."""
 
     name = "assign addresses"
 
     async def run(self, at: At) -> None:
+        """Reserve each Address for its interface on the host, then bring the filters of their networks."""
         addresses = await self.reserved(at)
         for address in addresses:
             await bring_address(at.room, at.driver, *coordinates(address))
@@ -53,17 +54,19 @@ class AssignAddresses(MachineAddressStep):
             at.job.say(IN_THE_GUEST)
 
     async def undo(self, at: At) -> None:
+        """Take the Addresses from the interfaces; those that were made for the Machine alone are deleted."""
         await withdraw(at.room, at.driver, await self.reserved(at))
 
 
 @dataclass(frozen=True)
 class WithdrawAddresses(MachineAddressStep):
-    """The Addresses taken from the Machine; those that were made with it are no more."""
+    """The step that takes the Addresses from the Machine's interfaces."""
 
     name = "withdraw addresses"
     leaves = ""
 
     async def run(self, at: At) -> None:
+        """Take the Addresses from the interfaces; those that were made for the Machine alone are deleted."""
         await withdraw(at.room, at.driver, await self.reserved(at))
 
 

@@ -1,6 +1,6 @@
-"""What a Machine's network interfaces are made of, checked and kept (DSP0263 5.14.1.6).
+"""The parts of a Machine's network interfaces, checked and kept (DSP0263 5.14.1.6).
 
-What the hypervisor needs to know of an interface stands with the Machine: ``KeptMachine.interfaces``, one entry each.
+The facts of an interface that the hypervisor needs stand with the Machine: ``KeptMachine.interfaces``, one entry each.
 """
 
 from __future__ import annotations
@@ -27,36 +27,47 @@ from gateway.store.transaction import Transaction
 USUAL_MTU = 1500
 USABLE = frozenset({"STARTED", "STOPPED"})
 NO_IPV4 = "0.0.0.0/32"
-"""What a guest sends from that has no IPv4 address."""
+"""The range that a guest without an IPv4 address sends from."""
 UNFILTERED = frozenset({"private", "vepa", "passthrough", "hostdev"})
 """Ways to forward whose interfaces pass no bridge of the host, where no filter can stand."""
 
 
+@dataclass(frozen=True, slots=True)
+class InterfacePlace:
+    """The place of a new interface: the Machine's host, and the interface's id in the Machine."""
+
+    host: str
+    id: str
+    where: str = ""
+    """The way to the interface in the request, ending in a dot unless it is empty."""
+
+
 async def chosen_interfaces(room: Room, caller: Caller, template: Document, host: str) -> list[InterfaceEntry]:
     """Return the interfaces of a new Machine: one on the hypervisor's network when the template says nothing."""
-    asked = template.get("networkInterfaces") or [{}]
+    requested = template.get("networkInterfaces") or [{}]
     return [
-        await chosen_interface(room, caller, interface, host, str(place), f"machineTemplate.networkInterfaces.{place}.")
-        for place, interface in enumerate(asked)
+        await chosen_interface(
+            room, caller, interface, InterfacePlace(host, str(number), f"machineTemplate.networkInterfaces.{number}.")
+        )
+        for number, interface in enumerate(requested)
     ]
 
 
-async def chosen_interface(
-    room: Room, caller: Caller, asked: Document, host: str, id: str, where: str = ""
-) -> InterfaceEntry:
+async def chosen_interface(room: Room, caller: Caller, wished: Document, place: InterfacePlace) -> InterfaceEntry:
     """Return the entry of an interface that a document asks for. Raises Invalid, naming the attribute."""
-    port = await _port(room, caller, asked, where)
-    network = await _network(room, caller, asked, port, host, where)
-    mtu, least = asked.get("mtu"), network.document.get("mtu") or USUAL_MTU
+    where = place.where
+    port = await _port(room, caller, wished, where)
+    network = await _network(room, caller, wished, port, place)
+    mtu, least = wished.get("mtu"), network.document.get("mtu") or USUAL_MTU
     if mtu is not None and mtu > least:
         raise Invalid(f"must be at most the network's {least} bytes, not {mtu}", f"{where}mtu")
-    up = asked.get("state", "Active") == "Active"
-    guard = _guard(network, room.hypervisors[host])
+    up = wished.get("state", "Active") == "Active"
+    guard = _guard(network, room.hypervisors[place.host])
     entry = InterfaceEntry(
-        mac=_mac(asked.get("macAddress"), port, f"{where}macAddress"),
+        mac=_mac(wished.get("macAddress"), port, f"{where}macAddress"),
         network=name_of(network),
         network_path=network.path,
-        id=id,
+        id=place.id,
         mtu=mtu,
         up=up,
         link=up,
@@ -66,30 +77,31 @@ async def chosen_interface(
     return entry if port is None else _through(entry, port)
 
 
-async def _port(room: Room, caller: Caller, asked: Document, where: str) -> Resource | None:
-    href = (asked.get("networkPort") or {}).get("href")
+async def _port(room: Room, caller: Caller, wished: Document, where: str) -> Resource | None:
+    href = (wished.get("networkPort") or {}).get("href")
     if href is None:
         return None
     port = await resolve(room.store, caller, href, ("NetworkPort",), f"{where}networkPort")
-    wished = (asked.get("network") or {}).get("href")
-    if wished is not None and wished != port.document["network"]["href"]:
+    network = (wished.get("network") or {}).get("href")
+    if network is not None and network != port.document["network"]["href"]:
         raise Invalid("the port is on another network than the one named beside it", f"{where}networkPort")
     return port
 
 
 async def _network(
-    room: Room, caller: Caller, asked: Document, port: Resource | None, host: str, where: str
+    room: Room, caller: Caller, wished: Document, port: Resource | None, place: InterfacePlace
 ) -> Resource:
+    where = place.where
     if port is not None:
-        found = await room.store.get(port.document["network"]["href"])
-        if found is None:
+        of_port = await room.store.get(port.document["network"]["href"])
+        if of_port is None:
             raise Invalid("the port's network is gone", f"{where}networkPort")
-        network = found
+        network = of_port
     else:
-        href = (asked.get("network") or {}).get("href") or network_path(room.hypervisors[host])
+        href = (wished.get("network") or {}).get("href") or network_path(room.hypervisors[place.host])
         network = await resolve(room.store, caller, href, ("Network",), f"{where}network")
-    if KeptNetwork.of(network).host != host:
-        raise Invalid(f"the network is not on the hypervisor {host}", f"{where}network")
+    if KeptNetwork.of(network).host != place.host:
+        raise Invalid(f"the network is not on the hypervisor {place.host}", f"{where}network")
     return network
 
 
@@ -128,7 +140,7 @@ def _through(entry: InterfaceEntry, port: Resource) -> InterfaceEntry:
     return replace(entry, port=port.path, link=passes, service=port.document.get("classOfService"))
 
 
-# What is kept, inside a transaction
+# Records, inside a transaction
 
 
 async def keep_interface(
@@ -152,7 +164,10 @@ async def keep_interface(
 
 
 def interface_resource(machine: Resource, entry: InterfaceEntry, network: Resource, *, ready: bool) -> Resource:
-    """``ready`` False: it is about to be plugged in, and Disabled until then."""
+    """Return the MachineNetworkInterface of an entry; nothing is written.
+
+    ``ready`` is False while the interface is about to be plugged in, and so is Disabled.
+    """
     document: dict[str, Any] = {
         "network": {"href": entry.network_path},
         "networkPort": {"href": entry.port} if entry.port is not None else None,
@@ -161,8 +176,8 @@ def interface_resource(machine: Resource, entry: InterfaceEntry, network: Resour
         "mtu": entry.mtu or network.document.get("mtu"),
         "networkType": network.document.get("networkType"),
     }
-    known = {name: value for name, value in document.items() if value is not None}
-    return component(machine, "MachineNetworkInterface", f"networkInterfaces/{entry.id}", known)
+    attributes = {name: value for name, value in document.items() if value is not None}
+    return component(machine, "MachineNetworkInterface", f"networkInterfaces/{entry.id}", attributes)
 
 
 def shown_state(entry: InterfaceEntry) -> str:
@@ -171,13 +186,13 @@ def shown_state(entry: InterfaceEntry) -> str:
 
 
 async def free_ports(transaction: Transaction, interface: str) -> None:
-    """No port says any more that this interface uses it."""
+    """Clear the interface at this path from the NetworkPorts that say it uses them."""
     for port in await transaction.find("NetworkPort", "resource", interface):
         await transaction.update(port.with_document(resource=None))
 
 
 async def drop_interface(transaction: Transaction, machine: Resource, id: str) -> None:
-    """The interface is no more: its resource, its entry, and what its port says."""
+    """Delete the interface with this id and its entry, and take its addresses and its port from it."""
     path = f"{machine.path}/networkInterfaces/{id}"
     await free_ports(transaction, path)
     await forget_addresses(transaction, path)
@@ -209,10 +224,10 @@ def entry_of(machine: Resource, interface: str) -> InterfaceEntry:
 
 
 async def give_back_addresses(room: Room, driver: Driver, machine: Resource, entries: Iterable[InterfaceEntry]) -> None:
-    """What interfaces that are no more had of their own on the hosts' networks is free for others.
+    """Give back what interfaces that are no more had of their own on the hosts' networks.
 
-    That is on the Machine's host, and on each that it has left and that answers. A reserved Address that one of them
-    uses stays kept.
+    The addresses are given back on the Machine's host, and on each that it has left and that answers. A reserved
+    Address that one of the interfaces uses stays kept.
     """
     kept = {KeptAddress.of(address).mac for address in await used_addresses(room.store, machine.path)}
     macs = [entry.mac for entry in entries if entry.filter == GUARD_HOST and entry.mac not in kept]
@@ -225,7 +240,7 @@ async def give_back_addresses(room: Room, driver: Driver, machine: Resource, ent
 
 
 async def check_networks(room: Room, machine: Resource) -> None:
-    """A guest starts only when all its networks do run. Raises Conflict, naming the one that does not."""
+    """Raise Conflict, naming the network, when one of the Machine's networks does not run."""
     for entry in KeptMachine.of(machine).interfaces:
         network = await room.store.get(entry.network_path)
         if network is not None and network.state == "STOPPED":

@@ -1,4 +1,4 @@
-"""What is kept of a Machine's interface's entry for an Address beside its document."""
+"""The facts kept of a Machine's interface's entry for an Address beside its document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the network interfaces of Machines offer to the rest of the house."""
+"""The offer of the network interfaces of Machines to the rest of the house."""
 
 from __future__ import annotations
 

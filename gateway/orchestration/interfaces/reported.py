@@ -46,10 +46,10 @@ async def bring_reported(
 async def _reserved(transaction: Transaction, interface: Resource, address: InterfaceAddress) -> bool:
     network = interface.document["network"]["href"]
     holder = await transaction.holder(network, claim_value(ipaddress.ip_address(address.ip)))
-    known = await transaction.get(holder) if holder is not None else None
-    if known is None or known.document.get("source") != RESERVED:
+    holding = await transaction.get(holder) if holder is not None else None
+    if holding is None or holding.document.get("source") != RESERVED:
         return False
-    return bool((known.document.get("resource") or {}).get("href") == interface.path)
+    return bool((holding.document.get("resource") or {}).get("href") == interface.path)
 
 
 def _id(machine: Resource, address: InterfaceAddress) -> str:
@@ -59,7 +59,7 @@ def _id(machine: Resource, address: InterfaceAddress) -> str:
 async def _add(
     transaction: Transaction, interface: Resource, network: Resource | None, name: str, address: InterfaceAddress
 ) -> None:
-    """Nobody gets it reserved while a guest uses it, whoever gave it to the guest."""
+    """Write the Address with its claim, so that nobody gets it reserved while a guest uses it, whoever gave it."""
     now, path = clock.now(), f"addresses/{name}"
     if await transaction.get(path) is None:
         document = _document(address, interface, network)
@@ -93,6 +93,6 @@ def _facts(ip: ipaddress.IPv4Address | ipaddress.IPv6Address, prefix: int, netwo
     for entry in address_ranges(network) if network is not None else ():
         if ip in entry.range:
             return network_facts(entry)
-    known = ipaddress.ip_interface(f"{ip}/{prefix or ip.max_prefixlen}").network
-    mask = str(known.netmask) if ip.version == 4 else str(known.prefixlen)
+    network_of_guest = ipaddress.ip_interface(f"{ip}/{prefix or ip.max_prefixlen}").network
+    mask = str(network_of_guest.netmask) if ip.version == 4 else str(network_of_guest.prefixlen)
     return {"protocol": f"IPv{ip.version}", "mask": mask}

@@ -1,4 +1,4 @@
-"""What a Machine's seed tells its guest of its interfaces: reserved IPv6 Addresses, which no DHCP server gives it."""
+"""The interfaces in a Machine's seed, by which its guest gets reserved IPv6 Addresses, which no DHCP server gives."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def _seed_interface(store: Reading, interface: Resource, six: list[Resourc
     own = [address.document for address in six if address.document["resource"]["href"] == interface.path]
     return SeedInterface(
         mac=interface.document["macAddress"],
-        # Of a network whose ranges are not known only its DHCP server can say.
+        # Only the DHCP server of a network can say, when its ranges are not known.
         dhcp4=not ranges or any(":" not in entry for entry in ranges),
         addresses=tuple(f"{document['ip']}/{document['mask']}" for document in own),
         gateway=own[0]["defaultGateway"] if own else "",

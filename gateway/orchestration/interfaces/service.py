@@ -9,7 +9,14 @@ from gateway.orchestration.common.first_answers import Write
 from gateway.orchestration.common.resource_service import edited
 from gateway.orchestration.common.step import Step
 from gateway.orchestration.interfaces.address_steps import AssignAddresses, WithdrawAddresses
-from gateway.orchestration.interfaces.entries import chosen_interface, entry_id, entry_of, keep_interface, with_entry
+from gateway.orchestration.interfaces.entries import (
+    InterfacePlace,
+    chosen_interface,
+    entry_id,
+    entry_of,
+    keep_interface,
+    with_entry,
+)
 from gateway.orchestration.interfaces.steps import PlugInterface, SettleInterface, SwitchInterface, UnplugInterface
 from gateway.orchestration.machine_core.components import ComponentService, demand_change
 from gateway.orchestration.machine_core.facts import KeptMachine
@@ -21,14 +28,18 @@ MOST = 8
 
 
 class MachineNetworkInterfaceService(ComponentService):
+    """The service of the network interfaces of Machines."""
+
     kind = "MachineNetworkInterface"
 
     async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
+        """Check a new interface, and return what writes it with the Job that plugs it in."""
         machine = await self.machine_for(caller, collection.rpartition("/")[0])
         demand_change(machine, "plug")
         self.up(machine)
         number = self._free_number(machine)
-        entry = await chosen_interface(self.room, caller, document, KeptMachine.of(machine).host, number)
+        place = InterfacePlace(KeptMachine.of(machine).host, number)
+        entry = await chosen_interface(self.room, caller, document, place)
         addresses = await chosen_addresses(self.room, caller, document, entry.network_path)
         path = f"{collection}/{number}"
         assign = (AssignAddresses(machine.path, interface=path),) if addresses else ()
@@ -54,11 +65,15 @@ class MachineNetworkInterfaceService(ComponentService):
     async def edit(
         self, caller: Caller, path: str, document: Document, selected: frozenset[str] | None, version: int | None
     ) -> Outcome:
+        """Change the interface's attributes; a Job switches its link when ``state`` changes.
+
+        Raises PreconditionFailed when another request came in between.
+        """
         interface = await self.to_change(caller, path, "edit", version)
         changed = edited(interface, document, selected)
         wanted = changed.document.get("state") or interface.document["state"]
         switched = wanted != interface.document["state"]
-        # What has to reach the guest is written when it has.
+        # The new state is written when it has reached the guest.
         changed = changed.with_document(state=interface.document["state"])
         machine = await self.machine_for(caller, str(interface.parent))
         if switched:
@@ -78,6 +93,7 @@ class MachineNetworkInterfaceService(ComponentService):
         return Outcome(updated, job, finished=not switched)
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        """Begin a Job that takes the interface out of the Machine."""
         interface = await self.to_change(caller, path, "delete", version)
         machine = await self.machine_for(caller, str(interface.parent))
         demand_change(machine, "unplug")

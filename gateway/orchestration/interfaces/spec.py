@@ -1,4 +1,4 @@
-"""From the entry of a Machine's interface to what the hypervisor gets."""
+"""The interface of a domain, as the hypervisor gets it, from the entry of a Machine's interface."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ NOWHERE = ("255.255.255.255/32", "::/128")
 
 
 async def interface_spec(room: Room, driver: Driver, machine: Resource, entry: InterfaceEntry) -> InterfaceSpec:
-    """Held to its reserved addresses, where it has any."""
+    """Return the interface as the hypervisor gets it, held to its reserved addresses where it has any."""
     settings = room.hypervisors[driver.name]
     path = f"{machine.path}/networkInterfaces/{entry_id(machine, entry)}"
     return held(open_spec(entry, settings), entry, settings, await reserved_ips(room.store, path))
 
 
 def open_spec(entry: InterfaceEntry, settings: HypervisorSettings) -> InterfaceSpec:
-    """As if no address was reserved for it: it may use all that its network gives."""
+    """Return the interface as if no address was reserved for it: it may use all that its network gives."""
     return InterfaceSpec(
         mac=entry.mac,
         network=entry.network,
@@ -54,13 +54,13 @@ def held(
 
 
 def own_addresses(reserved: Sequence[str], mac: str) -> list[str]:
-    """What a guest with this MAC, and nobody else, makes itself in the /64 of a reserved address (RFC 4291, app. A)."""
+    """Return the address that a guest with this MAC makes itself in the /64 of each reserved one (RFC 4291, app. A)."""
     ranges = {ipaddress.IPv6Network((ip, 64), strict=False) for ip in reserved}
     return [str(entry[interface_identifier(mac)]) for entry in sorted(ranges)]
 
 
 def fenced(settings: HypervisorSettings) -> tuple[str, ...]:
-    """The ranges of the gateway's own networks; of each protocol at least one that is nowhere."""
+    """Return the ranges of the gateway's own networks, and for a protocol without such a range one that is nowhere."""
     pools = [pool.range for pool in settings.address_pools]
     nowhere = [entry for entry in NOWHERE if not any((":" in pool) == (":" in entry) for pool in pools)]
     return (*pools, *nowhere)

@@ -36,14 +36,16 @@ class InterfaceStep(ResourceStep):
 
 @dataclass(frozen=True)
 class PlugInterface(InterfaceStep):
-    """An interface that is plugged into the domain."""
+    """The step that plugs an interface into the domain."""
 
     name = "plug interface"
 
     async def run(self, at: At) -> None:
+        """Plug the interface into the domain."""
         await self.plug(at)
 
     async def undo(self, at: At) -> None:
+        """Take the interface out of the domain, if it is there, and give back the addresses of its own."""
         entry = entry_of(at.resource, self.interface)
         with suppress(DriverNotFound):
             await at.driver.devices.detach_interface(
@@ -54,28 +56,34 @@ class PlugInterface(InterfaceStep):
 
 @dataclass(frozen=True)
 class UnplugInterface(InterfaceStep):
-    """An interface that is taken out of the domain."""
+    """The step that takes an interface out of the domain."""
 
     name = "unplug interface"
 
     async def run(self, at: At) -> None:
+        """Take the interface out of the domain, and give back the addresses of its own.
+
+        Raises Superseded when the Job is stopped before the guest lets go.
+        """
         entry, seconds = entry_of(at.resource, self.interface), at.room.policy.detach_deadline
         leaving = at.driver.devices.detach_interface(machine_uuid(at.resource), entry.mac, seconds)
         await unless_stopped(at.job, leaving)
         await give_back_addresses(at.room, at.driver, at.resource, (entry,))
 
     async def undo(self, at: At) -> None:
+        """Plug the interface into the domain again."""
         await self.plug(at)
 
 
 @dataclass(frozen=True)
 class SwitchInterface(InterfaceStep):
-    """A link that goes up or down, as the user wishes and the port allows."""
+    """The step that sets a link up or down, as the user wishes and the port allows."""
 
     name = "switch interface"
     up: bool
 
     async def run(self, at: At) -> None:
+        """Switch the link, and write it into the Machine's entry of the interface."""
         entry = entry_of(at.resource, self.interface)
         entry = replace(entry, up=self.up, link=self.up and await _port_passes(at.room, entry.port))
         spec = await interface_spec(at.room, at.driver, at.resource, entry)
@@ -93,12 +101,16 @@ async def _port_passes(room: Room, path: str | None) -> bool:
 
 @dataclass(frozen=True)
 class SettleInterface(InterfaceStep):
-    """The interface's record: it goes after a failed add and a done delete, and else shows how the interface is."""
+    """The step that leaves an interface's record as the interface is.
+
+    The record goes after a failed add and a done delete.
+    """
 
     name = "settle interface"
     action: str
 
     async def settle(self, at: At, ended: Ended) -> None:
+        """Delete the interface's record, or write the state that its entry says."""
         gone = self.action == ("delete" if ended.succeeded else "add")
         async with at.room.store.transaction() as transaction:
             current = await transaction.get(at.resource.path)

@@ -1,4 +1,4 @@
-"""What Jobs offer to the rest of the house."""
+"""The offer of Jobs to the rest of the house."""
 
 from __future__ import annotations
 

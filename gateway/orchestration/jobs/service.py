@@ -30,7 +30,7 @@ def has_package(job: Resource) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PackageFile:
-    """The package that an export has written, as a file; it is given as a whole only."""
+    """The package that an export has written, as a file that is given as a whole only."""
 
     package: StoredPackage
     tag: str | None = None
@@ -51,9 +51,12 @@ class PackageFile:
 
 
 class JobService(ResourceService):
+    """The service of Jobs."""
+
     kind = "Job"
 
     def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
+        """Return the operations legal now: ``package`` after an export, ``stop`` while the Job is QUEUED or RUNNING."""
         verbs = super().operations(caller, resource)
         exported = changeable(caller, resource) and has_package(resource)
         if exported and granted(caller.role, self.kind, "package"):
@@ -62,6 +65,7 @@ class JobService(ResourceService):
         return (*verbs, "stop") if running and granted(caller.role, self.kind, "stop") else verbs
 
     async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
+        """Stop the Job. Raises MethodNotAllowed for another action, and Conflict for a Job that is being stopped."""
         if action != "stop":
             raise MethodNotAllowed(f"a Job has no action {action[:60]}", ("GET", "HEAD", "PUT", "DELETE"))
         job = await self.to_change(caller, path, "stop")
@@ -75,7 +79,7 @@ class JobService(ResourceService):
         return PackageFile(await self.package(caller, path))
 
     async def package(self, caller: Caller, path: str) -> StoredPackage:
-        """What an export has written. Raises NotFound, and Conflict while it is at work."""
+        """Return the package that an export has written. Raises NotFound, and Conflict while the Job is at work."""
         job = await self.to_change(caller, path, "package")
         if job.document.get("action") != "export":
             raise NotFound("this Job makes no package")
@@ -87,13 +91,17 @@ class JobService(ResourceService):
         return stored
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
-        """Its package goes with it."""
+        """Delete the Job together with its package."""
         outcome = await super().delete(caller, path, version)
         await asyncio.to_thread(shutil.rmtree, Folder(self.room.images.staging, path).path, True)
         return outcome
 
     async def may_go(self, resource: Resource) -> None:
-        """A running Job is stopped first. Raises Conflict for one that does not stop, or is a part of such."""
+        """Stop the Job when it has not ended.
+
+        Raises Conflict when the Job does not stop within PATIENCE seconds, and while the Job that it is a part of is at
+        work.
+        """
         parent = await self.store.get(resource.document.get("parentJob", {}).get("href", ""))
         if parent is not None and not ended(parent):
             raise Conflict(f"the Job is a part of {parent.path}, which has not ended; delete it later")

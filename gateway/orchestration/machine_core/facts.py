@@ -1,4 +1,4 @@
-"""What is kept of a Machine, and of its snapshots, beside their documents: where they are and what they are made of."""
+"""The facts kept of Machines and snapshots beside their documents: where they are, and what they are made of."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class OwnDisk:
 
 @dataclass(frozen=True)
 class InterfaceEntry:
-    """What the hypervisor needs to know of one of the Machine's network interfaces."""
+    """The facts of one of the Machine's network interfaces that the hypervisor needs."""
 
     mac: str
     network: str
@@ -42,7 +42,7 @@ class InterfaceEntry:
     network_path: str
     """Path of the Network."""
     id: str | None = None
-    """End of the interface's path; None in what gateways before 0.1 kept, where the place is it."""
+    """The end of the interface's path; None in entries of gateways before 0.1, whose place in the list is their id."""
     mtu: int | None = None
     up: bool = True
     """The interface is to be Active."""
@@ -60,14 +60,14 @@ class InterfaceEntry:
 
 @dataclass(frozen=True)
 class KeptSeed:
-    """What the NoCloud seed is made of. What nothing needs later is dropped when the Machine is made."""
+    """The parts of the NoCloud seed. The secrets are dropped when the Machine is made."""
 
     user: str | None = None
     password_hash: Secret | None = None
     keys: tuple[str, ...] = ()
     """SSH keys."""
     user_data: Secret | None = None
-    """In Base64."""
+    """The user data in Base64."""
     environment: Secret | bool | None = None
     """OVF environment of a package's guest; True once it was told and is needed no more."""
 
@@ -110,7 +110,7 @@ class KeptMachine(Kept):
 
 @dataclass(frozen=True)
 class Covered:
-    """What a snapshot holds of a domain, to be compared before the Machine goes back to it."""
+    """The devices that a snapshot holds of a domain, to be compared before the Machine goes back to it."""
 
     disks: dict[str, str] = field(default_factory=dict)
     """Device name to the disk's file or volume."""

@@ -1,4 +1,4 @@
-"""What a Machine's domain and its own volumes are called on the host."""
+"""The names of a Machine's domain and of its own volumes on the host."""
 
 from __future__ import annotations
 

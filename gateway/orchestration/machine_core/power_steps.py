@@ -22,13 +22,17 @@ STOPPED = frozenset({Power.OFF, Power.SAVED, Power.CRASHED})
 
 @dataclass(frozen=True)
 class StartDomain(ResourceStep):
-    """A boot, the return of what was suspended, or the end of a pause."""
+    """The step that boots the guest, brings it back from disk, or ends its pause."""
 
     name = "start domain"
     fresh: bool = False
-    """What was suspended is dropped, and the guest boots."""
+    """The guest boots, and its suspended memory is dropped."""
 
     async def run(self, at: At) -> None:
+        """Start or resume the domain; a second half of a restart shows STARTING first.
+
+        Raises Conflict when the guest was moved away, and may run on a host that does not answer.
+        """
         machine, uuid = at.resource, machine_uuid(at.resource)
         if machine.state == TRANSIENT["stop"]:
             await _show_starting(at)
@@ -51,13 +55,17 @@ async def _show_starting(at: At) -> None:
 
 @dataclass(frozen=True)
 class ShutDown(ResourceStep):
-    """Presses of the power button until the guest is off or the deadline comes; no force (DSP0263 5.14.1.2)."""
+    """The step that presses the power button until the guest is off, and never forces it (DSP0263 5.14.1.2)."""
 
     name = "shut down"
     deadline: float | None = None
     """Seconds; None for those of the configuration."""
 
     async def run(self, at: At) -> None:
+        """Press the power button every PRESS_EVERY seconds, until the guest is off or the deadline comes.
+
+        Raises Conflict at the deadline, and Superseded when the Job is stopped.
+        """
         uuid = machine_uuid(at.resource)
         seconds = at.room.policy.stop_deadline if self.deadline is None else self.deadline
         until, press_at = time.monotonic() + seconds, 0.0
@@ -82,7 +90,7 @@ class ShutDown(ResourceStep):
 
 @dataclass(frozen=True)
 class PowerOff(ResourceStep):
-    """The cut of the power, which asks no guest; also what was suspended is dropped."""
+    """The step that cuts the power without asking the guest, and drops what was suspended."""
 
     name = "power off"
     leaves = ""
@@ -94,6 +102,7 @@ class PowerOff(ResourceStep):
         return self.action == "delete"
 
     async def run(self, at: At) -> None:
+        """Cut the power, and drop what was suspended; a delete goes on where the domain is gone."""
         uuid = machine_uuid(at.resource)
         try:
             await at.driver.domains.power_off(uuid)
@@ -105,28 +114,30 @@ class PowerOff(ResourceStep):
 
 @dataclass(frozen=True)
 class PauseDomain(ResourceStep):
-    """The halt of a guest in memory."""
+    """The step that halts a guest in memory."""
 
     name = "pause domain"
 
     async def run(self, at: At) -> None:
+        """Halt the guest."""
         await at.driver.domains.pause(machine_uuid(at.resource))
 
 
 @dataclass(frozen=True)
 class SuspendDomain(ResourceStep):
-    """The move of a guest's memory to the host's disk."""
+    """The step that moves a guest's memory to the host's disk."""
 
     name = "suspend domain"
     weight: ClassVar[int] = 10
 
     async def run(self, at: At) -> None:
+        """Save the guest's memory. Raises Superseded when the Job is stopped before all is saved."""
         await unless_stopped(at.job, at.driver.domains.save(machine_uuid(at.resource), at.job.progress))
 
 
 @dataclass(frozen=True)
 class ResizeDomain(ResourceStep):
-    """Another number of cpus and amount of memory: live where possible, else at the next boot, and said so."""
+    """The step that sets the number of cpus and the memory: live where possible, else for the next boot."""
 
     name = "resize domain"
     cpu: int
@@ -134,6 +145,7 @@ class ResizeDomain(ResourceStep):
     """KiB."""
 
     async def run(self, at: At) -> None:
+        """Resize the domain, say in the Job what comes at the next boot, and write the Machine's new sizes."""
         applied = await at.driver.domains.resize(machine_uuid(at.resource), self.cpu, self.memory)
         if applied.message:
             at.job.say(applied.message)
@@ -143,18 +155,19 @@ class ResizeDomain(ResourceStep):
                 await transaction.update(current.with_document(cpu=self.cpu, memory=self.memory))
 
     async def undo(self, at: At) -> None:
-        """Restore both from the document: the step may have failed between setting cpus and memory."""
+        """Restore the sizes from the document: the step may have failed between setting cpus and memory."""
         document = at.resource.document
         await at.driver.domains.resize(machine_uuid(at.resource), document["cpu"], document["memory"])
 
 
 @dataclass(frozen=True)
 class DescribeDomain(ResourceStep):
-    """The Machine's name and description for those who look with virsh."""
+    """The step that shows the Machine's name and description to those who look with virsh."""
 
     name = "describe domain"
 
     async def run(self, at: At) -> None:
+        """Write the Machine's name and description into the domain."""
         machine = at.resource
         description = machine.document.get("description", "")
         await at.driver.domains.describe(machine_uuid(machine), machine.name or "", description)

@@ -34,8 +34,8 @@ async def demand_within_reach(room: Room, machine: Resource) -> None:
 async def remove_domains(room: Room, machine: Resource) -> None:
     """Remove the Machine's domain from every host that has it, until none has.
 
-    One that is being migrated meanwhile comes up again on the other side, so all are asked again after each removal.
-    Raises DriverUnavailable when it may be on a host that does not answer.
+    A domain that is being migrated meanwhile comes up again on the other side, so all hosts are asked again each time.
+    Raises DriverUnavailable when the domain may be on a host that does not answer, and DriverBusy after MOST_PASSES.
     """
     own, removed = KeptMachine.of(machine).host, set[str]()
     for _ in range(MOST_PASSES):
@@ -53,7 +53,7 @@ async def remove_domains(room: Room, machine: Resource) -> None:
             removed.add(host)
     else:
         raise DriverBusy("the Machine's domain comes up again and again on another host")
-    # Also where there is no domain (any more): its console's log may be.
+    # A host without the domain (any more) may still have its console's log.
     for host in {own, *await left_hosts(room, machine)} - removed:
         if room.drivers[host].connection is ConnectionState.UP:
             await room.drivers[host].domains.undefine(machine_uuid(machine))

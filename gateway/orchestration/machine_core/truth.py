@@ -12,7 +12,10 @@ from gateway.store.model import Resource
 
 
 async def true_state(room: Room, machine: Resource, driver: Driver, reached: str | None = None) -> str:
-    """The Machine's state as the hypervisor tells it; while it tells nothing, the one that the job reached."""
+    """Return the Machine's state as the hypervisor reports it.
+
+    While the hypervisor reports nothing, return the state that the Job ``reached``, else the one before the Job.
+    """
     try:
         return state_of(await driver.domains.read(machine_uuid(machine)))
     except DriverNotFound:

@@ -16,7 +16,7 @@ from gateway.orchestration.common.resolving import OWN, merged, resolve
 from gateway.orchestration.common.resource_service import Room, new_resource
 from gateway.orchestration.common.unconfigured import demand_up
 from gateway.orchestration.credentials.service import check_credential, overridden
-from gateway.orchestration.disks.content import with_content
+from gateway.orchestration.disks.content import DiskHome, with_content
 from gateway.orchestration.disks.layout import chosen_disks, disk_resources, needed_bytes
 from gateway.orchestration.images.facts import KeptImage
 from gateway.orchestration.interfaces.entries import chosen_interfaces
@@ -45,12 +45,12 @@ class MachineCreate:
         self.document = document
         self.volumes = NewVolumes()
         self.addresses: dict[str, list[Chosen]] = {}
-        """By the interface's id."""
+        """The chosen addresses, by the interface's id."""
 
     async def make(self) -> tuple[Resource, tuple[Resource, ...]]:
-        """The Machine in CREATING and its disks; ``volumes`` are chosen then, too.
+        """Return the Machine in CREATING and its Disks; choose ``volumes`` and ``addresses``, too.
 
-        Raises what the request deserves.
+        Nothing is written. Raises what the request deserves.
         """
         template = await self._template()
         image = await self._image(template)
@@ -74,9 +74,9 @@ class MachineCreate:
             seed=await self._seed(template),
         )
         await self._addresses(template, kept.interfaces)
-        asked = await monitored(self.room, self.caller, template, "Machine", "machineTemplate.")
+        monitoring = await monitored(self.room, self.caller, template, "Machine", "machineTemplate.")
         machine = new_resource("Machine", self.caller.user, self._document(config, host, arch))
-        machine = asked.on(kept.on(machine))
+        machine = monitoring.on(kept.on(machine))
         self.volumes = await NewVolumes.chosen(self.room, self.caller, template, machine)
         return machine, tuple(disk_resources(machine))
 
@@ -89,7 +89,7 @@ class MachineCreate:
         overlay = driver.storage.can_overlay(pool_facts) and kept.pool == pool
         disk_format = driver.storage.formats(pool_facts)[0]
         disks = chosen_disks(config, image, disk_format)
-        disks = await with_content(self.room, self.caller, config, disks, name, pool_facts)
+        disks = await with_content(self.room, self.caller, config, disks, DiskHome(name, driver, pool_facts))
         needed = needed_bytes(disks, disk_format, overlay=overlay)
         if needed > pool_facts.available:
             raise Conflict(f"the pool {pool} has {pool_facts.available} bytes free; this Machine needs {needed}")
@@ -109,21 +109,21 @@ class MachineCreate:
         return {**own, **sizes, "cpuArch": SPELLED.get(arch, arch), "cpuSpeed": host.cpu_mhz or None}
 
     async def _addresses(self, template: Document, interfaces: tuple[InterfaceEntry, ...]) -> None:
-        for asked, entry in zip(template.get("networkInterfaces") or [{}], interfaces, strict=True):
+        for interface, entry in zip(template.get("networkInterfaces") or [{}], interfaces, strict=True):
             where = address_attribute(entry)
             self.addresses[str(entry.id)] = await chosen_addresses(
-                self.room, self.caller, asked, entry.network_path, where
+                self.room, self.caller, interface, entry.network_path, where
             )
 
-    # What the template says
+    # The template
 
     async def _template(self) -> Document:
         given = self.document["machineTemplate"]
         template: Document = {}
         if "href" in given:
             where = "machineTemplate"
-            found = await resolve(self.room.store, self.caller, given["href"], ("MachineTemplate",), where)
-            template = with_secrets(found)
+            referred = await resolve(self.room.store, self.caller, given["href"], ("MachineTemplate",), where)
+            template = with_secrets(referred)
         return merged(template, given)
 
     async def _config(self, template: Document, image: Resource) -> Document:
@@ -133,8 +133,8 @@ class MachineCreate:
             raise Invalid("is missing", where)
         config: Document = {}
         if "href" in given:
-            found = await resolve(self.room.store, self.caller, given["href"], ("MachineConfiguration",), where)
-            config = found.document
+            referred = await resolve(self.room.store, self.caller, given["href"], ("MachineConfiguration",), where)
+            config = referred.document
         config = merged(config, given)
         check_configuration(config, least_memory(self.room.policy.least_memory, image), f"{where}.")
         return config
@@ -158,8 +158,9 @@ class MachineCreate:
         return name, driver
 
     async def _seed(self, template: Document) -> KeptSeed:
-        """Return what the guest's seed is to be made of. ``environment`` is no attribute of the standard: a package
-        brings it.
+        """Return what the guest's seed is to be made of.
+
+        ``environment`` is no attribute of the standard: a package brings it.
         """
         seed = KeptSeed(user_data=template.get("userData") or None, environment=template.get("environment") or None)
         credential = template.get("credential")
@@ -186,9 +187,10 @@ def address_attribute(entry: InterfaceEntry) -> str:
 
 
 async def referred_image(store: Reading, caller: Caller, given: Document, where: str) -> Resource:
-    """The image that is referred to, also by one who sends back what ``$expand`` showed in the reference's place.
+    """Return the image that is referred to.
 
-    Raises NotImplementedHere for an image by value, as the capability MachineImageByValue says.
+    The reference may be what ``$expand`` showed in its place. Raises NotImplementedHere for an image by value, as the
+    capability MachineImageByValue says.
     """
     if "href" in given:
         image = await resolve(store, caller, given["href"], ("MachineImage",), where)
@@ -200,6 +202,7 @@ async def referred_image(store: Reading, caller: Caller, given: Document, where:
 
 
 def check_size(config: Document, host: HostFacts) -> None:
+    """Raise Invalid when the host has fewer cpus, or less memory, than the configuration says."""
     if config["cpu"] > host.cpus:
         raise Invalid(f"the host has {host.cpus} cpus, not {config['cpu']}", "cpu")
     if config["memory"] > host.memory_kib:
@@ -207,22 +210,25 @@ def check_size(config: Document, host: HostFacts) -> None:
 
 
 def _boots_by_uefi(image: Resource) -> bool:
-    """As its property ``firmware`` says (bios or uefi); without one, as its bytes looked when it was imported."""
-    said = image.document.get("properties", {}).get("firmware")
-    if said not in (None, "bios", "uefi"):
-        raise Invalid(f"the image's property firmware is {said[:40]!r}; bios and uefi are known", IMAGE)
-    return said == "uefi" or (said is None and KeptImage.of(image).uefi)
+    """Return whether the image boots by UEFI.
+
+    Its property ``firmware`` says so (bios or uefi); without one, its bytes did when it was imported. Raises Invalid.
+    """
+    firmware = image.document.get("properties", {}).get("firmware")
+    if firmware not in (None, "bios", "uefi"):
+        raise Invalid(f"the image's property firmware is {firmware[:40]!r}; bios and uefi are known", IMAGE)
+    return firmware == "uefi" or (firmware is None and KeptImage.of(image).uefi)
 
 
 def _arch(wanted: str | None, host: HostFacts) -> str:
     if wanted is None:
         return "x86_64" if "x86_64" in host.arches else host.arches[0]
-    arch = {_plain(spelling): known for spelling, known in ARCHES.items()}.get(_plain(wanted), wanted)
+    arch = {_plain(spelling): name for spelling, name in ARCHES.items()}.get(_plain(wanted), wanted)
     if arch not in host.arches:
         raise Invalid(f"this host runs {', '.join(host.arches)}, not {wanted[:40]}", "cpuArch")
     return arch
 
 
 def _plain(spelling: str) -> str:
-    """Copies of the standard write the names with blanks, and in other cases."""
+    """Return a spelling as it is compared: copies of the standard write the names with blanks, and in other cases."""
     return spelling.lower().replace(" ", "").replace("_", "").replace("/", "")

@@ -1,4 +1,4 @@
-"""What Machines, their templates and configurations offer to the rest of the house."""
+"""The offer of Machines, their templates and configurations to the rest of the house."""
 
 from __future__ import annotations
 

@@ -25,44 +25,44 @@ def shown(facts: DomainFacts) -> Document:
 
 
 class MovedDomains:
-    """Finds where a domain is that its Machine's host has no more, and takes the Machine over to there."""
+    """The search for domains that their Machines' hosts have no more, by which a Machine follows its guest."""
 
     def __init__(self, room: Room) -> None:
         self.room = room
         self._told: set[tuple[str, str]] = set()
-        """Machine and code of what was told already, and holds on."""
+        """The Machine and the code of each alarm that was raised already, and holds on."""
 
     async def follow(self, machine: Resource) -> Whereabouts:
         """Take a Machine over to the host where its domain is, if that is another; return what all hosts say."""
         seen = await whereabouts(self.room, machine)
         await self._tell(machine, "runs-twice", seen.twice, "its guest runs on two hosts at once; stop one of them")
-        # What is gone for good is gone, whoever is silent by now.
+        # A domain that is gone for good is gone, whoever is silent by now.
         unsure = seen.silent if seen.unsure and not KeptMachine.of(machine).gone else ()
         await self._tell(machine, "domain-missing", unsure, "its domain may be on a hypervisor that does not answer")
         if seen.moved_to is not None:
             await self._take_over(machine, seen.moved_to)
         return seen
 
-    async def _take_over(self, machine: Resource, found: Sighting) -> None:
-        volumes = await self._volumes(machine, found)
+    async def _take_over(self, machine: Resource, sighting: Sighting) -> None:
+        volumes = await self._volumes(machine, sighting)
         old = KeptMachine.of(machine).host
         async with self.room.store.transaction() as transaction:
             current = await transaction.get(machine.path)
             if current is None or current.held_by is not None or KeptMachine.of(current).host != old:
                 return
-            left = tuple(sorted({*KeptMachine.of(current).left_hosts, old} - {found.host}))
-            current = current.with_document(**shown(found.facts))
-            moved = KeptMachine.changed(current, host=found.host, left_hosts=left, gone=False)
+            left = tuple(sorted({*KeptMachine.of(current).left_hosts, old} - {sighting.host}))
+            current = current.with_document(**shown(sighting.facts))
+            moved = KeptMachine.changed(current, host=sighting.host, left_hosts=left, gone=False)
             current = await transaction.update(moved)
             for attachment in volumes:
-                await _bring(transaction, attachment, found.host)
-            detail = f"its domain was moved from {old} to {found.host}"
+                await _bring(transaction, attachment, sighting.host)
+            detail = f"its domain was moved from {old} to {sighting.host}"
             await tell(transaction, alarm(current, "moved", detail, severity="medium", outcome="Warning"))
-        log.warning("domain was moved outside", machine=machine.path, before=old, host=found.host)
+        log.warning("domain was moved outside", machine=machine.path, before=old, host=sighting.host)
 
-    async def _volumes(self, machine: Resource, found: Sighting) -> list[Resource]:
+    async def _volumes(self, machine: Resource, sighting: Sighting) -> list[Resource]:
         """Return the connections whose Volumes the new host has in a pool of the same name, and the domain uses."""
-        driver, targets = self.room.drivers[found.host], {disk.target for disk in found.facts.disks}
+        driver, targets = self.room.drivers[sighting.host], {disk.target for disk in sighting.facts.disks}
         there = []
         for attachment in await self.room.store.children(machine.path, "MachineVolume"):
             kept = KeptAttachment.of(attachment)
@@ -77,7 +77,7 @@ class MovedDomains:
         return there
 
     async def _tell(self, machine: Resource, code: str, hosts: tuple[str, ...], detail: str) -> None:
-        """An alarm once, for as long as there are such hosts."""
+        """Raise an alarm once, for as long as there are such hosts."""
         key = (machine.path, code)
         if not hosts:
             self._told.discard(key)
@@ -94,7 +94,7 @@ class MovedDomains:
 
 
 async def _bring(transaction: Transaction, attachment: Resource, host: str) -> None:
-    """A Volume that was moved with its Machine: its new copy is the one that the guest writes to."""
+    """Take a Volume that was moved with its Machine to the host, since the guest writes to the new copy of it."""
     await transaction.update(KeptAttachment.changed(attachment, host=host))
     volume = await transaction.get(attachment.document["volume"]["href"])
     if volume is not None:

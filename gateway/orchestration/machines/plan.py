@@ -24,7 +24,7 @@ def create_steps(
     """Return the steps of a create.
 
     ``volumes`` make the Machine's new Volumes, before the domain is defined; ``attachments`` plug Volumes in, before
-    it starts. Addresses of its own are told to DHCP before the guest asks for one.
+    the domain starts. When ``addressed`` is set, DHCP gets the Machine's own addresses before the guest asks for one.
     """
     storage = tuple(step(machine) for step in CREATE_STEPS[:3])
     addresses = (AssignAddresses(machine),) if addressed else ()

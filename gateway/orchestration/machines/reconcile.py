@@ -1,4 +1,4 @@
-"""Keeps Machines as the hypervisors say they are: by what an event tells, and by comparing all of a host."""
+"""The comparison of Machines with what hypervisors say: by what an event tells, and of all domains of a host."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ log = structlog.get_logger("sync")
 
 
 class MachineReconciler:
-    """The comparison of Machines with domains. The state of a Machine that a Job holds is written by that Job alone."""
+    """The comparison of Machines with domains.
+
+    The state of a Machine that a Job holds is written by that Job alone.
+    """
 
     def __init__(self, room: Room) -> None:
         self.room = room
@@ -39,24 +42,24 @@ class MachineReconciler:
         """Compare all Machines of a host with its domains. Domains that are no Machine's are left alone."""
         facts = {domain.uuid: domain for domain in await driver.domains.list_all()}
         async for machine in self.room.store.every("Machine"):
-            found = facts.get(machine_uuid(machine))
-            if found is not None or Hosted.of(machine).host == driver.name:
+            facts_of_machine = facts.get(machine_uuid(machine))
+            if facts_of_machine is not None or Hosted.of(machine).host == driver.name:
                 with self._apart.each(machine.path, driver):
-                    await self._compare_machine(driver, machine, found)
+                    await self._compare_machine(driver, machine, facts_of_machine)
 
-    async def _compare_machine(self, driver: Driver, machine: Resource, found: DomainFacts | None) -> None:
+    async def _compare_machine(self, driver: Driver, machine: Resource, facts: DomainFacts | None) -> None:
         if machine.held_by is not None:
             return
         if Hosted.of(machine).host != driver.name:
             await self._follow(machine)
             return
-        if found is None and machine.state == "ERROR":
+        if facts is None and machine.state == "ERROR":
             return
-        if found is None or _differs(machine, found) or not found.persistent:
+        if facts is None or _differs(machine, facts) or not facts.persistent:
             # The bulk read may be older than a job that ended since: only a fresh look decides.
             await self.look(driver, machine_uuid(machine))
         else:
-            await self.attachments.compare(machine, found)
+            await self.attachments.compare(machine, facts)
             await self.snapshots.compare(machine)
             self.addresses.look_at(machine)
 
@@ -70,30 +73,30 @@ class MachineReconciler:
     async def apply(self, driver: Driver, facts: DomainFacts) -> None:
         """Make a Machine what its host says of its domain; what another host says may mean that it came there."""
         path = f"machines/{facts.uuid}"
-        known = await self.room.store.get(path)
-        if known is None or known.held_by is not None:
+        before = await self.room.store.get(path)
+        if before is None or before.held_by is not None:
             return
-        if Hosted.of(known).host != driver.name:
-            await self._follow(known)
+        if Hosted.of(before).host != driver.name:
+            await self._follow(before)
             return
         if facts.migration is Migration.LEFT:
-            seen = await self._follow(known)
+            seen = await self._follow(before)
             if seen.moved_to is not None or seen.unsure:
                 return
-        await self.transient.compare(known, facts)
-        await self.attachments.compare(known, facts)
-        if not _differs(known, facts):
-            self.addresses.look_at(known)
+        await self.transient.compare(before, facts)
+        await self.attachments.compare(before, facts)
+        if not _differs(before, facts):
+            self.addresses.look_at(before)
             return
         async with self.room.store.transaction() as transaction:
             machine = await transaction.get(path)
             if machine is None or not _still(machine, driver):
                 return
-            found = KeptMachine.changed(machine.with_document(**shown(facts)), gone=False)
-            machine = await transaction.update(found)
-            if machine.state == "ERROR" and known.state != "ERROR":
+            changed = KeptMachine.changed(machine.with_document(**shown(facts)), gone=False)
+            machine = await transaction.update(changed)
+            if machine.state == "ERROR" and before.state != "ERROR":
                 await tell(transaction, alarm(machine, "fault", facts.reason or "the guest is in error"))
-        log.info("state changed outside", machine=path, before=known.state, state=machine.state, reason=facts.reason)
+        log.info("state changed outside", machine=path, before=before.state, state=machine.state, reason=facts.reason)
         self.addresses.look_at(machine)
 
     async def look(self, driver: Driver, uuid: str) -> None:
@@ -104,8 +107,8 @@ class MachineReconciler:
         except DriverNotFound:
             pass
         path = f"machines/{uuid}"
-        known = await self.room.store.get(path)
-        if known is None or not _still(known, driver) or not (await self._follow(known)).gone:
+        before = await self.room.store.get(path)
+        if before is None or not _still(before, driver) or not (await self._follow(before)).gone:
             return
         async with self.room.store.transaction() as transaction:
             machine = await transaction.get(path)
@@ -118,7 +121,7 @@ class MachineReconciler:
 
 
 def _still(machine: Resource, driver: Driver) -> bool:
-    """Whether it is this host's word that counts: the Machine lives there, and no job holds it."""
+    """Return whether this host's word counts: the Machine lives there, and no Job holds it."""
     return Hosted.of(machine).host == driver.name and machine.held_by is None
 
 

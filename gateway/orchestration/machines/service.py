@@ -39,17 +39,20 @@ from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
 ORDER = ("edit", "delete", "restart", "start", "stop", "pause", "suspend", "capture", "snapshot", "restore", "console")
-"""Of the operations that are shown. Old clients take the last ``rel`` that contains the word they want, so that
-``restart`` stands before ``start``.
+"""The order of the operations that are shown.
+
+Old clients take the last ``rel`` that contains the word they want, so ``restart`` stands before ``start``.
 """
 RUNS_GUEST = frozenset({"start", "restart", "restore"})
 LONGEST_DEADLINE = 3600.0
 CONSOLE_BYTES = 65_536
-"""How much of the console is given to who does not say how much."""
+"""The bytes of the console that a client gets who does not say how many."""
 MOST_CONSOLE_BYTES = 1_048_576
 
 
 class MachineService(ResourceService):
+    """The service of Machines."""
+
     kind = "Machine"
 
     def __init__(self, room: Room) -> None:
@@ -57,6 +60,7 @@ class MachineService(ResourceService):
         self.restores = RestoreRequests(room)
 
     def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
+        """Return the operations legal now for this caller, in the order that old clients need."""
         if not changeable(caller, resource):
             return ()
         now = legal(resource.state).actions.union(ALWAYS) - impossible(resource, self.room.driver(resource), self.store)
@@ -65,6 +69,7 @@ class MachineService(ResourceService):
     # Create
 
     async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
+        """Check everything about a create, and return what writes the Machine with its parts and its Job."""
         create = MachineCreate(self.room, caller, document)
         prepared, parts = await self._checked(create)
 
@@ -115,6 +120,7 @@ class MachineService(ResourceService):
         return machine, parts
 
     async def rehearse(self, caller: Caller, document: Document) -> Resource | None:
+        """Return the Machine as it would be made, in its initial state; nothing is written."""
         demand(caller.role, self.kind, "add")
         machine, _ = await self._checked(MachineCreate(self.room, caller, document))
         return machine.with_document(state=KeptMachine.of(machine).initial_state)
@@ -122,6 +128,10 @@ class MachineService(ResourceService):
     # Actions
 
     async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
+        """Begin an action; one that may interrupt stops the Job that holds the Machine first.
+
+        Raises Conflict when the Machine's state does not allow the action, and Invalid for an unknown one.
+        """
         machine = await self.to_change(caller, path, action)
         if action in RUNS_GUEST:
             await check_confinement(self.room, machine)
@@ -156,12 +166,12 @@ class MachineService(ResourceService):
             # The job that holds the Machine may itself wait for them.
             await self._give_up_removals(caller, machine, action)
         await interrupt(self.room.runner, machine, f"{action} was asked by {caller.user}")
-        found = await self.store.get(machine.path)
-        if found is None:
+        current = await self.store.get(machine.path)
+        if current is None:
             raise NotFound(f"{machine.path} is gone")
-        if action == "stop" and not force and found.state == "SUSPENDED":
+        if action == "stop" and not force and current.state == "SUSPENDED":
             raise Conflict("the Machine is SUSPENDED by now; stop it again to drop what was saved")
-        return found
+        return current
 
     async def _begin(self, machine: Resource, verb: str, plan: Plan) -> Outcome:
         """Take the Machine in one transaction: of two clients at once, one gets a Conflict."""
@@ -174,6 +184,10 @@ class MachineService(ResourceService):
     async def edit(
         self, caller: Caller, path: str, document: Document, selected: frozenset[str] | None, version: int | None
     ) -> Outcome:
+        """Change the Machine; a Job brings new sizes, a new name and a new description to the domain.
+
+        Raises PreconditionFailed when another request came in between.
+        """
         machine = await self.to_change(caller, path, "edit", version)
         demand_legal(machine.state, "edit")
         sizes = {name: document[name] for name in ("cpu", "memory") if name in document}
@@ -216,6 +230,10 @@ class MachineService(ResourceService):
         return self.room.policy.least_memory if kept is None else kept
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        """Begin a Job that deletes the Machine, or return the one that does so already.
+
+        A create that is under way is stopped first. Raises Unavailable while the domain may be on a host that is away.
+        """
         machine = await self.to_change(caller, path, "delete", version)
         demand_legal(machine.state, "delete")
         if machine.state == TRANSIENT["delete"] and machine.held_by is not None:
@@ -235,16 +253,16 @@ class MachineService(ResourceService):
         if machine.held_by is not None:
             await self._give_up_removals(caller, machine, "delete")
             await interrupt(self.room.runner, machine, f"delete was asked by {caller.user}")
-            found = await self.store.get(path)
-            if found is None:
+            current = await self.store.get(path)
+            if current is None:
                 return await self._gone(replace(plan, steps=(), settle=None))
-            machine = found
+            machine = current
         outcome = await self._begin(machine, "delete", plan)
         await self._give_up_removals(caller, machine, "delete")
         return outcome
 
     async def _gone(self, plan: Plan) -> Outcome:
-        """The create was undone: nothing is left to delete."""
+        """Return the outcome of a delete after which nothing is left, since the create was undone."""
         async with self.store.transaction() as transaction:
             job = await self.room.runner.completed(transaction, plan)
         return Outcome(None, job, finished=True)
@@ -256,7 +274,7 @@ class MachineService(ResourceService):
         return Text(await self.console(caller, path, _console_limit(parameters.get("limit", ""))))
 
     async def console(self, caller: Caller, path: str, limit: int) -> bytes:
-        """The last ``limit`` bytes which the guest wrote to its serial console."""
+        """Return the last ``limit`` bytes which the guest wrote to its serial console."""
         machine = await self.to_change(caller, path, "console")
         self._must_be_up(machine)
         with translating():

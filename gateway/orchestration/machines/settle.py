@@ -22,15 +22,17 @@ from gateway.store.transaction import Transaction
 
 @dataclass(frozen=True)
 class SettleMachine(ResourceStep):
-    """The Machine's record: it goes after a failed create and a done delete, and is else in the domain's true state.
+    """The step that leaves the Machine's record in the domain's true state.
 
-    After a create that could not be undone the record stays, so that what is left can be seen, and deleted.
+    The record goes after a failed create and a done delete. After a create that could not be undone the record stays,
+    so that what is left can be seen, and deleted.
     """
 
     name = "settle machine"
     action: str
 
     async def settle(self, at: At, ended: Ended) -> None:
+        """Write the domain's true state into the Machine's record and free it, or delete the record."""
         machine, made = at.resource, self.action == "add"
         gone = self.action == ("delete" if ended.succeeded else "add") and not ended.left
         reached = REACHED.get(self.action) if ended.succeeded else None

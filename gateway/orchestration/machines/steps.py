@@ -17,20 +17,22 @@ from gateway.store.model import Resource
 
 @dataclass(frozen=True)
 class DefineDomain(ResourceStep):
-    """The definition of a new Machine's domain."""
+    """The step that defines a new Machine's domain."""
 
     name = "define domain"
 
     async def run(self, at: At) -> None:
+        """Define the domain."""
         await at.driver.domains.define(await domain_spec(at.room, at.driver, at.resource))
 
     async def undo(self, at: At) -> None:
+        """Remove the domain, and give back the addresses of its own."""
         await at.driver.domains.undefine(machine_uuid(at.resource))
         await give_back_addresses(at.room, at.driver, at.resource, KeptMachine.of(at.resource).interfaces)
 
 
 async def domain_spec(room: Room, driver: Driver, machine: Resource) -> DomainSpec:
-    """Return what libvirt is to make of a Machine."""
+    """Return the Machine's domain as libvirt is to make it."""
     kept, document = KeptMachine.of(machine), machine.document
     disks = [
         DiskSpec(kept.pool, volume_of(machine, disk), disk.format, disk.target, boot_order=1 if place == 0 else None)
@@ -54,11 +56,12 @@ async def domain_spec(room: Room, driver: Driver, machine: Resource) -> DomainSp
 
 @dataclass(frozen=True)
 class BringToInitialState(ResourceStep):
-    """The first start of a new Machine, as far as its template asks for one."""
+    """The step that starts a new Machine for the first time, as far as its template asks for that."""
 
     name = "initial state"
 
     async def run(self, at: At) -> None:
+        """Bring the domain to STARTED, PAUSED or SUSPENDED; leave it off for STOPPED."""
         state, uuid = KeptMachine.of(at.resource).initial_state, machine_uuid(at.resource)
         if state == "STOPPED":
             return
@@ -69,23 +72,25 @@ class BringToInitialState(ResourceStep):
 
 @dataclass(frozen=True)
 class UndefineDomain(ResourceStep):
-    """The end of a Machine's domain, wherever it is."""
+    """The step that removes a Machine's domain, wherever it is."""
 
     name = "undefine domain"
     leaves = "the guest"
 
     async def run(self, at: At) -> None:
+        """Remove the domain from every host that has it, and give back the addresses of its own."""
         await remove_domains(at.room, at.resource)
         await give_back_addresses(at.room, at.driver, at.resource, KeptMachine.of(at.resource).interfaces)
 
 
 @dataclass(frozen=True)
 class DefineAgain(ResourceStep):
-    """The definition of a domain that runs without one."""
+    """The step that defines a domain that runs without a definition."""
 
     name = "define domain again"
 
     async def run(self, at: At) -> None:
+        """Define the domain again; a domain that has stopped meanwhile is reported in the Job's log."""
         try:
             await at.driver.domains.make_persistent(machine_uuid(at.resource))
         except DriverNotFound:

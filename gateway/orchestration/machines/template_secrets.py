@@ -13,7 +13,7 @@ from gateway.store.model import Document, Resource
 
 @dataclass(frozen=True)
 class TemplateSecrets:
-    """What a MachineTemplate does not show."""
+    """The secrets of a MachineTemplate, which it does not show."""
 
     user_data: Secret | None = keyed("userData", default=None)
     password_hash: Secret | None = None

@@ -18,19 +18,23 @@ from gateway.store.model import Document, Resource
 
 
 class MachineTemplateService(ResourceService):
+    """The service of MachineTemplates."""
+
     kind = "MachineTemplate"
     catalogue = True
 
     async def make(self, caller: Caller, document: Document) -> Resource:
-        shown, secrets = await self._checked(caller, document)
-        return KeptTemplate(secrets).on(new_resource(self.kind, caller.user, shown))
+        """Return the new template, with its secrets beside its document."""
+        public, secrets = await self._checked(caller, document)
+        return KeptTemplate(secrets).on(new_resource(self.kind, caller.user, public))
 
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
     ) -> Resource:
-        shown, secrets = await self._checked(caller, document)
-        changed = await super().change(caller, resource, shown, selected)
-        # What stays counts too: an image of today with the memory of before, or the reverse.
+        """Return the template after the edit; a secret stays with what it belongs to."""
+        public, secrets = await self._checked(caller, document)
+        changed = await super().change(caller, resource, public, selected)
+        # Attributes that stay count too: an image of today with the memory of before, or the reverse.
         await check_template_memory(self, caller, changed.document, "")
         before = remaining_secrets(resource, changed, document, selected)
         secrets = TemplateSecrets(
@@ -52,11 +56,11 @@ class MachineTemplateService(ResourceService):
         if href is not None:
             await resolve(self.store, caller, href, ("Credential", "CredentialTemplate"), "credential")
         await monitored(self.room, caller, document, "Machine")
-        shown = {name: value for name, value in document.items() if name != "userData"}
+        public = {name: value for name, value in document.items() if name != "userData"}
         hashed = None
-        if "credential" in shown:
-            shown["credential"], hashed = await without_password(shown["credential"])
-        return shown, TemplateSecrets(document.get("userData") or None, hashed)
+        if "credential" in public:
+            public["credential"], hashed = await without_password(public["credential"])
+        return public, TemplateSecrets(document.get("userData") or None, hashed)
 
     async def _check_interfaces(self, caller: Caller, document: Document) -> None:
         for place, entry in enumerate(document.get("networkInterfaces", [])):
@@ -65,7 +69,7 @@ class MachineTemplateService(ResourceService):
                 await resolve(self.store, caller, entry["network"]["href"], ("Network",), where)
 
     async def _check_configuration(self, caller: Caller, document: Document) -> None:
-        """By value as by reference: what a Machine needs is there."""
+        """Raise Invalid for a configuration, by value or reference, that is not whole."""
         given = document.get("machineConfig")
         if given is not None:
             check_configuration(await whole_configuration(self, caller, given, "machineConfig"), 0, "machineConfig.")

@@ -1,4 +1,4 @@
-"""Running domains whose definition an admin took away: they are defined again, or stopping would lose the Machine."""
+"""Running domains whose definition an admin took away: they are defined again, or a stop would lose the Machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ log = structlog.get_logger("sync")
 
 
 class TransientDomains:
-    """Domains that run without a definition. Each gets one Job, under the Machine's lock: no delete comes between."""
+    """The domains that run without a definition.
+
+    Each gets one Job, under the Machine's lock, so that no delete comes between.
+    """
 
     def __init__(self, room: Room) -> None:
         self.room = room

@@ -1,4 +1,4 @@
-"""What the template of a new resource asks for of its EventLog and its Meters."""
+"""The EventLog and the Meters that the template of a new resource asks for."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from gateway.store.model import Document
 
 
 async def monitored(room: Room, caller: Caller, template: Document, kind: str, where: str = "") -> Monitored:
-    """Return what is kept of it until the resource is written. Raises Invalid, naming the attribute.
+    """Return what a new resource's template asks for of its EventLog and its Meters.
 
-    ``where`` is the way to the template in a larger document, ending in a dot.
+    The resource keeps it until it is written. ``where`` is the way to the template in a larger document, ending in a
+    dot. Raises Invalid, naming the attribute.
     """
     event_log = await asked_event_log(room.store, caller, template, where)
     return Monitored(event_log, await asked_meters(room, caller, template, kind, where))

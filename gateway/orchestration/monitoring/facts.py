@@ -1,4 +1,4 @@
-"""What is kept, beside the documents, of resources that are monitored and of what monitors them."""
+"""The facts that are kept, beside the documents, of resources that are monitored and of what monitors them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway.store.model import Document
 
 @dataclass(frozen=True)
 class Monitored(Kept):
-    """What a new resource's template asked for: gone as soon as its EventLog and its Meters are made."""
+    """The requests of a new resource's template, which are gone as soon as its EventLog and its Meters are made."""
 
     event_log: Document = field(default_factory=dict)
     """Attributes of the EventLog."""
@@ -44,7 +44,7 @@ class Shipped(Kept):
 
 @dataclass(frozen=True)
 class Measured(Kept):
-    """What says where a resource shows in the readings of hosts. Its own family writes these facts."""
+    """The facts that say where a resource shows in the readings of hosts. Its own family writes them."""
 
     volume: str | None = None
     """Name of a Volume's storage in its pool."""

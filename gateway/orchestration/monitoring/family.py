@@ -1,4 +1,4 @@
-"""What events, logs and meters offer to the rest of the house."""
+"""The offer of events, logs and meters to the rest of the house."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What clients may follow live: every event in order, and what becomes of Jobs.
+"""The feed that clients may follow live: every event in order, and what becomes of Jobs.
 
 Events have the positions of the log of everything, so a reader who was away goes on where it stopped. Jobs are told
 as they are now: of several changes between two deliveries the last one counts.
@@ -22,18 +22,23 @@ MOST_RUNNING = 200
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing to tell. ``position`` is an event's; None for a Job. ``audience`` as in the store."""
+    """An event or a Job to tell readers of.
+
+    ``position`` is an event's; None for a Job. ``audience`` is as in the store.
+    """
 
     resource: Resource
     audience: str | None
     position: int | None = None
 
     def for_user(self, user: str | None) -> bool:
-        """``user`` None is an admin, who sees everything."""
+        """Return whether the user may see it; ``user`` None is an admin, who sees everything."""
         return user is None or self.audience in (user, EVERYONE)
 
 
 class Feed:
+    """The live feed of events and Jobs."""
+
     def __init__(self, store: Store) -> None:
         self._store = store
         self._takers: list[Callable[[list[Item]], None]] = []
@@ -65,7 +70,7 @@ class Feed:
         for taker in self._takers:
             taker(items)
 
-    # What a reader missed
+    # Events and Jobs that a reader missed
 
     async def oldest(self) -> int:
         """Return the position of the oldest event that is kept; one past the newest when none is."""
@@ -73,7 +78,10 @@ class Feed:
         return oldest if oldest is not None else self.head + 1
 
     async def between(self, user: str | None, after: int, until: int) -> AsyncIterator[Item]:
-        """Return the kept events of these positions which the user may see, in order; ``user`` None sees all."""
+        """Yield the kept events after one position and up to another which the user may see, in order.
+
+        ``user`` None sees all.
+        """
         while True:
             events = await events_between(self._store, EVERYTHING, after, until, user, PAGE)
             for position, audience, event in events:
@@ -83,7 +91,7 @@ class Feed:
                 return
 
     async def running(self, user: str | None) -> list[Item]:
-        """The Jobs which have not ended."""
+        """Return the Jobs which have not ended and that the user may see, MOST_RUNNING of each state at most."""
         states = [Comparison("state", "=", state, AttributeType.STRING) for state in ("QUEUED", "RUNNING", "STOPPING")]
         pages = [
             await self._store.page(Query("Job", visible_to=user, filters=(state,), last=MOST_RUNNING))

@@ -13,7 +13,7 @@ from gateway.store.store import Store
 
 
 async def ship_configurations(store: Store, policy: Policy) -> None:
-    """Those that were not shipped before: what an admin changed or deleted stays so."""
+    """Write the configurations that were not shipped before: what an admin changed or deleted stays so."""
     entry = await store.get(CLOUD_ENTRY_POINT.segment)
     assert entry is not None
     shipped = set(Shipped.of(entry).shipped_aspects)
@@ -29,7 +29,7 @@ async def ship_configurations(store: Store, policy: Policy) -> None:
 
 
 def _document(policy: Policy, aspect: Aspect) -> Document:
-    kinds = [kind for kind, aspects in MEASURED.items() if any(known.term == aspect.term for known in aspects)]
+    kinds = [kind for kind, aspects in MEASURED.items() if any(entry.term == aspect.term for entry in aspects)]
     named = {"name": aspect.name, "associatedTo": [{"href": kind} for kind in kinds], "aspect": aspect.term}
     return configuration(policy, named)
 

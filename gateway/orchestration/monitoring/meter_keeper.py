@@ -10,9 +10,9 @@ from gateway.store.transaction import Transaction
 
 
 async def keep_meters(transaction: Transaction) -> None:
-    """Called by the store at the end of each transaction.
+    """Make the Meters of new resources, and delete those of deleted ones; the store calls this at a transaction's end.
 
-    A new resource gets the Meters which its template asked for (``Monitored.meters``); they go with the resource.
+    A new resource gets the Meters which its template asked for (``Monitored.meters``).
     """
     for path, after in list(transaction.changes.items()):
         before = transaction.before[path]

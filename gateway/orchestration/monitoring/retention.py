@@ -1,4 +1,4 @@
-"""How long events are kept: each log's persistence, and bounds on the number (DSP0263 5.22.1)."""
+"""The time that events are kept: each log's persistence, and bounds on the number (DSP0263 5.22.1)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEPT = {
     "monthly": timedelta(days=31),
     "yearly": timedelta(days=366),
 }
-"""What the standard's words for persistence mean here."""
+"""The ages that the standard's words for persistence mean here."""
 LOOK_EVERY = 60.0
 AT_ONCE = 1000
 """Events removed in one transaction, so that others get their turn."""
@@ -30,7 +30,11 @@ log = structlog.get_logger("events")
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """``most`` events of one log, ``most_overall`` in the log of everything, ``most_changes`` in that of changes."""
+    """The removal of old events.
+
+    ``most`` is the number of events of one log, ``most_overall`` in the log of everything, ``most_changes`` in that of
+    changes.
+    """
 
     store: Store
     most: int
@@ -38,6 +42,7 @@ class Retention:
     most_changes: int
 
     async def turn(self) -> None:
+        """Remove old events; what the store refuses is logged, and tried again the next time."""
         try:
             await self.age()
         except GatewayError as error:
@@ -48,6 +53,7 @@ class Retention:
         await self.expire(clock.ageing())
 
     async def expire(self, now: datetime) -> None:
+        """Remove the events that are too old at this time, or too many."""
         for word, age in KEPT.items():
             for path, position in await self._too_old(word, now - age):
                 await self._forget(path, position)

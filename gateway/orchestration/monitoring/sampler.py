@@ -1,6 +1,6 @@
-"""Looks at all guests of each host, by one bulk read a period, and keeps what the meters ask for.
+"""The sampling of all guests of each host: one bulk read a period, of which samples are written for the meters.
 
-Hosts are looked at apart: one that does not answer holds up no other. What was not seen is not written: a gap.
+Hosts are looked at apart: one that does not answer holds up no other. A value that was not seen leaves a gap.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from gateway.store.store import Changes, Store
 AT_ONCE = 200
 """Meters that are measured before others on the loop get their turn."""
 SLACK = 0.5
-"""Of the period: how much too early a look may come and still count."""
+"""The share of the period by which a look may come too early and still count."""
 FRESH = 2.5
-"""How many periods old a host's reading may be, to stand beside those of other hosts."""
+"""The number of periods that a host's reading may be old, to stand beside those of other hosts."""
 log = structlog.get_logger("meters")
 
 
 class Sampler:
-    """``period`` is in seconds."""
+    """The measuring of guests for meters; ``period`` is in seconds."""
 
     def __init__(
         self, store: Store, drivers: dict[str, Driver], period: float, supervision: Supervision | None = None
@@ -48,11 +48,11 @@ class Sampler:
         self._readings: dict[str, HostReading] = {}
         self._machines: dict[str, bool] = {}
         self._hosts: dict[str, str] = {}
-        """By path, the host of each target of a meter."""
+        """The host of each target of a meter, by the target's path."""
         self._supervision = supervision or Supervision()
         self._loops: list[Loop] = []
         self._following: dict[str, float] = {}
-        """When the next look at each hypervisor is due, by the monotonic clock."""
+        """The time at which the next look at each hypervisor is due, by the monotonic clock."""
         self._loading = asyncio.Lock()
         self._turns = {name: asyncio.Lock() for name in drivers}
         self._apart = Apart(self._supervision, "meters")
@@ -63,6 +63,7 @@ class Sampler:
         self._store.watch(self._noted)
 
     def start(self) -> None:
+        """Start a loop for each host, and one that removes expired meters."""
         keep = self._supervision.keep
         for name, driver in self._drivers.items():
             pause = partial(self._until_next_look, name)
@@ -70,11 +71,12 @@ class Sampler:
         self._loops.append(keep("expiry of meters", self._expire, self._period, first_pause=self._period))
 
     async def stop(self) -> None:
+        """End all loops."""
         for loop in self._loops:
             await loop.stop()
 
     def guests(self) -> list[tuple[str, DomainReading]]:
-        """What the last look showed of each Machine, with the name of its host; not of hosts that are away."""
+        """Return what the last look showed of each Machine, with the name of its host, less hosts that are away."""
         now = time.monotonic()
         return [
             (host, domain)
@@ -101,7 +103,7 @@ class Sampler:
                 self._follow(resource)
 
     def _follow(self, target: Resource) -> None:
-        """What is measured may live on another host by now, and is then seen in that one's looks."""
+        """Take over the host on which a target lives by now, since it is then seen in that one's looks."""
         host = Hosted.of(target).host or self._hosts[target.path]
         if host == self._hosts[target.path]:
             return
@@ -120,13 +122,19 @@ class Sampler:
             log.warning("guests not looked at", hypervisor=driver.name, reason=str(error))
 
     def _until_next_look(self, hypervisor: str) -> float:
-        """Looks are at even distances; one that takes long makes the next one late, never two at once."""
+        """Return the seconds to the next look.
+
+        Looks are at even distances; one that takes long makes the next one late, never two at once.
+        """
         now = time.monotonic()
         self._following[hypervisor] = max(self._following[hypervisor] + self._period, now)
         return self._following[hypervisor] - now
 
     async def look(self, driver: Driver) -> None:
-        """One bulk read, and a sample for each meter of this host whose time it is. Never two at once of a host."""
+        """Read all domains of the host at once, and write a sample for each of its meters whose time it is.
+
+        There are never two looks at once of a host.
+        """
         async with self._turns[driver.name]:
             await self._look(driver)
 
@@ -140,7 +148,7 @@ class Sampler:
         await self._measure(driver.name, reading, now)
 
     async def _know_machines(self, reading: HostReading) -> None:
-        """Which domains are Machines: asked once for each."""
+        """Find out which domains are Machines, once for each."""
         unknown = [domain.uuid for domain in reading.domains if domain.uuid not in self._machines]
         for start in range(0, len(unknown), 500):
             some = unknown[start : start + 500]
@@ -168,20 +176,20 @@ class Sampler:
         await self._keep([(meter, max(now, meter.last + 1), value) for meter, value in samples], totals)
 
     def _host_of(self, meter: MeterState) -> str:
-        """The host with whose looks it is measured; what is about all hosts goes with the first."""
+        """Return the host with whose looks it is measured; what is about all hosts goes with the first."""
         host = Hosted.of(meter.target).host
         return host if host is not None else next(iter(self._drivers))
 
     def _together(self, moment: float) -> Look | None:
-        """The Machines of all hosts; None while one of them does not answer."""
+        """Return the Machines of all hosts; None while one of them does not answer."""
         readings = [self._readings.get(name) for name in self._drivers]
-        if any(known is None or moment - known.moment > FRESH * self._period for known in readings):
+        if any(reading is None or moment - reading.moment > FRESH * self._period for reading in readings):
             return None
         return {
             domain.uuid: domain
-            for known in readings
-            if known is not None
-            for domain in known.domains
+            for reading in readings
+            if reading is not None
+            for domain in reading.domains
             if self._machines.get(domain.uuid)
         }
 

@@ -14,16 +14,20 @@ OWN = ("name", "description", "properties")
 
 
 class EventLogTemplateService(ResourceService):
+    """The service of EventLogTemplates."""
+
     kind = "EventLogTemplate"
     catalogue = True
 
     async def make(self, caller: Caller, document: Document) -> Resource:
+        """Return the new template. Raises Invalid for a target that can have no log."""
         await self._check(caller, document)
         return new_resource(self.kind, caller.user, document)
 
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
     ) -> Resource:
+        """Return the template after the edit. Raises Invalid for a target that can have no log."""
         await self._check(caller, document)
         return await super().change(caller, resource, document, selected)
 
@@ -33,7 +37,7 @@ class EventLogTemplateService(ResourceService):
 
 
 async def target_of(store: Reading, caller: Caller, template: Document, where: str) -> Resource:
-    """The resource that a log is to be about. Raises Invalid when it cannot have one."""
+    """Return the resource that a log is to be about. Raises Invalid when it cannot have one."""
     reference = template.get("targetResource")
     if reference is None:
         raise Invalid("is missing", where)
@@ -41,11 +45,11 @@ async def target_of(store: Reading, caller: Caller, template: Document, where: s
 
 
 async def template_values(store: Reading, caller: Caller, given: Document, where: str) -> Document:
-    """What an EventLogTemplate says, by reference, by value, or both; None erases (DSP0263 4.2.3.1)."""
-    known: Document = {}
+    """Return what an EventLogTemplate says, by reference, by value, or both; None erases (DSP0263 4.2.3.1)."""
+    stored: Document = {}
     if "href" in given:
-        known = (await resolve(store, caller, given["href"], ("EventLogTemplate",), where)).document
-    merged = {**known, **{name: value for name, value in given.items() if name != "href"}}
+        stored = (await resolve(store, caller, given["href"], ("EventLogTemplate",), where)).document
+    merged = {**stored, **{name: value for name, value in given.items() if name != "href"}}
     return {name: value for name, value in merged.items() if value is not None and name not in OWN}
 
 

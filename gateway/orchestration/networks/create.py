@@ -116,7 +116,7 @@ class NetworkCreate:
         if attribute in self.config:
             where = f"{WHERE}.{attribute}"
             return wished_range(self.config[attribute], version, settings.address_pools, taken, where)
-        return free_range(settings.address_pools, version, [*taken, *promised_ranges(self.room.promised)])
+        return free_range(settings.address_pools, version, [*taken, *promised_ranges(self.room.promises)])
 
     async def _template(self) -> Document:
         given = self.document["networkTemplate"]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 
 from drivers.base import AddressPool, RangeSpec
 from gateway.errors import Conflict, Invalid
+from gateway.orchestration.common.promises import Promises
 
 Range = ipaddress.IPv4Network | ipaddress.IPv6Network
 ATTRIBUTES = {4: "cidr", 6: "cidr6"}
@@ -55,9 +56,9 @@ def _first_free(pool: Range, prefix: int, taken: list[Range]) -> Range | None:
     return ipaddress.ip_network((start, prefix)) if pool.version == 4 else ipaddress.IPv6Network((start, prefix))
 
 
-def promised_ranges(promised: Mapping[str, Iterable[str]]) -> list[Range]:
-    """Return the ranges among what imports under way will ask for."""
-    return [as_range(entry) for wishes in promised.values() for entry in wishes if "/" in entry]
+def promised_ranges(promises: Promises) -> list[Range]:
+    """Return the ranges that imports under way will ask for."""
+    return [as_range(entry) for entry in promises.ranges()]
 
 
 def wished_range(text: str, version: int, pools: tuple[AddressPool, ...], taken: Iterable[Range], where: str) -> Range:

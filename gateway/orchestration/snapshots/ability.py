@@ -1,4 +1,4 @@
-"""Whether a Machine can have snapshots, and what each of them covers."""
+"""The ability of a Machine to have snapshots, and the devices that each of them covers."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from gateway.store.reading import Reading
 
 @dataclass(frozen=True)
 class DiskFormat:
-    """One of a Machine's own disks, as far as it decides about snapshots."""
+    """The format of one of a Machine's own disks, which decides about snapshots."""
 
     format: str
 
 
 @dataclass(frozen=True)
 class Storage(Kept):
-    """What decides whether a Machine can have snapshots: a small part of ``KeptMachine``, for lists of Machines."""
+    """The facts that decide whether a Machine can have snapshots.
+
+    They are a small part of ``KeptMachine``, for lists of Machines.
+    """
 
     disks: tuple[DiskFormat, ...] = ()
     volumes: dict[str, str] = field(default_factory=dict)
@@ -30,7 +33,7 @@ class Storage(Kept):
 
 
 def impossible(machine: Resource, driver: Driver, store: Reading) -> frozenset[str]:
-    """The verbs that are not offered for this Machine with the disks and Volumes it has, whatever its state."""
+    """Return the verbs that are not offered for this Machine with the disks and Volumes it has, whatever its state."""
     kept = Storage.of(machine)
     formats = {disk.format for disk in kept.disks}
     attachments = (store.peek(path) for path in kept.volumes.values())
@@ -39,18 +42,21 @@ def impossible(machine: Resource, driver: Driver, store: Reading) -> frozenset[s
 
 
 def obstacle(machine: Resource, driver: Driver, formats: Iterable[str]) -> str | None:
-    """Why this Machine can have no snapshots; None when it can."""
+    """Return why this Machine can have no snapshots; None when it can."""
     return driver.snapshots.obstacle(Storage.of(machine).uefi, formats)
 
 
 def covered(facts: DomainFacts) -> Covered:
-    """What a snapshot of this domain covers, to be compared before going back: disks by target, and interfaces."""
+    """Return what a snapshot of this domain covers, to be compared before going back to it.
+
+    That are the disks but CDs, by their targets, and the interfaces.
+    """
     disks = {disk.target: disk.source for disk in facts.disks if not disk.cdrom}
     return Covered(disks, tuple(sorted(interface.mac for interface in facts.interfaces)))
 
 
 def difference(then: Covered, now: Covered) -> str | None:
-    """What was plugged in or out since; None when nothing was."""
+    """Return what was plugged in or out since; None when nothing was."""
     before, after = then.disks, now.disks
     for target in sorted({**before, **after}):
         if before.get(target) != after.get(target):

@@ -28,7 +28,10 @@ class NewDisk:
 
 
 async def chosen(driver: Driver, machine: Resource, image: Resource) -> NewDisk:
-    """At least as large as the old one; never smaller. Raises Invalid or Conflict, and changes nothing."""
+    """Return the Machine's boot disk and the one to be made of the image, which is never smaller; nothing is changed.
+
+    Raises Invalid or Conflict for an image that the Machine cannot boot from, and for a pool without room.
+    """
     kept, kept_image, old = KeptMachine.of(machine), KeptImage.of(image), boot_disk(machine)
     if kept_image.host != kept.host:
         raise Invalid(f"is on the hypervisor {kept_image.host}, and the Machine on another", WHERE)

@@ -18,31 +18,35 @@ from gateway.orchestration.machine_core.truth import true_state
 
 @dataclass(frozen=True)
 class NewBootDisk(ResourceStep):
-    """The volume of the new boot disk."""
+    """The step that makes the volume of the new boot disk."""
 
     name = "new boot disk"
     weight: ClassVar[int] = 10
     new: BootDisk
 
     async def run(self, at: At) -> None:
+        """Make the volume of the image: an overlay, or a copy."""
         await make_boot_disk(at.job, at.driver, KeptMachine.of(at.resource).pool, self.new)
 
     async def undo(self, at: At) -> None:
+        """Delete the new volume."""
         await at.driver.storage.delete_volume(KeptMachine.of(at.resource).pool, self.new.volume)
 
 
 @dataclass(frozen=True)
 class SwapBootDisk(ResourceStep):
-    """The new boot disk in the place of the old one: in the domain first, then in the record."""
+    """The step that puts the new boot disk in the place of the old one: in the domain first, then in the record."""
 
     name = "swap boot disk"
     old: BootDisk
     new: BootDisk
 
     async def run(self, at: At) -> None:
+        """Boot from the new disk."""
         await _boot_from(at, self.new)
 
     async def undo(self, at: At) -> None:
+        """Cut the power, and boot from the old disk."""
         await at.driver.domains.power_off(machine_uuid(at.resource))
         await _boot_from(at, self.old)
 
@@ -53,7 +57,7 @@ async def _boot_from(at: At, disk: BootDisk) -> None:
     await at.driver.devices.replace_disk(machine_uuid(at.resource), target, kept.pool, disk.volume, disk.format)
     async with at.room.store.transaction() as transaction:
         current = await transaction.get(at.resource.path)
-        shown = await transaction.get(f"{at.resource.path}/disks/{target}")
+        record = await transaction.get(f"{at.resource.path}/disks/{target}")
         if current is None:
             return
         kept = KeptMachine.of(current)
@@ -67,28 +71,30 @@ async def _boot_from(at: At, disk: BootDisk) -> None:
             overlay=disk.overlay,
         )
         await transaction.update(kept.on(current))
-        if shown is not None:
-            await transaction.update(shown.with_document(capacity=disk.capacity))
+        if record is not None:
+            await transaction.update(record.with_document(capacity=disk.capacity))
 
 
 @dataclass(frozen=True)
 class DropOldBootDisk(ResourceStep):
-    """The end of the old boot disk."""
+    """The step that deletes the old boot disk."""
 
     name = "drop old boot disk"
     old: BootDisk
 
     async def run(self, at: At) -> None:
+        """Delete the old disk's volume."""
         await at.driver.storage.delete_volume(KeptMachine.of(at.resource).pool, self.old.volume)
 
 
 @dataclass(frozen=True)
 class SettleNewBootDisk(ResourceStep):
-    """The Machine's record, free again and as the hypervisor says."""
+    """The step that frees the Machine's record, and shows the state that the hypervisor reports."""
 
     name = "settle new boot disk"
 
     async def settle(self, at: At, ended: Ended) -> None:
+        """Write the domain's true state, and free the Machine, if this Job holds it."""
         state = await true_state(at.room, at.resource, at.driver)
         async with at.room.store.transaction() as transaction:
             current = await transaction.get(at.resource.path)

@@ -1,7 +1,7 @@
 """Capturing: a MachineImage of type IMAGE from the boot disk of a Machine (DSP0263 5.14.1.2, capture).
 
-A Machine that runs stays as it is, and its disk is copied as of one moment. One that is off is held meanwhile, so that
-nobody starts it while its disk is read.
+A Machine that runs stays as it is, and its disk is copied as of one moment. A Machine that is off is held meanwhile, so
+that nobody starts it while its disk is read.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ LIVE = frozenset({"STARTED", "PAUSED"})
 
 
 class CaptureRequests(MachineRequests):
+    """The requests that make an IMAGE of a Machine's boot disk."""
+
     async def prepare_from(self, caller: Caller, origin: Origin, document: Document) -> Write:
+        """Check everything about a capture, and return what writes the image with its Job."""
         machine = await self.machine(caller, origin)
         image = await self._image(machine, caller, creating(machine, origin, document))
         plan = self._plan(caller, machine, image)
@@ -49,9 +52,9 @@ class CaptureRequests(MachineRequests):
             raise Conflict("the Machine has just changed its state; try again")
         return await self.room.runner.submit(transaction, plan)
 
-    async def _image(self, machine: Resource, caller: Caller, shown: Document) -> Resource:
+    async def _image(self, machine: Resource, caller: Caller, document: Document) -> Resource:
         disk = await self._boot_disk(machine)
-        image = new_resource(self.kind, caller.user, shown)
+        image = new_resource(self.kind, caller.user, document)
         kept = KeptMachine.of(machine)
         return KeptImage(
             host=kept.host,
@@ -65,7 +68,7 @@ class CaptureRequests(MachineRequests):
         ).on(image)
 
     async def _boot_disk(self, machine: Resource) -> VolumeFacts:
-        """The disk's volume, when a copy of it has room."""
+        """Return the disk's volume, when a copy of it has room in the pool."""
         driver, pool = self.room.driver(machine), KeptMachine.of(machine).pool
         with translating():
             facts, disk = (

@@ -18,7 +18,7 @@ from gateway.orchestration.machine_core.truth import true_state
 
 @dataclass(frozen=True)
 class CopyBootDisk(ResourceStep):
-    """A flat copy of the boot disk, without what snapshots left in the disk's file."""
+    """The step that makes a flat copy of the boot disk, without what snapshots left in the disk's file."""
 
     name = "copy boot disk"
     image: str
@@ -27,6 +27,11 @@ class CopyBootDisk(ResourceStep):
     """The guest runs: its disk is copied as of one moment."""
 
     async def run(self, at: At) -> None:
+        """Copy the boot disk, and write the image's sizes. Raises Superseded when the Job is stopped meanwhile.
+
+        Raises DriverConflict for a guest that was started or stopped before, and for a disk with another format's
+        header.
+        """
         image, uuid = await at.room.store.get(self.image), machine_uuid(at.resource)
         if image is None:
             return
@@ -47,6 +52,7 @@ class CopyBootDisk(ResourceStep):
                 await transaction.update(kept.on(current.with_document(size=made.physical or None)))
 
     async def undo(self, at: At) -> None:
+        """Delete the copy."""
         image = await at.room.store.get(self.image)
         if image is None:
             return
@@ -75,12 +81,13 @@ async def _refuse_other_format(at: At) -> None:
 
 @dataclass(frozen=True)
 class SettleCaptured(ResourceStep):
-    """The records after a capture: the image's, and that of a Machine that was held meanwhile."""
+    """The step that settles the image's record, and that of a Machine that was held meanwhile."""
 
     name = "settle captured"
     image: str
 
     async def settle(self, at: At, ended: Ended) -> None:
+        """Settle the image, and free the Machine in its true state, if this Job holds it."""
         state = await true_state(at.room, at.resource, at.driver)
         async with at.room.store.transaction() as transaction:
             image, current = await transaction.get(self.image), await transaction.get(at.resource.path)

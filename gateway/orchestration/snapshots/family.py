@@ -1,4 +1,4 @@
-"""What MachineImages, their snapshots and captures offer to the rest of the house."""
+"""The offer of MachineImages, their snapshots and captures to the rest of the house."""
 
 from __future__ import annotations
 

@@ -33,12 +33,12 @@ ACTIVE = (Power.RUNNING, Power.PAUSED)
 
 
 class MachineRequests(ResourceService):
-    """What the makers of images from Machines have in common."""
+    """The checks that the makers of images from Machines have in common."""
 
     kind = "MachineImage"
 
     async def machine(self, caller: Caller, origin: Origin) -> Resource:
-        """The Machine, when this caller may do this to it now, and its hypervisor is there."""
+        """Return the Machine, when this caller may do this to it now, and its hypervisor is there."""
         demand(caller.role, "Machine", origin.verb)
         demand(caller.role, self.kind, "add")
         machine = await resolve(self.store, caller, origin.machine, ("Machine",), LOCATION)
@@ -50,6 +50,7 @@ class MachineRequests(ResourceService):
         return machine
 
     def must_be_up(self, machine: Resource) -> Driver:
+        """Return the driver of the Machine's host. Raises Unavailable unless the host is UP."""
         driver = self.room.driver(machine)
         demand_up(driver)
         return driver
@@ -62,7 +63,10 @@ class MachineRequests(ResourceService):
 class SnapshotRequests(MachineRequests):
     # Taking one
 
+    """The requests that take and delete snapshots of Machines."""
+
     async def prepare_from(self, caller: Caller, origin: Origin, document: Document) -> Write:
+        """Check everything about a snapshot, and return what writes its image with its Job."""
         machine = await self.machine(caller, origin)
         driver = self.room.driver(machine)
         with translating():
@@ -93,8 +97,8 @@ class SnapshotRequests(MachineRequests):
 
     async def _refuse_mixed(self, machine: Resource, driver: Driver) -> None:
         with translating():
-            known = await driver.snapshots.list_all(machine_uuid(machine))
-        if not all(snapshot.inside for snapshot in known):
+            snapshots = await driver.snapshots.list_all(machine_uuid(machine))
+        if not all(snapshot.inside for snapshot in snapshots):
             raise Conflict("the domain has external snapshots, taken outside; merge them first: the kinds do not mix")
 
     async def _refuse_without_room(self, machine: Resource, driver: Driver) -> None:
@@ -110,15 +114,15 @@ class SnapshotRequests(MachineRequests):
     async def _check_base(
         self, transaction: Transaction, machine: Resource, origin: Origin, document: Document
     ) -> None:
-        """A PARTIAL_SNAPSHOT builds on the latest one, which is all that the disks differ from."""
+        """Raise Invalid unless a PARTIAL_SNAPSHOT builds on the latest one, from which the disks differ."""
         current = await transaction.get(machine.path)
         latest = chain.href(current, "latestSnapshot") if current is not None else None
-        asked = document.get("relatedImage", {}).get("href", latest)
+        base = document.get("relatedImage", {}).get("href", latest)
         if origin.type != chain.PARTIAL:
             return
         if latest is None:
             raise Invalid("the Machine has no snapshot yet that this one could build on", "type")
-        if asked != latest:
+        if base != latest:
             raise Invalid(f"the Machine's disks build on {latest}, its latestSnapshot", "relatedImage")
 
     def _image(self, machine: Resource, origin: Origin, document: Document, memory: bool) -> Resource:
@@ -140,13 +144,18 @@ class SnapshotRequests(MachineRequests):
     # Deleting one
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        """Begin a Job that deletes the snapshot and the PARTIAL_SNAPSHOTs that build on it.
+
+        The Job of a snapshot that is being taken is stopped first. Raises Conflict while the Machine is captured or
+        restored.
+        """
         image = await self.to_change(caller, path, "delete", version)
         if image.state == "CREATING":
             await interrupt(self.room.runner, image, f"delete was asked by {caller.user}")
-            found = await self.store.get(path)
-            if found is None:
+            current = await self.store.get(path)
+            if current is None:
                 return await self._gone(caller, path)
-            image = found
+            image = current
         machine = await self.store.get(KeptSnapshot.of(image).machine or "")
         if machine is None:
             raise NotFound(f"{path} is gone, with its Machine")
@@ -191,7 +200,7 @@ class SnapshotRequests(MachineRequests):
 
 
 def creating(machine: Resource, origin: Origin, document: Document) -> Document:
-    """The new image's attributes; it points at its Machine until it is finished."""
+    """Return the new image's attributes; it points at its Machine until it is finished."""
     own: Document = {name: document[name] for name in ("name", "description", "properties") if name in document}
     return {**own, "type": origin.type, "state": "CREATING", LOCATION: machine.path}
 

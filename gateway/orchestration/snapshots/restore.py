@@ -33,7 +33,13 @@ WHERE = "image"
 
 
 class RestoreRequests(MachineRequests):
+    """The requests that take a Machine back to a snapshot, or give it a new boot disk."""
+
     async def begin(self, caller: Caller, machine: Resource, document: dict[str, Any]) -> Outcome:
+        """Check the way back to the image that the document names, and begin its Job.
+
+        Raises Invalid and Conflict for an image that the Machine cannot go back to.
+        """
         image = await self._image(caller, machine, document)
         demand_legal(machine.state, "restore")
         self.must_be_up(machine)
@@ -59,8 +65,8 @@ class RestoreRequests(MachineRequests):
         driver = self.room.driver(machine)
         with translating():
             facts = await driver.domains.read(machine_uuid(machine))
-            known = {snapshot.name for snapshot in await driver.snapshots.list_all(machine_uuid(machine))}
-        if chain.id_of(image.path) not in known:
+            names = {snapshot.name for snapshot in await driver.snapshots.list_all(machine_uuid(machine))}
+        if chain.id_of(image.path) not in names:
             raise Conflict("the hypervisor does not have this snapshot any more; delete the image")
         changed = ability.difference(KeptSnapshot.of(image).covered, ability.covered(facts))
         if changed is not None:
@@ -96,7 +102,7 @@ class RestoreRequests(MachineRequests):
         return Outcome(taken, job, finished=False)
 
     def _rebuilding(self, caller: Caller, machine: Resource, new: NewDisk) -> Plan:
-        """A Machine that ran boots from the new disk; the old one goes last."""
+        """Return the plan, in which a Machine that ran boots from the new disk, and the old one goes last."""
         path = machine.path
         again = (StartDomain(path),) if machine.state in ("STARTED", "PAUSED") else ()
         swap = SwapBootDisk(path, old=new.old, new=new.new)

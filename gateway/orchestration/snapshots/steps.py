@@ -26,17 +26,21 @@ class SnapshotStep(ResourceStep):
 
     @property
     def snapshot(self) -> str:
-        """libvirt's name of the snapshot."""
+        """The hypervisor's name of the snapshot."""
         return chain.id_of(self.image)
 
 
 @dataclass(frozen=True)
 class TakeSnapshot(SnapshotStep):
-    """A new snapshot of the domain. What it covers is written down before: no other job changes devices by now."""
+    """The step that takes a new snapshot of the domain.
+
+    The devices that it covers are written down before: no other Job changes devices by now.
+    """
 
     name = "take snapshot"
 
     async def run(self, at: At) -> None:
+        """Write down what the snapshot covers, and take it. Raises Superseded when the Job was stopped meanwhile."""
         image, uuid = await at.room.store.get(self.image), machine_uuid(at.resource)
         if image is None:
             return
@@ -52,16 +56,21 @@ class TakeSnapshot(SnapshotStep):
                 await transaction.update(KeptSnapshot.changed(current, covered=covered))
 
     async def undo(self, at: At) -> None:
+        """Delete the snapshot."""
         await at.driver.snapshots.delete(machine_uuid(at.resource), self.snapshot)
 
 
 @dataclass(frozen=True)
 class SettleSnapshot(SnapshotStep):
-    """The records after a snapshot: a finished one joins the chain, a failed one goes unless it was not undone."""
+    """The step that settles the records after a snapshot.
+
+    A finished image joins the chain, a failed one goes unless it was not undone.
+    """
 
     name = "settle snapshot"
 
     async def settle(self, at: At, ended: Ended) -> None:
+        """Put the image into the chain or delete it, and free the Machine in its true state."""
         machine = at.resource
         state = await true_state(at.room, machine, at.driver)
         async with at.room.store.transaction() as transaction:
@@ -80,11 +89,15 @@ class SettleSnapshot(SnapshotStep):
 
 @dataclass(frozen=True)
 class RevertToSnapshot(SnapshotStep):
-    """The way back to a snapshot. A job before this one may have changed what is plugged in: it is compared again."""
+    """The step that takes the domain back to a snapshot.
+
+    A Job before this one may have changed what is plugged in: it is compared again.
+    """
 
     name = "revert to snapshot"
 
     async def run(self, at: At) -> None:
+        """Revert the domain. Raises DriverConflict when it has other devices than the snapshot covers."""
         image, uuid = await at.room.store.get(self.image), machine_uuid(at.resource)
         facts = await at.driver.domains.read(uuid)
         changed = image and ability.difference(KeptSnapshot.of(image).covered, ability.covered(facts))
@@ -95,18 +108,19 @@ class RevertToSnapshot(SnapshotStep):
 
 @dataclass(frozen=True)
 class SettleRestored(SnapshotStep):
-    """The Machine's record after it went back: cpu and memory are what they were, too."""
+    """The step that settles the Machine's record after it went back: cpu and memory are what they were, too."""
 
     name = "settle restored"
 
     async def settle(self, at: At, ended: Ended) -> None:
+        """Write the domain's true state and sizes, and free the Machine, if this Job holds it."""
         latest = {"latestSnapshot": chain.reference(self.image)} if ended.succeeded else {}
         state, sizes = await true_state(at.room, at.resource, at.driver), await _sizes(at)
         async with at.room.store.transaction() as transaction:
             current = await transaction.get(at.resource.path)
             if current is not None and current.held_by == at.job.job:
-                shown = current.with_document(state=state, **sizes, **latest)
-                await transaction.update(shown.released())
+                restored = current.with_document(state=state, **sizes, **latest)
+                await transaction.update(restored.released())
 
 
 async def _sizes(at: At) -> dict[str, int]:
@@ -120,12 +134,13 @@ async def _sizes(at: At) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class DropSnapshots(ResourceStep):
-    """The end of all snapshots of a domain that goes, when they lie also in disks that stay: in Volumes."""
+    """The step that deletes all snapshots of a domain that goes, when they lie also in disks that stay: in Volumes."""
 
     name = "drop snapshots"
     leaves = ""
 
     async def run(self, at: At) -> None:
+        """Delete all snapshots of the domain, unless all its disks go with it."""
         uuid = machine_uuid(at.resource)
         try:
             facts = await at.driver.domains.read(uuid)
@@ -140,23 +155,25 @@ class DropSnapshots(ResourceStep):
 
 @dataclass(frozen=True)
 class DropSnapshot(SnapshotStep):
-    """The end of one snapshot."""
+    """The step that deletes one snapshot."""
 
     name = "drop snapshot"
 
     async def run(self, at: At) -> None:
+        """Delete the snapshot from the hypervisor."""
         await at.driver.snapshots.delete(machine_uuid(at.resource), self.snapshot)
 
 
 @dataclass(frozen=True)
 class SettleDropped(ResourceStep):
-    """The records of deleted snapshots go; what could not be dropped may be tried again."""
+    """The step that deletes the records of deleted snapshots; what could not be dropped may be tried again."""
 
     name = "settle dropped"
     images: tuple[str, ...]
     """Paths of the SNAPSHOT images."""
 
     async def settle(self, at: At, ended: Ended) -> None:
+        """Delete the records of snapshots that are gone, and free those of the others."""
         left = frozenset[str]() if ended.succeeded else await _left(at)
         async with at.room.store.transaction() as transaction:
             current = await transaction.get(at.resource.path)

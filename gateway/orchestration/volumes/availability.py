@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from drivers.base import VolumeFacts
+from gateway.orchestration.common.ledger import PoolKey
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.store.model import Resource
@@ -13,7 +14,7 @@ from gateway.store.model import Resource
 async def made_available(room: Room, volume: Resource, made: VolumeFacts) -> None:
     """Write the Volume as AVAILABLE, with what its pool gave, and without what only its making needed."""
     # The pool shows at once what it gave; only what it did not give yet is a promise.
-    room.allocated.setdefault(pool_key(volume), {})[made.name] = made.allocation
+    room.ledger.enter(pool_key(volume), made.name, made.allocation)
     async with room.store.transaction() as transaction:
         current = await transaction.get(volume.path)
         if current is not None:
@@ -24,10 +25,10 @@ async def made_available(room: Room, volume: Resource, made: VolumeFacts) -> Non
 
 def gave_back(room: Room, volume: Resource) -> None:
     """Note that the Volume's pool has the room again."""
-    room.allocated.get(pool_key(volume), {}).pop(KeptVolume.of(volume).volume, None)
+    room.ledger.strike(pool_key(volume), KeptVolume.of(volume).volume)
 
 
-def pool_key(volume: Resource) -> tuple[str, str]:
-    """Return host and pool, as in the room's ``allocated``."""
+def pool_key(volume: Resource) -> PoolKey:
+    """Return the host and the pool of a Volume, as the ledger names a pool."""
     kept = KeptVolume.of(volume)
     return kept.host, kept.pool

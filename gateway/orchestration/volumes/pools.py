@@ -106,7 +106,7 @@ def demand_growing(driver: Driver, facts: PoolFacts) -> None:
 async def free(room: Room, chosen: Chosen) -> int:
     """Return the bytes that may still be promised: the size times the overcommit, less what is taken or promised."""
     key, facts = (chosen.host, chosen.settings.name), chosen.facts
-    taken = sum(room.allocated.get(key, {}).values())
+    taken = room.ledger.taken(key)
     outstanding = max(0, await promised_bytes(room.store, *key) - taken)
     return int(chosen.settings.overcommit * facts.capacity) - (facts.capacity - facts.available) - outstanding
 

@@ -105,9 +105,8 @@ class VolumeReconciler:
                 await self._change([(v, in_error(v, shown.reason)) for v in volumes if settled(v)])
             return
         names = {KeptVolume.of(v).volume for v in volumes}
-        self.room.allocated[(host, pool)] = {
-            name: facts.allocation for name, facts in shown.volumes.items() if name in names
-        }
+        sizes = {name: facts.allocation for name, facts in shown.volumes.items() if name in names}
+        self.room.ledger.renew((host, pool), sizes)
         compared = [(v, as_in_pool(v, shown.volumes.get(KeptVolume.of(v).volume))) for v in volumes if settled(v)]
         await self._change([(before, now) for before, now in compared if not vanished(now)])
         await self._forget([now for _, now in compared if vanished(now)])

@@ -103,13 +103,13 @@ class Fitting:
         if attribute not in config:
             return None
         pools, version = self._settings.address_pools, VERSIONS[attribute]
-        taken = [*self._taken, *promised_ranges(self._room.promised)]
+        taken = [*self._taken, *promised_ranges(self._room.promises)]
         try:
             wished = wished_range(config[attribute], version, pools, taken, attribute)
         except GatewayError as error:
             self.remarks.append(f"{config.pop(attribute)[:60]} of {who} is replaced by another range: {error.message}")
             return None
-        self._room.promised.setdefault(self._job, set()).add(str(wished))
+        self._room.promises.add(self._job, (str(wished),))
         return wished
 
     async def _port(self, descriptor: Document) -> None:
@@ -228,8 +228,8 @@ async def free_macs(room: Room, job: str, wished: Iterable[str]) -> set[str]:
     """Return the MAC addresses that nobody has; from now on they are this import's."""
     async with room.store.transaction() as transaction:
         free = {mac for mac in wished if not any([await transaction.find(kind, "macAddress", mac) for kind in HOLDERS])}
-    free -= {mac for other, promised in room.promised.items() for mac in promised if other != job}
-    room.promised.setdefault(job, set()).update(free)
+    free -= room.promises.of_others(job)
+    room.promises.add(job, free)
     return free
 
 

@@ -36,7 +36,7 @@ class MakeImported(ImportStep):
         kind, job = self.kind, at.job
         document = await self._document(at)
         # After a restart it is not known any more.
-        at.room.promised[job.job] = set(wishes_of(document.get("systemTemplate") or {}))
+        at.room.promises.renew(job.job, wishes_of(document.get("systemTemplate") or {}))
         caller = once(self.caller.caller(job.job), job.job, kind)
         async with job.resting():
             outcome = await service_of(at.room, kind).add(caller, type_of(kind).segment, document)

@@ -24,7 +24,7 @@ class SettlePackage(PackageStep):
 
     async def settle_in(self, room: Room, job: StepContext, ended: Ended) -> None:
         """Remove what the Job has put down."""
-        room.promised.pop(job.job, None)
+        room.promises.drop(job.job)
         async with room.store.transaction() as transaction:
             # On disk, so that no power cut brings the job back to a step that needs what goes now.
             await transaction.write_log(job.job, "info", self.name, "what the job put down is removed")
