@@ -75,7 +75,7 @@ def free_address(
 
 
 def _at(ranges: list[range], place: int) -> int:
-    """The number at this place of all ranges together, which may be large."""
+    """Return the number at this place of all ranges together, which may be large."""
     for each in ranges:
         if place < len(each):
             return each[place]

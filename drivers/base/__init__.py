@@ -1,8 +1,8 @@
-"""What any hypervisor driver offers, in the gateway's vocabulary.
+"""The contract of every hypervisor driver, in the gateway's vocabulary.
 
-Dataclasses in, dataclasses out, typed errors. Memory is in KiB, capacities in bytes, times in seconds. Every
-call that changes something is idempotent: asking for what is already so succeeds, so that a step of a job can be
-run again after a crash. "Already gone" is success for every removal.
+Dataclasses in, dataclasses out, typed errors. Memory is in KiB, capacities in bytes, times in seconds. Every call that
+changes something is idempotent: asking for what is already so succeeds, so that a step of a job can be run again after
+a crash. "Already gone" is success for every removal.
 """
 
 from drivers.base.addresses import AddressCalls, HeldGuests

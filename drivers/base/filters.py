@@ -8,7 +8,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What the guests of one network may exchange packets with, beside one another.
+    """The ranges that the guests of one network may exchange packets with, beside one another.
 
     All ranges are in CIDR notation. A ``closed`` network's guests reach the ranges in ``joined`` alone; the others
     reach everything that is not in ``fenced``.
@@ -30,16 +30,23 @@ class Reach:
 
     @property
     def filter(self) -> str:
+        """The name of the network's filter."""
         return filter_name(self.network)
 
 
 def filter_name(network: str) -> str:
-    """The filter which every interface on the network of this UUID refers to, by itself or by ``fixed_filter_name``."""
+    """Return the name of the filter that all interfaces on the network of this UUID refer to.
+
+    They refer to it by itself, or by the filter of ``fixed_filter_name``.
+    """
     return f"cimi-network-{network}"
 
 
 def fixed_filter_name(network: str) -> str:
-    """The filter of those interfaces on the network of this UUID which name the IPv6 addresses they may send from."""
+    """Return the name of the filter for those interfaces on the network of this UUID that name their own addresses.
+
+    These are the IPv6 addresses that the interface may send from.
+    """
     return f"cimi-fixed-{network}"
 
 

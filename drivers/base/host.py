@@ -20,7 +20,7 @@ class Autostarted:
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """What the host has. ``domain_type`` is the one really used: ``kvm`` or ``qemu``."""
+    """The host's abilities; ``domain_type`` is the one really used: ``kvm`` or ``qemu``."""
 
     cpus: int
     memory_kib: int
@@ -37,9 +37,9 @@ class HostFacts:
 
 @dataclass(frozen=True, slots=True)
 class PoolSettings:
-    """One ``[[hypervisor.pools]]``: what may be stored in a pool, and how to define it when libvirt has none.
+    """The entry ``[[hypervisor.pools]]``: what may be stored in a pool, and how to define it when libvirt has none.
 
-    With a ``kind`` the gateway defines the pool by the rest: ``path`` is where it shows on the host, ``host`` and
+    When ``kind`` is set the gateway defines the pool by the rest: ``path`` is where it shows on the host, ``host`` and
     ``source`` are where it comes from (an export, a target's name, a Ceph pool, a volume group), ``devices`` are a
     volume group's disks, ``user`` and ``secret`` the login, whose password libvirt keeps under the secret's UUID.
     """
@@ -66,7 +66,7 @@ class PoolSettings:
 
 @dataclass(frozen=True, slots=True)
 class HypervisorSettings:
-    """One ``[[hypervisor]]`` of the configuration."""
+    """The entry ``[[hypervisor]]`` of the configuration."""
 
     name: str
     uri: str
@@ -95,7 +95,7 @@ class HypervisorSettings:
 
     @property
     def every_pool(self) -> tuple[PoolSettings, ...]:
-        """The described pools; the default pool takes Volumes too, though nothing more is said of it."""
+        """All pools that take Volumes: the described ones, and the default pool even where nothing is said of it."""
         if any(pool.name == self.pool for pool in self.pools):
             return self.pools
         return (PoolSettings(self.pool), *self.pools)

@@ -10,7 +10,7 @@ from drivers.base.domains import Power
 
 @dataclass(frozen=True, slots=True)
 class DiskReading:
-    """``read_bytes`` and ``written_bytes`` count since the domain was started; None while they are not known."""
+    """A disk's sizes in bytes, and its counters since the domain was started; None while they are not known."""
 
     target: str
     source: str
@@ -26,7 +26,7 @@ class DiskReading:
 
 @dataclass(frozen=True, slots=True)
 class InterfaceReading:
-    """Counts since the domain was started, as the guest sees them: ``received`` is what came to it."""
+    """An interface's counters since the domain was started, as the guest sees them: ``received`` is what came to it."""
 
     mac: str
     network: str
@@ -39,7 +39,7 @@ class InterfaceReading:
 
 @dataclass(frozen=True, slots=True)
 class DomainReading:
-    """One domain at one moment. What the hypervisor did not tell is None: a gap, not a zero."""
+    """A domain at one moment; None stands for what the hypervisor did not tell: a gap, not a zero."""
 
     uuid: str
     run: int | None
@@ -58,7 +58,7 @@ class DomainReading:
 
 @dataclass(frozen=True, slots=True)
 class HostReading:
-    """All domains of a host. ``moment`` on the monotonic clock, ``time`` in seconds since 1970."""
+    """All domains of a host; ``moment`` on the monotonic clock, ``time`` in seconds since 1970."""
 
     moment: float
     time: float
@@ -66,7 +66,7 @@ class HostReading:
 
 
 class StatisticsCalls(Protocol):
-    """What all guests use."""
+    """The use that all guests make of the host."""
 
     async def read(self) -> HostReading:
         """Return what all domains use, by one bulk read.

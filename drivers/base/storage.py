@@ -13,7 +13,7 @@ from drivers.base.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class PoolFacts:
-    """``path`` is the directory of a dir pool, None otherwise. Sizes in bytes."""
+    """A pool as the hypervisor tells it, with sizes in bytes; ``path`` is the directory of a pool of files, or None."""
 
     name: str
     kind: str
@@ -25,8 +25,11 @@ class PoolFacts:
 
 @dataclass(frozen=True, slots=True)
 class VolumeFacts:
-    """``capacity`` is what the guest sees, ``allocation`` what is taken, ``physical`` the length of the file or device
-    (what a download gives); bytes."""
+    """A volume as the hypervisor tells it, with sizes in bytes.
+
+    ``capacity`` is what the guest sees, ``allocation`` what is taken, and ``physical`` the length of the file or
+    device, which is what a download gives. ``backing`` is the path of the volume below it, None when there is none.
+    """
 
     pool: str
     name: str
@@ -47,7 +50,10 @@ class Hole:
 
 @dataclass(frozen=True, slots=True)
 class FilePart:
-    """Bytes of a file, as those of an image inside an archive. ``stamp`` is what the file was when it was looked at."""
+    """A part of a file, such as an image inside an archive: ``size`` bytes from the byte ``offset`` on.
+
+    ``stamp`` is what the file was when it was looked at.
+    """
 
     path: Path
     offset: int
@@ -57,7 +63,7 @@ class FilePart:
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What the cautious reader found in an image file. ``virtual_size`` and ``file_size`` in bytes."""
+    """The findings of the cautious reader about an image file; ``virtual_size`` and ``file_size`` in bytes."""
 
     format: str
     """raw, qcow2, vmdk, vdi, vpc or vhdx."""
@@ -77,35 +83,41 @@ class UnpackedImage(Protocol):
     size: int
 
     def pieces(self) -> AsyncGenerator[bytes, None]:
-        """All bytes, once. DriverInvalid, saying why, where the file is broken."""
+        """Yield all bytes, once. Raises DriverInvalid, saying why, where the file is broken."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let go of the files; no piece may be asked for afterwards."""
+        ...
 
 
 class ImageReader(Protocol):
-    """Looks at untrusted bytes in a process of its own; raises DriverInvalid with the reason.
+    """A reader that looks at untrusted bytes in a process of its own.
 
-    DriverReaderDied, when they cost more time or memory than they may.
+    Its calls raise DriverInvalid with the reason for what is no good image, and DriverReaderDied when the bytes cost
+    more time or memory than they may.
     """
 
     async def inspect(self, place: Path | FilePart, *, delta: bool = False) -> ImageFacts:
-        """``delta``: of a vmdk that holds only what differs from another one."""
+        """Return the facts of an image in a file; with ``delta`` a vmdk may hold only what differs from another one."""
         ...
 
     async def recognise(self, size: int, head: bytes, tail: bytes) -> ImageFacts | None:
-        """The facts of an image of ``size`` bytes from its two ends; None when only the whole can tell.
+        """Return the facts of an image of ``size`` bytes from its two ends; None when only the whole can tell.
 
         How it boots is not told of a qcow2 image.
         """
         ...
 
     async def inspect_parts(self, size: int, part: Callable[[int, int], Awaitable[bytes]]) -> ImageFacts:
-        """The facts of an image that can be read by offset and length only."""
+        """Return the facts of an image of ``size`` bytes, which ``part`` reads by offset and length in bytes."""
         ...
 
     async def unpack(self, place: Path | FilePart, parents: Sequence[Path | FilePart] = ()) -> UnpackedImage:
-        """Of a file that ``unpacks``, and of what it stands on, the nearest first; open until it is closed."""
+        """Return the file that ``unpacks`` as a qcow2 image, with the files that it stands on, the nearest first.
+
+        The image holds the files open until it is closed.
+        """
         ...
 
 

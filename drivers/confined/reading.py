@@ -41,7 +41,7 @@ class Reading(Generic[Question, Answer]):
 def reading_at(place: str) -> Reading[Any, Any]:
     """Return the declaration at a place that a gateway named."""
     module, _colon, name = place.partition(":")
-    found = getattr(import_module(module), name)
-    if not isinstance(found, Reading):
+    declaration = getattr(import_module(module), name)
+    if not isinstance(declaration, Reading):
         raise TypeError(f"{place} is no reading")
-    return found
+    return declaration

@@ -25,6 +25,7 @@ class PipeSupply:
         self._sink = sink
 
     def more(self, offset: int, length: int) -> bytes | None:
+        """Ask the gateway for these bytes. Raises BrokenFrame when it is gone."""
         write_frame(self._sink, Frame({"more": [offset, length]}))
         frame = read_frame(self._source)
         if frame is None:

@@ -22,7 +22,7 @@ PROGRESS = re.compile(rb"\((\d+)\.\d+/100%\)")
 
 
 class QemuImg:
-    """Implements drivers.base.Converter. No more than two run at once."""
+    """The converter by qemu-img (drivers.base.Converter); no more than two run at once."""
 
     def __init__(self) -> None:
         self._turns = asyncio.Semaphore(AT_ONCE)
@@ -30,6 +30,7 @@ class QemuImg:
     async def convert(
         self, source: Path, source_format: str, target: Path, target_format: str, virtual_size: int, progress: Progress
     ) -> None:
+        """Run qemu-img under limits that grow with ``virtual_size``, and remove the target after any failure."""
         if source_format not in SOURCES or target_format not in TARGETS:
             raise DriverInvalid(f"{source_format} cannot be converted to {target_format}")
         if not source.is_absolute() or not target.is_absolute():
@@ -70,11 +71,11 @@ def _command(source: Path, source_format: str, target: Path, target_format: str,
 
 
 async def _follow(output: asyncio.StreamReader, progress: Progress) -> None:
-    """qemu-img writes ``(12.34/100%)`` again and again on one line."""
+    """Read the progress: qemu-img writes ``(12.34/100%)`` again and again on one line."""
     while text := await output.read(1024):
-        found = PROGRESS.findall(text)
-        if found:
-            progress(int(found[-1]), 100)
+        percentages = PROGRESS.findall(text)
+        if percentages:
+            progress(int(percentages[-1]), 100)
 
 
 def _failure(code: int, words: str) -> Exception:

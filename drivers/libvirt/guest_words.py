@@ -43,8 +43,8 @@ def host_name(text: object) -> str | None:
     """Return the name without control characters, cut to what DNS can hold; None when nothing is left."""
     if not isinstance(text, str):
         return None
-    shown = "".join(character for character in text[:LONGEST_NAME] if character.isprintable()).strip()
-    return shown or None
+    printable = "".join(character for character in text[:LONGEST_NAME] if character.isprintable()).strip()
+    return printable or None
 
 
 def seconds(number: Any) -> int:

@@ -38,7 +38,7 @@ def take(network: libvirt.virNetwork, wanted: Reservation, ours: frozenset[str])
 
 
 def _put_back(network: libvirt.virNetwork, gone: list[Reservation]) -> None:
-    """As far as libvirt takes them: a guest may still be held to an address whose entry was taken out."""
+    """Put entries back as far as libvirt takes them: a guest may still be held to such an address."""
     for entry in gone:
         with suppress(libvirt.libvirtError):
             update_entry(network, ADD, entry)

@@ -15,6 +15,7 @@ class MemoryCopies:
         self._storage = storage
 
     async def make(self, uuid: str, target: str, pool: str, name: str, progress: Progress) -> VolumeFacts:
+        """Clone the volume behind the disk, at once."""
         facts = self._state.domain("copies.make", uuid)
         if facts.power not in ACTIVE:
             raise DriverConflict("the guest is not running")
@@ -24,5 +25,6 @@ class MemoryCopies:
         return await self._storage.clone_volume(pool, name, below.name, "qcow2", 0, progress, base_pool=below.pool)
 
     async def discard(self, uuid: str, pool: str, name: str) -> None:
+        """Delete the copy's volume: no copy is ever at work."""
         self._state.enter("copies.discard")
         await self._storage.delete_volume(pool, name)
