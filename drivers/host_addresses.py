@@ -1,4 +1,4 @@
-"""Which DHCP entry an interface, or a reserved address, has in a network of the host's own: the rules of every driver.
+"""The rules of every driver for DHCP entries of interfaces and reserved addresses in networks of the host's own.
 
 Such a network has entries of an admin's and of other gateways' too. An entry whose address or MAC is not one of ours is
 never replaced; one with a name is an admin's, is used as it is, and stays.

@@ -15,7 +15,7 @@ import pycdlib
 LABEL = "cidata"
 NOTHING = b"#cloud-config\n{}\n"
 UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
-"""What readers of YAML 1.1 refuse, or take for the end of a line, where it is not escaped."""
+"""Characters that readers of YAML 1.1 refuse, or take for the end of a line, where it is not escaped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,9 @@ class SeedInterface:
     mac: str
     dhcp4: bool
     addresses: tuple[str, ...] = ()
-    """With prefix length."""
+    """IPv6 addresses with prefix length."""
     gateway: str = ""
-    """Where IPv6 packets go that are for others; it answers for DNS, too. Of all interfaces one has it."""
+    """The router for IPv6 packets to others, which answers for DNS, too. One of the interfaces has it."""
 
 
 @dataclass(frozen=True, slots=True)

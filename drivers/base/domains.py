@@ -48,7 +48,7 @@ class DiskSpec:
     cdrom: bool = False
     boot_order: int | None = None
     serial: str | None = None
-    """What the guest can find it by (/dev/disk/by-id); virtio shows the first 20 characters."""
+    """The name by which the guest can find the disk (/dev/disk/by-id); virtio shows the first 20 characters."""
     shareable: bool = False
     """Several domains may write to it at once; it needs a raw volume."""
 

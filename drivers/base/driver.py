@@ -1,4 +1,4 @@
-"""One hypervisor: its parts, its connection and its host."""
+"""A hypervisor: its parts, its connection and its host."""
 
 from __future__ import annotations
 

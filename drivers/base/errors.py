@@ -1,4 +1,4 @@
-"""What can go wrong with a hypervisor, as types. The messages are for people."""
+"""The troubles that there may be with a hypervisor, as types; their messages are for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a driver tells on its own."""
+"""Events that a driver tells on its own."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class DriverEvent:
     state: ConnectionState | None = None
     detail: str = ""
     code: str = ""
-    """Of a DOMAIN_ALARM: watchdog, reboot, io-error, enospc, memory-failure or control-error."""
+    """The kind of a DOMAIN_ALARM: watchdog, reboot, io-error, enospc, memory-failure or control-error."""
 
 
 Listener = Callable[[DriverEvent], None]

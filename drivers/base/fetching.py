@@ -46,13 +46,24 @@ class Fetcher(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """An image in a file of the gateway's own, and its format, which is never probed."""
+
+    path: Path
+    format: str
+
+
 class Converter(Protocol):
     """A converter of images into raw, qcow2 or (for packages) streamOptimized vmdk; CPU time and memory are limited."""
 
-    async def convert(
-        self, source: Path, source_format: str, target: Path, target_format: str, virtual_size: int, progress: Progress
-    ) -> None:
-        """``source`` is a file that we made and the reader looked at. ``target`` is gone after any failure."""
+    async def convert(self, source: ImageFile, target: ImageFile, virtual_size: int, progress: Progress) -> None:
+        """Convert ``source``, a file that the reader looked at, into ``target``, which is gone after any failure.
+
+        The limits follow ``virtual_size``, which is in bytes; ``progress`` is in per cent. Raises DriverInvalid for
+        formats that cannot be converted and for images that are broken or cost too much, DriverNoSpace when the disk is
+        full, and DriverUnsupported where the program is not installed.
+        """
         ...
 
 
@@ -60,7 +71,7 @@ class FileSystemMaker(Protocol):
     """A maker of file systems on raw bytes, under limits of CPU time, memory and file size."""
 
     kinds: frozenset[str]
-    """By the names that mount(8) knows."""
+    """File systems that can be made, by the names that mount(8) knows."""
 
     async def make(self, kind: str, file: Path, size: int) -> None:
         """Make ``file`` one of ``size`` bytes with an empty file system; it is gone after any failure.

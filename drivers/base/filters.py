@@ -1,4 +1,4 @@
-"""Which other networks the guests of a network reach, as rules on their interfaces."""
+"""Rules on the interfaces of a network's guests: which other networks they reach."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def fixed_filter_name(network: str) -> str:
 GUARD = "cimi-guard"
 """Holds a guest to its MAC and to the IPv4 range or address that its interface names."""
 GUARD_HOST = "cimi-guard-host"
-"""As GUARD, on a network of the host's own: and keeps the guest off the ranges that its interface names as fenced."""
+"""Does what GUARD does on a network of the host's own, and fences off the ranges that the interface names."""
 GUARD_OWN = "cimi-guard-own"
-"""As GUARD_HOST, and holds the guest to the IPv4 and IPv6 addresses that its interface names as its own."""
+"""Does what GUARD_HOST does, and holds the guest to the IPv4 and IPv6 addresses that its interface names."""
 GUARD_OWN_IPV6 = "cimi-guard-own-ipv6"
 """Holds a guest to the IPv6 addresses that its interface names, link-local ones among them."""
 GUARD_IPV6 = "cimi-guard-ipv6"

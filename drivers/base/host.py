@@ -32,7 +32,7 @@ class HostFacts:
     uefi: bool
     """True when firmware for UEFI guests is installed."""
     confinement: str = ""
-    """What keeps guests apart beyond the user that they run as: selinux or apparmor; empty when nothing does."""
+    """The security model that keeps guests apart beyond their user: selinux or apparmor; empty when none does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class PoolSettings:
     formats: list[str] = field(default_factory=list)
     """Formats that may be stored here, the first when none is asked for; empty: what this kind of pool can."""
     overcommit: float = 1.0
-    """How many times its size may be promised to Volumes."""
+    """The number of times that the pool's size may be promised to Volumes."""
     shareable: bool = False
     """Volumes may be connected to several Machines at once: raw ones, whose guests know how to share."""
     kind: PoolKind = ""
@@ -77,9 +77,9 @@ class HypervisorSettings:
     host_networks: list[str] = field(default_factory=list)
     """Networks that the admin keeps: users see and use them beside ``network``, and change them never."""
     address_pools: tuple[AddressPool, ...] = (AddressPool("10.113.0.0/16", 24), AddressPool("fd43:494d:4900::/48", 64))
-    """Where the ranges of new Networks come from: one of each protocol that has a pool."""
+    """Pools that the ranges of new Networks come from: one range of each protocol that has a pool."""
     public_networks: Literal["nat", "route", "bridge", "none"] = "nat"
-    """How a new PUBLIC Network leads out of the host; ``none`` refuses them."""
+    """The way by which a new PUBLIC Network leads out of the host; ``none`` refuses them."""
     public_device: str = ""
     """The host's interface that nat and route go out by; any when empty."""
     public_bridge: str = ""

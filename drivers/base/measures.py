@@ -1,4 +1,4 @@
-"""How a driver does, for those who watch over the gateway."""
+"""Measures of a driver's calls, for those who watch over the gateway."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What guests use, as counters and sizes read for all of a host at once. Bytes, KiB of memory, seconds."""
+"""Counters and sizes of all guests of a host, read at once: in bytes, KiB of memory, and seconds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class DiskReading:
     """Path of the file or device."""
     capacity: int | None
     used: int | None
-    """What it takes of its pool."""
+    """Bytes that it takes of its pool."""
     read_bytes: int | None = None
     written_bytes: int | None = None
     reads: int | None = None
@@ -43,14 +43,14 @@ class DomainReading:
 
     uuid: str
     run: int | None
-    """Which run of the domain this is: counters of two runs do not compare. None while it is off."""
+    """The number of the domain's run: counters of two runs do not compare. None while the domain is off."""
     moment: float
     """When it was read, on the monotonic clock."""
     power: Power
     cpus: int
     cpu_seconds: float | None = None
     memory_kib: int | None = None
-    """What the guest has."""
+    """The memory that the guest has."""
     memory_used_kib: int | None = None
     disks: tuple[DiskReading, ...] = ()
     interfaces: tuple[InterfaceReading, ...] = ()

@@ -42,10 +42,39 @@ class VolumeFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class NewVolume:
+    """A volume that is to be made, with the capacity in bytes that a guest is to see."""
+
+    pool: str
+    name: str
+    format: str
+    capacity: int
+
+
+@dataclass(frozen=True, slots=True)
+class BaseVolume:
+    """A volume that is copied; ``pool`` None stands for the pool of the copy."""
+
+    name: str
+    pool: str | None = None
+    format: str | None = None
+    """The format that we know it to have; None where we do not know."""
+
+
+@dataclass(frozen=True, slots=True)
 class Hole:
     """Zeros in a stream of bytes that need not be sent: ``length`` of them."""
 
     length: int
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeContent:
+    """The bytes of a whole volume, which are in this format and number ``size``; ``data`` yields them once."""
+
+    format: str
+    size: int
+    data: AsyncIterator[bytes | Hole]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +134,7 @@ class ImageReader(Protocol):
     async def recognise(self, size: int, head: bytes, tail: bytes) -> ImageFacts | None:
         """Return the facts of an image of ``size`` bytes from its two ends; None when only the whole can tell.
 
-        How it boots is not told of a qcow2 image.
+        The facts of a qcow2 image do not tell how it boots.
         """
         ...
 
@@ -125,7 +154,7 @@ class StorageCalls(Protocol):
     """Pools by name, and the volumes in them by pool and name; each call's name says which of the two it is about.
 
     Sizes are in bytes. Every call raises DriverNotFound when the pool is missing, and those on one volume when that is,
-    except where removal is asked. What needs room raises DriverNoSpace when there is too little.
+    except where removal is asked. A call that needs room raises DriverNoSpace when there is too little.
     """
 
     async def list_pools(self) -> tuple[PoolFacts, ...]:
@@ -182,22 +211,12 @@ class StorageCalls(Protocol):
         """
         ...
 
-    async def clone_volume(
-        self,
-        pool: str,
-        name: str,
-        base: str,
-        format: str,
-        capacity: int,
-        progress: Progress,
-        *,
-        base_pool: str | None = None,
-        base_format: str | None = None,
-    ) -> VolumeFacts:
+    async def clone_volume(self, volume: NewVolume, base: BaseVolume, progress: Progress) -> VolumeFacts:
         """Make a full copy of ``base``, which may stand in another pool; the copy is at least as large as ``base``.
 
-        ``capacity`` and ``progress`` are in bytes. A half-made copy is removed on any failure. ``base_format`` is what
-        we know ``base`` to be: raises DriverConflict when its bytes have come to look like another.
+        ``progress`` is in bytes. A half-made copy is removed on any failure. Raises DriverConflict when the bytes of
+        ``base`` have come to look like another format than the one that we know, and DriverInvalid when the name is
+        none for a volume.
         """
         ...
 
@@ -208,13 +227,11 @@ class StorageCalls(Protocol):
         """
         ...
 
-    async def upload_volume(
-        self, pool: str, name: str, format: str, size: int, data: AsyncIterator[bytes | Hole], progress: Progress
-    ) -> VolumeFacts:
-        """Make a volume of exactly these ``size`` bytes, which are in this format; it replaces one of this name.
+    async def upload_volume(self, pool: str, name: str, content: VolumeContent, progress: Progress) -> VolumeFacts:
+        """Make a volume of exactly this content; it replaces one of this name.
 
-        A half-made one is removed on any failure. Raises DriverInvalid when the bytes are more or fewer, or when the
-        name is none for a volume.
+        ``progress`` is in bytes. A half-made volume is removed on any failure. Raises DriverInvalid when the bytes are
+        more or fewer, or when the name is none for a volume.
         """
         ...
 

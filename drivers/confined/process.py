@@ -1,4 +1,4 @@
-"""One reading process, seen from the gateway: asked, given the bytes that it wants, and killed at its deadline."""
+"""A reading process, seen from the gateway: asked, given the bytes that it wants, and killed at its deadline."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from drivers.confined.reading import Answer, More, Question, Reading
 
 MODULE = "drivers.confined"
 MOST_PIECES = 512
-"""How often one reading may ask for more bytes."""
+"""The number of times that a reading may ask for more bytes."""
 LARGEST_PIECE = 8 * 1024**2
 SLICE = 256 * 1024
 """Bytes that are given to the pipe at once."""

@@ -1,7 +1,7 @@
 """File systems on raw bytes, by the host's mkfs tools: nothing is mounted, and each tool runs under limits.
 
-The tools see a file that the gateway made, and nothing that a stranger wrote. What they leave out stays a hole, so that
-the file of a large file system takes little room.
+The tools see a file that the gateway made, and nothing that a stranger wrote. Bytes that they leave out stay holes, so
+that the file of a large file system takes little room.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "xfs": ("mkfs.xfs", "-q", "-f", "-K"),
     "vfat": ("mkfs.vfat",),
 }
-"""How each file system is made; the file is what follows."""
+"""The command that makes each file system; the file follows it."""
 PACKAGES = {
     "mkfs.ext2": "e2fsprogs",
     "mkfs.ext3": "e2fsprogs",

@@ -1,4 +1,4 @@
-"""What is in an image, from a bounded number of its bytes, in pure Python; no other program looks at it before."""
+"""A reader of images by a bounded number of their bytes, in pure Python; no other program looks at them before."""
 
 from __future__ import annotations
 

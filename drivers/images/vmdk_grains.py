@@ -1,7 +1,7 @@
 """A streamOptimized vmdk unpacked into a qcow2 image while it is copied, without a file in between.
 
 Its grains are found by its own tables (VMware Virtual Disk Format 5.0), each is 64 KiB of the disk, which is one
-cluster of the qcow2. What the tables say is believed as little as the rest: every place is checked when it is read.
+cluster of the qcow2. The tables are believed as little as the rest: every place is checked when it is read.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ LARGEST = 64 * 1024**4
 """Bytes that a guest may be shown, unless the configuration says less: 64 TiB."""
 HEAD = 65536 + 2048
 TAIL = 1536
-"""How much of the beginning and of the end the reader looks at, for all formats but vhdx."""
+"""Bytes of the beginning and of the end that the reader looks at, for all formats but vhdx."""
 
 
 class NotAtHand(Exception):

@@ -19,9 +19,9 @@ LEASE = libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE
 AGENT = libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT
 ARP = libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP
 AGENT_SECONDS = 3
-"""How long an agent may take for an answer."""
+"""Seconds that an agent may take for an answer."""
 MOST_ADDRESSES = 64
-"""Of one interface; a guest may claim any number."""
+"""Addresses of one interface that count; a guest may claim any number."""
 MOST_LOOKED_AT = 4096
 """Entries of one answer, before the rest is passed over."""
 

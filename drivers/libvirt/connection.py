@@ -41,9 +41,9 @@ KEEPALIVE_SECONDS = 2
 KEEPALIVE_COUNT = 2
 CONNECT_SECONDS = KEEPALIVE_SECONDS * (KEEPALIVE_COUNT + 2)
 REACH_SECONDS = 3.0
-"""How long a host may take to accept a connection, before libvirt is asked to make one."""
+"""Seconds that a host may take to accept a connection, before libvirt is asked to make one."""
 CLOSING_SECONDS = 3.0
-"""How long closing waits for calls in flight, and for a libvirt that may be frozen."""
+"""Seconds that closing waits for calls in flight, and again for a libvirt that may be frozen."""
 DEADLINE = 30.0
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.2, 10.0
 """Seconds until connecting is tried again; doubled with each failure in a row."""

@@ -1,4 +1,4 @@
-"""What guests write to their serial console: logged by libvirt, read back through a storage pool.
+"""Logs of what guests write to their serial console: kept by libvirt, read back through a storage pool.
 
 The log files belong to root and the gateway does not, so they are read as volumes of a directory pool.
 """

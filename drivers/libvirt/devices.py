@@ -35,7 +35,7 @@ REPLACE_DEADLINE = 3600.0
 """Seconds; the domain may be busy with a snapshot."""
 LIVE, CONFIG = libvirt.VIR_DOMAIN_AFFECT_LIVE, libvirt.VIR_DOMAIN_AFFECT_CONFIG
 KEYS = {"disk": ("target", "dev"), "interface": ("mac", "address")}
-"""Where a device of each kind carries what tells it from the others."""
+"""Element and attribute of a device of each kind that tell it from the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Devices:
         )
 
     async def attach_disk(self, uuid: str, disk: DiskSpec) -> None:
-        """Plug the disk in; another disk at the target is known by its source."""
+        """Plug the disk in; a disk of another source at the target is a conflict."""
         element = disk_element(disk, await self._storage.source(disk.pool, disk.volume))
         await self._with(uuid, lambda domain: _attach(domain, element))
 

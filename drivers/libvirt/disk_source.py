@@ -1,4 +1,4 @@
-"""Where QEMU finds a volume: a file, a block device, or an image of a Ceph pool."""
+"""The place where QEMU finds a volume: a file, a block device, or an image of a Ceph pool."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from drivers.libvirt.domain_xml import METADATA
 
 D = TypeVar("D", DiskFacts, InterfaceFacts)
 SOURCES = ("file", "dev", "name")
-"""Where the path of a disk's volume stands: of a file, a block device, an image of a network pool."""
+"""Attributes for the path of a disk's volume: of a file, a block device, an image of a network pool."""
 PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
 
 _PAUSED = {

@@ -15,7 +15,7 @@ METADATA = "http://cimi-gateway.org/ns/libvirt/1"
 SPARE_PORTS = 8
 """PCIe root ports kept free for hot-plug; they cannot be added to a running guest."""
 FIXED_DEVICES = 5
-"""What every guest has at a port of its own: SCSI and USB controllers, guest agent's serial port, rng, balloon."""
+"""Devices that each guest has at ports of their own: SCSI and USB controllers, agent's serial port, rng, balloon."""
 MOST_CPUS = 16
 X86 = frozenset({"x86_64", "i686"})
 MEMORY_TOLD_EVERY = 10
@@ -30,7 +30,7 @@ class Placement:
     host_cpus: int
     console_log: str
     sources: dict[tuple[str, str], DiskSource]
-    """By pool and volume."""
+    """Places of the volumes, by pool and volume."""
 
 
 def domain_name(uuid: str) -> str:

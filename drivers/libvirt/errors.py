@@ -44,7 +44,7 @@ TYPES: dict[int, type[DriverError]] = {
     libvirt.VIR_ERR_AGENT_UNRESPONSIVE: DriverUnavailable,
 }
 FULL = ("No space left on device", "has insufficient free space")
-"""What the system says of a full file system, and LVM of a full volume group."""
+"""Words of the system for a full file system, and of LVM for a full volume group."""
 CONNECTION_DOMAINS = frozenset({libvirt.VIR_FROM_RPC, libvirt.VIR_FROM_REMOTE})
 CONNECTION_CODES = frozenset({libvirt.VIR_ERR_INTERNAL_ERROR, libvirt.VIR_ERR_SYSTEM_ERROR, libvirt.VIR_ERR_RPC})
 

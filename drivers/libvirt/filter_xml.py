@@ -88,7 +88,7 @@ def _ipv6(rules: Rules, reach: Reach, own: list[Interface]) -> None:
 def _gateway(rules: Rules, kind: str, messages: str, ip: str, last_port: str) -> None:
     """Let in from the host itself only DNS, DHCP, and messages about packets.
 
-    What the host forwards from a NAT network has the host's address as its source, and so has to stay out.
+    Packets that the host forwards from a NAT network have its address as their source, and so have to stay out.
     """
     rules.add("accept", "in", kind, srcipaddr=ip, protocol="udp", srcportstart="53", srcportend=last_port)
     rules.add("accept", "in", kind, srcipaddr=ip, protocol="tcp", srcportstart="53")

@@ -57,7 +57,7 @@ def guard() -> etree._Element:
 def guard_host() -> etree._Element:
     """Return ``guard`` with the ranges of the gateway's own networks fenced off.
 
-    What NAT rewrites, those networks could not tell from their gateway.
+    Those networks could not tell packets that NAT rewrites from their gateway's.
     """
     root = _filter(GUARD_HOST)
     child(root, "filterref", filter=GUARD)

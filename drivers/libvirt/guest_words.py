@@ -1,4 +1,4 @@
-"""What guests say, made into what may be believed to be well formed: whatever they send, it is typed and bounded.
+"""Words of guests, made into what may be believed to be well formed: whatever they send, it is typed and bounded.
 
 A guest's agent, its DHCP requests and its ARP packets are a stranger's bytes, and libvirt hands them on as they come.
 """

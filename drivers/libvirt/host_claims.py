@@ -1,4 +1,4 @@
-"""Which entry of the configuration serves which libvirt: of several that lead to the same one, the first."""
+"""Claims of the configuration's entries on a libvirt: of several that lead to the same one, the first serves it."""
 
 from __future__ import annotations
 

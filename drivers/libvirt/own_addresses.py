@@ -1,9 +1,9 @@
-"""One IPv4 address of a network of the host's own for each interface on it, so that no guest can take another's.
+"""An IPv4 address of a network of the host's own for each interface on it, so that no guest can take another's.
 
 The address is a DHCP entry for the interface's MAC in libvirt's network, made before the guest first asks. libvirt
 refuses a second entry for an address or a MAC, and so is the judge between several gateways on one host. Entries of the
-gateway's have no name: those with one are an admin's, are used as they are, and stay. Of IPv6 an interface has what its
-MAC makes (RFC 4291, appendix A) in the network's ranges, and link-local.
+gateway's have no name: those with one are an admin's, are used as they are, and stay. For IPv6 an interface has what
+its MAC makes (RFC 4291, appendix A) in the network's ranges, and link-local.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from drivers.libvirt.network_lookup import network_of
 GUARDS = frozenset({GUARD_HOST, GUARD_OWN})
 LINK_LOCAL = "fe80::/64"
 TRIES = 20
-"""How often an address is chosen again because somebody was quicker."""
+"""The number of times that an address is chosen again because somebody was quicker."""
 DEADLINE = 120.0
 
 
@@ -80,7 +80,7 @@ class OwnAddresses:
     async def held(self, spec: InterfaceSpec) -> InterfaceSpec:
         """Return the interface held to the address that is its own from now on; one of another guard as it is.
 
-        What its filter refers to is there after this. Raises DriverConflict when no address is left.
+        All that its filter refers to is there after this. Raises DriverConflict when no address is left.
         """
         if spec.filter is not None:
             await self._filters.ensure_guards()

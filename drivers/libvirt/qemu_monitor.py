@@ -1,4 +1,4 @@
-"""What is asked of QEMU itself, past libvirt, and what an interrupted libvirtd left in it.
+"""Calls of QEMU itself, past libvirt, and strays that an interrupted libvirtd left in it.
 
 libvirtd tells QEMU to open a file, and then to plug a disk in. When it dies in between, QEMU does so all the same, and
 the next libvirtd never learns of it. Such a stray keeps its name from the next disk, and stops all snapshots.
@@ -22,11 +22,11 @@ from drivers.libvirt.domain_facts import PARSER
 
 T = TypeVar("T")
 NODE = re.compile(r"libvirt-(\d+)-(?:format|storage)")
-"""How libvirt calls what it opens; its number stands in the domain's live XML."""
+"""Names that libvirt gives to what it opens; their number stands in the domain's live XML."""
 NUMBERED = ("source", "backingStore")
 PERIPHERAL = re.compile(r"/machine/peripheral/([^/]+)")
 IN_THE_WAY = ("Duplicate", "does not support snapshots")
-"""What QEMU says of a call that a stray is in the way of."""
+"""Words of QEMU for a call that a stray is in the way of."""
 UNPLUG_SECONDS = 20.0
 LOOK_EVERY = 0.2
 

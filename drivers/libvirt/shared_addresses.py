@@ -1,7 +1,7 @@
 """DHCP entries of a network of the host's own for addresses that the gateway's users have reserved there.
 
-What may be replaced says drivers.host_addresses; libvirt refuses a second entry for an address, so that two never get
-the same.
+The rules for what may be replaced are in drivers.host_addresses; libvirt refuses a second entry for an address, so that
+two never get the same.
 """
 
 from __future__ import annotations

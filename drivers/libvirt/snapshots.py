@@ -1,8 +1,8 @@
 """Snapshots inside the qcow2 files of a domain (libvirt: internal), with the memory where there is any.
 
-Why these and not libvirt's external ones: docs/snapshots.md. libvirt takes an internal snapshot of an active domain
-with its memory only; one of the disks alone is asked of QEMU itself, in one transaction over all disks, and then told
-to libvirt, which goes back to it and deletes it as if it had been taken while the domain was off.
+docs/snapshots.md says why these, and not libvirt's external ones. libvirt takes an internal snapshot of an active
+domain with its memory only; one of the disks alone is asked of QEMU itself, in one transaction over all disks, and then
+told to libvirt, which goes back to it and deletes it as if it had been taken while the domain was off.
 """
 
 from __future__ import annotations

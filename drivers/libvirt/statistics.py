@@ -1,13 +1,14 @@
 """Statistics of all domains by one bulk call, which no stuck guest holds up.
 
 libvirt waits without end for the monitor of a guest that does not answer, and holds the domain's job meanwhile. So
-the call has a connection of its own and a short deadline. What overstays it is left behind with its connection; the
-next call passes over every domain whose job is taken (NOWAIT), and reads all others.
+the call has a connection of its own and a short deadline. A call that overstays it is left behind with its connection;
+the next call passes over every domain whose job is taken (NOWAIT), and reads all others.
 """
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import libvirt
@@ -27,7 +28,7 @@ GROUPS = (
 )
 DEADLINE = 3.0
 FRESH_SECONDS = 60
-"""How old the guest's own word about its memory may be."""
+"""Seconds for which the guest's own word about its memory counts."""
 NANO = 1_000_000_000
 POWERS = {
     libvirt.VIR_DOMAIN_RUNNING: Power.RUNNING,
@@ -41,6 +42,14 @@ POWERS = {
 Fields = dict[str, Any]
 Taps = dict[str, tuple[str, str]]
 """Name of the host's end of an interface, to its MAC and its network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The moment of a read, by the monotonic clock, and in seconds since 1970."""
+
+    monotonic: float
+    time: float
 
 
 class Statistics:
@@ -64,15 +73,15 @@ class Statistics:
         """Read all domains on a worker thread."""
         flags = 0 if handle.getType() == "TEST" else libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
         answers = handle.getAllDomainStats(GROUPS, flags)
-        moment, now = time.monotonic(), time.time()
+        moment = Moment(time.monotonic(), time.time())
         seen, readings = {}, []
         for domain, fields in answers:
             uuid, run = domain.UUIDString(), domain.ID()
             if run >= 0 and fields.get("net.count"):
                 seen[uuid] = (run, self._taps(domain, uuid, run, fields))
-            readings.append(_domain(uuid, run, fields, seen.get(uuid, (run, {}))[1], moment, now))
+            readings.append(_domain(uuid, run, fields, seen.get(uuid, (run, {}))[1], moment))
         self._known = seen
-        return HostReading(moment, now, tuple(readings))
+        return HostReading(moment.monotonic, moment.time, tuple(readings))
 
     def _taps(self, domain: libvirt.virDomain, uuid: str, run: int, fields: Fields) -> Taps:
         """Return the guest's taps, which are read once a run, and again when an interface was plugged in."""
@@ -96,18 +105,18 @@ def _tap(element: etree._Element) -> tuple[str, tuple[str, str]]:
     return name, (address, network)
 
 
-def _domain(uuid: str, run: int, fields: Fields, taps: Taps, moment: float, now: float) -> DomainReading:
+def _domain(uuid: str, run: int, fields: Fields, taps: Taps, moment: Moment) -> DomainReading:
     running = run >= 0
     nanoseconds = fields.get("cpu.time") if running else None
     return DomainReading(
         uuid=uuid,
         run=run if running else None,
-        moment=moment,
+        moment=moment.monotonic,
         power=_power(fields),
         cpus=fields.get("vcpu.current") or 1,
         cpu_seconds=nanoseconds / NANO if nanoseconds is not None else None,
         memory_kib=_memory(fields),
-        memory_used_kib=_memory_used(fields, now) if running else None,
+        memory_used_kib=_memory_used(fields, moment.time) if running else None,
         disks=tuple(_disk(fields, f"block.{place}") for place in range(fields.get("block.count", 0))),
         interfaces=_interfaces(fields, taps),
     )

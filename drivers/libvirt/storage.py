@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import TypeVar
 
 import libvirt
 from lxml import etree
 
 from drivers.base import (
+    BaseVolume,
     DriverBusy,
     DriverConflict,
     DriverInvalid,
     DriverNotFound,
-    Hole,
+    NewVolume,
     PoolFacts,
     PoolSettings,
     Progress,
+    VolumeContent,
     VolumeFacts,
 )
 from drivers.libvirt.connection import Connection, Lane
@@ -37,7 +39,7 @@ GROWING_POOLS = FILE_POOLS | {"rbd"}
 WHOLE_POOLS = frozenset({"logical"})
 """Volumes take all their room at once: a sparse one breaks as soon as more is written than libvirt set aside for it."""
 WIPED_POOLS = frozenset({"logical", "disk"})
-"""What a volume gives back comes to the next one with the bytes in it."""
+"""Pools where room that a volume gives back comes to the next one with the bytes in it."""
 TRIES = 20
 STORAGE_DEADLINE = 3600.0
 WIPING_DEADLINE = 24 * 3600.0
@@ -114,7 +116,7 @@ class Storage:
         return await self.in_pool(pool, lambda holder: _volume(pool, lookup(holder, name)))
 
     async def list_volumes(self, pool: str) -> tuple[VolumeFacts, ...]:
-        """Return the volumes that libvirt knows, with the format that each tells."""
+        """Return the volumes that libvirt knows without a refresh of the pool."""
         return await self.in_pool(
             pool,
             lambda holder: read_each(
@@ -159,30 +161,22 @@ class Storage:
         except DriverConflict:
             return await self.read_volume(pool, name)
 
-    async def clone_volume(
-        self,
-        pool: str,
-        name: str,
-        base: str,
-        format: str,
-        capacity: int,
-        progress: Progress,
-        *,
-        base_pool: str | None = None,
-        base_format: str | None = None,
-    ) -> VolumeFacts:
+    async def clone_volume(self, volume: NewVolume, base: BaseVolume, progress: Progress) -> VolumeFacts:
         """Copy by libvirt itself; how far that is shows by the copy's allocation twice a second."""
-        below = await self.read_volume(base_pool or pool, base)
-        _must_be(below, base_format)
+        pool, name, capacity = volume.pool, volume.name, volume.capacity
+        below = await self.read_volume(base.pool or pool, base.name)
+        _must_be(below, base.format)
         await self.delete_volume(pool, name)
         checked_name(name)
 
         def work(target_pool: libvirt.virStoragePool) -> None:
-            xml = volume_xml(name, format, max(capacity, below.capacity), whole=_kind(target_pool) in WHOLE_POOLS)
-            holding = target_pool if below.pool == pool else target_pool.connect().storagePoolLookupByName(below.pool)
-            volume = target_pool.createXMLFrom(xml, lookup(holding, base), 0)
-            if capacity > volume.info()[1]:
-                volume.resize(capacity)
+            whole = _kind(target_pool) in WHOLE_POOLS
+            xml = volume_xml(name, volume.format, max(capacity, below.capacity), whole=whole)
+            same = below.pool == pool
+            holding = target_pool if same else target_pool.connect().storagePoolLookupByName(below.pool)
+            made = target_pool.createXMLFrom(xml, lookup(holding, base.name), 0)
+            if capacity > made.info()[1]:
+                made.resize(capacity)
 
         cloning = asyncio.ensure_future(self.in_pool(pool, work))
         try:
@@ -216,16 +210,14 @@ class Storage:
             return
         progress(min(made.allocation, total), max(total, 1))
 
-    async def upload_volume(
-        self, pool: str, name: str, format: str, size: int, data: AsyncIterator[bytes | Hole], progress: Progress
-    ) -> VolumeFacts:
+    async def upload_volume(self, pool: str, name: str, content: VolumeContent, progress: Progress) -> VolumeFacts:
         """Send the bytes by a stream of a connection apart; the pieces wait for libvirt, so memory stays flat."""
         await self.in_pool(pool, lambda holder: _delete_known(holder, name), deadline=WIPING_DEADLINE)
-        creating = asyncio.ensure_future(self._create(pool, checked_name(name), "raw", size))
+        creating = asyncio.ensure_future(self._create(pool, checked_name(name), "raw", content.size))
         try:
             await asyncio.shield(creating)
-            await self._streams.upload(pool, name, size, data, progress)
-            if format != "raw":
+            await self._streams.upload(pool, name, content.size, content.data, progress)
+            if content.format != "raw":
                 # Only a refresh makes libvirt look at the capacity which the bytes say.
                 await self._refresh(pool)
             return await self.read_volume(pool, name)

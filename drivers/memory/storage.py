@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 from drivers.base import (
+    BaseVolume,
     DriverInvalid,
     DriverNoSpace,
     DriverNotFound,
     Hole,
+    NewVolume,
     PoolFacts,
     PoolSettings,
     Progress,
+    VolumeContent,
     VolumeFacts,
 )
 from drivers.memory.state import MemoryState
@@ -58,13 +61,12 @@ class MemoryStorage:
         self._state.enter("storage.list_volumes")
         return tuple(volume for volume in self._state.volumes.values() if volume.pool == pool)
 
-    async def _keep(
-        self, pool: str, name: str, format: str, capacity: int, allocation: int, backing: str | None = None
-    ) -> VolumeFacts:
+    async def _keep(self, volume: NewVolume, allocation: int, backing: str | None = None) -> VolumeFacts:
+        pool, name = volume.pool, volume.name
         if allocation > (await self.read_pool(pool)).available:
             raise DriverNoSpace(f"the pool {pool} is full")
         physical = len(self._state.contents.get((pool, name), b"")) or max(allocation, 4096)
-        kept = VolumeFacts(pool, name, f"/{pool}/{name}", format, capacity, allocation, backing, physical)
+        kept = VolumeFacts(pool, name, f"/{pool}/{name}", volume.format, volume.capacity, allocation, backing, physical)
         return self._state.volumes.setdefault((pool, name), kept)
 
     async def create_volume(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
@@ -73,7 +75,7 @@ class MemoryStorage:
         if format == "qcow2":
             self._state.contents.setdefault((pool, name), empty_qcow2(capacity))
         whole = (await self.read_pool(pool)).kind == "logical"
-        return await self._keep(pool, name, format, capacity, capacity if whole else 0)
+        return await self._keep(NewVolume(pool, name, format, capacity), capacity if whole else 0)
 
     async def overlay_volume(self, pool: str, name: str, base: str, base_format: str, capacity: int) -> VolumeFacts:
         """Make the volume, with the bytes of ``base`` for its own."""
@@ -81,27 +83,16 @@ class MemoryStorage:
         below = await self.read_volume(pool, base)
         if (pool, base) in self._state.contents:
             self._state.contents.setdefault((pool, name), self._state.contents[(pool, base)])
-        return await self._keep(pool, name, "qcow2", max(capacity, below.capacity), 4096, below.path)
+        return await self._keep(NewVolume(pool, name, "qcow2", max(capacity, below.capacity)), 4096, below.path)
 
-    async def clone_volume(
-        self,
-        pool: str,
-        name: str,
-        base: str,
-        format: str,
-        capacity: int,
-        progress: Progress,
-        *,
-        base_pool: str | None = None,
-        base_format: str | None = None,
-    ) -> VolumeFacts:
+    async def clone_volume(self, volume: NewVolume, base: BaseVolume, progress: Progress) -> VolumeFacts:
         """Make the copy at once, with the bytes of ``base``."""
         self._state.enter("storage.clone_volume")
-        below = await self.read_volume(base_pool or pool, base)
+        below = await self.read_volume(base.pool or volume.pool, base.name)
         progress(1, 1)
-        if (below.pool, base) in self._state.contents:
-            self._state.contents[(pool, name)] = self._state.contents[(below.pool, base)]
-        return await self._keep(pool, name, format, max(capacity, below.capacity), below.allocation)
+        if (below.pool, base.name) in self._state.contents:
+            self._state.contents[(volume.pool, volume.name)] = self._state.contents[(below.pool, base.name)]
+        return await self._keep(replace(volume, capacity=max(volume.capacity, below.capacity)), below.allocation)
 
     async def grow_volume(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
         """Raise the volume's capacity; its bytes stay as they are."""
@@ -120,20 +111,18 @@ class MemoryStorage:
         self._state.enter("storage.start_pool")
         self._state.inactive_pools.discard(name)
 
-    async def upload_volume(
-        self, pool: str, name: str, format: str, size: int, data: AsyncIterator[bytes | Hole], progress: Progress
-    ) -> VolumeFacts:
+    async def upload_volume(self, pool: str, name: str, content: VolumeContent, progress: Progress) -> VolumeFacts:
         """Keep the bytes; the capacity of a qcow2 image stands in them."""
         self._state.enter("storage.upload_volume")
-        kept = bytearray()
-        async for piece in data:
+        kept, size = bytearray(), content.size
+        async for piece in content.data:
             kept += bytes(piece.length) if isinstance(piece, Hole) else piece
             progress(len(kept), size)
         if len(kept) != size:
             raise DriverInvalid(f"{len(kept)} bytes came where {size} were announced")
         self._state.volumes.pop((pool, name), None)
-        capacity = int.from_bytes(kept[24:32]) if format == "qcow2" else size
-        made = await self._keep(pool, name, format, capacity, size)
+        capacity = int.from_bytes(kept[24:32]) if content.format == "qcow2" else size
+        made = await self._keep(NewVolume(pool, name, content.format, capacity), size)
         self._state.contents[(pool, name)] = bytes(kept)
         return made
 

@@ -44,7 +44,7 @@ SPECIAL = tuple(
         "3fff::/20",
     )
 )
-"""Of IPv6 only what is inside ``GLOBAL_UNICAST``; 2001::/23 has Teredo, benchmarking, ORCHID and others in it."""
+"""Blocks of special purpose, for IPv6 only those inside ``GLOBAL_UNICAST``; 2001::/23 has Teredo and others in it."""
 DISCARD = 9
 
 
