@@ -1,8 +1,8 @@
-"""What any hypervisor driver offers, in the gateway's vocabulary.
+"""The contract of every hypervisor driver, in the gateway's vocabulary.
 
-Dataclasses in, dataclasses out, typed errors. Memory is in KiB, capacities in bytes, times in seconds. Every
-call that changes something is idempotent: asking for what is already so succeeds, so that a step of a job can be
-run again after a crash. "Already gone" is success for every removal.
+Dataclasses in, dataclasses out, typed errors. Memory is in KiB, capacities in bytes, times in seconds. Every call that
+changes something is idempotent: asking for what is already so succeeds, so that a step of a job can be run again after
+a crash. "Already gone" is success for every removal.
 """
 
 from drivers.base.addresses import AddressCalls, HeldGuests
@@ -37,7 +37,7 @@ from drivers.base.errors import (
     DriverUnsupported,
 )
 from drivers.base.events import ConnectionState, DriverEvent, EventKind, Listener
-from drivers.base.fetching import Converter, Fetcher, FileSystemMaker, RemoteFile
+from drivers.base.fetching import Converter, Fetcher, FileSystemMaker, ImageFile, RemoteFile
 from drivers.base.filters import (
     GUARD,
     GUARD_HOST,
@@ -70,13 +70,16 @@ from drivers.base.progress import Progress
 from drivers.base.snapshots import SnapshotCalls, SnapshotFacts
 from drivers.base.statistics import DiskReading, DomainReading, HostReading, InterfaceReading, StatisticsCalls
 from drivers.base.storage import (
+    BaseVolume,
     FilePart,
     Hole,
     ImageFacts,
     ImageReader,
+    NewVolume,
     PoolFacts,
     StorageCalls,
     UnpackedImage,
+    VolumeContent,
     VolumeFacts,
 )
 from drivers.base.supervision import Loop, Supervision
@@ -93,6 +96,7 @@ __all__ = [
     "Autostarted",
     "Bandwidth",
     "BandwidthClass",
+    "BaseVolume",
     "CallObserver",
     "ConnectionState",
     "Converter",
@@ -130,6 +134,7 @@ __all__ = [
     "HostReading",
     "HypervisorSettings",
     "ImageFacts",
+    "ImageFile",
     "ImageReader",
     "InterfaceAddress",
     "InterfaceFacts",
@@ -143,6 +148,7 @@ __all__ = [
     "NetworkCalls",
     "NetworkFacts",
     "NetworkSpec",
+    "NewVolume",
     "PoolFacts",
     "PoolSettings",
     "Power",
@@ -159,6 +165,7 @@ __all__ = [
     "Supervision",
     "Traffic",
     "UnpackedImage",
+    "VolumeContent",
     "VolumeFacts",
     "filter_name",
     "fixed_filter_name",

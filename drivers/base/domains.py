@@ -26,7 +26,7 @@ class Power(StrEnum):
 
 
 class Migration(StrEnum):
-    """What a move from host to host has to do with a domain's state."""
+    """The part that a move from host to host has in a domain's state."""
 
     NONE = ""
     UNDERWAY = "underway"
@@ -48,13 +48,15 @@ class DiskSpec:
     cdrom: bool = False
     boot_order: int | None = None
     serial: str | None = None
-    """What the guest can find it by (/dev/disk/by-id); virtio shows the first 20 characters."""
+    """The name by which the guest can find the disk (/dev/disk/by-id); virtio shows the first 20 characters."""
     shareable: bool = False
     """Several domains may write to it at once; it needs a raw volume."""
 
 
 @dataclass(frozen=True, slots=True)
 class InterfaceSpec:
+    """A network interface of a domain, known by its MAC; ``mtu`` in bytes, None for the network's own."""
+
     mac: str
     network: str
     """Name of the libvirt network."""
@@ -91,7 +93,10 @@ class DomainSpec:
 
 @dataclass(frozen=True, slots=True)
 class DiskFacts:
-    """``source`` is the volume's path. ``plugged``: a running guest has it now; ``persistent``: the next boot too."""
+    """A disk as the hypervisor tells it; ``source`` is the volume's path.
+
+    It is ``plugged`` when a running guest has it now, and ``persistent`` when the next boot has it too.
+    """
 
     target: str
     source: str
@@ -103,7 +108,10 @@ class DiskFacts:
 
 @dataclass(frozen=True, slots=True)
 class InterfaceFacts:
-    """``plugged``: a running guest has it now; ``persistent``: the next boot has it too."""
+    """An interface as the hypervisor tells it; ``mtu`` in bytes, None when its definition names none.
+
+    It is ``plugged`` when a running guest has it now, and ``persistent`` when the next boot has it too.
+    """
 
     mac: str
     network: str
@@ -145,7 +153,10 @@ class InterfaceAddress:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """How far a change of cpus or memory came: at once, or only with the next boot."""
+    """The way that a change of cpus or memory took: ``live`` is False when it waits for the next boot.
+
+    ``message`` says why it waits, in words for people.
+    """
 
     live: bool
     message: str = ""

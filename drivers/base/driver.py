@@ -1,4 +1,4 @@
-"""One hypervisor: its parts, its connection and its host."""
+"""A hypervisor: its parts, its connection and its host."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PARTS = frozenset(
 
 
 class Driver(Protocol):
-    """One hypervisor. Its calls are in its parts, by what they are about.
+    """A hypervisor, whose calls are in its parts, by what they are about.
 
     All coroutines run on the asyncio loop and never block it. Every call may raise DriverUnavailable, and DriverFailed
     with the hypervisor's own words; which errors it raises beside these is said at the call.
@@ -63,7 +63,7 @@ class Driver(Protocol):
 
     @property
     def addresses(self) -> AddressCalls:
-        """Guests' own addresses on the host's own networks."""
+        """Addresses that guests have of their own on the host's own networks."""
         ...
 
     @property
@@ -78,7 +78,7 @@ class Driver(Protocol):
 
     @property
     def statistics(self) -> StatisticsCalls:
-        """What guests use."""
+        """Statistics of what guests use."""
         ...
 
     @property
@@ -88,7 +88,7 @@ class Driver(Protocol):
 
     @property
     def reason(self) -> str:
-        """Why the hypervisor is not UP, in words for admins; empty while it is."""
+        """The reason why the hypervisor is not UP, in words for admins; empty while it is."""
         ...
 
     @property
@@ -97,7 +97,7 @@ class Driver(Protocol):
         ...
 
     async def open(self) -> None:
-        """Begin to connect and keep connected; return once up, or after the first failure (then it goes on)."""
+        """Begin to connect and keep connected; return once up, or after the first failure (then the attempts go on)."""
         ...
 
     async def close(self) -> None:
@@ -109,7 +109,7 @@ class Driver(Protocol):
         ...
 
     def unsubscribe(self, listener: Listener) -> None:
-        """Tell this listener nothing more; one that was told nothing is no error."""
+        """Stop calling the listener; one that was never subscribed is no error."""
         ...
 
     def observe(self, observer: CallObserver) -> None:
@@ -121,7 +121,7 @@ class Driver(Protocol):
         ...
 
     def load(self) -> tuple[Load, ...]:
-        """Return how many calls run and wait now, by connection."""
+        """Return how many calls run and how many wait now, for each connection to the hypervisor."""
         ...
 
     async def host(self) -> HostFacts:

@@ -1,4 +1,4 @@
-"""Which other networks the guests of a network reach, as rules on their interfaces."""
+"""Rules on the interfaces of a network's guests: which other networks they reach."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What the guests of one network may exchange packets with, beside one another.
+    """The ranges that the guests of one network may exchange packets with, beside one another.
 
     All ranges are in CIDR notation. A ``closed`` network's guests reach the ranges in ``joined`` alone; the others
     reach everything that is not in ``fenced``.
@@ -30,25 +30,32 @@ class Reach:
 
     @property
     def filter(self) -> str:
+        """The name of the network's filter."""
         return filter_name(self.network)
 
 
 def filter_name(network: str) -> str:
-    """The filter which every interface on the network of this UUID refers to, by itself or by ``fixed_filter_name``."""
+    """Return the name of the filter that all interfaces on the network of this UUID refer to.
+
+    They refer to it by itself, or by the filter of ``fixed_filter_name``.
+    """
     return f"cimi-network-{network}"
 
 
 def fixed_filter_name(network: str) -> str:
-    """The filter of those interfaces on the network of this UUID which name the IPv6 addresses they may send from."""
+    """Return the name of the filter for those interfaces on the network of this UUID that name their own addresses.
+
+    These are the IPv6 addresses that the interface may send from.
+    """
     return f"cimi-fixed-{network}"
 
 
 GUARD = "cimi-guard"
 """Holds a guest to its MAC and to the IPv4 range or address that its interface names."""
 GUARD_HOST = "cimi-guard-host"
-"""As GUARD, on a network of the host's own: and keeps the guest off the ranges that its interface names as fenced."""
+"""Does what GUARD does on a network of the host's own, and fences off the ranges that the interface names."""
 GUARD_OWN = "cimi-guard-own"
-"""As GUARD_HOST, and holds the guest to the IPv4 and IPv6 addresses that its interface names as its own."""
+"""Does what GUARD_HOST does, and holds the guest to the IPv4 and IPv6 addresses that its interface names."""
 GUARD_OWN_IPV6 = "cimi-guard-own-ipv6"
 """Holds a guest to the IPv6 addresses that its interface names, link-local ones among them."""
 GUARD_IPV6 = "cimi-guard-ipv6"

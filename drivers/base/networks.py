@@ -9,7 +9,10 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Bandwidth:
-    """A limit in one direction. ``peak`` may be reached until ``burst`` kilobytes have passed."""
+    """A limit in one direction in kilobytes per second.
+
+    ``peak`` may be reached until ``burst`` kilobytes have passed.
+    """
 
     average: int
     peak: int | None = None
@@ -26,7 +29,7 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class AddressPool:
-    """One ``[[hypervisor.address_pools]]``: each new Network gets a part of ``range`` with this prefix length."""
+    """The entry ``[[hypervisor.address_pools]]``: each new Network gets a part of ``range`` with this prefix length."""
 
     range: str
     prefix: int
@@ -34,7 +37,7 @@ class AddressPool:
 
 @dataclass(frozen=True, slots=True)
 class BandwidthClass:
-    """One ``[[hypervisor.bandwidth_classes]]``: what a classOfService of this name means. 0 sets no limit."""
+    """The entry ``[[hypervisor.bandwidth_classes]]``: what a classOfService of this name means; 0 sets no limit."""
 
     name: str
     inbound: int = 0
@@ -46,6 +49,7 @@ class BandwidthClass:
 
     @property
     def traffic(self) -> Traffic:
+        """The class's limits in both directions; None stands for a direction without an average."""
         return Traffic(
             _bandwidth(self.inbound, self.inbound_peak, self.inbound_burst),
             _bandwidth(self.outbound, self.outbound_peak, self.outbound_burst),
@@ -103,6 +107,7 @@ class NetworkSpec:
 
     @property
     def name(self) -> str:
+        """The network's name in libvirt."""
         return network_name(self.uuid)
 
 
@@ -110,17 +115,18 @@ PREFIX = "cimi-"
 
 
 def interface_identifier(mac: str) -> int:
-    """The lower 64 bits of the IPv6 addresses which an interface with this MAC makes itself (RFC 4291, appendix A)."""
+    """Return the lower half of the IPv6 addresses that an interface makes itself of its MAC (RFC 4291, appendix A)."""
     octets = [int(part, 16) for part in mac.split(":")]
     return int.from_bytes([octets[0] ^ 2, *octets[1:3], 0xFF, 0xFE, *octets[3:]])
 
 
 def network_name(uuid: str) -> str:
+    """Return the name in libvirt of the gateway's network of this UUID."""
     return f"{PREFIX}{uuid}"
 
 
 def network_uuid(name: str) -> str | None:
-    """Of a network of a gateway's, by its name; None for others."""
+    """Return the UUID of a network that a gateway made, from its name in libvirt; None for other networks."""
     try:
         return str(UUID(name.removeprefix(PREFIX))) if name.startswith(PREFIX) else None
     except ValueError:
@@ -129,7 +135,10 @@ def network_uuid(name: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class ServedRange:
-    """What DHCP gives of IPv4 in a network: the host's address with its mask, and first and last of each row."""
+    """The IPv4 addresses that DHCP gives in a network: first and last of each span.
+
+    ``gateway`` is the host's address with its mask.
+    """
 
     gateway: str
     spans: tuple[tuple[str, str], ...]

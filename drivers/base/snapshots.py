@@ -19,7 +19,7 @@ class SnapshotFacts:
     current: bool
     """True for the one that the domain's present state builds on: the last taken, or the last gone back to."""
     power: Power
-    """What the domain is after going back to it: RUNNING or PAUSED with its memory, OFF without."""
+    """The state of the domain after going back to it: RUNNING or PAUSED with its memory, OFF without."""
     inside: bool = True
     """False for one that lives in files of its own (libvirt: external), which only an admin can have made."""
 
@@ -27,8 +27,8 @@ class SnapshotFacts:
 class SnapshotCalls(Protocol):
     """Snapshots by the domain's UUID and their names. Each covers all writable disks of the domain, or none is made.
 
-    Every call raises DriverNotFound when there is no such domain, except where removal is asked. What changes
-    something raises DriverBusy when libvirt is at work on the domain for too long.
+    Every call raises DriverNotFound when there is no such domain, except where removal is asked. Calls that
+    change something raise DriverBusy when libvirt is at work on the domain for too long.
     """
 
     def obstacle(self, uefi: bool, formats: Iterable[str]) -> str | None:

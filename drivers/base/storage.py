@@ -13,7 +13,7 @@ from drivers.base.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class PoolFacts:
-    """``path`` is the directory of a dir pool, None otherwise. Sizes in bytes."""
+    """A pool as the hypervisor tells it, with sizes in bytes; ``path`` is the directory of a pool of files, or None."""
 
     name: str
     kind: str
@@ -25,8 +25,11 @@ class PoolFacts:
 
 @dataclass(frozen=True, slots=True)
 class VolumeFacts:
-    """``capacity`` is what the guest sees, ``allocation`` what is taken, ``physical`` the length of the file or device
-    (what a download gives); bytes."""
+    """A volume as the hypervisor tells it, with sizes in bytes.
+
+    ``capacity`` is what the guest sees, ``allocation`` what is taken, and ``physical`` the length of the file or
+    device, which is what a download gives. ``backing`` is the path of the volume below it, None when there is none.
+    """
 
     pool: str
     name: str
@@ -39,6 +42,26 @@ class VolumeFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class NewVolume:
+    """A volume that is to be made, with the capacity in bytes that a guest is to see."""
+
+    pool: str
+    name: str
+    format: str
+    capacity: int
+
+
+@dataclass(frozen=True, slots=True)
+class BaseVolume:
+    """A volume that is copied; ``pool`` None stands for the pool of the copy."""
+
+    name: str
+    pool: str | None = None
+    format: str | None = None
+    """The format that we know it to have; None where we do not know."""
+
+
+@dataclass(frozen=True, slots=True)
 class Hole:
     """Zeros in a stream of bytes that need not be sent: ``length`` of them."""
 
@@ -46,8 +69,20 @@ class Hole:
 
 
 @dataclass(frozen=True, slots=True)
+class VolumeContent:
+    """The bytes of a whole volume, which are in this format and number ``size``; ``data`` yields them once."""
+
+    format: str
+    size: int
+    data: AsyncIterator[bytes | Hole]
+
+
+@dataclass(frozen=True, slots=True)
 class FilePart:
-    """Bytes of a file, as those of an image inside an archive. ``stamp`` is what the file was when it was looked at."""
+    """A part of a file, such as an image inside an archive: ``size`` bytes from the byte ``offset`` on.
+
+    ``stamp`` is what the file was when it was looked at.
+    """
 
     path: Path
     offset: int
@@ -57,7 +92,7 @@ class FilePart:
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What the cautious reader found in an image file. ``virtual_size`` and ``file_size`` in bytes."""
+    """The findings of the cautious reader about an image file; ``virtual_size`` and ``file_size`` in bytes."""
 
     format: str
     """raw, qcow2, vmdk, vdi, vpc or vhdx."""
@@ -77,35 +112,41 @@ class UnpackedImage(Protocol):
     size: int
 
     def pieces(self) -> AsyncGenerator[bytes, None]:
-        """All bytes, once. DriverInvalid, saying why, where the file is broken."""
+        """Yield all bytes, once. Raises DriverInvalid, saying why, where the file is broken."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let go of the files; no piece may be asked for afterwards."""
+        ...
 
 
 class ImageReader(Protocol):
-    """Looks at untrusted bytes in a process of its own; raises DriverInvalid with the reason.
+    """A reader that looks at untrusted bytes in a process of its own.
 
-    DriverReaderDied, when they cost more time or memory than they may.
+    Its calls raise DriverInvalid with the reason for what is no good image, and DriverReaderDied when the bytes cost
+    more time or memory than they may.
     """
 
     async def inspect(self, place: Path | FilePart, *, delta: bool = False) -> ImageFacts:
-        """``delta``: of a vmdk that holds only what differs from another one."""
+        """Return the facts of an image in a file; with ``delta`` a vmdk may hold only what differs from another one."""
         ...
 
     async def recognise(self, size: int, head: bytes, tail: bytes) -> ImageFacts | None:
-        """The facts of an image of ``size`` bytes from its two ends; None when only the whole can tell.
+        """Return the facts of an image of ``size`` bytes from its two ends; None when only the whole can tell.
 
-        How it boots is not told of a qcow2 image.
+        The facts of a qcow2 image do not tell how it boots.
         """
         ...
 
     async def inspect_parts(self, size: int, part: Callable[[int, int], Awaitable[bytes]]) -> ImageFacts:
-        """The facts of an image that can be read by offset and length only."""
+        """Return the facts of an image of ``size`` bytes, which ``part`` reads by offset and length in bytes."""
         ...
 
     async def unpack(self, place: Path | FilePart, parents: Sequence[Path | FilePart] = ()) -> UnpackedImage:
-        """Of a file that ``unpacks``, and of what it stands on, the nearest first; open until it is closed."""
+        """Return the file that ``unpacks`` as a qcow2 image, with the files that it stands on, the nearest first.
+
+        The image holds the files open until it is closed.
+        """
         ...
 
 
@@ -113,7 +154,7 @@ class StorageCalls(Protocol):
     """Pools by name, and the volumes in them by pool and name; each call's name says which of the two it is about.
 
     Sizes are in bytes. Every call raises DriverNotFound when the pool is missing, and those on one volume when that is,
-    except where removal is asked. What needs room raises DriverNoSpace when there is too little.
+    except where removal is asked. A call that needs room raises DriverNoSpace when there is too little.
     """
 
     async def list_pools(self) -> tuple[PoolFacts, ...]:
@@ -170,22 +211,12 @@ class StorageCalls(Protocol):
         """
         ...
 
-    async def clone_volume(
-        self,
-        pool: str,
-        name: str,
-        base: str,
-        format: str,
-        capacity: int,
-        progress: Progress,
-        *,
-        base_pool: str | None = None,
-        base_format: str | None = None,
-    ) -> VolumeFacts:
+    async def clone_volume(self, volume: NewVolume, base: BaseVolume, progress: Progress) -> VolumeFacts:
         """Make a full copy of ``base``, which may stand in another pool; the copy is at least as large as ``base``.
 
-        ``capacity`` and ``progress`` are in bytes. A half-made copy is removed on any failure. ``base_format`` is what
-        we know ``base`` to be: raises DriverConflict when its bytes have come to look like another.
+        ``progress`` is in bytes. A half-made copy is removed on any failure. Raises DriverConflict when the bytes of
+        ``base`` have come to look like another format than the one that we know, and DriverInvalid when the name is
+        none for a volume.
         """
         ...
 
@@ -196,13 +227,11 @@ class StorageCalls(Protocol):
         """
         ...
 
-    async def upload_volume(
-        self, pool: str, name: str, format: str, size: int, data: AsyncIterator[bytes | Hole], progress: Progress
-    ) -> VolumeFacts:
-        """Make a volume of exactly these ``size`` bytes, which are in this format; it replaces one of this name.
+    async def upload_volume(self, pool: str, name: str, content: VolumeContent, progress: Progress) -> VolumeFacts:
+        """Make a volume of exactly this content; it replaces one of this name.
 
-        A half-made one is removed on any failure. Raises DriverInvalid when the bytes are more or fewer, or when the
-        name is none for a volume.
+        ``progress`` is in bytes. A half-made volume is removed on any failure. Raises DriverInvalid when the bytes are
+        more or fewer, or when the name is none for a volume.
         """
         ...
 

@@ -53,6 +53,7 @@ class DiskCopies:
         return await self._connection.call(lambda handle: work(handle.lookupByUUIDString(uuid)), lane=Lane.STORAGE)
 
     async def make(self, uuid: str, target: str, pool: str, name: str, progress: Progress) -> VolumeFacts:
+        """Copy the disk by libvirt's backup; one that an interrupted run began is followed to its end."""
         path = await self._path(pool, name)
         try:
             if await self._with(uuid, _destination) != path:
@@ -81,6 +82,7 @@ class DiskCopies:
             raise DriverFailed(f"the disk was not copied: {ended.get('errmsg') or 'the copy was cancelled'}")
 
     async def discard(self, uuid: str, pool: str, name: str) -> None:
+        """Cancel the backup when it is the one that writes this file, and remove the file."""
         path = await self._path(pool, name)
         with suppress(DriverNotFound, DriverConflict):
             await self._with(uuid, lambda domain: _cancel(domain, path))
@@ -100,13 +102,13 @@ def _destination(domain: libvirt.virDomain) -> str | None:
         if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN_BACKUP:
             raise
         return None
-    found = root.find("disks/disk/target[@file]")
-    return found.get("file") if found is not None else None
+    target = root.find("disks/disk/target[@file]")
+    return target.get("file") if target is not None else None
 
 
 def _begin(domain: libvirt.virDomain, target: str, path: str) -> None:
     root = etree.fromstring(domain.XMLDesc(0), PARSER)
-    disks = [str(found.get("dev")) for found in root.iterfind("devices/disk/target")]
+    disks = [str(target_element.get("dev")) for target_element in root.iterfind("devices/disk/target")]
     domain.backupBegin(backup_xml(disks, target, path), None, 0)
 
 

@@ -55,17 +55,22 @@ class Domains:
         )
 
     async def list_all(self) -> tuple[DomainFacts, ...]:
+        """Return all domains by one listing on the lane of events."""
         return await self._connection.call(_read_all, lane=Lane.EVENTS)
 
     async def read(self, uuid: str) -> DomainFacts:
+        """Return the domain, read on the lane of events."""
         return await self._with(uuid, domain_facts.read, Lane.EVENTS)
 
     async def define(self, spec: DomainSpec) -> None:
+        """Define the domain from what all parts of the driver say; libvirt validates the definition."""
         xml = await self._definitions.xml(spec)
         flags = 0 if self._test_driver else libvirt.VIR_DOMAIN_DEFINE_VALIDATE
         await self._connection.call(lambda handle: handle.defineXMLFlags(xml, flags))
 
     async def make_persistent(self, uuid: str) -> None:
+        """Define the running domain as its next boot would be, secrets included."""
+
         def work(domain: libvirt.virDomain) -> None:
             if not domain.isPersistent():
                 xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
@@ -74,6 +79,8 @@ class Domains:
         await self._with(uuid, work)
 
     async def describe(self, uuid: str, title: str, description: str) -> None:
+        """Set title and description, in the running domain too."""
+
         def work(domain: libvirt.virDomain) -> None:
             flags = BOTH if domain.isActive() else libvirt.VIR_DOMAIN_AFFECT_CONFIG
             domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_TITLE, one_line(title), None, None, flags)
@@ -82,7 +89,7 @@ class Domains:
         await self._with(uuid, work)
 
     async def undefine(self, uuid: str) -> None:
-        """See drivers.base.DomainCalls.
+        """Power the domain off, give its leases back, and undefine it with its console.
 
         The guest is powered off first, so that it cannot ask for its addresses again when its leases are given back.
         """
@@ -106,6 +113,8 @@ class Domains:
         await self._console.delete(uuid)
 
     async def start(self, uuid: str, *, paused: bool = False, discard_saved: bool = False) -> None:
+        """Start the domain, which libvirt restores itself when a saved state is there."""
+
         def work(domain: libvirt.virDomain) -> None:
             if domain.isActive():
                 return
@@ -117,10 +126,13 @@ class Domains:
         await self._with(uuid, work, deadline=START_DEADLINE)
 
     async def request_shutdown(self, uuid: str) -> None:
+        """Press the ACPI power button; libvirt's test driver has none, and is asked in its default way."""
         flags = 0 if self._test_driver else libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN
         await self._with(uuid, lambda domain: domain.shutdownFlags(flags))
 
     async def power_off(self, uuid: str) -> None:
+        """Destroy the domain, as libvirt calls it, unless it is off."""
+
         def work(domain: libvirt.virDomain) -> None:
             if domain.isActive():
                 domain.destroy()
@@ -128,6 +140,8 @@ class Domains:
         await self._with(uuid, work)
 
     async def pause(self, uuid: str) -> None:
+        """Suspend the domain, as libvirt calls it, unless it is paused."""
+
         def work(domain: libvirt.virDomain) -> None:
             if domain.state()[0] != libvirt.VIR_DOMAIN_PAUSED:
                 domain.suspend()
@@ -135,6 +149,8 @@ class Domains:
         await self._with(uuid, work)
 
     async def resume(self, uuid: str) -> None:
+        """Resume a paused domain, and wake one whose guest has put itself to sleep."""
+
         def work(domain: libvirt.virDomain) -> None:
             state = domain.state()[0]
             if state == libvirt.VIR_DOMAIN_PMSUSPENDED:
@@ -145,6 +161,8 @@ class Domains:
         await self._with(uuid, work)
 
     async def save(self, uuid: str, progress: Progress) -> None:
+        """Save the domain by libvirt's managed save, which is broken off when the caller is cancelled."""
+
         def work(domain: libvirt.virDomain) -> None:
             if domain.isActive():
                 domain.managedSave(libvirt.VIR_DOMAIN_SAVE_RUNNING if not self._test_driver else 0)
@@ -167,12 +185,15 @@ class Domains:
             progress(done[4], done[3])
 
     async def cancel_save(self, uuid: str) -> None:
+        """Abort whatever job libvirt is at for the domain."""
         try:
             await self._with(uuid, lambda domain: domain.abortJob(), Lane.EVENTS)
         except (DriverConflict, DriverNotFound):
             return
 
     async def discard_saved(self, uuid: str) -> None:
+        """Remove libvirt's managed save image."""
+
         def work(domain: libvirt.virDomain) -> None:
             if domain.hasManagedSaveImage():
                 domain.managedSaveRemove()
@@ -180,6 +201,8 @@ class Domains:
         await self._with(uuid, work)
 
     async def resize(self, uuid: str, cpus: int, memory_kib: int) -> Applied:
+        """Set cpus and memory; a running guest never gets more memory than it booted with."""
+
         def work(domain: libvirt.virDomain) -> Applied:
             active = bool(domain.isActive())
             refused = [*_resize_cpus(domain, cpus, active), *_resize_memory(domain, memory_kib, active)]
@@ -188,10 +211,11 @@ class Domains:
         return await self._with(uuid, work)
 
     async def interface_addresses(self, uuid: str) -> tuple[InterfaceAddress, ...]:
-        """See drivers.base.DomainCalls; on the lane where a guest that holds a call up costs nobody the connection."""
+        """Return the addresses, read on the lane where a guest that holds a call up costs nobody the connection."""
         return await self._with(uuid, addresses.read, Lane.STATISTICS, AGENT_DEADLINE)
 
     async def console_text(self, uuid: str, limit: int) -> bytes:
+        """Return the end of the console's log, which is read as a volume of a pool."""
         await self._console.prepare()
         return await self._console.text(uuid, limit)
 

@@ -32,7 +32,7 @@ from drivers.libvirt.storage import Storage
 
 
 class LibvirtDriver:
-    """One ``[[hypervisor]]``; see drivers.base.Driver for what each part and method promises.
+    """The driver of one ``[[hypervisor]]``; see drivers.base.Driver for what each part and method promises.
 
     ``claims`` are shared by all entries of a configuration, so that no libvirt is served by two of them.
     """
@@ -57,17 +57,21 @@ class LibvirtDriver:
 
     @property
     def connection(self) -> ConnectionState:
+        """The state of the connection to libvirt."""
         return self._connection.state
 
     @property
     def reason(self) -> str:
+        """The reason why the connection is not UP; empty while it is."""
         return "" if self.connection is ConnectionState.UP else self._connection.reason
 
     @property
     def twin(self) -> str:
+        """The name of the entry by which the same libvirt is served in place of this one; empty when this one is."""
         return self._connection.twin
 
     async def open(self) -> None:
+        """Begin to watch libvirt's events, and to keep the connection up."""
         self._events.open()
         self._connection.watch(self._connection_changed)
         await self._connection.open()
@@ -78,26 +82,34 @@ class LibvirtDriver:
         self._events.tell_connection(state, reason)
 
     async def close(self) -> None:
+        """End the events first, and then the connection."""
         await self._events.close()
         await self._connection.close()
 
     def subscribe(self, listener: Listener) -> None:
+        """Call the listener with each event from now on."""
         self._events.subscribe(listener)
 
     def unsubscribe(self, listener: Listener) -> None:
+        """Stop calling the listener."""
         self._events.unsubscribe(listener)
 
     def observe(self, observer: CallObserver) -> None:
+        """Tell the observer how long each call of libvirt took, with its lane for a connection's name."""
         self._connection.observers.append(observer)
 
     def supervise(self, supervision: Supervision) -> None:
+        """Keep the loop that keeps the connection up by this supervision."""
         self._connection.supervision = supervision
 
     def load(self) -> tuple[Load, ...]:
+        """Return how many calls run and how many wait now, for each lane."""
         return self._connection.load()
 
     async def host(self) -> HostFacts:
+        """Return the host's facts, which are read once for each connection."""
         return await self._host.facts()
 
     async def autostarted(self) -> Autostarted:
+        """Return the networks and pools that libvirt starts with the host."""
         return await self._host.autostarted()

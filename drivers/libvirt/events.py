@@ -1,4 +1,4 @@
-"""libvirt's events turned into DriverEvents. What libvirt tells on a thread of its own is handed to the loop."""
+"""libvirt's events turned into DriverEvents. They come on a thread of libvirt's own, and are handed to the loop."""
 
 from __future__ import annotations
 

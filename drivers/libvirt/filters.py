@@ -28,6 +28,7 @@ class Filters:
         self._guarded = -LOOK_AGAIN
 
     async def define(self, reach: Reach) -> bool:
+        """Define the network's filters where libvirt has others, after those that all of them refer to."""
         wanted = [filter_xml(reach), *([fixed_xml(reach)] if reach.fixed else [])]
 
         def work(handle: libvirt.virConnect) -> bool:
@@ -53,9 +54,9 @@ class Filters:
 
         def work(handle: libvirt.virConnect) -> None:
             for name in (fixed_filter_name(network), filter_name(network)):
-                found = _found(handle, name)
-                if found is not None:
-                    found.undefine()
+                nwfilter = _found(handle, name)
+                if nwfilter is not None:
+                    nwfilter.undefine()
 
         await self._connection.call(work)
 
@@ -92,5 +93,5 @@ def _ensure(handle: libvirt.virConnect, wanted: etree._Element) -> bool:
 
 
 def _is_so(handle: libvirt.virConnect, wanted: etree._Element) -> bool:
-    found = _found(handle, str(wanted.get("name")))
-    return found is not None and same_rules(etree.fromstring(found.XMLDesc(0), PARSER), wanted)
+    nwfilter = _found(handle, str(wanted.get("name")))
+    return nwfilter is not None and same_rules(etree.fromstring(nwfilter.XMLDesc(0), PARSER), wanted)

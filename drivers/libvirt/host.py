@@ -1,4 +1,4 @@
-"""What the host can do, and which domain type really works there."""
+"""The host's abilities, and the domain type that really works there."""
 
 from __future__ import annotations
 

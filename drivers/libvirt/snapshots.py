@@ -1,8 +1,8 @@
 """Snapshots inside the qcow2 files of a domain (libvirt: internal), with the memory where there is any.
 
-Why these and not libvirt's external ones: docs/snapshots.md. libvirt takes an internal snapshot of an active domain
-with its memory only; one of the disks alone is asked of QEMU itself, in one transaction over all disks, and then told
-to libvirt, which goes back to it and deletes it as if it had been taken while the domain was off.
+docs/snapshots.md says why these, and not libvirt's external ones. libvirt takes an internal snapshot of an active
+domain with its memory only; one of the disks alone is asked of QEMU itself, in one transaction over all disks, and then
+told to libvirt, which goes back to it and deletes it as if it had been taken while the domain was off.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class Snapshots:
         )
 
     def obstacle(self, uefi: bool, formats: Iterable[str]) -> str | None:
+        """Return what stands in the way of snapshots inside qcow2 files; None when nothing does."""
         if uefi:
             return "its firmware is UEFI, whose variables a snapshot inside qcow2 would leave out"
         others = sorted(set(formats) - {FORMAT})
@@ -53,9 +54,11 @@ class Snapshots:
         return None
 
     async def list_all(self, uuid: str) -> tuple[SnapshotFacts, ...]:
+        """Return the snapshots that libvirt lists, but for those it was told of only to remove them."""
         return await self._with(uuid, lambda domain: tuple(map(_facts, _whole(domain))), Lane.CONTROL)
 
     async def take(self, uuid: str, name: str, *, memory: bool = True) -> SnapshotFacts:
+        """Take the snapshot when libvirt is at work on the domain no more; of the disks alone QEMU takes it."""
         await self._wait_idle(uuid)
         return await self._with(uuid, lambda domain: _take(domain, name, memory))
 
@@ -71,10 +74,12 @@ class Snapshots:
             await asyncio.sleep(LOOK_EVERY)
 
     async def revert(self, uuid: str, name: str) -> None:
+        """Go back to the snapshot, and remove the saved state, which libvirt would keep."""
         await self._wait_idle(uuid)
         await self._with(uuid, lambda domain: _revert(domain, name))
 
     async def delete(self, uuid: str, name: str) -> None:
+        """Remove the snapshot from libvirt, and from the disks also where libvirt knows nothing of it."""
         try:
             await self._wait_idle(uuid)
             await self._with(uuid, lambda domain: _delete(domain, name))
@@ -122,15 +127,15 @@ def _is_leftover(snapshot: libvirt.virDomainSnapshot) -> bool:
 
 
 def _take(domain: libvirt.virDomain, name: str, memory: bool) -> SnapshotFacts:
-    found = _find(domain, name)
-    if found is not None and _is_leftover(found):
-        found.delete(0)
-        found = None
-    if found is None:
+    snapshot = _find(domain, name)
+    if snapshot is not None and _is_leftover(snapshot):
+        snapshot.delete(0)
+        snapshot = None
+    if snapshot is None:
         _refuse_mixed(domain)
         _clear(domain, name)
-        found = _take_disks_live(domain, name) if domain.isActive() and not memory else _take_whole(domain, name)
-    return _facts(found)
+        snapshot = _take_disks_live(domain, name) if domain.isActive() and not memory else _take_whole(domain, name)
+    return _facts(snapshot)
 
 
 def _refuse_mixed(domain: libvirt.virDomain) -> None:
@@ -198,19 +203,19 @@ def _clear(domain: libvirt.virDomain, name: str) -> None:
 
 
 def _revert(domain: libvirt.virDomain, name: str) -> None:
-    found = domain.snapshotLookupByName(name)
-    without_strays(domain, lambda: domain.revertToSnapshot(found, libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_FORCE))
+    snapshot = domain.snapshotLookupByName(name)
+    without_strays(domain, lambda: domain.revertToSnapshot(snapshot, libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_FORCE))
     # libvirt keeps a saved state over a revert; started from it, the guest would write by stale caches.
     if domain.hasManagedSaveImage():
         domain.managedSaveRemove()
 
 
 def _delete(domain: libvirt.virDomain, name: str) -> None:
-    found = _find(domain, name)
-    if found is None:
+    snapshot = _find(domain, name)
+    if snapshot is None:
         _clear(domain, name)
     else:
-        found.delete(0)
+        snapshot.delete(0)
     if _kept(domain, name):
         # libvirt passes over it when QEMU refuses to remove a snapshot.
         drop_strays(domain)

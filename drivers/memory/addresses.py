@@ -25,6 +25,7 @@ class MemoryAddresses:
         self._state = state
 
     async def take(self, network: str, wanted: Reservation, ours: frozenset[str]) -> None:
+        """Make the entry in place of others, by the rules of every driver."""
         self._state.enter("addresses.take")
         if network not in self._state.networks:
             raise DriverNotFound(f"there is no network {network}")
@@ -34,6 +35,7 @@ class MemoryAddresses:
             self._write_entries(network, *(entry for entry in entries if entry not in replaced), wanted)
 
     async def leave(self, network: str, ip: str, ours: frozenset[str]) -> None:
+        """Take out the entry, by the rules of every driver."""
         self._state.enter("addresses.leave")
         if network in self._state.networks:
             self._without(network, to_leave(self._state.networks[network].reservations, ip, ours))
@@ -55,6 +57,7 @@ class MemoryAddresses:
         return True
 
     async def hold_guests(self, only: frozenset[str] | None = None) -> HeldGuests:
+        """Give an entry to each interface of our domains; the guests themselves need not be changed."""
         self._state.enter("addresses.hold_guests")
         macs: list[str] = []
         failed: dict[str, str] = {}
@@ -69,6 +72,7 @@ class MemoryAddresses:
         return HeldGuests(tuple(macs), failed)
 
     async def give_back(self, macs: Iterable[str]) -> None:
+        """Remove the entries, and note the MACs in ``given_back``."""
         self._state.enter("addresses.give_back")
         gone = frozenset(macs)
         self._state.given_back.update(gone)

@@ -33,13 +33,16 @@ class MemoryDomains:
         self._state.set_power(uuid, power, reason="")
 
     async def list_all(self) -> tuple[DomainFacts, ...]:
+        """Return the facts of all domains as they are kept."""
         self._state.enter("domains.list_all")
         return tuple(self._state.domains.values())
 
     async def read(self, uuid: str) -> DomainFacts:
+        """Return the facts of the domain as they are kept."""
         return self._state.domain("domains.read", uuid)
 
     async def define(self, spec: DomainSpec) -> None:
+        """Make the domain, or change it and leave its power as it is."""
         self._state.enter("domains.define")
         for disk in spec.disks:
             if (disk.pool, disk.volume) not in self._state.volumes:
@@ -65,55 +68,67 @@ class MemoryDomains:
         self._state.tell(spec.uuid)
 
     async def make_persistent(self, uuid: str) -> None:
+        """Mark the domain as persistent."""
         self._state.domains[uuid] = replace(self._state.domain("domains.make_persistent", uuid), persistent=True)
         self._state.tell(uuid)
 
     async def describe(self, uuid: str, title: str, description: str) -> None:
+        """Set the title; nobody sees the description."""
         self._state.domains[uuid] = replace(self._state.domain("domains.describe", uuid), title=title)
 
     async def undefine(self, uuid: str) -> None:
+        """Forget the domain with its snapshots, whatever state it is in."""
         self._state.enter("domains.undefine")
         self._state.snapshots.pop(uuid, None)
         if self._state.domains.pop(uuid, None) is not None:
             self._state.emit(DriverEvent(self._state.name, EventKind.DOMAIN_UNDEFINED, uuid))
 
     async def start(self, uuid: str, *, paused: bool = False, discard_saved: bool = False) -> None:
+        """Start the domain, whose console says that the guest is ready."""
         if self._state.domain("domains.start", uuid).power not in ACTIVE:
             self._state.consoles[uuid] = self._state.consoles.get(uuid, b"") + b"READY\r\n"
             self._set(uuid, Power.PAUSED if paused else Power.RUNNING)
 
     async def request_shutdown(self, uuid: str) -> None:
+        """Stop the guest at once, unless guests are ``deaf``."""
         if self._state.domain("domains.request_shutdown", uuid).power not in ACTIVE:
             raise DriverConflict("the domain is not running")
         if not self._state.deaf:
             self._set(uuid, Power.OFF)
 
     async def power_off(self, uuid: str) -> None:
+        """Stop the domain; one that is saved stays so."""
         if self._state.domain("domains.power_off", uuid).power not in (Power.OFF, Power.SAVED):
             self._set(uuid, Power.OFF)
 
     async def pause(self, uuid: str) -> None:
+        """Pause the domain."""
         if self._state.domain("domains.pause", uuid).power not in ACTIVE:
             raise DriverConflict("the domain is not running")
         self._set(uuid, Power.PAUSED)
 
     async def resume(self, uuid: str) -> None:
+        """Let the domain go on, one that is held too."""
         if self._state.domain("domains.resume", uuid).power in (Power.PAUSED, Power.HELD):
             self._set(uuid, Power.RUNNING)
 
     async def save(self, uuid: str, progress: Progress) -> None:
+        """Save the domain at once."""
         if self._state.domain("domains.save", uuid).power in ACTIVE:
             progress(1, 1)
             self._set(uuid, Power.SAVED)
 
     async def cancel_save(self, uuid: str) -> None:
+        """Do nothing: no save is ever at work."""
         self._state.enter("domains.cancel_save")
 
     async def discard_saved(self, uuid: str) -> None:
+        """Turn a saved domain into one that is off."""
         if self._state.domain("domains.discard_saved", uuid).power is Power.SAVED:
             self._set(uuid, Power.OFF)
 
     async def resize(self, uuid: str, cpus: int, memory_kib: int) -> Applied:
+        """Set cpus and memory; more memory than a running domain has waits for its next boot."""
         facts = self._state.domain("domains.resize", uuid)
         live = facts.power in ACTIVE
         message = "memory takes effect at the next boot" if live and memory_kib > facts.memory_kib else ""
@@ -121,9 +136,11 @@ class MemoryDomains:
         return Applied(live and not message, message)
 
     async def interface_addresses(self, uuid: str) -> tuple[InterfaceAddress, ...]:
+        """Return the addresses that tests have set."""
         self._state.domain("domains.interface_addresses", uuid)
         return self._state.interface_addresses.get(uuid, ())
 
     async def console_text(self, uuid: str, limit: int) -> bytes:
+        """Return the end of the console; it is empty for a domain that is not there."""
         self._state.enter("domains.console_text")
         return self._state.consoles.get(uuid, b"")[-limit:]

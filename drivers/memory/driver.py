@@ -32,7 +32,7 @@ from drivers.memory.storage import MemoryStorage
 
 
 class MemoryDriver:
-    """One host in memory; see drivers.base.Driver for what each part and method promises.
+    """A host in memory; see drivers.base.Driver for what each part and method promises.
 
     What is on the host stands in ``state``, where tests may look and change.
     """
@@ -40,7 +40,10 @@ class MemoryDriver:
     def __init__(
         self, name: str = "local", *, pool_capacity: int = 10 * 1024**3, pool_kinds: Mapping[str, str] | None = None
     ) -> None:
-        """``pool_capacity`` is in bytes; ``pool_kinds`` are those of pools that are no directories, by name."""
+        """Make an empty host that is not connected yet.
+
+        ``pool_capacity`` is in bytes; ``pool_kinds`` are those of pools that are no directories, by name.
+        """
         self.state = state = MemoryState(name, pool_capacity=pool_capacity, pool_kinds=dict(pool_kinds or {}))
         self.addresses = MemoryAddresses(state)
         self.domains = MemoryDomains(state, self.addresses)
@@ -54,49 +57,61 @@ class MemoryDriver:
 
     @property
     def name(self) -> str:
+        """The name of its ``[[hypervisor]]``."""
         return self.state.name
 
     @property
     def connection(self) -> ConnectionState:
+        """The state of the connection, as tests have set it."""
         return self.state.connection
 
     @property
     def reason(self) -> str:
+        """The reason why the connection is not UP, as tests have set it."""
         return self.state.reason
 
     @property
     def twin(self) -> str:
+        """The name of the entry that serves the same host, as tests have set it."""
         return self.state.twin
 
     async def open(self) -> None:
+        """Connect at once."""
         self.regain()
 
     async def close(self) -> None:
+        """Be disconnected, without a word to the listeners."""
         self.state.connection = ConnectionState.DOWN
 
     def subscribe(self, listener: Listener) -> None:
+        """Call the listener with each event from now on."""
         self.state.listeners.append(listener)
 
     def unsubscribe(self, listener: Listener) -> None:
+        """Stop calling the listener."""
         if listener in self.state.listeners:
             self.state.listeners.remove(listener)
 
     def observe(self, observer: CallObserver) -> None:
+        """Call the observer at the beginning of each call, which takes no time."""
         self.state.observers.append(observer)
 
     def supervise(self, supervision: Supervision) -> None:
         """Do nothing: there are no loops."""
 
     def load(self) -> tuple[Load, ...]:
+        """Return one connection on which no call ever runs or waits."""
         return (Load("memory", 0, 0),)
 
     async def autostarted(self) -> Autostarted:
+        """Return what stands in ``autostarting``."""
         self.state.enter("autostarted")
         words = [entry.split(" ", 1) for entry in self.state.autostarting]
         kinds = {kind: frozenset(name for entry, name in words if entry == kind) for kind in ("network", "pool")}
         return Autostarted(kinds["network"], kinds["pool"])
 
     async def host(self) -> HostFacts:
+        """Return a host of 8 cpus and 16 GiB that emulates x86."""
         self.state.enter("host")
         arches = ("i686", "x86_64")
         return HostFacts(8, 16 * 1024**2, 2400, arches, "qemu", "memory", True, self.state.confinement)

@@ -1,4 +1,4 @@
-"""What there is on a host in memory: the one state that all parts of the driver share, its faults and its events."""
+"""The state of a host in memory, which all parts of the driver share, with its faults and its events."""
 
 from __future__ import annotations
 
@@ -50,31 +50,31 @@ class MemoryState:
     listeners: list[Listener] = field(default_factory=list)
     observers: list[CallObserver] = field(default_factory=list)
     faults: dict[str, DriverError] = field(default_factory=dict)
-    """What the next call of this name (``domains.start``) raises."""
+    """Errors that the next call of each name (``domains.start``) raises."""
     confinement: str = "apparmor"
     autostarting: set[str] = field(default_factory=lambda: {"network default", "pool default"})
-    """What starts with the host: "network NAME", "pool NAME"."""
+    """Names of what starts with the host: "network NAME", "pool NAME"."""
 
     domains: dict[str, DomainFacts] = field(default_factory=dict)
-    """By UUID."""
+    """All domains, by UUID."""
     deaf: bool = False
     """Whether guests ignore the power button."""
     clinging: bool = False
     """Whether running guests let go of no device."""
     consoles: dict[str, bytes] = field(default_factory=dict)
-    """What guests wrote to their serial ports, by UUID."""
+    """Bytes that guests wrote to their serial ports, by UUID."""
     interface_addresses: dict[str, tuple[InterfaceAddress, ...]] = field(default_factory=dict)
     """The addresses of guests, by UUID."""
     interface_specs: dict[str, InterfaceSpec] = field(default_factory=dict)
-    """By MAC, for the next boot."""
+    """Interfaces as they were asked for, by MAC, for the next boot."""
     live_specs: dict[str, InterfaceSpec] = field(default_factory=dict)
-    """What running guests were brought to, by MAC."""
+    """Interfaces as running guests were brought to them, by MAC."""
     snapshots: dict[str, dict[str, tuple[SnapshotFacts, DomainFacts]]] = field(default_factory=dict)
-    """By the domain's UUID and their names, each with the domain as it was."""
+    """Snapshots by the domain's UUID and their names, each with the domain as it was."""
     usage: dict[str, Usage] = field(default_factory=dict)
-    """By UUID; a guest that is missing here uses nothing."""
+    """Counters of guests by UUID; a guest that is missing here uses nothing."""
     seconds_ahead: float = 0.0
-    """How far the clocks of its statistics are ahead of the real ones."""
+    """The lead of its statistics' clocks over the real ones."""
 
     pool_capacity: int = 10 * 1024**3
     """Bytes, of each pool."""
@@ -82,18 +82,18 @@ class MemoryState:
     """Pools that are no directories, by name."""
     inactive_pools: set[str] = field(default_factory=set)
     ensured_pools: list[PoolSettings] = field(default_factory=list)
-    """What was asked to be defined."""
+    """Pools that were asked to be defined, in order."""
     volumes: dict[tuple[str, str], VolumeFacts] = field(default_factory=dict)
-    """By pool and name."""
+    """All volumes, by pool and name."""
     contents: dict[tuple[str, str], bytes] = field(default_factory=dict)
     """The bytes of uploaded volumes, by pool and name."""
 
     networks: dict[str, NetworkFacts] = field(default_factory=_default_networks)
-    """By libvirt's name."""
+    """All networks, by libvirt's name."""
     filters: dict[str, Reach] = field(default_factory=dict)
-    """By the network's UUID."""
+    """Reaches of networks, by the network's UUID."""
     leases: dict[str, tuple[Lease, ...]] = field(default_factory=dict)
-    """By the network's name."""
+    """Leases of DHCP, by the network's name."""
     host_routes: tuple[str, ...] = ("192.0.2.0/24",)
     given_back: set[str] = field(default_factory=set)
     """MACs of interfaces on the host's networks which are no more."""

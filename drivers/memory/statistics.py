@@ -17,6 +17,7 @@ class MemoryStatistics:
         self._state = state
 
     async def read(self) -> HostReading:
+        """Return what tests have set in ``usage``; a guest that is missing there uses nothing."""
         self._state.enter("statistics.read")
         moment = time.monotonic() + self._state.seconds_ahead
         readings = [
@@ -52,8 +53,8 @@ class MemoryStatistics:
         stored = next((volume for volume in self._state.volumes.values() if volume.path == disk.source), None)
         capacity, used = (stored.capacity, stored.allocation) if stored else (None, None)
         counts = (usage.read_bytes, usage.written_bytes) if disk.target == usage.disk else (0, 0)
-        known = counts if facts.power is not Power.OFF else (None, None)
-        return DiskReading(disk.target, disk.source, capacity, used, *known)
+        counters = counts if facts.power is not Power.OFF else (None, None)
+        return DiskReading(disk.target, disk.source, capacity, used, *counters)
 
     def _interfaces(self, facts: DomainFacts, usage: Usage) -> tuple[InterfaceReading, ...]:
         return tuple(

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from drivers.base import VolumeFacts
+from drivers.base import ImageFile, VolumeFacts
 from drivers.memory import MemoryDriver
 from gateway import config
 from gateway.app import Gateway
@@ -271,8 +271,8 @@ class Greedy:
     def __init__(self) -> None:
         self.started = False
 
-    async def convert(self, source: Path, kind: str, target: Path, *others: Any) -> None:
-        await self._grow(target)
+    async def convert(self, source: ImageFile, target: ImageFile, *others: Any) -> None:
+        await self._grow(target.path)
 
     async def make(self, kind: str, file: Path, size: int) -> None:
         await self._grow(file)

@@ -9,7 +9,17 @@ from typing import Any
 
 import pytest
 
-from drivers.base import DriverNoSpace, DriverNotFound, DriverUnsupported, Hole, HypervisorSettings, PoolSettings
+from drivers.base import (
+    BaseVolume,
+    DriverNoSpace,
+    DriverNotFound,
+    DriverUnsupported,
+    Hole,
+    HypervisorSettings,
+    NewVolume,
+    PoolSettings,
+    VolumeContent,
+)
 from drivers.libvirt.driver import LibvirtDriver
 from tests import hypervisor, lvm_host
 from tests.cimi_client import CimiClient
@@ -89,7 +99,7 @@ async def test_creating_and_deleting_twice_is_as_once(driver: LibvirtDriver) -> 
 
 async def test_an_upload_arrives_byte_for_byte_with_its_zeros(driver: LibvirtDriver) -> None:
     data = DISK[: 4 * MIB] + bytes(4 * MIB) + DISK[4 * MIB :]
-    await driver.storage.upload_volume(POOL, "a.raw", "raw", len(data), pieces(data), ignore)
+    await driver.storage.upload_volume(POOL, "a.raw", VolumeContent("raw", len(data), pieces(data)), ignore)
     assert await read(driver, "a.raw", len(data)) == data
 
 
@@ -99,15 +109,15 @@ async def test_a_hole_is_zeros_also_where_somebody_left_other_bytes(driver: Libv
         yield Hole(6 * MIB)
         yield DISK[:MIB]
 
-    await driver.storage.upload_volume(POOL, "others.raw", "raw", len(DISK), pieces(DISK), ignore)
+    await driver.storage.upload_volume(POOL, "others.raw", VolumeContent("raw", len(DISK), pieces(DISK)), ignore)
     with hypervisor.connection(host.uri) as opened:
         opened.storagePoolLookupByName(POOL).storageVolLookupByName("others.raw").delete(0)
-    await driver.storage.upload_volume(POOL, "a.raw", "raw", 8 * MIB, sparse(), ignore)
+    await driver.storage.upload_volume(POOL, "a.raw", VolumeContent("raw", 8 * MIB, sparse()), ignore)
     assert await read(driver, "a.raw", 8 * MIB) == DISK[:MIB] + bytes(6 * MIB) + DISK[:MIB]
 
 
 async def test_what_a_deleted_volume_held_is_not_in_the_next_one(driver: LibvirtDriver) -> None:
-    await driver.storage.upload_volume(POOL, "a.raw", "raw", len(DISK), pieces(DISK), ignore)
+    await driver.storage.upload_volume(POOL, "a.raw", VolumeContent("raw", len(DISK), pieces(DISK)), ignore)
     await driver.storage.delete_volume(POOL, "a.raw")
     await driver.storage.create_volume(POOL, "b.raw", "raw", len(DISK))
     assert await read(driver, "b.raw", len(DISK)) == bytes(len(DISK))
@@ -115,10 +125,10 @@ async def test_what_a_deleted_volume_held_is_not_in_the_next_one(driver: Libvirt
 
 async def test_an_upload_is_whole_where_somebody_left_other_bytes(driver: LibvirtDriver, host: LvmHost) -> None:
     data = DISK[: 2 * MIB] + bytes(4 * MIB) + DISK[2 * MIB : 4 * MIB]
-    await driver.storage.upload_volume(POOL, "others.raw", "raw", len(DISK), pieces(DISK), ignore)
+    await driver.storage.upload_volume(POOL, "others.raw", VolumeContent("raw", len(DISK), pieces(DISK)), ignore)
     with hypervisor.connection(host.uri) as opened:
         opened.storagePoolLookupByName(POOL).storageVolLookupByName("others.raw").delete(0)
-    await driver.storage.upload_volume(POOL, "a.raw", "raw", len(data), pieces(data), ignore)
+    await driver.storage.upload_volume(POOL, "a.raw", VolumeContent("raw", len(data), pieces(data)), ignore)
     assert await read(driver, "a.raw", len(data)) == data
 
 
@@ -131,19 +141,21 @@ async def test_a_sparse_volume_that_others_made_can_be_deleted(driver: LibvirtDr
 
 
 async def test_a_clone_is_as_large_as_asked_and_holds_the_bytes(driver: LibvirtDriver) -> None:
-    await driver.storage.upload_volume(POOL, "a.raw", "raw", len(DISK), pieces(DISK), ignore)
-    made = await driver.storage.clone_volume(POOL, "b.raw", "a.raw", "raw", 16 * MIB, ignore, base_format="raw")
+    await driver.storage.upload_volume(POOL, "a.raw", VolumeContent("raw", len(DISK), pieces(DISK)), ignore)
+    made = await driver.storage.clone_volume(
+        NewVolume(POOL, "b.raw", "raw", 16 * MIB), BaseVolume("a.raw", format="raw"), ignore
+    )
     assert (made.capacity, made.allocation) == (16 * MIB, 16 * MIB)
     assert await read(driver, "b.raw", 16 * MIB) == DISK + bytes(8 * MIB)
 
 
 async def test_a_qcow2_file_of_another_pool_is_cloned_as_raw(driver: LibvirtDriver) -> None:
-    await driver.storage.upload_volume(POOL, "a.raw", "raw", len(DISK), pieces(DISK), ignore)
+    await driver.storage.upload_volume(POOL, "a.raw", VolumeContent("raw", len(DISK), pieces(DISK)), ignore)
     await driver.storage.clone_volume(
-        FILES, "a.qcow2", "a.raw", "qcow2", len(DISK), ignore, base_pool=POOL, base_format="raw"
+        NewVolume(FILES, "a.qcow2", "qcow2", len(DISK)), BaseVolume("a.raw", POOL, "raw"), ignore
     )
     made = await driver.storage.clone_volume(
-        POOL, "b.raw", "a.qcow2", "raw", 16 * MIB, ignore, base_pool=FILES, base_format="qcow2"
+        NewVolume(POOL, "b.raw", "raw", 16 * MIB), BaseVolume("a.qcow2", FILES, "qcow2"), ignore
     )
     assert made.capacity == 16 * MIB
     assert await read(driver, "b.raw", len(DISK)) == DISK

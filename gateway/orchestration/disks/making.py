@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drivers.base import Driver
+from drivers.base import BaseVolume, Driver, NewVolume
 from gateway.jobs.plan import StepContext
 from gateway.orchestration.machine_core.facts import OwnDisk
 
@@ -33,7 +33,9 @@ async def make_boot_disk(job: StepContext, driver: Driver, pool: str, disk: Boot
     if disk.overlay:
         await driver.storage.overlay_volume(pool, disk.volume, below, disk.image_format or disk.format, disk.bytes)
         return
-    await driver.storage.clone_volume(pool, disk.volume, below, disk.format, disk.bytes, job.progress)
+    await driver.storage.clone_volume(
+        NewVolume(pool, disk.volume, disk.format, disk.bytes), BaseVolume(below), job.progress
+    )
     await job.log(f"{disk.volume} is a copy of {below}")
 
 
@@ -47,13 +49,8 @@ async def make_data_disk(job: StepContext, driver: Driver, pool: str, name: str,
         await driver.storage.overlay_volume(pool, name, below, below_format, disk.bytes)
         return
     await driver.storage.clone_volume(
-        pool,
-        name,
-        below,
-        disk.format,
-        disk.bytes,
+        NewVolume(pool, name, disk.format, disk.bytes),
+        BaseVolume(below, disk.image_pool, disk.image_format),
         job.progress,
-        base_pool=disk.image_pool,
-        base_format=disk.image_format,
     )
     await job.log(f"{name} is a copy of {below}")

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+from drivers.base import VolumeContent
 from drivers.seed import Seed, seed_iso
 from gateway.orchestration.common.step import At, ResourceStep, unless_stopped
 from gateway.orchestration.disks.making import BootDisk, make_boot_disk, make_data_disk
@@ -105,7 +106,7 @@ class BuildSeed(ResourceStep):
         )
         iso = await asyncio.to_thread(seed_iso, seed)
         await at.driver.storage.upload_volume(
-            kept.pool, seed_volume(machine), "raw", len(iso), _pieces(iso), at.job.progress
+            kept.pool, seed_volume(machine), VolumeContent("raw", len(iso), _pieces(iso)), at.job.progress
         )
 
     async def undo(self, at: At) -> None:

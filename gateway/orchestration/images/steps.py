@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from drivers.base import DriverError, DriverInvalid, DriverNoSpace, FilePart, RemoteFile
+from drivers.base import DriverError, DriverInvalid, DriverNoSpace, FilePart, ImageFile, RemoteFile, VolumeContent
 from gateway.errors import Invalid
 from gateway.jobs.plan import Ended
 from gateway.orchestration.common.image_tools import ImageTools
@@ -149,7 +149,9 @@ class ConvertImage(ResourceStep):
         part, data = staging.part(image), staging.data(image)
         await asyncio.to_thread(part.unlink, missing_ok=True)
         await staging.beside_the_reserve(
-            tools.converter.convert(data, kept.source_format, part, kept.format, kept.virtual_size, at.job.progress)
+            tools.converter.convert(
+                ImageFile(data, kept.source_format), ImageFile(part, kept.format), kept.virtual_size, at.job.progress
+            )
         )
         made = await _tries(at).of(LOOKING, lambda: tools.reader.inspect(part))
         if made.format != kept.format:
@@ -189,7 +191,9 @@ class CopyImage(ResourceStep):
         size = (await asyncio.to_thread(path.stat)).st_size
         await self._demand_room(at, kept, size)
         async with aclosing(ahead(of_file(path))) as pieces:
-            await at.driver.storage.upload_volume(kept.pool, kept.volume, kept.format, size, pieces, at.job.progress)
+            await at.driver.storage.upload_volume(
+                kept.pool, kept.volume, VolumeContent(kept.format, size, pieces), at.job.progress
+            )
 
     async def _straight(self, at: At, kept: Filling) -> None:
         tools, source = at.room.images, source_of(at.resource)
@@ -200,7 +204,7 @@ class CopyImage(ResourceStep):
             seen = looked_at(pieces, source.size, tools.reader, expected)
             watched = Digest(stated(at.resource, source).sha256).watch(seen)
             await at.driver.storage.upload_volume(
-                kept.pool, kept.volume, kept.format, source.size, watched, at.job.progress
+                kept.pool, kept.volume, VolumeContent(kept.format, source.size, watched), at.job.progress
             )
         if isinstance(source, UrlSource) and kept.format == QCOW2:
             await self._look_inside(at, kept, source.size)
@@ -218,7 +222,7 @@ class CopyImage(ResourceStep):
             await self._demand_room(at, kept, unpacked.size)
             async with aclosing(ahead(unpacked.pieces())) as pieces:
                 await at.driver.storage.upload_volume(
-                    kept.pool, kept.volume, kept.format, unpacked.size, pieces, at.job.progress
+                    kept.pool, kept.volume, VolumeContent(kept.format, unpacked.size, pieces), at.job.progress
                 )
         finally:
             unpacked.close()

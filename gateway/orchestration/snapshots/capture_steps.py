@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from drivers.base import DriverConflict
+from drivers.base import BaseVolume, DriverConflict, NewVolume
 from gateway.jobs.plan import Ended
 from gateway.orchestration.common.step import At, ResourceStep, unless_stopped
 from gateway.orchestration.disks.steps import boot_disk
@@ -43,7 +43,9 @@ class CopyBootDisk(ResourceStep):
         else:
             await _refuse_other_format(at)
             below = boot_disk(at.resource).volume
-            copying = at.driver.storage.clone_volume(pool, volume, below, "qcow2", 0, at.job.progress)
+            copying = at.driver.storage.clone_volume(
+                NewVolume(pool, volume, "qcow2", 0), BaseVolume(below), at.job.progress
+            )
         made = await unless_stopped(at.job, copying)
         async with at.room.store.transaction() as transaction:
             current = await transaction.get(image.path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from drivers.base import VolumeFacts
+from drivers.base import BaseVolume, NewVolume, VolumeFacts
 from gateway.jobs.plan import Ended
 from gateway.orchestration.common.step import At, ResourceStep, unless_stopped
 from gateway.orchestration.images.facts import KeptImage
@@ -71,14 +71,9 @@ class CopyVolume(VolumeCopyStep):
             return await at.driver.copies.make(uuid, target, image.pool, image.volume, at.job.progress)
         kept = KeptVolume.of(at.resource)
         return await at.driver.storage.clone_volume(
-            image.pool,
-            image.volume,
-            kept.volume,
-            image.format,
-            0,
+            NewVolume(image.pool, image.volume, image.format, 0),
+            BaseVolume(kept.volume, kept.pool, kept.format),
             at.job.progress,
-            base_pool=kept.pool,
-            base_format=kept.format,
         )
 
 

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
 
-from drivers.base import DriverInvalid, DriverUnsupported, VolumeFacts
+from drivers.base import DriverInvalid, DriverUnsupported, VolumeContent, VolumeFacts
 from drivers.images.sparse_raw import SparseRaw
 from gateway.jobs.plan import StepContext
 from gateway.orchestration.common.resource_service import Room
@@ -94,14 +94,14 @@ class FormatVolume(ResourceStep):
 
     async def _stream(self, at: At, kept: KeptVolume) -> VolumeFacts:
         """Put the staged file into the pool, without its holes."""
-        upload = partial(at.driver.storage.upload_volume, kept.pool, kept.volume, kept.format)
+        upload = partial(at.driver.storage.upload_volume, kept.pool, kept.volume)
         source = await asyncio.to_thread(SparseRaw, at.room.images.staging.data(at.resource))
         try:
             if kept.format == "raw":
                 async with aclosing(source.raw()) as raw:
-                    return await upload(source.size, raw, at.job.progress)
+                    return await upload(VolumeContent(kept.format, source.size, raw), at.job.progress)
             length, image = await source.qcow2()
             async with aclosing(image) as pieces:
-                return await upload(length, pieces, at.job.progress)
+                return await upload(VolumeContent(kept.format, length, pieces), at.job.progress)
         finally:
             await asyncio.to_thread(source.close)

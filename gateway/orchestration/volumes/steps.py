@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drivers.base import Driver, DriverNotFound, VolumeFacts
+from drivers.base import BaseVolume, Driver, DriverNotFound, NewVolume, VolumeFacts
 from gateway.errors import Invalid
 from gateway.jobs.plan import Ended
 from gateway.orchestration.common.step import At, ResourceStep, unless_stopped
@@ -44,14 +44,9 @@ class CreateVolume(ResourceStep):
             return await at.driver.storage.overlay_volume(pool, name, kept.image_volume, kept.image_format, size)
         await at.job.log(f"{name} becomes a copy of {kept.image_volume}")
         return await at.driver.storage.clone_volume(
-            pool,
-            name,
-            kept.image_volume,
-            kept.format,
-            size,
+            NewVolume(pool, name, kept.format, size),
+            BaseVolume(kept.image_volume, kept.image_pool, kept.image_format),
             at.job.progress,
-            base_pool=kept.image_pool,
-            base_format=kept.image_format,
         )
 
 

@@ -9,7 +9,7 @@ import libvirt
 import pytest
 
 from drivers.base import Power
-from drivers.libvirt.statistics import _domain
+from drivers.libvirt.statistics import Moment, _domain
 
 RUNNING: dict[str, Any] = {
     "state.state": libvirt.VIR_DOMAIN_RUNNING,
@@ -42,7 +42,7 @@ def reading(
     fields = {
         name: value for name, value in {**RUNNING, **(more or {})}.items() if not name.startswith(without or ("-",))
     }
-    return _domain("u", run, fields, TAPS, 1.0, now)
+    return _domain("u", run, fields, TAPS, Moment(1.0, now))
 
 
 def test_a_running_domain_is_read_whole() -> None:

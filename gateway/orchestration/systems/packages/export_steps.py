@@ -14,7 +14,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from drivers.base import Driver, DriverBusy, DriverInvalid, DriverNotFound, DriverUnavailable, Power
+from drivers.base import (
+    BaseVolume,
+    Driver,
+    DriverBusy,
+    DriverInvalid,
+    DriverNotFound,
+    DriverUnavailable,
+    ImageFile,
+    NewVolume,
+    Power,
+)
 from gateway import clock
 from gateway.errors import GatewayError, Invalid
 from gateway.jobs.plan import StepContext, Superseded
@@ -122,7 +132,9 @@ class PackDisk(PackageStep):
         part = folder.path / f"{self.disk.id}.part"
         await asyncio.to_thread(part.unlink, missing_ok=True)
         await images.staging.beside_the_reserve(
-            images.converter.convert(here, seen.format, part, "vmdk", seen.virtual_size, at.job.progress)
+            images.converter.convert(
+                ImageFile(here, seen.format), ImageFile(part, "vmdk"), seen.virtual_size, at.job.progress
+            )
         )
         await asyncio.to_thread(here.unlink)
         await asyncio.to_thread(part.rename, folder.path / self.disk.file)
@@ -135,14 +147,7 @@ class PackDisk(PackageStep):
             await driver.copies.make(_uuid(disk.machine), disk.target, pool, name, at.job.progress)
         else:
             await driver.storage.clone_volume(
-                pool,
-                name,
-                disk.volume,
-                "qcow2",
-                0,
-                at.job.progress,
-                base_pool=disk.pool,
-                base_format=disk.format,
+                NewVolume(pool, name, "qcow2", 0), BaseVolume(disk.volume, disk.pool, disk.format), at.job.progress
             )
 
     def _driver(self, at: PackageAt) -> Driver:
