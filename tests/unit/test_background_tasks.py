@@ -13,9 +13,9 @@ STARTERS = frozenset({"create_task", "ensure_future", "TaskGroup"})
 SUPERVISION = "drivers/base/supervision.py"
 AWAITED = {
     ("drivers/libvirt/domains.py", "Domains.save"),
-    ("drivers/libvirt/networks.py", "Networks.occupied"),
-    ("drivers/libvirt/storage.py", "Storage.clone"),
-    ("drivers/libvirt/storage.py", "Storage.upload"),
+    ("drivers/libvirt/networks.py", "Networks.occupied_ranges"),
+    ("drivers/libvirt/storage.py", "Storage.clone_volume"),
+    ("drivers/libvirt/storage.py", "Storage.upload_volume"),
     ("gateway/jobs/runner.py", "JobRunner._begin"),
     ("gateway/jobs/workers.py", "Place.take"),
     ("gateway/orchestration/images/pieces.py", "ahead"),
