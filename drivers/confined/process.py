@@ -160,8 +160,10 @@ class ReaderProcess:
 
     async def end(self) -> int:
         """Kill the process, unless it has ended, and return its exit code."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        # Popen's own kill looks whether the process has ended, and so takes its exit code away from asyncio.
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGKILL)
         self._to.close()
         return await asyncio.shield(self._process.wait())
 
