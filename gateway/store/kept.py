@@ -36,7 +36,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Hosted(Kept):
-    """Where a resource lives."""
+    """The place where a resource lives."""
 
     host: str | None = None
     """Name of the hypervisor's entry in the configuration; None for what is on no host, or on all."""

@@ -51,7 +51,7 @@ class Reading(Protocol):
 
 
 class Records(Reading, Protocol):
-    """What services work with: besides resources, what is only ever appended, and the transactions for changes."""
+    """All that services work with: resources, what is only ever appended, and the transactions for changes."""
 
     async def series(self, series: Series, query: Query) -> Page:
         """Return a page of what is only ever appended."""

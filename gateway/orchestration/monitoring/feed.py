@@ -75,7 +75,7 @@ class Feed:
     async def between(self, user: str | None, after: int, until: int) -> AsyncIterator[Item]:
         """Return the kept events of these positions which the user may see, in order; ``user`` None sees all."""
         while True:
-            events = await events_between(self._store, EVERYTHING, after, until, user, PAGE)
+            events = await events_between(self._store, EVERYTHING, (after, until), user, PAGE)
             for position, audience, event in events:
                 yield Item(event, audience, position)
                 after = position

@@ -8,7 +8,7 @@ from gateway.store.questions import Fetching
 
 
 class SeriesEnd(NamedTuple):
-    """Where a Meter's series of samples goes on."""
+    """The end of a Meter's series of samples, where the series goes on."""
 
     number: int
     position: int
