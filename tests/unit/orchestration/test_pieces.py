@@ -116,7 +116,7 @@ def context(stop: asyncio.Event) -> RunningStep:
     async def log(*_words: Any) -> None:
         """Nobody reads it."""
 
-    return RunningStep("jobs/1", "step", stop, log, lambda _share: None)
+    return RunningStep("jobs/1", "step", stop, log)
 
 
 async def test_work_that_waits_is_left_when_the_job_is_stopped() -> None:
