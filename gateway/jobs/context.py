@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 
 from gateway.jobs.locks import Unlock
-from gateway.jobs.plan import Superseded
+from gateway.jobs.plan import StopRequested
 from gateway.jobs.workers import Place
 
 WRITE_EVERY = 0.25
@@ -57,9 +57,9 @@ class RunningStep:
         await self._log(level, self.step, message)
 
     def check(self) -> None:
-        """Raise Superseded when the Job is to stop."""
+        """Raise StopRequested when the Job is to stop."""
         if self._stop.is_set():
-            raise Superseded
+            raise StopRequested
 
     async def wait_stop(self, seconds: float) -> bool:
         """Sleep for some seconds, and return True at once when the Job is to stop.

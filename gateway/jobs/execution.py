@@ -16,7 +16,7 @@ from gateway.jobs.context import Means, RunningStep
 from gateway.jobs.crash import AfterStep
 from gateway.jobs.journal import logger_of
 from gateway.jobs.locks import Unlock
-from gateway.jobs.plan import Ended, Plan, StepCall, Superseded
+from gateway.jobs.plan import Ended, Plan, StepCall, StopRequested
 from gateway.jobs.records import in_state
 from gateway.jobs.steps import StepRegistry, UnknownStepError
 from gateway.jobs.workers import Place
@@ -104,7 +104,7 @@ class Execution:
             call = plan.steps[position]
             try:
                 await self._step(plan, position, call)
-            except Superseded:
+            except StopRequested:
                 return await self._write(replace(row, phase="undo", position=position, outcome={"stopped": True}))
             except Exception as error:
                 failure = self._failure(error)
@@ -129,7 +129,7 @@ class Execution:
 
     async def _step(self, plan: Plan, position: int, call: StepCall) -> None:
         if self.stop.is_set():
-            raise Superseded
+            raise StopRequested
 
         def moved(share: float) -> None:
             self._moved(_share(plan, position, share))

@@ -64,7 +64,7 @@ class Ended:
     """Something that a step made could not be undone."""
 
 
-class Superseded(Exception):
+class StopRequested(Exception):
     """The request to stop, raised inside a step by ``StepContext.check``."""
 
 
@@ -83,7 +83,7 @@ class StepContext(Protocol):
         ...
 
     def check(self) -> None:
-        """Raise Superseded when the Job was asked to stop: this is a safe point."""
+        """Raise StopRequested when the Job was asked to stop: this is a safe point."""
         ...
 
     async def wait_stop(self, seconds: float) -> bool:

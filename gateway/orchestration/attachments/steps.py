@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from drivers.base import DiskFacts, Driver, DriverError, DriverNotFound
-from gateway.jobs.plan import Ended, StepContext, Superseded
+from gateway.jobs.plan import Ended, StepContext, StopRequested
 from gateway.orchestration.attachments.connections import disconnect, disk_spec
 from gateway.orchestration.attachments.facts import KeptAttachment
 from gateway.orchestration.common.step import At, ResourceStep
@@ -27,7 +27,7 @@ async def unplug(context: StepContext, driver: Driver, uuid: str, target: str, s
         await asyncio.wait({leaving}, timeout=AT_ONCE)
         while not leaving.done():
             if await context.wait_stop(LOOK_EVERY):
-                raise Superseded
+                raise StopRequested
         leaving.result()
     except BaseException:
         leaving.cancel()

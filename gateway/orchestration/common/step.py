@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeVar
 
 from drivers.base import Driver, DriverBusy, DriverUnavailable
 from gateway.errors import GatewayError
-from gateway.jobs.plan import Ended, StepCall, StepContext, Superseded
+from gateway.jobs.plan import Ended, StepCall, StepContext, StopRequested
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.common.unconfigured import for_delete, is_configured
 from gateway.store.durable import from_document, to_document
@@ -139,7 +139,7 @@ class ResourceStep(Step):
                     raise
                 await job.log(f"waits for the hypervisor: {error}", "warning")
             if await job.wait_stop(PAUSE):
-                raise Superseded
+                raise StopRequested
 
     async def _without_host(self, job: StepContext, resource: Resource, driver: Driver) -> Driver:
         """Return what the step works on instead of the host, and say in the Job's log what stays there."""
@@ -173,7 +173,7 @@ class RegisteredStep:
 
 
 async def unless_stopped(context: StepContext, work: Coroutine[Any, Any, T]) -> T:
-    """Return the result of long work, which is cancelled when the job is asked to stop (Superseded).
+    """Return the result of long work, which is cancelled when the job is asked to stop (StopRequested).
 
     Who asked to stop in time is not told of a success, though the work was done before its next look.
     """

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from drivers.base import DriverConflict, DriverNotFound, Migration, Power
 from gateway.errors import Conflict
-from gateway.jobs.plan import Superseded
+from gateway.jobs.plan import StopRequested
 from gateway.orchestration.common.step import LOOK_EVERY, At, ResourceStep, unless_stopped
 from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.machine_core.states import TRANSIENT
@@ -77,7 +77,7 @@ class ShutDown(ResourceStep):
                     await at.driver.domains.request_shutdown(uuid)
                 press_at = time.monotonic() + PRESS_EVERY
             if await at.job.wait_stop(LOOK_EVERY):
-                raise Superseded
+                raise StopRequested
 
 
 @dataclass(frozen=True)

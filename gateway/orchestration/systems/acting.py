@@ -6,7 +6,7 @@ import math
 
 from gateway import clock
 from gateway.errors import Conflict, GatewayError
-from gateway.jobs.plan import Plan, Superseded
+from gateway.jobs.plan import Plan, StopRequested
 from gateway.jobs.records import ended_at
 from gateway.orchestration.common.containment import MEMBERSHIPS, member_of, memberships
 from gateway.orchestration.common.driver_errors import failure
@@ -85,7 +85,7 @@ class ComponentMover:
             word = DELAYS[self.action]
             await self.context.log(f"waits {math.ceil(rest)} s before the next, for the {word} of {label}")
             if await self.context.wait_stop(rest):
-                raise Superseded
+                raise StopRequested
 
     async def _rest(self, member: Resource) -> float:
         """Return the seconds that are left of the delay after a member; never more, whatever the clock says."""

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from drivers.base import Driver, DriverBusy, DriverInvalid, DriverNotFound, DriverUnavailable, Power
 from gateway import clock
 from gateway.errors import GatewayError, Invalid
-from gateway.jobs.plan import StepContext, Superseded
+from gateway.jobs.plan import StepContext, StopRequested
 from gateway.orchestration.common.step import PATIENCE, PAUSE, unless_stopped
 from gateway.orchestration.images.pieces import ahead, of_file
 from gateway.orchestration.images.promises import promised
@@ -50,7 +50,7 @@ async def patiently(context: StepContext, work: Callable[[], Coroutine[Any, Any,
                 raise
             await context.log(f"waits for the hypervisor: {error}", "warning")
         if await context.wait_stop(PAUSE):
-            raise Superseded
+            raise StopRequested
 
 
 async def put(at: PackageAt, path: Path, pieces: AsyncGenerator[bytes, None]) -> None:
