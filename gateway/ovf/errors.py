@@ -14,4 +14,4 @@ class PackageInvalid(Invalid):
 
 
 class PackageReaderDied(PackageInvalid):
-    """Who read a part of the package was killed: it cost more time or memory than it may."""
+    """The death of the process that read a part of the package: it cost more time or memory than it may."""

@@ -46,13 +46,13 @@ FORMATS = (
 
 
 def disk_format(uri: str) -> str | None:
-    """The format that a Disk's ``ovf:format`` means; None when that is not known."""
+    """Return the format that a Disk's ``ovf:format`` means, as QEMU calls it; None when that is not known."""
     lowered = uri.lower()
     return next((name for part, name in FORMATS if part in lowered), None)
 
 
 class Device(IntEnum):
-    """``rasd:ResourceType`` (CIM_ResourceAllocationSettingData), as far as anything follows from it."""
+    """A value of ``rasd:ResourceType`` (CIM_ResourceAllocationSettingData), as far as anything follows from it."""
 
     OTHER = 1
     PROCESSOR = 3
