@@ -68,7 +68,7 @@ log = structlog.get_logger("gateway")
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One thing that the gateway begins at its start, and how that is ended at its stop, in reverse order."""
+    """A part that the gateway begins at its start, and how that is ended at its stop, in reverse order."""
 
     what: str
     start: Work | None = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One look: ``level`` is ok, warning or error; ``advice`` says what to do."""
+    """The result of one look: ``level`` is ok, warning or error; ``advice`` says what to do."""
 
     level: str
     subject: str
