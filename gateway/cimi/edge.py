@@ -98,16 +98,16 @@ class Edge:
             "resourceURI": self.dialect.type_uri(described.kind),
             "id": self.base if described.singleton else self.base + path,
         }
-        known = self._known(described, path, document, created, updated)
+        values = self._values(described, path, document, created, updated)
         for name in described.attributes:
-            if name in known:
-                wire[name] = known[name]
+            if name in values:
+                wire[name] = values[name]
         listed = self.operations("" if described.singleton else path, verbs)
         if listed:
             wire["operations"] = listed
         return wire
 
-    def _known(
+    def _values(
         self,
         described: ResourceType,
         path: str,
@@ -116,19 +116,19 @@ class Edge:
         updated: datetime | None,
     ) -> dict[str, Any]:
         attributes = described.attributes
-        known: dict[str, Any] = {
+        values: dict[str, Any] = {
             name: attributes[name].outward(value, self.to_uri)
             for name, value in document.items()
             if value not in ("", [], {}, None) and name in attributes and not attributes[name].write_only
         }
         prefix = "" if described.singleton else f"{path}/"
         for name, segment in described.collections.items():
-            known[name] = {"href": f"{self.base}{prefix}{segment}"}
+            values[name] = {"href": f"{self.base}{prefix}{segment}"}
         if created is not None:
-            known["created"] = timestamp(created)
+            values["created"] = timestamp(created)
         if updated is not None:
-            known["updated"] = timestamp(updated)
-        return known
+            values["updated"] = timestamp(updated)
+        return values
 
     def collection(
         self,

@@ -126,14 +126,14 @@ def parse_all(texts: list[str], types: dict[str, AttributeType], base: str = "")
 def operands(expression: And | Or) -> list[Expression]:
     """Return what one word joins, in order, however it was nested: of ``a and (b and c)`` all three."""
     pending: list[Expression] = [expression]
-    found: list[Expression] = []
+    joined: list[Expression] = []
     while pending:
         entry = pending.pop()
         if isinstance(entry, And | Or) and type(entry) is type(expression):
             pending += [entry.right, entry.left]
         else:
-            found.append(entry)
-    return found
+            joined.append(entry)
+    return joined
 
 
 def levels(expression: Expression) -> int:

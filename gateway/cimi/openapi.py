@@ -114,16 +114,16 @@ def describe(dialect: Dialect, roles: Roles) -> Described:
 
 def _schemas(dialect: Dialect) -> Iterator[tuple[str, Described]]:
     for kind, described in TYPES.items():
-        shown = described.attributes
+        attributes = described.attributes
         yield kind, json_schema.shown(described, dialect)
         if not described.singleton:
             yield f"{kind}Collection", json_schema.collection(described, dialect)
         if described.editable:
-            yield f"{kind}Edit", json_schema.accepted(kind, dialect, shown, shown, creating=False)
+            yield f"{kind}Edit", json_schema.accepted(kind, dialect, attributes, attributes, creating=False)
         if described.addable:
             members = schema_fields(CREATE_SCHEMAS.get(kind, described.schema))
             root = f"{kind}Create" if described.template else kind
-            yield f"{kind}Create", json_schema.accepted(root, dialect, members, shown, creating=True)
+            yield f"{kind}Create", json_schema.accepted(root, dialect, members, attributes, creating=True)
     yield "Action", json_schema.accepted("Action", dialect, schema_fields(ActionSchema), {}, creating=True)
 
 
@@ -163,32 +163,32 @@ def _place(described: ResourceType) -> str:
 
 def _item(path: str, **operations: Described) -> Described:
     names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
-    known = [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in names]
-    return {**({"parameters": known} if known else {}), **operations}
+    parameters = [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in names]
+    return {**({"parameters": parameters} if parameters else {}), **operations}
 
 
 def _collection(path: str, described: ResourceType, roles: Roles, suffix: str = "") -> Described:
     kind = described.kind
     said = _Said(kind, roles, suffix)
-    shown = {200: _answer(f"{kind}Collection", "ETag"), 304: _unchanged()}
-    operations = {"get": said.operation("read", "list", (*COLLECTION_QUERIES, "If-None-Match"), shown, READING)}
+    answers = {200: _answer(f"{kind}Collection", "ETag"), 304: _unchanged()}
+    operations = {"get": said.operation("read", "list", (*COLLECTION_QUERIES, "If-None-Match"), answers, READING)}
     if described.addable:
         made = _made(kind, existing=described.repeatable)
-        asked = ("$format", "Prefer", "Idempotency-Key")
-        operations["post"] = said.operation("add", "add", asked, made, CHANGING, _documents(f"{kind}Create"))
+        parameters = ("$format", "Prefer", "Idempotency-Key")
+        operations["post"] = said.operation("add", "add", parameters, made, CHANGING, _documents(f"{kind}Create"))
     return _item(path, **operations)
 
 
 def _resource(path: str, described: ResourceType, roles: Roles, suffix: str = "") -> Described:
     kind = described.kind
     said = _Said(kind, roles, suffix)
-    shown = {200: _answer(kind, "ETag"), 304: _unchanged()}
-    operations = {"get": said.operation("read", "read", (*RESOURCE_QUERIES, "If-None-Match"), shown, READING)}
+    answers = {200: _answer(kind, "ETag"), 304: _unchanged()}
+    operations = {"get": said.operation("read", "read", (*RESOURCE_QUERIES, "If-None-Match"), answers, READING)}
     changing = ("$format", "Prefer", *CONDITIONS)
     if described.editable:
-        asked = ("$select", *changing)
+        parameters = ("$select", *changing)
         changed = {status: _answer((kind, "Job"), "CIMI-Job-URI", "ETag") for status in (200, 202)}
-        operations["put"] = said.operation("edit", "edit", asked, changed, CHANGING, _documents(f"{kind}Edit"))
+        operations["put"] = said.operation("edit", "edit", parameters, changed, CHANGING, _documents(f"{kind}Edit"))
     if described.deletable:
         gone = {status: _answer((kind, "Job"), "CIMI-Job-URI") for status in (200, 202)}
         operations["delete"] = said.operation("delete", "delete", changing, gone, CHANGING)
@@ -228,32 +228,32 @@ def _action(
 
 
 def _act(said: _Said, action: Action, name: str, conditions: tuple[str, ...]) -> Described:
-    asked = ("$format", *conditions, *(("Idempotency-Key",) if action.once else ()))
+    parameters = ("$format", *conditions, *(("Idempotency-Key",) if action.once else ()))
     if action.creates:
         body = _documents(f"{action.creates}Create", "Action")
-        asked = (*asked, "Prefer", "Idempotency-Key")
-        return said.operation(action.verb, name, asked, _made(action.creates), CHANGING, body, optional=True)
+        parameters = (*parameters, "Prefer", "Idempotency-Key")
+        return said.operation(action.verb, name, parameters, _made(action.creates), CHANGING, body, optional=True)
     answers = {202: _answer("Job", "CIMI-Job-URI", *(("Location",) if action.located else ()))}
     if not action.sent:
-        return said.operation(action.verb, name, asked, answers, CHANGING, _documents("Action"), optional=True)
+        return said.operation(action.verb, name, parameters, answers, CHANGING, _documents("Action"), optional=True)
     body = {**_documents("Action"), **{media: {"schema": BINARY} for media in action.sent}}
-    operation = said.operation(action.verb, name, asked, answers, SENDING, body)
+    operation = said.operation(action.verb, name, parameters, answers, SENDING, body)
     return {**operation, "parameters": [*operation["parameters"], PROPERTIES]}
 
 
 def _bytes(said: _Said, action: Action, method: str, name: str) -> Described:
     """Return the operation of an action that takes or gives bytes, by the media types that are declared."""
-    asked = action.parameters
+    parameters = action.parameters
     if method == "PUT":
         body = {action.takes: {"schema": BINARY}}
         answers = {status: _answer((said.kind, "Job"), "CIMI-Job-URI", "Upload-Offset") for status in (200, 202)}
-        return said.operation(action.verb, name, ("$format", "Prefer", *asked), answers, BYTES, body)
+        return said.operation(action.verb, name, ("$format", "Prefer", *parameters), answers, BYTES, body)
     if action.gives == JSON:
         return said.operation(action.verb, name, ("$format",), {200: _answer(said.kind, "Upload-Offset")}, BYTES)
     given = {"description": action.description, "content": {action.gives: {"schema": TEXT}}}
-    answers = {200: given, **({206: given} if "Range" in asked else {})}
+    answers = {200: given, **({206: given} if "Range" in parameters else {})}
     sent = _documents("Action") if method == "POST" else None
-    return said.operation(action.verb, name, asked, answers, BYTES, sent, optional=True)
+    return said.operation(action.verb, name, parameters, answers, BYTES, sent, optional=True)
 
 
 # Operations
@@ -280,15 +280,15 @@ class _Said:
     ) -> Described:
         """Return an operation. ``verb`` is what must be granted; the roles that have it stand in ``x-roles``."""
         roles = self._roles(self.kind, verb)
-        known = {str(status): answer for status, answer in sorted(answers.items())}
-        known.update((str(errors.status_of(error.return_code)), _refused(error)) for error in refusals)
+        responses = {str(status): answer for status, answer in sorted(answers.items())}
+        responses.update((str(errors.status_of(error.return_code)), _refused(error)) for error in refusals)
         operation: Described = {
             "operationId": f"{name}{self.kind}{self._suffix}",
             "tags": [self.kind],
             "description": f"Granted to: {', '.join(roles) or 'nobody'}.",
             "x-roles": list(roles),
             "parameters": [_asked(name) for name in (*parameters, *ALWAYS)],
-            "responses": known,
+            "responses": responses,
         }
         if body is not None:
             operation["requestBody"] = {"content": body, "required": not optional}

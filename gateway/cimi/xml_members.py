@@ -39,11 +39,11 @@ def raw_from_xml(members: dict[str, Attribute], node: Mapping[str, Any]) -> dict
         if local == "#text":
             _read_text(members, value, raw)
             continue
-        known = by_element.get(local)
-        name = known or local
+        declared = by_element.get(local)
+        name = declared or local
         if name in raw:
             raise ValidationError({name: ["stands more than once, by several names"]})
-        raw[name] = _member_from_xml(members[known], local, value) if known else value
+        raw[name] = _member_from_xml(members[declared], local, value) if declared else value
     return raw
 
 
