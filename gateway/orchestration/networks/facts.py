@@ -22,7 +22,7 @@ class Stateful(Kept):
 
 @dataclass(frozen=True)
 class Served:
-    """What libvirt's DHCP gives of IPv4 in a network of the host's own."""
+    """The addresses of IPv4 that libvirt's DHCP gives in a network of the host's own."""
 
     gateway: str
     """The host's address there, with its mask."""

@@ -22,7 +22,7 @@ REPLACE = "replace"
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a package goes. ``directory``: a directory of files instead of an archive."""
+    """The place that a package goes to. ``directory``: a directory of files instead of an archive."""
 
     path: Path
     directory: bool

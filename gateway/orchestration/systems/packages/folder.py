@@ -82,7 +82,7 @@ class Folder:
 
 
 class Arrivals:
-    """Where each File of a package can be read, for those who wait for one and not for all."""
+    """The places where Files of a package can be read, for those who wait for one and not for all."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()

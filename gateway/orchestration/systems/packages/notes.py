@@ -21,7 +21,7 @@ class Note(Generic[T]):
 
 @dataclass(frozen=True)
 class Begun:
-    """Which package it was at the beginning of an import."""
+    """The package as it was at the beginning of an import."""
 
     stamp: str
     """What shows whether a local archive was changed; empty for others."""

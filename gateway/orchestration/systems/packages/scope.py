@@ -37,7 +37,7 @@ class Names:
 
 
 class Scope:
-    """``notes`` are what cannot be had, for people."""
+    """The meaning of carried references in one collection. ``notes`` are what cannot be had, for people."""
 
     def __init__(self, carried: Carried, notes: list[str]) -> None:
         self.carried = carried

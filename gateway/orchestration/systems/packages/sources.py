@@ -26,7 +26,7 @@ HEAD = 256 * 1024
 
 
 class SourceKind(StrEnum):
-    """Where a package comes from."""
+    """A kind of place that a package comes from."""
 
     URL = "url"
     FILE = "file"
@@ -35,7 +35,7 @@ class SourceKind(StrEnum):
 
 @dataclass(frozen=True)
 class PackageSource:
-    """Where a package comes from, as a plan keeps it."""
+    """The place that a package comes from, as a plan keeps it."""
 
     kind: SourceKind
     place: Secret

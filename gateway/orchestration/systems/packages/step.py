@@ -14,7 +14,7 @@ from gateway.ovf.package import PackageReader
 
 @dataclass(frozen=True, slots=True)
 class PackageAt:
-    """Where a PackageStep works: the Job, and what it has put down."""
+    """The place where a PackageStep works: the Job, and what it has put down."""
 
     room: Room
     job: StepContext
