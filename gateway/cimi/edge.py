@@ -89,16 +89,18 @@ class Edge:
         described: ResourceType,
         path: str,
         document: dict[str, Any],
-        created: datetime | None,
-        updated: datetime | None,
+        times: tuple[datetime, datetime] | None,
         verbs: Iterable[str],
     ) -> dict[str, Any]:
-        """Return the resource as the wire shows it, in JSON's vocabulary and the standard's order."""
+        """Return the resource as the wire shows it, in JSON's vocabulary and the standard's order.
+
+        ``times`` are those of its creation and of its last change; None for a type that shows neither.
+        """
         wire: dict[str, Any] = {
             "resourceURI": self.dialect.type_uri(described.kind),
             "id": self.base if described.singleton else self.base + path,
         }
-        values = self._values(described, path, document, created, updated)
+        values = self._values(described, path, document, times)
         for name in described.attributes:
             if name in values:
                 wire[name] = values[name]
@@ -112,8 +114,7 @@ class Edge:
         described: ResourceType,
         path: str,
         document: dict[str, Any],
-        created: datetime | None,
-        updated: datetime | None,
+        times: tuple[datetime, datetime] | None,
     ) -> dict[str, Any]:
         attributes = described.attributes
         values: dict[str, Any] = {
@@ -124,10 +125,8 @@ class Edge:
         prefix = "" if described.singleton else f"{path}/"
         for name, segment in described.collections.items():
             values[name] = {"href": f"{self.base}{prefix}{segment}"}
-        if created is not None:
-            values["created"] = timestamp(created)
-        if updated is not None:
-            values["updated"] = timestamp(updated)
+        if times is not None:
+            values["created"], values["updated"] = map(timestamp, times)
         return values
 
     def collection(

@@ -52,7 +52,7 @@ class Ends:
 
 
 class Connection(RequestHandler):
-    """aiohttp's connection with deadlines, which ``look`` holds it to; ``Door`` calls that every now and then."""
+    """A connection of aiohttp's with deadlines, which ``look`` holds it to; ``Door`` calls that every now and then."""
 
     __slots__ = ("_began", "_busy", "_deadlines", "_ends", "_line", "_stalled", "_started")
 

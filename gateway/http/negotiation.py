@@ -61,10 +61,10 @@ def _range(entry: str) -> tuple[str, float]:
 
 def _quality(ranges: list[tuple[str, float]], names: frozenset[str]) -> tuple[float, int]:
     """Return the quality by the most specific range that matches, and how specific that is."""
-    found = [(2 - name.count("*"), quality) for name, quality in ranges if name in names]
-    if not found:
+    matches = [(2 - name.count("*"), quality) for name, quality in ranges if name in names]
+    if not matches:
         return 0.0, 0
-    specific, quality = max(found)
+    specific, quality = max(matches)
     return quality, 0 if quality <= 0 else specific
 
 
