@@ -137,7 +137,10 @@ class Gateway:
         )
 
     async def start(self) -> None:
-        """Begin all stages. What began is ended again when one fails: the store's threads would live for ever."""
+        """Begin all stages.
+
+        The stages that began are ended again when one fails: the store's threads would live for ever.
+        """
         try:
             for stage in self.stages():
                 if stage.start is not None:

@@ -158,7 +158,7 @@ def export_directory(path: Path) -> Finding:
 def guests_reach(subject: str, pool: PoolFacts) -> Finding:
     """Return whether guests reach a pool.
 
-    They run as libvirt's user, who must get through every directory on the way to the disks.
+    Guests run as libvirt's user, who must get through every directory on the way to the disks.
     """
     path = Path(pool.path or "/")
     closed = [step for step in (path, *path.parents) if _closed(step)]
@@ -329,7 +329,7 @@ async def _own_networks(subject: str, driver: Driver) -> AsyncIterator[Finding]:
 
 
 def _lasting(kind: str, name: str) -> str:
-    """Commands of virsh that start a network ("net") or a pool, now and with the host."""
+    """Return the commands of virsh that start a network ("net") or a pool, now and with the host."""
     return f"virsh {kind}-start {name} && virsh {kind}-autostart {name}"
 
 

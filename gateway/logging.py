@@ -41,7 +41,7 @@ def drop_secrets(_logger: Any, _method: str, event: Event) -> Event:
 def printable_values(_logger: Any, _method: str, event: Event) -> Event:
     """Replace control characters in what strangers may have chosen, so that no line of theirs looks like ours.
 
-    It comes last: whatever is text by then, or is made text only by being written, is theirs, too.
+    This processor comes last: whatever is text by then, or is made text only by being written, is theirs, too.
     """
     for name, value in event.items():
         if name in SEVERAL_LINES:
@@ -103,8 +103,8 @@ def _field(name: str, value: bytes) -> bytes:
 class JournalLogger:
     """A structlog logger that sends each event to the journal, and never waits for it.
 
-    A journal that reads nothing would else hold up every request. What it did not take is counted, and told with
-    the next line that it takes.
+    A journal that reads nothing would else hold up every request. Lines that it did not take are counted, and told
+    with the next line that it takes.
     """
 
     def __init__(self) -> None:

@@ -19,7 +19,10 @@ class ExposedFile(ConfigError):
 
 
 def demand_private(path: Path) -> None:
-    """Raise ExposedFile when the file may be read by everybody or written by a group. One that is not there is none."""
+    """Raise ExposedFile when the file may be read by everybody or written by a group.
+
+    A file that is not there raises nothing.
+    """
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
     except OSError:

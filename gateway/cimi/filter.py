@@ -56,7 +56,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class PropertyComparison:
-    """True when the property exists and its value compares so."""
+    """A comparison that is true when the property exists and its value compares so."""
 
     key: str
     operator: str

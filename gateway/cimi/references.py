@@ -195,7 +195,7 @@ class RefOrValue(Structure):
     def _referred(self, value: dict[str, Any]) -> Any:
         """Return the ``href``; where that is absent, an ``id`` that is the URI of a resource of this kind.
 
-        What is given by value may carry another ``id``, which means nothing.
+        A resource that is given by value may carry another ``id``, which means nothing.
         """
         named = referred(value)
         if value.get("href") is not None or (isinstance(named, str) and names_a(self.kind, named)):

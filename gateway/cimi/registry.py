@@ -49,8 +49,8 @@ def collection_at(path: str) -> ResourceType | None:
 def type_at(path: str) -> ResourceType | None:
     """Return the type of the resource at a path: ``machines/7f3c`` or ``machines/7f3c/disks/vda``.
 
-    What a nested collection only lists stands elsewhere: there is no ``machines/7f3c/meters/1``. An action of a
-    collection is no resource of it.
+    A resource that a nested collection only lists stands elsewhere: there is no ``machines/7f3c/meters/1``. An action
+    of a collection is no resource of it.
     """
     if path == CLOUD_ENTRY_POINT.segment:
         return CLOUD_ENTRY_POINT

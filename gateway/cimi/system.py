@@ -107,7 +107,8 @@ def _system_template() -> type[Schema]:
 class ComponentDescriptorSchema(Schema):
     """A component of a SystemTemplate.
 
-    ``name``, ``description`` and ``properties`` are the component's. It has one of the templates, as its type says.
+    ``name``, ``description`` and ``properties`` are the component's. A component has one of the templates, as its type
+    says.
     """
 
     name = String(meaning="of the component; numbered when there are several")
@@ -184,7 +185,7 @@ MEMBER_SCHEMAS: dict[str, type[Schema]] = {
 def _members() -> tuple[ResourceType, ...]:
     """Return the types of memberships.
 
-    They stand in the collections of a System, each under the attribute that lists its kind.
+    Memberships stand in the collections of a System, each under the attribute that lists its kind.
     """
     listed = {
         field.kind: name for name, field in SystemSchema._declared_fields.items() if isinstance(field, CollectionRef)

@@ -31,7 +31,10 @@ ON_EVERY_ANSWER = {"Server": "cimi-gateway", "X-Content-Type-Options": "nosniff"
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """In seconds: for all headers of a request, and for the next request of a connection that is kept alive."""
+    """The seconds for all headers of a request, for the next request on a connection, and for what is written.
+
+    ``idle`` is for a connection that is kept alive.
+    """
 
     headers: float = 10.0
     idle: float = 75.0

@@ -149,7 +149,8 @@ def address_of(request: web.Request, trusted: tuple[str, ...]) -> str:
 def _said(request: web.Request, parameter: str, name: str) -> str:
     """Return the proxy's word: by the Forwarded header (RFC 7239), else by the one of this name; '' without any.
 
-    The last entry is the one that the proxy wrote itself. Those before it came with the request, from whomever.
+    The last entry is the one that the proxy wrote itself. The entries before that came with the request, from
+    whomever.
     """
     said = request.forwarded[-1].get(parameter) if request.forwarded else None
     return said or (header(request, name) or "").rpartition(",")[2].strip()

@@ -31,7 +31,10 @@ REMEMBERED = 30 * 24 * 3600.0
 
 
 class Attempts:
-    """Attempts by key. After ``most`` of them, each less than a minute after the one before, comes a minute's pause."""
+    """The attempts by their keys.
+
+    A minute's pause comes after ``most`` of them, each less than a minute after the last.
+    """
 
     def __init__(self, most: int, clock: Clock = time.monotonic) -> None:
         self._most = most

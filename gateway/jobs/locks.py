@@ -12,10 +12,10 @@ Unlock = Callable[[], Awaitable[None]]
 
 
 class ResourceLocks:
-    """Queues, one for each resource. Who asks joins all its queues at once, and goes on when it is the first in each.
+    """Queues, one for each resource. A Job joins all its queues at once, and goes on when it is the first in each.
 
-    So two never wait for each other, and of two that have a resource in common the later one never overtakes, whatever
-    else the earlier one still waits for.
+    Two Jobs never wait for each other so, and of two that have a resource in common the later one never overtakes,
+    whatever else the earlier one still waits for.
     """
 
     def __init__(self) -> None:

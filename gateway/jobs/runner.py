@@ -49,7 +49,7 @@ class JobLimits:
 class JobRunner:
     """The runner of Jobs.
 
-    They are submitted inside the caller's transaction, and begin with its commit, in the order of the commits.
+    Jobs are submitted inside the caller's transaction, and begin with its commit, in the order of the commits.
     """
 
     def __init__(self, tools: JobTools, limits: JobLimits = JobLimits()) -> None:
@@ -119,7 +119,7 @@ class JobRunner:
     async def _run(self, execution: Execution, locks: tuple[str, ...]) -> None:
         """Queue for the locks before anything else is waited for, and hold them until the Job has ended.
 
-        So Jobs on one resource keep their order. A Job that cannot write (full disk) is gone on with later.
+        Jobs on one resource keep their order so. A Job that cannot write (full disk) is gone on with later.
         """
         UNDER_WAY.set(True)
         async with self._locks.hold(locks) as unlock:

@@ -238,7 +238,7 @@ def _hardware(system: VirtualSystem, who: str) -> Hardware:
 def chosen_items(items: tuple[Item, ...], configuration: str | None) -> tuple[Item, ...]:
     """Return the items of a configuration.
 
-    Of several with one InstanceID the last counts, and no range where there is a value.
+    The last of several with one InstanceID counts, and no range does where there is a value.
     """
     chosen: dict[str, Item] = {}
     for number, item in enumerate(items):

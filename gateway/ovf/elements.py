@@ -117,7 +117,7 @@ class Walk:
     ) -> Iterator[tuple[str, Element]]:
         """Yield the children that are the standard's and have one of these names.
 
-        Those with a name in ``own`` are read elsewhere, and passed over; all others are put aside.
+        Children with a name in ``own`` are read elsewhere, and passed over; all others are put aside.
         """
         for element in parent:
             name = local(element)

@@ -27,7 +27,7 @@ KEYS, USER_DATA = "public-keys", "user-data"
 
 
 def environment(guest: Guest, around: Group | None) -> bytes:
-    """Return the document ``ovf-env.xml``. Of its neighbours a guest is told everything but their passwords."""
+    """Return the document ``ovf-env.xml``. A guest is told everything of its neighbours but their passwords."""
     root = etree.Element(_name("Environment"), {_name("id"): guest.system.id}, nsmap=NAMESPACES)
     platform = etree.SubElement(root, _name("PlatformSection"))
     etree.SubElement(platform, _name("Kind")).text = KIND
@@ -91,8 +91,8 @@ def _decoded(text: str) -> bytes:
 def demand_tellable(deployed: Guest | Group) -> None:
     """Raise PackageInvalid when all guests together are told more than MOST_TOLD bytes.
 
-    What they are told is known once they are deployed: the importer and the configuration choose the values. Nothing
-    is written for it, and its cost is that of the package, however often a value is told.
+    This is known once the guests are deployed: the importer and the configuration choose the values. Nothing is
+    written for it, and its cost is that of the package, however often a value is told.
     """
     measure, size = _Measure(), 0
     for around, parts in _levels(deployed):

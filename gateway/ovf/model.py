@@ -49,7 +49,7 @@ class Disk:
     def size(self, made: int) -> int:
         """Return the bytes that CIMI shows of a disk of ``made`` bytes, which pools round up to whole MiB.
 
-        Where another program has changed the capacity since, it counts alone.
+        The bytes that were made count alone where another program has changed the capacity since.
         """
         declared = (self.kilobytes or 0) * KILOBYTE
         return declared if declared and 0 <= made - declared < ROUNDING else made

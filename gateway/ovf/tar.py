@@ -76,7 +76,7 @@ class Header:
 
 
 class Member:
-    """A file of the archive. What is not read of it is passed over."""
+    """A file of the archive. Bytes that nobody reads are passed over."""
 
     def __init__(self, header: Header, stream: Stream) -> None:
         self.name = header.name

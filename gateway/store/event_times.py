@@ -14,8 +14,9 @@ from gateway.store.writer import Writer
 class EventTimes:
     """The times that a process may correct in logs, after its clock was ahead for a while.
 
-    ``since`` is when this process began to write. What it wrote while the clock was ahead may be brought back to now
-    when the clock was set right. Events that others wrote before keep their times: theirs may be the right clock.
+    ``since`` is when this process began to write. Events that it wrote while the clock was ahead may be brought back
+    to now when the clock was set right. Events that others wrote before keep their times: theirs may be the right
+    clock.
     """
 
     since: str

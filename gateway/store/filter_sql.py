@@ -99,7 +99,7 @@ def _comparison(comparison: Comparison, seek: bool) -> Condition:
 def _name(operator: str, value: str, seek: bool) -> Condition:
     """Return the condition on a name, which is compared as it is written.
 
-    It is sought by its sort key, which other names may share.
+    The name is sought by its sort key, which other names may share.
     """
     exact = Condition(f"{NAME} {operator} ?", (value,))
     if not seek:

@@ -15,7 +15,7 @@ from gateway.store.model import Resource
 
 @dataclass(frozen=True)
 class Kept:
-    """Facts of one resource. They never leave the process."""
+    """Facts of one resource, which never leave the process."""
 
     @classmethod
     def of(cls, resource: Resource) -> Self:

@@ -101,7 +101,7 @@ def _backup(path: Path, version: int) -> Path:
 def _forget_plain(connection: sqlite3.Connection, path: Path) -> None:
     """Leave no copy of what is sealed now: in no free page, in no log, and in no backup that an upgrade made.
 
-    As long as there is such a backup, it was not done to the end.
+    While such a backup is there, this was not done to its end.
     """
     backups = [backup for version in range(SEALED_SINCE + 1) if (backup := _backup(path, version)).exists()]
     if not backups:

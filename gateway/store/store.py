@@ -200,9 +200,9 @@ class Store:
     async def transaction(self, *, durable: bool = True) -> AsyncIterator[Transaction]:
         """Begin a transaction: all or nothing, one at a time.
 
-        Raises NoSpace or Unavailable when the disk does not take it. What need not be ``durable`` survives the end of
-        this process, and is on disk with the next that must be: for what may be done again after the host lost its
-        power.
+        Raises NoSpace or Unavailable when the disk does not take it. A transaction that need not be ``durable``
+        survives the end of this process, and is on disk with the next one that must be: for changes which may be done
+        again after the host lost its power.
         """
         self.writers_waiting += 1
         try:

@@ -32,7 +32,7 @@ class Statement:
 class Writer(aiosqlite.Connection):
     """The connection that writes: ``begin``, then ``put`` and ``fetch``, then ``commit`` or ``rollback``.
 
-    It is used by one transaction at a time.
+    One transaction at a time uses the connection.
     """
 
     def __init__(self, connector: Callable[[], sqlite3.Connection]) -> None:
@@ -44,7 +44,7 @@ class Writer(aiosqlite.Connection):
     def begin(self, *, durable: bool) -> None:
         """Begin a transaction with the first statement that asks for an answer.
 
-        What a commit waits for is told first: SQLite takes it between transactions only.
+        The durability of the commit is said before that: SQLite takes it between transactions only.
         """
         synchronous = Statement(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         self._waiting = [synchronous, Statement("BEGIN IMMEDIATE")]

@@ -146,7 +146,8 @@ class ImageImport:
     async def way(self, inspected: Inspected, place: Place) -> Filling:
         """Return how the bytes come into the pool. Raise NoSpace.
 
-        They go straight into it when format and size are known and stay as they are; else by the staging directory.
+        The bytes go straight into the pool when format and size are known and stay as they are; else by the staging
+        directory.
         """
         source, facts, filling = inspected.source, inspected.facts, replace(place.filling(), source=inspected.source)
         if facts is None:

@@ -135,7 +135,7 @@ class StageImage(ResourceStep):
 
 @dataclass(frozen=True)
 class ConvertImage(ResourceStep):
-    """Formats that guests do not use as they are become raw or qcow2; the others stay as they came."""
+    """The conversion of formats that guests do not use as they are to raw or qcow2; the others stay as they came."""
 
     name = "convert image"
 

@@ -58,7 +58,7 @@ class KeptNetwork(Kept):
 
 @dataclass(frozen=True)
 class KeptAddress(Kept):
-    """Facts of an Address. One that a guest reported has none."""
+    """Facts of an Address. An Address that a guest reported has none."""
 
     host: str | None = None
     """Name of the hypervisor that has the Network of a reserved Address."""

@@ -29,7 +29,7 @@ from gateway.store.model import Document, Resource
 class ComponentMover:
     """An action on one System's Machines. ``document`` is the checked Action document.
 
-    It may be run again after a crash: what a nested Job was begun for is not asked for twice.
+    The action may be run again after a crash: what a nested Job was begun for is not asked for twice.
     """
 
     def __init__(self, at: SystemAt, action: str, document: Document) -> None:
@@ -75,7 +75,7 @@ class ComponentMover:
     async def _linger(self, group: list[Resource]) -> None:
         """Wait the longest of the delays after those that have moved, each from when its own Job ended.
 
-        So the wait is as long as it has to be after a restart, too. What is forced waits for nothing.
+        The wait is as long as it has to be after a restart, too. A forced action waits for nothing.
         """
         if self.document.get("force"):
             return
@@ -109,7 +109,10 @@ class ComponentMover:
             self.failures.add(label, error)
 
     async def _ask(self, path: str) -> str | None:
-        """Return the nested Job; None when the member has nothing to do. Who comes in between is waited for, once."""
+        """Return the nested Job; None when the member has nothing to do.
+
+        Another Job that comes in between is waited for, once.
+        """
         for attempt in (1, 2):
             member = await self.room.store.get(path)
             if member is None or self.action not in _possible(member):

@@ -24,7 +24,10 @@ UNSETTLED = frozenset({"CREATING", "DELETING"})
 
 
 class MemberService(ResourceService):
-    """The members of one kind. What is added stays when the System goes, and what is taken out stays, too."""
+    """The members of one kind.
+
+    A resource that is added stays when the System goes, and one that is taken out stays, too.
+    """
 
     def collection_operations(self, caller: Caller, parent: Resource | None) -> tuple[str, ...]:
         """Return the operations on the collection.

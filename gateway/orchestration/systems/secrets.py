@@ -81,7 +81,7 @@ def whole(template: Resource) -> Document:
 def _same(before: list[Any], place: int, after: list[Any]) -> Any:
     """Return what an entry of a list was: the entry of its name; where it has none, that of its place.
 
-    Of lists of other lengths it is the last without a name.
+    In lists of other lengths it is the last without a name.
     """
     name = after[place].get("name")
     if name is None and len(before) == len(after):

@@ -23,7 +23,10 @@ DESCRIPTORS = "componentDescriptors"
 
 
 class SystemTemplateService(PackagedService):
-    """SystemTemplates. What is wrong with descriptors whatever the host is told at once, the rest by a create."""
+    """The SystemTemplates of all users.
+
+    Mistakes in descriptors that no host would take are told at once, the others by a create.
+    """
 
     kind = "SystemTemplate"
     catalogue = True

@@ -10,7 +10,7 @@ from gateway.store.kept import Kept
 
 @dataclass(frozen=True)
 class KeptVolume(Filling):
-    """Facts of a Volume. What it has of ``Filling`` beside its place and format is of an image by value."""
+    """Facts of a Volume. Facts of ``Filling`` beside the place and the format are those of an image by value."""
 
     bytes: int = 0
     """Size that the pool has to keep for it."""

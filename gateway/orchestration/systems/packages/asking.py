@@ -21,7 +21,7 @@ KEY = "\0package"
 class PartOnce:
     """The create of one part of what a Job on a package makes (``Caller.once``): ``what`` tells it from the others.
 
-    It is remembered beside the answers to clients, and goes with its Job as they do.
+    The create is remembered beside the answers to clients, and goes with its Job as they do.
     """
 
     user: str

@@ -44,7 +44,7 @@ def some(document: Document) -> Document:
 
 
 def written(kind: str, document: Document) -> str:
-    """Return the XML of a template. What is write-only is not in it."""
+    """Return the XML of a template. Write-only attributes are not in it."""
     described = type_of(kind)
     document_outside = outward(described.attributes, document, EDGE.to_uri)
     out: list[str] = []
@@ -137,7 +137,7 @@ class Carried:
 
 
 class Carrying:
-    """Collects what one collection of a new package is to carry; the opposite of ``Carried``."""
+    """A collector of what one collection of a new package is to carry; the opposite of ``Carried``."""
 
     def __init__(self, origin: str) -> None:
         self._origin = origin

@@ -104,7 +104,7 @@ def _replace(part: Path, path: Path) -> None:
 def _name(part: Path, path: Path) -> None:
     """Give a package its name by a link, which never replaces anything as a rename would.
 
-    Where the file system has no links, a look has to do.
+    A look has to do where the file system has no links.
     """
     if part.is_dir():
         # It takes the place of an empty directory, and of nothing else.

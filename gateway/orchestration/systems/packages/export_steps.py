@@ -69,7 +69,7 @@ async def put(at: PackageAt, path: Path, pieces: AsyncGenerator[bytes, None]) ->
 class PackDisk(PackageStep):
     """A disk as a streamOptimized vmdk in the folder; copied in the pool first where a guest may write it.
 
-    With the last one's copy the resources need not stay as they are any more.
+    The resources need not stay as they are any more once the last disk is copied.
     """
 
     name = "pack disk"

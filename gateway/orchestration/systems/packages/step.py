@@ -37,7 +37,7 @@ class PackageStep(Step):
         await super().run_in(at.room, at.job)
 
     async def undo(self, at: PackageAt) -> None:
-        """Take back what the step has done. What lies in the folder goes when the Job is settled."""
+        """Take back what the step has done. The folder goes when the Job is settled."""
 
     async def run_in(self, room: Room, job: StepContext) -> None:
         """Do the step."""
