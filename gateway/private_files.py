@@ -11,7 +11,7 @@ from pathlib import Path
 from gateway.config import ConfigError, Settings
 
 TOO_MUCH = stat.S_IWGRP | stat.S_IRWXO
-"""What nobody but the owner may: others nothing at all, the group, which is the gateway's, only read."""
+"""The rights of nobody but the owner: others have none at all, and the group, which is the gateway's, only reads."""
 
 
 class ExposedFile(ConfigError):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 UNIT = "cimi-gateway.service"
 RUNNING = Path("/run/systemd/system")
-"""Is there while systemd is the init of this host."""
+"""A directory that is there while systemd is the init of this host."""
 PROPERTIES = (
     "User", "Group", "SupplementaryGroups", "UMask",
     "ProtectSystem", "ProtectHome", "PrivateTmp", "PrivateDevices",

@@ -16,7 +16,7 @@ from gateway.private_files import write_private
 ROLES = ("admin", "operator", "viewer")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 LONGEST_PASSWORD = 72
-"""bytes; bcrypt looks at no more."""
+"""Bytes; bcrypt looks at no more."""
 COST = 12
 
 

@@ -35,7 +35,7 @@ class ActionDocument:
     """A checked Action document."""
 
     verb: str | None
-    """As the body says it, None when it says nothing."""
+    """The action's verb; None when the body says nothing."""
     parameters: Document
 
 

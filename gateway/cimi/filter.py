@@ -39,7 +39,7 @@ class AttributeType(StrEnum):
     """An action's URI, kept as its verb."""
     DURATION = "duration"
     TERM = "term"
-    """One of the standard's words, as URI; kept bare."""
+    """A word of the standard's, as URI; kept bare."""
     UNKNOWN = "unknown"
     """The resource has no such attribute, or it does not compare: the comparison is false."""
 

@@ -8,7 +8,7 @@ from gateway.cimi.references import Array, CollectionRef, Ref, RefOrValue
 from gateway.cimi.resource_type import Action, Capability, Common, ResourceType
 
 NETWORK_STATES = ("CREATING", "STARTING", "STARTED", "STOPPING", "STOPPED", "DELETING", "ERROR")
-"""Those of Networks and of NetworkPorts."""
+"""The states of Networks and of NetworkPorts."""
 INITIAL_NETWORK_STATES = ("STARTED", "STOPPED")
 NETWORK_TYPES = ("PUBLIC", "PRIVATE")
 PORT_TYPES = ("ACCESS", "TRUNK")

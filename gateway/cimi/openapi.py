@@ -17,7 +17,7 @@ from gateway.cimi.registry import CREATE_SCHEMAS, TYPES, VIEWS
 from gateway.cimi.resource_type import JSON, Action, ResourceType
 
 Roles = Callable[[str, str], tuple[str, ...]]
-"""Of a kind and an operation: the roles to which it is granted."""
+"""Returns, for a kind and an operation, the roles to which it is granted."""
 
 XML = "application/xml"
 TEXT: Described = {"type": "string"}

@@ -53,7 +53,7 @@ class Action:
     sent: tuple[str, ...] = ()
     located: bool = False
     once: bool = False
-    """It takes an Idempotency-Key."""
+    """The action takes an Idempotency-Key."""
 
     @property
     def of_bytes(self) -> bool:

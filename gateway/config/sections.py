@@ -64,7 +64,7 @@ class StoreSettings:
     key: str = ""
     """File of the key that seals the secrets in it; empty: the systemd credential, else a file beside the database."""
     former_keys: list[str] = field(default_factory=list)
-    """Files of keys that are to open what they sealed; it is sealed anew with the other."""
+    """Files of keys that open what they sealed; it is sealed anew with ``key``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +89,15 @@ class ImageSettings:
 
     directories: list[str] = field(default_factory=list)
     export_directories: list[str] = field(default_factory=list)
-    """Where packages of Systems may be written."""
+    """Directories that packages of Systems may be written to."""
     staging: str = ""
-    """Where images are put down before they reach a pool; empty: ``staging`` beside the store."""
+    """Directory where images are put down before they reach a pool; empty: ``staging`` beside the store."""
     reserve: int = 256 * 1024**2
-    """Of the disk that the store lies on, for the store alone."""
+    """Bytes of the disk that the store lies on, for the store alone."""
     largest: int = 2 * 1024**4
-    """Of a virtual disk."""
+    """Bytes of a virtual disk at most."""
     largest_file: int = 256 * 1024**3
-    """Of an image file, by URL or upload."""
+    """Bytes of an image file at most, by URL or upload."""
     url_schemes: list[str] = field(default_factory=lambda: ["https", "http"])
     private_networks: list[str] = field(default_factory=list)
     """Networks that images may be fetched from although they are private, loopback or link-local."""
@@ -116,7 +116,7 @@ class JobSettings:
     answer_wait: float = 2.0
     stop_deadline: float = 60.0
     detach_deadline: float = 20.0
-    """How long a running guest may take to let go of a device."""
+    """Seconds that a running guest may take to let go of a device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class EventSettings:
     most_per_log: int = 10_000
     most_overall: int = 100_000
     changes_persistence: Persistence = "yearly"
-    """Of the log of changes, which holds no refusals."""
+    """Persistence of the log of changes, which holds no refusals."""
     most_changes: int = 300_000
     most_streams: int = 1000
     """Readers of the live stream in all; admins who read none yet come on top."""

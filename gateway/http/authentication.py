@@ -26,7 +26,7 @@ REMEMBERED_SECONDS = 300.0
 """How long after its last use a right password needs no comparison."""
 MOST_REMEMBERED = 1000
 QUIET_SECONDS = 5.0
-"""After which an attempt is answered whose refusal is withheld, whether or not anything was compared."""
+"""Seconds after which an attempt is answered whose refusal is withheld, whether or not anything was compared."""
 AGAIN_AFTER = 5
 """Seconds after which who is behind a crowded address is to try again."""
 LONGEST_NAME = 64

@@ -46,11 +46,11 @@ class Ends:
     """Counts of connections that did not end well, since the start."""
 
     aborts: int = 0
-    """By their client, in the middle of a request or its answer."""
+    """Ended by their client, in the middle of a request or its answer."""
     overdue: int = 0
-    """By a deadline."""
+    """Ended by a deadline."""
     malformed: int = 0
-    """After something that is no HTTP."""
+    """Ended after something that is no HTTP."""
     log: SparingLog = field(default_factory=SparingLog)
 
 
@@ -75,7 +75,7 @@ class Connection(RequestHandler):
         self._ends = ends
         self._line: asyncio.Transport | None = None
         self._began = 0.0
-        """When it was opened, the last answer ended, or the first byte of the next request came."""
+        """Moment at which it was opened, the last answer ended, or the first byte of the next request came."""
         self._started = True
         """Whether a request is expected by the deadline for headers: a new connection has no time to idle."""
         self._busy = False

@@ -22,7 +22,7 @@ READS = ("GET", "HEAD")
 LONGEST_URL = 8192
 LONGEST_ADDRESS = 64
 MOST_HEADER_BYTES = 65_536
-"""Of all header fields of a request together."""
+"""Bytes of all header fields of a request together."""
 MOST_PARAMETERS = 256
 HOST = re.compile(r"[A-Za-z0-9.\-_]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 

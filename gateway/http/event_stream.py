@@ -33,7 +33,7 @@ from gateway.users import User
 
 PATH = "eventStream"
 GATHER_SECONDS = 0.2
-"""After a delivery, what happens within this time goes out together."""
+"""Seconds after a delivery in which all that happens goes out together."""
 AT_ONCE = 10
 """Readers woken between two turns of the event loop."""
 HEARTBEAT_SECONDS = 15.0

@@ -70,7 +70,7 @@ class WireSettings:
     public_entry_point: bool = False
     names: HostNames = field(default_factory=HostNames)
     origins: tuple[str, ...] = ()
-    """Whose pages may ask for changes, besides the gateway's own."""
+    """Origins whose pages may ask for changes, besides the gateway's own."""
 
 
 async def _add_own_headers(request: web.Request, response: web.StreamResponse) -> None:

@@ -52,7 +52,7 @@ class Plan:
     parent_job: str | None = None
     request_id: str = ""
     address: str = ""
-    """Where the request came from."""
+    """Address that the request came from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ class KeptJob(Kept):
     request: str = ""
     """Id of the request that began the Job."""
     address: str = ""
-    """Where that request came from."""
+    """Address that the request came from."""
     tries: dict[str, int] = field(default_factory=dict)
     """How often each work that may bring down who does it was begun, and has not ended."""
 

@@ -61,7 +61,7 @@ class JobRunner:
         self._submitted: dict[str, Plan] = {}
         """The jobs of the transaction that is under way."""
         self._over: dict[str, Plan] = {}
-        """Those of them that end with it."""
+        """The jobs of that transaction that end with it."""
         self._executions: dict[str, Execution] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ended: dict[str, list[asyncio.Event]] = {}

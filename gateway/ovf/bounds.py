@@ -22,11 +22,11 @@ MOST_NETWORKS = 1000
 MOST_CONFIGURATIONS = 200
 MOST_PROPERTIES = 20_000
 MOST_STARTUP_ITEMS = 1000
-"""Of the whole package, as all of these."""
+"""Items of the whole package, as all of these limits are."""
 MOST_VALUES = 100_000
 """Properties that guests are told, those of the collection around them counted for each guest (clause 10.2)."""
 MOST_NAME_CHARACTERS = 4 * 1024**2
-"""Of the names of all properties, in each of which the class and the instance of its section stand."""
+"""Characters of the names of all properties, in each of which the class and the instance of its section stand."""
 MOST_TOLD = 16 * 1024**2
 """Bytes of what all guests of a package are told together, their neighbours' values counted for each of them."""
 MOST_IGNORED = 1000

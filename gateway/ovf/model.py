@@ -150,7 +150,7 @@ class Item:
     """rasd:AutomaticAllocation: whether the device is plugged in."""
     required: bool = True
     configurations: frozenset[str] = frozenset()
-    """Those that it belongs to; none means all (clause 9.8)."""
+    """Configurations that the item belongs to; none means all (clause 9.8)."""
     bound: str = ""
     """``min``, ``max`` or ``normal``: a range for what is not such an item (clause 8.4)."""
 

@@ -82,7 +82,7 @@ class Member:
         self.name = header.name
         self.size = header.size
         self.offset = stream.position
-        """Where its bytes begin in the archive."""
+        """Offset of its bytes in the archive."""
         self._stream = stream
         self._left = header.size
 

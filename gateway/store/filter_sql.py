@@ -15,7 +15,7 @@ from gateway.cimi.filter import And, AttributeType, Comparison, Expression, Or, 
 from gateway.store.collation import FUNCTION, sort_key
 
 NAME = "json_extract(document, '$.name')"
-"""As it is written; its column holds the sort key."""
+"""The name as it is written; its column holds the sort key."""
 COLUMNS = {
     "name": "name",
     "state": "state",

@@ -20,7 +20,7 @@ from gateway.config import ConfigError
 from gateway.private_files import demand_private, own_key, write_private
 
 CREDENTIAL = "store-key"
-"""What ``LoadCredential=`` or ``LoadCredentialEncrypted=`` calls it."""
+"""Name of the key in ``LoadCredential=`` or ``LoadCredentialEncrypted=``."""
 LEAST_BYTES = 32
 LONGEST = 65_536
 

@@ -102,7 +102,7 @@ class Query:
     first: int = 1
     last: int | None = None
     most_bytes: int | None = None
-    """What the items of the page may come to; it ends early, with at least one, where they come to more."""
+    """Bytes of the page's items at most; the page ends early, with at least one item, where they come to more."""
 
 
 @dataclass(frozen=True, slots=True)

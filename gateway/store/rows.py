@@ -18,7 +18,7 @@ COLUMNS = (
 )
 EVERYONE = ""
 LONG = (9, 10)
-"""Where in a row what may be long stands: the document and the internal facts."""
+"""Places in a row of what may be long: the document and the internal facts."""
 
 
 def audience(resource: Resource) -> str:

@@ -18,11 +18,11 @@ from gateway.store.model import Page, Query, Resource, SortKey
 
 Fetch = Callable[[str, Sequence[Any]], Awaitable[list[Any]]]
 TIERS = (2, 1, 0)
-"""Oldest first."""
+"""The tiers, oldest first."""
 TIMED = frozenset({"timestamp", "created", "updated", "id"})
 FALSE = Condition("0")
 DIGITS = 3
-"""Of the fraction, which samples are kept with."""
+"""Digits of the fraction that samples are kept with."""
 
 FIRST_SINCE = """(SELECT position FROM samples WHERE series = {series} AND tier = {tier} AND time >= {moment}
 AND position >= coalesce((SELECT position FROM samples WHERE series = {series} AND tier = {tier}

@@ -18,7 +18,7 @@ class Route(StrEnum):
     DIRECT = "direct"
     """Straight into the pool, as they are or unpacked on the way."""
     STAGED = "staged"
-    """By the staging directory, where they are looked at and converted."""
+    """Through the staging directory, where they are looked at and converted."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class UploadSource:
 
 
 Source = FileSource | PackageSource | UrlSource | UploadSource
-"""Where the bytes of an image come from, as far as that was looked at."""
+"""Place that the bytes of an image come from, as far as that was looked at."""
 tell_apart(Source, "kind")
 
 

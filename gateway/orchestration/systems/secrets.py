@@ -19,7 +19,7 @@ DESCRIPTORS = schema_fields(SystemTemplateSchema)["componentDescriptors"]
 KEPT = ("userData", "password_hash", "environment", "content_image", "device")
 """What clients cannot read, and therefore do not send back."""
 SAME = ("name", "type", "href", "userName")
-"""Where one of these is another, it is another thing, whose secrets are its own."""
+"""Members that tell a thing: where one of them differs it is another thing, whose secrets are its own."""
 
 
 async def hashed(value: Any) -> Any:

@@ -23,7 +23,7 @@ from gateway.store.transaction import Transaction
 FOREIGN_OWNER = ":host"
 """No user can have this name, so only admins see what belongs to it."""
 OURS = "cimi-"
-"""What names of volumes that gateways make begin with."""
+"""Beginning of the names of volumes that gateways make."""
 FORMATS = frozenset({"raw", "qcow2"})
 log = structlog.get_logger("volumes")
 
@@ -43,7 +43,7 @@ class VolumeReconciler:
     room: Room
     _ensured: set[tuple[str, str]] = field(default_factory=set)
     _one: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
-    """By host: two comparisons at once would both find the same foreign volume new."""
+    """Locks by host: two comparisons at once would both find the same foreign volume new."""
     _apart: Apart = field(init=False)
 
     def __post_init__(self) -> None:

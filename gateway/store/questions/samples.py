@@ -12,7 +12,7 @@ class SeriesEnd(NamedTuple):
 
     number: int
     position: int
-    """Of the newest sample; 0 without any."""
+    """Position of the newest sample; 0 without any."""
     last: int
     """Time of the newest sample in milliseconds; 0 without any."""
     began: int | None

@@ -89,7 +89,7 @@ class Carried:
         self.who = who
         self.origin: str = (template.get("properties") or {}).get(ORIGIN, "")
         self.components: dict[str, dict[str, Document]] = {kind: {} for kind in CARRIED}
-        """By kind and name, in their order."""
+        """Components by kind and name, in their order."""
         descriptors = template.get("componentDescriptors") or []
         if len(descriptors) > MOST_COMPONENTS:
             raise self._wrong(f"has {len(descriptors)} descriptors; at most {MOST_COMPONENTS} are allowed")

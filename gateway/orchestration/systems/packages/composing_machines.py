@@ -26,7 +26,7 @@ from gateway.store.model import Document
 
 MEMBERS = type_of("MachineTemplate").attributes
 DEVICE = re.compile(r"(?:/dev/)?(vd[b-y])")
-"""Where a Machine's further own disks can be."""
+"""Devices of a Machine's further own disks."""
 BOOT = "vda"
 
 

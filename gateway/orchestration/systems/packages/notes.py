@@ -52,7 +52,7 @@ class Written:
     parts: tuple[tuple[str, int], ...]
     """Names of its files, and their sizes in bytes."""
     modified: int
-    """When it was written, in seconds since 1970."""
+    """Time at which the package was written, in seconds since 1970."""
 
 
 @dataclass(frozen=True)

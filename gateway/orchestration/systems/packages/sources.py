@@ -41,7 +41,7 @@ class PackageSource:
     place: Secret
     """The URL or the path."""
     descriptor: bool = False
-    """It is a bare descriptor, with its files beside it."""
+    """The package is a bare descriptor, with its files beside it."""
     upload: str | None = None
     """Id of the upload, by which the staging directory knows that its folder is needed."""
 
