@@ -1,4 +1,4 @@
-"""What of a package is hostile, given to the reading process: gateway/package_reading.py is that end."""
+"""The hostile parts of a package, given to the reading process: gateway/package_reading.py is that end."""
 
 from __future__ import annotations
 

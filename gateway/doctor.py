@@ -1,4 +1,4 @@
-"""What can be wrong on the host, and what to do about it."""
+"""A look at all that can be wrong on the host, and what to do about it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `doctor` tells of one look at the host."""
+"""The findings that `doctor` tells of its looks at the host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What systemd is told: ready, alive, stopping (sd_notify's datagrams)."""
+"""The words to systemd: ready, alive, stopping (sd_notify's datagrams)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the rooms are made from the configuration: nothing is opened or begun here."""
+"""The making of the rooms from the configuration: nothing is opened or begun here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the wire reads and writes: Create, edit and Action documents in, resources and collections out."""
+"""The documents that the wire reads and writes: Create, edit and Action documents in, resources and collections out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the subcommands share: the configuration, and errors as one line."""
+"""The common part of the subcommands: the configuration, and errors as one line."""
 
 from __future__ import annotations
 

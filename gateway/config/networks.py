@@ -1,4 +1,4 @@
-"""What the configuration says of networks must be possible before anything is built on it."""
+"""Checks of networks in the configuration, which must be possible before anything is built on it."""
 
 from __future__ import annotations
 

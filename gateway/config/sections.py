@@ -1,4 +1,4 @@
-"""What can be configured: one dataclass per section of the file; the defaults are the shipped ones."""
+"""All that can be configured: a dataclass per section of the file; the defaults are the shipped ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One HTTP connection: how long it may take, what it is told when it speaks no HTTP, and how its end is counted."""
+"""An HTTP connection: how long it may take, what it is told when it speaks no HTTP, and how its end is counted."""
 
 from __future__ import annotations
 

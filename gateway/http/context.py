@@ -1,4 +1,4 @@
-"""What a request says of itself: who asks, in which format, by which URIs, with which query."""
+"""The facts of a request that it says itself: who asks, in which format, by which URIs, with which query."""
 
 from __future__ import annotations
 

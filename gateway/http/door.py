@@ -1,4 +1,4 @@
-"""Where connections come in: a listening socket with a limit of connections, each of which has deadlines."""
+"""The door where connections come in: a listening socket with a limit of connections, each of which has deadlines."""
 
 from __future__ import annotations
 

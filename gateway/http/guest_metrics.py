@@ -1,4 +1,4 @@
-"""What the guests use, for Prometheus: from the last bulk read, nothing is asked for it."""
+"""The guests' figures for Prometheus, from the last bulk read: no hypervisor is asked for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often a password may be tried: counted before it is compared, so that many at once are counted like one by one.
+"""Limits of tries of a password: each is counted before it is compared, so that many at once are counted, too.
 
 An attempt counts three times: for its name from its address, for its name from anywhere, and for its address whatever
 the name. What was right is taken back.

@@ -1,4 +1,4 @@
-"""Which of the two formats, for the body that came and the one that goes (DSP0263 4.1.3)."""
+"""The choice of one of the two formats, for the body that came and the one that goes (DSP0263 4.1.3)."""
 
 from __future__ import annotations
 

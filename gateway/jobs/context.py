@@ -1,4 +1,4 @@
-"""What a running step may use: progress, log, safe points."""
+"""The means of a running step: progress, log, safe points."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run of one job: forward through its steps, or back through their undos, each position in the store."""
+"""A run of a job: forward through its steps, or back through their undos, each position in the store."""
 
 from __future__ import annotations
 

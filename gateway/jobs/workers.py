@@ -1,4 +1,4 @@
-"""How many jobs work at once."""
+"""The places for jobs that work at once."""
 
 from __future__ import annotations
 

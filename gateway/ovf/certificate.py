@@ -1,4 +1,4 @@
-"""Who signed a package (DSP0243 clause 5.1, ``.cert``): shown to people, and whether the signature fits the manifest.
+"""The signer of a package (DSP0243 clause 5.1, ``.cert``): for people, and whether the signature fits.
 
 Whether the signer deserves trust is not decided here: no list of authorities is asked.
 """

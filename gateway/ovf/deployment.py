@@ -1,4 +1,4 @@
-"""What a package becomes by one configuration and the values that were chosen: guests with their hardware."""
+"""The outcome of a package by a configuration and the values that were chosen: guests with their hardware."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a guest is told of itself and its neighbours (DSP0243 clause 10, DSP8027), and the same for cloud-init."""
+"""The words to a guest on itself and its neighbours (DSP0243 clause 10, DSP8027), and the same for cloud-init."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with a package, for the person who brought it."""
+"""Errors that say what is wrong with a package, for the person who brought it."""
 
 from __future__ import annotations
 

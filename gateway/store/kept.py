@@ -1,4 +1,4 @@
-"""What is kept of a resource beside its document, as a frozen dataclass per type: where it lives, what it is made of.
+"""The facts of a resource beside its document, as a frozen dataclass per type: where it lives, its parts.
 
 Several such classes may look at one resource, each at the facts that are its own: ``KeptMachine.of(machine).disks``
 and ``Hosted.of(machine).host``. ``on`` writes the facts of one class back, and leaves those of the others.

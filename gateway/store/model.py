@@ -1,4 +1,4 @@
-"""What the store keeps, as values: resources, and questions about them."""
+"""The contents of the store as values: resources, and questions about them."""
 
 from __future__ import annotations
 

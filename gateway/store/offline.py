@@ -1,4 +1,4 @@
-"""What commands read of a store beside the gateway that has it open: its write-ahead log lets both work."""
+"""A store that commands read beside the gateway that has it open: its write-ahead log lets both work."""
 
 from __future__ import annotations
 

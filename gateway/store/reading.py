@@ -1,4 +1,4 @@
-"""What services need of the store: to read, and to write in transactions. ``Store`` has all of it, and is opened.
+"""The store as services need it: to read, and to write in transactions. ``Store`` has all of it, and is opened.
 
 Who only looks takes a ``Reading``. So a rehearsal's store, which shows more than is there, can stand there too.
 """

@@ -1,4 +1,4 @@
-"""One transaction: what can be changed, and what has been."""
+"""A transaction: the changes that can be made in it, and those that were."""
 
 from __future__ import annotations
 

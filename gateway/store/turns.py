@@ -1,4 +1,4 @@
-"""Whose turn it is to write: what jobs have begun goes on before anything new is taken in."""
+"""Turns at writing: work that jobs have begun goes on before anything new is taken in."""
 
 from __future__ import annotations
 

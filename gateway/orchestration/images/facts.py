@@ -1,4 +1,4 @@
-"""What is kept of a MachineImage or VolumeImage beside its document, and of the bytes that it is made from."""
+"""The facts of a MachineImage or VolumeImage beside its document, and of the bytes that it is made from."""
 
 from __future__ import annotations
 

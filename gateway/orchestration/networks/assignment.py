@@ -1,4 +1,4 @@
-"""Which interface uses which Address: said by the Address and by the interface's entry, always both (DSP0263 5.19).
+"""The use of Addresses by interfaces: said by the Address and by the interface's entry, always both (DSP0263 5.19).
 
 What the hypervisor's DHCP and DNS know of an Address follows from that. ``bring_address`` is the one way there: it
 makes them say what the store says, so whoever changes the store has only to call it, again after a crash.

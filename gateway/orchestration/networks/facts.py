@@ -1,4 +1,4 @@
-"""What is kept of Networks, Addresses and ForwardingGroups beside their documents.
+"""The facts that are kept of Networks, Addresses and ForwardingGroups beside their documents.
 
 A delete takes its time on the host. Meanwhile an Address or a ForwardingGroup is ``leaving``: it is still there to be
 read, and nobody may take it up any more. On disk each has a word of its own for that; a Network says it by its state.

@@ -1,4 +1,4 @@
-"""One action on all Machines of a System, and on the Systems inside: in order, each by its own family's action."""
+"""An action on all Machines of a System, and on the Systems inside: in order, each by its own family's action."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the steps of a System's Jobs have in common: each only asks the families."""
+"""The common part of the steps of a System's Jobs: each only asks the families."""
 
 from __future__ import annotations
 

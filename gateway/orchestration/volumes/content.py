@@ -1,4 +1,4 @@
-"""What a new Volume begins with: nothing, a VolumeImage, or an image by value, fetched into it (DSP0263 5.16.3)."""
+"""The content of a new Volume: nothing, a VolumeImage, or an image by value, fetched into it (DSP0263 5.16.3)."""
 
 from __future__ import annotations
 

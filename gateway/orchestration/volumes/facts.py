@@ -1,4 +1,4 @@
-"""What is kept of a Volume beside its document: where it lies, what it begins with and which Machines have it."""
+"""The facts of a Volume beside its document: where it lies, what it begins with and which Machines have it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which pool a Volume goes to, and how much a pool may still promise."""
+"""The choice of a Volume's pool, and the bytes that a pool may still promise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the steps of package Jobs ask the families on behalf of who asked for the whole, and how it is taken back."""
+"""The requests of package Jobs to the families, on behalf of who asked for the whole, and how they are taken back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a package carries of CIMI where OVF has no words: templates in sections of our own, in and out.
+"""The parts of CIMI that a package carries where OVF has no words: templates in sections of our own, in and out.
 
 They are read as if a client had sent them. Their references are by name and lead to the package itself: a Network by
 its name in the NetworkSection, a Volume by the id of its Disk, everything else by the name that its descriptor has.

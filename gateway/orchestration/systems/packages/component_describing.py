@@ -1,4 +1,4 @@
-"""What of a System's components a package carries beside its disks and hardware; never a secret."""
+"""The parts of a System's components that a package carries beside disks and hardware; a secret is never among them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an export is put down: below the user's own directory, and never in the place of what is there.
+"""The destination of an export: below the user's own directory, and never in the place of what is there.
 
 Only who says ``replace`` replaces a package, and only one that they might have put there themselves.
 """

@@ -1,4 +1,4 @@
-"""What the steps of a Job on a package note in its folder, for those after them and for themselves after a crash."""
+"""The notes of a Job's steps on a package in its folder, for those after them and for themselves after a crash."""
 
 from __future__ import annotations
 

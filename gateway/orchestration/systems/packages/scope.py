@@ -1,4 +1,4 @@
-"""What the carried references of one collection mean in the template that is made of it."""
+"""The meaning of one collection's carried references in the template that is made of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Systems and SystemTemplates have in common as packages: import on their collections, export of each."""
+"""The common part of Systems and SystemTemplates as packages: import on their collections, export of each."""
 
 from __future__ import annotations
 

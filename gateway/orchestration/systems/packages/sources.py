@@ -1,4 +1,4 @@
-"""Where a package comes from, an archive or a descriptor with files beside it, by URL, by file, or as it was sent."""
+"""The source of a package, an archive or a descriptor with files beside it, by URL, by file, or as it was sent."""
 
 from __future__ import annotations
 

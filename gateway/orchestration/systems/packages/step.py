@@ -1,4 +1,4 @@
-"""What the steps of the Jobs on packages have in common."""
+"""The common part of the steps of Jobs on packages."""
 
 from __future__ import annotations
 
