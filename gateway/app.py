@@ -20,7 +20,7 @@ from gateway.http.audit import Audit
 from gateway.http.authentication import Authentication
 from gateway.http.bodies import Bodies
 from gateway.http.connections import Deadlines
-from gateway.http.door import Door, possible
+from gateway.http.door import Door, DoorSettings, possible
 from gateway.http.door_metrics import DoorMetrics
 from gateway.http.event_stream import EventStream
 from gateway.http.guest_metrics import GuestMetrics
@@ -29,7 +29,7 @@ from gateway.http.loop_metrics import LoopMetrics
 from gateway.http.metrics import Metrics
 from gateway.http.readiness import Readiness, away
 from gateway.http.representation import Representations
-from gateway.http.server import Server
+from gateway.http.server import Server, ServerParts
 from gateway.http.stream_places import StreamPlaces
 from gateway.http.tls import Certificate, configured_certificate
 from gateway.http.transfers import Transfers
@@ -68,7 +68,7 @@ log = structlog.get_logger("gateway")
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One thing that the gateway begins at its start, and how that is ended at its stop, in reverse order."""
+    """A part that the gateway begins at its start, and how that is ended at its stop, in reverse order."""
 
     what: str
     start: Work | None = None
@@ -137,7 +137,10 @@ class Gateway:
         )
 
     async def start(self) -> None:
-        """Begin all stages. What began is ended again when one fails: the store's threads would live for ever."""
+        """Begin all stages.
+
+        The stages that began are ended again when one fails: the store's threads would live for ever.
+        """
         try:
             for stage in self.stages():
                 if stage.start is not None:
@@ -291,21 +294,16 @@ class Gateway:
 
     async def _listen(self) -> None:
         settings, server = self.settings, self.settings.server
-        self.server = Server(
-            self._handlers(),
-            self.authentication,
-            wiring.wire_settings(settings),
-            self.readiness,
-            self.stream,
-            self._audit,
-            self.metrics,
+        parts = ServerParts(
+            self._handlers(), self.authentication, self.readiness, self.stream, self._audit, self.metrics
         )
+        self.server = Server(parts, wiring.wire_settings(settings))
         self._certificate = await asyncio.to_thread(configured_certificate, server)
         context = self._certificate.context if self._certificate is not None else None
         limits = possible(Limits(server.connections, server.connections_per_address))
         deadlines = Deadlines(server.header_seconds, server.idle_seconds)
         admission = Admission(limits, server.trusted_proxies)
-        self.door = Door(self.server.application(), admission, deadlines, self.supervision, context)
+        self.door = Door(self.server.application(), admission, self.supervision, DoorSettings(deadlines, context))
         self.metrics.add(DoorMetrics(self.door))
         self._open.push_async_callback(self.door.close)
         with named("server", server.listen):
@@ -330,7 +328,7 @@ class Gateway:
             return
         admission = Admission(possible(OF_SCRAPERS))
         application = self.metrics.application()
-        door = Door(application, admission, deadlines, self.supervision, name="connections of scrapers")
+        door = Door(application, admission, self.supervision, DoorSettings(deadlines, name="connections of scrapers"))
         self._open.push_async_callback(door.close)
         host, _, port = listen.rpartition(":")
         with named("metrics", listen):

@@ -16,7 +16,7 @@ def status_of(return_code: int) -> int:
 
 
 class GatewayError(Exception):
-    """Something went wrong on our side; the message says what and what to do."""
+    """A failure on our side; the message says what went wrong and what to do."""
 
     return_code: int = 10500
 
@@ -31,7 +31,7 @@ class GatewayError(Exception):
 
 
 class Invalid(GatewayError):
-    """The request is wrong: ``attribute`` names the part, when there is one."""
+    """A mistake in the request: ``attribute`` names the part, when there is one."""
 
     return_code = 10400
 
@@ -41,25 +41,25 @@ class Invalid(GatewayError):
 
 
 class Unauthenticated(GatewayError):
-    """Nobody knows who asks."""
+    """A request of which nobody knows who sends it."""
 
     return_code = 10401
 
 
 class Forbidden(GatewayError):
-    """The caller may not do it."""
+    """A request that the caller may not make."""
 
     return_code = 10403
 
 
 class NotFound(GatewayError):
-    """There is nothing, or nothing that the caller may see."""
+    """The absence of a resource, or of one that the caller may see."""
 
     return_code = 10404
 
 
 class MethodNotAllowed(GatewayError):
-    """The URI has no such method; ``allow`` lists those that it has."""
+    """A method that the URI does not have; ``allow`` lists those that it has."""
 
     return_code = 10405
 
@@ -69,49 +69,49 @@ class MethodNotAllowed(GatewayError):
 
 
 class NotAcceptable(GatewayError):
-    """The client accepts nothing that the answer can be given in."""
+    """The lack of a format that the client accepts and the answer can be given in."""
 
     return_code = 10406
 
 
 class RequestTimeout(GatewayError):
-    """The client stopped sending in the middle of a request."""
+    """The silence of a client that stopped sending in the middle of a request."""
 
     return_code = 10408
 
 
 class Conflict(GatewayError):
-    """The state of a resource forbids it."""
+    """A state of a resource that forbids what was requested."""
 
     return_code = 10409
 
 
 class PreconditionFailed(GatewayError):
-    """The resource is not the one that the client means."""
+    """Another version of the resource than the one that the client means."""
 
     return_code = 10412
 
 
 class TooLarge(GatewayError):
-    """More bytes came than are taken."""
+    """A body of more bytes than are taken."""
 
     return_code = 10413
 
 
 class UriTooLong(GatewayError):
-    """The URI has too many characters."""
+    """A URI of too many characters."""
 
     return_code = 10414
 
 
 class UnsupportedMediaType(GatewayError):
-    """The body is in a format that is not taken."""
+    """A body in a format that is not taken."""
 
     return_code = 10415
 
 
 class RangeNotSatisfiable(GatewayError):
-    """The range lies outside of the ``size`` bytes that there are."""
+    """A range outside of the ``size`` bytes that there are."""
 
     return_code = 10416
 
@@ -121,19 +121,19 @@ class RangeNotSatisfiable(GatewayError):
 
 
 class Misdirected(GatewayError):
-    """The request names a host that this gateway is not."""
+    """A request to a host that this gateway is not."""
 
     return_code = 10421
 
 
 class HeadersTooLarge(GatewayError):
-    """The header fields have too many bytes."""
+    """Header fields of too many bytes."""
 
     return_code = 10431
 
 
 class TooManyRequests(GatewayError):
-    """The caller asks too often; ``retry_after`` is in seconds."""
+    """A caller who sends too many requests; ``retry_after`` is in seconds."""
 
     return_code = 10429
 
@@ -143,19 +143,19 @@ class TooManyRequests(GatewayError):
 
 
 class NotImplementedHere(GatewayError):
-    """The standard has it, and this gateway or its hypervisor has not."""
+    """A part of the standard that this gateway or its hypervisor does not have."""
 
     return_code = 10501
 
 
 class BadGateway(GatewayError):
-    """Another server, which the gateway asked on the client's behalf, failed."""
+    """The failure of another server, which the gateway asked on the client's behalf."""
 
     return_code = 10502
 
 
 class Unavailable(GatewayError):
-    """The hypervisor or the store is away; ``retry_after`` is in seconds."""
+    """The absence of the hypervisor or the store; ``retry_after`` is in seconds."""
 
     return_code = 10503
 
@@ -165,7 +165,7 @@ class Unavailable(GatewayError):
 
 
 class PartFailed(GatewayError):
-    """A part of what was asked failed; ``return_code`` is that of the part."""
+    """The failure of a part of what was requested; ``return_code`` is that of the part."""
 
     def __init__(self, message: str, return_code: int) -> None:
         super().__init__(message)

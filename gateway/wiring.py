@@ -1,4 +1,4 @@
-"""How the rooms are made from the configuration: nothing is opened or begun here."""
+"""The making of the rooms from the configuration: nothing is opened or begun here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from gateway.confined_packages import ConfinedPackageReader
 from gateway.http.hosts import HostNames
 from gateway.http.server import WireSettings
 from gateway.jobs import crash
-from gateway.jobs.runner import JobRunner
+from gateway.jobs.execution import JobTools
+from gateway.jobs.runner import JobLimits, JobRunner
 from gateway.jobs.steps import StepRegistry
 from gateway.orchestration.common.driver_errors import failure
 from gateway.orchestration.common.image_tools import ImageTools
@@ -39,15 +40,8 @@ def libvirt_drivers(settings: Settings) -> dict[str, Driver]:
 def job_runner(settings: Settings, store: Store, registry: StepRegistry, supervision: Supervision) -> JobRunner:
     """Return what runs the Jobs."""
     jobs = settings.jobs
-    return JobRunner(
-        store,
-        registry,
-        failure,
-        workers=jobs.workers,
-        retention=timedelta(minutes=jobs.retention_minutes),
-        after_step=crash.from_environment(),
-        supervision=supervision,
-    )
+    limits = JobLimits(jobs.workers, timedelta(minutes=jobs.retention_minutes))
+    return JobRunner(JobTools(store, registry, failure, crash.from_environment(), supervision), limits)
 
 
 def policy(settings: Settings) -> Policy:

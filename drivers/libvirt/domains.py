@@ -9,7 +9,16 @@ from typing import TypeVar
 import libvirt
 from lxml import etree
 
-from drivers.base import Applied, DomainFacts, DomainSpec, DriverConflict, DriverNotFound, InterfaceAddress, Progress
+from drivers.base import (
+    Applied,
+    DomainFacts,
+    DomainSpec,
+    DriverConflict,
+    DriverError,
+    DriverNotFound,
+    InterfaceAddress,
+    Progress,
+)
 from drivers.libvirt import addresses, domain_facts
 from drivers.libvirt.connection import Connection, Lane
 from drivers.libvirt.console import Console
@@ -177,9 +186,10 @@ class Domains:
             raise
 
     async def _report(self, uuid: str, progress: Progress) -> None:
+        """Tell how far libvirt's job for the domain is; a host that is too busy to say costs nothing but that."""
         try:
-            done = await self._with(uuid, lambda domain: domain.jobInfo(), Lane.EVENTS, 5.0)
-        except (DriverNotFound, DriverConflict):
+            done = await self._with(uuid, lambda domain: domain.jobInfo(), Lane.STATISTICS, 5.0)
+        except DriverError:
             return
         if done[3] > 0:
             progress(done[4], done[3])

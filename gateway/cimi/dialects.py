@@ -22,8 +22,6 @@ class Dialect:
     version: str
     """What responses say in CIMI-Specification-Version."""
     versions: tuple[str, ...]
-    wrapped_arrays: bool = False
-    """2.0.0 wraps arrays, operations and collection items in XML; 1.x does not."""
 
     def type_uri(self, name: str) -> str:
         """Return the URI of a type, or of another word of the standard, such as a capability's."""
@@ -44,12 +42,12 @@ class Dialect:
         """
         wanted = [entry.strip().split(".") for entry in header.split(",")]
         numeric = [fields for fields in wanted if all(field.isdecimal() for field in fields)]
-        matching = (known for fields in numeric for known in self.versions if _agree(fields, known.split(".")))
+        matching = (version for fields in numeric for version in self.versions if _agree(fields, version.split(".")))
         return next(matching, None)
 
 
-def _agree(wanted: list[str], known: list[str]) -> bool:
-    return all(left == right for left, right in zip(wanted, known, strict=False))
+def _agree(wanted: list[str], offered: list[str]) -> bool:
+    return all(left == right for left, right in zip(wanted, offered, strict=False))
 
 
 CIMI_1 = Dialect(
@@ -68,8 +66,8 @@ def bare_term(uri: str) -> str:
 
     A capability's stands with its type: ``Machine/UserData``.
     """
-    found = _STANDARD.fullmatch(uri.strip())
-    return found.group(1) if found else uri.strip()
+    match = _STANDARD.fullmatch(uri.strip())
+    return match.group(1) if match else uri.strip()
 
 
 def verb_of(action: str) -> str:

@@ -1,4 +1,4 @@
-"""What the wire reads and writes: Create, edit and Action documents in, resources and collections out."""
+"""The documents that the wire reads and writes: Create, edit and Action documents in, resources and collections out."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ActionDocument:
     """A checked Action document."""
 
     verb: str | None
-    """As the body says it, None when it says nothing."""
+    """The action's verb; None when the body says nothing."""
     parameters: Document
 
 
@@ -51,8 +51,8 @@ def read_create(kind: str, body: bytes, media: str, edge: Edge, *, by_action: bo
     members = schema_fields(schema)
     roots = {kind, f"{kind}Create"} | ({"Action"} if by_action else set())
     raw = _raw(body, media, members, roots)
-    shown = {name: members.get(name, field) for name, field in described.attributes.items()}
-    unread = {name for name, field in shown.items() if not field.writable and not field.at_create}
+    readable = {name: members.get(name, field) for name, field in described.attributes.items()}
+    unread = {name for name, field in readable.items() if not field.writable and not field.at_create}
     unread |= {"action"} if by_action else set()
     raw = {name: value for name, value in raw.items() if name not in unread}
     document = _checked(schema, raw, edge, creating=True)

@@ -89,46 +89,45 @@ class Edge:
         described: ResourceType,
         path: str,
         document: dict[str, Any],
-        created: datetime | None,
-        updated: datetime | None,
+        times: tuple[datetime, datetime] | None,
         verbs: Iterable[str],
     ) -> dict[str, Any]:
-        """Return the resource as the wire shows it, in JSON's vocabulary and the standard's order."""
+        """Return the resource as the wire shows it, in JSON's vocabulary and the standard's order.
+
+        ``times`` are those of its creation and of its last change; None for a type that shows neither.
+        """
         wire: dict[str, Any] = {
             "resourceURI": self.dialect.type_uri(described.kind),
             "id": self.base if described.singleton else self.base + path,
         }
-        known = self._known(described, path, document, created, updated)
+        values = self._values(described, path, document, times)
         for name in described.attributes:
-            if name in known:
-                wire[name] = known[name]
+            if name in values:
+                wire[name] = values[name]
         listed = self.operations("" if described.singleton else path, verbs)
         if listed:
             wire["operations"] = listed
         return wire
 
-    def _known(
+    def _values(
         self,
         described: ResourceType,
         path: str,
         document: dict[str, Any],
-        created: datetime | None,
-        updated: datetime | None,
+        times: tuple[datetime, datetime] | None,
     ) -> dict[str, Any]:
         attributes = described.attributes
-        known: dict[str, Any] = {
+        values: dict[str, Any] = {
             name: attributes[name].outward(value, self.to_uri)
             for name, value in document.items()
             if value not in ("", [], {}, None) and name in attributes and not attributes[name].write_only
         }
         prefix = "" if described.singleton else f"{path}/"
         for name, segment in described.collections.items():
-            known[name] = {"href": f"{self.base}{prefix}{segment}"}
-        if created is not None:
-            known["created"] = timestamp(created)
-        if updated is not None:
-            known["updated"] = timestamp(updated)
-        return known
+            values[name] = {"href": f"{self.base}{prefix}{segment}"}
+        if times is not None:
+            values["created"], values["updated"] = map(timestamp, times)
+        return values
 
     def collection(
         self,

@@ -148,9 +148,9 @@ class Enumeration(String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         text = super()._deserialize(value, attr, data).strip()
-        for known in self.values:
-            if known.casefold() == text.casefold():
-                return known
+        for word in self.values:
+            if word.casefold() == text.casefold():
+                return word
         raise ValidationError(f"must be one of {', '.join(self.values)}, not {text[:60]!r}")
 
 
@@ -348,15 +348,15 @@ class Map(Attribute):
         """Return the map of the entries' elements; None when there are none. Raises ValidationError for a bad key."""
         if node is None:
             return None
-        found: dict[str, Any] = {}
+        entries: dict[str, Any] = {}
         for entry in node if isinstance(node, list) else [node]:
             if not isinstance(entry, dict) or ("@key" not in entry and "@name" not in entry):
                 raise ValidationError("each property needs a key")
             key = str(entry.get("@key", entry.get("@name")))
-            if key in found:
+            if key in entries:
                 raise ValidationError(f"the key {key[:60]!r} stands twice")
-            found[key] = text_of(entry) or ""
-        return found
+            entries[key] = text_of(entry) or ""
+        return entries
 
     def to_xml(self, value: Any, out: list[str]) -> None:
         """Append an element for each entry."""

@@ -39,7 +39,7 @@ class AttributeType(StrEnum):
     """An action's URI, kept as its verb."""
     DURATION = "duration"
     TERM = "term"
-    """One of the standard's words, as URI; kept bare."""
+    """A word of the standard's, as URI; kept bare."""
     UNKNOWN = "unknown"
     """The resource has no such attribute, or it does not compare: the comparison is false."""
 
@@ -56,7 +56,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class PropertyComparison:
-    """True when the property exists and its value compares so."""
+    """A comparison that is true when the property exists and its value compares so."""
 
     key: str
     operator: str
@@ -126,14 +126,14 @@ def parse_all(texts: list[str], types: dict[str, AttributeType], base: str = "")
 def operands(expression: And | Or) -> list[Expression]:
     """Return what one word joins, in order, however it was nested: of ``a and (b and c)`` all three."""
     pending: list[Expression] = [expression]
-    found: list[Expression] = []
+    joined: list[Expression] = []
     while pending:
         entry = pending.pop()
         if isinstance(entry, And | Or) and type(entry) is type(expression):
             pending += [entry.right, entry.left]
         else:
-            found.append(entry)
-    return found
+            joined.append(entry)
+    return joined
 
 
 def levels(expression: Expression) -> int:

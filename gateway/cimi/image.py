@@ -1,4 +1,4 @@
-"""What MachineImage and VolumeImage have in common (DSP0263 5.14.7, 5.16.5)."""
+"""The common part of MachineImage and VolumeImage (DSP0263 5.14.7, 5.16.5)."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def _text(value: Any) -> bytes:
 def _demand_few_lists(text: str) -> None:
     """Refuse more arrays than there may be nodes, before the parser builds them, which nothing can interrupt.
 
-    What stands in strings is not counted, but only looked at where there is much of it. Costs linear time.
+    Brackets in strings are not counted; these are looked at only where there are many brackets. The cost is linear.
     """
     if text.count("[") <= MOST_NODES:
         return

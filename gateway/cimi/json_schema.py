@@ -83,13 +83,13 @@ def accepted(
 
 def _closed(schema: Described) -> Described:
     """Return a schema without room for unknown attributes, which are refused by name."""
-    known = dict(schema)
-    if "properties" in known:
-        known["properties"] = {name: _closed(inner) for name, inner in known["properties"].items()}
-        known["additionalProperties"] = False
-    if "items" in known:
-        known["items"] = _closed(known["items"])
-    return known
+    closed = dict(schema)
+    if "properties" in closed:
+        closed["properties"] = {name: _closed(inner) for name, inner in closed["properties"].items()}
+        closed["additionalProperties"] = False
+    if "items" in closed:
+        closed["items"] = _closed(closed["items"])
+    return closed
 
 
 def _marker(uri: str) -> Described:
@@ -131,7 +131,7 @@ def _hints(field: Attribute) -> Described:
 
 @singledispatch
 def json_schema(field: Attribute) -> Described:
-    """JSON Schema of one attribute's value. Raises TypeError for a field that nobody described."""
+    """Return the JSON Schema of an attribute's value. Raises TypeError for a field that nobody described."""
     raise TypeError(f"{type(field).__name__} has no JSON Schema")
 
 

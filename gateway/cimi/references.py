@@ -24,12 +24,12 @@ EDGE_MEMBERS = frozenset({"resourceURI", "id", "href", "operations", "operation"
 
 def schema_fields(schema: SchemaClass) -> dict[str, Attribute]:
     """Return the declared attributes of a schema in order, each knowing its own name."""
-    found: dict[str, Attribute] = {}
+    declared: dict[str, Attribute] = {}
     for name, field in schema._declared_fields.items():
         assert isinstance(field, Attribute)
         field.name = name
-        found[name] = field
-    return found
+        declared[name] = field
+    return declared
 
 
 class Ref(Attribute):
@@ -175,8 +175,8 @@ class RefOrValue(Structure):
         href = self._referred(value)
         if href is not None and not (isinstance(href, str) and href.strip()):
             raise ValidationError("href must be the URI of a resource")
-        shown = shown_names(self.kind) - self.members.keys() if href is not None else frozenset()
-        given = {k: v for k, v in value.items() if self._is_input(k) and k not in shown}
+        unread = shown_names(self.kind) - self.members.keys() if href is not None else frozenset()
+        given = {k: v for k, v in value.items() if self._is_input(k) and k not in unread}
         rest = load(self.schema, self.members, given)
         if href is not None:
             return {"href": href.strip(), **rest}
@@ -195,7 +195,7 @@ class RefOrValue(Structure):
     def _referred(self, value: dict[str, Any]) -> Any:
         """Return the ``href``; where that is absent, an ``id`` that is the URI of a resource of this kind.
 
-        What is given by value may carry another ``id``, which means nothing.
+        A resource that is given by value may carry another ``id``, which means nothing.
         """
         named = referred(value)
         if value.get("href") is not None or (isinstance(named, str) and names_a(self.kind, named)):
@@ -300,15 +300,13 @@ def load(schema: SchemaClass, members: dict[str, Attribute], raw: dict[str, Any]
 
     An empty string says what an empty XML element says: XML cannot tell the two apart, and so JSON does not either.
     Raises ValidationError for unknown members and wrong types.
-
-        An empty string says what an empty XML element says: XML cannot tell the two apart, and so JSON does not either.
     """
     renamed = {_canonical(members, name): value for name, value in raw.items()}
     unknown = [name for name in renamed if name not in members and name not in ignored(schema)]
     if unknown:
         raise ValidationError({unknown[0]: ["is not an attribute here"]})
-    known = {name: members[name].empty if value == "" else value for name, value in renamed.items() if name in members}
-    loaded: dict[str, Any] = _loading(schema).load(known, partial=True)
+    values = {name: members[name].empty if value == "" else value for name, value in renamed.items() if name in members}
+    loaded: dict[str, Any] = _loading(schema).load(values, partial=True)
     return loaded
 
 
@@ -321,19 +319,19 @@ def _loading(schema: SchemaClass) -> Schema:
 def _canonical(members: dict[str, Attribute], name: str) -> str:
     if name in members:
         return name
-    return next((known for known, member in members.items() if name in member.aliases), name)
+    return next((declared for declared, member in members.items() if name in member.aliases), name)
 
 
 def inward(members: dict[str, Attribute], document: dict[str, Any], to_path: Inward) -> dict[str, Any]:
     """Return a document with paths for URIs. Raises ValidationError, naming the attribute, for one that is not ours."""
-    found: dict[str, Any] = {}
+    converted: dict[str, Any] = {}
     for name, value in document.items():
         try:
-            found[name] = members[name].inward(value, to_path) if value is not None else None
+            converted[name] = members[name].inward(value, to_path) if value is not None else None
         except (ValueError, ValidationError) as error:
             detail = error.messages if isinstance(error, ValidationError) else [str(error)]
             raise ValidationError({name: detail}) from None
-    return found
+    return converted
 
 
 def outward(members: dict[str, Attribute], document: dict[str, Any], to_uri: Outward) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What names a resource in a document: its ``href``, or the whole resource with its ``id`` (DSP0263 4.2.1).
+"""The names of a resource in a document: its ``href``, or the whole resource with its ``id`` (DSP0263 4.2.1).
 
 Clients of 1.x send back the whole resource that they read where a reference belongs.
 """

@@ -1,4 +1,4 @@
-"""What the program needs to know about a type of the standard besides its attributes."""
+"""The description of a type of the standard, with all that the program needs to know of it besides attributes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Action:
     sent: tuple[str, ...] = ()
     located: bool = False
     once: bool = False
-    """It takes an Idempotency-Key."""
+    """The action takes an Idempotency-Key."""
 
     @property
     def of_bytes(self) -> bool:

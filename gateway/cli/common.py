@@ -1,4 +1,4 @@
-"""What the subcommands share: the configuration, and errors as one line."""
+"""The common part of the subcommands: the configuration, and errors as one line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def config_option(function: F) -> F:
-    """``--config FILE``, on every subcommand."""
+    """Give a subcommand the option ``--config FILE``; every one has it."""
     return click.option(
         "--config",
         "config",
@@ -36,6 +36,8 @@ EX_CONFIG = 78
 
 
 class WrongConfiguration(click.ClickException):
+    """The end of a subcommand whose configuration is wrong, with an exit status of its own."""
+
     exit_code = EX_CONFIG
 
 
@@ -45,14 +47,14 @@ def say(text: str, *, err: bool = False) -> None:
 
 
 def insecure_option(function: F) -> F:
-    """``--insecure``, on subcommands that send a password."""
+    """Give a subcommand that sends a password the option ``--insecure``."""
     described = "Send the password over plain HTTP to another host, too: everybody on the way can read it."
     return click.option("--insecure", is_flag=True, help=described)(function)
 
 
 @contextmanager
 def plainly() -> Iterator[None]:
-    """Errors meant for people leave as one line, with exit status 1, or 78 when the configuration is wrong."""
+    """Turn errors meant for people into one line, with exit status 1, or 78 when the configuration is wrong."""
     try:
         yield
     except ConfigError as error:
@@ -62,6 +64,7 @@ def plainly() -> Iterator[None]:
 
 
 def settings_of(path: Path) -> Settings:
+    """Return the settings in a file; a mistake in it ends the subcommand."""
     with plainly():
         return load(path)
 

@@ -57,18 +57,18 @@ def tail(
         raise click.UsageError("--changes is about everything, not about one resource")
     resource = CHANGES if changes else resource
     if url is not None:
-        found = _told(RemoteGateway.of(url, user, insecure=insecure), resource, lines, follow)
+        past_and_coming = _told(RemoteGateway.of(url, user, insecure=insecure), resource, lines, follow)
     else:
-        found = _kept(config, resource, lines, follow)
+        past_and_coming = _kept(config, resource, lines, follow)
     try:
-        for event in found:
+        for event in past_and_coming:
             say(printable_json(event) if as_json else line_of(event))
     except KeyboardInterrupt:
         return
 
 
 def line_of(event: dict[str, Any]) -> str:
-    """Time, severity, kind, outcome, what it is about, and what there is to say."""
+    """Return an event as a line: time, severity, kind, outcome, what it is about, and what there is to say."""
     content = event["content"]
     kind = event["type"].rpartition("/")[2]
     about = _path_of(content.get("resource", {}).get("href", ""))
@@ -88,7 +88,7 @@ def _path_of(href: str) -> str:
 
 
 def _told(gateway: RemoteGateway, resource: str | None, lines: int, follow: bool) -> Events:
-    """Over HTTP: the newest, then from the live stream what comes."""
+    """Yield events over HTTP: the newest ones, and then from the live stream what comes."""
     logs = gateway.read()["eventLogs"]["href"]
     own = {None: EVERYTHING, CHANGES: CHANGES}.get(resource)
     log = f"{logs}/{_name_of(own)}" if own is not None else _remote_log(gateway, str(resource))
@@ -97,13 +97,13 @@ def _told(gateway: RemoteGateway, resource: str | None, lines: int, follow: bool
     yield from reversed(past)
     if not follow:
         return
-    shown = [(event["timestamp"], event["content"]) for event in past]
+    printed = [(event["timestamp"], event["content"]) for event in past]
     for message in gateway.follow(newest):
         if message.event == "gap":
             say(f"{message.data['lost']} events before are not kept any more", err=True)
             continue
         event = message.data
-        new = message.event == "event" and (event["timestamp"], event["content"]) not in shown
+        new = message.event == "event" and (event["timestamp"], event["content"]) not in printed
         if new and _is_about(event, resource):
             yield event
 
@@ -127,7 +127,7 @@ def _is_about(event: dict[str, Any], resource: str | None) -> bool:
 
 
 def _kept(config: Path, resource: str | None, lines: int, follow: bool) -> Events:
-    """From the store: the newest, then what comes."""
+    """Yield events from the store: the newest ones, and then what comes."""
     with store_reader(config) as store:
         log = _log_of(store, resource)
         last = store.newest_position(log)

@@ -123,29 +123,32 @@ def _print_log(store: OfflineStore, path: str, after: int) -> int:
 
 
 def _told(gateway: RemoteGateway, job: str | None, follow: bool) -> Iterator[str]:
-    """A line for each change of a job; a job that is named is followed to its end."""
+    """Yield a line for each change of a Job over HTTP; a Job that is named is followed to its end."""
     newest = gateway.newest_event() if follow else ""
     past = [_remote_job(gateway, job)] if job is not None else _newest_jobs(gateway)
-    shown: dict[str, str] = {}
+    printed: dict[str, str] = {}
     for document in past:
-        shown[document["id"]] = _line_of(document)
-        yield shown[document["id"]]
+        printed[document["id"]] = _line_of(document)
+        yield printed[document["id"]]
     if not follow or (job is not None and past[0]["state"] in FINAL_JOB_STATES):
         return
     for message in gateway.follow(newest):
-        found = _job_of(gateway, message, past[0]["id"] if job is not None else None)
-        if found is None or shown.get(found["id"]) == _line_of(found):
+        change = _job_of(gateway, message, past[0]["id"] if job is not None else None)
+        if change is None or printed.get(change["id"]) == _line_of(change):
             continue
-        shown[found["id"]] = _line_of(found)
-        yield shown[found["id"]]
-        if job is not None and found["state"] in FINAL_JOB_STATES:
+        printed[change["id"]] = _line_of(change)
+        yield printed[change["id"]]
+        if job is not None and change["state"] in FINAL_JOB_STATES:
             return
-        if len(shown) > REMEMBERED:
-            del shown[next(iter(shown))]
+        if len(printed) > REMEMBERED:
+            del printed[next(iter(printed))]
 
 
 def _job_of(gateway: RemoteGateway, message: Message, only: str | None) -> dict[str, Any] | None:
-    """The job that a message is about. That of one which ended while the connection was broken is its Event."""
+    """Return the Job that a message is about; None for another one than ``only``.
+
+    The message about a Job that ended while the connection was broken is its Event.
+    """
     if message.event == "gap":
         say(f"{message.data['lost']} events before are not kept any more", err=True)
         return gateway.read(only) if only is not None else None
@@ -159,7 +162,7 @@ def _job_of(gateway: RemoteGateway, message: Message, only: str | None) -> dict[
 
 
 def _ended(gateway: RemoteGateway, href: str) -> dict[str, Any] | None:
-    """The job; None when it is deleted since."""
+    """Return the Job; None when it is deleted since."""
     try:
         return gateway.read(href)
     except click.ClickException:
@@ -172,12 +175,12 @@ def _remote_job(gateway: RemoteGateway, name: str) -> dict[str, Any]:
 
 def _newest_jobs(gateway: RemoteGateway) -> list[dict[str, Any]]:
     jobs = gateway.read()["jobs"]["href"]
-    found: list[dict[str, Any]] = gateway.read(f"{jobs}?$orderby=created:desc&$last={NEWEST}").get("jobs", [])
-    return found[::-1]
+    newest: list[dict[str, Any]] = gateway.read(f"{jobs}?$orderby=created:desc&$last={NEWEST}").get("jobs", [])
+    return newest[::-1]
 
 
 def _line_of(job: dict[str, Any]) -> str:
-    """When, which job, how far it is, what it does, and what there is to say."""
+    """Return a Job as a line: when, which Job, how far it is, what it does, and what there is to say."""
     name, target = ("/".join(href.rsplit("/", 2)[-2:]) for href in (job["id"], job["targetResource"]["href"]))
     state = f"{job['state']} {job.get('progress', 0)}%"
     parts = (job.get("timeOfStatusChange", ""), name, f"{state:13}", f"{job['action']:8}", target)

@@ -1,4 +1,4 @@
-"""What belongs to a name in the store: users are names, and a new one of an old name would get it."""
+"""The belongings of a name in the store: users are names, and a new one of an old name would get it."""
 
 from __future__ import annotations
 

@@ -45,7 +45,10 @@ def serve(config: Path) -> None:
 
 
 def _leave() -> None:
-    """Everything is closed and written. A call that libvirt never answers holds a thread that Python would wait for."""
+    """End the process at once when a call of libvirt's still holds a thread: Python would wait for it.
+
+    Everything is closed and written by then.
+    """
     if any(thread.name.startswith(THREADS) for thread in threading.enumerate()):
         sys.stdout.flush()
         sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""Who may connect: a limit of connections, overall and of one address, kept where they are accepted.
+"""The admission of connections: a limit of connections, overall and of one address, kept where they are accepted.
 
 The sockets themselves are counted, before TLS and HTTP, so that a refusal costs next to nothing.
 """

@@ -1,4 +1,4 @@
-"""Which requests are told as access events, and from which address they came."""
+"""The requests that are told as access events, with the address that they came from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request says of itself: who asks, in which format, by which URIs, with which query."""
+"""The facts of a request that it says itself: who asks, in which format, by which URIs, with which query."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ READS = ("GET", "HEAD")
 LONGEST_URL = 8192
 LONGEST_ADDRESS = 64
 MOST_HEADER_BYTES = 65_536
-"""Of all header fields of a request together."""
+"""Bytes of all header fields of a request together."""
 MOST_PARAMETERS = 256
 HOST = re.compile(r"[A-Za-z0-9.\-_]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 
@@ -149,7 +149,8 @@ def address_of(request: web.Request, trusted: tuple[str, ...]) -> str:
 def _said(request: web.Request, parameter: str, name: str) -> str:
     """Return the proxy's word: by the Forwarded header (RFC 7239), else by the one of this name; '' without any.
 
-    The last entry is the one that the proxy wrote itself. Those before it came with the request, from whomever.
+    The last entry is the one that the proxy wrote itself. The entries before that came with the request, from
+    whomever.
     """
     said = request.forwarded[-1].get(parameter) if request.forwarded else None
     return said or (header(request, name) or "").rpartition(",")[2].strip()

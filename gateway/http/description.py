@@ -32,8 +32,8 @@ async def serve(request: web.Request, context: Context) -> web.StreamResponse:
         raise MethodNotAllowed("the description is read by GET", ("GET", "HEAD"))
     demand(context.caller.role, "CloudEntryPoint", "read")
     body, tag = await asyncio.to_thread(_encoded, context.edge.base, context.edge.dialect)
-    known = header(request, "If-None-Match")
-    if known is not None and conditions.names(known, (tag,), weakly=True):
+    sought = header(request, "If-None-Match")
+    if sought is not None and conditions.names(sought, (tag,), weakly=True):
         return web.Response(status=304, headers={"ETag": tag})
     return web.Response(body=body, content_type=CONTENT_TYPES[JSON], headers={"ETag": tag})
 

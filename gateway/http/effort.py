@@ -1,4 +1,4 @@
-"""How much one answer may cost: others get their turns of the event loop meanwhile, and an answer has an end."""
+"""Limits of what an answer may cost: others get their turns of the event loop meanwhile, and an answer has an end."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ from gateway.users import User
 
 PATH = "eventStream"
 GATHER_SECONDS = 0.2
-"""After a delivery, what happens within this time goes out together."""
+"""Seconds after a delivery in which all that happens goes out together."""
 AT_ONCE = 10
 """Readers woken between two turns of the event loop."""
 HEARTBEAT_SECONDS = 15.0
@@ -60,7 +60,7 @@ class View:
         """Return an item as an event of the stream."""
         resource = item.resource
         declared = type_of(resource.kind)
-        wire = self.edge.resource(declared, resource.path, resource.document, resource.created, resource.updated, ())
+        wire = self.edge.resource(declared, resource.path, resource.document, (resource.created, resource.updated), ())
         lines = write_resource(declared, wire, self.media, self.edge).splitlines()
         data = b"".join(b"data: " + line + b"\n" for line in lines)
         head = b"" if item.position is None else b"id: %d\n" % item.position
@@ -234,11 +234,11 @@ class EventStream:
         await response.prepare(request)
         _bound_buffer(request)
         await self._deliver()
-        told = self._told
+        newest = self._told
         self._readers.setdefault(view, set()).add(reader)
         try:
             with contextlib.suppress(ConnectionResetError):
-                await self._catch_up(response, view, last, told)
+                await self._catch_up(response, view, last, newest)
                 await self._follow(response, reader)
                 await response.write_eof()
         finally:
@@ -247,22 +247,22 @@ class EventStream:
                 del self._readers[view]
         return response
 
-    async def _catch_up(self, response: web.StreamResponse, view: View, last: int | None, told: int) -> None:
+    async def _catch_up(self, response: web.StreamResponse, view: View, last: int | None, newest: int) -> None:
         """Send what was missed, or a word that some of it is gone; then the Jobs that run."""
         if last is None:
-            await response.write(b"id: %d\n\n" % told)
+            await response.write(b"id: %d\n\n" % newest)
         else:
             oldest = await self._feed.oldest()
-            if last + 1 < oldest or last > told:
+            if last + 1 < oldest or last > newest:
                 lost = max(0, oldest - last - 1)
                 await response.write(b'event: gap\ndata: {"lost": %d, "oldest": %d}\n\n' % (lost, oldest))
             data = bytearray()
-            async for item in self._feed.between(view.user, last, told):
+            async for item in self._feed.between(view.user, last, newest):
                 data += view.message(item)
                 if len(data) > SEND_BUFFER:
                     await response.write(bytes(data))
                     data.clear()
-            await response.write(bytes(data) + b"id: %d\n\n" % told)
+            await response.write(bytes(data) + b"id: %d\n\n" % newest)
         running = view.encoded(await self._feed.running(view.user))
         if running:
             await response.write(running)
@@ -302,6 +302,6 @@ def _headers(context: Context) -> dict[str, str]:
 
 def _bound_buffer(request: web.Request) -> None:
     """Bound what the kernel holds for a reader that does not read."""
-    known = request.transport.get_extra_info("socket") if request.transport is not None else None
-    if known is not None:
-        known.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    connection = request.transport.get_extra_info("socket") if request.transport is not None else None
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)

@@ -1,4 +1,4 @@
-"""One request of one resource type: what the handlers hand on to each other."""
+"""A request of one resource type: what the handlers hand on to each other."""
 
 from __future__ import annotations
 

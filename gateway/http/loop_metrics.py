@@ -1,4 +1,4 @@
-"""What the supervision of loops has to tell `/metrics`."""
+"""The figures of supervised loops for `/metrics`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of the two formats, for the body that came and the one that goes (DSP0263 4.1.3)."""
+"""The choice of one of the two formats, for the body that came and the one that goes (DSP0263 4.1.3)."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ def _range(entry: str) -> tuple[str, float]:
 
 def _quality(ranges: list[tuple[str, float]], names: frozenset[str]) -> tuple[float, int]:
     """Return the quality by the most specific range that matches, and how specific that is."""
-    found = [(2 - name.count("*"), quality) for name, quality in ranges if name in names]
-    if not found:
+    matches = [(2 - name.count("*"), quality) for name, quality in ranges if name in names]
+    if not matches:
         return 0.0, 0
-    specific, quality = max(found)
+    specific, quality = max(matches)
     return quality, 0 if quality <= 0 else specific
 
 

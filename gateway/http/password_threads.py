@@ -14,7 +14,7 @@ import bcrypt
 from gateway.errors import TooManyRequests
 
 THREADS = 2 if (os.cpu_count() or 1) > 2 else 1
-"""One where a second would take the last processor from everything else."""
+"""Number of threads: a second one must not take the last processor from everything else."""
 MOST_WAITING = 32
 """Comparisons that wait in each of the two queues."""
 AGAIN_AFTER = 2

@@ -81,9 +81,8 @@ class Representations:
             base = context.edge.base
             own = {"eventStream": base + event_stream.PATH, "openapi": base + description.PATH}
             document = {**document, "baseURI": base, **own}
-        timed = "created" in declared.attributes
-        created, updated = (resource.created, resource.updated) if timed else (None, None)
-        return context.edge.resource(declared, resource.path, document, created, updated, verbs)
+        times = (resource.created, resource.updated) if "created" in declared.attributes else None
+        return context.edge.resource(declared, resource.path, document, times, verbs)
 
     # A collection
 
@@ -92,7 +91,7 @@ class Representations:
         declared = collection_at(path)
         assert declared is not None
         effort = Effort()
-        wire = await self._collection(context, declared, path, parent, options, effort)
+        wire = await self._collection(context, path, parent, options, effort)
         selection = self._by_old_name(declared, select_collection(wire, declared.items_key, options, declared.old_key))
         return await _encoded(effort, lambda: write_collection(declared, selection, context.media, context.edge))
 
@@ -103,15 +102,11 @@ class Representations:
         return {**wire, declared.old_key: wire[declared.items_key]}
 
     async def _collection(
-        self,
-        context: Context,
-        declared: ResourceType,
-        path: str,
-        parent: Resource | None,
-        options: QueryOptions,
-        effort: Effort,
+        self, context: Context, path: str, parent: Resource | None, options: QueryOptions, effort: Effort
     ) -> Shape:
         """Return the page; it ends early, with at least one item, where the items come to too much."""
+        declared = collection_at(path)
+        assert declared is not None
         service = self._services[declared.kind]
         most = options.first + MOST_ITEMS - 1
         query = Query(
@@ -172,7 +167,7 @@ class Representations:
         declared = collection_at(path)
         if declared is not None:
             parent = await self.parent(context, path)
-            wire = await self._collection(context, declared, path, parent, QueryOptions(last=EXPANDED_ITEMS), effort)
+            wire = await self._collection(context, path, parent, QueryOptions(last=EXPANDED_ITEMS), effort)
             return self._by_old_name(declared, wire), declared, True
         declared = type_at(path)
         if declared is None:

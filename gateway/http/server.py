@@ -70,7 +70,7 @@ class WireSettings:
     public_entry_point: bool = False
     names: HostNames = field(default_factory=HostNames)
     origins: tuple[str, ...] = ()
-    """Whose pages may ask for changes, besides the gateway's own."""
+    """Origins whose pages may ask for changes, besides the gateway's own."""
 
 
 async def _add_own_headers(request: web.Request, response: web.StreamResponse) -> None:
@@ -82,26 +82,30 @@ async def _add_own_headers(request: web.Request, response: web.StreamResponse) -
         response.headers["X-Request-ID"] = wire.request_id
 
 
-class Server:
-    """The web application. ``readiness`` tells whether changes are possible now; ``draining`` refuses new requests."""
+@dataclass(frozen=True, slots=True)
+class ServerParts:
+    """The parts of the program that requests are answered by."""
 
-    def __init__(
-        self,
-        handlers: Handlers,
-        authentication: Authentication,
-        settings: WireSettings,
-        readiness: Callable[[], Readiness],
-        stream: EventStream,
-        audit: Audit,
-        metrics: Metrics,
-    ) -> None:
-        self._handlers = handlers
-        self._authentication = authentication
+    handlers: Handlers
+    authentication: Authentication
+    readiness: Callable[[], Readiness]
+    """Tells whether changes are possible now."""
+    stream: EventStream
+    audit: Audit
+    metrics: Metrics
+
+
+class Server:
+    """The web application. ``draining`` refuses new requests."""
+
+    def __init__(self, parts: ServerParts, settings: WireSettings) -> None:
+        self._handlers = parts.handlers
+        self._authentication = parts.authentication
         self._settings = settings
-        self._readiness = readiness
-        self._stream = stream
-        self._audit = audit
-        self._metrics = metrics
+        self._readiness = parts.readiness
+        self._stream = parts.stream
+        self._audit = parts.audit
+        self._metrics = parts.metrics
         self.draining = False
 
     def application(self) -> web.Application:
@@ -134,9 +138,9 @@ class Server:
             await self._audit.taken(caller, CLOUD_ENTRY_POINT.segment, METRICS)
             return await self._metrics.respond(request)
         except Exception as error:
-            known = errors.as_gateway_error(error, wire.request_id)
-            await self._audit.refused(request, wire, caller, METRICS, known)
-            return errors.respond(known, request, replace(wire, media=JSON))
+            refusal = errors.as_gateway_error(error, wire.request_id)
+            await self._audit.refused(request, wire, caller, METRICS, refusal)
+            return errors.respond(refusal, request, replace(wire, media=JSON))
 
     async def _to_entry_point(self, _request: web.Request) -> web.Response:
         raise web.HTTPTemporaryRedirect(CIMI_1.root)
@@ -191,11 +195,11 @@ class Server:
         except Exception as error:
             if cut(request, error):
                 return web.Response(status=400)
-            known = errors.as_gateway_error(error, wire.request_id)
-            await self._audit.refused(request, wire, caller, path, known)
+            refusal = errors.as_gateway_error(error, wire.request_id)
+            await self._audit.refused(request, wire, caller, path, refusal)
             # The wire's own errors tell more than their translations; others would be logged a second time.
-            shown = error if isinstance(error, web.RequestPayloadError) else known
-            response = errors.respond(shown, request, wire)
+            answered = error if isinstance(error, web.RequestPayloadError) else refusal
+            response = errors.respond(answered, request, wire)
         if request.method not in READS and caller is not None and not response.prepared:
             self._log_change(request, caller, path, response.status)
         return response

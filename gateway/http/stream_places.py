@@ -1,4 +1,4 @@
-"""How many readers the event stream has: so many of one user, so many in all, and an admin always one."""
+"""The places of the event stream's readers: so many of one user, so many in all, and an admin always one."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Transfers:
     ) -> None:
         """Send the bytes, and the headers with the first of them.
 
-        So a pool that fails at once is still told as an error; later the line is cut.
+        A pool that fails at once is still told as an error so; later the line is cut.
         """
         request = exchange.request
         try:

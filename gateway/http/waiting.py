@@ -1,4 +1,4 @@
-"""How long an answer waits for its Job: the configuration, or the client's Prefer header (RFC 7240)."""
+"""The time that an answer waits for its Job: by the configuration, or the client's Prefer header (RFC 7240)."""
 
 from __future__ import annotations
 

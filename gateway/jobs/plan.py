@@ -11,7 +11,7 @@ from gateway.store.model import Document
 
 
 class OnRestart(StrEnum):
-    """What happens at start to a job that a crash interrupted."""
+    """A choice of what happens at start to a Job that a crash interrupted."""
 
     RESUME = "resume"
     """Run the interrupted step again and go on."""
@@ -21,7 +21,7 @@ class OnRestart(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StepCall:
-    """One step of a plan: the registered step's name, its arguments (JSON), and its share of the progress."""
+    """A step of a plan: the registered step's name, its arguments (JSON), and its weight in the Job's progress."""
 
     step: str
     arguments: Document = field(default_factory=dict)
@@ -30,11 +30,12 @@ class StepCall:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a Job does.
+    """The work of a Job.
 
-    ``locks`` are resource paths, taken in sorted order before the first step. ``settle`` always runs last, after
-    success, undo or stop, and before the job's final state is written: it leaves the resources in a truthful
-    state. ``affected`` become ``affectedResources``; ``drop_on_success`` are those which are gone at the end.
+    ``locks`` are resource paths, which are waited for all at once, before the first step. ``settle`` always runs last,
+    after success, undo or stop, and before the Job's final state is written: it leaves the resources in a truthful
+    state. ``affected`` become ``affectedResources``; those in ``drop_on_success`` are gone when the Job succeeds,
+    those in ``drop_on_failure`` when it does not and everything was undone.
     """
 
     action: str
@@ -51,24 +52,24 @@ class Plan:
     parent_job: str | None = None
     request_id: str = ""
     address: str = ""
-    """Where the request came from."""
+    """Address that the request came from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How the steps of a plan ended, for the step that settles them."""
+    """The way in which the steps of a plan ended, for the step that settles them."""
 
     succeeded: bool
     left: bool
     """Something that a step made could not be undone."""
 
 
-class Superseded(Exception):
-    """Raised inside a step by ``StepContext.check`` when the job is to stop."""
+class StopRequested(Exception):
+    """The request to stop, raised inside a step by ``StepContext.check``."""
 
 
 class StepContext(Protocol):
-    """What a running step may use beside its arguments."""
+    """All that a running step may use beside its arguments."""
 
     job: str
     """Path of the Job."""
@@ -82,7 +83,7 @@ class StepContext(Protocol):
         ...
 
     def check(self) -> None:
-        """A safe point: raises Superseded when the job was asked to stop."""
+        """Raise StopRequested when the Job was asked to stop: this is a safe point."""
         ...
 
     async def wait_stop(self, seconds: float) -> bool:
@@ -90,7 +91,7 @@ class StepContext(Protocol):
         ...
 
     def resting(self) -> AbstractAsyncContextManager[None]:
-        """A block in which the step only waits for other jobs, which may need its worker's place."""
+        """Return a block in which the step only waits for other Jobs, which may need its worker's place."""
         ...
 
     async def unlock(self) -> None:

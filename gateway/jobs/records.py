@@ -17,18 +17,18 @@ from gateway.store.model import Document, Resource
 
 @dataclass(frozen=True)
 class KeptJob(Kept):
-    """What is kept of a Job beside its document."""
+    """The facts of a Job that are kept beside its document."""
 
     request: str = ""
     """Id of the request that began the Job."""
     address: str = ""
-    """Where that request came from."""
+    """Address that the request came from."""
     tries: dict[str, int] = field(default_factory=dict)
     """How often each work that may bring down who does it was begun, and has not ended."""
 
 
 def new_job(plan: Plan, state: str) -> Resource:
-    """The Job of a plan, as it is when it is accepted."""
+    """Return the Job of a plan, as it is when it is accepted."""
     now = clock.now()
     document: Document = {
         "state": state,
@@ -45,26 +45,32 @@ def new_job(plan: Plan, state: str) -> Resource:
 
 
 def references(paths: tuple[str, ...]) -> list[Document]:
+    """Return a reference to each of the paths, without repetitions."""
     return [{"href": path} for path in dict.fromkeys(paths)]
 
 
 def in_state(job: Resource, state: str, **attributes: Any) -> Resource:
+    """Return a copy of a Job in another state, as of now; ``attributes`` are set with it, None removes one."""
     return job.with_document(state=state, timeOfStatusChange=timestamp(clock.now()), **attributes)
 
 
 def ended(job: Resource) -> bool:
+    """Return whether a Job is in a final state."""
     return job.state in FINAL_JOB_STATES
 
 
 def ended_at(job: Resource) -> datetime:
+    """Return the time at which a Job's state changed last, which for an ended one is its end."""
     return datetime.fromisoformat(job.document["timeOfStatusChange"])
 
 
 def plan_to_document(plan: Plan) -> Document:
+    """Return a plan as JSON has it."""
     return asdict(plan)
 
 
 def plan_from_document(document: Document) -> Plan:
+    """Return the plan that a document has, which an earlier version may have written."""
     steps = tuple(StepCall(**step) for step in document["steps"])
     settle = StepCall(**document["settle"]) if document["settle"] else None
     return Plan(

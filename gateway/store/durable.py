@@ -1,4 +1,4 @@
-"""What is durable, as typed values: one converter between frozen dataclasses and the JSON of the store.
+"""Durable data as typed values: one converter between frozen dataclasses and the JSON of the store.
 
 It is lenient where a store of an earlier version is read: an absent key has its default, and a key that this version
 does not have is passed over. It is frugal where it writes: what has its default is not written.

@@ -1,4 +1,4 @@
-"""What is kept of a resource beside its document, as a frozen dataclass per type: where it lives, what it is made of.
+"""The facts of a resource beside its document, as a frozen dataclass per type: where it lives, its parts.
 
 Several such classes may look at one resource, each at the facts that are its own: ``KeptMachine.of(machine).disks``
 and ``Hosted.of(machine).host``. ``on`` writes the facts of one class back, and leaves those of the others.
@@ -15,7 +15,7 @@ from gateway.store.model import Resource
 
 @dataclass(frozen=True)
 class Kept:
-    """Facts of one resource. They never leave the process."""
+    """Facts of one resource, which never leave the process."""
 
     @classmethod
     def of(cls, resource: Resource) -> Self:
@@ -36,7 +36,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Hosted(Kept):
-    """Where a resource lives."""
+    """The place where a resource lives."""
 
     host: str | None = None
     """Name of the hypervisor's entry in the configuration; None for what is on no host, or on all."""

@@ -1,4 +1,4 @@
-"""What commands read of a store beside the gateway that has it open: its write-ahead log lets both work."""
+"""A store that commands read beside the gateway that has it open: its write-ahead log lets both work."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class OfflineJob(NamedTuple):
 
 
 class Owned(NamedTuple):
-    """How much of a user's is in the store: resources, Jobs among them, and events."""
+    """The number of a user's resources, Jobs among them, and of a user's events."""
 
     resources: int
     events: int
@@ -46,7 +46,7 @@ class OfflineStore:
             connection.close()
 
     def job(self, path: str) -> OfflineJob | None:
-        """Return a Job; by the primary key."""
+        """Return the Job at a path, by the primary key; None when there is none."""
         sql = "SELECT path, owner, created, document FROM resources WHERE path = ? AND kind = 'Job'"
         row = self._connection.execute(sql, (path,)).fetchone()
         return _job(row) if row is not None else None

@@ -1,4 +1,4 @@
-"""What services need of the store: to read, and to write in transactions. ``Store`` has all of it, and is opened.
+"""The store as services need it: to read, and to write in transactions. ``Store`` has all of it, and is opened.
 
 Who only looks takes a ``Reading``. So a rehearsal's store, which shows more than is there, can stand there too.
 """
@@ -51,7 +51,7 @@ class Reading(Protocol):
 
 
 class Records(Reading, Protocol):
-    """What services work with: besides resources, what is only ever appended, and the transactions for changes."""
+    """All that services work with: resources, what is only ever appended, and the transactions for changes."""
 
     async def series(self, series: Series, query: Query) -> Page:
         """Return a page of what is only ever appended."""

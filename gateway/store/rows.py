@@ -18,27 +18,28 @@ COLUMNS = (
 )
 EVERYONE = ""
 LONG = (9, 10)
-"""Where in a row what may be long stands: the document and the internal facts."""
+"""Places in a row of what may be long: the document and the internal facts."""
 
 
 def audience(resource: Resource) -> str:
-    """Whom listings show it to: '' for everyone."""
+    """Return the user whose listings show the resource, or '' for everyone."""
     return EVERYONE if resource.shared or resource.owner is None else resource.owner
 
 
 def to_row(resource: Resource) -> dict[str, Any]:
+    """Return all columns of a resource, by their names."""
     return {"path": resource.path, **_plain(resource), **_written(_documents(resource))}
 
 
 def to_change(before: Resource, after: Resource) -> dict[str, Any]:
-    """The columns that are not as they were.
+    """Return the columns that are not as they were, by their names.
 
     SQLite rewrites every index of a column that is set, though the value be the same; those of ``document`` are many.
     """
     old = _plain(before)
     changed = {name: value for name, value in _plain(after).items() if value != old[name]}
-    known = _documents(before)
-    documents = {name: value for name, value in _documents(after).items() if value != known[name]}
+    previous = _documents(before)
+    documents = {name: value for name, value in _documents(after).items() if value != previous[name]}
     return {**changed, **_written(documents)}
 
 
@@ -72,6 +73,7 @@ def _written(columns: Mapping[str, Document]) -> dict[str, str]:
 
 
 def from_row(row: Sequence[Any]) -> Resource:
+    """Return the resource of a row, which has the columns of ``COLUMNS``."""
     path, kind, owner, shared, parent, created, updated, version, held_by, document, internal = row
     return Resource(
         path=path,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import aiohttp
@@ -37,7 +38,8 @@ class Mortal:
         self.gateway = Gateway(self.settings, {self.driver.name: self.driver})
         self.steps, self.dies_after, self.dead = 0, dies_after, asyncio.Event()
         await self.gateway.start()
-        self.gateway.runner._after_step = self._after_step
+        runner = self.gateway.runner
+        runner._tools = replace(runner._tools, after_step=self._after_step)
 
     def _after_step(self, _action: str, _step: str, _phase: str) -> None:
         self.steps += 1

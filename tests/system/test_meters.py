@@ -108,8 +108,8 @@ def test_a_busy_loop_raises_the_cpu_meter_and_its_end_lowers_it(admin: CimiClien
     wait_until(lambda: values(admin, meter)[-1] < 15, LONG, "the guest is idle again")
     found = values(admin, meter)
     assert min(found) >= 0
-    # One sample may be above: on a busy host the time of a look and the look itself are not quite the same moment.
-    assert median(value for value in found if value > 30) <= 110
+    # One cpu is busy, not two. On a busy host a look and the time that it is noted with are not the same moment.
+    assert median(value for value in found if value > 30) <= 150
 
 
 def test_written_bytes_show_in_the_meters_of_the_machine_and_of_the_volume(

@@ -15,7 +15,7 @@ import structlog
 
 from gateway import logging
 from gateway.errors import GatewayError
-from gateway.jobs.execution import Failure
+from gateway.jobs.execution import Failure, JobTools
 from gateway.jobs.plan import Ended, Plan, StepCall, StepContext
 from gateway.jobs.runner import JobRunner
 from gateway.jobs.steps import StepRegistry
@@ -199,7 +199,7 @@ async def test_a_job_that_is_taken_up_after_a_restart_is_in_the_journal(tmp_path
             job = await running.submit(transaction, plan)
         await running.drain(60)
         received(journal)
-        again = JobRunner(store, running._steps, lambda error: Failure(10500, str(error)))
+        again = JobRunner(running._tools)
         await again.recover()
         assert told_of(journal, job) == [("taken", "recovery")]
         await again.stop(job, "enough")
@@ -319,7 +319,7 @@ async def runner(tmp_path: Path) -> AsyncIterator[tuple[Store, JobRunner]]:
     registry.register(Step())
     registry.register(Waiting())
     try:
-        yield store, JobRunner(store, registry, lambda error: Failure(10500, str(error)))
+        yield store, JobRunner(JobTools(store, registry, lambda error: Failure(10500, str(error))))
     finally:
         await store.close()
 

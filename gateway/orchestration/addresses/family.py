@@ -1,4 +1,4 @@
-"""What Addresses offer to the rest of the house."""
+"""The family of Addresses, as the rest of the house sees it."""
 
 from __future__ import annotations
 

@@ -62,9 +62,11 @@ class NamedAddressStep(AddressStep):
     """A change of what DNS says of an Address: the store has it already, and a failure takes it back there first."""
 
     async def run(self, at: At) -> None:
+        """Bring the Address to DHCP and DNS."""
         await self.bring(at)
 
     async def undo(self, at: At) -> None:
+        """Take the change back in the store, and then in DHCP and DNS."""
         async with at.room.store.transaction() as transaction:
             address = await transaction.get(self.address)
             if address is not None:
@@ -109,6 +111,7 @@ class ReleaseAddress(AddressStep):
     leaves = ""
 
     async def run(self, at: At) -> None:
+        """Take the Address from DHCP and DNS, and hold its interface to what is left."""
         await self.bring(at)
         address = await at.room.store.get(self.address)
         if address is not None and "resource" in address.document:
@@ -137,12 +140,14 @@ class AssignAddress(InterfaceAddressStep):
     name = "assign address"
 
     async def run(self, at: At) -> None:
+        """Bring the Address to DHCP, the filter and the interface, and say how the guest gets it."""
         await self.bring(at)
         await bring_filter(at.room, at.driver, self.resource)
         await hold_interface(at, self.interface)
         at.job.say(IN_THE_GUEST if ":" in self.ip else BY_DHCP)
 
     async def undo(self, at: At) -> None:
+        """Take the Address from its interface."""
         await self.unlink(at)
 
 
@@ -153,6 +158,7 @@ class WithdrawAddress(InterfaceAddressStep):
     name = "withdraw address"
 
     async def run(self, at: At) -> None:
+        """Take the Address from its interface."""
         await self.unlink(at)
 
 
@@ -164,6 +170,7 @@ class SettleAddress(AddressStep):
     action: str
 
     async def settle(self, at: At, ended: Ended) -> None:
+        """Remove the record of an Address that is gone, or let it be used again."""
         async with at.room.store.transaction() as transaction:
             address = await transaction.get(self.address)
             if address is None:

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from drivers.base import DiskFacts, Driver, DriverError, DriverNotFound
-from gateway.jobs.plan import Ended, StepContext, Superseded
+from gateway.jobs.plan import Ended, StepContext, StopRequested
 from gateway.orchestration.attachments.connections import disconnect, disk_spec
 from gateway.orchestration.attachments.facts import KeptAttachment
 from gateway.orchestration.common.step import At, ResourceStep
@@ -21,7 +21,7 @@ def parent_uuid(component: Resource) -> str:
 
 
 async def unplug(context: StepContext, driver: Driver, uuid: str, target: str, seconds: float) -> None:
-    """Wait until the disk is gone, for so many seconds; raise Superseded when the Job is to stop meanwhile.
+    """Wait until the disk is gone, for so many seconds; raise StopRequested when the Job is to stop meanwhile.
 
     The guest may let go later nevertheless.
     """
@@ -30,7 +30,7 @@ async def unplug(context: StepContext, driver: Driver, uuid: str, target: str, s
         await asyncio.wait({leaving}, timeout=AT_ONCE)
         while not leaving.done():
             if await context.wait_stop(LOOK_EVERY):
-                raise Superseded
+                raise StopRequested
         leaving.result()
     except BaseException:
         leaving.cancel()
@@ -66,7 +66,7 @@ class DetachVolume(ResourceStep):
     name = "detach volume"
 
     async def run(self, at: At) -> None:
-        """Take the Volume out of the domain. Raises Superseded when the Job is stopped before the guest lets go."""
+        """Take the Volume out of the domain. Raises StopRequested when the Job is stopped before the guest lets go."""
         target, seconds = KeptAttachment.of(at.resource).target, at.room.policy.detach_deadline
         await unplug(at.job, at.driver, parent_uuid(at.resource), target, seconds)
 

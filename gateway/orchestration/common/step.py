@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeVar
 
 from drivers.base import Driver, DriverBusy, DriverUnavailable
 from gateway.errors import GatewayError
-from gateway.jobs.plan import Ended, StepCall, StepContext, Superseded
+from gateway.jobs.plan import Ended, StepCall, StepContext, StopRequested
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.common.unconfigured import for_delete, is_configured
 from gateway.store.durable import from_document, to_document
@@ -152,7 +152,7 @@ class ResourceStep(Step):
                     raise
                 await job.log(f"waits for the hypervisor: {error}", "warning")
             if await job.wait_stop(PAUSE):
-                raise Superseded
+                raise StopRequested
 
     async def _without_host(self, job: StepContext, resource: Resource, driver: Driver) -> Driver:
         """Return what the step works on instead of the host, and say in the Job's log what stays there."""
@@ -186,9 +186,9 @@ class RegisteredStep:
 
 
 async def unless_stopped(context: StepContext, work: Coroutine[Any, Any, T]) -> T:
-    """Return the result of long work; cancel the work and raise Superseded when the Job is asked to stop.
+    """Return the result of long work; cancel the work and raise StopRequested when the Job is asked to stop.
 
-    Superseded is raised, too, when the work is done before the next look at the Job: whoever stopped it in time is told
+    StopRequested is raised, too, when the work is done before the next look at the Job: whoever stopped it in time is told
     of no success.
     """
     task = asyncio.ensure_future(work)

@@ -81,7 +81,7 @@ class DetachDisk(DiskStep):
     name = "detach disk"
 
     async def run(self, at: At) -> None:
-        """Take the disk out of the domain. Raises Superseded when the Job is stopped before the guest lets go."""
+        """Take the disk out of the domain. Raises StopRequested when the Job is stopped before the guest lets go."""
         seconds = at.room.policy.detach_deadline
         await unplug(at.job, at.driver, machine_uuid(at.resource), self.target, seconds)
 

@@ -31,7 +31,7 @@ class CreateBootDisk(ResourceStep):
     weight: ClassVar[int] = 10
 
     async def run(self, at: At) -> None:
-        """Make the boot disk of its image. Raises Superseded when the Job is stopped meanwhile."""
+        """Make the boot disk of its image. Raises StopRequested when the Job is stopped meanwhile."""
         kept = KeptMachine.of(at.resource)
         await unless_stopped(at.job, make_boot_disk(at.job, at.driver, kept.pool, boot_disk(at.resource)))
 
@@ -64,7 +64,7 @@ class CreateDataDisks(ResourceStep):
     weight: ClassVar[int] = 2
 
     async def run(self, at: At) -> None:
-        """Make the disks, empty or of their images. Raises Superseded when the Job is stopped meanwhile."""
+        """Make the disks, empty or of their images. Raises StopRequested when the Job is stopped meanwhile."""
         kept = KeptMachine.of(at.resource)
         for disk in kept.disks[1:]:
             name = volume_of(at.resource, disk)

@@ -1,4 +1,4 @@
-"""What ForwardingGroups offer to the rest of the house."""
+"""The family of ForwardingGroups, as the rest of the house sees it."""
 
 from __future__ import annotations
 

@@ -20,9 +20,11 @@ class FormGroup(ResourceStep):
     """Paths of the members."""
 
     async def run(self, at: At) -> None:
+        """Bring the filters of the members to what they now reach."""
         await bring_filters(at, await members(at.room.store, at.resource.path))
 
     async def undo(self, at: At) -> None:
+        """Take the members out of the group."""
         for network in self.networks:
             await take_out(at, network, at.resource.path)
 
@@ -37,6 +39,7 @@ class DissolveGroup(ResourceStep):
     """Paths of the members."""
 
     async def run(self, at: At) -> None:
+        """Take the members out of the group."""
         for network in self.networks:
             await take_out(at, network, at.resource.path)
 
@@ -49,6 +52,7 @@ class SettleGroup(ResourceStep):
     action: str
 
     async def settle(self, at: At, ended: Ended) -> None:
+        """Remove the record of a group that is gone, or let Networks join it again."""
         async with at.room.store.transaction() as transaction:
             current = await transaction.get(at.resource.path)
             if current is None:

@@ -1,4 +1,4 @@
-"""What is kept of a MachineImage or VolumeImage beside its document, and of the bytes that it is made from."""
+"""The facts of a MachineImage or VolumeImage beside its document, and of the bytes that it is made from."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from gateway.store.kept import Kept
 
 
 class Route(StrEnum):
-    """How the bytes come into the pool."""
+    """A way of the bytes into the pool."""
 
     DIRECT = "direct"
     """Straight into the pool, as they are or unpacked on the way."""
     STAGED = "staged"
-    """By the staging directory, where they are looked at and converted."""
+    """Through the staging directory, where they are looked at and converted."""
 
 
 @dataclass(frozen=True)
 class Stated:
-    """What the user said of the bytes of an image by value inside a Volume; an image's own document says it itself."""
+    """The user's words on the bytes of an image by value inside a Volume; an image's own document has them itself."""
 
     size: int | None = None
     """Bytes."""
@@ -98,13 +98,13 @@ class UploadSource:
 
 
 Source = FileSource | PackageSource | UrlSource | UploadSource
-"""Where the bytes of an image come from, as far as that was looked at."""
+"""Place that the bytes of an image come from, as far as that was looked at."""
 tell_apart(Source, "kind")
 
 
 @dataclass(frozen=True)
 class Filling(Kept):
-    """Where bytes lie in a pool, and while they come there what they are made from and how.
+    """The place of bytes in a pool, and while they come there what they are made from and how.
 
     An image has such facts, and a Volume that begins with an image by value.
     """
@@ -145,7 +145,7 @@ class KeptImage(Filling):
 
     @property
     def has_bytes(self) -> bool:
-        """Whether there is something to download: a snapshot lies in the disks of its Machine."""
+        """True when there is something to download: a snapshot lies in the disks of its Machine."""
         return bool(self.volume)
 
 

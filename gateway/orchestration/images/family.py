@@ -1,4 +1,4 @@
-"""What the bytes of images offer to the rest of the house."""
+"""The family of images' bytes, as the rest of the house sees it."""
 
 from __future__ import annotations
 

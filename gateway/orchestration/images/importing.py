@@ -47,7 +47,7 @@ def looking(where: str | None = None) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the image will live. ``formats`` are those that the pool takes."""
+    """The place where the image will live. ``formats`` are those that the pool takes."""
 
     host: str
     pool: PoolFacts
@@ -60,7 +60,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """Where the bytes are, and what they are as far as that can be told before they are here."""
+    """The place of the bytes, and what they are as far as that can be told before they are here."""
 
     source: Source
     facts: ImageFacts | None
@@ -146,7 +146,8 @@ class ImageImport:
     async def way(self, inspected: Inspected, place: Place) -> Filling:
         """Return how the bytes come into the pool. Raise NoSpace.
 
-        They go straight into it when format and size are known and stay as they are; else by the staging directory.
+        The bytes go straight into the pool when format and size are known and stay as they are; else by the staging
+        directory.
         """
         source, facts, filling = inspected.source, inspected.facts, replace(place.filling(), source=inspected.source)
         if facts is None:

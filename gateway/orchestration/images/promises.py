@@ -13,7 +13,7 @@ from gateway.store.questions.images import staged_sizes, waiting_uploads
 async def demand_staging(room: Room, size: int) -> None:
     """Raise NoSpace when so many bytes have no room beside those that are still to come.
 
-    It has to be called inside the transaction that writes the promise: of two at once one sees the other.
+    This has to be called inside the transaction that writes the promise: of two at once one sees the other.
     """
     staging = room.images.staging
     promised = await staged_sizes(room.store)
@@ -81,7 +81,7 @@ async def promised(room: Room, name: str, size: int) -> AsyncIterator[Coming]:
 async def demand_few_waiting(room: Room, owner: str) -> None:
     """Raise Conflict when this user has left as many uploads waiting as one may.
 
-    It has to be called where ``demand_staging`` is.
+    This has to be called where ``demand_staging`` is.
     """
     count = await waiting_uploads(room.store, owner)
     if count >= room.images.waiting_uploads:

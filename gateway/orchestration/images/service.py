@@ -104,6 +104,7 @@ class ImageService(ResourceService):
         self._uploads = Uploads(room.images.staging)
 
     def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
+        """Return the operations that the caller may do now, ``upload`` and ``download`` by the image's state."""
         verbs = super().operations(caller, resource)
         if waits(resource) and changeable(caller, resource) and granted(caller.role, self.kind, "upload"):
             verbs = (*verbs, "upload")
@@ -114,6 +115,7 @@ class ImageService(ResourceService):
     # Create
 
     async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
+        """Check a create, and return what writes the image and begins its Job."""
         return partial(self._accept, caller, collection, await self.make(caller, document))
 
     async def add_of_package(
@@ -157,6 +159,7 @@ class ImageService(ResourceService):
             await demand_staging(self.room, size or 0)
 
     async def make(self, caller: Caller, document: Document) -> Resource:
+        """Return a new image of the bytes that the document names. Raises what speaks against them."""
         if document.get("type", "IMAGE") != "IMAGE":
             raise Invalid("only what is taken from a Machine can be a snapshot; bytes make an IMAGE", "type")
         return self._image(caller, document, await ImageImport(self.room).decide(caller, document))
@@ -241,6 +244,7 @@ class ImageService(ResourceService):
     # Delete
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        """Begin the removal of the image; one that is being made is stopped first."""
         image = await self.to_change(caller, path, "delete", version)
         if image.state == "DELETING":
             raise Conflict("the image is being deleted already")

@@ -81,9 +81,11 @@ class StageImage(ResourceStep):
     weight: ClassVar[int] = 2
 
     async def run(self, at: At) -> None:
+        """Put the bytes down and look at them. Raises Invalid for other bytes than were announced."""
         await unless_stopped(at.job, self._stage(at))
 
     async def undo(self, at: At) -> None:
+        """Remove what was put down."""
         await at.room.images.staging.remove(at.resource)
 
     async def _stage(self, at: At) -> None:
@@ -133,11 +135,12 @@ class StageImage(ResourceStep):
 
 @dataclass(frozen=True)
 class ConvertImage(ResourceStep):
-    """Formats that guests do not use as they are become raw or qcow2; the others stay as they came."""
+    """The conversion of formats that guests do not use as they are to raw or qcow2; the others stay as they came."""
 
     name = "convert image"
 
     async def run(self, at: At) -> None:
+        """Convert what was put down, unless it stays as it came."""
         await unless_stopped(at.job, self._convert(at))
 
     async def _convert(self, at: At) -> None:
@@ -170,9 +173,11 @@ class CopyImage(ResourceStep):
     weight: ClassVar[int] = 2
 
     async def run(self, at: At) -> None:
+        """Put the bytes into the pool: staged or straight from their source, as they are or unpacked."""
         await unless_stopped(at.job, self._copy(at, Filling.of(at.resource)))
 
     async def undo(self, at: At) -> None:
+        """Remove the volume."""
         kept = Filling.of(at.resource)
         await at.driver.storage.delete_volume(kept.pool, kept.volume)
 
@@ -254,6 +259,7 @@ class DeleteImage(ResourceStep):
     leaves = "the volume"
 
     async def run(self, at: At) -> None:
+        """Remove the volume."""
         kept = Filling.of(at.resource)
         await at.driver.storage.delete_volume(kept.pool, kept.volume)
 
@@ -266,6 +272,7 @@ class SettleImage(ResourceStep):
     action: str
 
     async def settle(self, at: At, ended: Ended) -> None:
+        """Write the state and the size of the image, or remove the record of one that is not there."""
         size = await self._size(at) if ended.succeeded and self.action != "delete" else None
         async with at.room.store.transaction() as transaction:
             current = await transaction.get(at.resource.path)

@@ -78,7 +78,7 @@ class Receiver:
 
     @property
     def complete(self) -> bool:
-        """Whether all bytes of the image are here."""
+        """True when all bytes of the image are here."""
         return self.offset == self._size
 
     async def __aenter__(self) -> Receiver:

@@ -63,7 +63,7 @@ class UnplugInterface(InterfaceStep):
     async def run(self, at: At) -> None:
         """Take the interface out of the domain, and give back the addresses of its own.
 
-        Raises Superseded when the Job is stopped before the guest lets go.
+        Raises StopRequested when the Job is stopped before the guest lets go.
         """
         entry, seconds = entry_of(at.resource, self.interface), at.room.policy.detach_deadline
         leaving = at.driver.devices.detach_interface(machine_uuid(at.resource), entry.mac, seconds)

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from drivers.base import DriverConflict, DriverNotFound, Migration, Power
 from gateway.errors import Conflict
-from gateway.jobs.plan import Superseded
+from gateway.jobs.plan import StopRequested
 from gateway.orchestration.common.step import LOOK_EVERY, At, ResourceStep, unless_stopped
 from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.machine_core.states import TRANSIENT
@@ -64,7 +64,7 @@ class ShutDown(ResourceStep):
     async def run(self, at: At) -> None:
         """Press the power button every PRESS_EVERY seconds, until the guest is off or the deadline comes.
 
-        Raises Conflict at the deadline, and Superseded when the Job is stopped.
+        Raises Conflict at the deadline, and StopRequested when the Job is stopped.
         """
         uuid = machine_uuid(at.resource)
         seconds = at.room.policy.stop_deadline if self.deadline is None else self.deadline
@@ -85,7 +85,7 @@ class ShutDown(ResourceStep):
                     await at.driver.domains.request_shutdown(uuid)
                 press_at = time.monotonic() + PRESS_EVERY
             if await at.job.wait_stop(LOOK_EVERY):
-                raise Superseded
+                raise StopRequested
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class SuspendDomain(ResourceStep):
     weight: ClassVar[int] = 10
 
     async def run(self, at: At) -> None:
-        """Save the guest's memory. Raises Superseded when the Job is stopped before all is saved."""
+        """Save the guest's memory. Raises StopRequested when the Job is stopped before all is saved."""
         await unless_stopped(at.job, at.driver.domains.save(machine_uuid(at.resource), at.job.progress))
 
 

@@ -83,7 +83,7 @@ class Feed:
         ``user`` None sees all.
         """
         while True:
-            events = await events_between(self._store, EVERYTHING, after, until, user, PAGE)
+            events = await events_between(self._store, EVERYTHING, (after, until), user, PAGE)
             for position, audience, event in events:
                 yield Item(event, audience, position)
                 after = position

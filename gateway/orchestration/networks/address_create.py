@@ -117,8 +117,8 @@ async def _network(room: Room, caller: Caller, template: Document, where: str, n
 async def public_network(room: Room, caller: Caller, template: Document, where: str) -> Resource:
     """Return the Network for an Address whose template names none, as templates of 1.x need not (DSP0263 5.19.2).
 
-    It is that of Machines which name none, when it is PUBLIC and gives what the template asks for; else the oldest
-    PUBLIC Network that does, the caller's own before those that are shared. Raises Invalid when there is none.
+    This is the Network of Machines which name none, when it is PUBLIC and gives what the template asks for; else the
+    oldest PUBLIC Network that does, the caller's own before those that are shared. Raises Invalid when there is none.
     """
     for settings in room.hypervisors.values():
         default = await room.store.get(network_path(settings))

@@ -1,4 +1,4 @@
-"""Which addresses of a range can be reserved, and which is the next to hand out. Pure: it looks at nothing else."""
+"""The addresses of a range that can be reserved, and the next one to hand out; nothing else is looked at."""
 
 from __future__ import annotations
 

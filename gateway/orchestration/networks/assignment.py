@@ -1,4 +1,4 @@
-"""Which interface uses which Address: said by the Address and by the interface's entry, always both (DSP0263 5.19).
+"""The use of Addresses by interfaces: said by the Address and by the interface's entry, always both (DSP0263 5.19).
 
 What the hypervisor's DHCP and DNS know of an Address follows from that. ``bring_address`` is the one way there: it
 makes them say what the store says, so whoever changes the store has only to call it, again after a crash.
@@ -181,7 +181,7 @@ async def _withdraw(room: Room, driver: Driver, address: Resource) -> None:
 async def forget_addresses(transaction: Transaction, interface: Resource | str) -> None:
     """Take all Addresses from an interface that is no more.
 
-    What the guest reported goes with the interface; the reserved ones are free for another.
+    Addresses that the guest reported go with the interface; the reserved ones are free for another.
     """
     path = interface if isinstance(interface, str) else interface.path
     for entry in await transaction.children(path, LINK):
@@ -197,7 +197,7 @@ async def forget_addresses(transaction: Transaction, interface: Resource | str) 
 def coordinates(address: Resource) -> tuple[str, str, str]:
     """Return the paths of the Network and of the Address, and the IP: ``bring_address`` and steps take these.
 
-    They have to do when the Address itself is gone already.
+    These have to do when the Address itself is gone already.
     """
     return address.document["network"]["href"], address.path, address.document["ip"]
 

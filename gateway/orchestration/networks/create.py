@@ -89,7 +89,7 @@ class NetworkCreate:
     async def place(self, transaction: Transaction, network: Resource) -> Resource:
         """Return the Network with ranges that nobody else has. Raises Conflict when none is left.
 
-        They are found under the store's lock.
+        The ranges are found under the store's lock.
         """
         kept = KeptNetwork.of(network)
         settings = self.room.hypervisors[kept.host]

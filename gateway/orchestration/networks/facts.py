@@ -1,4 +1,4 @@
-"""What is kept of Networks, Addresses and ForwardingGroups beside their documents.
+"""The facts that are kept of Networks, Addresses and ForwardingGroups beside their documents.
 
 A delete takes its time on the host. Meanwhile an Address or a ForwardingGroup is ``leaving``: it is still there to be
 read, and nobody may take it up any more. On disk each has a word of its own for that; a Network says it by its state.
@@ -22,7 +22,7 @@ class Stateful(Kept):
 
 @dataclass(frozen=True)
 class Served:
-    """What libvirt's DHCP gives of IPv4 in a network of the host's own."""
+    """The addresses of IPv4 that libvirt's DHCP gives in a network of the host's own."""
 
     gateway: str
     """The host's address there, with its mask."""
@@ -58,7 +58,7 @@ class KeptNetwork(Kept):
 
 @dataclass(frozen=True)
 class KeptAddress(Kept):
-    """Facts of an Address. One that a guest reported has none."""
+    """Facts of an Address. An Address that a guest reported has none."""
 
     host: str | None = None
     """Name of the hypervisor that has the Network of a reserved Address."""

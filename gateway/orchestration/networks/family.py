@@ -1,4 +1,4 @@
-"""What Networks offer to the rest of the house."""
+"""The family of Networks, as the rest of the house sees it."""
 
 from __future__ import annotations
 

@@ -36,9 +36,11 @@ class JoinGroup(ResourceStep):
     """Path of the ForwardingGroup."""
 
     async def run(self, at: At) -> None:
+        """Bring the filters of all members to what they now reach."""
         await bring_filters(at, [at.resource, *await members(at.room.store, self.group)])
 
     async def undo(self, at: At) -> None:
+        """Take the Network out of the group."""
         await take_out(at, at.resource.path, self.group)
 
 
@@ -52,6 +54,7 @@ class LeaveGroup(ResourceStep):
     """Path of the ForwardingGroup; None for the one that the Network is in, if any."""
 
     async def run(self, at: At) -> None:
+        """Take the Network out of the group, or of all that it is in."""
         groups = (self.group,) if self.group is not None else groups_of(at.resource)
         for group in groups:
             await take_out(at, at.resource.path, group)

@@ -18,7 +18,7 @@ class HostGuests:
         self.room = room
         self._apart = Apart(room.supervision, "networks")
         self._due: dict[str, frozenset[str] | None] = {}
-        """By host, the UUIDs of domains that are to be held at the next comparison; None says all."""
+        """UUIDs of domains that are to be held at the next comparison, by host; None says all."""
 
     def expect_all(self, driver: Driver) -> None:
         """Have all guests of the host held at the next comparison, and again until that worked."""

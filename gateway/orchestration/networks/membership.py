@@ -1,4 +1,4 @@
-"""Which Network is in which ForwardingGroup: said by the Network and by the group's entry, always both."""
+"""The membership of Networks in ForwardingGroups: said by the Network and by the group's entry, always both."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def free_range(pools: tuple[AddressPool, ...], version: int, taken: Iterable[Ran
 def _first_free(pool: Range, prefix: int, taken: list[Range]) -> Range | None:
     """Return the first free part of a pool.
 
-    It walks over what is taken, not over what could be: a pool may have more parts than anybody can count.
+    The search walks over what is taken, not over what could be: a pool may have more parts than anybody can count.
     """
     step = 1 << (pool.max_prefixlen - prefix)
     start, last = int(pool.network_address), int(pool.broadcast_address)

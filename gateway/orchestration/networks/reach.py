@@ -1,4 +1,4 @@
-"""What the guests of a Network reach: the other Networks of its ForwardingGroup, and nothing of the gateway's else."""
+"""The reach of a Network's guests: the other Networks of its ForwardingGroup, and nothing of the gateway's else."""
 
 from __future__ import annotations
 

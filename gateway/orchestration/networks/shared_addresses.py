@@ -38,7 +38,7 @@ def is_shared(network: Resource | None) -> bool:
 def served_ranges(network: Resource) -> tuple[AddressRange, ...]:
     """Return what DHCP gives in a network of the host's own; nothing where libvirt is no DHCP server.
 
-    Of IPv6 an interface has there what its MAC makes, and nothing else.
+    An interface has there the IPv6 address that its MAC makes, and no other.
     """
     served = KeptNetwork.of(network).served
     if served is None:
@@ -67,7 +67,7 @@ async def reserve_free(
 ) -> str:
     """Give an address that nobody has to the holder. Raises Conflict when there is none.
 
-    Where the search begins follows from the holder: gateways on one host then seldom choose the same one.
+    The place where the search begins follows from the holder: gateways on one host then seldom choose the same one.
     """
     others = {int(parse_ip(ip, "ip")) for ip in taken if ":" not in ip}
     spans = entry.spans()

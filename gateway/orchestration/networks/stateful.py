@@ -1,4 +1,4 @@
-"""What Networks and NetworkPorts have in common: a state, actions, and a job that holds them meanwhile."""
+"""The common part of Networks and NetworkPorts: a state, actions, and a job that holds them meanwhile."""
 
 from __future__ import annotations
 

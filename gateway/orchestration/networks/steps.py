@@ -24,9 +24,11 @@ class FilterNetwork(ResourceStep):
     name = "filter network"
 
     async def run(self, at: At) -> None:
+        """Bring the filter to what the Network reaches."""
         await bring_filter(at.room, at.driver, at.resource.path)
 
     async def undo(self, at: At) -> None:
+        """Remove the filter."""
         await at.driver.filters.delete(uuid_of(at.resource))
 
 
@@ -43,9 +45,11 @@ class DefineNetwork(ResourceStep):
     name = "define network"
 
     async def run(self, at: At) -> None:
+        """Define the network."""
         await _define(at)
 
     async def undo(self, at: At) -> None:
+        """Remove the network."""
         await at.driver.networks.delete(name_of(at.resource))
 
 
@@ -61,6 +65,7 @@ class RedefineNetwork(ResourceStep):
     """Names of the edited attributes that need a new start; empty for none."""
 
     async def run(self, at: At) -> None:
+        """Define the network anew, and say what takes effect later."""
         await _define(at)
         if self.later and (await at.driver.networks.read(name_of(at.resource))).active:
             at.job.say(f"{self.later} takes effect when the Network is stopped and started")
@@ -73,9 +78,11 @@ class StartNetwork(ResourceStep):
     name = "start network"
 
     async def run(self, at: At) -> None:
+        """Start the network."""
         await at.driver.networks.start(name_of(at.resource))
 
     async def undo(self, at: At) -> None:
+        """Stop the network, if there is one."""
         try:
             await at.driver.networks.stop(name_of(at.resource))
         except DriverNotFound:
@@ -89,6 +96,7 @@ class ReconnectInterfaces(ResourceStep):
     name = "reconnect interfaces"
 
     async def run(self, at: At) -> None:
+        """Connect the interfaces of guests that run with the network, and log which."""
         for macs in (await at.driver.networks.reconnect_interfaces((name_of(at.resource),))).values():
             await at.job.log(f"interfaces are back on the network: {', '.join(macs)}")
 
@@ -100,6 +108,7 @@ class StopNetwork(ResourceStep):
     name = "stop network"
 
     async def run(self, at: At) -> None:
+        """Stop the network."""
         await at.driver.networks.stop(name_of(at.resource))
 
 
@@ -111,6 +120,7 @@ class DeleteNetwork(ResourceStep):
     leaves = "the network"
 
     async def run(self, at: At) -> None:
+        """Remove the network."""
         await at.driver.networks.delete(name_of(at.resource))
 
 
@@ -122,6 +132,7 @@ class DeleteFilter(ResourceStep):
     leaves = ""
 
     async def run(self, at: At) -> None:
+        """Remove the filter."""
         await at.driver.filters.delete(uuid_of(at.resource))
 
 
@@ -133,6 +144,7 @@ class SettleNetwork(ResourceStep):
     action: str
 
     async def settle(self, at: At, ended: Ended) -> None:
+        """Write the true state of the Network, or remove the record of one that is not there."""
         path = at.resource.path
         gone = self.action == ("delete" if ended.succeeded else "add")
         state = "ERROR" if gone else await _true_state(at.resource, at.driver)

@@ -17,7 +17,7 @@ class CheckedService(ResourceService):
 
     catalogue = True
     references: dict[str, tuple[str, ...]] = {}
-    """By the attribute that refers to another resource, the kinds which that may be of."""
+    """Kinds of the resource that an attribute may refer to, by the attribute."""
 
     async def make(self, caller: Caller, document: Document) -> Resource:
         """Return the checked new resource."""

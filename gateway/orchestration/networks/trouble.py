@@ -20,7 +20,7 @@ log = structlog.get_logger("sync")
 def wanted_state(network: Resource) -> str | None:
     """Return the state that the Network should have: its own, or that from before its trouble.
 
-    One that is in ERROR for another reason should be there, and nobody says that it should run.
+    A Network that is in ERROR for another reason should be there, and nobody says that it should run.
     """
     return KeptNetwork.of(network).trouble or ("STOPPED" if network.state == "ERROR" else network.state)
 

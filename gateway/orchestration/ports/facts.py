@@ -1,4 +1,4 @@
-"""What is kept of a NetworkPort beside its document."""
+"""The facts that are kept of a NetworkPort beside its document."""
 
 from __future__ import annotations
 

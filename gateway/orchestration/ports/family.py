@@ -1,4 +1,4 @@
-"""What NetworkPorts offer to the rest of the house."""
+"""The family of NetworkPorts, as the rest of the house sees it."""
 
 from __future__ import annotations
 

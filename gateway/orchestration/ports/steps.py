@@ -29,6 +29,7 @@ class ApplyPort(ResourceStep):
     """Class of service, or None for no limit of speed."""
 
     async def run(self, at: At) -> None:
+        """Bring state and speed to the interface that uses the port, and note the state that was reached."""
         port, kept = at.resource, KeptPort.of(at.resource)
         state = self.state or kept.state_before or port.state
         service = port.document.get("classOfService") if self.service == AS_BEFORE else self.service
@@ -73,6 +74,7 @@ class SettlePort(ResourceStep):
     action: str
 
     async def settle(self, at: At, ended: Ended) -> None:
+        """Write the state that was reached, and release the port."""
         async with at.room.store.transaction() as transaction:
             current = await transaction.get(at.resource.path)
             if current is None:

@@ -27,7 +27,7 @@ class CopyBootDisk(ResourceStep):
     """The guest runs: its disk is copied as of one moment."""
 
     async def run(self, at: At) -> None:
-        """Copy the boot disk, and write the image's sizes. Raises Superseded when the Job is stopped meanwhile.
+        """Copy the boot disk, and write the image's sizes. Raises StopRequested when the Job is stopped meanwhile.
 
         Raises DriverConflict for a guest that was started or stopped before, and for a disk with another format's
         header.

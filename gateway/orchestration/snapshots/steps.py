@@ -40,7 +40,7 @@ class TakeSnapshot(SnapshotStep):
     name = "take snapshot"
 
     async def run(self, at: At) -> None:
-        """Write down what the snapshot covers, and take it. Raises Superseded when the Job was stopped meanwhile."""
+        """Write down what the snapshot covers, and take it. Raises StopRequested when the Job was stopped meanwhile."""
         image, uuid = await at.room.store.get(self.image), machine_uuid(at.resource)
         if image is None:
             return

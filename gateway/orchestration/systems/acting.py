@@ -1,4 +1,4 @@
-"""One action on all Machines of a System, and on the Systems inside: in order, each by its own family's action."""
+"""An action on all Machines of a System, and on the Systems inside: in order, each by its own family's action."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 from gateway import clock
 from gateway.errors import Conflict, GatewayError
-from gateway.jobs.plan import Plan, Superseded
+from gateway.jobs.plan import Plan, StopRequested
 from gateway.jobs.records import ended_at
 from gateway.orchestration.common.containment import MEMBERSHIPS, member_of, memberships
 from gateway.orchestration.common.driver_errors import failure
@@ -29,7 +29,7 @@ from gateway.store.model import Document, Resource
 class ComponentMover:
     """An action on one System's Machines. ``document`` is the checked Action document.
 
-    It may be run again after a crash: what a nested Job was begun for is not asked for twice.
+    The action may be run again after a crash: what a nested Job was begun for is not asked for twice.
     """
 
     def __init__(self, at: SystemAt, action: str, document: Document) -> None:
@@ -75,7 +75,7 @@ class ComponentMover:
     async def _linger(self, group: list[Resource]) -> None:
         """Wait the longest of the delays after those that have moved, each from when its own Job ended.
 
-        So the wait is as long as it has to be after a restart, too. What is forced waits for nothing.
+        The wait is as long as it has to be after a restart, too. A forced action waits for nothing.
         """
         if self.document.get("force"):
             return
@@ -85,7 +85,7 @@ class ComponentMover:
             word = DELAYS[self.action]
             await self.context.log(f"waits {math.ceil(rest)} s before the next, for the {word} of {label}")
             if await self.context.wait_stop(rest):
-                raise Superseded
+                raise StopRequested
 
     async def _rest(self, member: Resource) -> float:
         """Return the seconds that are left of the delay after a member; never more, whatever the clock says."""
@@ -109,7 +109,10 @@ class ComponentMover:
             self.failures.add(label, error)
 
     async def _ask(self, path: str) -> str | None:
-        """Return the nested Job; None when the member has nothing to do. Who comes in between is waited for, once."""
+        """Return the nested Job; None when the member has nothing to do.
+
+        Another Job that comes in between is waited for, once.
+        """
         for attempt in (1, 2):
             member = await self.room.store.get(path)
             if member is None or self.action not in _possible(member):

@@ -65,7 +65,10 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """What a template makes, in an order in which it can be made; ``template`` is what is left for the System."""
+    """The components that a template makes, in an order in which they can be made.
+
+    ``template`` is what is left for the System.
+    """
 
     components: tuple[Component, ...]
     template: Document

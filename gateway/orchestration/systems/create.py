@@ -32,12 +32,12 @@ class SystemCreate:
         """Return the System in CREATING. Raises what the request deserves, naming the descriptor."""
         template, chain = await self._template()
         drawn = blueprint(template, f"{WHERE}.")
-        asked = await monitored(self.room, self.caller, drawn.template, "System", f"{WHERE}.")
+        monitoring = await monitored(self.room, self.caller, drawn.template, "System", f"{WHERE}.")
         rehearsal = Rehearsal(self.room, self.caller, f"{WHERE}.")
         await rehearsal.run(drawn.components, chain)
         self.components, self.size = drawn.components, rehearsal.size
         own: Document = {name: self.document[name] for name in OWN if name in self.document}
-        return asked.on(new_resource("System", self.caller.user, {**own, "state": "CREATING"}))
+        return monitoring.on(new_resource("System", self.caller.user, {**own, "state": "CREATING"}))
 
     async def _template(self) -> tuple[Document, tuple[str, ...]]:
         """Return the template, and the templates which it is inside of, itself with them."""

@@ -1,4 +1,4 @@
-"""What is kept of Systems, of what is in them, and of SystemTemplates beside their documents."""
+"""The facts that are kept of Systems, of what is in them, and of SystemTemplates beside their documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Systems, their templates and packages offer to the rest of the house."""
+"""The family of Systems, their templates and packages, as the rest of the house sees it."""
 
 from __future__ import annotations
 

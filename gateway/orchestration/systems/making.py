@@ -31,7 +31,7 @@ REMOVED = "it was removed before the System was whole"
 class ComponentMaker:
     """The making of one System's components.
 
-    It may be run again after a crash: what was made is found, and what was begun is waited for.
+    The work may be run again after a crash: what was made is found, and what was begun is waited for.
     """
 
     def __init__(self, at: SystemAt, components: tuple[Component, ...]) -> None:

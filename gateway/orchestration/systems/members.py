@@ -24,14 +24,22 @@ UNSETTLED = frozenset({"CREATING", "DELETING"})
 
 
 class MemberService(ResourceService):
-    """The members of one kind. What is added stays when the System goes, and what is taken out stays, too."""
+    """The members of one kind.
+
+    A resource that is added stays when the System goes, and one that is taken out stays, too.
+    """
 
     def collection_operations(self, caller: Caller, parent: Resource | None) -> tuple[str, ...]:
+        """Return the operations on the collection.
+
+        There are none while the System is unsettled, and for who may not change it.
+        """
         if parent is None or not changeable(caller, parent) or parent.state in UNSETTLED:
             return ()
         return super().collection_operations(caller, parent)
 
     async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
+        """Check that an existing resource may be taken in, and return what takes it in."""
         system = await self._system(caller, collection.rpartition("/")[0])
         kind = MEMBERSHIPS[self.kind]
         member = await self._member(caller, document, kind)
@@ -74,6 +82,7 @@ class MemberService(ResourceService):
             raise Invalid(f"{member.path} would be inside itself", where)
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        """Take the component out of the System; it stays as a resource of its own."""
         entry = await self.to_change(caller, path, "delete", version)
         async with self.store.transaction() as transaction:
             system = await transaction.get(str(entry.parent))

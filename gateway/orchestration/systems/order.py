@@ -9,7 +9,7 @@ START_ORDER = "startOrder"
 STARTUP = "ovf.startup."
 """Before the words of a package's StartupSection where they stand in properties."""
 DELAYS = {"start": "startDelay", "restart": "startDelay", "stop": "stopDelay"}
-"""By action, the word of a StartupSection for the wait after it, before the next in order (DSP0243 9.7)."""
+"""Word of a StartupSection for the wait after an action, before the next in order (DSP0243 9.7)."""
 LONGEST_DELAY = 3600
 """Seconds; a longer wait ends then."""
 

@@ -31,9 +31,9 @@ EXCLUSIVE = frozenset({"Volume", "NetworkPort", "Address"})
 
 
 class StoreWithPlans:
-    """Implements gateway.store.reading.Records: the store as it would be if what is planned were there.
+    """A gateway.store.reading.Records: the store as it would be if the planned resources were there.
 
-    What is planned can be read by its path only.
+    A planned resource can be read by its path only.
     """
 
     def __init__(self, store: Records) -> None:

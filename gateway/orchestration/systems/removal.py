@@ -1,4 +1,4 @@
-"""What goes with a System: in which order, and what keeps it from going (DSP0263 5.13.2.6)."""
+"""The components that go with a System: in which order, and what keeps it from going (DSP0263 5.13.2.6)."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ DESCRIPTORS = schema_fields(SystemTemplateSchema)["componentDescriptors"]
 KEPT = ("userData", "password_hash", "environment", "content_image", "device")
 """What clients cannot read, and therefore do not send back."""
 SAME = ("name", "type", "href", "userName")
-"""Where one of these is another, it is another thing, whose secrets are its own."""
+"""Members that tell a thing: where one of them differs it is another thing, whose secrets are its own."""
 
 
 async def hashed(value: Any) -> Any:
@@ -81,7 +81,7 @@ def whole(template: Resource) -> Document:
 def _same(before: list[Any], place: int, after: list[Any]) -> Any:
     """Return what an entry of a list was: the entry of its name; where it has none, that of its place.
 
-    Of lists of other lengths it is the last without a name.
+    In lists of other lengths it is the last without a name.
     """
     name = after[place].get("name")
     if name is None and len(before) == len(after):

@@ -33,6 +33,7 @@ class SystemService(PackagedService):
     kind = "System"
 
     def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
+        """Return the operations that the caller may do now, by the System's state."""
         if not changeable(caller, resource):
             return ()
         now = verbs_of(resource)
@@ -41,6 +42,7 @@ class SystemService(PackagedService):
     # Create
 
     async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
+        """Check a create with all its components, and return what writes the System and begins its Job."""
         create = SystemCreate(self.room, caller, document)
         prepared = await create.make()
 
@@ -74,6 +76,7 @@ class SystemService(PackagedService):
     # Actions
 
     async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
+        """Begin an action on all Machines of the System, or an export."""
         if action == EXPORT:
             return await self.export(caller, path, document)
         system = await self.to_change(caller, path, action)
@@ -120,6 +123,7 @@ class SystemService(PackagedService):
     # Delete
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        """Begin the removal of the System with the components that it owns; what makes it is stopped first."""
         system = await self.to_change(caller, path, "delete", version)
         if system.state == "DELETING" and system.held_by is not None:
             return Outcome(system, system.held_by, finished=False)
@@ -158,9 +162,11 @@ class SystemService(PackagedService):
     # Packages
 
     async def to_export(self, caller: Caller, path: str) -> Resource:
+        """Return the System. Raises Conflict in a state that forbids an export."""
         system = await self.to_change(caller, path, EXPORT)
         demand_legal(system, EXPORT)
         return system
 
     async def described(self, caller: Caller, resource: Resource) -> Described:
+        """Return what of the System is to be written into a package."""
         return await SystemDescription(self.room).describe(resource)

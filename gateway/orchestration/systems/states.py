@@ -10,7 +10,7 @@ from gateway.orchestration.systems.facts import KeptSystem
 from gateway.store.model import Resource
 
 ACTIONS = ("restart", "start", "stop", "pause", "suspend")
-"""In the order of a System's operations: ``restart`` before ``start``, as old clients need it of a Machine."""
+"""Actions in the order of a System's operations: ``restart`` before ``start``, as old clients need it of a Machine."""
 BACKWARDS = frozenset({"stop", "pause", "suspend"})
 """What is done to the members in the opposite order."""
 OWN_LIFE = frozenset({"CREATING", "DELETING", "ERROR"})

@@ -1,4 +1,4 @@
-"""What the steps of a System's Jobs have in common: each only asks the families."""
+"""The common part of the steps of a System's Jobs: each only asks the families."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gateway.store.model import Resource
 
 @dataclass(frozen=True, slots=True)
 class SystemAt:
-    """Where a SystemStep works: its System, the Job, and who asks the families for the parts."""
+    """The place where a SystemStep works: its System, the Job, and who asks the families for the parts."""
 
     room: Room
     system: Resource

@@ -61,9 +61,10 @@ class DeleteComponents(SystemStep):
 
 @dataclass(frozen=True)
 class SettleSystem(Step):
-    """A failed create and a done delete remove the System; everything else leaves it as its Machines are.
+    """The last step of a System's Jobs.
 
-    One whose create could not be undone stays in ERROR, so that what is left can be seen, and deleted.
+    A failed create and a done delete remove the System; everything else leaves it as its Machines are. A System whose
+    create could not be undone stays in ERROR, so that what is left can be seen, and deleted.
     """
 
     name = "settle system"

@@ -23,30 +23,38 @@ DESCRIPTORS = "componentDescriptors"
 
 
 class SystemTemplateService(PackagedService):
-    """SystemTemplates. What is wrong with descriptors whatever the host is told at once, the rest by a create."""
+    """The SystemTemplates of all users.
+
+    Mistakes in descriptors that no host would take are told at once, the others by a create.
+    """
 
     kind = "SystemTemplate"
     catalogue = True
 
     def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
+        """Return the operations that the caller may do, with ``export`` where it is granted."""
         verbs = super().operations(caller, resource)
         return (*verbs, EXPORT) if granted(caller.role, self.kind, EXPORT) else verbs
 
     async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
+        """Begin an export, or do what the base class does."""
         if action == EXPORT:
             return await self.export(caller, path, document)
         return await super().act(caller, path, action, document)
 
     async def described(self, caller: Caller, resource: Resource) -> Described:
+        """Return what of the template is to be written into a package."""
         return await TemplateDescription(self.room, caller).describe(resource)
 
     async def make(self, caller: Caller, document: Document) -> Resource:
+        """Return a new SystemTemplate. Raises what is wrong with it."""
         made = new_resource(self.kind, caller.user, document)
         return await self._checked(caller, made, document)
 
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
     ) -> Resource:
+        """Return the changed SystemTemplate. Raises what is wrong with it."""
         changed = await super().change(caller, resource, document, selected)
         if selected is not None and DESCRIPTORS not in selected:
             await self._check(caller, {**changed.document, DESCRIPTORS: []})

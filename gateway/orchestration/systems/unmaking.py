@@ -25,7 +25,7 @@ TRIES = 3
 class ComponentRemover:
     """The removal of one System's components.
 
-    It may be run again after a crash: what is gone is gone, and what was begun is waited for.
+    The removal may be run again after a crash: what is gone is gone, and what was begun is waited for.
     """
 
     def __init__(self, at: SystemAt) -> None:

@@ -1,4 +1,4 @@
-"""What becomes of a Volume's record, and of its pool's promise, when its storage is there or goes."""
+"""The changes of a Volume's record, and of its pool's promise, when its storage is there or goes."""
 
 from __future__ import annotations
 

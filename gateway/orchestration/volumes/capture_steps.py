@@ -41,6 +41,10 @@ class CopyVolume(VolumeCopyStep):
     name = "copy volume"
 
     async def run(self, at: At) -> None:
+        """Copy the Volume, and write the image's sizes.
+
+        Raises DriverConflict for a Machine that was switched meanwhile.
+        """
         image = await at.room.store.get(self.image)
         if image is None:
             return
@@ -56,6 +60,7 @@ class CopyVolume(VolumeCopyStep):
                 await transaction.update(kept.on(current.with_document(size=made.physical or None)))
 
     async def undo(self, at: At) -> None:
+        """Remove the copy."""
         image = await at.room.store.get(self.image)
         if image is None:
             return
@@ -84,6 +89,7 @@ class SettleCopiedVolume(VolumeCopyStep):
     name = "settle copied volume"
 
     async def settle(self, at: At, ended: Ended) -> None:
+        """Write the states of the image, the Volume and the held Machines, and release them."""
         states = await self._states(at)
         facts = None if ended.succeeded else await in_pool(at.resource, at.driver)
         async with at.room.store.transaction() as transaction:

@@ -1,4 +1,4 @@
-"""What a new Volume begins with: nothing, a VolumeImage, or an image by value, fetched into it (DSP0263 5.16.3)."""
+"""The content of a new Volume: nothing, a VolumeImage, or an image by value, fetched into it (DSP0263 5.16.3)."""
 
 from __future__ import annotations
 
@@ -62,13 +62,16 @@ class StoredContent(Content):
 
     @property
     def host(self) -> str | None:
+        """The host of the image, on which the Volume has to be."""
         return KeptImage.of(self.image).host
 
     def fits(self, size: int) -> bool:
+        """Return whether a Volume of this size, in bytes, takes the image: a copy is made as large as the Volume is."""
         # A copy is made as large as the Volume is.
         return whole(size) >= self.virtual_size
 
     async def put_into(self, room: Room, chosen: Chosen, kept: KeptVolume, size: int) -> KeptVolume:
+        """Return the facts of the new Volume with the image that it becomes an overlay or a copy of."""
         image, settings = KeptImage.of(self.image), chosen.settings
         same = image.pool == settings.name and chosen.format == "qcow2" and not settings.shareable
         return replace(
@@ -81,6 +84,7 @@ class StoredContent(Content):
         )
 
     async def demand(self, transaction: Transaction) -> None:
+        """Raise Conflict when the image is not available any more."""
         await demand_still_available(transaction, self.image.path, self.where)
 
 
@@ -91,10 +95,15 @@ class NewContent(Content):
     inspected: Inspected
 
     def fits(self, size: int) -> bool:
+        """Return whether a Volume of this size, in bytes, takes the image: the bytes that come in have their size."""
         # The bytes that come in have their size.
         return size >= self.virtual_size
 
     async def put_into(self, room: Room, chosen: Chosen, kept: KeptVolume, size: int) -> KeptVolume:
+        """Return the facts of the new Volume with the source of the image, and how its bytes come.
+
+        Raises NotImplementedHere where the Volume could not grow beyond the image, and NoSpace.
+        """
         if self.virtual_size and size > self.virtual_size:
             self._demand_growing(room, chosen)
         place = Place(chosen.host, chosen.facts, (chosen.format,))
@@ -112,6 +121,7 @@ class NewContent(Content):
         )
 
     async def demand(self, transaction: Transaction) -> None:
+        """Demand nothing: bytes from elsewhere are looked at once more while they come."""
         # Bytes from elsewhere are looked at once more while they come.
         return
 
@@ -166,7 +176,7 @@ def too_small(size: int) -> str:
 
 @contextmanager
 def within(where: str) -> Iterator[None]:
-    """Name what is invalid in here from the request's top."""
+    """Give what is invalid in this block its way from the request's top."""
     try:
         yield
     except Invalid as error:

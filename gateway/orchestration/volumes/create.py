@@ -58,12 +58,12 @@ async def new_volume(
     wanted = Wanted(config.get("type", "mapped"), storage_format(config), size, f"{where}.volumeConfig")
     chosen = await choose(room, _hosts(room, host, content), wanted)
     kept = await _kept(room, config, content, chosen, size)
-    asked = await monitored(room, caller, template, "Volume", f"{where}.")
+    monitoring = await monitored(room, caller, template, "Volume", f"{where}.")
     document: Document = {name: own[name] for name in OWN if name in own}
     capacity = config.get("capacity") or -(-size // KILOBYTE)
     bootable = content is not None and content.bootable
     document.update(state="CREATING", type=wanted.type, capacity=capacity, bootable=bootable)
-    volume = asked.on(new_resource("Volume", caller.user, document))
+    volume = monitoring.on(new_resource("Volume", caller.user, document))
     kept = replace(kept, volume=f"cimi-volume-{volume.path.rpartition('/')[2]}.{chosen.format}")
     return NewVolume(kept.on(volume), chosen, where, content)
 

@@ -1,4 +1,4 @@
-"""What is kept of a Volume beside its document: where it lies, what it begins with and which Machines have it."""
+"""The facts of a Volume beside its document: where it lies, what it begins with and which Machines have it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway.store.kept import Kept
 
 @dataclass(frozen=True)
 class KeptVolume(Filling):
-    """Facts of a Volume. What it has of ``Filling`` beside its place and format is of an image by value."""
+    """Facts of a Volume. Facts of ``Filling`` beside the place and the format are those of an image by value."""
 
     bytes: int = 0
     """Size that the pool has to keep for it."""

@@ -1,4 +1,4 @@
-"""What Volumes and VolumeImages offer to the rest of the house."""
+"""The family of Volumes and VolumeImages, as the rest of the house sees it."""
 
 from __future__ import annotations
 

@@ -69,11 +69,13 @@ class FormatVolume(ResourceStep):
     name = "format volume"
 
     async def run(self, at: At) -> None:
+        """Make the file system, put it into the pool, and make the Volume available."""
         made = await unless_stopped(at.job, self._make(at, KeptVolume.of(at.resource)))
         await at.room.images.staging.remove(at.resource)
         await made_available(at.room, at.resource, made)
 
     async def undo(self, at: At) -> None:
+        """Remove the storage and what was staged for it."""
         kept = KeptVolume.of(at.resource)
         await at.driver.storage.delete_volume(kept.pool, kept.volume)
         await at.room.images.staging.remove(at.resource)

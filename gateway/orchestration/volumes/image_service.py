@@ -35,9 +35,11 @@ class VolumeImageService(ImageService):
         return await self._captures.prepare_from(caller, volume, document)
 
     def given(self, document: Document) -> Document:
+        """Return whether Volumes made from the image are bootable: not unless the document says so."""
         return {"bootable": document.get("bootable", False)}
 
     async def may_go(self, resource: Resource) -> None:
+        """Raise Conflict while storage of Volumes or disks of Machines stands on the image."""
         if await volume_on_image(self.store, resource.path) is not None:
             raise Conflict("Volumes are overlays of this image, or are being made from it; delete those Volumes first")
         if await machine_with_disk_on_image(self.store, resource.path) is not None:
@@ -54,9 +56,11 @@ class VolumeVolumeImageService(ResourceService):
         self._captures = VolumeCaptures(room)
 
     def collection_operations(self, caller: Caller, parent: Resource | None) -> tuple[str, ...]:
+        """Return no operation: ``add`` is not advertised."""
         return ()
 
     async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
+        """Check the making of an image of the Volume, or the return of an entry that was deleted."""
         volume = collection.rpartition("/")[0]
         if "volumeImage" in document:
             return await self._again(caller, volume, document)

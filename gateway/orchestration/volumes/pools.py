@@ -1,4 +1,4 @@
-"""Which pool a Volume goes to, and how much a pool may still promise."""
+"""The choice of a Volume's pool, and the bytes that a pool may still promise."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ async def free(room: Room, chosen: Chosen) -> int:
 async def demand_room(room: Room, chosen: Chosen, size: int, where: str) -> None:
     """Raise NoSpace for so many bytes that the pool cannot promise now, Invalid for what it never could.
 
-    It has to be called inside the transaction that writes the promise: of two at once one sees the other.
+    This has to be called inside the transaction that writes the promise: of two at once one sees the other.
     """
     _demand_possible(chosen, size, where)
     left = await free(room, chosen)

@@ -23,7 +23,7 @@ from gateway.store.transaction import Transaction
 FOREIGN_OWNER = ":host"
 """No user can have this name, so only admins see what belongs to it."""
 OURS = "cimi-"
-"""What names of volumes that gateways make begin with."""
+"""Beginning of the names of volumes that gateways make."""
 FORMATS = frozenset({"raw", "qcow2"})
 log = structlog.get_logger("volumes")
 
@@ -43,7 +43,7 @@ class VolumeReconciler:
     room: Room
     _ensured: set[tuple[str, str]] = field(default_factory=set)
     _one: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
-    """By host: two comparisons at once would both find the same foreign volume new."""
+    """Locks by host: two comparisons at once would both find the same foreign volume new."""
     _apart: Apart = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,8 +64,8 @@ class VolumeReconciler:
         for pool in settings:
             volumes = by_pool.pop(pool.name, [])
             with self._apart.each(f"{driver.name} pool {pool.name}", driver):
-                shown = await self._look(driver, pool)
-                await self._compare_pool(driver.name, pool.name, shown, volumes)
+                contents = await self._look(driver, pool)
+                await self._compare_pool(driver.name, pool.name, contents, volumes)
         for name, volumes in by_pool.items():
             reason = f"the pool {name} is not in the configuration any more"
             await self._compare_pool(driver.name, name, Shown(None, reason), volumes)
@@ -99,18 +99,18 @@ class VolumeReconciler:
             await driver.storage.ensure_pool(settings)
             self._ensured.add(key)
 
-    async def _compare_pool(self, host: str, pool: str, shown: Shown, volumes: list[Resource]) -> None:
-        if shown.volumes is None:
-            if shown.reason:
-                await self._change([(v, in_error(v, shown.reason)) for v in volumes if settled(v)])
+    async def _compare_pool(self, host: str, pool: str, contents: Shown, volumes: list[Resource]) -> None:
+        if contents.volumes is None:
+            if contents.reason:
+                await self._change([(v, in_error(v, contents.reason)) for v in volumes if settled(v)])
             return
         names = {KeptVolume.of(v).volume for v in volumes}
-        sizes = {name: facts.allocation for name, facts in shown.volumes.items() if name in names}
+        sizes = {name: facts.allocation for name, facts in contents.volumes.items() if name in names}
         self.room.ledger.renew((host, pool), sizes)
-        compared = [(v, as_in_pool(v, shown.volumes.get(KeptVolume.of(v).volume))) for v in volumes if settled(v)]
+        compared = [(v, as_in_pool(v, contents.volumes.get(KeptVolume.of(v).volume))) for v in volumes if settled(v)]
         await self._change([(before, now) for before, now in compared if not vanished(now)])
         await self._forget([now for _, now in compared if vanished(now)])
-        await self._show([f for f in shown.volumes.values() if f.name not in names and is_shown(f)], host)
+        await self._show([f for f in contents.volumes.values() if f.name not in names and is_shown(f)], host)
 
     async def _change(self, compared: list[tuple[Resource, Resource]]) -> None:
         for before, now in compared:

@@ -29,6 +29,7 @@ class VolumeService(ResourceService):
     kind = "Volume"
 
     def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
+        """Return the operations that the caller may do now, by the Volume's state."""
         if not changeable(caller, resource):
             return ()
         now = legal(resource)
@@ -38,6 +39,7 @@ class VolumeService(ResourceService):
     # Create
 
     async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
+        """Check a create, and return what writes the Volume and begins its Job."""
         new = await new_volume(self.room, caller, document["volumeTemplate"], document)
 
         async def write(transaction: Transaction) -> Outcome:
@@ -48,6 +50,7 @@ class VolumeService(ResourceService):
         return write
 
     async def rehearse(self, caller: Caller, document: Document) -> Resource | None:
+        """Return the Volume that a create would make. Raises what speaks against it."""
         demand(caller.role, self.kind, "add")
         made = await new_volume(self.room, caller, document["volumeTemplate"], document)
         return made.resource.with_document(state="AVAILABLE")
@@ -69,6 +72,7 @@ class VolumeService(ResourceService):
     async def edit(
         self, caller: Caller, path: str, document: Document, selected: frozenset[str] | None, version: int | None
     ) -> Outcome:
+        """Change what the Volume is called, and grow it where the capacity is raised."""
         volume = await self.to_change(caller, path, "edit", version)
         demand_legal(volume, "edit")
         capacity: int = document.get("capacity") or volume.document["capacity"]
@@ -128,6 +132,7 @@ class VolumeService(ResourceService):
     # Delete
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        """Begin the removal of the Volume; one that is being made is stopped first."""
         volume = await self.to_change(caller, path, "delete", version)
         demand_legal(volume, "delete")
         demand_deletable(self.room.driver(volume))

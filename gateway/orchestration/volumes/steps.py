@@ -26,11 +26,13 @@ class CreateVolume(ResourceStep):
     name = "create volume"
 
     async def run(self, at: At) -> None:
+        """Make the storage, and make the Volume available."""
         await tell_unformatted(at.job, at.resource)
         made = await unless_stopped(at.job, self._make(at, KeptVolume.of(at.resource)))
         await made_available(at.room, at.resource, made)
 
     async def undo(self, at: At) -> None:
+        """Remove the storage and the record."""
         kept = KeptVolume.of(at.resource)
         await at.driver.storage.delete_volume(kept.pool, kept.volume)
         gave_back(at.room, at.resource)
@@ -63,10 +65,12 @@ class ReserveVolume(ResourceStep):
     name = "reserve volume"
 
     async def run(self, at: At) -> None:
+        """Say in the Job's log what is not made; the record was written with the Job."""
         # The record was written with the Job.
         await tell_unformatted(at.job, at.resource)
 
     async def undo(self, at: At) -> None:
+        """Remove the record, and what was staged for it."""
         await at.room.images.staging.remove(at.resource)
         gave_back(at.room, at.resource)
         await _forget(at)
@@ -79,6 +83,7 @@ class FitVolume(ResourceStep):
     name = "fit volume"
 
     async def run(self, at: At) -> None:
+        """Grow the storage to the size that was asked for. Raises Invalid when the image is larger."""
         kept = KeptVolume.of(at.resource)
         if kept.virtual_size > -(-at.resource.document["capacity"] * KILOBYTE // SECTOR) * SECTOR:
             raise Invalid(too_small(kept.virtual_size), "volumeConfig.capacity")
@@ -99,6 +104,7 @@ class GrowVolume(ResourceStep):
     """Kilobytes, as the Volume shows them."""
 
     async def run(self, at: At) -> None:
+        """Grow the storage, and write the new size."""
         kept, grown = KeptVolume.of(at.resource), False
         for path in kept.attachments:
             attachment = await at.room.store.get(path)
@@ -129,6 +135,7 @@ class DeleteVolume(ResourceStep):
     leaves = "what is in the volume"
 
     async def run(self, at: At) -> None:
+        """Remove the storage from its pool."""
         kept = KeptVolume.of(at.resource)
         await at.driver.storage.delete_volume(kept.pool, kept.volume)
         gave_back(at.room, at.resource)
@@ -142,6 +149,7 @@ class SettleVolume(ResourceStep):
     action: str
 
     async def settle(self, at: At, ended: Ended) -> None:
+        """Write what the pool says of the Volume, or remove the record of a deleted one."""
         gone = self.action == "delete" and ended.succeeded
         facts = None if gone else await in_pool(at.resource, at.driver)
         async with at.room.store.transaction() as transaction:

@@ -20,6 +20,7 @@ class VolumeConfigurationService(ResourceService):
     catalogue = True
 
     async def make(self, caller: Caller, document: Document) -> Resource:
+        """Return a new VolumeConfiguration. Raises Invalid without a capacity, or for a type that no pool takes."""
         checked = {"type": "mapped", **document}
         self._check(checked)
         return new_resource(self.kind, caller.user, checked)
@@ -27,6 +28,7 @@ class VolumeConfigurationService(ResourceService):
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
     ) -> Resource:
+        """Return the changed VolumeConfiguration. Raises Invalid as ``make`` does."""
         changed = await super().change(caller, resource, document, selected)
         self._check(changed.document)
         return changed
@@ -46,12 +48,14 @@ class VolumeTemplateService(ResourceService):
     catalogue = True
 
     async def make(self, caller: Caller, document: Document) -> Resource:
+        """Return a new VolumeTemplate. Raises Invalid when it refers to what does not exist."""
         await check_template(self, caller, document)
         return new_resource(self.kind, caller.user, document)
 
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
     ) -> Resource:
+        """Return the changed VolumeTemplate. Raises Invalid when it refers to what does not exist."""
         await check_template(self, caller, document)
         return await super().change(caller, resource, document, selected)
 

@@ -1,4 +1,4 @@
-"""What a Volume is by what its pool shows of it."""
+"""The true state of a Volume, by what its pool shows of it."""
 
 from __future__ import annotations
 

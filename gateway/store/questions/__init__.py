@@ -1,4 +1,4 @@
-"""What the house asks the store beside resources and pages; each question says which index answers it."""
+"""Questions to the store beside resources and pages; each says which index answers it."""
 
 from __future__ import annotations
 

@@ -24,16 +24,17 @@ async def oldest_position(store: Fetching, log: str) -> int | None:
 
 
 async def events_between(
-    store: Fetching, log: str, after: int, until: int, user: str | None, most: int
+    store: Fetching, log: str, between: tuple[int, int], user: str | None, most: int
 ) -> list[tuple[int, str, Resource]]:
     """Return position, audience and Event of a log's next events that a user may see, in order; by the primary key.
 
-    ``user`` None sees all.
+    The events stand ``between`` two positions: after the first, and up to the second, which is included. ``user`` None
+    sees all.
     """
     own = () if user is None else (user, EVERYONE)
     sql = "SELECT position, time, audience, document FROM events WHERE log = ? AND position > ? AND position <= ?"
     sql += (" AND audience IN (?, ?)" if own else "") + " ORDER BY position LIMIT ?"
-    rows = await store.fetch(sql, (log, after, until, *own, most))
+    rows = await store.fetch(sql, (log, *between, *own, most))
     return [
         (position, audience, event_resource(log, position, time, audience, json.loads(document)))
         for position, time, audience, document in rows
@@ -43,7 +44,7 @@ async def events_between(
 async def positions_before(store: Fetching, persistence: str, moment: str) -> list[tuple[str, int]]:
     """Return each log of a persistence that has events from before a moment, with the newest position of those.
 
-    By the index of times, once for each log.
+    The question costs a look into the index of times for each log.
     """
     sql = (
         "SELECT h.log, (SELECT position FROM events WHERE log = h.log AND time < ? "

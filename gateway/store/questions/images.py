@@ -31,8 +31,8 @@ async def waiting_uploads(store: Fetching, owner: str) -> int:
 async def with_staged_files(store: Fetching) -> set[str]:
     """Return the paths of what may have a folder in the staging directory; every image and Volume is looked at.
 
-    Those are images and Volumes that are being made; Jobs with packages, at work or waiting for a download; and
-    uploads of packages that a Job takes up.
+    These paths are of images and Volumes that are being made; Jobs with packages, at work or waiting for a download;
+    and uploads of packages that a Job takes up.
     """
     sql = (
         "SELECT path FROM resources WHERE kind IN ('MachineImage', 'VolumeImage', 'Volume') "

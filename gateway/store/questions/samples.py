@@ -8,11 +8,11 @@ from gateway.store.questions import Fetching
 
 
 class SeriesEnd(NamedTuple):
-    """Where a Meter's series of samples goes on."""
+    """The end of a Meter's series of samples, where the series goes on."""
 
     number: int
     position: int
-    """Of the newest sample; 0 without any."""
+    """Position of the newest sample; 0 without any."""
     last: int
     """Time of the newest sample in milliseconds; 0 without any."""
     began: int | None

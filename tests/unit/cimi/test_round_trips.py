@@ -99,7 +99,7 @@ def documents(kind: str) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def wire(kind: str, document: dict[str, Any]) -> dict[str, Any]:
-    return EDGE.resource(TYPES[kind], f"{TYPES[kind].segment}/1", document, None, None, ())
+    return EDGE.resource(TYPES[kind], f"{TYPES[kind].segment}/1", document, None, ())
 
 
 def read_back(kind: str, raw: dict[str, Any]) -> dict[str, Any]:

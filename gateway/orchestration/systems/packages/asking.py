@@ -1,4 +1,4 @@
-"""What the steps of package Jobs ask the families on behalf of who asked for the whole, and how it is taken back."""
+"""The requests of package Jobs to the families, on behalf of who asked for the whole, and how they are taken back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEY = "\0package"
 class PartOnce:
     """The create of one part of what a Job on a package makes (``Caller.once``): ``what`` tells it from the others.
 
-    It is remembered beside the answers to clients, and goes with its Job as they do.
+    The create is remembered beside the answers to clients, and goes with its Job as they do.
     """
 
     user: str

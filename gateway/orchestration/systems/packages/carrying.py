@@ -1,4 +1,4 @@
-"""What a package carries of CIMI where OVF has no words: templates in sections of our own, in and out.
+"""The parts of CIMI that a package carries where OVF has no words: templates in sections of our own, in and out.
 
 They are read as if a client had sent them. Their references are by name and lead to the package itself: a Network by
 its name in the NetworkSection, a Volume by the id of its Disk, everything else by the name that its descriptor has.
@@ -44,7 +44,7 @@ def some(document: Document) -> Document:
 
 
 def written(kind: str, document: Document) -> str:
-    """Return the XML of a template. What is write-only is not in it."""
+    """Return the XML of a template. Write-only attributes are not in it."""
     described = type_of(kind)
     document_outside = outward(described.attributes, document, EDGE.to_uri)
     out: list[str] = []
@@ -89,7 +89,7 @@ class Carried:
         self.who = who
         self.origin: str = (template.get("properties") or {}).get(ORIGIN, "")
         self.components: dict[str, dict[str, Document]] = {kind: {} for kind in CARRIED}
-        """By kind and name, in their order."""
+        """Components by kind and name, in their order."""
         descriptors = template.get("componentDescriptors") or []
         if len(descriptors) > MOST_COMPONENTS:
             raise self._wrong(f"has {len(descriptors)} descriptors; at most {MOST_COMPONENTS} are allowed")
@@ -137,7 +137,7 @@ class Carried:
 
 
 class Carrying:
-    """Collects what one collection of a new package is to carry; the opposite of ``Carried``."""
+    """A collector of what one collection of a new package is to carry; the opposite of ``Carried``."""
 
     def __init__(self, origin: str) -> None:
         self._origin = origin

@@ -1,4 +1,4 @@
-"""What of a System's components a package carries beside its disks and hardware; never a secret."""
+"""The parts of a System's components that a package carries beside disks and hardware; a secret is never among them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RANGES = ("cidr", "cidr6")
 class ComponentDescription:
     """The description of one System's components.
 
-    What several Systems have stands where it is met first; what a Machine uses, where that is.
+    A resource that several Systems have stands where it is met first; one that a Machine uses, where the Machine is.
     """
 
     def __init__(self, room: Room, parts: Parts, carrying: Carrying) -> None:
@@ -43,7 +43,10 @@ class ComponentDescription:
         return True
 
     async def network(self, path: str, name: str | None = None, *, member: bool = False) -> str:
-        """Return the Network's name in the package. One of the host's is no part of the System, unless that says so."""
+        """Return the Network's name in the package.
+
+        A network of the host's is no part of the System, unless that says so.
+        """
         network = await self.existing(path)
         document = network.document
         called = name or document.get("name") or path.rpartition("/")[2]

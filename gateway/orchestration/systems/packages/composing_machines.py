@@ -26,7 +26,7 @@ from gateway.store.model import Document
 
 MEMBERS = type_of("MachineTemplate").attributes
 DEVICE = re.compile(r"(?:/dev/)?(vd[b-y])")
-"""Where a Machine's further own disks can be."""
+"""Devices of a Machine's further own disks."""
 BOOT = "vda"
 
 
@@ -241,7 +241,7 @@ def on_usual_network(guest: Guest, own: Document, given: Container[str]) -> set[
 
 
 class Targets:
-    """Where the disks of one Machine show up: each place once."""
+    """The devices where the disks of a Machine show up: each is given once."""
 
     def __init__(self, taken: set[str]) -> None:
         self._taken = taken

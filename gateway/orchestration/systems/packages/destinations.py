@@ -1,4 +1,4 @@
-"""Where an export is put down: below the user's own directory, and never in the place of what is there.
+"""The destination of an export: below the user's own directory, and never in the place of what is there.
 
 Only who says ``replace`` replaces a package, and only one that they might have put there themselves.
 """
@@ -22,7 +22,7 @@ REPLACE = "replace"
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a package goes. ``directory``: a directory of files instead of an archive."""
+    """The place that a package goes to. ``directory``: a directory of files instead of an archive."""
 
     path: Path
     directory: bool
@@ -104,7 +104,7 @@ def _replace(part: Path, path: Path) -> None:
 def _name(part: Path, path: Path) -> None:
     """Give a package its name by a link, which never replaces anything as a rename would.
 
-    Where the file system has no links, a look has to do.
+    A look has to do where the file system has no links.
     """
     if part.is_dir():
         # It takes the place of an empty directory, and of nothing else.

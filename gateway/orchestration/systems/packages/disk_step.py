@@ -34,7 +34,7 @@ from gateway.ovf.names import disk_format
 from gateway.ovf.package import Package
 
 COMING_SHARE = 0.4
-"""Of the work, until a package is here and summed; the rest is that of its images."""
+"""Share of the work until a package is here and summed; the rest is that of its images."""
 
 
 @dataclass(slots=True)

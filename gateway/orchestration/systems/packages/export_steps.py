@@ -27,7 +27,7 @@ from drivers.base import (
 )
 from gateway import clock
 from gateway.errors import GatewayError, Invalid
-from gateway.jobs.plan import StepContext, Superseded
+from gateway.jobs.plan import StepContext, StopRequested
 from gateway.orchestration.common.step import PATIENCE, PAUSE, unless_stopped
 from gateway.orchestration.images.pieces import ahead, of_file
 from gateway.orchestration.images.promises import promised
@@ -60,7 +60,7 @@ async def patiently(context: StepContext, work: Callable[[], Coroutine[Any, Any,
                 raise
             await context.log(f"waits for the hypervisor: {error}", "warning")
         if await context.wait_stop(PAUSE):
-            raise Superseded
+            raise StopRequested
 
 
 async def put(at: PackageAt, path: Path, pieces: AsyncGenerator[bytes, None]) -> None:
@@ -79,7 +79,7 @@ async def put(at: PackageAt, path: Path, pieces: AsyncGenerator[bytes, None]) ->
 class PackDisk(PackageStep):
     """A disk as a streamOptimized vmdk in the folder; copied in the pool first where a guest may write it.
 
-    With the last one's copy the resources need not stay as they are any more.
+    The resources need not stay as they are any more once the last disk is copied.
     """
 
     name = "pack disk"

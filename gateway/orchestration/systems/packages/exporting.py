@@ -26,7 +26,7 @@ VERB = "export"
 
 
 class PackageExports:
-    """Exports, by their Jobs."""
+    """The exports of resources as packages, by their Jobs."""
 
     def __init__(self, room: Room) -> None:
         self.room = room

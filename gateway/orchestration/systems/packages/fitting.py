@@ -1,4 +1,4 @@
-"""What a package wishes for and this host cannot give: another is taken, or none, and people are told.
+"""Wishes of a package that this host cannot fulfil: another value is taken, or none, and people are told.
 
 A System that is imported comes to where others live already: its ranges and addresses may be in use, its classes
 unknown. A template is kept as it is, for what is made by it says so itself.

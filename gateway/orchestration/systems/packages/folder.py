@@ -82,7 +82,7 @@ class Folder:
 
 
 class Arrivals:
-    """Where each File of a package can be read, for those who wait for one and not for all."""
+    """The places where Files of a package can be read, for those who wait for one and not for all."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -109,7 +109,7 @@ class Archive:
 
 
 class FolderSink:
-    """Implements gateway.ovf.package.Sink. What stands in a local archive as it is stays there.
+    """A gateway.ovf.package.Sink in the folder of a Job. Files that stand in a local archive as they are stay there.
 
     ``check`` is asked before anything but the descriptor comes; ``moved`` is told of bytes, those that came and all.
     """
@@ -171,7 +171,7 @@ class FolderSink:
     async def _whole(self, file: File) -> None:
         """Give a File its name, now that it is whole.
 
-        What came before a restart may be an image already, and so has to be the same.
+        Bytes that came before a restart may be an image already, and so have to be the same.
         """
         path = self._folder.file(self._envelope, file.id)
         if not await asyncio.to_thread(_put_in_place, path.with_suffix(COMING), path):

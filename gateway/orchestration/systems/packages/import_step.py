@@ -1,4 +1,4 @@
-"""What the two steps of an import have in common, and what they are told."""
+"""The common part of the two steps of an import, with what they are told."""
 
 from __future__ import annotations
 

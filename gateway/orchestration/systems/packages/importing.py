@@ -33,7 +33,7 @@ def demand_import(caller: Caller, kind: str) -> None:
 
 
 class PackageImports:
-    """Imports as Systems or SystemTemplates, by ``kind``."""
+    """The imports of packages as Systems or SystemTemplates, by ``kind``."""
 
     def __init__(self, room: Room, kind: str, collection: str) -> None:
         self.room = room
@@ -58,7 +58,7 @@ class PackageImports:
     async def of_upload(self, caller: Caller, upload: PackageUpload, properties: dict[str, str]) -> Outcome:
         """Begin the import of a package that was sent.
 
-        By its sum a repeated one is known for the same, whose bytes are dropped.
+        A repeated package is recognised by its sum, and its bytes are dropped.
         """
         demand_import(caller, self.kind)
 

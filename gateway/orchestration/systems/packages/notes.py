@@ -1,4 +1,4 @@
-"""What the steps of a Job on a package note in its folder, for those after them and for themselves after a crash."""
+"""The notes of a Job's steps on a package in its folder, for those after them and for themselves after a crash."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Note(Generic[T]):
 
 @dataclass(frozen=True)
 class Begun:
-    """Which package it was at the beginning of an import."""
+    """The package as it was at the beginning of an import."""
 
     stamp: str
     """What shows whether a local archive was changed; empty for others."""
@@ -52,7 +52,7 @@ class Written:
     parts: tuple[tuple[str, int], ...]
     """Names of its files, and their sizes in bytes."""
     modified: int
-    """When it was written, in seconds since 1970."""
+    """Time at which the package was written, in seconds since 1970."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the carried references of one collection mean in the template that is made of it."""
+"""The meaning of one collection's carried references in the template that is made of it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Names:
 
 
 class Scope:
-    """``notes`` are what cannot be had, for people."""
+    """The meaning of carried references in one collection. ``notes`` are what cannot be had, for people."""
 
     def __init__(self, carried: Carried, notes: list[str]) -> None:
         self.carried = carried

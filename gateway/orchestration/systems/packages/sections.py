@@ -1,4 +1,4 @@
-"""What of a resource stands in the sections of a virtual system or collection: hardware, products, licences, order."""
+"""The sections of a virtual system or collection, by the resource: hardware, products, licences, order."""
 
 from __future__ import annotations
 

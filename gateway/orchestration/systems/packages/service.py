@@ -1,4 +1,4 @@
-"""What Systems and SystemTemplates have in common as packages: import on their collections, export of each."""
+"""The common part of Systems and SystemTemplates as packages: import on their collections, export of each."""
 
 from __future__ import annotations
 
@@ -42,12 +42,14 @@ class PackagedService(ResourceService):
     """A family that packages can be made of, and that can be made of packages."""
 
     def collection_operations(self, caller: Caller, parent: Resource | None) -> tuple[str, ...]:
+        """Return the operations on the collection, with ``import`` where the caller may add."""
         verbs = super().collection_operations(caller, parent)
         return (*verbs, IMPORT) if verbs and granted(caller.role, self.kind, IMPORT) else verbs
 
     async def act_on_collection(
         self, caller: Caller, collection: str, action: str, document: dict[str, Any]
     ) -> Outcome:
+        """Begin an import, or do what the base class does."""
         if action != IMPORT:
             return await super().act_on_collection(caller, collection, action, document)
         return await PackageImports(self.room, self.kind, collection).by_action(caller, document)

@@ -20,7 +20,7 @@ class SettlePackage(PackageStep):
     keep: bool
     """The package stays in the folder after a success."""
     source: PackageSource | None = None
-    """Where an import has its package from."""
+    """The place that an import has its package from."""
 
     async def settle_in(self, room: Room, job: StepContext, ended: Ended) -> None:
         """Remove what the Job has put down."""

@@ -1,4 +1,4 @@
-"""Where a package comes from, an archive or a descriptor with files beside it, by URL, by file, or as it was sent."""
+"""The source of a package, an archive or a descriptor with files beside it, by URL, by file, or as it was sent."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HEAD = 256 * 1024
 
 
 class SourceKind(StrEnum):
-    """Where a package comes from."""
+    """A kind of place that a package comes from."""
 
     URL = "url"
     FILE = "file"
@@ -35,13 +35,13 @@ class SourceKind(StrEnum):
 
 @dataclass(frozen=True)
 class PackageSource:
-    """Where a package comes from, as a plan keeps it."""
+    """The place that a package comes from, as a plan keeps it."""
 
     kind: SourceKind
     place: Secret
     """The URL or the path."""
     descriptor: bool = False
-    """It is a bare descriptor, with its files beside it."""
+    """The package is a bare descriptor, with its files beside it."""
     upload: str | None = None
     """Id of the upload, by which the staging directory knows that its folder is needed."""
 

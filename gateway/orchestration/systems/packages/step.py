@@ -1,4 +1,4 @@
-"""What the steps of the Jobs on packages have in common."""
+"""The common part of the steps of Jobs on packages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gateway.ovf.package import PackageReader
 
 @dataclass(frozen=True, slots=True)
 class PackageAt:
-    """Where a PackageStep works: the Job, and what it has put down."""
+    """The place where a PackageStep works: the Job, and what it has put down."""
 
     room: Room
     job: StepContext
@@ -37,7 +37,7 @@ class PackageStep(Step):
         await super().run_in(at.room, at.job)
 
     async def undo(self, at: PackageAt) -> None:
-        """Take back what the step has done. What lies in the folder goes when the Job is settled."""
+        """Take back what the step has done. The folder goes when the Job is settled."""
 
     async def run_in(self, room: Room, job: StepContext) -> None:
         """Do the step."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.systems.blueprint import KINDS, Component, blueprint
@@ -12,6 +14,15 @@ from gateway.orchestration.systems.packages.template_machines import TemplateMac
 from gateway.orchestration.systems.secrets import whole
 from gateway.ovf.model import Content, StartupItem, VirtualSystemCollection
 from gateway.store.model import Document, Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The package around a collection: its parts, the ids taken in it, and the scope of the collection above."""
+
+    parts: Parts
+    taken: set[str] = field(default_factory=set)
+    scope: str = ""
 
 
 class TemplateDescription:
@@ -27,21 +38,21 @@ class TemplateDescription:
         """
         parts = Parts(file_name(template.name or template.path.rpartition("/")[2]))
         name = template.name or template.path.rpartition("/")[2]
-        content = await self._collection(name, template.document, whole(template), parts, set(), "")
+        content = await self._collection(name, template.document, whole(template), Surroundings(parts))
         demand_some(content)
         return parts.described(content)
 
     async def _collection(
-        self, name: str, own: Document, template: Document, parts: Parts, taken: set[str], scope: str
+        self, name: str, own: Document, template: Document, around: Surroundings
     ) -> VirtualSystemCollection:
-        identity = unique(name, taken)
+        identity = unique(name, around.taken)
         drawn = blueprint(template)
-        one = TemplateComponents(self._referred, parts, drawn.components, f"{scope}/{identity}")
+        one = TemplateComponents(self._referred, around.parts, drawn.components, f"{around.scope}/{identity}")
         machines = TemplateMachines(one)
         content: list[Content] = []
         startup: list[StartupItem] = []
         for component in sorted(drawn.components, key=lambda component: (component.place, component.key)):
-            made = await self._content(component, one, machines, taken)
+            made = await self._content(component, one, machines, around.taken)
             if made is not None:
                 content.append(made)
                 startup.extend(startup_of(made.id, component.document.get("properties", {})))
@@ -67,5 +78,5 @@ class TemplateDescription:
         if component.kind == "System":
             attribute = KINDS["System"]
             inside = await self._referred.template(document[attribute], "SystemTemplate", component, attribute)
-            return await self._collection(name, document, inside, one.parts, taken, one.scope)
+            return await self._collection(name, document, inside, Surroundings(one.parts, taken, one.scope))
         return None

@@ -69,7 +69,7 @@ class TemplateMachines:
     async def _disks(self, component: Component, template: Document, config: Document) -> list[str]:
         """Return the ids of the Disks: of the image, then of the configuration's further ones.
 
-        Those that came with a package have content.
+        Disks that came with a package have content.
         """
         where = f"{MACHINE}.machineImage"
         image = await self._referred.image(template.get("machineImage") or {}, "MachineImage", component, where)
@@ -132,7 +132,7 @@ class TemplateMachines:
         return await self._all.network_at(component, outside.document["network"])
 
     async def _addresses(self, component: Component, entry: Document, place: int) -> list[Document]:
-        """Return the entries of Addresses. One that is there already is one Machine's alone, and stays."""
+        """Return the entries of Addresses. An Address that is there already is one Machine's alone, and stays."""
         addresses: list[Document] = []
         for number, given in entries(entry, "addresses"):
             way = ("networkInterfaces", place, "addresses", number)

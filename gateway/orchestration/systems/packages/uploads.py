@@ -20,7 +20,7 @@ STEP, MOST_STEP = 4 * 1024**2, 1024**3
 
 
 class PackageUpload:
-    """A package that comes. Use it in ``async with``: what no Job took up (``taken``) is gone after that.
+    """A package that comes. Use it in ``async with``: a package that no Job took up (``taken``) is gone after that.
 
     Only ``summed`` ones have a sum.
 

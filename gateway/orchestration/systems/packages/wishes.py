@@ -1,4 +1,4 @@
-"""What an importer wishes for a package, and what can be told of the package by its descriptor."""
+"""The wishes of an importer for a package, and what can be told of the package by its descriptor."""
 
 from __future__ import annotations
 
