@@ -188,8 +188,8 @@ class RegisteredStep:
 async def unless_stopped(context: StepContext, work: Coroutine[Any, Any, T]) -> T:
     """Return the result of long work; cancel the work and raise StopRequested when the Job is asked to stop.
 
-    StopRequested is raised, too, when the work is done before the next look at the Job: whoever stopped it in time is told
-    of no success.
+    StopRequested is raised, too, when the work is done before the next look at the Job: whoever stopped it in time is
+    told of no success.
     """
     task = asyncio.ensure_future(work)
     try:
