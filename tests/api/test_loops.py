@@ -18,10 +18,10 @@ from tests.patience import eventually
 
 Inner = Callable[[Gateway, MemoryDriver], tuple[Any, str]]
 LOOPS: dict[str, Inner] = {
-    "machines of local": lambda _gateway, driver: (driver, "domains"),
-    "volumes of local": lambda gateway, _driver: (gateway.reconciliation.volumes, "_known"),
+    "machines of local": lambda _gateway, driver: (driver.domains, "list_all"),
+    "volumes of local": lambda gateway, _driver: (gateway.reconciliation.volumes, "_by_pool"),
     "addresses of guests of local": lambda gateway, _driver: (gateway.reconciliation.machines.addresses, "_due"),
-    "statistics of local": lambda _gateway, driver: (driver, "statistics"),
+    "statistics of local": lambda _gateway, driver: (driver.statistics, "read"),
     "expiry of meters": lambda gateway, _driver: (gateway.sampler, "expire"),
     "sample retention": lambda _gateway, _driver: (SampleRetention, "thin"),
     "event retention": lambda _gateway, _driver: (Retention, "expire"),

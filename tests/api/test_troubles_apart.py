@@ -58,7 +58,7 @@ async def test_a_machine_that_cannot_be_read_leaves_the_others_their_states(
 
 
 @pytest.mark.parametrize("error", TROUBLES, ids=repr)
-@pytest.mark.parametrize("part", ["_attachments", "_snapshots"])
+@pytest.mark.parametrize("part", ["attachments", "snapshots"])
 async def test_a_machine_whose_parts_cannot_be_compared_leaves_the_others_theirs(
     gateway: Gateway, driver: MemoryDriver, machines: list[str], monkeypatch: pytest.MonkeyPatch,
     error: Exception, part: str,
@@ -71,7 +71,7 @@ async def test_a_machine_whose_parts_cannot_be_compared_leaves_the_others_theirs
             raise error
         compared.add(machine.path)
 
-    monkeypatch.setattr(getattr(gateway.reconciliation, part), "compare", compare)
+    monkeypatch.setattr(getattr(gateway.reconciliation.machines, part), "compare", compare)
     await gateway.reconciliation.compare(driver)
     assert compared == {f"machines/{uuid_of(machines[1])}"}
 
