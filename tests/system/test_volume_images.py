@@ -24,6 +24,17 @@ FIRST, SECOND = 0, 3072
 """Blocks of 4 KiB where the guest keeps the two halves of what belongs together."""
 
 
+@pytest.fixture(scope="module")
+def gateway(pool: str, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    """A gateway that may fetch from this host."""
+    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images)
+    process.image_settings = 'private_networks = ["127.0.0.0/8"]'
+    process.prepare()
+    process.start()
+    yield process
+    process.kill()
+
+
 def image_of(admin: CimiClient, volume: str) -> str:
     return str(admin.added("volumeImages", {"imageLocation": volume})["id"])
 
