@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 DESTDIR ?=
 PREFIX ?= /usr
-.PHONY: help run test check demo bench conformance setup lock install uninstall clean
+.PHONY: help run test quick quick-debian13 coverage check diagrams demo bench conformance setup lock install uninstall clean
 
 help: ## Name the commands
-	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
+	@sed -n 's/^\([a-z0-9-]*\):.* ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
 
 setup: ## Install packages, the virtual environment of the lock file, libvirt's daemons
 	@tools/setup.sh
@@ -23,10 +23,36 @@ test: setup ## Run every test, those with real guests included
 	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m 'not exclusive'
 	$(BIN)/pytest -m exclusive
 
-check: $(VENV)/ready ## Run ruff, mypy and import-linter
-	$(BIN)/ruff check gateway drivers conformance tests demo bench
+# Needs no libvirt. What is left out is named at its end; `make test` leaves out nothing.
+QUICK := tests/unit tests/api
+LEFT_OUT = @echo "left out: tests with libvirt (tests/contract, system, fault, hosts, host), tests/conformance, and the slow:" && \
+	grep -rl 'pytest.mark.slow' $(QUICK) | sort | sed 's/^/  /'
+
+quick: $(VENV)/ready ## Run the unit and API tests that need no libvirt, but the slow ones
+	$(BIN)/pytest -n 2 -m 'not slow' $(QUICK)
+	$(LEFT_OUT)
+
+DEBIAN13 ?= .venv-debian13
+quick-debian13: ## Run the quick tests with the libraries of Debian 13
+	@tools/debian13.sh $(DEBIAN13)
+	PYTHONPATH=. $(DEBIAN13)/bin/python -m pytest -n 2 -m 'not slow' $(QUICK)
+	$(LEFT_OUT)
+
+coverage: $(VENV)/ready ## Run the quick tests, and tell the branches that they cover
+	$(BIN)/coverage run -m pytest -m 'not slow' $(QUICK)
+	$(BIN)/coverage report --skip-covered
+	$(LEFT_OUT)
+
+check: $(VENV)/ready ## Run ruff, mypy, import-linter and the checks of English, sizes and diagrams
+	$(BIN)/ruff check gateway drivers conformance tests demo bench tools
+	$(BIN)/ruff format --check gateway drivers conformance tests demo bench tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tools.check_english
+	$(BIN)/python -m tools.diagrams --check
+
+diagrams: $(VENV)/ready ## Draw the states in docs/design anew, from the tables of the program
+	$(BIN)/python -m tools.diagrams
 
 demo: setup ## Boot a real guest through a private gateway, and take all away
 	@$(BIN)/python -m demo.demo

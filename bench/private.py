@@ -94,10 +94,10 @@ def known(driver: MemoryDriver, resource: Resource) -> None:
     """Its domain or volume is on the hypervisor as it is stored, so that comparing finds nothing to change."""
     if resource.kind == "Machine":
         domain = _domain(resource)
-        driver.known[domain.uuid] = domain
+        driver.state.domains[domain.uuid] = domain
     else:
         held = _held(resource)
-        driver.stored[held.pool, held.name] = held
+        driver.state.volumes[held.pool, held.name] = held
 
 
 def _domain(resource: Resource) -> DomainFacts:

@@ -17,9 +17,7 @@ PATIENCE = 120.0
 async def show_network(client: Client, base: str, machine: str, image: str, out: Console) -> None:
     """The first guest gets a second interface while it runs, the second guest its only one; both go again."""
     config = {"networkType": "PRIVATE"}
-    answer = await client.call(
-        "POST", base + "networks", {"name": "lan", "networkTemplate": {"networkConfig": config}}
-    )
+    answer = await client.call("POST", base + "networks", {"name": "lan", "networkTemplate": {"networkConfig": config}})
     network = answer.headers["Location"]
     await client.follow(answer, "creating a private network")
     shown = await client.get(network)

@@ -1,4 +1,4 @@
-"""Which DHCP entry an interface, or a reserved address, has in a network of the host's own: the rules of every driver.
+"""The rules of every driver for DHCP entries of interfaces and reserved addresses in networks of the host's own.
 
 Such a network has entries of an admin's and of other gateways' too. An entry whose address or MAC is not one of ours is
 never replaced; one with a name is an admin's, is used as it is, and stays.
@@ -75,7 +75,7 @@ def free_address(
 
 
 def _at(ranges: list[range], place: int) -> int:
-    """The number at this place of all ranges together, which may be large."""
+    """Return the number at this place of all ranges together, which may be large."""
     for each in ranges:
         if place < len(each):
             return each[place]

@@ -1,4 +1,4 @@
-"""SHA-512 crypt, as guests keep passwords (glibc's $6$), by the C library."""
+"""Hashes of guests' passwords by SHA-512 crypt (glibc's $6$), which the C library makes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ ALPHABET = string.ascii_letters + string.digits + "./"
 
 
 def sha512_crypt(password: str, salt: str | None = None) -> str:
-    """The hash that a guest's shadow file takes. Blocks for some milliseconds."""
+    """Return the hash that a guest's shadow file takes; blocks for some milliseconds.
+
+    Without a salt it gets a random one. Raises OSError where the C library has no SHA-512 crypt.
+    """
     chosen = salt or "".join(secrets.choice(ALPHABET) for _ in range(16))
     library = ctypes.CDLL(ctypes.util.find_library("crypt") or "libcrypt.so.1")
     library.crypt.restype = ctypes.c_char_p

@@ -15,24 +15,27 @@ import pycdlib
 LABEL = "cidata"
 NOTHING = b"#cloud-config\n{}\n"
 UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
-"""What readers of YAML 1.1 refuse, or take for the end of a line, where it is not escaped."""
+"""Characters that readers of YAML 1.1 refuse, or take for the end of a line, where it is not escaped."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeedInterface:
-    """How the guest is to set up the interface with this MAC: by DHCP for IPv4, and with these IPv6 addresses."""
+    """The setup of the interface with this MAC in the guest: by DHCP for IPv4, and with these IPv6 addresses."""
 
     mac: str
     dhcp4: bool
     addresses: tuple[str, ...] = ()
-    """With prefix length."""
+    """IPv6 addresses with prefix length."""
     gateway: str = ""
-    """Where IPv6 packets go that are for others; it answers for DNS, too. Of all interfaces one has it."""
+    """The router for IPv6 packets to others, which answers for DNS, too. One of the interfaces has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """``password_hash`` is SHA-512 crypt; ``user_data`` are the decoded bytes, passed on as they are."""
+    """The words of the gateway to a new guest.
+
+    ``password_hash`` is SHA-512 crypt; ``user_data`` are the decoded bytes, passed on as they are.
+    """
 
     instance_id: str
     name: str
@@ -47,13 +50,13 @@ class Seed:
 
 
 def hostname(name: str, instance_id: str) -> str:
-    """A legal host name made from a human one."""
+    """Return a legal host name made from a human one; one made from the id when nothing of it is legal."""
     cleaned = re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")[:63].strip("-")
     return cleaned or f"machine-{instance_id[:8]}"
 
 
 def seed_iso(seed: Seed) -> bytes:
-    """The ISO image's bytes. Blocks for some milliseconds."""
+    """Return the ISO image's bytes; blocks for some milliseconds."""
     iso = pycdlib.PyCdlib()
     iso.new(interchange_level=3, joliet=3, rock_ridge="1.09", vol_ident=LABEL)
     iso.add_directory("/CIMI", rr_name="cimi", joliet_path="/cimi")
@@ -81,23 +84,27 @@ def _meta_data(seed: Seed) -> bytes:
 
 
 def _network_config(interfaces: tuple[SeedInterface, ...]) -> bytes:
-    """Version 2, as netplan has it. Named as well as matched: not every system that cloud-init writes for can match."""
+    """Return the network configuration of version 2, as netplan has it.
+
+    Interfaces are named as well as matched: not every system that cloud-init writes for can match.
+    """
     ethernets = {f"eth{place}": _ethernet(entry, f"eth{place}") for place, entry in enumerate(interfaces)}
     return _yaml({"version": 2, "ethernets": ethernets})
 
 
 def _ethernet(entry: SeedInterface, name: str) -> dict[str, object]:
-    """The router tells route and DNS server as well, but NetworkManager does not listen to it beside an address.
+    """Return the netplan of one interface, whose gateway serves route and DNS.
 
+    The router tells route and DNS server as well, but NetworkManager does not listen to it beside an address.
     ``gateway6`` and no routes: cloud-init 22 makes ::/64 of ::/0.
     """
-    found: dict[str, object] = {"match": {"macaddress": entry.mac}, "set-name": name, "dhcp4": entry.dhcp4}
+    ethernet: dict[str, object] = {"match": {"macaddress": entry.mac}, "set-name": name, "dhcp4": entry.dhcp4}
     if entry.addresses:
-        found["addresses"] = list(entry.addresses)
+        ethernet["addresses"] = list(entry.addresses)
     if entry.gateway:
-        found["gateway6"] = entry.gateway
-        found["nameservers"] = {"addresses": [entry.gateway]}
-    return found
+        ethernet["gateway6"] = entry.gateway
+        ethernet["nameservers"] = {"addresses": [entry.gateway]}
+    return ethernet
 
 
 def _vendor_data(seed: Seed) -> bytes:
@@ -117,6 +124,9 @@ def _vendor_data(seed: Seed) -> bytes:
 
 
 def _yaml(document: dict[str, object]) -> bytes:
-    """JSON is YAML, but for the surrogate pairs of its escapes: so only what is not printable is escaped."""
+    """Return the document as JSON, which is YAML, but for the surrogate pairs of JSON's escapes.
+
+    So only what is not printable is escaped.
+    """
     text = json.dumps(document, indent=1, ensure_ascii=False)
-    return UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode() + b"\n"
+    return UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode() + b"\n"

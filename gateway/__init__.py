@@ -1,0 +1,1 @@
+"""A CIMI gateway for libvirt hypervisors (DMTF DSP0263)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 IPV6_PREFIX = 64
-"""What one customer of a provider has to himself."""
+"""The prefix that one customer of a provider has alone."""
 
 
 def host_of(address: str) -> str:

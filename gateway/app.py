@@ -1,52 +1,44 @@
-"""Wires the rooms together, and carries the order of starting and stopping."""
+"""The whole program but for its command line: what happens at start and at stop, in a list that shows the order."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from datetime import timedelta
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
 from drivers.base import ConnectionState, Driver, Loop, Supervision
 from drivers.confined.readers import ConfinedReaders
-from drivers.images.cautious import CautiousReader
-from drivers.images.convert import QemuImg
-from drivers.images.file_systems import Mkfs
-from drivers.web.fetch import FetchRules, HttpFetcher
+from gateway import wiring
 from gateway.config import Settings
-from gateway.confined_packages import ConfinedPackageReader
 from gateway.http.admission import Admission, Limits
+from gateway.http.answers import Answers
 from gateway.http.audit import Audit
 from gateway.http.authentication import Authentication
 from gateway.http.bodies import Bodies
 from gateway.http.connections import Deadlines
-from gateway.http.door import Door, possible
+from gateway.http.door import Door, DoorSettings, possible
 from gateway.http.door_metrics import DoorMetrics
 from gateway.http.event_stream import EventStream
 from gateway.http.guest_metrics import GuestMetrics
 from gateway.http.handlers import Handlers
-from gateway.http.hosts import HostNames
 from gateway.http.loop_metrics import LoopMetrics
 from gateway.http.metrics import Metrics
 from gateway.http.readiness import Readiness, away
-from gateway.http.server import Server, WireSettings
+from gateway.http.representation import Representations
+from gateway.http.server import Server, ServerParts
 from gateway.http.stream_places import StreamPlaces
 from gateway.http.tls import Certificate, configured_certificate
-from gateway.jobs import crash
+from gateway.http.transfers import Transfers
 from gateway.jobs.runner import JobRunner
 from gateway.jobs.steps import StepRegistry
 from gateway.listening import named
 from gateway.orchestration.commit_rules import commit_rules
 from gateway.orchestration.common.confinement import ConfinementTold
-from gateway.orchestration.common.driver_errors import failure
-from gateway.orchestration.common.image_tools import ImageTools
-from gateway.orchestration.common.reserve import Reserve
-from gateway.orchestration.common.resource_service import Policy, ResourceService, Room
-from gateway.orchestration.common.staging import Staging
+from gateway.orchestration.common.resource_service import ResourceService, Room
 from gateway.orchestration.common.unconfigured import ConfiguredDrivers, ConfiguredHypervisors
 from gateway.orchestration.entry_point.service import CloudEntryPointService
 from gateway.orchestration.images.keeping import StagingKeeper
@@ -59,30 +51,44 @@ from gateway.orchestration.monitoring.hypervisor_events import HypervisorEvents
 from gateway.orchestration.monitoring.meter_defaults import ship_configurations
 from gateway.orchestration.monitoring.recorder import Recorder
 from gateway.orchestration.monitoring.retention import LOOK_EVERY, Retention
-from gateway.orchestration.monitoring.sample_retention import DAY, HOUR, ROUND_EVERY, SampleRetention
+from gateway.orchestration.monitoring.sample_retention import ROUND_EVERY
 from gateway.orchestration.monitoring.sampler import Sampler
 from gateway.orchestration.networks.host_network import show_networks
+from gateway.orchestration.reconciliation import Reconciliation
 from gateway.orchestration.registry import build_services, register_steps
-from gateway.orchestration.sync import Sync
 from gateway.store.store import Store
 
 DRAIN_SECONDS = 20.0
+"""Seconds that running steps have to reach a safe point at the gateway's end."""
 OF_SCRAPERS = Limits(overall=100, of_one=50)
 """Connections to the listener for scrapers."""
+Work = Callable[[], Awaitable[None]]
 log = structlog.get_logger("gateway")
 
 
-def libvirt_drivers(settings: Settings) -> dict[str, Driver]:
-    """A libvirt driver for each hypervisor of the configuration."""
-    from drivers.libvirt.driver import LibvirtDriver
-    from drivers.libvirt.host_claims import HostClaims
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A part that the gateway begins at its start, and how that is ended at its stop, in reverse order."""
 
-    claims = HostClaims(hypervisor.name for hypervisor in settings.hypervisors)
-    return {hypervisor.name: LibvirtDriver(hypervisor, claims) for hypervisor in settings.hypervisors}
+    what: str
+    start: Work | None = None
+    stop: Work | None = None
 
 
 class Gateway:
     """The whole program but for its command line. ``start``, then ``stop``."""
+
+    store: Store
+    runner: JobRunner
+    room: Room
+    services: dict[str, ResourceService]
+    authentication: Authentication
+    stream: EventStream
+    metrics: Metrics
+    sampler: Sampler
+    accesses: Accesses
+    server: Server
+    door: Door
 
     def __init__(self, settings: Settings, drivers: Mapping[str, Driver]) -> None:
         self.settings = settings
@@ -90,37 +96,71 @@ class Gateway:
         self.supervision = Supervision()
         for driver in self.drivers.values():
             driver.supervise(self.supervision)
-        self.server: Server
-        self.store: Store
-        self.runner: JobRunner
-        self.stream: EventStream
-        self.metrics: Metrics
-        self.sampler: Sampler
-        self.accesses: Accesses
-        self._sync: Sync
+        self._feed: Feed
+        self._alarms: HypervisorEvents
         self._staging: StagingKeeper
-        self._staged: Path
+        self.reconciliation: Reconciliation
+        self._confinement: ConfinementTold
+        self._audit: Audit
+        self._repeats: Loop
+        self._loops: tuple[Loop, ...]
         self._readers = ConfinedReaders()
         self._certificate: Certificate | None = None
         self._open = AsyncExitStack()
-        """How to close what was opened, the last first."""
+        """How to end what was begun, the last first."""
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Return what happens at the start, in this order, and at the stop, in the reverse one."""
+        return (
+            Stage("the store", self._open_store, self._close_store),
+            Stage("readers of foreign bytes", stop=self._readers.close),
+            Stage("services", self._build_services),
+            Stage("what a gateway has from its first start on, and the rules of each commit", self._ship),
+            Stage("the live stream of events", self._open_stream, self._close_authentication),
+            Stage("measuring", self._prepare_metrics),
+            Stage("hypervisors", stop=self._close_drivers),
+            Stage("running jobs", stop=self._drain),
+            # They listen before the hypervisors tell anything.
+            Stage("watchers of the hypervisors", self._watch_hypervisors, self._stop_watching),
+            Stage("connections to the hypervisors", self._open_drivers),
+            Stage("what lies in the staging directory", self._start_staging),
+            # Jobs are taken up again when everything is as the hypervisors say.
+            Stage("the first comparison", self._first_look),
+            Stage("interrupted jobs", self._recover),
+            Stage("loops", self._start_loops, self._stop_loops),
+            Stage("the stream's readers", self._start_stream, self._stop_stream),
+            Stage("told accesses", self._start_audit, self._stop_audit),
+            # Only now, when everything behind it works.
+            Stage("the doors", self._listen),
+            # Readers of the stream leave first: they would keep its door open.
+            Stage("requests", stop=self._refuse_requests),
+        )
 
     async def start(self) -> None:
-        """Store, hypervisors, interrupted jobs, comparison, and only then the door.
+        """Begin all stages.
 
-        What began is stopped again when the rest fails: the store's threads would keep the process alive for ever.
+        The stages that began are ended again when one fails: the store's threads would live for ever.
         """
         try:
-            await self._start()
+            for stage in self.stages():
+                if stage.start is not None:
+                    await stage.start()
+                if stage.stop is not None:
+                    self._open.push_async_callback(stage.stop)
         except BaseException:
             await self.stop()
             raise
 
-    async def _start(self) -> None:
+    async def stop(self) -> None:
+        """End all stages: no new requests; running steps reach a safe point; guests keep running."""
+        await self._open.aclose()
+        log.info("stopped")
+
+    # The store and what stands on it
+
+    async def _open_store(self) -> None:
         kept = self.settings.store
         self.store = await Store.open(Path(kept.path), kept.key, kept.former_keys)
-        self._open.push_async_callback(self.store.close)
-        self._open.push_async_callback(self._readers.close)
         for kind, number in self.store.lost.items():
             log.error(
                 "secrets cannot be read: the store's key is another one than they were sealed with",
@@ -128,38 +168,31 @@ class Gateway:
                 resources=number,
                 help="give the key back as [store] former_keys, or set them anew",
             )
-        registry = StepRegistry()
-        self.runner = self._job_runner(registry)
-        # No link leads to what is put down and read there.
-        self._staged = await asyncio.to_thread(Path(self.settings.images.staging).resolve)
-        room = self._room()
-        register_steps(registry, room)
-        services = build_services(room)
-        feed = Feed(self.store)
-        await self._ship(services, room.policy)
-        await feed.open()
-        authentication = Authentication(Path(self.settings.auth.users_file))
-        self._open.callback(authentication.close)
-        events = self.settings.events
-        places = StreamPlaces(events.most_streams, events.most_streams_per_user)
-        self.stream = EventStream(feed, authentication, places, supervision=self.supervision)
-        await self._measure(room)
-        await self._take_up(room)
-        self._keep_going()
-        self.metrics.add(authentication.outcomes)
-        audit = self._audit()
-        bodies = Bodies(self.settings.server.document_seconds)
-        handlers = Handlers(services, self.runner, self.settings.jobs.answer_wait, bodies, audit)
-        self.server = Server(
-            handlers, authentication, self._wire(), self.readiness, self.stream, audit, self.metrics
-        )
-        await self._listen()
-        self._open.push_async_callback(self._let_nobody_in)
 
-    async def _ship(self, services: Mapping[str, ResourceService], policy: Policy) -> None:
-        """What a gateway has from its first start on, and what happens with each commit."""
+    async def _close_store(self) -> None:
+        await self.store.close()
+
+    async def _build_services(self) -> None:
+        registry = StepRegistry()
+        settings = self.settings
+        self.runner = wiring.job_runner(settings, self.store, registry, self.supervision)
+        # No link leads to what is put down and read there.
+        staging = await asyncio.to_thread(Path(settings.images.staging).resolve)
+        self.room = Room(
+            store=self.store,
+            runner=self.runner,
+            drivers=self.drivers,
+            hypervisors=ConfiguredHypervisors((entry.name, entry) for entry in settings.hypervisors),
+            policy=wiring.policy(settings),
+            images=wiring.image_tools(settings, self._readers, staging, self.store),
+            supervision=self.supervision,
+        )
+        register_steps(registry, self.room)
+        self.services = build_services(self.room)
+
+    async def _ship(self) -> None:
         await ship(self.store)
-        entry = services["CloudEntryPoint"]
+        entry = self.services["CloudEntryPoint"]
         assert isinstance(entry, CloudEntryPointService)
         await entry.ensure()
         events = self.settings.events
@@ -168,152 +201,109 @@ class Gateway:
         self.store.obey(commit_rules(recorder))
         for hypervisor in self.settings.hypervisors:
             await show_networks(self.store, hypervisor)
-        await ship_configurations(self.store, policy)
+        await ship_configurations(self.store, self.room.policy)
 
-    async def _measure(self, room: Room) -> None:
+    # Events and measures
+
+    async def _open_stream(self) -> None:
+        self._feed = Feed(self.store)
+        await self._feed.open()
+        self.authentication = Authentication(Path(self.settings.auth.users_file))
+        events = self.settings.events
+        places = StreamPlaces(events.most_streams, events.most_streams_per_user)
+        self.stream = EventStream(self._feed, self.authentication, places, supervision=self.supervision)
+
+    async def _close_authentication(self) -> None:
+        self.authentication.close()
+
+    async def _prepare_metrics(self) -> None:
         self.metrics = Metrics(self.store, self.runner, self.drivers, self.stream)
-        self.sampler = Sampler(room.store, room.drivers, self.settings.monitoring.period, self.supervision)
+        self.sampler = Sampler(self.store, self.drivers, self.settings.monitoring.period, self.supervision)
         await self.sampler.prepare()
         self.metrics.add(GuestMetrics(self.sampler.guests))
         self.metrics.add(LoopMetrics(self.supervision))
+        self.metrics.add(self.authentication.outcomes)
 
-    async def _take_up(self, room: Room) -> None:
-        """The hypervisors, what became of them meanwhile, and the jobs that did not end."""
-        self._open.push_async_callback(self._close_drivers)
-        self._open.push_async_callback(self.runner.drain, DRAIN_SECONDS)
-        alarms = HypervisorEvents(room)
-        self._staging = StagingKeeper(room)
-        self._sync = Sync(room)
-        for part in (alarms, self._staging, self._sync, ConfinementTold(room)):
-            self._open.push_async_callback(part.stop)
-        await asyncio.gather(*(driver.open() for driver in self.drivers.values()))
-        await self._staging.start()
-        await self._sync.first_look()
-        await self.runner.recover()
+    # Hypervisors
 
     async def _close_drivers(self) -> None:
-        """At once, since each that does not answer takes its time."""
+        """Close all at once, since each that does not answer takes its time."""
         await asyncio.gather(*(driver.close() for driver in self.drivers.values()))
 
-    def _keep_going(self) -> None:
-        """What runs beside the requests."""
+    async def _drain(self) -> None:
+        await self.runner.drain(DRAIN_SECONDS)
+
+    async def _watch_hypervisors(self) -> None:
+        self._alarms = HypervisorEvents(self.room)
+        self._staging = StagingKeeper(self.room)
+        self.reconciliation = Reconciliation(self.room)
+        self._confinement = ConfinementTold(self.room)
+
+    async def _stop_watching(self) -> None:
+        for watcher in (self._confinement, self.reconciliation, self._staging, self._alarms):
+            await watcher.stop()
+
+    async def _open_drivers(self) -> None:
+        await asyncio.gather(*(driver.open() for driver in self.drivers.values()))
+
+    async def _start_staging(self) -> None:
+        await self._staging.start()
+
+    async def _first_look(self) -> None:
+        await self.reconciliation.first_look()
+
+    async def _recover(self) -> None:
+        await self.runner.recover()
+
+    # What goes on beside the requests
+
+    async def _start_loops(self) -> None:
         self.runner.start()
-        self._sync.start()
-        self._open.push_async_callback(self.sampler.stop)
+        self.reconciliation.start()
         self.sampler.start()
         events, keep = self.settings.events, self.supervision.keep
-        self._end_with(keep("sample retention", self._sample_retention().turn, ROUND_EVERY))
         retention = Retention(self.store, events.most_per_log, events.most_overall, events.most_changes)
-        self._end_with(keep("event retention", retention.turn, LOOK_EVERY))
-        self._end_with(keep("clock", ClockWatch(self.store).turn, clock_watch.LOOK_EVERY))
-        self._open.push_async_callback(self.stream.stop)
+        samples = wiring.sample_retention(self.settings, self.store)
+        self._loops = (
+            keep("sample retention", samples.turn, ROUND_EVERY),
+            keep("event retention", retention.turn, LOOK_EVERY),
+            keep("clock", ClockWatch(self.store).turn, clock_watch.LOOK_EVERY),
+        )
+
+    async def _stop_loops(self) -> None:
+        for loop in reversed(self._loops):
+            await loop.stop()
+        await self.sampler.stop()
+
+    async def _start_stream(self) -> None:
         self.stream.start()
 
-    def _end_with(self, loop: Loop) -> None:
-        self._open.push_async_callback(loop.stop)
+    async def _stop_stream(self) -> None:
+        await self.stream.stop()
 
-    def _audit(self) -> Audit:
+    async def _start_audit(self) -> None:
         self.accesses = Accesses(self.store, supervision=self.supervision)
-        self._open.push_async_callback(partial(self.accesses.tell_repeats, all_of_them=True))
-        self._end_with(self.supervision.keep("repeated accesses", self.accesses.turn, accesses.LOOK_EVERY))
-        return Audit(self.accesses, tuple(self.settings.server.trusted_proxies))
+        self._repeats = self.supervision.keep("repeated accesses", self.accesses.turn, accesses.LOOK_EVERY)
+        self._audit = Audit(self.accesses, tuple(self.settings.server.trusted_proxies))
 
-    def _job_runner(self, registry: StepRegistry) -> JobRunner:
-        jobs = self.settings.jobs
-        return JobRunner(
-            self.store,
-            registry,
-            failure,
-            workers=jobs.workers,
-            retention=timedelta(minutes=jobs.retention_minutes),
-            after_step=crash.from_environment(),
-            supervision=self.supervision,
-        )
+    async def _stop_audit(self) -> None:
+        await self._repeats.stop()
+        await self.accesses.tell_repeats(all_of_them=True)
 
-    def _sample_retention(self) -> SampleRetention:
-        kept = self.settings.monitoring
-        ages = (kept.keep_raw_hours * HOUR, kept.keep_five_minutes_days * DAY, kept.keep_hours_days * DAY)
-        return SampleRetention(self.store, ages)
-
-    def _room(self) -> Room:
-        settings = self.settings
-        return Room(
-            store=self.store,
-            runner=self.runner,
-            drivers=self.drivers,
-            hypervisors=ConfiguredHypervisors((entry.name, entry) for entry in settings.hypervisors),
-            policy=Policy(
-                stop_deadline=settings.jobs.stop_deadline,
-                detach_deadline=settings.jobs.detach_deadline,
-                retention_minutes=settings.jobs.retention_minutes,
-                event_persistence=settings.events.persistence,
-                sample_period=settings.monitoring.period,
-                sample_interval=settings.monitoring.default_interval,
-                most_meters=settings.monitoring.most_meters,
-                least_memory=settings.machines.least_memory,
-                deltacloud=settings.compatibility.deltacloud,
-            ),
-            images=self._image_tools(),
-            supervision=self.supervision,
-        )
-
-    def _image_tools(self) -> ImageTools:
-        images = self.settings.images
-        rules = FetchRules(
-            schemes=tuple(images.url_schemes),
-            private_networks=tuple(images.private_networks),
-            largest=images.largest_file,
-            stall=images.stall_seconds,
-        )
-        return ImageTools(
-            reader=CautiousReader(self._readers, images.largest),
-            packages=ConfinedPackageReader(self._readers),
-            fetcher=HttpFetcher(rules),
-            converter=QemuImg(),
-            file_systems=Mkfs(),
-            staging=Staging(self._staged, Reserve(self.store.path.parent, images.reserve)),
-            directories=tuple(images.directories),
-            export_directories=tuple(images.export_directories),
-            largest_file=images.largest_file,
-            stall_seconds=images.stall_seconds,
-            upload_minutes=images.upload_minutes,
-            waiting_uploads=images.waiting_uploads,
-        )
-
-    def _wire(self) -> WireSettings:
-        server = self.settings.server
-        return WireSettings(
-            base_url=server.base_url,
-            trusted_proxies=tuple(server.trusted_proxies),
-            max_body=server.max_body,
-            public_entry_point=self.settings.auth.public_entry_point,
-            names=HostNames(server.hosts, server.base_url, server.listen),
-            origins=tuple(server.origins),
-        )
-
-    def readiness(self) -> Readiness:
-        """Ready as long as one hypervisor is up: a gateway that serves nine of ten hosts is not to be taken out.
-
-        A background loop that fails makes it not ready until the loop works again.
-        """
-        away_ones = [away(driver) for driver in self.drivers.values() if driver.connection is not ConnectionState.UP]
-        in_trouble = [f"{name}: failed, and is tried again" for name in self.supervision.in_trouble]
-        return Readiness(len(away_ones) < len(self.drivers) and not in_trouble, (*away_ones, *in_trouble))
-
-    def alive(self) -> bool:
-        """For the watchdog: the loop runs us, and libvirt's own thread lives (a lost connection is no death)."""
-        from drivers.libvirt import event_loop
-
-        return event_loop.alive()
+    # The door
 
     async def _listen(self) -> None:
-        server = self.settings.server
+        settings, server = self.settings, self.settings.server
+        parts = ServerParts(
+            self._handlers(), self.authentication, self.readiness, self.stream, self._audit, self.metrics
+        )
+        self.server = Server(parts, wiring.wire_settings(settings))
         self._certificate = await asyncio.to_thread(configured_certificate, server)
         context = self._certificate.context if self._certificate is not None else None
         limits = possible(Limits(server.connections, server.connections_per_address))
         deadlines = Deadlines(server.header_seconds, server.idle_seconds)
         admission = Admission(limits, server.trusted_proxies)
-        self.door = Door(self.server.application(), admission, deadlines, self.supervision, context)
+        self.door = Door(self.server.application(), admission, self.supervision, DoorSettings(deadlines, context))
         self.metrics.add(DoorMetrics(self.door))
         self._open.push_async_callback(self.door.close)
         with named("server", server.listen):
@@ -321,33 +311,52 @@ class Gateway:
         log.info("listening", listen=server.listen, tls=bool(context))
         await self._listen_for_scrapers(deadlines)
 
+    def _handlers(self) -> Handlers:
+        settings = self.settings
+        representations = Representations(self.services, old_names=self.room.policy.deltacloud)
+        return Handlers(
+            self.services,
+            representations,
+            Answers(self.runner, self.store.get, representations, settings.jobs.answer_wait),
+            Bodies(settings.server.document_seconds),
+            Transfers(self._audit, settings.images.stall_seconds),
+        )
+
+    async def _listen_for_scrapers(self, deadlines: Deadlines) -> None:
+        listen = self.settings.metrics.listen
+        if not listen:
+            return
+        admission = Admission(possible(OF_SCRAPERS))
+        application = self.metrics.application()
+        door = Door(application, admission, self.supervision, DoorSettings(deadlines, name="connections of scrapers"))
+        self._open.push_async_callback(door.close)
+        host, _, port = listen.rpartition(":")
+        with named("metrics", listen):
+            await door.open(host.strip("[]"), int(port))
+        log.info("listening for scrapers", listen=listen)
+
+    async def _refuse_requests(self) -> None:
+        self.server.draining = True
+        await self.stream.stop()
+
+    # What others ask of the gateway
+
+    def readiness(self) -> Readiness:
+        """Return whether changes are possible: a gateway that serves nine of ten hosts is not to be taken out.
+
+        A background loop that fails makes the gateway not ready until the loop works again.
+        """
+        away_ones = [away(driver) for driver in self.drivers.values() if driver.connection is not ConnectionState.UP]
+        in_trouble = [f"{name}: failed, and is tried again" for name in self.supervision.in_trouble]
+        return Readiness(len(away_ones) < len(self.drivers) and not in_trouble, (*away_ones, *in_trouble))
+
+    def alive(self) -> bool:
+        """Return whether libvirt's own thread lives, for the watchdog; a lost connection is no death."""
+        from drivers.libvirt import event_loop
+
+        return event_loop.alive()
+
     async def reload(self) -> None:
         """Take up a new certificate; users are taken up by themselves."""
         if self._certificate is not None:
             await self._certificate.reload()
-
-    async def _listen_for_scrapers(self, deadlines: Deadlines) -> None:
-        listen = self.settings.metrics.listen
-        if listen:
-            door = Door(
-                self.metrics.application(),
-                Admission(possible(OF_SCRAPERS)),
-                deadlines,
-                self.supervision,
-                name="connections of scrapers",
-            )
-            self._open.push_async_callback(door.close)
-            host, _, port = listen.rpartition(":")
-            with named("metrics", listen):
-                await door.open(host.strip("[]"), int(port))
-            log.info("listening for scrapers", listen=listen)
-
-    async def _let_nobody_in(self) -> None:
-        """Readers of the stream leave first: they would keep its door open."""
-        self.server.draining = True
-        await self.stream.stop()
-
-    async def stop(self) -> None:
-        """No new requests; running steps reach a safe point; guests keep running."""
-        await self._open.aclose()
-        log.info("stopped")

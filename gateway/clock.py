@@ -29,14 +29,17 @@ def _counted() -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Doubt:
-    """What the wall clock has said since a jump, as its distance to the counted time, and since when."""
+    """The distance of the wall clock to the counted time since a jump, and the counted time of that jump."""
 
     offset: float
     since: float
 
 
 class Clock:
-    """``wall`` gives seconds since 1970, ``counted`` seconds from any moment on; the second never jumps."""
+    """A clock that is believed. ``wall`` gives seconds since 1970, ``counted`` seconds from any moment on.
+
+    The second one never jumps.
+    """
 
     def __init__(self, wall: Callable[[], float] = time.time, counted: Callable[[], float] = _counted) -> None:
         self._wall = wall
@@ -62,13 +65,13 @@ class Clock:
 
     @property
     def jump(self) -> float:
-        """By how many seconds the wall clock is ahead of the believed time; 0 while it is believed."""
+        """The seconds by which the wall clock is ahead of the believed time; 0 while it is believed."""
         self.seconds()
         return 0.0 if self._doubt is None else self._doubt.offset - self._offset
 
     @property
     def followed(self) -> float:
-        """By how many seconds the time was set since the start, in jumps that were followed and in small steps."""
+        """The seconds by which the time was set since the start, in jumps that were followed and in small steps."""
         self.seconds()
         return self._offset - self._first
 

@@ -1,4 +1,4 @@
-"""What can be wrong on the host, and what to do about it."""
+"""A look at all that can be wrong on the host, and what to do about it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FORWARDING = ("/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forw
 
 
 async def examine(settings: Settings, drivers: dict[str, Driver]) -> AsyncIterator[Finding]:
-    """What depends on who looks, and on which files it sees: to be looked at in the service's place."""
+    """Yield what depends on who looks, and on which files it sees: to be looked at in the service's place."""
     yield users(settings)
     for path in private_files(settings):
         yield private(path)
@@ -58,7 +58,7 @@ async def examine(settings: Settings, drivers: dict[str, Driver]) -> AsyncIterat
 
 
 def examine_host(settings: Settings) -> Iterator[Finding]:
-    """What is the same for everybody, and what the service's own view of the host hides (its devices)."""
+    """Yield what is the same for everybody, and what the service's own view of the host hides (its devices)."""
     if any(is_local(hypervisor.uri) for hypervisor in settings.hypervisors):
         yield kvm()
         # Before forwarding, which would take the routes of these away.
@@ -69,18 +69,22 @@ def examine_host(settings: Settings) -> Iterator[Finding]:
 
 
 def users(settings: Settings) -> Finding:
+    """Return whether the users file can be read and has an admin."""
     path = Path(settings.auth.users_file)
     try:
-        known = read(path)
+        entries = read(path)
     except UsersError as error:
         return Finding("error", "users", error.message)
-    if not any(user.role == "admin" for user in known.values()):
+    if not any(user.role == "admin" for user in entries.values()):
         return Finding("error", "users", "there is no admin", "cimi-gateway user add NAME --role admin")
-    return Finding("ok", "users", f"{len(known)} in {path}")
+    return Finding("ok", "users", f"{len(entries)} in {path}")
 
 
 def private(path: Path) -> Finding:
-    """The gateway does not start when others may read its key or the hashes of its users' passwords."""
+    """Return whether others may read a file of secrets.
+
+    The gateway does not start when its key or the hashes of its users' passwords are exposed.
+    """
     try:
         demand_private(path)
     except ExposedFile as error:
@@ -89,7 +93,7 @@ def private(path: Path) -> Finding:
 
 
 def certificate(settings: Settings) -> Finding:
-    """The gateway does not start with one that it cannot use."""
+    """Return whether the TLS certificate can be used: the gateway does not start with another one."""
     try:
         configured_certificate(settings.server)
     except ConfigError as error:
@@ -98,6 +102,7 @@ def certificate(settings: Settings) -> Finding:
 
 
 def store(settings: Settings) -> Finding:
+    """Return whether the store's directory can be written."""
     directory = Path(settings.store.path).parent
     if not _is_directory(directory) or not os.access(directory, os.W_OK):
         return Finding("error", "store", f"{directory} cannot be written", f"mkdir -p {directory}, for this user")
@@ -105,7 +110,7 @@ def store(settings: Settings) -> Finding:
 
 
 def store_keys(settings: Settings) -> Finding:
-    """The gateway does not start with a key of the store that it cannot use."""
+    """Return whether the store's keys can be used: the gateway does not start with others."""
     try:
         demand_usable_keys(Path(settings.store.path), settings.store.key, settings.store.former_keys)
     except ExposedFile as error:
@@ -121,7 +126,10 @@ def _is_directory(path: Path) -> bool:
 
 
 def kvm(device: Path = KVM) -> Finding:
-    """The node with mode 0600 makes libvirt probe QEMU anew at every look-up: a minute for each definition."""
+    """Return whether guests can use KVM.
+
+    The node with mode 0600 makes libvirt probe QEMU anew at every look-up: a minute for each definition.
+    """
     flags = set(Path("/proc/cpuinfo").read_text().split())
     if device.exists() and not device.stat().st_mode & 0o060:
         advice = "chgrp kvm /dev/kvm && chmod 0660 /dev/kvm, then restart libvirtd"
@@ -132,6 +140,7 @@ def kvm(device: Path = KVM) -> Finding:
 
 
 def image_directory(path: Path) -> Finding:
+    """Return whether a directory that images come from can be read."""
     if not _is_directory(path) or not os.access(path, os.R_OK | os.X_OK):
         advice = f"mkdir -p {path}, readable for the service's user; {OUT_OF_SIGHT}"
         return Finding("warning", "images", f"{path} cannot be read", advice)
@@ -139,6 +148,7 @@ def image_directory(path: Path) -> Finding:
 
 
 def export_directory(path: Path) -> Finding:
+    """Return whether a directory that packages are written to can be written."""
     if not os.access(path, os.W_OK | os.X_OK):
         advice = f"mkdir -p {path}, owned by the service's user; systemctl edit {UNIT}: [Service] ReadWritePaths={path}"
         return Finding("warning", "exports", f"{path} cannot be written", advice)
@@ -146,7 +156,10 @@ def export_directory(path: Path) -> Finding:
 
 
 def guests_reach(subject: str, pool: PoolFacts) -> Finding:
-    """Guests run as libvirt's user, who must get through every directory on the way to the disks."""
+    """Return whether guests reach a pool.
+
+    Guests run as libvirt's user, who must get through every directory on the way to the disks.
+    """
     path = Path(pool.path or "/")
     closed = [step for step in (path, *path.parents) if _closed(step)]
     if closed:
@@ -164,6 +177,7 @@ def _closed(directory: Path) -> bool:
 
 
 def staging_directory(path: Path) -> Finding:
+    """Return whether the staging directory, or the one in which it will be made, can be written and has room."""
     place = next(parent for parent in (path, *path.parents) if _is_directory(parent))
     if not os.access(place, os.W_OK | os.X_OK):
         return Finding("error", "staging", f"{path} cannot be written", "change [images] staging")
@@ -174,6 +188,7 @@ def staging_directory(path: Path) -> Finding:
 
 
 def converter() -> Finding:
+    """Return whether the programs are installed by which images are converted."""
     missing = [name for name in ("qemu-img", "prlimit") if shutil.which(name) is None]
     if missing:
         advice = "apt-get install qemu-utils util-linux"
@@ -182,7 +197,10 @@ def converter() -> Finding:
 
 
 def file_system_tool(tool: str) -> Finding:
-    """Without it new Volumes of a file system are unformatted."""
+    """Return whether a program that makes a file system is installed.
+
+    Without it new Volumes of this file system are unformatted.
+    """
     if not installed(tool):
         message = f"{tool} is missing: Volumes of its file system are unformatted"
         return Finding("warning", "file systems", message, f"apt-get install {PACKAGES[tool]}")
@@ -190,12 +208,12 @@ def file_system_tool(tool: str) -> Finding:
 
 
 def is_local(uri: str) -> bool:
-    """Whether the hypervisor is this host."""
+    """Return whether the hypervisor of a libvirt URI is this host."""
     return not urlsplit(uri).netloc
 
 
 def forwarding(switch: Path) -> Finding:
-    """Networks of a ForwardingGroup and PUBLIC ones need the host to route."""
+    """Return whether the host routes, which Networks of a ForwardingGroup and PUBLIC ones need."""
     if not switch.exists():
         return Finding("warning", "forwarding", f"{switch} is not there: this host has no such protocol")
     if switch.read_text().strip() == "0":
@@ -206,7 +224,10 @@ def forwarding(switch: Path) -> Finding:
 
 
 def packet_filter() -> Finding:
-    """libvirt runs these for the filters of guests' interfaces; without them no guest starts."""
+    """Return whether the programs are installed that libvirt runs for the filters of guests' interfaces.
+
+    Without them no guest starts.
+    """
     missing = [name for name in ("ebtables", "iptables", "ip6tables") if shutil.which(name, path=SYSTEM_PATH) is None]
     if missing:
         return Finding("error", "packet filter", f"{', '.join(missing)} not found", "apt install iptables ebtables")
@@ -216,7 +237,7 @@ def packet_filter() -> Finding:
 async def _pool(settings: HypervisorSettings, described: PoolSettings, driver: Driver) -> AsyncIterator[Finding]:
     subject, name = f"hypervisor {settings.name}", described.name
     try:
-        pool = await driver.pool(name)
+        pool = await driver.storage.read_pool(name)
     except DriverNotFound as error:
         if described.kind:
             yield Finding("warning", subject, f"pool {name} is not there yet", "the gateway defines it at its start")
@@ -236,7 +257,7 @@ async def _pool(settings: HypervisorSettings, described: PoolSettings, driver: D
         yield Finding("warning", subject, f"pool {pool.name} has {pool.available} bytes free", "free some space")
     else:
         yield Finding("ok", subject, f"pool {pool.name} has {pool.available // 1024**3} GiB free")
-    if driver.can_overlay(pool) and is_local(settings.uri):
+    if driver.storage.can_overlay(pool) and is_local(settings.uri):
         yield guests_reach(subject, pool)
 
 
@@ -253,7 +274,10 @@ def _unserved(settings: HypervisorSettings, driver: Driver) -> Finding:
 
 
 async def confinement(settings: HypervisorSettings, driver: Driver) -> Finding:
-    """Without SELinux or AppArmor guests part only by the user that they all run as."""
+    """Return whether guests are confined.
+
+    Without SELinux or AppArmor guests part only by the user that they all run as.
+    """
     subject = f"hypervisor {settings.name}"
     try:
         host = await driver.host()
@@ -277,7 +301,7 @@ async def _hypervisor(settings: HypervisorSettings, driver: Driver) -> AsyncIter
         async for finding in _pool(settings, described, driver):
             yield finding
     try:
-        network = await driver.network(settings.network)
+        network = await driver.networks.read(settings.network)
     except DriverError as error:
         advice = "name another in [[hypervisor]] network"
         yield Finding("error", subject, f"network {settings.network}: {error}", advice)
@@ -296,16 +320,16 @@ async def _network(subject: str, network: NetworkFacts, driver: Driver) -> Findi
 
 
 async def _own_networks(subject: str, driver: Driver) -> AsyncIterator[Finding]:
-    """Networks of gateways start with the host when they should run."""
+    """Yield the networks of gateways that start with the host, and do not run."""
     wanted = (await driver.autostarted()).networks
-    for network in await driver.networks():
+    for network in await driver.networks.list_all():
         if network.network and network.name in wanted and not network.active:
             message = f"{network.name} ({network.network}) should run and does not"
             yield Finding("error", subject, message, f"virsh net-start {network.name} says why")
 
 
 def _lasting(kind: str, name: str) -> str:
-    """Commands of virsh that start a network ("net") or a pool, now and with the host."""
+    """Return the commands of virsh that start a network ("net") or a pool, now and with the host."""
     return f"virsh {kind}-start {name} && virsh {kind}-autostart {name}"
 
 

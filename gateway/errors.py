@@ -6,9 +6,17 @@ the status from it. This is the one place where an error meets its number.
 
 from __future__ import annotations
 
+BEFORE_STATUS = 10000
+"""What a return code has on top of the HTTP status that it stands for."""
+
+
+def status_of(return_code: int) -> int:
+    """Return the HTTP status that a CIMI return code stands for."""
+    return return_code - BEFORE_STATUS
+
 
 class GatewayError(Exception):
-    """Something went wrong on our side; the message says what and what to do."""
+    """A failure on our side; the message says what went wrong and what to do."""
 
     return_code: int = 10500
 
@@ -18,12 +26,12 @@ class GatewayError(Exception):
 
     @property
     def status(self) -> int:
-        """The HTTP status this error is answered with."""
-        return self.return_code - 10000
+        """Return the HTTP status that the error is answered with."""
+        return status_of(self.return_code)
 
 
 class Invalid(GatewayError):
-    """The request is wrong: ``attribute`` names the part, when there is one."""
+    """A mistake in the request: ``attribute`` names the part, when there is one."""
 
     return_code = 10400
 
@@ -33,19 +41,25 @@ class Invalid(GatewayError):
 
 
 class Unauthenticated(GatewayError):
+    """A request of which nobody knows who sends it."""
+
     return_code = 10401
 
 
 class Forbidden(GatewayError):
+    """A request that the caller may not make."""
+
     return_code = 10403
 
 
 class NotFound(GatewayError):
+    """The absence of a resource, or of one that the caller may see."""
+
     return_code = 10404
 
 
 class MethodNotAllowed(GatewayError):
-    """``allow`` lists the methods which the URI does have."""
+    """A method that the URI does not have; ``allow`` lists those that it has."""
 
     return_code = 10405
 
@@ -55,37 +69,49 @@ class MethodNotAllowed(GatewayError):
 
 
 class NotAcceptable(GatewayError):
+    """The lack of a format that the client accepts and the answer can be given in."""
+
     return_code = 10406
 
 
 class RequestTimeout(GatewayError):
-    """The client stopped sending in the middle of a request."""
+    """The silence of a client that stopped sending in the middle of a request."""
 
     return_code = 10408
 
 
 class Conflict(GatewayError):
+    """A state of a resource that forbids what was requested."""
+
     return_code = 10409
 
 
 class PreconditionFailed(GatewayError):
+    """Another version of the resource than the one that the client means."""
+
     return_code = 10412
 
 
 class TooLarge(GatewayError):
+    """A body of more bytes than are taken."""
+
     return_code = 10413
 
 
 class UriTooLong(GatewayError):
+    """A URI of too many characters."""
+
     return_code = 10414
 
 
 class UnsupportedMediaType(GatewayError):
+    """A body in a format that is not taken."""
+
     return_code = 10415
 
 
 class RangeNotSatisfiable(GatewayError):
-    """``size`` is what the range had to lie in."""
+    """A range outside of the ``size`` bytes that there are."""
 
     return_code = 10416
 
@@ -95,17 +121,19 @@ class RangeNotSatisfiable(GatewayError):
 
 
 class Misdirected(GatewayError):
-    """The request names a host that this gateway is not."""
+    """A request to a host that this gateway is not."""
 
     return_code = 10421
 
 
 class HeadersTooLarge(GatewayError):
+    """Header fields of too many bytes."""
+
     return_code = 10431
 
 
 class TooManyRequests(GatewayError):
-    """``retry_after`` is in seconds."""
+    """A caller who sends too many requests; ``retry_after`` is in seconds."""
 
     return_code = 10429
 
@@ -115,17 +143,19 @@ class TooManyRequests(GatewayError):
 
 
 class NotImplementedHere(GatewayError):
+    """A part of the standard that this gateway or its hypervisor does not have."""
+
     return_code = 10501
 
 
 class BadGateway(GatewayError):
-    """Another server, which the gateway asked on the client's behalf, failed."""
+    """The failure of another server, which the gateway asked on the client's behalf."""
 
     return_code = 10502
 
 
 class Unavailable(GatewayError):
-    """The hypervisor or the store is away; ``retry_after`` is in seconds."""
+    """The absence of the hypervisor or the store; ``retry_after`` is in seconds."""
 
     return_code = 10503
 
@@ -135,7 +165,7 @@ class Unavailable(GatewayError):
 
 
 class PartFailed(GatewayError):
-    """A part of what was asked failed; ``return_code`` is that of the part."""
+    """The failure of a part of what was requested; ``return_code`` is that of the part."""
 
     def __init__(self, message: str, return_code: int) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""What `doctor` tells of one look at the host."""
+"""The findings that `doctor` tells of its looks at the host."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One look: ``level`` is ok, warning or error; ``advice`` says what to do."""
+    """The result of one look: ``level`` is ok, warning or error; ``advice`` says what to do."""
 
     level: str
     subject: str

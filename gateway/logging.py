@@ -32,7 +32,7 @@ Event = MutableMapping[str, Any]
 
 
 def drop_secrets(_logger: Any, _method: str, event: Event) -> Event:
-    """Whatever a careless line holds under a secret's name is not written."""
+    """Replace whatever a careless line holds under a secret's name, so that it is not written."""
     for name in SECRET & event.keys():
         event[name] = "(secret)"
     return event
@@ -41,7 +41,7 @@ def drop_secrets(_logger: Any, _method: str, event: Event) -> Event:
 def printable_values(_logger: Any, _method: str, event: Event) -> Event:
     """Replace control characters in what strangers may have chosen, so that no line of theirs looks like ours.
 
-    It comes last: whatever is text by then, or is made text only by being written, is theirs, too.
+    This processor comes last: whatever is text by then, or is made text only by being written, is theirs, too.
     """
     for name, value in event.items():
         if name in SEVERAL_LINES:
@@ -60,7 +60,7 @@ def _text(value: Any) -> str:
 
 
 def journal_datagram(event: Event) -> bytes:
-    """The journal's native protocol: NAME=value lines, or a length for values of several lines."""
+    """Return an event in the journal's native protocol: NAME=value lines, or a length for values of several lines."""
     named = {FIELDS.get(name, f"CIMI_{name.upper()}"): str(value) for name, value in event.items()}
     machine = _machine_of(event)
     if machine is not None:
@@ -103,8 +103,8 @@ def _field(name: str, value: bytes) -> bytes:
 class JournalLogger:
     """A structlog logger that sends each event to the journal, and never waits for it.
 
-    A journal that reads nothing would else hold up every request. What it did not take is counted, and told with
-    the next line that it takes.
+    A journal that reads nothing would else hold up every request. Lines that it did not take are counted, and told
+    with the next line that it takes.
     """
 
     def __init__(self) -> None:
@@ -115,6 +115,7 @@ class JournalLogger:
         self._lost = 0
 
     def msg(self, datagram: bytes) -> None:
+        """Send a datagram to the journal; to standard error when there is none."""
         try:
             if self._lost:
                 lost = {"event": "log lines lost", "level": "warning", "number": self._lost, "reason": "journal busy"}
@@ -129,11 +130,12 @@ class JournalLogger:
     debug = info = warning = error = critical = msg
 
     def close(self) -> None:
+        """Close the socket."""
         self._socket.close()
 
 
 def set_up() -> None:
-    """Choose by where standard error goes: systemd sets JOURNAL_STREAM for its services."""
+    """Choose how lines are written, by where standard error goes: systemd sets JOURNAL_STREAM for its services."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

@@ -18,10 +18,10 @@ REPLACEMENT = "?"
 
 def printable(text: str) -> str:
     """Return the text on one line: tabs and line ends become spaces, other control characters question marks."""
-    return UNPRINTABLE.sub(lambda found: " " if found.group() in SPACES else REPLACEMENT, text)
+    return UNPRINTABLE.sub(lambda match: " " if match.group() in SPACES else REPLACEMENT, text)
 
 
 def printable_json(document: Any) -> str:
     """Return the document as JSON on one line, with control characters as the escapes that JSON has for them."""
     text = json.dumps(document, ensure_ascii=False)
-    return UNPRINTABLE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+    return UNPRINTABLE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)

@@ -11,7 +11,7 @@ from pathlib import Path
 from gateway.config import ConfigError, Settings
 
 TOO_MUCH = stat.S_IWGRP | stat.S_IRWXO
-"""What nobody but the owner may: others nothing at all, the group, which is the gateway's, only read."""
+"""The rights of nobody but the owner: others have none at all, and the group, which is the gateway's, only reads."""
 
 
 class ExposedFile(ConfigError):
@@ -19,7 +19,10 @@ class ExposedFile(ConfigError):
 
 
 def demand_private(path: Path) -> None:
-    """Raise ExposedFile when the file may be read by everybody or written by a group. One that is not there is none."""
+    """Raise ExposedFile when the file may be read by everybody or written by a group.
+
+    A file that is not there raises nothing.
+    """
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
     except OSError:

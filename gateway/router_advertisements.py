@@ -30,12 +30,12 @@ def advertised(routes: Path = ROUTES) -> tuple[str, ...]:
 
 def router_advertisements(routes: Path = ROUTES, conf: Path = CONF) -> list[Finding]:
     """Return an error for each interface on which libvirt's networks and router advertisements do not go together."""
-    found = []
+    findings = []
     for name in advertised(routes):
         value = (conf / name / "accept_ra").read_text().strip()
         if value != EVEN_WHEN_ROUTING:
-            found.append(_refused(name, value))
-    return found or [Finding("ok", "router advertisements", "no interface's IPv6 is in the way of networks")]
+            findings.append(_refused(name, value))
+    return findings or [Finding("ok", "router advertisements", "no interface's IPv6 is in the way of networks")]
 
 
 def _refused(name: str, value: str) -> Finding:

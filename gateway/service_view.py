@@ -13,7 +13,7 @@ from pathlib import Path
 
 UNIT = "cimi-gateway.service"
 RUNNING = Path("/run/systemd/system")
-"""Is there while systemd is the init of this host."""
+"""A directory that is there while systemd is the init of this host."""
 PROPERTIES = (
     "User", "Group", "SupplementaryGroups", "UMask",
     "ProtectSystem", "ProtectHome", "PrivateTmp", "PrivateDevices",
@@ -31,16 +31,17 @@ def unit_properties() -> dict[str, str] | None:
         return None
     command = ["systemctl", "show", UNIT, "--property", ",".join(("LoadState", *PROPERTIES))]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_SECONDS)  # noqa: S603
-    shown = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
-    return shown if shown.get("LoadState") == "loaded" else None
+    properties = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    return properties if properties.get("LoadState") == "loaded" else None
 
 
 def service_user(properties: Mapping[str, str]) -> str:
+    """Return the name of the user as whom the unit runs."""
     return properties.get("User") or "root"
 
 
 def can_look(properties: Mapping[str, str] | None) -> bool:
-    """Tell whether this process may have systemd look in the service's place: only root may."""
+    """Return whether this process may have systemd look in the service's place: only root may."""
     return properties is not None and os.geteuid() == 0
 
 
@@ -53,6 +54,6 @@ def command_of(properties: Mapping[str, str], *words: str) -> list[str]:
 
 
 def look(properties: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    """Run ``cimi-gateway`` with these words as the service would; what it wrote, and its exit status."""
+    """Run ``cimi-gateway`` with these words as the service would, and return what it wrote and its exit status."""
     command = command_of(properties, *words)
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_SECONDS)  # noqa: S603

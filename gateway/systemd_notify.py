@@ -1,4 +1,4 @@
-"""What systemd is told: ready, alive, stopping (sd_notify's datagrams)."""
+"""The words to systemd: ready, alive, stopping (sd_notify's datagrams)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def _send(address: str, datagram: bytes) -> None:
 
 
 def watchdog_interval() -> float | None:
-    """Seconds between two signs of life; None when systemd wants none."""
+    """Return the seconds between two signs of life; None when systemd wants none."""
     micros = os.environ.get("WATCHDOG_USEC", "")
     return int(micros) / 2_000_000 if micros.isdecimal() and int(micros) else None
 

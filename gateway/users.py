@@ -16,7 +16,7 @@ from gateway.private_files import write_private
 ROLES = ("admin", "operator", "viewer")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 LONGEST_PASSWORD = 72
-"""bytes; bcrypt looks at no more."""
+"""Bytes; bcrypt looks at no more."""
 COST = 12
 
 
@@ -26,13 +26,15 @@ class UsersError(GatewayError):
 
 @dataclass(frozen=True, slots=True)
 class User:
+    """A user: the name, the role, and the bcrypt hash of the password."""
+
     name: str
     role: str
     hash: str
 
 
 def read(path: Path) -> dict[str, User]:
-    """Raises UsersError, naming the line."""
+    """Return the users in a file by their names, none where there is no file. Raises UsersError, naming the line."""
     try:
         lines = path.read_text().splitlines()
     except FileNotFoundError:
@@ -60,7 +62,10 @@ def write(path: Path, users: dict[str, User]) -> None:
 
 
 def _own_as(new: Path, path: Path) -> None:
-    """As the file that it replaces; the first one that root makes is for the group of its directory, the gateway's."""
+    """Give a file the owner and mode of the file that it replaces.
+
+    The first one that root makes is for the group of its directory, the gateway's.
+    """
     if path.exists():
         status = path.stat()
         os.chown(new, status.st_uid, status.st_gid)
@@ -73,7 +78,7 @@ def _own_as(new: Path, path: Path) -> None:
 
 
 def hashed(password: str) -> str:
-    """Raises UsersError for a password that is empty or longer than bcrypt can tell apart."""
+    """Return the hash of a password. Raises UsersError for one that is empty or longer than bcrypt can tell apart."""
     data = password.encode()
     if not data or len(data) > LONGEST_PASSWORD:
         raise UsersError(f"a password has 1 to {LONGEST_PASSWORD} bytes, this one {len(data)}")
@@ -81,6 +86,7 @@ def hashed(password: str) -> str:
 
 
 def checked_name(name: str) -> str:
+    """Return the name. Raises UsersError for one that no user may have."""
     if not NAME.fullmatch(name):
         raise UsersError(f"{name[:64]!r} is no user name: letters, digits and . _ @ - only, at most 64")
     return name

@@ -8,7 +8,7 @@ from gateway.errors import Invalid
 
 
 class _Guard:
-    """Counts depth and elements, and refuses every document type declaration, and with it entities."""
+    """A counter of depth and elements, which refuses every document type declaration, and with it entities."""
 
     def __init__(self, deepest: int, most_elements: int, most_attributes: int | None) -> None:
         self._deepest = deepest
@@ -37,7 +37,7 @@ class _Guard:
 
 
 def demand_harmless(body: bytes, deepest: int, most_elements: int, most_attributes: int | None = None) -> None:
-    """Raises Invalid for XML that is malformed, too deep or too large, or has a document type."""
+    """Raise Invalid for XML that is malformed, too deep or too large, or has a document type."""
     guard = _Guard(deepest, most_elements, most_attributes)
     parser = expat.ParserCreate()
     parser.ordered_attributes = True
@@ -54,5 +54,6 @@ def demand_harmless(body: bytes, deepest: int, most_elements: int, most_attribut
 
 
 def malformed(error: expat.ExpatError) -> Invalid:
+    """Return the Invalid for an error of the parser, with its place."""
     where = f"line {error.lineno}, column {error.offset + 1}"
     return Invalid(f"malformed XML: {expat.ErrorString(error.code)} at {where}")

@@ -1,9 +1,10 @@
-"""What all tests need: a libvirt that answers, with a pool and a network."""
+"""What tests need: a logging of their own, and where they use libvirt, one that answers with a pool and a network."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,10 +13,12 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
+from demo.guest_image import build
 from drivers.confined.readers import ConfinedReaders
+from tests.place import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 IN_MEMORY = Path("/dev/shm")
 if os.access(IN_MEMORY, os.W_OK):
     # The gateway waits for the disk at every commit: on a busy disk, which the images of real guests make, for seconds.
@@ -33,11 +36,17 @@ structlog.configure(
     ]
 )
 LOGGING = structlog.get_config()
+# A machine that is busy is slow, and nothing is wrong with what it runs.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 SOCKET = "/run/libvirt/libvirt-sock"
+WITHOUT_LIBVIRT = ("unit", "api", "conformance")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A libvirtd that dies (its own faults do that, rarely) costs the tests that it dies under, and no others."""
+    if any(item.path.is_relative_to(ROOT / "tests" / lane) for lane in WITHOUT_LIBVIRT):
+        return
     with socket.socket(socket.AF_UNIX) as probe:
         if probe.connect_ex(SOCKET) != 0:
             start_libvirt()
@@ -71,3 +80,11 @@ async def readers() -> AsyncIterator[ConfinedReaders]:
     opened = ConfinedReaders()
     yield opened
     await opened.close()
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory which the gateway may import from, holding guest.qcow2."""
+    directory = tmp_path_factory.mktemp("images")
+    shutil.copyfile(build(directory / "built.qcow2"), directory / "guest.qcow2")
+    return directory

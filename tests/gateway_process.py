@@ -108,9 +108,9 @@ class GatewayProcess:
 [server]
 listen = "127.0.0.1:{self.port}"
 [store]
-path = "{self.home / 'gateway.db'}"
+path = "{self.home / "gateway.db"}"
 [auth]
-users_file = "{self.home / 'users'}"
+users_file = "{self.home / "users"}"
 [images]
 directories = ["{self.images}"]
 {self.image_settings}

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from demo.guest_shell import run_in_guest
+from tests.urls import uuid_of
 
 SECTOR = 64
 PARTITION = "/dev/vda2"
-
-
-def uuid_of(machine: str) -> str:
-    return machine.rstrip("/").rpartition("/")[2]
 
 
 def mark(machine: str, text: str) -> None:

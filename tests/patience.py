@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 PATIENCE = 240.0
 """Seconds after which a condition is said not to come true, on the slowest and busiest of machines."""
@@ -18,12 +18,16 @@ class DeadlineError(AssertionError):
     """A condition that did not come true."""
 
 
-async def eventually(condition: Callable[[], T | Awaitable[T]], what: str, seconds: float = PATIENCE) -> T:
+@overload
+async def eventually(condition: Callable[[], Awaitable[T | None]], what: str, seconds: float = PATIENCE) -> T: ...
+@overload
+async def eventually(condition: Callable[[], T | None], what: str, seconds: float = PATIENCE) -> T: ...
+async def eventually(condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> object:
     """Return the condition's value once it is true. Raises DeadlineError, naming ``what``, after ``seconds``."""
     until = time.monotonic() + seconds
     while True:
         asked = condition()
-        value: T = await asked if isawaitable(asked) else asked
+        value: object = await asked if isawaitable(asked) else asked
         if value:
             return value
         if time.monotonic() > until:
@@ -31,7 +35,7 @@ async def eventually(condition: Callable[[], T | Awaitable[T]], what: str, secon
         await asyncio.sleep(PAUSE)
 
 
-def wait_until(condition: Callable[[], T], seconds: float, what: str) -> T:
+def wait_until(condition: Callable[[], T | None], seconds: float, what: str) -> T:
     """Return the condition's value once it is true, in a test without an event loop.
 
     ``seconds`` are those that it takes at most on an idle machine; a busy one gets PATIENCE.

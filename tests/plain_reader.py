@@ -21,7 +21,7 @@ def inspect(place: Path | FilePart, largest: int = LARGEST) -> ImageFacts:
         window.close()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Content:
     """Implements drivers.confined.reading.Supply: all bytes are here."""
 

@@ -76,7 +76,6 @@ class WebServer:
                 await asyncio.sleep(self.pace)
             await response.write(self.data[position : min(position + 65536, end)])
 
-
     async def _stall(self) -> None:
         self.stalled += 1
         while self.stall_at is not None:

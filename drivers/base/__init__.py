@@ -1,10 +1,12 @@
-"""What any hypervisor driver offers, in the gateway's vocabulary.
+"""The contract of every hypervisor driver, in the gateway's vocabulary.
 
-Dataclasses in, dataclasses out, typed errors. Memory is in KiB, capacities in bytes, times in seconds. Every
-call that changes something is idempotent: asking for what is already so succeeds, so that a step of a job can be
-run again after a crash. "Already gone" is success for every removal.
+Dataclasses in, dataclasses out, typed errors. Memory is in KiB, capacities in bytes, times in seconds. Every call that
+changes something is idempotent: asking for what is already so succeeds, so that a step of a job can be run again after
+a crash. "Already gone" is success for every removal.
 """
 
+from drivers.base.addresses import AddressCalls, HeldGuests
+from drivers.base.copies import CopyCalls
 from drivers.base.devices import DeviceCalls
 from drivers.base.domains import (
     Applied,
@@ -19,7 +21,7 @@ from drivers.base.domains import (
     Migration,
     Power,
 )
-from drivers.base.driver import Driver
+from drivers.base.driver import PARTS, Driver
 from drivers.base.errors import (
     DriverAbsent,
     DriverBusy,
@@ -35,14 +37,13 @@ from drivers.base.errors import (
     DriverUnsupported,
 )
 from drivers.base.events import ConnectionState, DriverEvent, EventKind, Listener
-from drivers.base.fetching import Converter, Fetcher, FileSystemMaker, RemoteFile
+from drivers.base.fetching import Converter, Fetcher, FileSystemMaker, ImageFile, RemoteFile
 from drivers.base.filters import (
     GUARD,
     GUARD_HOST,
     GUARD_MAC,
     GUARD_OWN,
     FilterCalls,
-    HeldGuests,
     Reach,
     filter_name,
     fixed_filter_name,
@@ -69,13 +70,16 @@ from drivers.base.progress import Progress
 from drivers.base.snapshots import SnapshotCalls, SnapshotFacts
 from drivers.base.statistics import DiskReading, DomainReading, HostReading, InterfaceReading, StatisticsCalls
 from drivers.base.storage import (
+    BaseVolume,
     FilePart,
     Hole,
     ImageFacts,
     ImageReader,
+    NewVolume,
     PoolFacts,
     StorageCalls,
     UnpackedImage,
+    VolumeContent,
     VolumeFacts,
 )
 from drivers.base.supervision import Loop, Supervision
@@ -85,14 +89,18 @@ __all__ = [
     "GUARD_HOST",
     "GUARD_MAC",
     "GUARD_OWN",
+    "PARTS",
+    "AddressCalls",
     "AddressPool",
     "Applied",
     "Autostarted",
     "Bandwidth",
     "BandwidthClass",
+    "BaseVolume",
     "CallObserver",
     "ConnectionState",
     "Converter",
+    "CopyCalls",
     "DeviceCalls",
     "DiskFacts",
     "DiskReading",
@@ -126,6 +134,7 @@ __all__ = [
     "HostReading",
     "HypervisorSettings",
     "ImageFacts",
+    "ImageFile",
     "ImageReader",
     "InterfaceAddress",
     "InterfaceFacts",
@@ -139,6 +148,7 @@ __all__ = [
     "NetworkCalls",
     "NetworkFacts",
     "NetworkSpec",
+    "NewVolume",
     "PoolFacts",
     "PoolSettings",
     "Power",
@@ -155,6 +165,7 @@ __all__ = [
     "Supervision",
     "Traffic",
     "UnpackedImage",
+    "VolumeContent",
     "VolumeFacts",
     "filter_name",
     "fixed_filter_name",

@@ -26,7 +26,7 @@ class Power(StrEnum):
 
 
 class Migration(StrEnum):
-    """What a move from host to host has to do with a domain's state."""
+    """The part that a move from host to host has in a domain's state."""
 
     NONE = ""
     UNDERWAY = "underway"
@@ -48,13 +48,15 @@ class DiskSpec:
     cdrom: bool = False
     boot_order: int | None = None
     serial: str | None = None
-    """What the guest can find it by (/dev/disk/by-id); virtio shows the first 20 characters."""
+    """The name by which the guest can find the disk (/dev/disk/by-id); virtio shows the first 20 characters."""
     shareable: bool = False
     """Several domains may write to it at once; it needs a raw volume."""
 
 
 @dataclass(frozen=True, slots=True)
 class InterfaceSpec:
+    """A network interface of a domain, known by its MAC; ``mtu`` in bytes, None for the network's own."""
+
     mac: str
     network: str
     """Name of the libvirt network."""
@@ -91,7 +93,10 @@ class DomainSpec:
 
 @dataclass(frozen=True, slots=True)
 class DiskFacts:
-    """``source`` is the volume's path. ``plugged``: a running guest has it now; ``persistent``: the next boot too."""
+    """A disk as the hypervisor tells it; ``source`` is the volume's path.
+
+    It is ``plugged`` when a running guest has it now, and ``persistent`` when the next boot has it too.
+    """
 
     target: str
     source: str
@@ -103,7 +108,10 @@ class DiskFacts:
 
 @dataclass(frozen=True, slots=True)
 class InterfaceFacts:
-    """``plugged``: a running guest has it now; ``persistent``: the next boot has it too."""
+    """An interface as the hypervisor tells it; ``mtu`` in bytes, None when its definition names none.
+
+    It is ``plugged`` when a running guest has it now, and ``persistent`` when the next boot has it too.
+    """
 
     mac: str
     network: str
@@ -145,67 +153,96 @@ class InterfaceAddress:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """How far a change of cpus or memory came: at once, or only with the next boot."""
+    """The way that a change of cpus or memory took: ``live`` is False when it waits for the next boot.
+
+    ``message`` says why it waits, in words for people.
+    """
 
     live: bool
     message: str = ""
 
 
 class DomainCalls(Protocol):
-    """Domains, by UUID. A missing domain is DriverNotFound except where removal is asked."""
+    """Domains by UUID, and what their guests tell. Memory in KiB.
 
-    async def domains(self) -> tuple[DomainFacts, ...]:
-        """All domains, foreign ones too, by bulk reads."""
+    Every call that names a domain raises DriverNotFound when there is none of this UUID, except where removal is asked.
+    """
+
+    async def list_all(self) -> tuple[DomainFacts, ...]:
+        """Return all domains, foreign ones too, by bulk reads."""
         ...
 
-    async def domain(self, uuid: str) -> DomainFacts: ...
-
-    async def define_domain(self, spec: DomainSpec) -> None:
-        """Make the domain, or bring an existing one of the same UUID to this definition."""
+    async def read(self, uuid: str) -> DomainFacts:
+        """Return the domain as it is now."""
         ...
 
-    async def keep_domain(self, uuid: str) -> None:
+    async def define(self, spec: DomainSpec) -> None:
+        """Make the domain, or bring an existing one of the same UUID to this definition.
+
+        Its interfaces on the host's own networks get an address of their own each. Raises DriverNotFound when a volume
+        or network is missing, and DriverConflict when a foreign guest has the MAC of an interface or no address is
+        left.
+        """
+        ...
+
+    async def make_persistent(self, uuid: str) -> None:
         """Define a running domain that would vanish when it stops, as it is now; one that is defined stays as it is."""
         ...
 
-    async def describe_domain(self, uuid: str, title: str, description: str) -> None: ...
-
-    async def undefine_domain(self, uuid: str) -> None:
-        """Power off, and remove it with saved state, NVRAM, TPM, snapshots' and checkpoints' metadata."""
+    async def describe(self, uuid: str, title: str, description: str) -> None:
+        """Write title and description into the domain's definition, at once and for its next boots."""
         ...
 
-    async def start_domain(self, uuid: str, *, paused: bool = False, discard_saved: bool = False) -> None:
-        """Boot, or restore the saved state unless ``discard_saved``."""
+    async def undefine(self, uuid: str) -> None:
+        """Power the domain off, and remove it with all that belongs to it.
+
+        That is saved state, NVRAM, TPM, the metadata of snapshots and checkpoints, the console's log, and leases.
+        """
+        ...
+
+    async def start(self, uuid: str, *, paused: bool = False, discard_saved: bool = False) -> None:
+        """Boot the domain, or restore its saved state unless ``discard_saved``; one that is active stays as it is."""
         ...
 
     async def request_shutdown(self, uuid: str) -> None:
-        """Press the ACPI power button; the guest may ignore it."""
+        """Press the ACPI power button; the guest may ignore it. Raises DriverConflict when the domain is off."""
         ...
 
     async def power_off(self, uuid: str) -> None:
-        """At once, as by pulling the plug."""
+        """Stop the domain at once, as by pulling the plug."""
         ...
 
-    async def pause_domain(self, uuid: str) -> None: ...
-
-    async def resume_domain(self, uuid: str) -> None: ...
-
-    async def save_domain(self, uuid: str, progress: Progress) -> None:
-        """Keep CPU and memory on disk and power off (managed save)."""
+    async def pause(self, uuid: str) -> None:
+        """Halt the guest's CPUs; its memory stays. Raises DriverConflict when the domain is off."""
         ...
 
-    async def cancel_save(self, uuid: str) -> None: ...
-
-    async def discard_saved(self, uuid: str) -> None: ...
-
-    async def resize_domain(self, uuid: str, cpus: int, memory_kib: int) -> Applied:
-        """Set cpus and memory: live where possible, always for the next boot."""
+    async def resume(self, uuid: str) -> None:
+        """Let a paused guest go on; nothing happens to one that is not paused."""
         ...
 
-    async def addresses(self, uuid: str) -> tuple[InterfaceAddress, ...]:
-        """Leases first, then guest agent, then ARP; empty when nothing is known. A stuck guest never hangs it."""
+    async def save(self, uuid: str, progress: Progress) -> None:
+        """Keep the domain's CPU and memory on disk and power it off (libvirt: managed save); ``progress`` in bytes."""
+        ...
+
+    async def cancel_save(self, uuid: str) -> None:
+        """Break off a save that is at work; none at work, or no such domain, is no error."""
+        ...
+
+    async def discard_saved(self, uuid: str) -> None:
+        """Remove the domain's saved state, so that it boots at its next start; none saved is no error."""
+        ...
+
+    async def resize(self, uuid: str, cpus: int, memory_kib: int) -> Applied:
+        """Set the domain's cpus and memory in KiB: live where possible, always for the next boot."""
+        ...
+
+    async def interface_addresses(self, uuid: str) -> tuple[InterfaceAddress, ...]:
+        """Return the guest's addresses: leases first, then the guest agent's, then ARP's; empty when none is known.
+
+        A guest whose agent is stuck holds no other call up.
+        """
         ...
 
     async def console_text(self, uuid: str, limit: int) -> bytes:
-        """The last ``limit`` bytes which the guest wrote to its first serial port, over all its boots."""
+        """Return the last ``limit`` bytes which the guest wrote to its first serial port, over all its boots."""
         ...

@@ -1,4 +1,4 @@
-"""What can go wrong with a hypervisor, as types. The messages are for people."""
+"""The troubles that there may be with a hypervisor, as types; their messages are for people."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class DriverNotFound(DriverError):
 
 
 class DriverConflict(DriverError):
-    """The thing is in a state which does not allow this, or exists already as another thing."""
+    """The resource is in a state which does not allow this, or exists already as another one."""
 
 
 class DriverBusy(DriverError):
-    """Somebody else works on it; trying again later makes sense."""
+    """The resource is being worked on by somebody else; trying again later makes sense."""
 
 
 class DriverUnavailable(DriverError):
@@ -28,7 +28,7 @@ class DriverUnsupported(DriverError):
 
 
 class DriverInvalid(DriverError):
-    """What was asked is wrong in itself (an image that is no image, a size that cannot be)."""
+    """The request is wrong in itself (an image that is no image, a size that cannot be)."""
 
 
 class DriverAbsent(DriverInvalid):
@@ -36,7 +36,7 @@ class DriverAbsent(DriverInvalid):
 
 
 class DriverReaderDied(DriverInvalid):
-    """Who looked at the bytes was killed: they cost more time or memory than they may."""
+    """The process that looked at the bytes was killed: they cost more time or memory than they may."""
 
 
 class DriverNoSpace(DriverError):

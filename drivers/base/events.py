@@ -1,4 +1,4 @@
-"""What a driver tells on its own."""
+"""Events that a driver tells on its own."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from drivers.base.domains import DomainFacts
 
 
 class ConnectionState(StrEnum):
+    """The state of the connection to a hypervisor; only while it is UP calls succeed."""
+
     DOWN = "down"
     CONNECTING = "connecting"
-    RESYNCING = "resyncing"
     UP = "up"
 
 
 class EventKind(StrEnum):
+    """The kinds of events that a driver tells of."""
+
     DOMAIN_CHANGED = "domain changed"
     """Look at the domain again: started, stopped, crashed, paused, redefined..."""
     DOMAIN_UNDEFINED = "domain undefined"
@@ -30,7 +33,11 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DriverEvent:
-    """``facts`` come with DOMAIN_CHANGED when they could be read, so that the listener need not ask."""
+    """An event on the hypervisor of this name, about the domain or network of this UUID; None for the connection's.
+
+    ``facts`` come with DOMAIN_CHANGED when they could be read, so that the listener need not ask; ``state`` comes with
+    CONNECTION.
+    """
 
     hypervisor: str
     kind: EventKind
@@ -39,7 +46,7 @@ class DriverEvent:
     state: ConnectionState | None = None
     detail: str = ""
     code: str = ""
-    """Of a DOMAIN_ALARM: watchdog, reboot, io-error, enospc, memory-failure or control-error."""
+    """The kind of a DOMAIN_ALARM: watchdog, reboot, io-error, enospc, memory-failure or control-error."""
 
 
 Listener = Callable[[DriverEvent], None]

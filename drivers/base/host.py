@@ -20,7 +20,7 @@ class Autostarted:
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """What the host has. ``domain_type`` is the one really used: ``kvm`` or ``qemu``."""
+    """The host's abilities; ``domain_type`` is the one really used: ``kvm`` or ``qemu``."""
 
     cpus: int
     memory_kib: int
@@ -32,14 +32,14 @@ class HostFacts:
     uefi: bool
     """True when firmware for UEFI guests is installed."""
     confinement: str = ""
-    """What keeps guests apart beyond the user that they run as: selinux or apparmor; empty when nothing does."""
+    """The security model that keeps guests apart beyond their user: selinux or apparmor; empty when none does."""
 
 
 @dataclass(frozen=True, slots=True)
 class PoolSettings:
-    """One ``[[hypervisor.pools]]``: what may be stored in a pool, and how to define it when libvirt has none.
+    """The entry ``[[hypervisor.pools]]``: what may be stored in a pool, and how to define it when libvirt has none.
 
-    With a ``kind`` the gateway defines the pool by the rest: ``path`` is where it shows on the host, ``host`` and
+    When ``kind`` is set the gateway defines the pool by the rest: ``path`` is where it shows on the host, ``host`` and
     ``source`` are where it comes from (an export, a target's name, a Ceph pool, a volume group), ``devices`` are a
     volume group's disks, ``user`` and ``secret`` the login, whose password libvirt keeps under the secret's UUID.
     """
@@ -50,7 +50,7 @@ class PoolSettings:
     formats: list[str] = field(default_factory=list)
     """Formats that may be stored here, the first when none is asked for; empty: what this kind of pool can."""
     overcommit: float = 1.0
-    """How many times its size may be promised to Volumes."""
+    """The number of times that the pool's size may be promised to Volumes."""
     shareable: bool = False
     """Volumes may be connected to several Machines at once: raw ones, whose guests know how to share."""
     kind: PoolKind = ""
@@ -66,7 +66,7 @@ class PoolSettings:
 
 @dataclass(frozen=True, slots=True)
 class HypervisorSettings:
-    """One ``[[hypervisor]]`` of the configuration."""
+    """The entry ``[[hypervisor]]`` of the configuration."""
 
     name: str
     uri: str
@@ -77,9 +77,9 @@ class HypervisorSettings:
     host_networks: list[str] = field(default_factory=list)
     """Networks that the admin keeps: users see and use them beside ``network``, and change them never."""
     address_pools: tuple[AddressPool, ...] = (AddressPool("10.113.0.0/16", 24), AddressPool("fd43:494d:4900::/48", 64))
-    """Where the ranges of new Networks come from: one of each protocol that has a pool."""
+    """Pools that the ranges of new Networks come from: one range of each protocol that has a pool."""
     public_networks: Literal["nat", "route", "bridge", "none"] = "nat"
-    """How a new PUBLIC Network leads out of the host; ``none`` refuses them."""
+    """The way by which a new PUBLIC Network leads out of the host; ``none`` refuses them."""
     public_device: str = ""
     """The host's interface that nat and route go out by; any when empty."""
     public_bridge: str = ""
@@ -95,7 +95,7 @@ class HypervisorSettings:
 
     @property
     def every_pool(self) -> tuple[PoolSettings, ...]:
-        """The described pools; the default pool takes Volumes too, though nothing more is said of it."""
+        """All pools that take Volumes: the described ones, and the default pool even where nothing is said of it."""
         if any(pool.name == self.pool for pool in self.pools):
             return self.pools
         return (PoolSettings(self.pool), *self.pools)

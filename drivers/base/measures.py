@@ -1,4 +1,4 @@
-"""How a driver does, for those who watch over the gateway."""
+"""Measures of a driver's calls, for those who watch over the gateway."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CallObserver = Callable[[str, float, bool], None]
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Of one connection to the hypervisor: calls that run now, and calls that wait for their turn."""
+    """The calls on one connection to the hypervisor: how many run now, and how many wait for their turn."""
 
     connection: str
     running: int

@@ -9,7 +9,10 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Bandwidth:
-    """A limit in one direction. ``peak`` may be reached until ``burst`` kilobytes have passed."""
+    """A limit in one direction in kilobytes per second.
+
+    ``peak`` may be reached until ``burst`` kilobytes have passed.
+    """
 
     average: int
     peak: int | None = None
@@ -26,7 +29,7 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class AddressPool:
-    """One ``[[hypervisor.address_pools]]``: each new Network gets a part of ``range`` with this prefix length."""
+    """The entry ``[[hypervisor.address_pools]]``: each new Network gets a part of ``range`` with this prefix length."""
 
     range: str
     prefix: int
@@ -34,7 +37,7 @@ class AddressPool:
 
 @dataclass(frozen=True, slots=True)
 class BandwidthClass:
-    """One ``[[hypervisor.bandwidth_classes]]``: what a classOfService of this name means. 0 sets no limit."""
+    """The entry ``[[hypervisor.bandwidth_classes]]``: what a classOfService of this name means; 0 sets no limit."""
 
     name: str
     inbound: int = 0
@@ -46,6 +49,7 @@ class BandwidthClass:
 
     @property
     def traffic(self) -> Traffic:
+        """The class's limits in both directions; None stands for a direction without an average."""
         return Traffic(
             _bandwidth(self.inbound, self.inbound_peak, self.inbound_burst),
             _bandwidth(self.outbound, self.outbound_peak, self.outbound_burst),
@@ -103,6 +107,7 @@ class NetworkSpec:
 
     @property
     def name(self) -> str:
+        """The network's name in libvirt."""
         return network_name(self.uuid)
 
 
@@ -110,17 +115,18 @@ PREFIX = "cimi-"
 
 
 def interface_identifier(mac: str) -> int:
-    """The lower 64 bits of the IPv6 addresses which an interface with this MAC makes itself (RFC 4291, appendix A)."""
+    """Return the lower half of the IPv6 addresses that an interface makes itself of its MAC (RFC 4291, appendix A)."""
     octets = [int(part, 16) for part in mac.split(":")]
     return int.from_bytes([octets[0] ^ 2, *octets[1:3], 0xFF, 0xFE, *octets[3:]])
 
 
 def network_name(uuid: str) -> str:
+    """Return the name in libvirt of the gateway's network of this UUID."""
     return f"{PREFIX}{uuid}"
 
 
 def network_uuid(name: str) -> str | None:
-    """Of a network of a gateway's, by its name; None for others."""
+    """Return the UUID of a network that a gateway made, from its name in libvirt; None for other networks."""
     try:
         return str(UUID(name.removeprefix(PREFIX))) if name.startswith(PREFIX) else None
     except ValueError:
@@ -129,7 +135,10 @@ def network_uuid(name: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class ServedRange:
-    """What DHCP gives of IPv4 in a network: the host's address with its mask, and first and last of each row."""
+    """The IPv4 addresses that DHCP gives in a network: first and last of each span.
+
+    ``gateway`` is the host's address with its mask.
+    """
 
     gateway: str
     spans: tuple[tuple[str, str], ...]
@@ -167,60 +176,61 @@ class Lease:
 
 
 class NetworkCalls(Protocol):
-    """Virtual networks, by libvirt's name."""
+    """Virtual networks by libvirt's name, with their DHCP and DNS entries.
 
-    async def networks(self) -> tuple[NetworkFacts, ...]: ...
+    Every call that names a network raises DriverNotFound when there is none of this name, except where removal is
+    asked.
+    """
 
-    async def network(self, name: str) -> NetworkFacts: ...
-
-    async def occupied_ranges(self) -> tuple[str, ...]:
-        """What the host's routes and all its networks use already, in CIDR notation; not the default routes."""
+    async def list_all(self) -> tuple[NetworkFacts, ...]:
+        """Return all networks, foreign ones too."""
         ...
 
-    async def define_network(self, spec: NetworkSpec) -> None:
+    async def read(self, name: str) -> NetworkFacts:
+        """Return the network as it is now."""
+        ...
+
+    async def occupied_ranges(self) -> tuple[str, ...]:
+        """Return what the host's routes and all its networks use already, in CIDR notation, without default routes."""
+        ...
+
+    async def define(self, spec: NetworkSpec) -> None:
         """Make the network, or bring an existing one of the same UUID to this definition.
 
         A running network takes most of it only when it is started anew.
         """
         ...
 
-    async def start_network(self, name: str, *, always: bool = True) -> None:
-        """Start it now and, with ``always``, whenever the host does."""
+    async def start(self, name: str, *, always: bool = True) -> None:
+        """Start the network now and, with ``always``, whenever the host starts."""
         ...
 
-    async def stop_network(self, name: str) -> None:
-        """Stop it, also for the next start of the host. Guests' interfaces lose it."""
+    async def stop(self, name: str) -> None:
+        """Stop the network, also for the next start of the host. Guests' interfaces lose it."""
         ...
 
-    async def delete_network(self, name: str) -> None:
-        """Stop and remove it, and what DHCP and DNS kept of it."""
+    async def delete(self, name: str) -> None:
+        """Stop and remove the network, and what DHCP and DNS kept of it."""
         ...
 
     async def reserve_host(self, name: str, reservation: Reservation) -> None:
-        """Tell DHCP and DNS, live and for the next start, in place of what they knew of the same address or MAC."""
-        ...
+        """Tell DHCP and DNS of the reservation, live and for the next start.
 
-    async def release_host(self, name: str, reservation: Reservation) -> None:
-        """Take it back from DHCP and DNS; one that is gone is no error."""
-        ...
-
-    async def take_address(self, name: str, wanted: Reservation, ours: frozenset[str]) -> None:
-        """In a network of the host's own: make the address's DHCP entry one for the MAC, in place of what that had.
-
-        ``ours`` are the MACs whose entry for the address may be replaced. Raises DriverConflict when the address has
-        another entry or is leased to another, and when an admin keeps another one for the MAC.
+        The reservation takes the place of what they knew of the same address or MAC.
         """
         ...
 
-    async def leave_address(self, name: str, ip: str, ours: frozenset[str]) -> None:
-        """Take out the entry of the address where it is for one of these MACs; one that is gone is no error."""
+    async def release_host(self, name: str, reservation: Reservation) -> None:
+        """Take the reservation back from DHCP and DNS; one that is gone is no error."""
         ...
 
     async def reconnect_interfaces(self, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
         """Put running guests' interfaces back on networks that were stopped and started meanwhile.
 
-        Domains that no gateway made are left alone. By network, the MACs of the interfaces that had lost it.
+        Domains that no gateway made are left alone. Return, by network, the MACs of the interfaces that had lost it.
         """
         ...
 
-    async def leases(self, name: str) -> tuple[Lease, ...]: ...
+    async def leases(self, name: str) -> tuple[Lease, ...]:
+        """Return the addresses which the network's DHCP has handed out."""
+        ...

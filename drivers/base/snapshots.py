@@ -1,4 +1,4 @@
-"""Snapshots of whole domains, and copies of their disks while they run. Sizes in bytes."""
+"""Snapshots of whole domains."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from drivers.base.domains import Power
-from drivers.base.progress import Progress
-from drivers.base.storage import VolumeFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,48 +19,44 @@ class SnapshotFacts:
     current: bool
     """True for the one that the domain's present state builds on: the last taken, or the last gone back to."""
     power: Power
-    """What the domain is after going back to it: RUNNING or PAUSED with its memory, OFF without."""
+    """The state of the domain after going back to it: RUNNING or PAUSED with its memory, OFF without."""
     inside: bool = True
     """False for one that lives in files of its own (libvirt: external), which only an admin can have made."""
 
 
 class SnapshotCalls(Protocol):
-    """Snapshots by the domain's UUID and their names. Each covers all writable disks of the domain, or none is made."""
+    """Snapshots by the domain's UUID and their names. Each covers all writable disks of the domain, or none is made.
 
-    def snapshot_obstacle(self, uefi: bool, formats: Iterable[str]) -> str | None:
-        """Why a domain with this firmware and these disk formats can have no snapshots; None when it can."""
+    Every call raises DriverNotFound when there is no such domain, except where removal is asked. Calls that
+    change something raise DriverBusy when libvirt is at work on the domain for too long.
+    """
+
+    def obstacle(self, uefi: bool, formats: Iterable[str]) -> str | None:
+        """Return why a domain with this firmware and these disk formats can have no snapshots; None when it can."""
         ...
 
-    async def snapshots(self, uuid: str) -> tuple[SnapshotFacts, ...]: ...
+    async def list_all(self, uuid: str) -> tuple[SnapshotFacts, ...]:
+        """Return the domain's complete snapshots, also those that others took."""
+        ...
 
-    async def take_snapshot(self, uuid: str, name: str, *, memory: bool = True) -> SnapshotFacts:
-        """Of all disks at one moment, and of the memory when the domain is active and ``memory`` is wanted.
+    async def take(self, uuid: str, name: str, *, memory: bool = True) -> SnapshotFacts:
+        """Take a snapshot of all disks at one moment, with ``memory`` also of the memory of an active domain.
 
-        When a complete one of this name exists it is kept; what is left of an interrupted one is replaced.
+        When a complete one of this name exists it is kept; what is left of an interrupted one is replaced. Raises
+        DriverUnsupported when a disk's format can hold no snapshot, or the domain has external ones.
         """
         ...
 
-    async def revert_snapshot(self, uuid: str, name: str) -> None:
-        """Bring disks, memory and definition back; what the domain is and has now is lost, saved state too."""
-        ...
+    async def revert(self, uuid: str, name: str) -> None:
+        """Bring disks, memory and definition back; what the domain is and has now is lost, saved state too.
 
-    async def delete_snapshot(self, uuid: str, name: str) -> None:
-        """Those taken after it stay; also removes what is left of an interrupted one from the disks."""
-        ...
-
-    async def replace_disk(self, uuid: str, target: str, pool: str, volume: str, format: str) -> None:
-        """Put another volume behind a disk of a domain that is off."""
-        ...
-
-    async def copy_active_disk(
-        self, uuid: str, target: str, pool: str, name: str, progress: Progress
-    ) -> VolumeFacts:
-        """A flat qcow2 copy of an active domain's disk as of one moment, while the guest goes on.
-
-        DriverConflict when the domain is not active. A half-made copy is removed on any failure.
+        Raises DriverNotFound when there is no such snapshot.
         """
         ...
 
-    async def discard_copy(self, uuid: str, pool: str, name: str) -> None:
-        """Cancel a copy that is at work, and remove its file."""
+    async def delete(self, uuid: str, name: str) -> None:
+        """Remove the snapshot, or what is left of an interrupted one on the disks; those taken after it stay.
+
+        Raises DriverFailed when QEMU does not remove it from the disks of a running guest.
+        """
         ...

@@ -1,4 +1,4 @@
-"""What guests use, as counters and sizes read for all of a host at once. Bytes, KiB of memory, seconds."""
+"""Counters and sizes of all guests of a host, read at once: in bytes, KiB of memory, and seconds."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from drivers.base.domains import Power
 
 @dataclass(frozen=True, slots=True)
 class DiskReading:
-    """``read_bytes`` and ``written_bytes`` count since the domain was started; None while they are not known."""
+    """A disk's sizes in bytes, and its counters since the domain was started; None while they are not known."""
 
     target: str
     source: str
     """Path of the file or device."""
     capacity: int | None
     used: int | None
-    """What it takes of its pool."""
+    """Bytes that it takes of its pool."""
     read_bytes: int | None = None
     written_bytes: int | None = None
     reads: int | None = None
@@ -26,7 +26,7 @@ class DiskReading:
 
 @dataclass(frozen=True, slots=True)
 class InterfaceReading:
-    """Counts since the domain was started, as the guest sees them: ``received`` is what came to it."""
+    """An interface's counters since the domain was started, as the guest sees them: ``received`` is what came to it."""
 
     mac: str
     network: str
@@ -39,18 +39,18 @@ class InterfaceReading:
 
 @dataclass(frozen=True, slots=True)
 class DomainReading:
-    """One domain at one moment. What the hypervisor did not tell is None: a gap, not a zero."""
+    """A domain at one moment; None stands for what the hypervisor did not tell: a gap, not a zero."""
 
     uuid: str
     run: int | None
-    """Which run of the domain this is: counters of two runs do not compare. None while it is off."""
+    """The number of the domain's run: counters of two runs do not compare. None while the domain is off."""
     moment: float
     """When it was read, on the monotonic clock."""
     power: Power
     cpus: int
     cpu_seconds: float | None = None
     memory_kib: int | None = None
-    """What the guest has."""
+    """The memory that the guest has."""
     memory_used_kib: int | None = None
     disks: tuple[DiskReading, ...] = ()
     interfaces: tuple[InterfaceReading, ...] = ()
@@ -58,7 +58,7 @@ class DomainReading:
 
 @dataclass(frozen=True, slots=True)
 class HostReading:
-    """All domains of a host. ``moment`` on the monotonic clock, ``time`` in seconds since 1970."""
+    """All domains of a host; ``moment`` on the monotonic clock, ``time`` in seconds since 1970."""
 
     moment: float
     time: float
@@ -66,6 +66,11 @@ class HostReading:
 
 
 class StatisticsCalls(Protocol):
-    async def statistics(self) -> HostReading:
-        """All domains, by one bulk read. A domain that does not answer never holds it up: what is not known is None."""
+    """The use that all guests make of the host."""
+
+    async def read(self) -> HostReading:
+        """Return what all domains use, by one bulk read.
+
+        A domain that does not answer never holds it up: what is not known of it is None.
+        """
         ...

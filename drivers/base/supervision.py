@@ -24,7 +24,7 @@ log = structlog.get_logger("supervision")
 
 
 class Loop:
-    """One piece of work that is done again and again. ``stop`` ends it."""
+    """A piece of work that is done again and again; ``stop`` ends it."""
 
     def __init__(self, supervision: Supervision, name: str, turn: Turn, pause: Pause) -> None:
         self.name = name
@@ -36,6 +36,7 @@ class Loop:
         self._task: asyncio.Task[None] | None = None
 
     def start(self, first_pause: float) -> None:
+        """Begin to take turns in a task, the first of them after ``first_pause`` seconds."""
         self._task = asyncio.create_task(self._run(first_pause), name=self.name)
 
     async def stop(self) -> None:
@@ -65,7 +66,7 @@ class Loop:
             self._hurried.clear()
 
     async def _took_turn(self) -> float:
-        """Seconds until the next turn."""
+        """Take a turn, and return the seconds until the next one."""
         with self._supervision.turn_of(self.name) as outcome:
             await self._turn()
         if outcome.failed:
@@ -76,7 +77,7 @@ class Loop:
 
 
 class Outcome:
-    """Whether a turn failed as a whole."""
+    """The outcome of a turn: whether it failed as a whole."""
 
     failed = False
 
@@ -160,7 +161,7 @@ class Supervision:
 
     @property
     def failures(self) -> Mapping[str, int]:
-        """How many surprises there were, by the name of the loop or reaction."""
+        """Number of surprises until now, by the name of the loop or reaction."""
         return self._failures
 
     @property
@@ -170,7 +171,7 @@ class Supervision:
 
     async def end_reactions(self, name: str, *, cancel: bool = False) -> None:
         """Wait for the end of the reactions of this name that are under way, or break them off."""
-        tasks = [task for task, known in self._reactions.items() if known == name]
+        tasks = [task for task, reaction in self._reactions.items() if reaction == name]
         for task in tasks if cancel else ():
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

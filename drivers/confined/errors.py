@@ -1,4 +1,4 @@
-"""What can come of a reading but its answer. The words are for people."""
+"""The ends that a reading can have but its answer; the words are for people."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ class Unreadable(Exception):
 
 
 class ReaderAway(Exception):
-    """It could not be read now, and that says nothing of the bytes: the host lacks memory or processes, or the process
-    was ended before it looked at them, or by someone else.
+    """The bytes could not be read now, which says nothing of them.
+
+    The host lacks memory or processes, or the process was ended before it looked at them, or by someone else.
     """
 
 

@@ -21,9 +21,9 @@ class WrongForm(Exception):
 def form_of(value: Any) -> Any:
     """Return the value as what JSON can say."""
     if is_dataclass(value) and not isinstance(value, type):
-        shown = {field.name: getattr(value, field.name) for field in fields(value) if field.init}
+        values = {field.name: getattr(value, field.name) for field in fields(value) if field.init}
         defaults = _defaults(type(value))
-        kept = {name: form_of(one) for name, one in shown.items() if name not in defaults or one != defaults[name]}
+        kept = {name: form_of(one) for name, one in values.items() if name not in defaults or one != defaults[name]}
         return {NAME: type(value).__name__, **kept}
     if isinstance(value, Mapping):
         return {str(key): form_of(one) for key, one in value.items()}

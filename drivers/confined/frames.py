@@ -24,6 +24,7 @@ class Frame:
     data: bytes = b""
 
     def encoded(self) -> bytes:
+        """Return the message as it goes over the pipe: both lengths, the document as JSON, and the bytes."""
         words = json.dumps(self.document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
         return LENGTHS.pack(len(words), len(self.data)) + words + self.data
 
@@ -45,15 +46,16 @@ def lengths_of(header: bytes) -> tuple[int, int]:
 def document_of(words: bytes) -> dict[str, Any]:
     """Return what a message says. Raises BrokenFrame."""
     try:
-        found = json.loads(words.decode("utf-8", "surrogatepass"))
+        document = json.loads(words.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
         raise BrokenFrame from None
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise BrokenFrame
-    return found
+    return document
 
 
 def write_frame(sink: BinaryIO, frame: Frame) -> None:
+    """Write the message, and flush it. Raises BrokenPipeError when the other end went away."""
     sink.write(frame.encoded())
     sink.flush()
 

@@ -1,4 +1,4 @@
-"""What a reading process may take of its host."""
+"""Limits on what a reading process may take of its host."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ EVENTS = Path("/proc/vmstat")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``cpu_seconds`` of one reading, ``memory`` in bytes of address space; the others in seconds.
+    """The limits of a reading process: ``memory`` in bytes of address space, all others in seconds.
 
-    The deadline counts only while the gateway waits for the process, not while the process waits for bytes; the
-    conversation is both together.
+    ``cpu_seconds`` are those of one reading. The deadline counts only while the gateway waits for the process, not
+    while the process waits for bytes; the conversation is both together.
     """
 
     cpu_seconds: int = 10

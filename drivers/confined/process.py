@@ -1,4 +1,4 @@
-"""One reading process, seen from the gateway: asked, given the bytes that it wants, and killed at its deadline."""
+"""A reading process, seen from the gateway: asked, given the bytes that it wants, and killed at its deadline."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from drivers.confined.reading import Answer, More, Question, Reading
 
 MODULE = "drivers.confined"
 MOST_PIECES = 512
-"""How often one reading may ask for more bytes."""
+"""The number of times that a reading may ask for more bytes."""
 LARGEST_PIECE = 8 * 1024**2
 SLICE = 256 * 1024
 """Bytes that are given to the pipe at once."""
@@ -53,19 +53,23 @@ class ReaderProcess:
 
     @classmethod
     async def start(cls, limits: Limits) -> ReaderProcess:
+        """Start a process under these limits. Raises OSError when the host cannot."""
         pipe = asyncio.subprocess.PIPE
         command = [sys.executable, "-P", "-B", "-m", MODULE, str(limits.cpu_seconds), str(limits.memory)]
         return cls(await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, env=_environment()), limits)
 
     @property
     def alive(self) -> bool:
+        """Whether the process has not ended yet."""
         return self._process.returncode is None
 
     async def ask(
         self, reading: Reading[Question, Answer], question: Question, content: bytes, more: More | None
     ) -> Answer:
-        """Return the answer. Raises Unreadable for what is refused, ReaderDied when the process dies of it,
-        ReaderAway when it dies of something else, BytesTooSlow when all takes longer than a conversation may.
+        """Return the answer.
+
+        Raises Unreadable for what is refused, ReaderDied when the process dies of it, ReaderAway when it dies of
+        something else, and BytesTooSlow when all takes longer than a conversation may.
         """
         self.readings += 1
         self.listening = False
@@ -123,8 +127,9 @@ class ReaderProcess:
             raise ReaderAway(UNREADY) from None
 
     async def _exchanged(self, frame: Frame | None, seconds: float, kills: int) -> bytes:
-        """Say this, and return the words of the answer. Raises ReaderDied when none comes in time, ReaderAway when
-        someone else ended the process.
+        """Say this, and return the words of the answer.
+
+        Raises ReaderDied when none comes in time, and ReaderAway when someone else ended the process.
         """
         try:
             async with asyncio.timeout(seconds):
@@ -155,8 +160,10 @@ class ReaderProcess:
 
     async def end(self) -> int:
         """Kill the process, unless it has ended, and return its exit code."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        # Popen's own kill looks whether the process has ended, and so takes its exit code away from asyncio.
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGKILL)
         self._to.close()
         return await asyncio.shield(self._process.wait())
 
@@ -190,7 +197,7 @@ def _plain(said: object) -> str:
 
 
 def _ended_by_others(code: int, kills: int) -> bool:
-    """Whether a process that was reading was ended for no fault of the bytes.
+    """Return whether a process that was reading was ended for no fault of the bytes.
 
     The kernel's OOM killer takes readers first (oom_score_adj), whoever took the memory: mostly guests. What a reader
     itself may take is limited by RLIMIT_AS, of which it dies by MemoryError. Any other SIGKILL is its own doing.

@@ -15,7 +15,7 @@ MOST_READINGS = 1000
 
 
 class ConfinedReaders:
-    """Who reads hostile bytes for the gateway. ``close`` ends all of them."""
+    """The processes that read hostile bytes for the gateway; ``close`` ends all of them."""
 
     def __init__(self, limits: Limits | None = None, at_once: int = AT_ONCE) -> None:
         self._limits = limits or Limits()
@@ -67,6 +67,7 @@ class ConfinedReaders:
             await process.end()
 
     async def close(self) -> None:
+        """End all processes, those that read too."""
         for process in (*self._idle, *self._busy):
             await process.end()
         self._idle.clear()

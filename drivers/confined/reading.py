@@ -17,7 +17,7 @@ class Supply(Protocol):
     """The hostile bytes as the reading process sees them. It opens nothing: what it wants to see, it asks for."""
 
     content: bytes
-    """What came with the question."""
+    """The bytes that came with the question."""
 
     def more(self, offset: int, length: int) -> bytes | None:
         """Return exactly these bytes; None when they are not at hand."""
@@ -28,8 +28,8 @@ class Supply(Protocol):
 class Reading(Generic[Question, Answer]):
     """A way to read. ``place`` is ``module:NAME`` of this declaration, by which the other process finds it.
 
-    ``answer`` is the type that ``read`` returns (drivers/confined/forms.py says which there are). What it refuses, it
-    refuses by Unreadable.
+    ``answer`` is the type that ``read`` returns (drivers/confined/forms.py says which there are). It refuses bytes
+    by Unreadable.
     """
 
     place: str
@@ -41,7 +41,7 @@ class Reading(Generic[Question, Answer]):
 def reading_at(place: str) -> Reading[Any, Any]:
     """Return the declaration at a place that a gateway named."""
     module, _colon, name = place.partition(":")
-    found = getattr(import_module(module), name)
-    if not isinstance(found, Reading):
+    declaration = getattr(import_module(module), name)
+    if not isinstance(declaration, Reading):
         raise TypeError(f"{place} is no reading")
-    return found
+    return declaration

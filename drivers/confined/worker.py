@@ -25,6 +25,7 @@ class PipeSupply:
         self._sink = sink
 
     def more(self, offset: int, length: int) -> bytes | None:
+        """Ask the gateway for these bytes. Raises BrokenFrame when it is gone."""
         write_frame(self._sink, Frame({"more": [offset, length]}))
         frame = read_frame(self._source)
         if frame is None:
@@ -54,7 +55,7 @@ def main(cpu_seconds: int, memory: int) -> None:
 
 
 def understood(frame: Frame) -> tuple[Reading[Any, Any], Any]:
-    """Return the way to read and the question. What fails here says nothing of the bytes, and ends the process."""
+    """Return the way to read and the question. A failure here says nothing of the bytes, and ends the process."""
     reading = reading_at(frame.document["reading"])
     return reading, value_of(reading.question, frame.document["question"])
 

@@ -31,7 +31,10 @@ class _Ends:
 
 
 class CautiousReader:
-    """Implements drivers.base.ImageReader. ``largest`` is the largest virtual size accepted, in bytes."""
+    """The reader of images in confined processes (drivers.base.ImageReader).
+
+    ``largest`` is the largest virtual size accepted, in bytes.
+    """
 
     def __init__(self, readers: ConfinedReaders, largest: int = LARGEST) -> None:
         self._readers = readers
@@ -39,6 +42,7 @@ class CautiousReader:
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def inspect(self, place: Path | FilePart, *, delta: bool = False) -> ImageFacts:
+        """Open the file here, and pass the process its two ends and what else it asks for."""
         window = await asyncio.to_thread(FileWindow, place)
         try:
             ends = await asyncio.to_thread(_ends_of, window)
@@ -51,9 +55,11 @@ class CautiousReader:
             window.close()
 
     async def recognise(self, size: int, head: bytes, tail: bytes) -> ImageFacts | None:
+        """Pass the process the two ends, and nothing else."""
         return await self._look(_Ends(size, head, tail), None, inside=False)
 
     async def inspect_parts(self, size: int, part: Callable[[int, int], Awaitable[bytes]]) -> ImageFacts:
+        """Pass the process the beginning, and what else it asks for."""
         return _demanded(await self._look(_Ends(size, await part(0, min(HEAD, size)), b""), part))
 
     async def _look(
@@ -70,6 +76,7 @@ class CautiousReader:
             raise DriverBusy(str(error)) from None
 
     async def unpack(self, place: Path | FilePart, parents: Sequence[Path | FilePart] = ()) -> UnpackedVmdk:
+        """Go through the tables on a thread, two images at a time; given up with the call."""
         async with self._turns:
             given_up = threading.Event()
             try:

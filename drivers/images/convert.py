@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from pathlib import Path
 
-from drivers.base import DriverFailed, DriverInvalid, DriverNoSpace, DriverUnsupported, Progress
+from drivers.base import DriverFailed, DriverInvalid, DriverNoSpace, DriverUnsupported, ImageFile, Progress
 
 SOURCES = frozenset({"raw", "qcow2", "vmdk", "vdi", "vpc", "vhdx"})
 TARGETS: dict[str, tuple[str, ...]] = {"raw": (), "qcow2": (), "vmdk": ("-o", "subformat=streamOptimized")}
-"""With what qemu-img has to be told of them."""
+"""Formats that can be made, with the options that qemu-img needs for them."""
 MEMORY = 1024**3
 LEAST_CPU_SECONDS = 120
 BYTES_PER_CPU_SECOND = 8 * 1024**2
@@ -22,23 +21,22 @@ PROGRESS = re.compile(rb"\((\d+)\.\d+/100%\)")
 
 
 class QemuImg:
-    """Implements drivers.base.Converter. No more than two run at once."""
+    """The converter by qemu-img (drivers.base.Converter); no more than two run at once."""
 
     def __init__(self) -> None:
         self._turns = asyncio.Semaphore(AT_ONCE)
 
-    async def convert(
-        self, source: Path, source_format: str, target: Path, target_format: str, virtual_size: int, progress: Progress
-    ) -> None:
-        if source_format not in SOURCES or target_format not in TARGETS:
-            raise DriverInvalid(f"{source_format} cannot be converted to {target_format}")
-        if not source.is_absolute() or not target.is_absolute():
+    async def convert(self, source: ImageFile, target: ImageFile, virtual_size: int, progress: Progress) -> None:
+        """Run qemu-img under limits that grow with ``virtual_size``, and remove the target after any failure."""
+        if source.format not in SOURCES or target.format not in TARGETS:
+            raise DriverInvalid(f"{source.format} cannot be converted to {target.format}")
+        if not source.path.is_absolute() or not target.path.is_absolute():
             raise DriverInvalid("only absolute paths are converted")
         async with self._turns:
             try:
-                await self._run(_command(source, source_format, target, target_format, virtual_size), progress)
+                await self._run(_command(source, target, virtual_size), progress)
             except BaseException:
-                await asyncio.shield(asyncio.to_thread(target.unlink, missing_ok=True))
+                await asyncio.shield(asyncio.to_thread(target.path.unlink, missing_ok=True))
                 raise
 
     async def _run(self, command: list[str], progress: Progress) -> None:
@@ -62,19 +60,19 @@ class QemuImg:
             raise _failure(code, words.decode(errors="replace"))
 
 
-def _command(source: Path, source_format: str, target: Path, target_format: str, virtual_size: int) -> list[str]:
+def _command(source: ImageFile, target: ImageFile, virtual_size: int) -> list[str]:
     seconds = LEAST_CPU_SECONDS + virtual_size // BYTES_PER_CPU_SECOND
     limits = ["prlimit", f"--cpu={seconds}", f"--as={MEMORY}", "--core=0", "--nofile=64", "--"]
-    formats = ["-f", source_format, "-O", target_format, *TARGETS[target_format]]
-    return [*limits, "qemu-img", "convert", "-p", "-t", "writeback", *formats, "--", str(source), str(target)]
+    formats = ["-f", source.format, "-O", target.format, *TARGETS[target.format]]
+    return [*limits, "qemu-img", "convert", "-p", "-t", "writeback", *formats, "--", str(source.path), str(target.path)]
 
 
 async def _follow(output: asyncio.StreamReader, progress: Progress) -> None:
-    """qemu-img writes ``(12.34/100%)`` again and again on one line."""
+    """Read the progress: qemu-img writes ``(12.34/100%)`` again and again on one line."""
     while text := await output.read(1024):
-        found = PROGRESS.findall(text)
-        if found:
-            progress(int(found[-1]), 100)
+        percentages = PROGRESS.findall(text)
+        if percentages:
+            progress(int(percentages[-1]), 100)
 
 
 def _failure(code: int, words: str) -> Exception:

@@ -1,7 +1,7 @@
 """File systems on raw bytes, by the host's mkfs tools: nothing is mounted, and each tool runs under limits.
 
-The tools see a file that the gateway made, and nothing that a stranger wrote. What they leave out stays a hole, so that
-the file of a large file system takes little room.
+The tools see a file that the gateway made, and nothing that a stranger wrote. Bytes that they leave out stay holes, so
+that the file of a large file system takes little room.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "xfs": ("mkfs.xfs", "-q", "-f", "-K"),
     "vfat": ("mkfs.vfat",),
 }
-"""How each file system is made; the file is what follows."""
+"""The command that makes each file system; the file follows it."""
 PACKAGES = {
     "mkfs.ext2": "e2fsprogs",
     "mkfs.ext3": "e2fsprogs",
@@ -42,7 +42,7 @@ AT_ONCE = 2
 
 
 class Mkfs:
-    """Implements drivers.base.FileSystemMaker. No more than two run at once."""
+    """The maker of file systems by mkfs (drivers.base.FileSystemMaker); no more than two run at once."""
 
     kinds = frozenset(COMMANDS)
 
@@ -50,6 +50,7 @@ class Mkfs:
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def make(self, kind: str, file: Path, size: int) -> None:
+        """Run the tool on a file that is all hole, for ``DEADLINE`` seconds at most."""
         if kind not in COMMANDS:
             raise DriverInvalid(f"{kind} cannot be made")
         if not file.is_absolute():
@@ -67,12 +68,12 @@ class Mkfs:
 
 
 def installed(tool: str) -> bool:
-    """Tell whether the host has this program."""
+    """Return whether the host has this program."""
     return shutil.which(tool, path=PATH) is not None
 
 
 def _empty(file: Path, size: int) -> None:
-    """A file of this many bytes that takes no room."""
+    """Make a file of this many bytes that takes no room."""
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         os.ftruncate(descriptor, size)

@@ -13,7 +13,7 @@ from drivers.images.window import HEAD, NotAtHand, check_bounds
 
 @dataclass(frozen=True, slots=True)
 class ImageQuestion:
-    """An image of ``size`` bytes, of which the first ``head`` and then the last ones come along.
+    """The question about an image of ``size`` bytes, of which the first ``head`` and then the last ones come along.
 
     ``largest`` is the largest virtual size in bytes; ``delta``: it may hold what differs from another one, and nothing
     else; ``inside``: also how its guest boots is asked.
@@ -27,7 +27,7 @@ class ImageQuestion:
 
 
 class SuppliedWindow:
-    """Implements drivers.images.window.Window."""
+    """The window of the reading process (drivers.images.window.Window), which asks the gateway for more bytes."""
 
     def __init__(self, question: ImageQuestion, supply: Supply) -> None:
         self.size = question.size
@@ -37,6 +37,7 @@ class SuppliedWindow:
         self._supplied: dict[tuple[int, int], bytes] = {}
 
     def read(self, offset: int, length: int) -> bytes:
+        """Return the bytes from the two ends where these have them, and keep what else was asked for."""
         check_bounds(offset, length, self.size)
         if offset + length <= len(self._head):
             return self._head[offset : offset + length]
@@ -48,14 +49,15 @@ class SuppliedWindow:
         return self._supplied[(offset, length)]
 
     def _asked(self, offset: int, length: int) -> bytes:
-        found = self._supply.more(offset, length)
-        if found is None:
+        data = self._supply.more(offset, length)
+        if data is None:
             raise NotAtHand(offset, length)
-        if len(found) != length:
+        if len(data) != length:
             raise DriverInvalid("it became shorter while it was read")
-        return found
+        return data
 
     def head(self, length: int = HEAD) -> bytes:
+        """Return the first bytes, which came with the question."""
         return self._head[:length]
 
 

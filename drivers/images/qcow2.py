@@ -14,7 +14,7 @@ DATA_FILE_EXTENSION = 0x44415441
 
 
 def read_qcow2(window: Window) -> int:
-    """The virtual size in bytes. Raises DriverInvalid for what is broken or leads outside of the file."""
+    """Return the virtual size in bytes. Raises DriverInvalid for what is broken or leads outside of the file."""
     head, file_size = window.head(), window.size
     if len(head) < 72:
         raise DriverInvalid("its qcow2 header is cut off")

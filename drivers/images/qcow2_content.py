@@ -13,7 +13,7 @@ EXTENDED_L2, OTHER_COMPRESSION = 1 << 4, 1 << 3
 
 
 def guest_bytes(window: Window, length: int) -> bytes:
-    """The first ``length`` guest bytes of an image whose header was checked; zeros for what cannot be read."""
+    """Return the first ``length`` guest bytes of an image whose header was checked; zeros for what cannot be read."""
     head = window.head()
     size = 1 << struct.unpack_from(">I", head, 20)[0]
     clusters = (_cluster(window, head, number) for number in range(-(-length // size)))
@@ -35,7 +35,7 @@ def _cluster(window: Window, head: bytes, number: int) -> bytes:
 
 
 def _read(window: Window, offset: int, length: int) -> bytes:
-    """As much as there is."""
+    """Return as many of these bytes as there are."""
     length = min(length, window.size - offset)
     return window.read(offset, length) if length > 0 else b""
 
@@ -45,7 +45,10 @@ def _entry(window: Window, offset: int) -> int:
 
 
 def _inflated(window: Window, entry: int, bits: int) -> bytes:
-    """A compressed cluster: its place in the low bits, its sectors above (docs/interop/qcow2, raw deflate)."""
+    """Return a compressed cluster, whose place is in the low bits and whose sectors are above (raw deflate).
+
+    See docs/interop/qcow2; what cannot be inflated is empty.
+    """
     split = 62 - (bits - 8)
     offset = entry & ((1 << split) - 1)
     sectors = (entry >> split & ((1 << (bits - 8)) - 1)) + 1

@@ -24,7 +24,10 @@ HEADER = struct.Struct(">4sIQIIQIIQQIIQQQQII")
 
 
 class Qcow2Layout:
-    """Where everything stands. ``counts``: of each SPAN of the disk, how many of its clusters hold something."""
+    """The places of all parts of an image.
+
+    ``counts`` are, for each SPAN of the disk, how many of its clusters hold something.
+    """
 
     def __init__(self, virtual_size: int, counts: Sequence[int]) -> None:
         self._virtual_size = virtual_size
@@ -41,7 +44,10 @@ class Qcow2Layout:
         return self._total * CLUSTER
 
     def _counting(self, others: int) -> tuple[int, int]:
-        """Refcount blocks, and clusters of the table that names them: they count themselves, too."""
+        """Return how many refcount blocks there are, and clusters of the table that names them.
+
+        They count themselves, too.
+        """
         blocks = directory = 1
         while True:
             directory = _clusters(blocks * 8)
@@ -51,7 +57,10 @@ class Qcow2Layout:
             blocks = needed
 
     def tables(self, held: Callable[[int], Sequence[int]]) -> Iterator[bytes]:
-        """All that stands before the clusters. ``held(number)``: which clusters of a SPAN hold something, in order."""
+        """Yield all that stands before the clusters.
+
+        ``held(number)`` returns which clusters of a SPAN hold something, in order.
+        """
         yield self._header()
         yield from _table((1 + self._directory + number) * CLUSTER for number in range(self._blocks))
         yield from self._refcounts()
@@ -75,7 +84,7 @@ class Qcow2Layout:
         return header.ljust(CLUSTER, b"\0")
 
     def _refcounts(self) -> Iterator[bytes]:
-        """Each cluster of the file is used once."""
+        """Yield the refcount blocks: each cluster of the file is used once."""
         left = self._total
         for _ in range(self._blocks):
             counted = min(left, IN_BLOCK)
@@ -88,15 +97,15 @@ def _clusters(length: int) -> int:
 
 
 def _table(entries: Iterator[int]) -> Iterator[bytes]:
-    """Whole clusters of big-endian entries, filled up with zeros."""
-    found = array("Q")
+    """Yield whole clusters of big-endian entries, filled up with zeros."""
+    cluster = array("Q")
     for entry in entries:
-        found.append(entry)
-        if len(found) == IN_TABLE:
-            yield _big_endian(found)
-            found = array("Q")
-    if found:
-        yield _big_endian(found).ljust(CLUSTER, b"\0")
+        cluster.append(entry)
+        if len(cluster) == IN_TABLE:
+            yield _big_endian(cluster)
+            cluster = array("Q")
+    if cluster:
+        yield _big_endian(cluster).ljust(CLUSTER, b"\0")
 
 
 def _big_endian(entries: array[int]) -> bytes:

@@ -1,4 +1,4 @@
-"""What is in an image, from a bounded number of its bytes, in pure Python; no other program looks at it before."""
+"""A reader of images by a bounded number of their bytes, in pure Python; no other program looks at them before."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ def read(window: Window, largest: int, *, inside: bool = True) -> ImageFacts:
 
 def _facts(window: Window, inside: bool) -> ImageFacts:
     head = window.head()
-    found = [entry for entry in READERS if head[entry[0] :].startswith(entry[1])]
-    if found:
-        _offset, _magic, name, reader = found[0]
-        if any(entry[2] != name for entry in found):
+    matching = [entry for entry in READERS if head[entry[0] :].startswith(entry[1])]
+    if matching:
+        _offset, _magic, name, reader = matching[0]
+        if any(entry[2] != name for entry in matching):
             raise DriverInvalid("it is of two formats at once")
         virtual_size = reader(window)
         uefi = name == "qcow2" and inside and boots_by_uefi(guest_bytes(window, HEAD))

@@ -18,17 +18,18 @@ PIECE = 1024 * 1024
 
 
 class SparseRaw:
-    """Open until it is closed. ``size`` is in bytes."""
+    """A raw image's file, open until it is closed; ``size`` is in bytes."""
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         self.size = os.fstat(self._descriptor).st_size
 
     def close(self) -> None:
+        """Close the file."""
         os.close(self._descriptor)
 
     async def raw(self) -> AsyncGenerator[bytes | Hole, None]:
-        """All bytes in order, the holes as such."""
+        """Yield all bytes in order, the holes as such."""
         at = 0
         for start, end in await asyncio.to_thread(lambda: list(self._extents())):
             if start > at:
@@ -40,7 +41,7 @@ class SparseRaw:
             yield Hole(self.size - at)
 
     async def qcow2(self) -> tuple[int, AsyncGenerator[bytes, None]]:
-        """The bytes of a qcow2 image with the same content, and how many they are."""
+        """Return how many bytes a qcow2 image with the same content has, and these bytes."""
         held = await asyncio.to_thread(self._held)
         layout = Qcow2Layout(self.size, [len(held.get(number, ())) for number in range(-(-self.size // SPAN))])
         return layout.size, self._qcow2(layout, held)
@@ -53,12 +54,12 @@ class SparseRaw:
                 yield await asyncio.to_thread(self._cluster, number * IN_TABLE + index)
 
     def _held(self) -> dict[int, list[int]]:
-        """Of each SPAN the clusters that hold something, in order."""
+        """Return the clusters of each SPAN that hold something, in order."""
         held: dict[int, list[int]] = {}
-        known = -1
+        latest = -1
         for start, end in self._extents():
-            for cluster in range(max(start // CLUSTER, known + 1), -(-end // CLUSTER)):
-                known = cluster
+            for cluster in range(max(start // CLUSTER, latest + 1), -(-end // CLUSTER)):
+                latest = cluster
                 if self._cluster(cluster).strip(b"\0"):
                     held.setdefault(cluster // IN_TABLE, []).append(cluster % IN_TABLE)
         return held
@@ -67,7 +68,7 @@ class SparseRaw:
         return os.pread(self._descriptor, CLUSTER, cluster * CLUSTER).ljust(CLUSTER, b"\0")
 
     def _extents(self) -> Iterator[tuple[int, int]]:
-        """Where the file holds something: begin and end of each part."""
+        """Yield begin and end of each part of the file that is no hole."""
         end = 0
         while end < self.size:
             try:

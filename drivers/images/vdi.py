@@ -13,7 +13,7 @@ DYNAMIC, FIXED = 1, 2
 
 
 def read_vdi(window: Window) -> int:
-    """The virtual size in bytes. Raises DriverInvalid for differencing disks and versions that are not known."""
+    """Return the virtual size in bytes. Raises DriverInvalid for differencing disks and versions that are not known."""
     header = window.read(0, 512)
     version, _size, kind = struct.unpack_from("<III", header, 68)
     if version != 0x00010001:

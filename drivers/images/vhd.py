@@ -15,12 +15,15 @@ LARGEST_GEOMETRY = (65535, 16, 255)
 
 
 def is_fixed_vhd(window: Window) -> bool:
-    """Raw bytes with a vhd's footer at the end."""
+    """Return whether these are raw bytes with a vhd's footer at the end."""
     return window.size > FOOTER and window.read(window.size - FOOTER, len(MAGIC)) == MAGIC
 
 
 def read_vhd(window: Window) -> int:
-    """The virtual size in bytes: the larger of the two that a vhd has, since QEMU takes the one or the other."""
+    """Return the virtual size in bytes: the larger of the two that a vhd has, since QEMU takes the one or the other.
+
+    Raises DriverInvalid for differencing disks, and for what is broken.
+    """
     dynamic = window.head(len(MAGIC)) == MAGIC
     footer = window.read(0 if dynamic else window.size - FOOTER, FOOTER)
     data_at, size = struct.unpack_from(">Q", footer, 16)[0], struct.unpack_from(">Q", footer, 48)[0]
@@ -52,7 +55,7 @@ def _check_dynamic(window: Window, at: int) -> None:
 
 
 def _sums_up(block: bytes, at: int) -> bool:
-    """The checksum: the ones' complement of the sum of all bytes but its own."""
-    (told,) = struct.unpack_from(">I", block, at)
+    """Return whether the checksum fits: the ones' complement of the sum of all bytes but its own."""
+    (checksum,) = struct.unpack_from(">I", block, at)
     total = sum(block) - sum(block[at : at + 4])
-    return bool(told == ~total & 0xFFFFFFFF)
+    return bool(checksum == ~total & 0xFFFFFFFF)

@@ -20,7 +20,10 @@ MOST_ENTRIES = 2047
 
 
 def read_vhdx(window: Window) -> int:
-    """The virtual size in bytes. Raises DriverInvalid for parents and for a log that would change what was read."""
+    """Return the virtual size in bytes.
+
+    Raises DriverInvalid for parents and for a log that would change what was read.
+    """
     _check_log(window)
     metadata = _region(window)
     items = _items(window, metadata)
@@ -36,12 +39,15 @@ def read_vhdx(window: Window) -> int:
 
 
 def _check_log(window: Window) -> None:
-    """The header with the higher number counts; a log in it stands for changes that are still to be made."""
-    found = [window.read(at, 80) for at in HEADERS]
-    known = [header for header in found if header[:4] == b"head"]
-    if not known:
+    """Raise DriverInvalid when a log stands for changes that are still to be made.
+
+    The header with the higher number counts.
+    """
+    blocks = [window.read(at, 80) for at in HEADERS]
+    headers = [header for header in blocks if header[:4] == b"head"]
+    if not headers:
         raise DriverInvalid("the vhdx has no header; it is broken")
-    current = max(known, key=lambda header: struct.unpack_from("<Q", header, 8)[0])
+    current = max(headers, key=lambda header: struct.unpack_from("<Q", header, 8)[0])
     if any(current[48:64]):
         raise DriverInvalid("the vhdx was not closed cleanly; open and close it once where it was made")
 
@@ -51,14 +57,14 @@ def _region(window: Window) -> int:
     if signature != b"regi" or count > MOST_ENTRIES:
         raise DriverInvalid("the region table of the vhdx is broken")
     table = window.read(REGIONS + 16, 32 * count)
-    found = [table[at : at + 32] for at in range(0, len(table), 32) if table[at : at + 16] == METADATA_REGION]
-    if len(found) != 1:
+    entries = [table[at : at + 32] for at in range(0, len(table), 32) if table[at : at + 16] == METADATA_REGION]
+    if len(entries) != 1:
         raise DriverInvalid("the vhdx has no metadata, or more than once")
-    return int(struct.unpack_from("<Q", found[0], 16)[0])
+    return int(struct.unpack_from("<Q", entries[0], 16)[0])
 
 
 def _items(window: Window, at: int) -> dict[bytes, int]:
-    """Where each of the metadata lies in the file, by its id."""
+    """Return where each of the metadata lies in the file, by its id."""
     signature, _reserved, count = struct.unpack("<8sHH", window.read(at, 12))
     if signature != b"metadata" or count > MOST_ENTRIES:
         raise DriverInvalid("the metadata of the vhdx are broken")

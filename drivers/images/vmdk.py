@@ -27,12 +27,12 @@ ACCESSES = frozenset({b"RW", b"RDONLY", b"NOACCESS"})
 
 
 def unpacks(window: Window) -> bool:
-    """Whether a vmdk that read_vmdk accepted is of the usual measures. Others are for qemu-img."""
+    """Return whether a vmdk that read_vmdk accepted is of the usual measures; others are for qemu-img."""
     return is_usual(window.read(0, SECTOR))
 
 
 def is_usual(header: bytes) -> bool:
-    """Whether a header is that of a streamOptimized vmdk whose grains are of 64 KiB, 512 to a table."""
+    """Return whether a header is that of a streamOptimized vmdk whose grains are of 64 KiB, 512 to a table."""
     flags, grain = struct.unpack_from("<I8xQ", header, 8)
     [in_table], [method] = struct.unpack_from("<I", header, 44), struct.unpack_from("<H", header, 77)
     packed = flags & COMPRESSED and flags & MARKERS and method == DEFLATE
@@ -40,7 +40,7 @@ def is_usual(header: bytes) -> bool:
 
 
 def read_vmdk(window: Window, *, delta: bool = False) -> int:
-    """The virtual size in bytes. Raises DriverInvalid for other kinds, parents and foreign extents.
+    """Return the virtual size in bytes. Raises DriverInvalid for other kinds, parents and foreign extents.
 
     ``delta``: it may name a parent, which nobody follows: whoever asks knows better where that is.
     """
@@ -59,7 +59,7 @@ def read_vmdk(window: Window, *, delta: bool = False) -> int:
 
 
 def _checked(header: bytes) -> tuple[int, int]:
-    """Capacity in bytes, and the sector of the descriptor."""
+    """Return the capacity in bytes, and the sector of the descriptor."""
     version, _flags, capacity, grain, place = struct.unpack_from("<IIQQQ", header, 4)
     if version not in (1, 2, 3):
         raise DriverInvalid(f"its vmdk version is {version}; 1 to 3 are known")
@@ -77,8 +77,8 @@ def _check_descriptor(area: bytes, delta: bool) -> None:
     lines = text.split(b"\n")
     kind = _value(lines, b"createtype")
     if kind.lower() not in KINDS:
-        known = kind[:40] or "unknown"
-        raise DriverInvalid(f"its vmdk type is {known}; monolithicSparse and streamOptimized are accepted")
+        label = kind[:40] or "unknown"
+        raise DriverInvalid(f"its vmdk type is {label}; monolithicSparse and streamOptimized are accepted")
     # In the whole area, since QEMU does not stop at a zero byte everywhere.
     parent = b"parentfilenamehint" in area.lower() or _value(lines, b"parentcid").lower() != "ffffffff"
     if parent and not delta:
@@ -90,10 +90,10 @@ def _check_descriptor(area: bytes, delta: bool) -> None:
 def _value(lines: list[bytes], key: bytes) -> str:
     """Return what stands behind ``key =``, without quotes; nothing unless it is said once and properly."""
     split = [line.partition(b"=") for line in lines]
-    found = [value.strip(b" \t\r") for name, _equals, value in split if name.strip(b" \t").lower() == key]
-    if len(found) != 1:
+    values = [value.strip(b" \t\r") for name, _equals, value in split if name.strip(b" \t").lower() == key]
+    if len(values) != 1:
         return ""
-    value = found[0].removeprefix(b'"').removesuffix(b'"')
+    value = values[0].removeprefix(b'"').removesuffix(b'"')
     return "" if b'"' in value or b"\r" in value else value.decode("ascii", "replace").strip()
 
 

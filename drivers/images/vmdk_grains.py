@@ -1,7 +1,7 @@
 """A streamOptimized vmdk unpacked into a qcow2 image while it is copied, without a file in between.
 
 Its grains are found by its own tables (VMware Virtual Disk Format 5.0), each is 64 KiB of the disk, which is one
-cluster of the qcow2. What the tables say is believed as little as the rest: every place is checked when it is read.
+cluster of the qcow2. The tables are believed as little as the rest: every place is checked when it is read.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ AT_ONCE = 8
 
 
 class Layer:
-    """One vmdk: a whole disk, or what differs from the one below it."""
+    """A vmdk's part of a disk: the whole, or what differs from the layer below it."""
 
     def __init__(self, place: Path | FilePart, *, delta: bool, largest: int) -> None:
         self.window = FileWindow(place)
@@ -49,7 +49,7 @@ class Layer:
             raise
 
     def _grain_directory(self) -> array[int]:
-        """Sectors of the grain tables, 0 where there is none."""
+        """Return the sectors of the grain tables, 0 where there is none."""
         header = self.window.read(0, SECTOR)
         if struct.unpack_from("<Q", header, 56)[0] == AT_END:
             header = self.window.read(self.window.size - 2 * SECTOR, SECTOR)
@@ -61,23 +61,26 @@ class Layer:
         return tables
 
     def _entries(self, sector: int, count: int) -> array[int]:
-        found = array("I", self.window.read(sector * SECTOR, count * 4))
+        entries = array("I", self.window.read(sector * SECTOR, count * 4))
         if sys.byteorder == "big":
-            found.byteswap()
-        return found
+            entries.byteswap()
+        return entries
 
     def sectors(self, span: int) -> dict[int, int]:
-        """Of the grains of a SPAN that it speaks of, by their number in it; ZERO is none, but zeros."""
-        found: dict[int, int] = {}
+        """Return the sectors of the grains of a SPAN that the layer speaks of, by their number in it.
+
+        The sector ZERO stands for a grain of zeros.
+        """
+        sectors: dict[int, int] = {}
         for number, table in enumerate(self._tables[span * TABLES : (span + 1) * TABLES]):
             if table:
                 entries = enumerate(self._entries(table, IN_TABLE), number * IN_TABLE)
-                found.update((index, sector) for index, sector in entries if sector)
+                sectors.update((index, sector) for index, sector in entries if sector)
         last = -(-self.virtual_size // CLUSTER) - span * SPAN // CLUSTER
-        return {index: sector for index, sector in found.items() if index < last}
+        return {index: sector for index, sector in sectors.items() if index < last}
 
     def grain(self, number: int, sector: int) -> bytes:
-        """A whole CLUSTER of the disk."""
+        """Return a whole CLUSTER of the disk. Raises DriverInvalid when it is not there, or cannot be unpacked."""
         said, length = MARKER.unpack(self.window.read(sector * SECTOR, MARKER.size))
         if said != number * GRAIN_SECTORS or not 0 < length <= LONGEST:
             raise DriverInvalid(f"the vmdk is broken: there is no grain {number} where its tables say")
@@ -85,13 +88,13 @@ class Layer:
         wanted = min(CLUSTER, self.virtual_size - number * CLUSTER)
         unpacking = zlib.decompressobj()
         try:
-            found = unpacking.decompress(packed, CLUSTER)
+            unpacked = unpacking.decompress(packed, CLUSTER)
             more = unpacking.decompress(unpacking.unconsumed_tail, 1)
         except zlib.error as error:
             raise DriverInvalid(f"the vmdk is broken: its grain {number} cannot be unpacked ({error})") from None
-        if len(found) < wanted or more or not unpacking.eof:
+        if len(unpacked) < wanted or more or not unpacking.eof:
             raise DriverInvalid(f"the vmdk is broken: its grain {number} is not of {CLUSTER} bytes")
-        return found.ljust(CLUSTER, b"\0")
+        return unpacked.ljust(CLUSTER, b"\0")
 
 
 def _demand_different(tables: array[int]) -> None:
@@ -110,10 +113,11 @@ Grain = tuple[int, Layer, int]
 
 
 class UnpackedVmdk:
-    """``size`` is that of the qcow2 image, in bytes. Raises DriverInvalid as soon as anything does not fit.
+    """A vmdk as the bytes of a qcow2 image; raises DriverInvalid as soon as anything does not fit.
 
-    ``parents`` are what the first stands on, the nearest first: where it says nothing, they do. A thread cannot be
-    cancelled: who does not wait any more sets ``given_up``, and what goes through the tables ends at the next of them.
+    ``size`` is that of the qcow2 image, in bytes. ``parents`` are what the first stands on, the nearest first: where it
+    says nothing, they do. A thread cannot be cancelled: who does not wait any more sets ``given_up``, and what goes
+    through the tables ends at the next of them.
     """
 
     def __init__(
@@ -138,12 +142,13 @@ class UnpackedVmdk:
         self.size = self._layout.size
 
     def close(self) -> None:
+        """Close all files, and give up what still goes through the tables."""
         self._given_up.set()
         for layer in self._layers:
             layer.window.close()
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """The bytes of the qcow2 image. Two threads unpack at a time."""
+        """Yield the bytes of the qcow2 image; two threads unpack at a time."""
         tables = self._layout.tables(self._held)
         while table := await UNPACKING.run(next, tables, b""):
             yield table
@@ -157,19 +162,25 @@ class UnpackedVmdk:
             layer.window.demand_unchanged()
 
     def _places(self, span: int) -> dict[int, tuple[Layer, int]]:
-        """The grains of a SPAN that hold something, in order: what the uppermost layer says that speaks of one."""
+        """Return where the grains of a SPAN are that hold something, in order.
+
+        The uppermost layer that speaks of a grain says where it is.
+        """
         if self._given_up.is_set():
             raise DriverInvalid("nobody waits for it any more")
-        found: dict[int, tuple[Layer, int]] = {}
+        places: dict[int, tuple[Layer, int]] = {}
         for layer in reversed(self._layers):
-            found.update((index, (layer, sector)) for index, sector in layer.sectors(span).items())
-        return {index: found[index] for index in sorted(found) if found[index][1] > ZERO}
+            places.update((index, (layer, sector)) for index, sector in layer.sectors(span).items())
+        return {index: places[index] for index in sorted(places) if places[index][1] > ZERO}
 
     def _held(self, span: int) -> list[int]:
         return list(self._places(span))
 
     def _counts(self) -> array[int]:
-        """Grains of each SPAN. Raises DriverInvalid as soon as there are more than the files have room for."""
+        """Return how many grains each SPAN has.
+
+        Raises DriverInvalid as soon as there are more than the files have room for.
+        """
         counts, left = array("I"), sum(layer.window.size for layer in self._layers) // SECTOR
         for span in range(-(-self.virtual_size // SPAN)):
             counts.append(len(self._places(span)))
@@ -179,7 +190,7 @@ class UnpackedVmdk:
         return counts
 
     def _batches(self) -> Iterator[list[Grain]]:
-        """What holds something, in the order of the disk."""
+        """Yield the grains that hold something, in the order of the disk."""
         waiting: list[Grain] = []
         for span in range(-(-self.virtual_size // SPAN)):
             first = span * SPAN // CLUSTER

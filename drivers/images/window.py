@@ -14,7 +14,7 @@ LARGEST = 64 * 1024**4
 """Bytes that a guest may be shown, unless the configuration says less: 64 TiB."""
 HEAD = 65536 + 2048
 TAIL = 1536
-"""How much of the beginning and of the end the reader looks at, for all formats but vhdx."""
+"""Bytes of the beginning and of the end that the reader looks at, for all formats but vhdx."""
 
 
 class NotAtHand(Exception):
@@ -27,16 +27,16 @@ class NotAtHand(Exception):
 
 
 class Window(Protocol):
-    """``size`` is that of the whole image, in bytes."""
+    """The bytes of an image as far as they are at hand; ``size`` is that of the whole image, in bytes."""
 
     size: int
 
     def read(self, offset: int, length: int) -> bytes:
-        """Exactly these bytes. Raises DriverInvalid beyond the end, NotAtHand where nothing is known."""
+        """Return exactly these bytes. Raises DriverInvalid beyond the end, NotAtHand where nothing is known."""
         ...
 
     def head(self, length: int = HEAD) -> bytes:
-        """The first bytes, fewer when the image is smaller."""
+        """Return the first bytes, fewer when the image is smaller."""
         ...
 
 
@@ -44,7 +44,7 @@ class FileWindow:
     """A file, or a part of one, open until it is closed; reads only what is asked for."""
 
     def __init__(self, place: Path | FilePart) -> None:
-        """Raises DriverInvalid for what is no regular file, and a part's file that was changed."""
+        """Open the file. Raises DriverInvalid for what is no regular file, and for a part's file that was changed."""
         self._path = place.path if isinstance(place, FilePart) else place
         self._descriptor = open_regular(self._path)
         # Also when whoever waited for it was cancelled, and nobody can close it.
@@ -59,41 +59,45 @@ class FileWindow:
             raise
 
     def close(self) -> None:
+        """Close the file; one that is closed already is no error."""
         self._end()
 
     def demand_unchanged(self) -> None:
-        """Raises DriverInvalid when this is a part of a file that is not what it was when it was looked at."""
+        """Raise DriverInvalid when this is a part of a file that is not what it was when it was looked at."""
         if self._stamp is not None and self._stamp != stamp_of(self._descriptor):
             raise DriverInvalid(f"{self._path.name} was changed since it was looked at")
 
     def read(self, offset: int, length: int) -> bytes:
+        """Return exactly these bytes. Raises DriverInvalid where there are fewer."""
         check_bounds(offset, length, self.size)
-        found = self.some(offset, length)
-        if len(found) != length:
+        data = self.some(offset, length)
+        if len(data) != length:
             raise DriverInvalid("it became shorter while it was read")
-        return found
+        return data
 
     def some(self, offset: int, most: int) -> bytes:
-        """As much as there is, without a complaint."""
+        """Return at most these bytes: as many as there are."""
         return os.pread(self._descriptor, max(0, min(most, self.size - offset)), self._offset + offset)
 
     def head(self, length: int = HEAD) -> bytes:
+        """Return the first bytes, fewer when there are not so many."""
         return self.some(0, length)
 
 
 def check_bounds(offset: int, length: int, size: int) -> None:
+    """Raise DriverInvalid when these bytes do not all lie within ``size`` bytes."""
     if offset < 0 or offset + length > size:
         raise DriverInvalid("it is cut off: a part that its header speaks of lies behind its end")
 
 
 def stamp_of(descriptor: int) -> str:
-    """Another one after every change of the file."""
+    """Return a text that is another one after every change of the file."""
     now = os.fstat(descriptor)
     return f"{now.st_dev}-{now.st_ino}-{now.st_size}-{now.st_mtime_ns}-{now.st_ctime_ns}"
 
 
 def stamp_at(path: Path) -> str:
-    """The same, of a file that is not open."""
+    """Return what ``stamp_of`` does, for a file that is not open. Raises DriverInvalid for what is no regular file."""
     descriptor = open_regular(path)
     try:
         return stamp_of(descriptor)

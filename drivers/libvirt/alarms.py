@@ -27,11 +27,13 @@ WATCHDOG_ACTIONS = {
 
 
 class Alarms:
+    """The functions that libvirt calls about guests in trouble, each of which tells of it in the gateway's words."""
+
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
 
     def callbacks(self) -> tuple[tuple[int, Callable[..., None]], ...]:
-        """What to register for: each event of libvirt with the function to call."""
+        """Return what to register for: each event of libvirt with the function to call."""
         return (
             (libvirt.VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON, self._io_error),
             (libvirt.VIR_DOMAIN_EVENT_ID_WATCHDOG, self._watchdog),

@@ -41,9 +41,9 @@ KEEPALIVE_SECONDS = 2
 KEEPALIVE_COUNT = 2
 CONNECT_SECONDS = KEEPALIVE_SECONDS * (KEEPALIVE_COUNT + 2)
 REACH_SECONDS = 3.0
-"""How long a host may take to accept a connection, before libvirt is asked to make one."""
+"""Seconds that a host may take to accept a connection, before libvirt is asked to make one."""
 CLOSING_SECONDS = 3.0
-"""How long closing waits for calls in flight, and for a libvirt that may be frozen."""
+"""Seconds that closing waits for calls in flight, and again for a libvirt that may be frozen."""
 DEADLINE = 30.0
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.2, 10.0
 """Seconds until connecting is tried again; doubled with each failure in a row."""
@@ -74,7 +74,7 @@ def _counted(counts: dict[Lane, int], lane: Lane) -> Iterator[None]:
 
 
 def refuse_on_loop_thread() -> None:
-    """No libvirt call where an asyncio loop runs: it would stop everything else."""
+    """Raise AssertionError where an asyncio loop runs: a libvirt call there would stop everything else."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -83,7 +83,7 @@ def refuse_on_loop_thread() -> None:
 
 
 class Connection:
-    """``call`` runs a function with the live virConnect on a worker thread."""
+    """The connection to one libvirt; ``call`` runs a function with the live virConnect on a worker thread."""
 
     def __init__(self, uri: str, name: str = "", claims: HostClaims | None = None) -> None:
         self.uri = uri
@@ -128,6 +128,7 @@ class Connection:
         return ThreadPoolExecutor(CALLS_IN_FLIGHT, thread_name_prefix=f"{THREADS} {lane.value}")
 
     def watch(self, listener: Callable[[ConnectionState, str], None]) -> None:
+        """Call the listener with each new state of the connection and its reason, on the asyncio loop."""
         self._on_state.append(listener)
 
     async def open(self) -> None:
@@ -138,6 +139,10 @@ class Connection:
         await self._attempted.wait()
 
     async def close(self) -> None:
+        """End the connection.
+
+        Waits ``CLOSING_SECONDS`` at most for calls in flight, and as long for libvirt to let go.
+        """
         if self._keeper is not None:
             await self._keeper.stop()
         if self._in_flight:
@@ -183,6 +188,7 @@ class Connection:
                 observer(lane.value, time.monotonic() - began, succeeded)
 
     def load(self) -> tuple[Load, ...]:
+        """Return how many calls run and how many wait now, for each lane."""
         return tuple(Load(lane.value, self._running[lane], self._asked[lane] - self._running[lane]) for lane in Lane)
 
     def _abandon(self, lane: Lane, future: asyncio.Future[Any]) -> None:
@@ -233,7 +239,6 @@ class Connection:
             self._set(ConnectionState.CONNECTING, "")
             await self._connect()
             self._backoff = FIRST_BACKOFF
-            self._set(ConnectionState.RESYNCING, "")
             self._set(ConnectionState.UP, "")
             self._attempted.set()
             self.supervision.works(self._loop_name)
@@ -305,7 +310,7 @@ class Connection:
             raise DriverUnavailable("libvirt has not ended an earlier attempt to connect")
 
     def _came_late(self, lane: Lane, late: asyncio.Future[libvirt.virConnect]) -> None:
-        """A connection that nobody waits for any more."""
+        """Close a connection that nobody waits for any more."""
         self._stuck.pop(lane, None)
         if not late.cancelled() and late.exception() is None:
             self._close_apart(lane, late.result())
@@ -328,12 +333,12 @@ class Connection:
         return handle
 
     def _closed(self, handle: libvirt.virConnect, reason: int, _opaque: object) -> None:
-        """On libvirt's thread: only hand over."""
+        """Hand over to the asyncio loop: this runs on libvirt's thread."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._lost_one, handle, f"libvirt closed the connection (reason {reason})")
 
     def _lost_one(self, handle: libvirt.virConnect, reason: str) -> None:
-        """One that was given up before says nothing of those that took its place."""
+        """Lose the connection, unless the handle was given up before: then others have taken its place."""
         if any(used is handle for used in self._handles.values()):
             self._lose(reason)
 
@@ -350,13 +355,13 @@ class Connection:
         thread.start()
 
     def _join_closing(self) -> None:
-        """A process that ends in the middle of closing a connection crashes inside libvirt."""
+        """Wait for the threads that close handles: a process that ends in the middle of it crashes inside libvirt."""
         until = time.monotonic() + CLOSING_SECONDS
         for thread in self._closing:
             thread.join(max(0.0, until - time.monotonic()))
 
     def _close_handle(self, lane: Lane, handle: libvirt.virConnect) -> None:
-        """Not before the last call that uses it is over: libvirt frees what that call still works with."""
+        """Close the handle after the last call that uses it: libvirt frees what that call still works with."""
 
         def calls_over() -> None:
             wait([work for work, used in self._in_flight.copy().items() if used is handle])

@@ -1,4 +1,4 @@
-"""What guests write to their serial console: logged by libvirt, read back through a storage pool.
+"""Logs of what guests write to their serial console: kept by libvirt, read back through a storage pool.
 
 The log files belong to root and the gateway does not, so they are read as volumes of a directory pool.
 """
@@ -26,6 +26,8 @@ PIECE = 262_144
 
 
 class Console:
+    """The logs of one hypervisor's guests."""
+
     def __init__(self, connection: Connection, storage: Storage) -> None:
         self._connection = connection
         self._storage = storage
@@ -42,6 +44,7 @@ class Console:
         return f"{directory}/{uuid}.log"
 
     async def text(self, uuid: str, limit: int) -> bytes:
+        """Return the log's last ``limit`` bytes; none when the guest has written nothing yet."""
         try:
             return await self._storage.in_pool(
                 POOL, lambda pool: _tail(pool.connect(), pool, f"{uuid}.log", limit), Lane.STREAM
@@ -59,7 +62,10 @@ class Console:
 
 
 def _ensure_pool(handle: libvirt.virConnect, uri: str) -> libvirt.virStoragePool:
-    """Another gateway on this host may do the same at the same time: what it was quicker with is there."""
+    """Return the consoles' pool, defined and started.
+
+    Another gateway on this host may do the same at the same time: what it was quicker with is there.
+    """
     if POOL in handle.listStoragePools():
         return handle.storagePoolLookupByName(POOL)
     try:
@@ -76,7 +82,7 @@ def _ensure_pool(handle: libvirt.virConnect, uri: str) -> libvirt.virStoragePool
 
 
 def _path_of(pool: libvirt.virStoragePool) -> str:
-    """Where the pool is: an older gateway, or one with another environment, may have chosen otherwise."""
+    """Return where the pool is: an older gateway, or one with another environment, may have chosen otherwise."""
     return str(etree.fromstring(pool.XMLDesc(0)).findtext("target/path"))
 
 
@@ -93,7 +99,10 @@ def directory_of(handle: libvirt.virConnect, uri: str) -> str:
 
 
 def _own_directory(handle: libvirt.virConnect) -> str:
-    """The directory of a session's libvirt itself, in its user's home: named only in the command of a guest of its."""
+    """Return the directory of a session's libvirt itself, in its user's home.
+
+    Only the command of a guest of this libvirt names it.
+    """
     capabilities = etree.fromstring(handle.getCapabilities())
     arch = capabilities.findtext("host/cpu/arch")
     offered = capabilities.find(f"guest[os_type='hvm']/arch[@name='{arch}']/domain")

@@ -11,13 +11,16 @@ from drivers.libvirt.guest_words import ip_address
 
 
 def leases_of(network: libvirt.virNetwork) -> dict[str, str]:
-    """The IPv4 addresses that DHCP has given out, with the MACs."""
+    """Return the MACs, in lower case, to which DHCP has given IPv4 addresses, by address.
+
+    There are none where libvirt does not tell.
+    """
     try:
-        told = network.DHCPLeases() or ()
+        leases = network.DHCPLeases() or ()
     except libvirt.libvirtError:
         return {}
-    known = [(ip_address(entry.get("ipaddr")), str(entry.get("mac")).lower()) for entry in told]
-    return {str(ip): mac for ip, mac in known if ip is not None and ip.version == 4}
+    holders = [(ip_address(entry.get("ipaddr")), str(entry.get("mac")).lower()) for entry in leases]
+    return {str(ip): mac for ip, mac in holders if ip is not None and ip.version == 4}
 
 
 def update_entry(network: libvirt.virNetwork, command: int, entry: Reservation) -> None:

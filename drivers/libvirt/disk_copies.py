@@ -29,7 +29,7 @@ LOOK_EVERY = 0.2
 
 
 def backup_xml(disks: list[str], target: str, path: str) -> str:
-    """Back up the disk ``target`` to the file ``path``, and leave the other ``disks`` out."""
+    """Return libvirt's XML to back up the disk ``target`` to the file ``path``, and none of the other ``disks``."""
     root = etree.Element("domainbackup", mode="push")
     listed = child(root, "disks")
     for disk in disks:
@@ -43,6 +43,8 @@ def backup_xml(disks: list[str], target: str, path: str) -> str:
 
 
 class DiskCopies:
+    """The part ``copies`` of the driver (drivers.base.CopyCalls)."""
+
     def __init__(self, connection: Connection, storage: Storage) -> None:
         self._connection = connection
         self._storage = storage
@@ -50,11 +52,12 @@ class DiskCopies:
     async def _with(self, uuid: str, work: Callable[[libvirt.virDomain], T]) -> T:
         return await self._connection.call(lambda handle: work(handle.lookupByUUIDString(uuid)), lane=Lane.STORAGE)
 
-    async def copy(self, uuid: str, target: str, pool: str, name: str, progress: Progress) -> VolumeFacts:
+    async def make(self, uuid: str, target: str, pool: str, name: str, progress: Progress) -> VolumeFacts:
+        """Copy the disk by libvirt's backup; one that an interrupted run began is followed to its end."""
         path = await self._path(pool, name)
         try:
             if await self._with(uuid, _destination) != path:
-                await self._storage.delete(pool, name)
+                await self._storage.delete_volume(pool, name)
                 await self._with(uuid, lambda domain: _begin(domain, target, path))
             await self._follow(uuid, progress)
         except DriverUnavailable:
@@ -62,10 +65,10 @@ class DiskCopies:
         except BaseException:
             await asyncio.shield(self.discard(uuid, pool, name))
             raise
-        return await self._storage.volume(pool, name)
+        return await self._storage.read_volume(pool, name)
 
     async def _path(self, pool: str, name: str) -> str:
-        facts = await self._storage.pool(pool)
+        facts = await self._storage.read_pool(pool)
         if facts.path is None:
             raise DriverUnsupported(f"a running disk is copied to a pool of files only; {pool} is {facts.kind}")
         return f"{facts.path}/{checked_name(name)}"
@@ -79,14 +82,18 @@ class DiskCopies:
             raise DriverFailed(f"the disk was not copied: {ended.get('errmsg') or 'the copy was cancelled'}")
 
     async def discard(self, uuid: str, pool: str, name: str) -> None:
+        """Cancel the backup when it is the one that writes this file, and remove the file."""
         path = await self._path(pool, name)
         with suppress(DriverNotFound, DriverConflict):
             await self._with(uuid, lambda domain: _cancel(domain, path))
-        await self._storage.delete(pool, name)
+        await self._storage.delete_volume(pool, name)
 
 
 def _destination(domain: libvirt.virDomain) -> str | None:
-    """The file which a backup at work writes, None when there is none."""
+    """Return the file which a backup at work writes, None when there is none.
+
+    Raises DriverConflict when the domain is not active.
+    """
     if not domain.isActive():
         raise DriverConflict("the guest is not running")
     try:
@@ -95,13 +102,13 @@ def _destination(domain: libvirt.virDomain) -> str | None:
         if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN_BACKUP:
             raise
         return None
-    found = root.find("disks/disk/target[@file]")
-    return found.get("file") if found is not None else None
+    target = root.find("disks/disk/target[@file]")
+    return target.get("file") if target is not None else None
 
 
 def _begin(domain: libvirt.virDomain, target: str, path: str) -> None:
     root = etree.fromstring(domain.XMLDesc(0), PARSER)
-    disks = [str(found.get("dev")) for found in root.iterfind("devices/disk/target")]
+    disks = [str(target_element.get("dev")) for target_element in root.iterfind("devices/disk/target")]
     domain.backupBegin(backup_xml(disks, target, path), None, 0)
 
 

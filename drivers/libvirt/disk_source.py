@@ -1,4 +1,4 @@
-"""Where QEMU finds a volume: a file, a block device, or an image of a Ceph pool."""
+"""The place where QEMU finds a volume: a file, a block device, or an image of a Ceph pool."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from lxml import etree
 
 @dataclass(frozen=True, slots=True)
 class DiskSource:
-    """``path`` is a path on the host, or for ``network`` pool and image. ``pool`` is then the pool's definition."""
+    """The place of a volume: a path on the host, or for ``network`` the pool and image of Ceph.
+
+    ``pool`` is then the definition of libvirt's pool, and empty otherwise.
+    """
 
     kind: Literal["file", "block", "network"]
     path: str
@@ -18,17 +21,19 @@ class DiskSource:
 
     @classmethod
     def at(cls, path: str, pool: str = "") -> DiskSource:
+        """Return the source of the volume at this path: no absolute path for Ceph, a device when it is below /dev."""
         if not path.startswith("/"):
             return cls("network", path, pool)
         return cls("block" if path.startswith("/dev/") else "file", path)
 
     def element(self) -> etree._Element:
+        """Return the ``<source>`` of a disk in a domain's definition."""
         if self.kind == "network":
             return self._network()
         return etree.Element("source", {"dev" if self.kind == "block" else "file": self.path})
 
     def _network(self) -> etree._Element:
-        """Monitors and login as the pool has them: libvirt does not look them up by itself for Ceph."""
+        """Return a Ceph source with monitors and login as the pool has them: libvirt does not look them up itself."""
         element = etree.Element("source", protocol="rbd", name=self.path)
         pool = etree.fromstring(self.pool)
         for host in pool.iterfind("source/host"):

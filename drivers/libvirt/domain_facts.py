@@ -14,7 +14,7 @@ from drivers.libvirt.domain_xml import METADATA
 
 D = TypeVar("D", DiskFacts, InterfaceFacts)
 SOURCES = ("file", "dev", "name")
-"""Where the path of a disk's volume stands: of a file, a block device, an image of a network pool."""
+"""Attributes for the path of a disk's volume: of a file, a block device, an image of a network pool."""
 PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
 
 _PAUSED = {
@@ -39,12 +39,12 @@ _KEEPS_RUNNING = frozenset(
 
 
 def keeps_running(state: int | None, reason: int | None) -> bool:
-    """A pause that libvirt itself makes for a moment counts as running."""
+    """Return whether a domain is paused by libvirt itself for a moment, which counts as running."""
     return state == libvirt.VIR_DOMAIN_PAUSED and reason in _KEEPS_RUNNING
 
 
 def power(domain: libvirt.virDomain) -> tuple[Power, str]:
-    """State and reason. A pause that libvirt itself makes for a moment counts as running."""
+    """Return state and reason; a pause that libvirt itself makes for a moment counts as running."""
     state, reason = domain.state()
     if state in (libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_BLOCKED):
         return Power.RUNNING, ""
@@ -76,6 +76,7 @@ def migration(domain: libvirt.virDomain) -> Migration:
 
 
 def read(domain: libvirt.virDomain) -> DomainFacts:
+    """Return the facts of a domain: those of its next boot, with what a running guest has beside them."""
     state, reason = power(domain)
     root = etree.fromstring(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE), PARSER)
     running = etree.fromstring(domain.XMLDesc(0), PARSER) if domain.isActive() else None
@@ -106,20 +107,20 @@ def _devices(
     facts: Callable[[etree._Element], D],
     key: Callable[[D], str],
 ) -> list[D]:
-    """Those of the next boot, then those that only the running guest has."""
+    """Return the devices of the next boot, then those that only the running guest has."""
     kept = [facts(element) for element in root.iterfind(f"devices/{kind}")]
     if running is None:
         return kept
     plugged = [facts(element) for element in running.iterfind(f"devices/{kind}")]
     now = {key(device) for device in plugged}
     later = {key(device) for device in kept}
-    found = [replace(device, plugged=key(device) in now) for device in kept]
-    return found + [replace(device, persistent=False) for device in plugged if key(device) not in later]
+    lasting = [replace(device, plugged=key(device) in now) for device in kept]
+    return lasting + [replace(device, persistent=False) for device in plugged if key(device) not in later]
 
 
 def _attribute(element: etree._Element, path: str, name: str) -> str:
-    found = element.find(path)
-    return (found.get(name) or "") if found is not None else ""
+    entry = element.find(path)
+    return (entry.get(name) or "") if entry is not None else ""
 
 
 def _disk(element: etree._Element) -> DiskFacts:

@@ -15,7 +15,7 @@ METADATA = "http://cimi-gateway.org/ns/libvirt/1"
 SPARE_PORTS = 8
 """PCIe root ports kept free for hot-plug; they cannot be added to a running guest."""
 FIXED_DEVICES = 5
-"""What every guest has at a port of its own: SCSI and USB controllers, guest agent's serial port, rng, balloon."""
+"""Devices that each guest has at ports of their own: SCSI and USB controllers, agent's serial port, rng, balloon."""
 MOST_CPUS = 16
 X86 = frozenset({"x86_64", "i686"})
 MEMORY_TOLD_EVERY = 10
@@ -24,31 +24,34 @@ MEMORY_TOLD_EVERY = 10
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """What the host decides: type, where volumes are, where the console is logged."""
+    """The host's part in a definition: type, where volumes are, and where the console is logged."""
 
     domain_type: str
     host_cpus: int
     console_log: str
     sources: dict[tuple[str, str], DiskSource]
-    """By pool and volume."""
+    """Places of the volumes, by pool and volume."""
 
 
 def domain_name(uuid: str) -> str:
+    """Return the name in libvirt of the gateway's domain of this UUID."""
     return f"cimi-{uuid}"
 
 
 def child(parent: etree._Element, name: str, text: str | None = None, /, **attributes: str) -> etree._Element:
+    """Return a new last child of the parent, with this text and these attributes, less a ``_`` at a name's end."""
     element = etree.SubElement(parent, name, {key.rstrip("_"): value for key, value in attributes.items()})
     element.text = text
     return element
 
 
 def one_line(text: str) -> str:
-    """A title must be one line."""
+    """Return the text in one line, as libvirt demands of a title; a dash when there is none."""
     return " ".join(text.split()) or "-"
 
 
 def domain_xml(spec: DomainSpec, placement: Placement) -> str:
+    """Return libvirt's definition of the domain on this host."""
     domain = etree.Element("domain", type=placement.domain_type)
     child(domain, "name", domain_name(spec.uuid))
     child(domain, "uuid", spec.uuid)
@@ -76,7 +79,7 @@ def domain_xml(spec: DomainSpec, placement: Placement) -> str:
 
 
 def ownership(machine: str, owner: str) -> etree._Element:
-    """Our element: the CIMI path and the owner, so that the store can be rebuilt from libvirt."""
+    """Return our element with the CIMI path and the owner, so that the store can be rebuilt from libvirt."""
     element = etree.Element(f"{{{METADATA}}}machine", nsmap={"cimi": METADATA})
     element.set("path", machine)
     element.set("owner", owner)
@@ -118,6 +121,7 @@ def _devices(domain: etree._Element, spec: DomainSpec, placement: Placement) -> 
 
 
 def disk_element(disk: DiskSpec, source: DiskSource) -> etree._Element:
+    """Return the ``<disk>`` of a volume that is found at this source."""
     element = etree.Element("disk", type=source.kind, device="cdrom" if disk.cdrom else "disk")
     driver = child(element, "driver", name="qemu", type=disk.format)
     element.append(source.element())
@@ -137,6 +141,7 @@ def disk_element(disk: DiskSpec, source: DiskSource) -> etree._Element:
 
 
 def interface_element(interface: InterfaceSpec) -> etree._Element:
+    """Return the ``<interface>`` on a network of libvirt's, with its packet filter."""
     element = etree.Element("interface", type="network")
     child(element, "mac", address=interface.mac)
     child(element, "source", network=interface.network)
@@ -153,7 +158,7 @@ def interface_element(interface: InterfaceSpec) -> etree._Element:
 
 
 def filter_reference(interface: InterfaceSpec) -> etree._Element | None:
-    """The packet filter with its parameters; None for an interface without one."""
+    """Return the packet filter's ``<filterref>`` with its parameters; None for an interface without one."""
     if interface.filter is None:
         return None
     filtered = etree.Element("filterref", filter=interface.filter)
@@ -167,17 +172,17 @@ def filter_reference(interface: InterfaceSpec) -> etree._Element | None:
 
 
 def _range_parameter(filtered: etree._Element, name: str, range: str) -> None:
-    """A filter's variable; the same name again makes a list, which libvirt walks together with that of the masks."""
+    """Add a filter's variable; the same name again makes a list, which libvirt walks together with the masks."""
     address, _, prefix = range.partition("/")
     child(filtered, "parameter", name=name, value=address)
     child(filtered, "parameter", name=f"{name}MASK", value=prefix)
 
 
 def bandwidth_element(traffic: Traffic) -> etree._Element:
-    """``<bandwidth>``, as networks and interfaces have it."""
+    """Return the ``<bandwidth>`` that networks and interfaces have."""
     element = etree.Element("bandwidth")
     for name, limit in (("inbound", traffic.inbound), ("outbound", traffic.outbound)):
         if limit is not None:
-            known = {"average": limit.average, "peak": limit.peak, "burst": limit.burst}
-            child(element, name, **{key: str(value) for key, value in known.items() if value is not None})
+            values = {"average": limit.average, "peak": limit.peak, "burst": limit.burst}
+            child(element, name, **{key: str(value) for key, value in values.items() if value is not None})
     return element

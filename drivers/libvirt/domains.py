@@ -1,4 +1,4 @@
-"""Domains through libvirt: life cycle, definition, size."""
+"""Domains through libvirt: life cycle, definition, size, and what their guests tell."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import libvirt
-import structlog
 from lxml import etree
 
 from drivers.base import (
@@ -17,28 +16,28 @@ from drivers.base import (
     DriverConflict,
     DriverError,
     DriverNotFound,
-    HostFacts,
+    InterfaceAddress,
     Progress,
 )
-from drivers.libvirt import domain_facts, leases
+from drivers.libvirt import addresses, domain_facts
 from drivers.libvirt.connection import Connection, Lane
-from drivers.libvirt.disk_source import DiskSource
-from drivers.libvirt.domain_xml import METADATA, Placement, domain_xml, one_line, ownership
+from drivers.libvirt.console import Console
+from drivers.libvirt.definitions import Definitions
+from drivers.libvirt.domain_xml import one_line
 from drivers.libvirt.errors import read_each
-from drivers.libvirt.release_guest import ReleaseGuests
-from drivers.libvirt.uri import is_system
+from drivers.libvirt.lease_returns import LeaseReturns
+from drivers.libvirt.leases import Lease
 
 T = TypeVar("T")
-log = structlog.get_logger("libvirt")
-LOCAL = "qemu:///system"
-"""The libvirt whose bridges are on this host."""
 SAVE_DEADLINE = 3600.0
 START_DEADLINE = 120.0
+AGENT_DEADLINE = 15.0
+"""Seconds for the addresses of a guest, whose agent is asked too."""
 BOTH = libvirt.VIR_DOMAIN_AFFECT_CONFIG | libvirt.VIR_DOMAIN_AFFECT_LIVE
 
 
 def undefine_flags(test_driver: bool) -> int:
-    """Everything that belongs to the domain goes with it; libvirt's test driver knows fewer of these."""
+    """Return the flags by which all that belongs to a domain goes with it; libvirt's test driver knows fewer."""
     flags = int(libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA)
     if test_driver:
         return flags
@@ -46,9 +45,15 @@ def undefine_flags(test_driver: bool) -> int:
 
 
 class Domains:
-    def __init__(self, connection: Connection, release_guests: ReleaseGuests) -> None:
+    """The part ``domains`` of the driver (drivers.base.DomainCalls)."""
+
+    def __init__(
+        self, connection: Connection, definitions: Definitions, console: Console, lease_returns: LeaseReturns
+    ) -> None:
         self._connection = connection
-        self._release_guests = release_guests
+        self._definitions = definitions
+        self._console = console
+        self._lease_returns = lease_returns
         self._test_driver = connection.uri.startswith("test:")
 
     async def _with(
@@ -58,20 +63,23 @@ class Domains:
             lambda handle: work(handle.lookupByUUIDString(uuid)), lane=lane, deadline=deadline
         )
 
-    async def every(self) -> tuple[DomainFacts, ...]:
+    async def list_all(self) -> tuple[DomainFacts, ...]:
+        """Return all domains by one listing on the lane of events."""
         return await self._connection.call(_read_all, lane=Lane.EVENTS)
 
     async def read(self, uuid: str) -> DomainFacts:
+        """Return the domain, read on the lane of events."""
         return await self._with(uuid, domain_facts.read, Lane.EVENTS)
 
-    async def define(
-        self, spec: DomainSpec, host: HostFacts, console_log: str, sources: dict[tuple[str, str], DiskSource]
-    ) -> None:
-        xml = domain_xml(spec, Placement(host.domain_type, host.cpus, console_log, sources))
+    async def define(self, spec: DomainSpec) -> None:
+        """Define the domain from what all parts of the driver say; libvirt validates the definition."""
+        xml = await self._definitions.xml(spec)
         flags = 0 if self._test_driver else libvirt.VIR_DOMAIN_DEFINE_VALIDATE
         await self._connection.call(lambda handle: handle.defineXMLFlags(xml, flags))
 
-    async def keep(self, uuid: str) -> None:
+    async def make_persistent(self, uuid: str) -> None:
+        """Define the running domain as its next boot would be, secrets included."""
+
         def work(domain: libvirt.virDomain) -> None:
             if not domain.isPersistent():
                 xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
@@ -80,6 +88,8 @@ class Domains:
         await self._with(uuid, work)
 
     async def describe(self, uuid: str, title: str, description: str) -> None:
+        """Set title and description, in the running domain too."""
+
         def work(domain: libvirt.virDomain) -> None:
             flags = BOTH if domain.isActive() else libvirt.VIR_DOMAIN_AFFECT_CONFIG
             domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_TITLE, one_line(title), None, None, flags)
@@ -87,20 +97,14 @@ class Domains:
 
         await self._with(uuid, work)
 
-    async def mark(self, uuid: str, machine: str, owner: str) -> None:
-        xml = etree.tostring(ownership(machine, owner), encoding="unicode")
-
-        def work(domain: libvirt.virDomain) -> None:
-            flags = BOTH if domain.isActive() else libvirt.VIR_DOMAIN_AFFECT_CONFIG
-            domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, xml, "cimi", METADATA, flags)
-
-        await self._with(uuid, work)
-
     async def undefine(self, uuid: str) -> None:
-        """Power off first, so that the guest cannot ask for its addresses again when its leases are given back."""
+        """Power the domain off, give its leases back, and undefine it with its console.
 
-        def off(domain: libvirt.virDomain) -> tuple[leases.Lease, ...]:
-            held = self._leases(domain)
+        The guest is powered off first, so that it cannot ask for its addresses again when its leases are given back.
+        """
+
+        def off(domain: libvirt.virDomain) -> tuple[Lease, ...]:
+            held = self._lease_returns.held(domain)
             if domain.isActive():
                 domain.destroy()
             return held
@@ -111,37 +115,15 @@ class Domains:
 
         try:
             held = await self._with(uuid, off, deadline=START_DEADLINE)
-            await asyncio.gather(*map(self._give_back, held))
+            await self._lease_returns.give_back(held)
             await self._with(uuid, away, deadline=START_DEADLINE)
         except DriverNotFound:
-            return
+            pass
+        await self._console.delete(uuid)
 
-    def _leases(self, domain: libvirt.virDomain, mac: str | None = None) -> tuple[leases.Lease, ...]:
-        return leases.of(domain, mac) if is_system(self._connection.uri) else ()
+    async def start(self, uuid: str, *, paused: bool = False, discard_saved: bool = False) -> None:
+        """Start the domain, which libvirt restores itself when a saved state is there."""
 
-    async def _give_back(self, lease: leases.Lease) -> None:
-        """It would be a kindness to nobody to fail for a lease: neither for one that makes no message."""
-        try:
-            given = await self._release(lease)
-        except (DriverError, OSError, ValueError) as error:
-            log.info("a lease stays until it expires", ip=lease.ip, reason=str(error))
-            return
-        if not given:
-            log.info("a lease stays until it expires", ip=lease.ip, reason="the DHCP server did not let it go")
-
-    async def _release(self, lease: leases.Lease) -> bool:
-        """From this host where the bridge is here."""
-        if self._connection.uri == LOCAL:
-            await asyncio.to_thread(leases.release, lease)
-            return True
-        return await self._release_guests.give_back(lease)
-
-    async def give_back(self, uuid: str, mac: str) -> None:
-        """The leases of one of its interfaces, which the guest has no more."""
-        held = await self._with(uuid, lambda domain: self._leases(domain, mac), Lane.EVENTS)
-        await asyncio.gather(*map(self._give_back, held))
-
-    async def start(self, uuid: str, *, paused: bool, discard_saved: bool) -> None:
         def work(domain: libvirt.virDomain) -> None:
             if domain.isActive():
                 return
@@ -153,10 +135,13 @@ class Domains:
         await self._with(uuid, work, deadline=START_DEADLINE)
 
     async def request_shutdown(self, uuid: str) -> None:
+        """Press the ACPI power button; libvirt's test driver has none, and is asked in its default way."""
         flags = 0 if self._test_driver else libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN
         await self._with(uuid, lambda domain: domain.shutdownFlags(flags))
 
     async def power_off(self, uuid: str) -> None:
+        """Destroy the domain, as libvirt calls it, unless it is off."""
+
         def work(domain: libvirt.virDomain) -> None:
             if domain.isActive():
                 domain.destroy()
@@ -164,6 +149,8 @@ class Domains:
         await self._with(uuid, work)
 
     async def pause(self, uuid: str) -> None:
+        """Suspend the domain, as libvirt calls it, unless it is paused."""
+
         def work(domain: libvirt.virDomain) -> None:
             if domain.state()[0] != libvirt.VIR_DOMAIN_PAUSED:
                 domain.suspend()
@@ -171,6 +158,8 @@ class Domains:
         await self._with(uuid, work)
 
     async def resume(self, uuid: str) -> None:
+        """Resume a paused domain, and wake one whose guest has put itself to sleep."""
+
         def work(domain: libvirt.virDomain) -> None:
             state = domain.state()[0]
             if state == libvirt.VIR_DOMAIN_PMSUSPENDED:
@@ -181,6 +170,8 @@ class Domains:
         await self._with(uuid, work)
 
     async def save(self, uuid: str, progress: Progress) -> None:
+        """Save the domain by libvirt's managed save, which is broken off when the caller is cancelled."""
+
         def work(domain: libvirt.virDomain) -> None:
             if domain.isActive():
                 domain.managedSave(libvirt.VIR_DOMAIN_SAVE_RUNNING if not self._test_driver else 0)
@@ -195,20 +186,24 @@ class Domains:
             raise
 
     async def _report(self, uuid: str, progress: Progress) -> None:
+        """Tell how far libvirt's job for the domain is; a host that is too busy to say costs nothing but that."""
         try:
-            done = await self._with(uuid, lambda domain: domain.jobInfo(), Lane.EVENTS, 5.0)
-        except (DriverNotFound, DriverConflict):
+            done = await self._with(uuid, lambda domain: domain.jobInfo(), Lane.STATISTICS, 5.0)
+        except DriverError:
             return
         if done[3] > 0:
             progress(done[4], done[3])
 
     async def cancel_save(self, uuid: str) -> None:
+        """Abort whatever job libvirt is at for the domain."""
         try:
             await self._with(uuid, lambda domain: domain.abortJob(), Lane.EVENTS)
         except (DriverConflict, DriverNotFound):
             return
 
     async def discard_saved(self, uuid: str) -> None:
+        """Remove libvirt's managed save image."""
+
         def work(domain: libvirt.virDomain) -> None:
             if domain.hasManagedSaveImage():
                 domain.managedSaveRemove()
@@ -216,12 +211,23 @@ class Domains:
         await self._with(uuid, work)
 
     async def resize(self, uuid: str, cpus: int, memory_kib: int) -> Applied:
+        """Set cpus and memory; a running guest never gets more memory than it booted with."""
+
         def work(domain: libvirt.virDomain) -> Applied:
             active = bool(domain.isActive())
             refused = [*_resize_cpus(domain, cpus, active), *_resize_memory(domain, memory_kib, active)]
             return Applied(live=active and not refused, message="; ".join(refused))
 
         return await self._with(uuid, work)
+
+    async def interface_addresses(self, uuid: str) -> tuple[InterfaceAddress, ...]:
+        """Return the addresses, read on the lane where a guest that holds a call up costs nobody the connection."""
+        return await self._with(uuid, addresses.read, Lane.STATISTICS, AGENT_DEADLINE)
+
+    async def console_text(self, uuid: str, limit: int) -> bytes:
+        """Return the end of the console's log, which is read as a volume of a pool."""
+        await self._console.prepare()
+        return await self._console.text(uuid, limit)
 
 
 def _read_all(handle: libvirt.virConnect) -> tuple[DomainFacts, ...]:

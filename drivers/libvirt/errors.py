@@ -44,41 +44,45 @@ TYPES: dict[int, type[DriverError]] = {
     libvirt.VIR_ERR_AGENT_UNRESPONSIVE: DriverUnavailable,
 }
 FULL = ("No space left on device", "has insufficient free space")
-"""What the system says of a full file system, and LVM of a full volume group."""
+"""Words of the system for a full file system, and of LVM for a full volume group."""
 CONNECTION_DOMAINS = frozenset({libvirt.VIR_FROM_RPC, libvirt.VIR_FROM_REMOTE})
 CONNECTION_CODES = frozenset({libvirt.VIR_ERR_INTERNAL_ERROR, libvirt.VIR_ERR_SYSTEM_ERROR, libvirt.VIR_ERR_RPC})
 
 
 def read_each(listed: Iterable[T], read: Callable[[T], R], gone: int) -> tuple[R, ...]:
-    """What is read of each; one that vanished since it was listed (error code ``gone``) is left out, and only that."""
-    found = []
+    """Return what is read of each entry; one that vanished since it was listed (error code ``gone``) is left out.
+
+    Raises libvirtError for every other trouble.
+    """
+    results = []
     for entry in listed:
         try:
-            found.append(read(entry))
+            results.append(read(entry))
         except libvirt.libvirtError as error:
             if error.get_error_code() != gone:
                 raise
-    return tuple(found)
+    return tuple(results)
 
 
 def is_connection_lost(error: libvirt.libvirtError) -> bool:
+    """Return whether the error is one of libvirt's client, and so of the connection, not of what was asked."""
     return error.get_error_domain() in CONNECTION_DOMAINS and error.get_error_code() in CONNECTION_CODES
 
 
 def is_pool_busy(error: libvirt.libvirtError) -> bool:
-    """The pool has asynchronous jobs running, or the volume is being filled: libvirt has no codes for these."""
+    """Return whether the pool has jobs running, or the volume is being filled: libvirt has no codes for these."""
     if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
         return "still being allocated" in str(error)
     return error.get_error_code() == libvirt.VIR_ERR_INTERNAL_ERROR and "asynchronous jobs" in str(error)
 
 
 def is_shaping_missing(error: libvirt.libvirtError) -> bool:
-    """The kernel lacks what limits bandwidth; libvirt only has its command's words for that."""
+    """Return whether the kernel lacks what limits bandwidth; libvirt only has its command's words for that."""
     return error.get_error_code() == libvirt.VIR_ERR_INTERNAL_ERROR and "Child process (tc " in str(error)
 
 
 def translated(error: libvirt.libvirtError) -> DriverError:
-    """The typed error, with libvirt's own words."""
+    """Return the typed error, with libvirt's own words."""
     text = error.get_error_message() or str(error)
     if is_connection_lost(error):
         return DriverUnavailable(f"libvirt does not answer: {text}")

@@ -32,6 +32,7 @@ def ensure_running() -> None:
 
 
 def alive() -> bool:
+    """Return whether the thread runs."""
     return _thread is not None and _thread.is_alive()
 
 

@@ -27,20 +27,21 @@ Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
 
 class Rules:
-    """The rules in order; each gets the next priority, which is libvirt's order."""
+    """The rules of a filter in order; each gets the next priority, which is libvirt's order."""
 
     def __init__(self, root: etree._Element, priority: int = 0) -> None:
         self._root = root
         self._priority = priority
 
     def add(self, action: str, direction: str, kind: str, /, **match: str) -> None:
+        """Append a rule on packets of this kind (an element of nwfilter, such as ``ip``) that match."""
         self._priority += 1
         rule = child(self._root, "rule", action=action, direction=direction, priority=str(self._priority))
         child(rule, kind, **match)
 
 
 def filter_xml(reach: Reach) -> etree._Element:
-    """As few rules as do it: libvirt runs a command for each of them, for each interface."""
+    """Return the network's filter, of as few rules as do it: libvirt runs a command for each, for each interface."""
     root = etree.Element("filter", name=reach.filter, chain="root")
     child(root, "uuid", str(uuid.uuid5(NAMESPACE, reach.network)))
     if reach.guarded:
@@ -52,7 +53,7 @@ def filter_xml(reach: Reach) -> etree._Element:
 
 
 def fixed_xml(reach: Reach) -> etree._Element:
-    """The network's filter, and before it the one that asks an interface for its IPv6 addresses."""
+    """Return a filter that refers to the network's, and before that to the one that asks for IPv6 addresses."""
     root = etree.Element("filter", name=fixed_filter_name(reach.network), chain="root")
     child(root, "uuid", str(uuid.uuid5(NAMESPACE, f"fixed {reach.network}")))
     for name in (GUARD_IPV6, reach.filter):
@@ -61,7 +62,7 @@ def fixed_xml(reach: Reach) -> etree._Element:
 
 
 def _ipv4(rules: Rules, reach: Reach, own: list[Interface]) -> None:
-    """No guest answers for the gateway."""
+    """Add the rules of IPv4; no guest answers for the gateway."""
     for entry in own:
         rules.add("drop", "out", "arp", arpsrcipaddr=str(entry.ip))
         rules.add("drop", "out", "ip", srcipaddr=str(entry.ip))
@@ -85,9 +86,9 @@ def _ipv6(rules: Rules, reach: Reach, own: list[Interface]) -> None:
 
 
 def _gateway(rules: Rules, kind: str, messages: str, ip: str, last_port: str) -> None:
-    """Of the host itself only DNS, DHCP, and messages about packets.
+    """Let in from the host itself only DNS, DHCP, and messages about packets.
 
-    What the host forwards from a NAT network has the host's address as its source, and so has to stay out.
+    Packets that the host forwards from a NAT network have its address as their source, and so have to stay out.
     """
     rules.add("accept", "in", kind, srcipaddr=ip, protocol="udp", srcportstart="53", srcportend=last_port)
     rules.add("accept", "in", kind, srcipaddr=ip, protocol="tcp", srcportstart="53")
@@ -96,7 +97,7 @@ def _gateway(rules: Rules, kind: str, messages: str, ip: str, last_port: str) ->
 
 
 def _between(rules: Rules, kind: str, version: int, reach: Reach, own: list[Interface]) -> None:
-    """Own and joined ranges pass; then nothing for a closed network, all but the fenced ranges for another."""
+    """Let own and joined ranges pass; then nothing for a closed network, all but the fenced ranges for another."""
     joined = _ranges(reach.joined, version)
     for entry in own:
         for other in (str(entry.network), *joined):
@@ -120,7 +121,7 @@ def _match(end: str, range: str) -> dict[str, str]:
 
 
 def same_rules(one: etree._Element, other: etree._Element) -> bool:
-    """Whether two filters let the same pass; libvirt writes back what it was given, in its own layout."""
+    """Return whether two filters let the same pass; libvirt writes back what it was given, in its own layout."""
     return _shape(one) == _shape(other)
 
 

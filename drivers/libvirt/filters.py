@@ -21,11 +21,14 @@ LOOK_AGAIN = 5.0
 
 
 class Filters:
+    """The part ``filters`` of the driver (drivers.base.FilterCalls)."""
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._guarded = -LOOK_AGAIN
 
     async def define(self, reach: Reach) -> bool:
+        """Define the network's filters where libvirt has others, after those that all of them refer to."""
         wanted = [filter_xml(reach), *([fixed_xml(reach)] if reach.fixed else [])]
 
         def work(handle: libvirt.virConnect) -> bool:
@@ -36,7 +39,7 @@ class Filters:
         return await self._connection.call(work, deadline=DEADLINE)
 
     async def ensure_guards(self) -> None:
-        """What all other filters and interfaces refer to must be there; a look every few seconds is enough."""
+        """Define what all other filters and interfaces refer to; a look every few seconds is enough."""
 
         def work(handle: libvirt.virConnect) -> None:
             for guard in guards():
@@ -47,22 +50,22 @@ class Filters:
             self._guarded = time.monotonic()
 
     async def delete(self, network: str) -> None:
-        """First the one that refers to the other."""
+        """Remove the network's filters, first the one that refers to the other."""
 
         def work(handle: libvirt.virConnect) -> None:
             for name in (fixed_filter_name(network), filter_name(network)):
-                found = _found(handle, name)
-                if found is not None:
-                    found.undefine()
+                nwfilter = _found(handle, name)
+                if nwfilter is not None:
+                    nwfilter.undefine()
 
         await self._connection.call(work)
 
-    async def every(self) -> tuple[str, ...]:
-        """UUIDs of the networks which have a filter of ours.
+    async def list_networks(self) -> tuple[str, ...]:
+        """Return the UUIDs of the networks which have a filter of ours.
 
-        By names alone: listAllNWFilters locks all filters at once inside libvirtd, and a guest that starts locks
-        its own and then those which that refers to. The two can wait for each other, and libvirtd never answers
-        again (libvirt 9.0).
+        They are read by names alone: listAllNWFilters locks all filters at once inside libvirtd, and a guest that
+        starts locks its own and then those which that refers to. The two can wait for each other, and libvirtd never
+        answers again (libvirt 9.0).
         """
 
         def work(handle: libvirt.virConnect) -> tuple[str, ...]:
@@ -82,7 +85,7 @@ def _found(handle: libvirt.virConnect, name: str) -> libvirt.virNWFilter | None:
 
 
 def _ensure(handle: libvirt.virConnect, wanted: etree._Element) -> bool:
-    """Whether it had to be defined."""
+    """Define the filter unless it is so already, and return whether it had to be."""
     if _is_so(handle, wanted):
         return False
     handle.nwfilterDefineXML(etree.tostring(wanted, encoding="unicode"))
@@ -90,5 +93,5 @@ def _ensure(handle: libvirt.virConnect, wanted: etree._Element) -> bool:
 
 
 def _is_so(handle: libvirt.virConnect, wanted: etree._Element) -> bool:
-    found = _found(handle, str(wanted.get("name")))
-    return found is not None and same_rules(etree.fromstring(found.XMLDesc(0), PARSER), wanted)
+    nwfilter = _found(handle, str(wanted.get("name")))
+    return nwfilter is not None and same_rules(etree.fromstring(nwfilter.XMLDesc(0), PARSER), wanted)

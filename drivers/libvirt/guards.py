@@ -25,12 +25,12 @@ BEFORE_AN_ADDRESS = ("131", "133", "135", "143")
 
 
 def guards() -> tuple[etree._Element, ...]:
-    """In the order in which they have to be defined."""
+    """Return all guards in the order in which they have to be defined."""
     return guard_mac(), guard(), guard_host(), guard_ipv6(), guard_own_ipv6(), guard_own()
 
 
 def guard_mac() -> etree._Element:
-    """Own MAC only; no guest hands out addresses or says where the router is."""
+    """Return the filter that lets out only the own MAC; no guest hands out addresses or says where the router is."""
     root = _filter(GUARD_MAC)
     rules = Rules(root, FIRST)
     rules.add("drop", "out", "mac", match="no", srcmacaddr="$MAC")
@@ -42,7 +42,7 @@ def guard_mac() -> etree._Element:
 
 
 def guard() -> etree._Element:
-    """Own IPv4 addresses too, as the interface's parameters name them."""
+    """Return the filter that holds to own IPv4 addresses too, as the interface's parameters name them."""
     root = _filter(GUARD)
     child(root, "filterref", filter=GUARD_MAC)
     rules = Rules(root, FIRST + 100)
@@ -55,7 +55,10 @@ def guard() -> etree._Element:
 
 
 def guard_host() -> etree._Element:
-    """Also off the ranges of the gateway's own networks: what NAT rewrites, those could not tell from their gateway."""
+    """Return ``guard`` with the ranges of the gateway's own networks fenced off.
+
+    Those networks could not tell packets that NAT rewrites from their gateway's.
+    """
     root = _filter(GUARD_HOST)
     child(root, "filterref", filter=GUARD)
     rules = Rules(root)
@@ -65,7 +68,10 @@ def guard_host() -> etree._Element:
 
 
 def guard_ipv6() -> etree._Element:
-    """Own IPv6 addresses, of which there may be several: in a chain of its own, which good packets leave again."""
+    """Return the filter that holds to own IPv6 addresses: in a chain of its own, which good packets leave again.
+
+    The chain is needed because there may be several addresses.
+    """
     root = _filter(GUARD_IPV6, chain="ipv6-own")
     root.set("priority", str(FIRST + 200))
     rules, (link, prefix) = Rules(root), LINK_LOCAL6.split("/")
@@ -77,7 +83,7 @@ def guard_ipv6() -> etree._Element:
 
 
 def guard_own_ipv6() -> etree._Element:
-    """As ``guard_ipv6``, but link-local addresses are no exception: those which the interface names, and no others."""
+    """Return ``guard_ipv6`` without its exception for link-local addresses: the interface names its own."""
     root = _filter(GUARD_OWN_IPV6, chain="ipv6-held")
     root.set("priority", str(FIRST + 200))
     rules = Rules(root)
@@ -89,7 +95,7 @@ def guard_own_ipv6() -> etree._Element:
 
 
 def guard_own() -> etree._Element:
-    """An interface on the host's network with addresses that are its own, of both protocols."""
+    """Return the filter of an interface on the host's network with addresses that are its own, of both protocols."""
     root = _filter(GUARD_OWN)
     child(root, "filterref", filter=GUARD_OWN_IPV6)
     child(root, "filterref", filter=GUARD_HOST)

@@ -1,4 +1,4 @@
-"""What guests say, made into what may be believed to be well formed: whatever they send, it is typed and bounded.
+"""Words of guests, made into what may be believed to be well formed: whatever they send, it is typed and bounded.
 
 A guest's agent, its DHCP requests and its ARP packets are a stranger's bytes, and libvirt hands them on as they come.
 """
@@ -43,8 +43,8 @@ def host_name(text: object) -> str | None:
     """Return the name without control characters, cut to what DNS can hold; None when nothing is left."""
     if not isinstance(text, str):
         return None
-    shown = "".join(character for character in text[:LONGEST_NAME] if character.isprintable()).strip()
-    return shown or None
+    printable = "".join(character for character in text[:LONGEST_NAME] if character.isprintable()).strip()
+    return printable or None
 
 
 def seconds(number: Any) -> int:

@@ -1,4 +1,4 @@
-"""What the host can do, and which domain type really works there."""
+"""The host's abilities, and the domain type that really works there."""
 
 from __future__ import annotations
 
@@ -6,10 +6,34 @@ import libvirt
 from lxml import etree
 
 from drivers.base import Autostarted, HostFacts
+from drivers.libvirt.connection import Connection
 
 CONFINING = frozenset({"selinux", "apparmor"})
 VIRTUALISATION = frozenset({"svm", "vmx"})
 """The features of x86 CPUs that KVM needs."""
+
+
+class Host:
+    """The hypervisor's host; what it can do is read once for each time that it is connected."""
+
+    def __init__(self, connection: Connection, wanted_type: str) -> None:
+        self._connection = connection
+        self._wanted_type = wanted_type
+        self._facts: HostFacts | None = None
+
+    async def facts(self) -> HostFacts:
+        """Return what the host has, memory in KiB."""
+        if self._facts is None:
+            self._facts = await self._connection.call(lambda handle: read(handle, self._wanted_type))
+        return self._facts
+
+    def forget(self) -> None:
+        """Read the host again when it is asked for next: it may be another one behind a new connection."""
+        self._facts = None
+
+    async def autostarted(self) -> Autostarted:
+        """Return which networks and pools start with the host."""
+        return await self._connection.call(autostarted)
 
 
 def kvm_works(connection: libvirt.virConnect, capabilities: etree._Element, arch: str) -> bool:
@@ -43,12 +67,14 @@ def _cpu_features(connection: libvirt.virConnect, capabilities: etree._Element) 
 
 
 def autostarted(connection: libvirt.virConnect) -> Autostarted:
+    """Return which networks and pools libvirt starts with the host."""
     networks = connection.listAllNetworks(libvirt.VIR_CONNECT_LIST_NETWORKS_AUTOSTART)
     pools = connection.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_AUTOSTART)
     return Autostarted(frozenset(entry.name() for entry in networks), frozenset(entry.name() for entry in pools))
 
 
 def read(connection: libvirt.virConnect, wanted: str) -> HostFacts:
+    """Return what the host has; ``wanted`` is the domain type of the configuration, or ``auto``."""
     model, memory_mib, cpus, mhz, *_ = connection.getInfo()
     root = etree.fromstring(connection.getCapabilities())
     arches = {
@@ -75,13 +101,16 @@ def read(connection: libvirt.virConnect, wanted: str) -> HostFacts:
 
 
 def confinement_of(capabilities: etree._Element) -> str:
-    """The security model that confines guests; ``dac`` gives them a user of their own at most, ``none`` nothing."""
+    """Return the security model that confines guests.
+
+    ``dac`` gives them a user of their own at most, and ``none`` nothing.
+    """
     models = [entry.text for entry in capabilities.iterfind("host/secmodel/model")]
     return next((model for model in models if model in CONFINING), "")
 
 
 def _has_uefi(connection: libvirt.virConnect, domain_type: str) -> bool:
-    """Whether libvirt finds firmware for UEFI guests; its test driver has no such word."""
+    """Return whether libvirt finds firmware for UEFI guests; its test driver has no such word."""
     if domain_type == "test":
         return False
     root = etree.fromstring(connection.getDomainCapabilities(None, None, None, domain_type))

@@ -1,4 +1,4 @@
-"""Which entry of the configuration serves which libvirt: of several that lead to the same one, the first."""
+"""Claims of the configuration's entries on a libvirt: of several that lead to the same one, the first serves it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class HostClaims:
         return ""
 
     def _tell(self, served: str, refused: str) -> None:
-        """Once for each two, however often the refused one tries again."""
+        """Log the two entries once, however often the refused one tries again."""
         if (served, refused) not in self._told:
             self._told.add((served, refused))
             log.error("two entries lead to one libvirt", served=served, refused=refused)

@@ -20,7 +20,7 @@ SHORTEST = 300
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """``server`` is the network's own address on its ``bridge``, where its DHCP server listens."""
+    """A lease of a DHCP server that listens at ``server``, the network's own address on its ``bridge``."""
 
     bridge: str
     server: str
@@ -33,17 +33,17 @@ class Lease:
 
 
 def of(domain: libvirt.virDomain, only: str | None = None) -> tuple[Lease, ...]:
-    """The IPv4 leases of a domain's interfaces on virtual networks, or of the one with this MAC.
+    """Return the IPv4 leases of a domain's interfaces on virtual networks, or of the one with this MAC.
 
     A network that is away has none.
     """
     root = etree.fromstring(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
-    found: list[Lease] = []
+    leases: list[Lease] = []
     for interface in root.iterfind("devices/interface[@type='network']"):
         mac, source = interface.find("mac"), interface.find("source")
         if mac is not None and source is not None and only in (None, mac.get("address")):
-            found += _on_network(domain.connect(), str(source.get("network")), str(mac.get("address")))
-    return tuple(found)
+            leases += _on_network(domain.connect(), str(source.get("network")), str(mac.get("address")))
+    return tuple(leases)
 
 
 def _on_network(handle: libvirt.virConnect, name: str, mac: str) -> list[Lease]:
@@ -58,9 +58,9 @@ def _on_network(handle: libvirt.virConnect, name: str, mac: str) -> list[Lease]:
     address, hardware = next((ip for ip in served if ":" not in ip), None), root.find("mac")
     if address is None:
         return []
-    known = {} if hardware is None else {"server_mac": str(hardware.get("address"))}
+    server_mac = {} if hardware is None else {"server_mac": str(hardware.get("address"))}
     addresses = [lease["ipaddr"] for lease in leases if lease["type"] == libvirt.VIR_IP_ADDR_TYPE_IPV4]
-    return [Lease(bridge, address, mac, ip, network.name(), **known) for ip in addresses]
+    return [Lease(bridge, address, mac, ip, network.name(), **server_mac) for ip in addresses]
 
 
 def release(lease: Lease) -> None:
@@ -71,6 +71,7 @@ def release(lease: Lease) -> None:
 
 
 def message(lease: Lease) -> bytes:
+    """Return the DHCPRELEASE (RFC 2131) in the guest's name, without the headers of UDP and IP. Raises OSError."""
     ours, theirs = socket.inet_aton(lease.ip), socket.inet_aton(lease.server)
     hardware = _hardware(lease.mac)
     fixed = struct.pack("!BBBB4sHH4s12x16s192x", 1, 1, 6, 0, os.urandom(4), 0, 0, ours, hardware)

@@ -1,4 +1,4 @@
-"""Finding a network in libvirt."""
+"""The way to find a network in libvirt."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from drivers.base import network_uuid
 
 
 def network_of(handle: libvirt.virConnect, name: str) -> libvirt.virNetwork:
-    """Our own by the UUID that the name tells.
+    """Return the network of this name; a gateway's own is looked up by the UUID that the name tells.
 
-    By name, libvirt asks each network in turn, and waits for every one that is being started. Raises libvirtError.
+    Looked up by name, libvirt asks each network in turn, and waits for every one that is being started. Raises
+    libvirtError.
     """
     uuid = network_uuid(name)
     return handle.networkLookupByName(name) if uuid is None else handle.networkLookupByUUIDString(uuid)

@@ -13,6 +13,7 @@ from drivers.libvirt.domain_xml import METADATA, bandwidth_element, child, one_l
 
 
 def network_xml(spec: NetworkSpec) -> str:
+    """Return libvirt's definition of the network."""
     network = etree.Element("network", nsmap={"cimi": METADATA})
     child(network, "name", spec.name)
     child(network, "uuid", spec.uuid)
@@ -63,6 +64,7 @@ def _dns(network: etree._Element, spec: NetworkSpec) -> None:
 
 
 def dns_host(reservation: Reservation) -> etree._Element:
+    """Return the ``<host>`` by which DNS knows the reservation's address."""
     host = etree.Element("host", ip=reservation.ip)
     if reservation.hostname:
         child(host, "hostname", reservation.hostname)
@@ -70,6 +72,7 @@ def dns_host(reservation: Reservation) -> etree._Element:
 
 
 def dhcp_host(reservation: Reservation) -> etree._Element:
+    """Return the ``<host>`` by which DHCP gives the address to the reservation's MAC, which there must be."""
     assert reservation.mac is not None
     host = etree.Element("host", mac=reservation.mac)
     if reservation.hostname:
@@ -93,7 +96,7 @@ def _range(network: etree._Element, entry: RangeSpec, reservations: tuple[Reserv
 
 
 def read(network: libvirt.virNetwork) -> NetworkFacts:
-    """A network as libvirt tells it. Runs on worker threads."""
+    """Return the network as libvirt tells it; runs on worker threads."""
     root = parsed(network)
     bridge, forward, mtu = root.find("bridge"), root.find("forward"), root.find("mtu")
     owner = root.find(f"metadata/{{{METADATA}}}network")
@@ -113,7 +116,7 @@ def read(network: libvirt.virNetwork) -> NetworkFacts:
 
 
 def served(root: etree._Element) -> ServedRange | None:
-    """What DHCP gives of IPv4: of the first range that it gives any of."""
+    """Return the IPv4 addresses that DHCP gives in the first range where it gives any; None when it gives none."""
     for ip in root.iterfind("ip"):
         spans = tuple((str(span.get("start")), str(span.get("end"))) for span in ip.iterfind("dhcp/range"))
         if spans and ":" not in (ip.get("address") or ""):
@@ -122,26 +125,28 @@ def served(root: etree._Element) -> ServedRange | None:
 
 
 def parsed(network: libvirt.virNetwork) -> etree._Element:
+    """Return the root of the network's definition as it is now."""
     return etree.fromstring(network.XMLDesc(0), PARSER)
 
 
 def _facts_of(ip: etree._Element) -> str:
-    """An address with its mask: libvirt writes either prefix or netmask, or leaves an old class to be guessed."""
+    """Return an address with its mask: libvirt writes either prefix or netmask, or leaves an old class to guess."""
     return f"{ip.get('address')}/{ip.get('prefix') or ip.get('netmask') or '24'}"
 
 
 def _reservations(root: etree._Element) -> tuple[Reservation, ...]:
-    """What both DHCP and DNS know, as one; a half of it that an interrupted change left, as what it is."""
+    """Return what both DHCP and DNS know, as one; a half that an interrupted change left stands as what it is."""
     names = {entry.ip: entry.hostname for entry in dns_entries(root)}
-    found = [
+    entries = [
         entry if entry.hostname == names.get(entry.ip) else replace(entry, hostname=names.pop(entry.ip, None))
         for entry in dhcp_entries(root)
     ]
-    served = {entry.ip for entry in found}
-    return (*found, *(Reservation(ip, None, name) for ip, name in names.items() if ip not in served))
+    served = {entry.ip for entry in entries}
+    return (*entries, *(Reservation(ip, None, name) for ip, name in names.items() if ip not in served))
 
 
 def dhcp_entries(root: etree._Element) -> list[Reservation]:
+    """Return the DHCP entries that name an address."""
     return [
         Reservation(str(host.get("ip")), host.get("mac"), host.get("name"))
         for host in root.iterfind("ip/dhcp/host")
@@ -150,6 +155,7 @@ def dhcp_entries(root: etree._Element) -> list[Reservation]:
 
 
 def dns_entries(root: etree._Element) -> list[Reservation]:
+    """Return the DNS entries, each with the first of its names; none of them has a MAC."""
     return [
         Reservation(str(host.get("ip")), None, host.findtext("hostname"))
         for host in root.iterfind("dns/host")
@@ -158,6 +164,6 @@ def dns_entries(root: etree._Element) -> list[Reservation]:
 
 
 def ranges_of(network: libvirt.virNetwork) -> tuple[str, ...]:
-    """The ranges a network uses itself or routes to, in CIDR notation."""
+    """Return the ranges that a network uses itself or routes to, as addresses with their masks."""
     root = parsed(network)
     return tuple(_facts_of(element) for path in ("ip", "route") for element in root.iterfind(path))

@@ -1,9 +1,9 @@
-"""One IPv4 address of a network of the host's own for each interface on it, so that no guest can take another's.
+"""An IPv4 address of a network of the host's own for each interface on it, so that no guest can take another's.
 
 The address is a DHCP entry for the interface's MAC in libvirt's network, made before the guest first asks. libvirt
 refuses a second entry for an address or a MAC, and so is the judge between several gateways on one host. Entries of the
-gateway's have no name: those with one are an admin's, are used as they are, and stay. Of IPv6 an interface has what its
-MAC makes (RFC 4291, appendix A) in the network's ranges, and link-local.
+gateway's have no name: those with one are an admin's, are used as they are, and stay. For IPv6 an interface has what
+its MAC makes (RFC 4291, appendix A) in the network's ranges, and link-local.
 """
 
 from __future__ import annotations
@@ -36,41 +36,54 @@ from drivers.libvirt.dhcp_entries import leases_of, update_entry
 from drivers.libvirt.domain_facts import PARSER
 from drivers.libvirt.domain_xml import METADATA, filter_reference
 from drivers.libvirt.errors import is_connection_lost, read_each, translated
+from drivers.libvirt.filters import Filters
 from drivers.libvirt.network_lookup import network_of
 
 GUARDS = frozenset({GUARD_HOST, GUARD_OWN})
 LINK_LOCAL = "fe80::/64"
 TRIES = 20
-"""How often an address is chosen again because somebody was quicker."""
+"""The number of times that an address is chosen again because somebody was quicker."""
 DEADLINE = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """What an interface may send from. ``ip`` is None on a network whose addresses libvirt does not give."""
+    """The addresses that an interface may send from; ``ip`` is None on a network where libvirt gives no addresses."""
 
     ip: str | None
     six: tuple[str, ...]
 
     def held(self, spec: InterfaceSpec) -> InterfaceSpec:
+        """Return the interface held to these addresses."""
         source = spec.source if self.ip is None else f"{self.ip}/32"
         return replace(spec, filter=GUARD_OWN, source=source, sources6=self.six)
 
 
 class OwnAddresses:
-    def __init__(self, connection: Connection) -> None:
+    """The part ``addresses`` of the driver (drivers.base.AddressCalls), and what interfaces need of it."""
+
+    def __init__(self, connection: Connection, filters: Filters) -> None:
         self._connection = connection
+        self._filters = filters
         self._turn = asyncio.Lock()
 
     async def held_new(self, spec: InterfaceSpec) -> InterfaceSpec:
-        """As ``held``, for an interface that comes to be. Raises DriverConflict when a foreign guest has its MAC."""
+        """Return what ``held`` does, for an interface that comes to be.
+
+        Raises DriverConflict when a foreign guest has its MAC.
+        """
         if spec.filter == GUARD_HOST:
             network, mac = spec.network, spec.mac
             await self._connection.call(lambda handle: refuse_foreign(handle, network, mac), deadline=DEADLINE)
         return await self.held(spec)
 
     async def held(self, spec: InterfaceSpec) -> InterfaceSpec:
-        """The interface held to the address that is its own from now on; one of another guard as it is."""
+        """Return the interface held to the address that is its own from now on; one of another guard as it is.
+
+        All that its filter refers to is there after this. Raises DriverConflict when no address is left.
+        """
+        if spec.filter is not None:
+            await self._filters.ensure_guards()
         if spec.filter != GUARD_HOST:
             return spec
         async with self._turn:
@@ -78,27 +91,28 @@ class OwnAddresses:
         return own.held(spec)
 
     async def give_back(self, macs: Iterable[str]) -> None:
-        """See drivers.base.FilterCalls.give_back_addresses."""
+        """Remove the entries without a name of these MACs, but for those that foreign guests have."""
         gone = frozenset(mac.lower() for mac in macs)
         if gone:
             async with self._turn:
                 await self._connection.call(lambda handle: release(handle, gone), deadline=DEADLINE)
 
     async def take(self, network: str, wanted: Reservation, ours: frozenset[str]) -> None:
-        """See drivers.base.NetworkCalls.take_address."""
+        """Make the entry; libvirt judges between several gateways that want one address."""
         async with self._turn:
             await self._connection.call(lambda handle: shared_addresses.take(network_of(handle, network), wanted, ours))
 
     async def leave(self, network: str, ip: str, ours: frozenset[str]) -> None:
-        """See drivers.base.NetworkCalls.leave_address."""
+        """Take out the entry; a network that is gone is no error either."""
         async with self._turn:
             with suppress(DriverNotFound):
                 await self._connection.call(
                     lambda handle: shared_addresses.leave(network_of(handle, network), ip, ours)
                 )
 
-    async def hold_all(self, only: frozenset[str] | None = None) -> HeldGuests:
-        """See drivers.base.FilterCalls.hold_guests."""
+    async def hold_guests(self, only: frozenset[str] | None = None) -> HeldGuests:
+        """Hold the interfaces, after the filters are there that hold them."""
+        await self._filters.ensure_guards()
         async with self._turn:
             return await self._connection.call(lambda handle: hold_all(handle, only), deadline=DEADLINE)
 
@@ -152,7 +166,7 @@ def release(handle: libvirt.virConnect, macs: frozenset[str]) -> None:
 
 
 def own_ipv6(network: etree._Element, mac: str) -> tuple[str, ...]:
-    """What a guest with this MAC, and nobody else, makes itself of IPv6."""
+    """Return the IPv6 addresses that a guest with this MAC, and nobody else, makes itself."""
     ranges = [
         str(ipaddress.ip_interface(f"{ip.get('address')}/{ip.get('prefix') or 64}").network)
         for ip in network.iterfind("ip")
@@ -177,7 +191,7 @@ def _on_host_networks(root: etree._Element) -> Iterator[etree._Element]:
 
 
 def _foreign_macs(handle: libvirt.virConnect) -> frozenset[str]:
-    """The MACs of all domains that are not ours, in lower case."""
+    """Return the MACs of all domains that are not ours, in lower case."""
     roots = read_each(handle.listAllDomains(), _parsed, libvirt.VIR_ERR_NO_DOMAIN)
     foreign = (root for root in roots if not _is_ours(root))
     return frozenset(_mac(interface).lower() for root in foreign for interface in root.iterfind("devices/interface"))
@@ -192,8 +206,8 @@ def _is_ours(domain: etree._Element) -> bool:
 
 
 def _attribute(interface: etree._Element, path: str, name: str) -> str:
-    found = interface.find(path)
-    return (found.get(name) or "") if found is not None else ""
+    child = interface.find(path)
+    return (child.get(name) or "") if child is not None else ""
 
 
 def _mac(interface: etree._Element) -> str:
@@ -223,7 +237,10 @@ def hold_all(handle: libvirt.virConnect, only: frozenset[str] | None = None) -> 
 
 
 def _hold(domain: libvirt.virDomain) -> tuple[str, ...]:
-    """A guest that runs keeps what DHCP gave it; one that has no lease is held from its next boot on."""
+    """Hold a domain's interfaces, and return the MACs of those that had to be changed.
+
+    A guest that runs keeps what DHCP gave it; one that has no lease is held from its next boot on.
+    """
     root = etree.fromstring(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE), PARSER)
     if not _is_ours(root):
         return ()
@@ -239,7 +256,7 @@ def _hold(domain: libvirt.virDomain) -> tuple[str, ...]:
 
 
 def _hold_interface(domain: libvirt.virDomain, interface: etree._Element, scope: int, *, leased_only: bool) -> bool:
-    """Whether the interface had to be changed."""
+    """Hold the interface to its own address, and return whether it had to be changed."""
     reference, mac = interface.find("filterref"), _mac(interface)
     network = network_of(domain.connect(), _attribute(interface, "source", "network"))
     assert reference is not None
@@ -256,12 +273,15 @@ def _hold_interface(domain: libvirt.virDomain, interface: etree._Element, scope:
 
 
 def _spec(interface: etree._Element) -> InterfaceSpec:
-    """As much of it as its filter's parameters are made of."""
-    known: dict[str, list[str]] = {}
+    """Return as much of the interface as its filter's parameters are made of."""
+    parameters: dict[str, list[str]] = {}
     for parameter in interface.iterfind("filterref/parameter"):
-        known.setdefault(str(parameter.get("name")), []).append(str(parameter.get("value")))
+        parameters.setdefault(str(parameter.get("name")), []).append(str(parameter.get("value")))
     pairs = {
-        name: [f"{ip}/{mask}" for ip, mask in zip(known.get(name, ()), known.get(f"{name}MASK", ()), strict=False)]
+        name: [
+            f"{ip}/{mask}"
+            for ip, mask in zip(parameters.get(name, ()), parameters.get(f"{name}MASK", ()), strict=False)
+        ]
         for name in ("SOURCE", "FENCED", "FENCED6")
     }
     return InterfaceSpec(
@@ -274,6 +294,6 @@ def _spec(interface: etree._Element) -> InterfaceSpec:
 
 
 def _shape(reference: etree._Element) -> tuple[str | None, list[tuple[str, str]]]:
-    """Lists keep their order, names do not."""
+    """Return what a reference says: lists keep their order, names do not."""
     entries = [(str(entry.get("name")), str(entry.get("value"))) for entry in reference.iterfind("parameter")]
     return reference.get("filter"), sorted(entries, key=lambda entry: entry[0])

@@ -15,6 +15,7 @@ BUILT = frozenset({"dir", "netfs"})
 
 
 def pool_xml(pool: PoolSettings) -> str:
+    """Return libvirt's definition of the pool."""
     root = etree.Element("pool", type=pool.kind)
     child(root, "name", pool.name)
     if pool.kind != "dir":

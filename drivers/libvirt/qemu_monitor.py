@@ -1,4 +1,4 @@
-"""What is asked of QEMU itself, past libvirt, and what an interrupted libvirtd left in it.
+"""Calls of QEMU itself, past libvirt, and strays that an interrupted libvirtd left in it.
 
 libvirtd tells QEMU to open a file, and then to plug a disk in. When it dies in between, QEMU does so all the same, and
 the next libvirtd never learns of it. Such a stray keeps its name from the next disk, and stops all snapshots.
@@ -22,19 +22,22 @@ from drivers.libvirt.domain_facts import PARSER
 
 T = TypeVar("T")
 NODE = re.compile(r"libvirt-(\d+)-(?:format|storage)")
-"""How libvirt calls what it opens; its number stands in the domain's live XML."""
+"""Names that libvirt gives to what it opens; their number stands in the domain's live XML."""
 NUMBERED = ("source", "backingStore")
 PERIPHERAL = re.compile(r"/machine/peripheral/([^/]+)")
 IN_THE_WAY = ("Duplicate", "does not support snapshots")
-"""What QEMU says of a call that a stray is in the way of."""
+"""Words of QEMU for a call that a stray is in the way of."""
 UNPLUG_SECONDS = 20.0
 LOOK_EVERY = 0.2
 
 
 def ask_qemu(domain: libvirt.virDomain, command: str, **arguments: Any) -> Any:
-    """A command of QEMU's own protocol. Only such that libvirt's picture of the domain stays true."""
-    asked: dict[str, Any] = {"execute": command, **({"arguments": arguments} if arguments else {})}
-    answer = json.loads(libvirt_qemu.qemuMonitorCommand(domain, json.dumps(asked), 0))
+    """Return the answer to a command of QEMU's own protocol; only such that libvirt's picture stays true.
+
+    Raises DriverFailed with QEMU's words when it refuses.
+    """
+    request: dict[str, Any] = {"execute": command, **({"arguments": arguments} if arguments else {})}
+    answer = json.loads(libvirt_qemu.qemuMonitorCommand(domain, json.dumps(request), 0))
     if "error" in answer:
         raise DriverFailed(f"QEMU refused {command}: {answer['error'].get('desc')}")
     return answer["return"]
@@ -51,17 +54,20 @@ def without_strays(domain: libvirt.virDomain, work: Callable[[], T]) -> T:
 
 
 def drop_strays(domain: libvirt.virDomain) -> bool:
-    """Take out what libvirt does not know of; whether there was anything. QEMU refuses what is still in use."""
+    """Take out what libvirt does not know of, and return whether there was anything.
+
+    QEMU refuses what is still in use.
+    """
     if not domain.isActive() or domain.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE:
         # What a backup writes to stands in no definition either.
         return False
     # In this order: what libvirt opens meanwhile is no stray.
     opened = [entry["node-name"] for entry in ask_qemu(domain, "query-named-block-nodes", flat=True)]
-    known = etree.fromstring(domain.XMLDesc(0), PARSER)
-    numbers = {element.get("index") for element in known.iter(*NUMBERED)}
-    strays = [name for name in opened if (found := NODE.fullmatch(name)) and found[1] not in numbers]
+    definition = etree.fromstring(domain.XMLDesc(0), PARSER)
+    numbers = {element.get("index") for element in definition.iter(*NUMBERED)}
+    strays = [name for name in opened if (match := NODE.fullmatch(name)) and match[1] not in numbers]
     if strays:
-        _unplug(domain, strays, {str(alias.get("name")) for alias in known.iter("alias")})
+        _unplug(domain, strays, {str(alias.get("name")) for alias in definition.iter("alias")})
         # The format stands on the storage.
         until = time.monotonic() + UNPLUG_SECONDS
         for name in sorted(strays, key=lambda name: name.endswith("storage")):
@@ -70,7 +76,7 @@ def drop_strays(domain: libvirt.virDomain) -> bool:
 
 
 def _unplug(domain: libvirt.virDomain, strays: list[str], aliases: set[str]) -> None:
-    """Disks that the guest has on them."""
+    """Unplug the disks that the guest has on the strays."""
     for entry in ask_qemu(domain, "query-block"):
         device = PERIPHERAL.match(entry.get("qdev", ""))
         used = entry.get("inserted", {}).get("node-name")
@@ -81,7 +87,7 @@ def _unplug(domain: libvirt.virDomain, strays: list[str], aliases: set[str]) -> 
 
 
 def _close(domain: libvirt.virDomain, name: str, until: float) -> None:
-    """The guest takes its time to let go of a disk."""
+    """Close what QEMU has opened; the guest takes its time to let go of a disk."""
     while True:
         try:
             ask_qemu(domain, "blockdev-del", **{"node-name": name})

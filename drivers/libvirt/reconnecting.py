@@ -19,26 +19,26 @@ LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
 
 def reconnect(handle: libvirt.virConnect, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """Look at every running domain; the last one's error is raised when all others are back on their networks."""
-    ports = {name: known for name in names if (known := _ports(handle, name)) is not None}
-    found: dict[str, tuple[str, ...]] = {}
+    ports = {name: macs for name in names if (macs := _ports(handle, name)) is not None}
+    moved: dict[str, tuple[str, ...]] = {}
     if not ports:
-        return found
+        return moved
     failed: libvirt.libvirtError | None = None
     for domain in handle.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
         try:
             for name, interface in _lost(domain, ports):
                 _move(handle, domain, interface, name)
-                found[name] = (*found.get(name, ()), _attribute(interface, "mac", "address"))
+                moved[name] = (*moved.get(name, ()), _attribute(interface, "mac", "address"))
         except libvirt.libvirtError as error:
             if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
                 failed = error
     if failed is not None:
         raise failed
-    return found
+    return moved
 
 
 def _ports(handle: libvirt.virConnect, name: str) -> set[str] | None:
-    """The MACs which an active network of libvirt's own bridge has at its ports."""
+    """Return the MACs at the ports of an active network; None when it is not active, or gone."""
     try:
         network = network_of(handle, name)
     except libvirt.libvirtError as error:
@@ -53,12 +53,12 @@ def _mac_of_port(port: libvirt.virNetworkPort) -> str:
 
 
 def _attribute(element: etree._Element, path: str, name: str) -> str:
-    found = element.find(path)
-    return (found.get(name) or "") if found is not None else ""
+    entry = element.find(path)
+    return (entry.get(name) or "") if entry is not None else ""
 
 
 def _lost(domain: libvirt.virDomain, ports: dict[str, set[str]]) -> list[tuple[str, etree._Element]]:
-    """The running interfaces of a domain of ours that should stand on one of these networks and do not."""
+    """Return the running interfaces of a domain of ours that should stand on one of these networks and do not."""
     running = etree.fromstring(domain.XMLDesc(0), PARSER)
     if running.find(f"metadata/{{{METADATA}}}machine") is None:
         return []
@@ -67,18 +67,18 @@ def _lost(domain: libvirt.virDomain, ports: dict[str, set[str]]) -> list[tuple[s
         _attribute(entry, "mac", "address"): _attribute(entry, "source", "network")
         for entry in kept.iterfind("devices/interface")
     }
-    found = []
+    lost = []
     for interface in running.iterfind("devices/interface"):
         mac = _attribute(interface, "mac", "address")
         home = homes.get(mac, "")
         there = _attribute(interface, "source", "network") == home and mac in ports.get(home, ())
         if home in ports and not there:
-            found.append((home, interface))
-    return found
+            lost.append((home, interface))
+    return lost
 
 
 def _move(handle: libvirt.virConnect, domain: libvirt.virDomain, interface: etree._Element, name: str) -> None:
-    """To nowhere, unless an interrupted run left it there, and back."""
+    """Move the interface to nowhere, unless an interrupted run left it there, and back."""
     nowhere = Nowhere(handle, _attribute(interface, "mac", "address"))
     if _attribute(interface, "source", "network") != nowhere.name:
         nowhere.ensure()
@@ -105,6 +105,7 @@ class Nowhere:
         self.name = f"cimi-nowhere-{digits}"
 
     def ensure(self) -> None:
+        """Create the network, unless it is there already."""
         network = etree.Element("network")
         child(network, "name", self.name)
         child(network, "bridge", name=self._bridge, stp="off", delay="0")
@@ -116,6 +117,7 @@ class Nowhere:
             self._handle.networkLookupByName(self.name)
 
     def remove(self) -> None:
+        """Remove the network; one that is gone is no error."""
         try:
             self._handle.networkLookupByName(self.name).destroy()
         except libvirt.libvirtError as error:

@@ -1,4 +1,4 @@
-"""Gives a DHCP lease back on another host: by a guest of a moment, since libvirt offers nothing for it.
+"""The way to give a DHCP lease back on another host: by a guest of a moment, since libvirt offers nothing for it.
 
 A DHCPRELEASE has to come in by the network's own bridge. Where the bridge is on another host, a guest is made there
 that boots from one sector (release_guest.s), sends the message until the DHCP server has understood, and is destroyed.
@@ -43,6 +43,7 @@ def disk(sent: bytes) -> bytes:
 
 
 def guest_xml(name: str, path: str, lease: Lease) -> str:
+    """Return libvirt's definition of the guest of this name, which boots from the disk at ``path``."""
     domain = etree.Element("domain", type="qemu")
     child(domain, "name", name)
     child(domain, "memory", "16", unit="MiB")
@@ -68,7 +69,10 @@ def guest_xml(name: str, path: str, lease: Lease) -> str:
 
 
 class ReleaseGuests:
-    """On one host. The disks lie in the consoles' pool for the moment, so that no user's pool is touched."""
+    """The guests of a moment on one host.
+
+    Their disks lie in the consoles' pool for the moment, so that no user's pool is touched.
+    """
 
     def __init__(self, connection: Connection, console: Console) -> None:
         self._connection = connection
@@ -118,11 +122,11 @@ def _start(handle: libvirt.virConnect, lease: Lease) -> None:
 
 def _is_held(handle: libvirt.virConnect, lease: Lease) -> bool:
     leases = network_of(handle, lease.network).DHCPLeases(lease.mac)
-    return any(found["ipaddr"] == lease.ip for found in leases or ())
+    return any(entry["ipaddr"] == lease.ip for entry in leases or ())
 
 
 def _remove(handle: libvirt.virConnect, lease: Lease) -> None:
-    """Guest and disk; also what a gateway that was killed left of them."""
+    """Remove guest and disk, and what a gateway that was killed left of them."""
     for domain in handle.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
         if domain.name() == _name(lease):
             domain.destroy()

@@ -1,7 +1,7 @@
 """DHCP entries of a network of the host's own for addresses that the gateway's users have reserved there.
 
-What may be replaced says drivers.host_addresses; libvirt refuses a second entry for an address, so that two never get
-the same.
+The rules for what may be replaced are in drivers.host_addresses; libvirt refuses a second entry for an address, so that
+two never get the same.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def take(network: libvirt.virNetwork, wanted: Reservation, ours: frozenset[str])
 
 
 def _put_back(network: libvirt.virNetwork, gone: list[Reservation]) -> None:
-    """As far as libvirt takes them: a guest may still be held to an address whose entry was taken out."""
+    """Put entries back as far as libvirt takes them: a guest may still be held to such an address."""
     for entry in gone:
         with suppress(libvirt.libvirtError):
             update_entry(network, ADD, entry)

@@ -1,8 +1,8 @@
 """Snapshots inside the qcow2 files of a domain (libvirt: internal), with the memory where there is any.
 
-Why these and not libvirt's external ones: docs/snapshots.md. libvirt takes an internal snapshot of an active domain
-with its memory only; one of the disks alone is asked of QEMU itself, in one transaction over all disks, and then told
-to libvirt, which goes back to it and deletes it as if it had been taken while the domain was off.
+docs/snapshots.md says why these, and not libvirt's external ones. libvirt takes an internal snapshot of an active
+domain with its memory only; one of the disks alone is asked of QEMU itself, in one transaction over all disks, and then
+told to libvirt, which goes back to it and deletes it as if it had been taken while the domain was off.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from lxml import etree
 
 from drivers.base import DriverBusy, DriverFailed, DriverNotFound, DriverUnsupported, Power, SnapshotFacts
 from drivers.libvirt.connection import Connection, Lane
-from drivers.libvirt.disk_exchange import WHOLE, replace_source
-from drivers.libvirt.disk_source import DiskSource
+from drivers.libvirt.disk_exchange import WHOLE
 from drivers.libvirt.domain_facts import PARSER
 from drivers.libvirt.domain_xml import child
 from drivers.libvirt.qemu_monitor import ask_qemu, drop_strays, without_strays
@@ -34,16 +33,9 @@ LEFTOVER = "left by an interrupted run, and to be removed"
 POWERS = {"running": Power.RUNNING, "paused": Power.PAUSED, "blocked": Power.RUNNING}
 
 
-def snapshot_obstacle(uefi: bool, formats: Iterable[str]) -> str | None:
-    if uefi:
-        return "its firmware is UEFI, whose variables a snapshot inside qcow2 would leave out"
-    others = sorted(set(formats) - {FORMAT})
-    if others:
-        return f"a disk of the format {others[0]} can hold no snapshot; all writable disks must be {FORMAT}"
-    return None
-
-
 class Snapshots:
+    """The part ``snapshots`` of the driver (drivers.base.SnapshotCalls)."""
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
@@ -52,15 +44,29 @@ class Snapshots:
             lambda handle: work(handle.lookupByUUIDString(uuid)), lane=lane, deadline=DEADLINE
         )
 
-    async def every(self, uuid: str) -> tuple[SnapshotFacts, ...]:
+    def obstacle(self, uefi: bool, formats: Iterable[str]) -> str | None:
+        """Return what stands in the way of snapshots inside qcow2 files; None when nothing does."""
+        if uefi:
+            return "its firmware is UEFI, whose variables a snapshot inside qcow2 would leave out"
+        others = sorted(set(formats) - {FORMAT})
+        if others:
+            return f"a disk of the format {others[0]} can hold no snapshot; all writable disks must be {FORMAT}"
+        return None
+
+    async def list_all(self, uuid: str) -> tuple[SnapshotFacts, ...]:
+        """Return the snapshots that libvirt lists, but for those it was told of only to remove them."""
         return await self._with(uuid, lambda domain: tuple(map(_facts, _whole(domain))), Lane.CONTROL)
 
-    async def take(self, uuid: str, name: str, *, memory: bool) -> SnapshotFacts:
+    async def take(self, uuid: str, name: str, *, memory: bool = True) -> SnapshotFacts:
+        """Take the snapshot when libvirt is at work on the domain no more; of the disks alone QEMU takes it."""
         await self._wait_idle(uuid)
         return await self._with(uuid, lambda domain: _take(domain, name, memory))
 
     async def _wait_idle(self, uuid: str) -> None:
-        """libvirt lists a snapshot which it is still taking, for a client before us: let it finish first."""
+        """Wait until libvirt is at work on the domain no more; raise DriverBusy when that takes too long.
+
+        libvirt lists a snapshot which it is still taking, for a client before us: let it finish first.
+        """
         until = time.monotonic() + PATIENCE
         while await self._with(uuid, _busy, Lane.CONTROL):
             if time.monotonic() > until:
@@ -68,18 +74,17 @@ class Snapshots:
             await asyncio.sleep(LOOK_EVERY)
 
     async def revert(self, uuid: str, name: str) -> None:
+        """Go back to the snapshot, and remove the saved state, which libvirt would keep."""
         await self._wait_idle(uuid)
         await self._with(uuid, lambda domain: _revert(domain, name))
 
     async def delete(self, uuid: str, name: str) -> None:
+        """Remove the snapshot from libvirt, and from the disks also where libvirt knows nothing of it."""
         try:
             await self._wait_idle(uuid)
             await self._with(uuid, lambda domain: _delete(domain, name))
         except DriverNotFound:
             return
-
-    async def replace_disk(self, uuid: str, target: str, source: DiskSource, format: str) -> None:
-        await self._with(uuid, lambda domain: replace_source(domain, target, source, format))
 
 
 def _busy(domain: libvirt.virDomain) -> bool:
@@ -117,24 +122,24 @@ def _whole(domain: libvirt.virDomain) -> list[libvirt.virDomainSnapshot]:
 
 
 def _is_leftover(snapshot: libvirt.virDomainSnapshot) -> bool:
-    """libvirt died while it removed it: in the disks there may be nothing of it."""
+    """Return whether libvirt died while it removed the snapshot: in the disks there may be nothing of it."""
     return bool(etree.fromstring(snapshot.getXMLDesc(0), PARSER).findtext("description") == LEFTOVER)
 
 
 def _take(domain: libvirt.virDomain, name: str, memory: bool) -> SnapshotFacts:
-    found = _find(domain, name)
-    if found is not None and _is_leftover(found):
-        found.delete(0)
-        found = None
-    if found is None:
+    snapshot = _find(domain, name)
+    if snapshot is not None and _is_leftover(snapshot):
+        snapshot.delete(0)
+        snapshot = None
+    if snapshot is None:
         _refuse_mixed(domain)
         _clear(domain, name)
-        found = _take_disks_live(domain, name) if domain.isActive() and not memory else _take_whole(domain, name)
-    return _facts(found)
+        snapshot = _take_disks_live(domain, name) if domain.isActive() and not memory else _take_whole(domain, name)
+    return _facts(snapshot)
 
 
 def _refuse_mixed(domain: libvirt.virDomain) -> None:
-    """A chain of both kinds can be neither reverted nor deleted by libvirt."""
+    """Raise DriverUnsupported for external snapshots: libvirt can neither revert nor delete a mixed chain."""
     if not all(_facts(snapshot).inside for snapshot in domain.listAllSnapshots()):
         raise DriverUnsupported("the domain has external snapshots, taken outside; the kinds cannot be mixed")
 
@@ -198,19 +203,19 @@ def _clear(domain: libvirt.virDomain, name: str) -> None:
 
 
 def _revert(domain: libvirt.virDomain, name: str) -> None:
-    found = domain.snapshotLookupByName(name)
-    without_strays(domain, lambda: domain.revertToSnapshot(found, libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_FORCE))
+    snapshot = domain.snapshotLookupByName(name)
+    without_strays(domain, lambda: domain.revertToSnapshot(snapshot, libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_FORCE))
     # libvirt keeps a saved state over a revert; started from it, the guest would write by stale caches.
     if domain.hasManagedSaveImage():
         domain.managedSaveRemove()
 
 
 def _delete(domain: libvirt.virDomain, name: str) -> None:
-    found = _find(domain, name)
-    if found is None:
+    snapshot = _find(domain, name)
+    if snapshot is None:
         _clear(domain, name)
     else:
-        found.delete(0)
+        snapshot.delete(0)
     if _kept(domain, name):
         # libvirt passes over it when QEMU refuses to remove a snapshot.
         drop_strays(domain)
@@ -220,7 +225,7 @@ def _delete(domain: libvirt.virDomain, name: str) -> None:
 
 
 def _kept(domain: libvirt.virDomain, name: str) -> bool:
-    """Whether a running guest's disks still have it."""
+    """Return whether a running guest's disks still have the snapshot."""
     if not domain.isActive():
         return False
     images = [entry["inserted"]["image"] for entry in ask_qemu(domain, "query-block") if "inserted" in entry]

@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import TypeVar
 
 import libvirt
 from lxml import etree
 
 from drivers.base import (
+    BaseVolume,
     DriverBusy,
     DriverConflict,
     DriverInvalid,
     DriverNotFound,
-    Hole,
+    NewVolume,
     PoolFacts,
     PoolSettings,
     Progress,
+    VolumeContent,
     VolumeFacts,
 )
 from drivers.libvirt.connection import Connection, Lane
@@ -37,7 +39,7 @@ GROWING_POOLS = FILE_POOLS | {"rbd"}
 WHOLE_POOLS = frozenset({"logical"})
 """Volumes take all their room at once: a sparse one breaks as soon as more is written than libvirt set aside for it."""
 WIPED_POOLS = frozenset({"logical", "disk"})
-"""What a volume gives back comes to the next one with the bytes in it."""
+"""Pools where room that a volume gives back comes to the next one with the bytes in it."""
 TRIES = 20
 STORAGE_DEADLINE = 3600.0
 WIPING_DEADLINE = 24 * 3600.0
@@ -49,7 +51,10 @@ POOL_DEADLINE = 120.0
 def volume_xml(
     name: str, format: str, capacity: int, backing: tuple[str, str] | None = None, *, whole: bool = False
 ) -> str:
-    """``backing`` is path and format of the volume below; ``whole`` when all bytes are to be allocated at once."""
+    """Return libvirt's XML of a volume of this capacity in bytes.
+
+    ``backing`` is path and format of the volume below; ``whole`` when all bytes are to be allocated at once.
+    """
     volume = etree.Element("volume")
     child(volume, "name", name)
     child(volume, "capacity", str(capacity), unit="bytes")
@@ -64,12 +69,15 @@ def volume_xml(
 
 
 def checked_name(name: str) -> str:
+    """Return the name when it is one for a volume, and raise DriverInvalid when it is none."""
     if not NAME.fullmatch(name):
         raise DriverInvalid(f"{name[:80]!r} is no name for a volume: letters, digits, dot, underline and dash only")
     return name
 
 
 class Storage:
+    """The part ``storage`` of the driver (drivers.base.StorageCalls)."""
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._streams = Streams(connection)
@@ -93,71 +101,82 @@ class Storage:
                 await asyncio.sleep(0.05 * (attempt + 1))
         raise AssertionError("unreachable")
 
-    async def pools(self) -> tuple[PoolFacts, ...]:
+    async def list_pools(self) -> tuple[PoolFacts, ...]:
+        """Return all pools by one listing."""
         return await self._connection.call(
             lambda handle: read_each(handle.listAllStoragePools(), _pool, libvirt.VIR_ERR_NO_STORAGE_POOL)
         )
 
-    async def pool(self, name: str) -> PoolFacts:
+    async def read_pool(self, name: str) -> PoolFacts:
+        """Return the pool, read on the lane of control."""
         return await self.in_pool(name, _pool, Lane.CONTROL)
 
-    async def volume(self, pool: str, name: str) -> VolumeFacts:
-        return await self.in_pool(pool, lambda found: _volume(pool, lookup(found, name)))
+    async def read_volume(self, pool: str, name: str) -> VolumeFacts:
+        """Return the volume; one made behind libvirt's back shows after a refresh of the pool."""
+        return await self.in_pool(pool, lambda holder: _volume(pool, lookup(holder, name)))
 
-    async def volumes(self, pool: str) -> tuple[VolumeFacts, ...]:
+    async def list_volumes(self, pool: str) -> tuple[VolumeFacts, ...]:
+        """Return the volumes that libvirt knows without a refresh of the pool."""
         return await self.in_pool(
             pool,
-            lambda found: read_each(
-                found.listAllVolumes(), lambda volume: _volume(pool, volume), libvirt.VIR_ERR_NO_STORAGE_VOL
+            lambda holder: read_each(
+                holder.listAllVolumes(), lambda volume: _volume(pool, volume), libvirt.VIR_ERR_NO_STORAGE_VOL
             ),
         )
 
     async def sources(self, volumes: list[tuple[str, str]]) -> dict[tuple[str, str], DiskSource]:
-        """Where the volumes are, by pool and name, in one call for each pool."""
-        found: dict[tuple[str, str], DiskSource] = {}
+        """Return where the volumes are, by pool and name, in one call for each pool."""
+        sources: dict[tuple[str, str], DiskSource] = {}
         for pool in {pool for pool, _ in volumes}:
             names = [name for owner, name in volumes if owner == pool]
-            known = await self.in_pool(pool, lambda held, names=names: [_source(held, name) for name in names])  # type: ignore[misc]
-            found.update({(pool, name): source for name, source in zip(names, known, strict=True)})
-        return found
+            places = await self.in_pool(pool, lambda held, names=names: [_source(held, name) for name in names])  # type: ignore[misc]
+            sources.update({(pool, name): source for name, source in zip(names, places, strict=True)})
+        return sources
 
-    async def create(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
+    async def source(self, pool: str, volume: str) -> DiskSource:
+        """Return where the volume is."""
+        return (await self.sources([(pool, volume)]))[(pool, volume)]
+
+    async def create_volume(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
+        """Make the volume, which takes all its room at once where a sparse one would break."""
         return await self._create(pool, checked_name(name), format, capacity)
 
-    async def overlay(self, pool: str, name: str, base: str, base_format: str, capacity: int) -> VolumeFacts:
-        below = await self.volume(pool, base)
+    async def overlay_volume(self, pool: str, name: str, base: str, base_format: str, capacity: int) -> VolumeFacts:
+        """Make the volume with the format of ``base`` said, so that it is never probed."""
+        below = await self.read_volume(pool, base)
         size = max(capacity, below.capacity)
         return await self._create(pool, checked_name(name), "qcow2", size, (below.path, base_format))
 
     async def _create(
         self, pool: str, name: str, format: str, capacity: int, backing: tuple[str, str] | None = None
     ) -> VolumeFacts:
-        """Make it, or take the one of this name that an interrupted run made."""
+        """Make the volume, or take the one of this name that an interrupted run made."""
 
-        def work(found: libvirt.virStoragePool) -> VolumeFacts:
-            xml = volume_xml(name, format, capacity, backing, whole=_kind(found) in WHOLE_POOLS)
-            return _volume(pool, found.createXML(xml, 0))
+        def work(holder: libvirt.virStoragePool) -> VolumeFacts:
+            xml = volume_xml(name, format, capacity, backing, whole=_kind(holder) in WHOLE_POOLS)
+            return _volume(pool, holder.createXML(xml, 0))
 
         try:
             return await self.in_pool(pool, work)
         except DriverConflict:
-            return await self.volume(pool, name)
+            return await self.read_volume(pool, name)
 
-    async def clone(
-        self, pool: str, name: str, base: tuple[str, str, str | None], format: str, capacity: int, progress: Progress
-    ) -> VolumeFacts:
-        """``base`` is pool, name and format of the volume to copy."""
-        below = await self.volume(*base[:2])
-        _must_be(below, base[2])
-        await self.delete(pool, name)
+    async def clone_volume(self, volume: NewVolume, base: BaseVolume, progress: Progress) -> VolumeFacts:
+        """Copy by libvirt itself; how far that is shows by the copy's allocation twice a second."""
+        pool, name, capacity = volume.pool, volume.name, volume.capacity
+        below = await self.read_volume(base.pool or pool, base.name)
+        _must_be(below, base.format)
+        await self.delete_volume(pool, name)
         checked_name(name)
 
-        def work(found: libvirt.virStoragePool) -> None:
-            xml = volume_xml(name, format, max(capacity, below.capacity), whole=_kind(found) in WHOLE_POOLS)
-            holding = found if base[0] == pool else found.connect().storagePoolLookupByName(base[0])
-            volume = found.createXMLFrom(xml, lookup(holding, base[1]), 0)
-            if capacity > volume.info()[1]:
-                volume.resize(capacity)
+        def work(target_pool: libvirt.virStoragePool) -> None:
+            whole = _kind(target_pool) in WHOLE_POOLS
+            xml = volume_xml(name, volume.format, max(capacity, below.capacity), whole=whole)
+            same = below.pool == pool
+            holding = target_pool if same else target_pool.connect().storagePoolLookupByName(below.pool)
+            made = target_pool.createXMLFrom(xml, lookup(holding, base.name), 0)
+            if capacity > made.info()[1]:
+                made.resize(capacity)
 
         cloning = asyncio.ensure_future(self.in_pool(pool, work))
         try:
@@ -166,17 +185,19 @@ class Storage:
             cloning.result()
         except BaseException:
             await asyncio.gather(cloning, return_exceptions=True)
-            await asyncio.shield(self.delete(pool, name))
+            await asyncio.shield(self.delete_volume(pool, name))
             raise
-        return await self.volume(pool, name)
+        return await self.read_volume(pool, name)
 
-    async def grow(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
-        def work(found: libvirt.virStoragePool) -> VolumeFacts:
-            volume = lookup(found, name)
-            known = _volume(pool, volume)
-            _must_be(known, format)
-            if known.capacity >= capacity:
-                return known
+    async def grow_volume(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
+        """Make the volume larger by libvirt, unless it is as large already."""
+
+        def work(holder: libvirt.virStoragePool) -> VolumeFacts:
+            volume = lookup(holder, name)
+            facts = _volume(pool, volume)
+            _must_be(facts, format)
+            if facts.capacity >= capacity:
+                return facts
             volume.resize(capacity, 0)
             return _volume(pool, volume)
 
@@ -184,41 +205,43 @@ class Storage:
 
     async def _report(self, pool: str, name: str, total: int, progress: Progress) -> None:
         try:
-            made = await self.in_pool(pool, lambda found: _volume(pool, lookup(found, name)), Lane.CONTROL)
+            made = await self.in_pool(pool, lambda holder: _volume(pool, lookup(holder, name)), Lane.CONTROL)
         except (DriverNotFound, DriverConflict, DriverBusy):
             return
         progress(min(made.allocation, total), max(total, 1))
 
-    async def upload(
-        self, pool: str, name: str, format: str, size: int, data: AsyncIterator[bytes | Hole], progress: Progress
-    ) -> VolumeFacts:
-        """Bytes through a stream of a connection apart; the pieces wait for libvirt, so memory stays flat."""
-        await self.in_pool(pool, lambda found: _delete_known(found, name), deadline=WIPING_DEADLINE)
-        creating = asyncio.ensure_future(self._create(pool, checked_name(name), "raw", size))
+    async def upload_volume(self, pool: str, name: str, content: VolumeContent, progress: Progress) -> VolumeFacts:
+        """Send the bytes by a stream of a connection apart; the pieces wait for libvirt, so memory stays flat."""
+        await self.in_pool(pool, lambda holder: _delete_known(holder, name), deadline=WIPING_DEADLINE)
+        creating = asyncio.ensure_future(self._create(pool, checked_name(name), "raw", content.size))
         try:
             await asyncio.shield(creating)
-            await self._streams.upload(pool, name, size, data, progress)
-            if format != "raw":
+            await self._streams.upload(pool, name, content.size, content.data, progress)
+            if content.format != "raw":
                 # Only a refresh makes libvirt look at the capacity which the bytes say.
                 await self._refresh(pool)
-            return await self.volume(pool, name)
+            return await self.read_volume(pool, name)
         except BaseException:
             # A cancelled call goes on in its thread: what it makes must be there before it can be removed.
             await asyncio.gather(creating, return_exceptions=True)
-            await asyncio.shield(self.delete(pool, name))
+            await asyncio.shield(self.delete_volume(pool, name))
             raise
 
-    def download(self, pool: str, name: str, offset: int, length: int) -> AsyncGenerator[bytes, None]:
+    def download_volume(self, pool: str, name: str, offset: int, length: int) -> AsyncGenerator[bytes, None]:
+        """Yield the bytes by streams of a connection apart, a part at a time."""
         return self._streams.download(pool, name, offset, length)
 
     async def _refresh(self, pool: str) -> None:
-        await self.in_pool(pool, lambda found: found.refresh(0))
+        await self.in_pool(pool, lambda holder: holder.refresh(0))
 
-    async def delete(self, pool: str, name: str) -> None:
-        """Also one that libvirt still fills for a client that is gone: libvirt offers no way to break that off."""
+    async def delete_volume(self, pool: str, name: str) -> None:
+        """Remove the volume, also one that libvirt still fills for a client that is gone.
 
-        def work(found: libvirt.virStoragePool) -> None:
-            _remove(found, lookup(found, name))
+        libvirt offers no way to break that off, so the volume is asked for until it is no longer busy.
+        """
+
+        def work(holder: libvirt.virStoragePool) -> None:
+            _remove(holder, lookup(holder, name))
 
         until = time.monotonic() + STORAGE_DEADLINE
         while True:
@@ -233,6 +256,7 @@ class Storage:
                 return
 
     async def ensure_pool(self, settings: PoolSettings) -> None:
+        """Define and start the pool; its directory is made where that takes nothing over."""
         xml = pool_xml(settings)
 
         def work(handle: libvirt.virConnect) -> None:
@@ -251,17 +275,37 @@ class Storage:
 
         await self._connection.call(work, lane=Lane.STORAGE, deadline=POOL_DEADLINE)
 
-
     async def start_pool(self, name: str) -> None:
+        """Start the pool, which may log in to a target, or mount an export."""
+
         def work(pool: libvirt.virStoragePool) -> None:
             if not pool.isActive():
                 pool.create(0)
 
         await self.in_pool(name, work, deadline=POOL_DEADLINE)
 
+    def can_overlay(self, pool: PoolFacts) -> bool:
+        """Return whether the pool is one of files."""
+        return pool.kind in FILE_POOLS
+
+    def can_create(self, pool: PoolFacts) -> bool:
+        """Return whether libvirt can make volumes in pools of this kind."""
+        return pool.kind in CREATING_POOLS
+
+    def can_grow(self, pool: PoolFacts) -> bool:
+        """Return whether libvirt can make volumes in pools of this kind larger."""
+        return pool.kind in GROWING_POOLS
+
+    def formats(self, pool: PoolFacts) -> tuple[str, ...]:
+        """Return qcow2 and raw for a pool of files, and raw alone for all others."""
+        return ("qcow2", "raw") if pool.kind in FILE_POOLS else ("raw",)
+
 
 def _must_be(volume: VolumeFacts, format: str | None) -> None:
-    """A guest may write another format's header into its raw disk; whoever believed it would follow what it names."""
+    """Raise DriverConflict when the volume's bytes look like another format.
+
+    A guest may write another format's header into its raw disk; whoever believed it would follow what it names.
+    """
     if format is not None and volume.format != format:
         raise DriverConflict(
             f"{volume.name} is {format}, but its first bytes look like {volume.format}: its guest wrote them; it is "
@@ -275,7 +319,7 @@ def _source(pool: libvirt.virStoragePool, name: str) -> DiskSource:
 
 
 def lookup(pool: libvirt.virStoragePool, name: str) -> libvirt.virStorageVol:
-    """By name; a volume made behind libvirt's back shows after a refresh."""
+    """Return the volume of this name; one made behind libvirt's back shows after a refresh."""
     try:
         return pool.storageVolLookupByName(name)
     except libvirt.libvirtError as error:
@@ -294,7 +338,7 @@ def _delete_known(pool: libvirt.virStoragePool, name: str) -> None:
 
 
 def _remove(pool: libvirt.virStoragePool, volume: libvirt.virStorageVol) -> None:
-    """Nobody whose volume takes the same room is to find the bytes of this one."""
+    """Remove the volume; nobody whose volume takes the same room is to find the bytes of this one."""
     if _kind(pool) in WIPED_POOLS:
         _wipe(volume)
     volume.delete(0)
@@ -327,14 +371,14 @@ def _pool(pool: libvirt.virStoragePool) -> PoolFacts:
 
 
 def _volume(pool: str, volume: libvirt.virStorageVol) -> VolumeFacts:
-    """By one call: many are read at once."""
+    """Return the volume's facts by one call: many are read at once."""
     root = etree.fromstring(volume.XMLDesc(0))
-    found = root.find("target/format")
+    format_element = root.find("target/format")
     return VolumeFacts(
         pool=pool,
         name=volume.name(),
         path=root.findtext("target/path") or "",
-        format=str(found.get("type")) if found is not None else "raw",
+        format=str(format_element.get("type")) if format_element is not None else "raw",
         capacity=int(root.findtext("capacity") or 0),
         allocation=int(root.findtext("allocation") or 0),
         backing=root.findtext("backingStore/path"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -31,7 +31,7 @@ FINISH_DEADLINE = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What goes out at once: bytes, or ``hole`` zeros."""
+    """A piece that goes out at once: bytes, or ``hole`` zeros."""
 
     hole: int
     data: bytes = b""
@@ -39,7 +39,10 @@ class Run:
 
 @dataclass
 class Sent:
-    """How many bytes went out; the last block that was no hole, where it begins, and what was not yet seen on disk."""
+    """The progress of an upload: bytes that went out, and those of them that were not yet seen on the disk.
+
+    ``block`` is the last block that was no hole, and begins at the byte ``at``.
+    """
 
     size: int = 0
     block: bytes = b""
@@ -48,6 +51,8 @@ class Sent:
 
 
 class Streams:
+    """The streams of one hypervisor, by which bytes get into volumes and out of them."""
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
@@ -91,7 +96,7 @@ class Streams:
             pause = min(2 * pause, 1.0)
 
     async def _is_written(self, volume: libvirt.virStorageVol, sent: Sent) -> bool:
-        """By the end of what was sent: nothing behind an error is written."""
+        """Return whether the end of what was sent is on the disk: nothing behind an error is written."""
         if sent.unseen:
             block = sent.block.rstrip(b"\0")
             tail = block[-PAGE:]
@@ -103,7 +108,7 @@ class Streams:
         return not sent.unseen
 
     async def download(self, pool: str, name: str, offset: int, length: int) -> AsyncGenerator[bytes, None]:
-        """The bytes of a volume as they are stored, window by window."""
+        """Yield the bytes of a volume as they are stored, window by window."""
         end = offset + length
         while offset < end:
             size = min(WINDOW, end - offset)
@@ -118,8 +123,7 @@ class Streams:
         got = 0
         try:
             while got < length:
-                wanted = min(PIECE, length - got)
-                piece = await self._connection.call(lambda _handle, wanted=wanted: _receive(stream, wanted), lane=Lane.STREAM)  # type: ignore[misc]  # noqa: E501
+                piece = await self._connection.call(_receiving(stream, min(PIECE, length - got)), lane=Lane.STREAM)
                 if not piece:
                     raise DriverFailed(f"the volume {name} ended before its {length} bytes from {offset} on were read")
                 got += len(piece)
@@ -151,7 +155,7 @@ def _length(piece: bytes | Hole) -> int:
 
 
 def _runs(piece: bytes | Hole) -> Iterator[Run]:
-    """Neighbouring blocks of zeros together as one hole, the others together as data."""
+    """Yield neighbouring blocks of zeros together as one hole, the others together as data."""
     if isinstance(piece, Hole):
         yield Run(piece.length)
         return
@@ -178,28 +182,33 @@ def _send(stream: libvirt.virStream, run: Run, sent: Sent) -> None:
     sent.size += run.hole or len(run.data)
 
 
+def _receiving(stream: libvirt.virStream, wanted: int) -> Callable[[libvirt.virConnect], bytes]:
+    """Return the call that takes the next bytes, at most so many, from a stream that has its connection already."""
+    return lambda _handle: _receive(stream, wanted)
+
+
 def _receive(stream: libvirt.virStream, wanted: int) -> bytes:
-    found: list[bytes] = []
+    parts: list[bytes] = []
     while wanted > 0:
         part = stream.recv(wanted)
         if not part:
             break
-        found.append(part)
+        parts.append(part)
         wanted -= len(part)
-    return b"".join(found)
+    return b"".join(parts)
 
 
 def _read(volume: libvirt.virStorageVol, offset: int, length: int) -> bytes:
-    """Less than ``length`` bytes while the volume is shorter."""
+    """Return the volume's bytes from an offset on; they are fewer than ``length`` while the volume is shorter."""
     stream = volume.connect().newStream(0)
     try:
         volume.download(stream, offset, length, 0)
-        found = _receive(stream, length)
+        data = _receive(stream, length)
         stream.finish()
     except libvirt.libvirtError:
         _abort(stream)
         raise
-    return found
+    return data
 
 
 def _abort(stream: libvirt.virStream) -> None:

@@ -1,4 +1,4 @@
-"""What a connection URI says of where its libvirt is: ``driver[+transport]://[user@][host][:port]/path[?parameters]``."""
+"""The place of a libvirt, as its connection URI tells it: ``driver[+transport]://[user@][host][:port]/path[?parameters]``."""
 
 from __future__ import annotations
 

@@ -6,8 +6,6 @@ from dataclasses import replace
 
 from drivers.base import (
     Applied,
-    DiskFacts,
-    DiskSpec,
     DomainFacts,
     DomainSpec,
     DriverConflict,
@@ -19,43 +17,41 @@ from drivers.base import (
     Power,
     Progress,
 )
-from drivers.memory.host import ACTIVE
-from drivers.memory.own_addresses import MemoryOwnAddresses
+from drivers.memory.addresses import MemoryAddresses
+from drivers.memory.state import ACTIVE, MemoryState
 
 
-class MemoryDomains(MemoryOwnAddresses):
-    """Implements drivers.base.DomainCalls."""
+class MemoryDomains:
+    """The part ``domains`` of the driver (drivers.base.DomainCalls)."""
 
-    def _domain(self, method: str, uuid: str) -> DomainFacts:
-        self.enter(method)
-        if uuid not in self.known:
-            raise DriverNotFound(f"there is no domain {uuid}")
-        return self.known[uuid]
+    def __init__(self, state: MemoryState, addresses: MemoryAddresses) -> None:
+        self._state = state
+        self._addresses = addresses
 
     def _set(self, uuid: str, power: Power) -> None:
-        self.known[uuid] = replace(self.known[uuid], power=power, reason="")
-        self.tell(uuid)
+        """Bring the domain into this state by a call, so that it has no reason of its own."""
+        self._state.set_power(uuid, power, reason="")
 
-    def disk_facts(self, disk: DiskSpec) -> DiskFacts:
-        return DiskFacts(disk.target, self.stored[(disk.pool, disk.volume)].path, disk.format, disk.cdrom)
+    async def list_all(self) -> tuple[DomainFacts, ...]:
+        """Return the facts of all domains as they are kept."""
+        self._state.enter("domains.list_all")
+        return tuple(self._state.domains.values())
 
-    async def domains(self) -> tuple[DomainFacts, ...]:
-        self.enter("domains")
-        return tuple(self.known.values())
+    async def read(self, uuid: str) -> DomainFacts:
+        """Return the facts of the domain as they are kept."""
+        return self._state.domain("domains.read", uuid)
 
-    async def domain(self, uuid: str) -> DomainFacts:
-        return self._domain("domain", uuid)
-
-    async def define_domain(self, spec: DomainSpec) -> None:
-        self.enter("define_domain")
+    async def define(self, spec: DomainSpec) -> None:
+        """Make the domain, or change it and leave its power as it is."""
+        self._state.enter("domains.define")
         for disk in spec.disks:
-            if (disk.pool, disk.volume) not in self.stored:
+            if (disk.pool, disk.volume) not in self._state.volumes:
                 raise DriverNotFound(f"there is no volume {disk.volume}")
-        before = self.known.get(spec.uuid)
+        before = self._state.domains.get(spec.uuid)
         for interface in spec.interfaces:
-            self.own_address(interface)
-            self.interface_specs[interface.mac] = interface
-        self.known[spec.uuid] = DomainFacts(
+            self._addresses.own_address(interface)
+            self._state.interface_specs[interface.mac] = interface
+        self._state.domains[spec.uuid] = DomainFacts(
             uuid=spec.uuid,
             name=f"cimi-{spec.uuid}",
             power=before.power if before else Power.OFF,
@@ -63,74 +59,88 @@ class MemoryDomains(MemoryOwnAddresses):
             persistent=True,
             cpus=spec.cpus,
             memory_kib=spec.memory_kib,
-            disks=tuple(self.disk_facts(disk) for disk in spec.disks),
+            disks=tuple(self._state.disk_facts(disk) for disk in spec.disks),
             interfaces=tuple(InterfaceFacts(nic.mac, nic.network, nic.link_up, nic.mtu) for nic in spec.interfaces),
             machine=spec.machine,
             owner=spec.owner,
             title=spec.title,
         )
-        self.tell(spec.uuid)
+        self._state.tell(spec.uuid)
 
-    async def keep_domain(self, uuid: str) -> None:
-        self.known[uuid] = replace(self._domain("keep_domain", uuid), persistent=True)
-        self.tell(uuid)
+    async def make_persistent(self, uuid: str) -> None:
+        """Mark the domain as persistent."""
+        self._state.domains[uuid] = replace(self._state.domain("domains.make_persistent", uuid), persistent=True)
+        self._state.tell(uuid)
 
-    async def describe_domain(self, uuid: str, title: str, description: str) -> None:
-        self.known[uuid] = replace(self._domain("describe_domain", uuid), title=title)
+    async def describe(self, uuid: str, title: str, description: str) -> None:
+        """Set the title; nobody sees the description."""
+        self._state.domains[uuid] = replace(self._state.domain("domains.describe", uuid), title=title)
 
-    async def undefine_domain(self, uuid: str) -> None:
-        self.enter("undefine_domain")
-        self.taken.pop(uuid, None)
-        if self.known.pop(uuid, None) is not None:
-            self.emit(DriverEvent(self.name, EventKind.DOMAIN_UNDEFINED, uuid))
+    async def undefine(self, uuid: str) -> None:
+        """Forget the domain with its snapshots, whatever state it is in."""
+        self._state.enter("domains.undefine")
+        self._state.snapshots.pop(uuid, None)
+        if self._state.domains.pop(uuid, None) is not None:
+            self._state.emit(DriverEvent(self._state.name, EventKind.DOMAIN_UNDEFINED, uuid))
 
-    async def start_domain(self, uuid: str, *, paused: bool = False, discard_saved: bool = False) -> None:
-        if self._domain("start_domain", uuid).power not in ACTIVE:
-            self.consoles[uuid] = self.consoles.get(uuid, b"") + b"READY\r\n"
+    async def start(self, uuid: str, *, paused: bool = False, discard_saved: bool = False) -> None:
+        """Start the domain, whose console says that the guest is ready."""
+        if self._state.domain("domains.start", uuid).power not in ACTIVE:
+            self._state.consoles[uuid] = self._state.consoles.get(uuid, b"") + b"READY\r\n"
             self._set(uuid, Power.PAUSED if paused else Power.RUNNING)
 
     async def request_shutdown(self, uuid: str) -> None:
-        if self._domain("request_shutdown", uuid).power not in ACTIVE:
+        """Stop the guest at once, unless guests are ``deaf``."""
+        if self._state.domain("domains.request_shutdown", uuid).power not in ACTIVE:
             raise DriverConflict("the domain is not running")
-        if not self.deaf:
+        if not self._state.deaf:
             self._set(uuid, Power.OFF)
 
     async def power_off(self, uuid: str) -> None:
-        if self._domain("power_off", uuid).power not in (Power.OFF, Power.SAVED):
+        """Stop the domain; one that is saved stays so."""
+        if self._state.domain("domains.power_off", uuid).power not in (Power.OFF, Power.SAVED):
             self._set(uuid, Power.OFF)
 
-    async def pause_domain(self, uuid: str) -> None:
-        if self._domain("pause_domain", uuid).power not in ACTIVE:
+    async def pause(self, uuid: str) -> None:
+        """Pause the domain."""
+        if self._state.domain("domains.pause", uuid).power not in ACTIVE:
             raise DriverConflict("the domain is not running")
         self._set(uuid, Power.PAUSED)
 
-    async def resume_domain(self, uuid: str) -> None:
-        if self._domain("resume_domain", uuid).power in (Power.PAUSED, Power.HELD):
+    async def resume(self, uuid: str) -> None:
+        """Let the domain go on, one that is held too."""
+        if self._state.domain("domains.resume", uuid).power in (Power.PAUSED, Power.HELD):
             self._set(uuid, Power.RUNNING)
 
-    async def save_domain(self, uuid: str, progress: Progress) -> None:
-        if self._domain("save_domain", uuid).power in ACTIVE:
+    async def save(self, uuid: str, progress: Progress) -> None:
+        """Save the domain at once."""
+        if self._state.domain("domains.save", uuid).power in ACTIVE:
             progress(1, 1)
             self._set(uuid, Power.SAVED)
 
     async def cancel_save(self, uuid: str) -> None:
-        self.enter("cancel_save")
+        """Do nothing: no save is ever at work."""
+        self._state.enter("domains.cancel_save")
 
     async def discard_saved(self, uuid: str) -> None:
-        if self._domain("discard_saved", uuid).power is Power.SAVED:
+        """Turn a saved domain into one that is off."""
+        if self._state.domain("domains.discard_saved", uuid).power is Power.SAVED:
             self._set(uuid, Power.OFF)
 
-    async def resize_domain(self, uuid: str, cpus: int, memory_kib: int) -> Applied:
-        facts = self._domain("resize_domain", uuid)
+    async def resize(self, uuid: str, cpus: int, memory_kib: int) -> Applied:
+        """Set cpus and memory; more memory than a running domain has waits for its next boot."""
+        facts = self._state.domain("domains.resize", uuid)
         live = facts.power in ACTIVE
         message = "memory takes effect at the next boot" if live and memory_kib > facts.memory_kib else ""
-        self.known[uuid] = replace(facts, cpus=cpus, memory_kib=memory_kib)
+        self._state.domains[uuid] = replace(facts, cpus=cpus, memory_kib=memory_kib)
         return Applied(live and not message, message)
 
-    async def addresses(self, uuid: str) -> tuple[InterfaceAddress, ...]:
-        self._domain("addresses", uuid)
-        return self.found_addresses.get(uuid, ())
+    async def interface_addresses(self, uuid: str) -> tuple[InterfaceAddress, ...]:
+        """Return the addresses that tests have set."""
+        self._state.domain("domains.interface_addresses", uuid)
+        return self._state.interface_addresses.get(uuid, ())
 
     async def console_text(self, uuid: str, limit: int) -> bytes:
-        self.enter("console_text")
-        return self.consoles.get(uuid, b"")[-limit:]
+        """Return the end of the console; it is empty for a domain that is not there."""
+        self._state.enter("domains.console_text")
+        return self._state.consoles.get(uuid, b"")[-limit:]

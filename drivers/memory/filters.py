@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from drivers.base import Reach
-from drivers.memory.host import MemoryHost
+from drivers.memory.state import MemoryState
 
 
-class MemoryFilters(MemoryHost):
-    """Implements drivers.base.FilterCalls."""
+class MemoryFilters:
+    """The part ``filters`` of the driver (drivers.base.FilterCalls)."""
 
-    async def define_reach(self, reach: Reach) -> bool:
-        self.enter("define_reach")
-        changed = self.known_filters.get(reach.network) != reach
-        self.known_filters[reach.network] = reach
+    def __init__(self, state: MemoryState) -> None:
+        self._state = state
+
+    async def define(self, reach: Reach) -> bool:
+        """Keep the reach, and return whether it is another one than before."""
+        self._state.enter("filters.define")
+        changed = self._state.filters.get(reach.network) != reach
+        self._state.filters[reach.network] = reach
         return changed
 
-    async def delete_reach(self, network: str) -> None:
-        self.enter("delete_reach")
-        self.known_filters.pop(network, None)
+    async def delete(self, network: str) -> None:
+        """Forget the network's reach."""
+        self._state.enter("filters.delete")
+        self._state.filters.pop(network, None)
 
-    async def filtered(self) -> tuple[str, ...]:
-        self.enter("filtered")
-        return tuple(self.known_filters)
+    async def list_networks(self) -> tuple[str, ...]:
+        """Return the UUIDs of the networks whose reach is kept."""
+        self._state.enter("filters.list_networks")
+        return tuple(self._state.filters)

@@ -5,51 +5,40 @@ from __future__ import annotations
 from dataclasses import replace
 
 from drivers.base import (
-    DriverEvent,
-    DriverNotFound,
-    EventKind,
     Lease,
     NetworkFacts,
     NetworkSpec,
     Reservation,
 )
-from drivers.memory.own_addresses import MemoryOwnAddresses, others
+from drivers.memory.state import MemoryState
 
 
-class MemoryNetworks(MemoryOwnAddresses):
-    """Implements drivers.base.NetworkCalls."""
+class MemoryNetworks:
+    """The part ``networks`` of the driver (drivers.base.NetworkCalls)."""
 
-    def network_externally(self, name: str, *, active: bool) -> None:
-        """What an admin does with virsh."""
-        self.known_networks[name] = replace(self.known_networks[name], active=active)
-        self._tell_network(name, "started" if active else "stopped")
+    def __init__(self, state: MemoryState) -> None:
+        self._state = state
 
-    def _tell_network(self, name: str, detail: str) -> None:
-        uuid = self.known_networks[name].uuid
-        self.emit(DriverEvent(self.name, EventKind.NETWORK_CHANGED, uuid, detail=detail))
+    async def list_all(self) -> tuple[NetworkFacts, ...]:
+        """Return the facts of all networks as they are kept."""
+        self._state.enter("networks.list_all")
+        return tuple(self._state.networks.values())
 
-    async def networks(self) -> tuple[NetworkFacts, ...]:
-        self.enter("networks")
-        return tuple(self.known_networks.values())
-
-    async def network(self, name: str) -> NetworkFacts:
-        return self._network("network", name)
-
-    def _network(self, method: str, name: str) -> NetworkFacts:
-        self.enter(method)
-        if name not in self.known_networks:
-            raise DriverNotFound(f"there is no network {name}")
-        return self.known_networks[name]
+    async def read(self, name: str) -> NetworkFacts:
+        """Return the facts of the network as they are kept."""
+        return self._state.network("networks.read", name)
 
     async def occupied_ranges(self) -> tuple[str, ...]:
-        self.enter("occupied_ranges")
-        known = [entry for facts in self.known_networks.values() for entry in facts.ranges]
-        return (*self.host_routes, *known)
+        """Return the ranges of all networks, after the routes that tests have set."""
+        self._state.enter("networks.occupied_ranges")
+        ranges = [entry for facts in self._state.networks.values() for entry in facts.ranges]
+        return (*self._state.host_routes, *ranges)
 
-    async def define_network(self, spec: NetworkSpec) -> None:
-        self.enter("define_network")
-        before = self.known_networks.get(spec.name)
-        self.known_networks[spec.name] = NetworkFacts(
+    async def define(self, spec: NetworkSpec) -> None:
+        """Make the network, or change it and leave it running; all of the change is there at once."""
+        self._state.enter("networks.define")
+        before = self._state.networks.get(spec.name)
+        self._state.networks[spec.name] = NetworkFacts(
             name=spec.name,
             active=before.active if before else False,
             bridge=spec.bridge,
@@ -61,35 +50,51 @@ class MemoryNetworks(MemoryOwnAddresses):
             reservations=spec.reservations,
         )
 
-    async def start_network(self, name: str, *, always: bool = True) -> None:
-        self.known_networks[name] = replace(self._network("start_network", name), active=True)
+    async def start(self, name: str, *, always: bool = True) -> None:
+        """Mark the network as active, and tell it."""
+        self._state.networks[name] = replace(self._state.network("networks.start", name), active=True)
         if always:
-            self.autostarting.add(f"network {name}")
-        self._tell_network(name, "started")
+            self._state.autostarting.add(f"network {name}")
+        self._state.tell_network(name, "started")
 
-    async def stop_network(self, name: str) -> None:
-        self.known_networks[name] = replace(self._network("stop_network", name), active=False)
-        self.autostarting.discard(f"network {name}")
-        self._tell_network(name, "stopped")
+    async def stop(self, name: str) -> None:
+        """Mark the network as inactive, and tell it."""
+        self._state.networks[name] = replace(self._state.network("networks.stop", name), active=False)
+        self._state.autostarting.discard(f"network {name}")
+        self._state.tell_network(name, "stopped")
 
-    async def delete_network(self, name: str) -> None:
-        self.enter("delete_network")
-        self.known_networks.pop(name, None)
+    async def delete(self, name: str) -> None:
+        """Forget the network."""
+        self._state.enter("networks.delete")
+        self._state.networks.pop(name, None)
 
     async def reserve_host(self, name: str, reservation: Reservation) -> None:
-        facts = self._network("reserve_host", name)
-        self.known_networks[name] = replace(facts, reservations=(*others(facts, reservation), reservation))
+        """Keep the reservation in place of those of the same address or MAC."""
+        facts = self._state.network("networks.reserve_host", name)
+        self._state.networks[name] = replace(facts, reservations=(*_others(facts, reservation), reservation))
 
     async def release_host(self, name: str, reservation: Reservation) -> None:
-        self.enter("release_host")
-        if name in self.known_networks:
-            facts = self.known_networks[name]
-            self.known_networks[name] = replace(facts, reservations=others(facts, reservation))
+        """Forget the reservations of the same address or MAC."""
+        self._state.enter("networks.release_host")
+        if name in self._state.networks:
+            facts = self._state.networks[name]
+            self._state.networks[name] = replace(facts, reservations=_others(facts, reservation))
 
     async def reconnect_interfaces(self, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-        self.enter("reconnect_interfaces")
+        """Return nothing: no interface ever loses its network here."""
+        self._state.enter("networks.reconnect_interfaces")
         return {}
 
     async def leases(self, name: str) -> tuple[Lease, ...]:
-        self._network("leases", name)
-        return self.known_leases.get(name, ())
+        """Return the leases that tests have set."""
+        self._state.network("networks.leases", name)
+        return self._state.leases.get(name, ())
+
+
+def _others(facts: NetworkFacts, reservation: Reservation) -> tuple[Reservation, ...]:
+    """Return the network's entries but those of the same address or MAC."""
+    return tuple(
+        entry
+        for entry in facts.reservations
+        if entry.ip != reservation.ip and (entry.mac is None or entry.mac != reservation.mac)
+    )

@@ -6,20 +6,25 @@ import time
 from dataclasses import replace
 
 from drivers.base import DiskFacts, DiskReading, DomainFacts, DomainReading, HostReading, InterfaceReading, Power
-from drivers.memory.host import ACTIVE, MemoryHost
+from drivers.memory.state import ACTIVE, MemoryState
 from drivers.memory.usage import Usage
 
 
-class MemoryStatistics(MemoryHost):
-    """Implements drivers.base.StatisticsCalls."""
+class MemoryStatistics:
+    """The part ``statistics`` of the driver (drivers.base.StatisticsCalls)."""
 
-    async def statistics(self) -> HostReading:
-        self.enter("statistics")
-        moment = time.monotonic() + self.ahead
+    def __init__(self, state: MemoryState) -> None:
+        self._state = state
+
+    async def read(self) -> HostReading:
+        """Return what tests have set in ``usage``; a guest that is missing there uses nothing."""
+        self._state.enter("statistics.read")
+        moment = time.monotonic() + self._state.seconds_ahead
         readings = [
-            self._reading(facts, self.usage.get(facts.uuid, Usage()), moment) for facts in self.known.values()
+            self._reading(facts, self._state.usage.get(facts.uuid, Usage()), moment)
+            for facts in self._state.domains.values()
         ]
-        return HostReading(moment, time.time() + self.ahead, tuple(readings))
+        return HostReading(moment, time.time() + self._state.seconds_ahead, tuple(readings))
 
     def _reading(self, facts: DomainFacts, usage: Usage, moment: float) -> DomainReading:
         running = facts.power in ACTIVE
@@ -45,11 +50,11 @@ class MemoryStatistics(MemoryHost):
         )
 
     def _disk(self, facts: DomainFacts, disk: DiskFacts, usage: Usage) -> DiskReading:
-        stored = next((volume for volume in self.stored.values() if volume.path == disk.source), None)
+        stored = next((volume for volume in self._state.volumes.values() if volume.path == disk.source), None)
         capacity, used = (stored.capacity, stored.allocation) if stored else (None, None)
         counts = (usage.read_bytes, usage.written_bytes) if disk.target == usage.disk else (0, 0)
-        known = counts if facts.power is not Power.OFF else (None, None)
-        return DiskReading(disk.target, disk.source, capacity, used, *known)
+        counters = counts if facts.power is not Power.OFF else (None, None)
+        return DiskReading(disk.target, disk.source, capacity, used, *counters)
 
     def _interfaces(self, facts: DomainFacts, usage: Usage) -> tuple[InterfaceReading, ...]:
         return tuple(

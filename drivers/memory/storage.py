@@ -3,147 +3,154 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 from drivers.base import (
+    BaseVolume,
     DriverInvalid,
     DriverNoSpace,
     DriverNotFound,
     Hole,
+    NewVolume,
     PoolFacts,
     PoolSettings,
     Progress,
+    VolumeContent,
     VolumeFacts,
 )
-from drivers.memory.host import MemoryHost
+from drivers.memory.state import MemoryState
 
 CLUSTER = 65536
 
 
 def empty_qcow2(size: int) -> bytes:
-    """An image of this virtual size in which nothing was written yet: header, refcounts, and its first table."""
+    """Return an image of this virtual size in bytes, with nothing written yet: header, refcounts, and first table."""
     entries = max(1, -(-size // (CLUSTER * (CLUSTER // 8))))
     head = b"QFI\xfb" + struct.pack(">IQIIQIIQQIIQ", 3, 0, 0, 16, size, 0, entries, 3 * CLUSTER, CLUSTER, 1, 0, 0)
     head += struct.pack(">QQQII", 0, 0, 0, 4, 104)
     return head.ljust(3 * CLUSTER + entries * 8, b"\0").ljust(4 * CLUSTER, b"\0")
 
 
-class MemoryStorage(MemoryHost):
-    """Implements drivers.base.StorageCalls."""
+class MemoryStorage:
+    """The part ``storage`` of the driver (drivers.base.StorageCalls)."""
 
-    async def pools(self) -> tuple[PoolFacts, ...]:
-        return (await self.pool("default"),)
+    def __init__(self, state: MemoryState) -> None:
+        self._state = state
 
-    async def pool(self, name: str) -> PoolFacts:
-        self.enter("pool")
-        used = sum(volume.allocation for volume in self.stored.values() if volume.pool == name)
-        kind, running = self.pool_kinds.get(name, "dir"), name not in self.inactive
-        return PoolFacts(name, kind, running, self.pool_capacity, self.pool_capacity - used, f"/{name}")
+    async def list_pools(self) -> tuple[PoolFacts, ...]:
+        """Return the pool ``default``; other pools answer by their names alone."""
+        return (await self.read_pool("default"),)
 
-    async def volume(self, pool: str, name: str) -> VolumeFacts:
-        self.enter("volume")
-        if (pool, name) not in self.stored:
+    async def read_pool(self, name: str) -> PoolFacts:
+        """Return the pool, whatever its name: none is ever missing."""
+        self._state.enter("storage.read_pool")
+        used = sum(volume.allocation for volume in self._state.volumes.values() if volume.pool == name)
+        kind, running = self._state.pool_kinds.get(name, "dir"), name not in self._state.inactive_pools
+        return PoolFacts(name, kind, running, self._state.pool_capacity, self._state.pool_capacity - used, f"/{name}")
+
+    async def read_volume(self, pool: str, name: str) -> VolumeFacts:
+        """Return the facts of the volume as they are kept."""
+        self._state.enter("storage.read_volume")
+        if (pool, name) not in self._state.volumes:
             raise DriverNotFound(f"there is no volume {name}")
-        return self.stored[(pool, name)]
+        return self._state.volumes[(pool, name)]
 
-    async def volumes(self, pool: str) -> tuple[VolumeFacts, ...]:
-        self.enter("volumes")
-        return tuple(volume for volume in self.stored.values() if volume.pool == pool)
+    async def list_volumes(self, pool: str) -> tuple[VolumeFacts, ...]:
+        """Return the facts of the pool's volumes as they are kept."""
+        self._state.enter("storage.list_volumes")
+        return tuple(volume for volume in self._state.volumes.values() if volume.pool == pool)
 
-    async def _keep(
-        self, pool: str, name: str, format: str, capacity: int, allocation: int, backing: str | None = None
-    ) -> VolumeFacts:
-        if allocation > (await self.pool(pool)).available:
+    async def _keep(self, volume: NewVolume, allocation: int, backing: str | None = None) -> VolumeFacts:
+        pool, name = volume.pool, volume.name
+        if allocation > (await self.read_pool(pool)).available:
             raise DriverNoSpace(f"the pool {pool} is full")
-        physical = len(self.contents.get((pool, name), b"")) or max(allocation, 4096)
-        kept = VolumeFacts(pool, name, f"/{pool}/{name}", format, capacity, allocation, backing, physical)
-        return self.stored.setdefault((pool, name), kept)
+        physical = len(self._state.contents.get((pool, name), b"")) or max(allocation, 4096)
+        kept = VolumeFacts(pool, name, f"/{pool}/{name}", volume.format, volume.capacity, allocation, backing, physical)
+        return self._state.volumes.setdefault((pool, name), kept)
 
     async def create_volume(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
-        self.enter("create_volume")
+        """Make the volume; one of qcow2 has the bytes of an empty image."""
+        self._state.enter("storage.create_volume")
         if format == "qcow2":
-            self.contents.setdefault((pool, name), empty_qcow2(capacity))
-        whole = (await self.pool(pool)).kind == "logical"
-        return await self._keep(pool, name, format, capacity, capacity if whole else 0)
+            self._state.contents.setdefault((pool, name), empty_qcow2(capacity))
+        whole = (await self.read_pool(pool)).kind == "logical"
+        return await self._keep(NewVolume(pool, name, format, capacity), capacity if whole else 0)
 
-    async def overlay_volume(
-        self, pool: str, name: str, base: str, base_format: str, capacity: int
-    ) -> VolumeFacts:
-        self.enter("overlay_volume")
-        below = await self.volume(pool, base)
-        if (pool, base) in self.contents:
-            self.contents.setdefault((pool, name), self.contents[(pool, base)])
-        return await self._keep(pool, name, "qcow2", max(capacity, below.capacity), 4096, below.path)
+    async def overlay_volume(self, pool: str, name: str, base: str, base_format: str, capacity: int) -> VolumeFacts:
+        """Make the volume, with the bytes of ``base`` for its own."""
+        self._state.enter("storage.overlay_volume")
+        below = await self.read_volume(pool, base)
+        if (pool, base) in self._state.contents:
+            self._state.contents.setdefault((pool, name), self._state.contents[(pool, base)])
+        return await self._keep(NewVolume(pool, name, "qcow2", max(capacity, below.capacity)), 4096, below.path)
 
-    async def clone_volume(
-        self,
-        pool: str,
-        name: str,
-        base: str,
-        format: str,
-        capacity: int,
-        progress: Progress,
-        *,
-        base_pool: str | None = None,
-        base_format: str | None = None,
-    ) -> VolumeFacts:
-        self.enter("clone_volume")
-        below = await self.volume(base_pool or pool, base)
+    async def clone_volume(self, volume: NewVolume, base: BaseVolume, progress: Progress) -> VolumeFacts:
+        """Make the copy at once, with the bytes of ``base``."""
+        self._state.enter("storage.clone_volume")
+        below = await self.read_volume(base.pool or volume.pool, base.name)
         progress(1, 1)
-        if (below.pool, base) in self.contents:
-            self.contents[(pool, name)] = self.contents[(below.pool, base)]
-        return await self._keep(pool, name, format, max(capacity, below.capacity), below.allocation)
+        if (below.pool, base.name) in self._state.contents:
+            self._state.contents[(volume.pool, volume.name)] = self._state.contents[(below.pool, base.name)]
+        return await self._keep(replace(volume, capacity=max(volume.capacity, below.capacity)), below.allocation)
 
     async def grow_volume(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
-        self.enter("grow_volume")
-        known = await self.volume(pool, name)
-        self.stored[(pool, name)] = replace(known, capacity=max(capacity, known.capacity))
-        return self.stored[(pool, name)]
+        """Raise the volume's capacity; its bytes stay as they are."""
+        self._state.enter("storage.grow_volume")
+        facts = await self.read_volume(pool, name)
+        self._state.volumes[(pool, name)] = replace(facts, capacity=max(capacity, facts.capacity))
+        return self._state.volumes[(pool, name)]
 
     async def ensure_pool(self, settings: PoolSettings) -> None:
-        self.enter("ensure_pool")
-        self.ensured.append(settings)
+        """Note the settings in ``ensured_pools``."""
+        self._state.enter("storage.ensure_pool")
+        self._state.ensured_pools.append(settings)
 
     async def start_pool(self, name: str) -> None:
-        self.enter("start_pool")
-        self.inactive.discard(name)
+        """Take the pool out of ``inactive_pools``."""
+        self._state.enter("storage.start_pool")
+        self._state.inactive_pools.discard(name)
 
-    async def upload_volume(
-        self, pool: str, name: str, format: str, size: int, data: AsyncIterator[bytes | Hole], progress: Progress
-    ) -> VolumeFacts:
-        self.enter("upload_volume")
-        kept = bytearray()
-        async for piece in data:
+    async def upload_volume(self, pool: str, name: str, content: VolumeContent, progress: Progress) -> VolumeFacts:
+        """Keep the bytes; the capacity of a qcow2 image stands in them."""
+        self._state.enter("storage.upload_volume")
+        kept, size = bytearray(), content.size
+        async for piece in content.data:
             kept += bytes(piece.length) if isinstance(piece, Hole) else piece
             progress(len(kept), size)
         if len(kept) != size:
             raise DriverInvalid(f"{len(kept)} bytes came where {size} were announced")
-        self.stored.pop((pool, name), None)
-        capacity = int.from_bytes(kept[24:32]) if format == "qcow2" else size
-        made = await self._keep(pool, name, format, capacity, size)
-        self.contents[(pool, name)] = bytes(kept)
+        self._state.volumes.pop((pool, name), None)
+        capacity = int.from_bytes(kept[24:32]) if content.format == "qcow2" else size
+        made = await self._keep(NewVolume(pool, name, content.format, capacity), size)
+        self._state.contents[(pool, name)] = bytes(kept)
         return made
 
     async def download_volume(self, pool: str, name: str, offset: int, length: int) -> AsyncGenerator[bytes, None]:
-        self.enter("download_volume")
-        data = self.contents[(pool, name)][offset : offset + length]
+        """Yield the kept bytes, 64 KiB at a time; volumes that were never written have none."""
+        self._state.enter("storage.download_volume")
+        data = self._state.contents[(pool, name)][offset : offset + length]
         for start in range(0, len(data), 65536):
             yield data[start : start + 65536]
 
     async def delete_volume(self, pool: str, name: str) -> None:
-        self.enter("delete_volume")
-        self.stored.pop((pool, name), None)
-        self.contents.pop((pool, name), None)
+        """Forget the volume and its bytes."""
+        self._state.enter("storage.delete_volume")
+        self._state.volumes.pop((pool, name), None)
+        self._state.contents.pop((pool, name), None)
 
     def can_overlay(self, pool: PoolFacts) -> bool:
+        """Return whether the pool is a directory."""
         return pool.kind == "dir"
 
     def can_create(self, pool: PoolFacts) -> bool:
+        """Return whether the pool is no iSCSI target."""
         return pool.kind != "iscsi"
 
     def can_grow(self, pool: PoolFacts) -> bool:
+        """Return whether the pool is no volume group."""
         return pool.kind != "logical"
 
     def formats(self, pool: PoolFacts) -> tuple[str, ...]:
+        """Return qcow2 and raw for a directory, and raw alone for all others."""
         return ("qcow2", "raw") if pool.kind == "dir" else ("raw",)

@@ -1,4 +1,4 @@
-"""What a guest in memory uses, as tests say."""
+"""The use that a guest in memory makes of its host, as tests say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which addresses may be connected to on a user's behalf: public ones that are not the host's own, and configured ones.
+"""The addresses that may be connected to for a user: public ones that are not the host's own, and configured ones.
 
 The list is our own, so that it is the same whatever Python's is: all of IANA's special-purpose registries (RFC 6890),
 those blocks which are globally reachable included, since no server of files is there.
@@ -44,12 +44,12 @@ SPECIAL = tuple(
         "3fff::/20",
     )
 )
-"""Of IPv6 only what is inside ``GLOBAL_UNICAST``; 2001::/23 has Teredo, benchmarking, ORCHID and others in it."""
+"""Blocks of special purpose, for IPv6 only those inside ``GLOBAL_UNICAST``; 2001::/23 has Teredo and others in it."""
 DISCARD = 9
 
 
 def is_of_this_host(address: Address) -> bool:
-    """Whether one of this host's interfaces has the address now: to itself the kernel speaks from the same one."""
+    """Return whether one of this host's interfaces has the address now: the kernel speaks to it from the same one."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as probe:
         try:
@@ -60,14 +60,17 @@ def is_of_this_host(address: Address) -> bool:
 
 
 class AddressRules:
-    """``allowed`` networks may be connected to whatever they are; ``is_own`` says what the host's own addresses are."""
+    """The rules for addresses to connect to.
+
+    Networks in ``allowed`` may be connected to whatever they are; ``is_own`` says what the host's own addresses are.
+    """
 
     def __init__(self, allowed: Iterable[str] = (), is_own: Callable[[Address], bool] = is_of_this_host) -> None:
         self._allowed = [ip_network(network) for network in allowed]
         self._is_own = is_own
 
     def check(self, text: str) -> None:
-        """Raises DriverInvalid unless this address may be connected to."""
+        """Raise DriverInvalid unless this address may be connected to."""
         address = ip_address(text.partition("%")[0])
         meant = _inside(address) or address
         if any(self._is_allowed(entry) for entry in (address, meant)):

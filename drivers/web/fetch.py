@@ -43,7 +43,10 @@ class Broken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FetchRules:
-    """``largest`` in bytes; ``stall`` seconds without progress, ``connect`` for a connection with its name."""
+    """The limits of fetching: ``largest`` in bytes; ``stall`` and ``connect`` in seconds.
+
+    A file may make no progress for ``stall`` seconds, and a connection with its name may take ``connect``.
+    """
 
     schemes: Sequence[str] = ("https", "http")
     private_networks: Sequence[str] = ()
@@ -53,13 +56,14 @@ class FetchRules:
 
 
 class HttpFetcher:
-    """Implements drivers.base.Fetcher."""
+    """The fetcher by HTTP and HTTPS (drivers.base.Fetcher), held to its rules."""
 
     def __init__(self, rules: FetchRules) -> None:
         self._rules = rules
         self._addresses = AddressRules(rules.private_networks)
 
     def check(self, url: str) -> None:
+        """Raise DriverInvalid unless the rules allow the URL."""
         self._checked(url)
 
     def _checked(self, text: str) -> URL:
@@ -81,6 +85,7 @@ class HttpFetcher:
         return url
 
     async def look(self, url: str, head: int, tail: int) -> RemoteFile:
+        """Look by one request for the first bytes, and by a second one for the last where the server gives parts."""
         try:
             return await self._look(url, head, tail)
         except (Broken, TimeoutError) as error:
@@ -103,15 +108,16 @@ class HttpFetcher:
         return RemoteFile(size, ranges and bool(last), validator, first, last)
 
     async def _exactly(self, response: aiohttp.ClientResponse, most: int) -> bytes:
-        found = bytearray()
+        data = bytearray()
         async with aclosing(self._pieces(response)) as pieces:
             async for piece in pieces:
-                found += piece
-                if len(found) >= most:
+                data += piece
+                if len(data) >= most:
                     break
-        return bytes(found[:most])
+        return bytes(data[:most])
 
     async def fetch(self, url: str, remote: RemoteFile) -> AsyncGenerator[bytes, None]:
+        """Yield all bytes; a broken connection goes on where it broke, a bounded number of times, by a validator."""
         position = resumed = 0
         while True:
             try:
@@ -126,8 +132,8 @@ class HttpFetcher:
             except Broken as error:
                 resumed += 1
                 if not remote.ranges or remote.validator is None or resumed > MOST_RESUMES:
-                    told = f" of {remote.size}" if remote.size is not None else ""
-                    raise DriverUnreachable(f"{_host(url)} broke off after {position}{told} bytes: {error}") from None
+                    total = f" of {remote.size}" if remote.size is not None else ""
+                    raise DriverUnreachable(f"{_host(url)} broke off after {position}{total} bytes: {error}") from None
                 await asyncio.sleep(min(0.2 * 2**resumed, 5.0))
 
     def _check_length(self, position: int, remote: RemoteFile) -> None:
@@ -137,7 +143,7 @@ class HttpFetcher:
             raise DriverUnreachable("the server sent more bytes than it announced")
 
     async def _from(self, url: str, remote: RemoteFile, position: int) -> AsyncGenerator[bytes, None]:
-        """The bytes from a position on, of the same file as at the first look."""
+        """Yield the bytes from a position on, of the same file as at the first look."""
         headers = {"Range": f"bytes={position}-", "If-Range": remote.validator or ""} if position else {}
         async with self._open(url, headers) as response:
             if _size(response) != remote.size or (remote.validator and _validator(response) != remote.validator):
@@ -165,7 +171,7 @@ class HttpFetcher:
 
     @asynccontextmanager
     async def _open(self, text: str, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The answer at the end of the redirects, with a status that brings bytes."""
+        """Yield the answer at the end of the redirects, with a status that brings bytes."""
         url = self._checked(text)
         async with self._session() as session:
             for _hop in range(MOST_HOPS + 1):
@@ -182,9 +188,7 @@ class HttpFetcher:
             finally:
                 response.close()
 
-    async def _ask(
-        self, session: aiohttp.ClientSession, url: URL, headers: dict[str, str]
-    ) -> aiohttp.ClientResponse:
+    async def _ask(self, session: aiohttp.ClientSession, url: URL, headers: dict[str, str]) -> aiohttp.ClientResponse:
         try:
             return await session.get(url, headers=headers, allow_redirects=False)
         except TimeoutError:
@@ -209,9 +213,7 @@ class HttpFetcher:
             raise DriverInvalid(f"is redirected to {target.host}, which is refused: {error}") from None
 
     def _session(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            limit=1, resolver=Resolver(), socket_factory=self._socket, force_close=True
-        )
+        connector = aiohttp.TCPConnector(limit=1, resolver=Resolver(), socket_factory=self._socket, force_close=True)
         return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=_no_cookies(),
@@ -225,7 +227,7 @@ class HttpFetcher:
         )
 
     def _socket(self, info: tuple[Any, Any, int, str, tuple[Any, ...]]) -> socket.socket:
-        """The one place where a connection can begin."""
+        """Return the socket of a connection: the one place where it can begin, after its address was checked."""
         family, kind, protocol, _name, address = info
         self._addresses.check(str(address[0]))
         return socket.socket(family, kind, protocol)
@@ -252,16 +254,16 @@ def _check_answer(response: aiohttp.ClientResponse) -> None:
 
 
 def _range(response: aiohttp.ClientResponse) -> tuple[int, int] | None:
-    """Where the part begins, and the size of the whole."""
-    found = RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
-    return (int(found.group(1)), int(found.group(3))) if found else None
+    """Return where the part begins, and the size of the whole."""
+    match = RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
+    return (int(match.group(1)), int(match.group(3))) if match else None
 
 
 def _size(response: aiohttp.ClientResponse) -> int | None:
-    """Of the whole file; None when the server does not tell."""
+    """Return the size of the whole file in bytes; None when the server does not tell."""
     if response.status == 206:
-        found = _range(response)
-        return found[1] if found else None
+        part = _range(response)
+        return part[1] if part else None
     return response.content_length
 
 

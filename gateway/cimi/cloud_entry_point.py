@@ -8,6 +8,8 @@ from gateway.cimi.resource_type import Capability, Common, ResourceType
 
 
 class CloudEntryPointSchema(Common):
+    """The attributes of the CloudEntryPoint: the collections of all types, and what this provider adds."""
+
     baseURI = URI(writable=False)  # noqa: N815 - the standard's name
     resourceMetadata = CollectionRef("ResourceMetadata")  # noqa: N815
     systems = CollectionRef("System")

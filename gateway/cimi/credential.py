@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.cimi.fields import Key, String
+from gateway.cimi.coded import Key
+from gateway.cimi.fields import String
 from gateway.cimi.references import RefOrValue
 from gateway.cimi.resource_type import Capability, Common, ResourceType
 
@@ -10,16 +11,20 @@ LATE = frozenset({"userName", "password", "key"})
 
 
 class CredentialSchema(Common):
+    """The attributes of a Credential: a user with a password, a key, or both."""
+
     userName = String(aliases=("username",))  # noqa: N815 - the standard's name
     password = String(write_only=True)
     key = Key(aliases=("publicKey",), meaning="an OpenSSH public key")
 
 
 class CredentialTemplateSchema(CredentialSchema):
-    pass
+    """The attributes of a CredentialTemplate, which are those of the Credential."""
 
 
 class CredentialCreateSchema(Common):
+    """The attributes of a CredentialCreate."""
+
     credentialTemplate = RefOrValue("CredentialTemplate", CredentialTemplateSchema, mandatory=True)  # noqa: N815
 
 

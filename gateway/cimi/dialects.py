@@ -14,7 +14,7 @@ PLAIN_VERBS = frozenset({"add", "edit", "delete"})
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One namespace of the standard. ``versions`` are the accepted CIMI-Specification-Version values."""
+    """A namespace of the standard. ``versions`` are the accepted CIMI-Specification-Version values."""
 
     namespace: str
     root: str
@@ -22,34 +22,32 @@ class Dialect:
     version: str
     """What responses say in CIMI-Specification-Version."""
     versions: tuple[str, ...]
-    wrapped_arrays: bool = False
-    """2.0.0 wraps arrays, operations and collection items in XML; 1.x does not."""
 
     def type_uri(self, name: str) -> str:
-        """Of a type, and of every other word of the standard, such as a capability's."""
+        """Return the URI of a type, or of another word of the standard, such as a capability's."""
         return f"{self.namespace}/{name}"
 
     def rel(self, verb: str) -> str:
-        """The ``rel`` of an operation: plain for add, edit and delete, else the action's URI."""
+        """Return the ``rel`` of an operation: plain for add, edit and delete, else the action's URI."""
         if verb in PLAIN_VERBS:
             return verb
         namespace = EXTENSION_NAMESPACE if verb in EXTENSION_VERBS else self.namespace
         return f"{namespace}/action/{verb}"
 
     def version_for(self, header: str) -> str | None:
-        """The version that a CIMI-Specification-Version request header asks for; None when it is not this dialect's.
+        """Return the version that a CIMI-Specification-Version header asks for; None when it is not this dialect's.
 
         The first entry that matches wins; one matches when it agrees in as many fields as both have. Entries that are
         no versions are skipped.
         """
         wanted = [entry.strip().split(".") for entry in header.split(",")]
         numeric = [fields for fields in wanted if all(field.isdecimal() for field in fields)]
-        matching = (known for fields in numeric for known in self.versions if _agree(fields, known.split(".")))
+        matching = (version for fields in numeric for version in self.versions if _agree(fields, version.split(".")))
         return next(matching, None)
 
 
-def _agree(wanted: list[str], known: list[str]) -> bool:
-    return all(left == right for left, right in zip(wanted, known, strict=False))
+def _agree(wanted: list[str], offered: list[str]) -> bool:
+    return all(left == right for left, right in zip(wanted, offered, strict=False))
 
 
 CIMI_1 = Dialect(
@@ -64,14 +62,14 @@ _STANDARD = re.compile(r"https?://schemas\.dmtf\.org/cimi/\d+/(?:[a-z]+/)*((?:[A
 
 
 def bare_term(uri: str) -> str:
-    """The word behind one of the standard's own URIs (``mapped``, ``event/state``) in any version; other URIs stay.
+    """Return the word behind one of the standard's own URIs (``mapped``, ``event/state``) of any version.
 
     A capability's stands with its type: ``Machine/UserData``.
     """
-    found = _STANDARD.fullmatch(uri.strip())
-    return found.group(1) if found else uri.strip()
+    match = _STANDARD.fullmatch(uri.strip())
+    return match.group(1) if match else uri.strip()
 
 
 def verb_of(action: str) -> str:
-    """The verb at the end of an action URI; padding, doubled schemes and letter case do not matter."""
+    """Return the verb at the end of an action URI; padding, doubled schemes and letter case do not matter."""
     return action.strip().rstrip("/").rpartition("/")[2].lower()

@@ -1,4 +1,4 @@
-"""What the wire reads and writes: Create, edit and Action documents in, resources and collections out."""
+"""The documents that the wire reads and writes: Create, edit and Action documents in, resources and collections out."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ Document = dict[str, Any]
 
 
 class ActionSchema(Common):
+    """An Action document with the parameters of every action."""
+
     action = String()
     force = Boolean()
     image = BareRef("MachineImage")
@@ -30,13 +32,15 @@ class ActionSchema(Common):
 
 @dataclass(frozen=True, slots=True)
 class ActionDocument:
+    """A checked Action document."""
+
     verb: str | None
-    """As the body says it, None when it says nothing."""
+    """The action's verb; None when the body says nothing."""
     parameters: Document
 
 
 def read_create(kind: str, body: bytes, media: str, edge: Edge, *, by_action: bool = False) -> Document:
-    """The checked Create document of a type: for a templated one with its template attribute inside.
+    """Return the checked Create document of a type: for a templated one with its template attribute inside.
 
     ``by_action``: it came to the URI of an action that creates, where an Action document, or nothing, will do too.
     """
@@ -47,8 +51,8 @@ def read_create(kind: str, body: bytes, media: str, edge: Edge, *, by_action: bo
     members = schema_fields(schema)
     roots = {kind, f"{kind}Create"} | ({"Action"} if by_action else set())
     raw = _raw(body, media, members, roots)
-    shown = {name: members.get(name, field) for name, field in described.attributes.items()}
-    unread = {name for name, field in shown.items() if not field.writable and not field.at_create}
+    readable = {name: members.get(name, field) for name, field in described.attributes.items()}
+    unread = {name for name, field in readable.items() if not field.writable and not field.at_create}
     unread |= {"action"} if by_action else set()
     raw = {name: value for name, value in raw.items() if name not in unread}
     document = _checked(schema, raw, edge, creating=True)
@@ -56,7 +60,7 @@ def read_create(kind: str, body: bytes, media: str, edge: Edge, *, by_action: bo
 
 
 def read_edit(kind: str, body: bytes, media: str, edge: Edge, selected: frozenset[str] | None) -> Document:
-    """The writable attributes in an update; with ``selected`` no others may stand in it (DSP0263 4.1.5.2)."""
+    """Return the writable attributes in an update; with ``selected`` no others may stand in it (DSP0263 4.1.5.2)."""
     described = type_of(kind)
     raw = _raw(body, media, described.attributes, {kind})
     if selected is not None:
@@ -68,12 +72,12 @@ def read_edit(kind: str, body: bytes, media: str, edge: Edge, selected: frozense
 
 
 def _is_secret(described: ResourceType, name: str) -> bool:
-    """Of these a null that was sent says more than their absence, since clients cannot read them."""
+    """Return whether clients cannot read an attribute: a null that was sent for it says more than its absence."""
     return name in described.attributes and described.attributes[name].write_only
 
 
 def read_action(body: bytes, media: str, edge: Edge) -> ActionDocument:
-    """An Action document; an empty body asks for nothing in particular."""
+    """Return what an Action document says; an empty body asks for nothing in particular."""
     if not body.strip():
         return ActionDocument(None, {})
     members = schema_fields(ActionSchema)
@@ -85,7 +89,7 @@ def read_action(body: bytes, media: str, edge: Edge) -> ActionDocument:
 
 
 def _raw(body: bytes, media: str, members: dict[str, Attribute], roots: set[str]) -> Document:
-    """The body as a raw JSON-shaped document whose type marker fits."""
+    """Return the body as a raw JSON-shaped document. Raises Invalid for a type marker that does not fit."""
     if media == "json":
         raw = json_codec.decode(body)
         marker = raw.get("resourceURI")
@@ -107,7 +111,10 @@ def _raw(body: bytes, media: str, members: dict[str, Attribute], roots: set[str]
 
 
 def _checked(schema: type[Schema], raw: Document, edge: Edge, *, creating: bool) -> Document:
-    """Unknown attributes refused, read-only ones dropped unseen, types and references right."""
+    """Return what a raw document says, by the attributes' types, with paths for URIs.
+
+    Read-only attributes are dropped unseen. Raises Invalid for unknown and for missing ones, and for wrong types.
+    """
     members = schema_fields(schema)
     usable: Document = {}
     for name, value in raw.items():
@@ -126,7 +133,7 @@ def _checked(schema: type[Schema], raw: Document, edge: Edge, *, creating: bool)
 
 
 def invalid(error: ValidationError) -> Invalid:
-    """The first thing wrong, with the way to it: ``machineTemplate.machineConfig.cpu``."""
+    """Return the first thing wrong, with the way to it: ``machineTemplate.machineConfig.cpu``."""
     messages: Any = error.messages
     path: list[str] = []
     while isinstance(messages, dict) and messages:
@@ -141,17 +148,22 @@ def invalid(error: ValidationError) -> Invalid:
 
 
 def _without_none(document: Document) -> Document:
-    """Empty attributes mean "none"; inside a template with an href they mean "erase", and stay."""
+    """Return a document without its empty attributes, which mean "none".
+
+    Inside a template with an href they mean "erase", and stay.
+    """
     return {name: value for name, value in document.items() if value is not None}
 
 
 def write_resource(described: ResourceType, wire: Document, media: str, edge: Edge) -> bytes:
+    """Return a resource as the bytes of a document."""
     if media == "json":
         return json_codec.encode(wire)
     return xml_codec.encode_resource(described, wire, edge.dialect)
 
 
 def write_collection(described: ResourceType, wire: Document, media: str, edge: Edge) -> bytes:
+    """Return a collection as the bytes of a document."""
     if media == "json":
         return json_codec.encode(wire)
     return xml_codec.encode_collection(described, wire, edge.dialect)

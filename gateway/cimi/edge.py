@@ -21,13 +21,13 @@ ENTRY_POINT = "cloudEntryPoint"
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """How one request sees URIs. ``base`` is the URL of the Cloud Entry Point, ending in a slash."""
+    """The URIs as one request sees them. ``base`` is the URL of the Cloud Entry Point, ending in a slash."""
 
     base: str
     dialect: Dialect
 
     def to_uri(self, path: str) -> str:
-        """The absolute URI of a path; ``@verb`` gives the action's URI, ``~word`` the word's.
+        """Return the absolute URI of a path; ``@verb`` gives the action's URI, ``~word`` the word's.
 
         Foreign URIs stay, and so does ``#name``, which means a component described beside the reference.
         """
@@ -42,7 +42,7 @@ class Edge:
         return path if "://" in path else self.base + path
 
     def to_path(self, uri: str) -> str:
-        """The path which an absolute or relative URI means; ValueError when it is not one of ours."""
+        """Return the path that an absolute or relative URI means. Raises ValueError when it is not one of ours."""
         text = uri.strip()
         if text.startswith(SYMBOL):
             return text
@@ -58,7 +58,7 @@ class Edge:
         return canonical(path)
 
     def _same_entry_point(self, uri: str) -> str:
-        """A URI by another name of this host still counts when its path is below the entry point."""
+        """Return the path below the entry point of a URI with another scheme. Raises ValueError for another host."""
         ours, theirs = urlsplit(self.base), urlsplit(uri)
         if theirs.netloc != ours.netloc or not theirs.path.startswith(ours.path):
             raise ValueError(f"{uri[:200]!r} is not below {self.base}")
@@ -71,7 +71,10 @@ class Edge:
         return path[len(root) :]
 
     def operations(self, path: str, verbs: Iterable[str]) -> list[dict[str, str]]:
-        """rel and href of each verb: edit, delete and add at the resource itself, each action at an URI of its own."""
+        """Return the rel and href of each verb.
+
+        Its href is the resource itself for edit, delete and add; each action has a URI of its own.
+        """
         target = self.base + path
         return [
             {
@@ -86,46 +89,45 @@ class Edge:
         described: ResourceType,
         path: str,
         document: dict[str, Any],
-        created: datetime | None,
-        updated: datetime | None,
+        times: tuple[datetime, datetime] | None,
         verbs: Iterable[str],
     ) -> dict[str, Any]:
-        """The resource as the wire shows it, in JSON's vocabulary and the standard's order."""
+        """Return the resource as the wire shows it, in JSON's vocabulary and the standard's order.
+
+        ``times`` are those of its creation and of its last change; None for a type that shows neither.
+        """
         wire: dict[str, Any] = {
             "resourceURI": self.dialect.type_uri(described.kind),
             "id": self.base if described.singleton else self.base + path,
         }
-        known = self._known(described, path, document, created, updated)
+        values = self._values(described, path, document, times)
         for name in described.attributes:
-            if name in known:
-                wire[name] = known[name]
+            if name in values:
+                wire[name] = values[name]
         listed = self.operations("" if described.singleton else path, verbs)
         if listed:
             wire["operations"] = listed
         return wire
 
-    def _known(
+    def _values(
         self,
         described: ResourceType,
         path: str,
         document: dict[str, Any],
-        created: datetime | None,
-        updated: datetime | None,
+        times: tuple[datetime, datetime] | None,
     ) -> dict[str, Any]:
         attributes = described.attributes
-        known: dict[str, Any] = {
+        values: dict[str, Any] = {
             name: attributes[name].outward(value, self.to_uri)
             for name, value in document.items()
             if value not in ("", [], {}, None) and name in attributes and not attributes[name].write_only
         }
         prefix = "" if described.singleton else f"{path}/"
         for name, segment in described.collections.items():
-            known[name] = {"href": f"{self.base}{prefix}{segment}"}
-        if created is not None:
-            known["created"] = timestamp(created)
-        if updated is not None:
-            known["updated"] = timestamp(updated)
-        return known
+            values[name] = {"href": f"{self.base}{prefix}{segment}"}
+        if times is not None:
+            values["created"], values["updated"] = map(timestamp, times)
+        return values
 
     def collection(
         self,
@@ -135,6 +137,7 @@ class Edge:
         count: int,
         verbs: Iterable[str],
     ) -> dict[str, Any]:
+        """Return the collection as the wire shows it: ``count`` is of all items, not of those shown."""
         wire: dict[str, Any] = {
             "resourceURI": self.dialect.type_uri(described.kind + "Collection"),
             "id": self.base + path,

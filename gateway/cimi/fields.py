@@ -7,12 +7,10 @@ needs nothing more.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from marshmallow import ValidationError, fields
 
@@ -28,7 +26,14 @@ Inward = Callable[[str], str]
 Outward = Callable[[str], str]
 
 
-class Attribute(fields.Field[Any]):
+if TYPE_CHECKING:
+    _Field = fields.Field[Any]
+else:
+    # In marshmallow 3, which Debian 13 has, it takes no parameter.
+    _Field = fields.Field
+
+
+class Attribute(_Field):
     """An attribute with the standard's constraints.
 
     ``writable``: consumers may set it after creation. ``at_create``: only when creating. ``write_only``: never
@@ -72,38 +77,42 @@ class Attribute(fields.Field[Any]):
 
     @property
     def element(self) -> str:
-        """The XML element's local name."""
+        """Return the XML element's local name."""
         return self.item or str(self.name)
 
     @property
     def opening(self) -> str:
-        """What stands first in the start tag: the name, and the namespace of what is not the standard's."""
+        """Return what stands first in the start tag: the name, and the namespace of what is not the standard's."""
         return f'{self.element} xmlns="{EXTENSION_NAMESPACE}"' if self.extension else self.element
 
     @property
     def empty(self) -> Any:
-        """What an empty XML element, and an empty string in JSON, say: absence (DSP0263 4.2.1)."""
+        """Return what an empty XML element, and an empty string in JSON, say: absence (DSP0263 4.2.1)."""
         return None
 
     def inward(self, value: Any, _to_path: Inward) -> Any:
+        """Return the value with paths for URIs. Raises ValueError for one that is not ours."""
         return value
 
     def outward(self, value: Any, _to_uri: Outward) -> Any:
+        """Return the value with URIs for paths."""
         return value
 
     def from_xml(self, node: Any) -> Any:
-        """The raw JSON-shaped value of an element; None for an empty one."""
+        """Return the raw JSON-shaped value of an element; None for an empty one."""
         return text_of(node)
 
     def to_text(self, value: Any) -> str:
+        """Return the value as text, not escaped yet."""
         return str(value)
 
     def to_xml(self, value: Any, out: list[str]) -> None:
+        """Append the element of the value."""
         out.append(f"<{self.opening}>{element_text(self.to_text(value))}</{self.element}>")
 
 
 def text_of(node: Any) -> str | None:
-    """The text of an element without children."""
+    """Return the text of an element. Raises ValidationError for one with children, or for several."""
     if isinstance(node, Mapping):
         if any(not key.startswith(("@", "#")) for key in node):
             raise ValidationError("has child elements where text belongs")
@@ -131,7 +140,7 @@ class String(Attribute):
 
 
 class Enumeration(String):
-    """One of the standard's words; compared without regard to case, kept in the standard's spelling."""
+    """A word of the standard's; compared without regard to case, kept in the standard's spelling."""
 
     def __init__(self, *values: str, **constraints: Any) -> None:
         super().__init__(**constraints)
@@ -139,9 +148,9 @@ class Enumeration(String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         text = super()._deserialize(value, attr, data).strip()
-        for known in self.values:
-            if known.casefold() == text.casefold():
-                return known
+        for word in self.values:
+            if word.casefold() == text.casefold():
+                return word
         raise ValidationError(f"must be one of {', '.join(self.values)}, not {text[:60]!r}")
 
 
@@ -174,6 +183,8 @@ def _integer(value: Any) -> int | None:
 
 
 class Boolean(Attribute):
+    """An xs:boolean; its words are accepted as strings, too."""
+
     type = AttributeType.BOOLEAN
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
@@ -184,10 +195,13 @@ class Boolean(Attribute):
         raise ValidationError(f"must be true or false, not {str(value)[:60]!r}")
 
     def to_text(self, value: Any) -> str:
+        """Return the word of XML."""
         return "true" if value else "false"
 
 
 class DateTime(Attribute):
+    """An xs:dateTime, kept in UTC."""
+
     type = AttributeType.DATE
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
@@ -198,11 +212,13 @@ class DateTime(Attribute):
 
 
 def timestamp(moment: datetime) -> str:
-    """UTC with milliseconds, as the standard's dateTime."""
+    """Return a moment in UTC with milliseconds, as the standard's dateTime."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class URI(String):
+    """A URI of any scheme."""
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         text: str = super()._deserialize(value, attr, data).strip()
         if len(text) > 4096 or re.search(r"[\s<>\"\\^`{|}]", text):
@@ -211,7 +227,7 @@ class URI(String):
 
 
 class Term(URI):
-    """One of the standard's words as URI, kept bare (``mapped``), or a provider's own URI, kept whole.
+    """A word of the standard's as URI, kept bare (``mapped``), or a provider's own URI, kept whole.
 
     ``vocabulary`` is the URI's part before the word: ``event/``.
     """
@@ -226,6 +242,7 @@ class Term(URI):
         return bare_term(super()._deserialize(value, attr, data))
 
     def outward(self, value: Any, to_uri: Outward) -> Any:
+        """Return the word's URI."""
         return value if "://" in value else to_uri(f"~{self.vocabulary}{value}")
 
 
@@ -241,16 +258,19 @@ class Location(URI):
         return super()._deserialize(value, attr, data)
 
     def from_xml(self, node: Any) -> Any:
+        """Return the URI in an element's text, or of the reference that it holds."""
         named = referred_in_xml(node) if isinstance(node, Mapping) else None
         return super().from_xml(node) if named is None else named
 
     def inward(self, value: Any, to_path: Inward) -> Any:
+        """Return the path of a resource of ours; every other URI as it is."""
         try:
             return to_path(value) if value.startswith(("http://", "https://")) else value
         except ValueError:
             return value
 
     def outward(self, value: Any, to_uri: Outward) -> Any:
+        """Return the URI of a path; a file's name as it is."""
         return value if value.startswith(("/", "file:")) else to_uri(value)
 
 
@@ -263,11 +283,12 @@ class Verb(String):
         return verb_of(super()._deserialize(value, attr, data))
 
     def outward(self, value: Any, to_uri: Outward) -> Any:
+        """Return the action's URI."""
         return to_uri("@" + value)
 
 
 class IntervalDuration(String):
-    """One of the standard's five intervals, by its word or as a duration; kept as a duration (DSP0263 5.18)."""
+    """An interval of the standard's five, by its word or as a duration; kept as a duration (DSP0263 5.18)."""
 
     type = AttributeType.DURATION
     SPELLINGS: ClassVar[dict[str, tuple[str, ...]]] = {
@@ -287,69 +308,6 @@ class IntervalDuration(String):
         raise ValidationError(f"must be one of {words}, or {', '.join(self.SPELLINGS)}, not {text[:60]!r}")
 
 
-class Key(String):
-    """A public key: the literal OpenSSH line inside and in JSON, hexBinary in XML (DSP0263 byte[])."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        text = super()._deserialize(value, attr, data).strip()
-        if text.startswith(("ssh-", "ecdsa-", "sk-", "-----BEGIN")):
-            return text
-        decoded = _from_hex(text) or _from_base64(text)
-        return decoded if decoded is not None else text
-
-    def to_text(self, value: Any) -> str:
-        return str(value).encode().hex()
-
-
-def _from_hex(text: str) -> str | None:
-    if not re.fullmatch(r"(?:[0-9a-fA-F]{2})+", text):
-        return None
-    return _printable(bytes.fromhex(text))
-
-
-def _from_base64(text: str) -> str | None:
-    try:
-        return _printable(base64.b64decode(text, validate=True))
-    except ValueError:  # Not ASCII, or not Base64.
-        return None
-
-
-def _printable(data: bytes) -> str | None:
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        return None
-    return text if text and all(character.isprintable() or character in "\r\n\t" for character in text) else None
-
-
-class Base64(String):
-    """Bytes as Base64 text (userData); white space inside is taken away. ``longest`` is in decoded bytes."""
-
-    def __init__(self, *, longest: int = 65536, **constraints: Any) -> None:
-        super().__init__(most_characters=2 * longest, **constraints)
-        self.longest = longest
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        text = re.sub(r"\s+", "", super()._deserialize(value, attr, data))
-        try:
-            size = len(base64.b64decode(text, validate=True))
-        except (binascii.Error, ValueError):
-            raise ValidationError("must be valid Base64") from None
-        if size > self.longest:
-            raise ValidationError(f"holds {size} bytes; at most {self.longest} are allowed")
-        return text
-
-
-class Sha256(String):
-    """A SHA-256 sum: 64 hexadecimal digits, kept in small letters."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        text = super()._deserialize(value, attr, data).strip().lower()
-        if not re.fullmatch(r"[0-9a-f]{64}", text):
-            raise ValidationError("must be a SHA-256 sum: 64 hexadecimal digits")
-        return text
-
-
 class Anything(Attribute):
     """A value of any scalar type, such as a capability's."""
 
@@ -357,11 +315,15 @@ class Anything(Attribute):
         return value
 
     def to_text(self, value: Any) -> str:
+        """Return the value as XML says it."""
         return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 
 class Map(Attribute):
-    """`properties`: string to string. XML 1.x writes one ``<property key="k">v</property>`` an entry."""
+    """The consumer's own ``properties``: string to string.
+
+    XML 1.x writes one ``<property key="k">v</property>`` an entry.
+    """
 
     def __init__(self, **constraints: Any) -> None:
         super().__init__(item="property", **constraints)
@@ -383,18 +345,20 @@ class Map(Attribute):
         return dict(value)
 
     def from_xml(self, node: Any) -> Any:
+        """Return the map of the entries' elements; None when there are none. Raises ValidationError for a bad key."""
         if node is None:
             return None
-        found: dict[str, Any] = {}
+        entries: dict[str, Any] = {}
         for entry in node if isinstance(node, list) else [node]:
             if not isinstance(entry, dict) or ("@key" not in entry and "@name" not in entry):
                 raise ValidationError("each property needs a key")
             key = str(entry.get("@key", entry.get("@name")))
-            if key in found:
+            if key in entries:
                 raise ValidationError(f"the key {key[:60]!r} stands twice")
-            found[key] = text_of(entry) or ""
-        return found
+            entries[key] = text_of(entry) or ""
+        return entries
 
     def to_xml(self, value: Any, out: list[str]) -> None:
+        """Append an element for each entry."""
         for key, entry in value.items():
             out.append(f'<property key="{attribute_text(key)}">{element_text(entry)}</property>')

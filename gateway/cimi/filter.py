@@ -28,7 +28,7 @@ Value = int | bool | str | datetime
 
 
 class AttributeType(StrEnum):
-    """How the values of an attribute compare."""
+    """A way in which the values of an attribute compare."""
 
     INTEGER = "integer"
     BOOLEAN = "boolean"
@@ -39,13 +39,15 @@ class AttributeType(StrEnum):
     """An action's URI, kept as its verb."""
     DURATION = "duration"
     TERM = "term"
-    """One of the standard's words, as URI; kept bare."""
+    """A word of the standard's, as URI; kept bare."""
     UNKNOWN = "unknown"
     """The resource has no such attribute, or it does not compare: the comparison is false."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
+    """An attribute that is compared with a value."""
+
     attribute: str
     operator: str
     value: Value
@@ -54,7 +56,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class PropertyComparison:
-    """True when the property exists and its value compares so."""
+    """A comparison that is true when the property exists and its value compares so."""
 
     key: str
     operator: str
@@ -63,12 +65,16 @@ class PropertyComparison:
 
 @dataclass(frozen=True, slots=True)
 class And:
+    """Two expressions that must both hold."""
+
     left: Expression
     right: Expression
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
+    """Two expressions one of which must hold."""
+
     left: Expression
     right: Expression
 
@@ -85,7 +91,7 @@ def _grammar() -> Lark:
 
 
 def parse(text: str, types: dict[str, AttributeType], base: str = "") -> Expression:
-    """The expression which ``text`` says, checked against the attributes' types.
+    """Return the expression that ``text`` says, checked against the attributes' types.
 
     ``base`` is cut off the front of values that are compared with references, so that they are paths. Raises
     Invalid, naming $filter, for a syntax error or a comparison that makes no sense.
@@ -109,7 +115,7 @@ def parse(text: str, types: dict[str, AttributeType], base: str = "") -> Express
 
 
 def parse_all(texts: list[str], types: dict[str, AttributeType], base: str = "") -> tuple[Expression, ...]:
-    """The expressions of several ``$filter`` parameters, bounded together. Raises Invalid as ``parse`` does."""
+    """Return the expressions of several ``$filter`` parameters, bounded together. Raises Invalid as ``parse`` does."""
     if len(texts) > MOST_FILTERS:
         raise Invalid(f"stands {len(texts)} times; at most {MOST_FILTERS} are allowed", "$filter")
     if sum(len(re.findall(r"\b(?:and|or)\b", text)) for text in texts) > DEEPEST:
@@ -118,68 +124,81 @@ def parse_all(texts: list[str], types: dict[str, AttributeType], base: str = "")
 
 
 def operands(expression: And | Or) -> list[Expression]:
-    """What one word joins, in order, however it was nested: of ``a and (b and c)`` all three."""
+    """Return what one word joins, in order, however it was nested: of ``a and (b and c)`` all three."""
     pending: list[Expression] = [expression]
-    found: list[Expression] = []
+    joined: list[Expression] = []
     while pending:
         entry = pending.pop()
         if isinstance(entry, And | Or) and type(entry) is type(expression):
             pending += [entry.right, entry.left]
         else:
-            found.append(entry)
-    return found
+            joined.append(entry)
+    return joined
 
 
 def levels(expression: Expression) -> int:
-    """How often ``and`` and ``or`` change on the way down."""
+    """Return how often ``and`` and ``or`` change on the way down."""
     if not isinstance(expression, And | Or):
         return 0
     return 1 + max(levels(entry) for entry in operands(expression))
 
 
 class _Builder(Transformer[Token, Any]):
+    """A maker of expressions from the grammar's trees; its methods are named by the grammar's rules."""
+
     def __init__(self, types: dict[str, AttributeType], base: str) -> None:
         super().__init__()
         self._types = types
         self._base = base
 
     def disjunction(self, parts: list[Any]) -> Expression:
+        """Return what ``or`` joins."""
         return parts[0] if len(parts) == 1 else Or(parts[0], parts[1])
 
     def conjunction(self, parts: list[Any]) -> Expression:
+        """Return what ``and`` joins."""
         return parts[0] if len(parts) == 1 else And(parts[0], parts[1])
 
     def group(self, parts: list[Any]) -> Expression:
+        """Return what stands in parentheses."""
         inner: Expression = parts[0]
         return inner
 
     def straight(self, parts: list[Any]) -> Expression:
+        """Return a comparison whose attribute stands first."""
         name, operator, value = parts
         return self._compare(str(name), str(operator), value)
 
     def reversed(self, parts: list[Any]) -> Expression:
+        """Return a comparison whose value stands first."""
         value, operator, name = parts
         return self._compare(str(name), MIRRORED[str(operator)], value)
 
     def property(self, parts: list[Any]) -> Expression:
+        """Return a comparison of a property. Raises ValueError for an order, which properties have not."""
         key, operator, value = (str(part) for part in parts)
         if operator not in ("=", "!="):
             raise ValueError(f"properties compare with = and != only, not {operator}")
         return PropertyComparison(_unquote(key), operator, _unquote(value))
 
     def date(self, parts: list[Any]) -> Value:
+        """Return the moment of a date."""
         return parse_date(str(parts[0]))
 
     def integer(self, parts: list[Any]) -> Value:
+        """Return the number of an integer."""
         return _integer(str(parts[0]))
 
     def string(self, parts: list[Any]) -> Value:
+        """Return the text between quotes."""
         return _unquote(str(parts[0]))
 
     def true(self, _parts: list[Any]) -> Value:
+        """Return True."""
         return True
 
     def false(self, _parts: list[Any]) -> Value:
+        """Return False."""
         return False
 
     def _compare(self, attribute: str, operator: str, value: Value) -> Comparison:
@@ -207,7 +226,7 @@ def _integer(text: str) -> int:
 
 
 def parse_date(text: str) -> datetime:
-    """A date or dateTime in UTC; without a time the start of the day, without a zone UTC.
+    """Return a date or dateTime in UTC; without a time the start of the day, without a zone UTC.
 
     A blank stands for the plus sign which form decoding took away.
     """
@@ -223,7 +242,7 @@ def parse_date(text: str) -> datetime:
 
 
 def _convert(attribute: str, value: Value, kind: AttributeType) -> Value:
-    """The literal as a value of the attribute's type; ValueError when it cannot be one."""
+    """Return the literal as a value of the attribute's type. Raises ValueError when it cannot be one."""
     wrong = f"{attribute} is a {kind.value}, and {value!r} is none"
     if kind is AttributeType.BOOLEAN:
         if isinstance(value, bool):

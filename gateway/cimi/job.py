@@ -12,6 +12,8 @@ FINAL_JOB_STATES = frozenset({"STOPPED", "SUCCESS", "FAILED"})
 
 
 class JobSchema(Common):
+    """The attributes of a Job."""
+
     state = Enumeration(*JOB_STATES, writable=False)
     targetResource = Ref("Resource", writable=False)  # noqa: N815 - the standard's name
     affectedResources = Array(Ref("Resource"), item="affectedResource", writable=False)  # noqa: N815

@@ -10,14 +10,12 @@ from gateway.errors import Invalid
 
 
 def decode(body: bytes) -> dict[str, Any]:
-    """The JSON object in ``body``. Raises Invalid, saying where, for everything that is none or cannot be CIMI."""
+    """Return the JSON object in ``body``. Raises Invalid, saying where, for what is none or cannot be CIMI."""
     count = _Count()
     try:
         text = body.decode("utf-8-sig")
         _demand_few_lists(text)
-        document = json.loads(
-            text, object_pairs_hook=count.unique, parse_constant=_no_constant, parse_float=_no_float
-        )
+        document = json.loads(text, object_pairs_hook=count.unique, parse_constant=_no_constant, parse_float=_no_float)
     except UnicodeDecodeError:
         raise Invalid("the body is not UTF-8") from None
     except json.JSONDecodeError as error:
@@ -53,7 +51,7 @@ def _text(value: Any) -> bytes:
 def _demand_few_lists(text: str) -> None:
     """Refuse more arrays than there may be nodes, before the parser builds them, which nothing can interrupt.
 
-    What stands in strings is not counted, but only looked at where there is much of it. Costs linear time.
+    Brackets in strings are not counted; these are looked at only where there are many brackets. The cost is linear.
     """
     if text.count("[") <= MOST_NODES:
         return
@@ -63,7 +61,7 @@ def _demand_few_lists(text: str) -> None:
 
 
 class _Count:
-    """Counts members while the text is still being read: what is too much is not built first."""
+    """A count of members while the text is still being read: what is too much is not built first."""
 
     def __init__(self) -> None:
         self._members = 0

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import singledispatch
 from typing import Any
 
+from gateway.cimi.coded import Base64, Key, Sha256
 from gateway.cimi.dialects import EXTENSION_NAMESPACE, Dialect
 from gateway.cimi.fields import (
     LARGEST,
@@ -17,15 +18,12 @@ from gateway.cimi.fields import (
     URI,
     Anything,
     Attribute,
-    Base64,
     Boolean,
     DateTime,
     Enumeration,
     Integer,
     IntervalDuration,
-    Key,
     Map,
-    Sha256,
     String,
 )
 from gateway.cimi.references import Array, Ref, RefOrValue, Structure
@@ -45,7 +43,7 @@ OPERATION: Described = {
 
 
 def shown(described: ResourceType, dialect: Dialect) -> Described:
-    """What is read of a type. Only the type marker is sure: ``$select`` takes everything else away."""
+    """Return what is read of a type. Only the type marker is sure: ``$select`` takes everything else away."""
     members = {name: field for name, field in described.attributes.items() if not field.write_only}
     properties = {
         "resourceURI": _marker(dialect.type_uri(described.kind)),
@@ -57,6 +55,7 @@ def shown(described: ResourceType, dialect: Dialect) -> Described:
 
 
 def collection(described: ResourceType, dialect: Dialect) -> Described:
+    """Return what is read of a collection of a type."""
     item = {"$ref": f"#/components/schemas/{described.kind}"}
     properties = {
         "resourceURI": _marker(dialect.type_uri(f"{described.kind}Collection")),
@@ -72,7 +71,7 @@ def collection(described: ResourceType, dialect: Dialect) -> Described:
 def accepted(
     root: str, dialect: Dialect, members: Mapping[str, Attribute], read: Mapping[str, Attribute], *, creating: bool
 ) -> Described:
-    """What may be sent of a type: ``members``. What clients only ``read`` and send back is marked."""
+    """Return what may be sent of a type: ``members``. Members that clients only ``read`` and send back are marked."""
     inputs = {name: field for name, field in members.items() if field.writable or (creating and field.at_create)}
     unread = [name for name, field in {**read, **members}.items() if name not in inputs and not field.writable]
     ignored = {name: {"readOnly": True} for name in ("id", "operations", *unread)}
@@ -83,14 +82,14 @@ def accepted(
 
 
 def _closed(schema: Described) -> Described:
-    """The same without room for unknown attributes, which are refused by name."""
-    known = dict(schema)
-    if "properties" in known:
-        known["properties"] = {name: _closed(inner) for name, inner in known["properties"].items()}
-        known["additionalProperties"] = False
-    if "items" in known:
-        known["items"] = _closed(known["items"])
-    return known
+    """Return a schema without room for unknown attributes, which are refused by name."""
+    closed = dict(schema)
+    if "properties" in closed:
+        closed["properties"] = {name: _closed(inner) for name, inner in closed["properties"].items()}
+        closed["additionalProperties"] = False
+    if "items" in closed:
+        closed["items"] = _closed(closed["items"])
+    return closed
 
 
 def _marker(uri: str) -> Described:
@@ -109,7 +108,7 @@ def _object(properties: Described, required: Iterable[str] = ()) -> Described:
 
 
 def member(field: Attribute) -> Described:
-    """One attribute as a property: its value, its meaning, and how XML spells it."""
+    """Return an attribute as a property: its value, its meaning, and how XML spells it."""
     described = dict(json_schema(field))
     hints = _hints(field)
     if hints:
@@ -132,7 +131,7 @@ def _hints(field: Attribute) -> Described:
 
 @singledispatch
 def json_schema(field: Attribute) -> Described:
-    """JSON Schema of one attribute's value. Raises TypeError for a field that nobody described."""
+    """Return the JSON Schema of an attribute's value. Raises TypeError for a field that nobody described."""
     raise TypeError(f"{type(field).__name__} has no JSON Schema")
 
 

@@ -6,8 +6,9 @@ from typing import ClassVar
 
 from marshmallow import Schema
 
+from gateway.cimi.coded import Base64
 from gateway.cimi.credential import CredentialSchema
-from gateway.cimi.fields import Attribute, Base64, Enumeration, Integer, Location, String
+from gateway.cimi.fields import Attribute, Enumeration, Integer, Location, String
 from gateway.cimi.image import IMAGE_ACTIONS, IMAGE_STATES, file_size, file_sum
 from gateway.cimi.monitoring import EventLogTemplateSchema, MeterTemplateSchema
 from gateway.cimi.network import NETWORK_TYPES, AddressTemplateSchema
@@ -35,6 +36,8 @@ INTERFACE_STATES = ("Active", "Passive", "Disabled")
 
 
 class MachineSchema(Common):
+    """The attributes of a Machine."""
+
     state = Enumeration(*MACHINE_STATES, writable=False)
     cpu = Integer(minimum=1, meaning="number of virtual CPUs")
     memory = Integer(minimum=1, meaning="RAM in kibibytes")
@@ -50,6 +53,8 @@ class MachineSchema(Common):
 
 
 class DiskSchema(Schema):
+    """The attributes of a Disk of a Machine."""
+
     name = String(writable=False)
     capacity = Integer(minimum=1, meaning="kilobytes; may be raised")
     initialLocation = String(  # noqa: N815
@@ -58,11 +63,15 @@ class DiskSchema(Schema):
 
 
 class MachineVolumeSchema(Common):
+    """The attributes of the connection of a Volume with a Machine."""
+
     initialLocation = String(writable=False, at_create=True)  # noqa: N815
     volume = Ref("Volume", writable=False, at_create=True, mandatory=True)
 
 
 class MachineNetworkInterfaceSchema(Common):
+    """The attributes of a network interface of a Machine."""
+
     addresses: Attribute = CollectionRef("MachineNetworkInterfaceAddress")
     network = Ref("Network", writable=False, at_create=True)
     networkPort = Ref("NetworkPort", writable=False, at_create=True)  # noqa: N815
@@ -75,27 +84,38 @@ class MachineNetworkInterfaceSchema(Common):
 
 
 class MachineNetworkInterfaceCreateSchema(MachineNetworkInterfaceSchema):
-    """What is shown as a collection is given in place, as in a MachineTemplate."""
+    """The attributes of a new network interface.
+
+    Its addresses, which are shown as a collection, are given in place, as in a MachineTemplate.
+    """
 
     addresses: Attribute = Array(RefOrValue("Address", AddressTemplateSchema), item="address")
 
 
 class MachineNetworkInterfaceAddressSchema(Common):
+    """The attributes of the connection of an Address with an interface."""
+
     address = Ref("Address", writable=False, at_create=True)
 
 
 class MachineSnapshotSchema(Common):
+    """The attributes of an entry in a Machine's snapshots."""
+
     # The official schema spells the element so in every edition; JSON clients read the attribute's right name.
     snapshot = Ref("MachineImage", writable=False, item="shapshot")
 
 
 class ConfigurationDiskSchema(Schema):
+    """A disk of a MachineConfiguration."""
+
     capacity = Integer(minimum=1, meaning="kilobytes")
     format = String(meaning="file system that the guest shall see; advice")
     initialLocation = String()  # noqa: N815
 
 
 class MachineConfigurationSchema(Common):
+    """The attributes of a MachineConfiguration."""
+
     cpu = Integer(minimum=1)
     memory = Integer(minimum=1, meaning="kibibytes")
     disks = Array(Structure(ConfigurationDiskSchema), item="disk")
@@ -104,6 +124,8 @@ class MachineConfigurationSchema(Common):
 
 
 class MachineImageSchema(Common):
+    """The attributes of a MachineImage."""
+
     state = Enumeration(*IMAGE_STATES, writable=False)
     type = Enumeration("IMAGE", "SNAPSHOT", "PARTIAL_SNAPSHOT", writable=False, at_create=True)
     imageLocation = Location(writable=False, at_create=True)  # noqa: N815
@@ -113,14 +135,20 @@ class MachineImageSchema(Common):
 
 
 class TemplateVolumeSchema(Schema):
+    """The attributes of an existing Volume in a MachineTemplate, beside the reference to it."""
+
     initialLocation = String(xml_attribute=True)  # noqa: N815
 
 
 class TemplateVolumeTemplateSchema(VolumeTemplateSchema):
+    """The attributes of a VolumeTemplate in a MachineTemplate: its own, and the device of the new Volume."""
+
     initialLocation = String(xml_attribute=True)  # noqa: N815
 
 
 class TemplateInterfaceSchema(Schema):
+    """A network interface of a MachineTemplate."""
+
     # What drafts of the standard had here, and old clients still send.
     tolerated: ClassVar = frozenset(
         {"vsp", "hostname", "protocol", "allocation", "defaultGateway", "dns", "maxTransmissionUnit", "networkType"}
@@ -136,6 +164,8 @@ class TemplateInterfaceSchema(Schema):
 
 
 class MachineTemplateSchema(Common):
+    """The attributes of a MachineTemplate."""
+
     initialState = Enumeration(*INITIAL_STATES)  # noqa: N815
     machineConfig = RefOrValue("MachineConfiguration", MachineConfigurationSchema)  # noqa: N815
     machineImage = RefOrValue("MachineImage", MachineImageSchema)  # noqa: N815
@@ -151,6 +181,8 @@ class MachineTemplateSchema(Common):
 
 
 class MachineCreateSchema(Common):
+    """The attributes of a MachineCreate."""
+
     machineTemplate = RefOrValue("MachineTemplate", MachineTemplateSchema, mandatory=True)  # noqa: N815
 
 
@@ -255,5 +287,3 @@ TYPES = (
 )
 
 CREATE_SCHEMAS = {"Machine": MachineCreateSchema, "MachineNetworkInterface": MachineNetworkInterfaceCreateSchema}
-
-

@@ -15,6 +15,8 @@ from gateway.cimi.resource_type import ResourceType
 
 
 class AttributeSchema(Schema):
+    """An attribute of a type, as ResourceMetadata describes it."""
+
     name = String(xml_attribute=True)
     namespace = URI(xml_attribute=True)
     type = String(xml_attribute=True)
@@ -22,6 +24,8 @@ class AttributeSchema(Schema):
 
 
 class CapabilitySchema(Schema):
+    """A capability of a type, as ResourceMetadata describes it."""
+
     name = String(xml_attribute=True)
     uri = Term("capability/", xml_attribute=True)
     description = String(xml_attribute=True)
@@ -29,6 +33,8 @@ class CapabilitySchema(Schema):
 
 
 class ActionSchema(Schema):
+    """An action of a type, as ResourceMetadata describes it."""
+
     name = String(xml_attribute=True)
     uri = Verb(xml_attribute=True)
     description = String(xml_attribute=True)
@@ -44,6 +50,8 @@ class OldSpelling(Term):
 
 
 class ResourceMetadataSchema(Schema):
+    """The attributes of a ResourceMetadata."""
+
     typeURI = Term(writable=False)  # noqa: N815
     # What clients of 1.0 look for in JSON; shown where the configuration says so.
     typeUri = OldSpelling(writable=False, in_xml=False, meaning="typeURI, as clients of 1.0 look for it")  # noqa: N815
@@ -65,7 +73,7 @@ TYPES = (
 
 
 def describe(described: ResourceType, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The ResourceMetadata of a type, without a dialect's URIs: the edge makes them of these words.
+    """Return the ResourceMetadata of a type, without a dialect's URIs: the edge makes them of these words.
 
     ``values`` are capabilities' values which the configuration gives.
     """

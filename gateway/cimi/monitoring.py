@@ -16,6 +16,8 @@ TIME_SCOPES = ("Point", "Interval")
 
 
 class MeterSchema(Common):
+    """The attributes of a Meter."""
+
     targetResource = Ref("Resource", writable=False)  # noqa: N815 - the standard's name
     aspect = Term("aspect/", writable=False, meaning="what is measured")
     units = String(writable=False)
@@ -31,6 +33,8 @@ class MeterSchema(Common):
 
 
 class MeterConfigurationSchema(Common):
+    """The attributes of a MeterConfiguration."""
+
     associatedTo = Array(TypeRef("type"), item="associatedTo", meaning="types that it applies to")  # noqa: N815
     aspect = Term("aspect/")
     units = String()
@@ -41,26 +45,36 @@ class MeterConfigurationSchema(Common):
 
 
 class MeterTemplateSchema(Common):
+    """The attributes of a MeterTemplate."""
+
     targetResource = Ref("Resource")  # noqa: N815
     meterConfig = RefOrValue("MeterConfiguration", MeterConfigurationSchema)  # noqa: N815
 
 
 class MeterCreateSchema(Common):
+    """The attributes of a MeterCreate."""
+
     meterTemplate = RefOrValue("MeterTemplate", MeterTemplateSchema, mandatory=True)  # noqa: N815
 
 
 class SampleValueSchema(Schema):
+    """The time and the value of a Sample, which are XML attributes of one element."""
+
     timestamp = DateTime(xml_attribute=True)
     value = String(xml_attribute=True)
 
 
 class SampleSchema(Common):
+    """The attributes of a Sample."""
+
     timestamp = DateTime(writable=False, in_xml=False, meaning="when it was measured, or the interval's end")
     value = String(writable=False, in_xml=False)
     sample = Structure(SampleValueSchema, writable=False)
 
 
 class SummarySchema(Schema):
+    """The numbers of an EventLog's Events by their severity."""
+
     low = Integer()
     medium = Integer()
     high = Integer()
@@ -68,6 +82,8 @@ class SummarySchema(Schema):
 
 
 class EventLogSchema(Common):
+    """The attributes of an EventLog."""
+
     targetResource = Ref("Resource", writable=False)  # noqa: N815 - the standard's name
     events = CollectionRef("Event")
     persistence = Enumeration(*PERSISTENCES, meaning="how long events are kept")
@@ -75,11 +91,15 @@ class EventLogSchema(Common):
 
 
 class EventLogTemplateSchema(Common):
+    """The attributes of an EventLogTemplate."""
+
     targetResource = Ref("Resource")  # noqa: N815
     persistence = Enumeration(*PERSISTENCES)
 
 
 class EventLogCreateSchema(Common):
+    """The attributes of an EventLogCreate."""
+
     eventLogTemplate = RefOrValue("EventLogTemplate", EventLogTemplateSchema, mandatory=True)  # noqa: N815
 
 
@@ -99,6 +119,8 @@ class EventContentSchema(Schema):
 
 
 class EventSchema(Common):
+    """The attributes of an Event."""
+
     timestamp = DateTime(writable=False)
     type = Term("event/", writable=False, meaning="state, alarm, model or access")
     content = Structure(EventContentSchema, writable=False)

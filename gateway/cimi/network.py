@@ -8,7 +8,7 @@ from gateway.cimi.references import Array, CollectionRef, Ref, RefOrValue
 from gateway.cimi.resource_type import Action, Capability, Common, ResourceType
 
 NETWORK_STATES = ("CREATING", "STARTING", "STARTED", "STOPPING", "STOPPED", "DELETING", "ERROR")
-"""Those of Networks and of NetworkPorts."""
+"""The states of Networks and of NetworkPorts."""
 INITIAL_NETWORK_STATES = ("STARTED", "STOPPED")
 NETWORK_TYPES = ("PUBLIC", "PRIVATE")
 PORT_TYPES = ("ACCESS", "TRUNK")
@@ -16,6 +16,8 @@ LEAST_MTU = 68
 
 
 class NetworkSchema(Common):
+    """The attributes of a Network."""
+
     state = Enumeration(*NETWORK_STATES, writable=False)
     networkType = Enumeration(  # noqa: N815 - the standard's name
         *NETWORK_TYPES, writable=False, meaning="whether it leads out of the host"
@@ -31,6 +33,8 @@ class NetworkSchema(Common):
 
 
 class NetworkConfigurationSchema(Common):
+    """The attributes of a NetworkConfiguration."""
+
     networkType = Enumeration(*NETWORK_TYPES)  # noqa: N815
     mtu = Integer(minimum=LEAST_MTU, meaning="bytes")
     classOfService = String()  # noqa: N815
@@ -39,6 +43,8 @@ class NetworkConfigurationSchema(Common):
 
 
 class NetworkTemplateSchema(Common):
+    """The attributes of a NetworkTemplate."""
+
     initialState = Enumeration(*INITIAL_NETWORK_STATES)  # noqa: N815
     networkConfig = RefOrValue("NetworkConfiguration", NetworkConfigurationSchema)  # noqa: N815
     forwardingGroup = Ref("ForwardingGroup")  # noqa: N815
@@ -47,14 +53,20 @@ class NetworkTemplateSchema(Common):
 
 
 class NetworkCreateSchema(Common):
+    """The attributes of a NetworkCreate."""
+
     networkTemplate = RefOrValue("NetworkTemplate", NetworkTemplateSchema, mandatory=True)  # noqa: N815
 
 
 class NetworkNetworkPortSchema(Common):
+    """The attributes of an entry in a Network's ports."""
+
     networkPort = Ref("NetworkPort", writable=False)  # noqa: N815
 
 
 class NetworkPortSchema(Common):
+    """The attributes of a NetworkPort."""
+
     state = Enumeration(*NETWORK_STATES, writable=False)
     network = Ref("Network", writable=False)
     portType = Enumeration(*PORT_TYPES, writable=False)  # noqa: N815
@@ -66,11 +78,15 @@ class NetworkPortSchema(Common):
 
 
 class NetworkPortConfigurationSchema(Common):
+    """The attributes of a NetworkPortConfiguration."""
+
     portType = Enumeration(*PORT_TYPES)  # noqa: N815
     classOfService = String()  # noqa: N815
 
 
 class NetworkPortTemplateSchema(Common):
+    """The attributes of a NetworkPortTemplate."""
+
     network = Ref("Network")
     networkPortConfig = RefOrValue("NetworkPortConfiguration", NetworkPortConfigurationSchema)  # noqa: N815
     meterTemplates = Array(RefOrValue("MeterTemplate", MeterTemplateSchema), item="meterTemplate")  # noqa: N815
@@ -79,10 +95,14 @@ class NetworkPortTemplateSchema(Common):
 
 
 class NetworkPortCreateSchema(Common):
+    """The attributes of a NetworkPortCreate."""
+
     networkPortTemplate = RefOrValue("NetworkPortTemplate", NetworkPortTemplateSchema, mandatory=True)  # noqa: N815
 
 
 class AddressTemplateSchema(Common):
+    """The attributes of an AddressTemplate."""
+
     ip = String()
     hostname = String()
     allocation = Enumeration("dynamic", "static")
@@ -94,6 +114,8 @@ class AddressTemplateSchema(Common):
 
 
 class AddressSchema(Common):
+    """The attributes of an Address."""
+
     ip = String(writable=False)
     hostname = String()
     allocation = Enumeration("dynamic", "static", writable=False)
@@ -109,22 +131,32 @@ class AddressSchema(Common):
 
 
 class AddressCreateSchema(Common):
+    """The attributes of an AddressCreate."""
+
     addressTemplate = RefOrValue("AddressTemplate", AddressTemplateSchema, mandatory=True)  # noqa: N815
 
 
 class ForwardingGroupSchema(Common):
+    """The attributes of a ForwardingGroup."""
+
     networks = CollectionRef("ForwardingGroupNetwork")
 
 
 class ForwardingGroupNetworkSchema(Common):
+    """The attributes of the membership of a Network in a ForwardingGroup."""
+
     network = Ref("Network", writable=False, at_create=True)
 
 
 class ForwardingGroupTemplateSchema(Common):
+    """The attributes of a ForwardingGroupTemplate."""
+
     networks = Array(Ref("Network"), item="network")
 
 
 class ForwardingGroupCreateSchema(Common):
+    """The attributes of a ForwardingGroupCreate."""
+
     forwardingGroupTemplate = RefOrValue(  # noqa: N815
         "ForwardingGroupTemplate", ForwardingGroupTemplateSchema, mandatory=True
     )
@@ -147,9 +179,7 @@ TYPES = (
         deletable=True,
         capabilities=(
             Capability("DefaultInitialState", "State of a new Network", "STARTED"),
-            Capability(
-                "InitialStates", "States a new Network may be asked for", ",".join(INITIAL_NETWORK_STATES)
-            ),
+            Capability("InitialStates", "States a new Network may be asked for", ",".join(INITIAL_NETWORK_STATES)),
             Capability("NetworkConfigByValue", "A template may hold its configuration by value"),
             Capability("NetworkTemplateByValue", "A NetworkCreate may hold its template by value"),
         ),

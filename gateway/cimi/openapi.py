@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -16,7 +17,7 @@ from gateway.cimi.registry import CREATE_SCHEMAS, TYPES, VIEWS
 from gateway.cimi.resource_type import JSON, Action, ResourceType
 
 Roles = Callable[[str, str], tuple[str, ...]]
-"""Of a kind and an operation: the roles to which it is granted."""
+"""Returns, for a kind and an operation, the roles to which it is granted."""
 
 XML = "application/xml"
 TEXT: Described = {"type": "string"}
@@ -95,7 +96,7 @@ BYTES = (*SENDING, errors.RangeNotSatisfiable)
 
 
 def describe(dialect: Dialect, roles: Roles) -> Described:
-    """The whole document but for ``servers``: they are known to the wire only."""
+    """Return the whole document but for ``servers``, which are known to the wire only."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "CIMI, DMTF DSP0263", "version": dialect.version, "description": CONVENTIONS},
@@ -114,16 +115,16 @@ def describe(dialect: Dialect, roles: Roles) -> Described:
 
 def _schemas(dialect: Dialect) -> Iterator[tuple[str, Described]]:
     for kind, described in TYPES.items():
-        shown = described.attributes
+        attributes = described.attributes
         yield kind, json_schema.shown(described, dialect)
         if not described.singleton:
             yield f"{kind}Collection", json_schema.collection(described, dialect)
         if described.editable:
-            yield f"{kind}Edit", json_schema.accepted(kind, dialect, shown, shown, creating=False)
+            yield f"{kind}Edit", json_schema.accepted(kind, dialect, attributes, attributes, creating=False)
         if described.addable:
             members = schema_fields(CREATE_SCHEMAS.get(kind, described.schema))
             root = f"{kind}Create" if described.template else kind
-            yield f"{kind}Create", json_schema.accepted(root, dialect, members, shown, creating=True)
+            yield f"{kind}Create", json_schema.accepted(root, dialect, members, attributes, creating=True)
     yield "Action", json_schema.accepted("Action", dialect, schema_fields(ActionSchema), {}, creating=True)
 
 
@@ -144,7 +145,7 @@ def _paths(dialect: Dialect, roles: Roles) -> Iterator[tuple[str, Described]]:
 
 
 def _below(path: str, described: ResourceType, roles: Roles) -> Iterator[tuple[str, Described]]:
-    """A collection, its own actions, its items, and theirs."""
+    """Yield a collection, its own actions, its items, and theirs."""
     yield path, _collection(path, described, roles)
     for action in described.collection_actions:
         yield f"{path}/{action.verb}", _action(f"{path}/{action.verb}", described, action, roles, ())
@@ -155,7 +156,7 @@ def _below(path: str, described: ResourceType, roles: Roles) -> Iterator[tuple[s
 
 
 def _place(described: ResourceType) -> str:
-    """The collection's path below the entry point, with the kinds of the resources above it in braces."""
+    """Return the collection's path below the entry point, with the kinds of the resources above it in braces."""
     if described.parent is None:
         return described.segment
     return f"{_place(TYPES[described.parent])}/{{{described.parent}}}/{described.segment}"
@@ -163,35 +164,43 @@ def _place(described: ResourceType) -> str:
 
 def _item(path: str, **operations: Described) -> Described:
     names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
-    known = [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in names]
-    return {**({"parameters": known} if known else {}), **operations}
+    parameters = [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in names]
+    return {**({"parameters": parameters} if parameters else {}), **operations}
 
 
 def _collection(path: str, described: ResourceType, roles: Roles, suffix: str = "") -> Described:
     kind = described.kind
     said = _Said(kind, roles, suffix)
-    shown = {200: _answer(f"{kind}Collection", "ETag"), 304: _unchanged()}
-    operations = {"get": said.operation("read", "list", (*COLLECTION_QUERIES, "If-None-Match"), shown, READING)}
+    answers = {200: _answer(f"{kind}Collection", "ETag"), 304: _unchanged()}
+    operations = {
+        "get": said.operation("read", "list", (*COLLECTION_QUERIES, "If-None-Match"), _Answers(answers, READING))
+    }
     if described.addable:
         made = _made(kind, existing=described.repeatable)
-        asked = ("$format", "Prefer", "Idempotency-Key")
-        operations["post"] = said.operation("add", "add", asked, made, CHANGING, _documents(f"{kind}Create"))
+        parameters = ("$format", "Prefer", "Idempotency-Key")
+        operations["post"] = said.operation(
+            "add", "add", parameters, _Answers(made, CHANGING), _Body(_documents(f"{kind}Create"))
+        )
     return _item(path, **operations)
 
 
 def _resource(path: str, described: ResourceType, roles: Roles, suffix: str = "") -> Described:
     kind = described.kind
     said = _Said(kind, roles, suffix)
-    shown = {200: _answer(kind, "ETag"), 304: _unchanged()}
-    operations = {"get": said.operation("read", "read", (*RESOURCE_QUERIES, "If-None-Match"), shown, READING)}
+    answers = {200: _answer(kind, "ETag"), 304: _unchanged()}
+    operations = {
+        "get": said.operation("read", "read", (*RESOURCE_QUERIES, "If-None-Match"), _Answers(answers, READING))
+    }
     changing = ("$format", "Prefer", *CONDITIONS)
     if described.editable:
-        asked = ("$select", *changing)
+        parameters = ("$select", *changing)
         changed = {status: _answer((kind, "Job"), "CIMI-Job-URI", "ETag") for status in (200, 202)}
-        operations["put"] = said.operation("edit", "edit", asked, changed, CHANGING, _documents(f"{kind}Edit"))
+        operations["put"] = said.operation(
+            "edit", "edit", parameters, _Answers(changed, CHANGING), _Body(_documents(f"{kind}Edit"))
+        )
     if described.deletable:
         gone = {status: _answer((kind, "Job"), "CIMI-Job-URI") for status in (200, 202)}
-        operations["delete"] = said.operation("delete", "delete", changing, gone, CHANGING)
+        operations["delete"] = said.operation("delete", "delete", changing, _Answers(gone, CHANGING))
     verbs = [action.verb for action in described.actions if not action.of_bytes]
     if verbs:
         operations["post"] = _any_action(said, verbs)
@@ -199,10 +208,10 @@ def _resource(path: str, described: ResourceType, roles: Roles, suffix: str = ""
 
 
 def _any_action(said: _Said, verbs: list[str]) -> Described:
-    """Old clients post Action documents to the resource itself."""
+    """Return the operation by which old clients post Action documents to the resource itself."""
     body = _documents("Action")
     answers = {202: _answer("Job", "CIMI-Job-URI"), 201: _answer(None)}
-    operation = said.operation(verbs[0], "actOn", ("$format", *CONDITIONS), answers, CHANGING, body)
+    operation = said.operation(verbs[0], "actOn", ("$format", *CONDITIONS), _Answers(answers, CHANGING), _Body(body))
     return {**operation, "description": f"The action that the document names: {', '.join(verbs)}."}
 
 
@@ -212,7 +221,10 @@ def _any_action(said: _Said, verbs: list[str]) -> Described:
 def _action(
     path: str, described: ResourceType, action: Action, roles: Roles, conditions: tuple[str, ...] = CONDITIONS
 ) -> Described:
-    """``conditions`` are headers that say of which version the resource has to be; a collection has none."""
+    """Return the operations at an action's URI.
+
+    ``conditions`` are headers that say of which version the resource has to be; a collection has none.
+    """
     said = _Said(described.kind, roles)
     operations = {}
     for method in action.methods:
@@ -225,39 +237,63 @@ def _action(
 
 
 def _act(said: _Said, action: Action, name: str, conditions: tuple[str, ...]) -> Described:
-    asked = ("$format", *conditions, *(("Idempotency-Key",) if action.once else ()))
+    parameters = ("$format", *conditions, *(("Idempotency-Key",) if action.once else ()))
     if action.creates:
         body = _documents(f"{action.creates}Create", "Action")
-        asked = (*asked, "Prefer", "Idempotency-Key")
-        return said.operation(action.verb, name, asked, _made(action.creates), CHANGING, body, optional=True)
+        parameters = (*parameters, "Prefer", "Idempotency-Key")
+        return said.operation(
+            action.verb, name, parameters, _Answers(_made(action.creates), CHANGING), _Body(body, required=False)
+        )
     answers = {202: _answer("Job", "CIMI-Job-URI", *(("Location",) if action.located else ()))}
     if not action.sent:
-        return said.operation(action.verb, name, asked, answers, CHANGING, _documents("Action"), optional=True)
+        return said.operation(
+            action.verb, name, parameters, _Answers(answers, CHANGING), _Body(_documents("Action"), required=False)
+        )
     body = {**_documents("Action"), **{media: {"schema": BINARY} for media in action.sent}}
-    operation = said.operation(action.verb, name, asked, answers, SENDING, body)
+    operation = said.operation(action.verb, name, parameters, _Answers(answers, SENDING), _Body(body))
     return {**operation, "parameters": [*operation["parameters"], PROPERTIES]}
 
 
 def _bytes(said: _Said, action: Action, method: str, name: str) -> Described:
-    """What takes or gives no documents, by the media types that are declared."""
-    asked = action.parameters
+    """Return the operation of an action that takes or gives bytes, by the media types that are declared."""
+    parameters = action.parameters
     if method == "PUT":
         body = {action.takes: {"schema": BINARY}}
         answers = {status: _answer((said.kind, "Job"), "CIMI-Job-URI", "Upload-Offset") for status in (200, 202)}
-        return said.operation(action.verb, name, ("$format", "Prefer", *asked), answers, BYTES, body)
+        return said.operation(
+            action.verb, name, ("$format", "Prefer", *parameters), _Answers(answers, BYTES), _Body(body)
+        )
     if action.gives == JSON:
-        return said.operation(action.verb, name, ("$format",), {200: _answer(said.kind, "Upload-Offset")}, BYTES)
+        return said.operation(
+            action.verb, name, ("$format",), _Answers({200: _answer(said.kind, "Upload-Offset")}, BYTES)
+        )
     given = {"description": action.description, "content": {action.gives: {"schema": TEXT}}}
-    answers = {200: given, **({206: given} if "Range" in asked else {})}
-    sent = _documents("Action") if method == "POST" else None
-    return said.operation(action.verb, name, asked, answers, BYTES, sent, optional=True)
+    answers = {200: given, **({206: given} if "Range" in parameters else {})}
+    sent = _Body(_documents("Action"), required=False) if method == "POST" else None
+    return said.operation(action.verb, name, parameters, _Answers(answers, BYTES), sent)
 
 
 # Operations
 
 
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """The answers to an operation: the good ones by their status, and the errors that it may be refused by."""
+
+    good: Mapping[int, Described]
+    refusals: tuple[type[errors.GatewayError], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """The documents or bytes that a request carries, by their media types."""
+
+    content: Described
+    required: bool = True
+
+
 class _Said:
-    """What all operations on a type say alike."""
+    """The common part of all operations on a type."""
 
     def __init__(self, kind: str, roles: Roles, suffix: str = "") -> None:
         self.kind = kind
@@ -269,26 +305,23 @@ class _Said:
         verb: str,
         name: str,
         parameters: tuple[str, ...],
-        answers: Mapping[int, Described],
-        refusals: tuple[type[errors.GatewayError], ...],
-        body: Described | None = None,
-        *,
-        optional: bool = False,
+        answers: _Answers,
+        body: _Body | None = None,
     ) -> Described:
-        """``verb`` is what must be granted; the roles that have it stand in ``x-roles``."""
+        """Return an operation. ``verb`` is what must be granted; the roles that have it stand in ``x-roles``."""
         roles = self._roles(self.kind, verb)
-        known = {str(status): answer for status, answer in sorted(answers.items())}
-        known.update((str(error.return_code - 10000), _refused(error)) for error in refusals)
+        responses = {str(status): answer for status, answer in sorted(answers.good.items())}
+        responses.update((str(errors.status_of(error.return_code)), _refused(error)) for error in answers.refusals)
         operation: Described = {
             "operationId": f"{name}{self.kind}{self._suffix}",
             "tags": [self.kind],
             "description": f"Granted to: {', '.join(roles) or 'nobody'}.",
             "x-roles": list(roles),
             "parameters": [_asked(name) for name in (*parameters, *ALWAYS)],
-            "responses": known,
+            "responses": responses,
         }
         if body is not None:
-            operation["requestBody"] = {"content": body, "required": not optional}
+            operation["requestBody"] = {"content": body.content, "required": body.required}
         return operation
 
 
@@ -329,12 +362,12 @@ def _refused(error: type[errors.GatewayError]) -> Described:
 
 
 def _refusal(error: type[errors.GatewayError]) -> Described:
-    """A Job that is no real one and tells what was wrong (DSP0263 4.1.8)."""
-    return {"description": HTTPStatus(error.return_code - 10000).phrase, "content": _documents("Job")}
+    """Return an error's answer: a Job that is no real one and tells what was wrong (DSP0263 4.1.8)."""
+    return {"description": HTTPStatus(errors.status_of(error.return_code)).phrase, "content": _documents("Job")}
 
 
 def _documents(*kinds: str) -> dict[str, Any]:
-    """Documents of one of these kinds, in both formats."""
+    """Return the content of documents of one of these kinds, in both formats."""
     references = [{"$ref": f"#/components/schemas/{kind}"} for kind in kinds]
     schema = references[0] if len(references) == 1 else {"anyOf": references}
     return {JSON: {"schema": schema}, XML: {"schema": schema}}

@@ -13,31 +13,32 @@ EVERYTHING = "*"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What the query string asks. ``select`` None means everything; ``expand`` may hold ``*``.
-
-    ``narrowed``: the items of a collection are what is asked for, since it says which of them, or in which order.
-    """
+class QueryOptions:
+    """The options of a query string."""
 
     filters: tuple[Expression, ...] = ()
     order: tuple[tuple[str, bool], ...] = ()
+    """Attributes to sort by, each with whether it is in descending order."""
     first: int = 1
     last: int | None = None
     select: frozenset[str] | None = None
+    """Names of the attributes to show; None for all."""
     expand: frozenset[str] = frozenset()
+    """Names of the references to expand, or ``*`` for all."""
     narrowed: bool = False
+    """Whether the query says which items of a collection are wanted, or in which order."""
 
 
 NARROWING = frozenset({"$filter", "$first", "$last", "$orderby"})
 
 
-def asked(parameters: Iterable[tuple[str, str]], described: ResourceType, base: str) -> Asked:
-    """Read the parameters; unknown ones are ignored. Raises Invalid for a bad ``$filter``."""
+def parse_query(parameters: Iterable[tuple[str, str]], declared: ResourceType, base: str) -> QueryOptions:
+    """Return the options in the parameters; unknown ones are ignored. Raises Invalid for a bad ``$filter``."""
     pairs = list(parameters)
     last = _position(pairs, "$last")
-    return Asked(
-        filters=parse_all([text for name, text in pairs if name == "$filter"], described.filter_types, base),
-        order=_order([text for name, text in pairs if name == "$orderby"], described),
+    return QueryOptions(
+        filters=parse_all([text for name, text in pairs if name == "$filter"], declared.filter_types, base),
+        order=_order([text for name, text in pairs if name == "$orderby"], declared),
         first=max(1, _position(pairs, "$first") or 1),
         last=max(0, last) if last is not None else None,
         select=selected(pairs),
@@ -47,7 +48,7 @@ def asked(parameters: Iterable[tuple[str, str]], described: ResourceType, base: 
 
 
 def selected(parameters: Iterable[tuple[str, str]]) -> frozenset[str] | None:
-    """The united names of all ``$select``; None when there is none or it asks for everything."""
+    """Return the united names of all ``$select``; None when there is none or it asks for everything."""
     texts = [text for name, text in parameters if name == "$select"]
     if not texts:
         return None
@@ -75,24 +76,24 @@ def _position(pairs: list[tuple[str, str]], wanted: str) -> int | None:
     return int(text)
 
 
-def _order(texts: list[str], described: ResourceType) -> tuple[tuple[str, bool], ...]:
+def _order(texts: list[str], declared: ResourceType) -> tuple[tuple[str, bool], ...]:
     keys: list[tuple[str, bool]] = []
     for entry in _names(texts):
         name, _, direction = entry.partition(":")
-        if name in described.filter_types:
+        if name in declared.filter_types:
             keys.append((name, direction.strip().lower() == "desc"))
     return tuple(keys[:8])
 
 
 def select_resource(wire: dict[str, Any], names: frozenset[str] | None) -> dict[str, Any]:
-    """The selected attributes; ``resourceURI`` always stays."""
+    """Return the selected attributes of a resource; ``resourceURI`` always stays."""
     if names is None:
         return wire
     return {name: value for name, value in wire.items() if name == "resourceURI" or name in names}
 
 
 def select_collection(
-    wire: dict[str, Any], items_key: str, asked: Asked, old_key: str | None = None
+    wire: dict[str, Any], items_key: str, options: QueryOptions, old_key: str | None = None
 ) -> dict[str, Any]:
     """Return what ``$select`` leaves of a collection (DSP0263 4.1.6.4).
 
@@ -100,16 +101,16 @@ def select_collection(
     another of their attributes is selected, or when the query is narrowed: clients of 1.x look items up that way.
     ``old_key`` is how CIMI 1.0 calls the items.
     """
-    if asked.select is None:
+    if options.select is None:
         return wire
-    names = frozenset(items_key if name == old_key else name for name in asked.select)
+    names = frozenset(items_key if name == old_key else name for name in options.select)
     inner = names - {"id", "count", "operations", "updated", "parent", items_key}
-    if "id" in names and (inner or asked.narrowed):
+    if "id" in names and (inner or options.narrowed):
         inner |= {"id"}
     if not inner:
         return {name: value for name, value in wire.items() if name == "resourceURI" or name in names}
     kept = names | {"resourceURI", "id", "count", items_key}
-    shown = {name: value for name, value in wire.items() if name in kept}
-    if items_key in shown:
-        shown[items_key] = [select_resource(item, inner) for item in shown[items_key]]
-    return shown
+    collection = {name: value for name, value in wire.items() if name in kept}
+    if items_key in collection:
+        collection[items_key] = [select_resource(item, inner) for item in collection[items_key]]
+    return collection

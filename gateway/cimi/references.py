@@ -23,13 +23,13 @@ EDGE_MEMBERS = frozenset({"resourceURI", "id", "href", "operations", "operation"
 
 
 def schema_fields(schema: SchemaClass) -> dict[str, Attribute]:
-    """The declared attributes of a schema in order, each knowing its own name."""
-    found: dict[str, Attribute] = {}
+    """Return the declared attributes of a schema in order, each knowing its own name."""
+    declared: dict[str, Attribute] = {}
     for name, field in schema._declared_fields.items():
         assert isinstance(field, Attribute)
         field.name = name
-        found[name] = field
-    return found
+        declared[name] = field
+    return declared
 
 
 class Ref(Attribute):
@@ -48,12 +48,15 @@ class Ref(Attribute):
         return {"href": href.strip()}
 
     def inward(self, value: Any, to_path: Inward) -> Any:
+        """Return the reference with its path."""
         return {**value, "href": to_path(value["href"])}
 
     def outward(self, value: Any, to_uri: Outward) -> Any:
+        """Return the reference with its URI."""
         return {**value, "href": to_uri(value["href"])}
 
     def from_xml(self, node: Any) -> Any:
+        """Return the reference that an element holds; None for an empty one."""
         if node is None:
             return None
         href = referred_in_xml(node) if isinstance(node, Mapping) else None
@@ -62,6 +65,7 @@ class Ref(Attribute):
         return {"href": href}
 
     def to_xml(self, value: Any, out: list[str]) -> None:
+        """Append the element, with its target inside where that is expanded."""
         expanded = value.get(EXPANDED)
         if expanded is None:
             out.append(f'<{self.opening} href="{attribute_text(value["href"])}"/>')
@@ -76,6 +80,7 @@ class BareRef(Ref):
         return super()._deserialize({"href": value} if isinstance(value, str) else value, attr, data)
 
     def from_xml(self, node: Any) -> Any:
+        """Return the reference that an element holds, in its text, too."""
         return {"href": node} if isinstance(node, str) else super().from_xml(node)
 
 
@@ -90,12 +95,15 @@ class TypeRef(Ref):
         return super()._deserialize({"href": value} if isinstance(value, str) else value, attr, data)
 
     def inward(self, value: Any, _to_path: Inward) -> Any:
+        """Return the reference with the type's name."""
         return {"href": bare_term(value["href"])}
 
     def outward(self, value: Any, to_uri: Outward) -> Any:
+        """Return the reference with the type's URI."""
         return {"href": value["href"] if "://" in value["href"] else to_uri(f"~{value['href']}")}
 
     def from_xml(self, node: Any) -> Any:
+        """Return the reference that an element holds, in its text, too."""
         return {"href": node} if isinstance(node, str) else super().from_xml(node)
 
 
@@ -111,20 +119,23 @@ class Structure(Attribute):
     """A nested structure with attributes of its own."""
 
     def __init__(self, schema: SchemaClass | Callable[[], SchemaClass], **constraints: Any) -> None:
-        """``schema`` is called for where it stands inside itself."""
+        """Take the schema of the structure, or what returns it where the structure stands inside itself."""
         super().__init__(**constraints)
         self._schema = schema
 
     @property
     def inside_itself(self) -> bool:
+        """Return whether the structure stands inside itself."""
         return not isinstance(self._schema, type)
 
     @cached_property
     def schema(self) -> SchemaClass:
+        """Return the schema of the structure."""
         return self._schema if isinstance(self._schema, type) else self._schema()
 
     @cached_property
     def members(self) -> dict[str, Attribute]:
+        """Return the attributes of the structure."""
         return schema_fields(self.schema)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
@@ -133,15 +144,19 @@ class Structure(Attribute):
         return _without_none(load(self.schema, self.members, value))
 
     def inward(self, value: Any, to_path: Inward) -> Any:
+        """Return the structure with the paths of its references."""
         return inward(self.members, value, to_path)
 
     def outward(self, value: Any, to_uri: Outward) -> Any:
+        """Return the structure with the URIs of its references."""
         return outward(self.members, value, to_uri)
 
     def from_xml(self, node: Any) -> Any:
+        """Return the raw structure that an element holds."""
         return nested_from_xml(self.members, node) if node is not None else None
 
     def to_xml(self, value: Any, out: list[str]) -> None:
+        """Append the element of the structure."""
         write_element(self, self.members, value, out)
 
 
@@ -150,9 +165,7 @@ class RefOrValue(Structure):
 
     type = AttributeType.REFERENCE
 
-    def __init__(
-        self, kind: str, schema: SchemaClass | Callable[[], SchemaClass], **constraints: Any
-    ) -> None:
+    def __init__(self, kind: str, schema: SchemaClass | Callable[[], SchemaClass], **constraints: Any) -> None:
         super().__init__(schema, **constraints)
         self.kind = kind
 
@@ -162,8 +175,8 @@ class RefOrValue(Structure):
         href = self._referred(value)
         if href is not None and not (isinstance(href, str) and href.strip()):
             raise ValidationError("href must be the URI of a resource")
-        shown = shown_names(self.kind) - self.members.keys() if href is not None else frozenset()
-        given = {k: v for k, v in value.items() if self._is_input(k) and k not in shown}
+        unread = shown_names(self.kind) - self.members.keys() if href is not None else frozenset()
+        given = {k: v for k, v in value.items() if self._is_input(k) and k not in unread}
         rest = load(self.schema, self.members, given)
         if href is not None:
             return {"href": href.strip(), **rest}
@@ -176,13 +189,13 @@ class RefOrValue(Structure):
 
     @property
     def empty(self) -> Any:
-        """A value without members, where one has to be given: ``<addressTemplate/>``."""
+        """Return a value without members, where one has to be given: ``<addressTemplate/>``."""
         return {} if self.mandatory else None
 
     def _referred(self, value: dict[str, Any]) -> Any:
         """Return the ``href``; where that is absent, an ``id`` that is the URI of a resource of this kind.
 
-        What is given by value may carry another ``id``, which means nothing.
+        A resource that is given by value may carry another ``id``, which means nothing.
         """
         named = referred(value)
         if value.get("href") is not None or (isinstance(named, str) and names_a(self.kind, named)):
@@ -190,19 +203,22 @@ class RefOrValue(Structure):
         return None
 
     def _is_input(self, name: str) -> bool:
-        """What a client may say of the resource; what it only read and sends back is ignored."""
+        """Return whether a client may say it of the resource; what it only read and sends back is ignored."""
         member = self.members.get(name)
         return name != "href" and (member is None or member.writable or member.at_create)
 
     def inward(self, value: Any, to_path: Inward) -> Any:
+        """Return the value with the paths of its references, its own, too."""
         rest = super().inward({k: v for k, v in value.items() if k != "href"}, to_path)
         return {"href": to_path(value["href"]), **rest} if "href" in value else rest
 
     def outward(self, value: Any, to_uri: Outward) -> Any:
+        """Return the value with the URIs of its references, its own, too."""
         rest = super().outward({k: v for k, v in value.items() if k != "href"}, to_uri)
         return {"href": to_uri(value["href"]), **rest} if "href" in value else rest
 
     def from_xml(self, node: Any) -> Any:
+        """Return the raw value that an element holds, with the href of a reference."""
         if node is None:
             return self.empty
         if isinstance(node, Mapping) and "@href" in node:
@@ -211,6 +227,7 @@ class RefOrValue(Structure):
         return nested_from_xml(self.members, node)
 
     def to_xml(self, value: Any, out: list[str]) -> None:
+        """Append the element, with its target inside where that is expanded."""
         href = value.get("href")
         if EXPANDED in value:
             _write_expanded(self, href, value[EXPANDED], out)
@@ -246,21 +263,25 @@ class Array(Attribute):
         return entry
 
     def inward(self, value: Any, to_path: Inward) -> Any:
+        """Return the entries with the paths of their references."""
         return [self.entry.inward(entry, to_path) for entry in value]
 
     def outward(self, value: Any, to_uri: Outward) -> Any:
+        """Return the entries with the URIs of their references."""
         return [self.entry.outward(entry, to_uri) for entry in value]
 
     def from_xml(self, node: Any) -> Any:
+        """Return the raw entries of one element or of several."""
         if node is None:
             return None
         return [self._entry_from_xml(entry) for entry in (node if isinstance(node, list) else [node])]
 
     def _entry_from_xml(self, node: Any) -> Any:
-        """Among several, an empty element is a structure that says nothing."""
+        """Return the raw entry of an element; an empty one among several is a structure that says nothing."""
         return {} if node is None and isinstance(self.entry, Structure) else self.entry.from_xml(node)
 
     def to_xml(self, value: Any, out: list[str]) -> None:
+        """Append an element for each entry."""
         for entry in value:
             self.entry.to_xml(entry, out)
 
@@ -270,50 +291,51 @@ def _without_none(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def ignored(schema: SchemaClass) -> frozenset[str]:
-    """Names that are no attributes and yet no mistake: what the edge adds, and what the schema tolerates."""
+    """Return names that are no attributes and yet no mistake: what the edge adds, and what the schema tolerates."""
     return EDGE_MEMBERS | getattr(schema, "tolerated", frozenset())
 
 
 def load(schema: SchemaClass, members: dict[str, Attribute], raw: dict[str, Any]) -> dict[str, Any]:
-    """Validate a raw structure by its marshmallow schema; unknown members and wrong types are ValidationErrors.
+    """Return a raw structure as its marshmallow schema reads it.
 
     An empty string says what an empty XML element says: XML cannot tell the two apart, and so JSON does not either.
+    Raises ValidationError for unknown members and wrong types.
     """
     renamed = {_canonical(members, name): value for name, value in raw.items()}
     unknown = [name for name in renamed if name not in members and name not in ignored(schema)]
     if unknown:
         raise ValidationError({unknown[0]: ["is not an attribute here"]})
-    known = {name: members[name].empty if value == "" else value for name, value in renamed.items() if name in members}
-    loaded: dict[str, Any] = _loading(schema).load(known, partial=True)
+    values = {name: members[name].empty if value == "" else value for name, value in renamed.items() if name in members}
+    loaded: dict[str, Any] = _loading(schema).load(values, partial=True)
     return loaded
 
 
 @cache
 def _loading(schema: SchemaClass) -> Schema:
-    """One for all requests: marshmallow copies each field for each new one."""
+    """Return a schema's object, the same for all requests: marshmallow copies each field for each new one."""
     return schema()
 
 
 def _canonical(members: dict[str, Attribute], name: str) -> str:
     if name in members:
         return name
-    return next((known for known, member in members.items() if name in member.aliases), name)
+    return next((declared for declared, member in members.items() if name in member.aliases), name)
 
 
 def inward(members: dict[str, Attribute], document: dict[str, Any], to_path: Inward) -> dict[str, Any]:
-    """References as paths. Raises ValidationError, naming the attribute, for one that is not ours."""
-    found: dict[str, Any] = {}
+    """Return a document with paths for URIs. Raises ValidationError, naming the attribute, for one that is not ours."""
+    converted: dict[str, Any] = {}
     for name, value in document.items():
         try:
-            found[name] = members[name].inward(value, to_path) if value is not None else None
+            converted[name] = members[name].inward(value, to_path) if value is not None else None
         except (ValueError, ValidationError) as error:
             detail = error.messages if isinstance(error, ValidationError) else [str(error)]
             raise ValidationError({name: detail}) from None
-    return found
+    return converted
 
 
 def outward(members: dict[str, Attribute], document: dict[str, Any], to_uri: Outward) -> dict[str, Any]:
-    """References as URIs; write-only members are left out, and those which a stored reference erases."""
+    """Return a document with URIs for paths, without write-only members and those that a stored reference erases."""
     return {
         name: members[name].outward(value, to_uri)
         for name, value in document.items()
@@ -324,7 +346,7 @@ def outward(members: dict[str, Attribute], document: dict[str, Any], to_uri: Out
 def write_element(
     owner: Attribute, members: dict[str, Attribute], value: dict[str, Any], out: list[str], attributes: str = ""
 ) -> None:
-    """One element with its members as XML attributes, text and children, in declared order."""
+    """Append an element with its members as XML attributes, text and children, in declared order."""
     children: list[str] = []
     for key, member in members.items():
         entry = value.get(key)
@@ -341,6 +363,7 @@ def write_element(
 
 
 def member_text(member: Attribute, value: Any) -> str:
+    """Return the value of a member as XML text."""
     return element_text(member.to_text(value))
 
 

@@ -1,4 +1,4 @@
-"""What names a resource in a document: its ``href``, or the whole resource with its ``id`` (DSP0263 4.2.1).
+"""The names of a resource in a document: its ``href``, or the whole resource with its ``id`` (DSP0263 4.2.1).
 
 Clients of 1.x send back the whole resource that they read where a reference belongs.
 """
@@ -32,7 +32,7 @@ def shown_names(kind: str) -> frozenset[str]:
 
 
 def names_a(kind: str, uri: str) -> bool:
-    """Whether a URI ends as those of the resources of a root collection do: ``machineImages/7f3c``."""
+    """Return whether a URI ends as those of a root collection's resources do: ``machineImages/7f3c``."""
     from gateway.cimi.aliases import canonical  # The declarations stand on this module.
     from gateway.cimi.registry import type_at
 

@@ -37,33 +37,34 @@ VIEWS = {
 
 
 def type_of(kind: str) -> ResourceType:
+    """Return the type of this kind."""
     return TYPES[kind]
 
 
 def collection_at(path: str) -> ResourceType | None:
-    """The type of the items of the collection at a path: ``machines`` or ``machines/7f3c/disks``."""
+    """Return the type of the items of the collection at a path: ``machines`` or ``machines/7f3c/disks``."""
     return _collection(path, VIEWS)
 
 
 def type_at(path: str) -> ResourceType | None:
-    """The type of the resource at a path: ``machines/7f3c`` or ``machines/7f3c/disks/vda``.
+    """Return the type of the resource at a path: ``machines/7f3c`` or ``machines/7f3c/disks/vda``.
 
-    What a nested collection only lists stands elsewhere: there is no ``machines/7f3c/meters/1``. An action of a
-    collection is no resource of it.
+    A resource that a nested collection only lists stands elsewhere: there is no ``machines/7f3c/meters/1``. An action
+    of a collection is no resource of it.
     """
     if path == CLOUD_ENTRY_POINT.segment:
         return CLOUD_ENTRY_POINT
     collection, slash, last = path.rpartition("/")
-    found = _collection(collection, {}) if slash and last else None
-    return None if found is None or found.collection_action(last) else found
+    declared = _collection(collection, {}) if slash and last else None
+    return None if declared is None or declared.collection_action(last) else declared
 
 
 def acting_collection_at(path: str) -> tuple[ResourceType, Action] | None:
-    """The type and the action, where the path is that of an action on a collection: ``systems/import``."""
+    """Return the type and the action at the path of an action on a collection: ``systems/import``."""
     collection, _, verb = path.rpartition("/")
-    found = collection_at(collection) if collection else None
-    action = found.collection_action(verb) if found is not None else None
-    return (found, action) if found is not None and action is not None else None
+    declared = collection_at(collection) if collection else None
+    action = declared.collection_action(verb) if declared is not None else None
+    return (declared, action) if declared is not None and action is not None else None
 
 
 def bytes_at(path: str, method: str) -> frozenset[str]:
@@ -82,14 +83,14 @@ def bytes_at(path: str, method: str) -> frozenset[str]:
 
 
 def _collection(path: str, views: Mapping[tuple[str, str], ResourceType]) -> ResourceType | None:
-    """``views`` may be the last part of the path."""
+    """Return the type of the items of a collection; ``views`` may be the last part of the path."""
     parts = path.split("/")
-    found = _ROOT.get(parts[0])
-    if found is None or found.singleton:
+    declared = _ROOT.get(parts[0])
+    if declared is None or declared.singleton:
         return None
     for place in range(2, len(parts), 2):
-        key = (found.kind, parts[place])
-        found = _NESTED.get(key) or (views.get(key) if place == len(parts) - 1 else None)
-        if found is None:
+        key = (declared.kind, parts[place])
+        declared = _NESTED.get(key) or (views.get(key) if place == len(parts) - 1 else None)
+        if declared is None:
             return None
-    return found if len(parts) % 2 == 1 and all(parts) else None
+    return declared if len(parts) % 2 == 1 and all(parts) else None

@@ -1,4 +1,4 @@
-"""What the program needs to know about a type of the standard besides its attributes."""
+"""The description of a type of the standard, with all that the program needs to know of it besides attributes."""
 
 from __future__ import annotations
 
@@ -53,21 +53,26 @@ class Action:
     sent: tuple[str, ...] = ()
     located: bool = False
     once: bool = False
-    """It takes an Idempotency-Key."""
+    """The action takes an Idempotency-Key."""
 
     @property
     def of_bytes(self) -> bool:
-        """What it takes or gives is bytes, not documents."""
+        """Return whether the action takes or gives bytes, not documents."""
         return self.method != "POST" or self.gives != JSON
 
     @property
+    def takes_bytes(self) -> bool:
+        """Return whether the action takes bytes, not documents."""
+        return self.takes != JSON
+
+    @property
     def makes(self) -> bool:
-        """It makes something, and so is answered once: by what it made, or by its Job."""
+        """Return whether the action makes something: it is answered once, by what it made or by its Job."""
         return self.creates is not None or self.once
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """All methods that its URI takes, reading ones first."""
+        """Return all methods that the action's URI takes, reading ones first."""
         taken = {self.method, *self.also}
         reading = ("GET", "HEAD") if "GET" in taken else ()
         return (*reading, *sorted(taken - {"GET"}))
@@ -84,7 +89,7 @@ class Capability:
 
 @dataclass(frozen=True)
 class ResourceType:
-    """One type: its declaration, where it stands, and what can be done with it.
+    """A type of the standard: its declaration, where it stands, and what can be done with it.
 
     ``segment`` is the last part of its collection's path, and for root collections also the attribute of the Cloud
     Entry Point. ``parent`` is the kind below which a nested collection stands. ``template`` is the attribute of its
@@ -119,12 +124,12 @@ class ResourceType:
 
     @cached_property
     def attributes(self) -> dict[str, Attribute]:
-        """All declared attributes in the order of the standard."""
+        """Return all declared attributes in the order of the standard."""
         return schema_fields(self.schema)
 
     @cached_property
     def items_key(self) -> str:
-        """JSON name of the items in a collection of this type."""
+        """Return the JSON name of the items in a collection of this type."""
         if self.key:
             return self.key
         name = self.kind[0].lower() + self.kind[1:]
@@ -132,22 +137,20 @@ class ResourceType:
 
     @cached_property
     def collections(self) -> dict[str, str]:
-        """Attributes that are nested collections, with the path segment of each."""
+        """Return the attributes that are nested collections, with the path segment of each."""
         return {
-            name: field.segment or name
-            for name, field in self.attributes.items()
-            if isinstance(field, CollectionRef)
+            name: field.segment or name for name, field in self.attributes.items() if isinstance(field, CollectionRef)
         }
 
     @property
     def listed_kinds(self) -> list[tuple[str, str]]:
-        """Of each nested collection the path segment and the kind of its items."""
+        """Return the path segment of each nested collection, and the kind of its items."""
         fields = ((name, field) for name, field in self.attributes.items() if isinstance(field, CollectionRef))
         return [(field.segment or name, field.kind) for name, field in fields]
 
     @cached_property
     def references(self) -> frozenset[str]:
-        """Attributes that can be expanded."""
+        """Return the attributes that can be expanded."""
         return frozenset(
             name
             for name, field in self.attributes.items()
@@ -156,13 +159,15 @@ class ResourceType:
 
     @cached_property
     def filter_types(self) -> dict[str, AttributeType]:
-        """How each attribute compares in $filter."""
+        """Return how each attribute compares in $filter."""
         types = {"id": AttributeType.REFERENCE}
         types.update({name: field.type for name, field in self.attributes.items() if not field.write_only})
         return {name: kind for name, kind in types.items() if kind is not AttributeType.UNKNOWN}
 
     def collection_action(self, verb: str) -> Action | None:
+        """Return the action of the collection by this verb, None when there is none."""
         return next((action for action in self.collection_actions if action.verb == verb), None)
 
     def action(self, verb: str) -> Action | None:
+        """Return the action of a resource by this verb, None when there is none."""
         return next((action for action in self.actions if action.verb == verb), None)

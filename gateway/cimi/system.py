@@ -35,6 +35,8 @@ SYSTEM_STATES = (
 
 
 class SystemSchema(Common):
+    """The attributes of a System."""
+
     state = Enumeration(*SYSTEM_STATES, writable=False, meaning="what its Machines are together")
     systems = CollectionRef("SystemSystem")
     machines = CollectionRef("SystemMachine")
@@ -49,34 +51,50 @@ class SystemSchema(Common):
 
 
 class SystemSystemSchema(Common):
+    """The attributes of the membership of a System in another."""
+
     system = Ref("System", writable=False, at_create=True, mandatory=True)
 
 
 class SystemMachineSchema(Common):
+    """The attributes of the membership of a Machine in a System."""
+
     machine = Ref("Machine", writable=False, at_create=True, mandatory=True)
 
 
 class SystemCredentialSchema(Common):
+    """The attributes of the membership of a Credential in a System."""
+
     credential = Ref("Credential", writable=False, at_create=True, mandatory=True)
 
 
 class SystemVolumeSchema(Common):
+    """The attributes of the membership of a Volume in a System."""
+
     volume = Ref("Volume", writable=False, at_create=True, mandatory=True)
 
 
 class SystemNetworkSchema(Common):
+    """The attributes of the membership of a Network in a System."""
+
     network = Ref("Network", writable=False, at_create=True, mandatory=True)
 
 
 class SystemNetworkPortSchema(Common):
+    """The attributes of the membership of a NetworkPort in a System."""
+
     networkPort = Ref("NetworkPort", writable=False, at_create=True, mandatory=True)  # noqa: N815
 
 
 class SystemAddressSchema(Common):
+    """The attributes of the membership of an Address in a System."""
+
     address = Ref("Address", writable=False, at_create=True, mandatory=True)
 
 
 class SystemForwardingGroupSchema(Common):
+    """The attributes of the membership of a ForwardingGroup in a System."""
+
     forwardingGroup = Ref(  # noqa: N815
         "ForwardingGroup", writable=False, at_create=True, mandatory=True
     )
@@ -87,7 +105,11 @@ def _system_template() -> type[Schema]:
 
 
 class ComponentDescriptorSchema(Schema):
-    """``name``, ``description`` and ``properties`` are the component's; of the templates one is there, as type says."""
+    """A component of a SystemTemplate.
+
+    ``name``, ``description`` and ``properties`` are the component's. A component has one of the templates, as its type
+    says.
+    """
 
     name = String(meaning="of the component; numbered when there are several")
     description = String()
@@ -109,6 +131,8 @@ class ComponentDescriptorSchema(Schema):
 
 
 class SystemTemplateSchema(Common):
+    """The attributes of a SystemTemplate."""
+
     componentDescriptors = Array(Structure(ComponentDescriptorSchema), item="componentDescriptor")  # noqa: N815
     meterTemplates = Array(RefOrValue("MeterTemplate", MeterTemplateSchema), item="meterTemplate")  # noqa: N815
     eventLogTemplate = RefOrValue("EventLogTemplate", EventLogTemplateSchema)  # noqa: N815
@@ -116,6 +140,8 @@ class SystemTemplateSchema(Common):
 
 
 class SystemCreateSchema(Common):
+    """The attributes of a SystemCreate."""
+
     systemTemplate = RefOrValue("SystemTemplate", SystemTemplateSchema, mandatory=True)  # noqa: N815
 
 
@@ -157,11 +183,12 @@ MEMBER_SCHEMAS: dict[str, type[Schema]] = {
 
 
 def _members() -> tuple[ResourceType, ...]:
-    """They stand in the collections of a System, each under the attribute that lists its kind."""
+    """Return the types of memberships.
+
+    Memberships stand in the collections of a System, each under the attribute that lists its kind.
+    """
     listed = {
-        field.kind: name
-        for name, field in SystemSchema._declared_fields.items()
-        if isinstance(field, CollectionRef)
+        field.kind: name for name, field in SystemSchema._declared_fields.items() if isinstance(field, CollectionRef)
     }
     return tuple(
         ResourceType(

@@ -12,6 +12,8 @@ VOLUME_STATES = ("CREATING", "AVAILABLE", "CAPTURING", "DELETING", "ERROR")
 
 
 class VolumeSchema(Common):
+    """The attributes of a Volume."""
+
     state = Enumeration(*VOLUME_STATES, writable=False)
     type = Term(writable=False, meaning="mapped, or the URI of a storage class")
     capacity = Integer(minimum=1, meaning="kilobytes; it can only grow")
@@ -23,16 +25,22 @@ class VolumeSchema(Common):
 
 
 class VolumeVolumeImageSchema(Common):
+    """The attributes of an entry in a Volume's images."""
+
     volumeImage = Ref("VolumeImage", writable=False, at_create=True)  # noqa: N815
 
 
 class VolumeConfigurationSchema(Common):
+    """The attributes of a VolumeConfiguration."""
+
     type = Term(meaning="mapped, or the URI of a storage class")
     format = String(meaning="the file system to make: ext4, xfs, vfat; or how to store it: raw, qcow2")
     capacity = Integer(minimum=1, meaning="kilobytes")
 
 
 class VolumeImageSchema(Common):
+    """The attributes of a VolumeImage."""
+
     state = Enumeration(*IMAGE_STATES, writable=False)
     imageLocation = Location(writable=False, at_create=True)  # noqa: N815
     bootable = Boolean(meaning="Volumes made from it are bootable")
@@ -41,6 +49,8 @@ class VolumeImageSchema(Common):
 
 
 class VolumeTemplateSchema(Common):
+    """The attributes of a VolumeTemplate."""
+
     volumeConfig = RefOrValue("VolumeConfiguration", VolumeConfigurationSchema)  # noqa: N815
     volumeImage = RefOrValue("VolumeImage", VolumeImageSchema)  # noqa: N815
     meterTemplates = Array(RefOrValue("MeterTemplate", MeterTemplateSchema), item="meterTemplate")  # noqa: N815
@@ -48,6 +58,8 @@ class VolumeTemplateSchema(Common):
 
 
 class VolumeCreateSchema(Common):
+    """The attributes of a VolumeCreate."""
+
     volumeTemplate = RefOrValue("VolumeTemplate", VolumeTemplateSchema, mandatory=True)  # noqa: N815
 
 
@@ -69,9 +81,7 @@ TYPES = (
             Capability("VolumeSnapshot", "A VolumeImage may be made from a Volume"),
         ),
     ),
-    ResourceType(
-        "VolumeVolumeImage", VolumeVolumeImageSchema, "images", parent="Volume", addable=True, deletable=True
-    ),
+    ResourceType("VolumeVolumeImage", VolumeVolumeImageSchema, "images", parent="Volume", addable=True, deletable=True),
     ResourceType(
         "VolumeTemplate",
         VolumeTemplateSchema,

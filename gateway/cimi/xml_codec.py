@@ -24,7 +24,7 @@ DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
 def decode(body: bytes) -> tuple[str, dict[str, Any]]:
-    """The root's local name and its content as xmltodict gives it. Raises Invalid for everything else."""
+    """Return the root's local name and its content as xmltodict gives it. Raises Invalid for everything else."""
     demand_harmless(body, DEEPEST, MOST_NODES, most_attributes=MOST_NODES)
     try:
         parsed = xmltodict.parse(body, disable_entities=True, force_cdata=False)
@@ -45,12 +45,13 @@ def _as_mapping(content: Any) -> dict[str, Any]:
 
 
 def raw(attributes: dict[str, Attribute], content: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON-shaped raw document; the root's own XML attributes (resourceURI, xmlns) mean nothing here."""
+    """Return the raw JSON-shaped document; the root's own XML attributes (resourceURI, xmlns) mean nothing here."""
     children = {key: value for key, value in content.items() if not key.startswith("@")}
     return raw_from_xml(attributes, children)
 
 
 def encode_resource(described: ResourceType, wire: dict[str, Any], dialect: Dialect) -> bytes:
+    """Return a resource as an XML document."""
     out: list[str] = []
     write_resource(described, wire, dialect, out, f' xmlns="{dialect.namespace}"')
     return (DECLARATION + "".join(out)).encode()
@@ -59,14 +60,14 @@ def encode_resource(described: ResourceType, wire: dict[str, Any], dialect: Dial
 def write_resource(
     described: ResourceType, wire: dict[str, Any], dialect: Dialect, out: list[str], attributes: str = ""
 ) -> None:
-    """``<Kind>`` with its children; ``attributes`` is XML text that goes into the start tag."""
+    """Append ``<Kind>`` with its children; ``attributes`` is XML text that goes into the start tag."""
     out.append(f"<{described.kind}{attributes}>")
     out.extend(children(described, wire, dialect))
     out.append(f"</{described.kind}>")
 
 
 def children(described: ResourceType, wire: dict[str, Any], dialect: Dialect) -> list[str]:
-    """id, the attributes in the standard's order, operations, and what the schema wants after those."""
+    """Return the elements of a resource: id, the attributes in the standard's order, operations, and late ones."""
     out: list[str] = []
     late: list[str] = []
     if "id" in wire:
@@ -81,6 +82,7 @@ def children(described: ResourceType, wire: dict[str, Any], dialect: Dialect) ->
 
 
 def operations(wire: dict[str, Any]) -> list[str]:
+    """Return the elements of the operations."""
     return [
         f'<operation rel="{attribute_text(entry["rel"])}" href="{attribute_text(entry["href"])}"/>'
         for entry in wire.get("operations", ())
@@ -88,6 +90,7 @@ def operations(wire: dict[str, Any]) -> list[str]:
 
 
 def encode_collection(described: ResourceType, wire: dict[str, Any], dialect: Dialect) -> bytes:
+    """Return a collection as an XML document."""
     uri = attribute_text(dialect.type_uri(described.kind + "Collection"))
     out = [f'<Collection xmlns="{dialect.namespace}" resourceURI="{uri}">']
     out.extend(collection_children(described, wire, dialect))
@@ -96,6 +99,7 @@ def encode_collection(described: ResourceType, wire: dict[str, Any], dialect: Di
 
 
 def collection_children(described: ResourceType, wire: dict[str, Any], dialect: Dialect) -> list[str]:
+    """Return the elements of a collection: id, count, items and operations."""
     out: list[str] = []
     for name in ("id", "count"):
         if name in wire:

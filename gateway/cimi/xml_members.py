@@ -23,9 +23,9 @@ def nested_from_xml(members: dict[str, Attribute], node: Any) -> dict[str, Any]:
 
 
 def raw_from_xml(members: dict[str, Attribute], node: Mapping[str, Any]) -> dict[str, Any]:
-    """An element's children and XML attributes as a raw JSON-shaped dict, by the declared members.
+    """Return an element's children and XML attributes as a raw JSON-shaped dict, by the declared members.
 
-    What is not declared stays in under its own name, so that the check for unknown attributes sees it.
+    A member that is not declared stays in under its own name, so that the check for unknown attributes sees it.
     """
     by_element: dict[str, str] = {}
     for name, member in members.items():
@@ -39,11 +39,11 @@ def raw_from_xml(members: dict[str, Attribute], node: Mapping[str, Any]) -> dict
         if local == "#text":
             _read_text(members, value, raw)
             continue
-        known = by_element.get(local)
-        name = known or local
+        declared = by_element.get(local)
+        name = declared or local
         if name in raw:
             raise ValidationError({name: ["stands more than once, by several names"]})
-        raw[name] = _member_from_xml(members[known], local, value) if known else value
+        raw[name] = _member_from_xml(members[declared], local, value) if declared else value
     return raw
 
 
@@ -70,5 +70,5 @@ def _member_from_xml(member: Attribute, local: str, value: Any) -> Any:
 
 
 def _declares_namespace(name: str) -> bool:
-    """Whether an XML attribute says nothing of its element but which namespace a prefix means."""
+    """Return whether an XML attribute only says which namespace a prefix means."""
     return name == "@xmlns" or name.startswith("@xmlns:")

@@ -14,8 +14,10 @@ _ATTRIBUTE = _TEXT | str.maketrans({'"': "&quot;", "\n": "&#10;", "\t": "&#9;"})
 
 
 def element_text(text: str) -> str:
+    """Return text as it stands in an element."""
     return text.translate(_TEXT)
 
 
 def attribute_text(text: str) -> str:
+    """Return text as it stands in an attribute's quotes."""
     return text.translate(_ATTRIBUTE)

@@ -19,10 +19,14 @@ PLACES = {
 
 
 class Commands(click.Group):
+    """The subcommands, whose modules are loaded when they are called."""
+
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the subcommands in the order of the help text."""
         return list(PLACES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a subcommand; None for an unknown name."""
         if cmd_name not in PLACES:
             return None
         command: click.Command = getattr(import_module(PLACES[cmd_name]), cmd_name)

@@ -1,4 +1,4 @@
-"""What the subcommands share: the configuration, and errors as one line."""
+"""The common part of the subcommands: the configuration, and errors as one line."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ import click
 from gateway.config import DEFAULT_PATH, ConfigError, Settings, load
 from gateway.errors import GatewayError
 from gateway.plain_text import printable
+from gateway.store.offline import OfflineStore
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def config_option(function: F) -> F:
-    """``--config FILE``, on every subcommand."""
+    """Give a subcommand the option ``--config FILE``; every one has it."""
     return click.option(
         "--config",
         "config",
@@ -35,6 +36,8 @@ EX_CONFIG = 78
 
 
 class WrongConfiguration(click.ClickException):
+    """The end of a subcommand whose configuration is wrong, with an exit status of its own."""
+
     exit_code = EX_CONFIG
 
 
@@ -44,14 +47,14 @@ def say(text: str, *, err: bool = False) -> None:
 
 
 def insecure_option(function: F) -> F:
-    """``--insecure``, on subcommands that send a password."""
+    """Give a subcommand that sends a password the option ``--insecure``."""
     described = "Send the password over plain HTTP to another host, too: everybody on the way can read it."
     return click.option("--insecure", is_flag=True, help=described)(function)
 
 
 @contextmanager
 def plainly() -> Iterator[None]:
-    """Errors meant for people leave as one line, with exit status 1, or 78 when the configuration is wrong."""
+    """Turn errors meant for people into one line, with exit status 1, or 78 when the configuration is wrong."""
     try:
         yield
     except ConfigError as error:
@@ -61,20 +64,19 @@ def plainly() -> Iterator[None]:
 
 
 def settings_of(path: Path) -> Settings:
+    """Return the settings in a file; a mistake in it ends the subcommand."""
     with plainly():
         return load(path)
 
 
 @contextmanager
-def store_reader(config: Path) -> Iterator[sqlite3.Connection]:
-    """A connection of our own that only reads; the daemon's write-ahead log lets it work beside it."""
+def store_reader(config: Path) -> Iterator[OfflineStore]:
+    """Read the configured store while the block runs, also beside a gateway that has it open."""
     path = Path(settings_of(config).store.path)
     if not path.exists():
         raise click.ClickException(f"{path} does not exist: the gateway has not run yet")
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
-        yield connection
+        with OfflineStore.open(path) as store:
+            yield store
     except sqlite3.Error as error:
         raise click.ClickException(f"{path}: {error}") from None
-    finally:
-        connection.close()

@@ -59,12 +59,7 @@ def conformance(
     away again, also after an interrupt. The exit code is 0 when no "shall" is broken, 1 when one is, 130 after an
     interrupt.
     """
-    wrong = [path for path in reports if path.suffix not in RENDERERS]
-    if wrong:
-        raise click.BadParameter(f"{wrong[0]}: the suffix is one of {', '.join(RENDERERS)}", param_hint="--report")
-    unknown = [name for name in only if name not in catalogue()]
-    if unknown:
-        raise click.BadParameter(f"{unknown[0]} is no check; docs/conformance.md has them all", param_hint="--only")
+    _demand_possible(reports, only)
     if user and not insecure:
         demand_protection(url)
     options = Options(
@@ -87,13 +82,23 @@ def conformance(
     raise SystemExit(130 if report.interrupted else 0 if report.passed else 1)
 
 
+def _demand_possible(reports: tuple[Path, ...], only: tuple[str, ...]) -> None:
+    """Raise BadParameter for a report in an unknown format, and for an unknown check."""
+    wrong = [path for path in reports if path.suffix not in RENDERERS]
+    if wrong:
+        raise click.BadParameter(f"{wrong[0]}: the suffix is one of {', '.join(RENDERERS)}", param_hint="--report")
+    unknown = [name for name in only if name not in catalogue()]
+    if unknown:
+        raise click.BadParameter(f"{unknown[0]} is no check; docs/conformance.md has them all", param_hint="--only")
+
+
 def _password() -> str:
-    known = os.environ.get(PASSWORD)
-    return known if known is not None else str(click.prompt("Password", hide_input=True, err=True))
+    password = os.environ.get(PASSWORD)
+    return password if password is not None else str(click.prompt("Password", hide_input=True, err=True))
 
 
 def _watched(options: Options) -> Report:
-    """Run with a progress bar."""
+    """Run the checks with a progress bar, and return their report."""
     columns = (TextColumn("{task.description:44.44}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Progress(*columns, console=Console(stderr=True)) as bar:
@@ -108,9 +113,7 @@ def _watched(options: Options) -> Report:
 def _tell(report: Report) -> None:
     for result in report.results:
         if result.verdict in (Verdict.FAIL, Verdict.WARN):
-            say(
-                f"{result.verdict.value} {result.media:4} {result.entry.id} ({result.entry.clause}): {result.message}"
-            )
+            say(f"{result.verdict.value} {result.media:4} {result.entry.id} ({result.entry.clause}): {result.message}")
     counts = ", ".join(f"{report.count(verdict)} {verdict.value}" for verdict in Verdict)
     say(f"{counts}; {report.requests} requests in {report.seconds:.0f} s")
     for url in report.left:

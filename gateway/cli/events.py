@@ -7,8 +7,6 @@ protect nothing, and an admin who looks for what went wrong must see it also whi
 
 from __future__ import annotations
 
-import json
-import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +17,7 @@ import click
 from gateway.cli.common import config_option, insecure_option, say, store_reader
 from gateway.cli.remote import RemoteGateway
 from gateway.plain_text import printable_json
+from gateway.store.offline import OfflineStore
 
 LOOK_EVERY = 0.3
 EVERYTHING = "eventLogs/everything"
@@ -58,18 +57,18 @@ def tail(
         raise click.UsageError("--changes is about everything, not about one resource")
     resource = CHANGES if changes else resource
     if url is not None:
-        found = _told(RemoteGateway.of(url, user, insecure=insecure), resource, lines, follow)
+        past_and_coming = _told(RemoteGateway.of(url, user, insecure=insecure), resource, lines, follow)
     else:
-        found = _kept(config, resource, lines, follow)
+        past_and_coming = _kept(config, resource, lines, follow)
     try:
-        for event in found:
+        for event in past_and_coming:
             say(printable_json(event) if as_json else line_of(event))
     except KeyboardInterrupt:
         return
 
 
 def line_of(event: dict[str, Any]) -> str:
-    """Time, severity, kind, outcome, what it is about, and what there is to say."""
+    """Return an event as a line: time, severity, kind, outcome, what it is about, and what there is to say."""
     content = event["content"]
     kind = event["type"].rpartition("/")[2]
     about = _path_of(content.get("resource", {}).get("href", ""))
@@ -89,7 +88,7 @@ def _path_of(href: str) -> str:
 
 
 def _told(gateway: RemoteGateway, resource: str | None, lines: int, follow: bool) -> Events:
-    """Over HTTP: the newest, then from the live stream what comes."""
+    """Yield events over HTTP: the newest ones, and then from the live stream what comes."""
     logs = gateway.read()["eventLogs"]["href"]
     own = {None: EVERYTHING, CHANGES: CHANGES}.get(resource)
     log = f"{logs}/{_name_of(own)}" if own is not None else _remote_log(gateway, str(resource))
@@ -98,13 +97,13 @@ def _told(gateway: RemoteGateway, resource: str | None, lines: int, follow: bool
     yield from reversed(past)
     if not follow:
         return
-    shown = [(event["timestamp"], event["content"]) for event in past]
+    printed = [(event["timestamp"], event["content"]) for event in past]
     for message in gateway.follow(newest):
         if message.event == "gap":
             say(f"{message.data['lost']} events before are not kept any more", err=True)
             continue
         event = message.data
-        new = message.event == "event" and (event["timestamp"], event["content"]) not in shown
+        new = message.event == "event" and (event["timestamp"], event["content"]) not in printed
         if new and _is_about(event, resource):
             yield event
 
@@ -128,39 +127,29 @@ def _is_about(event: dict[str, Any], resource: str | None) -> bool:
 
 
 def _kept(config: Path, resource: str | None, lines: int, follow: bool) -> Events:
-    """From the store: the newest, then what comes."""
-    with store_reader(config) as connection:
-        log = _log_of(connection, resource)
-        last = _position(connection, log)
+    """Yield events from the store: the newest ones, and then what comes."""
+    with store_reader(config) as store:
+        log = _log_of(store, resource)
+        last = store.newest_position(log)
         after = last - max(0, lines)
         while True:
-            rows = connection.execute(
-                "SELECT position, time, document FROM events WHERE log = ? AND position > ? ORDER BY position LIMIT ?",
-                (log, after, PAGE),
-            ).fetchall()
+            rows = store.events_after(log, after, PAGE)
             for position, moment, document in rows:
                 after = position
-                yield {"timestamp": moment, **json.loads(document)}
+                yield {"timestamp": moment, **document}
             if len(rows) < PAGE and not follow:
                 return
             if len(rows) < PAGE:
                 time.sleep(LOOK_EVERY)
 
 
-def _log_of(connection: sqlite3.Connection, resource: str | None) -> str:
+def _log_of(store: OfflineStore, resource: str | None) -> str:
     if resource in (None, CHANGES):
         return resource or EVERYTHING
     path = _path_of(resource) if "://" in resource else resource.strip("/")
-    row = connection.execute(
-        "SELECT json_extract(document, '$.eventLog.href') FROM resources WHERE path = ?", (path,)
-    ).fetchone()
-    if row is None:
+    exists, log = store.event_log_of(path)
+    if not exists:
         raise click.ClickException(f"there is no resource {path}")
-    if row[0] is None:
+    if log is None:
         raise click.ClickException(f"{path} has no event log; its events are among those of everything")
-    return str(row[0])
-
-
-def _position(connection: sqlite3.Connection, log: str) -> int:
-    row = connection.execute("SELECT position FROM event_heads WHERE log = ?", (log,)).fetchone()
-    return int(row[0]) if row else 0
+    return log

@@ -14,7 +14,6 @@ import click
 import structlog
 
 from gateway import service_view
-from gateway.app import libvirt_drivers
 from gateway.cli.common import config_option, plainly, say, settings_of
 from gateway.config import Settings
 from gateway.doctor import examine, examine_host
@@ -22,12 +21,16 @@ from gateway.findings import Finding
 from gateway.http.tls import configured_certificate
 from gateway.private_files import demand_all_private
 from gateway.store.keyring import demand_usable_keys
+from gateway.wiring import libvirt_drivers
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def here_option(function: F) -> F:
-    """``--here``: also what the service's view is made of, so that it is not made once more."""
+    """Give a subcommand the option ``--here``.
+
+    The service's view is made with it, too, so that this is not made once more.
+    """
     return click.option(
         "--here",
         is_flag=True,
@@ -71,7 +74,7 @@ def doctor(config: Path, here: bool) -> None:
 
 
 def _in_its_place(properties: Mapping[str, str], command: str, config: Path) -> int:
-    """Run the command again as the service would, and say what it said; its exit status."""
+    """Run the command again as the service would, print what it printed, and return its exit status."""
     done = service_view.look(properties, command, "--here", "--config", str(config.absolute()))
     click.echo(done.stdout, nl=False)
     click.echo(done.stderr, nl=False, err=True)

@@ -7,7 +7,6 @@ logs, which the standard has no place for.
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ import click
 from gateway.cimi.job import FINAL_JOB_STATES
 from gateway.cli.common import config_option, insecure_option, say, store_reader
 from gateway.cli.remote import Message, RemoteGateway
+from gateway.store.offline import OfflineJob, OfflineStore
 
 LOOK_EVERY = 0.3
 NEWEST = 50
@@ -31,14 +31,12 @@ def jobs() -> None:
     """List, show and follow jobs."""
 
 
-def _job(connection: sqlite3.Connection, name: str) -> dict[str, Any]:
+def _job(store: OfflineStore, name: str) -> OfflineJob:
     path = name if name.startswith("jobs/") else f"jobs/{name.rpartition('/')[2]}"
-    row = connection.execute(
-        "SELECT document, owner, created FROM resources WHERE path = ? AND kind = 'Job'", (path,)
-    ).fetchone()
-    if row is None:
+    job = store.job(path)
+    if job is None:
         raise click.ClickException(f"there is no job {name}")
-    return {"path": path, "owner": row[1], "created": row[2], **json.loads(row[0])}
+    return job
 
 
 @jobs.command("list")
@@ -46,17 +44,12 @@ def _job(connection: sqlite3.Connection, name: str) -> dict[str, Any]:
 @config_option
 def list_(limit: int, config: Path) -> None:
     """List the newest jobs."""
-    with store_reader(config) as connection:
-        rows = connection.execute(
-            "SELECT path, owner, created, document FROM resources WHERE kind = 'Job' AND parent = '' "
-            "ORDER BY created DESC LIMIT ?",
-            (limit,),
-        )
-        for path, owner, created, text in rows:
-            document = json.loads(text)
+    with store_reader(config) as store:
+        for job in store.newest_jobs(limit):
+            document = job.document
             target = document["targetResource"]["href"]
             state = f"{document['state']} {document.get('progress', 0)}%"
-            say(f"{created}  {path}  {state:13} {document['action']:8} {target}  {owner}")
+            say(f"{job.created}  {job.path}  {state:13} {document['action']:8} {target}  {job.owner}")
 
 
 @jobs.command()
@@ -64,10 +57,11 @@ def list_(limit: int, config: Path) -> None:
 @config_option
 def show(job: str, config: Path) -> None:
     """Show a job and its log."""
-    with store_reader(config) as connection:
-        for name, value in _job(connection, job).items():
+    with store_reader(config) as store:
+        path, owner, created, document = _job(store, job)
+        for name, value in {"path": path, "owner": owner, "created": created, **document}.items():
             say(f"{name}: {value if isinstance(value, str) else json.dumps(value)}")
-        _print_log(connection, _job(connection, job)["path"], 0)
+        _print_log(store, path, 0)
 
 
 @jobs.command()
@@ -86,46 +80,42 @@ def tail(job: str | None, follow: bool, url: str | None, user: str | None, insec
         except KeyboardInterrupt:
             return
         return
-    with store_reader(config) as connection:
+    with store_reader(config) as store:
         if job is None:
-            _tail_all(connection, follow)
+            _tail_all(store, follow)
         else:
-            _tail_one(connection, job, follow)
+            _tail_one(store, job, follow)
 
 
-def _tail_one(connection: sqlite3.Connection, job: str, follow: bool) -> None:
+def _tail_one(store: OfflineStore, name: str, follow: bool) -> None:
     line = 0
     while True:
-        document = _job(connection, job)
-        line = _print_log(connection, document["path"], line)
-        if not follow or document["state"] in FINAL_JOB_STATES:
+        job = _job(store, name)
+        line = _print_log(store, job.path, line)
+        if not follow or job.document["state"] in FINAL_JOB_STATES:
             break
         time.sleep(LOOK_EVERY)
-    _print_log(connection, document["path"], line)
+    _print_log(store, job.path, line)
+    document = job.document
     say(f"{document['state']}  {document.get('progress', 0)}%  {document.get('statusMessage', '')}".rstrip())
 
 
-def _tail_all(connection: sqlite3.Connection, follow: bool) -> None:
-    (line,) = connection.execute("SELECT coalesce(max(line), 0) - ? FROM job_log", (NEWEST,)).fetchone()
+def _tail_all(store: OfflineStore, follow: bool) -> None:
+    line = store.line_before_newest(NEWEST)
     while True:
-        rows = connection.execute(
-            "SELECT line, time, level, job, step, message FROM job_log WHERE line > ? ORDER BY line", (line,)
-        ).fetchall()
-        for number, moment, level, job, step, message in rows:
-            say(f"{moment}  {level:7}  {job}  {step}: {message}")
-            line = number
+        for job, entry in store.lines_of_all(line):
+            say(f"{entry.time}  {entry.level:7}  {job}  {entry.step}: {entry.message}")
+            line = entry.line
         if not follow:
             return
         time.sleep(LOOK_EVERY)
 
 
-def _print_log(connection: sqlite3.Connection, path: str, after: int) -> int:
-    rows = connection.execute(
-        "SELECT line, time, level, step, message FROM job_log WHERE job = ? AND line > ? ORDER BY line", (path, after)
-    ).fetchall()
-    for line, moment, level, step, message in rows:
-        say(f"{moment}  {level:7}  {step}: {message}")
-        after = line
+def _print_log(store: OfflineStore, path: str, after: int) -> int:
+    """Print a Job's log after a line, and return the last line."""
+    for entry in store.log_lines(path, after):
+        say(f"{entry.time}  {entry.level:7}  {entry.step}: {entry.message}")
+        after = entry.line
     return after
 
 
@@ -133,29 +123,32 @@ def _print_log(connection: sqlite3.Connection, path: str, after: int) -> int:
 
 
 def _told(gateway: RemoteGateway, job: str | None, follow: bool) -> Iterator[str]:
-    """A line for each change of a job; a job that is named is followed to its end."""
+    """Yield a line for each change of a Job over HTTP; a Job that is named is followed to its end."""
     newest = gateway.newest_event() if follow else ""
     past = [_remote_job(gateway, job)] if job is not None else _newest_jobs(gateway)
-    shown: dict[str, str] = {}
+    printed: dict[str, str] = {}
     for document in past:
-        shown[document["id"]] = _line_of(document)
-        yield shown[document["id"]]
+        printed[document["id"]] = _line_of(document)
+        yield printed[document["id"]]
     if not follow or (job is not None and past[0]["state"] in FINAL_JOB_STATES):
         return
     for message in gateway.follow(newest):
-        found = _job_of(gateway, message, past[0]["id"] if job is not None else None)
-        if found is None or shown.get(found["id"]) == _line_of(found):
+        change = _job_of(gateway, message, past[0]["id"] if job is not None else None)
+        if change is None or printed.get(change["id"]) == _line_of(change):
             continue
-        shown[found["id"]] = _line_of(found)
-        yield shown[found["id"]]
-        if job is not None and found["state"] in FINAL_JOB_STATES:
+        printed[change["id"]] = _line_of(change)
+        yield printed[change["id"]]
+        if job is not None and change["state"] in FINAL_JOB_STATES:
             return
-        if len(shown) > REMEMBERED:
-            del shown[next(iter(shown))]
+        if len(printed) > REMEMBERED:
+            del printed[next(iter(printed))]
 
 
 def _job_of(gateway: RemoteGateway, message: Message, only: str | None) -> dict[str, Any] | None:
-    """The job that a message is about. That of one which ended while the connection was broken is its Event."""
+    """Return the Job that a message is about; None for another one than ``only``.
+
+    The message about a Job that ended while the connection was broken is its Event.
+    """
     if message.event == "gap":
         say(f"{message.data['lost']} events before are not kept any more", err=True)
         return gateway.read(only) if only is not None else None
@@ -169,7 +162,7 @@ def _job_of(gateway: RemoteGateway, message: Message, only: str | None) -> dict[
 
 
 def _ended(gateway: RemoteGateway, href: str) -> dict[str, Any] | None:
-    """The job; None when it is deleted since."""
+    """Return the Job; None when it is deleted since."""
     try:
         return gateway.read(href)
     except click.ClickException:
@@ -182,12 +175,12 @@ def _remote_job(gateway: RemoteGateway, name: str) -> dict[str, Any]:
 
 def _newest_jobs(gateway: RemoteGateway) -> list[dict[str, Any]]:
     jobs = gateway.read()["jobs"]["href"]
-    found: list[dict[str, Any]] = gateway.read(f"{jobs}?$orderby=created:desc&$last={NEWEST}").get("jobs", [])
-    return found[::-1]
+    newest: list[dict[str, Any]] = gateway.read(f"{jobs}?$orderby=created:desc&$last={NEWEST}").get("jobs", [])
+    return newest[::-1]
 
 
 def _line_of(job: dict[str, Any]) -> str:
-    """When, which job, how far it is, what it does, and what there is to say."""
+    """Return a Job as a line: when, which Job, how far it is, what it does, and what there is to say."""
     name, target = ("/".join(href.rsplit("/", 2)[-2:]) for href in (job["id"], job["targetResource"]["href"]))
     state = f"{job['state']} {job.get('progress', 0)}%"
     parts = (job.get("timeOfStatusChange", ""), name, f"{state:13}", f"{job['action']:8}", target)

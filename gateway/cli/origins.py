@@ -53,7 +53,7 @@ def demand_origin(url: str, wanted: str) -> None:
 
 
 class RedirectsAtHome(urllib.request.HTTPRedirectHandler):
-    """Follows redirects within one server, and refuses those that lead elsewhere."""
+    """A handler that follows redirects within one server, and refuses those that lead elsewhere."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str

@@ -1,4 +1,4 @@
-"""What belongs to a name in the store: users are names, and a new one of an old name would get it."""
+"""The belongings of a name in the store: users are names, and a new one of an old name would get it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import sqlite3
 from pathlib import Path
 
 from gateway.config import Settings
+from gateway.store.offline import OfflineStore
 from gateway.users import UsersError
-
-OWNED = "SELECT count(*) FROM resources WHERE owner = ?"
-TOLD = "SELECT count(*) FROM events WHERE audience = ?"
 
 
 def owned_by(settings: Settings, name: str) -> str | None:
@@ -20,13 +18,11 @@ def owned_by(settings: Settings, name: str) -> str | None:
     path = Path(settings.store.path)
     if not path.exists():
         return None
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
-        resources, events = [connection.execute(sql, (name,)).fetchone()[0] for sql in (OWNED, TOLD)]
+        with OfflineStore.open(path) as store:
+            resources, events = store.owned_by(name)
     except sqlite3.Error as error:
         raise UsersError(f"{path} cannot be looked at for what belongs to {name}: {error}") from None
-    finally:
-        connection.close()
     return f"{resources} resources and {events} events" if resources or events else None
 
 

@@ -26,7 +26,7 @@ PASSWORD = "CIMI_PASSWORD"  # noqa: S105 - the name of a variable
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of the stream; without data it only moves the id."""
+    """A message of the stream; without data it only moves the id."""
 
     event: str
     id: str | None
@@ -35,14 +35,21 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class RemoteGateway:
-    """``url`` is the Cloud Entry Point's. Refusals are ClickExceptions with the gateway's own words."""
+    """A gateway that is read over HTTP. ``url`` is the Cloud Entry Point's.
+
+    Refusals are ClickExceptions with the gateway's own words.
+    """
 
     url: str
     headers: dict[str, str]
 
     @classmethod
     def of(cls, url: str, user: str | None, *, insecure: bool = False) -> RemoteGateway:
-        """Return the gateway at this Cloud Entry Point; ``insecure`` lets the password cross a network in the clear."""
+        """Return the gateway at this Cloud Entry Point, for a user whose password is asked for.
+
+        ``insecure`` lets the password cross a network in the clear. Raises ClickException without a user, or for an
+        unprotected way.
+        """
         if user is None:
             raise click.ClickException("--url needs --user")
         if not insecure:
@@ -52,7 +59,7 @@ class RemoteGateway:
         return cls(url.rstrip("/") + "/", {"Authorization": f"Basic {token}"})
 
     def read(self, url: str = "") -> dict[str, Any]:
-        """A resource by its URL, absolute or below the entry point."""
+        """Return a resource by its URL, absolute or below the entry point. Raises ClickException when that fails."""
         target = url if "://" in url else self.url + url
         try:
             with self._open(target, {"Accept": "application/json"}) as answer:
@@ -62,13 +69,13 @@ class RemoteGateway:
         return document
 
     def newest_event(self) -> str:
-        """Its id, after which the stream tells what comes."""
+        """Return the id of the newest event, after which the stream tells what comes; "0" without any."""
         everything = self.read()["eventLogs"]["href"] + "/everything"
-        found = self.read(f"{everything}/events?$orderby=timestamp:desc&$last=1").get("events", [])
-        return str(found[0]["id"]).rpartition("/")[2] if found else "0"
+        events = self.read(f"{everything}/events?$orderby=timestamp:desc&$last=1").get("events", [])
+        return str(events[0]["id"]).rpartition("/")[2] if events else "0"
 
     def follow(self, after: str) -> Iterator[Message]:
-        """The stream's messages after this id, for ever; a broken connection is made anew."""
+        """Yield the stream's messages after this id, for ever; a broken connection is made anew."""
         stream, pause = self._stream(), 0.5
         while True:
             try:
@@ -82,10 +89,10 @@ class RemoteGateway:
             time.sleep(pause)
 
     def _stream(self) -> str:
-        found = self.read().get("eventStream")
-        if not isinstance(found, str):
+        stream = self.read().get("eventStream")
+        if not isinstance(stream, str):
             raise click.ClickException(f"{self.url} is no Cloud Entry Point with an event stream")
-        return found
+        return stream
 
     def _open(self, url: str, headers: dict[str, str]) -> IO[bytes]:
         demand_origin(url, self.url)
@@ -102,13 +109,13 @@ class RemoteGateway:
 
 
 def _opener(url: str) -> urllib.request.OpenerDirector:
-    """Without a proxy for plain HTTP: it would read the password."""
+    """Return what opens a URL: without a proxy for plain HTTP, which would read the password."""
     proxies = [urllib.request.ProxyHandler({})] if url.startswith("http:") else []
     return urllib.request.build_opener(RedirectsAtHome, *proxies)
 
 
 def parsed(lines: Iterable[bytes]) -> Iterator[Message]:
-    """Server-Sent Events."""
+    """Yield the messages of Server-Sent Events from their lines."""
     event, identity = "message", None
     data: list[str] = []
     for raw in lines:

@@ -14,12 +14,13 @@ import click
 
 from drivers.libvirt.connection import THREADS
 from gateway import logging
-from gateway.app import Gateway, libvirt_drivers
+from gateway.app import Gateway
 from gateway.cli.common import config_option, plainly, settings_of
 from gateway.http.tls import configured_certificate
 from gateway.private_files import demand_all_private
 from gateway.store.keyring import demand_usable_keys
 from gateway.systemd_notify import keep_alive, more_time, notify
+from gateway.wiring import libvirt_drivers
 
 
 @click.command()
@@ -44,7 +45,10 @@ def serve(config: Path) -> None:
 
 
 def _leave() -> None:
-    """Everything is closed and written. A call that libvirt never answers holds a thread that Python would wait for."""
+    """End the process at once when a call of libvirt's still holds a thread: Python would wait for it.
+
+    Everything is closed and written by then.
+    """
     if any(thread.name.startswith(THREADS) for thread in threading.enumerate()):
         sys.stdout.flush()
         sys.stderr.flush()

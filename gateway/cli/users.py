@@ -23,7 +23,7 @@ def _file(config: Path) -> Path:
 
 
 def _password() -> str:
-    """From the terminal, twice; from standard input when that is none."""
+    """Return a password from the terminal, typed twice; from standard input when that is no terminal."""
     if sys.stdin.isatty():
         answer: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
         return answer
@@ -42,13 +42,13 @@ def add(name: str, role: str, inherit: bool, config: Path) -> None:
     """
     with plainly():
         path = _file(config)
-        known = users.read(path)
-        if users.checked_name(name) in known:
+        entries = users.read(path)
+        if users.checked_name(name) in entries:
             raise users.UsersError(f"{name} exists already; passwd changes the password")
         if not inherit:
             demand_unowned(settings_of(config), name)
-        known[name] = users.User(name, role, users.hashed(_password()))
-        users.write(path, known)
+        entries[name] = users.User(name, role, users.hashed(_password()))
+        users.write(path, entries)
     click.echo(f"added {name} ({role})")
 
 
@@ -59,11 +59,11 @@ def passwd(name: str, config: Path) -> None:
     """Change a user's password."""
     with plainly():
         path = _file(config)
-        known = users.read(path)
-        if name not in known:
+        entries = users.read(path)
+        if name not in entries:
             raise users.UsersError(f"there is no user {name}")
-        known[name] = replace(known[name], hash=users.hashed(_password()))
-        users.write(path, known)
+        entries[name] = replace(entries[name], hash=users.hashed(_password()))
+        users.write(path, entries)
     click.echo(f"changed {name}")
 
 
@@ -74,10 +74,10 @@ def remove(name: str, config: Path) -> None:
     """Remove a user; what they own stays, for the admins, and goes to no later user of the name by itself."""
     with plainly():
         path = _file(config)
-        known = users.read(path)
-        if known.pop(name, None) is None:
+        entries = users.read(path)
+        if entries.pop(name, None) is None:
             raise users.UsersError(f"there is no user {name}")
-        users.write(path, known)
+        users.write(path, entries)
     click.echo(f"removed {name}")
 
 
@@ -86,5 +86,5 @@ def remove(name: str, config: Path) -> None:
 def list_(config: Path) -> None:
     """List users and roles."""
     with plainly():
-        for known in users.read(_file(config)).values():
-            click.echo(f"{known.name}\t{known.role}")
+        for entry in users.read(_file(config)).values():
+            click.echo(f"{entry.name}\t{entry.role}")

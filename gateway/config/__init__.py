@@ -70,7 +70,7 @@ PATHS = {
 
 
 def load(path: Path) -> Settings:
-    """Read and check the whole file. Raises ConfigError for the first mistake."""
+    """Return the settings in a file, all of which is checked. Raises ConfigError for the first mistake."""
     try:
         document = tomllib.loads(path.read_text())
     except PermissionError as error:
@@ -104,14 +104,14 @@ def _resolved(path: Path, value: Any) -> Any:
 def _hypervisors(path: Path, given: Any) -> tuple[HypervisorSettings, ...]:
     if not isinstance(given, list) or not given:
         raise ConfigError(f"{path}: needs at least one [[hypervisor]]")
-    found = tuple(read_table(path, "[[hypervisor]]", HypervisorSettings, entry) for entry in given)
-    for entry in found:
+    entries = tuple(read_table(path, "[[hypervisor]]", HypervisorSettings, entry) for entry in given)
+    for entry in entries:
         for key in ("name", "uri", "pool", "network"):
             if not getattr(entry, key):
                 raise ConfigError(f"{path}: [[hypervisor]] {key}: must not be empty")
         check_pools(path, entry)
         check_networks(path, entry)
-    return found
+    return entries
 
 
 def _check_listen(path: Path, section: str, listen: str) -> None:

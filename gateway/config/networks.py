@@ -1,4 +1,4 @@
-"""What the configuration says of networks must be possible before anything is built on it."""
+"""Checks of networks in the configuration, which must be possible before anything is built on it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def check_networks(path: Path, settings: HypervisorSettings) -> None:
-    """Raises ConfigError for the first mistake."""
+    """Raise ConfigError for the first mistake in what a hypervisor's entry says of networks."""
     pools = [(_pool(path, pool), pool) for pool in settings.address_pools]
     for (one, _), (other, written) in itertools.combinations(pools, 2):
         if one.overlaps(other):

@@ -21,7 +21,7 @@ RAW_ONLY = frozenset({"logical", "iscsi", "rbd"})
 
 
 def check_pools(path: Path, hypervisor: HypervisorSettings) -> None:
-    """Raises ConfigError for the first mistake."""
+    """Raise ConfigError for the first mistake in the pools of a hypervisor's entry."""
     where = f"{path}: [[hypervisor.pools]]"
     names = [pool.name for pool in hypervisor.pools]
     if len(set(names)) != len(names):

@@ -13,22 +13,23 @@ WORDS = {str: "a string", int: "a whole number", float: "a number", bool: "true 
 
 
 class ConfigError(GatewayError):
-    """The configuration cannot be used; the message names file and key."""
+    """A configuration that cannot be used; the message names file and key."""
 
 
 def read_table(path: Path, where: str, kind: type[T], given: Any) -> T:
-    """The dataclass ``kind`` from a table. ``where`` is how people find it: ``[server]``, ``[[hypervisor]]``.
+    """Return the dataclass ``kind`` from a table. ``where`` is how people find it: ``[server]``, ``[[hypervisor]]``.
 
-    A field may be a plain value, ``list[str]``, a Literal, or ``tuple[Dataclass, ...]`` for an array of tables.
+    A field may be a plain value, ``list[str]``, a Literal, or ``tuple[Dataclass, ...]`` for an array of tables. Raises
+    ConfigError for the first mistake.
     """
     if not isinstance(given, dict):
         raise ConfigError(f"{path}: {where} must be a section")
     hints = get_type_hints(kind)
-    known = {entry.name: entry for entry in fields(kind)}  # type: ignore[arg-type]
+    declared = {entry.name: entry for entry in fields(kind)}  # type: ignore[arg-type]
     for key in given:
-        if key not in known:
-            raise ConfigError(f"{path}: {where} {key}: unknown key; known are {', '.join(sorted(known))}")
-    for key, entry in known.items():
+        if key not in declared:
+            raise ConfigError(f"{path}: {where} {key}: unknown key; known are {', '.join(sorted(declared))}")
+    for key, entry in declared.items():
         if key not in given and _required(entry):
             raise ConfigError(f"{path}: {where} {key}: is missing")
     return kind(**{key: _value(path, where, key, value, hints[key]) for key, value in given.items()})
@@ -50,7 +51,7 @@ def _value(path: Path, where: str, key: str, value: Any, wanted: Any) -> Any:
 
 
 def _tables(path: Path, where: str, key: str, value: Any, kind: type[Any]) -> tuple[Any, ...]:
-    """An array of tables below another: ``[[hypervisor.pools]]``."""
+    """Return an array of tables below another: ``[[hypervisor.pools]]``."""
     inner = f"[[{where.strip('[]')}.{key}]]"
     if not isinstance(value, list):
         raise ConfigError(f"{path}: {inner} must be written with double brackets")

@@ -1,4 +1,4 @@
-"""What can be configured: one dataclass per section of the file; the defaults are the shipped ones."""
+"""All that can be configured: a dataclass per section of the file; the defaults are the shipped ones."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ Persistence = Literal["hourly", "daily", "weekly", "monthly", "yearly"]
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """``listen`` is host:port. ``base_url`` is what clients see, when a proxy stands in front. Sizes in bytes.
+    """The section [server]. ``listen`` is host:port. ``base_url`` is what clients see, when a proxy stands in front.
 
-    ``hosts`` are the names by which clients may call, ``origins`` those whose pages may ask for changes. Connections
-    are counted overall and of one address; those of a request that does not come in time are closed.
+    ``max_body`` is in bytes. ``hosts`` are the names by which clients may call, ``origins`` those whose pages may ask
+    for changes. Connections are counted overall and of one address; those of a request that does not come in time are
+    closed.
     """
 
     listen: str = "127.0.0.1:8080"
@@ -36,14 +37,17 @@ class ServerSettings:
 
     @property
     def host(self) -> str:
+        """The host to listen on, without the brackets of an IPv6 address."""
         return self.listen.rpartition(":")[0].strip("[]")
 
     @property
     def port(self) -> int:
+        """The port to listen on."""
         return int(self.listen.rpartition(":")[2])
 
     @property
     def loopback(self) -> bool:
+        """True when only this host can reach the listener."""
         if self.host == "localhost":
             return True
         try:
@@ -54,15 +58,22 @@ class ServerSettings:
 
 @dataclass(frozen=True, slots=True)
 class StoreSettings:
+    """The section [store]: the database, and the keys for the secrets in it."""
+
     path: str = "/var/lib/cimi-gateway/gateway.db"
     key: str = ""
     """File of the key that seals the secrets in it; empty: the systemd credential, else a file beside the database."""
     former_keys: list[str] = field(default_factory=list)
-    """Files of keys that are to open what they sealed; it is sealed anew with the other."""
+    """Files of keys that open what they sealed; it is sealed anew with ``key``."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuthSettings:
+    """The section [auth]. ``public_entry_point`` shows the Cloud Entry Point without credentials.
+
+    ``allow_insecure_basic`` lets passwords cross a network in the clear.
+    """
+
     users_file: str = "/etc/cimi-gateway/users"
     public_entry_point: bool = False
     allow_insecure_basic: bool = False
@@ -70,20 +81,23 @@ class AuthSettings:
 
 @dataclass(frozen=True, slots=True)
 class ImageSettings:
-    """Where images come from and how large they may be. Sizes in bytes; ``stall_seconds`` without any progress end a
-    transfer, ``upload_minutes`` after the last byte an unfinished upload is given up."""
+    """The section [images]: the places that images come from, and how large they may be. Sizes in bytes.
+
+    ``stall_seconds`` without any progress end a transfer; ``upload_minutes`` after the last byte an unfinished upload
+    is given up.
+    """
 
     directories: list[str] = field(default_factory=list)
     export_directories: list[str] = field(default_factory=list)
-    """Where packages of Systems may be written."""
+    """Directories that packages of Systems may be written to."""
     staging: str = ""
-    """Where images are put down before they reach a pool; empty: ``staging`` beside the store."""
+    """Directory where images are put down before they reach a pool; empty: ``staging`` beside the store."""
     reserve: int = 256 * 1024**2
-    """Of the disk that the store lies on, for the store alone."""
+    """Bytes of the disk that the store lies on, for the store alone."""
     largest: int = 2 * 1024**4
-    """Of a virtual disk."""
+    """Bytes of a virtual disk at most."""
     largest_file: int = 256 * 1024**3
-    """Of an image file, by URL or upload."""
+    """Bytes of an image file at most, by URL or upload."""
     url_schemes: list[str] = field(default_factory=lambda: ["https", "http"])
     private_networks: list[str] = field(default_factory=list)
     """Networks that images may be fetched from although they are private, loopback or link-local."""
@@ -95,25 +109,25 @@ class ImageSettings:
 
 @dataclass(frozen=True, slots=True)
 class JobSettings:
-    """``retention_minutes`` finished jobs are kept; ``answer_wait`` and the deadlines in seconds."""
+    """The section [jobs]. ``retention_minutes`` ended Jobs are kept; ``answer_wait`` and the deadlines in seconds."""
 
     workers: int = 8
     retention_minutes: int = 1440
     answer_wait: float = 2.0
     stop_deadline: float = 60.0
     detach_deadline: float = 20.0
-    """How long a running guest may take to let go of a device."""
+    """Seconds that a running guest may take to let go of a device."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventSettings:
-    """How long events are kept where nothing else is asked, and how many of one log and of all together."""
+    """The section [events]: the time that events are kept where the client chooses none, and limits of their number."""
 
     persistence: Persistence = "monthly"
     most_per_log: int = 10_000
     most_overall: int = 100_000
     changes_persistence: Persistence = "yearly"
-    """Of the log of changes, which holds no refusals."""
+    """Persistence of the log of changes, which holds no refusals."""
     most_changes: int = 300_000
     most_streams: int = 1000
     """Readers of the live stream in all; admins who read none yet come on top."""
@@ -122,8 +136,11 @@ class EventSettings:
 
 @dataclass(frozen=True, slots=True)
 class MonitoringSettings:
-    """``period`` is seconds between two looks at the guests, and so the least interval of samples. How long samples
-    are kept as measured, as means of five minutes, and as means of hours. ``most_meters`` of one resource.
+    """The section [monitoring].
+
+    ``period`` is seconds between two looks at the guests, and so the least interval of samples; ``default_interval``
+    is in seconds, too. Samples are kept as measured for some hours, as means of five minutes and then as means of
+    hours for some days. ``most_meters`` is the limit of one resource.
     """
 
     period: int = 10
@@ -136,27 +153,38 @@ class MonitoringSettings:
 
 @dataclass(frozen=True, slots=True)
 class MachineSettings:
-    """``least_memory`` is in KiB: with less a guest is killed, or never starts. An image may say otherwise."""
+    """The section [machines].
+
+    ``least_memory`` is in KiB: with less a guest is killed, or never starts. An image may say otherwise.
+    """
 
     least_memory: int = 65_536
 
 
 @dataclass(frozen=True, slots=True)
 class CompatibilitySettings:
-    """What is done for old clients only. ``deltacloud``: JSON ResourceMetadata also under the names of 1.0."""
+    """The section [compatibility]: the things that are done for old clients only.
+
+    ``deltacloud``: JSON ResourceMetadata has its attribute also under the name of 1.0.
+    """
 
     deltacloud: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class MetricsSettings:
-    """``listen`` is host:port of a listener for scrapers, which asks for no credentials; empty for none."""
+    """The section [metrics].
+
+    ``listen`` is host:port of a listener for scrapers, which asks for no credentials; empty for none.
+    """
 
     listen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
+    """The configuration of a gateway, as its file at ``path`` says."""
+
     path: Path
     server: ServerSettings
     store: StoreSettings

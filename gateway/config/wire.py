@@ -15,7 +15,7 @@ LEAST_CONNECTIONS = 32
 
 
 def check_wire(path: Path, server: ServerSettings) -> None:
-    """Raises ConfigError for the first value that cannot be meant."""
+    """Raise ConfigError for the first value about connections, hosts or origins that cannot be meant."""
     for key, value, least in (
         ("connections", server.connections, LEAST_CONNECTIONS),
         ("connections_per_address", server.connections_per_address, 1),

@@ -1,0 +1,1 @@
+"""The wire: HTTP requests to the services, and their answers in JSON and XML."""

@@ -1,4 +1,4 @@
-"""Who may connect: a limit of connections, overall and of one address, kept where they are accepted.
+"""The admission of connections: a limit of connections, overall and of one address, kept where they are accepted.
 
 The sockets themselves are counted, before TLS and HTTP, so that a refusal costs next to nothing.
 """
@@ -37,7 +37,7 @@ class Limits:
 
 
 class Admission:
-    """Counts the connections that are open, and says which more may come. ``trusted`` are proxies."""
+    """A count of the connections that are open, and of which more may come. ``trusted`` are proxies."""
 
     def __init__(self, limits: Limits, trusted: Iterable[str] = ()) -> None:
         self._limits = limits

@@ -26,7 +26,7 @@ REMEMBERED_SECONDS = 300.0
 """How long after its last use a right password needs no comparison."""
 MOST_REMEMBERED = 1000
 QUIET_SECONDS = 5.0
-"""After which an attempt is answered whose refusal is withheld, whether or not anything was compared."""
+"""Seconds after which an attempt is answered whose refusal is withheld, whether or not anything was compared."""
 AGAIN_AFTER = 5
 """Seconds after which who is behind a crowded address is to try again."""
 LONGEST_NAME = 64
@@ -106,7 +106,7 @@ class Authentication:
             raise _too_many_from_there() from None
 
     def user(self, name: str) -> User | None:
-        """The user as the users file has them now: for those who stay connected."""
+        """Return the user as the users file has them now: for those who stay connected."""
         self._reload()
         return self._users.get(name)
 
@@ -140,7 +140,7 @@ class Authentication:
     async def _quietly(self, attempt: Attempt, user: User | None, password: str, until: float) -> bool:
         """Return True when it is right. Raises Withheld for everything else, no later than ``until``.
 
-        So users get in behind an address from which others flood, and these learn nothing: neither which names there
+        Users get in so behind an address from which others flood, and these learn nothing: neither which names there
         are, nor who logs in from there, nor that a password was compared.
         """
         turn = self._limits.turn(attempt, QUIET_SECONDS / 2) if user is not None else None
@@ -188,7 +188,10 @@ class Authentication:
             self._good.popitem(last=False)
 
     def _credentials(self, header: str | None) -> tuple[str, str]:
-        """Return name and password. What is not HTTP Basic is counted, and no more: it costs a stranger nothing."""
+        """Return name and password.
+
+        Credentials that are not HTTP Basic are counted, and no more: they cost a stranger nothing.
+        """
         if header is None:
             raise Unauthenticated("credentials are needed: HTTP Basic with a user of this gateway")
         try:
@@ -203,7 +206,10 @@ def _too_many_from_there() -> Withheld:
 
 
 def basic_credentials(header: str) -> tuple[str, str]:
-    """Return the name and the password of an Authorization header. Raises ValueError for what is not HTTP Basic."""
+    """Return the name and the password of an Authorization header. Raises ValueError for what is not HTTP Basic.
+
+    aiohttp's ``BasicAuth.decode`` is deprecated, and takes no blanks around the credentials.
+    """
     scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic":
         raise ValueError(f"the scheme {scheme[:20]!r} is not Basic")

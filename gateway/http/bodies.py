@@ -31,7 +31,7 @@ def demand_unencoded(request: web.Request) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Bodies:
-    """How documents are taken from requests. ``seconds`` is how long a whole document may take to come."""
+    """The taker of documents from requests. ``seconds`` is how long a whole document may take to come."""
 
     seconds: float = 30.0
 
@@ -43,9 +43,7 @@ class Bodies:
         except TimeoutError:
             raise RequestTimeout(f"the document did not come within {self.seconds:g} seconds") from None
 
-    async def document(
-        self, request: web.Request, read: Callable[[bytes, str], T], *, optional: bool = False
-    ) -> T:
+    async def document(self, request: web.Request, read: Callable[[bytes, str], T], *, optional: bool = False) -> T:
         """Return what ``read`` makes of the body and its format.
 
         ``optional``: an empty body needs no Content-Type. Raises what ``read`` does, and UnsupportedMediaType.

@@ -1,4 +1,7 @@
-"""If-Match and If-None-Match: which entity tags a client means (RFC 9110, 13.1; DSP0263 4.1.7)."""
+"""If-Match and If-None-Match: which entity tags a client means (RFC 9110, 13.1; DSP0263 4.1.7).
+
+aiohttp's ``if_match`` and ``if_none_match`` read the first of several header lines alone, and take ``"*"`` for ``*``.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One HTTP connection: how long it may take, what it is told when it speaks no HTTP, and how its end is counted."""
+"""An HTTP connection: how long it may take, what it is told when it speaks no HTTP, and how its end is counted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ ON_EVERY_ANSWER = {"Server": "cimi-gateway", "X-Content-Type-Options": "nosniff"
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """In seconds: for all headers of a request, and for the next request of a connection that is kept alive."""
+    """The seconds for all headers of a request, for the next request on a connection, and for what is written.
+
+    ``idle`` is for a connection that is kept alive.
+    """
 
     headers: float = 10.0
     idle: float = 75.0
@@ -40,19 +43,19 @@ class Deadlines:
 
 @dataclass(slots=True)
 class Ends:
-    """How connections ended that did not end well, since the start."""
+    """Counts of connections that did not end well, since the start."""
 
     aborts: int = 0
-    """By their client, in the middle of a request or its answer."""
+    """Ended by their client, in the middle of a request or its answer."""
     overdue: int = 0
-    """By a deadline."""
+    """Ended by a deadline."""
     malformed: int = 0
-    """After something that is no HTTP."""
+    """Ended after something that is no HTTP."""
     log: SparingLog = field(default_factory=SparingLog)
 
 
 class Connection(RequestHandler):
-    """aiohttp's connection with deadlines, which ``look`` holds it to; ``Door`` calls that every now and then."""
+    """A connection of aiohttp's with deadlines, which ``look`` holds it to; ``Door`` calls that every now and then."""
 
     __slots__ = ("_began", "_busy", "_deadlines", "_ends", "_line", "_stalled", "_started")
 
@@ -72,7 +75,7 @@ class Connection(RequestHandler):
         self._ends = ends
         self._line: asyncio.Transport | None = None
         self._began = 0.0
-        """When it was opened, the last answer ended, or the first byte of the next request came."""
+        """Moment at which it was opened, the last answer ended, or the first byte of the next request came."""
         self._started = True
         """Whether a request is expected by the deadline for headers: a new connection has no time to idle."""
         self._busy = False

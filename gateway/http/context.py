@@ -1,10 +1,10 @@
-"""One request as the handlers see it: who, which format, which URIs, which query."""
+"""The facts of a request that it says itself: who asks, in which format, by which URIs, with which query."""
 
 from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import ip_network
 from urllib.parse import unquote_plus
 
@@ -18,38 +18,47 @@ from gateway.errors import HeadersTooLarge, Invalid, Misdirected, UriTooLong
 from gateway.http.hosts import HostNames
 from gateway.orchestration.common.contract import Caller
 
+READS = ("GET", "HEAD")
 LONGEST_URL = 8192
 LONGEST_ADDRESS = 64
 MOST_HEADER_BYTES = 65_536
-"""Of all header fields of a request together."""
+"""Bytes of all header fields of a request together."""
 MOST_PARAMETERS = 256
 HOST = re.compile(r"[A-Za-z0-9.\-_]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 
 
-@dataclass(slots=True)
-class Context:
+Parameters = tuple[tuple[str, str], ...]
+"""Names and values of a query, in its order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """The form in which a request is answered, by an error too: known before anybody knows who asks."""
+
     request_id: str
     edge: Edge
     media: str
+    """``json`` or ``xml``."""
     version: str
-    """Of the standard, as the client asked for it."""
-    parameters: list[tuple[str, str]] = field(default_factory=list)
-    caller: Caller | None = None
+    """Version of the standard that the answer is in."""
 
-    @property
-    def known_caller(self) -> Caller:
-        assert self.caller is not None
-        return self.caller
+
+@dataclass(frozen=True, slots=True)
+class Context(Wire):
+    """A request as the handlers see it: from whom, and with which query."""
+
+    caller: Caller
+    parameters: Parameters = ()
 
 
 def request_id(request: web.Request) -> str:
-    """The client's own X-Request-ID when it is harmless, else a new one."""
+    """Return the client's own X-Request-ID when it is harmless, else a new one."""
     given = request.headers.get("X-Request-ID", "")
     return given if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", given) else secrets.token_hex(8)
 
 
 def header(request: web.Request, name: str) -> str | None:
-    """A header whose value is a list, also when it was sent in several lines."""
+    """Return a header whose value is a list, also when it was sent in several lines; None when it was not sent."""
     lines = request.headers.getall(name, None)
     return ", ".join(lines) if lines else None
 
@@ -61,8 +70,8 @@ def demand_short_headers(request: web.Request) -> None:
         raise HeadersTooLarge(f"the header fields have {size} bytes; at most {MOST_HEADER_BYTES} are allowed")
 
 
-def parameters(request: web.Request) -> list[tuple[str, str]]:
-    """The query, split at the first '=' only: clients send raw '=' and quotes in filters.
+def parameters(request: web.Request) -> Parameters:
+    """Return the query, split at the first '=' only: clients send raw '=' and quotes in filters.
 
     Raises Invalid for too many parameters and for characters that no document could hold, UriTooLong.
     """
@@ -81,15 +90,16 @@ def parameters(request: web.Request) -> list[tuple[str, str]]:
             raise Invalid("the query string is not UTF-8") from None
         if NOT_XML.search(pairs[-1][0]) or NOT_XML.search(pairs[-1][1]):
             raise Invalid("holds a control character, which CIMI strings cannot", _shown(pairs[-1][0]))
-    return pairs
+    return tuple(pairs)
 
 
 def _shown(name: str) -> str:
+    """Return a parameter's name as a message may quote it."""
     return NOT_XML.sub("?", name)[:60]
 
 
 def version_of(request: web.Request, dialect: Dialect) -> str:
-    """The version of the standard to answer in. Raises Invalid when none that the client takes is spoken here."""
+    """Return the version of the standard to answer in. Raises Invalid when the client takes none spoken here."""
     wanted = header(request, "CIMI-Specification-Version")
     if not wanted:
         return dialect.version
@@ -99,10 +109,11 @@ def version_of(request: web.Request, dialect: Dialect) -> str:
     return version
 
 
-def base_of(
-    request: web.Request, base_url: str, trusted: tuple[str, ...], dialect: Dialect, names: HostNames
-) -> str:
-    """The URL of the Cloud Entry Point as this client sees it. Raises Misdirected for a host that is none of ours."""
+def base_of(request: web.Request, base_url: str, trusted: tuple[str, ...], dialect: Dialect, names: HostNames) -> str:
+    """Return the URL of the Cloud Entry Point as this client sees it.
+
+    Raises Invalid for a Host header that names no host, and Misdirected for a host that is none of ours.
+    """
     scheme, host = request.scheme, request.headers.get("Host", "")
     proxied = bool(trusted) and _is_trusted(request.remote, trusted)
     if base_url:
@@ -124,13 +135,13 @@ def misdirected(host: str) -> Misdirected:
 
 
 def _forwarded(request: web.Request, scheme: str, host: str) -> tuple[str, str]:
-    """What the client asked the proxy for."""
+    """Return the scheme and the host that the client asked the proxy for."""
     protocol = _said(request, "proto", "X-Forwarded-Proto") or scheme
     return protocol.lower(), _said(request, "host", "X-Forwarded-Host") or host
 
 
 def address_of(request: web.Request, trusted: tuple[str, ...]) -> str:
-    """The address that asks, by the word of a trusted proxy."""
+    """Return the address that asks, by the word of a trusted proxy where there is one."""
     said = _said(request, "for", "X-Forwarded-For") if trusted and _is_trusted(request.remote, trusted) else ""
     return said[:LONGEST_ADDRESS] or request.remote or ""
 
@@ -138,7 +149,8 @@ def address_of(request: web.Request, trusted: tuple[str, ...]) -> str:
 def _said(request: web.Request, parameter: str, name: str) -> str:
     """Return the proxy's word: by the Forwarded header (RFC 7239), else by the one of this name; '' without any.
 
-    The last entry is the one that the proxy wrote itself. Those before it came with the request, from whomever.
+    The last entry is the one that the proxy wrote itself. The entries before that came with the request, from
+    whomever.
     """
     said = request.forwarded[-1].get(parameter) if request.forwarded else None
     return said or (header(request, name) or "").rpartition(",")[2].strip()

@@ -13,7 +13,7 @@ from aiohttp import web
 from gateway.cimi import openapi
 from gateway.cimi.dialects import Dialect
 from gateway.cimi.openapi import READING
-from gateway.errors import MethodNotAllowed
+from gateway.errors import MethodNotAllowed, status_of
 from gateway.http import conditions, event_stream
 from gateway.http.context import Context, header
 from gateway.http.negotiation import CONTENT_TYPES, JSON
@@ -27,13 +27,13 @@ Described = dict[str, Any]
 
 
 async def serve(request: web.Request, context: Context) -> web.StreamResponse:
-    """Always JSON, whatever the client accepts. Raises Forbidden for those who may not read the entry point."""
+    """Return the description, in JSON whatever the client accepts. Raises Forbidden, and MethodNotAllowed."""
     if request.method not in ("GET", "HEAD"):
         raise MethodNotAllowed("the description is read by GET", ("GET", "HEAD"))
-    demand(context.known_caller.role, "CloudEntryPoint", "read")
+    demand(context.caller.role, "CloudEntryPoint", "read")
     body, tag = await asyncio.to_thread(_encoded, context.edge.base, context.edge.dialect)
-    known = header(request, "If-None-Match")
-    if known is not None and conditions.names(known, (tag,), weakly=True):
+    sought = header(request, "If-None-Match")
+    if sought is not None and conditions.names(sought, (tag,), weakly=True):
         return web.Response(status=304, headers={"ETag": tag})
     return web.Response(body=body, content_type=CONTENT_TYPES[JSON], headers={"ETag": tag})
 
@@ -47,25 +47,28 @@ def _encoded(base: str, dialect: Dialect) -> tuple[bytes, str]:
 
 @cache
 def described(dialect: Dialect) -> Described:
-    """What the declarations say, and the routes that the wire has besides."""
+    """Return what the declarations say, and the routes that the wire has besides."""
     whole = openapi.describe(dialect, roles)
     return {**whole, "paths": {**whole["paths"], **_own(dialect)}}
 
 
 def roles(kind: str, operation: str) -> tuple[str, ...]:
+    """Return the roles that are granted an operation on a kind."""
     return tuple(role.value for role in Role if granted(role, kind, operation))
 
 
 def _own(dialect: Dialect) -> Described:
-    """The routes of no declared type."""
+    """Return the routes of no declared type."""
     readers, everybody = list(roles("Event", "read")), list(roles("CloudEntryPoint", "read"))
-    known = {f"{error.return_code - 10000}": {"$ref": f"#/components/responses/{error.__name__}"} for error in READING}
-    live = _read("readEventStream", "live events and Jobs", "text/event-stream", readers, known)
+    refusals = {
+        str(status_of(error.return_code)): {"$ref": f"#/components/responses/{error.__name__}"} for error in READING
+    }
+    live = _read("readEventStream", "live events and Jobs", "text/event-stream", readers, refusals)
     live["get"]["parameters"] = [
         {"name": name, "in": place, "description": "go on after this one", "schema": {"type": "string"}}
         for name, place in (("Last-Event-ID", "header"), ("lastEventId", "query"))
     ]
-    this = _read("readOpenAPI", "this description", CONTENT_TYPES[JSON], everybody, known)
+    this = _read("readOpenAPI", "this description", CONTENT_TYPES[JSON], everybody, refusals)
     this["get"]["parameters"] = [{"$ref": "#/components/parameters/If-None-Match"}]
     this["get"]["responses"]["304"] = {"description": "the client has it: If-None-Match names it"}
     health = _read("readHealth", "whether the gateway lives", CONTENT_TYPES[JSON])
@@ -78,14 +81,17 @@ def _own(dialect: Dialect) -> Described:
         "/": {"get": start},
         "/health": health,
         "/health/ready": ready,
-        "/metrics": _read("readMetrics", "figures for Prometheus", "text/plain", [Role.ADMIN.value], known),
+        "/metrics": _read("readMetrics", "figures for Prometheus", "text/plain", [Role.ADMIN.value], refusals),
     }
 
 
 def _read(
     name: str, meaning: str, media: str, readers: list[str] | None = None, refusals: Described | None = None
 ) -> Described:
-    """What is read without a document. ``readers`` None: by everybody, without credentials."""
+    """Return the operation by which something is read that is no document.
+
+    ``readers`` None: everybody reads it, without credentials.
+    """
     answer = {"description": meaning, "content": {media: {}}}
     operation: Described = {"operationId": name, "summary": meaning, "responses": {"200": answer, **(refusals or {})}}
     if readers is None:

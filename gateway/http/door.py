@@ -1,4 +1,4 @@
-"""Where connections come in: a listening socket with a limit of connections, each of which has deadlines."""
+"""The door where connections come in: a listening socket with a limit of connections, each of which has deadlines."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import resource
 import socket
 import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 from aiohttp import web
@@ -33,29 +34,32 @@ def possible(limits: Limits) -> Limits:
     return Limits(overall, min(limits.of_one, overall))
 
 
+@dataclass(frozen=True, slots=True)
+class DoorSettings:
+    """The deadlines of a door's connections, and the keys of its TLS; ``context`` None: there is no TLS."""
+
+    deadlines: Deadlines
+    context: ssl.SSLContext | None = None
+    name: str = "connections"
+    """Name of the loop that looks after the connections."""
+
+
 class Door:
     """The listening sockets of one application."""
 
     def __init__(
-        self,
-        application: web.Application,
-        admission: Admission,
-        deadlines: Deadlines,
-        supervision: Supervision,
-        context: ssl.SSLContext | None = None,
-        *,
-        name: str = "connections",
+        self, application: web.Application, admission: Admission, supervision: Supervision, settings: DoorSettings
     ) -> None:
         application.on_response_prepare.append(stamp)
         self.admission = admission
         self.ends = Ends()
-        self._deadlines = deadlines
-        self._context = context
+        self._deadlines = settings.deadlines
+        self._context = settings.context
         self._runner = web.AppRunner(
             application, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS
         )
         self._supervision = supervision
-        self._name = name
+        self._name = settings.name
         self._loop: Loop | None = None
         self._sites: list[_Site] = []
 
@@ -103,7 +107,7 @@ class Door:
 
 
 class _Site(web.BaseSite):
-    """A site of aiohttp's whose connections are ours."""
+    """A site of aiohttp's with connections of the gateway's."""
 
     def __init__(
         self,
@@ -121,6 +125,7 @@ class _Site(web.BaseSite):
 
     @property
     def name(self) -> str:
+        """Return the address that the site listens on."""
         return str(self._listener.getsockname())
 
     async def start(self) -> None:

@@ -1,4 +1,4 @@
-"""What the door tells Prometheus: connections that are open, were refused, and did not end well."""
+"""The door's figures for Prometheus: connections that are open, were refused, and did not end well."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much one answer may cost: others get their turns of the event loop meanwhile, and an answer has an end."""
+"""Limits of what an answer may cost: others get their turns of the event loop meanwhile, and an answer has an end."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ class Effort:
 
     @property
     def exhausted(self) -> bool:
-        """Whether no more may be expanded."""
+        """Return whether no more may be expanded."""
         return self._spent >= MOST_EXPANDED or self.full
 
     @property
     def full(self) -> bool:
-        """Whether the page ends here."""
+        """Return whether the page ends here."""
         return self._bytes >= MOST_BYTES
 
     @property
     def left(self) -> int:
-        """Bytes that may still come."""
+        """Return the bytes that may still come."""
         return max(0, MOST_BYTES - self._bytes)
 
     @property
     def much(self) -> bool:
-        """Whether it takes its time to encode the answer."""
+        """Return whether it takes its time to encode the answer."""
         return self._spent > MUCH or self._bytes > MUCH_BYTES

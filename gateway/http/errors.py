@@ -26,6 +26,7 @@ from gateway.errors import (
     Unavailable,
 )
 from gateway.http.authentication import REALM
+from gateway.http.context import Wire
 from gateway.http.negotiation import CONTENT_TYPES
 from gateway.orchestration.images.uploading import WrongOffset
 
@@ -35,8 +36,8 @@ VERBS = {"POST": "add", "PUT": "edit", "DELETE": "delete"}
 
 
 def document(error: GatewayError, edge: Edge, target: str, verb: str) -> dict[str, Any]:
-    """A Job that is not a real one: its id is the empty string."""
-    wire: dict[str, Any] = {
+    """Return the error as a Job that is not a real one: its id is the empty string."""
+    return {
         "resourceURI": edge.dialect.type_uri("Job"),
         "id": "",
         "state": "FAILED",
@@ -47,19 +48,19 @@ def document(error: GatewayError, edge: Edge, target: str, verb: str) -> dict[st
         "statusMessage": error.message,
         "timeOfStatusChange": timestamp(clock.now()),
     }
-    return wire
 
 
 def _action(request: web.Request, edge: Edge) -> str:
-    """What was tried: the action's URI where the URL names one."""
+    """Return the action that was tried: by its URI where the URL names one."""
     owner, _, verb = canonical(request.match_info.get("path", "")).rpartition("/")
-    described = type_at(owner) if request.method == "POST" else None
-    if described is not None and described.action(verb) is not None:
+    declared = type_at(owner) if request.method == "POST" else None
+    if declared is not None and declared.action(verb) is not None:
         return edge.dialect.rel(verb)
     return VERBS.get(request.method, "read")
 
 
 def as_gateway_error(error: Exception, request_id: str) -> GatewayError:
+    """Return the error that a person can act on; the log has what is behind one that nobody thought of."""
     if isinstance(error, GatewayError):
         return error
     if isinstance(error, web.HTTPRequestEntityTooLarge):
@@ -74,24 +75,23 @@ def as_gateway_error(error: Exception, request_id: str) -> GatewayError:
     return GatewayError(f"the gateway failed; its log tells more under request {request_id}")
 
 
-def respond(error: Exception, request: web.Request, edge: Edge, media: str, request_id: str) -> web.Response:
-    known = as_gateway_error(error, request_id)
+def respond(error: Exception, request: web.Request, wire: Wire) -> web.Response:
+    """Return the answer that tells the client of an error, with the headers that belong to it."""
+    refusal, edge = as_gateway_error(error, wire.request_id), wire.edge
     target = edge.base.rstrip("/").removesuffix(edge.dialect.root.rstrip("/")) + request.rel_url.raw_path
-    body = write_resource(
-        type_of("Job"), document(known, edge, target, _action(request, edge)), media, edge
-    )
+    body = write_resource(type_of("Job"), document(refusal, edge, target, _action(request, edge)), wire.media, edge)
     headers = {}
-    if isinstance(known, Unauthenticated):
+    if isinstance(refusal, Unauthenticated):
         headers["WWW-Authenticate"] = REALM
-    if isinstance(known, MethodNotAllowed):
-        headers["Allow"] = ", ".join(known.allow)
-    if isinstance(known, WrongOffset):
-        headers["Upload-Offset"] = str(known.offset)
-    if isinstance(known, RangeNotSatisfiable):
-        headers["Content-Range"] = f"bytes */{known.size}"
-    if isinstance(known, Unavailable | TooManyRequests):
-        headers["Retry-After"] = str(known.retry_after)
-    response = web.Response(status=known.status, body=body, content_type=CONTENT_TYPES[media], headers=headers)
-    if isinstance(error, web.RequestPayloadError) or isinstance(known, RequestTimeout):
+    if isinstance(refusal, MethodNotAllowed):
+        headers["Allow"] = ", ".join(refusal.allow)
+    if isinstance(refusal, WrongOffset):
+        headers["Upload-Offset"] = str(refusal.offset)
+    if isinstance(refusal, RangeNotSatisfiable):
+        headers["Content-Range"] = f"bytes */{refusal.size}"
+    if isinstance(refusal, Unavailable | TooManyRequests):
+        headers["Retry-After"] = str(refusal.retry_after)
+    response = web.Response(status=refusal.status, body=body, content_type=CONTENT_TYPES[wire.media], headers=headers)
+    if isinstance(error, web.RequestPayloadError) or isinstance(refusal, RequestTimeout):
         response.force_close()
     return response

@@ -33,7 +33,7 @@ from gateway.users import User
 
 PATH = "eventStream"
 GATHER_SECONDS = 0.2
-"""After a delivery, what happens within this time goes out together."""
+"""Seconds after a delivery in which all that happens goes out together."""
 AT_ONCE = 10
 """Readers woken between two turns of the event loop."""
 HEARTBEAT_SECONDS = 15.0
@@ -46,22 +46,22 @@ log = structlog.get_logger("http")
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What readers have in common who get the same bytes. ``user`` None sees everything."""
+    """The view that readers share who get the same bytes. ``user`` None sees everything."""
 
     user: str | None
     edge: Edge
     media: str
 
     def encoded(self, items: Iterable[Item]) -> bytes:
+        """Return the messages of those items that the view shows."""
         return b"".join(self.message(item) for item in items if item.for_user(self.user))
 
     def message(self, item: Item) -> bytes:
+        """Return an item as an event of the stream."""
         resource = item.resource
-        described = type_of(resource.kind)
-        wire = self.edge.resource(
-            described, resource.path, resource.document, resource.created, resource.updated, ()
-        )
-        lines = write_resource(described, wire, self.media, self.edge).splitlines()
+        declared = type_of(resource.kind)
+        wire = self.edge.resource(declared, resource.path, resource.document, (resource.created, resource.updated), ())
+        lines = write_resource(declared, wire, self.media, self.edge).splitlines()
         data = b"".join(b"data: " + line + b"\n" for line in lines)
         head = b"" if item.position is None else b"id: %d\n" % item.position
         return head + b"event: " + resource.kind.lower().encode() + b"\n" + data + b"\n"
@@ -69,7 +69,7 @@ class View:
 
 @dataclass(eq=False, slots=True)
 class Reader:
-    """One connection. ``offer`` never blocks; ``run`` sends."""
+    """A connection. ``offer`` never blocks, and what it takes waits until the connection has sent what came before."""
 
     view: View
     request: web.Request
@@ -81,7 +81,7 @@ class Reader:
     some: asyncio.Event = field(default_factory=asyncio.Event)
 
     def offer(self, data: bytes, now: float, most: int) -> bool:
-        """False when the reader does not keep up."""
+        """Let bytes wait to be sent. Return False when the reader does not keep up."""
         if not self.waiting:
             self.since = now
         self.waiting.append(data)
@@ -90,6 +90,7 @@ class Reader:
         return self.backlog <= most and now - self.since <= LONGEST_WAIT
 
     def taken(self) -> bytes:
+        """Return what waits, and let it wait no longer."""
         data = b"".join(self.waiting)
         self.waiting.clear()
         self.backlog = 0
@@ -97,11 +98,14 @@ class Reader:
         return data
 
     def close(self) -> None:
+        """End the stream of the reader."""
         self.closing = True
         self.some.set()
 
 
 class EventStream:
+    """The stream and its readers."""
+
     def __init__(
         self,
         feed: Feed,
@@ -127,6 +131,7 @@ class EventStream:
         feed.take(self._take)
 
     def start(self) -> None:
+        """Begin to deliver what happens from now on."""
         self._pending, self._told = [], self._feed.head
         keep = self._supervision.keep
         self._loops = [
@@ -135,7 +140,7 @@ class EventStream:
         ]
 
     async def stop(self) -> None:
-        """Readers come back with Last-Event-ID when the gateway is there again."""
+        """End the stream. Readers come back with Last-Event-ID when the gateway is there again."""
         for loop in self._loops:
             await loop.stop()
         for reader in self._every():
@@ -143,11 +148,12 @@ class EventStream:
 
     @property
     def readers(self) -> int:
+        """Return the number of readers."""
         return sum(len(readers) for readers in self._readers.values())
 
     @property
     def backlog(self) -> int:
-        """Bytes that wait for all readers together."""
+        """Return the bytes that wait for all readers together."""
         return sum(reader.backlog for reader in self._every())
 
     def _every(self) -> list[Reader]:
@@ -160,7 +166,7 @@ class EventStream:
         self._some.set()
 
     async def _deliver_some(self) -> None:
-        """Once something has happened."""
+        """Wait until something has happened, and deliver it."""
         await self._some.wait()
         self._some.clear()
         try:
@@ -174,7 +180,7 @@ class EventStream:
             raise
 
     async def _deliver(self) -> None:
-        """The readers are those of this moment: whoever comes later reads from ``_told`` on."""
+        """Hand what happened to the readers of this moment: whoever comes later reads from ``_told`` on."""
         async with self._delivering:
             items, self._pending = _latest(self._pending), []
             self._told = max([self._told, *(item.position for item in items if item.position is not None)])
@@ -210,16 +216,16 @@ class EventStream:
     # One reader
 
     async def serve(self, request: web.Request, context: Context) -> web.StreamResponse:
-        """Raises gateway.errors before the stream has begun; afterwards it ends when the reader goes."""
+        """Send the stream until its reader goes. Raises gateway.errors before the stream has begun."""
         if request.method != "GET":
             raise MethodNotAllowed("the event stream is read by GET", ("GET",))
-        caller = context.known_caller
+        caller = context.caller
         demand(caller.role, "Event", "read")
         with self._places.place(caller.user, caller.role):
             return await self._serve(request, context)
 
     async def _serve(self, request: web.Request, context: Context) -> web.StreamResponse:
-        caller = context.known_caller
+        caller = context.caller
         last = _last_event_id(request, context)
         view = View(audience(caller), context.edge, context.media)
         reader = Reader(view, request, self._authentication.user(caller.user))
@@ -228,11 +234,11 @@ class EventStream:
         await response.prepare(request)
         _bound_buffer(request)
         await self._deliver()
-        told = self._told
+        newest = self._told
         self._readers.setdefault(view, set()).add(reader)
         try:
             with contextlib.suppress(ConnectionResetError):
-                await self._catch_up(response, view, last, told)
+                await self._catch_up(response, view, last, newest)
                 await self._follow(response, reader)
                 await response.write_eof()
         finally:
@@ -241,22 +247,22 @@ class EventStream:
                 del self._readers[view]
         return response
 
-    async def _catch_up(self, response: web.StreamResponse, view: View, last: int | None, told: int) -> None:
-        """What was missed, or a word that some of it is gone; then the Jobs that run."""
+    async def _catch_up(self, response: web.StreamResponse, view: View, last: int | None, newest: int) -> None:
+        """Send what was missed, or a word that some of it is gone; then the Jobs that run."""
         if last is None:
-            await response.write(b"id: %d\n\n" % told)
+            await response.write(b"id: %d\n\n" % newest)
         else:
             oldest = await self._feed.oldest()
-            if last + 1 < oldest or last > told:
+            if last + 1 < oldest or last > newest:
                 lost = max(0, oldest - last - 1)
                 await response.write(b'event: gap\ndata: {"lost": %d, "oldest": %d}\n\n' % (lost, oldest))
             data = bytearray()
-            async for item in self._feed.between(view.user, last, told):
+            async for item in self._feed.between(view.user, last, newest):
                 data += view.message(item)
                 if len(data) > SEND_BUFFER:
                     await response.write(bytes(data))
                     data.clear()
-            await response.write(bytes(data) + b"id: %d\n\n" % told)
+            await response.write(bytes(data) + b"id: %d\n\n" % newest)
         running = view.encoded(await self._feed.running(view.user))
         if running:
             await response.write(running)
@@ -270,7 +276,7 @@ class EventStream:
 
 
 def _latest(items: list[Item]) -> list[Item]:
-    """All events, and of each Job only what it is now, at the place of its last change."""
+    """Return all events, and of each Job only what it is now, at the place of its last change."""
     last = {item.resource.path: place for place, item in enumerate(items)}
     return [item for place, item in enumerate(items) if last[item.resource.path] == place]
 
@@ -295,7 +301,7 @@ def _headers(context: Context) -> dict[str, str]:
 
 
 def _bound_buffer(request: web.Request) -> None:
-    """What the kernel holds for a reader that does not read is bounded too."""
-    known = request.transport.get_extra_info("socket") if request.transport is not None else None
-    if known is not None:
-        known.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    """Bound what the kernel holds for a reader that does not read."""
+    connection = request.transport.get_extra_info("socket") if request.transport is not None else None
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)

@@ -1,4 +1,4 @@
-"""What the guests use, for Prometheus: from the last bulk read, nothing is asked for it."""
+"""The guests' figures for Prometheus, from the last bulk read: no hypervisor is asked for them."""
 
 from __future__ import annotations
 
@@ -16,38 +16,42 @@ KIB = 1024
 
 
 class GuestMetrics(Collector):
-    """A guest that is off, or a host that is away, has no samples: a gap, not zeros."""
+    """A collector of the guests' figures.
+
+    A guest that is off, or a host that is away, has no samples: a gap, not zeros.
+    """
 
     def __init__(self, guests: Guests) -> None:
         self._guests = guests
 
     def collect(self) -> Iterator[Metric]:
-        known = [((host, domain.uuid), domain) for host, domain in self._guests()]
-        yield _gauge("cimi_guest_running", "1 while the guest runs", LABELS, _running(known))
-        yield _gauge("cimi_guest_cpus", "Virtual CPUs", LABELS, ((names, d.cpus) for names, d in known))
-        yield _counter("cimi_guest_cpu_seconds", "CPU time", LABELS, ((names, d.cpu_seconds) for names, d in known))
-        memory = ((names, _bytes(d.memory_kib)) for names, d in known)
+        """Yield the figures as they were read last."""
+        guests = [((host, domain.uuid), domain) for host, domain in self._guests()]
+        yield _gauge("cimi_guest_running", "1 while the guest runs", LABELS, _running(guests))
+        yield _gauge("cimi_guest_cpus", "Virtual CPUs", LABELS, ((names, d.cpus) for names, d in guests))
+        yield _counter("cimi_guest_cpu_seconds", "CPU time", LABELS, ((names, d.cpu_seconds) for names, d in guests))
+        memory = ((names, _bytes(d.memory_kib)) for names, d in guests)
         yield _gauge("cimi_guest_memory_bytes", "What the guest has", LABELS, memory)
-        used = ((names, _bytes(d.memory_used_kib)) for names, d in known)
+        used = ((names, _bytes(d.memory_used_kib)) for names, d in guests)
         yield _gauge("cimi_guest_memory_used_bytes", "What of it is in use", LABELS, used)
-        yield from _disks(known)
-        yield from _interfaces(known)
+        yield from _disks(guests)
+        yield from _interfaces(guests)
 
 
-Known = list[tuple[tuple[str, str], DomainReading]]
+Named = list[tuple[tuple[str, str], DomainReading]]
 
 
-def _running(known: Known) -> Values:
-    yield from ((names, float(domain.power is Power.RUNNING)) for names, domain in known)
+def _running(guests: Named) -> Values:
+    yield from ((names, float(domain.power is Power.RUNNING)) for names, domain in guests)
 
 
 def _bytes(kib: int | None) -> float | None:
     return None if kib is None else float(kib * KIB)
 
 
-def _disks(known: Known) -> Iterator[Metric]:
+def _disks(guests: Named) -> Iterator[Metric]:
     labels = (*LABELS, "disk")
-    disks = [((*names, disk.target), disk) for names, domain in known for disk in domain.disks]
+    disks = [((*names, disk.target), disk) for names, domain in guests for disk in domain.disks]
     yield _gauge("cimi_guest_disk_bytes", "Its capacity", labels, ((names, disk.capacity) for names, disk in disks))
     used = ((names, disk.used) for names, disk in disks)
     yield _gauge("cimi_guest_disk_used_bytes", "What it takes of its pool", labels, used)
@@ -57,9 +61,9 @@ def _disks(known: Known) -> Iterator[Metric]:
     yield _counter("cimi_guest_disk_written_bytes", "Written to it", labels, written)
 
 
-def _interfaces(known: Known) -> Iterator[Metric]:
+def _interfaces(guests: Named) -> Iterator[Metric]:
     labels = (*LABELS, "interface")
-    interfaces = [((*names, nic.mac), nic) for names, domain in known for nic in domain.interfaces]
+    interfaces = [((*names, nic.mac), nic) for names, domain in guests for nic in domain.interfaces]
     received = ((names, nic.received_bytes) for names, nic in interfaces)
     yield _counter("cimi_guest_received_bytes", "What came to the guest", labels, received)
     sent = ((names, nic.sent_bytes) for names, nic in interfaces)

@@ -2,54 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
 from gateway.cimi import documents
-from gateway.cimi.query import Asked, asked, selected
-from gateway.cimi.registry import CLOUD_ENTRY_POINT, acting_collection_at, collection_at, type_at
+from gateway.cimi.query import QueryOptions, selected
+from gateway.cimi.registry import CLOUD_ENTRY_POINT, acting_collection_at, collection_at, type_at, type_of
 from gateway.cimi.resource_type import Action, ResourceType
 from gateway.errors import Conflict, Invalid, MethodNotAllowed, NotFound, PreconditionFailed
-from gateway.http import conditions, image_bytes, packages
-from gateway.http.audit import Audit
+from gateway.http import conditions
+from gateway.http.answers import Answers
 from gateway.http.bodies import Bodies
-from gateway.http.context import Context, header
-from gateway.http.negotiation import CONTENT_TYPES
+from gateway.http.context import READS, Context, header
+from gateway.http.exchange import Exchange
+from gateway.http.negotiation import CONTENT_TYPES, media_type
 from gateway.http.representation import Representations
-from gateway.http.waiting import seconds_to_wait
-from gateway.jobs.records import ended
-from gateway.jobs.runner import JobRunner
+from gateway.http.transfers import Transfers
 from gateway.orchestration.common.contract import Outcome
 from gateway.orchestration.common.permissions import demand, demand_any
 from gateway.orchestration.common.resource_service import ResourceService
-from gateway.orchestration.images.service import ImageService
-from gateway.orchestration.jobs.service import JobService
-from gateway.orchestration.machines.service import MachineService
-from gateway.orchestration.systems.packages.service import PackagedService
 from gateway.store.model import Resource
 
-CONSOLE_BYTES = 65_536
-MOST_CONSOLE_BYTES = 1_048_576
 EDIT_TRIES = 5
 
 
 class Handlers:
+    """The handlers of all resource types, whose ``services`` are known by their kinds."""
+
     def __init__(
         self,
-        services: dict[str, ResourceService],
-        runner: JobRunner,
-        answer_wait: float,
+        services: Mapping[str, ResourceService],
+        representations: Representations,
+        answers: Answers,
         bodies: Bodies,
-        audit: Audit,
+        transfers: Transfers,
     ) -> None:
         self._services = services
-        self._audit = audit
-        self._runner = runner
-        self._answer_wait = answer_wait
+        self._representations = representations
+        self._answers = answers
         self._bodies = bodies
-        self._representations = Representations(services)
+        self._transfers = transfers
 
     async def handle(self, request: web.Request, context: Context, path: str) -> web.StreamResponse:
         """Find what the path means, and do what the method asks. Raises gateway.errors."""
@@ -57,272 +52,214 @@ class Handlers:
         owner, _, verb = path.rpartition("/")
         acting = acting_collection_at(path)
         if acting is not None:
-            return await self._on_collection_action(request, context, owner, *acting)
-        described = collection_at(path)
-        if described is not None:
-            return await self._on_collection(request, context, path, described)
-        described = type_at(path)
-        if described is not None:
-            return await self._on_resource(request, context, path, described)
-        described = type_at(owner) if owner else None
-        if described is None or described.action(verb) is None:
+            listed, action = acting
+            return await self._on_collection_action(self._exchange(request, context, owner, listed), action)
+        listed_here = collection_at(path)
+        if listed_here is not None:
+            return await self._on_collection(self._exchange(request, context, path, listed_here))
+        declared = type_at(path)
+        if declared is not None:
+            return await self._on_resource(self._exchange(request, context, path, declared))
+        acted_on = type_at(owner) if owner else None
+        named = acted_on.action(verb) if acted_on is not None else None
+        if acted_on is None or named is None:
             raise NotFound("there is nothing at this URL")
-        return await self._on_action(request, context, owner, described, verb)
+        return await self._on_action(self._exchange(request, context, owner, acted_on), named)
+
+    def _exchange(self, request: web.Request, context: Context, path: str, declared: ResourceType) -> Exchange:
+        return Exchange(request, context, path, declared, self._services[declared.kind])
 
     # Collections
 
-    async def _on_collection(
-        self, request: web.Request, context: Context, path: str, described: ResourceType
-    ) -> web.Response:
+    async def _on_collection(self, exchange: Exchange) -> web.Response:
+        context, path, declared = exchange.context, exchange.path, exchange.declared
         parent = await self._representations.parent(context, path)
-        if request.method in ("GET", "HEAD"):
-            question = asked(context.parameters, described, context.edge.base)
-            encoded = await self._representations.collection(context, path, parent, question)
-            return self._read(request, context, encoded)
-        addable = described.addable
-        allow = ("GET", "HEAD", "POST") if addable else ("GET", "HEAD")
-        if request.method != "POST" or not addable:
-            raise MethodNotAllowed(f"a collection of {described.kind} does not take {request.method}", allow)
-        demand(context.known_caller.role, described.kind, "add")
-        document = await self._bodies.document(
-            request, lambda body, media: documents.read_create(described.kind, body, media, context.edge)
-        )
-        outcome = await self._services[described.kind].add(context.known_caller, path, document)
-        return await self._answer(request, context, outcome, created=True)
+        if exchange.method in READS:
+            encoded = await self._representations.collection(context, path, parent, exchange.options)
+            return self._answers.read(exchange, encoded)
+        allow = (*READS, "POST") if declared.addable else READS
+        if exchange.method != "POST" or not declared.addable:
+            raise MethodNotAllowed(f"a collection of {declared.kind} does not take {exchange.method}", allow)
+        return await self._add(exchange)
 
-    async def _on_collection_action(
-        self, request: web.Request, context: Context, path: str, described: ResourceType, action: Action
-    ) -> web.Response:
-        service = self._services[described.kind]
-        if request.method not in action.methods:
+    async def _add(self, exchange: Exchange, *, by_action: bool = False) -> web.Response:
+        """Make a resource of a Create document; ``by_action``: of one that was posted to an action's URI."""
+        kind, edge = exchange.kind, exchange.edge
+        demand(exchange.caller.role, kind, "add")
+        document = await self._bodies.document(
+            exchange.request,
+            lambda body, media: documents.read_create(kind, body, media, edge, by_action=by_action),
+            optional=by_action,
+        )
+        outcome = await exchange.service.add(exchange.caller, exchange.path, document)
+        return await self._answers.changed(exchange, outcome, created=True)
+
+    async def _on_collection_action(self, exchange: Exchange, action: Action) -> web.Response:
+        request, caller, service = exchange.request, exchange.caller, exchange.service
+        if exchange.method not in action.methods:
             raise MethodNotAllowed(f"{action.verb} is asked for by {action.method}", action.methods)
-        demand(context.known_caller.role, described.kind, action.verb)
-        if isinstance(service, PackagedService) and packages.is_package(request, action):
-            outcome = await packages.import_sent(request, service, context, path)
+        demand(caller.role, exchange.kind, action.verb)
+        if media_type(request.headers.get("Content-Type")) in action.sent:
+            # The query's parameters are the action's properties.
+            properties = {name: value for name, value in exchange.context.parameters if not name.startswith("$")}
+            size = request.content_length
+            incoming = service.incoming(caller, exchange.path, action.verb, size, properties)
+            outcome = await self._transfers.take(request, incoming)
         else:
-            document = await self._action(request, context)
-            outcome = await service.act_on_collection(
-                context.known_caller, path, action.verb, document.parameters
-            )
-        return await self._begun(context, outcome)
+            document = await self._action_document(exchange)
+            outcome = await service.act_on_collection(caller, exchange.path, action.verb, document.parameters)
+        return await self._answers.begun(exchange, outcome)
 
     # Resources
 
-    async def _on_resource(
-        self, request: web.Request, context: Context, path: str, described: ResourceType
-    ) -> web.StreamResponse:
-        service = self._services[described.kind]
-        if request.method in ("GET", "HEAD"):
-            resource = await service.read(context.known_caller, path)
-            question = asked(context.parameters, described, context.edge.base) if context.parameters else Asked()
-            return self._read(request, context, await self._representations.resource(context, resource, question))
-        if request.method == "PUT" and described.editable:
-            return await self._edit(request, context, path, described)
-        if request.method == "DELETE" and described.deletable:
-            version = await self._required_version(request, context, path, described)
-            outcome = await service.delete(context.known_caller, path, version)
-            return await self._answer(request, context, outcome)
-        if request.method == "POST" and any(not action.of_bytes for action in described.actions):
-            return await self._on_action(request, context, path, described, None)
-        raise MethodNotAllowed(f"a {described.kind} does not take {request.method}", _allowed(described))
+    async def _on_resource(self, exchange: Exchange) -> web.StreamResponse:
+        declared, service = exchange.declared, exchange.service
+        if exchange.method in READS:
+            resource = await service.read(exchange.caller, exchange.path)
+            encoded = await self._representations.resource(exchange.context, resource, exchange.options)
+            return self._answers.read(exchange, encoded)
+        if exchange.method == "PUT" and declared.editable:
+            return await self._edit(exchange)
+        if exchange.method == "DELETE" and declared.deletable:
+            version = await self._required_version(exchange)
+            outcome = await service.delete(exchange.caller, exchange.path, version)
+            return await self._answers.changed(exchange, outcome)
+        if exchange.method == "POST" and _takes_action_documents(declared):
+            return await self._on_posted_action(exchange)
+        raise MethodNotAllowed(f"a {declared.kind} does not take {exchange.method}", _allowed(declared))
 
-    async def _edit(
-        self, request: web.Request, context: Context, path: str, described: ResourceType
-    ) -> web.Response:
-        await self._services[described.kind].to_change(context.known_caller, path, "edit")
-        await self._required_version(request, context, path, described)
-        names = selected(context.parameters)
+    async def _edit(self, exchange: Exchange) -> web.Response:
+        kind, edge = exchange.kind, exchange.edge
+        await exchange.service.to_change(exchange.caller, exchange.path, "edit")
+        await self._required_version(exchange)
+        names = selected(exchange.context.parameters)
         document = await self._bodies.document(
-            request, lambda body, media: documents.read_edit(described.kind, body, media, context.edge, names)
+            exchange.request, lambda body, media: documents.read_edit(kind, body, media, edge, names)
         )
-        outcome = await self._edited(request, context, path, described, document, names)
-        return await self._answer(request, context, outcome)
+        return await self._answers.changed(exchange, await self._edited(exchange, document, names))
 
-    async def _edited(
-        self,
-        request: web.Request,
-        context: Context,
-        path: str,
-        described: ResourceType,
-        document: dict[str, Any],
-        names: frozenset[str] | None,
-    ) -> Outcome:
-        """A change that comes between, as when a guest changes its state, stops only those who gave a tag."""
+    async def _edited(self, exchange: Exchange, document: dict[str, Any], names: frozenset[str] | None) -> Outcome:
+        """Edit the resource, anew when it was changed meanwhile, as when a guest changes its state.
+
+        Such a change stops only those who gave a tag. Raises PreconditionFailed for them, and Conflict.
+        """
         for _ in range(EDIT_TRIES):
-            version = await self._required_version(request, context, path, described)
+            version = await self._required_version(exchange)
             try:
-                return await self._services[described.kind].edit(context.known_caller, path, document, names, version)
+                return await exchange.service.edit(exchange.caller, exchange.path, document, names, version)
             except PreconditionFailed:
                 if version is not None:
                     raise
-        raise Conflict(f"this {described.kind} is being changed all the time; try again later")
+        raise Conflict(f"this {exchange.kind} is being changed all the time; try again later")
 
-    async def _required_version(
-        self, request: web.Request, context: Context, path: str, described: ResourceType
-    ) -> int | None:
-        """The version that If-Match means; PreconditionFailed when it, or If-None-Match, forbids the change."""
-        wanted, unwanted = header(request, "If-Match"), header(request, "If-None-Match")
+    async def _required_version(self, exchange: Exchange) -> int | None:
+        """Return the version that If-Match means, None when it means none.
+
+        Raises PreconditionFailed when it, or If-None-Match, forbids the change.
+        """
+        wanted, unwanted = header(exchange.request, "If-Match"), header(exchange.request, "If-None-Match")
         if wanted is None and unwanted is None:
             return None
-        resource = await self._services[described.kind].read(context.known_caller, path)
-        tags = await self._tags(context, described, resource)
+        resource = await exchange.service.read(exchange.caller, exchange.path)
+        tags = await self._tags(exchange, resource)
         if wanted is not None and not conditions.names(wanted, tags):
             raise PreconditionFailed("If-Match: the resource was changed since; read it again")
         if unwanted is not None and conditions.names(unwanted, tags, weakly=True):
             raise PreconditionFailed("If-None-Match: the resource is the one that was not to be changed")
         return resource.version if wanted is not None and wanted.strip() != conditions.ANY else None
 
-    async def _tags(self, context: Context, described: ResourceType, resource: Resource) -> set[str]:
-        """Of every representation that a client may have read: in both formats, whole or by the same query."""
-        questions = {Asked(), asked(context.parameters, described, context.edge.base)}
-        seen = [replace(context, media=media) for media in CONTENT_TYPES]
+    async def _tags(self, exchange: Exchange, resource: Resource) -> set[str]:
+        """Return the tags of all that a client may have read: in both formats, whole or by the same query."""
+        queries = {QueryOptions(), exchange.options}
+        views = [replace(exchange.context, media=media) for media in CONTENT_TYPES]
         return {
-            (await self._representations.resource(view, resource, question))[1]
-            for view in seen
-            for question in questions
+            (await self._representations.resource(view, resource, options))[1] for view in views for options in queries
         }
 
     # Actions
 
-    async def _on_action(
-        self, request: web.Request, context: Context, path: str, described: ResourceType, verb: str | None
-    ) -> web.StreamResponse:
-        service = self._services[described.kind]
-        action = described.action(verb) if verb is not None else None
-        if action is None or not action.makes or context.known_caller.idempotency_key is None:
+    async def _on_action(self, exchange: Exchange, action: Action) -> web.StreamResponse:
+        """Do the action whose URI was asked for."""
+        caller = exchange.caller
+        if not action.makes or caller.idempotency_key is None:
             # What makes something is answered once more also when this resource is gone.
-            await service.read(context.known_caller, path)
-        if action is not None and request.method not in action.methods:
-            raise MethodNotAllowed(f"{verb} is asked for by {action.method}", action.methods)
-        if action is not None and action.of_bytes:
-            return await self._on_bytes(request, context, path, service, action)
-        operations = [verb] if verb is not None else [entry.verb for entry in described.actions]
-        demand_any(context.known_caller.role, described.kind, operations)
-        await self._required_version(request, context, path, described)
-        if action is not None and action.creates:
-            return await self._create_by_action(request, context, f"{path}/{verb}", action.creates)
-        document = await self._action(request, context)
-        verb = verb or document.verb
-        if verb is None:
-            raise Invalid("is missing", "action")
-        action = described.action(verb)
-        if action is None:
-            raise Invalid(f"a {described.kind} has no action {verb[:60]!r}", "action")
-        if action.creates:
-            return await self._create_by_action(request, context, f"{path}/{verb}", action.creates)
+            await exchange.service.read(caller, exchange.path)
+        if exchange.method not in action.methods:
+            raise MethodNotAllowed(f"{action.verb} is asked for by {action.method}", action.methods)
         if action.of_bytes:
-            return await self._on_bytes(request, context, path, service, action)
-        outcome = await service.act(context.known_caller, path, verb, document.parameters)
-        return await self._begun(context, outcome)
+            return await self._on_bytes(exchange, action)
+        demand_any(caller.role, exchange.kind, [action.verb])
+        await self._required_version(exchange)
+        if action.creates:
+            return await self._add_by_action(exchange, action)
+        document = await self._action_document(exchange)
+        return await self._act(exchange, action, document)
 
-    async def _action(self, request: web.Request, context: Context) -> documents.ActionDocument:
-        """The Action document; an empty body asks for nothing in particular."""
+    async def _on_posted_action(self, exchange: Exchange) -> web.StreamResponse:
+        """Do the action that the document names which was posted to the resource."""
+        declared = exchange.declared
+        await exchange.service.read(exchange.caller, exchange.path)
+        demand_any(exchange.caller.role, exchange.kind, [action.verb for action in declared.actions])
+        await self._required_version(exchange)
+        document = await self._action_document(exchange)
+        if document.verb is None:
+            raise Invalid("is missing", "action")
+        action = declared.action(document.verb)
+        if action is None:
+            raise Invalid(f"a {declared.kind} has no action {document.verb[:60]!r}", "action")
+        if action.creates:
+            return await self._add_by_action(exchange, action)
+        if action.of_bytes:
+            return await self._on_bytes(exchange, action)
+        return await self._act(exchange, action, document)
+
+    async def _action_document(self, exchange: Exchange) -> documents.ActionDocument:
+        """Return the Action document; an empty body asks for nothing in particular."""
+        edge = exchange.edge
         return await self._bodies.document(
-            request, lambda body, media: documents.read_action(body, media, context.edge), optional=True
+            exchange.request, lambda body, media: documents.read_action(body, media, edge), optional=True
         )
 
-    async def _begun(self, context: Context, outcome: Outcome) -> web.Response:
-        """The answer to an action: its Job, as it is now."""
-        job = await self._runner.wait(outcome.job, 0)
-        headers = {"CIMI-Job-URI": context.edge.to_uri(outcome.job)}
-        if outcome.location is not None:
-            headers["Location"] = context.edge.to_uri(outcome.location)
-        return self._response(context, 202, await self._job_body(context, job), headers)
+    async def _act(self, exchange: Exchange, action: Action, document: documents.ActionDocument) -> web.Response:
+        outcome = await exchange.service.act(exchange.caller, exchange.path, action.verb, document.parameters)
+        return await self._answers.begun(exchange, outcome)
 
-    async def _create_by_action(
-        self, request: web.Request, context: Context, path: str, kind: str
-    ) -> web.Response:
-        """An action whose URI takes a Create document, and answers with what it makes (DSP0263 5.14.7)."""
-        demand(context.known_caller.role, kind, "add")
-        document = await self._bodies.document(
-            request,
-            lambda body, media: documents.read_create(kind, body, media, context.edge, by_action=True),
-            optional=True,
-        )
-        outcome = await self._services[kind].add(context.known_caller, path, document)
-        return await self._answer(request, context, outcome, created=True)
+    async def _add_by_action(self, exchange: Exchange, action: Action) -> web.Response:
+        """Make what an action creates: its URI takes a Create document, and answers with it (DSP0263 5.14.7)."""
+        assert action.creates is not None
+        created = type_of(action.creates)
+        path = f"{exchange.path}/{action.verb}"
+        return await self._add(self._exchange(exchange.request, exchange.context, path, created), by_action=True)
 
-    # What takes or gives bytes
+    # Bytes
 
-    async def _on_bytes(
-        self, request: web.Request, context: Context, path: str, service: ResourceService, action: Action
-    ) -> web.StreamResponse:
-        if isinstance(service, MachineService):
-            return await self._console(context, path, service)
-        if isinstance(service, JobService):
-            return await packages.download(request, service, context, path, self._audit)
-        assert isinstance(service, ImageService)
-        if action.verb == "download":
-            return await image_bytes.download(request, service, context, path, self._audit)
-        return await self._upload(request, context, path, service)
+    async def _on_bytes(self, exchange: Exchange, action: Action) -> web.StreamResponse:
+        caller, path = exchange.caller, exchange.path
+        if action.takes_bytes:
+            return await self._upload(exchange, action)
+        content = await exchange.service.readable(caller, path, action.verb, dict(exchange.context.parameters))
+        return await self._transfers.give(exchange, action, content)
 
-    async def _console(self, context: Context, path: str, service: MachineService) -> web.Response:
-        wanted = dict(context.parameters).get("limit", "")
-        limit = int(wanted) if wanted.isdecimal() and len(wanted) < 9 else CONSOLE_BYTES
-        text = await service.console(context.known_caller, path, min(limit, MOST_CONSOLE_BYTES))
-        await self._audit.taken(context.known_caller, path, "console")
-        return web.Response(body=text, content_type="text/plain", charset="utf-8")
-
-    async def _upload(
-        self, request: web.Request, context: Context, path: str, service: ImageService
-    ) -> web.StreamResponse:
-        """Takes bytes by PUT; GET and HEAD tell how many are here."""
-        if request.method == "PUT":
-            outcome, image, offset = await image_bytes.upload(request, service, context, path)
-        else:
-            outcome = None
-            image, offset = await service.received(context.known_caller, path)
+    async def _upload(self, exchange: Exchange, action: Action) -> web.Response:
+        """Take bytes by PUT; tell by GET and HEAD how many are here."""
+        target = await exchange.service.writable(exchange.caller, exchange.path, action.verb)
+        outcome, received = None, target.received
+        if exchange.method == "PUT":
+            outcome, received = await self._transfers.take_part(exchange.request, target)
         if outcome is not None:
-            response = await self._answer(request, context, outcome)
+            response = await self._answers.changed(exchange, outcome)
         else:
-            body, _tag = await self._representations.resource(context, image, Asked())
-            response = self._response(context, 200, body, {})
-        response.headers["Upload-Offset"] = str(offset)
+            response = await self._answers.state(exchange, target.resource)
+        response.headers["Upload-Offset"] = str(received)
         return response
 
-    # Answers
 
-    async def _answer(
-        self, request: web.Request, context: Context, outcome: Outcome, *, created: bool = False
-    ) -> web.Response:
-        seconds, applied = seconds_to_wait(header(request, "Prefer"), self._answer_wait)
-        job = await self._runner.wait(outcome.job, 0 if outcome.finished else seconds)
-        headers = {"CIMI-Job-URI": context.edge.to_uri(outcome.job)}
-        if applied is not None:
-            headers["Preference-Applied"] = applied
-        if ended(job) and job.state != "SUCCESS":
-            status = job.document.get("returnCode", 10500) - 10000
-            return self._response(context, status, await self._job_body(context, job), headers)
-        resource = await self._now(outcome)
-        if created and outcome.resource is not None:
-            headers["Location"] = context.edge.to_uri(outcome.resource.path)
-        made = created and not outcome.existing
-        status = (201 if made else 200) if ended(job) else 202
-        if resource is None:
-            return self._response(context, status, await self._job_body(context, job), headers)
-        body, tag = await self._representations.resource(context, resource, Asked())
-        return self._response(context, status, body, {**headers, "ETag": tag})
-
-    async def _now(self, outcome: Outcome) -> Resource | None:
-        if outcome.resource is None:
-            return None
-        return await self._services[outcome.resource.kind].store.get(outcome.resource.path)
-
-    async def _job_body(self, context: Context, job: Resource) -> bytes:
-        return (await self._representations.resource(context, job, Asked()))[0]
-
-    def _read(self, request: web.Request, context: Context, encoded: tuple[bytes, str]) -> web.Response:
-        body, tag = encoded
-        known = header(request, "If-None-Match")
-        if known is not None and conditions.names(known, (tag,), weakly=True):
-            return web.Response(status=304, headers={"ETag": tag})
-        return self._response(context, 200, body, {"ETag": tag})
-
-    def _response(self, context: Context, status: int, body: bytes, headers: dict[str, str]) -> web.Response:
-        return web.Response(status=status, body=body, content_type=CONTENT_TYPES[context.media], headers=headers)
+def _takes_action_documents(declared: ResourceType) -> bool:
+    """Return whether Action documents may be posted to a resource of the type."""
+    return any(not action.of_bytes for action in declared.actions)
 
 
-def _allowed(described: ResourceType) -> tuple[str, ...]:
-    acts = any(not action.of_bytes for action in described.actions)
-    offered = (("PUT", described.editable), ("DELETE", described.deletable), ("POST", acts))
-    return ("GET", "HEAD", *(method for method, given in offered if given))
+def _allowed(declared: ResourceType) -> tuple[str, ...]:
+    acts = _takes_action_documents(declared)
+    offered = (("PUT", declared.editable), ("DELETE", declared.deletable), ("POST", acts))
+    return (*READS, *(method for method, given in offered if given))

@@ -1,4 +1,4 @@
-"""By which names of its host the gateway may be called: links are made of no others."""
+"""The names of its host by which the gateway may be called: links are made of no others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often a password may be tried: counted before it is compared, so that many at once are counted like one by one.
+"""Limits of tries of a password: each is counted before it is compared, so that many at once are counted, too.
 
 An attempt counts three times: for its name from its address, for its name from anywhere, and for its address whatever
 the name. What was right is taken back.
@@ -31,7 +31,10 @@ REMEMBERED = 30 * 24 * 3600.0
 
 
 class Attempts:
-    """Attempts by key. After ``most`` of them, each less than a minute after the one before, comes a minute's pause."""
+    """The attempts by their keys.
+
+    A minute's pause comes after ``most`` of them, each less than a minute after the last.
+    """
 
     def __init__(self, most: int, clock: Clock = time.monotonic) -> None:
         self._most = most
@@ -76,7 +79,7 @@ def too_many_of_pair(pause: float) -> Withheld:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt that is counted. ``quiet``: its address or pair has none left, and does not hear what came of it."""
+    """An attempt that is counted. ``quiet``: its address or pair has none left, and does not hear what came of it."""
 
     source: str
     name: str

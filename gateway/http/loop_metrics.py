@@ -1,4 +1,4 @@
-"""What the supervision of loops has to tell `/metrics`."""
+"""The figures of supervised loops for `/metrics`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class LoopMetrics(Collector):
         self._supervision = supervision
 
     def collect(self) -> Iterator[Metric]:
+        """Yield the figures as they are now."""
         failures = CounterMetricFamily(
             "cimi_gateway_loop_failures", "Errors that nobody thought of in a background loop", labels=("loop",)
         )

@@ -23,6 +23,7 @@ from gateway.http.event_stream import EventStream
 from gateway.jobs.records import ended
 from gateway.jobs.runner import JobRunner
 from gateway.store.model import Resource
+from gateway.store.questions.resources import sizes_by_state
 from gateway.store.store import Changes, Store
 
 JOB_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
@@ -30,7 +31,7 @@ JOB_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is read on the loop right before the text is written."""
+    """The facts that are read on the loop right before the text is written."""
 
     resources: tuple[tuple[str, str, int], ...] = ()
     jobs: tuple[int, int] = (0, 0)
@@ -41,6 +42,8 @@ class Facts:
 
 
 class Metrics:
+    """The gateway's own figures, and the collectors of others'."""
+
     def __init__(self, store: Store, runner: JobRunner, drivers: Mapping[str, Driver], stream: EventStream) -> None:
         self._store = store
         self._runner = runner
@@ -75,7 +78,8 @@ class Metrics:
 
     # Counting as it happens
 
-    def answered(self, method: str, path: str, status: int, seconds: float) -> None:
+    def answered(self, method: str, path: str | None, status: int, seconds: float) -> None:
+        """Count a request that was answered; ``path`` is None where the URL is none of the entry point's."""
         target = _target(path)
         self._requests.labels(method, target, str(status)).inc()
         self._seconds.labels(method, target).observe(seconds)
@@ -86,7 +90,7 @@ class Metrics:
                 self._job_changed(job)
 
     def _job_changed(self, job: Resource) -> None:
-        """Jobs which are written already ended took no time, and are not counted here."""
+        """Measure how long a Job took. Jobs that are written already ended took no time, and are not counted."""
         if not ended(job):
             self._running.setdefault(job.path, time.monotonic())
             return
@@ -104,22 +108,20 @@ class Metrics:
     # Answering
 
     async def respond(self, _request: web.Request) -> web.Response:
+        """Return the figures as Prometheus reads them."""
         self._gauges.facts = await self._facts()
         text = await asyncio.to_thread(exposition.generate_latest, self._registry)
         return web.Response(body=text, headers={"Content-Type": exposition.CONTENT_TYPE_LATEST})
 
     def application(self) -> web.Application:
-        """Nothing but the metrics, for the listener that needs no credentials ([metrics] listen)."""
+        """Return an application of the metrics alone, for the listener without credentials ([metrics] listen)."""
         application = web.Application()
         application.router.add_get("/metrics", self.respond)
         return application
 
     async def _facts(self) -> Facts:
-        rows = await self._store.fetch(
-            "SELECT kind, state, sum(size) FROM counts WHERE parent = '' GROUP BY kind, state ORDER BY kind, state"
-        )
         return Facts(
-            resources=tuple((kind, state, size) for kind, state, size in rows),
+            resources=tuple(await sizes_by_state(self._store)),
             jobs=(self._runner.active, self._runner.waiting),
             writers=self._store.writers_waiting,
             readers=(self._stream.readers, self._stream.backlog, self._stream.dropped),
@@ -128,18 +130,20 @@ class Metrics:
         )
 
 
-def _target(path: str) -> str:
-    """A label with few values: ``Machine``, ``Machine collection``, ``Machine start``, or ``other``."""
+def _target(path: str | None) -> str:
+    """Return a label with few values: ``Machine``, ``Machine collection``, ``Machine start``, or ``other``."""
+    if path is None:
+        return "other"
     path = path.strip("/") or "cloudEntryPoint"
-    described = collection_at(path)
-    if described is not None:
-        return f"{described.kind} collection"
-    described = type_at(path)
-    if described is not None:
-        return described.kind
+    declared = collection_at(path)
+    if declared is not None:
+        return f"{declared.kind} collection"
+    declared = type_at(path)
+    if declared is not None:
+        return declared.kind
     owner, _, verb = path.rpartition("/")
-    described = type_at(owner) if owner else None
-    return f"{described.kind} {verb}" if described is not None and described.action(verb) is not None else "other"
+    declared = type_at(owner) if owner else None
+    return f"{declared.kind} {verb}" if declared is not None and declared.action(verb) is not None else "other"
 
 
 def _gauge(name: str, text: str, labels: tuple[str, ...], values: Iterable[tuple[tuple[str, ...], float]]) -> Metric:
@@ -150,12 +154,13 @@ def _gauge(name: str, text: str, labels: tuple[str, ...], values: Iterable[tuple
 
 
 class _Gauges(Collector):
-    """What is so at this moment."""
+    """A collector of what is so at this moment."""
 
     def __init__(self) -> None:
         self.facts = Facts()
 
     def collect(self) -> Iterator[Metric]:
+        """Yield the figures by ``facts``."""
         facts = self.facts
         resources = [((kind, state), float(size)) for kind, state, size in facts.resources]
         yield _gauge("cimi_resources", "Resources by type and state", ("kind", "state"), resources)

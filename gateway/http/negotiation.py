@@ -1,4 +1,4 @@
-"""Which of the two formats, for the body that came and the one that goes (DSP0263 4.1.3)."""
+"""The choice of one of the two formats, for the body that came and the one that goes (DSP0263 4.1.3)."""
 
 from __future__ import annotations
 
@@ -60,17 +60,22 @@ def _range(entry: str) -> tuple[str, float]:
 
 
 def _quality(ranges: list[tuple[str, float]], names: frozenset[str]) -> tuple[float, int]:
-    """The quality by the most specific range that matches, and how specific that is."""
-    found = [(2 - name.count("*"), quality) for name, quality in ranges if name in names]
-    if not found:
+    """Return the quality by the most specific range that matches, and how specific that is."""
+    matches = [(2 - name.count("*"), quality) for name, quality in ranges if name in names]
+    if not matches:
         return 0.0, 0
-    specific, quality = max(found)
+    specific, quality = max(matches)
     return quality, 0 if quality <= 0 else specific
 
 
+def media_type(content_type: str | None) -> str:
+    """Return the media type that a Content-Type header names, without parameters; '' when there is none."""
+    return (content_type or "").partition(";")[0].strip().lower()
+
+
 def body_format(content_type: str | None) -> str:
-    """Raises UnsupportedMediaType for all but JSON and XML."""
-    name = (content_type or "").partition(";")[0].strip().lower()
+    """Return the format of a document that came. Raises UnsupportedMediaType for all but JSON and XML."""
+    name = media_type(content_type)
     if name == "application/json":
         return JSON
     if name in ("application/xml", "text/xml"):

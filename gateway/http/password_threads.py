@@ -14,7 +14,7 @@ import bcrypt
 from gateway.errors import TooManyRequests
 
 THREADS = 2 if (os.cpu_count() or 1) > 2 else 1
-"""One where a second would take the last processor from everything else."""
+"""Number of threads: a second one must not take the last processor from everything else."""
 MOST_WAITING = 32
 """Comparisons that wait in each of the two queues."""
 AGAIN_AFTER = 2
@@ -31,7 +31,7 @@ class Comparison:
 
 
 class PasswordThreads:
-    """One or two threads behind two bounded queues: users who have logged in before go first."""
+    """A thread or two behind two bounded queues: users who have logged in before go first."""
 
     def __init__(self, threads: int = THREADS, most_waiting: int = MOST_WAITING) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="passwords")
@@ -56,7 +56,7 @@ class PasswordThreads:
 
     @property
     def waiting(self) -> int:
-        """Comparisons that have not begun."""
+        """Return the number of comparisons that have not begun."""
         return len(self._first) + len(self._others)
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from drivers.base import Driver
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """``reasons`` say what is not as it should be; there may be some while the gateway is ready."""
+    """An answer to whether changes can be made; there may be ``reasons`` while the gateway is ready."""
 
     ready: bool
     reasons: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
@@ -15,18 +16,29 @@ from gateway.cimi.aliases import canonical
 from gateway.cimi.dialects import CIMI_1, Dialect
 from gateway.cimi.edge import Edge
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, bytes_at
-from gateway.errors import Forbidden, Invalid, NotAcceptable, Unauthenticated, Unavailable
+from gateway.errors import Forbidden, Invalid, NotAcceptable, NotFound, Unauthenticated, Unavailable
 from gateway.http import description, errors, event_stream
 from gateway.http.audit import Audit
 from gateway.http.authentication import Authentication
 from gateway.http.bodies import demand_unencoded
-from gateway.http.context import Context, base_of, demand_short_headers, header, parameters, request_id, version_of
+from gateway.http.context import (
+    READS,
+    Context,
+    Parameters,
+    Wire,
+    base_of,
+    demand_short_headers,
+    header,
+    parameters,
+    request_id,
+    version_of,
+)
 from gateway.http.event_stream import EventStream
 from gateway.http.handlers import Handlers
 from gateway.http.hang_ups import cut, hung_up
 from gateway.http.hosts import HostNames
 from gateway.http.metrics import Metrics
-from gateway.http.negotiation import answer_format
+from gateway.http.negotiation import JSON, answer_format
 from gateway.http.origins import demand_own_origin
 from gateway.http.readiness import Readiness
 from gateway.orchestration.common.contract import Caller
@@ -39,10 +51,9 @@ PUBLIC = (*ENTRY_POINTS, description.PATH)
 LONGEST_KEY = 128
 REST = r"{path:[\s\S]*}"
 """Whatever follows in a URL, line ends included."""
-CONTEXT = web.RequestKey("context", Context)
-"""Under which a request has its Context."""
-ELSEWHERE = "elsewhere/-/-"
-"""A path at which there is nothing."""
+# The aiohttp of Debian 13 has no keys of requests: a name serves there.
+WIRE = web.RequestKey("wire", Wire) if TYPE_CHECKING or hasattr(web, "RequestKey") else "wire"
+"""Key of what a request is answered by, as far as it is known."""
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 Handle = Callable[[web.Request, Context], Awaitable[web.StreamResponse]]
 log = structlog.get_logger("http")
@@ -50,49 +61,57 @@ log = structlog.get_logger("http")
 
 @dataclass(frozen=True, slots=True)
 class WireSettings:
+    """The configuration of requests."""
+
     base_url: str = ""
     trusted_proxies: tuple[str, ...] = ()
     max_body: int = 1_048_576
+    """Bytes of a document."""
     public_entry_point: bool = False
     names: HostNames = field(default_factory=HostNames)
     origins: tuple[str, ...] = ()
-    """Whose pages may ask for changes, besides the gateway's own."""
+    """Origins whose pages may ask for changes, besides the gateway's own."""
 
 
-async def _signed(request: web.Request, response: web.StreamResponse) -> None:
-    """What every answer of an entry point says of itself, those that are streams too."""
-    context = request.get(CONTEXT)
-    if context is not None:
-        response.headers["CIMI-Specification-Version"] = context.version
+async def _add_own_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Add what every answer of an entry point says of itself, those that are streams too."""
+    wire = request.get(WIRE)
+    if wire is not None:
+        response.headers["CIMI-Specification-Version"] = wire.version
         response.headers["Vary"] = "Accept, Authorization"
-        response.headers["X-Request-ID"] = context.request_id
+        response.headers["X-Request-ID"] = wire.request_id
+
+
+@dataclass(frozen=True, slots=True)
+class ServerParts:
+    """The parts of the program that requests are answered by."""
+
+    handlers: Handlers
+    authentication: Authentication
+    readiness: Callable[[], Readiness]
+    """Tells whether changes are possible now."""
+    stream: EventStream
+    audit: Audit
+    metrics: Metrics
 
 
 class Server:
-    """``readiness`` tells whether changes are possible now; ``draining`` refuses new requests."""
+    """The web application. ``draining`` refuses new requests."""
 
-    def __init__(
-        self,
-        handlers: Handlers,
-        authentication: Authentication,
-        settings: WireSettings,
-        readiness: Callable[[], Readiness],
-        stream: EventStream,
-        audit: Audit,
-        metrics: Metrics,
-    ) -> None:
-        self._handlers = handlers
-        self._authentication = authentication
+    def __init__(self, parts: ServerParts, settings: WireSettings) -> None:
+        self._handlers = parts.handlers
+        self._authentication = parts.authentication
         self._settings = settings
-        self._readiness = readiness
-        self._stream = stream
-        self._audit = audit
-        self._metrics = metrics
+        self._readiness = parts.readiness
+        self._stream = parts.stream
+        self._audit = parts.audit
+        self._metrics = parts.metrics
         self.draining = False
 
     def application(self) -> web.Application:
+        """Return the application with all its routes."""
         application = web.Application(client_max_size=self._settings.max_body)
-        application.on_response_prepare.append(_signed)
+        application.on_response_prepare.append(_add_own_headers)
         application.router.add_get("/health", self._health)
         application.router.add_get("/health/ready", self._health_ready)
         application.router.add_get("/metrics", self._metrics_for_admins)
@@ -110,19 +129,18 @@ class Server:
         return (readiness.without("the gateway is being stopped") if self.draining else readiness).response()
 
     async def _metrics_for_admins(self, request: web.Request) -> web.Response:
-        """They tell of everybody's guests, so they are for admins; see [metrics] listen for scrapers."""
-        identity = request_id(request)
-        context = Context(identity, Edge(CIMI_1.root, CIMI_1), "json", CIMI_1.version)
+        """Return the metrics to admins alone: they tell of everybody's guests. [metrics] listen is for scrapers."""
+        wire, caller = _first_wire(request, CIMI_1), None
         try:
-            context.caller = await self._caller(request, identity, METRICS)
-            if context.caller.role is not Role.ADMIN:
+            caller = await self._caller(request, wire.request_id, METRICS)
+            if caller.role is not Role.ADMIN:
                 raise Forbidden("metrics tell of everybody's guests; only an admin may read them")
-            await self._audit.taken(context.caller, CLOUD_ENTRY_POINT.segment, METRICS)
+            await self._audit.taken(caller, CLOUD_ENTRY_POINT.segment, METRICS)
             return await self._metrics.respond(request)
         except Exception as error:
-            known = errors.as_gateway_error(error, identity)
-            await self._audit.refused(request, context, METRICS, known)
-            return errors.respond(known, request, context.edge, "json", identity)
+            refusal = errors.as_gateway_error(error, wire.request_id)
+            await self._audit.refused(request, wire, caller, METRICS, refusal)
+            return errors.respond(refusal, request, replace(wire, media=JSON))
 
     async def _to_entry_point(self, _request: web.Request) -> web.Response:
         raise web.HTTPTemporaryRedirect(CIMI_1.root)
@@ -130,13 +148,14 @@ class Server:
     async def _cimi_1(self, request: web.Request) -> web.StreamResponse:
         path = request.match_info.get("path", "")
         # What no identifier can hold names nothing, and gets neither into a log nor into an Event.
-        return await self._serve(request, CIMI_1, ELSEWHERE if UNPRINTABLE.search(path) else canonical(path))
+        return await self._serve(request, CIMI_1, None if UNPRINTABLE.search(path) else canonical(path))
 
     async def _cimi_1_elsewhere(self, request: web.Request) -> web.StreamResponse:
-        return await self._serve(request, CIMI_1, ELSEWHERE)
+        return await self._serve(request, CIMI_1, None)
 
-    async def _serve(self, request: web.Request, dialect: Dialect, path: str) -> web.StreamResponse:
-        if path.strip("/") == event_stream.PATH:
+    async def _serve(self, request: web.Request, dialect: Dialect, path: str | None) -> web.StreamResponse:
+        """Answer a request, and count it; ``path`` is None where the URL is none of the entry point's."""
+        if _leads_to(path, event_stream.PATH):
             return await self._answer(request, dialect, path, self._stream.serve)
         began = time.perf_counter()
         response = await self._answer(request, dialect, path, self._handle(path))
@@ -144,44 +163,69 @@ class Server:
             self._metrics.answered(request.method, path, response.status, time.perf_counter() - began)
         return response
 
-    def _handle(self, path: str) -> Handle:
-        if path.strip("/") == description.PATH:
+    def _handle(self, path: str | None) -> Handle:
+        if path is None:
+            return _nothing
+        if _leads_to(path, description.PATH):
             return description.serve
         return lambda request, context: self._handlers.handle(request, context, path)
 
     async def _answer(
-        self, request: web.Request, dialect: Dialect, path: str, handle: Handle
+        self, request: web.Request, dialect: Dialect, path: str | None, handle: Handle
     ) -> web.StreamResponse:
-        """Everything that goes wrong in here becomes a CIMI error document."""
-        identity = request_id(request)
-        context = Context(identity, Edge(dialect.root, dialect), "json", dialect.version)
-        request[CONTEXT] = context
-        with suppress(NotAcceptable):
-            context.media = answer_format(header(request, "Accept"), None)
+        """Return the answer to a request; everything that goes wrong in here becomes a CIMI error document.
+
+        An error is answered with what is known of the request by then, and a stranger gets only a 401.
+        """
+        wire = request[WIRE] = _first_wire(request, dialect)
+        caller: Caller | None = None
         try:
             demand_short_headers(request)
-            settings = self._settings
-            base = base_of(request, settings.base_url, settings.trusted_proxies, dialect, settings.names)
-            context.edge = Edge(base, dialect)
-            await self._prepare(request, context, path)
+            wire = replace(wire, edge=self._edge(request, dialect))
+            query = parameters(request)
+            with suppress(NotAcceptable):
+                wire = replace(wire, media=_media(request, query, path))
+            caller = await self._caller(request, wire.request_id, path)
+            context = request[WIRE] = self._context(request, wire, caller, query, path)
+            if self.draining:
+                raise Unavailable("the gateway is being stopped; try again later")
             response = await handle(request, context)
         except NotAcceptable as error:
-            response = errors.respond(error, request, context.edge, "json", identity)
+            response = errors.respond(error, request, replace(wire, media=JSON))
         except Exception as error:
             if cut(request, error):
                 return web.Response(status=400)
-            known = errors.as_gateway_error(error, identity)
-            await self._audit.refused(request, context, path, known)
+            refusal = errors.as_gateway_error(error, wire.request_id)
+            await self._audit.refused(request, wire, caller, path, refusal)
             # The wire's own errors tell more than their translations; others would be logged a second time.
-            shown = error if isinstance(error, web.RequestPayloadError) else known
-            response = errors.respond(shown, request, context.edge, context.media, identity)
-        if response.prepared:
-            return response
-        if request.method not in ("GET", "HEAD") and context.caller is not None:
-            self._log_change(request, context.caller, path, response.status)
+            answered = error if isinstance(error, web.RequestPayloadError) else refusal
+            response = errors.respond(answered, request, wire)
+        if request.method not in READS and caller is not None and not response.prepared:
+            self._log_change(request, caller, path, response.status)
         return response
 
-    def _log_change(self, request: web.Request, caller: Caller, path: str, status: int) -> None:
+    def _edge(self, request: web.Request, dialect: Dialect) -> Edge:
+        settings = self._settings
+        return Edge(base_of(request, settings.base_url, settings.trusted_proxies, dialect, settings.names), dialect)
+
+    def _context(
+        self, request: web.Request, wire: Wire, caller: Caller, query: Parameters, path: str | None
+    ) -> Context:
+        """Return what the handlers need to know. Raises what speaks against the request, now that its caller is known.
+
+        Raises Invalid, NotAcceptable, UnsupportedMediaType and Forbidden.
+        """
+        caller = replace(caller, idempotency_key=_idempotency_key(request))
+        if not caller.user:
+            # A stranger reads the entry point's own document, and nothing that it leads to.
+            query = tuple(pair for pair in query if pair[0] != "$expand")
+        media = _media(request, query, path)
+        demand_unencoded(request)
+        demand_own_origin(request, wire.edge.base, self._settings.names, self._settings.origins)
+        version = version_of(request, wire.edge.dialect)
+        return Context(wire.request_id, wire.edge, media, version, caller, query)
+
+    def _log_change(self, request: web.Request, caller: Caller, path: str | None, status: int) -> None:
         """Tell what a user asked for; what strangers ask for would fill the journal, and is counted in the metrics."""
         log.info(
             "change",
@@ -193,40 +237,43 @@ class Server:
             status=status,
         )
 
-    async def _prepare(self, request: web.Request, context: Context, path: str) -> None:
-        """Format, credentials, version, in this order: an error needs a format, and a stranger gets only a 401."""
-        context.parameters = parameters(request)
-        wanted = next((value for name, value in context.parameters if name == "$format"), None)
-        refused: NotAcceptable | None = None
-        accepted = None if path.strip("/") == event_stream.PATH else header(request, "Accept")
-        try:
-            context.media = answer_format(accepted, wanted, bytes_at(path.rstrip("/"), request.method))
-        except NotAcceptable as error:
-            refused = error
-        context.caller = await self._caller(request, context.request_id, path)
-        context.caller = replace(context.caller, idempotency_key=_idempotency_key(request))
-        if not context.caller.user:
-            # A stranger reads the entry point's own document, and nothing that it leads to.
-            context.parameters = [pair for pair in context.parameters if pair[0] != "$expand"]
-        if refused is not None:
-            raise refused
-        demand_unencoded(request)
-        demand_own_origin(request, context.edge.base, self._settings.names, self._settings.origins)
-        context.version = version_of(request, context.edge.dialect)
-        if self.draining:
-            raise Unavailable("the gateway is being stopped; try again later")
-
-    async def _caller(self, request: web.Request, identity: str, path: str) -> Caller:
+    async def _caller(self, request: web.Request, identity: str, path: str | None) -> Caller:
+        """Return who asks. Raises Unauthenticated or TooManyRequests."""
         given = request.headers.get("Authorization")
         address = self._audit.address(request)
-        public = self._settings.public_entry_point and path.rstrip("/") in PUBLIC
-        if given is None and public and request.method in ("GET", "HEAD"):
+        public = self._settings.public_entry_point and path is not None and path.rstrip("/") in PUBLIC
+        if given is None and public and request.method in READS:
             return Caller("", Role.VIEWER, identity)
         try:
             user, role = await self._authentication.authenticate(given, address)
         except UnicodeEncodeError:
             raise Unauthenticated("the user name or the password is wrong") from None
         return Caller(user, role, identity, address=address)
+
+
+async def _nothing(_request: web.Request, _context: Context) -> web.StreamResponse:
+    """Raise NotFound: the URL is none of the entry point's."""
+    raise NotFound("there is nothing at this URL")
+
+
+def _leads_to(path: str | None, place: str) -> bool:
+    return path is not None and path.strip("/") == place
+
+
+def _first_wire(request: web.Request, dialect: Dialect) -> Wire:
+    """Return how to answer a request of which nothing was looked at yet but the format that it accepts."""
+    media = JSON
+    with suppress(NotAcceptable):
+        media = answer_format(header(request, "Accept"), None)
+    return Wire(request_id(request), Edge(dialect.root, dialect), media, dialect.version)
+
+
+def _media(request: web.Request, query: Parameters, path: str | None) -> str:
+    """Return the format of the documents of the answer. Raises NotAcceptable."""
+    wanted = next((value for name, value in query if name == "$format"), None)
+    accepted = None if _leads_to(path, event_stream.PATH) else header(request, "Accept")
+    gives: frozenset[str] = frozenset() if path is None else bytes_at(path.rstrip("/"), request.method)
+    return answer_format(accepted, wanted, gives)
 
 
 def _idempotency_key(request: web.Request) -> str | None:

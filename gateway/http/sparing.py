@@ -17,7 +17,7 @@ class SparingLog:
     def __init__(self, most: int = MOST_A_MINUTE) -> None:
         self._most = most
         self._minutes: dict[str, tuple[int, int]] = {}
-        """Of each kind of line the minute, and how many there were in it."""
+        """The minute of each kind of line, and how many lines there were in it."""
 
     def warning(self, event: str, **facts: Any) -> None:
         """Write the line, or count it. ``event`` is one of few texts, never a stranger's."""

@@ -1,4 +1,4 @@
-"""How many readers the event stream has: so many of one user, so many in all, and an admin always one."""
+"""The places of the event stream's readers: so many of one user, so many in all, and an admin always one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ AGAIN_AFTER = 30
 
 
 class StreamPlaces:
-    """``most`` readers in all, ``most_per_user`` of one user. Admins who have none yet come on top of ``most``."""
+    """The places of readers: ``most`` in all and ``most_per_user``, and one more for an admin who has none yet."""
 
     def __init__(self, most: int, most_per_user: int) -> None:
         self._most = most

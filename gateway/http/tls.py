@@ -19,7 +19,7 @@ log = structlog.get_logger("tls")
 
 
 class TlsError(ConfigError):
-    """Certificate or key cannot be used; the message names the file."""
+    """A certificate or key that cannot be used; the message names the file."""
 
 
 class Certificate:

@@ -1,4 +1,4 @@
-"""How long an answer waits for its Job: the configuration, or the client's Prefer header (RFC 7240)."""
+"""The time that an answer waits for its Job: by the configuration, or the client's Prefer header (RFC 7240)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ LONGEST = 60.0
 
 
 def seconds_to_wait(prefer: str | None, default: float) -> tuple[float, str | None]:
-    """The seconds, and what Preference-Applied is to say."""
+    """Return the seconds to wait, and what Preference-Applied is to say."""
     if prefer is None:
         return default, None
     wait = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,6})", prefer, re.IGNORECASE)

@@ -1,0 +1,1 @@
+"""Jobs: plans of steps that are run durably, under locks, and undone or taken up again."""

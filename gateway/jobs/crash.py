@@ -12,8 +12,10 @@ AfterStep = Callable[[str, str, str], None]
 
 
 def from_environment() -> AfterStep | None:
-    """The variable names a file. When that is there, and says ``<action>:<step>:<run|undo>``, this process removes it
-    and kills itself with SIGKILL right after that step; so the next one goes on.
+    """Return what kills this process after the step that a file names; None unless a variable names the file.
+
+    When the file is there, and says ``<action>:<step>:<run|undo>``, this process removes it and kills itself with
+    SIGKILL right after that step; so the next process goes on.
     """
     if not os.environ.get(VARIABLE):
         return None

@@ -1,27 +1,27 @@
-"""One run of one job: forward through its steps, or back through their undos, each position in the store."""
+"""A run of a job: forward through its steps, or back through their undos, each position in the store."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
 
 from drivers.base import Supervision
 from gateway.errors import Conflict, GatewayError, NoSpace, Unavailable
-from gateway.jobs.context import RunningStep
+from gateway.jobs.context import Means, RunningStep
 from gateway.jobs.crash import AfterStep
 from gateway.jobs.journal import logger_of
 from gateway.jobs.locks import Unlock
-from gateway.jobs.plan import Plan, StepCall, Superseded
+from gateway.jobs.plan import Ended, Plan, StepCall, StopRequested
 from gateway.jobs.records import in_state
 from gateway.jobs.steps import StepRegistry, UnknownStepError
 from gateway.jobs.workers import Place
 from gateway.store.model import Resource
+from gateway.store.questions.jobs import plan_of
 from gateway.store.sealing import holds_sealed
 from gateway.store.store import Store
 from gateway.store.transaction import PlanRow, Transaction
@@ -36,31 +36,37 @@ UNDO_PAUSE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a job failed: return code (10000 plus the HTTP status) and words for people."""
+    """The reason why a Job failed: return code (10000 plus the HTTP status) and words for people."""
 
     code: int
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class JobTools:
+    """The parts of the program that Jobs are run with."""
+
+    store: Store
+    steps: StepRegistry
+    failure: Callable[[BaseException], Failure]
+    """Says of an error what the Job that ends by it shows."""
+    after_step: AfterStep | None = None
+    supervision: Supervision = field(default_factory=Supervision)
+
+
 class Execution:
-    def __init__(
-        self,
-        job: str,
-        store: Store,
-        steps: StepRegistry,
-        failure: Callable[[BaseException], Failure],
-        after_step: AfterStep | None,
-        supervision: Supervision,
-    ) -> None:
+    """A run of a Job, from the position that its plan has reached to the Job's end."""
+
+    def __init__(self, job: str, tools: JobTools) -> None:
         self.job = job
         self.stop = asyncio.Event()
         self.unlocked = False
         """The plan's locks were let go before its end."""
-        self._store = store
-        self._steps = steps
-        self._failure = failure
-        self._after_step = after_step
-        self._supervision = supervision
+        self._store = tools.store
+        self._steps = tools.steps
+        self._failure = tools.failure
+        self._after_step = tools.after_step
+        self._supervision = tools.supervision
         self._showing: asyncio.TimerHandle | None = None
         self._message: str | None = None
         self._writes: set[asyncio.Task[None]] = set()
@@ -69,16 +75,11 @@ class Execution:
         self._logger = log.bind(job=job)
 
     async def load(self) -> PlanRow | None:
-        rows = await self._store.fetch(
-            "SELECT job, opened(job, plan), phase, position, attempts, outcome FROM plans WHERE job = ?", (self.job,)
-        )
-        if not rows:
-            return None
-        job, plan, phase, position, attempts, outcome = rows[0]
-        return PlanRow(job, json.loads(plan), phase, position, attempts, json.loads(outcome))
+        """Return the Job's plan as the store has it now; None when the Job has ended."""
+        return await plan_of(self._store, self.job)
 
     async def run(self, plan: Plan, row: PlanRow, place: Place, unlock: Unlock) -> None:
-        """Forward, and back when a step fails or the job is stopped; then settle and write the end."""
+        """Run the steps, and undo them when one fails or the Job is stopped; then settle and write the end."""
         self._place, self._unlock = place, unlock
         self._logger = logger_of(self.job, plan)
         if (await self._current()).state == "STOPPING":
@@ -95,12 +96,15 @@ class Execution:
         await self._end(plan, row)
 
     async def _forward(self, plan: Plan, row: PlanRow) -> PlanRow:
-        """One transaction between two steps: the position, the progress, and the next step's line in the log."""
+        """Run the steps from the plan's position on, and return what comes after them: settling or the undos.
+
+        Between two steps stands one transaction: the position, and the next step's line in the log.
+        """
         for position in range(row.position, len(plan.steps)):
             call = plan.steps[position]
             try:
                 await self._step(plan, position, call)
-            except Superseded:
+            except StopRequested:
                 return await self._write(replace(row, phase="undo", position=position, outcome={"stopped": True}))
             except Exception as error:
                 failure = self._failure(error)
@@ -125,12 +129,13 @@ class Execution:
 
     async def _step(self, plan: Plan, position: int, call: StepCall) -> None:
         if self.stop.is_set():
-            raise Superseded
+            raise StopRequested
 
         def moved(share: float) -> None:
             self._moved(_share(plan, position, share))
 
-        context = RunningStep(self.job, call.step, self.stop, self._log, moved, self._place, self._let_go)
+        means = Means(moved, self._place, self._let_go)
+        context = RunningStep(self.job, call.step, self.stop, self._log, means)
         if holds_sealed(call.arguments):
             raise Conflict("its plan has a secret that cannot be read: the store's key was another one when it began")
         await self._steps[call.step].run(context, call.arguments)
@@ -157,7 +162,7 @@ class Execution:
     async def _undo(self, call: StepCall) -> bool:
         """Try for a while: what cannot be undone now is told in the log, and does not stop the rest."""
         stop = asyncio.Event()
-        context = RunningStep(self.job, call.step, stop, self._log, place=self._place, undoing=True)
+        context = RunningStep(self.job, call.step, stop, self._log, Means(place=self._place, undoing=True))
         for attempt in range(1, UNDO_TRIES + 1):
             try:
                 await self._steps[call.step].undo(context, call.arguments)
@@ -175,9 +180,9 @@ class Execution:
         if plan.settle is None:
             return
         context = RunningStep(self.job, plan.settle.step, asyncio.Event(), self._log)
-        found = {"succeeded": not row.outcome, "left": _left(row)}
+        ended = Ended(succeeded=not row.outcome, left=_left(row))
         try:
-            await self._steps[plan.settle.step].run(context, {**plan.settle.arguments, **found})
+            await self._steps[plan.settle.step].settle(context, plan.settle.arguments, ended)
         except (NoSpace, Unavailable):
             # The store does not take it: the job is taken up again from here, its resources stay held until then.
             raise
@@ -243,7 +248,7 @@ class Execution:
         task.add_done_callback(self._writes.discard)
 
     async def _write_progress(self, progress: int) -> None:
-        """What a full disk keeps from being written is shown with the next step."""
+        """Write the progress; what a full disk keeps from being written is shown with the next step."""
         with suppress(GatewayError):
             await self._keep_progress(progress)
 
@@ -258,12 +263,12 @@ class Execution:
 
 
 def _left(row: PlanRow) -> bool:
-    """Whether something that a step made could not be undone."""
+    """Return whether something that a step made could not be undone."""
     return bool((row.outcome or {}).get("left"))
 
 
 def _share(plan: Plan, position: int, share: float) -> int:
-    """Per cent of the whole that is done, when this share of the step at the position is."""
+    """Return the per cent of the whole that is done, when this share of the step at the position is."""
     weights = [step.weight for step in plan.steps]
     done = sum(weights[:position]) + (share * weights[position] if position < len(weights) else 0)
     return min(99, int(100 * done / max(1, sum(weights))))

@@ -28,7 +28,7 @@ def tell_end(job: Resource, plan: Plan) -> None:
 
 
 def _subjects(plan: Plan) -> dict[str, str]:
-    """Name what the Job is about, and the Machine whenever it is about one or a part of one."""
+    """Return what the Job is about, and the Machine whenever it is about one or a part of one."""
     paths = (*plan.affected, plan.target)
     machine = next((path for path in paths if path.startswith("machines/")), None)
     subjects = {"resource": paths[0]} if paths[0] != machine else {}

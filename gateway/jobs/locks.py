@@ -12,10 +12,10 @@ Unlock = Callable[[], Awaitable[None]]
 
 
 class ResourceLocks:
-    """A queue for each resource. One joins all its queues at once, and goes on when it is the first in each.
+    """Queues, one for each resource. A Job joins all its queues at once, and goes on when it is the first in each.
 
-    So two never wait for each other, and of two that have a resource in common the later one never overtakes, whatever
-    else the earlier one still waits for.
+    Two Jobs never wait for each other so, and of two that have a resource in common the later one never overtakes,
+    whatever else the earlier one still waits for.
     """
 
     def __init__(self) -> None:
@@ -23,6 +23,7 @@ class ResourceLocks:
 
     @asynccontextmanager
     async def hold(self, paths: Iterable[str]) -> AsyncIterator[Unlock]:
+        """Hold the locks of these resources while the block runs; what the block gets lets them go before its end."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._all(frozenset(paths)))
             yield stack.aclose
@@ -41,7 +42,7 @@ class ResourceLocks:
             self._leave(paths, moved)
 
     def _leave(self, paths: frozenset[str], moved: asyncio.Event) -> None:
-        """Out of the middle of a queue too: one that is cancelled waits no more."""
+        """Leave the queues, from their middle too: one that is cancelled waits no more."""
         for path in paths:
             queue = self._queues[path]
             queue.remove(moved)

@@ -7,15 +7,15 @@ from gateway.store.transaction import Transaction
 
 
 async def nest(transaction: Transaction, parent: str, job: str) -> None:
-    """Name a new Job in the one that it is a part of."""
-    found = await transaction.get(parent)
-    if found is not None:
-        nested = [*found.document.get("nestedJobs", []), {"href": job}]
-        await transaction.update(found.with_document(nestedJobs=nested))
+    """Write a new Job into the ``nestedJobs`` of the Job that it is a part of."""
+    outer = await transaction.get(parent)
+    if outer is not None:
+        nested = [*outer.document.get("nestedJobs", []), {"href": job}]
+        await transaction.update(outer.with_document(nestedJobs=nested))
 
 
 async def unnest(transaction: Transaction) -> None:
-    """Called by the store at the end of each transaction: a Job that was deleted is named by no other."""
+    """Take deleted Jobs out of the Jobs that name them; the store calls it at the end of each transaction."""
     for path, after in list(transaction.changes.items()):
         before = transaction.before[path]
         if before is not None and before.kind == "Job" and after is None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
 
 from gateway.store.model import Document
 
 
 class OnRestart(StrEnum):
-    """What happens at start to a job that a crash interrupted."""
+    """A choice of what happens at start to a Job that a crash interrupted."""
 
     RESUME = "resume"
     """Run the interrupted step again and go on."""
@@ -22,7 +21,7 @@ class OnRestart(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StepCall:
-    """One step of a plan: the registered step's name, its arguments (JSON), and its share of the progress."""
+    """A step of a plan: the registered step's name, its arguments (JSON), and its weight in the Job's progress."""
 
     step: str
     arguments: Document = field(default_factory=dict)
@@ -31,11 +30,12 @@ class StepCall:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a Job does.
+    """The work of a Job.
 
-    ``locks`` are resource paths, taken in sorted order before the first step. ``settle`` always runs last, after
-    success, undo or stop, and before the job's final state is written: it leaves the resources in a truthful
-    state. ``affected`` become ``affectedResources``; ``drop_on_success`` are those which are gone at the end.
+    ``locks`` are resource paths, which are waited for all at once, before the first step. ``settle`` always runs last,
+    after success, undo or stop, and before the Job's final state is written: it leaves the resources in a truthful
+    state. ``affected`` become ``affectedResources``; those in ``drop_on_success`` are gone when the Job succeeds,
+    those in ``drop_on_failure`` when it does not and everything was undone.
     """
 
     action: str
@@ -52,15 +52,24 @@ class Plan:
     parent_job: str | None = None
     request_id: str = ""
     address: str = ""
-    """Where the request came from."""
+    """Address that the request came from."""
 
 
-class Superseded(Exception):
-    """Raised inside a step by ``StepContext.check`` when the job is to stop."""
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The way in which the steps of a plan ended, for the step that settles them."""
+
+    succeeded: bool
+    left: bool
+    """Something that a step made could not be undone."""
+
+
+class StopRequested(Exception):
+    """The request to stop, raised inside a step by ``StepContext.check``."""
 
 
 class StepContext(Protocol):
-    """What a running step may use beside its arguments."""
+    """All that a running step may use beside its arguments."""
 
     job: str
     """Path of the Job."""
@@ -74,7 +83,7 @@ class StepContext(Protocol):
         ...
 
     def check(self) -> None:
-        """A safe point: raises Superseded when the job was asked to stop."""
+        """Raise StopRequested when the Job was asked to stop: this is a safe point."""
         ...
 
     async def wait_stop(self, seconds: float) -> bool:
@@ -82,7 +91,7 @@ class StepContext(Protocol):
         ...
 
     def resting(self) -> AbstractAsyncContextManager[None]:
-        """A block in which the step only waits for other jobs, which may need its worker's place."""
+        """Return a block in which the step only waits for other Jobs, which may need its worker's place."""
         ...
 
     async def unlock(self) -> None:
@@ -95,13 +104,18 @@ class StepContext(Protocol):
 
 
 class Step(Protocol):
-    """A named step. Both coroutines are idempotent: they may be run again after a crash."""
+    """A named step. All coroutines are idempotent: they may be run again after a crash."""
 
     name: str
 
-    async def run(self, context: StepContext, arguments: dict[str, Any]) -> None: ...
+    async def run(self, context: StepContext, arguments: Document) -> None:
+        """Do the step."""
+        ...
 
-    async def undo(self, context: StepContext, arguments: dict[str, Any]) -> None: ...
+    async def undo(self, context: StepContext, arguments: Document) -> None:
+        """Take back what the step has done."""
+        ...
 
-
-RunStep = Callable[[StepContext, dict[str, Any]], Awaitable[None]]
+    async def settle(self, context: StepContext, arguments: Document, ended: Ended) -> None:
+        """Leave the resources in a truthful state, as a plan's last step."""
+        ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -11,11 +11,24 @@ from gateway import clock
 from gateway.cimi.fields import timestamp
 from gateway.cimi.job import FINAL_JOB_STATES
 from gateway.jobs.plan import OnRestart, Plan, StepCall
+from gateway.store.kept import Kept
 from gateway.store.model import Document, Resource
 
 
+@dataclass(frozen=True)
+class KeptJob(Kept):
+    """The facts of a Job that are kept beside its document."""
+
+    request: str = ""
+    """Id of the request that began the Job."""
+    address: str = ""
+    """Address that the request came from."""
+    tries: dict[str, int] = field(default_factory=dict)
+    """How often each work that may bring down who does it was begun, and has not ended."""
+
+
 def new_job(plan: Plan, state: str) -> Resource:
-    """The Job of a plan, as it is when it is accepted."""
+    """Return the Job of a plan, as it is when it is accepted."""
     now = clock.now()
     document: Document = {
         "state": state,
@@ -27,38 +40,37 @@ def new_job(plan: Plan, state: str) -> Resource:
     }
     if plan.parent_job:
         document["parentJob"] = {"href": plan.parent_job}
-    return Resource(
-        path=f"jobs/{uuid.uuid4()}",
-        kind="Job",
-        owner=plan.owner,
-        document=document,
-        created=now,
-        updated=now,
-        internal={"request": plan.request_id, "address": plan.address},
-    )
+    job = Resource(f"jobs/{uuid.uuid4()}", "Job", plan.owner, document, now, now)
+    return KeptJob(plan.request_id, plan.address).on(job)
 
 
 def references(paths: tuple[str, ...]) -> list[Document]:
+    """Return a reference to each of the paths, without repetitions."""
     return [{"href": path} for path in dict.fromkeys(paths)]
 
 
 def in_state(job: Resource, state: str, **attributes: Any) -> Resource:
+    """Return a copy of a Job in another state, as of now; ``attributes`` are set with it, None removes one."""
     return job.with_document(state=state, timeOfStatusChange=timestamp(clock.now()), **attributes)
 
 
 def ended(job: Resource) -> bool:
+    """Return whether a Job is in a final state."""
     return job.state in FINAL_JOB_STATES
 
 
 def ended_at(job: Resource) -> datetime:
+    """Return the time at which a Job's state changed last, which for an ended one is its end."""
     return datetime.fromisoformat(job.document["timeOfStatusChange"])
 
 
 def plan_to_document(plan: Plan) -> Document:
+    """Return a plan as JSON has it."""
     return asdict(plan)
 
 
 def plan_from_document(document: Document) -> Plan:
+    """Return the plan that a document has, which an earlier version may have written."""
     steps = tuple(StepCall(**step) for step in document["steps"])
     settle = StepCall(**document["settle"]) if document["settle"] else None
     return Plan(

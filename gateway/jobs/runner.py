@@ -1,30 +1,27 @@
-"""Runs jobs: durably, under locks, with undo, and again after a crash (ARCHITECTURE.md, gateway.jobs)."""
+"""Runs jobs: durably, under locks, with undo, and again after a crash (docs/design/jobs.md)."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
 
-from drivers.base import Loop, Supervision
+from drivers.base import Loop
 from gateway import clock
 from gateway.errors import Conflict, GatewayError, NoSpace, NotFound, Unavailable
-from gateway.jobs.crash import AfterStep
-from gateway.jobs.execution import Execution, Failure
+from gateway.jobs.execution import Execution, Failure, JobTools
 from gateway.jobs.journal import first_step, logger_of, tell_end
 from gateway.jobs.locks import ResourceLocks, Unlock
 from gateway.jobs.nesting import nest
 from gateway.jobs.plan import OnRestart, Plan
 from gateway.jobs.records import ended, ended_at, in_state, new_job, plan_from_document, plan_to_document
-from gateway.jobs.steps import StepRegistry
 from gateway.jobs.workers import Workers
 from gateway.store.model import Query, Resource
-from gateway.store.store import Changes, Store
+from gateway.store.questions.jobs import LogLine, log_lines, plan_documents, unfinished_plans
+from gateway.store.store import Changes
 from gateway.store.transaction import PlanRow, Transaction
 from gateway.store.turns import UNDER_WAY
 
@@ -39,47 +36,46 @@ AGAIN_AFTER = 5.0
 log = structlog.get_logger("jobs")
 
 
-class JobRunner:
-    """Jobs are submitted inside the caller's transaction, and begin with its commit, in the order of the commits."""
+@dataclass(frozen=True, slots=True)
+class JobLimits:
+    """The number of Jobs that work at once, and for how long and how many of the ended ones are kept."""
 
-    def __init__(
-        self,
-        store: Store,
-        steps: StepRegistry,
-        failure: Callable[[BaseException], Failure],
-        *,
-        workers: int = 8,
-        retention: timedelta = timedelta(minutes=1440),
-        most_kept: int = 100_000,
-        after_step: AfterStep | None = None,
-        supervision: Supervision | None = None,
-    ) -> None:
-        self._store = store
-        self._steps = steps
-        self._failure = failure
-        self._retention = retention
-        self._most_kept = most_kept
-        self._after_step = after_step
-        self._workers = Workers(workers)
+    workers: int = 8
+    retention: timedelta = timedelta(minutes=1440)
+    most_kept: int = 100_000
+    """Jobs in all, those that have not ended among them."""
+
+
+class JobRunner:
+    """The runner of Jobs.
+
+    Jobs are submitted inside the caller's transaction, and begin with its commit, in the order of the commits.
+    """
+
+    def __init__(self, tools: JobTools, limits: JobLimits = JobLimits()) -> None:
+        self._tools = tools
+        self._store = tools.store
+        self._limits = limits
+        self._workers = Workers(limits.workers)
         self._locks = ResourceLocks()
         self._submitted: dict[str, Plan] = {}
         """The jobs of the transaction that is under way."""
         self._over: dict[str, Plan] = {}
-        """Those of them that end with it."""
+        """The jobs of that transaction that end with it."""
         self._executions: dict[str, Execution] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ended: dict[str, list[asyncio.Event]] = {}
-        self._supervision = supervision or Supervision()
+        self._supervision = tools.supervision
         self._keeper: Loop | None = None
         self._draining = False
         self.active = 0
         """Jobs that have begun, and not ended."""
-        store.watch(self._notice)
+        tools.store.watch(self._notice)
 
     # Submitting
 
     async def submit(self, transaction: Transaction, plan: Plan) -> str:
-        """Write the Job and its plan: it begins with the commit. The Job's path."""
+        """Write the Job of a plan, which begins with the commit, and return the Job's path."""
         job = await transaction.insert(new_job(plan, "RUNNING"))
         await transaction.write_plan(PlanRow(job.path, plan_to_document(plan), "run", 0))
         await transaction.write_log(job.path, "info", first_step(plan), "begins")
@@ -89,14 +85,14 @@ class JobRunner:
         return job.path
 
     async def completed(self, transaction: Transaction, plan: Plan, message: str | None = None) -> str:
-        """The Job of a change that this transaction makes by itself."""
+        """Write the ended Job of a change that this transaction makes by itself, and return the Job's path."""
         job = new_job(plan, "SUCCESS").with_document(progress=100, returnCode=0, statusMessage=message)
         gone = {*plan.drop_on_success}
         affected = [entry for entry in job.document["affectedResources"] if entry["href"] not in gone]
         return await self._ended_at_once(transaction, plan, job.with_document(affectedResources=affected))
 
     async def refused(self, transaction: Transaction, plan: Plan, failure: Failure) -> str:
-        """The Job of a part of another one that could not even begin."""
+        """Write the failed Job of a part of another one that could not even begin, and return the Job's path."""
         job = new_job(plan, "FAILED")
         failed = job.with_document(progress=100, returnCode=failure.code, statusMessage=failure.message)
         return await self._ended_at_once(transaction, plan, failed)
@@ -111,8 +107,7 @@ class JobRunner:
     def _begin(self, path: str, locks: tuple[str, ...]) -> None:
         if self._draining or path in self._tasks:
             return
-        told = self._supervision
-        execution = Execution(path, self._store, self._steps, self._failure, self._after_step, told)
+        execution = Execution(path, self._tools)
         self._executions[path] = execution
         task = asyncio.create_task(self._run(execution, locks), name=path)
         self._tasks[path] = task
@@ -122,9 +117,9 @@ class JobRunner:
         del self._tasks[path], self._executions[path]
 
     async def _run(self, execution: Execution, locks: tuple[str, ...]) -> None:
-        """Queues for the locks before anything else is waited for, and has them until the job has ended.
+        """Queue for the locks before anything else is waited for, and hold them until the Job has ended.
 
-        So jobs on one resource keep their order. One that cannot write (full disk) is gone on with later.
+        Jobs on one resource keep their order so. A Job that cannot write (full disk) is gone on with later.
         """
         UNDER_WAY.set(True)
         async with self._locks.hold(locks) as unlock:
@@ -132,7 +127,7 @@ class JobRunner:
                 await asyncio.sleep(AGAIN_AFTER)
 
     async def _tried(self, execution: Execution, unlock: Unlock) -> bool:
-        """Whether it came to its end. The plan is read while others have the workers."""
+        """Return whether the Job came to its end. The plan is read while others have the workers."""
         try:
             row = await execution.load()
             if row is not None:
@@ -154,24 +149,24 @@ class JobRunner:
 
     @property
     def waiting(self) -> int:
-        """Jobs that wait for a lock or a worker."""
+        """The number of Jobs that wait for a lock or a worker."""
         return len(self._tasks) - self.active
 
     async def claimed(self) -> frozenset[str]:
-        """The paths that jobs which have not ended lock, or wait to lock."""
-        rows = await self._store.fetch("SELECT job, opened(job, plan) FROM plans")
+        """Return the paths that Jobs which have not ended lock, or wait to lock."""
+        documents = await plan_documents(self._store)
         free = {job for job, execution in self._executions.items() if execution.unlocked}
-        plans = [plan_from_document(_json(text)) for job, text in rows if job not in free]
+        plans = [plan_from_document(document) for job, document in documents.items() if job not in free]
         return frozenset(path for plan in plans for path in plan.locks)
 
     def hold(self, *paths: str) -> AbstractAsyncContextManager[Unlock]:
-        """Keep jobs away from these resources meanwhile; for short repairs which are no job of anybody's."""
+        """Keep Jobs away from these resources while the block runs; for short repairs which are no Job of anybody's."""
         return self._locks.hold(paths)
 
     # Waiting and stopping
 
     async def wait(self, path: str, seconds: float) -> Resource:
-        """The Job once it has ended, or as it is after ``seconds``."""
+        """Return the Job once it has ended, or as it is after ``seconds``. Raises NotFound when there is none."""
         event = asyncio.Event()
         self._ended.setdefault(path, []).append(event)
         try:
@@ -193,7 +188,10 @@ class JobRunner:
         return job
 
     def _notice(self, changes: Changes) -> None:
-        """After each commit. What was submitted and is not in it, was in a transaction that was given up."""
+        """Begin the Jobs that a commit has, and wake those who wait for Jobs that ended with it.
+
+        A Job that was submitted and is not in the commit, was in a transaction that was given up.
+        """
         submitted, self._submitted = self._submitted, {}
         for path, plan in submitted.items():
             if path in changes:
@@ -212,7 +210,10 @@ class JobRunner:
                         event.set()
 
     async def stop(self, path: str, reason: str) -> None:
-        """Ask the job to stop: it undoes what it did at its next safe point. Conflict when it has ended."""
+        """Ask the Job to stop: it undoes what it did at its next safe point.
+
+        Raises NotFound when there is no such Job, and Conflict when it has ended.
+        """
         async with self._store.transaction() as transaction:
             job = await transaction.get(path)
             if job is None:
@@ -229,11 +230,7 @@ class JobRunner:
 
     async def recover(self) -> None:
         """Take up every job that did not end, in their order: before the API opens, not waiting for their end."""
-        rows = await self._store.fetch(
-            "SELECT job, opened(job, plan), phase, position, attempts FROM plans "
-            "ORDER BY (SELECT min(line) FROM job_log WHERE job_log.job = plans.job)"
-        )
-        left = [PlanRow(job, _json(text), *rest) for job, text, *rest in rows if job not in self._tasks]
+        left = [row for row in await unfinished_plans(self._store) if row.job not in self._tasks]
         for row in left:
             try:
                 await self._take_up(row)
@@ -251,17 +248,13 @@ class JobRunner:
         outcome = {"code": 10500, "message": "the gateway was stopped in the middle of it"} if phase == "undo" else None
         async with self._store.transaction() as transaction:
             await transaction.write_plan(
-                replace(row, phase=phase, attempts=row.attempts + 1, outcome=await self._outcome(row.job) or outcome)
+                replace(row, phase=phase, attempts=row.attempts + 1, outcome=row.outcome or outcome)
             )
             await transaction.write_log(row.job, "warning", "recovery", f"taken up again after a restart: {phase}")
         logger_of(row.job, plan).warning(f"taken up again after a restart: {phase}", step="recovery")
 
-    async def _outcome(self, job: str) -> dict[str, object] | None:
-        rows = await self._store.fetch("SELECT outcome FROM plans WHERE job = ?", (job,))
-        found: dict[str, object] | None = _json(rows[0][0])
-        return found
-
     def start(self) -> None:
+        """Begin to remove old Jobs now and then."""
         self._keeper = self._supervision.keep("job retention", self._keep, KEEP_EVERY)
 
     async def _keep(self) -> None:
@@ -272,14 +265,14 @@ class JobRunner:
 
     async def age(self) -> None:
         """Remove the Jobs that are too old by now."""
-        await self.expire(clock.ageing() - self._retention)
+        await self.expire(clock.ageing() - self._limits.retention)
 
     async def expire(self, before: datetime) -> None:
         """Remove the Jobs that ended before this time, and the oldest of those which are too many."""
         full = True
         while full:
             page = await self._store.page(Query("Job", last=AT_ONCE))
-            surplus = page.count - self._most_kept
+            surplus = page.count - self._limits.most_kept
             old = [
                 job.path
                 for place, job in enumerate(page.items)
@@ -294,13 +287,19 @@ class JobRunner:
                     await transaction.forget_answered(before)
 
     async def _is_needed(self, path: str) -> bool:
-        """A part of a Job that has not ended: to be gone on with, or taken back, that asks what its parts made."""
+        """Return whether a Job is a part of one that has not ended.
+
+        To be gone on with, or taken back, that Job asks what its parts made.
+        """
         job = await self._store.get(path)
         parent = await self._store.get(job.document.get("parentJob", {}).get("href", "")) if job is not None else None
         return parent is not None and not ended(parent)
 
     async def drain(self, seconds: float) -> None:
-        """Begin nothing new; interrupt running steps, which the next start takes up again."""
+        """Begin nothing new, and interrupt running steps, which the next start takes up again.
+
+        Waits up to two seconds for Jobs to end by themselves, and then up to ``seconds`` for the interrupted ones.
+        """
         self._draining = True
         if self._keeper is not None:
             await self._keeper.stop()
@@ -312,15 +311,6 @@ class JobRunner:
             if pending:
                 await asyncio.wait(pending, timeout=seconds)
 
-    async def lines(self, path: str, after: int = 0) -> list[tuple[int, str, str, str, str]]:
-        """The job's log after a line: number, time, level, step, message."""
-        rows = await self._store.fetch(
-            "SELECT line, time, level, step, message FROM job_log WHERE job = ? AND line > ? ORDER BY line",
-            (path, after),
-        )
-        return [(row[0], row[1], row[2], row[3], row[4]) for row in rows]
-
-
-def _json(text: str) -> dict[str, object]:
-    found: dict[str, object] = json.loads(text)
-    return found
+    async def lines(self, path: str, after: int = 0) -> list[LogLine]:
+        """Return the Job's log after a line."""
+        return await log_lines(self._store, path, after)

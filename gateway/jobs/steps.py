@@ -11,12 +11,13 @@ class UnknownStepError(GatewayError):
 
 
 class StepRegistry:
-    """Name to step; a name stands for one step for ever, since plans on disk refer to it."""
+    """The steps by their names; a name stands for one step for ever, since plans on disk refer to it."""
 
     def __init__(self) -> None:
         self._steps: dict[str, Step] = {}
 
     def register(self, step: Step) -> None:
+        """Add a step. Raises ValueError when its name is taken."""
         if step.name in self._steps:
             raise ValueError(f"two steps are named {step.name}")
         self._steps[step.name] = step

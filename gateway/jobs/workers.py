@@ -1,4 +1,4 @@
-"""How many jobs work at once."""
+"""The places for jobs that work at once."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from contextlib import asynccontextmanager
 
 
 class Workers:
-    """A number of places. A job that only waits for something gives its place to another meanwhile."""
+    """A number of places. A Job that only waits for something gives its place to another meanwhile."""
 
     def __init__(self, count: int) -> None:
         self._free = asyncio.Semaphore(count)
 
     @asynccontextmanager
     async def place(self, stop: asyncio.Event) -> AsyncIterator[Place]:
+        """Wait for a place, and have it while the block runs; ``stop`` is set when the Job is to stop."""
         place = Place(self._free, stop)
         try:
             await place.take()
@@ -24,7 +25,10 @@ class Workers:
 
 
 class Place:
-    """One job's place. A job that is to stop does not queue for it: undoing must not wait for others' work."""
+    """The place of a Job.
+
+    A Job that is to stop does not queue for it: undoing must not wait for others' work.
+    """
 
     def __init__(self, free: asyncio.Semaphore, stop: asyncio.Event) -> None:
         self._free = free
@@ -32,6 +36,7 @@ class Place:
         self._held = False
 
     async def take(self) -> None:
+        """Wait for the place, or until the Job is to stop, which goes on without one."""
         taking, stopping = asyncio.ensure_future(self._free.acquire()), asyncio.ensure_future(self._stop.wait())
         try:
             await asyncio.wait({taking, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -42,13 +47,14 @@ class Place:
                 taking.cancel()
 
     def give(self) -> None:
+        """Give the place to another Job, if this one has it."""
         if self._held:
             self._held = False
             self._free.release()
 
     @asynccontextmanager
     async def resting(self) -> AsyncIterator[None]:
-        """Without the place in this block; what leaves it by an error goes on without one."""
+        """Be without the place while the block runs; what leaves the block by an error goes on without one."""
         self.give()
         yield
         await self.take()

@@ -1,4 +1,4 @@
-"""What else each transaction does before it is committed: the rules of the store, in their order."""
+"""The rules of the store, in their order: what each transaction does besides, before it is committed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Starts the networks and pools of the host that the configuration names, where they are inactive.
+"""The start of the networks and pools of the host that the configuration names, where they are inactive.
 
-Once for each start of the gateway: what an admin stops later stays stopped. Whether they start with the host by
-themselves is the admin's; `doctor` tells where they do not.
+They are started once for each start of the gateway: a network or pool that an admin stops later stays stopped. The
+admin decides whether they start with the host by themselves; `doctor` tells where they do not.
 """
 
 from __future__ import annotations
@@ -17,14 +17,19 @@ log = structlog.get_logger("sync")
 
 
 class HostStart:
+    """The start of the hosts' networks and pools, once for each host."""
+
     def __init__(self, room: Room) -> None:
         self.room = room
         self._apart = Apart(room.supervision, "start of the host")
         self._hosts: set[str] = set()
-        """Those that were looked at since the gateway's start."""
+        """The names of the hosts that were looked at since the gateway's start."""
 
     async def once(self, driver: Driver) -> None:
-        """Start what is inactive; one that cannot be started is told in the journal, and shows its true state."""
+        """Start the host's networks and pools that are inactive.
+
+        A network or pool that cannot be started is reported in the journal, and shows its true state.
+        """
         if driver.name in self._hosts:
             return
         settings = self.room.hypervisors[driver.name]
@@ -38,20 +43,20 @@ class HostStart:
 
     async def _network(self, driver: Driver, name: str) -> None:
         try:
-            inactive = not (await driver.network(name)).active
+            inactive = not (await driver.networks.read(name)).active
         except DriverNotFound:
             # It shows as ERROR; what it should be is not ours to say.
             return
         if inactive:
-            await driver.start_network(name, always=False)
+            await driver.networks.start(name, always=False)
             log.warning("network of the host started", host=driver.name, network=name)
 
     async def _pool(self, driver: Driver, name: str) -> None:
         try:
-            inactive = not (await driver.pool(name)).active
+            inactive = not (await driver.storage.read_pool(name)).active
         except DriverNotFound:
             # Defined by the comparison of pools where the configuration describes it.
             return
         if inactive:
-            await driver.start_pool(name)
+            await driver.storage.start_pool(name)
             log.warning("pool of the host started", host=driver.name, pool=name)

@@ -1,131 +1,57 @@
-"""All services, by the kind they serve."""
+"""All services by the kind they serve, and all steps by their name: both follow from the families."""
 
 from __future__ import annotations
 
 from gateway.cimi.registry import TYPES
 from gateway.jobs.steps import StepRegistry
-from gateway.orchestration.attachments.service import MachineVolumeService
-from gateway.orchestration.attachments.steps import ATTACHMENT_STEPS
+from gateway.orchestration.addresses.family import FAMILY as ADDRESSES
+from gateway.orchestration.attachments.family import FAMILY as ATTACHMENTS
 from gateway.orchestration.common.containment import MEMBERSHIPS
+from gateway.orchestration.common.family import Family
 from gateway.orchestration.common.resource_service import ResourceService, Room
-from gateway.orchestration.common.steps import DriverStep
-from gateway.orchestration.credentials.service import CredentialService, CredentialTemplateService
-from gateway.orchestration.disks.change_steps import DISK_CHANGE_STEPS
-from gateway.orchestration.disks.growth_steps import DISK_GROWTH_STEPS
-from gateway.orchestration.disks.service import DiskService
-from gateway.orchestration.disks.steps import DISK_STEPS
-from gateway.orchestration.entry_point.service import CloudEntryPointService, ResourceMetadataService
-from gateway.orchestration.images.steps import IMAGE_STEPS
-from gateway.orchestration.interfaces.address_steps import ADDRESS_STEPS
-from gateway.orchestration.interfaces.port_steps import PORT_STEPS
-from gateway.orchestration.interfaces.service import MachineNetworkInterfaceService
-from gateway.orchestration.interfaces.steps import INTERFACE_STEPS
-from gateway.orchestration.jobs.service import JobService
-from gateway.orchestration.machines.configurations import MachineConfigurationService
-from gateway.orchestration.machines.reconcile import DefineAgain
-from gateway.orchestration.machines.service import MachineService
-from gateway.orchestration.machines.settle import SettleMachine
-from gateway.orchestration.machines.steps import MACHINE_STEPS
-from gateway.orchestration.machines.templates import MachineTemplateService
-from gateway.orchestration.monitoring.logs import EventLogService, EventService
-from gateway.orchestration.monitoring.meter_templates import MeterConfigurationService, MeterTemplateService
-from gateway.orchestration.monitoring.meters import MeterService
-from gateway.orchestration.monitoring.samples import SampleService
-from gateway.orchestration.monitoring.templates import EventLogTemplateService
-from gateway.orchestration.networks.address_service import (
-    AddressService,
-    AddressTemplateService,
-    InterfaceAddressService,
-)
-from gateway.orchestration.networks.forwarding_service import (
-    ForwardingGroupNetworkService,
-    ForwardingGroupService,
-    ForwardingGroupTemplateService,
-)
-from gateway.orchestration.networks.forwarding_steps import FORWARDING_STEPS
-from gateway.orchestration.networks.port_service import NetworkPortService
-from gateway.orchestration.networks.service import NetworkService
-from gateway.orchestration.networks.steps import NETWORK_STEPS
-from gateway.orchestration.networks.templates import TEMPLATE_SERVICES
-from gateway.orchestration.snapshots.every_step import SNAPSHOT_STEPS
-from gateway.orchestration.snapshots.image_service import MachineImageService
+from gateway.orchestration.common.step import RegisteredStep, Step
+from gateway.orchestration.credentials.family import FAMILY as CREDENTIALS
+from gateway.orchestration.disks.family import FAMILY as DISKS
+from gateway.orchestration.entry_point.family import FAMILY as ENTRY_POINT
+from gateway.orchestration.forwarding.family import FAMILY as FORWARDING
+from gateway.orchestration.images.family import FAMILY as IMAGES
+from gateway.orchestration.interfaces.family import FAMILY as INTERFACES
+from gateway.orchestration.jobs.family import FAMILY as JOBS
+from gateway.orchestration.machines.family import FAMILY as MACHINES
+from gateway.orchestration.monitoring.family import FAMILY as MONITORING
+from gateway.orchestration.networks.family import FAMILY as NETWORKS
+from gateway.orchestration.ports.family import FAMILY as PORTS
+from gateway.orchestration.snapshots.family import FAMILY as SNAPSHOTS
+from gateway.orchestration.systems.family import FAMILY as SYSTEMS
 from gateway.orchestration.systems.members import MemberService
-from gateway.orchestration.systems.packages.import_steps import SettlePackage
-from gateway.orchestration.systems.packages.step import PackageStep
-from gateway.orchestration.systems.packages.steps import PACKAGE_STEPS
-from gateway.orchestration.systems.service import SystemService
-from gateway.orchestration.systems.steps import SYSTEM_STEPS, SettleSystem, SystemStep
-from gateway.orchestration.systems.templates import SystemTemplateService
-from gateway.orchestration.volumes.capture_steps import CAPTURE_VOLUME_STEPS
-from gateway.orchestration.volumes.image_service import VolumeImageService, VolumeVolumeImageService
-from gateway.orchestration.volumes.service import VolumeService
-from gateway.orchestration.volumes.steps import VOLUME_STEPS
-from gateway.orchestration.volumes.templates import VolumeConfigurationService, VolumeTemplateService
+from gateway.orchestration.volumes.family import FAMILY as VOLUMES
 
-FAMILIES: tuple[type[ResourceService], ...] = (
-    SystemService,
-    SystemTemplateService,
-    MachineService,
-    MachineImageService,
-    MachineConfigurationService,
-    MachineTemplateService,
-    MachineVolumeService,
-    DiskService,
-    VolumeService,
-    VolumeImageService,
-    VolumeVolumeImageService,
-    VolumeConfigurationService,
-    VolumeTemplateService,
-    CredentialService,
-    CredentialTemplateService,
-    NetworkService,
-    NetworkPortService,
-    MachineNetworkInterfaceService,
-    *TEMPLATE_SERVICES,
-    AddressService,
-    AddressTemplateService,
-    InterfaceAddressService,
-    ForwardingGroupService,
-    ForwardingGroupNetworkService,
-    ForwardingGroupTemplateService,
-    JobService,
-    ResourceMetadataService,
-    CloudEntryPointService,
-    EventLogService,
-    EventLogTemplateService,
-    EventService,
-    MeterService,
-    MeterTemplateService,
-    MeterConfigurationService,
-    SampleService,
+FAMILIES: tuple[Family, ...] = (
+    ENTRY_POINT,
+    JOBS,
+    MONITORING,
+    CREDENTIALS,
+    IMAGES,
+    NETWORKS,
+    FORWARDING,
+    VOLUMES,
+    INTERFACES,
+    ADDRESSES,
+    PORTS,
+    ATTACHMENTS,
+    DISKS,
+    SNAPSHOTS,
+    MACHINES,
+    SYSTEMS,
 )
-
-
-STEPS: tuple[type[DriverStep | SystemStep | SettleSystem | PackageStep | SettlePackage], ...] = (
-    *SYSTEM_STEPS,
-    *PACKAGE_STEPS,
-    *MACHINE_STEPS,
-    *DISK_STEPS,
-    *DISK_CHANGE_STEPS,
-    *DISK_GROWTH_STEPS,
-    *ATTACHMENT_STEPS,
-    *INTERFACE_STEPS,
-    DefineAgain,
-    SettleMachine,
-    *IMAGE_STEPS,
-    *SNAPSHOT_STEPS,
-    *VOLUME_STEPS,
-    *CAPTURE_VOLUME_STEPS,
-    *NETWORK_STEPS,
-    *PORT_STEPS,
-    *ADDRESS_STEPS,
-    *FORWARDING_STEPS,
-)
+STEPS: tuple[type[Step], ...] = tuple(step for family in FAMILIES for step in family.steps)
 
 
 def build_services(room: Room) -> dict[str, ResourceService]:
-    """A service for each declared type; those without a family of their own are read-only."""
-    services: dict[str, ResourceService] = {family.kind: family(room) for family in FAMILIES}
+    """Return a service for each declared type; a type without a family of its own is read-only."""
+    kinds = {service.kind: service for family in FAMILIES for service in family.services}
+    room.families.update(kinds)
+    services: dict[str, ResourceService] = {kind: service(room) for kind, service in kinds.items()}
     services.update({kind: MemberService(room, kind) for kind in MEMBERSHIPS})
     for kind in TYPES:
         services.setdefault(kind, ResourceService(room, kind))
@@ -134,5 +60,6 @@ def build_services(room: Room) -> dict[str, ResourceService]:
 
 
 def register_steps(registry: StepRegistry, room: Room) -> None:
+    """Make all steps runnable by their names, which stand in plans on disk."""
     for step in STEPS:
-        registry.register(step(room))
+        registry.register(RegisteredStep(step, room))

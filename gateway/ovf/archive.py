@@ -26,7 +26,10 @@ class Part:
 
 
 async def archive(name: str, descriptor: bytes, parts: Iterable[Part], modified: int) -> AsyncGenerator[bytes, None]:
-    """The bytes of ``name``.ova. ``modified`` is the time that all files get, in seconds since 1970."""
+    """Yield the bytes of ``name``.ova. ``modified`` is the time that all files get, in seconds since 1970.
+
+    Raises OSError when a part gives more or fewer bytes than its size.
+    """
     sums = [(f"{name}.ovf", hashlib.sha256(descriptor).hexdigest())]
     yield _file(f"{name}.ovf", descriptor, modified)
     for part in parts:
@@ -47,10 +50,10 @@ async def archive(name: str, descriptor: bytes, parts: Iterable[Part], modified:
 
 
 def archive_size(name: str, descriptor: bytes, parts: Iterable[tuple[str, int]]) -> int:
-    """How many bytes ``archive`` gives, without reading anything. ``parts`` are names and sizes."""
-    known = list(parts)
-    manifest = write_manifest((part, "0" * 64) for part in [f"{name}.ovf", *(part for part, _size in known)])
-    files = [(f"{name}.ovf", len(descriptor)), *known, (f"{name}.mf", len(manifest))]
+    """Return the number of bytes that ``archive`` gives, without reading anything. ``parts`` are names and sizes."""
+    named = list(parts)
+    manifest = write_manifest((part, "0" * 64) for part in [f"{name}.ovf", *(part for part, _size in named)])
+    files = [(f"{name}.ovf", len(descriptor)), *named, (f"{name}.mf", len(manifest))]
     return sum(len(header_of(part, size, 0)) + size + len(padding_of(size)) for part, size in files) + len(END)
 
 

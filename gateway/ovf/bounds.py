@@ -1,4 +1,4 @@
-"""How much a descriptor may hold, so that whatever is made of it is made in short time.
+"""Limits of what a descriptor may hold, so that whatever is made of it is made in short time.
 
 The bounds are far above what is in use: packages of hundreds of systems have some thousand elements.
 """
@@ -22,11 +22,11 @@ MOST_NETWORKS = 1000
 MOST_CONFIGURATIONS = 200
 MOST_PROPERTIES = 20_000
 MOST_STARTUP_ITEMS = 1000
-"""Of the whole package, as all of these."""
+"""Items of StartupSections in the whole package; all of these limits are of the whole package."""
 MOST_VALUES = 100_000
 """Properties that guests are told, those of the collection around them counted for each guest (clause 10.2)."""
 MOST_NAME_CHARACTERS = 4 * 1024**2
-"""Of the names of all properties, in each of which the class and the instance of its section stand."""
+"""Characters of the names of all properties, in each of which the class and the instance of its section stand."""
 MOST_TOLD = 16 * 1024**2
 """Bytes of what all guests of a package are told together, their neighbours' values counted for each of them."""
 MOST_IGNORED = 1000

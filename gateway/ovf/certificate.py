@@ -1,4 +1,4 @@
-"""Who signed a package (DSP0243 clause 5.1, ``.cert``): shown to people, and whether the signature fits the manifest.
+"""The signer of a package (DSP0243 clause 5.1, ``.cert``): for people, and whether the signature fits.
 
 Whether the signer deserves trust is not decided here: no list of authorities is asked.
 """
@@ -15,7 +15,11 @@ __all__ = ["LARGEST", "Certificate", "read_certificate"]
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """``fingerprint`` is the SHA-256 in hex. ``signs``: its signature is one of this manifest."""
+    """A signer's certificate.
+
+    ``fingerprint`` is its SHA-256 in hex, both times are in ISO 8601, and ``signs`` tells whether the signature beside
+    it is one of the package's manifest by its key.
+    """
 
     subject: str
     issuer: str
@@ -26,7 +30,7 @@ class Certificate:
 
 
 def read_certificate(content: bytes, manifest: bytes) -> Certificate:
-    """Raises PackageInvalid for what is no certificate."""
+    """Return the certificate of a ``.cert`` file. Raises PackageInvalid for what is no certificate."""
     # Loaded when a package is signed: few are, and the daemon starts without.
     from cryptography import x509
     from cryptography.hazmat.primitives.hashes import SHA256
@@ -53,13 +57,13 @@ def _signs(certificate: object, content: bytes, manifest: bytes) -> bool:
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-    found = signature_in(content)
+    claimed = signature_in(content)
     assert isinstance(certificate, x509.Certificate)
-    if found is None:
+    if claimed is None:
         return False
     older = hashes.SHA1()  # noqa: S303 - packages of version 1 are signed so
-    known: dict[str, hashes.HashAlgorithm] = {"SHA1": older, "SHA256": hashes.SHA256()}
-    algorithm, signature = known[found.algorithm], found.signature
+    algorithms: dict[str, hashes.HashAlgorithm] = {"SHA1": older, "SHA256": hashes.SHA256()}
+    algorithm, signature = algorithms[claimed.algorithm], claimed.signature
     try:
         key = certificate.public_key()
         if isinstance(key, rsa.RSAPublicKey):

@@ -15,7 +15,7 @@ HEX = frozenset(b"0123456789abcdefABCDEF")
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What ``SHA256(name.mf)= 12ab`` says: the algorithm's name, and the signature of that file."""
+    """A signature such as ``SHA256(name.mf)= 12ab``: the algorithm's name, and the bytes."""
 
     algorithm: str
     signature: bytes
@@ -23,7 +23,7 @@ class Signature:
 
 def signature_in(content: bytes) -> Signature | None:
     """Return the first signature of a certificate file; None without one."""
-    return next((found for found in map(_signature, content.splitlines()) if found is not None), None)
+    return next((signature for signature in map(_signature, content.splitlines()) if signature is not None), None)
 
 
 def _signature(line: bytes) -> Signature | None:

@@ -16,20 +16,20 @@ TOLD = "The collection that this virtual system is alone in"
 
 
 def section_around(system: Element) -> Element:
-    """A new section, into which the collection is to be written."""
+    """Add a section to the system, into which the collection is to be written, and return it."""
     section = etree.SubElement(system, AROUND, {f"{{{ENVELOPE}}}required": "false"})
     etree.SubElement(section, f"{{{ENVELOPE}}}Info").text = TOLD
     return section
 
 
 def collection_around(system: Element) -> Element | None:
-    """The collection's element; None without the section. Raises PackageInvalid for more or other ones."""
+    """Return the collection's element; None without the section. Raises PackageInvalid for more or other ones."""
     sections = system.findall(AROUND)
-    found = [element for section in sections for element in section if local(element) != "Info"]
+    elements = [element for section in sections for element in section if local(element) != "Info"]
     if not sections:
         return None
-    if [local(element) for element in found] != ["VirtualSystemCollection"]:
+    if [local(element) for element in elements] != ["VirtualSystemCollection"]:
         raise PackageInvalid(f"the {COLLECTION_SECTION} of {where(system)} has to hold one VirtualSystemCollection")
-    if any(local(part) in ("VirtualSystem", "VirtualSystemCollection") for part in found[0]):
+    if any(local(part) in ("VirtualSystem", "VirtualSystemCollection") for part in elements[0]):
         raise PackageInvalid(f"the {COLLECTION_SECTION} of {where(system)} holds other systems than this one")
-    return found[0]
+    return elements[0]

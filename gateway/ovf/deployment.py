@@ -1,4 +1,4 @@
-"""What a package becomes by one configuration and the values that were chosen: guests with their hardware."""
+"""The outcome of a package by a configuration and the values that were chosen: guests with their hardware."""
 
 from __future__ import annotations
 
@@ -69,11 +69,14 @@ class Guest:
 
 @dataclass(frozen=True, slots=True)
 class Group:
+    """A collection as it is to be made: its guests and groups, and its own properties."""
+
     collection: VirtualSystemCollection
     parts: tuple[Guest | Group, ...]
     values: dict[str, Value] = field(default_factory=dict)
 
     def guests(self) -> Iterable[Guest]:
+        """Yield all guests, those of nested groups included."""
         for part in self.parts:
             if isinstance(part, Guest):
                 yield part
@@ -99,17 +102,17 @@ def deploy(
         )
     chosen = _configuration(envelope.configurations, configuration)
     wanted = given or {}
-    known = _names(envelope.content)
-    stranger = next((name for name in wanted if name not in known), None)
+    names = _names(envelope.content)
+    stranger = next((name for name in wanted if name not in names), None)
     if stranger is not None:
-        told = ", ".join(sorted(known)[:20]) or "none"
-        raise PackageInvalid(f"the package has no property {stranger[:60]!r}; it has {told}")
+        offered = ", ".join(sorted(names)[:20]) or "none"
+        raise PackageInvalid(f"the package has no property {stranger[:60]!r}; it has {offered}")
     everything = _everything(envelope.content, chosen, wanted)
     return _Deployment(envelope, chosen, wanted, everything, lax=lax).part(envelope.content, {})
 
 
 def _configuration(choices: tuple[Configuration, ...], wanted: str | None) -> str | None:
-    """The default is the one that says so, else the first (clause 9.8)."""
+    """Return the configuration that is wanted, else the default: the one that says so, else the first (clause 9.8)."""
     if wanted is not None and wanted not in [choice.id for choice in choices]:
         offered = ", ".join(choice.id for choice in choices) or "none"
         raise PackageInvalid(f"the package has no configuration {wanted[:60]!r}; it offers {offered}")
@@ -130,7 +133,7 @@ def _names(content: Content) -> set[str]:
 
 
 def _everything(content: Content, configuration: str | None, given: Mapping[str, str]) -> dict[str, Value]:
-    """Values that the capacity of a Disk may depend on: those of the top win."""
+    """Return the values that the capacity of a Disk may depend on: those of the top win."""
     return {
         **chosen_values(_products(content), configuration, given),
         **chosen_values(content.products, configuration, given),
@@ -181,8 +184,8 @@ class _Deployment:
 
     def _memory(self, items: tuple[Item, ...], values: dict[str, Value], who: str) -> int:
         where = f"the memory of {who}"
-        found = [item for item in items if item.type == Device.MEMORY]
-        quantities = [(filled_in(item.quantity, values, where), item.units or MEMORY_UNITS) for item in found]
+        items_of_memory = [item for item in items if item.type == Device.MEMORY]
+        quantities = [(filled_in(item.quantity, values, where), item.units or MEMORY_UNITS) for item in items_of_memory]
         memory = sum(bytes_of(quantity, units, where) for quantity, units in quantities)
         if memory <= 0:
             raise PackageInvalid(f"{who} has no memory")
@@ -219,33 +222,36 @@ class _Deployment:
             if kind == "file" and self._envelope.file(identity) is None:
                 raise PackageInvalid(f"{where} holds the file {identity[:60]!r}, which References do not name")
             disk = self._envelope.disk(identity) if kind == "disk" else None
-            found = identity if kind == "file" else disk.file if disk is not None else None
-            if found is not None:
-                yield found
+            file = identity if kind == "file" else disk.file if disk is not None else None
+            if file is not None:
+                yield file
 
 
 def _hardware(system: VirtualSystem, who: str) -> Hardware:
-    """Of several sections the first for a family that is known (clause 8.2)."""
+    """Return the first of several sections for a family that a Machine can stand for, else the first (clause 8.2)."""
     if not system.hardware:
         raise PackageInvalid(f"{who} has no VirtualHardwareSection")
-    known = (section for section in system.hardware if any(kind.lower().startswith(FAMILIES) for kind in section.types))
-    return next(known, system.hardware[0])
+    fitting = (entry for entry in system.hardware if any(kind.lower().startswith(FAMILIES) for kind in entry.types))
+    return next(fitting, system.hardware[0])
 
 
 def chosen_items(items: tuple[Item, ...], configuration: str | None) -> tuple[Item, ...]:
-    """Those of the configuration; of several with one InstanceID the last, and no range where there is a value."""
-    found: dict[str, Item] = {}
+    """Return the items of a configuration.
+
+    The last of several with one InstanceID counts, and no range does where there is a value.
+    """
+    chosen: dict[str, Item] = {}
     for number, item in enumerate(items):
         if item.configurations and configuration not in item.configurations:
             continue
         identity = item.instance_id or f"#{number}"
-        if identity not in found or item.bound not in ("min", "max"):
-            found[identity] = item
-    return tuple(found.values())
+        if identity not in chosen or item.bound not in ("min", "max"):
+            chosen[identity] = item
+    return tuple(chosen.values())
 
 
 def in_order(items: tuple[Item, ...], types: frozenset[Device]) -> tuple[Item, ...]:
-    """Devices by the order of their controllers, and of their places there; those without one are last."""
+    """Return the devices by the order of their controllers, and of their places there; those without one are last."""
     controllers = [item.instance_id for item in items if item.type in CONTROLLERS]
     ranks = {identity: rank for rank, identity in reversed([*enumerate(controllers)])}
 
@@ -260,13 +266,16 @@ def in_order(items: tuple[Item, ...], types: frozenset[Device]) -> tuple[Item, .
 
 
 def host_resource(item: Item, where: str) -> tuple[str | None, str]:
-    """``disk`` or ``file`` and its id, as packages of all ages write it; None when there is none."""
+    """Return ``disk`` or ``file`` and its id, as packages of all ages write it; None and '' when there is none.
+
+    Raises PackageInvalid for a HostResource that is neither.
+    """
     if not item.host_resources:
         return None, ""
-    found = HOST_RESOURCE.fullmatch(item.host_resources[0])
-    if found is None:
+    match = HOST_RESOURCE.fullmatch(item.host_resources[0])
+    if match is None:
         raise PackageInvalid(f"{where} has the HostResource {item.host_resources[0][:60]!r}; 'ovf:/disk/ID' is known")
-    return found.group(1), found.group(2)
+    return match.group(1), match.group(2)
 
 
 def _count(item: Item, quantity: str, who: str) -> int:

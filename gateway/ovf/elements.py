@@ -26,7 +26,7 @@ Element = etree._Element
 
 
 def root_of(content: bytes) -> Element:
-    """The root of a harmless XML text. Raises PackageInvalid."""
+    """Return the root of a harmless XML text. Raises PackageInvalid for any other text."""
     if len(content) > LARGEST:
         raise PackageInvalid(f"the descriptor has more than {LARGEST} bytes")
     try:
@@ -42,32 +42,38 @@ def root_of(content: bytes) -> Element:
 
 
 def local(element: Element) -> str:
+    """Return an element's name without its namespace."""
     return etree.QName(element).localname
 
 
 def attribute(element: Element, name: str) -> str | None:
-    """Attributes have a namespace or, in careless packages, none."""
+    """Return an attribute's value without blanks around it; None when the element has no such attribute.
+
+    Attributes have a namespace or, in careless packages, none.
+    """
     for namespace in ENVELOPES:
-        found = element.get(f"{{{namespace}}}{name}")
-        if found is not None:
-            return str(found).strip()
+        value = element.get(f"{{{namespace}}}{name}")
+        if value is not None:
+            return str(value).strip()
     plain = element.get(name)
     return None if plain is None else str(plain).strip()
 
 
 def demanded(element: Element, name: str) -> str:
-    found = attribute(element, name)
-    if not found:
+    """Return an attribute's value. Raises PackageInvalid when it is missing or empty."""
+    value = attribute(element, name)
+    if not value:
         raise PackageInvalid(f"{where(element)} has no {name}")
-    return found
+    return value
 
 
 def truth(text: str | None, default: bool) -> bool:
+    """Return whether a text means true; ``default`` for None."""
     return default if text is None else text.strip().lower() in ("true", "1")
 
 
 def whole(element: Element, name: str) -> int | None:
-    """An attribute that is a whole number."""
+    """Return an attribute that is a whole number; None when it is missing. Raises PackageInvalid for other texts."""
     text = attribute(element, name)
     if text is None:
         return None
@@ -85,7 +91,7 @@ def text_of(element: Element | None, longest: int = LONGEST) -> str:
 
 
 def where(element: Element | None) -> str:
-    """The element for people: its name and what identifies it."""
+    """Return the words by which people find an element: its name and what identifies it."""
     if element is None:
         return "the descriptor"
     for name in ("id", "diskId", "name", "key"):
@@ -109,7 +115,10 @@ class Walk:
     def known(
         self, parent: Element, names: frozenset[str], own: frozenset[str] = frozenset()
     ) -> Iterator[tuple[str, Element]]:
-        """Children that are the standard's and have one of these names. ``own`` are read elsewhere, and passed over."""
+        """Yield the children that are the standard's and have one of these names.
+
+        Children with a name in ``own`` are read elsewhere, and passed over; all others are put aside.
+        """
         for element in parent:
             name = local(element)
             if etree.QName(element).namespace in ENVELOPES and name in names:
@@ -131,7 +140,12 @@ class Walk:
         return otherwise if self._nameless == 1 else f"{otherwise} {self._nameless}"
 
     def first(self, parent: Element, name: str) -> Element | None:
+        """Return the first child of this name; None when there is none."""
         return next((element for element in parent if local(element) == name), None)
 
     def text(self, parent: Element, name: str, longest: int = LONGEST) -> str:
+        """Return the text of the first child of this name, '' when there is none.
+
+        Raises PackageInvalid beyond ``longest`` characters.
+        """
         return text_of(self.first(parent, name), longest)

@@ -60,13 +60,17 @@ PRODUCT = frozenset(
 
 
 def read_whole(walk: Walk, element: Element) -> Content:
-    """The content of an envelope: one virtual system may tell of the collection that it is alone in."""
+    """Return the content of an envelope: one virtual system may tell of the collection that it is alone in."""
     content = read_content(walk, element)
     around = collection_around(element) if isinstance(content, VirtualSystem) else None
     return content if around is None else replace(_collection(walk, around, 0), content=(content,))
 
 
 def read_content(walk: Walk, element: Element, depth: int = 0) -> Content:
+    """Return the virtual system or the collection that an element is.
+
+    Raises PackageInvalid for collections that are nested too deep.
+    """
     if depth > DEEPEST:
         raise PackageInvalid(f"collections are nested deeper than {DEEPEST} levels")
     if local(element) == "VirtualSystem":
@@ -75,32 +79,32 @@ def read_content(walk: Walk, element: Element, depth: int = 0) -> Content:
 
 
 def _system(walk: Walk, element: Element) -> VirtualSystem:
-    found = _sections(walk, element, OF_SYSTEM)
-    systems = [_operating_system(walk, section) for section in found.get("OperatingSystemSection", [])]
+    sections = _sections(walk, element, OF_SYSTEM)
+    systems = [_operating_system(walk, section) for section in sections.get("OperatingSystemSection", [])]
     return VirtualSystem(
         id=walk.identity(element, "system"),
         name=walk.text(element, "Name"),
         info=walk.text(element, "Info"),
-        annotation=_texts(walk, found, "AnnotationSection", "Annotation"),
-        products=_each(walk, found, "ProductSection", _product),
-        eulas=tuple(walk.text(section, "License", LONGEST_PROSE) for section in found.get("EulaSection", [])),
+        annotation=_texts(walk, sections, "AnnotationSection", "Annotation"),
+        products=_each(walk, sections, "ProductSection", _product),
+        eulas=tuple(walk.text(section, "License", LONGEST_PROSE) for section in sections.get("EulaSection", [])),
         operating_system=systems[0] if systems else None,
-        hardware=_each(walk, found, "VirtualHardwareSection", read_hardware),
+        hardware=_each(walk, sections, "VirtualHardwareSection", read_hardware),
         template=read_template(element),
     )
 
 
 def _collection(walk: Walk, element: Element, depth: int) -> VirtualSystemCollection:
-    found = _sections(walk, element, OF_COLLECTION)
+    sections = _sections(walk, element, OF_COLLECTION)
     parts = [part for part in element if local(part) in ("VirtualSystem", "VirtualSystemCollection")]
-    startup = [item for section in found.get("StartupSection", []) for item in _startup(walk, section)]
+    startup = [item for section in sections.get("StartupSection", []) for item in _startup(walk, section)]
     return VirtualSystemCollection(
         id=walk.identity(element, "collection"),
         name=walk.text(element, "Name"),
         info=walk.text(element, "Info"),
-        annotation=_texts(walk, found, "AnnotationSection", "Annotation"),
-        products=_each(walk, found, "ProductSection", _product),
-        eulas=tuple(walk.text(section, "License", LONGEST_PROSE) for section in found.get("EulaSection", [])),
+        annotation=_texts(walk, sections, "AnnotationSection", "Annotation"),
+        products=_each(walk, sections, "ProductSection", _product),
+        eulas=tuple(walk.text(section, "License", LONGEST_PROSE) for section in sections.get("EulaSection", [])),
         startup=tuple(startup),
         content=tuple(read_content(walk, part, depth + 1) for part in parts),
         template=read_template(element),
@@ -108,20 +112,22 @@ def _collection(walk: Walk, element: Element, depth: int) -> VirtualSystemCollec
 
 
 def _sections(walk: Walk, parent: Element, names: frozenset[str]) -> dict[str, list[Element]]:
-    found: dict[str, list[Element]] = {}
+    sections: dict[str, list[Element]] = {}
     for name, element in walk.known(parent, names, frozenset({TEMPLATE, AROUND})):
         if name in NEEDLESS:
             walk.ignored.append(f"{name} of {where(parent)}")
-        found.setdefault(name, []).append(element)
-    return found
+        sections.setdefault(name, []).append(element)
+    return sections
 
 
-def _each(walk: Walk, found: dict[str, list[Element]], name: str, read: Callable[[Walk, Element], T]) -> tuple[T, ...]:
-    return tuple(read(walk, section) for section in found.get(name, []))
+def _each(
+    walk: Walk, by_name: dict[str, list[Element]], name: str, read: Callable[[Walk, Element], T]
+) -> tuple[T, ...]:
+    return tuple(read(walk, section) for section in by_name.get(name, []))
 
 
-def _texts(walk: Walk, found: dict[str, list[Element]], section: str, name: str) -> str:
-    texts = (walk.text(element, name, LONGEST_PROSE) for element in found.get(section, []))
+def _texts(walk: Walk, by_name: dict[str, list[Element]], section: str, name: str) -> str:
+    texts = (walk.text(element, name, LONGEST_PROSE) for element in by_name.get(section, []))
     return "\n\n".join(text for text in texts if text)
 
 

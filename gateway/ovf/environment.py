@@ -1,4 +1,4 @@
-"""What a guest is told of itself and its neighbours (DSP0243 clause 10, DSP8027), and the same for cloud-init."""
+"""The words to a guest on itself and its neighbours (DSP0243 clause 10, DSP8027), and the same for cloud-init."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KEYS, USER_DATA = "public-keys", "user-data"
 
 
 def environment(guest: Guest, around: Group | None) -> bytes:
-    """The document ``ovf-env.xml``. Of its neighbours a guest is told everything but their passwords."""
+    """Return the document ``ovf-env.xml``. A guest is told everything of its neighbours but their passwords."""
     root = etree.Element(_name("Environment"), {_name("id"): guest.system.id}, nsmap=NAMESPACES)
     platform = etree.SubElement(root, _name("PlatformSection"))
     etree.SubElement(platform, _name("Kind")).text = KIND
@@ -40,7 +40,7 @@ def environment(guest: Guest, around: Group | None) -> bytes:
 
 
 def awaits_environment(guest: Guest) -> bool:
-    """Whether it looks for an ISO image with the document, and there is something to tell (clause 10.2)."""
+    """Return whether a guest looks for an ISO image with the document, and there is something to tell (clause 10.2)."""
     return "iso" in guest.transports and bool(guest.values)
 
 
@@ -66,14 +66,14 @@ def _properties(parent: Element, values: Mapping[str, Value]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class CloudInit:
-    """What cloud-init's own OVF data source reads of the properties, for a seed of another kind."""
+    """The properties that cloud-init's own OVF data source reads, for a seed of another kind."""
 
     keys: tuple[str, ...] = ()
     user_data: bytes | None = None
 
 
 def cloud_init(values: Mapping[str, Value]) -> CloudInit:
-    """The properties that cloud-init knows by name: public-keys, and user-data (plain or Base64)."""
+    """Return the properties that cloud-init knows by name: public-keys, and user-data (plain or Base64)."""
     keys, user_data = (values[name].text if name in values else "" for name in (KEYS, USER_DATA))
     return CloudInit(
         keys=tuple(line.strip() for line in keys.splitlines() if line.strip()),
@@ -91,22 +91,22 @@ def _decoded(text: str) -> bytes:
 def demand_tellable(deployed: Guest | Group) -> None:
     """Raise PackageInvalid when all guests together are told more than MOST_TOLD bytes.
 
-    Known once they are deployed: the importer and the configuration choose the values. Nothing is written for it, and
-    its cost is that of the package, however often a value is told.
+    This is known once the guests are deployed: the importer and the configuration choose the values. Nothing is
+    written for it, and its cost is that of the package, however often a value is told.
     """
-    measure, told = _Measure(), 0
+    measure, size = _Measure(), 0
     for around, parts in _levels(deployed):
-        told += measure.level(around, parts)
-        if told > MOST_TOLD:
+        size += measure.level(around, parts)
+        if size > MOST_TOLD:
             who = f"VirtualSystemCollection {around.collection.id[:60]!r}" if around else "the VirtualSystem"
             raise PackageInvalid(
-                f"with {who} the guests of the package are told {told} bytes, each its own properties and those of its "
+                f"with {who} the guests of the package are told {size} bytes, each its own properties and those of its "
                 f"neighbours; at most {MOST_TOLD} can be imported"
             )
 
 
 def _levels(deployed: Guest | Group) -> Iterator[tuple[Group | None, tuple[Guest | Group, ...]]]:
-    """Each collection with what is directly in it."""
+    """Yield each collection with what is directly in it."""
     if isinstance(deployed, Guest):
         yield None, (deployed,)
         return
@@ -123,19 +123,19 @@ class _Measure:
         self._texts: dict[str, int] = {}
 
     def level(self, around: Group | None, parts: tuple[Guest | Group, ...]) -> int:
-        """What the parts of one collection are told, and what is shown of the collection itself."""
+        """Return the bytes that the parts of one collection are told, with those of the collection itself."""
         entities = {id(part): self._entity(part) for part in parts}
         everything = sum(entities.values())
-        told = self._values(around.values) if around is not None else 0
+        size = self._values(around.values) if around is not None else 0
         for guest in parts:
             if not isinstance(guest, Guest):
                 continue
             if awaits_environment(guest):
-                told += DOCUMENT_BYTES + self._text(guest.system.id) + self._values(guest.values)
-                told += everything - entities[id(guest)] if around is not None else 0
+                size += DOCUMENT_BYTES + self._text(guest.system.id) + self._values(guest.values)
+                size += everything - entities[id(guest)] if around is not None else 0
             else:
-                told += self._values(_seeded(guest, around))
-        return told
+                size += self._values(_seeded(guest, around))
+        return size
 
     def _entity(self, part: Guest | Group) -> int:
         values = {name: value for name, value in part.values.items() if not value.secret}
@@ -151,7 +151,7 @@ class _Measure:
 
 
 def _seeded(guest: Guest, around: Group | None) -> Mapping[str, Value]:
-    """The values that become something for a guest without the document: its own, and what cloud-init knows."""
+    """Return the values that become something for a guest without the document: its own, and what cloud-init knows."""
     outer = around.values if around is not None else {}
     return {
         name: value for name, value in guest.values.items() if name in (KEYS, USER_DATA) or outer.get(name) is not value

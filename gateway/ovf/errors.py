@@ -1,4 +1,4 @@
-"""What is wrong with a package, for the person who brought it."""
+"""Errors that say what is wrong with a package, for the person who brought it."""
 
 from __future__ import annotations
 
@@ -14,4 +14,4 @@ class PackageInvalid(Invalid):
 
 
 class PackageReaderDied(PackageInvalid):
-    """Who read a part of the package was killed: it cost more time or memory than it may."""
+    """The death of the process that read a part of the package: it cost more time or memory than it may."""

@@ -17,7 +17,7 @@ Pieces = AsyncGenerator[bytes, None]
 
 
 class _Inflating:
-    """One file: any number of members, one behind the other."""
+    """A gzip file on its way: any number of members, one behind the other."""
 
     def __init__(self) -> None:
         self._member = _new_member()
@@ -27,7 +27,7 @@ class _Inflating:
 
     @property
     def whole(self) -> bool:
-        """The last member came to its end."""
+        """True when the last member came to its end."""
         return self._member.eof
 
     def put(self, piece: bytes) -> None:

@@ -14,6 +14,10 @@ MOST_ITEMS = 1000
 
 
 def read_hardware(walk: Walk, section: Element) -> Hardware:
+    """Return the hardware of a VirtualHardwareSection.
+
+    Raises PackageInvalid for too many items, or one without a type.
+    """
     children = list(walk.known(section, ITEMS | {"Info", "System"}))
     items = [_item(walk, element) for name, element in children if name in ITEMS]
     if len(items) > MOST_ITEMS:

@@ -15,24 +15,28 @@ LARGEST = 1024**2
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """``algorithm`` as hashlib calls it, ``digest`` in lower-case hex."""
+    """The sum of a file: ``algorithm`` as hashlib calls it, ``digest`` in lower-case hex."""
 
     algorithm: str
     digest: str
 
 
 def read_manifest(content: bytes) -> dict[str, Sum]:
-    """File names to their sums. Both spellings are known, ``SHA256(a)= 12`` and ``SHA256 (a) = 12``."""
+    """Return the sums by the names of their files.
+
+    Both spellings are read, ``SHA256(a)= 12`` and ``SHA256 (a) = 12``. Raises PackageInvalid for a line that is no
+    sum.
+    """
     if len(content) > LARGEST:
         raise PackageInvalid(f"the manifest has more than {LARGEST} bytes")
     sums: dict[str, Sum] = {}
     for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), 1):
         if not line.strip():
             continue
-        found = _sum(line)
-        if found is None:
+        entry = _sum(line)
+        if entry is None:
             raise PackageInvalid(f"line {number} of the manifest is no sum: {line[:60]!r}")
-        algorithm, name, digest = found
+        algorithm, name, digest = entry
         if len(digest) != hashlib.new(algorithm, usedforsecurity=False).digest_size * 2:
             raise PackageInvalid(f"line {number} of the manifest has a sum of the wrong length")
         if sums.setdefault(name, Sum(algorithm, digest)) != Sum(algorithm, digest):
@@ -44,12 +48,12 @@ def _sum(line: str) -> tuple[str, str, str] | None:
     """Return algorithm, name and digest of a line; None when it is no sum. A name may hold brackets and ``=``."""
     left, equals, digest = line.strip().rpartition("=")
     algorithm, bracket, name = left.rstrip().partition("(")
-    known, digest = ALGORITHMS.get(algorithm.rstrip()), digest.lstrip()
-    if not equals or not bracket or known is None or not name.endswith(")") or len(name) < 2:
+    hash_name, digest = ALGORITHMS.get(algorithm.rstrip()), digest.lstrip()
+    if not equals or not bracket or hash_name is None or not name.endswith(")") or len(name) < 2:
         return None
-    return (known, name[:-1].strip(), digest.lower()) if digest and HEX.issuperset(digest) else None
+    return (hash_name, name[:-1].strip(), digest.lower()) if digest and HEX.issuperset(digest) else None
 
 
 def write_manifest(sums: Iterable[tuple[str, str]]) -> bytes:
-    """Names with their SHA-256, in hex."""
+    """Return a manifest of names with their SHA-256 in hex."""
     return "".join(f"SHA256({name})= {digest}\n" for name, digest in sums).encode()

@@ -49,10 +49,10 @@ class Disk:
     def size(self, made: int) -> int:
         """Return the bytes that CIMI shows of a disk of ``made`` bytes, which pools round up to whole MiB.
 
-        Where another program has changed the capacity since, it counts alone.
+        The bytes that were made count alone where another program has changed the capacity since.
         """
-        shown = (self.kilobytes or 0) * KILOBYTE
-        return shown if shown and 0 <= made - shown < ROUNDING else made
+        declared = (self.kilobytes or 0) * KILOBYTE
+        return declared if declared and 0 <= made - declared < ROUNDING else made
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """One choice of a DeploymentOptionSection (clause 9.8)."""
+    """A choice of a DeploymentOptionSection (clause 9.8)."""
 
     id: str
     label: str = ""
@@ -102,13 +102,16 @@ class Product:
     properties: tuple[Property, ...] = ()
 
     def name_of(self, key: str) -> str:
-        """The property's name for the guest: ``class.key.instance`` (clause 9.5.1)."""
+        """Return the property's name for the guest: ``class.key.instance`` (clause 9.5.1)."""
         return ".".join(part for part in (self.class_, key, self.instance) if part)
 
 
 @dataclass(frozen=True, slots=True)
 class StartupItem:
-    """When a virtual system of a collection starts and stops (clause 9.7). Delays in seconds."""
+    """The order and the way in which a virtual system of a collection starts and stops (clause 9.7).
+
+    Delays in seconds.
+    """
 
     id: str
     order: int
@@ -130,7 +133,7 @@ class OperatingSystem:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One line of virtual hardware (clause 8.3): the CIM attributes that anything follows from."""
+    """A line of virtual hardware (clause 8.3): the CIM attributes that anything follows from."""
 
     instance_id: str
     type: int
@@ -147,7 +150,7 @@ class Item:
     """rasd:AutomaticAllocation: whether the device is plugged in."""
     required: bool = True
     configurations: frozenset[str] = frozenset()
-    """Those that it belongs to; none means all (clause 9.8)."""
+    """Configurations that the item belongs to; none means all (clause 9.8)."""
     bound: str = ""
     """``min``, ``max`` or ``normal``: a range for what is not such an item (clause 8.4)."""
 
@@ -165,6 +168,8 @@ class Hardware:
 
 @dataclass(frozen=True, slots=True)
 class VirtualSystem:
+    """A virtual system with its sections (clause 7.2); ``info`` is its description, ``eulas`` are its licences."""
+
     id: str
     name: str = ""
     info: str = ""
@@ -179,6 +184,8 @@ class VirtualSystem:
 
 @dataclass(frozen=True, slots=True)
 class VirtualSystemCollection:
+    """A collection of virtual systems, or of collections, with its sections (clause 7.2)."""
+
     id: str
     name: str = ""
     info: str = ""
@@ -191,7 +198,7 @@ class VirtualSystemCollection:
     """What this program adds: a SystemTemplate's XML, with what has no other place."""
 
     def systems(self) -> Iterator[VirtualSystem]:
-        """All virtual systems, those of nested collections included."""
+        """Yield all virtual systems, those of nested collections included."""
         for part in self.content:
             if isinstance(part, VirtualSystem):
                 yield part
@@ -226,15 +233,17 @@ class Envelope:
         object.__setattr__(self, "_disks", {disk.id: disk for disk in self.disks})
 
     def file(self, identity: str) -> File | None:
+        """Return the File with this id; None when there is none."""
         return self._files.get(identity)
 
     def disk(self, identity: str) -> Disk | None:
+        """Return the Disk with this id; None when there is none."""
         return self._disks.get(identity)
 
     def below(self, disk: Disk) -> tuple[str, ...]:
-        """Ids of the Files that a Disk stands on, the nearest first (``ovf:parentRef``)."""
-        found: list[str] = []
+        """Return the ids of the Files that a Disk stands on, the nearest first (``ovf:parentRef``)."""
+        files: list[str] = []
         while disk.parent is not None and (lower := self.disk(disk.parent)) is not None and lower.file is not None:
-            found.append(lower.file)
+            files.append(lower.file)
             disk = lower
-        return tuple(found)
+        return tuple(files)

@@ -11,7 +11,7 @@ ENVELOPES = {
 """Namespace of an envelope to the major version of the standard."""
 
 ENVELOPE = "http://schemas.dmtf.org/ovf/envelope/1"
-"""What is written: version 1 is read everywhere."""
+"""Namespace that is written: version 1 is read everywhere."""
 
 CIM = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/"
 RASD = f"{CIM}CIM_ResourceAllocationSettingData"
@@ -23,7 +23,7 @@ SETTINGS = frozenset(f"{namespace}{suffix}" for namespace in (RASD, VSSD, SASD, 
 
 ENVIRONMENT = "http://schemas.dmtf.org/ovf/environment/1"
 EXTENSION = "http://cimi-gateway.org/ns/1"
-"""Of what is added to the standard; others pass over it (clause 7.3)."""
+"""Namespace of what is added to the standard; others pass over it (clause 7.3)."""
 TEMPLATE_SECTION = "TemplateSection"
 """A section of our own: what the standard has no words for, as the XML of a CIMI template."""
 COLLECTION_SECTION = "CollectionSection"
@@ -46,13 +46,13 @@ FORMATS = (
 
 
 def disk_format(uri: str) -> str | None:
-    """The format that a Disk's ``ovf:format`` means; None when that is not known."""
+    """Return the format that a Disk's ``ovf:format`` means, as QEMU calls it; None when that is not known."""
     lowered = uri.lower()
     return next((name for part, name in FORMATS if part in lowered), None)
 
 
 class Device(IntEnum):
-    """``rasd:ResourceType`` (CIM_ResourceAllocationSettingData), as far as anything follows from it."""
+    """A value of ``rasd:ResourceType`` (CIM_ResourceAllocationSettingData), as far as anything follows from it."""
 
     OTHER = 1
     PROCESSOR = 3

@@ -32,16 +32,14 @@ Opener = Callable[[str], Awaitable[Pieces | None]]
 
 
 class Sink(Protocol):
-    """Where the content of Files goes."""
+    """The place to which the content of Files goes."""
 
     async def described(self, envelope: Envelope) -> None:
-        """The descriptor was read: the place to refuse it before anything else comes."""
+        """Take the descriptor: the place to refuse it before anything else comes."""
         ...
 
-    async def put(
-        self, file: File, pieces: AsyncIterator[bytes], chunk: int, stands: tuple[int, int] | None
-    ) -> None:
-        """Bytes of the file, unpacked; those of chunks after the first (0) are to be put behind what came.
+    async def put(self, file: File, pieces: AsyncIterator[bytes], chunk: int, stands: tuple[int, int] | None) -> None:
+        """Take bytes of the file, unpacked; those of chunks after the first (0) are to be put behind what came.
 
         ``stands`` are offset and size where all of them are in the archive just as they are; None else.
         """
@@ -49,25 +47,31 @@ class Sink(Protocol):
 
 
 class PackageReader(Protocol):
-    """Who reads what a stranger wrote. All raise PackageInvalid."""
+    """A reader of what a stranger wrote. All its methods raise PackageInvalid."""
 
-    async def envelope(self, content: bytes) -> Envelope: ...
+    async def envelope(self, content: bytes) -> Envelope:
+        """Return what a descriptor says."""
 
-    async def sums(self, content: bytes) -> dict[str, Sum]: ...
+    async def sums(self, content: bytes) -> dict[str, Sum]:
+        """Return the sums of a manifest by the names of their files."""
 
-    async def certificate(self, content: bytes, manifest: bytes) -> Certificate: ...
+    async def certificate(self, content: bytes, manifest: bytes) -> Certificate:
+        """Return the certificate of a ``.cert`` file, and whether its signature fits the manifest."""
 
 
 class PlainReader:
-    """Reads in threads of this process: for packages that are no stranger's, such as those of tests and tools."""
+    """A reader in threads of this process: for packages that are no stranger's, such as those of tests and tools."""
 
     async def envelope(self, content: bytes) -> Envelope:
+        """Return what a descriptor says."""
         return await asyncio.to_thread(read_envelope, content)
 
     async def sums(self, content: bytes) -> dict[str, Sum]:
+        """Return the sums of a manifest by the names of their files."""
         return await asyncio.to_thread(read_manifest, content)
 
     async def certificate(self, content: bytes, manifest: bytes) -> Certificate:
+        """Return the certificate of a ``.cert`` file, and whether its signature fits the manifest."""
         return await asyncio.to_thread(read_certificate, content, manifest)
 
 
@@ -76,7 +80,7 @@ PLAIN = PlainReader()
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """What was found. ``verified``: a manifest was there, and all sums fit."""
+    """A package as it was read. ``verified``: a manifest was there, and all sums fit."""
 
     descriptor: bytes
     envelope: Envelope
@@ -84,10 +88,11 @@ class Package:
     certificate: Certificate | None
 
 
-async def unpack(
-    source: AsyncIterator[bytes], sink: Sink, largest: int, reader: PackageReader = PLAIN
-) -> Package:
-    """An ``.ova`` front to back. ``largest`` bytes has a file at most, unpacked too. Raises PackageInvalid."""
+async def unpack(source: AsyncIterator[bytes], sink: Sink, largest: int, reader: PackageReader = PLAIN) -> Package:
+    """Read an ``.ova`` front to back, and give its files to the sink.
+
+    A file has at most ``largest`` bytes, unpacked too. Raises PackageInvalid.
+    """
     opening: _Opening | None = None
     async for member in tar.members(source):
         if opening is None:
@@ -104,7 +109,10 @@ async def unpack(
 
 
 async def read_first(head: bytes) -> bytes | None:
-    """The descriptor of an archive that begins with these bytes; None when it may end behind them."""
+    """Return the descriptor of an archive that begins with these bytes; None when it may end behind them.
+
+    Raises PackageInvalid for what is no such archive.
+    """
 
     async def beginning() -> AsyncIterator[bytes]:
         yield head
@@ -118,10 +126,8 @@ async def read_first(head: bytes) -> bytes | None:
     raise PackageInvalid("the archive is empty")
 
 
-async def gather(
-    name: str, open_file: Opener, sink: Sink, largest: int, reader: PackageReader = PLAIN
-) -> Package:
-    """An ``.ovf`` of this name with its files beside it. Raises PackageInvalid."""
+async def gather(name: str, open_file: Opener, sink: Sink, largest: int, reader: PackageReader = PLAIN) -> Package:
+    """Read an ``.ovf`` of this name with the files beside it, and give these to the sink. Raises PackageInvalid."""
     opening = _Opening(name, sink, largest, reader)
     await opening.describe(await _whole(open_file, name, LARGEST_DESCRIPTOR) or b"")
     manifest = await _whole(open_file, opening.beside("mf"), LARGEST_MANIFEST)
@@ -164,7 +170,7 @@ async def _all(pieces: Pieces, name: str, most: int) -> bytes:
 
 
 class _Opening:
-    """What is known of a package while it is read."""
+    """A package while it is read: what came of it, and what is still to come."""
 
     envelope: Envelope
     _files: dict[str, File]
@@ -184,11 +190,11 @@ class _Opening:
         self._chunks: dict[str, int] = {}
 
     def beside(self, suffix: str) -> str:
-        """The name of the manifest or the certificate (clause 5.1)."""
+        """Return the name of the manifest or the certificate (clause 5.1)."""
         return f"{self._name.rpartition('.')[0]}.{suffix}"
 
     def names_of(self, file: File) -> Iterator[str]:
-        """The names that its bytes come by, in order."""
+        """Return the names by which the bytes of a file come, in order."""
         if file.chunk_size is None:
             return iter((file.href,))
         return (f"{file.href}.{number:09d}" for number in range(tar.MOST_MEMBERS))
@@ -206,7 +212,7 @@ class _Opening:
             self._compare(name)
 
     async def take(self, name: str, pieces: Pieces, stands: tuple[int, int] | None = None) -> None:
-        """One file of the package, or a chunk of one; ``stands``: where it is in an archive."""
+        """Take a file of the package, or a chunk of one; ``stands``: offset and size of it in an archive."""
         file, chunk = self._file_named(name)
         as_it_is = stands if not file.gzip and file.chunk_size is None else None
         async with aclosing(self._watched(name, file, pieces)) as watched:
@@ -234,7 +240,7 @@ class _Opening:
             raise PackageInvalid(f"{file.href!r} has {came} bytes where the descriptor says {file.size}")
 
     async def _watched(self, name: str, file: File, pieces: Pieces) -> Pieces:
-        """The same bytes, counted and summed beside the loop; what the manifest says is compared at the end."""
+        """Yield the same bytes, counted and summed beside the loop; then compare their sum with the manifest's."""
         hashes = {name: hashlib.new(name, usedforsecurity=False) for name in self._algorithms(name)}
         self._sizes.setdefault(file.id, 0)
         most = self._largest if file.size is None else min(file.size, self._largest)
@@ -246,7 +252,7 @@ class _Opening:
                 if hashes:
                     await asyncio.to_thread(_update, hashes, piece)
                 yield piece
-        self._sums[name] = {algorithm: found.hexdigest() for algorithm, found in hashes.items()}
+        self._sums[name] = {algorithm: hashed.hexdigest() for algorithm, hashed in hashes.items()}
         self._compare(name)
 
     def _algorithms(self, name: str) -> tuple[str, ...]:
@@ -272,7 +278,7 @@ class _Opening:
         return Package(self._descriptor, self.envelope, self._manifest is not None, certificate)
 
     def _demand_complete_manifest(self) -> None:
-        """A manifest speaks of every file, and of no other (clause 5.1)."""
+        """Raise PackageInvalid unless the manifest speaks of every file, and of no other (clause 5.1)."""
         unsaid = next((name for name in self._sums if name not in self._expected), None)
         if unsaid is not None:
             raise PackageInvalid(f"the manifest does not say the sum of {unsaid!r}")

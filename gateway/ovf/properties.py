@@ -20,16 +20,17 @@ LONGEST = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """``secret``: the package calls it a password, so nobody is shown it."""
+    """The value of a property. ``secret``: the package calls it a password, so nobody is shown it."""
 
     text: str
     secret: bool = False
 
 
 def chosen_values(products: Iterable[Product], configuration: str | None, given: Mapping[str, str]) -> dict[str, Value]:
-    """Of all properties of these products, by their names for the guest. ``given`` are values of the importer.
+    """Return the values of all properties of these products, by their names for the guest.
 
-    Raises PackageInvalid for a value that does not fit, or that nobody may choose.
+    ``given`` are values of the importer. Raises PackageInvalid for a value that does not fit, or that nobody may
+    choose.
     """
     values: dict[str, Value] = {}
     for product in products:
@@ -74,17 +75,17 @@ def _value_of(key: str, values: Mapping[str, Value], where: str) -> str:
 def _check(declared: Property, name: str, text: str) -> None:
     if len(text) > LONGEST:
         raise PackageInvalid(f"the value of the property {name} is longer than {LONGEST} characters")
-    shown = "its value" if declared.password else repr(text[:40])
+    quoted = "its value" if declared.password else repr(text[:40])
     if not _of_type(declared.type, text):
-        raise PackageInvalid(f"the property {name}: {shown} is no {declared.type[:20]}")
+        raise PackageInvalid(f"the property {name}: {quoted} is no {declared.type[:20]}")
     for qualifier in qualifiers_of(declared.qualifiers, f"the property {name}"):
         if not _holds(qualifier, text):
             words = f"{qualifier.name}({qualifier.content[:60]})"
-            raise PackageInvalid(f"the property {name}: {shown} does not fit {words}")
+            raise PackageInvalid(f"the property {name}: {quoted} does not fit {words}")
 
 
 def _of_type(kind: str, text: str) -> bool:
-    """Whether the text is of the type; strings and unknown types take everything."""
+    """Return whether the text is of the type; strings and unknown types take everything."""
     if kind in INTEGERS:
         low, high = INTEGERS[kind]
         return _is_whole(text) and low <= int(text) < high
@@ -96,7 +97,10 @@ def _of_type(kind: str, text: str) -> bool:
 
 
 def _holds(qualifier: Qualifier, text: str) -> bool:
-    """MinLen, MaxLen, MinValue, MaxValue and ValueMap (clause 9.5.1 table); others say nothing about the value."""
+    """Return whether a text keeps to a qualifier (clause 9.5.1).
+
+    MinLen, MaxLen, MinValue, MaxValue and ValueMap are obeyed; others say nothing about the value.
+    """
     name, content = qualifier.name.lower(), qualifier.content.strip()
     if name == "valuemap":
         return text in words_of(qualifier.content)
@@ -111,7 +115,7 @@ def _holds(qualifier: Qualifier, text: str) -> bool:
 
 
 def _is_real(text: str) -> bool:
-    """Whether this is a number in decimal digits, with a point and an exponent or without."""
+    """Return whether the text is a number in decimal digits, with a point and an exponent or without."""
     mantissa, exponential, exponent = text.lower().partition("e")
     whole, point, fraction = mantissa.partition(".")
     digits = whole[1:] if whole[:1] in ("+", "-") else whole
@@ -121,6 +125,6 @@ def _is_real(text: str) -> bool:
 
 
 def _is_whole(text: str) -> bool:
-    """Whether this is a whole number of at most 20 digits, with a sign or without."""
+    """Return whether the text is a whole number of at most 20 digits, with a sign or without."""
     digits = text[1:] if text[:1] in ("+", "-") else text
     return len(digits) <= 20 and digits.isascii() and digits.isdecimal()

@@ -17,7 +17,7 @@ OPENING = {"(": ")", "{": "}"}
 
 @dataclass(frozen=True, slots=True)
 class Qualifier:
-    """``name`` as it is written; ``content`` is what stands between its brackets."""
+    """A qualifier: ``name`` as it is written; ``content`` is what stands between its brackets."""
 
     name: str
     content: str

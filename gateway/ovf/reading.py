@@ -32,10 +32,10 @@ def read_envelope(content: bytes) -> Envelope:
     if local(root) != "Envelope" or version is None:
         raise PackageInvalid("the descriptor is no OVF Envelope of version 1 or 2")
     walk = Walk()
-    found: dict[str, list[Element]] = {}
+    parts: dict[str, list[Element]] = {}
     for name, element in walk.known(root, SECTIONS | CONTENTS | {"Strings"}):
-        found.setdefault(name, []).append(element)
-    contents = [*found.get("VirtualSystem", []), *found.get("VirtualSystemCollection", [])]
+        parts.setdefault(name, []).append(element)
+    contents = [*parts.get("VirtualSystem", []), *parts.get("VirtualSystemCollection", [])]
     if len(contents) != 1:
         raise PackageInvalid(
             f"the descriptor has {len(contents)} VirtualSystems or VirtualSystemCollections at its top; "
@@ -43,10 +43,13 @@ def read_envelope(content: bytes) -> Envelope:
         )
     envelope = Envelope(
         content=read_whole(walk, contents[0]),
-        files=tuple(_files(walk, found.get("References", []))),
-        disks=(*_disks(walk, found.get("DiskSection", [])), *_disks(walk, found.get("SharedDiskSection", []), True)),
-        networks=tuple(_networks(walk, found.get("NetworkSection", []))),
-        configurations=tuple(_configurations(walk, found.get("DeploymentOptionSection", []))),
+        files=tuple(_files(walk, parts.get("References", []))),
+        disks=(
+            *_disks(walk, parts.get("DiskSection", [])),
+            *_disks(walk, parts.get("SharedDiskSection", []), True),
+        ),
+        networks=tuple(_networks(walk, parts.get("NetworkSection", []))),
+        configurations=tuple(_configurations(walk, parts.get("DeploymentOptionSection", []))),
         version=version,
         ignored=tuple(walk.ignored),
         unsupported=tuple(walk.unsupported),
@@ -78,7 +81,7 @@ def plain_name(href: str) -> str:
 
 
 def demand_inside(href: str, who: str) -> None:
-    """Raises PackageInvalid for names that lead out of the package."""
+    """Raise PackageInvalid for a name that leads out of the package; ``who`` is what has the name, for people."""
     parts = PurePosixPath(href).parts
     if _has_scheme(href):
         raise PackageInvalid(f"{who} lies outside of the package, at {href[:80]!r}; put the file into the package")
@@ -169,7 +172,10 @@ def _identities(content: VirtualSystem | VirtualSystemCollection) -> Iterable[st
 
 
 def _check_parents(disks: Mapping[str, Disk], disk: Disk) -> None:
-    """A Disk that holds what differs from another one (ovf:parentRef, clause 9.1)."""
+    """Raise PackageInvalid for a Disk whose parents are missing, empty or too many (ovf:parentRef, clause 9.1).
+
+    Such a Disk holds what differs from its parent.
+    """
     seen, lower = {disk.id}, disk
     while lower.parent is not None:
         below = disks.get(lower.parent)

@@ -34,7 +34,7 @@ REFUSED = {
 
 
 class Stream:
-    """Bytes that come in pieces of any size, taken in pieces that are asked for."""
+    """Bytes that come in pieces of any size, and are taken in pieces of the reader's choice."""
 
     def __init__(self, source: AsyncIterator[bytes]) -> None:
         self._source = source
@@ -45,7 +45,7 @@ class Stream:
         """Headers that were read."""
 
     async def some(self, most: int) -> bytes:
-        """1 to ``most`` bytes; none at the end."""
+        """Return 1 to ``most`` bytes; none at the end."""
         while not self._kept:
             piece = await anext(self._source, None)
             if piece is None:
@@ -56,6 +56,7 @@ class Stream:
         return bytes(taken)
 
     async def exactly(self, length: int, what: str) -> bytes:
+        """Return this many bytes. Raises PackageInvalid, naming ``what`` they are, when the stream ends before."""
         parts, missing = [], length
         while missing:
             part = await self.some(missing)
@@ -68,22 +69,25 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Header:
+    """The name of a file in an archive, and its size in bytes."""
+
     name: str
     size: int
 
 
 class Member:
-    """One file of the archive. What is not read of it is passed over."""
+    """A file of the archive. Bytes that nobody reads are passed over."""
 
     def __init__(self, header: Header, stream: Stream) -> None:
         self.name = header.name
         self.size = header.size
         self.offset = stream.position
-        """Where its bytes begin in the archive."""
+        """Offset of its bytes in the archive."""
         self._stream = stream
         self._left = header.size
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """Yield the bytes that were not read yet. Raises PackageInvalid when the archive ends before the file does."""
         while self._left:
             piece = await self._stream.some(min(self._left, PIECE))
             if not piece:
@@ -92,13 +96,14 @@ class Member:
             yield piece
 
     async def finish(self) -> None:
+        """Pass over what was not read of the file, and over the blanks behind it."""
         async for _piece in self.pieces():
             pass
         await self._stream.exactly(-self.size % BLOCK, f"{self.name[:80]!r}")
 
 
 async def members(source: AsyncIterator[bytes]) -> AsyncIterator[Member]:
-    """The files in their order. Raises PackageInvalid at the first header that is broken or hostile."""
+    """Yield the files in their order. Raises PackageInvalid at the first header that is broken or hostile."""
     stream, seen = Stream(source), set[str]()
     while (header := await _next_file(stream)) is not None:
         if header.name in seen:
@@ -112,7 +117,7 @@ async def members(source: AsyncIterator[bytes]) -> AsyncIterator[Member]:
 
 
 async def _next_file(stream: Stream) -> Header | None:
-    """The next regular file, with the extended headers before it read; None at the end."""
+    """Return the next regular file, with the extended headers before it read; None at the end."""
     extended: dict[str, str] = {}
     for _ in range(MOST_MEMBERS):
         block = await stream.exactly(BLOCK, "a header")
@@ -127,9 +132,9 @@ async def _next_file(stream: Stream) -> Header | None:
         elif info.type == tarfile.GNUTYPE_LONGNAME:
             extended["path"] = (await _content(stream, info)).rstrip(b"\0").decode("utf-8", "surrogateescape")
         else:
-            found = _header(info, extended)
-            if found is not None:
-                return found
+            header = _header(info, extended)
+            if header is not None:
+                return header
             extended = {}
     raise PackageInvalid("the archive has nothing but headers")
 
@@ -158,7 +163,10 @@ async def _content(stream: Stream, info: tarfile.TarInfo) -> bytes:
 
 
 def _records(content: bytes) -> dict[str, str]:
-    """POSIX: ``length key=value`` and a newline, the length counting itself."""
+    """Return the facts of an extended header.
+
+    POSIX writes them as ``length key=value`` and a newline, the length counting itself.
+    """
     records, position, number = {}, 0, 0
     while position < len(content):
         number += 1
@@ -183,7 +191,7 @@ def _check_records(records: dict[str, str], *, everywhere: bool) -> None:
 
 
 def _header(info: tarfile.TarInfo, extended: dict[str, str]) -> Header | None:
-    """None for a directory, which means nothing: a file brings its own."""
+    """Return the header of a file; None for a directory, which means nothing: a file brings its own."""
     name = extended.get("path", info.name)
     while name.startswith("./"):
         name = name[2:]
@@ -206,13 +214,14 @@ def _header(info: tarfile.TarInfo, extended: dict[str, str]) -> Header | None:
 
 
 def header_of(name: str, size: int, modified: int) -> bytes:
-    """The blocks before a file's content. Sizes beyond ustar's 8 GiB are written as GNU tar does."""
+    """Return the blocks before a file's content. Sizes beyond ustar's 8 GiB are written as GNU tar does."""
     info = tarfile.TarInfo(name)
     info.size, info.mtime, info.mode = size, modified, 0o644
     return info.tobuf(tarfile.GNU_FORMAT if size >= 8**11 else tarfile.USTAR_FORMAT, "utf-8", "strict")
 
 
 def padding_of(size: int) -> bytes:
+    """Return the zeros behind a file of this many bytes, which fill its last block."""
     return bytes(-size % BLOCK)
 
 

@@ -19,7 +19,7 @@ TOLD = "What OVF has no words for, as a template of CIMI (DSP0263)"
 
 
 def read_template(parent: Element) -> str:
-    """The template of this virtual system or collection; empty without one. Raises PackageInvalid."""
+    """Return the template of this virtual system or collection; '' without one. Raises PackageInvalid."""
     sections = parent.findall(TEMPLATE)
     if not sections:
         return ""
@@ -37,7 +37,7 @@ def read_template(parent: Element) -> str:
 
 
 def _without_blanks(root: Element) -> None:
-    """Whoever wrote the descriptor may have indented it."""
+    """Remove the blanks between elements: whoever wrote the descriptor may have indented it."""
     for element in root.iter():
         if len(element) and not (element.text or "").strip():
             element.text = None
@@ -46,6 +46,7 @@ def _without_blanks(root: Element) -> None:
 
 
 def write_template(parent: Element, template: str) -> None:
+    """Add the section with a template, which is XML, to its parent; nothing is added for ''."""
     if not template:
         return
     section = etree.SubElement(parent, TEMPLATE, {f"{{{ENVELOPE}}}required": "false"})

@@ -29,7 +29,7 @@ LARGEST = 2**70
 
 
 def bytes_of(quantity: str, units: str, where: str) -> int:
-    """Whole bytes, rounded up. Raises PackageInvalid, naming ``where``, for what is no such quantity."""
+    """Return whole bytes, rounded up. Raises PackageInvalid, naming ``where``, for what is no such quantity."""
     number = quantity.strip()
     if not _is_number(number, 20):
         raise PackageInvalid(f"{where}: {quantity[:40]!r} is no whole number")
@@ -40,7 +40,10 @@ def bytes_of(quantity: str, units: str, where: str) -> int:
 
 
 def factor(units: str, where: str) -> Fraction:
-    """How many bytes one of these units is: ``byte * 2^20``, ``byte*1024*1024``, ``MegaBytes``."""
+    """Return how many bytes one of these units is: ``byte * 2^20``, ``byte*1024*1024``, ``MegaBytes``.
+
+    Raises PackageInvalid, naming ``where``, for what is no such unit.
+    """
     text = units.strip().lower()
     if text in WORDS:
         return Fraction(WORDS[text])

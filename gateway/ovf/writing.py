@@ -19,7 +19,7 @@ NAMESPACES: Any = {None: ENVELOPE, "ovf": ENVELOPE, "rasd": RASD, "vssd": VSSD, 
 
 
 def write_envelope(envelope: Envelope) -> bytes:
-    """The descriptor, version 1."""
+    """Return the XML of a descriptor, version 1."""
     root = etree.Element(_name("Envelope"), nsmap=NAMESPACES)
     references = _child(root, "References")
     for file in envelope.files:
@@ -37,7 +37,10 @@ def _name(local: str, namespace: str = ENVELOPE) -> str:
 
 
 def _child(parent: Element, local: str, text: str | None = None, **attributes: str | None) -> Element:
-    """Attributes that are None are left out; a trailing underscore keeps a word of Python apart."""
+    """Add an element and return it.
+
+    Attributes that are None are left out; a trailing underscore keeps a word of Python apart.
+    """
     given = {_name(name.rstrip("_")): value for name, value in attributes.items() if value is not None}
     element = etree.SubElement(parent, _name(local), given)
     element.text = text
@@ -66,8 +69,8 @@ def _disks(root: Element, envelope: Envelope) -> None:
             format=disk.format or None,
             populatedSize=None if disk.populated is None else str(disk.populated),
         )
-        shown = "" if disk.kilobytes is None else str(disk.kilobytes)
-        for name, text in (("name", disk.name), ("use", disk.use), ("kilobytes", shown)):
+        kilobytes = "" if disk.kilobytes is None else str(disk.kilobytes)
+        for name, text in (("name", disk.name), ("use", disk.use), ("kilobytes", kilobytes)):
             if text:
                 element.set(_name(name, EXTENSION), text)
 
@@ -95,7 +98,7 @@ def _configurations(root: Element, envelope: Envelope) -> None:
 
 
 def _whole(root: Element, content: Content) -> None:
-    """A collection of one virtual system as that system."""
+    """Write the content of the envelope: a collection of one virtual system as that system."""
     if isinstance(content, Collection) and len(content.content) == 1 and isinstance(content.content[0], VirtualSystem):
         system = _content(root, content.content[0])
         _content(section_around(system), replace(content, content=()))
@@ -175,14 +178,18 @@ def _startup(parent: Element, collection: Collection) -> None:
 
 
 def _operating_system(parent: Element, system: VirtualSystem) -> None:
-    found = system.operating_system
-    if found is None:
+    guest = system.operating_system
+    if guest is None:
         return
     section = _section(
-        parent, "OperatingSystemSection", "The guest's system", id=str(found.id), version=found.version or None
+        parent,
+        "OperatingSystemSection",
+        "The guest's system",
+        id=str(guest.id),
+        version=guest.version or None,
     )
-    if found.description:
-        _child(section, "Description", found.description)
+    if guest.description:
+        _child(section, "Description", guest.description)
 
 
 def _hardware(parent: Element, hardware: Hardware, name: str) -> None:
@@ -218,7 +225,7 @@ def _item(section: Element, item: Item) -> None:
 
 
 def _settings(element: Element, settings: Iterable[tuple[str, str | None]], namespace: str) -> None:
-    """In the alphabetical order that the schema of CIM's classes demands."""
+    """Write the settings, which stand in the alphabetical order that the schema of CIM's classes demands."""
     for local, text in settings:
         if text:
             etree.SubElement(element, _name(local, namespace)).text = text

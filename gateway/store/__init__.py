@@ -1,0 +1,1 @@
+"""The store: resources, events, samples and Jobs' plans in an SQLite file."""

@@ -13,29 +13,29 @@ class Claims:
     _writer: Writer
 
     async def claim(self, scope: str, value: str, holder: str) -> bool:
-        """Give the value to a resource, until that is deleted. False when another holds it."""
-        self._writer.put(
-            "INSERT OR IGNORE INTO claims (scope, value, holder) VALUES (?, ?, ?)", (scope, value, holder)
-        )
+        """Give the value to a resource until that is deleted, and return whether the resource has it now."""
+        self._writer.put("INSERT OR IGNORE INTO claims (scope, value, holder) VALUES (?, ?, ?)", (scope, value, holder))
         return await self.holder(scope, value) == holder
 
     async def unclaim(self, scope: str, value: str, holder: str) -> None:
-        """Give it back; one that another holds by now stays theirs."""
-        self._writer.put(
-            "DELETE FROM claims WHERE scope = ? AND value = ? AND holder = ?", (scope, value, holder)
-        )
+        """Give the value back; one that another resource holds by now stays with that one."""
+        self._writer.put("DELETE FROM claims WHERE scope = ? AND value = ? AND holder = ?", (scope, value, holder))
 
     async def holder(self, scope: str, value: str) -> str | None:
+        """Return the path of the resource that holds the value in the scope; None when the value is free."""
         rows = await self._rows("SELECT holder FROM claims WHERE scope = ? AND value = ?", scope, value)
         return str(rows[0][0]) if rows else None
 
     async def claims(self, scope: str, first: str, last: str) -> tuple[str, ...]:
-        """The values taken between two, these included, in their order."""
+        """Return the taken values from ``first`` to ``last``, both included, in their order as text."""
         sql = "SELECT value FROM claims WHERE scope = ? AND value BETWEEN ? AND ? ORDER BY value"
         return tuple(str(value) for (value,) in await self._rows(sql, scope, first, last))
 
     async def highest_claim(self, scope: str, first: str, last: str) -> str | None:
-        """The highest value taken between two, found at the same cost among few and among many."""
+        """Return the highest taken value from ``first`` to ``last``; None when there is none.
+
+        The cost is the same among few values and among many.
+        """
         sql = "SELECT value FROM claims WHERE scope = ? AND value BETWEEN ? AND ? ORDER BY value DESC LIMIT 1"
         rows = await self._rows(sql, scope, first, last)
         return str(rows[0][0]) if rows else None

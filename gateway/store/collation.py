@@ -9,5 +9,8 @@ FUNCTION = "nfkd"
 
 
 def sort_key(text: str | None) -> str | None:
-    """Letters that differ in composition, width or style alone are the same."""
+    """Return the key by which a text is sorted; None and other values are returned as they are.
+
+    Letters that differ in composition, width or style alone are the same.
+    """
     return unicodedata.normalize("NFKD", text) if isinstance(text, str) else text

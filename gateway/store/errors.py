@@ -1,4 +1,4 @@
-"""What keeps a store from being opened."""
+"""The error that keeps a store from being opened."""
 
 from __future__ import annotations
 

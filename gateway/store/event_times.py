@@ -12,14 +12,19 @@ from gateway.store.writer import Writer
 
 @dataclass(frozen=True, slots=True)
 class EventTimes:
-    """``since`` is when this process began to write. What it wrote while the clock was ahead may be brought back to now
-    when the clock was set right; what others wrote before, it does not touch: theirs may be the right clock."""
+    """The times that a process may correct in logs, after its clock was ahead for a while.
+
+    ``since`` is when this process began to write. Events that it wrote while the clock was ahead may be brought back
+    to now when the clock was set right. Events that others wrote before keep their times: theirs may be the right
+    clock.
+    """
 
     since: str
     newest_before: str
 
     @property
     def may_be_brought_back(self) -> bool:
+        """True unless an event from before this process is newer than the process, so that this clock may be wrong."""
         return self.newest_before <= self.since
 
     async def follow(self, writer: Writer, log: str, newest: str | None, now: datetime) -> str | None:

@@ -28,6 +28,8 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True)
 class KeptEvent:
+    """An event as a log has it: the log's path, the position in it, the audience, and the Event as a resource."""
+
     log: str
     position: int
     audience: str | None
@@ -40,6 +42,7 @@ def _entry(log: str, row: Sequence[Any]) -> Resource:
 
 
 def event_resource(log: str, position: int, time: str, audience: str | None, document: Document) -> Resource:
+    """Return the Event at a position of a log as a resource; ``time`` is in ISO 8601."""
     moment = datetime.fromisoformat(time)
     return Resource(
         path=f"{log}/events/{position}",
@@ -67,6 +70,7 @@ EVENTS = Series(
 
 
 def to_row(new: NewEvent, position: int, time: str) -> tuple[Any, ...]:
+    """Return the columns of an event at a position of its log; ``time`` is in ISO 8601."""
     text = json.dumps(new.document, ensure_ascii=False, separators=(",", ":"))
     document = new.document
     return (
@@ -82,6 +86,9 @@ def to_row(new: NewEvent, position: int, time: str) -> tuple[Any, ...]:
 
 
 def later(time: datetime, than: str | None) -> str:
-    """Never before the log's newest event: a clock that is set back does not break the order."""
+    """Return the later one of an event's time and the time of the log's newest event, in ISO 8601.
+
+    A clock that is set back does not break the order of a log.
+    """
     text = timestamp(time)
     return text if than is None or text >= than else than

@@ -15,7 +15,7 @@ from gateway.cimi.filter import And, AttributeType, Comparison, Expression, Or, 
 from gateway.store.collation import FUNCTION, sort_key
 
 NAME = "json_extract(document, '$.name')"
-"""As it is written; its column holds the sort key."""
+"""The name as it is written; its column holds the sort key."""
 COLUMNS = {
     "name": "name",
     "state": "state",
@@ -30,42 +30,48 @@ IN_ORDER = frozenset({"name", "id"})
 
 @dataclass(frozen=True, slots=True)
 class Condition:
+    """A condition for WHERE, with the values of its question marks."""
+
     sql: str
     parameters: tuple[Any, ...] = ()
 
 
 def order_key(attribute: str, field: Attribute | None, kind: AttributeType) -> str:
-    """The SQL of what an attribute is ordered by. The standard's own words are their own sort keys."""
+    """Return the SQL of what resources are ordered by for an attribute.
+
+    The standard's own words are their own sort keys.
+    """
     sql = operand(attribute, kind)
     plain = kind is not AttributeType.STRING or attribute in IN_ORDER or isinstance(field, Enumeration)
     return sql if plain else f"{FUNCTION}({sql})"
 
 
 def operand(attribute: str, kind: AttributeType) -> str:
-    """The SQL of an attribute's value. Attribute names come from the declarations, never from a request."""
+    """Return the SQL of an attribute's value. Attribute names come from the declarations, never from a request."""
     return COLUMNS.get(attribute) or member_of(attribute, kind)
 
 
 def member_of(attribute: str, kind: AttributeType) -> str:
-    """The SQL of an attribute's value inside the document."""
+    """Return the SQL of an attribute's value inside the document."""
     member = f"{attribute}.href" if kind is AttributeType.REFERENCE else attribute
     return f"json_extract(document, '$.{member}')"
 
 
 def parts(filters: tuple[Expression, ...]) -> list[Expression]:
-    """The top-level conjuncts."""
+    """Return the top-level conjuncts of filters, from left to right."""
     pending = list(filters)
-    found: list[Expression] = []
+    conjuncts: list[Expression] = []
     while pending:
         expression = pending.pop(0)
         if isinstance(expression, And):
             pending[:0] = [expression.left, expression.right]
         else:
-            found.append(expression)
-    return found
+            conjuncts.append(expression)
+    return conjuncts
 
 
 def condition(expression: Expression, kind: str, *, seek: bool = False) -> Condition:
+    """Return the condition of a filter's expression on resources of a kind; ``seek`` lets it use an index."""
     if isinstance(expression, And | Or):
         return joined(expression, [condition(entry, kind) for entry in operands(expression)])
     if isinstance(expression, PropertyComparison):
@@ -74,7 +80,7 @@ def condition(expression: Expression, kind: str, *, seek: bool = False) -> Condi
 
 
 def joined(expression: And | Or, inner: list[Condition]) -> Condition:
-    """The conditions of an expression's operands as one, in one pair of parentheses."""
+    """Return the conditions of an expression's operands as one, in one pair of parentheses."""
     word = " AND " if isinstance(expression, And) else " OR "
     parameters = tuple(value for entry in inner for value in entry.parameters)
     return Condition(f"({word.join(entry.sql for entry in inner)})", parameters)
@@ -91,7 +97,10 @@ def _comparison(comparison: Comparison, seek: bool) -> Condition:
 
 
 def _name(operator: str, value: str, seek: bool) -> Condition:
-    """Sought by its sort key, which other names may share, and compared as it is written."""
+    """Return the condition on a name, which is compared as it is written.
+
+    The name is sought by its sort key, which other names may share.
+    """
     exact = Condition(f"{NAME} {operator} ?", (value,))
     if not seek:
         return exact
@@ -114,12 +123,12 @@ def _property(comparison: PropertyComparison, kind: str, seek: bool) -> Conditio
 
 
 def seeks_in_order(expression: Expression) -> bool:
-    """An equality: its index gives the rows in the default order."""
+    """Return whether the expression is an equality, whose index gives the rows in the default order."""
     return may_seek(expression) and expression.operator == "="
 
 
 def may_seek(expression: Expression) -> TypeGuard[Comparison | PropertyComparison]:
-    """Worth an index when few rows match."""
+    """Return whether an index is worth its while for the expression when few rows match."""
     if isinstance(expression, PropertyComparison):
         return expression.operator == "="
     if not isinstance(expression, Comparison):

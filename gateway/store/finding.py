@@ -14,7 +14,7 @@ Fetch = Callable[[str, Sequence[Any]], Awaitable[list[Any]]]
 
 
 async def with_value(fetch: Fetch, kind: str, attribute: str, value: str) -> tuple[Resource, ...]:
-    """The kind stands as a literal so that the partial index of the attribute applies."""
+    """Return the resources of a kind whose attribute has this value, in the order of their creation."""
     described = type_of(kind)
     equal = f"kind = '{described.kind}' AND {operand(attribute, described.filter_types[attribute])} = ?"
     sql = f"SELECT {COLUMNS} FROM resources WHERE {equal} ORDER BY created, path"  # noqa: S608

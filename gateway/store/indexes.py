@@ -12,7 +12,7 @@ UNINDEXED = frozenset({"description", "statusMessage", "key"})
 
 
 def index_of(declared: ResourceType, attribute: str) -> str | None:
-    """Its name; None for what is not sought by itself."""
+    """Return the name of an attribute's index; None for an attribute that is not sought by itself."""
     if attribute in COLUMNS:
         return OF_COLUMNS.get(attribute)
     if attribute in UNINDEXED or attribute in declared.collections or attribute not in declared.filter_types:
@@ -21,9 +21,9 @@ def index_of(declared: ResourceType, attribute: str) -> str | None:
 
 
 def statements() -> list[str]:
-    """The SQL of those which the declarations ask for, beside the columns' own.
+    """Return the SQL of the indexes that the declarations ask for, beside those of columns.
 
-    The parent and the audience stand in them too, so that counting reads nothing else.
+    The parent and the audience stand in the indexes too, so that counting reads nothing else.
     """
     return [
         f"CREATE INDEX {index_of(declared, attribute)} ON resources "

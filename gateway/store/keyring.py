@@ -20,14 +20,14 @@ from gateway.config import ConfigError
 from gateway.private_files import demand_private, own_key, write_private
 
 CREDENTIAL = "store-key"
-"""What ``LoadCredential=`` or ``LoadCredentialEncrypted=`` calls it."""
+"""Name of the key in ``LoadCredential=`` or ``LoadCredentialEncrypted=``."""
 LEAST_BYTES = 32
 LONGEST = 65_536
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """``identity`` tells keys apart and says nothing of them."""
+    """A key of the store. ``identity`` tells keys apart and says nothing of them."""
 
     identity: str
     sealing: bytes = field(repr=False)
@@ -36,12 +36,13 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """``current`` seals; the ``former`` ones only open what they once sealed."""
+    """The keys of a store: ``current`` seals; the ``former`` ones only open what they once sealed."""
 
     current: Key
     former: tuple[Key, ...] = ()
 
     def of(self, identity: str) -> Key | None:
+        """Return the key of this identity; None when it is not at hand."""
         return next((key for key in (self.current, *self.former) if key.identity == identity), None)
 
 
@@ -112,7 +113,10 @@ def _content(path: Path) -> bytes:
 
 
 def _own(path: Path) -> bytes:
-    """The file beside the database: whole on disk before anything is sealed with it."""
+    """Return the content of the key file beside the database, which is made when it is missing.
+
+    A new file is whole on disk before anything is sealed with its key.
+    """
     if not path.exists():
         write_private(path, base64.b64encode(secrets.token_bytes(LEAST_BYTES)) + b"\n")
     return _configured(path)

@@ -1,4 +1,4 @@
-"""What the store keeps, as values: resources, and questions about them."""
+"""The contents of the store as values: resources, and questions about them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One CIMI resource as kept.
+    """A CIMI resource as the store keeps it.
 
     ``path`` is its identity, relative to the Cloud Entry Point: ``machines/7f3c...`` or, nested,
     ``machines/7f3c.../disks/vda``. ``document`` holds the CIMI attributes in the JSON vocabulary; references in
     it are relative paths too (``{"href": "machineImages/ab12"}``). ``internal`` never leaves the process: where
-    the thing lives on the hypervisor, which job holds it, secrets.
+    the resource lives on the hypervisor, what it is made of, secrets.
     """
 
     path: str
@@ -33,6 +33,8 @@ class Resource:
     shared: bool = False
     """True when every user may read and use it (what an admin adds to the catalogue), not change it."""
     internal: Document = field(default_factory=dict)
+    held_by: str | None = None
+    """Path of the Job that alone writes the resource's state until it has ended."""
     version: int = 1
     """Grows with each change; the ETag is made from it."""
     size: int = field(default=0, compare=False)
@@ -45,27 +47,39 @@ class Resource:
 
     @property
     def state(self) -> str | None:
+        """The state of the resource; None for a type without states."""
         state = self.document.get("state")
         return state if isinstance(state, str) else None
 
     @property
     def name(self) -> str | None:
+        """The name of the resource; None when it has none."""
         name = self.document.get("name")
         return name if isinstance(name, str) else None
 
     def with_document(self, **attributes: Any) -> Resource:
-        """A copy with these attributes set; an attribute set to None is removed."""
+        """Return a copy with these attributes set; an attribute set to None is removed."""
         merged = {**self.document, **attributes}
         return replace(self, document={key: value for key, value in merged.items() if value is not None})
 
+    def held(self, job: str) -> Resource:
+        """Return a copy that this Job holds."""
+        return replace(self, held_by=job)
+
+    def released(self) -> Resource:
+        """Return a copy that no Job holds."""
+        return replace(self, held_by=None)
+
     def with_internal(self, **facts: Any) -> Resource:
-        """A copy with these internal facts set; a fact set to None is removed."""
+        """Return a copy with these internal facts set; a fact set to None is removed."""
         merged = {**self.internal, **facts}
         return replace(self, internal={key: value for key, value in merged.items() if value is not None})
 
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
+    """An attribute that a collection is ordered by."""
+
     attribute: str
     descending: bool = False
 
@@ -88,12 +102,12 @@ class Query:
     first: int = 1
     last: int | None = None
     most_bytes: int | None = None
-    """What the items of the page may come to; it ends early, with at least one, where they come to more."""
+    """Bytes of the page's items at most; the page ends early, with at least one item, where they come to more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """``count`` is the size before paging; ``items`` are the asked ones."""
+    """A page of a collection: ``count`` is the collection's size before paging, ``items`` are those of the page."""
 
     items: tuple[Resource, ...]
     count: int

@@ -33,9 +33,11 @@ class CountCache:
         self._generations: dict[str, int] = {}
 
     def changed(self, kind: str) -> None:
+        """Forget the counts of a kind, of which a resource has changed."""
         self._generations[kind] = self._generations.get(kind, 0) + 1
 
     async def count(self, kind: str, question: tuple[Any, ...], ask: Callable[[], Awaitable[int]]) -> int:
+        """Return the count for a question about a kind: the kept one, or else what ``ask`` answers."""
         key = (kind, self._generations.get(kind, 0), *question)
         if key not in self._counts:
             self._counts[key] = await ask()
@@ -44,9 +46,11 @@ class CountCache:
         return self._counts[key]
 
 
-async def read_page(
-    fetch: Fetch, counts: CountCache, query: Query, fetch_within: FetchWithin | None = None
-) -> Page:
+async def read_page(fetch: Fetch, counts: CountCache, query: Query, fetch_within: FetchWithin | None = None) -> Page:
+    """Return a page of a collection, with the size of the collection.
+
+    The page ends early where its items come to ``query.most_bytes``, if ``fetch_within`` is given.
+    """
     conjuncts = parts(query.filters)
     count = await _count(fetch, counts, query, conjuncts)
     size = (query.last if query.last is not None else count) - query.first + 1
@@ -76,10 +80,11 @@ def _where(conditions: list[Condition]) -> Condition:
 
 
 def _source(query: Query, driver: Expression | None) -> str:
-    """What to read from: the properties lead to the resources when one of them is sought, else the attribute's index.
+    """Return what to read from.
 
-    Named, as SQLite without statistics takes the creation order instead. The parts of one resource are few, and
-    better read by their parent.
+    The properties lead to the resources when a property is sought, else the attribute's index does. The index is
+    named, as SQLite without statistics takes the creation order instead. The parts of one resource are few, and better
+    read by their parent.
     """
     if isinstance(driver, PropertyComparison):
         return "properties AS found CROSS JOIN resources ON resources.path = found.path"
@@ -94,7 +99,10 @@ def _audiences(query: Query) -> list[str | None]:
 def _select(
     query: Query, driver: Expression | None, conditions: list[Condition], size: int
 ) -> tuple[str, tuple[Any, ...]]:
-    """One ordered range for each audience, merged: so each is read from its index and no further than needed."""
+    """Return the SQL of a page and its parameters.
+
+    It merges an ordered range for each audience, so each range is read from its index and no further than needed.
+    """
     inner = _order(query, "found" if isinstance(driver, PropertyComparison) else "resources")
     reach = query.first - 1 + size
     branches, parameters = [], []
@@ -109,7 +117,7 @@ def _select(
 
 
 def _order(query: Query, leading: str) -> str:
-    """Missing values last; the default order makes every listing deterministic."""
+    """Return the SQL of the order: missing values are last, and the default order makes every listing deterministic."""
     described = type_of(query.kind)
     keys = []
     for key in query.order:
@@ -120,7 +128,7 @@ def _order(query: Query, leading: str) -> str:
 
 
 async def _driver(fetch: Fetch, query: Query, conjuncts: list[Expression]) -> Expression | None:
-    """The part of the filter that seeks in an index; None to walk in order and check."""
+    """Return the part of the filter that seeks in an index; None to walk in order and check."""
     if await _sees_few(fetch, query):
         return None
     for part in conjuncts:
@@ -133,7 +141,10 @@ async def _driver(fetch: Fetch, query: Query, conjuncts: list[Expression]) -> Ex
 
 
 async def _sees_few(fetch: Fetch, query: Query) -> bool:
-    """A user's few among the many of others are sooner read by the audience than by what the filter says."""
+    """Return whether the user sees only few resources.
+
+    These are sooner read by the audience than by what the filter says.
+    """
     return query.visible_to is not None and await _kept_count(fetch, query, None) < FEW
 
 
@@ -176,10 +187,13 @@ def _is_state(part: Expression) -> bool:
 
 
 async def _kept_count(fetch: Fetch, query: Query, state: str | None) -> int:
-    sql, parameters = "SELECT coalesce(sum(size), 0) FROM counts WHERE kind = ? AND parent = ?", [
-        query.kind,
-        query.parent or "",
-    ]
+    sql, parameters = (
+        "SELECT coalesce(sum(size), 0) FROM counts WHERE kind = ? AND parent = ?",
+        [
+            query.kind,
+            query.parent or "",
+        ],
+    )
     if query.visible_to is not None:
         sql += " AND audience IN (?, ?)"
         parameters += [query.visible_to, EVERYONE]

@@ -15,6 +15,8 @@ CHUNK = 64
 
 
 class Reader(aiosqlite.Connection):
+    """A connection to the store that only reads."""
+
     def __init__(self, connector: Callable[[], sqlite3.Connection]) -> None:
         super().__init__(connector, CHUNK)
 
@@ -28,7 +30,7 @@ class Reader(aiosqlite.Connection):
         return rows
 
     def _within(self, sql: str, parameters: Sequence[Any], most_bytes: int) -> list[Any]:
-        """On the thread."""
+        """Return what ``fetch_within`` returns; runs on the connection's thread."""
         rows, size = [], 0
         with closing(self._conn.execute(sql, parameters)) as cursor:
             for row in cursor:

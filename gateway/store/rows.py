@@ -13,32 +13,33 @@ from gateway.store.model import Document, Resource
 from gateway.store.sealing import MARK
 
 COLUMNS = (
-    "path, kind, owner, shared, parent, created, updated, version, document, "
+    "path, kind, owner, shared, parent, created, updated, version, held_by, document, "
     f"CASE WHEN instr(internal, '{MARK}') THEN opened(path, internal) ELSE internal END"
 )
 EVERYONE = ""
-LONG = (8, 9)
-"""Where in a row what may be long stands: the document and the internal facts."""
+LONG = (9, 10)
+"""Places in a row of what may be long: the document and the internal facts."""
 
 
 def audience(resource: Resource) -> str:
-    """Whom listings show it to: '' for everyone."""
+    """Return the user whose listings show the resource, or '' for everyone."""
     return EVERYONE if resource.shared or resource.owner is None else resource.owner
 
 
 def to_row(resource: Resource) -> dict[str, Any]:
+    """Return all columns of a resource, by their names."""
     return {"path": resource.path, **_plain(resource), **_written(_documents(resource))}
 
 
 def to_change(before: Resource, after: Resource) -> dict[str, Any]:
-    """The columns that are not as they were.
+    """Return the columns that are not as they were, by their names.
 
     SQLite rewrites every index of a column that is set, though the value be the same; those of ``document`` are many.
     """
     old = _plain(before)
     changed = {name: value for name, value in _plain(after).items() if value != old[name]}
-    known = _documents(before)
-    documents = {name: value for name, value in _documents(after).items() if value != known[name]}
+    previous = _documents(before)
+    documents = {name: value for name, value in _documents(after).items() if value != previous[name]}
     return {**changed, **_written(documents)}
 
 
@@ -54,6 +55,7 @@ def _plain(resource: Resource) -> dict[str, Any]:
         "created": timestamp(resource.created),
         "updated": timestamp(resource.updated),
         "version": resource.version,
+        "held_by": resource.held_by,
     }
 
 
@@ -71,7 +73,8 @@ def _written(columns: Mapping[str, Document]) -> dict[str, str]:
 
 
 def from_row(row: Sequence[Any]) -> Resource:
-    path, kind, owner, shared, parent, created, updated, version, document, internal = row
+    """Return the resource of a row, which has the columns of ``COLUMNS``."""
+    path, kind, owner, shared, parent, created, updated, version, held_by, document, internal = row
     return Resource(
         path=path,
         kind=kind,
@@ -81,6 +84,7 @@ def from_row(row: Sequence[Any]) -> Resource:
         created=datetime.fromisoformat(created),
         updated=datetime.fromisoformat(updated),
         version=version,
+        held_by=held_by,
         document=json.loads(document),
         internal=json.loads(internal),
         size=len(document),

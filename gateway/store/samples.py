@@ -18,11 +18,11 @@ from gateway.store.model import Page, Query, Resource, SortKey
 
 Fetch = Callable[[str, Sequence[Any]], Awaitable[list[Any]]]
 TIERS = (2, 1, 0)
-"""Oldest first."""
+"""The tiers, oldest first."""
 TIMED = frozenset({"timestamp", "created", "updated", "id"})
 FALSE = Condition("0")
 DIGITS = 3
-"""Of the fraction, which samples are kept with."""
+"""Digits of the fraction that samples are kept with."""
 
 FIRST_SINCE = """(SELECT position FROM samples WHERE series = {series} AND tier = {tier} AND time >= {moment}
 AND position >= coalesce((SELECT position FROM samples WHERE series = {series} AND tier = {tier}
@@ -46,21 +46,21 @@ class _Span:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """Milliseconds since 1970; ``until`` is exclusive."""
+    """A span of time in milliseconds since 1970; ``until`` is exclusive."""
 
     since: int | None = None
     until: int | None = None
 
 
 async def read_sample(fetch: Fetch, meter: str, time: int) -> Resource | None:
-    """The sample of this moment, in milliseconds since 1970."""
+    """Return the sample of a Meter at a time in milliseconds since 1970; None when there is none."""
     spans = await _spans(fetch, meter, _Window(time, time + 1))
     rows = await _stretch(fetch, meter, [span for span in spans if span.size], descending=False)
     return sample_resource(meter, *rows[0]) if rows else None
 
 
 async def read_samples(fetch: Fetch, query: Query) -> Page:
-    """The page of the meter ``query.parent``."""
+    """Return a page of the samples of the Meter ``query.parent``."""
     meter = query.parent or ""
     window, others = _split(parts(query.filters))
     spans = await _spans(fetch, meter, window)
@@ -77,6 +77,7 @@ async def read_samples(fetch: Fetch, query: Query) -> Page:
 
 
 def sample_resource(meter: str, time: int, value: float) -> Resource:
+    """Return a sample of a Meter as a resource; ``time`` is in milliseconds since 1970."""
     moment = datetime.fromtimestamp(time / 1000, UTC)
     text, number = timestamp(moment), f"{value:.{DIGITS}f}".rstrip("0").rstrip(".")
     document = {"timestamp": text, "value": number, "sample": {"timestamp": text, "value": number}}
@@ -84,6 +85,7 @@ def sample_resource(meter: str, time: int, value: float) -> Resource:
 
 
 def milliseconds(moment: datetime) -> int:
+    """Return a time in whole milliseconds since 1970."""
     return round(moment.timestamp() * 1000)
 
 
@@ -91,7 +93,7 @@ def milliseconds(moment: datetime) -> int:
 
 
 def _split(conjuncts: list[Expression]) -> tuple[_Window, list[Condition]]:
-    """The comparisons with the time as a window, and all others as conditions."""
+    """Return the comparisons with the time as a window, and all others as conditions."""
     since, until, others = [], [], []
     for part in conjuncts:
         if not isinstance(part, Comparison) or part.attribute not in TIMED - {"id"} or part.operator == "!=":
@@ -124,7 +126,7 @@ def _condition(part: Expression) -> Condition:
 
 
 def _number(text: str) -> float | None:
-    """None, as which nothing compares, for what is no number."""
+    """Return the number that a text says; None, as which nothing compares, for what is no number."""
     try:
         return float(text)
     except ValueError:
@@ -139,7 +141,7 @@ def _in_time(order: tuple[SortKey, ...]) -> bool:
 
 
 async def _spans(fetch: Fetch, meter: str, window: _Window) -> list[_Span]:
-    """The positions in each tier which the window has, oldest tier first."""
+    """Return the positions in each tier which the window has, oldest tier first."""
     number = (await fetch("SELECT number FROM sample_series WHERE meter = ?", (meter,)) or [(0,)])[0][0]
     columns = []
     for tier in TIERS:
@@ -159,14 +161,14 @@ def _span(tier: int, row: Sequence[Any], window: _Window) -> _Span:
 
 
 def _cut(spans: list[_Span], start: int, size: int) -> list[_Span]:
-    """``size`` samples from the ``start``-th on, counted over all spans from 0."""
-    found = []
+    """Return the positions of ``size`` samples from the ``start``-th on, counted over all spans from 0."""
+    stretches = []
     for span in spans:
         first, last = span.first + max(0, start), min(span.last, span.first + start + size - 1)
         if first <= last:
-            found.append(_Span(span.tier, first, last))
+            stretches.append(_Span(span.tier, first, last))
         start -= span.size
-    return found
+    return stretches
 
 
 async def _stretch(fetch: Fetch, meter: str, spans: list[_Span], *, descending: bool) -> list[Any]:
@@ -181,18 +183,21 @@ async def _stretch(fetch: Fetch, meter: str, spans: list[_Span], *, descending: 
 
 
 async def _search(fetch: Fetch, query: Query, spans: list[_Span], others: list[Condition]) -> Page:
-    """By value: all samples of the window are looked at, whose number is bounded."""
-    known = [span for span in spans if span.size]
-    if not known:
+    """Return a page of samples by value.
+
+    All samples of the window are looked at, whose number is bounded.
+    """
+    filled = [span for span in spans if span.size]
+    if not filled:
         return Page((), 0)
-    ranges = " OR ".join("(tier = ? AND position BETWEEN ? AND ?)" for _ in known)
+    ranges = " OR ".join("(tier = ? AND position BETWEEN ? AND ?)" for _ in filled)
     where = " AND ".join(
         [
             f"series = (SELECT number FROM sample_series WHERE meter = ?) AND ({ranges})",  # noqa: S608
             *(part.sql for part in others),
         ]
     )
-    parameters = [query.parent, *(value for span in known for value in (span.tier, span.first, span.last))]
+    parameters = [query.parent, *(value for span in filled for value in (span.tier, span.first, span.last))]
     parameters += [value for part in others for value in part.parameters]
     count = (await fetch(f"SELECT count(*) FROM samples WHERE {where}", parameters))[0][0]  # noqa: S608
     size = (count if query.last is None else min(query.last, count)) - query.first + 1
@@ -204,7 +209,7 @@ async def _search(fetch: Fetch, query: Query, spans: list[_Span], others: list[C
 
 
 def _order(order: tuple[SortKey, ...]) -> str:
-    """Numbers, not texts, decide about values."""
+    """Return the SQL of the order, in which values are compared as numbers, not as texts."""
     columns = [("value" if key.attribute == "value" else "time", key) for key in order]
-    known = [f"{column} {'DESC' if key.descending else 'ASC'}" for column, key in columns]
-    return ", ".join([*known, "time ASC"])
+    terms = [f"{column} {'DESC' if key.descending else 'ASC'}" for column, key in columns]
+    return ", ".join([*terms, "time ASC"])

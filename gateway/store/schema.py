@@ -35,7 +35,7 @@ SEALED_SINCE = 8
 
 
 def migrations() -> list[str]:
-    """The numbered SQL files in order; version N is what stands after the first N."""
+    """Return the numbered SQL files in order; version N is what stands after the first N."""
     directory = resources.files("gateway.store").joinpath("migrations")
     names = sorted(entry.name for entry in directory.iterdir() if entry.name.endswith(".sql"))
     return [directory.joinpath(name).read_text() for name in names]
@@ -101,7 +101,7 @@ def _backup(path: Path, version: int) -> Path:
 def _forget_plain(connection: sqlite3.Connection, path: Path) -> None:
     """Leave no copy of what is sealed now: in no free page, in no log, and in no backup that an upgrade made.
 
-    As long as there is such a backup, it was not done to the end.
+    While such a backup is there, this was not done to its end.
     """
     backups = [backup for version in range(SEALED_SINCE + 1) if (backup := _backup(path, version)).exists()]
     if not backups:
@@ -119,9 +119,7 @@ def _forget_plain(connection: sqlite3.Connection, path: Path) -> None:
 def _seal_anew(connection: sqlite3.Connection, sealing: Sealing) -> None:
     """Seal with the current key what former ones have sealed."""
     for mark in sealing.former_marks:
-        connection.execute(
-            "UPDATE resources SET internal = resealed(path, internal) WHERE instr(internal, ?)", (mark,)
-        )
+        connection.execute("UPDATE resources SET internal = resealed(path, internal) WHERE instr(internal, ?)", (mark,))
         connection.execute("UPDATE plans SET plan = resealed(job, plan) WHERE instr(plan, ?)", (mark,))
 
 
@@ -134,7 +132,7 @@ def _lost(connection: sqlite3.Connection) -> dict[str, int]:
 
 
 def _index(connection: sqlite3.Connection) -> None:
-    """As the declarations are now; what an older program declared otherwise is dropped."""
+    """Make the indexes that the declarations ask for now, and drop those that an older program declared otherwise."""
     sql = r"SELECT name, sql FROM sqlite_master WHERE type = 'index' AND name LIKE 'by\_%' ESCAPE '\'"
     present = {statement: name for name, statement in connection.execute(sql)}
     wanted = indexes.statements()
@@ -155,15 +153,17 @@ def _back_up(connection: sqlite3.Connection, target: Path) -> None:
 
 
 async def reader(path: Path, sealing: Sealing) -> Reader:
+    """Return a new connection that reads the store at the path."""
     return await _set_up(Reader(lambda: sqlite3.connect(path, isolation_level=None)), sealing)
 
 
 async def writer(path: Path, sealing: Sealing) -> Writer:
+    """Return a new connection that writes the store at the path."""
     return await _set_up(Writer(lambda: sqlite3.connect(path, isolation_level=None)), sealing)
 
 
 async def _set_up(connection: Connected, sealing: Sealing) -> Connected:
-    """As all of them are."""
+    """Return the connection, opened, with the functions and settings that all connections have."""
     await connection
     await connection.create_function(FUNCTION, 1, sort_key, deterministic=True)
     for name, arguments, function in functions(sealing):

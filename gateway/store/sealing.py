@@ -21,9 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.store.keyring import Key, Keyring
 
-SECRET = frozenset(
-    {"userData", "user_data", "password", "password_hash", "environment", "values", "url", "place"}
-)
+SECRET = frozenset({"userData", "user_data", "password", "password_hash", "environment", "values", "url", "place"})
 """Names under which secrets stand in internal facts and in steps' arguments; of URLs, the query may be one."""
 OPEN = frozenset({"properties"})
 """Names of what is the client's own, whatever stands there under which name."""
@@ -40,12 +38,14 @@ SOUGHT = tuple(f'"{name}":' for name in SECRET)
 
 
 class Sealing:
+    """The sealing and opening of secrets in JSON texts, with the keys of a store."""
+
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
 
     @property
     def former_marks(self) -> tuple[str, ...]:
-        """What stands in the JSON of everything that a former key has sealed."""
+        """The beginnings of sealed values in JSON, one for each former key."""
         return tuple(f"{MARK}{key.identity}." for key in self._keyring.former)
 
     def sealed(self, context: str, text: str) -> str:
@@ -65,10 +65,11 @@ class Sealing:
         return self.sealed(context, self.opened(context, text))
 
     def digested(self, text: str) -> str:
-        """Return what may be kept of a text to know it again: without the key, nobody can try what it was."""
+        """Return the digest by which a text is recognised later: without the key, nobody can try what it was."""
         return _digest(self._keyring.current, text)
 
     def matches(self, digest: str, text: str) -> bool:
+        """Return whether the digest is of this text, by the current key or a former one."""
         keys = (self._keyring.current, *self._keyring.former)
         return any(hmac.compare_digest(digest, _digest(key, text)) for key in keys)
 
@@ -108,12 +109,12 @@ def _only_sealed(value: Any) -> str:
 
 
 def _is_unopened(value: Any) -> bool:
-    """Whether a value is one that did not open: its key is another one, or gone."""
+    """Return whether a value is one that did not open: its key is another one, or gone."""
     return _only_sealed(value).startswith(UNOPENED)
 
 
 def holds_sealed(value: Any) -> bool:
-    """Whether one that did not open stands anywhere in a value."""
+    """Return whether a secret that did not open stands anywhere in a value."""
     if _is_unopened(value):
         return True
     if isinstance(value, dict):
@@ -122,7 +123,7 @@ def holds_sealed(value: Any) -> bool:
 
 
 def register(connection: sqlite3.Connection, sealing: Sealing) -> None:
-    """Have the functions on this connection."""
+    """Create the SQL functions on this connection."""
     for name, arguments, function in functions(sealing):
         connection.create_function(name, arguments, function)
 
@@ -143,7 +144,7 @@ def _digest(key: Key, text: str) -> str:
 
 
 def _walked(value: Any, change: Callable[[Any], Any]) -> Any:
-    """The same with each secret changed."""
+    """Return a copy of the value with each secret changed."""
     if isinstance(value, list):
         return [_walked(entry, change) for entry in value]
     if not isinstance(value, dict):

@@ -54,23 +54,23 @@ class _Bounds:
 
 
 async def read_entry(fetch: Fetch, series: Series, owner: str, position: int) -> Resource | None:
+    """Return an owner's entry at a position; None when there is none."""
     sql = f"SELECT {series.select} FROM {series.table} WHERE {series.owner} = ? AND position = ?"  # noqa: S608
     rows = await fetch(sql, (owner, position))
     return series.entry(owner, rows[0]) if rows else None
 
 
 async def read_series(fetch: Fetch, series: Series, query: Query) -> Page:
-    """The page; ``query.parent`` is the owner, ``visible_to`` None sees every entry."""
+    """Return a page of a series; ``query.parent`` is the owner, and ``visible_to`` None sees every entry."""
     owner = query.parent or ""
     conjuncts = parts(query.filters)
     times = [part for part in conjuncts if _bounds_time(series, part)]
-    others = [_condition(series, part) for part in conjuncts if part not in times]
     bounds = await _bounds(fetch, series, owner, times)
-    plain = not others and query.visible_to is None
+    plain = len(times) == len(conjuncts) and query.visible_to is None
     if plain:
         count = bounds.size
     else:
-        count = await _count(fetch, series, query, bounds, conjuncts, counted=not times)
+        count = await _count(fetch, series, query, bounds)
     last = count if query.last is None else min(query.last, count)
     size = last - query.first + 1
     if size <= 0:
@@ -78,12 +78,12 @@ async def read_series(fetch: Fetch, series: Series, query: Query) -> Page:
     if plain and _by_position(series, query.order):
         rows = await _stretch(fetch, series, query, bounds, size)
     else:
-        rows = await _search(fetch, series, query, bounds, others, size)
+        rows = await _search(fetch, series, query, bounds, size)
     return Page(tuple(series.entry(owner, row) for row in rows), count)
 
 
 async def _bounds(fetch: Fetch, series: Series, owner: str, times: list[Expression]) -> _Bounds:
-    """The positions of the entries that fit the comparisons with the time."""
+    """Return the first and last position of the entries that fit the comparisons with the time."""
     # Two selections: SQLite seeks for a single min or max, and scans for both at once.
     end = f"(SELECT {{}}(position) FROM {series.table} WHERE {series.owner} = ?)"  # noqa: S608
     low, high = (await fetch(f"SELECT {end.format('min')}, {end.format('max')}", (owner, owner)))[0]
@@ -92,16 +92,16 @@ async def _bounds(fetch: Fetch, series: Series, owner: str, times: list[Expressi
     for part in times:
         assert isinstance(part, Comparison)
         if part.operator in (">", ">=", "="):
-            found = await _from(fetch, series, owner, ">" if part.operator == ">" else ">=", part.value)
-            low = high + 1 if found is None else max(low, found)
+            position = await _from(fetch, series, owner, ">" if part.operator == ">" else ">=", part.value)
+            low = high + 1 if position is None else max(low, position)
         if part.operator in ("<", "<=", "="):
-            found = await _from(fetch, series, owner, ">=" if part.operator == "<" else ">", part.value)
-            high = high if found is None else min(high, found - 1)
+            position = await _from(fetch, series, owner, ">=" if part.operator == "<" else ">", part.value)
+            high = high if position is None else min(high, position - 1)
     return _Bounds(low, high)
 
 
 async def _from(fetch: Fetch, series: Series, owner: str, operator: str, moment: Any) -> int | None:
-    """The first position at or after a moment."""
+    """Return the first position whose time is after a moment (``>``) or not before it (``>=``); None without one."""
     sql = (
         f"SELECT position FROM {series.table} WHERE {series.owner} = ? AND time {operator} ? "  # noqa: S608
         "ORDER BY time, position LIMIT 1"
@@ -141,12 +141,19 @@ def _is_counted(series: Series, part: Expression) -> bool:
     return isinstance(part, Comparison) and (part.attribute in series.columns or part.type is AttributeType.UNKNOWN)
 
 
-async def _count(
-    fetch: Fetch, series: Series, query: Query, bounds: _Bounds, conjuncts: list[Expression], *, counted: bool
-) -> int:
-    """From the kept counts where they know; else by counting what fits, which a series' bounded length limits."""
-    kept = counted and series.counts is not None and all(_is_counted(series, part) for part in conjuncts)
-    conditions = [_condition(series, part) for part in conjuncts if not _bounds_time(series, part)]
+def _untimed(series: Series, query: Query) -> list[Expression]:
+    """Return the parts of the filter that bound no time."""
+    return [part for part in parts(query.filters) if not _bounds_time(series, part)]
+
+
+async def _count(fetch: Fetch, series: Series, query: Query, bounds: _Bounds) -> int:
+    """Return the number of entries that fit: from the kept counts where they know, else by counting them.
+
+    A series' bounded length limits what counting costs.
+    """
+    uncounted = [part for part in parts(query.filters) if _bounds_time(series, part) or not _is_counted(series, part)]
+    kept = series.counts is not None and not uncounted
+    conditions = [_condition(series, part) for part in _untimed(series, query)]
     total = 0
     for audience in _audiences(series, query):
         where = _joined([_owned(series, query), *audience, *([] if kept else [_within(bounds)]), *conditions])
@@ -164,7 +171,7 @@ def _within(bounds: _Bounds) -> Condition:
 
 
 def _audiences(series: Series, query: Query) -> list[list[Condition]]:
-    """One range of the index for each audience; a single unrestricted one for those who see all."""
+    """Return a range of the index for each audience; a single unrestricted one for those who see all."""
     if query.visible_to is None or series.audience is None:
         return [[]]
     return [[Condition(f"{series.audience} = ?", (audience,))] for audience in (query.visible_to, EVERYONE)]
@@ -184,7 +191,7 @@ def _descending(query: Query) -> bool:
 
 
 async def _stretch(fetch: Fetch, series: Series, query: Query, bounds: _Bounds, size: int) -> list[Any]:
-    """Entries without a gap, by arithmetic on their positions."""
+    """Return entries without a gap, by arithmetic on their positions."""
     if _descending(query):
         high = bounds.last - query.first + 1
         low, direction = high - size + 1, "DESC"
@@ -196,11 +203,10 @@ async def _stretch(fetch: Fetch, series: Series, query: Query, bounds: _Bounds, 
     return await fetch(sql, where.parameters)
 
 
-async def _search(
-    fetch: Fetch, series: Series, query: Query, bounds: _Bounds, others: list[Condition], size: int
-) -> list[Any]:
-    """One ordered range for each audience, merged."""
+async def _search(fetch: Fetch, series: Series, query: Query, bounds: _Bounds, size: int) -> list[Any]:
+    """Return the rows of a page, merged from an ordered range for each audience."""
     order = _order(series, query)
+    others = [_condition(series, part) for part in _untimed(series, query)]
     branches, parameters = [], []
     for audience in _audiences(series, query):
         where = _joined([_owned(series, query), *audience, _within(bounds), *others])

@@ -45,14 +45,17 @@ BeforeCommit = Callable[[Transaction], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What is done at the end of each transaction that changed resources, inside it, and why it stands in its place."""
+    """A deed at the end of each transaction that changed resources, inside it, and why it stands in its place."""
 
     apply: BeforeCommit
     reason: str
 
 
 class Store:
-    """Open it with ``await Store.open(path)``; changes go through ``transaction()``, the only way in."""
+    """The resources and what is appended.
+
+    Open it with ``await Store.open(path)``; changes go through ``transaction()``.
+    """
 
     def __init__(
         self, path: Path, lock: IO[bytes], writer: Writer, readers: list[Reader], lost: dict[str, int]
@@ -95,6 +98,7 @@ class Store:
         return store
 
     async def close(self) -> None:
+        """Close all connections, and let another process have the store."""
         for connection in (self._writer, *self._readers):
             await connection.close()
         self._lock_file.close()
@@ -112,10 +116,11 @@ class Store:
         self._rules = rules
 
     def peek(self, path: str) -> Resource | None:
-        """The resource when it is at hand without asking the disk; None says nothing."""
+        """Return the resource when it is at hand without asking the disk; None says nothing."""
         return self._cache.get(path)
 
     async def get(self, path: str) -> Resource | None:
+        """Return the resource at a path; None when there is none."""
         cached = self._cache.get(path)
         if cached is not None:
             self._cache.move_to_end(path)
@@ -130,7 +135,7 @@ class Store:
         return resource
 
     async def children(self, parent: str, kind: str | None = None) -> tuple[Resource, ...]:
-        """The direct components of a resource, in the order of their creation."""
+        """Return the direct components of a resource, in the order of their creation."""
         sql, parameters = f"SELECT {COLUMNS} FROM resources WHERE parent = ?", [parent]  # noqa: S608
         if kind is not None:
             sql += " AND kind = ?"
@@ -139,28 +144,31 @@ class Store:
         return tuple(from_row(row) for row in rows)
 
     async def find(self, kind: str, attribute: str, value: str) -> tuple[Resource, ...]:
-        """The resources of this kind whose attribute is this, or refers to this path; by the attribute's index."""
+        """Return the resources of this kind whose attribute is this, or refers to this path; by its index."""
         return await with_value(self.fetch, kind, attribute, value)
 
     async def page(self, query: Query) -> Page:
+        """Return a page of the answer to a question about one collection."""
         return await read_page(self.fetch, self._counts, query, self._fetch_within)
 
     async def series(self, series: Series, query: Query) -> Page:
-        """A page of what is only ever appended."""
+        """Return a page of what is only ever appended."""
         return await read_series(self.fetch, series, query)
 
     async def entry(self, series: Series, owner: str, position: int) -> Resource | None:
+        """Return an owner's entry at a position of what is only ever appended; None when there is none."""
         return await read_entry(self.fetch, series, owner, position)
 
     async def samples(self, query: Query) -> Page:
-        """A page of the samples of the meter ``query.parent``."""
+        """Return a page of the samples of the Meter ``query.parent``."""
         return await read_samples(self.fetch, query)
 
     async def sample(self, meter: str, time: int) -> Resource | None:
+        """Return the sample of a Meter at a time in milliseconds since 1970; None when there is none."""
         return await read_sample(self.fetch, meter, time)
 
     async def every(self, kind: str) -> AsyncIterator[Resource]:
-        """All resources of a root collection, some in memory at a time; for reconciliation, not for requests."""
+        """Yield all resources of a root collection, some in memory at a time; for reconciliation, not for requests."""
         last = ("", "")
         while True:
             rows = await self.fetch(
@@ -176,7 +184,7 @@ class Store:
             last = (timestamp(resource.created), resource.path)
 
     async def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        """Rows of a read, from one of the readers."""
+        """Return the rows of a read, from one of the readers."""
         try:
             return list(await next(self._turn).execute_fetchall(sql, parameters))
         except aiosqlite.OperationalError as error:
@@ -190,10 +198,11 @@ class Store:
 
     @asynccontextmanager
     async def transaction(self, *, durable: bool = True) -> AsyncIterator[Transaction]:
-        """All or nothing, one at a time. Raises NoSpace or Unavailable when the disk does not take it.
+        """Begin a transaction: all or nothing, one at a time.
 
-        What need not be ``durable`` survives the end of this process, and is on disk with the next that must be: for
-        what may be done again after the host lost its power.
+        Raises NoSpace or Unavailable when the disk does not take it. A transaction that need not be ``durable``
+        survives the end of this process, and is on disk with the next one that must be: for changes which may be done
+        again after the host lost its power.
         """
         self.writers_waiting += 1
         try:
@@ -218,7 +227,7 @@ class Store:
             self._writing.release()
 
     async def _commit(self, transaction: Transaction) -> None:
-        """Whole even when the task is cancelled meanwhile: what is on disk, the caches know."""
+        """Commit the whole even when the task is cancelled meanwhile: what is on disk, the caches know."""
         await self._writer.commit()
         self._committed(transaction)
 
@@ -248,8 +257,9 @@ class Store:
             self._cache.popitem(last=False)
 
     async def get_many(self, paths: Iterable[str]) -> dict[str, Resource]:
-        found = {path: await self.get(path) for path in paths}
-        return {path: resource for path, resource in found.items() if resource is not None}
+        """Return those of the resources that are there, by path."""
+        resources = {path: await self.get(path) for path in paths}
+        return {path: resource for path, resource in resources.items() if resource is not None}
 
 
 async def uninterrupted(work: Coroutine[Any, Any, None]) -> None:

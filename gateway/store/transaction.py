@@ -1,4 +1,4 @@
-"""One transaction: what can be changed, and what has been."""
+"""A transaction: the changes that can be made in it, and those that were."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from gateway.store.writer import Writer
 
 @dataclass(frozen=True, slots=True)
 class PlanRow:
-    """A job's plan and how far it has come."""
+    """A Job's plan, and how far the Job has come in it."""
 
     job: str
     plan: Document
@@ -36,7 +36,7 @@ class PlanRow:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A request that was answered before. ``same`` tells whether it was the one that is asked about."""
+    """The answer to an earlier request. ``same`` tells whether that request was the one that is asked about."""
 
     resource: str
     job: str
@@ -46,11 +46,9 @@ class Answered:
 
 
 class Transaction(Claims):
-    """Made by ``Store.transaction()``; ``changes`` reach the caches only after the commit."""
+    """A change of the store, made by ``Store.transaction()``; ``changes`` reach the caches only after the commit."""
 
-    def __init__(
-        self, writer: Writer, committed: Callable[[str], Resource | None], event_times: EventTimes
-    ) -> None:
+    def __init__(self, writer: Writer, committed: Callable[[str], Resource | None], event_times: EventTimes) -> None:
         self._writer = writer
         self._event_times = event_times
         self._committed = committed
@@ -62,16 +60,17 @@ class Transaction(Claims):
         self.kinds: set[str] = set()
 
     async def get(self, path: str) -> Resource | None:
-        """As this transaction sees it."""
+        """Return the resource at a path as this transaction sees it; None when there is none."""
         if path in self.changes:
             return self.changes[path]
-        known = self._committed(path)
-        if known is not None:
-            return known
+        committed = self._committed(path)
+        if committed is not None:
+            return committed
         rows = await self._fetch(f"SELECT {COLUMNS} FROM resources WHERE path = ?", (path,))  # noqa: S608
         return from_row(rows[0]) if rows else None
 
     async def insert(self, resource: Resource) -> Resource:
+        """Add a resource, and return it with its size. Raises Conflict, at the next read, when its path is taken."""
         row = to_row(resource)
         resource = replace(resource, size=len(row["document"]))
         names, marks = ", ".join(row), ", ".join(parameter(name) for name in row)
@@ -82,7 +81,10 @@ class Transaction(Claims):
         return resource
 
     async def update(self, resource: Resource, expected_version: int | None = None) -> Resource:
-        """Write it with the next version. Raises NotFound, or PreconditionFailed when it was changed since."""
+        """Write the resource with the next version, and return it.
+
+        Raises NotFound, or PreconditionFailed when it is not of ``expected_version`` any more.
+        """
         current = await self.get(resource.path)
         if current is None:
             raise NotFound(f"{resource.path} does not exist any more")
@@ -103,7 +105,7 @@ class Transaction(Claims):
         return updated
 
     async def delete(self, path: str) -> None:
-        """Remove it with all its components; a missing one is no error."""
+        """Remove a resource with all its components; a missing one is no error."""
         current = await self.get(path)
         for (child,) in await self._fetch("SELECT path FROM resources WHERE parent = ?", (path,)):
             await self.delete(child)
@@ -112,6 +114,7 @@ class Transaction(Claims):
             self._note(current, None, path, current.kind)
 
     async def children(self, parent: str, kind: str) -> tuple[Resource, ...]:
+        """Return the direct components of a kind that a resource has, in the order of their creation."""
         rows = await self._fetch(
             f"SELECT {COLUMNS} FROM resources WHERE parent = ? AND kind = ? ORDER BY created, path",  # noqa: S608
             (parent, kind),
@@ -119,11 +122,11 @@ class Transaction(Claims):
         return tuple(from_row(row) for row in rows)
 
     async def find(self, kind: str, attribute: str, value: str) -> tuple[Resource, ...]:
-        """The resources of this kind whose attribute is this, or refers to this path; by the attribute's index."""
+        """Return the resources of this kind whose attribute is this, or refers to this path; by its index."""
         return await with_value(self._fetch, kind, attribute, value)
 
     async def internal_values(self, kind: str, fact: str) -> list[Any]:
-        """The entries of this internal list of all resources of the kind, without reading them whole."""
+        """Return the entries of this internal list of all resources of the kind, without reading them whole."""
         rows = await self._fetch(
             "SELECT entry.value FROM resources, json_each(resources.internal, ?) AS entry "
             "WHERE resources.kind = ? AND resources.parent = ''",
@@ -132,7 +135,7 @@ class Transaction(Claims):
         return [row[0] for row in rows]
 
     async def mentioning(self, kind: str, path: str) -> tuple[Resource, ...]:
-        """The resources of this kind in whose document a reference to this path stands anywhere; looks at all."""
+        """Return the resources of this kind with a reference to this path anywhere in the document; looks at all."""
         reference = json.dumps({"href": path}, ensure_ascii=False, separators=(",", ":"))[1:-1]
         rows = await self._fetch(
             f"SELECT {COLUMNS} FROM resources WHERE kind = ? AND instr(document, ?)",  # noqa: S608
@@ -143,6 +146,7 @@ class Transaction(Claims):
     # Plans and logs of jobs
 
     async def write_plan(self, row: PlanRow) -> None:
+        """Write a Job's plan and position, in place of the former ones."""
         self._writer.put(
             "INSERT OR REPLACE INTO plans (job, plan, phase, position, attempts, outcome) "
             "VALUES (?1, sealed(?1, ?2), ?3, ?4, ?5, ?6)",
@@ -150,9 +154,11 @@ class Transaction(Claims):
         )
 
     async def drop_plan(self, job: str) -> None:
+        """Remove a Job's plan; a missing one is no error."""
         self._writer.put("DELETE FROM plans WHERE job = ?", (job,))
 
     async def write_log(self, job: str, level: str, step: str, message: str) -> None:
+        """Add a line to a Job's log, unless the Job is gone."""
         self._writer.put(
             "INSERT INTO job_log (job, time, level, step, message) SELECT ?, ?, ?, ?, ? "
             "WHERE EXISTS (SELECT 1 FROM resources WHERE path = ?)",
@@ -162,7 +168,7 @@ class Transaction(Claims):
     # Events
 
     async def append_events(self, new: Sequence[NewEvent]) -> None:
-        """Add each to the end of its log; a log that does not exist is passed over."""
+        """Add each event to the end of its log; an event of a log that does not exist is passed over."""
         logs = sorted({event.log for event in new})
         marks = ", ".join("?" for _ in logs)
         heads = await self._fetch(
@@ -191,7 +197,7 @@ class Transaction(Claims):
         )
 
     async def forget_events(self, log: str, before_position: int, most: int) -> int:
-        """Remove at most this many of a log's events, oldest first; how many went."""
+        """Remove at most ``most`` of a log's events before a position, oldest first, and return how many went."""
         return await self._writer.change(
             "DELETE FROM events WHERE (log, position) IN "
             "(SELECT log, position FROM events WHERE log = ? AND position < ? ORDER BY position LIMIT ?)",
@@ -201,7 +207,10 @@ class Transaction(Claims):
     # Samples
 
     async def append_samples(self, rows: Sequence[tuple[int, int, int, float]]) -> None:
-        """Series, position, time in milliseconds, value. What belongs to no meter any more is passed over."""
+        """Add samples: series, position, time in milliseconds, value.
+
+        Samples of a series that belongs to no Meter any more are passed over.
+        """
         self._writer.put_each(
             "INSERT INTO samples (series, tier, position, time, value) SELECT ?1, 0, ?2, ?3, ?4 "
             "WHERE EXISTS (SELECT 1 FROM sample_series WHERE number = ?1)",
@@ -209,13 +218,18 @@ class Transaction(Claims):
         )
 
     async def keep_totals(self, rows: Sequence[tuple[int | None, float, int, int]]) -> None:
-        """What Interval meters have measured since their interval began: that moment, sum, readings; the series."""
-        self._writer.put_each(
-            "UPDATE sample_series SET began = ?, total = ?, readings = ? WHERE number = ?", rows
-        )
+        """Write what Interval meters have measured since their interval began.
+
+        Each row has that moment in milliseconds, the sum, the number of readings, and the series.
+        """
+        self._writer.put_each("UPDATE sample_series SET began = ?, total = ?, readings = ? WHERE number = ?", rows)
 
     async def thin_samples(self, series: int, tier: int, step: int, before: int, *, total: bool) -> None:
-        """Put one sample for each ``step`` milliseconds in the next tier, in place of those from before a moment."""
+        """Put one sample for each ``step`` milliseconds in the next tier, in place of those up to a moment.
+
+        The new sample is the sum of the old ones where ``total``, else their mean. ``before`` is in milliseconds since
+        1970.
+        """
         last = await self._last_before(series, tier, before)
         if last is None:
             return
@@ -230,26 +244,25 @@ class Transaction(Claims):
         await self._forget_samples(series, tier, last)
 
     async def forget_samples(self, series: int, tier: int, before: int) -> None:
+        """Remove the samples of a tier up to a moment in milliseconds since 1970."""
         last = await self._last_before(series, tier, before)
         if last is not None:
             await self._forget_samples(series, tier, last)
 
     async def _last_before(self, series: int, tier: int, moment: int) -> int | None:
-        """Position of the last sample up to a moment, None when there is none."""
+        """Return the position of the last sample up to a moment, None when there is none."""
         place = {"series": series, "tier": tier}
-        found = FIRST_SINCE.format(moment=moment + 1, **place)
+        since = FIRST_SINCE.format(moment=moment + 1, **place)
         ends = (END.format(name, **place) for name in ("min", "max"))
-        [(first, lowest, highest)] = await self._fetch(f"SELECT {found}, {', '.join(ends)}", ())
+        [(first, lowest, highest)] = await self._fetch(f"SELECT {since}, {', '.join(ends)}", ())
         last: int | None = highest if first is None else first - 1
         return last if last is not None and last >= lowest else None
 
     async def _forget_samples(self, series: int, tier: int, last: int) -> None:
-        self._writer.put(
-            "DELETE FROM samples WHERE series = ? AND tier = ? AND position <= ?", (series, tier, last)
-        )
+        self._writer.put("DELETE FROM samples WHERE series = ? AND tier = ? AND position <= ?", (series, tier, last))
 
     async def bury_samples(self, most: int) -> bool:
-        """Remove at most so many samples of meters that are gone; False when there are none left."""
+        """Remove at most ``most`` samples of a Meter that is gone; return False when there was no such Meter."""
         dead = await self._fetch("SELECT number FROM dead_series LIMIT 1", ())
         if not dead:
             return False
@@ -273,6 +286,7 @@ class Transaction(Claims):
         )
 
     async def recall(self, owner: str, key: str, fingerprint: str) -> Answered | None:
+        """Return the answer that is kept for a user's key; None when there is none."""
         rows = await self._fetch(
             "SELECT resource, job, existing, matches(fingerprint, ?) FROM answered WHERE owner = ? AND key = ?",
             (fingerprint, owner, key),
@@ -283,6 +297,7 @@ class Transaction(Claims):
         return Answered(resource, job, bool(existing), bool(same))
 
     async def forget_answered(self, before: datetime) -> None:
+        """Remove the answers from before a time."""
         self._writer.put("DELETE FROM answered WHERE created < ?", (timestamp(before),))
 
     def _insert_properties(self, resource: Resource) -> None:

@@ -1,4 +1,4 @@
-"""Whose turn it is to write: what jobs have begun goes on before anything new is taken in."""
+"""Turns at writing: work that jobs have begun goes on before anything new is taken in."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ UNDER_WAY: ContextVar[bool] = ContextVar("under way", default=False)
 
 
 class Turns:
-    """A lock; of those who wait the ones that are under way come first, each group in its order."""
+    """A lock; among those who wait the ones that are under way come first, each group in its order."""
 
     def __init__(self) -> None:
         self._taken = False
         self._waiting: tuple[deque[asyncio.Future[None]], deque[asyncio.Future[None]]] = (deque(), deque())
 
     async def acquire(self) -> None:
+        """Wait for the lock, and take it."""
         if not self._taken:
             self._taken = True
             return
@@ -36,7 +37,7 @@ class Turns:
             raise
 
     def release(self) -> None:
-        """Hand it to the next, or put it down."""
+        """Hand the lock to the next who waits, or put it down."""
         for queue in self._waiting:
             while queue:
                 turn = queue.popleft()

@@ -22,7 +22,7 @@ CHUNK = 64
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """``conflict`` says what it means when it breaks a rule of the tables."""
+    """An SQL statement for each of some rows; ``conflict`` says what it means when it breaks a rule of the tables."""
 
     sql: str
     rows: tuple[Parameters, ...] = ((),)
@@ -30,7 +30,10 @@ class Statement:
 
 
 class Writer(aiosqlite.Connection):
-    """``begin``, then ``put`` and ``fetch``, then ``commit`` or ``rollback``; by one transaction at a time."""
+    """The connection that writes: ``begin``, then ``put`` and ``fetch``, then ``commit`` or ``rollback``.
+
+    One transaction at a time uses the connection.
+    """
 
     def __init__(self, connector: Callable[[], sqlite3.Connection]) -> None:
         super().__init__(connector, CHUNK)
@@ -39,17 +42,23 @@ class Writer(aiosqlite.Connection):
         """Nothing was said since the beginning, which waits too."""
 
     def begin(self, *, durable: bool) -> None:
-        """What a commit waits for is told first: SQLite takes it between transactions only."""
+        """Begin a transaction with the first statement that asks for an answer.
+
+        The durability of the commit is said before that: SQLite takes it between transactions only.
+        """
         synchronous = Statement(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         self._waiting = [synchronous, Statement("BEGIN IMMEDIATE")]
         self._untouched = True
 
     def put(self, sql: str, parameters: Parameters = (), conflict: str = "") -> None:
-        """Have it done before anything that is put or fetched later. Its errors are raised by what comes next."""
+        """Have a statement done before anything that is put or fetched later.
+
+        Its errors are raised by what comes next.
+        """
         self._put(Statement(sql, (parameters,), conflict))
 
     def put_each(self, sql: str, rows: Iterable[Parameters]) -> None:
-        """The same with each of the rows."""
+        """Have a statement done with each of the rows, as ``put`` does it with one."""
         self._put(Statement(sql, tuple(rows)))
 
     def _put(self, statement: Statement) -> None:
@@ -57,32 +66,36 @@ class Writer(aiosqlite.Connection):
         self._waiting.append(statement)
 
     async def fetch(self, sql: str, parameters: Parameters = ()) -> list[Any]:
-        """Raises Conflict when one that was put before breaks a rule with the words that it was given for that."""
+        """Return the rows of a read, after all that was put.
+
+        Raises Conflict when a statement that was put breaks a rule, with the words that it was given for that.
+        """
         return (await self._all(sql, parameters))[0]
 
     async def change(self, sql: str, parameters: Parameters = ()) -> int:
-        """How many rows it changed."""
+        """Have a statement done, and return how many rows it changed. Raises Conflict as ``fetch`` does."""
         return (await self._all(sql, parameters))[1]
 
     async def commit(self) -> None:
+        """Commit what was put since ``begin``; nothing is done when nothing was put or fetched."""
         if self._untouched:
             self._waiting = []
         else:
             await self._all("COMMIT", ())
 
     async def _all(self, sql: str, parameters: Parameters) -> Answer:
-        """What waits, and then this."""
+        """Do what waits, and then this statement, on the connection's thread."""
         statements, self._waiting, self._untouched = self._waiting, [], False
         answer: Answer = await self._execute(self._run, statements, sql, parameters)  # type: ignore[no-untyped-call]
         return answer
 
     async def rollback(self) -> None:
-        """After whatever a cancelled task still has in the thread's queue, so it is asked there."""
+        """Take back what was done since ``begin``, after whatever a cancelled task still has in the thread's queue."""
         self._waiting = []
         await self.execute("ROLLBACK")
 
     def _run(self, statements: list[Statement], sql: str, parameters: Parameters) -> Answer:
-        """On the thread."""
+        """Do the statements, and return the answer to the last one; runs on the thread."""
         for statement in statements:
             self._do(statement)
         cursor = self._conn.execute(sql, parameters)

@@ -52,4 +52,4 @@ async def wait_repaired(client: ApiClient, network: str, code: str) -> str:
 
 def told(driver: MemoryDriver, network: str) -> tuple[Reservation, ...]:
     """What DHCP and DNS of the network know."""
-    return driver.known_networks[libvirt_name(network)].reservations
+    return driver.state.networks[libvirt_name(network)].reservations

@@ -9,9 +9,14 @@ from typing import Any
 from xml.etree import ElementTree
 
 import aiohttp
+import bcrypt
 from yarl import URL
 
+from tests.basic_auth import basic_auth
 from tests.patience import eventually
+
+ROLES = {"admin": "admin", "operator": "operator", "other": "operator", "viewer": "viewer"}
+HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
 
 Body = bytes | io.BytesIO | dict[str, Any]
 ACTION = "http://schemas.dmtf.org/cimi/1/action/"
@@ -53,9 +58,7 @@ class ApiClient:
     media: str = "json"
     password: str = "secret"
 
-    async def request(
-        self, method: str, url: str = "", data: Body | None = None, **headers: str
-    ) -> Answer:
+    async def request(self, method: str, url: str = "", data: Body | None = None, **headers: str) -> Answer:
         """Header names are written with underlines: ``If_Match``."""
         sent = {"Accept": f"application/{self.media}", "Content-Type": f"application/{self.media}"}
         sent.update({name.replace("_", "-"): value for name, value in headers.items()})
@@ -64,15 +67,13 @@ class ApiClient:
             sent["Content-Type"] = "application/json"
         target = URL(url if url.startswith(("http://", "https://")) else self.base + url, encoded=True)
         if self.user:
-            sent["Authorization"] = aiohttp.encode_basic_auth(self.user, self.password)
-        async with self.session.request(
-            method, target, data=body, headers=sent, allow_redirects=False
-        ) as answer:
+            sent["Authorization"] = basic_auth(self.user, self.password)
+        async with self.session.request(method, target, data=body, headers=sent, allow_redirects=False) as answer:
             known = {name.lower(): value for name, value in answer.headers.items()}
             return Answer(answer.status, known, await answer.text(errors="replace"))
 
     async def get(self, url: str = "", **headers: str) -> Answer:
-        return await self.request("GET", url, **headers)
+        return await self.request("GET", url, None, **headers)
 
     async def post(self, url: str, data: Body, **headers: str) -> Answer:
         return await self.request("POST", url, data, **headers)
@@ -81,7 +82,7 @@ class ApiClient:
         return await self.request("PUT", url, data, **headers)
 
     async def delete(self, url: str, **headers: str) -> Answer:
-        return await self.request("DELETE", url, **headers)
+        return await self.request("DELETE", url, None, **headers)
 
     async def act(self, url: str, verb: str, **parameters: Any) -> Answer:
         return await self.post(f"{url}/{verb}", {"action": ACTION + verb, **parameters})

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import bcrypt
 import pytest
 from blockbuster import blockbuster_ctx
 
@@ -15,14 +14,13 @@ from drivers.base import HypervisorSettings
 from drivers.memory import MemoryDriver, Usage
 from gateway import config, users
 from gateway.app import Gateway
-from tests.api.client import ApiClient
+from tests.api.client import HASH, ROLES, ApiClient
 from tests.api.meters import Look
+from tests.api.mortal import Mortal
+from tests.api.volumes import by_value
 from tests.api.world import World
 from tests.empty_image import qcow2
 from tests.gateway_process import free_port
-
-ROLES = {"admin": "admin", "operator": "operator", "other": "operator", "viewer": "viewer"}
-HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
 
 
 @pytest.fixture(autouse=True)
@@ -128,7 +126,7 @@ def look(gateway: Gateway, driver: MemoryDriver) -> Look:
     """``await look(10)``: seconds go by, and the guests are looked at."""
 
     async def after(seconds: float = 0.0) -> None:
-        driver.ahead += seconds
+        driver.state.seconds_ahead += seconds
         await gateway.sampler.look(driver)
 
     return after
@@ -136,4 +134,19 @@ def look(gateway: Gateway, driver: MemoryDriver) -> Look:
 
 @pytest.fixture
 def usage(driver: MemoryDriver, machine: str) -> Usage:
-    return driver.usage.setdefault(machine.rpartition("/")[2], Usage())
+    return driver.state.usage.setdefault(machine.rpartition("/")[2], Usage())
+
+
+@pytest.fixture
+async def mortal(
+    settings: config.Settings, driver: MemoryDriver, session: aiohttp.ClientSession
+) -> AsyncIterator[Mortal]:
+    made = Mortal(settings, driver, session)
+    await made.start()
+    yield made
+    await made.gateway.stop()
+
+
+@pytest.fixture
+async def volume(admin: ApiClient) -> str:
+    return (await admin.post("volumes", by_value())).location

@@ -9,7 +9,6 @@ from tests.api.client import ApiClient
 from tests.patience import eventually
 
 EVENT = "http://schemas.dmtf.org/cimi/1/event/"
-NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
 Client = Callable[..., ApiClient]
 
 

@@ -14,6 +14,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
+from schemathesis.core.result import Ok
 from schemathesis.schemas import APIOperation
 
 from gateway.cimi.documents import ActionSchema
@@ -44,7 +45,7 @@ QUERIES: Mapping[str, tuple[str, ...]] = {
 class Sent:
     """One request as it goes over the wire, and the case that it was made of."""
 
-    case: Case
+    case: Case[Any]
     url: str
     body: bytes
     media: str | None
@@ -54,13 +55,13 @@ class Sent:
 def operations(description: dict[str, Any], server: str) -> dict[tuple[str, str], Operation]:
     """By method and path template."""
     schema = schemathesis.openapi.from_dict({**description, "servers": [{"url": server}]})
-    found = [result.ok() for result in schema.get_all_operations()]
+    found = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
     return {(operation.method.upper(), operation.path): operation for operation in found}
 
 
-def drawn(operation: Operation, mode: GenerationMode, count: int) -> list[Case]:
+def drawn(operation: Operation, mode: GenerationMode, count: int) -> list[Case[Any]]:
     """The same ones in every run. None where no request can be wrong, as it has nothing in it."""
-    cases: list[Case] = []
+    cases: list[Case[Any]] = []
 
     @settings(
         max_examples=count,
@@ -71,7 +72,7 @@ def drawn(operation: Operation, mode: GenerationMode, count: int) -> list[Case]:
         suppress_health_check=list(HealthCheck),
     )
     @given(case=operation.as_strategy(mode))
-    def collect(case: Case) -> None:
+    def collect(case: Case[Any]) -> None:
         cases.append(case)
 
     try:
@@ -91,7 +92,7 @@ class Aim:
         self._paths = paths
         self._chance = Random(f"{method} {route.path}")
 
-    def generated(self, case: Case) -> Sent:
+    def generated(self, case: Case[Any]) -> Sent:
         if isinstance(case.body, dict) and self.members:
             case.body = self._referring(self.members, case.body)
         query = dict(case.query or {})
@@ -102,14 +103,15 @@ class Aim:
         prepared = self._prepared(case)
         url = self._aimed(str(prepared.url))
         body = prepared.body.encode() if isinstance(prepared.body, str) else prepared.body or b""
+        assert isinstance(body, bytes)
         return Sent(case, url, body, case.media_type, self._some_headers(case))
 
-    def written(self, case: Case, document: dict[str, Any], media: str) -> Sent:
+    def written(self, case: Case[Any], document: dict[str, Any], media: str) -> Sent:
         """A request with this document in place of the generated one."""
         body = as_xml(self.root, self.members, document) if media == XML else _json(document)
         return Sent(case, self._server + self.route.filled(self._path()), body, media)
 
-    def sent(self, case: Case, content: bytes, media: str) -> Sent:
+    def sent(self, case: Case[Any], content: bytes, media: str) -> Sent:
         """A request with bytes in place of a document."""
         return Sent(case, self._server + self.route.filled(self._path()), content, media)
 
@@ -161,12 +163,12 @@ class Aim:
             return url
         return self._server + self.route.filled(self._path()) + mark + query
 
-    def _prepared(self, case: Case) -> requests.PreparedRequest:
+    def _prepared(self, case: Case[Any]) -> requests.PreparedRequest:
         known = case.as_transport_kwargs(base_url=self._server)
         names = ("method", "url", "data", "json", "params")
         return requests.Request(**{name: known[name] for name in names if name in known}).prepare()
 
-    def _some_headers(self, case: Case) -> dict[str, str]:
+    def _some_headers(self, case: Case[Any]) -> dict[str, str]:
         """Seldom: most generated ones are refused before anything else is looked at."""
         given = {name: str(value) for name, value in (case.headers or {}).items()}
         kept = {name: value for name, value in given.items() if self._chance.random() < 0.2}

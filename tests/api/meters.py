@@ -7,7 +7,6 @@ from typing import Any
 
 from tests.api.client import ApiClient
 
-NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
 ASPECT = "http://schemas.dmtf.org/cimi/1/aspect/"
 Client = Callable[..., ApiClient]
 Look = Callable[..., Awaitable[None]]

@@ -55,4 +55,4 @@ async def interfaces(client: ApiClient, machine: str) -> list[dict[str, Any]]:
 
 def plugged(driver: MemoryDriver, machine: str) -> dict[str, Any]:
     """The domain's interfaces by MAC."""
-    return {interface.mac: interface for interface in driver.known[id_of(machine)].interfaces}
+    return {interface.mac: interface for interface in driver.state.domains[id_of(machine)].interfaces}

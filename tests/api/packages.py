@@ -8,8 +8,17 @@ from typing import Any
 
 from gateway.app import Gateway
 from tests.api.client import ApiClient
+from tests.basic_auth import basic_auth
 from tests.empty_image import qcow2
 from tests.unit.ovf.samples import HEAD, item, manifest, ova
+
+OPTIONS = b"""<DeploymentOptionSection><Info>o</Info>
+  <Configuration ovf:id="small" ovf:default="true"><Label>s</Label><Description>s</Description></Configuration>
+  <Configuration ovf:id="big"><Label>b</Label><Description>b</Description></Configuration></DeploymentOptionSection>"""
+PRODUCT = """<ProductSection><Info>p</Info><Product>Shop</Product>
+<Property ovf:key="color" ovf:type="string" ovf:userConfigurable="true" ovf:value="red"/>
+<Property ovf:key="pin" ovf:type="string" ovf:userConfigurable="true" ovf:password="true" ovf:value="0000"/>
+<Property ovf:key="user-data" ovf:type="string" ovf:userConfigurable="true" ovf:value=""/></ProductSection>"""
 
 MIB = 1024**2
 
@@ -138,3 +147,28 @@ def names_in(directory: Path) -> list[str]:
 def staged(gateway: Gateway) -> list[str]:
     """What lies in the staging directory."""
     return names_in(Path(gateway.settings.images.staging))
+
+
+async def nothing_left(admin: ApiClient, gateway: Gateway) -> None:
+    for collection in ("systems", "systemTemplates", "machineImages", "volumeImages", "volumes", "machines"):
+        assert (await admin.document(collection))["count"] == 0, collection
+    assert staged(gateway) == []
+
+
+async def exported(admin: ApiClient, url: str, **parameters: Any) -> tuple[str, dict[str, Any]]:
+    """Where the package is said to be, and the Job once it has ended."""
+    answer = await admin.act(url, "export", **parameters)
+    assert answer.status == 202, answer.text
+    return answer.headers.get("location", ""), await admin.ended(answer.job)
+
+
+async def downloaded(admin: ApiClient, url: str) -> bytes:
+    location, job = await exported(admin, url)
+    assert job["state"] == "SUCCESS", job
+    login = {"Authorization": basic_auth(admin.user, admin.password)}
+    async with admin.session.get(location, headers=login) as answer:
+        assert answer.status == 200
+        assert answer.content_type == "application/ovf"
+        content = await answer.read()
+        assert answer.content_length == len(content)
+    return content

@@ -16,7 +16,7 @@ def seed_of(driver: MemoryDriver, machine: str) -> dict[str, Any]:
     """``user_data`` in Base64, ``user``, ``password_hash``, ``keys``, ``environment``: each when it is there."""
     identity = machine.rpartition("/")[2]
     iso = pycdlib.PyCdlib()
-    iso.open_fp(io.BytesIO(driver.contents[("default", f"cimi-{identity}-seed.iso")]))
+    iso.open_fp(io.BytesIO(driver.state.contents[("default", f"cimi-{identity}-seed.iso")]))
     found: dict[str, Any] = {}
     own, environment = _file(iso, "/cimi/user-data"), _file(iso, "/ovf-env.xml")
     if own is not None:

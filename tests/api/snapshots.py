@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.api.client import Answer, ApiClient
-from tests.api.test_machines import uuid_of
+from tests.urls import uuid_of
 
 
 async def snapshot(client: ApiClient, machine: str, **document: object) -> str:

@@ -16,6 +16,8 @@ from gateway.config import Settings
 from gateway.orchestration.common.permissions import GRANTS, Role, granted
 from tests.api.client import ApiClient
 
+pytestmark = pytest.mark.slow
+
 SECRETS = ("hunter2", base64.b64encode(b"#cloud-config of mine").decode(), "#cloud-config of mine")
 Clients = Callable[..., ApiClient]
 

@@ -152,7 +152,7 @@ async def test_another_name_replaces_the_first_in_dns(admin: ApiClient, network:
 async def test_a_name_that_dns_does_not_take_leaves_nothing(
     admin: ApiClient, network: str, driver: MemoryDriver
 ) -> None:
-    driver.fail_next("reserve_host", DriverFailed("dnsmasq is gone"))
+    driver.fail_next("networks.reserve_host", DriverFailed("dnsmasq is gone"))
     answer = await admin.post("addresses", address(network, hostname="web"))
     assert answer.status == 500
     assert (await admin.document("addresses"))["count"] == 0
@@ -163,7 +163,7 @@ async def test_a_rename_that_dns_does_not_take_leaves_the_old_name(
     admin: ApiClient, network: str, driver: MemoryDriver
 ) -> None:
     shown = await reserved(admin, network, hostname="web")
-    driver.fail_next("reserve_host", DriverFailed("dnsmasq is gone"))
+    driver.fail_next("networks.reserve_host", DriverFailed("dnsmasq is gone"))
     assert (await admin.put(f"{shown['id']}?$select=hostname", {"hostname": "db"})).status == 500
     assert (await admin.document(shown["id"]))["hostname"] == "web"
     assert told(driver, network) == (Reservation("10.113.7.2", None, "web"),)
@@ -214,7 +214,7 @@ async def test_what_others_change_in_dhcp_and_dns_is_put_right_after_a_reconnect
     name = libvirt_name(network)
     foreign = Reservation("10.113.7.99", MAC, "intruder")
     driver.lose()
-    driver.known_networks[name] = replace(driver.known_networks[name], reservations=(foreign,))
+    driver.state.networks[name] = replace(driver.state.networks[name], reservations=(foreign,))
     driver.regain()
     await until(lambda: told(driver, network) == (Reservation("10.113.7.2", None, "web"),))
     detail = await wait_repaired(admin, network, "reservations put right")

@@ -20,9 +20,12 @@ from gateway.config import EventSettings
 from gateway.orchestration.monitoring.retention import Retention
 from gateway.store.events import NewEvent
 from tests.api.client import ApiClient
-from tests.api.event_logs import NAMESPACE, events, log_of, of_type
+from tests.api.event_logs import events, log_of, of_type
+from tests.api.namespaces import NAMESPACE
 from tests.api.packages import made, small_package
 from tests.api.volume_images.imaging import image_of
+
+pytestmark = pytest.mark.slow
 
 Client = Callable[..., ApiClient]
 CHANGES = "eventLogs/changes"
@@ -194,7 +197,9 @@ async def test_the_command_line_prints_no_control_characters_of_the_store(
         assert found is not None
         await transaction.update(found.with_document(action=hostile, statusMessage=hostile))
     path = tmp_path / "gateway.toml"
-    path.write_text('[store]\npath = "gateway.db"\n[[hypervisor]]\nname="l"\nuri="qemu:///system"\npool="p"\nnetwork="n"\n')
+    path.write_text(
+        '[store]\npath = "gateway.db"\n[[hypervisor]]\nname="l"\nuri="qemu:///system"\npool="p"\nnetwork="n"\n'
+    )
     result = await asyncio.to_thread(CliRunner().invoke, main, [*words.split(), "--config", str(path)])
     assert result.exit_code == 0, result.output
     assert "forged" in result.output

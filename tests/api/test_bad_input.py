@@ -10,7 +10,10 @@ import aiohttp
 import pytest
 
 from tests.api.client import ApiClient
+from tests.basic_auth import basic_auth
 from tests.empty_image import qcow2
+
+pytestmark = pytest.mark.slow
 
 BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><MachineCreate><name>&b;</name></MachineCreate>'
 LAUGHS = "".join(f'<!ENTITY l{level} "{f"&l{level - 1};" * 10}">' for level in range(1, 10))
@@ -119,9 +122,7 @@ async def test_media_types_may_have_parameters_and_any_case(admin: ApiClient, ty
 
 
 @pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16", "ISO-8859-1"])
-async def test_xml_may_be_in_any_encoding_that_it_declares(
-    client: Callable[..., ApiClient], encoding: str
-) -> None:
+async def test_xml_may_be_in_any_encoding_that_it_declares(client: Callable[..., ApiClient], encoding: str) -> None:
     text = f'<?xml version="1.0" encoding="{encoding}"?><MachineConfiguration><name>ö</name><cpu>1</cpu>'
     body = f"{text}<memory>1</memory></MachineConfiguration>".encode(encoding)
     answer = await client("admin", "xml").post("machineConfigs", body)
@@ -268,7 +269,7 @@ async def test_a_client_that_hangs_up_does_not_lose_its_machine(
         await session.post(
             admin.base + "machines",
             json=admin.machine(image),
-            headers={"Authorization": aiohttp.encode_basic_auth("admin", "secret")},
+            headers={"Authorization": basic_auth("admin", "secret")},
             timeout=aiohttp.ClientTimeout(total=0.001),
         )
     assert (await admin.get("machines")).status == 200

@@ -152,7 +152,7 @@ async def test_a_list_whose_items_are_large_ends_where_they_come_to_too_much(
     seen: list[str] = []
     while len(seen) < 12:
         answer = await client("admin", media).get(f"volumeConfigs?$first={len(seen) + 1}")
-        names = re.findall("name[\">:]+(c[0-9]+)", answer.text)
+        names = re.findall('name[">:]+(c[0-9]+)', answer.text)
         assert 1 <= len(names) <= 5
         assert re.search('count(>|":)12', answer.text)
         seen += names

@@ -13,9 +13,10 @@ import pytest
 from drivers.base import DriverFailed, Power, VolumeFacts
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
+from tests.api.operations import verbs
 from tests.api.snapshots import make_uefi, refused, snapshot
-from tests.api.test_machines import uuid_of, verbs
 from tests.empty_image import qcow2
+from tests.urls import uuid_of
 
 # Capture
 
@@ -57,11 +58,11 @@ async def test_a_captured_image_outlives_its_machine(admin: ApiClient, machine: 
 
 
 async def test_a_failed_capture_leaves_nothing(admin: ApiClient, machine: str, driver: MemoryDriver) -> None:
-    before = set(driver.stored)
-    driver.fail_next("copy_active_disk", DriverFailed("QEMU ended"))
+    before = set(driver.state.volumes)
+    driver.fail_next("copies.make", DriverFailed("QEMU ended"))
     answer = await admin.post(f"{machine}/capture", {})
     assert answer.status == 500
-    assert set(driver.stored) == before
+    assert set(driver.state.volumes) == before
     assert (await admin.document("machineImages"))["count"] == 1
     assert (await admin.document(machine))["state"] == "STARTED"
 
@@ -69,15 +70,15 @@ async def test_a_failed_capture_leaves_nothing(admin: ApiClient, machine: str, d
 async def test_a_capture_that_does_not_fit_the_pool_is_refused(
     admin: ApiClient, machine: str, driver: MemoryDriver
 ) -> None:
-    driver.pool_capacity = 1024**2
+    driver.state.pool_capacity = 1024**2
     await refused(await admin.post(f"{machine}/capture", {}), 507, "bytes free")
 
 
 async def test_a_guest_that_powered_off_before_its_live_capture_fails_it(
     admin: ApiClient, machine: str, driver: MemoryDriver
 ) -> None:
-    facts = driver.known[uuid_of(machine)]
-    driver.known[uuid_of(machine)] = replace(facts, power=Power.OFF)
+    facts = driver.state.domains[uuid_of(machine)]
+    driver.state.domains[uuid_of(machine)] = replace(facts, power=Power.OFF)
     await refused(await admin.post(f"{machine}/capture", {}), 409, "stopped")
     assert (await admin.document("machineImages"))["count"] == 1
 
@@ -86,13 +87,13 @@ async def test_a_machine_that_is_off_is_capturing_until_its_disk_is_copied(
     admin: ApiClient, machine: str, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await admin.acted(machine, "stop")
-    copied, clone = asyncio.Event(), driver.clone_volume
+    copied, clone = asyncio.Event(), driver.storage.clone_volume
 
     async def slow(*arguments: Any) -> VolumeFacts:
         await copied.wait()
         return await clone(*arguments)
 
-    monkeypatch.setattr(driver, "clone_volume", slow)
+    monkeypatch.setattr(driver.storage, "clone_volume", slow)
     answer = await admin.post(f"{machine}/capture", {}, Prefer="respond-async")
     assert (await admin.document(machine))["state"] == "CAPTURING"
     assert await verbs(admin, machine) == {"console"}
@@ -109,7 +110,7 @@ async def test_deleting_an_image_that_is_being_captured_ends_the_copy(
         await asyncio.Event().wait()
         raise AssertionError
 
-    monkeypatch.setattr(driver, "copy_active_disk", endless)
+    monkeypatch.setattr(driver.copies, "make", endless)
     answer = await admin.post(f"{machine}/capture", {}, Prefer="respond-async")
     await refused(await admin.post(f"{machine}/snapshot", {}), 409, "is being copied")
     removed = await admin.delete(answer.location)
@@ -124,15 +125,15 @@ async def test_deleting_an_image_that_is_being_captured_ends_the_copy(
 async def test_restore_from_an_image_gives_a_new_boot_disk_and_boots_from_it(
     admin: ApiClient, machine: str, image: str, driver: MemoryDriver
 ) -> None:
-    before = {name for _, name in driver.stored}
+    before = {name for _, name in driver.state.volumes}
     assert (await admin.acted(machine, "restore", image={"href": image}))["state"] == "SUCCESS"
     assert (await admin.document(machine))["state"] == "STARTED"
-    after = {name for _, name in driver.stored}
+    after = {name for _, name in driver.state.volumes}
     assert len(after) == len(before)
     (made,) = after - before
-    assert driver.known[uuid_of(machine)].disks[0].source.endswith(made)
+    assert driver.state.domains[uuid_of(machine)].disks[0].source.endswith(made)
     await admin.delete(machine)
-    assert {name for _, name in driver.stored} == {f"cimi-image-{uuid_of(image)}.qcow2"}
+    assert {name for _, name in driver.state.volumes} == {f"cimi-image-{uuid_of(image)}.qcow2"}
 
 
 async def test_a_stopped_machine_restored_from_an_image_stays_stopped(
@@ -155,11 +156,11 @@ async def test_a_larger_image_makes_the_disk_larger(admin: ApiClient, machine: s
 async def test_a_failed_restore_from_an_image_leaves_the_old_disk_in_its_place(
     admin: ApiClient, machine: str, image: str, driver: MemoryDriver
 ) -> None:
-    stored, disks = set(driver.stored), driver.known[uuid_of(machine)].disks
-    driver.fail_next("start_domain", DriverFailed("QEMU said no"))
+    stored, disks = set(driver.state.volumes), driver.state.domains[uuid_of(machine)].disks
+    driver.fail_next("domains.start", DriverFailed("QEMU said no"))
     assert (await admin.acted(machine, "restore", image={"href": image}))["state"] == "FAILED"
-    assert set(driver.stored) == stored
-    assert driver.known[uuid_of(machine)].disks == disks
+    assert set(driver.state.volumes) == stored
+    assert driver.state.domains[uuid_of(machine)].disks == disks
     assert (await admin.document(machine))["state"] == "STOPPED"
     assert (await admin.acted(machine, "start"))["state"] == "SUCCESS"
 
@@ -168,13 +169,13 @@ async def test_an_image_is_not_deleted_while_a_disk_is_made_from_it(
     admin: ApiClient, machine: str, image: str, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = (await admin.post(f"{machine}/capture", {})).location
-    made, overlay = asyncio.Event(), driver.overlay_volume
+    made, overlay = asyncio.Event(), driver.storage.overlay_volume
 
     async def slow(*arguments: Any) -> VolumeFacts:
         await made.wait()
         return await overlay(*arguments)
 
-    monkeypatch.setattr(driver, "overlay_volume", slow)
+    monkeypatch.setattr(driver.storage, "overlay_volume", slow)
     answer = await admin.act(machine, "restore", image={"href": other})
     await refused(await admin.delete(other), 409, "overlays of this image")
     made.set()

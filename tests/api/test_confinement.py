@@ -26,7 +26,7 @@ def told(lines: list[Any]) -> list[tuple[str, str]]:
 async def test_the_start_says_whether_guests_are_confined(
     confinement: str, line: tuple[str, str], settings: config.Settings, driver: MemoryDriver
 ) -> None:
-    driver.confinement = confinement
+    driver.state.confinement = confinement
     with capture_logs() as lines:
         gateway = Gateway(settings, {driver.name: driver})
         await gateway.start()
@@ -38,7 +38,7 @@ async def test_the_start_says_whether_guests_are_confined(
 async def test_machines_are_made_and_started_on_an_unconfined_host_unless_the_admin_says_otherwise(
     admin: ApiClient, image: str, driver: MemoryDriver
 ) -> None:
-    driver.confinement = ""
+    driver.state.confinement = ""
     made = await admin.post("machines", admin.machine(image), Prefer="wait=30")
     assert made.status == 201, made.text
     assert (await admin.document(made.location))["state"] == "STARTED"
@@ -51,7 +51,7 @@ class TestWhereItIsRequired:
     async def test_no_machine_is_made_on_an_unconfined_host(
         self, media: str, image: str, driver: MemoryDriver, client: Callable[..., ApiClient]
     ) -> None:
-        driver.confinement = ""
+        driver.state.confinement = ""
         admin = client("admin", media)
         answer = await admin.post("machines", admin.machine(image))
         assert answer.status == 503, answer.text
@@ -63,19 +63,19 @@ class TestWhereItIsRequired:
     ) -> None:
         if action == "start":
             await admin.acted(machine, "stop", force=True)
-        driver.confinement = ""
+        driver.state.confinement = ""
         answer = await admin.act(machine, action)
         assert answer.status == 503, answer.text
 
     async def test_a_guest_that_runs_is_stopped_and_deleted_there_as_ever(
         self, admin: ApiClient, machine: str, driver: MemoryDriver
     ) -> None:
-        driver.confinement = ""
+        driver.state.confinement = ""
         await admin.act(machine, "stop", force=True)
         gone = await admin.delete(machine, Prefer="wait=30")
         assert gone.status in (200, 202, 204), gone.text
 
     async def test_a_confined_host_is_as_any_other(self, admin: ApiClient, machine: str, driver: MemoryDriver) -> None:
-        driver.confinement = "selinux"
+        driver.state.confinement = "selinux"
         assert (await admin.document(machine))["state"] == "STARTED"
         assert (await admin.acted(machine, "restart"))["state"] == "SUCCESS"

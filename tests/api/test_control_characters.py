@@ -15,9 +15,7 @@ CONTROLS = ["\x00", "\x0b", "\x1b", "\x1b[2J", "a\x07b", "\ufffe", "\uffff"]
 
 @pytest.mark.parametrize("text", CONTROLS)
 @pytest.mark.parametrize("media", ["json", "xml"])
-async def test_no_name_of_an_imported_system_holds_one(
-    client: Callable[..., ApiClient], text: str, media: str
-) -> None:
+async def test_no_name_of_an_imported_system_holds_one(client: Callable[..., ApiClient], text: str, media: str) -> None:
     sender, admin = client("admin", media), client("admin")
     for collection in ("systems", "systemTemplates"):
         url = f"{collection}/import?name={quote(text)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -26,8 +26,8 @@ async def template(admin: ApiClient, image: str) -> str:
     return made.location
 
 
-async def create(admin: ApiClient, xml: ApiClient, media: str, document: dict[str, object], text: str) -> Answer:
-    answer = await (admin.post("machines", document) if media == "json" else xml.post("machines", text.encode()))
+async def create(admin: ApiClient, xml: ApiClient, media: str, document: Mapping[str, object], text: str) -> Answer:
+    answer = await (admin.post("machines", dict(document)) if media == "json" else xml.post("machines", text.encode()))
     assert answer.status == 201, answer.text
     return await admin.get(answer.location)
 
@@ -82,7 +82,7 @@ async def test_null_or_an_empty_element_erases(
 async def test_what_is_needed_cannot_be_erased(admin: ApiClient, xml: ApiClient, template: str, media: str) -> None:
     document = {"machineTemplate": {"href": template, "machineImage": None}}
     text = f'<MachineCreate><machineTemplate href="{template}"><machineImage/></machineTemplate></MachineCreate>'
-    answer = await (admin.post("machines", document) if media == "json" else xml.post("machines", text.encode()))
+    answer = await (admin.post("machines", dict(document)) if media == "json" else xml.post("machines", text.encode()))
     assert answer.status == 400
     assert "machineTemplate.machineImage: is missing" in answer.text
 
@@ -103,9 +103,7 @@ async def test_a_configuration_by_reference_takes_overrides_too(
 
 
 @BOTH
-async def test_by_value_nothing_becomes_a_template(
-    admin: ApiClient, xml: ApiClient, image: str, media: str
-) -> None:
+async def test_by_value_nothing_becomes_a_template(admin: ApiClient, xml: ApiClient, image: str, media: str) -> None:
     text = f"""<MachineCreate><name> m </name><property key="k">v</property><machineTemplate><machineConfig><cpu>1</cpu>
       <memory>131072</memory></machineConfig><machineImage href="{image}"/></machineTemplate></MachineCreate>"""
     machine = (await create(admin, xml, media, {**admin.machine(image), "properties": {"k": "v"}}, text)).json

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.test_hostile_files import OCTETS
+from tests.api.images.transfers import OCTETS
 from tests.cimi_client import CimiClient, wait_until
 from tests.deadly_reader import DEADLY, HANGING, HANGS
 from tests.hostile_files import described, package, vmdk
@@ -26,7 +26,7 @@ DIED = "a reader died"
 
 
 @pytest.fixture
-def gateway(tmp_path: Path) -> Iterator[MemoryGatewayProcess]:
+def apart(tmp_path: Path) -> Iterator[MemoryGatewayProcess]:
     made = memory_gateway(tmp_path)
     made.start(**FAULTY)
     yield made
@@ -64,64 +64,64 @@ def demand_given_up(client: CimiClient, job: str) -> None:
     assert "not tried again" in document["statusMessage"]
 
 
-def test_an_image_that_kills_its_reader_is_tried_twice_and_fails(gateway: MemoryGatewayProcess) -> None:
-    client = gateway.client("operator")
+def test_an_image_that_kills_its_reader_is_tried_twice_and_fails(apart: MemoryGatewayProcess) -> None:
+    client = apart.client("operator")
     demand_given_up(client, uploaded(client, vmdk(DEADLY)))
-    assert gateway.log.read_text().count(DIED) == 2
+    assert apart.log.read_text().count(DIED) == 2
     assert [image["state"] for image in client.get("machineImages")["machineImages"]] == ["ERROR"]
 
 
-def test_a_part_of_a_package_that_kills_its_reader_is_tried_twice_and_fails(gateway: MemoryGatewayProcess) -> None:
-    client = gateway.client("operator")
-    (gateway.images / "deadly.ova").write_bytes(package(described(), disk=vmdk(DEADLY)))
-    parameters = {"action": IMPORT, "source": f"file://{gateway.images / 'deadly.ova'}"}
+def test_a_part_of_a_package_that_kills_its_reader_is_tried_twice_and_fails(apart: MemoryGatewayProcess) -> None:
+    client = apart.client("operator")
+    (apart.images / "deadly.ova").write_bytes(package(described(), disk=vmdk(DEADLY)))
+    parameters = {"action": IMPORT, "source": f"file://{apart.images / 'deadly.ova'}"}
     demand_given_up(client, client.request("POST", "systems/import", parameters).job)
-    assert gateway.log.read_text().count(DIED) == 2
+    assert apart.log.read_text().count(DIED) == 2
 
 
-def test_a_file_that_kills_its_reader_is_refused_with_words(gateway: MemoryGatewayProcess) -> None:
-    (gateway.images / "deadly.vmdk").write_bytes(vmdk(DEADLY))
-    document = {"name": "image", "imageLocation": f"file://{gateway.images / 'deadly.vmdk'}"}
-    answer = gateway.client("operator").request("POST", "machineImages", document)
+def test_a_file_that_kills_its_reader_is_refused_with_words(apart: MemoryGatewayProcess) -> None:
+    (apart.images / "deadly.vmdk").write_bytes(vmdk(DEADLY))
+    document = {"name": "image", "imageLocation": f"file://{apart.images / 'deadly.vmdk'}"}
+    answer = apart.client("operator").request("POST", "machineImages", document)
     assert (answer.status, b"more time or memory" in answer.body) == (400, True)
 
 
-def test_other_images_are_read_after_one_that_killed_the_reader(gateway: MemoryGatewayProcess) -> None:
-    client = gateway.client("operator")
+def test_other_images_are_read_after_one_that_killed_the_reader(apart: MemoryGatewayProcess) -> None:
+    client = apart.client("operator")
     demand_given_up(client, uploaded(client, vmdk(DEADLY)))
     content = b"\xfa" * 510 + b"\x55\xaa"
     client.succeed(uploaded(client, content), PATIENCE)
 
 
-def test_after_two_deaths_of_the_gateway_an_image_is_not_read_a_third_time(gateway: MemoryGatewayProcess) -> None:
-    client = gateway.client("operator")
+def test_after_two_deaths_of_the_gateway_an_image_is_not_read_a_third_time(apart: MemoryGatewayProcess) -> None:
+    client = apart.client("operator")
     job = uploaded(client, vmdk(HANGING))
     for _ in range(2):
         wait_until(hanging, PATIENCE, "the reader hangs over the image")
-        assert gateway.answers()
-        gateway.kill()
+        assert apart.answers()
+        apart.kill()
         for reader in hanging():
             os.kill(reader, signal.SIGKILL)
         wait_until(lambda: not hanging(), PATIENCE, "the reader is gone")
-        gateway.start(**FAULTY)
+        apart.start(**FAULTY)
     demand_given_up(client, job)
     assert hanging() == []
 
 
-def test_a_stop_in_good_order_is_no_try(gateway: MemoryGatewayProcess) -> None:
-    client = gateway.client("operator")
+def test_a_stop_in_good_order_is_no_try(apart: MemoryGatewayProcess) -> None:
+    client = apart.client("operator")
     job = uploaded(client, vmdk(HANGING))
     for _ in range(3):
         wait_until(hanging, PATIENCE, "the reader hangs over the image")
-        assert gateway.stop() == 0
+        assert apart.stop() == 0
         assert hanging() == []
-        gateway.start(**FAULTY)
+        apart.start(**FAULTY)
     wait_until(hanging, PATIENCE, "the reader hangs over the image")
     assert client.get(job)["state"] == "RUNNING"
 
 
-def test_a_job_that_waits_for_its_reader_can_be_stopped(gateway: MemoryGatewayProcess) -> None:
-    client = gateway.client("operator")
+def test_a_job_that_waits_for_its_reader_can_be_stopped(apart: MemoryGatewayProcess) -> None:
+    client = apart.client("operator")
     job = uploaded(client, vmdk(HANGING))
     wait_until(hanging, PATIENCE, "the reader hangs over the image")
     client.act(job, "stop")

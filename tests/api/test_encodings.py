@@ -6,6 +6,7 @@ import gzip
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -74,9 +75,14 @@ async def test_a_bomb_of_200_mebibytes_costs_less_than_20_of_memory(admin: ApiCl
 
 
 async def test_nothing_is_even_begun_to_be_unpacked(admin: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    begun = []
+    begun: list[Any] = []
     real = zlib.decompressobj
-    monkeypatch.setattr("zlib.decompressobj", lambda *known, **named: begun.append(known) or real(*known, **named))
+
+    def recorded(*known: Any, **named: Any) -> Any:
+        begun.append(known)
+        return real(*known, **named)
+
+    monkeypatch.setattr("zlib.decompressobj", recorded)
     for url in ("machineConfigs", "systems/import", admin.base.removesuffix("cimi/") + "health"):
         assert (await admin.post(url, BOMB, Content_Encoding="gzip")).status in (405, 415)
     assert begun == []

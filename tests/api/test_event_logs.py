@@ -25,9 +25,7 @@ async def test_the_summary_counts_by_severity(admin: ApiClient, machine: str, dr
     assert sum(after.values()) == (await admin.document(f"{log}/events"))["count"]
 
 
-async def test_the_log_goes_with_its_machine_and_the_story_stays_with_the_owner(
-    client: Client, image: str
-) -> None:
+async def test_the_log_goes_with_its_machine_and_the_story_stays_with_the_owner(client: Client, image: str) -> None:
     operator, other = client("operator"), client("other")
     machine = (await operator.post("machines", operator.machine(image))).location
     log = await log_of(operator, machine)
@@ -122,9 +120,7 @@ async def test_a_log_that_cannot_be_is_refused_by_name(
     assert names in answer.message
 
 
-async def test_nobody_gives_a_log_to_a_machine_of_somebody_else(
-    admin: ApiClient, client: Client, machine: str
-) -> None:
+async def test_nobody_gives_a_log_to_a_machine_of_somebody_else(admin: ApiClient, client: Client, machine: str) -> None:
     await admin.delete(await log_of(admin, machine))
     body = {"eventLogTemplate": {"targetResource": {"href": machine}}}
     assert (await client("operator").post("eventLogs", body)).status == 400
@@ -170,12 +166,10 @@ async def test_a_volume_has_a_log_by_its_template_too(admin: ApiClient) -> None:
     assert states(await events(admin, log), "Volume") == [("CREATING", "AVAILABLE")]
 
 
-async def test_a_volume_that_vanishes_raises_an_alarm(
-    admin: ApiClient, driver: MemoryDriver, gateway: Gateway
-) -> None:
+async def test_a_volume_that_vanishes_raises_an_alarm(admin: ApiClient, driver: MemoryDriver, gateway: Gateway) -> None:
     made = await admin.post("volumes", {"volumeTemplate": {"volumeConfig": {"capacity": 10_000}}})
     log = await log_of(admin, made.location)
-    driver.stored.clear()
+    driver.state.volumes.clear()
     driver.lose()
     driver.regain()
 
@@ -198,9 +192,7 @@ async def test_a_network_and_its_port_have_logs_by_their_templates_too(admin: Ap
     assert kept == ["weekly", "daily"]
 
 
-async def test_a_network_of_the_host_keeps_its_log_while_it_is_compared(
-    admin: ApiClient, driver: MemoryDriver
-) -> None:
+async def test_a_network_of_the_host_keeps_its_log_while_it_is_compared(admin: ApiClient, driver: MemoryDriver) -> None:
     [network] = [entry for entry in (await admin.document("networks"))["networks"] if entry["name"] == "default"]
     log = await log_of(admin, network["id"])
     driver.lose()

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import aiohttp
@@ -21,65 +17,12 @@ from gateway.app import Gateway
 from gateway.http import event_stream
 from gateway.orchestration.monitoring.occurrences import alarm
 from gateway.orchestration.monitoring.recorder import tell
-from tests.api.client import ApiClient
-from tests.api.conftest import HASH
+from tests.api.client import HASH, ApiClient
+from tests.api.streams import Message, listening
+from tests.basic_auth import basic_auth
 from tests.patience import PATIENCE, eventually
 
 Client = Callable[..., ApiClient]
-
-
-@dataclass
-class Message:
-    event: str = "message"
-    id: str | None = None
-    data: list[str] = field(default_factory=list)
-
-    @property
-    def json(self) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads("\n".join(self.data))
-        return document
-
-
-@dataclass
-class Stream:
-    answer: aiohttp.ClientResponse
-
-    async def raw(self) -> Message:
-        """The next message, those that only move the id too."""
-        message = Message()
-        while line := (await asyncio.wait_for(self.answer.content.readline(), PATIENCE)).decode():
-            name, _, value = line.rstrip("\n").partition(": ")
-            if line == "\n":
-                return message
-            if name == "data":
-                message.data.append(value)
-            elif name in ("id", "event"):
-                setattr(message, name, value)
-        raise EOFError
-
-    async def next(self) -> Message:
-        while True:
-            message = await self.raw()
-            if message.data:
-                return message
-
-    async def until(self, fits: Callable[[Message], bool]) -> list[Message]:
-        """All messages up to the first that fits."""
-        found = [await self.next()]
-        while not fits(found[-1]):
-            found.append(await self.next())
-        return found
-
-
-@asynccontextmanager
-async def listening(
-    client: ApiClient, query: str = "", *, password: str = "secret", **headers: str
-) -> AsyncIterator[Stream]:
-    sent = {"Authorization": aiohttp.encode_basic_auth(client.user, password), "Accept": "text/event-stream"}
-    sent.update({name.replace("_", "-"): value for name, value in headers.items()})
-    async with client.session.get(f"{client.base}eventStream{query}", headers=sent) as answer:
-        assert answer.status == 200, await answer.text()
-        yield Stream(answer)
 
 
 def is_state(state: str, kind: str = "Machine") -> Callable[[Message], bool]:
@@ -87,7 +30,7 @@ def is_state(state: str, kind: str = "Machine") -> Callable[[Message], bool]:
         if message.event != "event":
             return False
         content = message.json["content"]
-        return content.get("state") == state and content.get("resType", "").endswith(f"/{kind}")
+        return bool(content.get("state") == state and content.get("resType", "").endswith(f"/{kind}"))
 
     return fits
 
@@ -174,7 +117,7 @@ async def test_users_get_what_is_theirs(client: Client, image: str, machine: str
 
 
 async def test_jobs_that_run_are_told_at_once(admin: ApiClient, machine: str, driver: MemoryDriver) -> None:
-    driver.deaf = True
+    driver.state.deaf = True
     job = (await admin.act(machine, "stop")).job
     async with listening(admin) as stream:
         first = await stream.next()
@@ -236,7 +179,7 @@ async def test_a_reader_who_does_not_keep_up_is_cut_off_and_misses_nothing(
     slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     slow.setblocking(False)
     await loop.sock_connect(slow, (host, int(port)))
-    credentials = aiohttp.encode_basic_auth("admin", "secret")
+    credentials = basic_auth("admin", "secret")
     head = f"GET /cimi/eventStream HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: {credentials}\r\n\r\n"
     await loop.sock_sendall(slow, head.encode())
     await eventually(lambda: gateway.stream.readers, "the slow reader is there")

@@ -10,7 +10,8 @@ from drivers.base import DriverFailed, Power
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from tests.api.client import ApiClient
-from tests.api.event_logs import EVENT, NAMESPACE, Client, events, everything, log_of, of_type, states, until
+from tests.api.event_logs import EVENT, Client, events, everything, log_of, of_type, states, until
+from tests.api.namespaces import NAMESPACE
 
 # What is told
 
@@ -22,9 +23,7 @@ async def test_every_machine_has_a_log_with_the_states_it_went_through(admin: Ap
     assert all(event["content"]["resource"]["href"] == machine for event in of_type(found, "model"))
 
 
-async def test_an_access_event_says_who_did_what_from_where_with_which_outcome(
-    admin: ApiClient, machine: str
-) -> None:
+async def test_an_access_event_says_who_did_what_from_where_with_which_outcome(admin: ApiClient, machine: str) -> None:
     await admin.act(machine, "stop", force=True)
     stop = of_type(await events(admin, await log_of(admin, machine)), "access")[-1]
     assert stop["content"]["operation"] == "stop"
@@ -44,7 +43,7 @@ async def test_the_end_of_a_job_is_told_in_the_log_of_its_machine(admin: ApiClie
 async def test_a_failing_job_raises_an_alarm_that_says_why(
     admin: ApiClient, machine: str, driver: MemoryDriver
 ) -> None:
-    driver.fail_next("pause_domain", DriverFailed("the monitor is deaf"))
+    driver.fail_next("domains.pause", DriverFailed("the monitor is deaf"))
     await admin.acted(machine, "pause")
     [alarm] = of_type(await events(admin, await log_of(admin, machine)), "alarm")
     assert alarm["content"]["code"] == "pause-failed"
@@ -121,9 +120,7 @@ async def test_a_lost_hypervisor_is_an_alarm_once_and_its_return_too(admin: ApiC
 # Refused requests
 
 
-@pytest.mark.parametrize(
-    ("user", "status"), [("viewer", 404), ("other", 404)], ids=["a viewer", "another user"]
-)
+@pytest.mark.parametrize(("user", "status"), [("viewer", 404), ("other", 404)], ids=["a viewer", "another user"])
 async def test_who_tried_to_stop_my_machine_stands_in_its_log(
     admin: ApiClient, client: Client, image: str, user: str, status: int
 ) -> None:

@@ -18,6 +18,8 @@ from tests.api.creates import CREATES, Create
 from tests.api.event_logs import everything, of_type
 from tests.api.world import CPU, World
 
+pytestmark = pytest.mark.slow
+
 ADDABLE = [create for create in CREATES if create.action is None]
 DELETABLE = [create for create in ADDABLE if TYPES[create.kind].deletable and create.kind != "VolumeVolumeImage"]
 """What VolumeVolumeImages show goes with their images."""

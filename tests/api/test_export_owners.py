@@ -21,11 +21,13 @@ from gateway.orchestration.systems.packages import export_steps
 from gateway.orchestration.systems.packages.destinations import Destination, put_in_place
 from gateway.orchestration.systems.packages.export_steps import DeliverPackage
 from tests.api.client import ACTION, Answer, ApiClient
+from tests.api.mortal import Killed, Mortal
 from tests.api.packages import names_in, small_package
 from tests.api.systems import machine, system
-from tests.api.test_system_crashes import Killed, Mortal, mortal  # noqa: F401 - the fixture
 from tests.api.xml_documents import as_xml
 from tests.empty_image import qcow2
+
+pytestmark = pytest.mark.slow
 
 Client = Callable[..., ApiClient]
 MEDIA = pytest.mark.parametrize("media", ["json", "xml"])
@@ -111,9 +113,7 @@ async def test_an_admin_writes_anywhere_below(admin: ApiClient, image: str, expo
 
 @MEDIA
 @pytest.mark.parametrize("name", ["shop.ova", "shop/"])
-async def test_what_is_there_is_not_replaced(
-    client: Client, image: str, exports: Path, media: str, name: str
-) -> None:
+async def test_what_is_there_is_not_replaced(client: Client, image: str, exports: Path, media: str, name: str) -> None:
     operator, url = client("operator", media), await system_of(client("operator"), image)
     assert (await export(operator, url, destination=name)).status == 202
     before = contents(exports)
@@ -154,7 +154,7 @@ async def test_what_comes_there_while_the_job_works_is_not_replaced(
     client: Client, image: str, exports: Path, name: str, driver: MemoryDriver
 ) -> None:
     operator, url = client("operator"), await system_of(client("operator"), image)
-    volume = driver.volume
+    volume = driver.storage.read_volume
 
     found = exports / "operator" / name.rstrip("/")
     precious = found / "precious" if name.endswith("/") else found
@@ -168,7 +168,7 @@ async def test_what_comes_there_while_the_job_works_is_not_replaced(
         await asyncio.to_thread(put)
         return await volume(pool, wanted)
 
-    driver.volume = meanwhile  # type: ignore[method-assign]
+    driver.storage.read_volume = meanwhile  # type: ignore[method-assign, assignment]
     answer = await operator.act(url, "export", destination=name)
     job = await operator.ended(answer.job)
     assert (job["state"], job["returnCode"], "is there already" in job["statusMessage"]) == ("FAILED", 10409, True)
@@ -178,7 +178,7 @@ async def test_what_comes_there_while_the_job_works_is_not_replaced(
 
 @pytest.mark.parametrize("name", ["shop.ova", "shop/"])
 async def test_one_that_was_killed_when_the_package_had_its_name_is_ended_and_not_taken_for_anothers(
-    mortal: Mortal,  # noqa: F811
+    mortal: Mortal,
     images: Path,
     exports: Path,
     name: str,
@@ -230,7 +230,7 @@ class CutShort:
 @pytest.mark.parametrize("replaces", [False, True])
 @pytest.mark.parametrize("name", ["shop.ova", "shop/"])
 async def test_one_that_was_killed_while_the_package_got_its_name_leaves_the_package_alone(
-    mortal: Mortal,  # noqa: F811
+    mortal: Mortal,
     images: Path,
     exports: Path,
     name: str,
@@ -304,9 +304,7 @@ async def test_anothers_export_is_as_if_it_were_not_there(client: Client, theirs
 
 @MEDIA
 @pytest.mark.parametrize("kind", ["machineImages", "volumeImages", "volumes"])
-async def test_no_image_is_made_of_anothers_export_either(
-    client: Client, theirs: Path, media: str, kind: str
-) -> None:
+async def test_no_image_is_made_of_anothers_export_either(client: Client, theirs: Path, media: str, kind: str) -> None:
     location = f"file://{theirs / 'disk.qcow2'}"
     documents: dict[str, tuple[Any, str]] = {
         "machineImages": ({"imageLocation": location}, f"<imageLocation>{location}</imageLocation>"),
@@ -325,9 +323,7 @@ async def test_no_image_is_made_of_anothers_export_either(
     assert (await client("other", media).post(kind, body)).status in (201, 202)
 
 
-async def test_a_descriptor_of_ones_own_takes_no_file_of_anothers(
-    client: Client, theirs: Path, exports: Path
-) -> None:
+async def test_a_descriptor_of_ones_own_takes_no_file_of_anothers(client: Client, theirs: Path, exports: Path) -> None:
     """By a link, which who has put it there may follow, and nobody by the gateway."""
     (exports / "operator").mkdir()
     (exports / "operator" / "b.ova").symlink_to(theirs / "b.ova")

@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from drivers.base import DriverFailed
@@ -21,11 +20,11 @@ from gateway.orchestration.systems.packages.destinations import replace_director
 from gateway.ovf.model import VirtualSystemCollection
 from gateway.ovf.package import unpack
 from tests.api.client import ApiClient
-from tests.api.packages import disk, made, names_in, package, small_package, staged
+from tests.api.packages import disk, downloaded, exported, made, names_in, package, small_package, staged
 from tests.api.systems import machine, members, network, on, system, volume
 from tests.patience import PATIENCE
+from tests.unit.ovf.cot import cot
 from tests.unit.ovf.samples import Kept, in_pieces
-from tests.unit.ovf.test_another_consumer import cot
 
 
 @pytest.fixture
@@ -46,25 +45,6 @@ async def shop(admin: ApiClient, images: Path, tmp_path: Path) -> dict[str, Any]
     """An imported System with the disks of a package."""
     (images / "shop.ova").write_bytes(package(tmp_path))
     return await made(admin, "systems", f"file://{images / 'shop.ova'}")
-
-
-async def exported(admin: ApiClient, url: str, **parameters: Any) -> tuple[str, dict[str, Any]]:
-    """Where the package is said to be, and the Job once it has ended."""
-    answer = await admin.act(url, "export", **parameters)
-    assert answer.status == 202, answer.text
-    return answer.headers.get("location", ""), await admin.ended(answer.job)
-
-
-async def downloaded(admin: ApiClient, url: str) -> bytes:
-    location, job = await exported(admin, url)
-    assert job["state"] == "SUCCESS", job
-    login = {"Authorization": aiohttp.encode_basic_auth(admin.user, admin.password)}
-    async with admin.session.get(location, headers=login) as answer:
-        assert answer.status == 200
-        assert answer.content_type == "application/ovf"
-        content = await answer.read()
-        assert answer.content_length == len(content)
-    return content
 
 
 async def shape(admin: ApiClient, url: str) -> dict[str, Any]:
@@ -273,11 +253,11 @@ async def test_a_package_is_its_exporters_alone_and_goes_with_its_job(
 async def test_an_export_that_fails_leaves_nothing_behind(
     admin: ApiClient, driver: MemoryDriver, gateway: Gateway, shop: dict[str, Any]
 ) -> None:
-    before = set(driver.stored)
-    driver.fail_next("download_volume", DriverFailed("the pool is broken"))
+    before = set(driver.state.volumes)
+    driver.fail_next("storage.download_volume", DriverFailed("the pool is broken"))
     location, job = await exported(admin, shop["id"])
     assert (job["state"], job["returnCode"]) == ("FAILED", 10500)
-    assert set(driver.stored) == before
+    assert set(driver.state.volumes) == before
     assert (await admin.get(location)).status == 404
     assert staged(gateway) == []
 
@@ -304,13 +284,13 @@ class Held:
 async def test_machines_wait_until_their_disks_are_copied(
     admin: ApiClient, driver: MemoryDriver, shop: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held, copy = Held(), driver.clone_volume
+    held, copy = Held(), driver.storage.clone_volume
 
     async def clone(*arguments: Any, **named: Any) -> Any:
         await held.here()
         return await copy(*arguments, **named)
 
-    monkeypatch.setattr(driver, "clone_volume", clone)
+    monkeypatch.setattr(driver.storage, "clone_volume", clone)
     machines = await members(admin, shop["id"], "machines")
     export = (await admin.act(shop["id"], "export")).job
     await asyncio.wait_for(held.asked.wait(), PATIENCE)
@@ -327,7 +307,7 @@ async def test_machines_wait_until_their_disks_are_copied(
 async def test_machines_change_again_while_the_last_copy_is_read(
     admin: ApiClient, driver: MemoryDriver, shop: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held, read = Held(), driver.download_volume
+    held, read = Held(), driver.storage.download_volume
 
     async def download(pool: str, name: str, *place: int) -> AsyncGenerator[bytes, None]:
         if name.endswith("-file4.qcow2"):
@@ -335,7 +315,7 @@ async def test_machines_change_again_while_the_last_copy_is_read(
         async for piece in read(pool, name, *place):
             yield piece
 
-    monkeypatch.setattr(driver, "download_volume", download)
+    monkeypatch.setattr(driver.storage, "download_volume", download)
     web = (await members(admin, shop["id"], "machines"))["web"]["id"]
     export = (await admin.act(shop["id"], "export")).job
     await asyncio.wait_for(held.asked.wait(), PATIENCE)

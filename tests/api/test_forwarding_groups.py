@@ -32,7 +32,7 @@ async def networks(admin: ApiClient) -> list[str]:
 
 def reaches(driver: MemoryDriver, network: str) -> tuple[str, ...]:
     """The ranges of other Networks which the filter lets this one's guests reach."""
-    return driver.known_filters[network.rpartition("/")[2]].joined
+    return driver.state.filters[network.rpartition("/")[2]].joined
 
 
 async def ranges(client: ApiClient, *networks: str) -> tuple[str, ...]:
@@ -40,10 +40,8 @@ async def ranges(client: ApiClient, *networks: str) -> tuple[str, ...]:
     return tuple(sorted(entry for document in shown for entry in (document["cidr"], document["cidr6"])))
 
 
-async def test_a_private_network_is_closed_before_it_joins_a_group(
-    driver: MemoryDriver, networks: list[str]
-) -> None:
-    known = driver.known_filters[networks[0].rpartition("/")[2]]
+async def test_a_private_network_is_closed_before_it_joins_a_group(driver: MemoryDriver, networks: list[str]) -> None:
+    known = driver.state.filters[networks[0].rpartition("/")[2]]
     assert (known.closed, known.joined) == (True, ())
 
 
@@ -102,9 +100,7 @@ async def test_a_deleted_group_keeps_its_networks_apart(
     assert "forwardingGroup" not in await admin.document(networks[0])
 
 
-async def test_a_deleted_network_leaves_its_group(
-    admin: ApiClient, driver: MemoryDriver, networks: list[str]
-) -> None:
+async def test_a_deleted_network_leaves_its_group(admin: ApiClient, driver: MemoryDriver, networks: list[str]) -> None:
     url = await formed(admin, *networks[:2])
     assert (await admin.delete(networks[1])).status == 200
     assert reaches(driver, networks[0]) == ()
@@ -126,7 +122,7 @@ async def test_a_network_that_cannot_be_made_leaves_the_group_as_it_was(
 ) -> None:
     url = await formed(admin, networks[0])
     template = {"networkConfig": {"networkType": "PRIVATE"}, "forwardingGroup": {"href": url}}
-    driver.fail_next("start_network", DriverFailed("no bridge"))
+    driver.fail_next("networks.start", DriverFailed("no bridge"))
     assert (await admin.post("networks", {"networkTemplate": template})).status == 500
     assert reaches(driver, networks[0]) == ()
     assert (await admin.document(f"{url}/networks"))["count"] == 1
@@ -144,9 +140,7 @@ async def test_a_network_is_in_one_group_at_most(admin: ApiClient, networks: lis
 
 async def test_a_network_asked_into_two_groups_at_once_gets_into_one(admin: ApiClient, networks: list[str]) -> None:
     urls = [await formed(admin), await formed(admin)]
-    answers = await asyncio.gather(
-        *(admin.post(f"{url}/networks", {"network": {"href": networks[0]}}) for url in urls)
-    )
+    answers = await asyncio.gather(*(admin.post(f"{url}/networks", {"network": {"href": networks[0]}}) for url in urls))
     assert sorted(answer.status for answer in answers) == [201, 409]
 
 
@@ -185,7 +179,7 @@ async def test_a_filter_that_cannot_be_changed_leaves_the_network_outside(
     admin: ApiClient, driver: MemoryDriver, networks: list[str]
 ) -> None:
     url = await formed(admin, networks[0])
-    driver.fail_next("define_reach", DriverFailed("no ebtables"))
+    driver.fail_next("filters.define", DriverFailed("no ebtables"))
     answer = await admin.post(f"{url}/networks", {"network": {"href": networks[1]}})
     assert answer.status == 500
     assert (await admin.document(f"{url}/networks"))["count"] == 1
@@ -217,11 +211,11 @@ async def test_a_filter_that_others_changed_is_put_right_after_a_reconnect(
     admin: ApiClient, driver: MemoryDriver, networks: list[str]
 ) -> None:
     await formed(admin, *networks[:2])
-    expected = dict(driver.known_filters)
+    expected = dict(driver.state.filters)
     driver.lose()
-    driver.known_filters.clear()
+    driver.state.filters.clear()
     driver.regain()
-    await until(lambda: driver.known_filters == expected)
+    await until(lambda: driver.state.filters == expected)
     for network in networks:
         await wait_repaired(admin, network, "packet filter put right")
 
@@ -230,7 +224,7 @@ async def test_what_a_job_has_still_to_bring_to_the_packet_filter_is_no_repair(
     admin: ApiClient, driver: MemoryDriver, networks: list[str]
 ) -> None:
     url = await formed(admin, networks[0])
-    driver.fail_next("define_reach", DriverUnavailable("away"))
+    driver.fail_next("filters.define", DriverUnavailable("away"))
     entry = {"network": {"href": networks[1]}}
     joined = await admin.post(f"{url}/networks", entry, Prefer="respond-async")
     driver.regain()

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree
 
-import aiohttp
 import pytest
 import requests
 from schemathesis import GenerationMode
@@ -31,12 +30,13 @@ from gateway.http.description import described
 from gateway.orchestration.monitoring.aspects import MEASURED
 from tests.api.client import ACTION, ApiClient
 from tests.api.generated_requests import JSON, XML, Aim, Operation, Sent, drawn, operations
+from tests.api.namespaces import NAMESPACE
 from tests.api.packages import small_package
 from tests.api.routes import ROUTES, Route
 from tests.api.world import DOCUMENTS, World
+from tests.basic_auth import basic_auth
 from tests.patience import PATIENCE
 
-NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
 USERS = ("", "viewer", "operator", "admin")
 BEFORE = {"start": "stop", "pause": "start", "suspend": "start"}
 """What must have been done for an action to be legal."""
@@ -98,7 +98,7 @@ async def asked(client: ApiClient, sent: Sent, accept: str) -> Got:
     """The answer; of a stream the head alone is read."""
     headers = {"Accept": accept, **sent.headers, **({"Content-Type": sent.media} if sent.media else {})}
     if client.user:
-        headers["Authorization"] = aiohttp.encode_basic_auth(client.user, client.password)
+        headers["Authorization"] = basic_auth(client.user, client.password)
     async with client.session.request(
         sent.case.method,
         URL(sent.url, encoded=True),
@@ -175,7 +175,7 @@ async def made_ready(route: Route, method: str, world: World) -> None:
     if route.action == "package":
         await world.exported()
         return
-    world.driver.deaf = False
+    world.driver.state.deaf = False
     path = await world.ensure(kind)
     if method == "DELETE" and TYPES[kind].addable:
         world.paths[kind] = await world.make(kind)

@@ -21,9 +21,7 @@ STRANGERS = ("evil.example", "evil.example:81", "localhost.evil.example", "127.0
 
 
 @pytest.fixture
-async def served(
-    settings: Settings, driver: MemoryDriver, session: aiohttp.ClientSession
-) -> AsyncIterator[Serve]:
+async def served(settings: Settings, driver: MemoryDriver, session: aiohttp.ClientSession) -> AsyncIterator[Serve]:
     """``await served(hosts=[...])``: an admin of a gateway with these keys of [server]."""
     running: list[Gateway] = []
 

@@ -18,16 +18,14 @@ from tests.api.networks import DEFAULT_NETWORK, made
 
 @pytest.fixture
 def inactive(driver: MemoryDriver) -> MemoryDriver:
-    driver.known_networks["default"] = replace(driver.known_networks["default"], active=False)
-    driver.inactive.add("default")
-    driver.autostarting.clear()
+    driver.state.networks["default"] = replace(driver.state.networks["default"], active=False)
+    driver.state.inactive_pools.add("default")
+    driver.state.autostarting.clear()
     return driver
 
 
 @pytest.fixture
-async def admin(
-    inactive: MemoryDriver, settings: Settings, session: aiohttp.ClientSession
-) -> AsyncIterator[ApiClient]:
+async def admin(inactive: MemoryDriver, settings: Settings, session: aiohttp.ClientSession) -> AsyncIterator[ApiClient]:
     gateway = Gateway(settings, {inactive.name: inactive})
     await gateway.start()
     yield ApiClient(session, f"http://{settings.server.listen}/cimi/", "admin")
@@ -36,36 +34,36 @@ async def admin(
 
 async def test_they_are_started_before_the_first_request(admin: ApiClient, inactive: MemoryDriver) -> None:
     assert (await admin.document(DEFAULT_NETWORK))["state"] == "STARTED"
-    assert inactive.known_networks["default"].active
-    assert inactive.inactive == set()
+    assert inactive.state.networks["default"].active
+    assert inactive.state.inactive_pools == set()
     await made(admin, "volumes", {"volumeTemplate": {"volumeConfig": {"capacity": 1000}}})
 
 
 async def test_whether_they_start_with_the_host_stays_as_its_admin_has_it(
     admin: ApiClient, inactive: MemoryDriver
 ) -> None:
-    assert inactive.autostarting == set()
+    assert inactive.state.autostarting == set()
 
 
 async def test_what_an_admin_stops_later_stays_stopped(admin: ApiClient, inactive: MemoryDriver) -> None:
     inactive.network_externally("default", active=False)
-    inactive.inactive.add("default")
+    inactive.state.inactive_pools.add("default")
     await admin.state(DEFAULT_NETWORK, "STOPPED")
     inactive.lose()
     inactive.regain()
     await admin.state(DEFAULT_NETWORK, "STOPPED")
-    assert not inactive.known_networks["default"].active
-    assert inactive.inactive == {"default"}
+    assert not inactive.state.networks["default"].active
+    assert inactive.state.inactive_pools == {"default"}
 
 
 class TestOneThatCannotBeStarted:
     @pytest.fixture
     def inactive(self, inactive: MemoryDriver) -> MemoryDriver:
-        inactive.fail_next("start_network", DriverFailed("the bridge is taken"))
+        inactive.fail_next("networks.start", DriverFailed("the bridge is taken"))
         return inactive
 
     async def test_stops_neither_the_others_nor_the_gateway_and_shows_as_it_is(
         self, admin: ApiClient, inactive: MemoryDriver
     ) -> None:
         assert (await admin.document(DEFAULT_NETWORK))["state"] == "STOPPED"
-        assert inactive.inactive == set()
+        assert inactive.state.inactive_pools == set()

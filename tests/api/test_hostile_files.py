@@ -12,15 +12,17 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.api.images.transfers import OCTETS
 from tests.api.watcher import demand_no_pause
 from tests.cimi_client import Answer, CimiClient
 from tests.hostile_files import IMAGES, PACKAGES, described, package
 from tests.memory_gateway import MemoryGatewayProcess, memory_gateway
 from tests.web_server import WebServer, running
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 120
 IMPORT = "http://cimi-gateway.org/ns/1/action/import"
-OCTETS = "application/octet-stream"
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MemoryGatewayP
 
 
 @pytest.fixture
-def gateway(process: MemoryGatewayProcess) -> MemoryGatewayProcess:
+def apart(process: MemoryGatewayProcess) -> MemoryGatewayProcess:
     """The same for all tests, as long as it lives and answers."""
     if process.process is None or process.process.poll() is not None or not process.answers():
         process.kill()
@@ -107,8 +109,8 @@ class Ways:
 
 
 @pytest.fixture
-def ways(gateway: MemoryGatewayProcess, server: WebServer) -> Ways:
-    return Ways(gateway.client("operator"), gateway.images, server)
+def ways(apart: MemoryGatewayProcess, server: WebServer) -> Ways:
+    return Ways(apart.client("operator"), apart.images, server)
 
 
 IMAGE_WAYS: tuple[Callable[[Ways, bytes], int], ...] = (
@@ -127,14 +129,14 @@ PACKAGE_WAYS: tuple[Callable[[Ways, bytes], int], ...] = (
 @pytest.mark.parametrize("way", IMAGE_WAYS, ids=lambda way: way.__name__)
 @pytest.mark.parametrize("image", IMAGES)
 def test_others_are_answered_while_an_image_is_read(
-    gateway: MemoryGatewayProcess, ways: Ways, image: str, way: Callable[[Ways, bytes], int]
+    apart: MemoryGatewayProcess, ways: Ways, image: str, way: Callable[[Ways, bytes], int]
 ) -> None:
-    demand_no_pause(gateway, lambda: way(ways, IMAGES[image]))
+    demand_no_pause(apart, lambda: way(ways, IMAGES[image]))
 
 
 @pytest.mark.parametrize("way", PACKAGE_WAYS, ids=lambda way: way.__name__)
 @pytest.mark.parametrize("part", PACKAGES)
 def test_others_are_answered_while_a_package_is_read(
-    gateway: MemoryGatewayProcess, ways: Ways, part: str, way: Callable[[Ways, bytes], int]
+    apart: MemoryGatewayProcess, ways: Ways, part: str, way: Callable[[Ways, bytes], int]
 ) -> None:
-    demand_no_pause(gateway, lambda: way(ways, PACKAGES[part]))
+    demand_no_pause(apart, lambda: way(ways, PACKAGES[part]))

@@ -26,6 +26,8 @@ from tests.api.client import Answer, ApiClient
 from tests.api.creates import CREATES, MEDIA, Create, Request, references
 from tests.api.world import World
 
+pytestmark = pytest.mark.slow
+
 AT_ONCE = {"Prefer": "respond-async"}
 ENDED = {"Prefer": "wait=30"}
 every_create = pytest.mark.parametrize("create", CREATES, ids=str)
@@ -102,7 +104,7 @@ async def _busy(transaction: Transaction, path: str) -> None:
     """The most that can be under way with it."""
     resource = await transaction.get(path)
     if resource is not None and "state" in TYPES[resource.kind].attributes:
-        await transaction.update(resource.with_document(state="DELETING").with_internal(job="jobs/another"))
+        await transaction.update(resource.with_document(state="DELETING").held("jobs/another"))
 
 
 @every_create
@@ -179,7 +181,7 @@ async def test_after_what_it_referred_to_is_gone(
 
 @every_create
 async def test_when_its_job_failed(create: Create, world: World, driver: MemoryDriver, admin: ApiClient) -> None:
-    enter = driver.enter
+    enter = driver.state.enter
 
     def failing(method: str) -> None:
         """Once, in a Job."""
@@ -189,12 +191,13 @@ async def test_when_its_job_failed(create: Create, world: World, driver: MemoryD
         enter(method)
 
     for media in MEDIA:
-        request, failed = await create.request(world, media), []
-        driver.enter = failing  # type: ignore[method-assign]
+        failed: list[Any] = []
+        request = await create.request(world, media)
+        driver.state.enter = failing  # type: ignore[method-assign]
         first = await request.send(**ENDED)
         job = await admin.ended(first.job)
         again = await request.send(**ENDED)
-        driver.enter = enter  # type: ignore[method-assign]
+        driver.state.enter = enter  # type: ignore[method-assign]
         assert essence(again) == essence(first), f"{media}: {again.text}"
         assert job["state"] == ("FAILED" if failed else "SUCCESS")
         world.forget()

@@ -51,7 +51,7 @@ async def test_a_machine_is_refused_whose_image_was_deleted_while_it_was_checked
     assert refused.status == 409
     assert refused.message.startswith("machineTemplate.machineImage:")
     assert (await admin.document("machines"))["count"] == 0
-    assert driver.stored == {}
+    assert driver.state.volumes == {}
 
 
 async def test_an_image_stays_that_a_machine_began_to_use_while_its_delete_was_checked(
@@ -66,8 +66,8 @@ async def test_an_image_stays_that_a_machine_began_to_use_while_its_delete_was_c
     gate.open()
     assert (await deleting).status == 409
     assert (await admin.document(image))["state"] == "AVAILABLE"
-    below = next(volume.backing for volume in driver.stored.values() if volume.backing)
-    assert below in [volume.path for volume in driver.stored.values()]
+    below = next(volume.backing for volume in driver.state.volumes.values() if volume.backing)
+    assert below in [volume.path for volume in driver.state.volumes.values()]
 
 
 async def test_a_machine_is_not_restored_from_an_image_that_was_deleted_while_it_was_checked(
@@ -75,8 +75,8 @@ async def test_a_machine_is_not_restored_from_an_image_that_was_deleted_while_it
 ) -> None:
     made = await admin.post("machineImages", {"imageLocation": f"file://{images / 'guest.qcow2'}"})
     assert made.status == 201, made.text
-    before = driver.known[machine.rpartition("/")[2]].disks
-    gate = Gate(restore.chosen)
+    before = driver.state.domains[machine.rpartition("/")[2]].disks
+    gate = Gate(vars(restore)["chosen"])
     monkeypatch.setattr(restore, "chosen", gate.call)
     restoring = asyncio.create_task(admin.act(machine, "restore", image={"href": made.location}))
     await gate.reached()
@@ -86,4 +86,4 @@ async def test_a_machine_is_not_restored_from_an_image_that_was_deleted_while_it
     assert refused.status == 409
     assert refused.message.startswith("image:")
     assert (await admin.document(machine))["state"] == "STARTED"
-    assert driver.known[machine.rpartition("/")[2]].disks == before
+    assert driver.state.domains[machine.rpartition("/")[2]].disks == before

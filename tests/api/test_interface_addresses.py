@@ -78,12 +78,12 @@ async def test_a_machine_whose_network_an_admin_undefined_is_deleted_and_keeps_i
 ) -> None:
     shown = await reserved(admin, network, hostname="web")
     machine = await created(admin, image, network, {"href": shown["id"]})
-    del driver.known_networks[libvirt_name(network)]
+    del driver.state.networks[libvirt_name(network)]
     await removed(admin, machine)
     assert (await admin.document(shown["id"]))["hostname"] == "web"
 
 
-@pytest.mark.parametrize("step", ["reserve_host", "define_domain", "start_domain"])
+@pytest.mark.parametrize("step", ["networks.reserve_host", "domains.define", "domains.start"])
 async def test_a_machine_that_cannot_be_made_leaves_no_reservation(
     admin: ApiClient, image: str, network: str, driver: MemoryDriver, step: str
 ) -> None:
@@ -150,7 +150,7 @@ async def test_an_address_that_dhcp_does_not_take_is_not_given(
 ) -> None:
     url = await created(admin, image, network)
     address = await reserved(admin, network)
-    driver.fail_next("reserve_host", DriverFailed("dnsmasq is gone"))
+    driver.fail_next("networks.reserve_host", DriverFailed("dnsmasq is gone"))
     answer = await admin.post(f"{url}/networkInterfaces/0/addresses", {"address": {"href": address["id"]}})
     assert answer.status == 500
     assert await listed(admin, url) == []
@@ -186,7 +186,7 @@ async def test_the_address_which_a_guest_takes_as_reserved_is_listed_once(
     address = await reserved(admin, network)
     url = await created(admin, image, network, {"href": address["id"]})
     uuid = url.rpartition("/")[2]
-    driver.found_addresses[uuid] = (
+    driver.state.interface_addresses[uuid] = (
         InterfaceAddress(MAC, "10.113.7.2", 24, "lease"),
         InterfaceAddress(MAC, "10.113.7.200", 24, "agent"),
     )
@@ -205,7 +205,7 @@ async def test_an_address_that_a_guest_uses_by_itself_is_not_reserved_for_anothe
     admin: ApiClient, image: str, network: str, driver: MemoryDriver
 ) -> None:
     url = await created(admin, image, network)
-    driver.found_addresses[url.rpartition("/")[2]] = (InterfaceAddress(MAC, "10.113.7.2", 24, "agent"),)
+    driver.state.interface_addresses[url.rpartition("/")[2]] = (InterfaceAddress(MAC, "10.113.7.2", 24, "agent"),)
     while not await listed(admin, url):
         pass
     assert (await reserved(admin, network))["ip"] == "10.113.7.3"
@@ -217,7 +217,7 @@ async def test_reported_addresses_end_with_the_machine(
     admin: ApiClient, image: str, network: str, driver: MemoryDriver
 ) -> None:
     url = await created(admin, image, network)
-    driver.found_addresses[url.rpartition("/")[2]] = (InterfaceAddress(MAC, "10.113.7.200", 24, "lease"),)
+    driver.state.interface_addresses[url.rpartition("/")[2]] = (InterfaceAddress(MAC, "10.113.7.200", 24, "lease"),)
     while not await listed(admin, url):
         pass
     assert (await admin.delete(url)).status == 200
@@ -229,13 +229,13 @@ async def test_the_address_of_an_interface_that_was_just_plugged_in_is_looked_fo
 ) -> None:
     url = await created(admin, image, network)
     uuid = id_of(url)
-    driver.found_addresses[uuid] = (InterfaceAddress(MAC, "10.113.7.200", 24, "lease"),)
+    driver.state.interface_addresses[uuid] = (InterfaceAddress(MAC, "10.113.7.200", 24, "lease"),)
     while not await listed(admin, url):
         await asyncio.sleep(0.02)
     other = "52:54:00:12:34:57"
     document = {"network": {"href": network}, "macAddress": other}
     interface = (await admin.post(f"{url}/networkInterfaces", document)).location
-    driver.found_addresses[uuid] += (InterfaceAddress(other, "10.113.7.201", 24, "lease"),)
+    driver.state.interface_addresses[uuid] += (InterfaceAddress(other, "10.113.7.201", 24, "lease"),)
     async with asyncio.timeout(PATIENCE):
         while (await admin.document(f"{interface}/addresses"))["count"] == 0:
             await asyncio.sleep(0.02)
@@ -256,25 +256,25 @@ async def test_a_guest_with_a_reserved_ipv4_address_may_send_from_that_alone(
     admin: ApiClient, image: str, network: str, driver: MemoryDriver
 ) -> None:
     await created(admin, image, network, {"ip": "10.113.7.50"})
-    assert driver.interface_specs[MAC].source == "10.113.7.50/32"
+    assert driver.state.interface_specs[MAC].source == "10.113.7.50/32"
 
 
 async def test_a_guest_with_a_reserved_ipv6_address_may_send_from_that_and_from_its_macs_own(
     admin: ApiClient, image: str, network: str, driver: MemoryDriver
 ) -> None:
     await created(admin, image, network, {"protocol": "IPv6"})
-    spec = driver.interface_specs[MAC]
+    spec = driver.state.interface_specs[MAC]
     assert spec.filter == f"cimi-fixed-{id_of(network)}"
     assert list(spec.sources6) == [await address6(admin, network, number) for number in (2, EUI64)]
     assert spec.source == "10.113.7.0/24"
-    assert driver.known_filters[id_of(network)].fixed
+    assert driver.state.filters[id_of(network)].fixed
 
 
 async def test_a_guest_without_a_reserved_address_may_use_its_network(
     admin: ApiClient, image: str, network: str, driver: MemoryDriver
 ) -> None:
     await created(admin, image, network)
-    spec = driver.interface_specs[MAC]
+    spec = driver.state.interface_specs[MAC]
     assert (spec.source, spec.sources6, spec.filter) == ("10.113.7.0/24", (), f"cimi-network-{id_of(network)}")
 
 
@@ -283,23 +283,23 @@ async def test_an_address_added_to_a_running_machine_holds_its_guest_from_the_ne
     admin: ApiClient, image: str, network: str, driver: MemoryDriver, template: dict[str, Any]
 ) -> None:
     url = await created(admin, image, network)
-    before, address = driver.interface_specs[MAC], await reserved(admin, network, **template)
+    before, address = driver.state.interface_specs[MAC], await reserved(admin, network, **template)
     entry = await admin.post(f"{url}/networkInterfaces/0/addresses", {"address": {"href": address["id"]}})
-    assert driver.live_specs[MAC] == before
-    assert driver.interface_specs[MAC] != before
+    assert driver.state.live_specs[MAC] == before
+    assert driver.state.interface_specs[MAC] != before
     assert (await admin.delete(entry.location)).status == 200
-    assert driver.live_specs[MAC] == driver.interface_specs[MAC] == before
+    assert driver.state.live_specs[MAC] == driver.state.interface_specs[MAC] == before
 
 
 async def test_what_an_address_job_has_still_to_bring_to_the_packet_filter_is_no_repair(
     admin: ApiClient, image: str, network: str, driver: MemoryDriver
 ) -> None:
     url, address = await created(admin, image, network), await reserved(admin, network, protocol="IPv6")
-    driver.fail_next("define_reach", DriverUnavailable("away"))
+    driver.fail_next("filters.define", DriverUnavailable("away"))
     entry = {"address": {"href": address["id"]}}
     given = await admin.post(f"{url}/networkInterfaces/0/addresses", entry, Prefer="respond-async")
     driver.regain()
-    await until(lambda: driver.known_filters[id_of(network)].fixed)
+    await until(lambda: driver.state.filters[id_of(network)].fixed)
     assert (await admin.ended(given.job))["state"] == "SUCCESS"
     assert await repairs(admin, network) == []
 
@@ -310,7 +310,7 @@ async def test_a_guest_whose_address_is_deleted_may_use_its_network_again(
     address = await reserved(admin, network)
     await created(admin, image, network, {"href": address["id"]})
     assert (await admin.delete(address["id"])).status == 200
-    assert driver.interface_specs[MAC].source == driver.live_specs[MAC].source == "10.113.7.0/24"
+    assert driver.state.interface_specs[MAC].source == driver.state.live_specs[MAC].source == "10.113.7.0/24"
 
 
 async def test_a_new_interface_is_held_to_its_address_at_once(
@@ -319,7 +319,7 @@ async def test_a_new_interface_is_held_to_its_address_at_once(
     url = (await admin.post("machines", admin.machine(image))).location
     document = {"network": {"href": network}, "macAddress": MAC, "addresses": [{"ip": "10.113.7.60"}]}
     assert (await admin.post(f"{url}/networkInterfaces", document)).status == 201
-    assert driver.interface_specs[MAC].source == "10.113.7.60/32"
+    assert driver.state.interface_specs[MAC].source == "10.113.7.60/32"
 
 
 async def test_who_adds_an_ipv6_address_is_told_that_the_guest_has_to_set_it(
@@ -344,7 +344,7 @@ async def test_without_anti_spoofing_no_guest_is_held(
     admin: ApiClient, image: str, network: str, driver: MemoryDriver
 ) -> None:
     await created(admin, image, network, {"ip": "10.113.7.50"}, {"protocol": "IPv6"})
-    spec = driver.interface_specs[MAC]
+    spec = driver.state.interface_specs[MAC]
     assert (spec.source, spec.sources6, spec.filter) == ("10.113.7.0/24", (), f"cimi-network-{id_of(network)}")
 
 
@@ -353,7 +353,7 @@ async def test_without_anti_spoofing_no_guest_is_held(
 
 def network_config(driver: MemoryDriver, machine: str) -> dict[str, Any] | None:
     iso = pycdlib.PyCdlib()
-    iso.open_fp(io.BytesIO(driver.contents[("default", f"cimi-{id_of(machine)}-seed.iso")]))
+    iso.open_fp(io.BytesIO(driver.state.contents[("default", f"cimi-{id_of(machine)}-seed.iso")]))
     text = io.BytesIO()
     try:
         iso.get_file_from_iso_fp(text, joliet_path="/network-config")

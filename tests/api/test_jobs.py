@@ -9,19 +9,19 @@ import pytest
 
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
-from tests.api.test_machines import verbs
+from tests.api.operations import verbs
 
 
 @pytest.fixture
 async def gate(driver: MemoryDriver) -> AsyncIterator[asyncio.Event]:
     """Holds each definition of a domain until it is set."""
-    opened, defining = asyncio.Event(), driver.define_domain
+    opened, defining = asyncio.Event(), driver.domains.define
 
     async def held(spec: object) -> None:
         await opened.wait()
         await defining(spec)  # type: ignore[arg-type]
 
-    driver.define_domain = held  # type: ignore[method-assign,assignment]
+    driver.domains.define = held  # type: ignore[method-assign]
     yield opened
     opened.set()
 
@@ -54,8 +54,8 @@ async def test_stopping_a_create_undoes_it(
     gate.set()
     assert (await admin.ended(url))["state"] == "STOPPED"
     assert (await admin.get(machine)).status == 404
-    assert driver.known == {}
-    assert [name for _, name in driver.stored if not name.startswith("cimi-image-")] == []
+    assert driver.state.domains == {}
+    assert [name for _, name in driver.state.volumes if not name.startswith("cimi-image-")] == []
 
 
 async def test_a_job_that_has_ended_offers_no_stop_and_refuses_it(admin: ApiClient, machine: str) -> None:
@@ -65,9 +65,7 @@ async def test_a_job_that_has_ended_offers_no_stop_and_refuses_it(admin: ApiClie
     assert (await admin.act(url, "stop")).status == 409
 
 
-async def test_others_jobs_are_not_there(
-    admin: ApiClient, machine: str, client: Callable[..., ApiClient]
-) -> None:
+async def test_others_jobs_are_not_there(admin: ApiClient, machine: str, client: Callable[..., ApiClient]) -> None:
     url = (await admin.act(machine, "stop")).job
     assert (await client("other").get(url)).status == 404
     assert (await client("other").act(url, "stop")).status == 404

@@ -108,9 +108,7 @@ async def test_a_configuration_with_too_little_is_refused(client: Clients, media
 
 
 @MEDIA
-async def test_a_template_with_too_little_is_refused(
-    client: Clients, gateway: Gateway, image: str, media: str
-) -> None:
+async def test_a_template_with_too_little_is_refused(client: Clients, gateway: Gateway, image: str, media: str) -> None:
     sender = client("admin", media)
     href = sender.base + await configured(gateway, 2)
     given = [machine_config(media, 2), {"href": href} if media == "json" else f'<machineConfig href="{href}"/>']

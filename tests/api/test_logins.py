@@ -21,9 +21,10 @@ from gateway import config, users
 from gateway.http import authentication, login_limits
 from gateway.http.password_threads import THREADS
 from tests.api.client import Answer, ApiClient
-from tests.api.event_logs import NAMESPACE, everything, of_type
+from tests.api.event_logs import everything, of_type
 from tests.api.images.transfers import RAW, operation, put
 from tests.api.images.transfers import waiting as waiting_for_bytes
+from tests.api.namespaces import NAMESPACE
 from tests.patience import eventually
 
 Client = Callable[..., ApiClient]
@@ -348,9 +349,7 @@ async def test_a_flood_of_thirty_connections_with_made_up_names_delays_nobodys_w
     assert sorted(meanwhile)[len(meanwhile) // 2] <= THREADS, meanwhile
 
 
-async def test_who_has_never_logged_in_gets_in_behind_the_address_of_a_flood(
-    admin: ApiClient, client: Client
-) -> None:
+async def test_who_has_never_logged_in_gets_in_behind_the_address_of_a_flood(admin: ApiClient, client: Client) -> None:
     assert (await admin.get("machines")).status == 200
     answers: list[Answer] = []
 

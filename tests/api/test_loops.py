@@ -18,10 +18,10 @@ from tests.patience import eventually
 
 Inner = Callable[[Gateway, MemoryDriver], tuple[Any, str]]
 LOOPS: dict[str, Inner] = {
-    "machines of local": lambda _gateway, driver: (driver, "domains"),
-    "volumes of local": lambda gateway, _driver: (gateway._sync._volumes, "_known"),
-    "addresses of guests of local": lambda gateway, _driver: (gateway._sync._addresses, "_due"),
-    "statistics of local": lambda _gateway, driver: (driver, "statistics"),
+    "machines of local": lambda _gateway, driver: (driver.domains, "list_all"),
+    "volumes of local": lambda gateway, _driver: (gateway.reconciliation.volumes, "_by_pool"),
+    "addresses of guests of local": lambda gateway, _driver: (gateway.reconciliation.machines.addresses, "_due"),
+    "statistics of local": lambda _gateway, driver: (driver.statistics, "read"),
     "expiry of meters": lambda gateway, _driver: (gateway.sampler, "expire"),
     "sample retention": lambda _gateway, _driver: (SampleRetention, "thin"),
     "event retention": lambda _gateway, _driver: (Retention, "expire"),
@@ -101,15 +101,15 @@ async def test_what_one_guest_says_keeps_nobody_from_looking_at_the_others(
         assert made.status == 201, made.text
         uuids.append(made.location.rpartition("/")[2])
         macs.append((await admin.get(f"{made.location}/networkInterfaces/0")).json["macAddress"])
-    driver.found_addresses[uuids[0]] = (InterfaceAddress(macs[0], "no address at all", 24, "agent"),)
-    driver.found_addresses[uuids[1]] = (InterfaceAddress(macs[1], "192.168.122.44", 24, "lease"),)
-    gateway._sync._addresses._looked.clear()
+    driver.state.interface_addresses[uuids[0]] = (InterfaceAddress(macs[0], "no address at all", 24, "agent"),)
+    driver.state.interface_addresses[uuids[1]] = (InterfaceAddress(macs[1], "192.168.122.44", 24, "lease"),)
+    gateway.reconciliation.machines.addresses._looked.clear()
 
     async def shown() -> list[str]:
         listed = await admin.get("addresses")
         return [entry["ip"] for entry in listed.json.get("addresses", [])]
 
-    known = gateway._sync._addresses._known
+    known = gateway.reconciliation.machines.addresses._known
     for _ in range(2):
         gateway.supervision.loops["addresses of guests of local"].hurry()
         await eventually(lambda: known.get(f"machines/{uuids[1]}"), "the second guest is seen")

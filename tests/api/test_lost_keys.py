@@ -175,7 +175,7 @@ async def test_a_job_whose_secrets_cannot_be_read_fails_with_words_and_leaves_no
         job = await admin.ended(answer.job)
         assert (job["state"], "cannot be read" in job["statusMessage"]) == ("FAILED", True)
         assert (await admin.get(answer.location)).status == 404
-    assert restarts.driver.known == {}
+    assert restarts.driver.state.domains == {}
 
 
 # What only looks as if it were sealed

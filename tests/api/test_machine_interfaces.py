@@ -10,6 +10,7 @@ import pytest
 from drivers.base import GUARD_HOST, DriverFailed, InterfaceAddress
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
+from tests.api.namespaces import NAMESPACE
 from tests.api.networks import (
     DEFAULT_NETWORK,
     id_of,
@@ -23,8 +24,6 @@ from tests.api.networks import (
     removed,
 )
 from tests.patience import eventually
-
-NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
 
 
 @pytest.fixture
@@ -60,7 +59,7 @@ async def test_interfaces_are_held_to_their_networks_addresses(
     admin: ApiClient, image: str, net: str, driver: MemoryDriver
 ) -> None:
     machine = await made(admin, "machines", admin.machine(image, networkInterfaces=[{"network": {"href": net}}, {}]))
-    specs = [driver.interface_specs[mac] for mac in plugged(driver, machine)]
+    specs = [driver.state.interface_specs[mac] for mac in plugged(driver, machine)]
     cidr = (await admin.document(net))["cidr"]
     assert [(spec.filter, spec.source) for spec in specs] == [
         (f"cimi-network-{id_of(net)}", cidr),
@@ -74,7 +73,7 @@ class TestWithoutAntiSpoofing:
         return {"anti_spoofing": False}
 
     async def test_no_filter_stands_at_the_interfaces(self, machine: str, driver: MemoryDriver) -> None:
-        assert [driver.interface_specs[mac].filter for mac in plugged(driver, machine)] == [None]
+        assert [driver.state.interface_specs[mac].filter for mac in plugged(driver, machine)] == [None]
 
 
 async def test_an_interface_is_added_to_a_running_machine(
@@ -120,7 +119,7 @@ async def test_an_interface_that_the_guest_keeps_stays_and_the_job_says_why(
     admin: ApiClient, machine: str, driver: MemoryDriver
 ) -> None:
     url = (await interfaces(admin, machine))[0]["id"]
-    driver.clinging = True
+    driver.state.clinging = True
     answer = await admin.delete(url, Prefer="wait=30")
     assert answer.status == 409
     assert "did not let go" in answer.message
@@ -131,7 +130,7 @@ async def test_an_interface_that_cannot_be_plugged_in_leaves_nothing(
     admin: ApiClient, machine: str, net: str, driver: MemoryDriver
 ) -> None:
     place = await made(admin, "networkPorts", port(net))
-    driver.fail_next("attach_interface", DriverFailed("no more PCI slots"))
+    driver.fail_next("devices.attach_interface", DriverFailed("no more PCI slots"))
     answer = await admin.post(f"{machine}/networkInterfaces", {"networkPort": {"href": place}}, Prefer="wait=30")
     assert answer.status == 500
     assert "no more PCI slots" in answer.message
@@ -223,12 +222,12 @@ async def test_interfaces_of_another_user_are_as_ones_that_are_not(
 async def test_addresses_by_dhcp_end_with_their_interface(admin: ApiClient, machine: str, driver: MemoryDriver) -> None:
     interface = (await interfaces(admin, machine))[0]
     found = (InterfaceAddress(interface["macAddress"], "192.168.122.9", 24, "lease"),)
-    driver.found_addresses[id_of(machine)] = found
+    driver.state.interface_addresses[id_of(machine)] = found
 
     async def shown() -> bool:
         return bool((await admin.document("addresses"))["count"] == 1)
 
     await eventually(shown, "the address of the guest shows")
     await removed(admin, interface["id"])
-    driver.found_addresses.clear()
+    driver.state.interface_addresses.clear()
     assert (await admin.document("addresses"))["count"] == 0

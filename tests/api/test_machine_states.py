@@ -11,7 +11,8 @@ from drivers.base.progress import Progress
 from drivers.memory import MemoryDriver
 from gateway.orchestration.machine_core.states import STATES
 from tests.api.client import ApiClient
-from tests.api.test_machines import uuid_of, verbs
+from tests.api.operations import verbs
+from tests.urls import uuid_of
 
 ACTIONS = ("start", "stop", "restart", "pause", "suspend")
 OFFERED = {
@@ -52,28 +53,28 @@ async def test_a_machine_can_be_deleted_in_every_state(
 ) -> None:
     await outside(admin, machine, driver, power)
     assert (await admin.delete(machine)).status == 200
-    assert driver.known == {}
+    assert driver.state.domains == {}
 
 
 async def test_a_guest_held_by_a_fault_goes_on_without_a_new_boot(
     admin: ApiClient, machine: str, driver: MemoryDriver
 ) -> None:
-    boots = driver.consoles[uuid_of(machine)]
+    boots = driver.state.consoles[uuid_of(machine)]
     await outside(admin, machine, driver, Power.HELD)
     assert (await admin.document(machine))["state"] == "ERROR"
     await admin.acted(machine, "start")
     assert (await admin.document(machine))["state"] == "STARTED"
-    assert driver.consoles[uuid_of(machine)] == boots
+    assert driver.state.consoles[uuid_of(machine)] == boots
 
 
 async def test_a_delete_asked_twice_is_one_job(admin: ApiClient, machine: str, driver: MemoryDriver) -> None:
-    going, gate = driver.undefine_domain, asyncio.Event()
+    going, gate = driver.domains.undefine, asyncio.Event()
 
     async def slowly(uuid: str) -> None:
         await gate.wait()
         await going(uuid)
 
-    driver.undefine_domain = slowly  # type: ignore[method-assign]
+    driver.domains.undefine = slowly  # type: ignore[method-assign]
     first = await admin.delete(machine, Prefer="respond-async")
     second = await admin.delete(machine, Prefer="respond-async")
     gate.set()
@@ -85,9 +86,9 @@ async def test_a_delete_asked_twice_is_one_job(admin: ApiClient, machine: str, d
 async def test_a_soft_stop_may_be_repeated_while_one_waits(
     admin: ApiClient, machine: str, driver: MemoryDriver
 ) -> None:
-    driver.deaf = True
+    driver.state.deaf = True
     first = await admin.act(machine, "stop")
-    driver.deaf = False
+    driver.state.deaf = False
     second = await admin.act(machine, "stop")
     assert second.status == 202
     assert (await admin.ended(second.job))["state"] == "SUCCESS"
@@ -97,13 +98,13 @@ async def test_a_soft_stop_may_be_repeated_while_one_waits(
 
 async def test_a_restart_shows_both_its_halves(admin: ApiClient, machine: str, driver: MemoryDriver) -> None:
     seen: list[str] = []
-    starting = driver.start_domain
+    starting = driver.domains.start
 
     async def watched(uuid: str, *, paused: bool = False, discard_saved: bool = False) -> None:
         seen.append((await admin.document(machine))["state"])
         await starting(uuid, paused=paused, discard_saved=discard_saved)
 
-    driver.start_domain = watched  # type: ignore[method-assign]
+    driver.domains.start = watched  # type: ignore[method-assign]
     answer = await admin.act(machine, "restart")
     assert answer.json["state"] == "RUNNING"
     await admin.ended(answer.job)
@@ -113,7 +114,7 @@ async def test_a_restart_shows_both_its_halves(admin: ApiClient, machine: str, d
 async def test_deaf_guests_do_not_keep_a_forced_stop_from_its_work(
     admin: ApiClient, image: str, driver: MemoryDriver
 ) -> None:
-    driver.deaf = True
+    driver.state.deaf = True
     machines = [(await admin.post("machines", admin.machine(image))).location for _ in range(10)]
     waiting = [await admin.act(machine, "stop") for machine in machines]
     assert (await admin.acted(machines[-1], "stop", force=True))["state"] == "SUCCESS"
@@ -124,59 +125,57 @@ async def test_what_a_failed_create_cannot_take_back_stays_in_sight_and_can_be_d
     admin: ApiClient, image: str, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.jobs.execution.UNDO_PAUSE", 0.001)
-    deleting = driver.delete_volume
+    deleting = driver.storage.delete_volume
 
     async def stuck(pool: str, name: str) -> None:
         raise DriverFailed("the disk is in use")
 
-    driver.delete_volume = stuck  # type: ignore[method-assign]
-    driver.fail_next("start_domain", DriverFailed("QEMU said no"))
+    driver.storage.delete_volume = stuck  # type: ignore[method-assign]
+    driver.fail_next("domains.start", DriverFailed("QEMU said no"))
     answer = await admin.post("machines", admin.machine(image), Prefer="respond-async")
     job = await admin.ended(answer.job)
     assert "not all of it could be undone" in job["statusMessage"]
     assert (await admin.document(answer.location))["state"] == "ERROR"
-    driver.delete_volume = deleting  # type: ignore[method-assign]
+    driver.storage.delete_volume = deleting  # type: ignore[method-assign]
     assert (await admin.delete(answer.location)).status == 200
-    assert [name for _, name in driver.stored if not name.startswith("cimi-image-")] == []
+    assert [name for _, name in driver.state.volumes if not name.startswith("cimi-image-")] == []
 
 
 async def test_a_domain_that_is_busy_for_a_moment_is_asked_again(
     admin: ApiClient, machine: str, driver: MemoryDriver
 ) -> None:
-    driver.fail_next("pause_domain", DriverBusy("another call holds the domain"))
+    driver.fail_next("domains.pause", DriverBusy("another call holds the domain"))
     assert (await admin.acted(machine, "pause"))["state"] == "SUCCESS"
     assert (await admin.document(machine))["state"] == "PAUSED"
 
 
-async def test_a_resize_that_fails_half_way_is_taken_back(
-    admin: ApiClient, machine: str, driver: MemoryDriver
-) -> None:
-    resizing = driver.resize_domain
+async def test_a_resize_that_fails_half_way_is_taken_back(admin: ApiClient, machine: str, driver: MemoryDriver) -> None:
+    resizing = driver.domains.resize
 
     async def half(uuid: str, cpus: int, memory_kib: int) -> object:
-        await resizing(uuid, cpus, driver.known[uuid].memory_kib)
+        await resizing(uuid, cpus, driver.state.domains[uuid].memory_kib)
         if cpus == 4:
             raise DriverFailed("the balloon burst")
         return await resizing(uuid, cpus, memory_kib)
 
-    driver.resize_domain = half  # type: ignore[method-assign,assignment]
-    before = driver.known[uuid_of(machine)].cpus
+    driver.domains.resize = half  # type: ignore[method-assign,assignment]
+    before = driver.state.domains[uuid_of(machine)].cpus
     answer = await admin.put(f"{machine}?$select=cpu,memory", {"cpu": 4, "memory": 65536})
     assert (await admin.ended(answer.job))["state"] == "FAILED"
-    assert driver.known[uuid_of(machine)].cpus == before
+    assert driver.state.domains[uuid_of(machine)].cpus == before
     assert (await admin.document(machine))["cpu"] == before
 
 
 async def test_a_comparison_with_old_facts_does_not_undo_what_a_job_did_since(
     admin: ApiClient, machine: str, driver: MemoryDriver
 ) -> None:
-    old = tuple(driver.known.values())
+    old = tuple(driver.state.domains.values())
     await admin.acted(machine, "pause")
 
     async def late() -> object:
         return old
 
-    driver.domains = late  # type: ignore[method-assign,assignment]
+    driver.domains.list_all = late  # type: ignore[method-assign,assignment]
     driver.lose()
     driver.regain()
     for _ in range(20):
@@ -187,13 +186,13 @@ async def test_a_comparison_with_old_facts_does_not_undo_what_a_job_did_since(
 async def test_a_guest_that_powers_off_just_before_its_button_is_pressed_is_stopped(
     admin: ApiClient, machine: str, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    press = driver.request_shutdown
+    press = driver.domains.request_shutdown
 
     async def too_late(uuid: str) -> None:
         driver.externally(uuid, Power.OFF)
         await press(uuid)
 
-    monkeypatch.setattr(driver, "request_shutdown", too_late)
+    monkeypatch.setattr(driver.domains, "request_shutdown", too_late)
     assert (await admin.acted(machine, "stop"))["state"] == "SUCCESS"
     assert (await admin.document(machine))["state"] == "STOPPED"
 
@@ -201,13 +200,13 @@ async def test_a_guest_that_powers_off_just_before_its_button_is_pressed_is_stop
 async def test_a_hypervisor_that_is_away_at_the_end_of_an_action_does_not_hide_what_was_reached(
     admin: ApiClient, machine: str, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save = driver.save_domain
+    save = driver.domains.save
 
     async def then_away(uuid: str, progress: Progress) -> None:
         await save(uuid, progress)
-        driver.fail_next("domain", DriverUnavailable("a call overstayed its deadline"))
+        driver.fail_next("domains.read", DriverUnavailable("a call overstayed its deadline"))
 
-    monkeypatch.setattr(driver, "save_domain", then_away)
+    monkeypatch.setattr(driver.domains, "save", then_away)
     job = await admin.acted(machine, "suspend")
     assert job["state"] == "SUCCESS"
     assert (await admin.document(machine))["state"] == "SUSPENDED"

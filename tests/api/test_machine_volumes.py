@@ -11,23 +11,11 @@ import pytest
 from drivers.base import DriverFailed
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
-from tests.api.test_volumes import by_value, stored, verbs
+from tests.api.namespaces import NAMESPACE
+from tests.api.operations import rels
+from tests.api.volumes import by_value, connected, stored, targets
 
-NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
-
-
-@pytest.fixture
-async def volume(admin: ApiClient) -> str:
-    return (await admin.post("volumes", by_value())).location
-
-
-def targets(driver: MemoryDriver, machine: str) -> list[str]:
-    """Where the Machine has disks, as the hypervisor says."""
-    return sorted(disk.target for disk in driver.known[machine.rpartition("/")[2]].disks)
-
-
-def connected(volume: str, location: str | None = None) -> dict[str, Any]:
-    return {"volume": {"href": volume}, **({"initialLocation": location} if location else {})}
+pytestmark = pytest.mark.slow
 
 
 async def test_a_volume_is_connected_and_disconnected_while_the_machine_runs(
@@ -65,16 +53,14 @@ async def test_old_location_spellings_are_kept_as_written(admin: ApiClient, mach
     assert made.json["initialLocation"] == "xvdf"
 
 
-async def test_a_connected_volume_is_not_deleted_until_it_is_free(
-    admin: ApiClient, machine: str, volume: str
-) -> None:
+async def test_a_connected_volume_is_not_deleted_until_it_is_free(admin: ApiClient, machine: str, volume: str) -> None:
     made = await admin.post(f"{machine}/volumes", connected(volume))
-    assert "delete" not in await verbs(admin, volume)
+    assert "delete" not in await rels(admin, volume)
     refused = await admin.delete(volume)
     assert refused.status == 409
     assert "detach" in refused.message
     assert (await admin.delete(made.location)).status == 200
-    assert "delete" in await verbs(admin, volume)
+    assert "delete" in await rels(admin, volume)
     assert (await admin.delete(volume)).status == 200
 
 
@@ -122,7 +108,7 @@ async def test_two_volumes_never_get_one_target(admin: ApiClient, machine: str, 
 async def test_a_failed_attachment_leaves_no_trace(
     admin: ApiClient, machine: str, volume: str, driver: MemoryDriver
 ) -> None:
-    driver.fail_next("attach_disk", DriverFailed("QEMU said no"))
+    driver.fail_next("devices.attach_disk", DriverFailed("QEMU said no"))
     answer = await admin.post(f"{machine}/volumes", connected(volume))
     assert answer.status == 500
     assert "QEMU said no" in answer.message
@@ -134,23 +120,21 @@ async def test_a_guest_that_does_not_let_go_fails_the_job_and_keeps_the_volume(
     admin: ApiClient, machine: str, volume: str, driver: MemoryDriver
 ) -> None:
     made = await admin.post(f"{machine}/volumes", connected(volume))
-    driver.clinging = True
+    driver.state.clinging = True
     answer = await admin.delete(made.location)
     assert answer.status == 409
     assert "did not let go" in answer.message
     assert (await admin.document(made.location))["volume"]["href"] == volume
-    driver.clinging = False
+    driver.state.clinging = False
     assert (await admin.delete(made.location)).status == 200
 
 
-async def test_a_suspended_machine_keeps_its_devices_as_they_are(
-    admin: ApiClient, machine: str, volume: str
-) -> None:
+async def test_a_suspended_machine_keeps_its_devices_as_they_are(admin: ApiClient, machine: str, volume: str) -> None:
     made = await admin.post(f"{machine}/volumes", connected(volume))
     await admin.acted(machine, "suspend")
     assert (await admin.delete(made.location)).status == 409
-    assert await verbs(admin, f"{machine}/volumes") == set()
-    assert await verbs(admin, made.location) == {"edit"}
+    assert await rels(admin, f"{machine}/volumes") == set()
+    assert await rels(admin, made.location) == {"edit"}
 
 
 async def test_a_deleted_machine_frees_its_volumes(
@@ -159,7 +143,7 @@ async def test_a_deleted_machine_frees_its_volumes(
     await admin.post(f"{machine}/volumes", connected(volume))
     assert (await admin.delete(machine)).status == 200
     assert (await admin.document(volume))["state"] == "AVAILABLE"
-    assert await verbs(admin, volume) >= {"edit", "delete"}
+    assert await rels(admin, volume) >= {"edit", "delete"}
     assert stored(driver, volume) is not None
 
 
@@ -167,7 +151,7 @@ async def test_a_connected_volume_grows_in_the_running_guest(
     admin: ApiClient, machine: str, volume: str, driver: MemoryDriver
 ) -> None:
     await admin.post(f"{machine}/volumes", connected(volume))
-    driver.fail_next("grow_volume", DriverFailed("a running guest has it"))
+    driver.fail_next("storage.grow_volume", DriverFailed("a running guest has it"))
     grown = await admin.put(f"{volume}?$select=capacity", {"capacity": 90_000})
     assert grown.status == 200
     assert stored(driver, volume).capacity >= 90_000_000
@@ -216,7 +200,7 @@ async def test_a_new_machine_brings_its_volumes_with_it(
     assert (await admin.delete(made.location)).status == 200
     for left in (volume, born):
         assert (await admin.delete(left)).status == 200
-    assert [name for _, name in driver.stored if not name.startswith("cimi-image")] == []
+    assert [name for _, name in driver.state.volumes if not name.startswith("cimi-image")] == []
 
 
 async def test_a_machine_template_names_volumes_and_volume_templates(
@@ -265,13 +249,13 @@ async def test_volumes_of_a_machine_create_that_cannot_be_are_named(
 async def test_a_failing_machine_create_leaves_old_volumes_free_and_no_new_ones(
     admin: ApiClient, image: str, volume: str, driver: MemoryDriver
 ) -> None:
-    driver.fail_next("start_domain", DriverFailed("QEMU said no"))
+    driver.fail_next("domains.start", DriverFailed("QEMU said no"))
     new = {"volumeConfig": {"capacity": 20_000}}
     answer = await admin.post("machines", admin.machine(image, volumes=[{"href": volume}], volumeTemplates=[new]))
     assert answer.status == 500
     assert [entry["id"] for entry in (await admin.document("volumes"))["volumes"]] == [volume]
     assert (await admin.delete(volume)).status == 200
-    assert [name for _, name in driver.stored if not name.startswith("cimi-image")] == []
+    assert [name for _, name in driver.state.volumes if not name.startswith("cimi-image")] == []
 
 
 # Disks
@@ -284,21 +268,21 @@ async def test_a_disk_is_added_and_removed_while_the_machine_runs(
     assert made.status == 201, made.text
     assert (made.json["capacity"], made.json["initialLocation"]) == (30_000, "/dev/vdk")
     assert targets(driver, machine) == ["sda", "vda", "vdk"]
-    before = len(driver.stored)
+    before = len(driver.state.volumes)
     assert (await admin.delete(made.location)).status == 200
     assert targets(driver, machine) == ["sda", "vda"]
-    assert len(driver.stored) == before - 1
+    assert len(driver.state.volumes) == before - 1
     assert (await admin.document(f"{machine}/disks"))["count"] == 1
 
 
 async def test_an_added_disk_goes_with_its_machine(admin: ApiClient, machine: str, driver: MemoryDriver) -> None:
     await admin.post(f"{machine}/disks", {"capacity": 30_000})
     assert (await admin.delete(machine)).status == 200
-    assert [name for _, name in driver.stored if not name.startswith("cimi-image")] == []
+    assert [name for _, name in driver.state.volumes if not name.startswith("cimi-image")] == []
 
 
 async def test_the_boot_disk_is_not_removed_and_offers_no_delete(admin: ApiClient, machine: str) -> None:
-    assert await verbs(admin, f"{machine}/disks/vda") == {"edit"}
+    assert await rels(admin, f"{machine}/disks/vda") == {"edit"}
     assert (await admin.delete(f"{machine}/disks/vda")).status == 409
 
 
@@ -324,18 +308,18 @@ async def test_a_disk_that_cannot_be_is_refused_and_named(
 async def test_a_failed_disk_leaves_neither_record_nor_storage(
     admin: ApiClient, machine: str, driver: MemoryDriver
 ) -> None:
-    before = dict(driver.stored)
-    driver.fail_next("attach_disk", DriverFailed("QEMU said no"))
+    before = dict(driver.state.volumes)
+    driver.fail_next("devices.attach_disk", DriverFailed("QEMU said no"))
     assert (await admin.post(f"{machine}/disks", {"capacity": 30_000})).status == 500
-    assert driver.stored == before
+    assert driver.state.volumes == before
     assert (await admin.document(f"{machine}/disks"))["count"] == 1
 
 
 def size_of(driver: MemoryDriver, machine: str, target: str) -> int:
     """Of the storage behind the Machine's disk, in bytes."""
     uuid = machine.rpartition("/")[2]
-    source = next(disk.source for disk in driver.known[uuid].disks if disk.target == target)
-    return next(volume.capacity for volume in driver.stored.values() if volume.path == source)
+    source = next(disk.source for disk in driver.state.domains[uuid].disks if disk.target == target)
+    return next(volume.capacity for volume in driver.state.volumes.values() if volume.path == source)
 
 
 @pytest.mark.parametrize("state", ["STARTED", "STOPPED"])
@@ -346,9 +330,9 @@ async def test_disks_grow_while_the_machine_runs_and_while_it_is_off(
     if state == "STOPPED":
         await admin.acted(machine, "stop", force=True)
     else:
-        driver.fail_next("grow_volume", DriverFailed("a running guest has it"))
+        driver.fail_next("storage.grow_volume", DriverFailed("a running guest has it"))
     for url, target in ((f"{machine}/disks/vda", "vda"), (disk, "vdb")):
-        assert "edit" in await verbs(admin, url)
+        assert "edit" in await rels(admin, url)
         grown = await admin.put(url, {"capacity": 90_000})
         assert (grown.status, grown.json["capacity"]) == (200, 90_000)
         assert size_of(driver, machine, target) >= 90_000_000
@@ -369,18 +353,16 @@ async def test_a_disk_grows_into_nothing_that_volumes_were_promised(admin: ApiCl
     assert (answer.status, answer.message.partition(":")[0]) == (507, "capacity")
 
 
-@pytest.mark.parametrize(
-    ("capacity", "status"), [(29_000, 400), (0, 400), ("much", 400), (9 * 10**12, 400)]
-)
+@pytest.mark.parametrize(("capacity", "status"), [(29_000, 400), (0, 400), ("much", 400), (9 * 10**12, 400)])
 async def test_a_disk_that_would_shrink_or_has_no_room_stays_as_it_is(
     admin: ApiClient, machine: str, driver: MemoryDriver, capacity: object, status: int
 ) -> None:
     disk = (await admin.post(f"{machine}/disks", {"capacity": 30_000})).location
-    before = dict(driver.stored)
+    before = dict(driver.state.volumes)
     answer = await admin.put(disk, {"capacity": capacity})
     assert answer.status == status
     assert answer.message.startswith("capacity:")
-    assert ((await admin.document(disk))["capacity"], driver.stored) == (30_000, before)
+    assert ((await admin.document(disk))["capacity"], driver.state.volumes) == (30_000, before)
 
 
 async def test_an_edit_of_a_disk_that_changes_nothing_is_done_at_once(admin: ApiClient, machine: str) -> None:
@@ -391,10 +373,10 @@ async def test_an_edit_of_a_disk_that_changes_nothing_is_done_at_once(admin: Api
 
 async def test_a_failed_growth_of_a_disk_tells_the_truth(admin: ApiClient, machine: str, driver: MemoryDriver) -> None:
     before = await admin.document(f"{machine}/disks/vda")
-    driver.fail_next("grow_disk", DriverFailed("QEMU said no"))
+    driver.fail_next("devices.grow_disk", DriverFailed("QEMU said no"))
     assert (await admin.put(f"{machine}/disks/vda", {"capacity": 90_000})).status == 500
     after = await admin.document(f"{machine}/disks/vda")
-    assert (after["capacity"], "edit" in await verbs(admin, after["id"])) == (before["capacity"], True)
+    assert (after["capacity"], "edit" in await rels(admin, after["id"])) == (before["capacity"], True)
 
 
 async def test_a_disk_of_a_suspended_machine_and_one_that_a_snapshot_holds_do_not_grow(
@@ -406,7 +388,7 @@ async def test_a_disk_of_a_suspended_machine_and_one_that_a_snapshot_holds_do_no
     assert (await admin.delete(taken.location)).status == 200
     await admin.acted(machine, "suspend")
     assert (await admin.put(f"{machine}/disks/vda", {"capacity": 90_000})).status == 409
-    assert "edit" not in await verbs(admin, f"{machine}/disks/vda")
+    assert "edit" not in await rels(admin, f"{machine}/disks/vda")
 
 
 async def test_others_do_not_grow_a_disk(client: Callable[..., ApiClient], admin: ApiClient, machine: str) -> None:
@@ -416,14 +398,14 @@ async def test_others_do_not_grow_a_disk(client: Callable[..., ApiClient], admin
 async def test_nothing_is_connected_to_a_machine_that_is_being_deleted(
     admin: ApiClient, machine: str, volume: str, driver: MemoryDriver
 ) -> None:
-    begun, go_on, undefine = asyncio.Event(), asyncio.Event(), driver.undefine_domain
+    begun, go_on, undefine = asyncio.Event(), asyncio.Event(), driver.domains.undefine
 
     async def slow(uuid: str) -> None:
         begun.set()
         await go_on.wait()
         await undefine(uuid)
 
-    driver.undefine_domain = slow  # type: ignore[method-assign]
+    driver.domains.undefine = slow  # type: ignore[method-assign]
     deletion = await admin.request("DELETE", machine, Prefer="respond-async")
     await begun.wait()
     answers = [await admin.post(f"{machine}/volumes", connected(volume))]

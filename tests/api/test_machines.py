@@ -12,23 +12,13 @@ from drivers.base import DriverFailed, DriverNoSpace, InterfaceAddress, Power
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from tests.api.client import ApiClient
+from tests.api.namespaces import NAMESPACE
+from tests.api.operations import verbs
 from tests.patience import eventually
-
-NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
-
-
-def uuid_of(machine: str) -> str:
-    return machine.rpartition("/")[2]
+from tests.urls import uuid_of
 
 
-async def verbs(client: ApiClient, url: str) -> set[str]:
-    document = await client.document(url)
-    return {entry["rel"].rpartition("/")[2] for entry in document.get("operations", [])}
-
-
-async def test_a_create_that_ends_soon_is_answered_201_with_the_started_machine(
-    admin: ApiClient, image: str
-) -> None:
+async def test_a_create_that_ends_soon_is_answered_201_with_the_started_machine(admin: ApiClient, image: str) -> None:
     answer = await admin.post("machines", admin.machine(image))
     assert answer.status == 201
     assert answer.json["state"] == "STARTED"
@@ -81,7 +71,7 @@ async def test_an_illegal_action_is_a_conflict_that_names_the_state(admin: ApiCl
 async def test_a_deaf_guest_fails_the_soft_stop_and_force_ends_it(
     admin: ApiClient, machine: str, driver: MemoryDriver
 ) -> None:
-    driver.deaf = True
+    driver.state.deaf = True
     job = await admin.acted(machine, "stop")
     assert job["state"] == "FAILED"
     assert "force" in job["statusMessage"]
@@ -89,10 +79,8 @@ async def test_a_deaf_guest_fails_the_soft_stop_and_force_ends_it(
     assert (await admin.acted(machine, "stop", force=True))["state"] == "SUCCESS"
 
 
-async def test_force_breaks_off_a_soft_stop_that_waits(
-    admin: ApiClient, machine: str, driver: MemoryDriver
-) -> None:
-    driver.deaf = True
+async def test_force_breaks_off_a_soft_stop_that_waits(admin: ApiClient, machine: str, driver: MemoryDriver) -> None:
+    driver.state.deaf = True
     soft = await admin.act(machine, "stop")
     assert (await admin.acted(machine, "stop", force=True))["state"] == "SUCCESS"
     assert (await admin.ended(soft.job))["state"] == "STOPPED"
@@ -111,25 +99,25 @@ async def test_delete_answers_200_and_leaves_only_the_image(
     answer = await admin.delete(machine)
     assert answer.status == 200
     assert (await admin.get(machine)).status == 404
-    assert [name for _, name in driver.stored if not name.startswith("cimi-image-")] == []
-    assert driver.known == {}
+    assert [name for _, name in driver.state.volumes if not name.startswith("cimi-image-")] == []
+    assert driver.state.domains == {}
 
 
 async def test_a_failing_create_is_undone_and_answers_with_its_job(
     admin: ApiClient, image: str, driver: MemoryDriver
 ) -> None:
-    driver.fail_next("start_domain", DriverFailed("QEMU said no"))
+    driver.fail_next("domains.start", DriverFailed("QEMU said no"))
     answer = await admin.post("machines", admin.machine(image))
     assert answer.status == 500
     assert "QEMU said no" in answer.message
     assert answer.json["id"] == answer.job
     assert (await admin.document("machines"))["count"] == 0
-    assert driver.known == {}
-    assert [name for _, name in driver.stored if not name.startswith("cimi-image-")] == []
+    assert driver.state.domains == {}
+    assert [name for _, name in driver.state.volumes if not name.startswith("cimi-image-")] == []
 
 
 async def test_a_full_pool_answers_507(admin: ApiClient, image: str, driver: MemoryDriver) -> None:
-    driver.fail_next("overlay_volume", DriverNoSpace("the pool is full"))
+    driver.fail_next("storage.overlay_volume", DriverNoSpace("the pool is full"))
     answer = await admin.post("machines", admin.machine(image))
     assert answer.status == 507
 
@@ -158,8 +146,8 @@ async def test_reads_go_on_while_the_hypervisor_is_away_and_changes_are_503(
 async def test_the_guests_address_leads_from_machine_to_ip(
     admin: ApiClient, machine: str, driver: MemoryDriver
 ) -> None:
-    mac = driver.known[uuid_of(machine)].interfaces[0].mac
-    driver.found_addresses[uuid_of(machine)] = (InterfaceAddress(mac, "192.0.2.7", 24, "lease"),)
+    mac = driver.state.domains[uuid_of(machine)].interfaces[0].mac
+    driver.state.interface_addresses[uuid_of(machine)] = (InterfaceAddress(mac, "192.0.2.7", 24, "lease"),)
     interfaces = await admin.document(f"{machine}/networkInterfaces")
     href = interfaces["machineNetworkInterfaces"][0]["addresses"]["href"]
 
@@ -264,7 +252,7 @@ async def test_a_key_whose_resource_was_deleted_since_is_a_conflict_that_says_so
 async def test_a_key_whose_create_failed_gives_that_failure_again(
     admin: ApiClient, image: str, driver: MemoryDriver
 ) -> None:
-    driver.fail_next("define_domain", DriverFailed("no such luck"))
+    driver.fail_next("domains.define", DriverFailed("no such luck"))
     first, second = [await admin.post("machines", admin.machine(image), Idempotency_Key="k") for _ in range(2)]
     assert first.status == second.status == 500
     assert (first.job, first.message) == (second.job, second.message)

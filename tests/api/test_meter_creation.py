@@ -8,7 +8,8 @@ import pytest
 
 from gateway.app import Gateway
 from tests.api.client import ApiClient
-from tests.api.meters import ASPECT, NAMESPACE, Client, Look, create, made
+from tests.api.meters import ASPECT, Client, Look, create, made
+from tests.api.namespaces import NAMESPACE
 
 # Creating
 

@@ -14,9 +14,7 @@ from tests.api.meters import ASPECT, Look, made, samples
 # Start, stop, expiry
 
 
-async def test_a_stopped_meter_records_nothing_until_it_is_started(
-    admin: ApiClient, machine: str, look: Look
-) -> None:
+async def test_a_stopped_meter_records_nothing_until_it_is_started(admin: ApiClient, machine: str, look: Look) -> None:
     meter = await made(admin, machine, "memory")
     await look()
     assert (await admin.acted(meter, "stop"))["state"] == "SUCCESS"
@@ -36,7 +34,7 @@ async def test_after_its_stop_time_a_meter_records_nothing(
     answer = await admin.put(f"{meter}?$select=stopTime", {"stopTime": "2100-01-01T00:00:00Z"})
     assert answer.status == 200, answer.text
     await look()
-    driver.ahead += 100 * 366 * 86400
+    driver.state.seconds_ahead += 100 * 366 * 86400
     await look()
     assert len(await samples(admin, meter)) == 1
 

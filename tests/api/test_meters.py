@@ -55,9 +55,7 @@ async def test_sizes_show_at_once(admin: ApiClient, machine: str, usage: Usage, 
     assert await samples(admin, capacity) == [pytest.approx(33554.432)]
 
 
-async def test_time_in_power_is_counted(
-    admin: ApiClient, machine: str, driver: MemoryDriver, look: Look
-) -> None:
+async def test_time_in_power_is_counted(admin: ApiClient, machine: str, driver: MemoryDriver, look: Look) -> None:
     meter = await made(admin, machine, "runningTime")
     await look()
     await look(10)
@@ -73,12 +71,12 @@ async def test_the_cloud_entry_point_shows_what_all_machines_use_together(
     second = (await admin.post("machines", admin.machine(image), Prefer="wait=10")).location
     uuids = [url.rpartition("/")[2] for url in (machine, second)]
     for uuid in uuids:
-        driver.usage[uuid] = Usage(memory_used_kib=1000)
+        driver.state.usage[uuid] = Usage(memory_used_kib=1000)
     aspects = ("cpu", "memory", "bandwidth")
     meters = [(await admin.post("meters", create(aspect, admin.base))).location for aspect in aspects]
     await look()
-    driver.usage[uuids[0]].cpu_seconds += 10
-    driver.usage[uuids[1]].received_bytes += 10_000
+    driver.state.usage[uuids[0]].cpu_seconds += 10
+    driver.state.usage[uuids[1]].received_bytes += 10_000
     await look(10)
     found = [await samples(admin, meter) for meter in meters]
     assert found == [[pytest.approx(50, rel=0.02)], [2000, 2000], [pytest.approx(8, rel=0.02)]]
@@ -128,7 +126,7 @@ async def test_networks_and_their_ports_come_with_meters_and_show_what_passes(
     machine = await admin.post("machines", admin.machine(image, networkInterfaces=interfaces), Prefer="wait=10")
     assert machine.status == 201, machine.text
     meters = [(await admin.document(f"{url}/meters"))["meters"][0]["id"] for url in (network.location, port.location)]
-    usage = driver.usage.setdefault(machine.location.rpartition("/")[2], Usage())
+    usage = driver.state.usage.setdefault(machine.location.rpartition("/")[2], Usage())
     await look()
     usage.received_bytes, usage.sent_bytes = 1_000_000, 500_000
     await look(10)
@@ -222,9 +220,7 @@ async def test_samples_come_no_more_often_than_asked(admin: ApiClient, machine: 
     assert [len(await samples(admin, meter)) for meter in (slow, quick)] == [3, 7]
 
 
-async def test_an_interval_is_one_sample_at_its_end(
-    admin: ApiClient, machine: str, usage: Usage, look: Look
-) -> None:
+async def test_an_interval_is_one_sample_at_its_end(admin: ApiClient, machine: str, usage: Usage, look: Look) -> None:
     meter = await made(admin, machine, "memory", timeScope="interval", intervalDuration="hourly")
     assert (await admin.document(meter))["intervalDuration"] == "PT1H"
     for used in (1000, 3000):
@@ -277,7 +273,7 @@ async def test_samples_outlive_a_restart(
 ) -> None:
     await gateway.stop()
     await gateway.start()
-    driver.ahead += 10
+    driver.state.seconds_ahead += 10
     await gateway.sampler.look(driver)
     values = await samples(admin, history)
     assert values[:10] == list(range(100, 110))

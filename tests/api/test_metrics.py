@@ -83,7 +83,7 @@ async def test_jobs_are_timed_and_resources_counted_by_state(
     admin: ApiClient, machine: str, driver: MemoryDriver, metrics: Callable[[], object]
 ) -> None:
     await admin.acted(machine, "stop")
-    driver.fail_next("start_domain", DriverFailed("no"))
+    driver.fail_next("domains.start", DriverFailed("no"))
     await admin.acted(machine, "start")
     value = await metrics()  # type: ignore[misc]
     assert value("cimi_job_seconds_count", action="stop", state="SUCCESS") == 1
@@ -96,7 +96,7 @@ async def test_jobs_are_timed_and_resources_counted_by_state(
 async def test_a_job_that_runs_is_seen_as_active(
     admin: ApiClient, machine: str, driver: MemoryDriver, metrics: Callable[[], object]
 ) -> None:
-    driver.deaf = True
+    driver.state.deaf = True
     await admin.act(machine, "stop")
 
     async def active() -> bool:

@@ -10,9 +10,9 @@ import pytest
 from drivers.base import BandwidthClass, DriverFailed, Traffic
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
+from tests.api.namespaces import NAMESPACE
 from tests.api.networks import DEFAULT_NETWORK, id_of, interfaces, made, network, plugged, port, refused, removed
 
-NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
 OWN = "{http://cimi-gateway.org/ns/1}"
 
 
@@ -143,7 +143,7 @@ async def test_a_machine_at_a_stopped_port_starts_with_its_link_down(
 async def test_a_port_whose_stop_does_not_reach_the_guest_is_still_started(
     admin: ApiClient, place: str, user: str, driver: MemoryDriver
 ) -> None:
-    driver.fail_next("update_interface", DriverFailed("the guest's network is stuck"))
+    driver.fail_next("devices.update_interface", DriverFailed("the guest's network is stuck"))
     job = await admin.acted(place, "stop")
     assert job["state"] == "FAILED"
     assert "stuck" in job["statusMessage"]
@@ -192,7 +192,7 @@ class TestClassesOfService:
         return {"bandwidth_classes": (BandwidthClass("GOLD", inbound=1000), BandwidthClass("SILVER", outbound=100))}
 
     def traffic(self, driver: MemoryDriver, mac: str) -> Traffic | None:
-        return driver.interface_specs[mac].traffic
+        return driver.state.interface_specs[mac].traffic
 
     async def test_the_class_of_a_port_limits_its_interface(
         self, admin: ApiClient, net: str, image: str, driver: MemoryDriver
@@ -217,7 +217,7 @@ class TestClassesOfService:
     async def test_an_edit_that_does_not_reach_the_guest_keeps_the_old_class(
         self, admin: ApiClient, place: str, user: str, driver: MemoryDriver
     ) -> None:
-        driver.fail_next("update_interface", DriverFailed("tc: no such thing"))
+        driver.fail_next("devices.update_interface", DriverFailed("tc: no such thing"))
         answer = await admin.put(f"{place}?$select=classOfService", {"classOfService": "GOLD"}, Prefer="wait=30")
         assert answer.status == 500
         assert "classOfService" not in await admin.document(place)

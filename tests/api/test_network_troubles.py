@@ -19,7 +19,16 @@ REASON = "Check the host setup: interface eth0 has kernel autoconfigured IPv6 ro
 
 @pytest.fixture
 def compare(gateway: Gateway, driver: MemoryDriver) -> Callable[[], Awaitable[None]]:
-    return lambda: gateway._sync.compare(driver, reconnect=True)
+    return lambda: gateway.reconciliation.compare(driver, reconnect=True)
+
+
+METHODS = (
+    "networks.start",
+    "networks.define",
+    "filters.define",
+    "networks.reserve_host",
+    "networks.reconnect_interfaces",
+)
 
 
 class Broken:
@@ -27,10 +36,12 @@ class Broken:
 
     def __init__(self, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch) -> None:
         self.names: set[str] = set()
-        self.method = "start_network"
+        self.method = "networks.start"
         self._driver = driver
-        for method in ("start_network", "define_network", "define_reach", "reserve_host", "reconnect_interfaces"):
-            monkeypatch.setattr(driver, method, self._breaking(method, getattr(driver, method)))
+        for method in METHODS:
+            part, _, name = method.partition(".")
+            owner = getattr(driver, part)
+            monkeypatch.setattr(owner, name, self._breaking(method, getattr(owner, name)))
 
     def _breaking(self, method: str, real: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def call(first: Any, *rest: Any) -> Any:
@@ -64,7 +75,7 @@ def stopped(driver: MemoryDriver, *urls: str) -> None:
     """What a reboot leaves: they are inactive, and nobody was told."""
     for url in urls:
         name = libvirt_name(url)
-        driver.known_networks[name] = replace(driver.known_networks[name], active=False)
+        driver.state.networks[name] = replace(driver.state.networks[name], active=False)
 
 
 async def states(client: ApiClient, urls: list[str]) -> list[str]:
@@ -140,8 +151,8 @@ async def test_one_whose_definition_is_lost_and_not_taken_is_in_error_and_then_a
 ) -> None:  # fmt: skip
     if wanted == "STOPPED":
         assert (await admin.acted(networks[0], "stop"))["state"] == "SUCCESS"
-    broken.method, broken.names = "define_network", {libvirt_name(networks[0])}
-    del driver.known_networks[libvirt_name(networks[0])]
+    broken.method, broken.names = "networks.define", {libvirt_name(networks[0])}
+    del driver.state.networks[libvirt_name(networks[0])]
     stopped(driver, *networks[1:])
     await compare()
     assert await states(admin, networks) == ["ERROR", "STARTED", "STARTED"]
@@ -154,8 +165,8 @@ async def test_one_in_error_since_its_definition_was_lost_in_a_job_is_said_to_ha
     admin: ApiClient, networks: list[str], driver: MemoryDriver, broken: Broken,
     compare: Callable[[], Awaitable[None]],
 ) -> None:  # fmt: skip
-    broken.method, broken.names = "define_network", {libvirt_name(networks[0])}
-    del driver.known_networks[libvirt_name(networks[0])]
+    broken.method, broken.names = "networks.define", {libvirt_name(networks[0])}
+    del driver.state.networks[libvirt_name(networks[0])]
     assert (await admin.acted(networks[0], "stop"))["state"] == "FAILED"
     assert (await states(admin, networks))[0] == "ERROR"
     for _ in range(2):
@@ -196,7 +207,7 @@ async def test_a_network_in_error_can_be_deleted(
     assert (await admin.get(networks[0])).status == 404
 
 
-@pytest.mark.parametrize("method", ["define_reach", "reserve_host", "reconnect_interfaces"])
+@pytest.mark.parametrize("method", ["filters.define", "networks.reserve_host", "networks.reconnect_interfaces"])
 async def test_what_else_cannot_be_put_right_in_one_network_stops_no_other(
     admin: ApiClient, networks: list[str], driver: MemoryDriver, broken: Broken,
     compare: Callable[[], Awaitable[None]], method: str,
@@ -208,19 +219,19 @@ async def test_what_else_cannot_be_put_right_in_one_network_stops_no_other(
     stopped(driver, *networks)
     for url in networks:
         name = libvirt_name(url)
-        driver.known_filters.clear()
-        driver.known_networks[name] = _bare(driver, name)
+        driver.state.filters.clear()
+        driver.state.networks[name] = _bare(driver, name)
     await compare()
     for url in networks[1:]:
-        facts = driver.known_networks[libvirt_name(url)]
+        facts = driver.state.networks[libvirt_name(url)]
         assert facts.active
         assert [entry.hostname for entry in facts.reservations] == ["www"]
-    assert len(driver.known_filters) >= 2
+    assert len(driver.state.filters) >= 2
     assert await states(admin, networks) == ["STARTED"] * 3
 
 
 def _bare(driver: MemoryDriver, name: str) -> Any:
-    return replace(driver.known_networks[name], reservations=())
+    return replace(driver.state.networks[name], reservations=())
 
 
 async def test_a_hypervisor_that_is_lost_meanwhile_puts_no_network_in_error(
@@ -233,10 +244,10 @@ async def test_a_hypervisor_that_is_lost_meanwhile_puts_no_network_in_error(
 
     stopped(driver, *networks)
     with monkeypatch.context() as patched:
-        patched.setattr(driver, "start_network", lost)
+        patched.setattr(driver.networks, "start", lost)
         with pytest.raises(DriverUnavailable):
             await compare()
     assert await states(admin, networks) == ["STARTED"] * 3
     driver.regain()
     await compare()
-    assert all(driver.known_networks[libvirt_name(url)].active for url in networks)
+    assert all(driver.state.networks[libvirt_name(url)].active for url in networks)

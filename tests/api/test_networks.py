@@ -13,18 +13,18 @@ from drivers.base import BandwidthClass, DriverConflict, NetworkFacts
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from tests.api.client import ApiClient
+from tests.api.namespaces import NAMESPACE
 from tests.api.networks import DEFAULT_NETWORK, id_of, libvirt_name, made, network, port, refused, removed
+from tests.api.operations import verbs
 from tests.patience import eventually
-
-NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
 
 
 async def test_a_new_network_is_started_and_has_ranges_of_the_pools(admin: ApiClient, driver: MemoryDriver) -> None:
     shown = await admin.document(await made(admin, "networks", network()))
     assert shown["state"] == "STARTED"
-    assert ipaddress.ip_network(shown["cidr"]).subnet_of(ipaddress.ip_network("10.113.0.0/16"))
+    assert ipaddress.IPv4Network(shown["cidr"]).subnet_of(ipaddress.IPv4Network("10.113.0.0/16"))
     assert ipaddress.ip_network(shown["cidr6"]).prefixlen == 64
-    assert driver.known_networks[libvirt_name(shown["id"])].active
+    assert driver.state.networks[libvirt_name(shown["id"])].active
 
 
 async def test_50_networks_created_at_once_get_50_ranges_and_bridges(admin: ApiClient, driver: MemoryDriver) -> None:
@@ -32,7 +32,7 @@ async def test_50_networks_created_at_once_get_50_ranges_and_bridges(admin: ApiC
     documents = [await admin.document(url) for url in urls]
     assert len({shown["cidr"] for shown in documents}) == 50
     assert len({shown["cidr6"] for shown in documents}) == 50
-    assert len({driver.known_networks[libvirt_name(url)].bridge for url in urls}) == 50
+    assert len({driver.state.networks[libvirt_name(url)].bridge for url in urls}) == 50
 
 
 async def test_a_deleted_network_is_gone_everywhere_and_its_range_is_free(
@@ -43,7 +43,7 @@ async def test_a_deleted_network_is_gone_everywhere_and_its_range_is_free(
     answer = await admin.delete(url, Prefer="wait=30")
     assert answer.status == 200, answer.text
     assert (await admin.get(url)).status == 404
-    assert libvirt_name(url) not in driver.known_networks
+    assert libvirt_name(url) not in driver.state.networks
     assert (await admin.document(await made(admin, "networks", network())))["cidr"] == cidr
 
 
@@ -51,7 +51,7 @@ async def test_stop_and_start_move_the_network(admin: ApiClient, driver: MemoryD
     url = await made(admin, "networks", network())
     assert (await admin.acted(url, "stop"))["state"] == "SUCCESS"
     assert (await admin.document(url))["state"] == "STOPPED"
-    assert not driver.known_networks[libvirt_name(url)].active
+    assert not driver.state.networks[libvirt_name(url)].active
     assert (await admin.acted(url, "start"))["state"] == "SUCCESS"
     assert (await admin.document(url))["state"] == "STARTED"
 
@@ -92,14 +92,14 @@ async def test_a_network_is_made_from_a_template_whose_attributes_may_be_overrid
 
 async def test_a_public_network_leads_out_by_nat(admin: ApiClient, driver: MemoryDriver) -> None:
     url = await made(admin, "networks", network(networkType="PUBLIC"))
-    assert driver.known_networks[libvirt_name(url)].forward == "nat"
+    assert driver.state.networks[libvirt_name(url)].forward == "nat"
 
 
 async def test_each_network_has_a_packet_filter_that_goes_with_it(admin: ApiClient, driver: MemoryDriver) -> None:
     url = await made(admin, "networks", network())
-    assert id_of(url) in driver.known_filters
+    assert id_of(url) in driver.state.filters
     await removed(admin, url)
-    assert driver.known_filters == {}
+    assert driver.state.filters == {}
 
 
 async def test_a_range_may_be_wished_for(admin: ApiClient) -> None:
@@ -128,7 +128,7 @@ async def test_a_wrong_configuration_is_refused_by_the_name_of_what_is_wrong(
     admin: ApiClient, driver: MemoryDriver, config: dict[str, Any], words: tuple[str, ...]
 ) -> None:
     await refused(admin, "networks", network(**config), 400, *words)
-    assert set(driver.known_networks) == {"default"}
+    assert set(driver.state.networks) == {"default"}
 
 
 async def test_a_configuration_is_needed(admin: ApiClient) -> None:
@@ -136,14 +136,14 @@ async def test_a_configuration_is_needed(admin: ApiClient) -> None:
 
 
 async def test_a_range_that_the_host_or_a_network_uses_is_in_conflict(admin: ApiClient, driver: MemoryDriver) -> None:
-    driver.host_routes = ("10.113.8.0/22",)
+    driver.state.host_routes = ("10.113.8.0/22",)
     await refused(admin, "networks", network(cidr="10.113.9.0/24"), 409, "10.113.8.0/22")
     await made(admin, "networks", network(cidr="10.113.16.0/24"))
     await refused(admin, "networks", network(cidr="10.113.16.128/25"), 409, "10.113.16.0/24")
 
 
 async def test_new_ranges_go_round_the_hosts_routes(admin: ApiClient, driver: MemoryDriver) -> None:
-    driver.host_routes = ("10.113.0.0/23", "10.113.3.7/32")
+    driver.state.host_routes = ("10.113.0.0/23", "10.113.3.7/32")
     urls = [await made(admin, "networks", network()) for _ in range(2)]
     assert [(await admin.document(url))["cidr"] for url in urls] == ["10.113.2.0/24", "10.113.4.0/24"]
 
@@ -151,18 +151,18 @@ async def test_new_ranges_go_round_the_hosts_routes(admin: ApiClient, driver: Me
 async def test_when_all_ranges_are_used_a_create_says_so_and_makes_nothing(
     admin: ApiClient, driver: MemoryDriver
 ) -> None:
-    driver.host_routes = ("10.113.0.0/16",)
+    driver.state.host_routes = ("10.113.0.0/16",)
     await refused(admin, "networks", network(), 409, "10.113.0.0/16", "pool")
     assert (await admin.document("networks"))["count"] == 1
 
 
 async def test_a_network_that_cannot_start_is_undone(admin: ApiClient, driver: MemoryDriver) -> None:
-    driver.fail_next("start_network", DriverConflict("the bridge is taken"))
+    driver.fail_next("networks.start", DriverConflict("the bridge is taken"))
     answer = await admin.post("networks", network(), Prefer="wait=30")
     assert answer.status == 409
     assert "the bridge is taken" in answer.message
-    assert set(driver.known_networks) == {"default"}
-    assert driver.known_filters == {}
+    assert set(driver.state.networks) == {"default"}
+    assert driver.state.filters == {}
     assert (await admin.document("networks"))["count"] == 1
 
 
@@ -183,7 +183,7 @@ async def test_an_edit_reaches_the_definition_and_says_when_it_takes_effect(
     answer = await admin.put(f"{url}?$select=mtu,name", {"mtu": 1400, "name": "other"}, Prefer="wait=30")
     assert answer.status == 200, answer.text
     assert "mtu takes effect" in (await admin.document(answer.job))["statusMessage"]
-    assert driver.known_networks[libvirt_name(url)].mtu == 1400
+    assert driver.state.networks[libvirt_name(url)].mtu == 1400
     assert (await admin.document(url))["name"] == "other"
 
 
@@ -192,7 +192,7 @@ async def test_an_edit_to_an_mtu_out_of_bounds_changes_nothing(admin: ApiClient,
     answer = await admin.put(f"{url}?$select=mtu", {"mtu": 70000}, Prefer="wait=30")
     assert answer.status == 400
     assert "mtu" in answer.message
-    assert driver.known_networks[libvirt_name(url)].mtu == 1500
+    assert driver.state.networks[libvirt_name(url)].mtu == 1500
 
 
 async def test_a_network_which_machines_or_ports_use_is_not_deleted(admin: ApiClient, image: str) -> None:
@@ -235,10 +235,10 @@ async def test_a_network_that_stopped_while_the_hypervisor_was_away_is_started_a
     url = await made(admin, "networks", network())
     driver.lose()
     name = libvirt_name(url)
-    facts = driver.known_networks.pop(name)
+    facts = driver.state.networks.pop(name)
     driver.regain()
-    await eventually(lambda: name in driver.known_networks and driver.known_networks[name].active, "it runs again")
-    assert driver.known_networks[name].ranges == facts.ranges
+    await eventually(lambda: name in driver.state.networks and driver.state.networks[name].active, "it runs again")
+    assert driver.state.networks[name].ranges == facts.ranges
     shown = await admin.document(url)
     assert shown["state"] == "STARTED"
     listed = await admin.document(f"{shown['eventLog']['href']}/events?$filter=type='alarm'")
@@ -246,12 +246,12 @@ async def test_a_network_that_stopped_while_the_hypervisor_was_away_is_started_a
 
 
 async def test_a_foreign_network_is_neither_shown_nor_touched(admin: ApiClient, driver: MemoryDriver) -> None:
-    driver.known_networks["theirs"] = NetworkFacts("theirs", False, "virbr9", "nat", uuid="x")
+    driver.state.networks["theirs"] = NetworkFacts("theirs", False, "virbr9", "nat", uuid="x")
     driver.lose()
     driver.regain()
     await admin.state(DEFAULT_NETWORK, "STARTED")
     assert (await admin.document("networks"))["count"] == 1
-    assert not driver.known_networks["theirs"].active
+    assert not driver.state.networks["theirs"].active
 
 
 async def test_a_create_that_is_retried_with_its_key_gives_the_first_network_again(admin: ApiClient) -> None:
@@ -275,8 +275,3 @@ class TestClassesOfService:
 
     async def test_an_unknown_class_is_answered_with_the_known_ones(self, gateway: Gateway, admin: ApiClient) -> None:
         await refused(admin, "networks", network(classOfService="lead"), 400, "GOLD", "SILVER")
-
-
-async def verbs(client: ApiClient, url: str) -> set[str]:
-    document = await client.document(url)
-    return {entry["rel"].rpartition("/")[2] for entry in document.get("operations", [])}

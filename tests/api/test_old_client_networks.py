@@ -31,13 +31,13 @@ def empty(media: str) -> Any:
 
 @pytest.fixture
 def without_dhcp(driver: MemoryDriver) -> None:
-    driver.known_networks["default"] = replace(driver.known_networks["default"], served=None)
+    driver.state.networks["default"] = replace(driver.state.networks["default"], served=None)
 
 
 @pytest.fixture
 async def theirs_alone(without_dhcp: None, gateway: Gateway, driver: MemoryDriver) -> None:
     """A host whose own network has no DHCP server of libvirt's."""
-    await show_networks(gateway.store, gateway.settings.hypervisors[0], driver.known_networks)
+    await show_networks(gateway.store, gateway.settings.hypervisors[0], driver.state.networks)
 
 
 @pytest.mark.parametrize("media", ["json", "xml"])
@@ -162,7 +162,7 @@ async def test_what_a_template_says_of_the_type_is_tolerated(
 async def test_interfaces_follow_a_network_of_the_host_that_is_made_another(
     gateway: Gateway, driver: MemoryDriver, admin: ApiClient, machine: str
 ) -> None:
-    facts = replace(driver.known_networks["default"], forward="isolated")
+    facts = replace(driver.state.networks["default"], forward="isolated")
     await show_networks(gateway.store, gateway.settings.hypervisors[0], {"default": facts})
     assert (await admin.document(DEFAULT_NETWORK))["networkType"] == "PRIVATE"
     [shown] = await interfaces(admin, machine)

@@ -34,9 +34,9 @@ def shown(answer: Answer, media: str) -> tuple[dict[str, Any], list[dict[str, An
         items = answer.json.get("machineConfigurations", [])
         return own, [{name: str(value) for name, value in item.items() if name != "resourceURI"} for item in items]
     root = answer.xml
-    own = {child.tag.rpartition("}")[2]: child.text for child in root if not len(child)}
+    own = {child.tag.rpartition("}")[2]: child.text or "" for child in root if not len(child)}
     items = [child for child in root if child.tag.endswith("}MachineConfiguration")]
-    return own, [{part.tag.rpartition("}")[2]: part.text for part in item} for item in items]
+    return own, [{part.tag.rpartition("}")[2]: part.text or "" for part in item} for item in items]
 
 
 @pytest.fixture(params=["json", "xml"])

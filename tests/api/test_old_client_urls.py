@@ -51,7 +51,7 @@ async def test_a_reference_by_alias_is_shown_by_the_name(
 ) -> None:
     sender = client("admin", media)
     old = image.replace("/machineImages/", "/machine_images/")
-    config = '<machineConfig><cpu>1</cpu><memory>131072</memory></machineConfig>'
+    config = "<machineConfig><cpu>1</cpu><memory>131072</memory></machineConfig>"
     body: bytes = f'<MachineTemplate>{config}<machineImage href="{old}"/></MachineTemplate>'.encode()
     if media == "json":
         made = await sender.post(

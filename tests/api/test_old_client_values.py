@@ -15,6 +15,8 @@ from tests.api.client import ApiClient
 from tests.api.networks import network
 from tests.api.world import DOCUMENTS, World
 
+pytestmark = pytest.mark.slow
+
 Clients = Callable[..., ApiClient]
 ADDED = sorted(kind for kind in DOCUMENTS if TYPES[kind].addable)
 

@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 from drivers.base import DriverFailed, HeldGuests
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
-from gateway.orchestration.networks.reconcile import NetworkSync
-from gateway.orchestration.sync import REACTIONS
+from gateway.orchestration.networks.reconcile import NetworkReconciler
+from gateway.orchestration.reconciliation import REACTIONS
 from tests.api.client import ApiClient
 from tests.api.networks import id_of, made, network, removed
 
@@ -21,24 +21,22 @@ async def mac_of(admin: ApiClient, machine: str) -> str:
     return str((await admin.document(f"{machine}/networkInterfaces/0"))["macAddress"])
 
 
-async def test_a_deleted_machine_gives_its_addresses_back(
-    admin: ApiClient, machine: str, driver: MemoryDriver
-) -> None:
+async def test_a_deleted_machine_gives_its_addresses_back(admin: ApiClient, machine: str, driver: MemoryDriver) -> None:
     mac = await mac_of(admin, machine)
     await removed(admin, machine)
-    assert driver.given_back == {mac}
+    assert driver.state.given_back == {mac}
 
 
 async def test_so_does_one_whose_domain_somebody_else_removed(
     admin: ApiClient, machine: str, driver: MemoryDriver
 ) -> None:
     mac = await mac_of(admin, machine)
-    del driver.known[id_of(machine)]
+    del driver.state.domains[id_of(machine)]
     await removed(admin, machine)
-    assert driver.given_back == {mac}
+    assert driver.state.given_back == {mac}
 
 
-@pytest.mark.parametrize("step", ["define_domain", "start_domain"])
+@pytest.mark.parametrize("step", ["domains.define", "domains.start"])
 async def test_so_does_one_that_could_not_be_made(
     step: str, admin: ApiClient, image: str, driver: MemoryDriver
 ) -> None:
@@ -46,23 +44,23 @@ async def test_so_does_one_that_could_not_be_made(
     template = {"networkInterfaces": [{"macAddress": "52:54:00:01:02:03"}], "initialState": "STARTED"}
     answer = await admin.post("machines", admin.machine(image, **template))
     assert (await admin.ended(answer.job))["state"] == "FAILED"
-    assert driver.given_back == {"52:54:00:01:02:03"}
+    assert driver.state.given_back == {"52:54:00:01:02:03"}
 
 
 async def test_so_does_an_interface_that_is_unplugged(admin: ApiClient, machine: str, driver: MemoryDriver) -> None:
     url = await made(admin, f"{machine}/networkInterfaces", {})
     mac = (await admin.document(url))["macAddress"]
     await removed(admin, url)
-    assert driver.given_back == {mac}
+    assert driver.state.given_back == {mac}
 
 
 async def test_so_does_an_interface_that_could_not_be_plugged_in(
     admin: ApiClient, machine: str, driver: MemoryDriver
 ) -> None:
-    driver.fail_next("attach_interface", DriverFailed("no"))
+    driver.fail_next("devices.attach_interface", DriverFailed("no"))
     answer = await admin.post(f"{machine}/networkInterfaces", {"macAddress": "52:54:00:01:02:03"})
     assert (await admin.ended(answer.job))["state"] == "FAILED"
-    assert driver.given_back == {"52:54:00:01:02:03"}
+    assert driver.state.given_back == {"52:54:00:01:02:03"}
 
 
 async def test_on_a_network_of_the_gateways_there_is_nothing_to_give_back(
@@ -71,7 +69,7 @@ async def test_on_a_network_of_the_gateways_there_is_nothing_to_give_back(
     net = await made(admin, "networks", network())
     machine = await made(admin, "machines", admin.machine(image, networkInterfaces=[{"network": {"href": net}}]))
     await removed(admin, machine)
-    assert driver.given_back == set()
+    assert driver.state.given_back == set()
 
 
 def noted_holds(driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
@@ -81,7 +79,7 @@ def noted_holds(driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch) -> asynci
         held.set()
         return HeldGuests(("52:54:00:01:02:03",))
 
-    monkeypatch.setattr(driver, "hold_guests", hold_guests)
+    monkeypatch.setattr(driver.addresses, "hold_guests", hold_guests)
     return held
 
 
@@ -94,10 +92,10 @@ async def test_guests_of_older_gateways_are_held_when_the_hypervisor_is_connecte
     await asyncio.wait_for(held.wait(), 60)
 
 
-async def networks_of(gateway: Gateway) -> NetworkSync:
+async def networks_of(gateway: Gateway) -> NetworkReconciler:
     """Return what compares Networks, beside the gateway's own, which has nothing more to hold."""
     await gateway.supervision.end_reactions(REACTIONS)
-    return NetworkSync(gateway._sync.room)
+    return NetworkReconciler(gateway.reconciliation.room)
 
 
 async def test_a_guest_that_could_not_be_held_is_told_once_and_held_at_a_later_comparison(
@@ -112,7 +110,7 @@ async def test_a_guest_that_could_not_be_held_is_told_once_and_held_at_a_later_c
         return answers[len(calls) - 1]
 
     sync = await networks_of(gateway)
-    monkeypatch.setattr(driver, "hold_guests", hold_guests)
+    monkeypatch.setattr(driver.addresses, "hold_guests", hold_guests)
     with capture_logs() as lines:
         for reconnect in (True, False, False, False):
             await sync.compare(driver, reconnect=reconnect)
@@ -125,7 +123,7 @@ async def test_guests_are_held_at_a_later_comparison_when_none_could_be(
     gateway: Gateway, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sync = await networks_of(gateway)
-    driver.fail_next("hold_guests", DriverFailed("no filters"))
+    driver.fail_next("addresses.hold_guests", DriverFailed("no filters"))
     with pytest.raises(DriverFailed):
         await sync.compare(driver, reconnect=True)
     held = noted_holds(driver, monkeypatch)
@@ -142,13 +140,13 @@ class TestWithoutAntiSpoofing:
         self, admin: ApiClient, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         held, compared = noted_holds(driver, monkeypatch), asyncio.Event()
-        reconnect = driver.reconnect_interfaces
+        reconnect = driver.networks.reconnect_interfaces
 
         async def reconnected(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
             asyncio.get_running_loop().call_later(0.2, compared.set)
             return await reconnect(names)
 
-        monkeypatch.setattr(driver, "reconnect_interfaces", reconnected)
+        monkeypatch.setattr(driver.networks, "reconnect_interfaces", reconnected)
         driver.lose()
         driver.regain()
         await asyncio.wait_for(compared.wait(), 60)

@@ -16,8 +16,8 @@ from drivers.memory import MemoryDriver
 from gateway import config
 from gateway.app import Gateway
 from tests.api.client import ApiClient
+from tests.api.mortal import Mortal
 from tests.api.packages import MIB, described, disk, disks, package, staged
-from tests.api.test_system_crashes import Mortal, mortal  # noqa: F401 - the fixture
 from tests.gateway_process import free_port
 from tests.patience import PATIENCE
 from tests.unit.ovf.samples import manifest, ova
@@ -116,7 +116,7 @@ async def test_it_is_taken_back_when_a_later_sum_is_wrong(
     server.goes_on.set()
     ended = await admin.ended(job)
     assert (ended["state"], "SHA256" in ended["statusMessage"]) == ("FAILED", True)
-    assert (await images_of(admin), driver.stored, staged(gateway)) == ([], {}, [])
+    assert (await images_of(admin), driver.state.volumes, staged(gateway)) == ([], {}, [])
 
 
 async def test_a_stop_ends_the_transfer_and_takes_it_back(
@@ -126,7 +126,7 @@ async def test_a_stop_ends_the_transfer_and_takes_it_back(
     await first_image(admin)
     await admin.act(job, "stop")
     assert (await admin.ended(job))["state"] == "STOPPED"
-    assert (await images_of(admin), driver.stored, staged(gateway)) == ([], {}, [])
+    assert (await images_of(admin), driver.state.volumes, staged(gateway)) == ([], {}, [])
 
 
 async def test_its_job_is_not_deleted_before_the_whole_one_has_ended(admin: ApiClient, server: Stalling) -> None:
@@ -140,7 +140,8 @@ async def test_its_job_is_not_deleted_before_the_whole_one_has_ended(admin: ApiC
 
 
 async def test_a_death_meanwhile_makes_the_import_begin_again_with_the_same_package(
-    mortal: Mortal, server: Stalling  # noqa: F811
+    mortal: Mortal,
+    server: Stalling,
 ) -> None:
     mortal.steps, mortal.dies_after = 0, 1
     job = await asked(mortal.client, server.url)
@@ -151,7 +152,9 @@ async def test_a_death_meanwhile_makes_the_import_begin_again_with_the_same_pack
 
 
 async def test_another_package_after_a_death_is_refused_and_leaves_nothing(
-    mortal: Mortal, driver: MemoryDriver, server: Stalling  # noqa: F811
+    mortal: Mortal,
+    driver: MemoryDriver,
+    server: Stalling,
 ) -> None:
     mortal.steps, mortal.dies_after = 0, 1
     job = await asked(mortal.client, server.url)
@@ -160,11 +163,14 @@ async def test_another_package_after_a_death_is_refused_and_leaves_nothing(
     server.goes_on.set()
     ended = await mortal.ended(job)
     assert (ended["state"], "is another one" in ended["statusMessage"]) == ("FAILED", True), ended
-    assert (await images_of(mortal.client), driver.stored, staged(mortal.gateway)) == ([], {}, [])
+    assert (await images_of(mortal.client), driver.state.volumes, staged(mortal.gateway)) == ([], {}, [])
 
 
 async def test_a_local_archive_that_is_changed_after_a_death_is_refused_and_leaves_nothing(
-    mortal: Mortal, driver: MemoryDriver, images: Path, tmp_path: Path  # noqa: F811
+    mortal: Mortal,
+    driver: MemoryDriver,
+    images: Path,
+    tmp_path: Path,
 ) -> None:
     (images / "shop.ova").write_bytes(package(tmp_path))
     mortal.steps, mortal.dies_after = 0, 1
@@ -174,4 +180,4 @@ async def test_a_local_archive_that_is_changed_after_a_death_is_refused_and_leav
     ended = await mortal.ended(job)
     assert ended["state"] == "FAILED"
     assert re.search("was changed|is another one", ended["statusMessage"]), ended
-    assert (await images_of(mortal.client), driver.stored, staged(mortal.gateway)) == ([], {}, [])
+    assert (await images_of(mortal.client), driver.state.volumes, staged(mortal.gateway)) == ([], {}, [])

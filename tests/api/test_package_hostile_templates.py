@@ -20,12 +20,12 @@ from tests.api.packages import (
     imported,
     machine,
     made,
+    nothing_left,
     package,
     section,
     template,
 )
 from tests.api.systems import members
-from tests.api.test_packages import nothing_left
 
 EXTRA = OWN.replace(":c", "")
 GROUP = component("ForwardingGroup", '<network href="#front"/>')
@@ -50,20 +50,34 @@ GROUP = component("ForwardingGroup", '<network href="#front"/>')
         (template(component("Address", '<network href="#none"/>')), "", "names the network 'none'"),
         (template(component("Address", '<network href="networks/1"/>')), "", "'networks/1' is not in the package"),
         (template(component("Address", '<network href="http://h/n"/>')), "", "'http://h/n' is not in the package"),
-        (template(component("NetworkPort", '<network href="#front"/><networkPortConfig href="networkPortConfigs/1"/>')),
-         "", "'networkPortConfigs/1' is not in the package"),
-        (template(component("NetworkPort", f'<network href="#front"/><macAddress {EXTRA}>x</macAddress>')),
-         "", "'x' is no MAC address"),
-        (template(component("Network", f"<networkConfig><cidr {EXTRA}>x</cidr></networkConfig>", "front")),
-         "", "'x' is no range of addresses"),
-        (template(component("Network", '<forwardingGroup href="#none"/>', "front")),
-         "", "there is no ForwardingGroup 'none' beside it"),
+        (
+            template(
+                component("NetworkPort", '<network href="#front"/><networkPortConfig href="networkPortConfigs/1"/>')
+            ),
+            "",
+            "'networkPortConfigs/1' is not in the package",
+        ),
+        (
+            template(component("NetworkPort", f'<network href="#front"/><macAddress {EXTRA}>x</macAddress>')),
+            "",
+            "'x' is no MAC address",
+        ),
+        (
+            template(component("Network", f"<networkConfig><cidr {EXTRA}>x</cidr></networkConfig>", "front")),
+            "",
+            "'x' is no range of addresses",
+        ),
+        (
+            template(component("Network", '<forwardingGroup href="#none"/>', "front")),
+            "",
+            "there is no ForwardingGroup 'none' beside it",
+        ),
         ("", machine('<credential href="credentials/1"/>'), "'credentials/1' is not in the package"),
         ("", machine('<credential href="#none"/>'), "there is no Credential 'none' beside it"),
         ("", machine('<networkInterface><address href="#none"/></networkInterface>'), "there is no Address 'none'"),
         ("", machine('<networkInterface><networkPort href="#none"/></networkInterface>'), "there is no NetworkPort"),
-        ("", machine('<networkInterface><address><ip>x</ip></address></networkInterface>'), "'x' is no IPv4 or IPv6"),
-        ("", machine('<networkInterface><mtu>many</mtu></networkInterface>'), "networkInterfaces.0.mtu"),
+        ("", machine("<networkInterface><address><ip>x</ip></address></networkInterface>"), "'x' is no IPv4 or IPv6"),
+        ("", machine("<networkInterface><mtu>many</mtu></networkInterface>"), "networkInterfaces.0.mtu"),
         ("", machine('<volume href="volumes/1"/>'), "'volumes/1' is not in the package"),
         ("", machine('<volume href="#data" initialLocation="/etc"/>'), "'/etc' is no device name"),
     ],
@@ -83,8 +97,14 @@ async def test_a_wrong_template_is_refused_at_once_with_its_place(
 @pytest.mark.parametrize(
     ("collection", "said"),
     [
-        (template(component("NetworkPort", "<macAddress xmlns='http://cimi-gateway.org/ns/1'>52:54:00:00:00:09"
-                            "</macAddress>")), "networkPortTemplate.network"),
+        (
+            template(
+                component(
+                    "NetworkPort", "<macAddress xmlns='http://cimi-gateway.org/ns/1'>52:54:00:00:00:09</macAddress>"
+                )
+            ),
+            "networkPortTemplate.network",
+        ),
         (template(component("Credential", "<key>-----BEGIN PRIVATE KEY-----</key>")), "private key"),
         (template(GROUP, component("ForwardingGroup", '<network href="#front"/>', "b")), "at most"),
     ],

@@ -17,10 +17,9 @@ import pytest
 from lxml import etree
 
 from tests.api.client import ApiClient
-from tests.api.packages import disk
+from tests.api.packages import disk, downloaded
 from tests.api.systems import machine, members, network, on, volume
 from tests.api.systems import made as made_of
-from tests.api.test_exports import downloaded
 
 MAC = "52:54:00:0b:0c:0d"
 MEMORY = 384 * 1024**2

@@ -10,8 +10,8 @@ import pytest
 
 from gateway.app import Gateway
 from tests.api.client import ACTION, Answer, ApiClient
+from tests.api.mortal import Mortal
 from tests.api.packages import small_package, staged
-from tests.api.test_system_crashes import Mortal, mortal  # noqa: F401 - the fixture
 
 XML = """<Action xmlns="http://schemas.dmtf.org/cimi/1"><action>{action}import</action><source>{source}</source></Action>"""
 PLACES = ("systems", "systemTemplates")
@@ -131,7 +131,7 @@ async def test_another_package_or_name_with_the_key_is_a_conflict(admin: ApiClie
     assert ((await admin.document("systems"))["count"], staged(gateway)) == (1, [])
 
 
-async def test_the_key_is_known_after_a_death_and_a_restart(mortal: Mortal, source: str) -> None:  # noqa: F811
+async def test_the_key_is_known_after_a_death_and_a_restart(mortal: Mortal, source: str) -> None:
     """Dead after the first step of the import."""
     mortal.steps, mortal.dies_after = 0, 1
     first = await asked(mortal.client, source)

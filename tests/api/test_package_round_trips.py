@@ -15,9 +15,8 @@ from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from tests.api import packages
 from tests.api.client import ApiClient
-from tests.api.packages import OWN, component, disk, made, package, template
+from tests.api.packages import OWN, component, disk, downloaded, made, package, template
 from tests.api.systems import described, machine, members, on, system
-from tests.api.test_exports import downloaded
 from tests.api.whole_systems import WholeSystem, element
 
 EXTRA = OWN.replace(":c", "")
@@ -79,7 +78,7 @@ def parts(boot: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-async def shop(admin: ApiClient, boot: str) -> str:
+async def bought(admin: ApiClient, boot: str) -> str:
     document = {**system(*parts(boot)), "description": "a shop"}
     answer = await admin.post("systems", document, Prefer="wait=60")
     assert answer.status == 201, answer.text
@@ -100,12 +99,12 @@ async def removed(admin: ApiClient, url: str) -> None:
 
 @pytest.mark.parametrize("media", ["json", "xml"])
 async def test_a_system_comes_in_again_as_equal_in_every_document(
-    admin: ApiClient, client: Callable[..., ApiClient], images: Path, shop: str, media: str
+    admin: ApiClient, client: Callable[..., ApiClient], images: Path, bought: str, media: str
 ) -> None:
     reader = client("admin", media)
-    before = await WholeSystem(admin, shop).found(reader)
-    location = await packed(admin, images, shop)
-    await removed(admin, shop)
+    before = await WholeSystem(admin, bought).found(reader)
+    location = await packed(admin, images, bought)
+    await removed(admin, bought)
     again = await made(admin, "systems", location)
     assert await WholeSystem(admin, again["id"]).found(reader) == before
     assert again["properties"] == {"ovf.source": location}
@@ -127,16 +126,16 @@ async def test_a_system_inside_comes_in_again_as_equal_in_every_document(
 
 
 async def test_a_system_comes_in_beside_the_one_that_it_was(
-    admin: ApiClient, gateway: Gateway, images: Path, shop: str
+    admin: ApiClient, gateway: Gateway, images: Path, bought: str
 ) -> None:
     """What only one of them can have is another's; it is told, in the property where it was somebody's wish."""
-    location = await packed(admin, images, shop)
+    location = await packed(admin, images, bought)
     again = await made(admin, "systems", location)
-    before, after = [await WholeSystem(admin, url, *UNIQUE).found(admin) for url in (shop, again["id"])]
+    before, after = [await WholeSystem(admin, url, *UNIQUE).found(admin) for url in (bought, again["id"])]
     assert after == before
     told = again["properties"]["ovf.ignored"]
     other = "is replaced by another: the range of its Network is another one here"
-    theirs = (await members(admin, shop, "addresses"))["entrance"]["ip"]
+    theirs = (await members(admin, bought, "addresses"))["entrance"]["ip"]
     ours = rf"an Address of Machine 'web': 10\.113\.\d+\.2 {other}"
     assert re.fullmatch(rf"Address 'entrance': {re.escape(theirs)} {other}; {ours}", told)
     rows = await gateway.store.fetch("SELECT message FROM job_log WHERE step = 'make imported'")
@@ -147,11 +146,11 @@ async def test_a_system_comes_in_beside_the_one_that_it_was(
 
 
 async def test_imports_at_the_same_time_do_not_take_each_others_ranges(
-    admin: ApiClient, images: Path, shop: str
+    admin: ApiClient, images: Path, bought: str
 ) -> None:
-    wished = (await members(admin, shop, "networks"))["front"]["cidr"]
-    location = await packed(admin, images, shop)
-    await removed(admin, shop)
+    wished = (await members(admin, bought, "networks"))["front"]["cidr"]
+    location = await packed(admin, images, bought)
+    await removed(admin, bought)
     found = await asyncio.gather(*(made(admin, "systems", location) for _ in range(3)))
     ranges = [(await members(admin, system["id"], "networks"))["front"]["cidr"] for system in found]
     assert (len(set(ranges)), wished in ranges) == (3, True)
@@ -170,28 +169,28 @@ async def test_a_network_that_is_made_first_leaves_another_the_range_that_it_ask
 
 
 async def test_what_is_on_a_machines_own_second_disk_comes_again(
-    admin: ApiClient, driver: MemoryDriver, images: Path, tmp_path: Path, shop: str
+    admin: ApiClient, driver: MemoryDriver, images: Path, tmp_path: Path, bought: str
 ) -> None:
-    web = (await members(admin, shop, "machines"))["web"]["id"].rpartition("/")[2]
-    driver.contents[("default", f"cimi-{web}-vdb.qcow2")] = disk(tmp_path, 8 * 1024**2, "qcow2", b"precious")
-    again = await made(admin, "systems", await packed(admin, images, shop))
+    web = (await members(admin, bought, "machines"))["web"]["id"].rpartition("/")[2]
+    driver.state.contents[("default", f"cimi-{web}-vdb.qcow2")] = disk(tmp_path, 8 * 1024**2, "qcow2", b"precious")
+    again = await made(admin, "systems", await packed(admin, images, bought))
     found = await members(admin, again["id"], "machines")
     disks = (await admin.document(f"{found['web']['id']}/disks"))["disks"]
     assert sorted((one["name"], one["capacity"]) for one in disks) == [("vda", 16778), ("vdb", 8389)]
     name = f"cimi-{found['web']['id'].rpartition('/')[2]}-vdb.qcow2"
-    assert b"precious" in driver.contents[("default", name)]
+    assert b"precious" in driver.state.contents[("default", name)]
 
 
-async def test_an_image_under_a_machines_disk_stays(admin: ApiClient, images: Path, shop: str) -> None:
-    await made(admin, "systems", await packed(admin, images, shop))
+async def test_an_image_under_a_machines_disk_stays(admin: ApiClient, images: Path, bought: str) -> None:
+    await made(admin, "systems", await packed(admin, images, bought))
     listed = (await admin.document("volumeImages"))["volumeImages"]
     [image] = [entry["id"] for entry in listed if entry["name"] == "web disk 2"]
     answer = await admin.delete(image)
     assert (answer.status, "disks of Machines" in answer.message) == (409, True)
 
 
-async def test_no_secret_is_in_a_package(admin: ApiClient, gateway: Gateway, images: Path, shop: str) -> None:
-    content = await downloaded(admin, shop)
+async def test_no_secret_is_in_a_package(admin: ApiClient, gateway: Gateway, images: Path, bought: str) -> None:
+    content = await downloaded(admin, bought)
     text = content[: content.index(b"</Envelope>")]
     [row] = await gateway.store.fetch("SELECT opened(path, internal) FROM resources WHERE kind = 'Credential'")
     [hashed] = re.findall(r'"password_hash": ?"([^"]+)"', str(row[0]))
@@ -200,9 +199,7 @@ async def test_no_secret_is_in_a_package(admin: ApiClient, gateway: Gateway, ima
         assert secret not in text
 
 
-async def test_a_credential_of_a_password_alone_is_left_out_and_told(
-    admin: ApiClient, boot: str, images: Path
-) -> None:
+async def test_a_credential_of_a_password_alone_is_left_out_and_told(admin: ApiClient, boot: str, images: Path) -> None:
     secret = described("Credential", {"userName": "ops", "password": "hunter22"}, "ops")
     answer = await admin.post("systems", system(secret, machine(boot, credential={"href": "#ops"})), Prefer="wait=60")
     again = await made(admin, "systems", await packed(admin, images, answer.location))
@@ -211,10 +208,10 @@ async def test_a_credential_of_a_password_alone_is_left_out_and_told(
 
 
 async def test_a_class_that_is_not_configured_here_is_told(
-    admin: ApiClient, gateway: Gateway, images: Path, shop: str
+    admin: ApiClient, gateway: Gateway, images: Path, bought: str
 ) -> None:
-    location = await packed(admin, images, shop)
-    await removed(admin, shop)
+    location = await packed(admin, images, bought)
+    await removed(admin, bought)
     path = images / "again.ova"
     path.write_bytes(without_manifest(path.read_bytes().replace(b">GOLD<", b">LEAD<")))
     again = await made(admin, "systems", location)
@@ -240,9 +237,9 @@ async def front(admin: ApiClient) -> str:
 
 
 async def test_components_go_to_the_network_that_was_named(
-    admin: ApiClient, images: Path, shop: str, front: str
+    admin: ApiClient, images: Path, bought: str, front: str
 ) -> None:
-    location = await packed(admin, images, shop)
+    location = await packed(admin, images, bought)
     again = await made(admin, "systems", location, **{"ovf.network.front": front})
     assert sorted(await members(admin, again["id"], "networks")) == ["back"]
     ports, addresses = [await members(admin, again["id"], name) for name in ("networkPorts", "addresses")]
@@ -250,16 +247,14 @@ async def test_components_go_to_the_network_that_was_named(
     assert (await admin.document(front))["forwardingGroup"]["href"].count("forwardingGroups") == 1
 
 
-async def test_a_taken_address_and_name_are_replaced_and_told(
-    admin: ApiClient, images: Path, shop: str
-) -> None:
-    location = await packed(admin, images, shop)
-    theirs = (await members(admin, shop, "networks"))["front"]["id"]
-    group = (await members(admin, shop, "forwardingGroups"))["all"]["id"]
+async def test_a_taken_address_and_name_are_replaced_and_told(admin: ApiClient, images: Path, bought: str) -> None:
+    location = await packed(admin, images, bought)
+    theirs = (await members(admin, bought, "networks"))["front"]["id"]
+    group = (await members(admin, bought, "forwardingGroups"))["all"]["id"]
     for entry in (await admin.document(f"{group}/networks"))["forwardingGroupNetworks"]:
         await removed(admin, entry["id"])
     again = await made(admin, "systems", location, **{"ovf.network.front": theirs})
-    before, after = [(await members(admin, url, "addresses"))["entrance"] for url in (shop, again["id"])]
+    before, after = [(await members(admin, url, "addresses"))["entrance"] for url in (bought, again["id"])]
     assert before["ip"] != after["ip"]
     assert "hostname" not in after
     told = again["properties"]["ovf.ignored"]
@@ -305,9 +300,9 @@ async def test_a_template_comes_in_again_as_equal(
     web["machineTemplate"]["initialState"] = "PAUSED"
     entrance = next(entry for entry in descriptors if entry.get("name") == "entrance")
     entrance["addressTemplate"]["ip"] = "10.113.7.9"
-    next(entry for entry in descriptors if entry.get("name") == "front")["networkTemplate"]["networkConfig"][
-        "cidr"
-    ] = "10.113.7.0/24"
+    next(entry for entry in descriptors if entry.get("name") == "front")["networkTemplate"]["networkConfig"]["cidr"] = (
+        "10.113.7.0/24"
+    )
     inner = described("System", {"componentDescriptors": [machine(boot, "inside", networkInterfaces=[{}])]}, "inner")
     document = {"name": "shop", "componentDescriptors": [*descriptors, inner]}
     answer = await admin.post("systemTemplates", document)
@@ -325,12 +320,12 @@ async def test_a_volume_that_a_template_refers_to_goes_along(
     made_volume = {"name": "kept", "volumeTemplate": {"volumeConfig": {"capacity": 8389}}}
     volume = (await admin.post("volumes", made_volume, Prefer="wait=30")).location
     content = disk(tmp_path, 8 * 1024**2, "qcow2", b"precious")
-    driver.contents[("default", f"cimi-volume-{volume.rpartition('/')[2]}.qcow2")] = content
+    driver.state.contents[("default", f"cimi-volume-{volume.rpartition('/')[2]}.qcow2")] = content
     web = machine(boot, volumes=[{"href": volume, "initialLocation": "/dev/vdx"}])
     answer = await admin.post("systemTemplates", {"name": "shop", "componentDescriptors": [web]})
     system = await made(admin, "systems", await packed(admin, images, answer.location))
     [found] = (await members(admin, system["id"], "volumes")).values()
-    assert b"precious" in driver.contents[("default", f"cimi-volume-{found['id'].rpartition('/')[2]}.qcow2")]
+    assert b"precious" in driver.state.contents[("default", f"cimi-volume-{found['id'].rpartition('/')[2]}.qcow2")]
     [attached] = (await admin.document(f"{(await members(admin, system['id'], 'machines'))['web']['id']}/volumes"))[
         "machineVolumes"
     ]
@@ -371,9 +366,9 @@ def shown_alike(documents: dict[str, Any]) -> dict[str, Any]:
     return {name: {**document, "state": None} for name, document in documents.items()}
 
 
-async def test_a_template_that_a_system_became_can_be_used_twice(admin: ApiClient, images: Path, shop: str) -> None:
+async def test_a_template_that_a_system_became_can_be_used_twice(admin: ApiClient, images: Path, bought: str) -> None:
     """Ranges, addresses and MACs are one System's."""
-    template = await made(admin, "systemTemplates", await packed(admin, images, shop))
+    template = await made(admin, "systemTemplates", await packed(admin, images, bought))
     assert "content_image" not in str(template)
     for _ in range(2):
         document = {"systemTemplate": {"href": template["id"]}}
@@ -383,12 +378,12 @@ async def test_a_template_that_a_system_became_can_be_used_twice(admin: ApiClien
 
 
 async def test_a_template_keeps_what_is_on_its_disks_when_it_is_edited_and_exported(
-    admin: ApiClient, driver: MemoryDriver, images: Path, tmp_path: Path, shop: str
+    admin: ApiClient, driver: MemoryDriver, images: Path, tmp_path: Path, bought: str
 ) -> None:
-    web = (await members(admin, shop, "machines"))["web"]["id"].rpartition("/")[2]
-    driver.contents[("default", f"cimi-{web}-vdb.qcow2")] = disk(tmp_path, 8 * 1024**2, "qcow2", b"precious")
-    template = await made(admin, "systemTemplates", await packed(admin, images, shop))
+    web = (await members(admin, bought, "machines"))["web"]["id"].rpartition("/")[2]
+    driver.state.contents[("default", f"cimi-{web}-vdb.qcow2")] = disk(tmp_path, 8 * 1024**2, "qcow2", b"precious")
+    template = await made(admin, "systemTemplates", await packed(admin, images, bought))
     assert (await admin.put(template["id"], {**template, "name": "renamed"})).status == 200
     again = await made(admin, "systems", await packed(admin, images, template["id"]))
     found = (await members(admin, again["id"], "machines"))["web"]["id"].rpartition("/")[2]
-    assert b"precious" in driver.contents[("default", f"cimi-{found}-vdb.qcow2")]
+    assert b"precious" in driver.state.contents[("default", f"cimi-{found}-vdb.qcow2")]

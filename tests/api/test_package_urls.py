@@ -56,9 +56,7 @@ async def test_a_package_is_fetched_by_url(admin: ApiClient, base: str, name: st
     assert system["properties"]["ovf.source"] == f"{base}{name}"
 
 
-async def test_an_import_can_be_asked_for_in_xml(
-    client: Callable[..., ApiClient], admin: ApiClient, base: str
-) -> None:
+async def test_an_import_can_be_asked_for_in_xml(client: Callable[..., ApiClient], admin: ApiClient, base: str) -> None:
     body = f"""<Action xmlns="http://schemas.dmtf.org/cimi/1">
       <action>http://schemas.dmtf.org/cimi/1/action/import</action><source>{base}shop.ova</source>
       <property key="name">by xml</property></Action>"""

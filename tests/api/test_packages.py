@@ -14,11 +14,23 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from tests.api.client import ApiClient
-from tests.api.packages import MIB, described, disk, disks, imported, made, package, staged
+from tests.api.packages import (
+    MIB,
+    OPTIONS,
+    PRODUCT,
+    described,
+    disk,
+    disks,
+    imported,
+    made,
+    nothing_left,
+    package,
+    staged,
+)
 from tests.api.seeds import seed_of
 from tests.api.systems import members
+from tests.unit.ovf.certificates import certified
 from tests.unit.ovf.samples import HEAD, item, manifest, ova
-from tests.unit.ovf.test_certificates import certified
 
 
 @pytest.fixture
@@ -117,15 +129,6 @@ async def test_a_descriptor_with_files_beside_it_is_imported(admin: ApiClient, i
     assert sorted(await members(admin, system["id"], "machines")) == ["db", "web"]
 
 
-PRODUCT = """<ProductSection><Info>p</Info><Product>Shop</Product>
-<Property ovf:key="color" ovf:type="string" ovf:userConfigurable="true" ovf:value="red"/>
-<Property ovf:key="pin" ovf:type="string" ovf:userConfigurable="true" ovf:password="true" ovf:value="0000"/>
-<Property ovf:key="user-data" ovf:type="string" ovf:userConfigurable="true" ovf:value=""/></ProductSection>"""
-
-
-OPTIONS = b"""<DeploymentOptionSection><Info>o</Info>
-  <Configuration ovf:id="small" ovf:default="true"><Label>s</Label><Description>s</Description></Configuration>
-  <Configuration ovf:id="big"><Label>b</Label><Description>b</Description></Configuration></DeploymentOptionSection>"""
 PROCESSORS = b"<Item><rasd:InstanceID>1</rasd:InstanceID><rasd:ResourceType>3</rasd:ResourceType>"
 
 
@@ -156,7 +159,7 @@ async def test_raw_disks_are_kept_as_they_are(
     (images / "shop.ova").write_bytes(ova(files[0], ("shop.mf", manifest(*files)), *files[1:]))
     await made(admin, "systemTemplates", f"file://{images / 'shop.ova'}")
     [image] = (await admin.document("machineImages"))["machineImages"]
-    assert driver.contents[("default", f"cimi-image-{image['id'].rpartition('/')[2]}.raw")] == content
+    assert driver.state.contents[("default", f"cimi-image-{image['id'].rpartition('/')[2]}.raw")] == content
 
 
 @pytest.mark.parametrize(("signs", "said"), [(True, "it signs the manifest"), (False, "it does NOT sign the manifest")])
@@ -181,8 +184,8 @@ def stacked(path: Path) -> tuple[bytes, bytes]:
         content[2 * MIB : 2 * MIB + 4] = b"base"
     upper = bytearray(4 * MIB)
     upper[MIB : MIB + 3] = whole[MIB : MIB + 3] = b"new"
-    files = [("upper.vmdk", as_vmdk(path, upper).replace(b"parentCID=ffffffff", b"parentCID=1234abcd"))]
-    files.append(("base.vmdk", as_vmdk(path, base)))
+    files = [("upper.vmdk", as_vmdk(path, bytes(upper)).replace(b"parentCID=ffffffff", b"parentCID=1234abcd"))]
+    files.append(("base.vmdk", as_vmdk(path, bytes(base))))
     said = 'ovf:capacity="4" ovf:capacityAllocationUnits="byte * 2^20"'
     drive = item(1, 3, VirtualQuantity=1) + item(2, 4, VirtualQuantity=128, AllocationUnits="byte * 2^20")
     drive += item(3, 17, HostResource="ovf:/disk/upper")
@@ -217,7 +220,7 @@ async def test_a_disk_that_stands_on_another_one_becomes_one_image_of_both(
     (images / "small.ova").write_bytes(archive)
     await made(admin, "systemTemplates", f"file://{images / 'small.ova'}")
     [image] = (await admin.document("machineImages"))["machineImages"]
-    content = driver.contents[("default", f"cimi-image-{image['id'].rpartition('/')[2]}.qcow2")]
+    content = driver.state.contents[("default", f"cimi-image-{image['id'].rpartition('/')[2]}.qcow2")]
     assert await asyncio.to_thread(as_raw, tmp_path, content) == whole
 
 
@@ -270,12 +273,6 @@ async def test_nested_collections_become_nested_systems(admin: ApiClient, images
 
 
 # What is refused, and leaves nothing behind
-
-
-async def nothing_left(admin: ApiClient, gateway: Gateway) -> None:
-    for collection in ("systems", "systemTemplates", "machineImages", "volumeImages", "volumes", "machines"):
-        assert (await admin.document(collection))["count"] == 0, collection
-    assert staged(gateway) == []
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,11 @@ import pytest
 
 from gateway.cimi.registry import TYPES
 from tests.api.client import ApiClient
+from tests.api.namespaces import NAMESPACE
+from tests.basic_auth import basic_auth
 
-NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
+pytestmark = pytest.mark.slow
+
 REST_CLIENT = "*/*; q=0.5, application/xml"
 
 
@@ -82,7 +85,7 @@ async def test_accept_decides_the_format(admin: ApiClient, accept: str, type_: s
 
 async def test_several_accept_lines_are_one(admin: ApiClient, session: aiohttp.ClientSession) -> None:
     headers = [("Accept", "text/csv"), ("Accept", "application/xml")]
-    headers.append(("Authorization", aiohttp.encode_basic_auth("admin", "secret")))
+    headers.append(("Authorization", basic_auth("admin", "secret")))
     async with session.get(admin.base, headers=headers) as answer:
         assert answer.headers["Content-Type"].startswith("application/xml")
 
@@ -175,9 +178,7 @@ async def test_the_client_says_how_long_a_delete_may_take_to_answer(
         ("x, 1.x, , 1.0.0", "1.0.0"),
     ],
 )
-async def test_the_first_version_that_is_spoken_here_is_answered_in(
-    admin: ApiClient, wanted: str, spoken: str
-) -> None:
+async def test_the_first_version_that_is_spoken_here_is_answered_in(admin: ApiClient, wanted: str, spoken: str) -> None:
     answer = await admin.get("", CIMI_Specification_Version=wanted)
     assert (answer.status, answer.headers["cimi-specification-version"]) == (200, spoken)
 
@@ -281,13 +282,11 @@ async def test_broken_credentials_are_401(client: Callable[..., ApiClient], head
 
 
 async def test_a_password_too_long_for_bcrypt_is_401(client: Callable[..., ApiClient]) -> None:
-    header = aiohttp.encode_basic_auth("admin", "secret" + "x" * 100)
+    header = basic_auth("admin", "secret" + "x" * 100)
     assert (await client("").get("", Authorization=header)).status == 401
 
 
-async def test_others_machines_are_404_whatever_is_done(
-    client: Callable[..., ApiClient], image: str
-) -> None:
+async def test_others_machines_are_404_whatever_is_done(client: Callable[..., ApiClient], image: str) -> None:
     mine, theirs = client("operator"), client("other")
     made = await mine.post("machines", mine.machine(image))
     assert made.status == 201
@@ -332,7 +331,7 @@ async def test_only_admins_change_configurations(client: Callable[..., ApiClient
 
 async def test_many_wrong_passwords_are_slowed_down(client: Callable[..., ApiClient]) -> None:
     stranger = client("")
-    header = aiohttp.encode_basic_auth("operator", "wrong")
+    header = basic_auth("operator", "wrong")
     answers = [await stranger.get("", Authorization=header) for _ in range(12)]
     assert answers[0].status == 401
     assert answers[-1].status == 429

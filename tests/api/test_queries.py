@@ -8,11 +8,13 @@ from urllib.parse import quote
 import pytest
 
 from tests.api.client import ApiClient
+from tests.api.namespaces import NAMESPACE
 
-NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
+pytestmark = pytest.mark.slow
+
 KINDS = (
     {"name": "a", "cpu": 1, "memory": 30, "properties": {"tier": "web", "zone": "1"}},
-    {"name": "b", "cpu": 2, "memory": 20, "properties": {"tier": "db"}, "description": "it's \"b\""},
+    {"name": "b", "cpu": 2, "memory": 20, "properties": {"tier": "db"}, "description": 'it\'s "b"'},
     {"name": "c", "cpu": 3, "memory": 20, "properties": {"tier": "web"}, "cpuArch": "x86_64"},
     {"name": "B", "cpu": 10, "memory": 10},
 )
@@ -129,9 +131,7 @@ async def test_orderby_sorts_by_type_with_missing_values_last(
         ("$last=99999999999999999999", "abcB"),
     ],
 )
-async def test_pages_are_of_the_order_and_leave_the_count(
-    configurations: ApiClient, page: str, found: str
-) -> None:
+async def test_pages_are_of_the_order_and_leave_the_count(configurations: ApiClient, page: str, found: str) -> None:
     assert await names(configurations, more=page) == found
     assert (await configurations.document(f"machineConfigs?{page}"))["count"] == 4
 
@@ -145,9 +145,7 @@ async def test_pages_are_cut_after_filter_and_order(configurations: ApiClient) -
 # Selection and expansion
 
 
-async def test_select_takes_top_level_names_repeated_and_unknown_ones_included(
-    admin: ApiClient, machine: str
-) -> None:
+async def test_select_takes_top_level_names_repeated_and_unknown_ones_included(admin: ApiClient, machine: str) -> None:
     selected = await admin.document(f"{machine}?$select=name,cpu&$select=cpu,state,colour")
     assert set(selected) == {"resourceURI", "name", "cpu", "state"}
     assert set(await admin.document(f"{machine}?$select=operations")) == {"resourceURI", "operations"}

@@ -13,12 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.cimi.fields import Attribute, Base64, Enumeration, Integer, Key, Map, String
+from gateway.cimi.coded import Base64, Key
+from gateway.cimi.fields import Attribute, Enumeration, Integer, Map, String
 from gateway.cimi.references import Array, Ref, RefOrValue, Structure, schema_fields
 from gateway.cimi.registry import CREATE_SCHEMAS, TYPES
 from tests.api.client import Answer, ApiClient
+from tests.api.namespaces import NAMESPACE
 
-NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
 SOME = settings(
     max_examples=25,
     deadline=None,
@@ -223,7 +224,7 @@ LATIN = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_ch
 @given(name=HEADERS, value=LATIN)
 async def test_random_headers(admin: ApiClient, name: str, value: str) -> None:
     for answer in (
-        await admin.request("GET", "machines", **{name: value}),
+        await admin.request("GET", "machines", None, **{name: value}),
         await admin.request("PUT", "", {"name": "cimi-gateway"}, **{name: value}),
     ):
         sensible(answer)

@@ -15,7 +15,7 @@ GIB = 1024**3
 @pytest.fixture
 def driver() -> MemoryDriver:
     driver = MemoryDriver()
-    driver.pool_kinds["default"] = "logical"
+    driver.state.pool_kinds["default"] = "logical"
     return driver
 
 
@@ -30,14 +30,12 @@ async def image(admin: ApiClient, images: Path) -> str:
 
 def disks(driver: MemoryDriver, machine: str) -> dict[str, tuple[str, str | None]]:
     """Format and base of the Machine's disks, by target."""
-    made = [volume for (_, name), volume in driver.stored.items() if machine.rpartition("/")[2] in name]
+    made = [volume for (_, name), volume in driver.state.volumes.items() if machine.rpartition("/")[2] in name]
     named = {volume.name.rpartition("-")[2].partition(".")[0]: (volume.format, volume.backing) for volume in made}
     return {target: facts for target, facts in named.items() if target != "seed"}
 
 
-async def test_the_boot_disk_is_a_raw_copy_and_no_overlay(
-    admin: ApiClient, machine: str, driver: MemoryDriver
-) -> None:
+async def test_the_boot_disk_is_a_raw_copy_and_no_overlay(admin: ApiClient, machine: str, driver: MemoryDriver) -> None:
     assert disks(driver, machine) == {"vda": ("raw", None)}
     assert (await admin.document(machine))["state"] == "STARTED"
 
@@ -51,7 +49,7 @@ async def test_further_disks_are_raw_too(admin: ApiClient, image: str, driver: M
 
 
 async def test_the_domain_reads_its_disk_as_raw(machine: str, driver: MemoryDriver) -> None:
-    found = driver.known[machine.rpartition("/")[2]].disks
+    found = driver.state.domains[machine.rpartition("/")[2]].disks
     assert next(disk.format for disk in found if disk.target == "vda") == "raw"
 
 
@@ -63,11 +61,9 @@ async def test_raw_disks_must_fit_into_the_pool_together(admin: ApiClient, image
     assert "bytes free" in refused.message
 
 
-async def test_such_a_machine_is_deleted_without_a_rest(
-    admin: ApiClient, machine: str, driver: MemoryDriver
-) -> None:
+async def test_such_a_machine_is_deleted_without_a_rest(admin: ApiClient, machine: str, driver: MemoryDriver) -> None:
     assert (await admin.delete(machine)).status == 200
-    assert [name for _, name in driver.stored if not name.startswith("cimi-image")] == []
+    assert [name for _, name in driver.state.volumes if not name.startswith("cimi-image")] == []
 
 
 async def test_a_disk_of_a_pool_that_cannot_grow_volumes_says_so(admin: ApiClient, machine: str) -> None:

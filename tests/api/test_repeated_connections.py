@@ -10,14 +10,8 @@ import pytest
 
 from drivers.memory import MemoryDriver
 from tests.api.client import Answer, ApiClient
-from tests.api.test_volumes import by_value
 
 Clients = Callable[..., ApiClient]
-
-
-@pytest.fixture
-async def volume(admin: ApiClient) -> str:
-    return (await admin.post("volumes", by_value())).location
 
 
 def body(volume: str, media: str, location: str = "") -> Any:
@@ -53,10 +47,10 @@ async def test_the_second_time_answers_with_the_machine_volume_of_the_first(
 async def test_nothing_is_changed_by_it(admin: ApiClient, machine: str, volume: str, driver: MemoryDriver) -> None:
     first = await attach(admin, machine, volume)
     before = await admin.document(first.location)
-    disks = driver.known[machine.rpartition("/")[2]].disks
+    disks = driver.state.domains[machine.rpartition("/")[2]].disks
     assert (await attach(admin, machine, volume)).status == 200
     assert await admin.document(first.location) == before
-    assert driver.known[machine.rpartition("/")[2]].disks == disks
+    assert driver.state.domains[machine.rpartition("/")[2]].disks == disks
 
 
 async def test_the_place_that_it_has_may_be_named_and_no_other(admin: ApiClient, machine: str, volume: str) -> None:
@@ -67,9 +61,7 @@ async def test_the_place_that_it_has_may_be_named_and_no_other(admin: ApiClient,
     assert (refused.status, "is at /dev/vdf of this Machine already" in refused.message) == (409, True)
 
 
-async def test_of_many_at_once_one_connects_and_the_others_find_it(
-    admin: ApiClient, machine: str, volume: str
-) -> None:
+async def test_of_many_at_once_one_connects_and_the_others_find_it(admin: ApiClient, machine: str, volume: str) -> None:
     answers = await asyncio.gather(*(attach(admin, machine, volume) for _ in range(5)))
     assert sorted(answer.status for answer in answers) == [200, 200, 200, 200, 201]
     assert len({answer.location for answer in answers}) == 1
@@ -90,13 +82,13 @@ async def test_a_key_that_found_one_that_was_being_connected_has_made_none_after
     client: Clients, machine: str, volume: str, media: str, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     admin, sender = client("admin"), client("admin", media)
-    attach_disk, free = driver.attach_disk, asyncio.Event()
+    attach_disk, free = driver.devices.attach_disk, asyncio.Event()
 
     async def waits(*arguments: Any, **named: Any) -> Any:
         await free.wait()
         return await attach_disk(*arguments, **named)
 
-    monkeypatch.setattr(driver, "attach_disk", waits)
+    monkeypatch.setattr(driver.devices, "attach_disk", waits)
     at_once = {"Prefer": "respond-async"}
     first = await sender.post(f"{machine}/volumes", body(volume, media), **at_once)
     found = await sender.post(f"{machine}/volumes", body(volume, media), Idempotency_Key="k", **at_once)
@@ -116,7 +108,7 @@ async def test_a_volume_that_is_being_disconnected_is_not_there_any_more(
     async def detach(_uuid: str, _target: str, _seconds: float) -> None:
         await free.wait()
 
-    monkeypatch.setattr(driver, "detach_disk", detach)
+    monkeypatch.setattr(driver.devices, "detach_disk", detach)
     gone = await admin.delete(made.location, Prefer="respond-async")
     assert gone.status == 202
     refused = await attach(admin, machine, volume)

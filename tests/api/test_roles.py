@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from gateway import users
@@ -18,6 +17,7 @@ from gateway.orchestration.common.permissions import Role, granted
 from tests.api.client import ACTION, Answer, ApiClient
 from tests.api.routes import METHODS, OF_RESOURCES, PUBLIC, ROUTES, Route
 from tests.api.world import CATALOGUE, World
+from tests.basic_auth import basic_auth
 
 REFUSALS = (401, 403, 404, 405)
 GONE_WITH_OTHERS = ("Meter", "EventLog", "NetworkPort", "Address")
@@ -76,7 +76,7 @@ async def asked(client: ApiClient, method: str, url: str, body: dict[str, Any] |
     more = {"Content_Type": "application/octet-stream"} if isinstance(body, bytes) else {}
     if not url.endswith("/eventStream") or method != "GET":
         return await client.request(method, url, body, Prefer="wait=30", **more)
-    headers = {"Authorization": aiohttp.encode_basic_auth(client.user, client.password)} if client.user else {}
+    headers = {"Authorization": basic_auth(client.user, client.password)} if client.user else {}
     async with client.session.get(url, headers=headers) as answer:
         return Answer(answer.status, {}, "")
 
@@ -125,11 +125,7 @@ async def test_a_role_may_do_what_is_granted_to_it_and_nothing_else(
 
 async def test_nobody_may_do_anything(client: Callable[..., ApiClient], ask: Callable[[ApiClient], Ask]) -> None:
     stranger = ask(client(""))
-    statuses = {
-        f"{method} {route.path}": await stranger(route, method)
-        for route in OF_RESOURCES
-        for method in METHODS
-    }
+    statuses = {f"{method} {route.path}": await stranger(route, method) for route in OF_RESOURCES for method in METHODS}
     assert {key: status for key, status in statuses.items() if status != 401} == {}
     assert len(statuses) > 600
 

@@ -24,7 +24,7 @@ from gateway.cimi.registry import CREATE_SCHEMAS, TYPES
 from gateway.orchestration.common.first_answers import Request
 from tests.api.busy import every_worker_taken
 from tests.api.client import ACTION, Answer, ApiClient
-from tests.api.packages import described, package
+from tests.api.packages import PRODUCT, described, package
 from tests.api.secret_places import (
     DOCUMENTS,
     EDITS,
@@ -40,10 +40,11 @@ from tests.api.secret_places import (
     user_data,
 )
 from tests.api.seeds import seed_of
-from tests.api.test_packages import PRODUCT
 from tests.api.world import World
 from tests.api.xml_documents import as_xml
 from tests.web_server import WebServer, serving
+
+pytestmark = pytest.mark.slow
 
 NO_SECRETS = {"macAddress"}
 """Shown elsewhere than where it was sent."""
@@ -132,7 +133,7 @@ async def test_a_failed_create_leaves_no_secret(
 ) -> None:
     mark = "failing"
     document = {"name": mark, **await machine(world, mark)}
-    driver.fail_next("define_domain", DriverFailed("no such luck"))
+    driver.fail_next("domains.define", DriverFailed("no such luck"))
     answer = await client("operator").post("machines", document, Prefer="wait=30")
     assert answer.status == 500
     await demand_absent(gateway.settings, planted(mark), "after its Job")
@@ -290,9 +291,7 @@ class TestUrls:
         demand_unlogged(lines, secrets)
 
 
-async def test_what_a_key_is_remembered_by_tells_nothing_of_the_document(
-    admin: ApiClient, gateway: Gateway
-) -> None:
+async def test_what_a_key_is_remembered_by_tells_nothing_of_the_document(admin: ApiClient, gateway: Gateway) -> None:
     document = {"credentialTemplate": {"userName": "ops", "password": "guessable"}}
     assert (await admin.post("credentials", document, Idempotency_Key="k")).status == 201
     guessed = Request("Credential", "credentials", document).fingerprint
@@ -322,4 +321,3 @@ def test_a_secret_of_every_form_would_be_seen(tmp_path: Path, settings: config.S
     for form in planted("mark"):
         store.write_bytes(b"xx" + form + b"yy")
         assert form in on_disk(settings)
-

@@ -19,6 +19,7 @@ from gateway.config import Settings
 from gateway.errors import GatewayError, NoSpace
 from tests.api.certificates import self_signed
 from tests.api.client import ApiClient
+from tests.basic_auth import basic_auth
 from tests.patience import PATIENCE
 
 
@@ -53,7 +54,7 @@ async def test_with_a_certificate_it_speaks_tls_and_says_https(
     server = replace(settings.server, tls_certificate=str(crt), tls_key=str(key))
     listen = await serve(started, replace(settings, server=server), driver)
     trust = ssl.create_default_context(cafile=str(crt))
-    headers = {"Authorization": aiohttp.encode_basic_auth("admin", "secret")}
+    headers = {"Authorization": basic_auth("admin", "secret")}
     async with session.get(f"https://{listen}/cimi/", ssl=trust, headers=headers) as answer:
         assert answer.status == 200
         assert (await answer.json())["baseURI"] == f"https://{listen}/cimi/"

@@ -23,26 +23,26 @@ ADMINS = Reservation("192.168.122.2", "52:54:00:aa:00:01", "printer")
 
 def entries(driver: MemoryDriver) -> dict[str, str | None]:
     """What DHCP keeps, by address: the MACs."""
-    return {entry.ip: entry.mac for entry in driver.known_networks["default"].reservations}
+    return {entry.ip: entry.mac for entry in driver.state.networks["default"].reservations}
 
 
 def keep(driver: MemoryDriver, *reservations: Reservation) -> None:
     """What an admin does with virsh net-update."""
-    facts = driver.known_networks["default"]
-    driver.known_networks["default"] = replace(facts, reservations=(*facts.reservations, *reservations))
+    facts = driver.state.networks["default"]
+    driver.state.networks["default"] = replace(facts, reservations=(*facts.reservations, *reservations))
 
 
 @pytest.fixture
 async def small(gateway: Gateway, driver: MemoryDriver) -> None:
     """A host whose DHCP has four addresses."""
     served = ServedRange("192.168.122.1/24", (("192.168.122.2", "192.168.122.5"),))
-    driver.known_networks["default"] = replace(driver.known_networks["default"], served=served)
-    await show_networks(gateway.store, gateway.settings.hypervisors[0], driver.known_networks)
+    driver.state.networks["default"] = replace(driver.state.networks["default"], served=served)
+    await show_networks(gateway.store, gateway.settings.hypervisors[0], driver.state.networks)
 
 
 @pytest.fixture
 def compare(gateway: Gateway, driver: MemoryDriver) -> Callable[[], Awaitable[None]]:
-    return lambda: gateway._sync.compare(driver, reconnect=True)
+    return lambda: gateway.reconciliation.compare(driver, reconnect=True)
 
 
 async def reserved(admin: ApiClient, **template: Any) -> dict[str, Any]:
@@ -61,7 +61,7 @@ async def refusal(admin: ApiClient, collection: str, document: dict[str, Any]) -
 async def powered_off(admin: ApiClient, machine: str) -> str:
     answer = await admin.post(f"{machine}/stop", {"action": f"{ACTION}stop", "force": True})
     assert (await admin.ended(answer.job))["state"] == "SUCCESS"
-    return (await interfaces(admin, machine))[0]["id"]
+    return str((await interfaces(admin, machine))[0]["id"])
 
 
 async def test_an_address_has_its_entry_from_its_create_until_its_delete(
@@ -90,7 +90,7 @@ async def test_what_dhcp_gave_to_a_foreign_guest_is_not_given(
     small: None, admin: ApiClient, driver: MemoryDriver
 ) -> None:
     leased = [Lease("52:54:00:aa:00:02", f"192.168.122.{number}", 24, None, 0) for number in (2, 3, 4)]
-    driver.known_leases["default"] = tuple(leased)
+    driver.state.leases["default"] = tuple(leased)
     assert (await reserved(admin))["ip"] == "192.168.122.5"
 
 
@@ -100,7 +100,7 @@ async def test_addresses_and_interfaces_that_are_made_at_once_never_have_the_sam
     both = [made(admin, "addresses", {"addressTemplate": {}}) for _ in range(2)]
     both += [made(admin, "machines", admin.machine(image)) for _ in range(2)]
     await asyncio.gather(*both)
-    kept = driver.known_networks["default"].reservations
+    kept = driver.state.networks["default"].reservations
     assert {entry.ip for entry in kept} == {f"192.168.122.{number}" for number in (2, 3, 4, 5)}
     assert len(kept) == 4
 
@@ -108,7 +108,7 @@ async def test_addresses_and_interfaces_that_are_made_at_once_never_have_the_sam
 async def test_one_that_somebody_took_meanwhile_is_chosen_again(
     admin: ApiClient, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take, taken = driver.take_address, list[str]()
+    take, taken = driver.addresses.take, list[str]()
 
     async def quicker(name: str, wanted: Reservation, ours: frozenset[str]) -> None:
         if not taken:
@@ -116,7 +116,7 @@ async def test_one_that_somebody_took_meanwhile_is_chosen_again(
             keep(driver, Reservation(wanted.ip, "52:54:00:aa:00:09"))
         await take(name, wanted, ours)
 
-    monkeypatch.setattr(driver, "take_address", quicker)
+    monkeypatch.setattr(driver.addresses, "take", quicker)
     shown = await reserved(admin)
     assert shown["ip"] not in taken
     assert entries(driver) == {shown["ip"]: unused(shown), taken[0]: "52:54:00:aa:00:09"}
@@ -125,13 +125,13 @@ async def test_one_that_somebody_took_meanwhile_is_chosen_again(
 async def test_one_that_was_asked_for_and_taken_meanwhile_fails_with_words(
     admin: ApiClient, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take = driver.take_address
+    take = driver.addresses.take
 
     async def quicker(name: str, wanted: Reservation, ours: frozenset[str]) -> None:
         keep(driver, Reservation(wanted.ip, "52:54:00:aa:00:09"))
         await take(name, wanted, ours)
 
-    monkeypatch.setattr(driver, "take_address", quicker)
+    monkeypatch.setattr(driver.addresses, "take", quicker)
     template = {"ip": "192.168.122.9", "network": {"href": DEFAULT_NETWORK}}
     answer = await admin.post("addresses", {"addressTemplate": template})
     job = await admin.ended(answer.job)
@@ -236,13 +236,13 @@ async def test_comparisons_and_restarts_leave_what_is_there_as_it_is(
 ) -> None:
     shown = await reserved(admin)
     keep(driver, ADMINS)
-    before = driver.known_networks["default"].reservations
+    before = driver.state.networks["default"].reservations
     assert len(before) == 3
     await compare()
     await gateway.stop()
     await gateway.start()
     await compare()
-    assert driver.known_networks["default"].reservations == before
+    assert driver.state.networks["default"].reservations == before
     assert (await admin.document(shown["id"]))["ip"] == shown["ip"]
 
 
@@ -250,7 +250,7 @@ async def test_an_entry_that_somebody_removed_is_put_back(
     admin: ApiClient, driver: MemoryDriver, compare: Callable[[], Awaitable[None]]
 ) -> None:
     shown = await reserved(admin)
-    driver.known_networks["default"] = replace(driver.known_networks["default"], reservations=())
+    driver.state.networks["default"] = replace(driver.state.networks["default"], reservations=())
     await compare()
     assert entries(driver) == {shown["ip"]: unused(shown)}
 
@@ -260,7 +260,7 @@ async def test_an_address_that_an_admin_gave_to_another_meanwhile_stays_theirs(
 ) -> None:
     shown = await reserved(admin)
     theirs = replace(ADMINS, ip=shown["ip"])
-    driver.known_networks["default"] = replace(driver.known_networks["default"], reservations=(theirs,))
+    driver.state.networks["default"] = replace(driver.state.networks["default"], reservations=(theirs,))
     await compare()
     await compare()
     assert entries(driver) == {theirs.ip: theirs.mac}
@@ -278,12 +278,12 @@ async def used(admin: ApiClient, image: str) -> tuple[dict[str, Any], str]:
 
 def forgotten(driver: MemoryDriver, _ip: str) -> None:
     """What virsh net-undefine does."""
-    del driver.known_networks["default"]
+    del driver.state.networks["default"]
 
 
 def given_to_another(driver: MemoryDriver, ip: str) -> None:
-    facts = driver.known_networks["default"]
-    driver.known_networks["default"] = replace(facts, reservations=(replace(ADMINS, ip=ip),))
+    facts = driver.state.networks["default"]
+    driver.state.networks["default"] = replace(facts, reservations=(replace(ADMINS, ip=ip),))
 
 
 OUTSIDE = pytest.mark.parametrize("outside", [forgotten, given_to_another])
@@ -296,7 +296,7 @@ async def test_a_machine_is_deleted_whatever_an_admin_made_of_the_network(
     shown, machine = used
     outside(driver, shown["ip"])
     await removed(admin, machine)
-    assert not [volume for _, volume in driver.stored if id_of(machine) in volume]
+    assert not [volume for _, volume in driver.state.volumes if id_of(machine) in volume]
     assert "resource" not in await admin.document(shown["id"])
 
 
@@ -326,7 +326,7 @@ async def test_one_that_was_lost_has_its_entry_again_once_the_address_is_free(
     shown, machine = used
     given_to_another(driver, shown["ip"])
     await removed(admin, machine)
-    driver.known_networks["default"] = replace(driver.known_networks["default"], reservations=())
+    driver.state.networks["default"] = replace(driver.state.networks["default"], reservations=())
     await compare()
     assert entries(driver) == {shown["ip"]: unused(shown)}
 
@@ -334,12 +334,12 @@ async def test_one_that_was_lost_has_its_entry_again_once_the_address_is_free(
 async def test_a_new_one_is_refused_when_the_network_is_gone(
     admin: ApiClient, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take = driver.take_address
+    take = driver.addresses.take
 
     async def gone(name: str, wanted: Reservation, ours: frozenset[str]) -> None:
-        driver.known_networks.pop(name, None)
+        driver.state.networks.pop(name, None)
         await take(name, wanted, ours)
 
-    monkeypatch.setattr(driver, "take_address", gone)
+    monkeypatch.setattr(driver.addresses, "take", gone)
     answer = await admin.post("addresses", {"addressTemplate": {"network": {"href": DEFAULT_NETWORK}}})
     assert (await admin.ended(answer.job))["state"] == "FAILED"

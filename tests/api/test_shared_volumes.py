@@ -9,8 +9,7 @@ import pytest
 from drivers.base import PoolSettings
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
-from tests.api.test_machine_volumes import connected, targets
-from tests.api.test_volumes import by_value
+from tests.api.volumes import by_value, connected, targets
 
 SHARED = "http://example.org/shared"
 
@@ -75,13 +74,13 @@ async def test_it_is_refused_to_a_new_machine_too(admin: ApiClient, image: str, 
 async def test_the_hypervisor_is_told_that_the_disk_is_shared(
     admin: ApiClient, machine: str, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told, attach = [], driver.attach_disk
+    told, attach = [], driver.devices.attach_disk
 
     async def noted(uuid: str, disk: Any) -> None:
         told.append((disk.shareable, disk.format))
         await attach(uuid, disk)
 
-    monkeypatch.setattr(driver, "attach_disk", noted)
+    monkeypatch.setattr(driver.devices, "attach_disk", noted)
     await admin.post(f"{machine}/volumes", connected(await volume_of(admin, type=SHARED)))
     await admin.post(f"{machine}/volumes", connected(await volume_of(admin)))
     assert told == [(True, "raw"), (False, "qcow2")]

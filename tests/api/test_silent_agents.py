@@ -37,7 +37,7 @@ class Agents:
                 await asyncio.sleep(self._seconds)
                 raise DriverUnavailable("the agent does not answer")
             await asyncio.sleep(0.01)
-            return self._driver.found_addresses.get(uuid, ())
+            return self._driver.state.interface_addresses.get(uuid, ())
         finally:
             self.now -= 1
 
@@ -51,7 +51,7 @@ async def started(client: ApiClient, image: str, count: int) -> list[str]:
 @pytest.fixture
 def agents(driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch) -> Agents:
     agents = Agents(driver, 3600.0)
-    monkeypatch.setattr(driver, "addresses", agents.addresses)
+    monkeypatch.setattr(driver.domains, "interface_addresses", agents.addresses)
     return agents
 
 
@@ -62,7 +62,7 @@ async def test_the_others_addresses_appear_while_some_agents_do_not_answer(
     agents.silent = set(uuids[:2])
     for number, uuid in enumerate(uuids[2:]):
         mac = (await admin.document(f"machines/{uuid}/networkInterfaces/0"))["macAddress"]
-        driver.found_addresses[uuid] = (InterfaceAddress(mac, f"192.168.122.{44 + number}", 24, "agent"),)
+        driver.state.interface_addresses[uuid] = (InterfaceAddress(mac, f"192.168.122.{44 + number}", 24, "agent"),)
 
     async def shown() -> bool:
         listed = (await admin.document("addresses")).get("addresses", [])
@@ -76,7 +76,7 @@ async def test_a_silent_agent_is_asked_seldom_and_the_others_as_before(
     admin: ApiClient, image: str, gateway: Gateway, agents: Agents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uuids = await started(admin, image, 2)
-    watch = gateway._sync._addresses
+    watch = gateway.reconciliation.machines.addresses
     await gateway.supervision.loops[LOOP].stop()
     monkeypatch.setattr(address_watch, "SLOW_SECONDS", 0.5, raising=False)
     agents.silent, agents._seconds = {uuids[0]}, 0.6
@@ -95,7 +95,7 @@ async def test_no_more_guests_are_asked_at_once_than_a_host_has_room_for(
     await gateway.supervision.loops[LOOP].stop()
     agents.looks.clear()
     agents.most = 0
-    gateway._sync._addresses._looked.clear()
-    await gateway._sync._addresses.look("local")
+    gateway.reconciliation.machines.addresses._looked.clear()
+    await gateway.reconciliation.machines.addresses.look("local")
     assert len(agents.looks) == 6
     assert agents.most == address_watch.LOOKS_AT_ONCE

@@ -11,13 +11,13 @@ from drivers.base import DriverUnavailable
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from tests.api.client import ApiClient
-from tests.api.test_machines import uuid_of
-from tests.api.test_snapshots import snapshot
+from tests.api.snapshots import snapshot
+from tests.urls import uuid_of
 
 
 @pytest.fixture
 def compare(gateway: Gateway, driver: MemoryDriver) -> Callable[[], Awaitable[None]]:
-    return lambda: gateway._sync.compare(driver)
+    return lambda: gateway.reconciliation.compare(driver)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ async def test_a_deleted_snapshot_is_in_error_cannot_be_restored_and_can_be_dele
     compare: Callable[[], Awaitable[None]],
 ) -> None:
     gone, there = taken
-    del driver.taken[uuid_of(machine)][uuid_of(gone)]
+    del driver.state.snapshots[uuid_of(machine)][uuid_of(gone)]
     await compare()
     assert [(await admin.document(image))["state"] for image in taken] == ["ERROR", "AVAILABLE"]
     answer = await admin.act(machine, "restore", image={"href": gone})
@@ -50,7 +50,7 @@ async def test_the_loss_is_told_once_as_an_alarm_of_the_machine(
     driver: MemoryDriver,
     compare: Callable[[], Awaitable[None]],
 ) -> None:
-    del driver.taken[uuid_of(machine)][uuid_of(taken[1])]
+    del driver.state.snapshots[uuid_of(machine)][uuid_of(taken[1])]
     for _ in range(2):
         await compare()
     events = (await admin.document("eventLogs/everything/events?$filter=type='alarm'"))["events"]
@@ -65,7 +65,7 @@ async def test_a_snapshot_that_shows_again_is_available_again(
     driver: MemoryDriver,
     compare: Callable[[], Awaitable[None]],
 ) -> None:
-    known = driver.taken[uuid_of(machine)]
+    known = driver.state.snapshots[uuid_of(machine)]
     kept = known.pop(uuid_of(taken[0]))
     await compare()
     known[uuid_of(taken[0])] = kept
@@ -79,7 +79,7 @@ async def test_a_hypervisor_that_cannot_tell_changes_nothing(
     driver: MemoryDriver,
     compare: Callable[[], Awaitable[None]],
 ) -> None:
-    driver.fail_next("snapshots", DriverUnavailable("libvirt is away"))
+    driver.fail_next("snapshots.list_all", DriverUnavailable("libvirt is away"))
     await compare()
     assert [(await admin.document(image))["state"] for image in taken] == ["AVAILABLE", "AVAILABLE"]
 
@@ -91,7 +91,7 @@ async def test_a_snapshot_taken_outside_is_not_shown_and_goes_with_the_machine(
     driver: MemoryDriver,
     compare: Callable[[], Awaitable[None]],
 ) -> None:
-    known = driver.taken[uuid_of(machine)]
+    known = driver.state.snapshots[uuid_of(machine)]
     facts, domain = known[uuid_of(taken[1])]
     known["by hand"] = (replace(facts, name="by hand"), domain)
     await compare()

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
+from tests.api.operations import verbs
 from tests.api.snapshots import refused, snapshot, volume_create
-from tests.api.test_machines import uuid_of, verbs
+from tests.urls import uuid_of
 
 # Bad input
 
@@ -30,9 +31,7 @@ async def test_restore_without_an_image_names_what_is_missing(admin: ApiClient, 
     await refused(await admin.act(machine, "restore"), 400, "image: is missing")
 
 
-async def test_restore_from_another_machines_snapshot_is_refused(
-    admin: ApiClient, machine: str, image: str
-) -> None:
+async def test_restore_from_another_machines_snapshot_is_refused(admin: ApiClient, machine: str, image: str) -> None:
     other = (await admin.post("machines", admin.machine(image))).location
     taken = await snapshot(admin, other)
     await refused(await admin.act(machine, "restore", image={"href": taken}), 400, "image: is a snapshot of another")
@@ -88,7 +87,7 @@ async def test_disks_only_must_be_true_or_false(admin: ApiClient, machine: str) 
 async def test_memory_that_does_not_fit_the_pool_is_refused_before_anything_happens(
     admin: ApiClient, machine: str, driver: MemoryDriver
 ) -> None:
-    driver.pool_capacity = 1024**2
+    driver.state.pool_capacity = 1024**2
     await refused(await admin.post(f"{machine}/snapshot", {}), 507, "disksOnly")
     assert (await admin.document(machine))["state"] == "STARTED"
 
@@ -130,9 +129,9 @@ async def test_restore_is_refused_while_other_disks_are_plugged_in(
     admin: ApiClient, machine: str, driver: MemoryDriver
 ) -> None:
     taken = await snapshot(admin, machine)
-    facts = driver.known[uuid_of(machine)]
+    facts = driver.state.domains[uuid_of(machine)]
     added = replace(facts.disks[0], target="vdz", source="volume.qcow2")
-    driver.known[uuid_of(machine)] = replace(facts, disks=(*facts.disks, added))
+    driver.state.domains[uuid_of(machine)] = replace(facts, disks=(*facts.disks, added))
     await refused(await admin.act(machine, "restore", image={"href": taken}), 409, "vdz")
 
 
@@ -140,6 +139,6 @@ async def test_restore_is_refused_when_the_snapshot_was_deleted_outside(
     admin: ApiClient, machine: str, driver: MemoryDriver
 ) -> None:
     taken = await snapshot(admin, machine)
-    driver.taken[uuid_of(machine)].clear()
+    driver.state.snapshots[uuid_of(machine)].clear()
     await refused(await admin.act(machine, "restore", image={"href": taken}), 409, "does not have this snapshot")
     assert (await admin.delete(taken)).status == 200

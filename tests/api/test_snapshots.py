@@ -12,8 +12,10 @@ from drivers.base import DriverFailed, DriverNoSpace
 from drivers.memory import MemoryDriver
 from gateway.jobs import execution
 from tests.api.client import ACTION, ApiClient
+from tests.api.namespaces import NAMESPACE
+from tests.api.operations import verbs
 from tests.api.snapshots import latest, listed, make_uefi, related, snapshot
-from tests.api.test_machines import NAMESPACE, uuid_of, verbs
+from tests.urls import uuid_of
 
 
 async def test_a_snapshot_is_an_available_image_and_the_machines_latest(admin: ApiClient, machine: str) -> None:
@@ -137,7 +139,7 @@ async def test_deleting_the_latest_makes_the_one_before_it_the_latest(
     assert await latest(admin, machine) == first
     await admin.delete(first)
     assert await latest(admin, machine) is None
-    assert driver.taken[uuid_of(machine)] == {}
+    assert driver.state.snapshots[uuid_of(machine)] == {}
 
 
 async def test_a_partial_snapshot_falls_with_the_one_it_builds_on(
@@ -150,7 +152,7 @@ async def test_a_partial_snapshot_falls_with_the_one_it_builds_on(
     assert (await admin.delete(base)).status == 200
     assert (await admin.get(partial)).status == 404
     assert await related(admin, above) is None
-    assert list(driver.taken[uuid_of(machine)]) == [uuid_of(above)]
+    assert list(driver.state.snapshots[uuid_of(machine)]) == [uuid_of(above)]
 
 
 async def test_the_first_snapshot_cannot_be_partial(admin: ApiClient, machine: str) -> None:
@@ -174,13 +176,13 @@ async def test_deleting_the_machine_takes_its_snapshots_along(
     taken = await snapshot(admin, machine)
     assert (await admin.delete(machine)).status == 200
     assert (await admin.get(taken)).status == 404
-    assert driver.taken == {}
+    assert driver.state.snapshots == {}
 
 
 async def test_a_failed_snapshot_leaves_no_image_and_the_machine_as_it_was(
     admin: ApiClient, machine: str, driver: MemoryDriver
 ) -> None:
-    driver.fail_next("take_snapshot", DriverNoSpace("the pool is full"))
+    driver.fail_next("snapshots.take", DriverNoSpace("the pool is full"))
     answer = await admin.post(f"{machine}/snapshot", {})
     assert answer.status == 507
     assert (await admin.document("machineImages?$filter=type='SNAPSHOT'"))["count"] == 0
@@ -192,7 +194,7 @@ async def test_a_snapshot_that_cannot_be_dropped_may_be_dropped_later(
     admin: ApiClient, machine: str, driver: MemoryDriver
 ) -> None:
     taken = await snapshot(admin, machine)
-    driver.fail_next("delete_snapshot", DriverFailed("QEMU said no"))
+    driver.fail_next("snapshots.delete", DriverFailed("QEMU said no"))
     assert (await admin.delete(taken)).status == 500
     assert (await admin.document(taken))["state"] == "AVAILABLE"
     assert (await admin.delete(taken)).status == 200
@@ -204,9 +206,9 @@ async def test_a_snapshot_that_cannot_be_undone_stays_in_sight_and_may_be_delete
     async def broken(*_arguments: Any) -> None:
         raise DriverFailed("QEMU said no")
 
-    driver.fail_next("take_snapshot", DriverFailed("QEMU said no"))
+    driver.fail_next("snapshots.take", DriverFailed("QEMU said no"))
     with monkeypatch.context() as patch:
-        patch.setattr(driver, "delete_snapshot", broken)
+        patch.setattr(driver.snapshots, "delete", broken)
         patch.setattr(execution, "UNDO_TRIES", 1)
         answer = await admin.post(f"{machine}/snapshot", {}, Prefer="wait=30")
     assert answer.status == 500
@@ -221,7 +223,7 @@ async def test_a_failed_restore_leaves_latest_where_it_was(
     admin: ApiClient, machine: str, driver: MemoryDriver
 ) -> None:
     first, second = await snapshot(admin, machine), await snapshot(admin, machine)
-    driver.fail_next("revert_snapshot", DriverFailed("QEMU said no"))
+    driver.fail_next("snapshots.revert", DriverFailed("QEMU said no"))
     assert (await admin.acted(machine, "restore", image={"href": first}))["state"] == "FAILED"
     assert await latest(admin, machine) == second
     assert (await admin.document(machine))["state"] == "STARTED"
@@ -251,8 +253,8 @@ async def test_a_machine_with_uefi_firmware_offers_no_snapshot(
 async def test_a_raw_disk_refuses_the_snapshot_with_the_reason(
     admin: ApiClient, machine: str, driver: MemoryDriver
 ) -> None:
-    facts = driver.known[uuid_of(machine)]
-    driver.known[uuid_of(machine)] = replace(facts, disks=(replace(facts.disks[0], format="raw"),))
+    facts = driver.state.domains[uuid_of(machine)]
+    driver.state.domains[uuid_of(machine)] = replace(facts, disks=(replace(facts.disks[0], format="raw"),))
     answer = await admin.post(f"{machine}/snapshot", {})
     assert answer.status == 501
     assert "qcow2" in answer.message
@@ -261,8 +263,11 @@ async def test_a_raw_disk_refuses_the_snapshot_with_the_reason(
 async def test_external_snapshots_of_an_admin_are_not_mixed_with(
     admin: ApiClient, machine: str, driver: MemoryDriver
 ) -> None:
-    taken = await driver.take_snapshot(uuid_of(machine), "of an admin")
-    driver.taken[uuid_of(machine)]["of an admin"] = (replace(taken, inside=False), driver.known[uuid_of(machine)])
+    taken = await driver.snapshots.take(uuid_of(machine), "of an admin")
+    driver.state.snapshots[uuid_of(machine)]["of an admin"] = (
+        replace(taken, inside=False),
+        driver.state.domains[uuid_of(machine)],
+    )
     answer = await admin.post(f"{machine}/snapshot", {})
     assert answer.status == 409
     assert "external" in answer.message

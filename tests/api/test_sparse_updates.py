@@ -11,6 +11,8 @@ from gateway.cimi.registry import TYPES
 from tests.api.client import ApiClient
 from tests.api.world import World
 
+pytestmark = pytest.mark.slow
+
 EDITABLE = sorted(kind for kind, declared in TYPES.items() if declared.editable)
 HOLDING = sorted(kind for kind, declared in TYPES.items() if declared.mandatory)
 

@@ -16,16 +16,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
-from drivers.base import VolumeFacts
+from drivers.base import ImageFile, VolumeFacts
 from drivers.memory import MemoryDriver
 from gateway import config
 from gateway.app import Gateway
 from tests.api.client import Answer, ApiClient
 from tests.api.packages import package, staged
 from tests.api.world import World
+from tests.basic_auth import basic_auth
 from tests.small_disk import small_disk
 from tests.source import ROOT
 from tests.web_server import WebServer, serving
@@ -116,7 +116,7 @@ async def announced(gateway: Gateway, user: str, length: int) -> bytes:
     lines = [
         "POST /cimi/systems/import HTTP/1.1",
         "Host: 127.0.0.1",
-        f"Authorization: {aiohttp.encode_basic_auth(user, 'secret')}",
+        f"Authorization: {basic_auth(user, 'secret')}",
         "Content-Type: application/ovf",
         f"Content-Length: {length}",
     ]
@@ -214,12 +214,12 @@ async def test_an_export_whose_disks_have_no_room_fails_and_leaves_nothing(
     world: World, client: Callable[..., ApiClient], admin: ApiClient, driver: MemoryDriver, disk: Path, gateway: Gateway
 ) -> None:
     system = await world.ensure("System")
-    volume = driver.volume
+    volume = driver.storage.read_volume
 
     async def large(pool: str, name: str) -> VolumeFacts:
         return replace(await volume(pool, name), physical=DISK * MIB)
 
-    driver.volume = large  # type: ignore[method-assign]
+    driver.storage.read_volume = large  # type: ignore[method-assign]
     answer = await world.owner.act(system, "export")
     job = await admin.ended(answer.job)
     assert (job["state"], job["returnCode"]) == ("FAILED", 10507), job
@@ -237,7 +237,7 @@ async def test_what_an_export_still_reads_is_promised_to_nobody_else(
     monkeypatch: pytest.MonkeyPatch,
     media: str,
 ) -> None:
-    system, volume, download = await world.ensure("System"), driver.volume, driver.download_volume
+    system, volume, download = await world.ensure("System"), driver.storage.read_volume, driver.storage.download_volume
     begun, goes_on, size = asyncio.Event(), asyncio.Event(), (DISK - RESERVE) * MIB * 2 // 3
 
     async def large(pool: str, name: str) -> VolumeFacts:
@@ -250,8 +250,8 @@ async def test_what_an_export_still_reads_is_promised_to_nobody_else(
             async for piece in pieces:
                 yield piece
 
-    monkeypatch.setattr(driver, "volume", large)
-    monkeypatch.setattr(driver, "download_volume", slow)
+    monkeypatch.setattr(driver.storage, "read_volume", large)
+    monkeypatch.setattr(driver.storage, "download_volume", slow)
     first = await world.owner.act(system, "export")
     await begun.wait()
     body = f"<MachineImageCreate><size>{size}</size></MachineImageCreate>".encode()
@@ -271,8 +271,8 @@ class Greedy:
     def __init__(self) -> None:
         self.started = False
 
-    async def convert(self, source: Path, kind: str, target: Path, *others: Any) -> None:
-        await self._grow(target)
+    async def convert(self, source: ImageFile, target: ImageFile, *others: Any) -> None:
+        await self._grow(target.path)
 
     async def make(self, kind: str, file: Path, size: int) -> None:
         await self._grow(file)

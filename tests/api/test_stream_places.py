@@ -13,8 +13,8 @@ from gateway import config
 from gateway.app import Gateway
 from gateway.config import EventSettings
 from tests.api.client import Answer, ApiClient
-from tests.api.event_logs import NAMESPACE
-from tests.api.test_event_stream import listening
+from tests.api.namespaces import NAMESPACE
+from tests.api.streams import listening
 
 Client = Callable[..., ApiClient]
 OF_USER, IN_ALL = 3, 5
@@ -70,7 +70,7 @@ async def test_the_place_of_a_reader_who_left_is_free_again(client: Client, gate
         for _ in range(OF_USER):
             await readers.enter_async_context(listening(client("viewer")))
     async with asyncio.timeout(PATIENCE):
-        while gateway.stream.readers:
+        while gateway.stream.readers > 0:
             await asyncio.sleep(0.01)
     async with listening(client("viewer")):
         assert gateway.stream.readers == 1

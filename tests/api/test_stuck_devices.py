@@ -9,8 +9,7 @@ import pytest
 
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
-from tests.api.test_machine_volumes import connected
-from tests.api.test_volumes import by_value
+from tests.api.volumes import by_value, connected
 
 LATER = "respond-async"
 PATIENCE = 30.0
@@ -33,8 +32,8 @@ class Stuck:
 @pytest.fixture
 def stuck(driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch) -> Stuck:
     device = Stuck()
-    monkeypatch.setattr(driver, "detach_disk", device.detach)
-    monkeypatch.setattr(driver, "detach_interface", device.detach)
+    monkeypatch.setattr(driver.devices, "detach_disk", device.detach)
+    monkeypatch.setattr(driver.devices, "detach_interface", device.detach)
     return device
 
 
@@ -97,9 +96,7 @@ async def test_a_device_whose_removal_was_broken_off_is_removed_from_the_stopped
     assert (await admin.document(f"{machine}/volumes"))["count"] == 0
 
 
-async def test_a_stop_without_force_leaves_the_removal_its_time(
-    admin: ApiClient, machine: str, stuck: Stuck
-) -> None:
+async def test_a_stop_without_force_leaves_the_removal_its_time(admin: ApiClient, machine: str, stuck: Stuck) -> None:
     _, removal = await leaving(admin, machine, a_disk, stuck)
     answer = await admin.act(machine, "stop")
     assert answer.status == 202, answer.text

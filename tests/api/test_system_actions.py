@@ -12,16 +12,13 @@ from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
 from tests.api.systems import described, machine, made, members, network, on, system, volume
 from tests.patience import eventually
+from tests.urls import uuid_of
 
 ACTION = "http://schemas.dmtf.org/cimi/1/action/"
 
 
 def verbs(document: dict[str, Any]) -> set[str]:
     return {entry["rel"].removeprefix(ACTION) for entry in document.get("operations", [])}
-
-
-def uuid_of(url: str) -> str:
-    return url.rpartition("/")[2]
 
 
 @pytest.fixture
@@ -76,10 +73,8 @@ async def test_a_system_without_machines_is_mixed_and_does_everything_at_once(ad
     assert (await admin.acted(url, "start"))["state"] == "SUCCESS"
 
 
-async def test_one_that_fails_is_named_and_the_others_go_on(
-    admin: ApiClient, pair: str, driver: MemoryDriver
-) -> None:
-    driver.fail_next("pause_domain", DriverFailed("no"))
+async def test_one_that_fails_is_named_and_the_others_go_on(admin: ApiClient, pair: str, driver: MemoryDriver) -> None:
+    driver.fail_next("domains.pause", DriverFailed("no"))
     job = await admin.acted(pair, "pause")
     assert job["state"] == "FAILED"
     assert job["statusMessage"].startswith("1 of 2 components failed: Machine 'web")
@@ -151,7 +146,7 @@ async def test_many_systems_in_systems_need_no_more_workers_than_there_are(
 async def test_a_second_action_waits_for_the_first_and_a_stop_breaks_it_off(
     admin: ApiClient, pair: str, driver: MemoryDriver
 ) -> None:
-    driver.deaf = True
+    driver.state.deaf = True
     first = await admin.act(pair, "stop")
     assert (await admin.act(pair, "restart")).status == 409
     job = await admin.acted(pair, "stop", force=True)
@@ -164,7 +159,7 @@ async def test_a_second_action_waits_for_the_first_and_a_stop_breaks_it_off(
 async def test_while_a_job_moves_its_machines_only_the_stop_that_ends_it_is_offered(
     admin: ApiClient, pair: str, driver: MemoryDriver, verb: str
 ) -> None:
-    driver.deaf = True
+    driver.state.deaf = True
     first = await admin.act(pair, verb)
     assert verbs(await admin.document(pair)) == {"edit", "delete", "export", "stop"}
     refused = await admin.act(pair, "pause")
@@ -176,10 +171,8 @@ async def test_while_a_job_moves_its_machines_only_the_stop_that_ends_it_is_offe
     assert (await admin.ended(first.job))["state"] == "STOPPED"
 
 
-async def test_a_job_that_is_stopped_stops_its_nested_jobs(
-    admin: ApiClient, pair: str, driver: MemoryDriver
-) -> None:
-    driver.deaf = True
+async def test_a_job_that_is_stopped_stops_its_nested_jobs(admin: ApiClient, pair: str, driver: MemoryDriver) -> None:
+    driver.state.deaf = True
     job = (await admin.act(pair, "stop", properties={"timeout": "300"})).job
 
     async def both_began() -> bool:
@@ -296,7 +289,7 @@ async def test_what_others_use_keeps_the_system_from_going(admin: ApiClient, mac
 async def test_a_delete_that_fails_leaves_the_system_with_what_is_left(
     admin: ApiClient, pair: str, driver: MemoryDriver
 ) -> None:
-    driver.fail_next("undefine_domain", DriverFailed("no"))
+    driver.fail_next("domains.undefine", DriverFailed("no"))
     answer = await admin.delete(pair, Prefer="wait=60")
     assert (answer.status, "1 of 2 components failed" in answer.message) == (500, True)
     assert len(await members(admin, pair, "machines")) == 1
@@ -312,4 +305,4 @@ async def test_a_system_is_deleted_while_it_is_made(admin: ApiClient, image: str
     assert (await admin.ended(answer.job))["state"] in ("STOPPED", "SUCCESS")
     counts = {name: (await admin.document(name))["count"] for name in ("systems", "machines", "networks")}
     assert counts == {"systems": 0, "machines": 0, "networks": 1}
-    assert not driver.known
+    assert not driver.state.domains

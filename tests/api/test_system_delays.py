@@ -13,9 +13,9 @@ from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from gateway.cimi.fields import timestamp
 from tests.api.client import ApiClient
+from tests.api.mortal import Mortal, again
 from tests.api.packages import STARTUP, described, made, package
 from tests.api.systems import machine, members, system
-from tests.api.test_system_crashes import Mortal, again, mortal  # noqa: F401 - the fixture
 from tests.patience import eventually
 
 HOUR = "3600"
@@ -107,9 +107,7 @@ async def test_a_stop_of_the_system_ends_the_wait(admin: ApiClient, image: str, 
 
 
 @pytest.mark.parametrize("delay", ["99999999", "65535"])
-async def test_no_delay_is_longer_than_an_hour(
-    admin: ApiClient, image: str, gateway: Gateway, delay: str
-) -> None:
+async def test_no_delay_is_longer_than_an_hour(admin: ApiClient, image: str, gateway: Gateway, delay: str) -> None:
     job = await begun(admin, await new(admin, pair(image, **{DELAY: delay})))
     assert "waits 3600 s" in await waiting(gateway, job)
     await admin.act(job, "stop")
@@ -163,9 +161,7 @@ async def test_systems_inside_have_delays_too(admin: ApiClient, image: str, gate
     await admin.act(job, "stop")
 
 
-async def test_other_jobs_have_the_worker_of_one_that_waits(
-    admin: ApiClient, image: str, gateway: Gateway
-) -> None:
+async def test_other_jobs_have_the_worker_of_one_that_waits(admin: ApiClient, image: str, gateway: Gateway) -> None:
     """More of them wait than there are workers."""
     urls = [await new(admin, pair(image, **{DELAY: HOUR})) for _ in range(9)]
     jobs = [await begun(admin, url) for url in urls]
@@ -179,7 +175,7 @@ async def test_other_jobs_have_the_worker_of_one_that_waits(
 # Over a restart
 
 
-async def test_after_a_restart_what_is_left_of_the_delay_is_waited(mortal: Mortal, image_of: str) -> None:  # noqa: F811
+async def test_after_a_restart_what_is_left_of_the_delay_is_waited(mortal: Mortal, image_of: str) -> None:
     url = await new(mortal.client, pair(image_of, **{DELAY: HOUR}))
     job = await begun(mortal.client, url)
     await waiting(mortal.gateway, job)
@@ -196,7 +192,7 @@ async def test_after_a_restart_what_is_left_of_the_delay_is_waited(mortal: Morta
     assert (await mortal.client.ended(job))["state"] == "STOPPED"
 
 
-async def test_a_delay_that_is_over_by_a_restart_is_not_waited_again(mortal: Mortal, image_of: str) -> None:  # noqa: F811
+async def test_a_delay_that_is_over_by_a_restart_is_not_waited_again(mortal: Mortal, image_of: str) -> None:
     job = await begun(mortal.client, await new(mortal.client, pair(image_of, **{DELAY: HOUR})))
     await waiting(mortal.gateway, job)
     await earlier(mortal.gateway, job, timedelta(seconds=3700))
@@ -205,7 +201,7 @@ async def test_a_delay_that_is_over_by_a_restart_is_not_waited_again(mortal: Mor
 
 
 @pytest.fixture
-async def image_of(mortal: Mortal, images: Path, driver: MemoryDriver) -> str:  # noqa: F811
+async def image_of(mortal: Mortal, images: Path, driver: MemoryDriver) -> str:
     document = {"imageLocation": f"file://{images / 'guest.qcow2'}"}
     return (await mortal.client.post("machineImages", document, Prefer="wait=30")).location
 

@@ -9,8 +9,8 @@ from drivers.base import DriverUnavailable, Power
 from drivers.memory import MemoryDriver, Usage
 from gateway.app import Gateway
 from tests.api.client import ApiClient
+from tests.api.event_logs import events, log_of, of_type, states
 from tests.api.systems import described, machine, made, members, network, on, system, volume
-from tests.api.test_events import events, log_of, of_type, states
 from tests.patience import eventually
 
 Client = Callable[..., ApiClient]
@@ -53,9 +53,7 @@ async def test_what_happens_in_a_system_inside_is_told_outside_too(admin: ApiCli
     assert about(found) >= {"System", "Machine", "SystemSystem"}
 
 
-async def test_a_change_by_an_admin_and_a_deletion_are_told(
-    admin: ApiClient, image: str, driver: MemoryDriver
-) -> None:
+async def test_a_change_by_an_admin_and_a_deletion_are_told(admin: ApiClient, image: str, driver: MemoryDriver) -> None:
     url = await made(admin, machine(image))
     one = (await members(admin, url, "machines"))["web"]["id"]
     driver.externally(one.rpartition("/")[2], Power.PAUSED)
@@ -88,21 +86,19 @@ async def test_a_systems_meters_add_up_what_its_machines_use(
 ) -> None:
     config = {"meterConfig": {"aspect": "memory", "sampleInterval": 10}}
     inner = {"componentDescriptors": [machine(image, "deep")]}
-    url = await made(
-        admin, machine(image, quantity=2), described("System", inner, "inner"), meterTemplates=[config]
-    )
+    url = await made(admin, machine(image, quantity=2), described("System", inner, "inner"), meterTemplates=[config])
     [meter] = (await admin.document(f"{url}/meters"))["meters"]
     assert meter["targetResource"]["href"] == url
-    for uuid in driver.known:
-        driver.usage[uuid] = Usage(memory_used_kib=1000)
+    for uuid in driver.state.domains:
+        driver.state.usage[uuid] = Usage(memory_used_kib=1000)
     for _ in range(3):
-        driver.ahead += 10
+        driver.state.seconds_ahead += 10
         await gateway.sampler.look(driver)
     page = await admin.document(f"{meter['id']}/samples")
     assert float(page["samples"][-1]["value"]) == 3000
     gone = (await members(admin, url, "machines"))["web2"]["id"]
     assert (await admin.delete(gone, Prefer="wait=30")).status == 200
-    driver.ahead += 10
+    driver.state.seconds_ahead += 10
     await gateway.sampler.look(driver)
     page = await admin.document(f"{meter['id']}/samples")
     assert float(page["samples"][-1]["value"]) == 2000
@@ -165,9 +161,7 @@ async def test_a_create_that_is_sent_again_gives_the_same_system(admin: ApiClien
     assert (await admin.document("machines"))["count"] == 1
 
 
-async def test_a_hypervisor_that_is_away_is_told_before_there_is_a_job(
-    admin: ApiClient, driver: MemoryDriver
-) -> None:
+async def test_a_hypervisor_that_is_away_is_told_before_there_is_a_job(admin: ApiClient, driver: MemoryDriver) -> None:
     driver.lose()
     answer = await admin.post("systems", system(network()))
     assert (answer.status, "componentDescriptors.0 ('front')" in answer.message) == (503, True)
@@ -178,18 +172,16 @@ async def test_a_hypervisor_that_is_away_is_told_before_there_is_a_job(
 
 async def test_the_progress_moves_with_the_nested_jobs(admin: ApiClient, image: str, driver: MemoryDriver) -> None:
     """Of two networks and a machine two are made: two thirds are done, and what the third has done."""
-    driver.faults["start_domain"] = DriverUnavailable("away")
-    answer = await admin.post(
-        "systems", system(network("a"), network("b"), machine(image)), Prefer="respond-async"
-    )
+    driver.state.faults["domains.start"] = DriverUnavailable("away")
+    answer = await admin.post("systems", system(network("a"), network("b"), machine(image)), Prefer="respond-async")
 
     async def two_thirds() -> int:
-        driver.faults["start_domain"] = DriverUnavailable("away")
+        driver.state.faults["domains.start"] = DriverUnavailable("away")
         progress = int((await admin.document(answer.job))["progress"])
         return progress if progress >= 66 else 0
 
     assert await eventually(two_thirds, "two thirds are done") < 100
-    driver.faults.clear()
+    driver.state.faults.clear()
     assert (await admin.ended(answer.job))["progress"] == 100
 
 

@@ -35,9 +35,7 @@ async def seed_by(admin: ApiClient, driver: MemoryDriver, template: str) -> dict
     return seed_of(driver, (await members(admin, answer.location, "machines"))["web"]["id"])
 
 
-async def test_a_template_shows_its_descriptors_in_both_formats(
-    client: Callable[..., ApiClient], image: str
-) -> None:
+async def test_a_template_shows_its_descriptors_in_both_formats(client: Callable[..., ApiClient], image: str) -> None:
     document = {"name": "t", "componentDescriptors": [machine(image, networkInterfaces=on("front")), network()]}
     made = await client().post("systemTemplates", document)
     assert made.status == 201, made.text
@@ -85,9 +83,7 @@ async def test_no_password_goes_to_disk_as_it_is(admin: ApiClient, gateway: Gate
     assert not [text for (text,) in rows if "hunter2" in text]
 
 
-async def test_overrides_replace_the_descriptors_and_leave_the_template_alone(
-    admin: ApiClient, template: str
-) -> None:
+async def test_overrides_replace_the_descriptors_and_leave_the_template_alone(admin: ApiClient, template: str) -> None:
     before = await admin.document(template)
     overridden = {"href": template, "componentDescriptors": [volume()]}
     answer = await admin.post("systems", {"systemTemplate": overridden}, Prefer="wait=60")

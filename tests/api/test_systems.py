@@ -11,9 +11,9 @@ import pytest
 from drivers.base import DriverFailed
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
+from tests.api.namespaces import NAMESPACE
 from tests.api.systems import described, machine, made, members, network, on, system, volume
 
-NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
 KEY = "ssh-ed25519 AAAA me@here"
 
 
@@ -143,8 +143,8 @@ async def test_what_a_system_made_goes_with_it(admin: ApiClient, image: str, dri
     assert (await admin.get(url)).status == 404
     counts = {name: (await admin.document(name))["count"] for name in (*EVERY_TYPE, "meters")}
     assert counts == {**dict.fromkeys(counts, 0), "networks": 1}  # The host's own stays.
-    assert not driver.known
-    assert not [name for _, name in driver.stored if not name.startswith("cimi-image-")]
+    assert not driver.state.domains
+    assert not [name for _, name in driver.state.volumes if not name.startswith("cimi-image-")]
 
 
 async def test_volumes_made_with_a_machine_are_the_systems_too(admin: ApiClient, image: str) -> None:
@@ -180,7 +180,7 @@ async def test_the_job_has_a_nested_job_for_each_component(admin: ApiClient, ima
 async def test_what_failed_is_said_and_everything_made_is_undone(
     admin: ApiClient, image: str, driver: MemoryDriver
 ) -> None:
-    driver.fail_next("start_domain", DriverFailed("no more memory"))
+    driver.fail_next("domains.start", DriverFailed("no more memory"))
     document = system(machine(image, quantity=2, networkInterfaces=on("front"), volumes=[]), network(), volume())
     answer = await admin.post("systems", document, Prefer="wait=60")
     assert answer.status == 500
@@ -298,13 +298,13 @@ async def test_what_does_not_depend_on_each_other_is_made_at_once(
     admin: ApiClient, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each of three networks waits for the others in the middle of being made."""
-    together, define = asyncio.Barrier(3), driver.define_network
+    together, define = asyncio.Barrier(3), driver.networks.define
 
     async def with_the_others(spec: Any) -> None:
         await together.wait()
         await define(spec)
 
-    monkeypatch.setattr(driver, "define_network", with_the_others)
+    monkeypatch.setattr(driver.networks, "define", with_the_others)
     await made(admin, {**network(), "quantity": 3})
 
 
@@ -312,19 +312,19 @@ async def test_what_cannot_be_undone_stays_in_sight_and_can_be_deleted(
     admin: ApiClient, image: str, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.jobs.execution.UNDO_PAUSE", 0.0)
-    driver.fail_next("start_domain", DriverFailed("no more memory"))
-    delete = driver.delete_network
+    driver.fail_next("domains.start", DriverFailed("no more memory"))
+    delete = driver.networks.delete
 
     async def broken(name: str) -> None:
         raise DriverFailed("no")
 
-    monkeypatch.setattr(driver, "delete_network", broken)
+    monkeypatch.setattr(driver.networks, "delete", broken)
     document = system(machine(image, networkInterfaces=on("front")), network())
     answer = await admin.post("systems", document, Prefer="wait=60")
     assert "not all of it could be undone" in answer.message
     [left] = (await admin.document("systems"))["systems"]
     assert left["state"] == "ERROR"
     assert list(await members(admin, left["id"], "networks")) == ["front"]
-    monkeypatch.setattr(driver, "delete_network", delete)
+    monkeypatch.setattr(driver.networks, "delete", delete)
     assert (await admin.delete(left["id"], Prefer="wait=60")).status == 200
     assert (await admin.document("networks"))["count"] == 1

@@ -32,7 +32,20 @@ def issue(chain: Path, key: Path, *more: str) -> None:
     subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
     protection = more or ("-nodes",)
     kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-    command = ["openssl", "req", "-x509", *kind, *protection, "-days", "2", *subject, "-keyout", key, "-out", chain]
+    command: list[str | Path] = [
+        "openssl",
+        "req",
+        "-x509",
+        *kind,
+        *protection,
+        "-days",
+        "2",
+        *subject,
+        "-keyout",
+        key,
+        "-out",
+        chain,
+    ]
     subprocess.run(command, check=True, capture_output=True)
     key.chmod(0o600)
 
@@ -182,7 +195,7 @@ async def test_sighup_takes_up_a_new_certificate_of_the_running_program(
     path = written(settings)
     whole = path.read_text().replace("qemu:///system", "test:///default")
     path.write_text(whole.replace("[server]", f'[server]\nlisten = "{settings.server.listen}"'))
-    command = [sys.executable, "-m", "gateway", "serve", "--config", str(path)]
+    command: list[str | Path] = [sys.executable, "-m", "gateway", "serve", "--config", str(path)]
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stderr=asyncio.subprocess.DEVNULL)
     try:
         await shown(settings, files[0])

@@ -15,8 +15,8 @@ from gateway.app import Gateway
 from gateway.orchestration.common.apart import Apart
 from tests.api.client import ApiClient
 from tests.api.networks import DEFAULT_NETWORK, libvirt_name, made, network
-from tests.api.test_machines import uuid_of
-from tests.api.test_volumes import by_value, stored
+from tests.api.volumes import by_value, stored
+from tests.urls import uuid_of
 
 MIB = 1024**2
 TROUBLES = [DriverFailed("libvirt says no"), KeyError("a surprise")]
@@ -47,18 +47,18 @@ async def test_a_machine_that_cannot_be_read_leaves_the_others_their_states(
 ) -> None:  # fmt: skip
     url = await made(admin, "networks", network())
     for machine in machines:
-        driver.known[uuid_of(machine)] = replace(driver.known[uuid_of(machine)], power=Power.OFF)
+        driver.state.domains[uuid_of(machine)] = replace(driver.state.domains[uuid_of(machine)], power=Power.OFF)
     name = libvirt_name(url)
-    driver.known_networks[name] = replace(driver.known_networks[name], active=False)
-    failing_for(monkeypatch, driver, "domain", uuid_of(machines[place]), error)
-    await gateway._sync.compare(driver)
+    driver.state.networks[name] = replace(driver.state.networks[name], active=False)
+    failing_for(monkeypatch, driver.domains, "read", uuid_of(machines[place]), error)
+    await gateway.reconciliation.compare(driver)
     states = [(await admin.document(machine))["state"] for machine in machines]
     assert states == ["STOPPED" if number != place else "STARTED" for number in range(2)]
-    assert driver.known_networks[name].active
+    assert driver.state.networks[name].active
 
 
 @pytest.mark.parametrize("error", TROUBLES, ids=repr)
-@pytest.mark.parametrize("part", ["_attachments", "_snapshots"])
+@pytest.mark.parametrize("part", ["attachments", "snapshots"])
 async def test_a_machine_whose_parts_cannot_be_compared_leaves_the_others_theirs(
     gateway: Gateway, driver: MemoryDriver, machines: list[str], monkeypatch: pytest.MonkeyPatch,
     error: Exception, part: str,
@@ -71,8 +71,8 @@ async def test_a_machine_whose_parts_cannot_be_compared_leaves_the_others_theirs
             raise error
         compared.add(machine.path)
 
-    monkeypatch.setattr(getattr(gateway._sync, part), "compare", compare)
-    await gateway._sync.compare(driver)
+    monkeypatch.setattr(getattr(gateway.reconciliation.machines, part), "compare", compare)
+    await gateway.reconciliation.compare(driver)
     assert compared == {f"machines/{uuid_of(machines[1])}"}
 
 
@@ -80,14 +80,14 @@ async def test_a_machine_whose_parts_cannot_be_compared_leaves_the_others_theirs
 async def test_domains_that_cannot_be_listed_leave_the_networks_compared(
     admin: ApiClient, gateway: Gateway, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    driver.known_networks["default"] = replace(driver.known_networks["default"], active=False)
+    driver.state.networks["default"] = replace(driver.state.networks["default"], active=False)
 
     async def domains() -> None:
         raise error
 
-    monkeypatch.setattr(driver, "domains", domains)
+    monkeypatch.setattr(driver.domains, "list_all", domains)
     with pytest.raises(type(error)):
-        await gateway._sync.compare(driver)
+        await gateway.reconciliation.compare(driver)
     await admin.state(DEFAULT_NETWORK, "STOPPED")
 
 
@@ -100,10 +100,10 @@ async def test_a_volume_that_cannot_be_compared_leaves_the_others_their_sizes(
     volumes = [(await admin.post("volumes", by_value())).location for _ in range(2)]
     facts = [stored(driver, volume) for volume in volumes]
     for entry in facts:
-        driver.stored[(entry.pool, entry.name)] = replace(entry, capacity=100 * MIB)
+        driver.state.volumes[(entry.pool, entry.name)] = replace(entry, capacity=100 * MIB)
     path = volumes[place].partition("/cimi/")[2]
-    failing_for_second(monkeypatch, gateway._sync._volumes, path, error)
-    await gateway._sync._volumes.compare(driver)
+    failing_for_second(monkeypatch, gateway.reconciliation.volumes, path, error)
+    await gateway.reconciliation.volumes.compare(driver)
     grown = [(await admin.document(volume))["capacity"] == 100 * MIB // 1000 for volume in volumes]
     assert grown == [number != place for number in range(2)]
 
@@ -123,12 +123,12 @@ def failing_for_second(monkeypatch: pytest.MonkeyPatch, owner: Any, path: str, e
 async def test_a_pool_that_cannot_be_compared_leaves_the_others_compared(
     admin: ApiClient, gateway: Gateway, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    room = gateway._sync.room
+    room = gateway.reconciliation.room
     settings = room.hypervisors["local"]
     described = tuple(replace(settings.every_pool[0], name=name) for name in ("a", "b"))
     room.hypervisors["local"] = replace(settings, pools=described)
     looked: list[str] = []
-    real = driver.volumes
+    real = driver.storage.list_volumes
 
     async def volumes(pool: str) -> Any:
         looked.append(pool)
@@ -136,8 +136,8 @@ async def test_a_pool_that_cannot_be_compared_leaves_the_others_compared(
             raise error
         return await real(pool)
 
-    monkeypatch.setattr(driver, "volumes", volumes)
-    await gateway._sync._volumes.compare(driver)
+    monkeypatch.setattr(driver.storage, "list_volumes", volumes)
+    await gateway.reconciliation.volumes.compare(driver)
     assert {"a", "b", "default"} <= set(looked)
 
 
@@ -162,7 +162,7 @@ async def test_a_meter_that_cannot_be_measured_leaves_the_others_their_samples(
         monkeypatch.setattr(sampler._meters[broken], step, fails, raising=True)
     counts = [(await admin.document(f"{meter}/samples"))["count"] for meter in meters]
     for _ in range(2):
-        driver.ahead += 20
+        driver.state.seconds_ahead += 20
         await sampler.look(driver)
     now = [(await admin.document(f"{meter}/samples"))["count"] for meter in meters]
     assert [after > before for before, after in zip(counts, now, strict=True)][1:] == [True]

@@ -11,32 +11,28 @@ import pytest
 from drivers.base import DiskSpec, PoolSettings, VolumeFacts
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
-from gateway.orchestration.volumes.reconcile import VolumeDrift
+from gateway.orchestration.volumes.reconcile import VolumeReconciler
 from tests.api.client import ACTION, ApiClient
-from tests.api.test_volumes import by_value, stored, verbs
+from tests.api.operations import rels
+from tests.api.volumes import by_value, stored
 
 MIB = 1024**2
 
 
 @pytest.fixture
-async def volume(admin: ApiClient) -> str:
-    return (await admin.post("volumes", by_value())).location
-
-
-@pytest.fixture
 def compare(gateway: Gateway, driver: MemoryDriver) -> Callable[[], Awaitable[None]]:
-    return lambda: gateway._sync._volumes.compare(driver)
+    return lambda: gateway.reconciliation.volumes.compare(driver)
 
 
 def foreign(driver: MemoryDriver, name: str = "admins.qcow2", format: str = "qcow2") -> None:
-    driver.stored[("default", name)] = VolumeFacts("default", name, f"/default/{name}", format, 64 * MIB, MIB)
+    driver.state.volumes[("default", name)] = VolumeFacts("default", name, f"/default/{name}", format, 64 * MIB, MIB)
 
 
 async def test_a_volume_that_was_resized_shows_its_size(
     admin: ApiClient, volume: str, driver: MemoryDriver, compare: Callable[[], Awaitable[None]]
 ) -> None:
     facts = stored(driver, volume)
-    driver.stored[(facts.pool, facts.name)] = replace(facts, capacity=100 * MIB)
+    driver.state.volumes[(facts.pool, facts.name)] = replace(facts, capacity=100 * MIB)
     await compare()
     assert (await admin.document(volume))["capacity"] == 100 * MIB // 1000
 
@@ -44,7 +40,7 @@ async def test_a_volume_that_was_resized_shows_its_size(
 async def test_a_missing_volume_is_in_error_with_a_reason_and_can_be_deleted(
     admin: ApiClient, volume: str, machine: str, driver: MemoryDriver, compare: Callable[[], Awaitable[None]]
 ) -> None:
-    driver.stored.clear()
+    driver.state.volumes.clear()
     await compare()
     document = await admin.document(volume)
     assert document["state"] == "ERROR"
@@ -58,7 +54,7 @@ async def test_a_missing_volume_is_in_error_with_a_reason_and_can_be_deleted(
 async def test_the_reason_stands_in_xml_too(
     client: Callable[..., ApiClient], volume: str, driver: MemoryDriver, compare: Callable[[], Awaitable[None]]
 ) -> None:
-    driver.stored.clear()
+    driver.state.volumes.clear()
     await compare()
     shown = (await client("admin", "xml").get(volume)).xml
     assert "no storage volume" in (shown.findtext("{http://cimi-gateway.org/ns/1}statusMessage") or "")
@@ -67,10 +63,10 @@ async def test_the_reason_stands_in_xml_too(
 async def test_a_volume_that_comes_back_is_available_again(
     admin: ApiClient, volume: str, driver: MemoryDriver, compare: Callable[[], Awaitable[None]]
 ) -> None:
-    kept = dict(driver.stored)
-    driver.stored.clear()
+    kept = dict(driver.state.volumes)
+    driver.state.volumes.clear()
     await compare()
-    driver.stored.update(kept)
+    driver.state.volumes.update(kept)
     await compare()
     document = await admin.document(volume)
     assert document["state"] == "AVAILABLE"
@@ -80,10 +76,10 @@ async def test_a_volume_that_comes_back_is_available_again(
 async def test_volumes_of_an_inactive_pool_are_in_error_until_it_runs(
     admin: ApiClient, volume: str, driver: MemoryDriver, compare: Callable[[], Awaitable[None]]
 ) -> None:
-    driver.inactive.add("default")
+    driver.state.inactive_pools.add("default")
     await compare()
     assert "inactive" in (await admin.document(volume))["statusMessage"]
-    driver.inactive.clear()
+    driver.state.inactive_pools.clear()
     await compare()
     assert (await admin.document(volume))["state"] == "AVAILABLE"
 
@@ -99,12 +95,12 @@ async def test_a_foreign_volume_shows_to_admins_and_is_never_deleted_or_grown(
     shown = (await admin.document("volumes"))["volumes"]
     assert [entry["name"] for entry in shown] == ["admins.qcow2"]
     url = shown[0]["id"]
-    assert await verbs(admin, url) == {"edit", f"{ACTION}snapshot"}
+    assert await rels(admin, url) == {"edit", f"{ACTION}snapshot"}
     assert (await admin.delete(url)).status == 409
     assert (await admin.put(f"{url}?$select=capacity", {"capacity": 10**6})).status == 409
     assert (await client("operator").document("volumes"))["count"] == 0
     assert (await client("operator").get(url)).status == 404
-    assert ("default", "admins.qcow2") in driver.stored
+    assert ("default", "admins.qcow2") in driver.state.volumes
 
 
 async def test_a_foreign_volume_is_shown_once_when_it_is_found_by_comparisons_at_once(
@@ -120,7 +116,7 @@ async def test_a_foreign_volume_that_is_gone_is_forgotten(
 ) -> None:
     foreign(driver)
     await compare()
-    driver.stored.clear()
+    driver.state.volumes.clear()
     await compare()
     assert (await admin.document("volumes"))["count"] == 0
 
@@ -130,7 +126,7 @@ async def test_a_size_that_a_guest_wrote_into_its_raw_disk_is_not_believed(
 ) -> None:
     raw = (await admin.post("volumes", by_value(format="raw"))).location
     facts = stored(driver, raw)
-    driver.stored[(facts.pool, facts.name)] = replace(facts, format="qcow2", capacity=10**15)
+    driver.state.volumes[(facts.pool, facts.name)] = replace(facts, format="qcow2", capacity=10**15)
     await compare()
     assert (await admin.document(raw))["capacity"] == 50_000
 
@@ -139,7 +135,7 @@ async def test_a_volume_plugged_in_and_out_beside_the_gateway_shows_so(
     admin: ApiClient, machine: str, volume: str, driver: MemoryDriver
 ) -> None:
     uuid, facts = machine.rpartition("/")[2], stored(driver, volume)
-    await driver.attach_disk(uuid, DiskSpec(facts.pool, facts.name, facts.format, "vdc"))
+    await driver.devices.attach_disk(uuid, DiskSpec(facts.pool, facts.name, facts.format, "vdc"))
 
     async def listed() -> int:
         return int((await admin.document(f"{machine}/volumes"))["count"])
@@ -148,7 +144,7 @@ async def test_a_volume_plugged_in_and_out_beside_the_gateway_shows_so(
     entry = (await admin.document(f"{machine}/volumes"))["machineVolumes"][0]
     assert (entry["volume"]["href"], entry["initialLocation"]) == (volume, "/dev/vdc")
     assert (await admin.delete(volume)).status == 409
-    await driver.detach_disk(uuid, "vdc", 1)
+    await driver.devices.detach_disk(uuid, "vdc", 1)
     await _until(listed, 0)
     assert (await admin.delete(volume)).status == 200
 
@@ -157,34 +153,34 @@ async def test_a_guest_that_lets_go_late_finishes_the_detachment(
     admin: ApiClient, machine: str, volume: str, driver: MemoryDriver
 ) -> None:
     made = await admin.post(f"{machine}/volumes", {"volume": {"href": volume}})
-    driver.clinging = True
+    driver.state.clinging = True
     assert (await admin.delete(made.location)).status == 409
-    driver.clinging = False
+    driver.state.clinging = False
     uuid = machine.rpartition("/")[2]
-    known = driver.known[uuid]
+    known = driver.state.domains[uuid]
     disks = tuple(replace(disk, plugged=disk.target != "vdb") for disk in known.disks)
-    driver.known[uuid] = replace(known, disks=disks)
-    driver.tell(uuid)
+    driver.state.domains[uuid] = replace(known, disks=disks)
+    driver.state.tell(uuid)
 
     async def listed() -> int:
         return int((await admin.document(f"{machine}/volumes"))["count"])
 
     await _until(listed, 0)
-    assert [disk.target for disk in driver.known[uuid].disks] == ["vda", "sda"]
+    assert [disk.target for disk in driver.state.domains[uuid].disks] == ["vda", "sda"]
 
 
 async def test_described_pools_are_made_once_for_each_connection(gateway: Gateway, driver: MemoryDriver) -> None:
     described = PoolSettings("fast", kind="dir", path="/fast")
-    gateway._sync.room.hypervisors["local"] = replace(
-        gateway._sync.room.hypervisors["local"], pools=(described,)
+    gateway.reconciliation.room.hypervisors["local"] = replace(
+        gateway.reconciliation.room.hypervisors["local"], pools=(described,)
     )
-    drift = VolumeDrift(gateway._sync.room)
+    drift = VolumeReconciler(gateway.reconciliation.room)
     await drift.compare(driver)
     await drift.compare(driver)
-    assert driver.ensured == [described]
+    assert driver.state.ensured_pools == [described]
     drift.reconnected("local")
     await drift.compare(driver)
-    assert driver.ensured == [described, described]
+    assert driver.state.ensured_pools == [described, described]
 
 
 async def _until(read: Callable[[], Awaitable[int]], wanted: int) -> None:

@@ -28,7 +28,7 @@ def create(word: str, capacity: int = CAPACITY) -> dict[str, Any]:
 def content(driver: MemoryDriver, volume: str) -> bytes:
     """What the pool holds of it; nothing where it was made empty."""
     name = volume.rpartition("/")[2]
-    return next((data for (_, stored), data in driver.contents.items() if name in stored), b"")
+    return next((data for (_, stored), data in driver.state.contents.items() if name in stored), b"")
 
 
 def kind_of(driver: MemoryDriver, volume: str, directory: Path) -> str:
@@ -94,7 +94,7 @@ class TestRawPool:
     @pytest.fixture
     def driver(self) -> MemoryDriver:
         driver = MemoryDriver()
-        driver.pool_kinds["default"] = "logical"
+        driver.state.pool_kinds["default"] = "logical"
         return driver
 
     @pytest.mark.parametrize("word", ["ext4", "vfat"])
@@ -121,7 +121,7 @@ async def test_raw_and_qcow2_say_how_it_is_stored(
 ) -> None:
     volume = await made(admin, create(word))
     name = volume.rpartition("/")[2]
-    assert [facts.format for (_, stored), facts in driver.stored.items() if name in stored] == [word.lower()]
+    assert [facts.format for (_, stored), facts in driver.state.volumes.items() if name in stored] == [word.lower()]
     assert "file system" not in await log(gateway)
 
 
@@ -141,9 +141,7 @@ async def test_without_the_tool_it_is_unformatted_and_the_log_says_so(
     assert "ext4 could not be made: mkfs.ext4 is not installed on the gateway's host" in await log(gateway)
 
 
-async def test_over_the_content_of_an_image_none_is_made(
-    admin: ApiClient, gateway: Gateway, images: Path
-) -> None:
+async def test_over_the_content_of_an_image_none_is_made(admin: ApiClient, gateway: Gateway, images: Path) -> None:
     source = {"imageLocation": f"file://{images / 'guest.qcow2'}"}
     image = (await admin.post("volumeImages", source, Prefer="wait=30")).location
     for given in ({"href": image}, source):
@@ -182,19 +180,19 @@ async def test_a_failed_one_leaves_nothing_behind(
     async def broken(*_given: object) -> None:
         raise DriverFailed("the pool burns")
 
-    monkeypatch.setattr(driver, "upload_volume", broken)
-    before = set(driver.stored)
+    monkeypatch.setattr(driver.storage, "upload_volume", broken)
+    before = set(driver.state.volumes)
     answer = await admin.post("volumes", create("ext4"), Prefer="wait=30")
     assert answer.status >= 500, answer.text
     assert (await admin.document("volumes"))["count"] == 0
-    assert set(driver.stored) == before
+    assert set(driver.state.volumes) == before
     assert not any(Path(gateway.settings.images.staging).glob("*"))  # noqa: ASYNC240 - a look into a test's folder
 
 
 async def test_it_is_made_anew_when_the_step_is_done_again(
     admin: ApiClient, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    upload, tries = driver.upload_volume, 0
+    upload, tries = driver.storage.upload_volume, 0
 
     async def interrupted(*given: Any) -> Any:
         nonlocal tries
@@ -202,9 +200,9 @@ async def test_it_is_made_anew_when_the_step_is_done_again(
         await upload(*given)
         if tries == 1:
             raise DriverUnavailable("the daemon was restarted")
-        return driver.stored[given[0], given[1]]
+        return driver.state.volumes[given[0], given[1]]
 
-    monkeypatch.setattr(driver, "upload_volume", interrupted)
+    monkeypatch.setattr(driver.storage, "upload_volume", interrupted)
     volume = await made(admin, create("ext4"))
     assert tries == 2
     assert kind_of(driver, volume, tmp_path) == "ext4"

@@ -12,18 +12,10 @@ import pytest
 from drivers.base import DriverFailed, DriverNoSpace
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
+from tests.api.namespaces import NAMESPACE
+from tests.api.volumes import MAPPED, by_value, stored
 
-MAPPED = "http://schemas.dmtf.org/cimi/1/mapped"
-NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
 KILOBYTES_OF_POOL = 10 * 1024**3 // 1000
-
-
-def by_value(capacity: int = 50_000, **config: Any) -> dict[str, Any]:
-    return {"name": "data", "volumeTemplate": {"volumeConfig": {"type": MAPPED, "capacity": capacity, **config}}}
-
-
-async def verbs(client: ApiClient, url: str) -> set[str]:
-    return {entry["rel"] for entry in (await client.document(url)).get("operations", [])}
 
 
 @pytest.fixture
@@ -31,11 +23,6 @@ async def volume(admin: ApiClient) -> str:
     made = await admin.post("volumes", by_value())
     assert made.status == 201, made.text
     return made.location
-
-
-def stored(driver: MemoryDriver, volume: str) -> Any:
-    """What the hypervisor has of a Volume."""
-    return next((v for (_, name), v in driver.stored.items() if volume.rpartition("/")[2] in name), None)
 
 
 async def test_a_volume_by_value_is_available_with_what_was_asked(
@@ -149,16 +136,16 @@ async def test_of_two_creates_at_once_the_pool_keeps_one_promise(admin: ApiClien
 
 
 async def test_a_full_pool_fails_the_job_and_leaves_nothing(admin: ApiClient, driver: MemoryDriver) -> None:
-    driver.fail_next("create_volume", DriverNoSpace("the pool is full"))
+    driver.fail_next("storage.create_volume", DriverNoSpace("the pool is full"))
     answer = await admin.post("volumes", by_value())
     assert answer.status == 507
     assert "full" in answer.message
     assert (await admin.document("volumes"))["count"] == 0
-    assert driver.stored == {}
+    assert driver.state.volumes == {}
 
 
 async def test_an_inactive_pool_is_503_and_says_what_to_do(admin: ApiClient, driver: MemoryDriver) -> None:
-    driver.inactive.add("default")
+    driver.state.inactive_pools.add("default")
     answer = await admin.post("volumes", by_value())
     assert answer.status == 503
     assert "pool-start" in answer.message
@@ -185,7 +172,7 @@ async def test_growing_into_what_others_have_is_507_and_beyond_the_pool_400(
 
 
 async def test_a_failed_growth_tells_the_truth(admin: ApiClient, volume: str, driver: MemoryDriver) -> None:
-    driver.fail_next("grow_volume", DriverFailed("libvirt said no"))
+    driver.fail_next("storage.grow_volume", DriverFailed("libvirt said no"))
     answer = await admin.put(f"{volume}?$select=capacity", {"capacity": 80_000})
     assert answer.status == 500
     document = await admin.document(volume)
@@ -203,7 +190,7 @@ async def test_name_and_properties_are_edited_at_once(admin: ApiClient, volume: 
 async def test_deleting_removes_the_storage(admin: ApiClient, volume: str, driver: MemoryDriver) -> None:
     assert (await admin.delete(volume)).status == 200
     assert (await admin.get(volume)).status == 404
-    assert driver.stored == {}
+    assert driver.state.volumes == {}
 
 
 async def test_others_neither_see_nor_change_a_volume(client: Callable[..., ApiClient]) -> None:

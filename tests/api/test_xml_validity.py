@@ -56,8 +56,8 @@ async def everything(admin: ApiClient, machine: str, image: str, driver: MemoryD
     ):
         assert (await admin.post(path, document)).status == 201
     uuid = machine.rpartition("/")[2]
-    mac = driver.known[uuid].interfaces[0].mac
-    driver.found_addresses[uuid] = (InterfaceAddress(mac, "192.0.2.7", 24, "lease"),)
+    mac = driver.state.domains[uuid].interfaces[0].mac
+    driver.state.interface_addresses[uuid] = (InterfaceAddress(mac, "192.0.2.7", 24, "lease"),)
 
     async def shown() -> bool:
         return bool((await admin.document("addresses"))["count"])

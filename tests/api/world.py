@@ -95,7 +95,7 @@ class World:
     async def running_job(self) -> str:
         """A Job that waits for a guest which does not listen."""
         machine = await self.make("Machine")
-        self.driver.deaf = True
+        self.driver.state.deaf = True
         answer = await self.owner.act(machine, "stop", properties={"timeout": "60"})
         assert answer.status == 202, answer.text
         return self._path(answer.job)
@@ -139,7 +139,7 @@ class World:
     async def _make_Sample(self) -> str:  # noqa: N802
         meter = await self.ensure("Meter")
         for _ in range(3):
-            self.driver.ahead += 20
+            self.driver.state.seconds_ahead += 20
             await self.gateway.sampler.look(self.driver)
         return await self._first(f"{meter}/samples", "samples")
 

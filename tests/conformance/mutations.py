@@ -91,7 +91,10 @@ def unseen(*names: str) -> Callable[[Asked], None]:
 
 
 def without_header(name: str) -> Callable[[Asked], None]:
-    return lambda asked: asked.headers.pop(name, None) and None
+    def remove(asked: Asked) -> None:
+        asked.headers.pop(name, None)
+
+    return remove
 
 
 def _count(document: Document) -> None:

@@ -26,7 +26,7 @@ COLLECTIONS = ("machines", "volumes", "networks", "machineConfigs", "credentials
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Proxy, str]]:
+def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Proxy, str]]:
     with serving(tmp_path_factory.mktemp("gateway")) as (url, image), proxying(url) as proxy:
         yield proxy, image
 
@@ -63,14 +63,14 @@ def counts(url: str) -> dict[str, int]:
     return {name: int(read(url + name)["count"]) for name in COLLECTIONS}
 
 
-def test_what_holds_ends_with_0_and_a_line_that_counts(served: tuple[Proxy, str]) -> None:
-    code, output, _errors = ended(start(served[0].url, "--only", "filter-and", "--only", "select-order"))
+def test_what_holds_ends_with_0_and_a_line_that_counts(proxied: tuple[Proxy, str]) -> None:
+    code, output, _errors = ended(start(proxied[0].url, "--only", "filter-and", "--only", "select-order"))
     assert code == 0
     assert output.startswith("3 PASS, 0 FAIL, 0 WARN, 0 NOT TESTED;")
 
 
-def test_what_is_broken_ends_with_1_and_says_what(served: tuple[Proxy, str], tmp_path: Path) -> None:
-    proxy = served[0]
+def test_what_is_broken_ends_with_1_and_says_what(proxied: tuple[Proxy, str], tmp_path: Path) -> None:
+    proxy = proxied[0]
     page, suites, facts = (tmp_path / f"report{suffix}" for suffix in (".html", ".xml", ".json"))
     wanted = [word for path in (page, suites, facts) for word in ("--report", str(path))]
     proxy.mutation = Mutation("", (), request=lambda asked: asked.drop("$filter"))
@@ -89,17 +89,17 @@ def test_what_is_broken_ends_with_1_and_says_what(served: tuple[Proxy, str], tmp
     assert PASSWORD not in page.read_text() + suites.read_text() + facts.read_text()
 
 
-def test_machines_are_made_from_the_image_that_is_found(served: tuple[Proxy, str]) -> None:
-    url = served[0].url
-    body = json.dumps({"name": "guest", "imageLocation": served[1]}).encode()
+def test_machines_are_made_from_the_image_that_is_found(proxied: tuple[Proxy, str]) -> None:
+    url = proxied[0].url
+    body = json.dumps({"name": "guest", "imageLocation": proxied[1]}).encode()
     headers = {"Content-Type": "application/json", "Prefer": "wait=30", **credentials()}
     urllib.request.urlopen(urllib.request.Request(f"{url}machineImages", body, headers), timeout=60).close()
     code, output, _errors = ended(start(url, "--only", "machine-has-its-state"))
     assert (code, output[:7]) == (0, "2 PASS,")
 
 
-def test_an_interrupt_leaves_nothing_behind(served: tuple[Proxy, str]) -> None:
-    url, image = served[0].url, served[1]
+def test_an_interrupt_leaves_nothing_behind(proxied: tuple[Proxy, str]) -> None:
+    url, image = proxied[0].url, proxied[1]
     before = counts(url)
     process = start(url, "--image-location", image)
     wait_until(lambda: counts(url)["machineConfigs"] > before["machineConfigs"] + 3, 120, "the run has made something")

@@ -63,7 +63,7 @@ async def test_a_stopped_libvirtd_makes_calls_unavailable_at_once(
     await asyncio.to_thread(libvirtd.stop)
     await eventually(lambda: driver.connection is not ConnectionState.UP, "the connection is given up")
     with pytest.raises(DriverUnavailable):
-        await driver.domains()
+        await driver.domains.list_all()
 
 
 async def test_after_a_restart_the_connection_is_up_again_and_events_come(
@@ -82,7 +82,7 @@ async def test_a_frozen_libvirtd_fails_the_call_and_never_the_loop(
 ) -> None:
     libvirtd.freeze()
     longest, last = 0.0, time.monotonic()
-    call = asyncio.ensure_future(driver.domains())
+    call = asyncio.ensure_future(driver.domains.list_all())
     while not call.done():
         await asyncio.sleep(0.01)
         now = time.monotonic()
@@ -113,7 +113,7 @@ async def test_many_reconnects_leave_no_descriptors(driver: LibvirtDriver, libvi
 
 
 async def test_more_calls_at_once_than_libvirt_serves_all_succeed(driver: LibvirtDriver) -> None:
-    assert len(await asyncio.gather(*(driver.domains() for _ in range(50)))) == 50
+    assert len(await asyncio.gather(*(driver.domains.list_all() for _ in range(50)))) == 50
 
 
 async def test_a_libvirt_call_on_the_loops_thread_is_refused() -> None:

@@ -33,7 +33,7 @@ async def driver(directory: Path) -> AsyncIterator[LibvirtDriver]:
     hypervisor.quiet()
     opened = LibvirtDriver(HypervisorSettings("local", "qemu:///system", "none", "default", "qemu"))
     await opened.open()
-    assert await opened.console_text(UUID, 100) == b""
+    assert await opened.domains.console_text(UUID, 100) == b""
     yield opened
     await opened.close()
     hypervisor.drop_pool(directory.name)
@@ -62,11 +62,11 @@ async def test_a_console_is_read_again_after_an_admin_removed_its_pool(
 ) -> None:
     log = directory / f"{UUID}.log"
     log.write_bytes(b"before")
-    assert await driver.console_text(UUID, 100) == b"before"
+    assert await driver.domains.console_text(UUID, 100) == b"before"
     with hypervisor.connection() as host:
         pool = host.storagePoolLookupByName(directory.name)
         pool.refresh(0)
         removed(pool)
-    assert await driver.console_text(UUID, 100) == (b"before" if log.exists() else b"")
+    assert await driver.domains.console_text(UUID, 100) == (b"before" if log.exists() else b"")
     log.write_bytes(b"after")
-    assert await driver.console_text(UUID, 100) == b"after"
+    assert await driver.domains.console_text(UUID, 100) == b"after"

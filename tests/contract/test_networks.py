@@ -15,13 +15,13 @@ from drivers.base import (
     HypervisorSettings,
     NetworkFacts,
     NetworkSpec,
-    RangeSpec,
     Reach,
     Reservation,
 )
 from drivers.libvirt.driver import LibvirtDriver
 from drivers.memory import MemoryDriver
 from tests import hypervisor
+from tests.contract.networks import new_spec
 
 pytestmark = pytest.mark.qemu
 
@@ -38,27 +38,7 @@ class Lab:
         return self.spec.name
 
     async def facts(self) -> NetworkFacts:
-        return await self.driver.network(self.name)
-
-
-def new_spec() -> NetworkSpec:
-    fresh = str(uuid.uuid4())
-    number = uuid.UUID(fresh).int
-    start, six = f"10.{200 + number % 50}.{number // 50 % 250}", f"fd77:{number % 65536:x}::"
-    return NetworkSpec(
-        uuid=fresh,
-        network=f"networks/{fresh}",
-        owner="me",
-        title="a <title>",
-        forward="open",
-        bridge=f"cimi{fresh.replace('-', '')[:10]}",
-        ranges=(
-            RangeSpec(f"{start}.1", 24, (f"{start}.128", f"{start}.254")),
-            RangeSpec(f"{six}1", 64),
-        ),
-        mtu=1400,
-        domain=f"{fresh[:8]}.cimi.test",
-    )
+        return await self.driver.networks.read(self.name)
 
 
 @pytest.fixture(params=["memory", "libvirt"])
@@ -69,13 +49,13 @@ async def lab(request: pytest.FixtureRequest) -> AsyncIterator[Lab]:
     await driver.open()
     made = Lab(driver, new_spec())
     yield made
-    await driver.delete_network(made.name)
-    await driver.delete_reach(made.spec.uuid)
+    await driver.networks.delete(made.name)
+    await driver.filters.delete(made.spec.uuid)
     await driver.close()
 
 
 async def test_a_defined_network_is_off_and_says_whose_it_is(lab: Lab) -> None:
-    await lab.driver.define_network(lab.spec)
+    await lab.driver.networks.define(lab.spec)
     facts = await lab.facts()
     assert not facts.active
     assert facts.persistent
@@ -85,93 +65,93 @@ async def test_a_defined_network_is_off_and_says_whose_it_is(lab: Lab) -> None:
 
 
 async def test_start_stop_and_delete_may_be_asked_twice(lab: Lab) -> None:
-    await lab.driver.define_network(lab.spec)
+    await lab.driver.networks.define(lab.spec)
     for _ in range(2):
-        await lab.driver.start_network(lab.name)
+        await lab.driver.networks.start(lab.name)
     assert (await lab.facts()).active
     for _ in range(2):
-        await lab.driver.stop_network(lab.name)
+        await lab.driver.networks.stop(lab.name)
     assert not (await lab.facts()).active
     for _ in range(2):
-        await lab.driver.delete_network(lab.name)
+        await lab.driver.networks.delete(lab.name)
     with pytest.raises(DriverNotFound):
         await lab.facts()
 
 
 async def test_a_running_network_is_deleted_whole(lab: Lab) -> None:
-    await lab.driver.define_network(lab.spec)
-    await lab.driver.start_network(lab.name)
-    await lab.driver.delete_network(lab.name)
+    await lab.driver.networks.define(lab.spec)
+    await lab.driver.networks.start(lab.name)
+    await lab.driver.networks.delete(lab.name)
     assert hypervisor.traces_of_network(lab.spec.uuid) == []
 
 
 async def test_defining_again_keeps_it_running_and_takes_the_new_definition(lab: Lab) -> None:
-    await lab.driver.define_network(lab.spec)
-    await lab.driver.start_network(lab.name)
-    await lab.driver.define_network(replace(lab.spec, mtu=1300))
+    await lab.driver.networks.define(lab.spec)
+    await lab.driver.networks.start(lab.name)
+    await lab.driver.networks.define(replace(lab.spec, mtu=1300))
     assert (await lab.facts()).active
-    await lab.driver.stop_network(lab.name)
+    await lab.driver.networks.stop(lab.name)
     assert (await lab.facts()).mtu == 1300
 
 
 async def test_a_network_that_is_not_there_is_not_started(lab: Lab) -> None:
     with pytest.raises(DriverNotFound):
-        await lab.driver.start_network(lab.name)
+        await lab.driver.networks.start(lab.name)
 
 
 async def test_its_ranges_are_occupied_as_long_as_it_is_there(lab: Lab) -> None:
-    await lab.driver.define_network(lab.spec)
+    await lab.driver.networks.define(lab.spec)
     own = f"{lab.spec.ranges[0].gateway}/{lab.spec.ranges[0].prefix}"
-    assert own in await lab.driver.occupied_ranges()
-    await lab.driver.delete_network(lab.name)
-    assert own not in await lab.driver.occupied_ranges()
+    assert own in await lab.driver.networks.occupied_ranges()
+    await lab.driver.networks.delete(lab.name)
+    assert own not in await lab.driver.networks.occupied_ranges()
 
 
 @pytest.mark.parametrize("running", [True, False])
 async def test_reservations_come_change_and_go(lab: Lab, running: bool) -> None:
-    await lab.driver.define_network(lab.spec)
+    await lab.driver.networks.define(lab.spec)
     if running:
-        await lab.driver.start_network(lab.name)
+        await lab.driver.networks.start(lab.name)
     base = lab.spec.ranges[0].gateway.removesuffix(".1")
     first = Reservation(f"{base}.7", "52:54:00:0a:00:01", "db")
     moved = Reservation(f"{base}.8", "52:54:00:0a:00:01", "db")
     for _ in range(2):
-        await lab.driver.reserve_host(lab.name, first)
+        await lab.driver.networks.reserve_host(lab.name, first)
     assert (await lab.facts()).reservations == (first,)
-    await lab.driver.reserve_host(lab.name, moved)
+    await lab.driver.networks.reserve_host(lab.name, moved)
     assert (await lab.facts()).reservations == (moved,)
     for _ in range(2):
-        await lab.driver.release_host(lab.name, moved)
+        await lab.driver.networks.release_host(lab.name, moved)
     assert (await lab.facts()).reservations == ()
 
 
 async def test_one_name_may_stand_for_an_ipv4_and_an_ipv6_address(lab: Lab) -> None:
-    await lab.driver.define_network(lab.spec)
-    await lab.driver.start_network(lab.name)
+    await lab.driver.networks.define(lab.spec)
+    await lab.driver.networks.start(lab.name)
     four = Reservation(lab.spec.ranges[0].gateway.removesuffix(".1") + ".9", "52:54:00:0a:00:02", "db")
     six = Reservation(lab.spec.ranges[1].gateway.removesuffix("1") + "9", None, "db")
-    await lab.driver.reserve_host(lab.name, four)
-    await lab.driver.reserve_host(lab.name, six)
+    await lab.driver.networks.reserve_host(lab.name, four)
+    await lab.driver.networks.reserve_host(lab.name, six)
     assert set((await lab.facts()).reservations) == {four, six}
-    await lab.driver.release_host(lab.name, four)
+    await lab.driver.networks.release_host(lab.name, four)
     assert (await lab.facts()).reservations == (six,)
 
 
 async def test_a_network_without_guests_has_no_leases_and_nobody_to_reconnect(lab: Lab) -> None:
-    await lab.driver.define_network(lab.spec)
-    await lab.driver.start_network(lab.name)
-    assert await lab.driver.leases(lab.name) == ()
-    assert await lab.driver.reconnect_interfaces((lab.name,)) == {}
+    await lab.driver.networks.define(lab.spec)
+    await lab.driver.networks.start(lab.name)
+    assert await lab.driver.networks.leases(lab.name) == ()
+    assert await lab.driver.networks.reconnect_interfaces((lab.name,)) == {}
 
 
 async def test_a_filter_is_made_once_and_goes_once(lab: Lab) -> None:
     reach = Reach(lab.spec.uuid, tuple(f"{entry.gateway}/{entry.prefix}" for entry in lab.spec.ranges), closed=True)
-    assert await lab.driver.define_reach(reach)
-    assert not await lab.driver.define_reach(reach)
-    assert lab.spec.uuid in await lab.driver.filtered()
+    assert await lab.driver.filters.define(reach)
+    assert not await lab.driver.filters.define(reach)
+    assert lab.spec.uuid in await lab.driver.filters.list_networks()
     for _ in range(2):
-        await lab.driver.delete_reach(lab.spec.uuid)
-    assert lab.spec.uuid not in await lab.driver.filtered()
+        await lab.driver.filters.delete(lab.spec.uuid)
+    assert lab.spec.uuid not in await lab.driver.filters.list_networks()
 
 
 async def test_a_filter_that_asks_for_ipv6_addresses_is_made_beside_the_networks_own_and_goes_with_it(
@@ -179,11 +159,11 @@ async def test_a_filter_that_asks_for_ipv6_addresses_is_made_beside_the_networks
 ) -> None:
     ranges = tuple(f"{entry.gateway}/{entry.prefix}" for entry in lab.spec.ranges)
     reach = Reach(lab.spec.uuid, ranges, closed=True)
-    await lab.driver.define_reach(reach)
-    assert await lab.driver.define_reach(replace(reach, fixed=True))
-    assert not await lab.driver.define_reach(replace(reach, fixed=True))
-    await lab.driver.delete_reach(lab.spec.uuid)
-    assert lab.spec.uuid not in await lab.driver.filtered()
+    await lab.driver.filters.define(reach)
+    assert await lab.driver.filters.define(replace(reach, fixed=True))
+    assert not await lab.driver.filters.define(replace(reach, fixed=True))
+    await lab.driver.filters.delete(lab.spec.uuid)
+    assert lab.spec.uuid not in await lab.driver.filters.list_networks()
 
 
 @pytest.fixture
@@ -198,8 +178,8 @@ def bridge() -> Iterator[str]:
 
 async def test_a_bridge_of_the_host_is_used_and_left(lab: Lab, bridge: str) -> None:
     spec = replace(lab.spec, forward="bridge", bridge=bridge, ranges=(), mtu=None)
-    await lab.driver.define_network(spec)
-    await lab.driver.start_network(spec.name)
-    facts = await lab.driver.network(spec.name)
+    await lab.driver.networks.define(spec)
+    await lab.driver.networks.start(spec.name)
+    facts = await lab.driver.networks.read(spec.name)
     assert (facts.active, facts.forward, facts.bridge, facts.ranges) == (True, "bridge", bridge, ())
-    await lab.driver.delete_network(spec.name)
+    await lab.driver.networks.delete(spec.name)

@@ -13,11 +13,9 @@ from typing import Any
 import pytest
 
 from tests import hypervisor
-from tests.cimi_client import Answer
-from tests.fault.test_machine_crash_matrix import killed_after
-from tests.fault.test_volume_crash_matrix import pool  # noqa: F401 - the fixture
+from tests.fault.crashes import after_restart, killed_after
 from tests.gateway_process import GatewayProcess
-from tests.system.conftest import machine_create, wait_ready
+from tests.guests import machine_create, wait_ready
 
 pytestmark = [pytest.mark.qemu, pytest.mark.timeout(300)]
 LATER = {"Prefer": "respond-async"}
@@ -30,8 +28,8 @@ class Guest:
 
 
 @pytest.fixture(scope="module")
-def gateway(pool: str, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:  # noqa: F811
-    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images)
+def gateway(shared_pool: str, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), shared_pool, images)
     process.prepare()
     process.start()
     yield process
@@ -54,7 +52,7 @@ def made(gateway: GatewayProcess, image: str) -> Guest:
 
 
 @pytest.fixture
-def guest(gateway: GatewayProcess, made: Guest) -> Guest:
+def booted(gateway: GatewayProcess, made: Guest) -> Guest:
     """It runs, and has booted, so that it hears the power button."""
     client = gateway.client()
     if client.get(made.url)["state"] == "STOPPED":
@@ -64,47 +62,38 @@ def guest(gateway: GatewayProcess, made: Guest) -> Guest:
     return made
 
 
-def after_restart(gateway: GatewayProcess, answer: Answer) -> None:
-    """The job succeeds once the killed gateway runs again."""
-    assert answer.status == 202, answer.body
-    gateway.wait_killed()
-    gateway.start()
-    gateway.client().succeed(answer.job)
-
-
-def domain_facts(guest: Guest) -> dict[str, Any]:
+def domain_facts(booted: Guest) -> dict[str, Any]:
     with hypervisor.connection() as host:
-        domain = hypervisor.domain_of(guest.url, host)
+        domain = hypervisor.domain_of(booted.url, host)
         return {"active": bool(domain.isActive()), "cpus": domain.vcpusFlags(2), "title": domain.metadata(1, None)}
 
 
 @pytest.mark.parametrize("step", ["shut down", "settle machine"])
-def test_a_soft_stop_killed_after_a_step_is_finished(gateway: GatewayProcess, guest: Guest, step: str) -> None:
+def test_a_soft_stop_killed_after_a_step_is_finished(gateway: GatewayProcess, booted: Guest, step: str) -> None:
     killed_after(gateway, "stop", step)
-    after_restart(gateway, gateway.client().act(guest.url, "stop"))
-    assert gateway.client().get(guest.url)["state"] == "STOPPED"
-    assert not domain_facts(guest)["active"]
+    assert after_restart(gateway, gateway.client().act(booted.url, "stop"))["state"] == "SUCCESS"
+    assert gateway.client().get(booted.url)["state"] == "STOPPED"
+    assert not domain_facts(booted)["active"]
 
 
 @pytest.mark.parametrize("step", ["shut down", "start domain", "settle machine"])
 def test_a_soft_restart_killed_after_a_step_boots_the_guest_once(
-    gateway: GatewayProcess, guest: Guest, step: str
+    gateway: GatewayProcess, booted: Guest, step: str
 ) -> None:
     killed_after(gateway, "restart", step)
-    after_restart(gateway, gateway.client().act(guest.url, "restart"))
-    guest.boots += 1
-    assert gateway.client().get(guest.url)["state"] == "STARTED"
-    assert domain_facts(guest)["active"]
+    assert after_restart(gateway, gateway.client().act(booted.url, "restart"))["state"] == "SUCCESS"
+    booted.boots += 1
+    assert gateway.client().get(booted.url)["state"] == "STARTED"
+    assert domain_facts(booted)["active"]
 
 
 @pytest.mark.parametrize(("step", "cpus"), [("resize domain", 2), ("describe domain", 1)])
-def test_an_edit_killed_after_a_step_is_finished(
-    gateway: GatewayProcess, made: Guest, step: str, cpus: int
-) -> None:
+def test_an_edit_killed_after_a_step_is_finished(gateway: GatewayProcess, made: Guest, step: str, cpus: int) -> None:
     killed_after(gateway, "edit", step)
     document = {"cpu": cpus, "name": f"after {step}"}
     client = gateway.client()
-    after_restart(gateway, client.request("PUT", f"{made.url}?$select=cpu,name", document, headers=LATER))
+    answer = client.request("PUT", f"{made.url}?$select=cpu,name", document, headers=LATER)
+    assert after_restart(gateway, answer)["state"] == "SUCCESS"
     shown = gateway.client().get(made.url)
     assert (shown["cpu"], shown["name"]) == (cpus, f"after {step}")
     facts = domain_facts(made)
@@ -118,7 +107,7 @@ def test_an_image_delete_killed_after_a_step_is_finished(
     before = hypervisor.files_in(gateway.pool)
     doomed = imported(gateway, images)
     killed_after(gateway, "delete", step)
-    after_restart(gateway, gateway.client().request("DELETE", doomed, headers=LATER))
+    assert after_restart(gateway, gateway.client().request("DELETE", doomed, headers=LATER))["state"] == "SUCCESS"
     assert gateway.client().request("GET", doomed).status == 404
     assert hypervisor.files_in(gateway.pool) == before
     assert gateway.client().get(image)["state"] == "AVAILABLE"

@@ -18,8 +18,10 @@ from lxml import etree
 
 from tests import hypervisor
 from tests.cimi_client import Answer, CimiClient
+from tests.fault.crashes import killed_after, restarted
 from tests.gateway_process import GatewayProcess
-from tests.system.conftest import images, machine_create  # noqa: F401 - the fixture
+from tests.guests import machine_create
+from tests.urls import uuid_of
 
 pytestmark = pytest.mark.qemu
 DNSMASQ = Path("/var/lib/libvirt/dnsmasq")
@@ -31,7 +33,7 @@ def network_create() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def gateway(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:  # noqa: F811
+def gateway(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """One for all of these tests: what a test leaves behind would break the next."""
     pool = f"cimi-fault-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     hypervisor.quiet()
@@ -52,7 +54,7 @@ def kept(gateway: GatewayProcess) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def interface(gateway: GatewayProcess, kept: list[str], images: Path) -> str:  # noqa: F811
+def interface(gateway: GatewayProcess, kept: list[str], images: Path) -> str:
     """URL of the interface of a stopped Machine on the first Network."""
     client = gateway.client()
     image = str(client.added("machineImages", {"imageLocation": f"file://{images / 'guest.qcow2'}"})["id"])
@@ -69,21 +71,6 @@ def networks(gateway: GatewayProcess, kept: list[str]) -> Iterator[list[str]]:
         client.remove(group["id"])
     for address in client.get("addresses").get("addresses", []):
         client.remove(address["id"])
-
-
-def uuid_of(url: str) -> str:
-    return url.rpartition("/")[2]
-
-
-def killed_after(gateway: GatewayProcess, action: str, step: str) -> None:
-    """From now on the gateway kills itself right after this step of this action."""
-    gateway.crash_after(action, step)
-
-
-def restarted(gateway: GatewayProcess) -> CimiClient:
-    gateway.wait_killed()
-    gateway.start()
-    return gateway.client()
 
 
 def asked(gateway: GatewayProcess, method: str, url: str, document: dict[str, Any] | None = None) -> Answer:

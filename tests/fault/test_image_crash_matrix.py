@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.orchestration.images.importing import DIRECT_STEPS, STAGED_STEPS
+from gateway.orchestration.images.facts import Route
+from gateway.orchestration.images.plan import filling_steps
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
-from tests.fault.test_volume_crash_matrix import pool  # noqa: F401 - the fixture
+from tests.fault.crashes import restarted
 from tests.gateway_process import GatewayProcess
 from tests.web_server import WebServer, running
 
@@ -22,12 +23,14 @@ pytestmark = pytest.mark.qemu
 DISK = b"\xfa" * 510 + b"\x55\xaa" + os.urandom(8 * 1024**2 - 512)
 OCTETS = {"Content-Type": "application/octet-stream"}
 LAST = "settle image"
+DIRECT_STEPS = [step.name for step in filling_steps("", Route.DIRECT)]
+STAGED_STEPS = [step.name for step in filling_steps("", Route.STAGED)]
 
 
 @pytest.fixture(scope="module")
-def shared(pool: str, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:  # noqa: F811
+def shared(shared_pool: str, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """One gateway for all of them, which may fetch from this host."""
-    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images)
+    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), shared_pool, images)
     process.image_settings = 'private_networks = ["127.0.0.0/8"]'
     process.prepare()
     process.start()
@@ -82,16 +85,8 @@ def settled(gateway: GatewayProcess, image: str, client: CimiClient) -> None:
     assert not staged.exists() or list(staged.iterdir()) == []
 
 
-def restarted(gateway: GatewayProcess) -> CimiClient:
-    gateway.wait_killed()
-    gateway.start()
-    return gateway.client()
-
-
 @pytest.mark.parametrize("step", [*DIRECT_STEPS, LAST])
-def test_a_file_import_killed_after_a_step_ends_definite(
-    gateway: GatewayProcess, images: Path, step: str
-) -> None:
+def test_a_file_import_killed_after_a_step_ends_definite(gateway: GatewayProcess, images: Path, step: str) -> None:
     (images / "crash.raw").write_bytes(DISK)
     gateway.crash_after("add", step)
     image, job = imported(gateway.client(), f"file://{images / 'crash.raw'}")

@@ -59,9 +59,7 @@ def small_staging(gateway: GatewayProcess) -> Iterator[Path]:
 def begun(client: CimiClient, server: WebServer) -> tuple[str, str]:
     """An import that has brought half of its bytes and now waits for the server: image and job."""
     server.stall_at = 4 * MIB
-    answer = client.request(
-        "POST", "machineImages", {"imageLocation": server.url}, headers={"Prefer": "respond-async"}
-    )
+    answer = client.request("POST", "machineImages", {"imageLocation": server.url}, headers={"Prefer": "respond-async"})
     assert answer.status == 202, answer.body
     wait_until(lambda: server.stalled, 30, "half of the bytes are there")
     return answer.headers["location"], answer.job
@@ -147,9 +145,7 @@ def test_a_server_that_lies_or_breaks_off_fails_the_job_and_leaves_nothing(
         setattr(server, name, value)
     gateway.start()
     client = gateway.client()
-    answer = client.request(
-        "POST", "machineImages", {"imageLocation": server.url}, headers={"Prefer": "respond-async"}
-    )
+    answer = client.request("POST", "machineImages", {"imageLocation": server.url}, headers={"Prefer": "respond-async"})
     ended = client.finish(answer.job)
     assert (ended["state"], ended["returnCode"]) == ("FAILED", code), ended
     nothing_is_left(gateway, answer.headers["location"])

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,38 +15,14 @@ import pytest
 from drivers.libvirt.connection import DEADLINE
 from tests import hypervisor
 from tests.cimi_client import ACTION, wait_until
+from tests.fault.libvirtd import daemon, ready, start_libvirtd, stop_libvirtd
 from tests.gateway_process import GatewayProcess
+from tests.guests import machine_create
 from tests.patience import PATIENCE
-from tests.system.conftest import machine_create
 from tests.web_server import WebServer
 from tests.web_server import running as running_server
 
 pytestmark = [pytest.mark.qemu, pytest.mark.exclusive]
-PID_FILE = Path("/run/libvirtd.pid")
-SETUP = Path(__file__).resolve().parents[2] / "tools" / "setup.sh"
-
-
-def daemon() -> int:
-    return int(PID_FILE.read_text())
-
-
-def stop_libvirtd() -> None:
-    pid = daemon()
-    os.kill(pid, signal.SIGTERM)
-    wait_until(lambda: not PID_FILE.exists() or not running(pid), 20, "libvirtd stops")
-
-
-def running(pid: int) -> bool:
-    try:
-        return "libvirtd" in Path(f"/proc/{pid}/cmdline").read_text()
-    except OSError:
-        return False
-
-
-def start_libvirtd() -> None:
-    """The one before may not have let go of its pidfile yet, though it is gone."""
-    wait_until(lambda: subprocess.run(["libvirtd", "-d"], check=False).returncode == 0, 30, "libvirtd starts")
-    subprocess.run([SETUP], check=True, capture_output=True)
 
 
 @pytest.fixture
@@ -74,11 +49,6 @@ def test_while_libvirtd_is_stopped_reads_work_and_changes_are_503(gateway: Gatew
     with hypervisor.connection() as host:
         hypervisor.domain_of(machine, host).resume()
     client.wait_state(machine, "STARTED", 1)
-
-
-def ready(gateway: GatewayProcess) -> bool:
-    answer = gateway.client().request("GET", f"http://127.0.0.1:{gateway.port}/health/ready")
-    return answer.status == 200
 
 
 def test_a_job_that_runs_while_libvirtd_restarts_ends_well(gateway: GatewayProcess, machine: str) -> None:

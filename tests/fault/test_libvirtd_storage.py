@@ -19,11 +19,12 @@ import pytest
 from demo.guest_shell import run_in_guest
 from tests import hypervisor
 from tests.cimi_client import ACTION, Answer, CimiClient, wait_until
-from tests.fault.test_libvirtd import daemon, running, start_libvirtd
-from tests.fault.test_volume_crash_matrix import connected, disconnected, pool  # noqa: F401 - the fixture
+from tests.fault.libvirtd import daemon, running, start_libvirtd
+from tests.fault.volumes import connected, disconnected
 from tests.gateway_process import GatewayProcess
-from tests.guest_marks import disk_mark, mark, memory_mark, uuid_of
-from tests.system.conftest import machine_create, wait_ready
+from tests.guest_marks import disk_mark, mark, memory_mark
+from tests.guests import machine_create, wait_ready
+from tests.urls import uuid_of
 
 pytestmark = [pytest.mark.qemu, pytest.mark.exclusive]
 LATER = {"Prefer": "respond-async"}
@@ -31,8 +32,8 @@ PATIENCE = 240
 
 
 @pytest.fixture(scope="module")
-def gateway(pool: str, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:  # noqa: F811
-    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images)
+def gateway(shared_pool: str, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), shared_pool, images)
     process.prepare()
     process.start()
     yield process

@@ -11,34 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from gateway.orchestration.machine_core.plans import CREATE_STEPS, DELETE_STEPS
+from gateway.orchestration.machines import plan
 from tests import hypervisor
+from tests.fault.crashes import killed_after
 from tests.gateway_process import GatewayProcess
-from tests.system.conftest import machine_create
+from tests.guests import machine_create
 
 pytestmark = pytest.mark.qemu
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[str]:
-    with hypervisor.own_pool() as name:
-        yield name
-
-
-@pytest.fixture(scope="module")
-def shared(pool: str, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    """One gateway for all of them: each kills it, and finds it as the one before left it."""
-    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images)
-    process.prepare()
-    process.start()
-    yield process
-    process.clear()
-
-
-@pytest.fixture(scope="module")
-def image(shared: GatewayProcess, images: Path) -> str:
-    imported = shared.client().added("machineImages", {"imageLocation": f"file://{images / 'guest.qcow2'}"})
-    return str(imported["id"])
+CREATE_STEPS = tuple(step.name for step in plan.CREATE_STEPS)
+DELETE_STEPS = tuple(step.name for step in plan.DELETE_STEPS)
 
 
 @pytest.fixture
@@ -57,19 +38,12 @@ def only_the_image(gateway: GatewayProcess) -> bool:
     return not left and not hypervisor.domains_using(gateway.pool)
 
 
-def killed_after(gateway: GatewayProcess, action: str, step: str, phase: str = "run") -> None:
-    """From now on the gateway kills itself right after this step of this action, or after its undo."""
-    gateway.crash_after(action, step, phase)
-
-
 @pytest.mark.parametrize("step", [*CREATE_STEPS, "settle machine"])
 def test_a_create_killed_after_a_step_ends_definite_and_leaves_nothing_half_made(
     gateway: GatewayProcess, image: str, step: str
 ) -> None:
     killed_after(gateway, "add", step)
-    answer = gateway.client().request(
-        "POST", "machines", machine_create(image), headers={"Prefer": "respond-async"}
-    )
+    answer = gateway.client().request("POST", "machines", machine_create(image), headers={"Prefer": "respond-async"})
     assert answer.status == 202, answer.body
     gateway.wait_killed()
     gateway.start()
@@ -176,9 +150,7 @@ def test_an_import_killed_on_its_way_leaves_one_whole_image(gateway: GatewayProc
     assert len(hypervisor.files_in(gateway.pool)) == 1
 
 
-def test_guests_go_on_running_when_the_gateway_is_killed_and_when_it_stops(
-    gateway: GatewayProcess, image: str
-) -> None:
+def test_guests_go_on_running_when_the_gateway_is_killed_and_when_it_stops(gateway: GatewayProcess, image: str) -> None:
     machine = gateway.client().added("machines", machine_create(image))["id"]
     with hypervisor.connection() as host:
         gateway.kill()

@@ -15,7 +15,7 @@ from demo.guest_shell import run_in_guest
 from tests import hypervisor
 from tests.cimi_client import ACTION, wait_until
 from tests.gateway_process import GatewayProcess
-from tests.system.conftest import console, machine_create, wait_ready
+from tests.guests import console, machine_create, wait_ready
 
 pytestmark = pytest.mark.qemu
 DEAF = base64.b64encode(b"#!/bin/sh\nkillall acpid\n").decode()
@@ -53,9 +53,7 @@ def test_a_forced_stop_takes_effect_while_a_soft_stop_waits(gateway: GatewayProc
     assert client.finish(soft)["state"] in ("STOPPED", "SUCCESS")
 
 
-def test_of_two_clients_who_start_one_machine_at_once_one_gets_a_conflict(
-    gateway: GatewayProcess, image: str
-) -> None:
+def test_of_two_clients_who_start_one_machine_at_once_one_gets_a_conflict(gateway: GatewayProcess, image: str) -> None:
     client = gateway.client()
     machine = client.added("machines", machine_create(image, "STOPPED"))["id"]
     action = {"action": ACTION + "start"}
@@ -68,9 +66,7 @@ def test_of_two_clients_who_start_one_machine_at_once_one_gets_a_conflict(
 def test_a_create_retried_with_the_same_key_makes_one_machine(gateway: GatewayProcess, image: str) -> None:
     client = gateway.client()
     document = machine_create(image, "STOPPED")
-    answers = [
-        client.request("POST", "machines", document, headers={"Idempotency-Key": "once"}) for _ in range(2)
-    ]
+    answers = [client.request("POST", "machines", document, headers={"Idempotency-Key": "once"}) for _ in range(2)]
     assert answers[0].headers["location"] == answers[1].headers["location"]
     assert answers[0].job == answers[1].job
     assert client.get("machines")["count"] == 1

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.cimi_client import CimiClient, wait_until
-from tests.fault.test_libvirtd import ready, start_libvirtd, stop_libvirtd
+from tests.fault.libvirtd import ready, start_libvirtd, stop_libvirtd
 from tests.gateway_process import GatewayProcess
-from tests.system.conftest import machine_create
+from tests.guests import machine_create
 
 pytestmark = pytest.mark.qemu
 LONG = 120

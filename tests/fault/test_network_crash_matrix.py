@@ -15,35 +15,30 @@ from typing import Any
 import libvirt
 import pytest
 
-from gateway.orchestration.networks.plans import CREATE_STEPS, DELETE_STEPS
+from gateway.orchestration.networks.group_steps import LeaveGroup
+from gateway.orchestration.networks.steps import (
+    DefineNetwork,
+    DeleteFilter,
+    DeleteNetwork,
+    FilterNetwork,
+    StartNetwork,
+)
 from tests import hypervisor
 from tests.cimi_client import CimiClient
+from tests.fault.crashes import killed_after, restarted
 from tests.gateway_process import GatewayProcess
-from tests.system.conftest import images, machine_create  # noqa: F401 - the fixture
+from tests.guests import machine_create
+from tests.urls import uuid_of
 
 pytestmark = pytest.mark.qemu
 NETWORK = {"networkTemplate": {"networkConfig": {"networkType": "PRIVATE"}}}
 ASYNC = {"Prefer": "respond-async"}
-
-
-def uuid_of(url: str) -> str:
-    return url.rpartition("/")[2]
-
-
-def killed_after(gateway: GatewayProcess, action: str, step: str, phase: str = "run") -> CimiClient:
-    """From now on the gateway kills itself right after this step of this action."""
-    gateway.crash_after(action, step, phase)
-    return gateway.client()
-
-
-def after_the_kill(gateway: GatewayProcess) -> CimiClient:
-    gateway.wait_killed()
-    gateway.start()
-    return gateway.client()
+CREATE_STEPS = [step.name for step in (FilterNetwork, DefineNetwork, StartNetwork)]
+DELETE_STEPS = [step.name for step in (LeaveGroup, DeleteNetwork, DeleteFilter)]
 
 
 @pytest.fixture(scope="module")
-def process(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:  # noqa: F811
+def process(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """One gateway for all tests: each leaves it alive, and itself nothing."""
     pool = f"cimi-fault-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     hypervisor.quiet()
@@ -56,14 +51,14 @@ def process(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture
-def running(process: GatewayProcess) -> GatewayProcess:
+def gateway(process: GatewayProcess) -> GatewayProcess:
     if process.process is None:
         process.start()
     return process
 
 
 @pytest.fixture(scope="module")
-def image(process: GatewayProcess, images: Path) -> str:  # noqa: F811
+def image(process: GatewayProcess, images: Path) -> str:
     if process.process is None:
         process.start()
     client = process.client()
@@ -71,18 +66,18 @@ def image(process: GatewayProcess, images: Path) -> str:  # noqa: F811
 
 
 @pytest.fixture
-def machine(running: GatewayProcess, image: str) -> Iterator[str]:
+def machine(gateway: GatewayProcess, image: str) -> Iterator[str]:
     """URL of a stopped Machine with one interface."""
-    url = str(running.client().added("machines", machine_create(image, "STOPPED"))["id"])
+    url = str(gateway.client().added("machines", machine_create(image, "STOPPED"))["id"])
     yield url
-    running.client().remove(url)
+    gateway.client().remove(url)
 
 
 @pytest.mark.parametrize("step", CREATE_STEPS)
-def test_a_network_whose_create_is_killed_after_a_step_is_whole_or_gone(running: GatewayProcess, step: str) -> None:
-    answer = killed_after(running, "add", step).request("POST", "networks", NETWORK, headers=ASYNC)
+def test_a_network_whose_create_is_killed_after_a_step_is_whole_or_gone(gateway: GatewayProcess, step: str) -> None:
+    answer = killed_after(gateway, "add", step).request("POST", "networks", NETWORK, headers=ASYNC)
     assert answer.status == 202, answer.body
-    url, client = answer.headers["location"], after_the_kill(running)
+    url, client = answer.headers["location"], restarted(gateway)
     job = client.finish(answer.job)
     if job["state"] == "SUCCESS":
         assert client.get(url)["state"] == "STARTED"
@@ -93,25 +88,25 @@ def test_a_network_whose_create_is_killed_after_a_step_is_whole_or_gone(running:
 
 @pytest.mark.parametrize("step", DELETE_STEPS)
 def test_a_network_whose_delete_is_killed_after_a_step_is_gone_after_the_restart(
-    running: GatewayProcess, step: str
+    gateway: GatewayProcess, step: str
 ) -> None:
-    url = str(running.client().added("networks", NETWORK)["id"])
-    answer = killed_after(running, "delete", step).request("DELETE", url, headers=ASYNC)
+    url = str(gateway.client().added("networks", NETWORK)["id"])
+    answer = killed_after(gateway, "delete", step).request("DELETE", url, headers=ASYNC)
     assert answer.status == 202, answer.body
-    client = after_the_kill(running)
+    client = restarted(gateway)
     client.succeed(answer.job)
     assert client.request("GET", url).status == 404
     assert hypervisor.traces_of_network(uuid_of(url)) == []
 
 
 @pytest.mark.parametrize("action", ["stop", "start"])
-def test_a_network_killed_while_it_is_switched_ends_as_was_asked(running: GatewayProcess, action: str) -> None:
-    client = running.client()
+def test_a_network_killed_while_it_is_switched_ends_as_was_asked(gateway: GatewayProcess, action: str) -> None:
+    client = gateway.client()
     url = str(client.added("networks", NETWORK)["id"])
     if action == "start":
         client.acted(url, "stop")
-    answer = killed_after(running, action, f"{action} network").act(url, action)
-    client = after_the_kill(running)
+    answer = killed_after(gateway, action, f"{action} network").act(url, action)
+    client = restarted(gateway)
     client.succeed(answer.job)
     assert client.get(url)["state"] == ("STOPPED" if action == "stop" else "STARTED")
     client.remove(url)
@@ -132,15 +127,15 @@ def shown_macs(client: CimiClient, machine: str) -> set[str]:
 
 @pytest.mark.parametrize("step", ["plug interface", "settle interface"])
 def test_an_interface_whose_add_is_killed_is_where_the_machine_shows_it(
-    running: GatewayProcess, machine: str, step: str
+    gateway: GatewayProcess, machine: str, step: str
 ) -> None:
-    client = running.client()
+    client = gateway.client()
     port = client.added("networkPorts", {"networkPortTemplate": {"network": default_network(client)}})["id"]
     collection = client.get(machine)["networkInterfaces"]["href"]
-    killing = killed_after(running, "add", step)
+    killing = killed_after(gateway, "add", step)
     answer = killing.request("POST", collection, {"networkPort": {"href": port}}, headers=ASYNC)
     assert answer.status == 202, answer.body
-    client = after_the_kill(running)
+    client = restarted(gateway)
     client.succeed(answer.job)
     assert macs(machine) == shown_macs(client, machine)
     assert len(macs(machine)) == 2
@@ -149,13 +144,13 @@ def test_an_interface_whose_add_is_killed_is_where_the_machine_shows_it(
 
 @pytest.mark.parametrize("step", ["unplug interface", "settle interface"])
 def test_an_interface_whose_delete_is_killed_is_gone_from_the_domain_and_from_the_machine(
-    running: GatewayProcess, machine: str, step: str
+    gateway: GatewayProcess, machine: str, step: str
 ) -> None:
-    client = running.client()
+    client = gateway.client()
     interface = client.get(client.get(machine)["networkInterfaces"]["href"])["machineNetworkInterfaces"][0]["id"]
-    answer = killed_after(running, "delete", step).request("DELETE", interface, headers=ASYNC)
+    answer = killed_after(gateway, "delete", step).request("DELETE", interface, headers=ASYNC)
     assert answer.status == 202, answer.body
-    client = after_the_kill(running)
+    client = restarted(gateway)
     client.succeed(answer.job)
     assert macs(machine) == set()
     assert client.request("GET", interface).status == 404
@@ -163,14 +158,14 @@ def test_an_interface_whose_delete_is_killed_is_gone_from_the_domain_and_from_th
 
 @pytest.mark.parametrize("step", ["apply port", "settle port"])
 def test_a_port_whose_stop_is_killed_has_its_interfaces_link_down(
-    running: GatewayProcess, machine: str, step: str
+    gateway: GatewayProcess, machine: str, step: str
 ) -> None:
-    client = running.client()
+    client = gateway.client()
     port = client.added("networkPorts", {"networkPortTemplate": {"network": default_network(client)}})["id"]
     collection = client.get(machine)["networkInterfaces"]["href"]
     client.succeed(client.request("POST", collection, {"networkPort": {"href": port}}).job)
-    answer = killed_after(running, "stop", step).act(port, "stop")
-    client = after_the_kill(running)
+    answer = killed_after(gateway, "stop", step).act(port, "stop")
+    client = restarted(gateway)
     client.succeed(answer.job)
     assert client.get(port)["state"] == "STOPPED"
     with hypervisor.connection() as host:

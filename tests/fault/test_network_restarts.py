@@ -15,57 +15,58 @@ import pytest
 from demo.guest_shell import GuestShellError, run_in_guest
 from tests import hypervisor
 from tests.cimi_client import wait_until
-from tests.fault.test_libvirtd import start_libvirtd, stop_libvirtd
+from tests.fault.libvirtd import start_libvirtd, stop_libvirtd
 from tests.gateway_process import GatewayProcess
-from tests.system.conftest import images, machine_create  # noqa: F401 - the fixture
-from tests.system.test_networks import libvirt_name, network_create, reaches, uuid_of
+from tests.guests import machine_create
+from tests.system.networks import libvirt_name, network_create, reaches
+from tests.urls import uuid_of
 
 pytestmark = pytest.mark.qemu
 
 
 @pytest.fixture(scope="module")
-def process(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:  # noqa: F811
+def gateway(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     pool = f"cimi-fault-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     hypervisor.quiet()
     hypervisor.make_pool(pool)
-    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images)
-    process.prepare()
-    process.start()
-    yield process
-    process.clear()
+    gateway = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images)
+    gateway.prepare()
+    gateway.start()
+    yield gateway
+    gateway.clear()
     hypervisor.drop_pool(pool)
 
 
 @pytest.fixture(scope="module")
-def network(process: GatewayProcess) -> str:
-    return str(process.client().added("networks", network_create())["id"])
+def network(gateway: GatewayProcess) -> str:
+    return str(gateway.client().added("networks", network_create())["id"])
 
 
 @pytest.fixture(scope="module")
-def image(process: GatewayProcess, images: Path) -> str:  # noqa: F811
-    return str(process.client().added("machineImages", {"imageLocation": f"file://{images / 'guest.qcow2'}"})["id"])
+def image(gateway: GatewayProcess, images: Path) -> str:
+    return str(gateway.client().added("machineImages", {"imageLocation": f"file://{images / 'guest.qcow2'}"})["id"])
 
 
-def guest_on(process: GatewayProcess, network: str, image: str) -> str:
+def guest_on(gateway: GatewayProcess, network: str, image: str) -> str:
     """URL of a running guest on the network, which reaches the host's end of it."""
     asked = [{"network": {"href": network}}]
-    machine = str(process.client().added("machines", machine_create(image, networkInterfaces=asked))["id"])
-    reaches_the_host(process, network, machine)
+    machine = str(gateway.client().added("machines", machine_create(image, networkInterfaces=asked))["id"])
+    reaches_the_host(gateway, network, machine)
     return machine
 
 
 @pytest.fixture(scope="module")
-def guest(process: GatewayProcess, network: str, image: str) -> str:
-    return guest_on(process, network, image)
+def guest(gateway: GatewayProcess, network: str, image: str) -> str:
+    return guest_on(gateway, network, image)
 
 
-def reaches_the_host(process: GatewayProcess, network: str, machine: str) -> None:
+def reaches_the_host(gateway: GatewayProcess, network: str, machine: str) -> None:
     """Wait until the guest does."""
-    gateway = process.client().get(network)["cidr"].replace(".0/24", ".1")
+    host = gateway.client().get(network)["cidr"].replace(".0/24", ".1")
 
     def answered() -> bool:
         try:
-            return run_in_guest(uuid_of(machine), f"ping -c 1 -W 1 {gateway}", 10)[0] == 0
+            return run_in_guest(uuid_of(machine), f"ping -c 1 -W 1 {host}", 10)[0] == 0
         except GuestShellError:
             return False
 
@@ -73,38 +74,38 @@ def reaches_the_host(process: GatewayProcess, network: str, machine: str) -> Non
 
 
 def test_a_network_that_an_admin_removed_while_the_gateway_was_down_is_back_with_its_guests(
-    process: GatewayProcess, network: str, guest: str
+    gateway: GatewayProcess, network: str, guest: str
 ) -> None:
-    process.kill()
+    gateway.kill()
     with hypervisor.connection() as host:
         net = host.networkLookupByName(libvirt_name(network))
         net.destroy()
         net.undefine()
-    process.start()
-    process.client().wait_state(network, "STARTED")
-    reaches_the_host(process, network, guest)
+    gateway.start()
+    gateway.client().wait_state(network, "STARTED")
+    reaches_the_host(gateway, network, guest)
 
 
 def test_a_guest_goes_on_using_its_network_while_the_gateway_is_down(
-    process: GatewayProcess, network: str, guest: str
+    gateway: GatewayProcess, network: str, guest: str
 ) -> None:
-    gateway = process.client().get(network)["cidr"].replace(".0/24", ".1")
-    process.kill()
-    assert run_in_guest(uuid_of(guest), f"ping -c 1 -W 5 {gateway}", 30)[0] == 0
-    process.start()
+    host = gateway.client().get(network)["cidr"].replace(".0/24", ".1")
+    gateway.kill()
+    assert run_in_guest(uuid_of(guest), f"ping -c 1 -W 5 {host}", 30)[0] == 0
+    gateway.start()
 
 
 @pytest.mark.exclusive
 def test_a_guest_keeps_its_network_over_a_restart_of_libvirtd(
-    process: GatewayProcess, network: str, guest: str
+    gateway: GatewayProcess, network: str, guest: str
 ) -> None:
     stop_libvirtd()
     start_libvirtd()
-    wait_until(lambda: process.client().request("GET", "networks").status == 200, 30, "the gateway answers")
-    reaches_the_host(process, network, guest)
-    assert process.client().get(network)["state"] == "STARTED"
-    added = process.client().added("networks", network_create())
-    process.client().remove(added["id"])
+    wait_until(lambda: gateway.client().request("GET", "networks").status == 200, 30, "the gateway answers")
+    reaches_the_host(gateway, network, guest)
+    assert gateway.client().get(network)["state"] == "STARTED"
+    added = gateway.client().added("networks", network_create())
+    gateway.client().remove(added["id"])
 
 
 def own_address(machine: str) -> str:
@@ -114,17 +115,17 @@ def own_address(machine: str) -> str:
     return found.group(1)
 
 
-def connected(process: GatewayProcess) -> bool:
-    return process.client().request("GET", f"http://127.0.0.1:{process.port}/health/ready").status == 200
+def connected(gateway: GatewayProcess) -> bool:
+    return gateway.client().request("GET", f"http://127.0.0.1:{gateway.port}/health/ready").status == 200
 
 
 @pytest.mark.exclusive
 def test_guests_of_a_group_reach_each_other_and_nobody_else_over_a_restart_of_libvirtd(
-    process: GatewayProcess, network: str, guest: str, image: str
+    gateway: GatewayProcess, network: str, guest: str, image: str
 ) -> None:
-    client = process.client()
+    client = gateway.client()
     joined, apart = (str(client.added("networks", network_create())["id"]) for _ in range(2))
-    neighbour = guest_on(process, joined, image)
+    neighbour = guest_on(gateway, joined, image)
     ways = (guest, own_address(neighbour)), (neighbour, own_address(guest))
     stranger = client.get(apart)["cidr"].replace(".0/24", ".1")
     members = [{"href": network}, {"href": joined}]
@@ -135,7 +136,7 @@ def test_guests_of_a_group_reach_each_other_and_nobody_else_over_a_restart_of_li
     stop_libvirtd()
     time.sleep(2)  # While libvirtd is away the pings go on.
     start_libvirtd()
-    wait_until(partial(connected, process), 60, "the gateway is connected again")
+    wait_until(partial(connected, gateway), 60, "the gateway is connected again")
     run_in_guest(uuid_of(guest), "kill -INT $(cat /tmp/pinging); wait")
     lost = re.search(r"(\d+)% packet loss", run_in_guest(uuid_of(guest), "sleep 1; cat /tmp/pings")[1])
     assert lost is not None

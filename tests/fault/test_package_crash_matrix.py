@@ -9,22 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests import hypervisor
 from tests.api.packages import described, disks, package
 from tests.cimi_client import ACTION, Answer, CimiClient
-from tests.fault.test_machine_crash_matrix import killed_after
-from tests.fault.test_volume_crash_matrix import pool, running  # noqa: F401 - the fixtures
+from tests.fault.crashes import after_restart, killed_after
 from tests.gateway_process import GatewayProcess
-from tests.system.conftest import images  # noqa: F401 - the fixture
 from tests.unit.ovf.samples import ova
 
 pytestmark = pytest.mark.qemu
 LONG = 300
 KINDS = ("systems", "systemTemplates", "machines", "volumes", "networks", "machineImages", "volumeImages")
+
+
 @dataclass(frozen=True)
 class Left:
     """What there is, as far as a Job may leave something."""
@@ -49,25 +48,25 @@ def clear(client: CimiClient) -> None:
 
 
 @pytest.fixture
-def gateway(running: GatewayProcess) -> Iterator[GatewayProcess]:  # noqa: F811
+def gateway(shared: GatewayProcess) -> Iterator[GatewayProcess]:
     """As it was found, before and after."""
-    before = left(running)
-    yield running
-    running.stop()
-    running.start()
-    clear(running.client())
-    assert left(running) == before
+    before = left(shared)
+    yield shared
+    shared.stop()
+    shared.start()
+    clear(shared.client())
+    assert left(shared) == before
 
 
 @pytest.fixture(scope="module")
-def shop(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
+def shop_package(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = images / "shop.ova"
     path.write_bytes(package(tmp_path_factory.mktemp("disks")))
     return path
 
 
 @pytest.fixture(scope="module")
-def impossible(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
+def impossible(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All of it is right but the guests' memory, which no host has: only the last step fails."""
     text = described().replace(b">128<", b">99999999<")
     path = images / "impossible.ova"
@@ -80,12 +79,6 @@ def imported(gateway: GatewayProcess, source: Path, **headers: str) -> Answer:
     answer = gateway.client().request("POST", "systems/import", document, headers=headers)
     assert answer.status == 202, answer.body
     return answer
-
-
-def after_restart(gateway: GatewayProcess, answer: Answer) -> dict[str, Any]:
-    gateway.wait_killed()
-    gateway.start()
-    return gateway.client().finish(answer.job, LONG)
 
 
 def whole(gateway: GatewayProcess) -> None:
@@ -102,13 +95,13 @@ def whole(gateway: GatewayProcess) -> None:
 
 @pytest.mark.parametrize(("action", "step"), [("import", "import disks"), ("add", "make components")])
 def test_an_import_killed_after_a_step_makes_one_whole_system_also_for_who_asks_again(
-    gateway: GatewayProcess, shop: Path, action: str, step: str
+    gateway: GatewayProcess, shop_package: Path, action: str, step: str
 ) -> None:
     key = {"Idempotency-Key": f"{action} {step}"}
     killed_after(gateway, action, step)
-    answer = imported(gateway, shop, **key)
+    answer = imported(gateway, shop_package, **key)
     assert after_restart(gateway, answer)["state"] == "SUCCESS"
-    assert imported(gateway, shop, **key).job == answer.job
+    assert imported(gateway, shop_package, **key).job == answer.job
     whole(gateway)
 
 
@@ -125,9 +118,12 @@ def test_an_undo_of_an_import_that_is_killed_leaves_nothing(
 
 @pytest.mark.parametrize("step", ["pack disk"])
 def test_an_export_killed_after_a_step_writes_a_whole_package(
-    gateway: GatewayProcess, shop: Path, images: Path, step: str  # noqa: F811
+    gateway: GatewayProcess,
+    shop_package: Path,
+    images: Path,
+    step: str,
 ) -> None:
-    gateway.client().succeed(imported(gateway, shop).job, LONG)
+    gateway.client().succeed(imported(gateway, shop_package).job, LONG)
     [system] = gateway.client().get("systems")["systems"]
     before = left(gateway)
     killed_after(gateway, "export", step)

@@ -16,17 +16,17 @@ import pytest
 
 from tests import hypervisor
 from tests.cimi_client import Answer
-from tests.fault.conftest import images  # noqa: F401 - the fixture
 from tests.gateway_process import GatewayProcess
-from tests.guest_marks import disk_mark, mark, memory_mark, uuid_of
-from tests.system.conftest import machine_create, wait_ready
+from tests.guest_marks import disk_mark, mark, memory_mark
+from tests.guests import machine_create, wait_ready
+from tests.urls import uuid_of
 
 pytestmark = pytest.mark.qemu
 ASYNC = {"Prefer": "respond-async"}
 
 
 @pytest.fixture(scope="module")
-def gateway(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:  # noqa: F811
+def gateway(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """One gateway and one guest for all: what is killed is the gateway alone."""
     pool = f"cimi-fault-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     hypervisor.quiet()
@@ -41,7 +41,7 @@ def gateway(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(scope="module")
-def guest(gateway: GatewayProcess, images: Path) -> str:  # noqa: F811
+def guest(gateway: GatewayProcess, images: Path) -> str:
     client = gateway.client()
     image = client.added("machineImages", {"imageLocation": f"file://{images / 'guest.qcow2'}"})
     made = client.added("machines", machine_create(str(image["id"])))["id"]
@@ -110,9 +110,7 @@ def taken(gateway: GatewayProcess, machine: str) -> str:
 def test_a_snapshot_killed_after_a_step_is_whole_after_the_restart(
     gateway: GatewayProcess, machine: str, step: str, properties: dict[str, str]
 ) -> None:
-    answer = killed_after(
-        gateway, "snapshot", step, "POST", f"{machine}/snapshot", {"properties": properties}
-    )
+    answer = killed_after(gateway, "snapshot", step, "POST", f"{machine}/snapshot", {"properties": properties})
     client = gateway.client()
     client.succeed(answer.job)
     image = answer.headers["location"]

@@ -17,10 +17,11 @@ import pytest
 
 from tests import hypervisor
 from tests.cimi_client import Answer, CimiClient, wait_until
-from tests.fault.conftest import images  # noqa: F401 - the fixture
+from tests.fault.full_pool import full
 from tests.gateway_process import GatewayProcess
-from tests.guest_marks import disk_mark, mark, memory_mark, uuid_of
-from tests.system.conftest import machine_create, wait_ready
+from tests.guest_marks import disk_mark, mark, memory_mark
+from tests.guests import machine_create, wait_ready
+from tests.urls import uuid_of
 
 pytestmark = pytest.mark.qemu
 ASYNC = {"Prefer": "respond-async"}
@@ -29,7 +30,7 @@ POOL_MIB = 400
 
 
 @pytest.fixture(scope="module")
-def gateway(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:  # noqa: F811
+def gateway(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """Its pool is a small file system of its own, which a test can fill."""
     pool = f"cimi-fault-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     directory = hypervisor.POOLS / pool
@@ -56,7 +57,7 @@ def client(gateway: GatewayProcess) -> CimiClient:
 
 
 @pytest.fixture(scope="module")
-def guest(client: CimiClient, images: Path) -> str:  # noqa: F811
+def guest(client: CimiClient, images: Path) -> str:
     image = client.added("machineImages", {"imageLocation": f"file://{images / 'guest.qcow2'}"})
     made = client.added("machines", machine_create(str(image["id"])))["id"]
     wait_ready(client, made)
@@ -76,7 +77,7 @@ def machine(gateway: GatewayProcess, client: CimiClient, guest: str) -> Iterator
         client.remove(latest["href"])
     with hypervisor.connection() as host:
         assert hypervisor.domain_of(guest, host).snapshotListNames() == []
-    list_them = ["qemu-img", "snapshot", "-l", "-U", disk_of(gateway, guest)]
+    list_them: list[str | Path] = ["qemu-img", "snapshot", "-l", "-U", disk_of(gateway, guest)]
     assert subprocess.run(list_them, capture_output=True, check=True).stdout == b""
     assert images_of(client) == images_in_pool(gateway)
 
@@ -107,25 +108,6 @@ def held(machine: str) -> Iterator[int]:
         yield process
     finally:
         os.kill(process, signal.SIGCONT)
-
-
-@contextmanager
-def full(gateway: GatewayProcess, told: bool) -> Iterator[None]:
-    """The pool without a free byte; libvirt knows of it when it is ``told``."""
-    ballast = hypervisor.POOLS / gateway.pool / "ballast"
-    subprocess.run(["dd", "if=/dev/zero", f"of={ballast}", "bs=64k"], check=False, capture_output=True)
-    if told:
-        refresh(gateway.pool)
-    try:
-        yield
-    finally:
-        ballast.unlink()
-        refresh(gateway.pool)
-
-
-def refresh(pool: str) -> None:
-    with hypervisor.connection() as host:
-        host.storagePoolLookupByName(pool).refresh()
 
 
 def ask(client: CimiClient, machine: str, verb: str, **document: object) -> Answer:
@@ -206,9 +188,7 @@ def test_of_two_snapshots_asked_at_once_one_is_a_conflict(client: CimiClient, ma
     client.succeed(first.job)
 
 
-def test_a_live_capture_stopped_in_the_middle_leaves_no_file(
-    client: CimiClient, machine: str
-) -> None:
+def test_a_live_capture_stopped_in_the_middle_leaves_no_file(client: CimiClient, machine: str) -> None:
     with held(machine):
         answer = ask(client, machine, "capture")
         assert client.request("POST", f"{machine}/snapshot", {}).status == 409

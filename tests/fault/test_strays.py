@@ -21,8 +21,9 @@ from demo.guest_shell import run_in_guest
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
 from tests.gateway_process import GatewayProcess
-from tests.guest_marks import mark, memory_mark, uuid_of
-from tests.system.conftest import machine_create, wait_ready
+from tests.guest_marks import mark, memory_mark
+from tests.guests import machine_create, wait_ready
+from tests.urls import uuid_of
 
 pytestmark = pytest.mark.qemu
 
@@ -131,8 +132,8 @@ def plug(machine: str, node: str) -> None:
     """Into the first slot that is free."""
     with hypervisor.connection() as host:
         live = etree.fromstring(hypervisor.domain_of(machine, host).XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE))
-    ports = {int(port.get("index")) for port in live.iterfind(".//controller[@model='pcie-root-port']")}
-    taken = {int(address.get("bus"), 16) for address in live.iterfind(".//address[@type='pci']")}
+    ports = {int(port.attrib["index"]) for port in live.iterfind(".//controller[@model='pcie-root-port']")}
+    taken = {int(address.attrib["bus"], 16) for address in live.iterfind(".//address[@type='pci']")}
     bus = next(number for number in count(1) if number in ports - taken)
     arguments = {"driver": "virtio-blk-pci", "id": "stray", "bus": f"pci.{bus}", "addr": "0x0", "drive": node}
     assert qemu(machine, "device_add", **arguments) == {}

@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 
 from tests import hypervisor
-from tests.cimi_client import CimiClient
+from tests.fault.crashes import killed_after, restarted
 from tests.gateway_process import GatewayProcess
-from tests.system.conftest import images  # noqa: F401 - the fixture
 from tests.system.systems import descriptor, whole
 
 pytestmark = pytest.mark.qemu
@@ -25,22 +24,22 @@ COUNTED = ("systems", "machines", "volumes")
 
 
 @pytest.fixture(scope="module")
-def process(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:  # noqa: F811
+def gateway(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """One gateway for all tests: each leaves it alive, and itself nothing."""
     pool = f"cimi-fault-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     hypervisor.quiet()
     hypervisor.make_pool(pool)
-    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images)
-    process.prepare()
-    process.start()
-    yield process
-    process.clear()
+    gateway = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images)
+    gateway.prepare()
+    gateway.start()
+    yield gateway
+    gateway.clear()
     hypervisor.drop_pool(pool)
 
 
 @pytest.fixture(scope="module")
-def shop(process: GatewayProcess, images: Path) -> dict[str, Any]:  # noqa: F811
-    client = process.client()
+def shop(gateway: GatewayProcess, images: Path) -> dict[str, Any]:
+    client = gateway.client()
     image = str(client.added("machineImages", {"imageLocation": f"file://{images / 'guest.qcow2'}"})["id"])
     return whole(
         descriptor("Network", {"networkConfig": {"networkType": "PRIVATE"}}, "front"),
@@ -59,44 +58,33 @@ def shop(process: GatewayProcess, images: Path) -> dict[str, Any]:  # noqa: F811
     )
 
 
-def killed_after(process: GatewayProcess, action: str, step: str) -> CimiClient:
-    process.crash_after(action, step)
-    return process.client()
-
-
-def after_the_kill(process: GatewayProcess) -> CimiClient:
-    process.wait_killed()
-    process.start()
-    return process.client()
-
-
-def left(process: GatewayProcess) -> list[str]:
+def left(gateway: GatewayProcess) -> list[str]:
     """What libvirt has of it, beside the image."""
-    files = [name for name in hypervisor.files_in(process.pool) if not name.startswith("cimi-image-")]
-    return [*files, *hypervisor.domains_using(process.pool), *hypervisor.networks_in(process.ranges[0])]
+    files = [name for name in hypervisor.files_in(gateway.pool) if not name.startswith("cimi-image-")]
+    return [*files, *hypervisor.domains_using(gateway.pool), *hypervisor.networks_in(gateway.ranges[0])]
 
 
 def test_a_system_whose_create_is_killed_is_whole_after_the_restart_and_goes_wholly(
-    process: GatewayProcess, shop: dict[str, Any]
+    gateway: GatewayProcess, shop: dict[str, Any]
 ) -> None:
-    answer = killed_after(process, "add", "define domain").request("POST", "systems", shop, headers=ASYNC)
+    answer = killed_after(gateway, "add", "define domain").request("POST", "systems", shop, headers=ASYNC)
     assert answer.status == 202, answer.body
-    client = after_the_kill(process)
+    client = restarted(gateway)
     client.succeed(answer.job, 240)
     system = client.get(answer.headers["location"])
     assert system["state"] == "STARTED"
     assert [client.get(system[name]["href"])["count"] for name in ("machines", "volumes", "networks")] == [3, 3, 1]
     client.remove(system["id"], 240)
-    assert ([client.get(name)["count"] for name in COUNTED], left(process)) == ([0, 0, 0], [])
+    assert ([client.get(name)["count"] for name in COUNTED], left(gateway)) == ([0, 0, 0], [])
 
 
 def test_a_system_whose_delete_is_killed_is_gone_after_the_restart(
-    process: GatewayProcess, shop: dict[str, Any]
+    gateway: GatewayProcess, shop: dict[str, Any]
 ) -> None:
-    url = str(process.client().added("systems", shop, 240)["id"])
-    answer = killed_after(process, "delete", "undefine domain").request("DELETE", url, headers=ASYNC)
+    url = str(gateway.client().added("systems", shop, 240)["id"])
+    answer = killed_after(gateway, "delete", "undefine domain").request("DELETE", url, headers=ASYNC)
     assert answer.status == 202, answer.body
-    client = after_the_kill(process)
+    client = restarted(gateway)
     client.succeed(answer.job, 240)
     assert client.request("GET", url).status == 404
-    assert ([client.get(name)["count"] for name in COUNTED], left(process)) == ([0, 0, 0], [])
+    assert ([client.get(name)["count"] for name in COUNTED], left(gateway)) == ([0, 0, 0], [])

@@ -5,112 +5,39 @@ Each time the job ends definite, nothing half-made is left, and the bytes of wha
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests import hypervisor
-from tests.cimi_client import Answer
-from tests.fault.test_machine_crash_matrix import killed_after
+from tests.fault.crashes import LATER, after_restart, killed_after
+from tests.fault.volumes import (
+    CAPACITY,
+    checksum,
+    connected,
+    create,
+    disconnected,
+    file_of,
+    fill,
+    recognised,
+    volumes_in,
+)
 from tests.gateway_process import GatewayProcess
-from tests.system.conftest import machine_create, wait_ready
+from tests.guests import machine_create
 
 pytestmark = pytest.mark.qemu
-CAPACITY = 8_000
-LATER = {"Prefer": "respond-async"}
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[str]:
-    with hypervisor.own_pool() as name:
-        yield name
-
-
-@pytest.fixture(scope="module")
-def running(pool: str, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    """One gateway for all of them: each kills it, and finds it as the one before left it."""
-    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images)
-    process.prepare()
-    process.start()
-    yield process
-    process.clear()
 
 
 @pytest.fixture
-def gateway(running: GatewayProcess) -> Iterator[GatewayProcess]:
+def gateway(shared: GatewayProcess) -> Iterator[GatewayProcess]:
     """Without any Volume, before and after."""
-    yield running
-    running.revive()
-    client = running.client()
+    yield shared
+    shared.revive()
+    client = shared.client()
     for volume in client.get("volumes").get("volumes", []):
         client.remove(volume["id"])
-    assert volumes_in(running) == []
-
-
-@pytest.fixture(scope="module")
-def image(running: GatewayProcess, images: Path) -> str:
-    document = {"imageLocation": f"file://{images / 'guest.qcow2'}"}
-    return str(running.client().added("machineImages", document)["id"])
-
-
-@pytest.fixture(scope="module")
-def machine(running: GatewayProcess, image: str) -> str:
-    """A running Machine whose guest has booted."""
-    made = str(running.client().added("machines", machine_create(image))["id"])
-    wait_ready(running.client(), made)
-    return made
-
-
-def create(**config: Any) -> dict[str, Any]:
-    return {"volumeTemplate": {"volumeConfig": {"capacity": CAPACITY, "format": "raw", **config}}}
-
-
-def volumes_in(gateway: GatewayProcess) -> list[str]:
-    return [name for name in hypervisor.files_in(gateway.pool) if name.startswith("cimi-volume-")]
-
-
-def fill(gateway: GatewayProcess, volume: str) -> str:
-    """Write bytes into the Volume's file; their checksum."""
-    path = file_of(gateway, volume)
-    with path.open("r+b") as file:
-        file.write(hashlib.sha256(volume.encode()).digest() * 4096)
-    return checksum(gateway, volume)
-
-
-def file_of(gateway: GatewayProcess, volume: str) -> Path:
-    name = next(name for name in volumes_in(gateway) if volume.rpartition("/")[2] in name)
-    return hypervisor.POOLS / gateway.pool / name
-
-
-def checksum(gateway: GatewayProcess, volume: str) -> str:
-    return hashlib.sha256(file_of(gateway, volume).read_bytes()).hexdigest()
-
-
-def connected(gateway: GatewayProcess, machine: str, volume: str) -> bool:
-    """As libvirt tells, both of the running guest and of its next boot."""
-    with hypervisor.connection() as host:
-        domain = hypervisor.domain_of(machine, host)
-        name = file_of(gateway, volume).name
-        return all(name in domain.XMLDesc(flags) for flags in (0, 2))
-
-
-def disconnected(gateway: GatewayProcess, machine: str, volume: str) -> bool:
-    with hypervisor.connection() as host:
-        domain = hypervisor.domain_of(machine, host)
-        name = file_of(gateway, volume).name
-        return not any(name in domain.XMLDesc(flags) for flags in (0, 2))
-
-
-def after_restart(gateway: GatewayProcess, answer: Answer) -> dict[str, Any]:
-    """The job's end, once the killed gateway runs again."""
-    assert answer.status == 202, answer.body
-    gateway.wait_killed()
-    gateway.start()
-    return gateway.client().finish(answer.job)
+    assert volumes_in(shared) == []
 
 
 @pytest.mark.parametrize("step", ["create volume", "settle volume"])
@@ -126,12 +53,6 @@ def test_a_volume_create_killed_after_a_step_is_finished(gateway: GatewayProcess
     assert len(volumes_in(gateway)) == 2
     client.remove(answer.headers["location"])
     assert checksum(gateway, old) == before
-
-
-def recognised(path: Path) -> str:
-    """The file system that the host's tools see in a raw Volume."""
-    command = ["/usr/sbin/blkid", "-p", "-o", "value", "-s", "TYPE", str(path)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout.strip()
 
 
 @pytest.mark.parametrize("step", ["reserve volume", "format volume", "settle volume"])

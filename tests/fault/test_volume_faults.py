@@ -12,7 +12,8 @@ import pytest
 
 from tests import hypervisor
 from tests.cimi_client import CimiClient
-from tests.fault.test_snapshot_faults import full
+from tests.fault.full_pool import full
+from tests.fault.volumes import volumes_in
 from tests.gateway_process import GatewayProcess
 
 pytestmark = pytest.mark.qemu
@@ -63,10 +64,6 @@ def failed(client: CimiClient, template: dict[str, object]) -> None:
     job = client.finish(answer.job)
     assert (job["state"], job["returnCode"]) == ("FAILED", 10507), job
     assert client.request("GET", answer.headers["location"]).status == 404
-
-
-def volumes_in(gateway: GatewayProcess) -> list[str]:
-    return [name for name in hypervisor.files_in(gateway.pool) if name.startswith("cimi-volume-")]
 
 
 @pytest.mark.parametrize("format", ["raw", "qcow2"])

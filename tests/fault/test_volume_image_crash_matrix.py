@@ -10,26 +10,18 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.orchestration.images.importing import DIRECT_STEPS, STAGED_STEPS
+from gateway.orchestration.images.facts import Route
+from gateway.orchestration.images.plan import filling_steps
 from tests import hypervisor
 from tests.cimi_client import Answer, wait_until
-from tests.fault.test_machine_crash_matrix import killed_after
-from tests.fault.test_volume_crash_matrix import (
-    LATER,
-    after_restart,
-    checksum,
-    create,
-    fill,
-    machine,  # noqa: F401 - the fixture
-    pool,  # noqa: F401 - the fixture
-    running,  # noqa: F401 - the fixture
-)
-from tests.fault.test_volume_crash_matrix import image as machine_image  # noqa: F401 - the fixture
+from tests.fault.crashes import LATER, after_restart, killed_after
+from tests.fault.volumes import checksum, create, fill
 from tests.gateway_process import GatewayProcess
 from tests.web_server import WebServer
 from tests.web_server import running as serving
@@ -38,37 +30,29 @@ pytestmark = pytest.mark.qemu
 DISK = b"\xfa" * 510 + b"\x55\xaa" + os.urandom(4 * 1024**2 - 512)
 BIG = 32 * 1024**2
 COPYING = ["copy volume", "settle copied volume"]
-FILLING = {"direct": DIRECT_STEPS, "staged": STAGED_STEPS}
+FILLING = {route.value: [step.name for step in filling_steps("", route)] for route in Route}
 BY_VALUE = [
-    (way, step)
-    for way, steps in FILLING.items()
-    for step in ("reserve volume", *steps, "fit volume", "settle volume")
+    (way, step) for way, steps in FILLING.items() for step in ("reserve volume", *steps, "fit volume", "settle volume")
 ]
 
 
 @pytest.fixture(scope="module")
-def image(machine_image: str) -> str:  # noqa: F811
-    """What the Machine boots from."""
-    return machine_image
-
-
-@pytest.fixture(scope="module")
-def before(running: GatewayProcess, machine: str) -> list[str]:  # noqa: F811
+def before(shared: GatewayProcess, machine: str) -> list[str]:
     """The files in the pool that no test may change in number."""
-    return hypervisor.files_in(running.pool)
+    return hypervisor.files_in(shared.pool)
 
 
 @pytest.fixture
-def gateway(running: GatewayProcess, before: list[str]) -> Iterator[GatewayProcess]:  # noqa: F811
+def gateway(shared: GatewayProcess, before: list[str]) -> Iterator[GatewayProcess]:
     """Without any Volume and VolumeImage, before and after."""
-    yield running
-    running.revive()
-    client = running.client()
+    yield shared
+    shared.revive()
+    client = shared.client()
     for kind in ("volumes", "volumeImages"):
         for entry in client.get(kind).get(kind, []):
             client.remove(entry["id"])
-    assert hypervisor.files_in(running.pool) == before
-    assert staged(running) == []
+    assert hypervisor.files_in(shared.pool) == before
+    assert staged(shared) == []
 
 
 @pytest.fixture
@@ -93,7 +77,7 @@ def asked(gateway: GatewayProcess, volume: str) -> Answer:
 def same_disk(gateway: GatewayProcess, volume: str, image: str) -> bool:
     files = [file_of(gateway, volume), file_of(gateway, image)]
     formats = [file.suffix.removeprefix(".") for file in files]
-    command = ["qemu-img", "compare", "-U", "-f", formats[0], "-F", formats[1], *files]
+    command: list[str | Path] = ["qemu-img", "compare", "-U", "-f", formats[0], "-F", formats[1], *files]
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
@@ -120,7 +104,10 @@ def test_an_image_of_a_free_volume_killed_after_a_step_is_finished(
 
 @pytest.mark.parametrize("step", COPYING)
 def test_an_image_of_a_running_guests_volume_killed_after_a_step_is_finished(
-    gateway: GatewayProcess, machine: str, volume: str, step: str  # noqa: F811
+    gateway: GatewayProcess,
+    machine: str,
+    volume: str,
+    step: str,
 ) -> None:
     summed = fill(gateway, volume)
     attached = gateway.client().request("POST", f"{machine}/volumes", {"volume": {"href": volume}})
@@ -136,7 +123,9 @@ def test_an_image_of_a_running_guests_volume_killed_after_a_step_is_finished(
 
 @pytest.mark.parametrize("attached", [True, False])
 def test_a_copy_killed_in_the_middle_of_its_bytes_is_whole_after_the_restart(
-    gateway: GatewayProcess, machine: str, attached: bool  # noqa: F811
+    gateway: GatewayProcess,
+    machine: str,
+    attached: bool,
 ) -> None:
     client = gateway.client()
     volume = str(client.added("volumes", create(capacity=8 * BIG // 1000))["id"])
@@ -160,7 +149,7 @@ def killed_in_the_middle(gateway: GatewayProcess, volume: str) -> Answer:
     """Ask for a copy and kill the gateway while it is made; a copy that was quicker than the kill is one try."""
     for _ in range(10):
         answer = asked(gateway, volume)
-        wait_until(lambda answer=answer: copied(gateway, answer) > BIG // 2, 60, "bytes were copied")
+        wait_until(partial(half_copied, gateway, answer), 60, "bytes were copied")
         gateway.kill()
         in_the_middle = copied(gateway, answer) < 8 * BIG
         gateway.start()
@@ -176,6 +165,10 @@ def copied(gateway: GatewayProcess, answer: Answer) -> int:
     name = answer.headers["location"].rpartition("/")[2]
     files = [path for path in (hypervisor.POOLS / gateway.pool).iterdir() if name in path.name]
     return files[0].stat().st_blocks * 512 if files else 0
+
+
+def half_copied(gateway: GatewayProcess, answer: Answer) -> bool:
+    return copied(gateway, answer) > BIG // 2
 
 
 def test_a_stopped_machine_that_was_held_for_a_killed_copy_can_be_started_again(
@@ -197,9 +190,7 @@ def test_a_stopped_machine_that_was_held_for_a_killed_copy_can_be_started_again(
 
 
 @pytest.mark.parametrize("step", ["delete image", "settle image"])
-def test_a_delete_of_an_image_killed_after_a_step_is_finished(
-    gateway: GatewayProcess, volume: str, step: str
-) -> None:
+def test_a_delete_of_an_image_killed_after_a_step_is_finished(gateway: GatewayProcess, volume: str, step: str) -> None:
     summed = fill(gateway, volume)
     made = asked(gateway, volume)
     gateway.client().succeed(made.job)
@@ -230,12 +221,12 @@ def test_a_volume_of_an_image_killed_after_a_step_is_finished(
 
 
 @pytest.fixture
-def server(running: GatewayProcess) -> Iterator[WebServer]:  # noqa: F811
-    if not running.image_settings:
-        running.image_settings = 'private_networks = ["127.0.0.0/8"]'
-        running.configure()
-        running.stop()
-        running.start()
+def server(shared: GatewayProcess) -> Iterator[WebServer]:
+    if not shared.image_settings:
+        shared.image_settings = 'private_networks = ["127.0.0.0/8"]'
+        shared.configure()
+        shared.stop()
+        shared.start()
     with serving(WebServer(DISK)) as started:
         yield started
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.cimi_client import CimiClient
+from tests.guests import bootable_image
 from tests.hosts.gateway import HostsGateway
 from tests.hosts.recipe import RemoteHost, remote_hosts
-from tests.system.conftest import image, images  # noqa: F401 - the fixtures
 
 
 @pytest.fixture(scope="module")
-def hosts(images: Path) -> Iterator[list[RemoteHost]]:  # noqa: F811 - made first: its time is not the hosts'
+def hosts(images: Path) -> Iterator[list[RemoteHost]]:  # made first: its time is not the hosts'
     with remote_hosts(2) as made:
         yield made
 
@@ -33,7 +33,7 @@ def second(hosts: list[RemoteHost]) -> RemoteHost:
 @pytest.fixture(scope="module")
 def gateway(
     hosts: list[RemoteHost],
-    images: Path,  # noqa: F811
+    images: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[HostsGateway]:
     entries = tuple((host.name, host.uri) for host in hosts)
@@ -55,3 +55,8 @@ def gateway_is_alive(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def admin(gateway: HostsGateway) -> CimiClient:
     return gateway.client("admin")
+
+
+@pytest.fixture(scope="module")
+def image(admin: CimiClient, images: Path) -> str:
+    return bootable_image(admin, images)

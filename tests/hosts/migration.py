@@ -7,10 +7,7 @@ import shutil
 from xml.etree import ElementTree
 
 from tests.hosts.recipe import POOL_PATH, RemoteHost
-
-
-def uuid_of(machine: str) -> str:
-    return machine.rpartition("/")[2]
+from tests.urls import uuid_of
 
 
 def bring_what_libvirt_does_not(machine: str, source: RemoteHost, target: RemoteHost) -> None:

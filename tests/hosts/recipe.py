@@ -15,6 +15,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tests.cimi_client import wait_until
@@ -157,7 +158,7 @@ class RemoteHost:
             group.mkdir(exist_ok=True)
         joined = "; ".join(f"echo $$ >{group}/cgroup.procs" for group in self.groups) or ":"
         namespaces = "--net --mount --uts --ipc --pid --cgroup --fork --kill-child"
-        command = f'{joined}; exec unshare {namespaces} bash {INIT} {self.home} {self.name} {self.address}/24'
+        command = f"{joined}; exec unshare {namespaces} bash {INIT} {self.home} {self.name} {self.address}/24"
         with (self.home / "init.log").open("ab") as log:
             self.process = subprocess.Popen(
                 ["bash", "-c", command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -206,7 +207,7 @@ class RemoteHost:
         wait_until(lambda: not self.processes(), SECONDS, f"the processes of {self.name} end")
         subprocess.run(["ip", "link", "delete", self.link], capture_output=True, check=False)
         for group in self.groups:
-            wait_until(lambda group=group: _removed(group), SECONDS, f"{self.name} leaves {group}")
+            wait_until(partial(_removed, group), SECONDS, f"{self.name} leaves {group}")
 
     def unplug(self) -> None:
         run("ip", "link", "set", self.link, "down")

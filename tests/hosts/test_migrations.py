@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.cimi_client import CimiClient, wait_until
+from tests.guests import console, machine_create, wait_ready
 from tests.hosts.gateway import HostsGateway
-from tests.hosts.migration import bring_what_libvirt_does_not, migrate, uuid_of
+from tests.hosts.migration import bring_what_libvirt_does_not, migrate
 from tests.hosts.recipe import RemoteHost
-from tests.system.conftest import console, machine_create, wait_ready
+from tests.urls import uuid_of
 
 pytestmark = pytest.mark.qemu
 

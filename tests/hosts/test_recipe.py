@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
 from tests.hosts.recipe import CGROUPS, RemoteHost, Site, free_site, hosts_of
+from tests.place import ROOT
 
 pytestmark = pytest.mark.qemu
 KILLED = """

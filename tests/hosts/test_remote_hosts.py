@@ -10,15 +10,12 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.cimi_client import CimiClient, wait_until
+from tests.guests import console, machine_create, wait_ready
 from tests.hosts.gateway import HostsGateway
 from tests.hosts.recipe import RemoteHost, run
-from tests.system.conftest import console, machine_create, wait_ready
+from tests.urls import uuid_of
 
 pytestmark = pytest.mark.qemu
-
-
-def uuid_of(machine: str) -> str:
-    return machine.rpartition("/")[2]
 
 
 def domain_of(machine: str, host: RemoteHost) -> ElementTree.Element:
@@ -58,9 +55,7 @@ def dropped(first: RemoteHost) -> Iterator[str]:
 
 
 @pytest.fixture
-def another(
-    hosts: list[RemoteHost], images: Path, tmp_path: Path
-) -> Iterator[Callable[..., HostsGateway]]:
+def another(hosts: list[RemoteHost], images: Path, tmp_path: Path) -> Iterator[Callable[..., HostsGateway]]:
     """A second gateway of a test's own, prepared, with these entries."""
     made: list[HostsGateway] = []
 
@@ -97,9 +92,7 @@ def test_the_type_of_its_domain_is_what_that_host_can(machine: str, first: Remot
     assert domain_of(machine, first).get("type") == ("kvm" if can else "qemu")
 
 
-def test_while_a_host_is_unplugged_the_gateway_is_ready_and_tells_it(
-    gateway: HostsGateway, second: RemoteHost
-) -> None:
+def test_while_a_host_is_unplugged_the_gateway_is_ready_and_tells_it(gateway: HostsGateway, second: RemoteHost) -> None:
     second.unplug()
     status, document = wait_until(
         lambda: (answer := gateway.ready())[1]["reasons"] and answer, 60, "the gateway notices"

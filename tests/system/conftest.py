@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from demo.guest_image import build
 from tests import hypervisor
 from tests.cimi_client import CimiClient
 from tests.gateway_process import GatewayProcess
-
-
-@pytest.fixture(scope="session")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory which the gateway may import from, holding guest.qcow2."""
-    directory = tmp_path_factory.mktemp("images")
-    shutil.copyfile(build(directory / "built.qcow2"), directory / "guest.qcow2")
-    return directory
+from tests.guests import bootable_image, machine_create, wait_ready
 
 
 @pytest.fixture(scope="module")
@@ -49,28 +40,6 @@ def admin(gateway: GatewayProcess) -> CimiClient:
 
 
 @pytest.fixture(scope="module")
-def image(admin: CimiClient, images: Path) -> str:
-    """URL of the bootable MachineImage, imported by the admin for everyone."""
-    document = {"name": "guest", "imageLocation": f"file://{images / 'guest.qcow2'}"}
-    imported = admin.added("machineImages", document)
-    assert imported["state"] == "AVAILABLE"
-    return str(imported["id"])
-
-
-def machine_create(image: str, initial_state: str = "STARTED", **template: object) -> dict[str, object]:
-    """A small Machine by value."""
-    return {
-        "name": "guest",
-        "machineTemplate": {
-            "initialState": initial_state,
-            "machineConfig": {"cpu": 1, "memory": 131072},
-            "machineImage": {"href": image},
-            **template,
-        },
-    }
-
-
-@pytest.fixture(scope="module")
 def guest(admin: CimiClient, image: str, gateway: GatewayProcess) -> Iterator[str]:
     """URL of a running Machine whose guest has booted (it printed READY)."""
     made = admin.added("machines", machine_create(image))
@@ -78,35 +47,6 @@ def guest(admin: CimiClient, image: str, gateway: GatewayProcess) -> Iterator[st
     yield str(made["id"])
 
 
-PANIC = "Kernel panic"
-
-
-def console(client: CimiClient, machine: str) -> str:
-    href = next(
-        entry["href"] for entry in client.get(machine)["operations"] if entry["rel"].endswith("/action/console")
-    )
-    answer = client.request("POST", href)
-    assert answer.status == 200, (answer.status, answer.body)
-    return answer.body.decode(errors="replace")
-
-
-def wait_ready(client: CimiClient, machine: str, times: int = 1, seconds: float = 240) -> None:
-    """Wait until the guest has booted this many times.
-
-    Where both cores are starved a guest may panic at its boot, or stand still. That is no defect of the gateway: the
-    guest is booted again.
-    """
-    from tests.cimi_client import DeadlineError, wait_until
-
-    def booted() -> bool:
-        return console(client, machine).count("READY") >= times
-
-    try:
-        panics = console(client, machine).count(PANIC)
-        wait_until(lambda: booted() or console(client, machine).count(PANIC) > panics, seconds, "the guest boots")
-    except DeadlineError:
-        panics = -1
-    if not booted():
-        again = "restart" if client.operation(client.get(machine), "restart") else "start"
-        client.acted(machine, again, **({"force": True} if again == "restart" else {}))
-        wait_until(booted, seconds, "the guest prints READY at its second boot")
+@pytest.fixture(scope="module")
+def image(admin: CimiClient, images: Path) -> str:
+    return bootable_image(admin, images)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 import libvirt
 
@@ -116,3 +117,16 @@ def _created(host: libvirt.virConnect, translated: bool) -> tuple[HostNetwork, l
             continue
         return network, made
     raise AssertionError("all ranges for host networks are in use")
+
+
+def sources_of(url: str) -> list[str]:
+    """The IPv4 addresses that the guest is held to at its next boot."""
+    with hypervisor.connection() as host:
+        xml = hypervisor.domain_of(url, host).XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    named = ElementTree.fromstring(xml).iterfind(".//filterref/parameter[@name='SOURCE']")
+    return [str(entry.get("value")) for entry in named]
+
+
+def entries(network: HostNetwork) -> dict[str, str]:
+    """What libvirt's DHCP keeps in the network, by address: the MACs."""
+    return {ip: mac for mac, ip in network.entries().items()}

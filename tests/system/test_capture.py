@@ -11,8 +11,9 @@ import pytest
 from tests import hypervisor
 from tests.cimi_client import CimiClient
 from tests.gateway_process import GatewayProcess
-from tests.guest_marks import disk_mark, mark, memory_mark, uuid_of
-from tests.system.conftest import machine_create, wait_ready
+from tests.guest_marks import disk_mark, mark, memory_mark
+from tests.guests import machine_create, wait_ready
+from tests.urls import uuid_of
 
 pytestmark = pytest.mark.qemu
 

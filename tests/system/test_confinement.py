@@ -11,7 +11,7 @@ from lxml import etree
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
 from tests.gateway_process import GatewayProcess
-from tests.system.conftest import machine_create
+from tests.guests import machine_create
 
 pytestmark = pytest.mark.qemu
 CONFINING = {"apparmor", "selinux"}
@@ -30,8 +30,8 @@ def gateway(pool: str, images: Path, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture(scope="module")
 def confined() -> bool:
     with hypervisor.connection() as host:
-        models = etree.fromstring(host.getCapabilities()).xpath("host/secmodel/model/text()")
-    return not CONFINING.isdisjoint(str(model) for model in models)
+        models = etree.fromstring(host.getCapabilities()).iterfind("host/secmodel/model")
+    return not CONFINING.isdisjoint(str(model.text) for model in models)
 
 
 def test_the_log_says_whether_guests_are_confined(gateway: GatewayProcess, confined: bool) -> None:

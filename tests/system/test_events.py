@@ -12,6 +12,7 @@ import time
 import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,11 +22,11 @@ import pytest
 
 from demo.guest_shell import run_in_guest
 from gateway.cli.remote import Message, parsed
-from gateway.orchestration.sync import COMPARE_EVERY
+from gateway.orchestration.reconciliation import COMPARE_EVERY
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
 from tests.gateway_process import PASSWORD, GatewayProcess
-from tests.system.conftest import machine_create, wait_ready
+from tests.guests import machine_create, wait_ready
 
 pytestmark = pytest.mark.qemu
 BY_AN_EVENT = COMPARE_EVERY / 3
@@ -112,7 +113,7 @@ def test_a_killed_qemu_raises_an_alarm_by_its_event_in_the_log_and_in_the_stream
     for times in (1, 2, 3):
         kill_qemu(machine)
         began = time.monotonic()
-        told = wait_until(lambda times=times: fault_of(admin, machine, times), SOON, "an alarm is told")
+        told = wait_until(partial(fault_of, admin, machine, times), SOON, "an alarm is told")
         delays.append(time.monotonic() - began)
         assert told["severity"] == "critical"
         assert "QEMU" in told["content"]["detail"]

@@ -10,17 +10,8 @@ import pytest
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
 from tests.gateway_process import GatewayProcess
-from tests.system.conftest import machine_create
-from tests.system.test_networks import (
-    address,
-    interfaces,
-    libvirt_name,
-    network_create,
-    reaches,
-    shell,
-    told,
-    wait_answers,
-)
+from tests.guests import machine_create
+from tests.system.networks import address, interfaces, libvirt_name, network_create, reaches, shell, told, wait_answers
 
 pytestmark = pytest.mark.qemu
 

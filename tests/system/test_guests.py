@@ -15,7 +15,8 @@ from demo.guest_shell import run_in_guest
 from drivers.passwords import sha512_crypt
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
-from tests.system.conftest import console, machine_create, wait_ready
+from tests.guests import console, in_guest, machine_create, wait_ready
+from tests.urls import uuid_of
 
 pytestmark = pytest.mark.qemu
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKq0000000000000000000000000000000000000000 ops@example"
@@ -23,16 +24,6 @@ PASSWORD = "corréct horse"
 PAYLOAD = b"\x00\xffexactly these bytes"
 SOON = 20.0
 STATE = Path("/var/lib/libvirt/qemu")
-
-
-def uuid_of(machine: str) -> str:
-    return machine.rpartition("/")[2]
-
-
-def in_guest(machine: str, command: str) -> str:
-    code, output = run_in_guest(uuid_of(machine), command)
-    assert code == 0, output
-    return output
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +35,7 @@ def credential(admin: CimiClient) -> str:
 @pytest.fixture(scope="module")
 def machine(admin: CimiClient, image: str, credential: str) -> Iterator[str]:
     """A running Machine with a credential and user data."""
-    document = machine_create(
-        image, credential={"href": credential}, userData=base64.b64encode(PAYLOAD).decode()
-    )
+    document = machine_create(image, credential={"href": credential}, userData=base64.b64encode(PAYLOAD).decode())
     made = admin.added("machines", {**document, "name": "Web Server 1"})
     wait_ready(admin, made["id"])
     yield str(made["id"])
@@ -125,9 +114,7 @@ def test_a_machine_can_begin_its_life_held(admin: CimiClient, image: str, state:
     admin.remove(made["id"])
 
 
-def test_nothing_of_a_removed_guest_stays_no_lease_no_console_no_disk(
-    admin: CimiClient, image: str, pool: str
-) -> None:
+def test_nothing_of_a_removed_guest_stays_no_lease_no_console_no_disk(admin: CimiClient, image: str, pool: str) -> None:
     before = hypervisor.files_in(pool)
     made = admin.added("machines", machine_create(image))
     mac = admin.get(made["networkInterfaces"]["href"])["machineNetworkInterfaces"][0]["macAddress"]

@@ -13,7 +13,8 @@ import pytest
 from tests import hypervisor
 from tests.cimi_client import CimiClient
 from tests.gateway_process import GatewayProcess
-from tests.system.conftest import machine_create, wait_ready
+from tests.guests import machine_create, wait_ready
+from tests.system.converting import converted
 from tests.web_server import WebServer, running
 
 pytestmark = pytest.mark.qemu
@@ -34,14 +35,6 @@ def gateway(pool: str, images: Path, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture(scope="module")
 def guest_bytes(images: Path) -> bytes:
     return (images / "guest.qcow2").read_bytes()
-
-
-def converted(images: Path, tmp_path: Path, format: str, *options: str) -> bytes:
-    target = tmp_path / "guest"
-    extra = ["-o", ",".join(options)] if options else []
-    command = ["qemu-img", "convert", "-f", "qcow2", "-O", format, *extra, images / "guest.qcow2", target]
-    subprocess.run(command, check=True)
-    return target.read_bytes()
 
 
 def href(image: dict[str, Any], verb: str) -> str:
@@ -94,7 +87,16 @@ def test_every_format_becomes_the_same_disk(
         image = admin.added("machineImages", {"imageLocation": server.url})
     (tmp_path / "back").write_bytes(admin.request("GET", href(image, "download")).body)
     kept = "raw" if kind == "raw" else "qcow2"
-    command = ["qemu-img", "compare", "-f", "qcow2", "-F", kept, images / "guest.qcow2", tmp_path / "back"]
+    command: list[str | Path] = [
+        "qemu-img",
+        "compare",
+        "-f",
+        "qcow2",
+        "-F",
+        kept,
+        images / "guest.qcow2",
+        tmp_path / "back",
+    ]
     assert subprocess.run(command, check=False, capture_output=True).returncode == 0
     admin.remove(image["id"])
 

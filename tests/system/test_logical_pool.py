@@ -9,7 +9,17 @@ from typing import Any
 
 import pytest
 
-from drivers.base import DriverNoSpace, DriverNotFound, DriverUnsupported, Hole, HypervisorSettings, PoolSettings
+from drivers.base import (
+    BaseVolume,
+    DriverNoSpace,
+    DriverNotFound,
+    DriverUnsupported,
+    Hole,
+    HypervisorSettings,
+    NewVolume,
+    PoolSettings,
+    VolumeContent,
+)
 from drivers.libvirt.driver import LibvirtDriver
 from tests import hypervisor, lvm_host
 from tests.cimi_client import CimiClient
@@ -45,12 +55,12 @@ async def driver(host: LvmHost) -> AsyncIterator[LibvirtDriver]:
     """Its pools are a described one on the volume group, and one of files beside it."""
     opened = LibvirtDriver(HypervisorSettings("local", host.uri, "none", "default", "qemu"))
     await opened.open()
-    await opened.ensure_pool(SETTINGS)
-    await opened.ensure_pool(PoolSettings(FILES, kind="dir", path="/var/lib/files"))
+    await opened.storage.ensure_pool(SETTINGS)
+    await opened.storage.ensure_pool(PoolSettings(FILES, kind="dir", path="/var/lib/files"))
     yield opened
     for pool in (POOL, FILES):
-        for volume in await opened.volumes(pool):
-            await opened.delete_volume(pool, volume.name)
+        for volume in await opened.storage.list_volumes(pool):
+            await opened.storage.delete_volume(pool, volume.name)
     await opened.close()
 
 
@@ -64,32 +74,32 @@ async def pieces(data: bytes) -> AsyncIterator[bytes]:
 
 
 async def read(driver: LibvirtDriver, name: str, length: int, offset: int = 0) -> bytes:
-    return b"".join([piece async for piece in driver.download_volume(POOL, name, offset, length)])
+    return b"".join([piece async for piece in driver.storage.download_volume(POOL, name, offset, length)])
 
 
 async def test_a_volume_takes_all_its_room_at_once(driver: LibvirtDriver) -> None:
     """A sparse one breaks when a guest has written more than libvirt set aside for it."""
-    before = (await driver.pool(POOL)).available
-    made = await driver.create_volume(POOL, "a.raw", "raw", 16 * MIB)
+    before = (await driver.storage.read_pool(POOL)).available
+    made = await driver.storage.create_volume(POOL, "a.raw", "raw", 16 * MIB)
     assert (made.format, made.capacity, made.allocation) == ("raw", 16 * MIB, 16 * MIB)
     assert made.path == f"/dev/{GROUP}/a.raw"
-    assert before - (await driver.pool(POOL)).available == 16 * MIB
+    assert before - (await driver.storage.read_pool(POOL)).available == 16 * MIB
 
 
 async def test_creating_and_deleting_twice_is_as_once(driver: LibvirtDriver) -> None:
-    before = (await driver.pool(POOL)).available
-    first = await driver.create_volume(POOL, "a.raw", "raw", 8 * MIB)
-    assert await driver.create_volume(POOL, "a.raw", "raw", 8 * MIB) == first
-    await driver.delete_volume(POOL, "a.raw")
-    await driver.delete_volume(POOL, "a.raw")
+    before = (await driver.storage.read_pool(POOL)).available
+    first = await driver.storage.create_volume(POOL, "a.raw", "raw", 8 * MIB)
+    assert await driver.storage.create_volume(POOL, "a.raw", "raw", 8 * MIB) == first
+    await driver.storage.delete_volume(POOL, "a.raw")
+    await driver.storage.delete_volume(POOL, "a.raw")
     with pytest.raises(DriverNotFound):
-        await driver.volume(POOL, "a.raw")
-    assert (await driver.pool(POOL)).available == before
+        await driver.storage.read_volume(POOL, "a.raw")
+    assert (await driver.storage.read_pool(POOL)).available == before
 
 
 async def test_an_upload_arrives_byte_for_byte_with_its_zeros(driver: LibvirtDriver) -> None:
     data = DISK[: 4 * MIB] + bytes(4 * MIB) + DISK[4 * MIB :]
-    await driver.upload_volume(POOL, "a.raw", "raw", len(data), pieces(data), ignore)
+    await driver.storage.upload_volume(POOL, "a.raw", VolumeContent("raw", len(data), pieces(data)), ignore)
     assert await read(driver, "a.raw", len(data)) == data
 
 
@@ -99,26 +109,26 @@ async def test_a_hole_is_zeros_also_where_somebody_left_other_bytes(driver: Libv
         yield Hole(6 * MIB)
         yield DISK[:MIB]
 
-    await driver.upload_volume(POOL, "others.raw", "raw", len(DISK), pieces(DISK), ignore)
+    await driver.storage.upload_volume(POOL, "others.raw", VolumeContent("raw", len(DISK), pieces(DISK)), ignore)
     with hypervisor.connection(host.uri) as opened:
         opened.storagePoolLookupByName(POOL).storageVolLookupByName("others.raw").delete(0)
-    await driver.upload_volume(POOL, "a.raw", "raw", 8 * MIB, sparse(), ignore)
+    await driver.storage.upload_volume(POOL, "a.raw", VolumeContent("raw", 8 * MIB, sparse()), ignore)
     assert await read(driver, "a.raw", 8 * MIB) == DISK[:MIB] + bytes(6 * MIB) + DISK[:MIB]
 
 
 async def test_what_a_deleted_volume_held_is_not_in_the_next_one(driver: LibvirtDriver) -> None:
-    await driver.upload_volume(POOL, "a.raw", "raw", len(DISK), pieces(DISK), ignore)
-    await driver.delete_volume(POOL, "a.raw")
-    await driver.create_volume(POOL, "b.raw", "raw", len(DISK))
+    await driver.storage.upload_volume(POOL, "a.raw", VolumeContent("raw", len(DISK), pieces(DISK)), ignore)
+    await driver.storage.delete_volume(POOL, "a.raw")
+    await driver.storage.create_volume(POOL, "b.raw", "raw", len(DISK))
     assert await read(driver, "b.raw", len(DISK)) == bytes(len(DISK))
 
 
 async def test_an_upload_is_whole_where_somebody_left_other_bytes(driver: LibvirtDriver, host: LvmHost) -> None:
     data = DISK[: 2 * MIB] + bytes(4 * MIB) + DISK[2 * MIB : 4 * MIB]
-    await driver.upload_volume(POOL, "others.raw", "raw", len(DISK), pieces(DISK), ignore)
+    await driver.storage.upload_volume(POOL, "others.raw", VolumeContent("raw", len(DISK), pieces(DISK)), ignore)
     with hypervisor.connection(host.uri) as opened:
         opened.storagePoolLookupByName(POOL).storageVolLookupByName("others.raw").delete(0)
-    await driver.upload_volume(POOL, "a.raw", "raw", len(data), pieces(data), ignore)
+    await driver.storage.upload_volume(POOL, "a.raw", VolumeContent("raw", len(data), pieces(data)), ignore)
     assert await read(driver, "a.raw", len(data)) == data
 
 
@@ -126,22 +136,26 @@ async def test_a_sparse_volume_that_others_made_can_be_deleted(driver: LibvirtDr
     xml = f"<volume><name>sparse</name><capacity>{16 * MIB}</capacity><allocation>{4 * MIB}</allocation></volume>"
     with hypervisor.connection(host.uri) as opened:
         opened.storagePoolLookupByName(POOL).createXML(xml, 0)
-    await driver.delete_volume(POOL, "sparse")
-    assert await driver.volumes(POOL) == ()
+    await driver.storage.delete_volume(POOL, "sparse")
+    assert await driver.storage.list_volumes(POOL) == ()
 
 
 async def test_a_clone_is_as_large_as_asked_and_holds_the_bytes(driver: LibvirtDriver) -> None:
-    await driver.upload_volume(POOL, "a.raw", "raw", len(DISK), pieces(DISK), ignore)
-    made = await driver.clone_volume(POOL, "b.raw", "a.raw", "raw", 16 * MIB, ignore, base_format="raw")
+    await driver.storage.upload_volume(POOL, "a.raw", VolumeContent("raw", len(DISK), pieces(DISK)), ignore)
+    made = await driver.storage.clone_volume(
+        NewVolume(POOL, "b.raw", "raw", 16 * MIB), BaseVolume("a.raw", format="raw"), ignore
+    )
     assert (made.capacity, made.allocation) == (16 * MIB, 16 * MIB)
     assert await read(driver, "b.raw", 16 * MIB) == DISK + bytes(8 * MIB)
 
 
 async def test_a_qcow2_file_of_another_pool_is_cloned_as_raw(driver: LibvirtDriver) -> None:
-    await driver.upload_volume(POOL, "a.raw", "raw", len(DISK), pieces(DISK), ignore)
-    await driver.clone_volume(FILES, "a.qcow2", "a.raw", "qcow2", len(DISK), ignore, base_pool=POOL, base_format="raw")
-    made = await driver.clone_volume(
-        POOL, "b.raw", "a.qcow2", "raw", 16 * MIB, ignore, base_pool=FILES, base_format="qcow2"
+    await driver.storage.upload_volume(POOL, "a.raw", VolumeContent("raw", len(DISK), pieces(DISK)), ignore)
+    await driver.storage.clone_volume(
+        NewVolume(FILES, "a.qcow2", "qcow2", len(DISK)), BaseVolume("a.raw", POOL, "raw"), ignore
+    )
+    made = await driver.storage.clone_volume(
+        NewVolume(POOL, "b.raw", "raw", 16 * MIB), BaseVolume("a.qcow2", FILES, "qcow2"), ignore
     )
     assert made.capacity == 16 * MIB
     assert await read(driver, "b.raw", len(DISK)) == DISK
@@ -149,15 +163,15 @@ async def test_a_qcow2_file_of_another_pool_is_cloned_as_raw(driver: LibvirtDriv
 
 async def test_more_than_the_group_has_is_no_space_and_leaves_nothing(driver: LibvirtDriver) -> None:
     with pytest.raises(DriverNoSpace):
-        await driver.create_volume(POOL, "a.raw", "raw", (lvm_host.GROUP_MIB + 8) * MIB)
-    assert await driver.volumes(POOL) == ()
+        await driver.storage.create_volume(POOL, "a.raw", "raw", (lvm_host.GROUP_MIB + 8) * MIB)
+    assert await driver.storage.list_volumes(POOL) == ()
 
 
 async def test_growing_is_not_offered_and_libvirt_indeed_cannot(driver: LibvirtDriver) -> None:
-    await driver.create_volume(POOL, "a.raw", "raw", 8 * MIB)
-    assert not driver.can_grow(await driver.pool(POOL))
+    await driver.storage.create_volume(POOL, "a.raw", "raw", 8 * MIB)
+    assert not driver.storage.can_grow(await driver.storage.read_pool(POOL))
     with pytest.raises(DriverUnsupported):
-        await driver.grow_volume(POOL, "a.raw", "raw", 16 * MIB)
+        await driver.storage.grow_volume(POOL, "a.raw", "raw", 16 * MIB)
 
 
 # Through a gateway

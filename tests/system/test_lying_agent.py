@@ -15,8 +15,8 @@ import pytest
 from demo.guest_shell import run_in_guest
 from tests.cimi_client import CimiClient, wait_until
 from tests.gateway_process import GatewayProcess
-from tests.system.conftest import machine_create
-from tests.system.test_networks import address, interfaces
+from tests.guests import machine_create
+from tests.system.networks import address, interfaces
 
 pytestmark = pytest.mark.qemu
 SEEN = 120.0
@@ -56,7 +56,7 @@ def answer_script(mac: str) -> str:
     many = ', {\\"ip-address-type\\":\\"ipv4\\",\\"ip-address\\":\\"10.9.%d.7\\",\\"prefix\\":24}'
     return (
         f"printf '%s' '{{\"return\": [{head}' >/tmp/answer; "
-        f"awk 'BEGIN {{ for (i = 0; i < 200; i++) printf \"{many}\", i; print \"]}}]}}\" }}' >>/tmp/answer"
+        f'awk \'BEGIN {{ for (i = 0; i < 200; i++) printf "{many}", i; print "]}}]}}" }}\' >>/tmp/answer'
     )
 
 

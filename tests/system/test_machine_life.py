@@ -12,7 +12,7 @@ import pytest
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
 from tests.gateway_process import GatewayProcess
-from tests.system.conftest import console, machine_create, wait_ready
+from tests.guests import console, machine_create, wait_ready
 
 pytestmark = pytest.mark.qemu
 NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
@@ -49,9 +49,7 @@ def test_suspend_and_start_continue_the_same_boot(admin: CimiClient, guest: str)
     assert console(admin, guest).count("READY") == boots
 
 
-def test_a_soft_stop_lets_the_guest_power_itself_off_and_start_boots_it_again(
-    admin: CimiClient, guest: str
-) -> None:
+def test_a_soft_stop_lets_the_guest_power_itself_off_and_start_boots_it_again(admin: CimiClient, guest: str) -> None:
     boots = console(admin, guest).count("READY")
     admin.acted(guest, "stop")
     assert admin.get(guest)["state"] == "STOPPED"
@@ -67,18 +65,14 @@ def test_a_forced_restart_boots_the_guest_anew(admin: CimiClient, guest: str) ->
 
 
 def test_an_action_that_is_illegal_now_is_a_conflict_that_says_why(admin: CimiClient, guest: str) -> None:
-    answer = admin.request(
-        "POST", f"{guest}/start", {"action": "http://schemas.dmtf.org/cimi/1/action/start"}
-    )
+    answer = admin.request("POST", f"{guest}/start", {"action": "http://schemas.dmtf.org/cimi/1/action/start"})
     assert answer.status == 409
     assert "STARTED" in answer.json["statusMessage"]
 
 
 def test_user_data_reaches_the_guest_byte_for_byte(admin: CimiClient, image: str) -> None:
     payload = b"Base-64 encoded data"
-    made = admin.added(
-        "machines", machine_create(image, userData=base64.b64encode(payload).decode())
-    )
+    made = admin.added("machines", machine_create(image, userData=base64.b64encode(payload).decode()))
     digest = hashlib.md5(payload, usedforsecurity=False).hexdigest()
     wait_until(lambda: f"USERDATA {digest}" in console(admin, made["id"]), 90, "the guest saw its user data")
     admin.remove(made["id"])
@@ -136,9 +130,7 @@ def test_an_extra_disk_of_the_configuration_is_there_with_its_capacity(admin: Ci
     admin.remove(made["id"])
 
 
-def test_an_xml_client_creates_starts_stops_and_deletes_a_machine(
-    gateway: GatewayProcess, image: str
-) -> None:
+def test_an_xml_client_creates_starts_stops_and_deletes_a_machine(gateway: GatewayProcess, image: str) -> None:
     client = gateway.client("admin", "xml")
     body = f"""<MachineCreate xmlns="http://schemas.dmtf.org/cimi/1"><name> xml </name>
       <machineTemplate><initialState>STOPPED</initialState>

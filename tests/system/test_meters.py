@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from ipaddress import ip_network
 from itertools import pairwise
 from pathlib import Path
@@ -12,10 +13,9 @@ from typing import Any
 
 import pytest
 
-from demo.guest_shell import run_in_guest
 from tests.cimi_client import CimiClient, wait_until
 from tests.gateway_process import GatewayProcess
-from tests.system.conftest import machine_create, wait_ready
+from tests.guests import in_guest, machine_create, wait_ready
 
 pytestmark = pytest.mark.qemu
 MEGABYTE = 1_000_000
@@ -67,12 +67,6 @@ def volume(admin: CimiClient, machine: str) -> Iterator[str]:
     yield made
 
 
-def in_guest(machine: str, command: str) -> str:
-    code, output = run_in_guest(machine.rpartition("/")[2], command, LONG)
-    assert code == 0, output
-    return output.strip()
-
-
 def meter_of(client: CimiClient, target: str, aspect: str) -> str:
     """The target's meter of this aspect; made when it has none."""
     for meter in client.get(f"{target}/meters").get("meters", []):
@@ -85,6 +79,11 @@ def meter_of(client: CimiClient, target: str, aspect: str) -> str:
 
 def samples(client: CimiClient, meter: str) -> list[dict[str, Any]]:
     return list(client.get(f"{meter}/samples").get("samples", []))
+
+
+def passed(client: CimiClient, meter: str, since: int, sent: int) -> bool:
+    """Whether the meter shows nearly all of the bytes that were sent."""
+    return total(client, meter, since) * 125 > sent * 0.9
 
 
 def values(client: CimiClient, meter: str) -> list[float]:
@@ -109,8 +108,8 @@ def test_a_busy_loop_raises_the_cpu_meter_and_its_end_lowers_it(admin: CimiClien
     wait_until(lambda: values(admin, meter)[-1] < 15, LONG, "the guest is idle again")
     found = values(admin, meter)
     assert min(found) >= 0
-    # One sample may be above: on a busy host the time of a look and the look itself are not quite the same moment.
-    assert median(value for value in found if value > 30) <= 110
+    # One cpu is busy, not two. On a busy host a look and the time that it is noted with are not the same moment.
+    assert median(value for value in found if value > 30) <= 150
 
 
 def test_written_bytes_show_in_the_meters_of_the_machine_and_of_the_volume(
@@ -139,7 +138,7 @@ def test_pings_on_a_private_network_show_in_the_meters_of_the_machine_and_of_the
     assert " 0% packet loss" in in_guest(machine, f"ping -c 100 -i 0.02 -s 1400 {host}")
     for meter, since, directions in zip(meters, before, (1, 2), strict=True):
         sent = 100 * 1400 * directions
-        wait_until(lambda m=meter, s=since, n=sent: total(admin, m, s) * 125 > n * 0.9, LONG, "the pings show")
+        wait_until(partial(passed, admin, meter, since, sent), LONG, "the pings show")
 
 
 def test_memory_is_what_the_guest_uses_of_its_own(admin: CimiClient, machine: str) -> None:

@@ -7,63 +7,14 @@ from typing import Any
 import libvirt
 import pytest
 
-from demo.guest_shell import GuestShellError, run_in_guest
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
-from tests.system.conftest import machine_create
+from tests.guests import machine_create
+from tests.system.networks import address, interfaces, libvirt_name, network_create, reaches, shell, told, wait_answers
+from tests.urls import uuid_of
 
 pytestmark = pytest.mark.qemu
-ADDRESSED = 60.0
 """Seconds in which a guest has an address."""
-
-
-def network_create(kind: str = "PRIVATE", **config: object) -> dict[str, Any]:
-    return {"name": "lan", "networkTemplate": {"networkConfig": {"networkType": kind, **config}}}
-
-
-def uuid_of(url: str) -> str:
-    return url.rpartition("/")[2]
-
-
-def libvirt_name(url: str) -> str:
-    return f"cimi-{uuid_of(url)}"
-
-
-def interfaces(client: CimiClient, machine: str) -> list[dict[str, Any]]:
-    listed = client.get(client.get(machine)["networkInterfaces"]["href"])
-    found: list[dict[str, Any]] = listed.get("machineNetworkInterfaces", [])
-    return found
-
-
-def address(client: CimiClient, interface: dict[str, Any]) -> str:
-    """The interface's IPv4 address, as clients find it."""
-
-    def found() -> str | None:
-        listed = client.get(interface["addresses"]["href"] + "?$expand=address")
-        ips = [entry["address"]["ip"] for entry in listed.get("machineNetworkInterfaceAddresses", [])]
-        return next((ip for ip in ips if ":" not in ip), None)
-
-    return wait_until(found, ADDRESSED, f"{interface['id']} has an address") or ""
-
-
-def shell(machine: str, command: str) -> tuple[int, str]:
-    return run_in_guest(uuid_of(machine), command)
-
-
-def wait_answers(machine: str, seconds: float = 120) -> None:
-    """Wait until the guest's shell answers."""
-
-    def answers() -> bool:
-        try:
-            return run_in_guest(uuid_of(machine), "true", 5)[0] == 0
-        except GuestShellError:
-            return False
-
-    wait_until(answers, seconds, "the guest's shell answers")
-
-
-def reaches(machine: str, ip: str, seconds: int = 1) -> bool:
-    return shell(machine, f"ping -c 1 -W {seconds} {ip}")[0] == 0
 
 
 @pytest.fixture(scope="module")
@@ -205,13 +156,6 @@ def test_the_definition_of_a_network_that_an_admin_removed_is_back(admin: CimiCl
     assert "defined again" in told(admin, network)
 
 
-def told(client: CimiClient, network: str) -> set[str]:
-    """What the network's event log says was put right."""
-    log = client.get(network)["eventLog"]["href"]
-    listed = client.get(f"{log}/events?$filter=type='alarm'").get("events", [])
-    return {event["content"]["code"] for event in listed}
-
-
 def test_a_public_network_is_served_by_nat_and_gone_when_deleted(admin: CimiClient) -> None:
     url = str(admin.added("networks", network_create("PUBLIC", mtu=1400))["id"])
     with hypervisor.connection() as host:
@@ -237,9 +181,7 @@ def test_a_class_of_service_limits_the_bridge_or_leaves_nothing_where_the_kernel
     assert hypervisor.traces_of_network(uuid_of(url)) == []
 
 
-def test_the_class_of_a_port_stands_in_the_definition_of_its_guest(
-    admin: CimiClient, image: str, network: str
-) -> None:
+def test_the_class_of_a_port_stands_in_the_definition_of_its_guest(admin: CimiClient, image: str, network: str) -> None:
     config = {"classOfService": "GOLD"}
     template = {"network": {"href": network}, "networkPortConfig": config}
     port = admin.added("networkPorts", {"networkPortTemplate": template})["id"]

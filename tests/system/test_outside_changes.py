@@ -13,10 +13,10 @@ from statistics import median
 import libvirt
 import pytest
 
-from gateway.orchestration.sync import COMPARE_EVERY
+from gateway.orchestration.reconciliation import COMPARE_EVERY
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
-from tests.system.conftest import console, machine_create, wait_ready
+from tests.guests import console, machine_create, wait_ready
 
 pytestmark = pytest.mark.qemu
 BY_AN_EVENT = COMPARE_EVERY / 3
@@ -37,9 +37,7 @@ def qemu_process(machine: str) -> int:
 
 
 @pytest.mark.timeout(120)
-def test_suspend_resume_destroy_and_start_by_virsh_show_by_libvirts_events(
-    admin: CimiClient, machine: str
-) -> None:
+def test_suspend_resume_destroy_and_start_by_virsh_show_by_libvirts_events(admin: CimiClient, machine: str) -> None:
     delays = []
     with hypervisor.connection() as host:
         domain = hypervisor.domain_of(machine, host)

@@ -15,8 +15,7 @@ from gateway.ovf.package import unpack
 from tests import hypervisor
 from tests.cimi_client import CimiClient
 from tests.gateway_process import PASSWORD, GatewayProcess
-from tests.system.conftest import wait_ready
-from tests.system.test_volumes import in_guest
+from tests.guests import in_guest, wait_ready
 from tests.unit.ovf.samples import Kept, in_pieces
 
 pytestmark = pytest.mark.qemu

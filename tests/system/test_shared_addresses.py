@@ -9,16 +9,15 @@ import pytest
 
 from tests.cimi_client import CimiClient
 from tests.gateway_process import GatewayProcess
-from tests.system.conftest import machine_create
-from tests.system.host_network import HostNetwork, gateway_on, host_network
-from tests.system.test_networks import interfaces
-from tests.system.test_own_addresses import sources_of
+from tests.guests import machine_create
+from tests.system.host_network import HostNetwork, entries, gateway_on, host_network, sources_of
+from tests.system.networks import interfaces
 
 pytestmark = pytest.mark.qemu
 
 
 @pytest.fixture(scope="module")
-def network() -> Iterator[HostNetwork]:
+def host_net() -> Iterator[HostNetwork]:
     """A network of the host's own that no other test has: entries come and go in `default` while others run."""
     with host_network(translated=True) as made:
         yield made
@@ -26,15 +25,10 @@ def network() -> Iterator[HostNetwork]:
 
 @pytest.fixture(scope="module")
 def gateway(
-    pool: str, images: Path, network: HostNetwork, tmp_path_factory: pytest.TempPathFactory
+    pool: str, images: Path, host_net: HostNetwork, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[GatewayProcess]:
-    with gateway_on(network, pool, images, tmp_path_factory.mktemp("gateway")) as process:
+    with gateway_on(host_net, pool, images, tmp_path_factory.mktemp("gateway")) as process:
         yield process
-
-
-def entries(network: HostNetwork) -> dict[str, str]:
-    """What libvirt's DHCP keeps in the network, by address: the MACs."""
-    return {ip: mac for mac, ip in network.entries().items()}
 
 
 def reserved(client: CimiClient) -> dict[str, str]:
@@ -43,11 +37,11 @@ def reserved(client: CimiClient) -> dict[str, str]:
 
 
 @pytest.fixture
-def address(operator: CimiClient, network: HostNetwork) -> Iterator[dict[str, str]]:
+def address(operator: CimiClient, host_net: HostNetwork) -> Iterator[dict[str, str]]:
     made = reserved(operator)
     yield made
     operator.remove(made["id"])
-    assert made["ip"] not in entries(network)
+    assert made["ip"] not in entries(host_net)
 
 
 @pytest.fixture
@@ -56,28 +50,28 @@ def operator(gateway: GatewayProcess) -> CimiClient:
 
 
 def test_an_address_without_a_network_is_kept_in_the_hosts_own_one(
-    operator: CimiClient, network: HostNetwork, address: dict[str, str]
+    operator: CimiClient, host_net: HostNetwork, address: dict[str, str]
 ) -> None:
-    assert operator.get(address["network"])["name"] == network.name
-    assert entries(network)[address["ip"]].startswith("02:")
+    assert operator.get(address["network"])["name"] == host_net.name
+    assert entries(host_net)[address["ip"]].startswith("02:")
 
 
 def test_a_machine_that_is_made_with_it_is_held_to_it_and_leaves_it_reserved(
-    operator: CimiClient, network: HostNetwork, image: str, address: dict[str, str]
+    operator: CimiClient, host_net: HostNetwork, image: str, address: dict[str, str]
 ) -> None:
-    kept = entries(network)[address["ip"]]
+    kept = entries(host_net)[address["ip"]]
     template = {"networkInterfaces": [{"addresses": [{"href": address["id"]}]}]}
     machine = str(operator.added("machines", machine_create(image, "STOPPED", **template))["id"])
     [interface] = interfaces(operator, machine)
-    assert entries(network)[address["ip"]] == interface["macAddress"]
-    assert list(entries(network).values()).count(interface["macAddress"]) == 1
+    assert entries(host_net)[address["ip"]] == interface["macAddress"]
+    assert list(entries(host_net).values()).count(interface["macAddress"]) == 1
     assert sources_of(machine) == [address["ip"]]
     operator.remove(machine)
-    assert entries(network)[address["ip"]] == kept
+    assert entries(host_net)[address["ip"]] == kept
 
 
 def test_given_to_a_machine_that_is_off_it_takes_the_place_of_the_own_address(
-    operator: CimiClient, network: HostNetwork, image: str, address: dict[str, str]
+    operator: CimiClient, host_net: HostNetwork, image: str, address: dict[str, str]
 ) -> None:
     machine = str(operator.added("machines", machine_create(image, "STOPPED"))["id"])
     [interface] = interfaces(operator, machine)
@@ -86,17 +80,17 @@ def test_given_to_a_machine_that_is_off_it_takes_the_place_of_the_own_address(
     made = operator.request("POST", f"{interface['id']}/addresses", {"address": {"href": address["id"]}})
     operator.succeed(made.job)
     assert sources_of(machine) == [address["ip"]]
-    assert own not in entries(network)
+    assert own not in entries(host_net)
     operator.remove(made.headers["location"])
-    assert sources_of(machine) == [next(ip for ip, mac in entries(network).items() if mac == interface["macAddress"])]
+    assert sources_of(machine) == [next(ip for ip, mac in entries(host_net).items() if mac == interface["macAddress"])]
     operator.remove(machine)
 
 
 def test_it_survives_a_new_start_of_the_gateway(
-    gateway: GatewayProcess, operator: CimiClient, network: HostNetwork, address: dict[str, str]
+    gateway: GatewayProcess, operator: CimiClient, host_net: HostNetwork, address: dict[str, str]
 ) -> None:
-    before = entries(network)
+    before = entries(host_net)
     gateway.kill()
     gateway.start()
     assert operator.get(address["id"])["ip"] == address["ip"]
-    assert entries(network) == before
+    assert entries(host_net) == before

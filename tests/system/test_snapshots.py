@@ -9,12 +9,12 @@ from pathlib import Path
 import libvirt
 import pytest
 
-from demo.guest_shell import run_in_guest
 from tests import hypervisor
 from tests.cimi_client import ACTION, CimiClient, wait_until
 from tests.gateway_process import GatewayProcess
-from tests.guest_marks import disk_mark, mark, memory_mark, uuid_of
-from tests.system.conftest import console, machine_create, wait_ready
+from tests.guest_marks import disk_mark, mark, memory_mark
+from tests.guests import console, in_guest, machine_create, wait_ready
+from tests.urls import uuid_of
 
 pytestmark = pytest.mark.qemu
 METADATA = Path("/var/lib/libvirt/qemu/snapshot")
@@ -54,9 +54,7 @@ def snapshots_in_disk(gateway: GatewayProcess, machine: str) -> list[str]:
     return [line.split()[1] for line in listed.stdout.splitlines()[2:]]
 
 
-def test_restore_brings_memory_and_disk_of_a_running_guest_back_without_a_boot(
-    admin: CimiClient, machine: str
-) -> None:
+def test_restore_brings_memory_and_disk_of_a_running_guest_back_without_a_boot(admin: CimiClient, machine: str) -> None:
     boots = console(admin, machine).count("READY")
     mark(machine, "before")
     taken = snapshot(admin, machine, name="s")
@@ -243,12 +241,6 @@ def connect(admin: CimiClient, machine: str, volume: str) -> str:
     answer = admin.request("POST", f"{machine}/volumes", {"volume": {"href": volume}, "initialLocation": "/dev/vdb"})
     admin.succeed(answer.job)
     return answer.headers["location"]
-
-
-def in_guest(machine: str, command: str) -> str:
-    code, output = run_in_guest(uuid_of(machine), command)
-    assert code == 0, output
-    return output.strip()
 
 
 def test_a_snapshot_holds_the_volumes_of_the_machine_too(admin: CimiClient, machine: str, volume: str) -> None:

@@ -13,22 +13,13 @@ from demo.guest_shell import run_in_guest
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
 from tests.gateway_process import GatewayProcess
-from tests.system.conftest import wait_ready
+from tests.guests import in_guest, wait_ready
 from tests.system.systems import descriptor, whole
+from tests.urls import uuid_of
 
 pytestmark = pytest.mark.qemu
 PATIENCE = 300.0
 """Seconds for what real guests do on a busy machine."""
-
-
-def uuid_of(url: str) -> str:
-    return url.rpartition("/")[2]
-
-
-def in_guest(machine: str, command: str) -> str:
-    code, output = run_in_guest(uuid_of(machine), command, PATIENCE)
-    assert code == 0, output
-    return output.strip()
 
 
 @pytest.fixture(scope="module")

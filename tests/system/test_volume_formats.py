@@ -12,8 +12,9 @@ import pytest
 from demo.guest_image import build
 from tests import hypervisor
 from tests.cimi_client import CimiClient
-from tests.system.conftest import machine_create
-from tests.system.test_volumes import device, file_of, in_guest
+from tests.fault.volumes import recognised
+from tests.guests import in_guest, machine_create
+from tests.system.volumes import device, file_of
 
 pytestmark = pytest.mark.qemu
 KILOBYTES = {"ext4": 64_000, "vfat": 64_000, "xfs": 400_000}
@@ -41,11 +42,6 @@ def raw_bytes(pool: str, volume: str, directory: Path) -> Path:
     return raw
 
 
-def recognised(path: Path) -> str:
-    command = ["/usr/sbin/blkid", "-p", "-o", "value", "-s", "TYPE", str(path)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout.strip()
-
-
 def formatted(admin: CimiClient, kind: str, capacity: int) -> dict[str, Any]:
     config = {"capacity": capacity, "format": kind}
     made = admin.added("volumes", {"name": kind, "volumeTemplate": {"volumeConfig": config}})
@@ -54,9 +50,7 @@ def formatted(admin: CimiClient, kind: str, capacity: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", sorted(KILOBYTES))
-def test_a_volume_of_a_real_pool_has_the_file_system(
-    admin: CimiClient, pool: str, tmp_path: Path, kind: str
-) -> None:
+def test_a_volume_of_a_real_pool_has_the_file_system(admin: CimiClient, pool: str, tmp_path: Path, kind: str) -> None:
     volume = formatted(admin, kind, KILOBYTES[kind])
     raw = raw_bytes(pool, volume["id"], tmp_path)
     assert recognised(raw) == kind

@@ -14,13 +14,25 @@ import pytest
 from tests import hypervisor
 from tests.cimi_client import CimiClient
 from tests.gateway_process import GatewayProcess
-from tests.system.test_images import converted, gateway  # noqa: F401 - the fixture
-from tests.system.test_volumes import connect, create, device, file_of, in_guest
+from tests.guests import in_guest
+from tests.system.converting import converted
+from tests.system.volumes import connect, create, device, file_of
 from tests.web_server import WebServer, running
 
 pytestmark = pytest.mark.qemu
 FIRST, SECOND = 0, 3072
 """Blocks of 4 KiB where the guest keeps the two halves of what belongs together."""
+
+
+@pytest.fixture(scope="module")
+def gateway(pool: str, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    """A gateway that may fetch from this host."""
+    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images)
+    process.image_settings = 'private_networks = ["127.0.0.0/8"]'
+    process.prepare()
+    process.start()
+    yield process
+    process.kill()
 
 
 def image_of(admin: CimiClient, volume: str) -> str:
@@ -108,7 +120,7 @@ def test_a_guest_reads_in_a_volume_of_an_image_what_was_written_and_its_writes_l
 @pytest.mark.parametrize(("kind", "kept"), [("raw", "raw"), ("raw", "qcow2"), ("vmdk", "qcow2"), ("qcow2", "raw")])
 def test_an_image_by_value_becomes_the_same_disk_in_the_volume(
     admin: CimiClient,
-    gateway: GatewayProcess,  # noqa: F811
+    gateway: GatewayProcess,
     pool: str,
     images: Path,
     tmp_path: Path,
@@ -122,7 +134,7 @@ def test_an_image_by_value_becomes_the_same_disk_in_the_volume(
     assert (volume["state"], volume["capacity"], volume["bootable"]) == ("AVAILABLE", 400_000, True)
     made = path_of(pool, volume["id"])
     assert described(made)["virtual-size"] >= 400_000_000
-    command = ["qemu-img", "compare", "-f", "qcow2", "-F", kept, images / "guest.qcow2", made]
+    command: list[str | Path] = ["qemu-img", "compare", "-f", "qcow2", "-F", kept, images / "guest.qcow2", made]
     assert subprocess.run(command, check=False, capture_output=True).returncode == 0
     assert not list((gateway.home / "staging").rglob("*"))
     admin.remove(volume["id"])

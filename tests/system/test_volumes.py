@@ -14,49 +14,21 @@ from typing import Any
 import libvirt
 import pytest
 
-from demo.guest_shell import run_in_guest
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
 from tests.gateway_process import GatewayProcess
-from tests.system.conftest import machine_create
+from tests.guests import in_guest, machine_create
+from tests.system.volumes import CAPACITY, connect, create, device, file_of
+from tests.urls import uuid_of
 
 pytestmark = pytest.mark.qemu
 NEXT_SYNC = 60
-CAPACITY = 16_000
-
-
-def create(capacity: int = CAPACITY, **config: Any) -> dict[str, Any]:
-    return {"name": "data", "volumeTemplate": {"volumeConfig": {"capacity": capacity, **config}}}
-
-
-def identity(url: str) -> str:
-    return url.rpartition("/")[2]
-
-
-def file_of(pool: str, volume: str) -> str:
-    return next(name for name in hypervisor.files_in(pool) if identity(volume) in name)
-
-
-def in_guest(machine: str, command: str) -> str:
-    code, output = run_in_guest(identity(machine), command)
-    assert code == 0, output
-    return output.strip()
-
-
-def device(machine: str, volume: str) -> str:
-    """The device that the guest has the Volume at, found by its serial number."""
-    serial = identity(volume)[:20]
-    return wait_until(
-        lambda: in_guest(machine, f"grep -l {serial} /sys/block/*/serial 2>/dev/null | cut -d/ -f4; true"),
-        30,
-        f"the guest sees the disk {serial}",
-    )
 
 
 @contextmanager
 def held_qemu(machine: str) -> Iterator[None]:
     """What asks the guest's QEMU waits until the end."""
-    process = int(Path(f"/run/libvirt/qemu/cimi-{identity(machine)}.pid").read_text())
+    process = int(Path(f"/run/libvirt/qemu/cimi-{uuid_of(machine)}.pid").read_text())
     os.kill(process, signal.SIGSTOP)
     try:
         yield
@@ -70,13 +42,6 @@ def volume(admin: CimiClient) -> Iterator[str]:
     yield made
     if admin.request("GET", made).status == 200:
         admin.remove(made)
-
-
-def connect(admin: CimiClient, machine: str, volume: str, **more: Any) -> str:
-    answer = admin.request("POST", f"{machine}/volumes", {"volume": {"href": volume}, **more})
-    assert answer.status in (201, 202), answer.body
-    admin.succeed(answer.job)
-    return answer.headers["location"]
 
 
 @pytest.mark.parametrize("disk_format", ["qcow2", "raw"])
@@ -96,7 +61,7 @@ def test_a_running_guest_writes_a_volume_and_finds_its_bytes_again(
     assert in_guest(guest, f"dd if=/dev/{name} bs=1M count=4 2>/dev/null | md5sum") == written
     admin.remove(attachment)
     admin.remove(volume)
-    assert not [name for name in hypervisor.files_in(pool) if identity(volume) in name]
+    assert not [name for name in hypervisor.files_in(pool) if uuid_of(volume) in name]
 
 
 def test_a_running_guest_sees_its_volume_grow(admin: CimiClient, guest: str, volume: str) -> None:
@@ -136,7 +101,7 @@ def test_a_held_guest_fails_the_detachment_and_finishes_it_when_it_goes_on(
     admin.acted(guest, "start")
     wait_until(lambda: admin.request("GET", attachment).status == 404, NEXT_SYNC, "the guest lets go")
     with hypervisor.connection() as host:
-        assert identity(volume) not in hypervisor.domain_of(guest, host).XMLDesc(2)
+        assert uuid_of(volume) not in hypervisor.domain_of(guest, host).XMLDesc(2)
 
 
 def test_a_disk_comes_and_goes_while_the_guest_runs(admin: CimiClient, guest: str, pool: str) -> None:
@@ -238,14 +203,12 @@ def test_a_disk_of_a_stopped_machine_grows_in_the_pool(admin: CimiClient, image:
         with hypervisor.connection() as host:
             held = host.storagePoolLookupByName(pool)
             held.refresh(0)
-            found = held.storageVolLookupByName(f"cimi-{identity(machine)}-{target}.qcow2")
+            found = held.storageVolLookupByName(f"cimi-{uuid_of(machine)}-{target}.qcow2")
             assert found.info()[1] >= 90_000_000
     admin.remove(machine)
 
 
-def test_nothing_of_a_machine_grows_while_a_disk_of_it_is_copied(
-    admin: CimiClient, guest: str, volume: str
-) -> None:
+def test_nothing_of_a_machine_grows_while_a_disk_of_it_is_copied(admin: CimiClient, guest: str, volume: str) -> None:
     attachment = connect(admin, guest, volume)
     with held_qemu(guest):
         copying = admin.request("POST", f"{guest}/capture", {}, headers={"Prefer": "respond-async"})

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.cli import main
-from tests.unit.test_config import HYPERVISOR
+from tests.unit.configurations import HYPERVISOR
 
 
 @pytest.fixture
@@ -61,9 +61,7 @@ def test_users_are_listed_changed_and_removed(config: Path) -> None:
         (("jobs", "list"), "", "has not run yet"),
     ],
 )
-def test_mistakes_are_one_line_and_a_failure(
-    config: Path, arguments: tuple[str, ...], stdin: str, named: str
-) -> None:
+def test_mistakes_are_one_line_and_a_failure(config: Path, arguments: tuple[str, ...], stdin: str, named: str) -> None:
     result = run(*arguments, config=config, stdin=stdin)
     assert result.exit_code == 1
     assert named in result.output

@@ -7,16 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config import ConfigError, load
-
-HYPERVISOR = '[[hypervisor]]\nname = "l"\nuri = "test:///default"\npool = "p"\nnetwork = "n"\n'
-POOLS_ONLY = "[[hypervisor.pools]]\n"
-POOLS = HYPERVISOR + POOLS_ONLY
-
-
-def configured(tmp_path: Path, text: str) -> Path:
-    path = tmp_path / "gateway.toml"
-    path.write_text(text if "hypervisor" in text else f"{text}\n{HYPERVISOR}")
-    return path
+from tests.unit.configurations import HYPERVISOR, POOLS, POOLS_ONLY, configured
 
 
 def test_defaults_need_only_a_hypervisor(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from drivers.base import AddressPool, Bandwidth, Traffic
 from gateway.config import ConfigError, load
-from tests.unit.test_config import HYPERVISOR, configured
+from tests.unit.configurations import HYPERVISOR, configured
 
 POOL = HYPERVISOR + "[[hypervisor.address_pools]]\n"
 WIDE = 'range = "10.0.0.0/16"\nprefix = 24\n'

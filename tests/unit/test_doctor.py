@@ -13,7 +13,7 @@ from drivers.memory import MemoryDriver
 from gateway.config import load
 from gateway.doctor import examine
 from gateway.findings import Finding
-from tests.unit.test_config import HYPERVISOR, POOLS
+from tests.unit.configurations import HYPERVISOR, POOLS
 
 REMOTE = HYPERVISOR.replace("test:///default", "qemu+tls://hv1/system?pkipath=/x")
 
@@ -53,7 +53,7 @@ async def test_a_missing_admin_is_an_error_with_the_command_that_makes_one(
 async def test_whether_guests_are_confined_is_told_and_an_error_where_it_is_required(
     tmp_path: Path, driver: MemoryDriver, confinement: str, required: str, level: str, words: str
 ) -> None:
-    driver.confinement = confinement
+    driver.state.confinement = confinement
     told = await findings(tmp_path, driver, HYPERVISOR + f"require_confinement = {required}\n")
     assert said(told, words).level == level
 
@@ -65,7 +65,7 @@ async def test_a_libvirt_that_does_not_answer_is_an_error(tmp_path: Path, driver
 
 async def test_the_reason_why_a_libvirt_does_not_answer_is_told(tmp_path: Path, driver: MemoryDriver) -> None:
     driver.lose()
-    driver.reason = "the certificate has expired"
+    driver.state.reason = "the certificate has expired"
     assert "the certificate has expired" in said(await findings(tmp_path, driver), "does not answer").message
 
 
@@ -77,7 +77,7 @@ async def test_for_a_remote_libvirt_no_local_service_is_advised(tmp_path: Path, 
 
 async def test_an_entry_that_leads_to_anothers_libvirt_is_an_error(tmp_path: Path, driver: MemoryDriver) -> None:
     driver.lose()
-    driver.twin = "first"
+    driver.state.twin = "first"
     finding = said(await findings(tmp_path, driver), "leads to the same libvirt as the hypervisor first")
     assert (finding.level, finding.advice) == ("error", "remove one of the two [[hypervisor]] entries")
 
@@ -91,12 +91,12 @@ async def test_of_a_remote_hypervisor_nothing_is_looked_at_on_this_machine(
 
 
 async def test_a_pool_that_is_nearly_full_is_a_warning(tmp_path: Path, driver: MemoryDriver) -> None:
-    driver.pool_capacity = 1024**3
+    driver.state.pool_capacity = 1024**3
     assert said(await findings(tmp_path, driver), "bytes free").level == "warning"
 
 
 async def test_every_configured_pool_is_looked_at_beside_the_default_one(tmp_path: Path, driver: MemoryDriver) -> None:
-    driver.inactive.add("fast")
+    driver.state.inactive_pools.add("fast")
     found = await findings(tmp_path, driver, POOLS + 'name = "fast"\n')
     assert said(found, "pool p has").level == "ok"
     assert said(found, "pool fast is inactive").advice == "virsh pool-start fast && virsh pool-autostart fast"
@@ -108,7 +108,7 @@ async def test_a_missing_pool_is_an_error_unless_the_gateway_defines_it_itself(
     async def missing(name: str) -> PoolFacts:
         raise DriverNotFound(f"no pool {name}")
 
-    monkeypatch.setattr(driver, "pool", missing)
+    monkeypatch.setattr(driver.storage, "read_pool", missing)
     found = await findings(tmp_path, driver, POOLS + 'name = "fast"\nkind = "logical"\nsource = "vg"\n')
     assert said(found, "pool p:").level == "error"
     assert said(found, "pool fast").level == "warning"
@@ -117,7 +117,7 @@ async def test_a_missing_pool_is_an_error_unless_the_gateway_defines_it_itself(
 async def test_a_pool_of_no_files_has_no_directories_that_guests_must_reach(
     tmp_path: Path, driver: MemoryDriver
 ) -> None:
-    driver.pool_kinds["p"] = "logical"
+    driver.state.pool_kinds["p"] = "logical"
     found = await findings(tmp_path, driver)
     assert not [finding for finding in found if "pool" in finding.message and "guests" in finding.message]
 
@@ -125,7 +125,7 @@ async def test_a_pool_of_no_files_has_no_directories_that_guests_must_reach(
 async def test_an_inactive_network_or_pool_is_an_error_with_the_command_that_starts_it(
     tmp_path: Path, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pool, network = await driver.pool("default"), await driver.network("default")
+    pool, network = await driver.storage.read_pool("default"), await driver.networks.read("default")
 
     async def stopped_pool(_name: str) -> PoolFacts:
         return replace(pool, active=False)
@@ -133,8 +133,8 @@ async def test_an_inactive_network_or_pool_is_an_error_with_the_command_that_sta
     async def stopped_network(_name: str) -> object:
         return replace(network, active=False)
 
-    monkeypatch.setattr(driver, "pool", stopped_pool)
-    monkeypatch.setattr(driver, "network", stopped_network)
+    monkeypatch.setattr(driver.storage, "read_pool", stopped_pool)
+    monkeypatch.setattr(driver.networks, "read", stopped_network)
     found = await findings(tmp_path, driver)
     assert said(found, "pool default is inactive").advice == "virsh pool-start p && virsh pool-autostart p"
     assert said(found, "network default is inactive").advice == (
@@ -145,8 +145,8 @@ async def test_an_inactive_network_or_pool_is_an_error_with_the_command_that_sta
 async def test_what_is_active_and_does_not_start_with_the_host_is_a_warning_with_the_lasting_command(
     tmp_path: Path, driver: MemoryDriver
 ) -> None:
-    driver.autostarting.clear()
-    driver.known_networks["n"] = replace(driver.known_networks["default"], name="n")
+    driver.state.autostarting.clear()
+    driver.state.networks["n"] = replace(driver.state.networks["default"], name="n")
     found = await findings(tmp_path, driver)
     for word, kind, name in (("pool", "pool", "p"), ("network", "net", "n")):
         finding = said(found, f"{word} {name} is active, and does not start with the host")
@@ -159,16 +159,16 @@ async def test_a_missing_pool_is_made_to_last_by_the_advice(
     async def missing(name: str) -> PoolFacts:
         raise DriverNotFound(f"no pool {name}")
 
-    monkeypatch.setattr(driver, "pool", missing)
+    monkeypatch.setattr(driver.storage, "read_pool", missing)
     advice = said(await findings(tmp_path, driver), "pool p:").advice
     assert advice == "virsh pool-define-as p dir --target DIRECTORY && virsh pool-start p && virsh pool-autostart p"
 
 
 async def test_a_network_of_ours_that_should_run_and_does_not_is_an_error(tmp_path: Path, driver: MemoryDriver) -> None:
     facts = NetworkFacts("cimi-1", False, "cimi1", "open", uuid="1", network="networks/1")
-    driver.known_networks["cimi-1"] = facts
+    driver.state.networks["cimi-1"] = facts
     assert not [entry for entry in await findings(tmp_path, driver) if "cimi-1" in entry.message]
-    driver.autostarting.add("network cimi-1")
+    driver.state.autostarting.add("network cimi-1")
     finding = said(await findings(tmp_path, driver), "cimi-1 (networks/1) should run and does not")
     assert (finding.level, finding.advice) == ("error", "virsh net-start cimi-1 says why")
 

@@ -16,7 +16,9 @@ from click.testing import CliRunner, Result
 
 from gateway.cli import main
 from tests.source import ROOT
-from tests.unit.test_config import HYPERVISOR
+from tests.unit.configurations import HYPERVISOR
+
+pytestmark = pytest.mark.slow
 
 EX_CONFIG = 78
 NOBODY = 65534
@@ -76,7 +78,17 @@ def a_key_with_a_passphrase(config: Path) -> None:
     config.write_text(TLS)
     make_pair(config.parent)
     key = config.parent / "tls.key"
-    command = ["openssl", "ec", "-in", key, "-aes256", "-passout", "pass:secret", "-out", key.with_name("locked")]
+    command: list[str | Path] = [
+        "openssl",
+        "ec",
+        "-in",
+        key,
+        "-aes256",
+        "-passout",
+        "pass:secret",
+        "-out",
+        key.with_name("locked"),
+    ]
     subprocess.run(command, check=True, capture_output=True)
     key.with_name("locked").replace(key)
 

@@ -121,9 +121,7 @@ def test_modules_that_are_gone_from_the_source_are_gone_from_the_next_install(up
     assert [path.name for path in library.parent.iterdir()] == ["cimi-gateway"]
 
 
-def test_uninstall_takes_away_what_install_brought_and_keeps_the_configuration(
-    installed: Path, tmp_path: Path
-) -> None:
+def test_uninstall_takes_away_what_install_brought_and_keeps_the_configuration(installed: Path, tmp_path: Path) -> None:
     root = shutil.copytree(installed, tmp_path / "root")
     said = make(root, "uninstall")
     left = {str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir()}

@@ -15,8 +15,8 @@ import structlog
 
 from gateway import logging
 from gateway.errors import GatewayError
-from gateway.jobs.execution import Failure
-from gateway.jobs.plan import Plan, StepCall, StepContext
+from gateway.jobs.execution import Failure, JobTools
+from gateway.jobs.plan import Ended, Plan, StepCall, StepContext
 from gateway.jobs.runner import JobRunner
 from gateway.jobs.steps import StepRegistry
 from gateway.logging import drop_secrets, journal_datagram
@@ -101,6 +101,9 @@ class Step:
 
     async def undo(self, context: StepContext, arguments: dict[str, Any]) -> None:
         """Nothing was made."""
+
+    async def settle(self, context: StepContext, arguments: dict[str, Any], ended: Ended) -> None:
+        """Nothing is to be told."""
 
 
 @pytest.fixture
@@ -189,16 +192,14 @@ async def test_a_job_that_ends_with_its_request_is_in_the_journal(tmp_path: Path
         assert {"CIMI_STATE=FAILED", "CIMI_REASON=it is busy", "PRIORITY=4"} <= set(said.splitlines())
 
 
-async def test_a_job_that_is_taken_up_after_a_restart_is_in_the_journal(
-    tmp_path: Path, journal: socket.socket
-) -> None:
+async def test_a_job_that_is_taken_up_after_a_restart_is_in_the_journal(tmp_path: Path, journal: socket.socket) -> None:
     async with runner(tmp_path) as (store, running):
         plan = Plan("pause", "machines/1", "ann", (StepCall("waits"),), request_id="r1")
         async with store.transaction() as transaction:
             job = await running.submit(transaction, plan)
         await running.drain(60)
         received(journal)
-        again = JobRunner(store, running._steps, lambda error: Failure(10500, str(error)))
+        again = JobRunner(running._tools)
         await again.recover()
         assert told_of(journal, job) == [("taken", "recovery")]
         await again.stop(job, "enough")
@@ -318,7 +319,7 @@ async def runner(tmp_path: Path) -> AsyncIterator[tuple[Store, JobRunner]]:
     registry.register(Step())
     registry.register(Waiting())
     try:
-        yield store, JobRunner(store, registry, lambda error: Failure(10500, str(error)))
+        yield store, JobRunner(JobTools(store, registry, lambda error: Failure(10500, str(error))))
     finally:
         await store.close()
 

@@ -188,5 +188,3 @@ def test_what_is_kept_is_bounded() -> None:
 )
 def test_an_address_is_one_of_ipv4_or_a_network_of_ipv6(address: str, source: str) -> None:
     assert source_of(address) == source
-
-

@@ -51,8 +51,13 @@ def test_the_example_configuration_is_valid_and_tells_the_defaults() -> None:
 
 def test_every_default_that_the_example_comments_out_is_the_real_one(tmp_path: Path) -> None:
     text = (ROOT / "etc" / "gateway.toml").read_text()
-    shown = re.sub(r"^# ((?:max_body|public_entry_point|allow_insecure_basic|workers|retention_minutes|answer_wait|"
-                   r"stop_deadline) = )", r"\1", text, flags=re.MULTILINE)
+    shown = re.sub(
+        r"^# ((?:max_body|public_entry_point|allow_insecure_basic|workers|retention_minutes|answer_wait|"
+        r"stop_deadline) = )",
+        r"\1",
+        text,
+        flags=re.MULTILINE,
+    )
     copy = tmp_path / "gateway.toml"
     copy.write_text(shown)
     plain = load(ROOT / "etc" / "gateway.toml")

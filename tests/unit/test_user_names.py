@@ -14,7 +14,7 @@ from gateway.orchestration.common.resource_service import new_resource
 from gateway.orchestration.monitoring.recorder import Recorder
 from gateway.store.events import NewEvent
 from gateway.store.store import Store
-from tests.unit.test_config import HYPERVISOR
+from tests.unit.configurations import HYPERVISOR
 
 
 @pytest.fixture
@@ -42,9 +42,7 @@ async def leave(path: Path, *, resource: bool, event: bool) -> None:
 
 
 @pytest.mark.parametrize(("resource", "event"), [(True, False), (False, True)], ids=["a resource", "an event"])
-def test_a_name_that_left_something_is_refused_and_says_what(
-    configuration: Path, resource: bool, event: bool
-) -> None:
+def test_a_name_that_left_something_is_refused_and_says_what(configuration: Path, resource: bool, event: bool) -> None:
     asyncio.run(leave(configuration.parent / "gateway.db", resource=resource, event=event))
     result = run("add", "ann", "--role", "operator", configuration=configuration)
     assert result.exit_code == 1

@@ -1,27 +1,29 @@
-"""What connects a Volume to a Machine: the MachineVolume, and the marks of it on both (DSP0263 5.14.1.5)."""
+"""The connection of a Volume to a Machine: the MachineVolume, and the marks of it on both (DSP0263 5.14.1.5)."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from drivers.base import DiskSpec
 from gateway import clock
 from gateway.errors import Conflict
+from gateway.orchestration.attachments.facts import KeptAttachment
+from gateway.orchestration.machine_core.facts import KeptMachine
+from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.orchestration.volumes.states import demand_legal
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
 SERIAL_LENGTH = 20
-"""What a virtio disk shows of its serial number."""
+"""The number of characters that a virtio disk shows of its serial number."""
 
 
 def demand_attachable(volume: Resource, machine: Resource, where: str) -> None:
-    """Raises Conflict when the Volume's state, or another Machine that has it, does not allow it."""
+    """Raise Conflict when the Volume's state, or a Machine that has it, does not allow to connect it."""
     demand_legal(volume, "attach")
-    holders = set((volume.internal.get("attachments") or {}).values())
+    kept = KeptVolume.of(volume)
+    holders = set(kept.attachments.values())
     if machine.path in holders:
         raise Conflict(f"{where}: {volume.path} is connected to this Machine already")
-    if holders and not volume.internal.get("shareable"):
+    if holders and not kept.shareable:
         machines = ", ".join(sorted(holders))
         raise Conflict(f"{where}: {volume.path} is connected to {machines}; its pool is not configured as shareable")
 
@@ -37,10 +39,9 @@ async def connect(
     volume: Resource,
     target: str,
     document: Document,
-    **internal: Any,
 ) -> tuple[Resource, Resource]:
-    """Write the MachineVolume and both marks; the MachineVolume and the Machine as they are now."""
-    now, known = clock.now(), volume.internal
+    """Write the MachineVolume and both marks; return the MachineVolume and the Machine as they are now."""
+    now, kept = clock.now(), KeptVolume.of(volume)
     attachment = Resource(
         path=attachment_path(machine, volume),
         kind="MachineVolume",
@@ -49,21 +50,13 @@ async def connect(
         created=now,
         updated=now,
         parent=machine.path,
-        internal={
-            "host": known["host"],
-            "pool": known["pool"],
-            "volume": known["volume"],
-            "format": known["format"],
-            "target": target,
-            **({"shareable": True} if known.get("shareable") else {}),
-            **internal,
-        },
     )
-    attachment = await transaction.insert(attachment)
-    marks = {**(volume.internal.get("attachments") or {}), attachment.path: machine.path}
-    await transaction.update(volume.with_internal(attachments=marks))
-    volumes = {**machine.internal.get("volumes", {}), target: attachment.path}
-    return attachment, await transaction.update(machine.with_internal(volumes=volumes))
+    facts = KeptAttachment(kept.host, kept.pool, kept.volume, kept.format, target, kept.shareable)
+    attachment = await transaction.insert(facts.on(attachment))
+    marks = {**kept.attachments, attachment.path: machine.path}
+    await transaction.update(KeptVolume.changed(volume, attachments=marks))
+    volumes = {**KeptMachine.of(machine).volumes, target: attachment.path}
+    return attachment, await transaction.update(KeptMachine.changed(machine, volumes=volumes))
 
 
 async def disconnect(transaction: Transaction, attachment: Resource) -> None:
@@ -71,33 +64,35 @@ async def disconnect(transaction: Transaction, attachment: Resource) -> None:
     await transaction.delete(attachment.path)
     machine = await transaction.get(str(attachment.parent))
     if machine is not None:
-        kept = {t: path for t, path in machine.internal.get("volumes", {}).items() if path != attachment.path}
-        await transaction.update(machine.with_internal(volumes=kept or None))
+        volumes = KeptMachine.of(machine).volumes
+        others = {target: path for target, path in volumes.items() if path != attachment.path}
+        await transaction.update(KeptMachine.changed(machine, volumes=others))
     await release(transaction, attachment)
 
 
 async def release(transaction: Transaction, attachment: Resource) -> None:
-    """The Volume is free of this Machine."""
+    """Take the mark of a MachineVolume from its Volume, which is free of the Machine then."""
     volume = await transaction.get(attachment.document["volume"]["href"])
     if volume is not None:
-        marks = dict(volume.internal.get("attachments") or {})
+        marks = dict(KeptVolume.of(volume).attachments)
         marks.pop(attachment.path, None)
-        await transaction.update(volume.with_internal(attachments=marks or None))
+        await transaction.update(KeptVolume.changed(volume, attachments=marks))
 
 
 async def release_all(transaction: Transaction, machine: Resource) -> None:
-    """The Machine goes: its Volumes stay, and are free."""
+    """Free all Volumes of a Machine that goes; they stay."""
     for attachment in await transaction.children(machine.path, "MachineVolume"):
         await release(transaction, attachment)
 
 
 def disk_spec(attachment: Resource) -> DiskSpec:
-    known = attachment.internal
+    """Return the MachineVolume's disk as the hypervisor gets it for the domain."""
+    kept = KeptAttachment.of(attachment)
     return DiskSpec(
-        pool=known["pool"],
-        volume=known["volume"],
-        format=known["format"],
-        target=known["target"],
+        pool=kept.pool,
+        volume=kept.volume,
+        format=kept.format,
+        target=kept.target,
         serial=attachment.path.rpartition("/")[2][:SERIAL_LENGTH],
-        shareable=bool(known.get("shareable")),
+        shareable=kept.shareable,
     )

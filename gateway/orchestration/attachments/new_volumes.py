@@ -5,25 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gateway.errors import Conflict, Invalid
-from gateway.jobs.plan import StepCall
-from gateway.orchestration.attachments import steps as attachment_steps
 from gateway.orchestration.attachments.connections import connect, demand_attachable
+from gateway.orchestration.attachments.steps import AttachVolume
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.resolving import resolve
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.resource_service import PlannedStep, Room
+from gateway.orchestration.common.step import Step
 from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.machine_core.device_names import free_target, reserved
-from gateway.orchestration.volumes import steps as volume_steps
+from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.orchestration.volumes.create import NewVolume, new_volume
+from gateway.orchestration.volumes.facts import KeptVolume
+from gateway.orchestration.volumes.plan import create_steps
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
 NEW_WEIGHT = 5
+"""Times as much that making a Volume counts in the progress of a Machine's create."""
 
 
 @dataclass
 class NewVolumes:
-    """``chosen`` looks at everything and writes nothing; ``write`` writes it in the Machine's transaction."""
+    """The Volumes of a new Machine, which ``write`` writes in the Machine's transaction."""
 
     existing: list[tuple[str, Document]] = field(default_factory=list)
     """Path of a Volume, and what its MachineVolume says."""
@@ -31,23 +34,27 @@ class NewVolumes:
 
     @classmethod
     async def chosen(cls, room: Room, caller: Caller, template: Document, machine: Resource) -> NewVolumes:
-        found, taken = cls(), reserved(machine)
+        """Return the Volumes that a MachineTemplate asks for; nothing is written. Raises what the request deserves."""
+        volumes, taken = cls(), reserved(machine)
         for place, entry in enumerate(template.get("volumes") or []):
             where = f"machineTemplate.volumes.{place}"
             volume = await _existing(room, caller, entry, machine, where)
-            if any(volume.path == path for path, _ in found.existing):
+            if any(volume.path == path for path, _ in volumes.existing):
                 raise Invalid("is named twice", where)
-            found.existing.append((volume.path, _location(entry, taken, where)))
+            volumes.existing.append((volume.path, _location(entry, taken, where)))
         for place, entry in enumerate(template.get("volumeTemplates") or []):
             where = f"machineTemplate.volumeTemplates.{place}"
             location = _location(entry, taken, where)
             given = {name: value for name, value in entry.items() if name != "initialLocation"}
-            host = machine.internal["host"]
-            found.made.append((await new_volume(room, caller, given, {}, where=where, host=host), location))
-        return found
+            host = KeptMachine.of(machine).host
+            volumes.made.append((await new_volume(room, caller, given, {}, where=where, host=host), location))
+        return volumes
 
     async def write(self, transaction: Transaction, room: Room, machine: Resource) -> tuple[Resource, list[Resource]]:
-        """The Machine with its marks, and its MachineVolumes."""
+        """Write the new Volumes and all MachineVolumes; return the Machine with its marks, and the MachineVolumes.
+
+        Raises Conflict when a Volume has gone or was connected elsewhere since it was chosen.
+        """
         attachments = []
         for path, document in self.existing:
             volume = await transaction.get(path)
@@ -65,20 +72,22 @@ class NewVolumes:
 
     @property
     def paths(self) -> tuple[str, ...]:
+        """The paths of all Volumes, the existing ones first."""
         return (*(path for path, _ in self.existing), *self.new_paths)
 
     @property
     def new_paths(self) -> tuple[str, ...]:
+        """The paths of the Volumes that are made with the Machine."""
         return tuple(new.resource.path for new, _ in self.made)
 
-    def creating(self) -> tuple[StepCall, ...]:
-        """Before the domain is defined."""
-        return tuple(step for new, _ in self.made for step in volume_steps.creating(new.resource, NEW_WEIGHT))
+    def create_steps(self) -> tuple[PlannedStep, ...]:
+        """Return the steps that make the new Volumes, before the domain is defined."""
+        return tuple(step for new, _ in self.made for step in create_steps(new.resource, NEW_WEIGHT))
 
 
-def attaching(attachments: list[Resource]) -> tuple[StepCall, ...]:
-    """Before the domain is started."""
-    return tuple(attachment_steps.call("attach volume", attachment.path) for attachment in attachments)
+def attach_steps(attachments: list[Resource]) -> tuple[Step, ...]:
+    """Return the steps that plug Volumes into a new Machine, before its domain is started."""
+    return tuple(AttachVolume(attachment.path) for attachment in attachments)
 
 
 async def _existing(room: Room, caller: Caller, entry: Document, machine: Resource, where: str) -> Resource:
@@ -87,14 +96,15 @@ async def _existing(room: Room, caller: Caller, entry: Document, machine: Resour
     volume = await resolve(room.store, caller, entry["href"], ("Volume",), where)
     if not changeable(caller, volume):
         raise Invalid("belongs to somebody else", where)
-    if volume.internal["host"] != machine.internal["host"]:
-        raise Invalid(f"is on the hypervisor {volume.internal['host']}, and the Machine on another", where)
+    host = KeptVolume.of(volume).host
+    if host != KeptMachine.of(machine).host:
+        raise Invalid(f"is on the hypervisor {host}, and the Machine on another", where)
     demand_attachable(volume, machine, where)
     return volume
 
 
 def _location(entry: Document, taken: set[str], where: str) -> Document:
-    """The target, reserved for this one, and the asked location as it was written."""
+    """Return the target, which is taken from now on, and the requested location as it was written."""
     location = entry.get("initialLocation") or None
     target = free_target(taken, location, running=False, where=f"{where}.initialLocation")
     taken.add(target)

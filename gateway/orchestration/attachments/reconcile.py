@@ -1,4 +1,4 @@
-"""Keeps MachineVolumes as the hypervisor says they are: Volumes that an admin, or the guest, plugs in and out."""
+"""The comparison of MachineVolumes with the hypervisor: Volumes that an admin, or the guest, plugs in and out."""
 
 from __future__ import annotations
 
@@ -7,17 +7,24 @@ import structlog
 from drivers.base import DiskFacts, DomainFacts, DriverError, Power
 from gateway.errors import GatewayError
 from gateway.orchestration.attachments.connections import connect, disconnect
+from gateway.orchestration.attachments.facts import KeptAttachment
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.machine_core.device_names import reserved
-from gateway.orchestration.machine_core.plans import uuid_of
+from gateway.orchestration.machine_core.facts import KeptMachine
+from gateway.orchestration.machine_core.names import machine_uuid
+from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.store.model import Resource
+from gateway.store.questions.resources import volume_at
 
 RUNNING = frozenset({Power.RUNNING, Power.PAUSED})
 log = structlog.get_logger("volumes")
 
 
-class AttachmentDrift:
-    """The Machine bears the marks of its Volumes, so that most comparisons cost no search."""
+class AttachmentReconciler:
+    """The reconciler of MachineVolumes.
+
+    The Machine bears the marks of its Volumes, so that most comparisons cost no search.
+    """
 
     def __init__(self, room: Room) -> None:
         self.room = room
@@ -25,30 +32,36 @@ class AttachmentDrift:
         """Machine, target and source of disks that are no Volume: looked for once."""
 
     async def compare(self, machine: Resource, facts: DomainFacts) -> None:
-        known = machine.internal.get("volumes", {})
-        found = {disk.target: disk for disk in facts.disks}
-        for target, path in known.items():
-            disk = found.get(target)
+        """Connect and disconnect Volumes in the store as the domain has its disks, by these facts of it."""
+        disks = {disk.target: disk for disk in facts.disks}
+        for target, path in KeptMachine.of(machine).volumes.items():
+            disk = disks.get(target)
             if disk is None:
                 await self._vanished(machine, path)
             elif not disk.plugged and facts.power in RUNNING:
                 await self._released(machine, path)
-        for target in found.keys() - reserved(machine):
-            await self._appeared(machine, found[target])
+        for target in disks.keys() - reserved(machine):
+            await self._appeared(machine, disks[target])
 
     async def _disks(self, machine: Resource) -> dict[str, DiskFacts] | None:
-        """Read anew, since what was compared may be older than a job that has ended meanwhile."""
+        """Read the domain's disks anew, since what was compared may be older than a Job that has ended.
+
+        None stands for a hypervisor that does not tell.
+        """
         try:
-            return {disk.target: disk for disk in (await self.room.driver(machine).domain(uuid_of(machine))).disks}
+            return {
+                disk.target: disk
+                for disk in (await self.room.driver(machine).domains.read(machine_uuid(machine))).disks
+            }
         except DriverError:
             return None
 
     async def _vanished(self, machine: Resource, path: str) -> None:
         attachment = await self.room.store.get(path)
-        if attachment is None or attachment.internal.get("job") is not None:
+        if attachment is None or attachment.held_by is not None:
             return
         disks = await self._disks(machine)
-        if disks is None or attachment.internal["target"] in disks:
+        if disks is None or KeptAttachment.of(attachment).target in disks:
             return
         async with self.room.store.transaction() as transaction:
             current = await transaction.get(path)
@@ -58,13 +71,13 @@ class AttachmentDrift:
         log.info("volume disconnected outside", attachment=path)
 
     async def _released(self, machine: Resource, path: str) -> None:
-        """The guest lets go late of what it was asked for: the rest of that request is done now."""
+        """Finish a request to disconnect a Volume, of which the guest has let go late."""
         attachment = await self.room.store.get(path)
-        if attachment is None or attachment.internal.get("job") or not attachment.internal.get("releasing"):
+        if attachment is None or attachment.held_by or not KeptAttachment.of(attachment).releasing:
             return
+        target, seconds = KeptAttachment.of(attachment).target, self.room.policy.detach_deadline
         try:
-            driver = self.room.driver(machine)
-            await driver.detach_disk(uuid_of(machine), attachment.internal["target"], self.room.policy.detach_deadline)
+            await self.room.driver(machine).devices.detach_disk(machine_uuid(machine), target, seconds)
         except (DriverError, GatewayError) as error:
             log.warning("late release not finished", attachment=path, reason=str(error))
             return
@@ -75,31 +88,27 @@ class AttachmentDrift:
         if key in self._unknown or disk.cdrom or not disk.persistent:
             return
         self._unknown.add(key)
-        rows = await self.room.store.fetch(
-            "SELECT path FROM resources WHERE kind = 'Volume' AND json_extract(internal, '$.path') = ? "
-            "AND json_extract(internal, '$.host') = ?",
-            (disk.source, machine.internal["host"]),
-        )
-        if not rows:
+        volume = await volume_at(self.room.store, KeptMachine.of(machine).host, disk.source)
+        if volume is None:
             log.info("disk is no Volume", machine=machine.path, target=disk.target)
             return
-        if await self._connect(machine.path, rows[0][0], disk):
-            log.info("volume connected outside", machine=machine.path, volume=rows[0][0])
+        if await self._connect(machine.path, volume, disk):
+            log.info("volume connected outside", machine=machine.path, volume=volume)
         self._unknown.discard(key)
 
     async def _connect(self, path: str, volume: str, seen: DiskFacts) -> bool:
-        """Only what is still there while nobody else changes the Machine."""
+        """Connect only what is still there while nobody else changes the Machine; return whether it did."""
         machine = await self.room.store.get(path)
-        if machine is None or machine.internal.get("job") is not None or seen.target in reserved(machine):
+        if machine is None or machine.held_by is not None or seen.target in reserved(machine):
             return False
         disks = await self._disks(machine)
         if disks is None or seen.target not in disks or disks[seen.target].source != seen.source:
             return False
         async with self.room.store.transaction() as transaction:
-            current, found = await transaction.get(path), await transaction.get(volume)
-            if current is None or found is None or current.version != machine.version:
+            current, volume_now = await transaction.get(path), await transaction.get(volume)
+            if current is None or volume_now is None or current.version != machine.version:
                 return False
-            if path in (found.internal.get("attachments") or {}).values():
+            if path in KeptVolume.of(volume_now).attachments.values():
                 return False
-            await connect(transaction, current, found, seen.target, {})
+            await connect(transaction, current, volume_now, seen.target, {})
         return True

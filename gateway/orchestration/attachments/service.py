@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from gateway.orchestration.attachments.connections import attachment_path, connect, demand_attachable
-from gateway.orchestration.attachments.steps import call, settle
+from gateway.orchestration.attachments.facts import KeptAttachment
+from gateway.orchestration.attachments.steps import AttachVolume, DetachVolume, SettleAttachment
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import Write
 from gateway.orchestration.common.resolving import resolve
@@ -12,37 +13,43 @@ from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.machine_core.chain import demand_uncovered
 from gateway.orchestration.machine_core.components import ComponentService, demand_change
 from gateway.orchestration.machine_core.device_names import WHERE, free_target, reserved, target_of
+from gateway.orchestration.machine_core.facts import KeptMachine
+from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.store.model import Document, Resource
-from gateway.store.store import Store
+from gateway.store.reading import Reading
 from gateway.store.transaction import Transaction
 
 OWN = ("name", "description", "properties", "initialLocation")
 
 
 async def attached_already(
-    store: Store | Transaction, machine: Resource, volume: Resource, document: Document
+    store: Reading | Transaction, machine: Resource, volume: Resource, document: Document
 ) -> Resource | None:
     """Return the MachineVolume that a request asks for once more; None when the Volume is not at the Machine.
 
     Clients of 1.x connect a Volume again to be sure of it. Raises Conflict for another place than it has, and while
     it is being disconnected.
     """
-    found = await store.get(attachment_path(machine, volume))
-    if found is None or machine.state == "CREATING":
+    attachment = await store.get(attachment_path(machine, volume))
+    if attachment is None or machine.state == "CREATING":
         return None
-    job = await store.get(found.internal["job"]) if found.internal.get("job") else None
-    if found.internal.get("releasing") or (job is not None and job.document.get("action") == "delete"):
+    kept = KeptAttachment.of(attachment)
+    job = await store.get(attachment.held_by) if attachment.held_by else None
+    if kept.releasing or (job is not None and job.document.get("action") == "delete"):
         raise Conflict(f"volume: {volume.path} is being disconnected from this Machine; wait for that job")
     location = document.get("initialLocation")
-    if location and target_of(location) != found.internal["target"]:
-        raise Conflict(f"{WHERE}: {volume.path} is at /dev/{found.internal['target']} of this Machine already")
-    return found
+    if location and target_of(location) != kept.target:
+        raise Conflict(f"{WHERE}: {volume.path} is at /dev/{kept.target} of this Machine already")
+    return attachment
 
 
 class MachineVolumeService(ComponentService):
+    """The service of the Volumes of Machines."""
+
     kind = "MachineVolume"
 
     async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
+        """Check whether a Volume can be connected, and return what writes it with its Job."""
         machine = await self.machine_for(caller, collection.rpartition("/")[0])
         volume = await self._volume(caller, machine, document)
         attached = await attached_already(self.store, machine, volume, document)
@@ -66,11 +73,11 @@ class MachineVolumeService(ComponentService):
 
     async def _as_it_is(self, transaction: Transaction, caller: Caller, attached: Resource) -> Outcome:
         """Answer with the MachineVolume that is there: by the Job that still connects it, or by one of its own."""
-        job = attached.internal.get("job")
+        job = attached.held_by
         if job is None:
             plan = self.plan(caller, "add", attached.collection)
             job = await self.room.runner.completed(transaction, plan)
-        return Outcome(attached, job, finished=attached.internal.get("job") is None, existing=True)
+        return Outcome(attached, job, finished=attached.held_by is None, existing=True)
 
     async def _volume(self, caller: Caller, machine: Resource, document: Document) -> Resource:
         if document.get("initialLocation"):
@@ -78,8 +85,9 @@ class MachineVolumeService(ComponentService):
         volume = await resolve(self.store, caller, document["volume"]["href"], ("Volume",), "volume")
         if not changeable(caller, volume):
             raise Invalid("belongs to somebody else", "volume")
-        if volume.internal["host"] != machine.internal["host"]:
-            raise Invalid(f"is on the hypervisor {volume.internal['host']}, and the Machine on another", "volume")
+        host = KeptVolume.of(volume).host
+        if host != KeptMachine.of(machine).host:
+            raise Invalid(f"is on the hypervisor {host}, and the Machine on another", "volume")
         return volume
 
     async def _connect(
@@ -98,15 +106,19 @@ class MachineVolumeService(ComponentService):
             caller,
             "add",
             collection,
-            steps=(call("attach volume", attachment.path),),
+            steps=(AttachVolume(attachment.path),),
             locks=(machine.path, volume.path),
             affected=(attachment.path, machine.path, volume.path),
             drop_on_failure=(attachment.path,),
-            settle=settle(attachment.path, "add"),
+            settle=SettleAttachment(attachment.path, "add"),
         )
         return await self.begun(transaction, attachment, plan)
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        """Begin a Job that takes the Volume out of the Machine.
+
+        Raises Conflict for a disk that a snapshot holds, and while the Volume is being connected or disconnected.
+        """
         attachment = await self.to_change(caller, path, "delete", version)
         machine = await self.machine_for(caller, str(attachment.parent))
         demand_change(machine, "unplug")
@@ -116,22 +128,22 @@ class MachineVolumeService(ComponentService):
             caller,
             "delete",
             path,
-            steps=(call("detach volume", path),),
+            steps=(DetachVolume(path),),
             locks=(machine.path, volume),
             affected=(machine.path, volume),
             drop_on_success=(path,),
-            settle=settle(path, "delete"),
+            settle=SettleAttachment(path, "delete"),
         )
         async with self.store.transaction() as transaction:
             await self.demand_machine(transaction, machine.path, "unplug")
-            await demand_uncovered(transaction, machine.path, attachment.internal["target"])
+            await demand_uncovered(transaction, machine.path, KeptAttachment.of(attachment).target)
             current = await transaction.get(path)
             if current is None:
                 raise NotFound(f"{path} is gone")
-            if current.internal.get("job") is not None:
+            if current.held_by is not None:
                 raise Conflict("the Volume is being connected or disconnected already; wait for that job")
             if version is not None and current.version != version:
                 raise PreconditionFailed(f"{path} was changed meanwhile; read it again")
             job = await self.room.runner.submit(transaction, plan)
-            current = await transaction.update(current.with_internal(job=job))
+            current = await transaction.update(current.held(job))
         return Outcome(current, job, finished=False)

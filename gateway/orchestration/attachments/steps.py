@@ -3,39 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from dataclasses import dataclass
 
 from drivers.base import DiskFacts, Driver, DriverError, DriverNotFound
-from gateway.jobs.plan import StepCall, StepContext, Superseded
+from gateway.jobs.plan import Ended, StepContext, StopRequested
 from gateway.orchestration.attachments.connections import disconnect, disk_spec
-from gateway.orchestration.common.steps import DriverStep
+from gateway.orchestration.attachments.facts import KeptAttachment
+from gateway.orchestration.common.step import At, ResourceStep
 from gateway.store.model import Resource
 
 AT_ONCE, LOOK_EVERY = 1.0, 0.3
-Arguments = dict[str, Any]
 
 
-def machine_uuid(component: Resource) -> str:
-    """UUID of the domain of the Machine that this is a component of."""
+def parent_uuid(component: Resource) -> str:
+    """Return the UUID of the domain of the Machine that a resource is a component of."""
     return str(component.parent).rpartition("/")[2]
 
 
-def call(step: str, attachment: str) -> StepCall:
-    return StepCall(step, {"resource": attachment})
-
-
-def settle(attachment: str, action: str) -> StepCall:
-    return StepCall("settle attachment", {"resource": attachment, "action": action})
-
-
 async def unplug(context: StepContext, driver: Driver, uuid: str, target: str, seconds: float) -> None:
-    """Wait until the disk is gone; break off when the job is to stop. The guest may let go later nevertheless."""
-    leaving = asyncio.ensure_future(driver.detach_disk(uuid, target, seconds))
+    """Wait until the disk is gone, for so many seconds; raise StopRequested when the Job is to stop meanwhile.
+
+    The guest may let go later nevertheless.
+    """
+    leaving = asyncio.ensure_future(driver.devices.detach_disk(uuid, target, seconds))
     try:
         await asyncio.wait({leaving}, timeout=AT_ONCE)
         while not leaving.done():
             if await context.wait_stop(LOOK_EVERY):
-                raise Superseded
+                raise StopRequested
         leaving.result()
     except BaseException:
         leaving.cancel()
@@ -43,58 +38,73 @@ async def unplug(context: StepContext, driver: Driver, uuid: str, target: str, s
         raise
 
 
-class AttachVolume(DriverStep):
+def find(disks: tuple[DiskFacts, ...], target: str) -> DiskFacts | None:
+    """Return the disk at a device name; None when there is none."""
+    return next((disk for disk in disks if disk.target == target), None)
+
+
+@dataclass(frozen=True)
+class AttachVolume(ResourceStep):
+    """The step that plugs a Volume into the domain."""
+
     name = "attach volume"
 
-    async def do(self, context: StepContext, attachment: Resource, driver: Driver, arguments: Arguments) -> None:
-        await driver.attach_disk(machine_uuid(attachment), disk_spec(attachment))
+    async def run(self, at: At) -> None:
+        """Plug the Volume into the domain."""
+        await at.driver.devices.attach_disk(parent_uuid(at.resource), disk_spec(at.resource))
 
-    async def revert(self, context: StepContext, attachment: Resource, driver: Driver, arguments: Arguments) -> None:
-        seconds = self.room.policy.detach_deadline
-        await driver.detach_disk(machine_uuid(attachment), attachment.internal["target"], seconds)
+    async def undo(self, at: At) -> None:
+        """Take the Volume out of the domain."""
+        target, seconds = KeptAttachment.of(at.resource).target, at.room.policy.detach_deadline
+        await at.driver.devices.detach_disk(parent_uuid(at.resource), target, seconds)
 
 
-class DetachVolume(DriverStep):
+@dataclass(frozen=True)
+class DetachVolume(ResourceStep):
+    """The step that takes a Volume out of the domain."""
+
     name = "detach volume"
 
-    async def do(self, context: StepContext, attachment: Resource, driver: Driver, arguments: Arguments) -> None:
-        target, seconds = attachment.internal["target"], self.room.policy.detach_deadline
-        await unplug(context, driver, machine_uuid(attachment), target, seconds)
+    async def run(self, at: At) -> None:
+        """Take the Volume out of the domain. Raises StopRequested when the Job is stopped before the guest lets go."""
+        target, seconds = KeptAttachment.of(at.resource).target, at.room.policy.detach_deadline
+        await unplug(at.job, at.driver, parent_uuid(at.resource), target, seconds)
 
-    async def revert(self, context: StepContext, attachment: Resource, driver: Driver, arguments: Arguments) -> None:
-        await driver.attach_disk(machine_uuid(attachment), disk_spec(attachment))
+    async def undo(self, at: At) -> None:
+        """Plug the Volume into the domain again."""
+        await at.driver.devices.attach_disk(parent_uuid(at.resource), disk_spec(at.resource))
 
 
-class SettleAttachment(DriverStep):
-    """The MachineVolume is there as long as the hypervisor has the disk."""
+@dataclass(frozen=True)
+class SettleAttachment(ResourceStep):
+    """The step that keeps a MachineVolume as long as the hypervisor has the disk."""
 
     name = "settle attachment"
+    action: str
 
-    async def do(self, context: StepContext, attachment: Resource, driver: Driver, arguments: Arguments) -> None:
-        asked_to_go = arguments["action"] == "delete"
-        present = await self._present(attachment, driver, kept=asked_to_go != arguments["succeeded"])
-        async with self.room.store.transaction() as transaction:
-            current = await transaction.get(attachment.path)
+    async def settle(self, at: At, ended: Ended) -> None:
+        """Free the MachineVolume for the next request, or delete it with its marks when its disk is gone."""
+        leaves = self.action == "delete"
+        present = await _present(at, expected=leaves != ended.succeeded)
+        async with at.room.store.transaction() as transaction:
+            current = await transaction.get(at.resource.path)
             if current is None:
                 return
             if not present:
                 await disconnect(transaction, current)
                 return
-            await transaction.update(current.with_internal(job=None, releasing=asked_to_go or None))
-
-    async def _present(self, attachment: Resource, driver: Driver, *, kept: bool) -> bool:
-        """``kept`` is what the job's outcome says; it counts while the hypervisor is away."""
-        try:
-            disks = (await driver.domain(machine_uuid(attachment))).disks
-        except DriverNotFound:
-            return False
-        except DriverError:
-            return kept
-        return find(disks, attachment.internal["target"]) is not None
+            await transaction.update(KeptAttachment.changed(current.released(), releasing=leaves))
 
 
-def find(disks: tuple[DiskFacts, ...], target: str) -> DiskFacts | None:
-    return next((disk for disk in disks if disk.target == target), None)
+async def _present(at: At, *, expected: bool) -> bool:
+    """Return whether the domain has the disk; while the hypervisor is away what the job's outcome makes expected."""
+    try:
+        disks = (await at.driver.domains.read(parent_uuid(at.resource))).disks
+    except DriverNotFound:
+        return False
+    except DriverError:
+        return expected
+    return find(disks, KeptAttachment.of(at.resource).target) is not None
 
 
-ATTACHMENT_STEPS: tuple[type[DriverStep], ...] = (AttachVolume, DetachVolume, SettleAttachment)
+ATTACHMENT_STEPS: tuple[type[ResourceStep], ...] = (AttachVolume, DetachVolume, SettleAttachment)

@@ -11,7 +11,7 @@ from drivers.base import ConnectionState, Driver, DriverError, Supervision
 from gateway.errors import GatewayError, NoSpace, Unavailable
 
 MOST = 10_000
-"""Resources whose trouble is remembered; with more of them all are told again."""
+"""The number of resources whose trouble is remembered; with more of them all are told again."""
 log = structlog.get_logger("sync")
 
 
@@ -30,7 +30,7 @@ class Apart:
     def each(self, path: str, driver: Driver | None = None) -> Iterator[None]:
         """Keep what goes wrong with this resource to it.
 
-        What is no trouble of one resource goes on its way: a hypervisor that is away, a store that takes nothing.
+        An error that is no trouble of one resource goes on its way: a hypervisor is away, or a store takes nothing.
         """
         try:
             yield

@@ -1,4 +1,4 @@
-"""Whether a hypervisor confines its guests: told at the start, and demanded where the configuration says so.
+"""The confinement of guests: reported when a hypervisor is connected, and demanded where the configuration says so.
 
 Without SELinux or AppArmor a guest that breaks out of QEMU is the user that all guests run as, and has their disks.
 """
@@ -27,7 +27,7 @@ def demand_confinement(settings: HypervisorSettings, host: HostFacts) -> None:
 
 
 async def check_confinement(room: Room, machine: Resource) -> None:
-    """A guest starts only where it is confined, if that is required. Raises Unavailable."""
+    """Raise Unavailable when a Machine's guests have to be confined on its host, and are not."""
     driver = room.driver(machine)
     settings = room.hypervisors[driver.name]
     if settings.require_confinement:
@@ -37,7 +37,7 @@ async def check_confinement(room: Room, machine: Resource) -> None:
 
 
 class ConfinementTold:
-    """One line in the journal whenever a hypervisor is connected."""
+    """The watcher that writes one line into the journal whenever a hypervisor is connected."""
 
     def __init__(self, room: Room) -> None:
         self._room = room
@@ -45,6 +45,7 @@ class ConfinementTold:
             driver.subscribe(self._happened)
 
     async def stop(self) -> None:
+        """End the subscriptions to the drivers' events, and what was begun about them."""
         for driver in self._room.drivers.values():
             driver.unsubscribe(self._happened)
         await self._room.supervision.end_reactions(REACTIONS, cancel=True)

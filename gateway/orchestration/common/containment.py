@@ -1,4 +1,4 @@
-"""What is in which System, as a transaction sees it (DSP0263 5.13.1)."""
+"""The members of Systems, as a transaction sees them (DSP0263 5.13.1)."""
 
 from __future__ import annotations
 
@@ -12,27 +12,26 @@ from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
 MEMBER_KINDS = frozenset(MEMBER_SCHEMAS)
-"""Kinds of what may be in a System."""
+"""The kinds of resources that may be in a System."""
 MEMBERSHIPS = {f"System{kind}": kind for kind in MEMBER_SCHEMAS}
-"""Kind of a membership, to the kind of what it is of."""
+"""The kind of a membership, to the kind of its member."""
 ATTRIBUTES = {kind: f"{kind[0].lower()}{kind[1:]}" for kind in MEMBER_SCHEMAS}
-"""Kind of a member, to the attribute of its membership that refers to it."""
+"""The kind of a member, to the attribute of its membership that refers to the member."""
 NAMESPACE = uuid.UUID("4f0a4c1e-7d52-5a36-9f6b-0d6a1c3be2f7")
 
 
 def member_of(membership: Resource) -> str:
-    """Path of what the membership is of."""
+    """Return the path of the resource that the membership is of."""
     path: str = membership.document[ATTRIBUTES[MEMBERSHIPS[membership.kind]]]["href"]
     return path
 
 
-def is_owned(membership: Resource) -> bool:
-    """Whether the System made it, and takes it along when it goes."""
-    return bool(membership.internal.get("owned"))
-
-
 def new_membership(system: Resource, kind: str, member: str, own: Document, mark: str = "") -> Resource:
-    """``mark`` makes the same path of the same words; one of random else."""
+    """Return a membership of the member, by its kind and path, in the System; nothing is written.
+
+    ``own`` are further attributes of the membership. The same ``mark`` gives the same path in the same System each
+    time; without a mark the path is a random one.
+    """
     described, now = type_of(f"System{kind}"), clock.now()
     last = uuid.uuid5(NAMESPACE, f"{system.path} {mark}") if mark else uuid.uuid4()
     return Resource(
@@ -47,25 +46,29 @@ def new_membership(system: Resource, kind: str, member: str, own: Document, mark
 
 
 async def memberships(transaction: Transaction, system: str) -> list[Resource]:
-    return [found for kind in MEMBERSHIPS for found in await transaction.children(system, kind)]
+    """Return all memberships of the System at this path, by one kind after the other."""
+    return [membership for kind in MEMBERSHIPS for membership in await transaction.children(system, kind)]
 
 
 async def memberships_of(transaction: Transaction, kind: str, member: str) -> tuple[Resource, ...]:
-    """In all Systems, those of this resource."""
+    """Return the memberships of one resource, by its kind and path, in all Systems."""
     return await transaction.find(f"System{kind}", ATTRIBUTES[kind], member)
 
 
 async def holders(transaction: Transaction, kind: str, member: str) -> set[str]:
-    """The Systems in which it is, directly or in a System inside; with those that it left in this transaction."""
-    found: set[str] = set()
+    """Return the paths of the Systems that a resource is in, directly or in a System inside of another.
+
+    The Systems that the resource has left in this transaction are among them.
+    """
+    systems: set[str] = set()
     pending = [(kind, member)]
     while pending:
         kind, member = pending.pop()
         now = {str(membership.parent) for membership in await memberships_of(transaction, kind, member)}
-        for system in (now | {*_left(transaction, kind, member)}) - found:
-            found.add(system)
+        for system in (now | {*_left(transaction, kind, member)}) - systems:
+            systems.add(system)
             pending.append(("System", system))
-    return found
+    return systems
 
 
 def _left(transaction: Transaction, kind: str, member: str) -> Iterator[str]:
@@ -76,16 +79,16 @@ def _left(transaction: Transaction, kind: str, member: str) -> Iterator[str]:
 
 
 async def machines_inside(transaction: Transaction, system: str) -> dict[str, Resource]:
-    """All Machines of a System, those of the Systems inside with them, by path."""
-    found: dict[str, Resource] = {}
+    """Return all Machines of a System by their paths, those of the Systems inside of it included."""
+    machines: dict[str, Resource] = {}
     seen, pending = {system}, [system]
     while pending:
         holder = pending.pop()
         for membership in await transaction.children(holder, "SystemMachine"):
             machine = await transaction.get(member_of(membership))
             if machine is not None:
-                found[machine.path] = machine
+                machines[machine.path] = machine
         inside = {member_of(entry) for entry in await transaction.children(holder, "SystemSystem")}
         pending.extend(inside - seen)
         seen |= inside
-    return found
+    return machines

@@ -1,7 +1,9 @@
-"""What the wire asks of every family of resources, in the program's own terms."""
+"""The contract between the wire and each family of resources, in the program's own terms."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,7 +14,10 @@ from gateway.store.transaction import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, from which address. ``idempotency_key`` makes a retried create give the first answer again."""
+    """The user who makes a request, with role and address.
+
+    ``idempotency_key`` makes a retried create give the first answer again.
+    """
 
     user: str
     role: Role
@@ -24,24 +29,27 @@ class Caller:
     rehearsed: tuple[str, ...] = ()
     """While a System is looked at before it is made: the SystemTemplates that this request is inside of."""
     once: Once | None = None
-    """What a Job that may ask again after a crash remembers in place of an Idempotency-Key."""
+    """The memory, in place of an Idempotency-Key, of a Job that may ask again after a crash."""
 
 
 class Once(Protocol):
-    """Makes a create happen once, however often it is asked for: both are called inside its transaction."""
+    """A memory by which a create happens once, however often it is repeated.
+
+    Both methods are called in the transaction of the create.
+    """
 
     async def recall(self, transaction: Transaction) -> Outcome | None:
-        """What the create has made already."""
+        """Return what the create has made already; None when it has made nothing."""
         ...
 
     async def remember(self, transaction: Transaction, path: str, job: str) -> None:
-        """The create makes this resource by this Job."""
+        """Remember that the create makes the resource at this path by this Job."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a change led to: the resource it made or changed (as it is now), and its Job.
+    """The result of a change: the resource that was made or changed (as it is now), and its Job.
 
     ``finished`` is False while the Job still runs; the wire then decides how long to wait for it.
     """
@@ -55,33 +63,140 @@ class Outcome:
     """The resource was there before, as it was asked for: a create has made nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text that an action gives, in UTF-8, and in memory as a whole."""
+
+    content: bytes
+
+
+class Readable(Protocol):
+    """Bytes that an action gives piece by piece."""
+
+    @property
+    def name(self) -> str:
+        """Return the name of the file that the bytes make."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Return how many bytes there are."""
+        ...
+
+    @property
+    def tag(self) -> str | None:
+        """Return what changes when the bytes do; None for bytes that are given as a whole only."""
+        ...
+
+    def pieces(self, offset: int, length: int, /) -> AsyncGenerator[bytes, None]:
+        """Yield ``length`` bytes from ``offset`` on. Raises DriverError or OSError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The bytes that a request brings: from ``start`` to ``end`` (not included) of ``total``, as far as it says so.
+
+    ``start`` is None for everything from the beginning. ``digest`` is the SHA-256 of this part, in Base64.
+    """
+
+    start: int | None = None
+    end: int | None = None
+    total: int | None = None
+    digest: str | None = None
+
+
+class Incoming(Protocol):
+    """Bytes on their way in that come by one request."""
+
+    async def write(self, piece: bytes, /) -> None:
+        """Take the next bytes. Raises TooLarge or NoSpace."""
+        ...
+
+    async def done(self) -> Outcome:
+        """Return what begins now that all bytes are here."""
+        ...
+
+
+class IncomingPart(Protocol):
+    """Bytes on their way into a resource that may take several requests for them."""
+
+    @property
+    def offset(self) -> int:
+        """Return how many bytes of the resource are here."""
+        ...
+
+    async def write(self, piece: bytes, /) -> None:
+        """Take the next bytes. Raises Invalid or NoSpace."""
+        ...
+
+    async def done(self) -> Outcome | None:
+        """End the part; return what begins with the last byte of the resource, None while more are to come.
+
+        Raises Invalid for bytes that are not what the request says.
+        """
+        ...
+
+
+class Writable(Protocol):
+    """A resource that waits for its bytes."""
+
+    @property
+    def resource(self) -> Resource:
+        """Return the resource as it waits."""
+        ...
+
+    @property
+    def received(self) -> int:
+        """Return how many of its bytes are here."""
+        ...
+
+    def receive(self, part: Part, /) -> AbstractAsyncContextManager[IncomingPart]:
+        """Take a part; nobody else sends bytes of the resource meanwhile. Raises Conflict, Invalid or WrongOffset."""
+        ...
+
+
 class Service(Protocol):
     """The verbs of one resource type. All of them raise gateway.errors, and change nothing when they do."""
 
     kind: str
 
-    async def read(self, caller: Caller, path: str) -> Resource: ...
+    async def read(self, caller: Caller, path: str) -> Resource:
+        """Return the resource at a path. Raises NotFound for one that is not there, or that the caller may not see."""
+        ...
 
-    async def list(self, caller: Caller, query: Query) -> Page: ...
+    async def list(self, caller: Caller, query: Query) -> Page:
+        """Return the page of the collection that the query asks for, of what the caller may see."""
+        ...
 
-    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome: ...
+    async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
+        """Make a resource in a collection from a Create document, once for an Idempotency-Key."""
+        ...
 
     async def edit(
         self, caller: Caller, path: str, document: Document, selected: frozenset[str] | None, version: int | None
     ) -> Outcome:
-        """Full update, or of the selected attributes only. ``version`` is what If-Match demands."""
+        """Change all attributes that can be written, or only the ``selected`` ones.
+
+        ``version`` is what If-Match demands; None demands nothing.
+        """
         ...
 
-    async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome: ...
+    async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        """Delete the resource at a path. ``version`` is what If-Match demands; None demands nothing."""
+        ...
 
     async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
-        """``action`` is the verb (``start``), ``document`` the checked Action document."""
+        """Begin an action on a resource: ``action`` is its verb (``start``), ``document`` is the checked Action."""
         ...
 
     def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
-        """The operations legal now for this caller: ``edit``, ``delete``, and action verbs."""
+        """Return the operations that are legal now for this caller: ``edit``, ``delete``, and action verbs."""
         ...
 
     def collection_operations(self, caller: Caller, parent: Resource | None) -> tuple[str, ...]:
-        """``add``, when this caller may."""
+        """Return ``add`` when this caller may add to the collection below ``parent``, else nothing.
+
+        ``parent`` is None for a root collection.
+        """
         ...

@@ -16,12 +16,15 @@ from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
 ANY = "Resource"
-"""What a reference says that may be to every kind."""
+"""The kind in the declaration of a reference that may be to every kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Referring:
-    """A type's attribute in which references may stand. ``direct``: it is one itself, and has an index."""
+    """An attribute of a resource type in which references may stand.
+
+    ``direct`` says that the attribute itself is the reference, and so has an index; else references stand inside of it.
+    """
 
     kind: str
     attribute: str
@@ -29,7 +32,10 @@ class Referring:
 
 
 def _referred(field: Attribute, outer: frozenset[Any] = frozenset()) -> Iterator[tuple[str, bool]]:
-    """The kinds that an attribute refers to, and whether it does so itself. ``outer`` are schemas that it is inside."""
+    """Yield each kind that an attribute refers to, and whether the attribute itself is that reference.
+
+    ``outer`` are the schemas that the attribute stands inside of.
+    """
     if isinstance(field, Ref | RefOrValue) and not isinstance(field, TypeRef):
         yield field.kind, True
     inner = [field.entry] if isinstance(field, Array) else []
@@ -40,20 +46,20 @@ def _referred(field: Attribute, outer: frozenset[Any] = frozenset()) -> Iterator
 
 
 def _table() -> dict[str, frozenset[Referring]]:
-    found: dict[str, set[Referring]] = {}
+    table: dict[str, set[Referring]] = {}
     for declared in TYPES.values():
         for name, field in declared.attributes.items():
             for kind, direct in _referred(field) if field.writable else ():
-                found.setdefault(kind, set()).add(Referring(declared.kind, name, direct))
-    return {kind: frozenset(referring) for kind, referring in found.items()}
+                table.setdefault(kind, set()).add(Referring(declared.kind, name, direct))
+    return {kind: frozenset(referring) for kind, referring in table.items()}
 
 
 REFERRING = _table()
-"""By the kind that is referred to, derived from the declarations."""
+"""The attributes that may refer to each kind, derived from the declarations."""
 
 
 async def empty_references(transaction: Transaction) -> None:
-    """Called by the store at the end of each transaction."""
+    """Empty all references to what the transaction deletes; the store calls this at the transaction's end."""
     for path, after in list(transaction.changes.items()):
         before = transaction.before[path]
         if before is not None and after is None:
@@ -63,24 +69,24 @@ async def empty_references(transaction: Transaction) -> None:
 
 async def _referring(transaction: Transaction, gone: Resource) -> list[Resource]:
     places = REFERRING.get(gone.kind, frozenset()) | REFERRING.get(ANY, frozenset())
-    found: dict[str, Resource] = {}
+    resources: dict[str, Resource] = {}
     for place in places:
         if place.direct:
             listed = await transaction.find(place.kind, place.attribute, gone.path)
-            found.update((resource.path, resource) for resource in listed)
+            resources.update((resource.path, resource) for resource in listed)
     for kind in {place.kind for place in places if not place.direct}:
-        found.update((resource.path, resource) for resource in await transaction.mentioning(kind, gone.path))
-    return list(found.values())
+        resources.update((resource.path, resource) for resource in await transaction.mentioning(kind, gone.path))
+    return list(resources.values())
 
 
 def _emptied(document: Document, path: str) -> Document:
-    """The attributes that lose something, as they are afterwards; None for one that is empty then."""
+    """Return the attributes that lose something, as they are afterwards; None for one that is empty then."""
     pruned = {name: _without(value, path) for name, value in document.items()}
     return {name: value for name, value in pruned.items() if value != document[name]}
 
 
 def _without(value: Any, path: str) -> Any:
-    """The value less every reference to the path; None when nothing is left of it."""
+    """Return the value less every reference to the path; None when nothing is left of it."""
     if isinstance(value, dict):
         if value.get("href") == path:
             return None

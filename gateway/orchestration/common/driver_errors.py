@@ -23,12 +23,13 @@ TABLE: dict[type[base.DriverError], type[GatewayError]] = {
 
 
 def translated(error: base.DriverError) -> GatewayError:
+    """Return the gateway's error for a driver's error, with the same message."""
     return TABLE.get(type(error), GatewayError)(str(error))
 
 
 @contextmanager
 def translating() -> Iterator[None]:
-    """Driver errors leave this block as the gateway's own."""
+    """Raise the gateway's own error in place of a driver's error that leaves this block."""
     try:
         yield
     except base.DriverError as error:
@@ -36,7 +37,7 @@ def translating() -> Iterator[None]:
 
 
 def failure(error: BaseException) -> Failure:
-    """What a Job says about the error that ended it."""
+    """Return what a Job says about the error that ended it."""
     if isinstance(error, base.DriverError):
         error = translated(error)
     if isinstance(error, GatewayError):

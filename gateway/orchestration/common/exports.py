@@ -1,7 +1,7 @@
 """The directories that packages are exported to: in each of them a directory for each user, by the user's name.
 
-What lies in a user's directory is that user's alone, and an admin's. What lies beside those directories is nobody's
-export: an admin has put it there.
+A file in a user's directory is that user's alone, and an admin's. A file beside those directories is nobody's export:
+an admin has put it there.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from gateway.orchestration.common.permissions import Role
 
 
 class Exports:
-    """All methods look at the disk, and block as long as that takes."""
+    """The export directories, and the rights of users in them.
+
+    Each method looks at the disk, and blocks as long as that takes.
+    """
 
     def __init__(self, directories: tuple[str, ...]) -> None:
         self._directories = [Path(directory) for directory in directories]
@@ -23,12 +26,15 @@ class Exports:
         return self._directories[0] / caller.user if self._directories else None
 
     def is_own(self, caller: Caller, directory: Path) -> bool:
-        """Whether a directory is this user's in one of the directories that are there; it may itself be missing."""
+        """Return whether a directory is this user's in one of the export directories that are there.
+
+        The directory itself may be missing.
+        """
         tops = [top.resolve() for top in self._directories if top.is_dir()]
         return directory.resolve() in [top / caller.user for top in tops]
 
     def writable(self, caller: Caller, directory: Path) -> bool:
-        """Whether this user may put a package into a directory. A user's own need not be there yet."""
+        """Return whether this user may put a package into a directory. A user's own need not be there yet."""
         real = directory.resolve()
         tops = [top.resolve() / caller.user for top in self._directories]
         if caller.role is Role.ADMIN:
@@ -36,8 +42,9 @@ class Exports:
         return any(real.is_relative_to(top) for top in tops)
 
     def readable(self, caller: Caller, file: Path, others: tuple[str, ...] = ()) -> bool:
-        """Whether this user may import a file by its real path: anything but what is in another user's directory.
+        """Return whether this user may import a file by its real path.
 
+        A user may import everything but what lies in another user's directory; an admin may import everything.
         ``others`` are directories of images: one that stands inside of an export directory has its own rules.
         """
         if caller.role is Role.ADMIN:
@@ -53,5 +60,5 @@ class Exports:
 
 
 def _depth(directory: Path, file: Path) -> int:
-    """How deep a directory is that the file is below; -1 for another one."""
+    """Return how many parts the path of a directory has that the file is below; -1 for another directory."""
     return len(directory.parts) if file.is_relative_to(directory) else -1

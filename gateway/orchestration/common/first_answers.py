@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from gateway.errors import Conflict, GatewayError
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.store.model import Document, Resource
-from gateway.store.store import Store
+from gateway.store.reading import Records
 from gateway.store.transaction import Answered, Transaction
 
 Write = Callable[[Transaction], Awaitable[Outcome]]
@@ -26,7 +26,7 @@ Prepare = Callable[[], Awaitable[Write]]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What has to be the same for a request to be a retry of another.
+    """The values that have to be the same for a request to be a retry of another.
 
     ``target`` is the path that was posted to. The answer to an ``action`` is its Job, that to a create what it made.
     """
@@ -38,15 +38,16 @@ class Request:
 
     @property
     def fingerprint(self) -> str:
-        said: Document = {"kind": self.kind, "document": self.document}
+        """The SHA-256 of the request's values in hexadecimal digits, by which the store knows a retry."""
+        values: Document = {"kind": self.kind, "document": self.document}
         if "/" in self.target:
-            said["target"] = self.target
+            values["target"] = self.target
         if self.action is not None:
-            said["action"] = self.action
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+            values["action"] = self.action
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-async def answer_once(store: Store, caller: Caller, request: Request, prepare: Prepare) -> Outcome:
+async def answer_once(store: Records, caller: Caller, request: Request, prepare: Prepare) -> Outcome:
     """Return the first answer to this request when there was one, else make it: prepare, write, and remember.
 
     Raises Conflict when the key stands for another request, or for something that is gone: nothing is made twice.
@@ -71,7 +72,10 @@ async def answer_once(store: Store, caller: Caller, request: Request, prepare: P
 
 
 async def first_answer(transaction: Transaction, caller: Caller, request: Request) -> Outcome | None:
-    """Return what this request was answered before, None when it was not. Raises Conflict as ``answer_once``."""
+    """Return the answer that this request was given before, None when there was none.
+
+    Raises Conflict as ``answer_once`` does.
+    """
     if caller.once is not None:
         return await caller.once.recall(transaction)
     if caller.idempotency_key is None:
@@ -81,30 +85,35 @@ async def first_answer(transaction: Transaction, caller: Caller, request: Reques
         return None
     if not answered.same:
         raise Conflict("this Idempotency-Key was used for another request")
-    job = await transaction.get(answered.job)
-    if job is None:
-        raise Conflict(
-            f"this Idempotency-Key was used for {answered.resource}, too long ago to be answered again"
-        )
-    if request.action is not None:
-        location = answered.resource if answered.resource.startswith(f"{job.path}/") else None
-        return Outcome(None, job.path, finished=False, location=location)
-    return await _made_before(transaction, answered, job)
+    if request.action is None:
+        return await made_before(transaction, answered)
+    job = await _job_of(transaction, answered)
+    location = answered.resource if answered.resource.startswith(f"{job.path}/") else None
+    return Outcome(None, job.path, finished=False, location=location)
 
 
-async def _first_answer_so_far(store: Store, caller: Caller, request: Request) -> Outcome | None:
+async def _first_answer_so_far(store: Records, caller: Caller, request: Request) -> Outcome | None:
     if caller.once is None and caller.idempotency_key is None:
         return None
     async with store.transaction() as transaction:
         return await first_answer(transaction, caller, request)
 
 
-async def _made_before(transaction: Transaction, answered: Answered, job: Resource) -> Outcome:
+async def made_before(transaction: Transaction, answered: Answered) -> Outcome:
+    """Return the answer to a create that was answered before. Raises Conflict when what it made is gone."""
+    job = await _job_of(transaction, answered)
     made = await transaction.get(answered.resource)
     if made is None and job.state == "SUCCESS":
         did = "found" if answered.existing else "made"
         raise Conflict(f"this Idempotency-Key {did} {answered.resource}, which was deleted since; use a new key")
     return Outcome(made, answered.job, finished=False, existing=answered.existing)
+
+
+async def _job_of(transaction: Transaction, answered: Answered) -> Resource:
+    job = await transaction.get(answered.job)
+    if job is None:
+        raise Conflict(f"this Idempotency-Key was used for {answered.resource}, too long ago to be answered again")
+    return job
 
 
 async def _remember(transaction: Transaction, caller: Caller, request: Request, outcome: Outcome) -> None:

@@ -1,5 +1,4 @@
-"""What images and file systems are made with, wired from outside: reader, fetcher, converter, and where files are put.
-"""
+"""The tools that images and file systems are made with, wired from outside, and where files are put meanwhile."""
 
 from __future__ import annotations
 
@@ -12,9 +11,10 @@ from gateway.ovf.package import PLAIN, PackageReader
 
 @dataclass(frozen=True, slots=True)
 class ImageTools:
-    """``directories`` are those that files may be imported from, ``export_directories`` those that packages go to;
-    ``largest_file`` is in bytes.
+    """The tools for images, file systems and packages, the staging directory, and their limits.
 
+    ``directories`` are those that files may be imported from, ``export_directories`` those that packages go to;
+    ``largest_file`` is in bytes.
     ``stall_seconds`` without a byte end an upload; ``upload_minutes`` after its last byte it is given up.
     ``waiting_uploads`` is how many a user may leave waiting.
     """

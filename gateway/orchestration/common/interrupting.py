@@ -6,18 +6,18 @@ from gateway.errors import Conflict, NotFound
 from gateway.jobs.records import ended
 from gateway.jobs.runner import JobRunner
 from gateway.store.model import Resource
-from gateway.store.store import Store
+from gateway.store.questions.jobs import removals_below
+from gateway.store.reading import Reading
 
 PATIENCE = 30.0
-REMOVALS = (
-    "SELECT job FROM plans WHERE json_extract(plan, '$.action') = 'delete' "
-    "AND substr(json_extract(plan, '$.target'), 1, length(?1)) = ?1"
-)
 
 
 async def interrupt(runner: JobRunner, resource: Resource, reason: str) -> None:
-    """Stop the job and wait until it has undone its work. Conflict when it does not end in time."""
-    job = resource.internal.get("job")
+    """Stop the Job that holds a resource, and wait until the Job has undone its work.
+
+    Raises Conflict when the Job does not end within PATIENCE seconds.
+    """
+    job = resource.held_by
     if job is None:
         return
     try:
@@ -28,12 +28,12 @@ async def interrupt(runner: JobRunner, resource: Resource, reason: str) -> None:
         raise Conflict(f"{job} is still being stopped; try again later")
 
 
-async def interrupt_removals(store: Store, runner: JobRunner, machine: Resource, reason: str) -> None:
-    """Stop the jobs that take devices out of the Machine: its guest may never let go.
+async def interrupt_removals(store: Reading, runner: JobRunner, machine: Resource, reason: str) -> None:
+    """Stop the Jobs that take devices out of the Machine, whose guest may never let go of them.
 
-    Nobody waits for them here: what was asked of the Machine follows them by the lock on it.
+    Nobody waits for these Jobs here: the Job that follows on the Machine waits for the lock on it.
     """
-    for (job,) in await store.fetch(REMOVALS, (f"{machine.path}/",)):
+    for job in await removals_below(store, machine.path):
         try:
             await runner.stop(job, reason)
         except (Conflict, NotFound):

@@ -1,4 +1,4 @@
-"""Who may do what: deny by default, one row per operation."""
+"""The operations that each role may do: deny by default, one row per operation."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from gateway.errors import Forbidden
 
 
 class Role(StrEnum):
+    """A user's role, by which operations are granted."""
+
     ADMIN = "admin"
     OPERATOR = "operator"
     VIEWER = "viewer"
@@ -38,7 +40,7 @@ GRANTS: dict[str, frozenset[Role]] = {
     "export": CHANGERS,
     "package": CHANGERS,
 }
-"""Operation to the roles which may do it on what they see and own."""
+"""The roles which may do an operation, on what they see and own."""
 
 STRICTER: dict[tuple[str, str], frozenset[Role]] = {
     ("CloudEntryPoint", "edit"): ADMIN_ONLY,
@@ -55,20 +57,21 @@ STRICTER: dict[tuple[str, str], frozenset[Role]] = {
     ("NetworkPortConfiguration", "edit"): ADMIN_ONLY,
     ("NetworkPortConfiguration", "delete"): ADMIN_ONLY,
 }
-"""(kind, operation) where fewer may."""
+"""The roles for a kind and an operation, where fewer may do it."""
 
 
 def granted(role: Role, kind: str, operation: str) -> bool:
+    """Return whether the role may do the operation on resources of this kind."""
     return role in STRICTER.get((kind, operation), GRANTS.get(operation, frozenset()))
 
 
 def demand_any(role: Role, kind: str, operations: Iterable[str]) -> None:
-    """Raises Forbidden when the role may do none of the operations."""
+    """Raise Forbidden when the role may do none of the operations on resources of this kind."""
     if not any(granted(role, kind, operation) for operation in operations):
         raise Forbidden(f"the role {role.value} may not act on a {kind}")
 
 
 def demand(role: Role, kind: str, operation: str) -> None:
-    """Raises Forbidden when the role may not."""
+    """Raise Forbidden when the role may not do the operation on resources of this kind."""
     if not granted(role, kind, operation):
         raise Forbidden(f"the role {role.value} may not {operation} a {kind}")

@@ -19,7 +19,10 @@ LOOK_EVERY = 0.1
 
 
 class Reserve:
-    """``size`` bytes on the file system of the directory that the store lies in; on other ones nothing is kept free."""
+    """The ``size`` bytes that are kept free for the store on the file system that the store's directory is on.
+
+    On any other file system nothing is kept free.
+    """
 
     def __init__(self, store: Path, size: int) -> None:
         self._store = store
@@ -28,7 +31,7 @@ class Reserve:
     def demand(self, place: int | Path, more: int = 0) -> None:
         """Raise NoSpace when ``more`` bytes at this place, an open file or a directory, would begin on the reserve.
 
-        Blocks for as long as the file system takes to tell.
+        The method blocks for as long as the file system takes to tell.
         """
         if self.kept_at(place) and self.left(place) < more:
             raise NoSpace(
@@ -37,7 +40,7 @@ class Reserve:
             )
 
     def left(self, place: int | Path) -> int:
-        """Return how many bytes may still be put down there."""
+        """Return how many bytes may still be put down at this place, less than 0 when the reserve is begun on."""
         disk = os.statvfs(place)
         return disk.f_bavail * disk.f_frsize - self.kept_at(place)
 
@@ -49,7 +52,8 @@ class Reserve:
     async def watch(self, directory: Path, work: Coroutine[Any, Any, None]) -> None:
         """Do the work, in which another program writes below the directory; cancel it when it begins on the reserve.
 
-        It is not begun where that has happened already. Raises NoSpace then, and what the work raises.
+        The work is not begun where the reserve is begun on already. Raises NoSpace in both cases, and what the work
+        raises.
         """
         try:
             await asyncio.to_thread(self.demand, directory)

@@ -1,34 +1,42 @@
-"""What all families of resources have in common: reading, listing, simple add, edit and delete."""
+"""The service that all families of resources have in common: reading, listing, simple add, edit and delete."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from drivers.base import Driver, Supervision
 from gateway import clock
 from gateway.cimi.registry import type_of
 from gateway.errors import Forbidden, MethodNotAllowed, NotFound, PreconditionFailed
 from gateway.jobs.locks import ResourceLocks
-from gateway.jobs.plan import Plan
+from gateway.jobs.plan import OnRestart, Plan, StepCall
 from gateway.jobs.runner import JobRunner
-from gateway.orchestration.common.contract import Caller, Outcome, Service
+from gateway.orchestration.common.contract import Caller, Incoming, Outcome, Readable, Service, Text, Writable
 from gateway.orchestration.common.first_answers import Request, Write, answer_once
 from gateway.orchestration.common.image_tools import ImageTools
+from gateway.orchestration.common.ledger import Ledger
 from gateway.orchestration.common.permissions import Role, demand, granted
+from gateway.orchestration.common.promises import Promises
 from gateway.orchestration.common.unconfigured import ConfiguredDrivers, ConfiguredHypervisors
 from gateway.orchestration.common.visibility import audience, changeable, visible
+from gateway.store.kept import Hosted
 from gateway.store.model import Document, Page, Query, Resource
-from gateway.store.store import Store
+from gateway.store.reading import Records
 from gateway.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the configuration decides for the services. Seconds, and numbers."""
+    """The decisions of the configuration for the services.
+
+    The deadlines, ``sample_period`` and ``sample_interval`` are in seconds.
+    """
 
     stop_deadline: float = 60.0
     detach_deadline: float = 20.0
@@ -38,42 +46,45 @@ class Policy:
     sample_interval: int = 60
     most_meters: int = 50
     least_memory: int = 65_536
-    """KiB of a Machine, where its image says nothing."""
+    """The KiB that a Machine needs, where its image says nothing."""
     deltacloud: bool = True
     """Whether ResourceMetadata is shown to clients of 1.0 under their own names, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What every service works with."""
+    """The parts that every service works with."""
 
-    store: Store
+    store: Records
     runner: JobRunner
     drivers: ConfiguredDrivers
     hypervisors: ConfiguredHypervisors
     policy: Policy
     images: ImageTools
-    allocated: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
-    """Bytes which each Volume of a pool has taken, by host and pool, as last seen."""
-    promised: dict[str, set[str]] = field(default_factory=dict)
-    """Ranges and MAC addresses that imports under way are going to ask for, by their Jobs: nobody else gets them."""
+    ledger: Ledger = field(default_factory=Ledger)
+    """The bytes that Volumes have taken of their pools, as last seen."""
+    promises: Promises = field(default_factory=Promises)
+    """The ranges and MAC addresses that imports under way are going to ask for: nobody else gets them."""
     services: dict[str, Service] = field(default_factory=dict)
-    """By kind: for Jobs that ask for changes of other families' resources."""
+    """The services by kind, for Jobs that ask for changes of other families' resources."""
+    families: dict[str, Callable[[Room], ResourceService]] = field(default_factory=dict)
+    """The makers of the services by kind, for a room with another store."""
     guards: ResourceLocks = field(default_factory=ResourceLocks)
-    """Held on a Network while its filter or a reservation is brought to what the store says, so that of two at once
-    the later does not write what it read earlier.
+    """The locks on Networks whose filter or reservation is being brought to what the store says.
+
+    By them the later of two Jobs at once does not write what it read earlier.
     """
 
     supervision: Supervision = field(default_factory=Supervision)
-    """Of all loops and reactions."""
+    """The supervision of all loops and reactions."""
 
     def driver(self, resource: Resource) -> Driver:
         """Return the driver of the host that the resource lives on; an UnconfiguredHost where that has no entry."""
-        return self.drivers[resource.internal["host"]]
+        return self.drivers[Hosted.of(resource).host or ""]
 
 
 def new_resource(kind: str, owner: str | None, document: Document, **facts: Any) -> Resource:
-    """A fresh resource with a random id in its root collection; ``facts`` are its internal ones."""
+    """Return a new resource with a random id in its root collection; ``facts`` are its internal ones."""
     now = clock.now()
     return Resource(
         path=f"{type_of(kind).segment}/{uuid.uuid4()}",
@@ -87,7 +98,10 @@ def new_resource(kind: str, owner: str | None, document: Document, **facts: Any)
 
 
 def component(parent: Resource, kind: str, segment: str, document: Document) -> Resource:
-    """A resource in a nested collection of its parent, owned by the same user."""
+    """Return a new resource in a nested collection of its parent, owned by the same user.
+
+    ``segment`` is the rest of its path: ``disks/vda``.
+    """
     return Resource(
         path=f"{parent.path}/{segment}",
         kind=kind,
@@ -100,12 +114,15 @@ def component(parent: Resource, kind: str, segment: str, document: Document) -> 
 
 
 def touched(resource: Resource) -> Resource:
-    """With ``updated`` set: an explicit change of its attributes. Strictly later than before."""
+    """Return the resource with ``updated`` set, strictly later than before: an explicit change of its attributes."""
     return replace(resource, updated=max(clock.now(), resource.updated + timedelta(milliseconds=1)))
 
 
 def edited(resource: Resource, document: Document, selected: frozenset[str] | None) -> Resource:
-    """After a full update, or one of the selected attributes: a writable one that is missing is removed."""
+    """Return the resource after an update of all attributes that can be written, or of the ``selected`` ones.
+
+    An attribute that the document leaves out is removed.
+    """
     described = type_of(resource.kind)
     writable = {name for name, field in described.attributes.items() if field.writable and not field.write_only}
     names = writable if selected is None else writable & selected
@@ -124,15 +141,23 @@ def with_mandatory(resource: Resource, document: Document, selected: frozenset[s
 
 
 def erases(document: Document, selected: frozenset[str] | None, name: str) -> bool:
-    """Whether an update takes a write-only attribute away: by null, or selected and left out.
+    """Return whether an update takes a write-only attribute away: by null, or selected and left out.
 
-    A full update that leaves it out does not: nobody can read it back to send it again.
+    A full update that leaves the attribute out does not: nobody can read it back to send it again.
     """
     return document.get(name) is None and (name in document or (selected is not None and name in selected))
 
 
+class PlannedStep(Protocol):
+    """A step with its arguments: ``gateway.orchestration.common.step.Step``, which stands on this module."""
+
+    def call(self) -> StepCall:
+        """Return the step as plans keep it."""
+        ...
+
+
 class ResourceService:
-    """One resource type. Families override what is theirs."""
+    """The service of one resource type. Each family overrides what is different for its types."""
 
     kind: str = ""
     catalogue = False
@@ -149,6 +174,7 @@ class ResourceService:
     # Reading
 
     async def read(self, caller: Caller, path: str) -> Resource:
+        """Return the resource at the path, of this type. Raises NotFound when the caller may not see it either."""
         demand(caller.role, self.kind, "read")
         resource = self.store.peek(path) or await self.store.get(path)
         if resource is None or resource.kind != self.kind or not await self.seen(caller, resource):
@@ -156,25 +182,32 @@ class ResourceService:
         return resource
 
     async def seen(self, caller: Caller, resource: Resource) -> bool:
+        """Return whether the caller may see the resource."""
         return visible(caller, resource)
 
     async def list(self, caller: Caller, query: Query) -> Page:
+        """Return the page of the resources of this type that the caller sees and the query asks for."""
         demand(caller.role, self.kind, "read")
         return await self.store.page(replace(query, kind=self.kind, visible_to=audience(caller)))
 
     def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
+        """Return which of ``edit`` and ``delete`` the caller may do to the resource now."""
         verbs = [("edit", self.type.editable), ("delete", self.type.deletable)]
         if not changeable(caller, resource):
             return ()
         return tuple(verb for verb, offered in verbs if offered and granted(caller.role, self.kind, verb))
 
     def collection_operations(self, caller: Caller, parent: Resource | None) -> tuple[str, ...]:
+        """Return ``add`` when the type and the caller's role allow it, else nothing."""
         return ("add",) if self.type.addable and granted(caller.role, self.kind, "add") else ()
 
     # Changing
 
     async def to_change(self, caller: Caller, path: str, verb: str, version: int | None = None) -> Resource:
-        """The resource, when this caller may do this to it. Raises NotFound, Forbidden, PreconditionFailed."""
+        """Return the resource at the path, when this caller may do ``verb`` to it.
+
+        Raises NotFound, Forbidden, and PreconditionFailed when it has another version than the demanded one.
+        """
         resource = await self.read(caller, path)
         demand(caller.role, self.kind, verb)
         if not changeable(caller, resource):
@@ -184,10 +217,11 @@ class ResourceService:
         return resource
 
     def refuse(self, verb: str) -> MethodNotAllowed:
+        """Return the error for a verb that this type does not offer."""
         return MethodNotAllowed(f"a {self.kind} cannot be changed by {verb} here", ("GET", "HEAD"))
 
     async def add(self, caller: Caller, collection: str, document: Document) -> Outcome:
-        """Make a resource, or give the first answer again. What a family's create is, ``prepare`` says."""
+        """Make a resource, or give the first answer again. ``prepare`` says how this type's create goes."""
         if not self.type.addable:
             raise self.refuse("add")
         demand(caller.role, self.kind, "add")
@@ -195,15 +229,13 @@ class ResourceService:
         return await answer_once(self.store, caller, Request(self.kind, collection, document), prepare)
 
     async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
-        """Check everything about a create, and return what writes it. Nothing is written yet."""
+        """Check everything about a create, and return what writes it. This method writes nothing."""
         resource = await self.make(caller, document)
         if self.catalogue and caller.role is Role.ADMIN:
             resource = replace(resource, shared=True)
         return partial(self._write, caller, collection, resource)
 
-    async def _write(
-        self, caller: Caller, collection: str, resource: Resource, transaction: Transaction
-    ) -> Outcome:
+    async def _write(self, caller: Caller, collection: str, resource: Resource, transaction: Transaction) -> Outcome:
         await transaction.insert(resource)
         return await self.made(transaction, resource, self.plan(caller, "add", collection, affected=(resource.path,)))
 
@@ -213,27 +245,35 @@ class ResourceService:
         return Outcome(resource, job, finished=True)
 
     async def begun(self, transaction: Transaction, resource: Resource, plan: Plan, *, held: bool = True) -> Outcome:
-        """Return the outcome of a create that its Job goes on with; ``held``: that Job alone writes the resource."""
+        """Return the outcome of a create that its Job goes on with.
+
+        When ``held`` is set, that Job alone writes the resource until the Job has ended.
+        """
         job = await self.room.runner.submit(transaction, plan)
         if held:
-            resource = await transaction.update(resource.with_internal(job=job))
+            resource = await transaction.update(resource.held(job))
         return Outcome(resource, job, finished=False)
 
     async def rehearse(self, caller: Caller, document: Document) -> Resource | None:
-        """What ``add`` would make of a Create document, in the state it would come to; nothing is written.
+        """Return what ``add`` would make of a Create document, in the state it would come to.
 
-        Raises what the request deserves. None for what others cannot refer to before it exists.
+        Nothing is written. None stands for what others cannot refer to before it exists. Raises what the request
+        deserves.
         """
         demand(caller.role, self.kind, "add")
         return await self.make(caller, document)
 
     async def make(self, caller: Caller, document: Document) -> Resource:
-        """The checked new resource; nothing is written yet."""
+        """Return the checked new resource; nothing is written yet."""
         return new_resource(self.kind, caller.user, document)
 
     async def edit(
         self, caller: Caller, path: str, document: Document, selected: frozenset[str] | None, version: int | None
     ) -> Outcome:
+        """Change all attributes of the resource that can be written, or only the ``selected`` ones.
+
+        Raises MethodNotAllowed where the type cannot be edited, and what ``to_change`` and ``change`` raise.
+        """
         if not self.type.editable:
             raise self.refuse("edit")
         resource = await self.to_change(caller, path, "edit", version)
@@ -246,10 +286,14 @@ class ResourceService:
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
     ) -> Resource:
-        """The checked resource after the edit; nothing is written yet."""
+        """Return the checked resource after the edit; nothing is written yet."""
         return edited(resource, document, selected)
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        """Delete the resource, unless something needs it.
+
+        Raises MethodNotAllowed where the type cannot be deleted, and what ``to_change`` and ``may_go`` raise.
+        """
         if not self.type.deletable:
             raise self.refuse("delete")
         resource = await self.to_change(caller, path, "delete", version)
@@ -261,27 +305,67 @@ class ResourceService:
         return Outcome(None, job, finished=True)
 
     async def may_go(self, resource: Resource) -> None:
-        """Raises Conflict when something needs it."""
+        """Raise Conflict when something needs the resource."""
 
     async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
+        """Raise MethodNotAllowed, and NotFound for a missing resource: the type has no actions."""
         await self.read(caller, path)
         raise MethodNotAllowed(f"a {self.kind} has no action {action[:60]}", ("GET", "HEAD"))
 
     async def act_on_collection(
         self, caller: Caller, collection: str, action: str, document: dict[str, Any]
     ) -> Outcome:
+        """Raise MethodNotAllowed: the type's collections have no actions."""
         raise MethodNotAllowed(f"a collection of {self.kind} has no action {action[:60]}", ("GET", "HEAD"))
+
+    # Bytes
+
+    async def readable(self, caller: Caller, path: str, action: str, parameters: Mapping[str, str]) -> Text | Readable:
+        """Return the bytes that an action gives. Raises MethodNotAllowed where the type has no such action."""
+        raise MethodNotAllowed(f"a {self.kind} gives no bytes by {action[:60]}", ("GET", "HEAD"))
+
+    async def writable(self, caller: Caller, path: str, action: str) -> Writable:
+        """Return what takes the bytes of an action. Raises MethodNotAllowed where the type has no such action."""
+        raise MethodNotAllowed(f"a {self.kind} takes no bytes by {action[:60]}", ("GET", "HEAD"))
+
+    def incoming(
+        self, caller: Caller, collection: str, action: str, size: int | None, properties: Mapping[str, str]
+    ) -> AbstractAsyncContextManager[Incoming]:
+        """Take bytes that are sent to an action of a collection; ``size`` is how many are announced.
+
+        Raises MethodNotAllowed where the collection has no such action.
+        """
+        raise MethodNotAllowed(f"a collection of {self.kind} takes no bytes by {action[:60]}", ("GET", "HEAD"))
 
     # Pieces
 
-    def plan(self, caller: Caller, action: str, target: str, **rest: Any) -> Plan:
+    def plan(
+        self,
+        caller: Caller,
+        action: str,
+        target: str,
+        *,
+        steps: Iterable[PlannedStep] = (),
+        settle: PlannedStep | None = None,
+        locks: tuple[str, ...] = (),
+        affected: tuple[str, ...] = (),
+        drop_on_success: tuple[str, ...] = (),
+        drop_on_failure: tuple[str, ...] = (),
+        on_restart: OnRestart = OnRestart.RESUME,
+    ) -> Plan:
+        """Return the plan of a Job that this caller asks for; ``Plan`` says what the parts mean."""
         return Plan(
             action=action,
             target=target,
             owner=caller.user,
-            steps=rest.pop("steps", ()),
+            steps=tuple(step.call() for step in steps),
+            locks=locks,
+            affected=affected,
+            drop_on_success=drop_on_success,
+            drop_on_failure=drop_on_failure,
+            settle=settle.call() if settle is not None else None,
+            on_restart=on_restart,
+            parent_job=caller.parent_job,
             request_id=caller.request_id,
             address=caller.address,
-            parent_job=caller.parent_job,
-            **rest,
         )

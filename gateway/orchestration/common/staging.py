@@ -1,4 +1,4 @@
-"""Where the bytes of images lie before they reach a pool: a folder for each image, private to the gateway."""
+"""The directory of images on their way to a pool: a folder for each image, private to the gateway."""
 
 from __future__ import annotations
 
@@ -22,45 +22,49 @@ PART = "converted.part"
 
 
 class Staging:
-    """``data`` is what came, ``converted`` what goes to the pool instead of it. All methods leave the loop free.
+    """The staging directory: of each image the bytes that came (``data``), and what the pool gets (``converted``).
 
-    Without a ``reserve`` everything that the disk has may be taken.
+    The coroutines leave the event loop free. Without a ``reserve`` everything that the disk has may be taken.
     """
 
     def __init__(self, directory: Path, reserve: Reserve | None = None) -> None:
         self.directory = directory
         self.reserve = reserve or Reserve(directory, 0)
         self.coming: dict[str, int] = {}
-        """Bytes that are still to come for what is being put down and is not in the store yet, by names."""
+        """The bytes that are still to come for something that is not in the store yet, by the names of its folders."""
         self.held: set[str] = set()
-        """Names of what is being put down for something that is not in the store yet."""
+        """The names of folders into which bytes come for something that is not in the store yet."""
 
     def _home(self, image: Resource) -> Path:
         return self.directory / image.path.replace("/", "-")
 
     def data(self, image: Resource) -> Path:
+        """Return the path of the bytes of the image that came."""
         return self._home(image) / DATA
 
     def converted(self, image: Resource) -> Path:
+        """Return the path of what goes to the pool instead of the bytes that came."""
         return self._home(image) / CONVERTED
 
     def part(self, image: Resource) -> Path:
+        """Return the path of what becomes ``converted``, while it is being written."""
         return self._home(image) / PART
 
     async def adopt(self, image: Resource, path: Path) -> int:
-        """Another file of this directory as ``data``, without copying it; the number of bytes."""
+        """Link another file of this directory as ``data``, without copying it; return its number of bytes."""
         await self.prepare(image)
         return await asyncio.to_thread(_linked, path, self.data(image))
 
     def folder(self, path: str) -> Path:
-        """The folder of a Job that works on a package, or of an upload."""
+        """Return the folder of a Job that works on a package, or of an upload, by the path of the resource."""
         return self.directory / path.replace("/", "-")
 
     async def prepare(self, image: Resource) -> None:
+        """Make the folder of the image, which no other user of the host may read."""
         await asyncio.to_thread(self._home(image).mkdir, mode=0o700, parents=True, exist_ok=True)
 
     async def free(self) -> int:
-        """Bytes that may still be put down here."""
+        """Return how many bytes may still be put down here."""
         return await asyncio.to_thread(self._free)
 
     def _free(self) -> int:
@@ -72,6 +76,7 @@ class Staging:
         await asyncio.to_thread(self.put_blocking, descriptor, piece)
 
     def put_blocking(self, descriptor: int, piece: bytes) -> None:
+        """Write every byte of a piece as ``put`` does, and block meanwhile."""
         self.reserve.demand(descriptor, len(piece))
         write_all(descriptor, piece)
 
@@ -80,19 +85,23 @@ class Staging:
         await self.reserve.watch(self.directory, work)
 
     async def size(self, image: Resource) -> int:
-        """Bytes of ``data`` that are there."""
+        """Return how many bytes of ``data`` are there; 0 for a missing file."""
         return await asyncio.to_thread(_size, self.data(image))
 
     async def sizes(self, paths: list[str]) -> dict[str, int]:
-        """The same of many images, by their paths."""
+        """Return how many bytes of ``data`` are there for each of the images at these paths."""
         homes = {path: self.directory / path.replace("/", "-") / DATA for path in paths}
         return await asyncio.to_thread(lambda: {path: _size(data) for path, data in homes.items()})
 
     async def remove(self, image: Resource) -> None:
+        """Remove the folder of the image with all that is in it; a missing one is no error."""
         await asyncio.to_thread(shutil.rmtree, self._home(image), True)
 
     async def write(self, image: Resource, pieces: AsyncIterator[bytes], moved: Callable[[int], None]) -> int:
-        """Put ``data`` down anew; the number of bytes. NoSpace when the disk is full."""
+        """Write ``data`` anew; return its number of bytes, which ``moved`` is given after each piece too.
+
+        Raises NoSpace when the disk is full.
+        """
         await self.prepare(image)
         written = 0
         with _open(self.data(image)) as descriptor:
@@ -103,7 +112,7 @@ class Staging:
         return written
 
     async def names(self) -> list[str]:
-        """What there is."""
+        """Return the names of all entries of the directory."""
         return await asyncio.to_thread(
             lambda: [entry.name for entry in self.directory.iterdir()] if self.directory.is_dir() else []
         )
@@ -111,11 +120,11 @@ class Staging:
     async def sweep(self, names: list[str], keep: set[str], unused_for: float) -> list[str]:
         """Remove what of ``names`` belongs to none of the images ``keep`` (their paths).
 
-        The result are those of ``keep`` that were not touched for so long. The names are to be asked for before the
-        images: so none is taken for nobody's that has come since.
+        Return those of ``keep`` that were not touched for ``unused_for`` seconds. Ask for the names before the images:
+        then nothing that has come since is taken for nobody's.
         """
-        known = {path.replace("/", "-"): path for path in keep}
-        return await asyncio.to_thread(self._sweep, names, known, unused_for)
+        names_kept = {path.replace("/", "-"): path for path in keep}
+        return await asyncio.to_thread(self._sweep, names, names_kept, unused_for)
 
     def _sweep(self, names: list[str], keep: dict[str, str], unused_for: float) -> list[str]:
         old = []
@@ -141,7 +150,7 @@ def _open(path: Path) -> Iterator[int]:
 
 
 def write_all(descriptor: int, piece: bytes) -> None:
-    """Every byte, or NoSpace."""
+    """Write every byte of the piece to the open file. Raises NoSpace when the disk is full."""
     view = memoryview(piece)
     try:
         while view:

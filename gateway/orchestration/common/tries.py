@@ -13,23 +13,23 @@ from typing import TypeVar
 
 from drivers.base import DriverReaderDied
 from gateway.errors import Invalid, NoSpace, Unavailable
+from gateway.jobs.records import KeptJob
 from gateway.ovf.certificate import Certificate
 from gateway.ovf.errors import PackageReaderDied
 from gateway.ovf.manifest import Sum
 from gateway.ovf.model import Envelope
 from gateway.ovf.package import PackageReader
-from gateway.store.store import Store, uninterrupted
+from gateway.store.reading import Records
+from gateway.store.store import uninterrupted
 
 MOST_TRIES = 2
-NOTED = "tries"
-"""The fact of a Job that says how often each work was begun and not ended."""
 T = TypeVar("T")
 
 
 class Tries:
-    """The tries of one Job. What they are of (``what``) is named for people."""
+    """The counted tries of one Job, each under the name of its work (``what``), which people read."""
 
-    def __init__(self, store: Store, job: str) -> None:
+    def __init__(self, store: Records, job: str) -> None:
         self._store = store
         self._job = job
 
@@ -50,7 +50,7 @@ class Tries:
             except (DriverReaderDied, PackageReaderDied):
                 continue
             except BaseException:
-                # Also when the gateway stops in good order: that is nobody's death. A full disk hides no other error.
+                # A gateway that stops in good order is nobody's death. A full disk hides no other error.
                 with suppress(NoSpace, Unavailable):
                     await uninterrupted(self._end(what))
                 raise
@@ -61,33 +61,36 @@ class Tries:
         """Note one more try; False when there were enough. The note outlives this process, if not a power cut."""
         async with self._store.transaction(durable=False) as transaction:
             job = await transaction.get(self._job)
-            tries: dict[str, int] = dict(job.internal.get(NOTED, {})) if job is not None else {}
+            tries = dict(KeptJob.of(job).tries) if job is not None else {}
             tries[what] = tries.get(what, 0) + 1
             if job is not None and tries[what] <= MOST_TRIES:
-                await transaction.update(job.with_internal(**{NOTED: tries}))
+                await transaction.update(KeptJob.changed(job, tries=tries))
             return tries[what] <= MOST_TRIES
 
     async def _end(self, what: str) -> None:
         """Forget the tries of this work."""
         async with self._store.transaction(durable=False) as transaction:
             job = await transaction.get(self._job)
-            tries: dict[str, int] = dict(job.internal.get(NOTED, {})) if job is not None else {}
+            tries = dict(KeptJob.of(job).tries) if job is not None else {}
             if job is not None and tries.pop(what, 0):
-                await transaction.update(job.with_internal(**{NOTED: tries or None}))
+                await transaction.update(KeptJob.changed(job, tries=tries))
 
 
 class TriedPackageReader:
-    """Implements gateway.ovf.package.PackageReader for a Job: what its reader dies of is tried twice."""
+    """The PackageReader of gateway.ovf.package for a Job: what its reader dies of is tried twice."""
 
     def __init__(self, reader: PackageReader, tries: Tries) -> None:
         self._reader = reader
         self._tries = tries
 
     async def envelope(self, content: bytes) -> Envelope:
+        """Return the envelope that the descriptor describes. Raises Invalid after two deaths of the reader."""
         return await self._tries.of("reading the descriptor", lambda: self._reader.envelope(content))
 
     async def sums(self, content: bytes) -> dict[str, Sum]:
+        """Return the sums of the manifest by file names. Raises Invalid after two deaths of the reader."""
         return await self._tries.of("reading the manifest", lambda: self._reader.sums(content))
 
     async def certificate(self, content: bytes, manifest: bytes) -> Certificate:
+        """Return the certificate of a package. Raises Invalid after two deaths of the reader."""
         return await self._tries.of("reading the certificate", lambda: self._reader.certificate(content, manifest))

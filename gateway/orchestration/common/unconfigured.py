@@ -5,34 +5,51 @@ Their resources can be read, not changed, and deleted: then the record goes, and
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NoReturn, cast
 
-from drivers.base import ConnectionState, Driver, DriverNotFound, DriverUnavailable, HypervisorSettings
+from drivers.base import PARTS, ConnectionState, Driver, DriverNotFound, DriverUnavailable, HypervisorSettings
 from gateway.errors import Unavailable
 
 REMOVALS = frozenset(
     {
-        "define_reach",
-        "delete_network",
-        "delete_reach",
-        "delete_snapshot",
-        "delete_volume",
-        "discard_saved",
-        "give_back_addresses",
-        "leave_address",
-        "power_off",
-        "release_host",
-        "reserve_host",
-        "take_address",
-        "undefine_domain",
-        "update_interface",
+        "addresses.give_back",
+        "addresses.leave",
+        "addresses.take",
+        "devices.update_interface",
+        "domains.discard_saved",
+        "domains.power_off",
+        "domains.undefine",
+        "filters.define",
+        "filters.delete",
+        "networks.delete",
+        "networks.release_host",
+        "networks.reserve_host",
+        "snapshots.delete",
+        "storage.delete_volume",
     }
 )
-"""Calls by which a delete takes something away, or tells what stays that it has gone."""
+"""Calls, with their part, by which a delete takes something away, or tells what stays that it has gone."""
+OBSTACLE = "snapshots.obstacle"
+"""The call that is made also while a Machine is only read; it is no coroutine."""
+
+
+class AbsentPart:
+    """The stand-in for a part of a Driver where the configuration has no entry: its host answers each call."""
+
+    def __init__(self, host: UnconfiguredHost, part: str) -> None:
+        self._host = host
+        self._part = part
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the host has for the call of this name."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self._host.call(f"{self._part}.{name}")
 
 
 class UnconfiguredHost:
-    """Stands in for drivers.base.Driver where the configuration has no entry: never UP, every call is refused."""
+    """The stand-in for drivers.base.Driver of a host without an entry: never UP, every call is refused."""
 
     connection = ConnectionState.DOWN
     twin = ""
@@ -42,41 +59,42 @@ class UnconfiguredHost:
 
     @property
     def reason(self) -> str:
-        """Why nothing can be changed there, and what to do, in words for people."""
+        """The reason why nothing can be changed there, and what to do, in words for people."""
         return (
             f"the hypervisor {self.name} is not in the configuration; an admin can put its [[hypervisor]] entry back, "
             "and if the host is gone for good, what was on it can be deleted"
         )
 
-    def __getattr__(self, call: str) -> Any:
-        """Return a call of the Driver that raises DriverUnavailable, when called or when awaited."""
-        if call.startswith("_"):
-            raise AttributeError(call)
+    def __getattr__(self, name: str) -> Any:
+        """Return a part of the Driver, or a call of the Driver itself, which this host answers."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return AbsentPart(self, name) if name in PARTS else self.call(name)
+
+    def call(self, name: str) -> Callable[..., Any]:
+        """Return a call (``domains.start``) that raises DriverUnavailable, when called or when awaited.
+
+        In place of ``snapshots.obstacle`` return a call that gives ``reason``, which is why there are no snapshots now.
+        """
 
         def refuse(*_given: Any, **_named: Any) -> NoReturn:
             raise DriverUnavailable(self.reason)
 
-        return refuse
-
-    def snapshot_obstacle(self, _uefi: bool, _formats: object) -> str:
-        """Return why a Machine there has no snapshots now; asked also while it is only read."""
-        return self.reason
+        return (lambda _uefi, _formats: self.reason) if name == OBSTACLE else refuse
 
 
 class ForgottenHost(UnconfiguredHost):
-    """The same host for a delete: it has nothing any more, so that nothing is left to be removed."""
+    """The stand-in for the same host in a delete: nothing is left there to be removed."""
 
-    def __getattr__(self, call: str) -> Any:
+    def call(self, name: str) -> Callable[..., Any]:
         """Return a call that does nothing when it removes, and otherwise raises DriverNotFound."""
-        if call.startswith("_"):
-            raise AttributeError(call)
 
         async def absent(*_given: Any, **_named: Any) -> bool:
-            if call not in REMOVALS:
+            if name not in REMOVALS:
                 raise DriverNotFound(f"the hypervisor {self.name} is not in the configuration: nothing is there")
             return False
 
-        return absent
+        return super().call(name) if name == OBSTACLE else absent
 
 
 class ConfiguredDrivers(dict[str, Driver]):

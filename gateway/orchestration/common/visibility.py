@@ -1,4 +1,4 @@
-"""Whose resources a caller sees and may change."""
+"""The resources that a caller sees and may change."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from gateway.store.model import Resource
 
 
 def visible(caller: Caller, resource: Resource) -> bool:
-    """An admin sees everything; a user what is theirs, what is shared, and what belongs to nobody."""
+    """Return whether the caller sees the resource.
+
+    An admin sees everything; a user sees what is theirs, what is shared, and what belongs to nobody.
+    """
     return changeable(caller, resource) or resource.shared or resource.owner is None
 
 
 def changeable(caller: Caller, resource: Resource) -> bool:
+    """Return whether the caller may change the resource: as an admin, or as its owner."""
     return caller.role is Role.ADMIN or resource.owner == caller.user
 
 
 def audience(caller: Caller) -> str | None:
-    """What listings are cut to: None for everything."""
+    """Return the user whose resources listings are cut to; None for an admin, who sees everything."""
     return None if caller.role is Role.ADMIN else caller.user

@@ -1,0 +1,1 @@
+"""Credentials and their templates (DSP0263 5.15)."""

@@ -8,66 +8,92 @@ from gateway.errors import Invalid
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.resolving import OWN, merged, resolve
 from gateway.orchestration.common.resource_service import ResourceService, erases, new_resource
-from gateway.orchestration.common.secrets import overridden
+from gateway.orchestration.credentials.facts import KeptCredential
+from gateway.store.durable import readable
 from gateway.store.model import Document, Resource
 
 LONGEST_PASSWORD = 256
 
 
-async def without_password(document: Document) -> tuple[Document, Document]:
-    """The document as it may be kept and shown, and the hash apart. What erases a referenced password is kept."""
+async def without_password(document: Document) -> tuple[Document, str | None]:
+    """Return the document as it may be kept and shown, and the hash of its password; None when it has none.
+
+    A null stays, with which a reference erases the password of what it refers to.
+    """
     password = document.get("password")
     erased = "password" in document and password is None and "href" in document
-    shown = {name: value for name, value in document.items() if name != "password" or erased}
+    public = {name: value for name, value in document.items() if name != "password" or erased}
     if not password:
-        return shown, {}
-    return shown, {"password_hash": await GUEST_PASSWORDS.run(sha512_crypt, password[:LONGEST_PASSWORD])}
+        return public, None
+    return public, await GUEST_PASSWORDS.run(sha512_crypt, password[:LONGEST_PASSWORD])
+
+
+def overridden(credential: Resource, given: Document) -> Document:
+    """Return what a stored Credential holds, with its password as a hash unless that is overridden or erased.
+
+    Raises Conflict for a password that the store could not open.
+    """
+    kept = KeptCredential.of(credential)
+    if kept.password_hash is None or "password" in given:
+        return credential.document
+    return {**credential.document, "password_hash": readable(kept.password_hash, credential.path)}
 
 
 class CredentialTemplateService(ResourceService):
+    """The service of CredentialTemplates."""
+
     kind = "CredentialTemplate"
 
     async def make(self, caller: Caller, document: Document) -> Resource:
-        shown, secret = await without_password(document)
-        return new_resource(self.kind, caller.user, shown, **secret)
+        """Return the new template, with the hash of its password beside its document."""
+        public, hashed = await without_password(document)
+        return KeptCredential(hashed).on(new_resource(self.kind, caller.user, public))
 
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
     ) -> Resource:
-        shown, secret = await without_password(document)
-        if erases(document, selected, "password"):
-            secret = {"password_hash": None}
-        changed = await super().change(caller, resource, shown, selected)
-        return changed.with_internal(**secret)
+        """Return the template after the edit; a password that is left out by a full update stays."""
+        public, hashed = await without_password(document)
+        changed = await super().change(caller, resource, public, selected)
+        if hashed is None and not erases(document, selected, "password"):
+            return changed
+        return KeptCredential.changed(changed, password_hash=hashed)
 
 
 class CredentialService(CredentialTemplateService):
+    """The service of Credentials."""
+
     kind = "Credential"
 
     async def make(self, caller: Caller, document: Document) -> Resource:
+        """Return the new Credential, made of its template and the values beside the reference.
+
+        Raises Invalid for a credential by which nobody could log in, and for a private key.
+        """
         given = document["credentialTemplate"]
         where = "credentialTemplate"
-        known: Document = {}
+        template: Document = {}
         if "href" in given:
-            found = await resolve(self.store, caller, given["href"], ("CredentialTemplate",), where)
-            known = overridden(found, given)
-        shown, secret = await without_password(merged(known, given))
-        kept = shown.pop("password_hash", None)
-        hashed = secret.get("password_hash") or kept
-        check_credential({**shown, "password": hashed}, where)
+            referred = await resolve(self.store, caller, given["href"], ("CredentialTemplate",), where)
+            template = overridden(referred, given)
+        public, hashed = await without_password(merged(template, given))
+        former = public.pop("password_hash", None)
+        hashed = hashed or former
+        check_credential({**public, "password": hashed}, where)
         own: Document = {name: document[name] for name in OWN if name in document}
-        return new_resource(self.kind, caller.user, {**own, **shown}, **({"password_hash": hashed} if hashed else {}))
+        return KeptCredential(hashed).on(new_resource(self.kind, caller.user, {**own, **public}))
 
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
     ) -> Resource:
+        """Return the Credential after the edit. Raises Invalid as ``make`` does."""
         changed = await super().change(caller, resource, document, selected)
-        hashed = changed.internal.get("password_hash")
-        check_credential({**changed.document, "password": hashed}, self.kind)
+        check_credential({**changed.document, "password": KeptCredential.of(changed).password_hash}, self.kind)
         return changed
 
 
 def check_credential(credential: Document, where: str) -> None:
+    """Raise Invalid for a credential by which nobody could log in, and for a private key."""
     if not credential.get("key") and not (credential.get("userName") and credential.get("password")):
         raise Invalid("needs a key, or a userName with a password", where)
     if "PRIVATE KEY" in credential.get("key", ""):

@@ -2,117 +2,136 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, replace
 
-from drivers.base import DiskSpec, Driver, DriverError, DriverNotFound
-from gateway.jobs.plan import StepCall, StepContext
+from drivers.base import DiskSpec, DriverError, DriverNotFound
+from gateway.jobs.plan import Ended
 from gateway.orchestration.attachments.steps import find, unplug
-from gateway.orchestration.common.steps import DriverStep
-from gateway.orchestration.machine_core.plans import disk_volume, uuid_of
-from gateway.store.model import Document, Resource
-
-Arguments = dict[str, Any]
-
-
-def calls(machine: str, names: tuple[str, ...], target: str) -> tuple[StepCall, ...]:
-    return tuple(StepCall(name, {"resource": machine, "target": target}) for name in names)
+from gateway.orchestration.common.step import At, ResourceStep
+from gateway.orchestration.machine_core.facts import KeptMachine, OwnDisk
+from gateway.orchestration.machine_core.names import disk_volume, machine_uuid
+from gateway.store.model import Resource
 
 
-def settle(machine: str, target: str, action: str) -> StepCall:
-    return StepCall("settle disk", {"resource": machine, "target": target, "action": action})
+def disk_at(machine: Resource, target: str) -> OwnDisk | None:
+    """Return the Machine's own disk at a device name; None when it is gone."""
+    return next((disk for disk in KeptMachine.of(machine).disks if disk.target == target), None)
 
 
-class DiskStep(DriverStep):
-    """On one disk of the Machine, which may be gone already."""
+@dataclass(frozen=True)
+class DiskStep(ResourceStep):
+    """A step on one disk of the Machine, which may be gone already."""
 
-    def disk(self, machine: Resource, arguments: Arguments) -> Document | None:
-        target = arguments["target"]
-        return next((disk for disk in machine.internal["disks"] if disk["target"] == target), None)
+    target: str
+    """libvirt's name of the device."""
 
-    async def plug(self, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        disk = self.disk(machine, arguments)
+    async def plug(self, at: At) -> None:
+        """Put the disk into the domain."""
+        disk = disk_at(at.resource, self.target)
         if disk is not None:
-            name = disk_volume(machine, disk["target"], disk["format"])
-            spec = DiskSpec(machine.internal["pool"], name, disk["format"], disk["target"])
-            await driver.attach_disk(uuid_of(machine), spec)
+            name = disk_volume(at.resource, disk.target, disk.format)
+            spec = DiskSpec(KeptMachine.of(at.resource).pool, name, disk.format, disk.target)
+            await at.driver.devices.attach_disk(machine_uuid(at.resource), spec)
 
-    async def remove(self, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        disk = self.disk(machine, arguments)
+    async def remove(self, at: At) -> None:
+        """Delete the disk's volume."""
+        disk = disk_at(at.resource, self.target)
         if disk is not None:
-            name = disk_volume(machine, disk["target"], disk["format"])
-            await driver.delete_volume(machine.internal["pool"], name)
+            name = disk_volume(at.resource, disk.target, disk.format)
+            await at.driver.storage.delete_volume(KeptMachine.of(at.resource).pool, name)
 
 
+@dataclass(frozen=True)
 class CreateDisk(DiskStep):
+    """The step that makes the volume of a new disk."""
+
     name = "create disk"
 
-    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        disk = self.disk(machine, arguments)
+    async def run(self, at: At) -> None:
+        """Make an empty volume for the disk in the Machine's pool."""
+        disk = disk_at(at.resource, self.target)
         if disk is not None:
-            name = disk_volume(machine, disk["target"], disk["format"])
-            await driver.create_volume(machine.internal["pool"], name, disk["format"], disk["bytes"])
+            name = disk_volume(at.resource, disk.target, disk.format)
+            await at.driver.storage.create_volume(KeptMachine.of(at.resource).pool, name, disk.format, disk.bytes)
 
-    async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        await self.remove(machine, driver, arguments)
+    async def undo(self, at: At) -> None:
+        """Delete the disk's volume."""
+        await self.remove(at)
 
 
+@dataclass(frozen=True)
 class AttachDisk(DiskStep):
+    """The step that plugs a disk into the domain."""
+
     name = "attach disk"
 
-    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        await self.plug(machine, driver, arguments)
+    async def run(self, at: At) -> None:
+        """Plug the disk into the domain."""
+        await self.plug(at)
 
-    async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        await driver.detach_disk(uuid_of(machine), arguments["target"], self.room.policy.detach_deadline)
+    async def undo(self, at: At) -> None:
+        """Take the disk out of the domain."""
+        await at.driver.devices.detach_disk(machine_uuid(at.resource), self.target, at.room.policy.detach_deadline)
 
 
+@dataclass(frozen=True)
 class DetachDisk(DiskStep):
+    """The step that takes a disk out of the domain."""
+
     name = "detach disk"
 
-    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        await unplug(context, driver, uuid_of(machine), arguments["target"], self.room.policy.detach_deadline)
+    async def run(self, at: At) -> None:
+        """Take the disk out of the domain. Raises StopRequested when the Job is stopped before the guest lets go."""
+        seconds = at.room.policy.detach_deadline
+        await unplug(at.job, at.driver, machine_uuid(at.resource), self.target, seconds)
 
-    async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        await self.plug(machine, driver, arguments)
+    async def undo(self, at: At) -> None:
+        """Plug the disk into the domain again."""
+        await self.plug(at)
 
 
+@dataclass(frozen=True)
 class DeleteDisk(DiskStep):
+    """The step that deletes a disk's volume."""
+
     name = "delete disk"
 
-    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        await self.remove(machine, driver, arguments)
+    async def run(self, at: At) -> None:
+        """Delete the disk's volume."""
+        await self.remove(at)
 
 
+@dataclass(frozen=True)
 class SettleDisk(DiskStep):
-    """The Disk is there as long as the hypervisor has it."""
+    """The step that keeps a Disk's record as long as the hypervisor has the disk."""
 
     name = "settle disk"
+    action: str = "add"
 
-    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        target = arguments["target"]
-        present = await self._present(machine, driver, arguments)
-        path = f"{machine.path}/disks/{target}"
-        async with self.room.store.transaction() as transaction:
-            current, disk = await transaction.get(machine.path), await transaction.get(path)
+    async def settle(self, at: At, ended: Ended) -> None:
+        """Free the Disk for the next request, or delete its record and the Machine's facts of it when it is gone."""
+        present = await self._present(at, ended)
+        path = f"{at.resource.path}/disks/{self.target}"
+        async with at.room.store.transaction() as transaction:
+            current, disk = await transaction.get(at.resource.path), await transaction.get(path)
             if current is None or disk is None:
                 return
             if present:
-                await transaction.update(disk.with_internal(job=None))
+                await transaction.update(disk.released())
                 return
             await transaction.delete(path)
-            kept = [known for known in current.internal["disks"] if known["target"] != target]
-            await transaction.update(current.with_internal(disks=kept))
+            kept = KeptMachine.of(current)
+            disks = tuple(other for other in kept.disks if other.target != self.target)
+            await transaction.update(replace(kept, disks=disks).on(current))
 
-    async def _present(self, machine: Resource, driver: Driver, arguments: Arguments) -> bool:
+    async def _present(self, at: At, ended: Ended) -> bool:
         try:
-            disks = (await driver.domain(uuid_of(machine))).disks
+            disks = (await at.driver.domains.read(machine_uuid(at.resource))).disks
         except DriverNotFound:
             return False
         except DriverError:
-            return bool((arguments["action"] == "delete") != arguments["succeeded"])
-        return find(disks, arguments["target"]) is not None
+            return (self.action == "delete") != ended.succeeded
+        return find(disks, self.target) is not None
 
 
-DISK_CHANGE_STEPS: tuple[type[DriverStep], ...] = (CreateDisk, AttachDisk, DetachDisk, DeleteDisk, SettleDisk)
-ADD_STEPS = (CreateDisk.name, AttachDisk.name)
-DELETE_STEPS = (DetachDisk.name, DeleteDisk.name)
+DISK_CHANGE_STEPS: tuple[type[ResourceStep], ...] = (CreateDisk, AttachDisk, DetachDisk, DeleteDisk, SettleDisk)

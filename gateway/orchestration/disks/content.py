@@ -5,56 +5,78 @@ No client can ask for one: the standard's MachineConfiguration knows empty disks
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from drivers.base import Driver, PoolFacts
 from gateway.errors import Conflict, Invalid
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.resolving import resolve
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.images.available import demand_still_available
+from gateway.orchestration.images.facts import KeptImage
+from gateway.orchestration.machine_core.facts import KeptMachine, OwnDisk
 from gateway.orchestration.volumes.content import too_small
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
 WHERE = "machineTemplate.machineConfig.disks"
 CONTENT = "content_image"
-"""Of a configuration's disk: a reference to a VolumeImage."""
+"""The member of a configuration's disk that refers to a VolumeImage."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiskHome:
+    """The host and the pool in which the disks of a new Machine are made."""
+
+    host: str
+    driver: Driver
+    """Driver of that host."""
+    pool: PoolFacts
 
 
 async def with_content(
-    room: Room, caller: Caller, config: Document, disks: list[Document], host: str, pool: PoolFacts
-) -> list[Document]:
-    """The chosen disks, those with content knowing their image. Raises what the request deserves."""
-    asked = config.get("disks") or [{}]
-    found = []
-    for place, (disk, given) in enumerate(zip(disks, asked, strict=True)):
+    room: Room, caller: Caller, config: Document, disks: list[OwnDisk], home: DiskHome
+) -> list[OwnDisk]:
+    """Return the chosen disks, each with the facts of the image that it begins with, if it begins with one.
+
+    Raises what the request deserves.
+    """
+    requested = config.get("disks") or [{}]
+    chosen = []
+    for place, (disk, given) in enumerate(zip(disks, requested, strict=True)):
         where = f"{WHERE}.{place}"
         if place and CONTENT in given:
             image = await resolve(room.store, caller, given[CONTENT]["href"], ("VolumeImage",), where)
-            found.append({**disk, **_facts(room.drivers[host], image, disk, host, pool, where)})
+            chosen.append(_filled(home, image, disk, where))
         else:
-            found.append(disk)
-    return found
+            chosen.append(disk)
+    return chosen
 
 
-def _facts(driver: Driver, image: Resource, disk: Document, host: str, pool: PoolFacts, where: str) -> Document:
+def _filled(home: DiskHome, image: Resource, disk: OwnDisk, where: str) -> OwnDisk:
     if image.state != "AVAILABLE":
         raise Conflict(f"{where}: the image is {image.state}, not AVAILABLE")
-    known = image.internal
-    if known["host"] != host:
-        raise Invalid(f"the image is on the hypervisor {known['host']}, and the Machine on {host}", where)
-    if disk["bytes"] < known["virtual_size"]:
-        raise Invalid(too_small(known["virtual_size"]), f"{where}.capacity")
-    return {
-        "image": image.path,
-        "image_pool": known["pool"],
-        "image_volume": known["volume"],
-        "image_format": known["format"],
-        "overlay": disk["format"] == "qcow2" and known["pool"] == pool.name and driver.can_overlay(pool),
-    }
+    kept = KeptImage.of(image)
+    if kept.host != home.host:
+        raise Invalid(f"the image is on the hypervisor {kept.host}, and the Machine on {home.host}", where)
+    if disk.bytes < (kept.virtual_size or 0):
+        raise Invalid(too_small(kept.virtual_size or 0), f"{where}.capacity")
+    overlay = disk.format == "qcow2" and kept.pool == home.pool.name and home.driver.storage.can_overlay(home.pool)
+    return replace(
+        disk,
+        image=image.path,
+        image_pool=kept.pool,
+        image_volume=kept.volume,
+        image_format=kept.format,
+        overlay=overlay,
+    )
 
 
 async def demand_content(transaction: Transaction, machine: Resource) -> None:
-    """Once more, inside the transaction that writes the Machine. Raises Conflict."""
-    for place, disk in enumerate(machine.internal["disks"]):
-        if "image" in disk:
-            await demand_still_available(transaction, disk["image"], f"{WHERE}.{place}")
+    """Raise Conflict when an image that the Machine's further disks begin with is not available any more.
+
+    The transaction that writes the Machine calls this, since an image may have gone after the first check.
+    """
+    for place, disk in enumerate(KeptMachine.of(machine).disks):
+        if disk.image is not None:
+            await demand_still_available(transaction, disk.image, f"{WHERE}.{place}")

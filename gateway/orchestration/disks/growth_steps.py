@@ -2,62 +2,63 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, replace
 
-from drivers.base import Driver
-from gateway.jobs.plan import StepCall, StepContext
+from gateway.jobs.plan import Ended
 from gateway.orchestration.common.resource_service import touched
-from gateway.orchestration.common.steps import DriverStep
-from gateway.orchestration.disks.change_steps import DiskStep
-from gateway.orchestration.machine_core.plans import uuid_of, volume_of
-from gateway.store.model import Document, Resource
+from gateway.orchestration.common.step import At, ResourceStep
+from gateway.orchestration.disks.change_steps import DiskStep, disk_at
+from gateway.orchestration.machine_core.facts import KeptMachine, OwnDisk
+from gateway.orchestration.machine_core.names import machine_uuid, volume_of
+from gateway.store.model import Resource
 from gateway.store.transaction import Transaction
 
-Arguments = dict[str, Any]
 
-
-def growing(machine: str, target: str, capacity: int, size: int) -> tuple[StepCall, ...]:
-    """``capacity`` in kilobytes is what the Disk then shows, ``size`` in bytes what is made."""
-    return (StepCall(GrowDisk.name, {"resource": machine, "target": target, "capacity": capacity, "bytes": size}),)
-
-
-def settle_grown(machine: str, target: str) -> StepCall:
-    return StepCall(SettleGrownDisk.name, {"resource": machine, "target": target})
-
-
+@dataclass(frozen=True)
 class GrowDisk(DiskStep):
-    """By QEMU where a running guest has it, so that the guest sees it; else in the pool."""
+    """The step that gives a disk more bytes: by QEMU where a running guest has it and sees them; else in the pool."""
 
     name = "grow disk"
+    capacity: int
+    """Kilobytes that the Disk then shows."""
+    bytes: int
 
-    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        disk, size = self.disk(machine, arguments), arguments["bytes"]
+    async def run(self, at: At) -> None:
+        """Grow the disk to ``bytes``, and write its new size; do nothing when the disk is gone."""
+        machine, disk = at.resource, disk_at(at.resource, self.target)
         if disk is None:
             return
-        if not await driver.grow_disk(uuid_of(machine), disk["target"], size):
-            await driver.grow_volume(machine.internal["pool"], volume_of(machine, disk), disk["format"], size)
-        async with self.room.store.transaction() as transaction:
-            await self._show(transaction, machine, {**disk, "bytes": size, "capacity": arguments["capacity"]})
-
-    async def _show(self, transaction: Transaction, machine: Resource, grown: Document) -> None:
-        current = await transaction.get(machine.path)
-        shown = await transaction.get(f"{machine.path}/disks/{grown['target']}")
-        if current is not None and shown is not None:
-            disks = [grown if known["target"] == grown["target"] else known for known in current.internal["disks"]]
-            await transaction.update(current.with_internal(disks=disks))
-            await transaction.update(touched(shown.with_document(capacity=grown["capacity"])))
+        if not await at.driver.devices.grow_disk(machine_uuid(machine), disk.target, self.bytes):
+            pool = KeptMachine.of(machine).pool
+            await at.driver.storage.grow_volume(pool, volume_of(machine, disk), disk.format, self.bytes)
+        async with at.room.store.transaction() as transaction:
+            await _show(transaction, machine, replace(disk, bytes=self.bytes, capacity=self.capacity))
 
 
-class SettleGrownDisk(DriverStep):
-    """The Disk is free for the next request; what it shows was written when it grew."""
+async def _show(transaction: Transaction, machine: Resource, grown: OwnDisk) -> None:
+    """Write the disk's new size into the Machine's facts, and into its Disk."""
+    current = await transaction.get(machine.path)
+    record = await transaction.get(f"{machine.path}/disks/{grown.target}")
+    if current is not None and record is not None:
+        kept = KeptMachine.of(current)
+        disks = tuple(grown if disk.target == grown.target else disk for disk in kept.disks)
+        await transaction.update(replace(kept, disks=disks).on(current))
+        await transaction.update(touched(record.with_document(capacity=grown.capacity)))
+
+
+@dataclass(frozen=True)
+class SettleGrownDisk(ResourceStep):
+    """The step that frees a Disk's record for the next request; its size was written when the disk grew."""
 
     name = "settle grown disk"
+    target: str
 
-    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        async with self.room.store.transaction() as transaction:
-            disk = await transaction.get(f"{machine.path}/disks/{arguments['target']}")
+    async def settle(self, at: At, ended: Ended) -> None:
+        """Free the Disk for the next request."""
+        async with at.room.store.transaction() as transaction:
+            disk = await transaction.get(f"{at.resource.path}/disks/{self.target}")
             if disk is not None:
-                await transaction.update(disk.with_internal(job=None))
+                await transaction.update(disk.released())
 
 
-DISK_GROWTH_STEPS: tuple[type[DriverStep], ...] = (GrowDisk, SettleGrownDisk)
+DISK_GROWTH_STEPS: tuple[type[ResourceStep], ...] = (GrowDisk, SettleGrownDisk)

@@ -2,31 +2,52 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from drivers.base import Driver, PoolSettings
 from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from gateway.jobs.plan import Plan
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import Write
-from gateway.orchestration.disks.change_steps import ADD_STEPS, DELETE_STEPS, calls, settle
-from gateway.orchestration.disks.growth_steps import growing, settle_grown
+from gateway.orchestration.disks.change_steps import AttachDisk, CreateDisk, DeleteDisk, DetachDisk, SettleDisk
+from gateway.orchestration.disks.facts import KeptDisk
+from gateway.orchestration.disks.growth_steps import GrowDisk, SettleGrownDisk
 from gateway.orchestration.disks.layout import disk_resource
 from gateway.orchestration.machine_core.chain import demand_uncovered
 from gateway.orchestration.machine_core.components import ComponentService, demand_change
 from gateway.orchestration.machine_core.copying import refuse_while_copied
 from gateway.orchestration.machine_core.device_names import free_target, reserved, target_of
+from gateway.orchestration.machine_core.facts import KeptMachine, OwnDisk
 from gateway.orchestration.volumes.pools import KILOBYTE, Chosen, demand_growing, demand_room, pool_facts, whole
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
 
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """The checked request for a new disk."""
+
+    capacity: int
+    """Kilobytes."""
+    location: str | None
+    """``initialLocation`` as the client wrote it."""
+    format: str
+    in_use: frozenset[str]
+    """Device names of the disks that the domain has."""
+
+
 class DiskService(ComponentService):
+    """The service of the Disks of Machines."""
+
     kind = "Disk"
     edited_by = "plug"
 
     def removable(self, resource: Resource) -> bool:
-        return not resource.internal.get("boot")
+        """Return whether a request may take the disk away: the boot disk goes with its Machine only."""
+        return not KeptDisk.of(resource).boot
 
     async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
+        """Check a new disk, and return what writes it with the Job that makes and plugs it in."""
         machine = await self.machine_for(caller, collection.rpartition("/")[0])
         if "capacity" not in document:
             raise Invalid("is missing", "capacity")
@@ -35,46 +56,40 @@ class DiskService(ComponentService):
         demand_change(machine, "plug")
         in_use = await self.targets_in_use(machine)
         chosen = await self._pool(machine, self.up(machine))
+        location = document.get("initialLocation") or None
+        wish = _Wish(document["capacity"], location, chosen.format, frozenset(in_use))
 
         async def write(transaction: Transaction) -> Outcome:
-            await demand_room(self.room, chosen, whole(document["capacity"] * KILOBYTE), "capacity")
-            return await self._put_down(transaction, caller, collection, document, in_use, chosen.format)
+            await demand_room(self.room, chosen, whole(wish.capacity * KILOBYTE), "capacity")
+            return await self._put_down(transaction, caller, collection, wish)
 
         return write
 
     async def _pool(self, machine: Resource, driver: Driver) -> Chosen:
-        """The Machine's own pool, where its other disks are."""
-        host, name = machine.internal["host"], machine.internal["pool"]
+        """Return the Machine's own pool, where its other disks are."""
+        kept = KeptMachine.of(machine)
+        host, name = kept.host, kept.pool
         settings = next((p for p in self.room.hypervisors[host].every_pool if p.name == name), PoolSettings(name))
         facts = await pool_facts(driver, name)
-        return Chosen(host, settings, facts, driver.formats(facts)[0])
+        return Chosen(host, settings, facts, driver.storage.formats(facts)[0])
 
-    async def _put_down(
-        self,
-        transaction: Transaction,
-        caller: Caller,
-        collection: str,
-        document: Document,
-        in_use: set[str],
-        disk_format: str,
-    ) -> Outcome:
+    async def _put_down(self, transaction: Transaction, caller: Caller, collection: str, wish: _Wish) -> Outcome:
         machine = await self.demand_machine(transaction, collection.rpartition("/")[0], "plug")
-        location, running = document.get("initialLocation") or None, machine.state != "STOPPED"
-        target = free_target(in_use | reserved(machine), location, running=running)
-        capacity = document["capacity"]
-        made = {"target": target, "format": disk_format, "bytes": whole(capacity * KILOBYTE), "capacity": capacity}
-        made.update({"location": location} if location else {})
-        machine = await transaction.update(machine.with_internal(disks=[*machine.internal["disks"], made]))
+        taken, running = wish.in_use | reserved(machine), machine.state != "STOPPED"
+        target = free_target(taken, wish.location, running=running)
+        made = OwnDisk(target, wish.format, whole(wish.capacity * KILOBYTE), wish.capacity, wish.location)
+        kept = KeptMachine.of(machine)
+        machine = await transaction.update(replace(kept, disks=(*kept.disks, made)).on(machine))
         disk = await transaction.insert(disk_resource(machine, made))
         plan = self.plan(
             caller,
             "add",
             collection,
-            steps=calls(machine.path, ADD_STEPS, target),
+            steps=(CreateDisk(machine.path, target), AttachDisk(machine.path, target)),
             locks=(machine.path,),
             affected=(disk.path, machine.path),
             drop_on_failure=(disk.path,),
-            settle=settle(machine.path, target, "add"),
+            settle=SettleDisk(machine.path, target, "add"),
         )
         return await self.begun(transaction, disk, plan)
 
@@ -83,7 +98,10 @@ class DiskService(ComponentService):
     async def edit(
         self, caller: Caller, path: str, document: Document, selected: frozenset[str] | None, version: int | None
     ) -> Outcome:
-        """Only the capacity of a disk can be changed, and only upwards."""
+        """Make a disk larger: nothing but its capacity (kilobytes) can be changed, and only upwards.
+
+        Raises Invalid for a smaller capacity, and Conflict while another request changes the disk.
+        """
         disk = await self.to_change(caller, path, "edit", version)
         now: int = disk.document["capacity"]
         capacity: int = document.get("capacity") or now
@@ -112,11 +130,11 @@ class DiskService(ComponentService):
         if current is None or current.version != disk.version:
             raise PreconditionFailed(f"{disk.path} was changed meanwhile; read it again")
         self._demand_free(current)
-        known = next(entry for entry in machine.internal["disks"] if entry["target"] == target)
+        before = next(entry for entry in KeptMachine.of(machine).disks if entry.target == target)
         size = whole(capacity * KILOBYTE)
-        await demand_room(self.room, chosen, size - known["bytes"], "capacity")
+        await demand_room(self.room, chosen, size - before.bytes, "capacity")
         job = await self.room.runner.submit(transaction, self._growing(caller, disk, machine, capacity, size))
-        return await transaction.update(current.with_internal(job=job)), job
+        return await transaction.update(current.held(job)), job
 
     def _growing(self, caller: Caller, disk: Resource, machine: Resource, capacity: int, size: int) -> Plan:
         target = disk.path.rpartition("/")[2]
@@ -124,19 +142,23 @@ class DiskService(ComponentService):
             caller,
             "edit",
             disk.path,
-            steps=growing(machine.path, target, capacity, size),
+            steps=(GrowDisk(machine.path, target, capacity, size),),
             locks=(machine.path,),
             affected=(machine.path,),
-            settle=settle_grown(machine.path, target),
+            settle=SettleGrownDisk(machine.path, target),
         )
 
     def _demand_free(self, disk: Resource) -> None:
-        if disk.internal.get("job") is not None:
+        if disk.held_by is not None:
             raise Conflict("another request changes this disk already; wait for that job")
 
     # Delete
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        """Begin a Job that takes the disk out of the Machine and deletes its volume.
+
+        Raises Conflict for the boot disk, for one that a snapshot holds, and while another request changes it.
+        """
         disk = await self.to_change(caller, path, "delete", version)
         if not self.removable(disk):
             raise Conflict("the disk that the Machine boots from goes with the Machine only")
@@ -148,11 +170,11 @@ class DiskService(ComponentService):
             caller,
             "delete",
             path,
-            steps=calls(machine.path, DELETE_STEPS, target),
+            steps=(DetachDisk(machine.path, target), DeleteDisk(machine.path, target)),
             locks=(machine.path,),
             affected=(machine.path,),
             drop_on_success=(path,),
-            settle=settle(machine.path, target, "delete"),
+            settle=SettleDisk(machine.path, target, "delete"),
         )
         async with self.store.transaction() as transaction:
             await self.demand_machine(transaction, machine.path, "unplug")
@@ -162,5 +184,5 @@ class DiskService(ComponentService):
                 raise NotFound(f"{path} is gone")
             self._demand_free(current)
             job = await self.room.runner.submit(transaction, plan)
-            current = await transaction.update(current.with_internal(job=job))
+            current = await transaction.update(current.held(job))
         return Outcome(current, job, finished=False)

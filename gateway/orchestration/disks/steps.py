@@ -5,112 +5,113 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
-from drivers.base import Driver
+from drivers.base import VolumeContent
 from drivers.seed import Seed, seed_iso
-from gateway.jobs.plan import StepContext
-from gateway.orchestration.common.readable import demand_readable
-from gateway.orchestration.common.steps import DriverStep, unless_stopped
+from gateway.orchestration.common.step import At, ResourceStep, unless_stopped
+from gateway.orchestration.disks.making import BootDisk, make_boot_disk, make_data_disk
 from gateway.orchestration.interfaces.seed import seed_interfaces
-from gateway.orchestration.machine_core.plans import disk_volume, seed_volume, uuid_of
+from gateway.orchestration.machine_core.facts import KeptMachine
+from gateway.orchestration.machine_core.names import machine_uuid, seed_volume, volume_of
 from gateway.orchestration.machine_core.removal import remove_disks
-from gateway.store.model import Document, Resource
+from gateway.store.durable import Secret, readable
+from gateway.store.model import Resource
 
 PIECE = 262_144
-
-Arguments = dict[str, Any]
-
-
-async def make_boot_disk(
-    context: StepContext, driver: Driver, pool: str, name: str, image: Document, disk: Document
-) -> None:
-    """A copy-on-write overlay of the image where the pool can, else a full copy."""
-    below, size = image["image_volume"], disk["bytes"]
-    if image["overlay"]:
-        await driver.overlay_volume(pool, name, below, image["image_format"], size)
-        return
-    await driver.clone_volume(pool, name, below, disk["format"], size, context.progress)
-    await context.log(f"{name} is a copy of {below}")
+"""Bytes that go to the host at a time."""
 
 
-class BootDisk(DriverStep):
+@dataclass(frozen=True)
+class CreateBootDisk(ResourceStep):
+    """The step that makes the volume that a new Machine boots from."""
 
     name = "boot disk"
+    weight: ClassVar[int] = 10
 
-    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        facts = machine.internal
-        pool, disk = facts["pool"], facts["disks"][0]
-        name = disk_volume(machine, disk["target"], disk["format"])
-        await unless_stopped(context, make_boot_disk(context, driver, pool, name, facts, disk))
+    async def run(self, at: At) -> None:
+        """Make the boot disk of its image. Raises StopRequested when the Job is stopped meanwhile."""
+        kept = KeptMachine.of(at.resource)
+        await unless_stopped(at.job, make_boot_disk(at.job, at.driver, kept.pool, boot_disk(at.resource)))
 
-    async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        disk = machine.internal["disks"][0]
-        await driver.delete_volume(machine.internal["pool"], disk_volume(machine, disk["target"], disk["format"]))
-
-
-async def make_data_disk(context: StepContext, driver: Driver, pool: str, name: str, disk: Document) -> None:
-    """Empty, or with the content of a VolumeImage: an overlay of it where the pool can, else a full copy."""
-    if "image" not in disk:
-        await driver.create_volume(pool, name, disk["format"], disk["bytes"])
-    elif disk["overlay"]:
-        await driver.overlay_volume(pool, name, disk["image_volume"], disk["image_format"], disk["bytes"])
-    else:
-        await driver.clone_volume(
-            pool,
-            name,
-            disk["image_volume"],
-            disk["format"],
-            disk["bytes"],
-            context.progress,
-            base_pool=disk["image_pool"],
-            base_format=disk["image_format"],
-        )
-        await context.log(f"{name} is a copy of {disk['image_volume']}")
+    async def undo(self, at: At) -> None:
+        """Delete the boot disk's volume."""
+        await at.driver.storage.delete_volume(KeptMachine.of(at.resource).pool, boot_disk(at.resource).volume)
 
 
-class DataDisks(DriverStep):
-    """The second and further disks of the configuration."""
+def boot_disk(machine: Resource) -> BootDisk:
+    """Return the boot disk that a Machine has, or is to have."""
+    kept = KeptMachine.of(machine)
+    disk = kept.disks[0]
+    return BootDisk(
+        volume=volume_of(machine, disk),
+        format=disk.format,
+        bytes=disk.bytes,
+        capacity=disk.capacity,
+        image=kept.image,
+        image_volume=kept.image_volume,
+        image_format=kept.image_format,
+        overlay=kept.overlay,
+    )
+
+
+@dataclass(frozen=True)
+class CreateDataDisks(ResourceStep):
+    """The step that makes the second and further disks of the configuration."""
 
     name = "data disks"
+    weight: ClassVar[int] = 2
 
-    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        for disk in machine.internal["disks"][1:]:
-            name = disk_volume(machine, disk["target"], disk["format"])
-            pool = machine.internal["pool"]
-            await unless_stopped(context, make_data_disk(context, driver, pool, name, disk))
+    async def run(self, at: At) -> None:
+        """Make the disks, empty or of their images. Raises StopRequested when the Job is stopped meanwhile."""
+        kept = KeptMachine.of(at.resource)
+        for disk in kept.disks[1:]:
+            name = volume_of(at.resource, disk)
+            await unless_stopped(at.job, make_data_disk(at.job, at.driver, kept.pool, name, disk))
 
-    async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        for disk in machine.internal["disks"][1:]:
-            name = disk_volume(machine, disk["target"], disk["format"])
-            await driver.delete_volume(machine.internal["pool"], name)
+    async def undo(self, at: At) -> None:
+        """Delete the volumes of these disks."""
+        kept = KeptMachine.of(at.resource)
+        for disk in kept.disks[1:]:
+            await at.driver.storage.delete_volume(kept.pool, volume_of(at.resource, disk))
 
 
-class SeedImage(DriverStep):
-    """The NoCloud ISO with name, credential, user data, and the addresses that no DHCP gives."""
+@dataclass(frozen=True)
+class BuildSeed(ResourceStep):
+    """The step that makes the NoCloud ISO with name, credential, user data, and the addresses that no DHCP gives."""
 
     name = "seed"
 
-    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        kept = machine.internal.get("seed", {})
-        demand_readable(kept, machine.path)
+    async def run(self, at: At) -> None:
+        """Make the ISO in memory, and write it into a volume of the Machine's pool.
+
+        Raises Conflict for a secret that the store could not open.
+        """
+        machine, kept = at.resource, KeptMachine.of(at.resource)
+
+        def plain(secret: Secret | bool | None) -> str | None:
+            return None if secret is None or isinstance(secret, bool) else readable(secret, machine.path)
+
+        user_data, environment = plain(kept.seed.user_data), plain(kept.seed.environment)
         seed = Seed(
-            instance_id=uuid_of(machine),
+            instance_id=machine_uuid(machine),
             name=machine.name or "",
-            user=kept.get("user"),
-            password_hash=kept.get("password_hash"),
-            keys=tuple(kept.get("keys", ())),
-            user_data=base64.b64decode(kept["user_data"]) if "user_data" in kept else None,
-            interfaces=await seed_interfaces(self.room.store, machine),
-            environment=kept["environment"].encode() if "environment" in kept else None,
+            user=kept.seed.user,
+            password_hash=plain(kept.seed.password_hash),
+            keys=kept.seed.keys,
+            user_data=base64.b64decode(user_data) if user_data is not None else None,
+            interfaces=await seed_interfaces(at.room.store, machine),
+            environment=environment.encode() if environment is not None else None,
         )
         iso = await asyncio.to_thread(seed_iso, seed)
-        await driver.upload_volume(
-            machine.internal["pool"], seed_volume(machine), "raw", len(iso), _pieces(iso), context.progress
+        await at.driver.storage.upload_volume(
+            kept.pool, seed_volume(machine), VolumeContent("raw", len(iso), _pieces(iso)), at.job.progress
         )
 
-    async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        await driver.delete_volume(machine.internal["pool"], seed_volume(machine))
+    async def undo(self, at: At) -> None:
+        """Delete the volume with the ISO."""
+        await at.driver.storage.delete_volume(KeptMachine.of(at.resource).pool, seed_volume(at.resource))
 
 
 async def _pieces(data: bytes) -> AsyncIterator[bytes]:
@@ -118,12 +119,16 @@ async def _pieces(data: bytes) -> AsyncIterator[bytes]:
         yield data[start : start + PIECE]
 
 
-class DeleteDisks(DriverStep):
+@dataclass(frozen=True)
+class DeleteDisks(ResourceStep):
+    """The step that deletes all volumes of a Machine, its seed included."""
+
     name = "delete disks"
     leaves = "what is on the disks"
 
-    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        await remove_disks(context, self.room, machine, driver)
+    async def run(self, at: At) -> None:
+        """Delete the volumes on the Machine's host, and on those that it has left."""
+        await remove_disks(at.job, at.room, at.resource, at.driver)
 
 
-DISK_STEPS: tuple[type[DriverStep], ...] = (BootDisk, DataDisks, SeedImage, DeleteDisks)
+DISK_STEPS: tuple[type[ResourceStep], ...] = (CreateBootDisk, CreateDataDisks, BuildSeed, DeleteDisks)

@@ -20,7 +20,10 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class ResourceMetadataService(ResourceService):
-    """One entry per served type, at ``resourceMetadata/<Kind>``; it changes with the program only."""
+    """The service of ResourceMetadata: one entry per served type, at ``resourceMetadata/<Kind>``.
+
+    The entries change with the program only.
+    """
 
     kind = "ResourceMetadata"
 
@@ -46,12 +49,14 @@ class ResourceMetadataService(ResourceService):
         }
 
     async def read(self, caller: Caller, path: str) -> Resource:
+        """Return the entry at the path. Raises NotFound."""
         demand(caller.role, self.kind, "read")
         if path not in self._entries:
             raise NotFound(f"there is no ResourceMetadata {path[:200]}")
         return self._entries[path]
 
     async def list(self, caller: Caller, query: Query) -> Page:
+        """Return the page of the entries that the query asks for."""
         demand(caller.role, self.kind, "read")
         matching = [entry for entry in self._entries.values() if all(_matches(f, entry) for f in query.filters)]
         for key in reversed(query.order):
@@ -87,6 +92,8 @@ def _compares(comparison: Comparison, entry: Resource) -> bool:
 
 
 class CloudEntryPointService(ResourceService):
+    """The service of the Cloud Entry Point."""
+
     kind = "CloudEntryPoint"
 
     async def ensure(self) -> None:

@@ -7,7 +7,10 @@ from gateway.store.transaction import Transaction
 
 
 async def demand_still_available(transaction: Transaction, image: str, where: str) -> None:
-    """Raises Conflict. A delete of the image looks for its users in a transaction of its own: one sees the other."""
+    """Raise Conflict when the image (its path) cannot be used any more.
+
+    A delete of the image looks for its users in a transaction of its own: one sees the other.
+    """
     current = await transaction.get(image)
     if current is None:
         raise Conflict(f"{where}: the image {image} was deleted meanwhile")

@@ -1,13 +1,12 @@
-"""What a new image will be made from and how: everything is looked at, nothing is written (DSP0263 5.14.7)."""
+"""The source of a new image, and how it is taken: everything is looked at, nothing is written (DSP0263 5.14.7)."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from drivers.base import Driver, DriverBusy, DriverInvalid, DriverUnreachable, FilePart, ImageFacts, PoolFacts
 from drivers.images.window import HEAD, TAIL
@@ -16,20 +15,28 @@ from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.driver_errors import translated, translating
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.common.unconfigured import demand_up
+from gateway.orchestration.images.facts import (
+    FileSource,
+    Filling,
+    Location,
+    PackageSource,
+    Route,
+    Source,
+    UploadSource,
+    UrlSource,
+    kept_format,
+)
 from gateway.orchestration.images.promises import demand_staging
-from gateway.orchestration.images.source import WHERE, is_url, local_file, place_facts
-from gateway.orchestration.images.steps import kept_format
+from gateway.orchestration.images.source import WHERE, is_url, local_file
 from gateway.store.model import Document
 
-DIRECT_STEPS = ("copy image",)
-STAGED_STEPS = ("stage image", "convert image", "copy image")
 OURS = frozenset({"machines", "machineImages", "volumes", "volumeImages"})
-WEIGHTS = {"stage image": 2, "convert image": 1, "copy image": 2}
+"""First parts of references that mean this gateway's own resources."""
 
 
 @contextmanager
 def looking(where: str | None = None) -> Iterator[None]:
-    """Refuse what a reader refuses as the request's own fault, naming ``where``, and say 503 when no reader is free."""
+    """Raise Invalid, naming ``where``, for what a reader refuses, and say 503 when no reader is free."""
     try:
         yield
     except DriverInvalid as error:
@@ -40,123 +47,128 @@ def looking(where: str | None = None) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the image will live. ``formats`` are those that the pool takes."""
+    """The place where the image will live. ``formats`` are those that the pool takes."""
 
     host: str
     pool: PoolFacts
     formats: tuple[str, ...]
 
-    def facts(self) -> Document:
-        return {"host": self.host, "pool": self.pool.name, "formats": list(self.formats)}
+    def filling(self) -> Filling:
+        """Return what is kept of an image that will live there, as far as the place tells."""
+        return Filling(self.host, self.pool.name, formats=self.formats)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Where the bytes are, and what they are as far as that can be told before they are here."""
+class Inspected:
+    """The place of the bytes, and what they are as far as that can be told before they are here."""
 
-    source: Document
+    source: Source
     facts: ImageFacts | None
 
 
 class ImageImport:
-    """The checks and decisions of one create; the result are the image's internal facts."""
+    """The checks and decisions of one create; their result is what is kept of the image."""
 
     def __init__(self, room: Room) -> None:
         self._room = room
         self._tools = room.images
 
-    async def decide(self, caller: Caller, document: Document) -> Document:
-        """Raises what the request deserves, naming the attribute."""
+    async def decide(self, caller: Caller, document: Document) -> Filling:
+        """Return what the image will be made from and how. Raise what the request deserves, naming the attribute."""
         if document.get(WHERE) is None and "size" not in document:
             raise Invalid("is missing; or give size, and then upload so many bytes", WHERE)
         if document.get(WHERE) is None:
             return await self._upload(document["size"], await self.place())
-        found = await self.look(caller, document)
-        return await self.way(found, await self.place())
+        inspected = await self.look(caller, document)
+        return await self.way(inspected, await self.place())
 
-    async def look(self, caller: Caller, document: Document) -> Found:
-        """What there is at imageLocation."""
+    async def look(self, caller: Caller, document: Document) -> Inspected:
+        """Return what there is at imageLocation. Raise Invalid or TooLarge."""
         location: str = document[WHERE]
         if location.partition("/")[0] in OURS:
             raise Invalid("is one of this gateway's own; give an image's href where images are used", WHERE)
-        found = await (self._url(location) if is_url(location) else self._file(caller, location))
-        size = found.source["size"]
+        inspected = await (self._url(location) if is_url(location) else self._file(caller, location))
+        size = inspected.source.size
         if size is not None:
             self._check_size(size, WHERE)
             if document.get("size", size) != size:
                 raise Invalid(f"the file has {size} bytes, not {document['size']}", "size")
-        return found
+        return inspected
 
-    async def of_package(self, place: Path | FilePart, parents: Sequence[Path | FilePart] = ()) -> Document:
-        """The way of a part of a package, which lies in the staging directory already, or in an archive.
+    async def of_package(self, place: Path | FilePart, parents: Sequence[Path | FilePart] = ()) -> Filling:
+        """Return how an image is made of a file of a package, in the staging directory already or in an archive.
 
         ``parents`` are what it stands on, the nearest first.
         """
         with looking():
             facts = await self._tools.reader.inspect(place, delta=bool(parents))
         self._check_size(facts.file_size, "source")
-        below = {"parents": [place_facts(parent) for parent in parents]} if parents else {}
-        source = {"kind": "package", "size": facts.file_size, **place_facts(place), **below}
-        way = await self.way(Found(source, facts), await self.place())
-        if parents and not way.get("unpacks"):
+        source = replace(PackageSource.of(place), parents=tuple(Location.of(parent) for parent in parents))
+        if source.size is None:
+            source = replace(source, size=facts.file_size)
+        filling = await self.way(Inspected(source, facts), await self.place())
+        if parents and not filling.unpacks:
             raise NotImplementedHere("a disk that stands on another one needs a pool of files; flatten it first")
-        return way
+        return filling
 
     async def place(self) -> Place:
+        """Return where new images live: in the first pool of the first hypervisor. Raise Unavailable."""
         host, settings = next(iter(self._room.hypervisors.items()))
         driver: Driver = self._room.drivers[host]
         demand_up(driver)
         with translating():
-            pool = await driver.pool(settings.pool)
-        return Place(host, pool, ("raw", "qcow2") if driver.can_overlay(pool) else ("raw",))
+            pool = await driver.storage.read_pool(settings.pool)
+        return Place(host, pool, ("raw", "qcow2") if driver.storage.can_overlay(pool) else ("raw",))
 
-    async def _upload(self, size: int, place: Place) -> Document:
+    async def _upload(self, size: int, place: Place) -> Filling:
         self._check_size(size, "size")
         await demand_staging(self._room, size)
-        source = {"kind": "upload", "size": size}
-        return {**place.facts(), "source": source, "way": "staged"}
+        return replace(place.filling(), source=UploadSource(size), way=Route.STAGED)
 
-    async def _file(self, caller: Caller, location: str) -> Found:
+    async def _file(self, caller: Caller, location: str) -> Inspected:
         path = await asyncio.to_thread(local_file, self._tools, caller, location)
         with looking(WHERE):
             facts = await self._tools.reader.inspect(path)
-        return Found({"kind": "file", "path": str(path), "size": facts.file_size}, facts)
+        return Inspected(FileSource(str(path), size=facts.file_size), facts)
 
-    async def _url(self, location: str) -> Found:
+    async def _url(self, location: str) -> Inspected:
         try:
             with looking(WHERE):
                 remote = await self._tools.fetcher.look(location, HEAD, TAIL)
         except DriverUnreachable as error:
             raise BadGateway(f"{WHERE}: {error}") from error
-        size, facts = remote.size, None
-        if remote.ranges and size:
+        facts = None
+        if remote.ranges and remote.size:
             with looking(WHERE):
-                facts = await self._tools.reader.recognise(size, remote.head, remote.tail)
-        source = {
-            "kind": "url",
-            "url": location,
-            "size": size,
-            "ranges": remote.ranges,
-            "validator": remote.validator,
-        }
-        return Found(source, facts)
+                facts = await self._tools.reader.recognise(remote.size, remote.head, remote.tail)
+        return Inspected(UrlSource(location, remote.size, remote.ranges, remote.validator), facts)
 
-    async def way(self, found: Found, place: Place) -> Document:
-        """Straight into the pool when format and size are known and stay as they are; else by the staging directory."""
-        size, facts = found.source["size"], found.facts
-        kept = kept_format(facts.format, list(place.formats)) if facts is not None else None
-        unpacks = facts is not None and facts.unpacks and kept == "qcow2" and found.source["kind"] == "package"
-        direct = facts is not None and (kept == facts.format or unpacks)
+    async def way(self, inspected: Inspected, place: Place) -> Filling:
+        """Return how the bytes come into the pool. Raise NoSpace.
+
+        The bytes go straight into the pool when format and size are known and stay as they are; else by the staging
+        directory.
+        """
+        source, facts, filling = inspected.source, inspected.facts, replace(place.filling(), source=inspected.source)
+        if facts is None:
+            await demand_staging(self._room, source.size or 0)
+            return replace(filling, way=Route.STAGED)
+        kept = kept_format(facts.format, place.formats)
+        unpacks = facts.unpacks and kept == "qcow2" and isinstance(source, PackageSource)
+        direct = kept == facts.format or unpacks
         if direct:
-            self._check_pool(size, place.pool)
+            self._check_pool(source.size or 0, place.pool)
         else:
-            await demand_staging(self._room, size or 0)
-        known: dict[str, Any] = {}
-        if facts is not None:
-            known = {"format": kept, "virtual_size": facts.virtual_size, "uefi": facts.uefi or None}
-        if unpacks and facts is not None:
-            known |= {"unpacks": True, "source_format": facts.format}
-        return {**place.facts(), **known, "source": found.source, "way": "direct" if direct else "staged"}
+            await demand_staging(self._room, source.size or 0)
+        return replace(
+            filling,
+            format=kept,
+            virtual_size=facts.virtual_size,
+            uefi=facts.uefi,
+            unpacks=unpacks,
+            source_format=facts.format if unpacks else "",
+            way=Route.DIRECT if direct else Route.STAGED,
+        )
 
     def _check_size(self, size: int, attribute: str) -> None:
         if size > self._tools.largest_file:

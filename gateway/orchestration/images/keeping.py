@@ -1,4 +1,4 @@
-"""Clearing the staging directory: what belongs to no image, and uploads that nobody goes on with."""
+"""The sweep of the staging directory: what belongs to no image, and uploads that nobody goes on with, is removed."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from drivers.base import Loop
 from gateway.errors import GatewayError
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.images.uploading import waits
+from gateway.store.questions.images import with_staged_files
 
 EVERY = 600.0
-PACKAGES = (
-    "SELECT job FROM plans UNION SELECT path FROM resources WHERE kind = 'Job' "
-    "AND json_extract(document, '$.action') = 'export' AND state = 'SUCCESS' "
-    "UNION SELECT 'uploads-' || json_extract(plan, '$.steps[0].arguments.source.upload') FROM plans "
-    "WHERE json_extract(plan, '$.steps[0].arguments.source.upload') IS NOT NULL"
-)
-"""Jobs with packages: those at work, those whose package waits for its download, and uploads that a Job takes up."""
+"""Seconds between two sweeps."""
+IMAGES = frozenset({"MachineImage", "VolumeImage"})
+"""Kinds that may be uploaded to."""
 log = structlog.get_logger("images")
 
 
 class StagingKeeper:
+    """The loop that sweeps."""
+
     def __init__(self, room: Room) -> None:
         self._room = room
         self._loop: Loop | None = None
@@ -31,6 +30,7 @@ class StagingKeeper:
         self._loop = self._room.supervision.keep("staging directory", self._keep, EVERY, first_pause=EVERY)
 
     async def stop(self) -> None:
+        """End the loop."""
         if self._loop is not None:
             await self._loop.stop()
 
@@ -41,17 +41,13 @@ class StagingKeeper:
             log.warning("the staging directory could not be cleared", reason=str(error))
 
     async def sweep(self) -> None:
+        """Remove what nobody needs, and the images whose upload was given up."""
         tools, store = self._room.images, self._room.store
         names = await tools.staging.names()
-        rows = await store.fetch(
-            "SELECT path FROM resources WHERE kind IN ('MachineImage', 'VolumeImage', 'Volume') "
-            "AND (json_extract(internal, '$.source.kind') IS NOT NULL "
-            "OR state = 'CREATING' AND json_extract(internal, '$.file_system') IS NOT NULL)"
-        )
-        kept = {row[0] for row in [*rows, *await store.fetch(PACKAGES)]}
+        kept = await with_staged_files(store)
         for path in await tools.staging.sweep(names, kept, tools.upload_minutes * 60.0):
             image = await store.get(path)
-            if image is not None and waits(image):
+            if image is not None and image.kind in IMAGES and waits(image):
                 async with store.transaction() as transaction:
                     await transaction.delete(path)
                 await tools.staging.remove(image)

@@ -14,11 +14,13 @@ from gateway.errors import Invalid
 from gateway.orchestration.images.source import WHERE
 
 PIECE = 1024 * 1024
+"""Bytes."""
 AHEAD = 2
+"""Pieces that are read before they are wanted."""
 
 
 async def of_file(place: Path | FilePart) -> AsyncGenerator[bytes, None]:
-    """The bytes of a regular file that is no link, or of a part of one."""
+    """Yield the bytes of a regular file that is no link, or of a part of one."""
     window, offset = await asyncio.to_thread(FileWindow, place), 0
     try:
         while piece := await asyncio.to_thread(window.some, offset, PIECE):
@@ -30,7 +32,7 @@ async def of_file(place: Path | FilePart) -> AsyncGenerator[bytes, None]:
 
 
 async def ahead(source: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """The same bytes in pieces of about ``PIECE``, read while the last piece is still being worked on."""
+    """Yield the bytes of a source in pieces of about ``PIECE``, read while the last piece is still being worked on."""
     queue: asyncio.Queue[bytes | None] = asyncio.Queue(AHEAD)
 
     async def fill() -> None:
@@ -69,23 +71,23 @@ async def _gathered(source: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 async def looked_at(
     source: AsyncIterator[bytes], size: int, reader: ImageReader, expected: tuple[str, int]
 ) -> AsyncIterator[bytes]:
-    """The same bytes, none of which is let go before the beginning was found to be what was looked at before.
+    """Yield the bytes of a source, none of them before the beginning was seen to be what was looked at before.
 
     ``expected`` is format and virtual size. Before the last bytes go, the end is looked at, too.
     """
     head = tail = b""
     held: list[bytes] = []
-    seen, known = 0, False
+    seen, begins_right = 0, False
     async for piece in source:
         seen += len(piece)
         tail = (tail + piece)[-TAIL:]
         held.append(piece)
-        if not known:
+        if not begins_right:
             head = (head + piece)[:HEAD]
             if len(head) < min(HEAD, size):
                 continue
             await _expect(reader, size, head, bytes(TAIL), expected)
-            known = True
+            begins_right = True
         if seen < size:
             for waiting in held:
                 yield waiting
@@ -107,14 +109,14 @@ async def _expect(reader: ImageReader, size: int, head: bytes, tail: bytes, expe
 
 
 class Digest:
-    """SHA-256 of what passes; hashing runs beside the loop."""
+    """The SHA-256 of bytes that pass; hashing runs beside the loop."""
 
     def __init__(self, expected: str | None) -> None:
         self._expected = expected
         self._hash = hashlib.sha256()
 
     async def watch(self, source: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Raises Invalid at the end, before the last piece is let go, when the sum is another than expected."""
+        """Yield the pieces of a source. Raise Invalid before the last one when the sum is another than expected."""
         last: bytes | None = None
         async for piece in source:
             if last is not None:
@@ -127,5 +129,6 @@ class Digest:
             yield last
 
     def check(self) -> None:
+        """Raise Invalid when the bytes that passed have another sum than was expected."""
         if self._expected is not None and self._hash.hexdigest() != self._expected:
             raise Invalid(f"the bytes have another SHA-256: {self._hash.hexdigest()}", "sha256")

@@ -1,4 +1,4 @@
-"""What the staging directory has been promised for and has not got yet; how many uploads a user may leave waiting."""
+"""Room in the staging directory that is promised and not taken yet; how many uploads a user may leave waiting."""
 
 from __future__ import annotations
 
@@ -7,25 +7,16 @@ from contextlib import asynccontextmanager
 
 from gateway.errors import Conflict, NoSpace
 from gateway.orchestration.common.resource_service import Room
-
-STAGED = (
-    "SELECT path, json_extract(internal, '$.source.size') FROM resources "
-    "WHERE kind IN ('MachineImage', 'VolumeImage', 'Volume') AND state IN ('CREATING', 'ERROR') "
-    "AND json_extract(internal, '$.way') = 'staged' AND json_extract(internal, '$.source.size') > 0"
-)
-WAITING = (
-    "SELECT count(*) FROM resources WHERE kind IN ('MachineImage', 'VolumeImage') AND owner = ? "
-    "AND json_extract(internal, '$.source.kind') = 'upload' AND json_extract(internal, '$.job') IS NULL"
-)
+from gateway.store.questions.images import staged_sizes, waiting_uploads
 
 
 async def demand_staging(room: Room, size: int) -> None:
-    """Raises NoSpace when so many bytes have no room beside those that are still to come.
+    """Raise NoSpace when so many bytes have no room beside those that are still to come.
 
-    To be asked inside the transaction that writes the promise: of two at once one sees the other.
+    This has to be called inside the transaction that writes the promise: of two at once one sees the other.
     """
     staging = room.images.staging
-    promised: dict[str, int] = dict(await room.store.fetch(STAGED))
+    promised = await staged_sizes(room.store)
     here = await staging.sizes(list(promised))
     free = await staging.free() - sum(max(0, total - here[path]) for path, total in promised.items())
     free -= sum(staging.coming.values())
@@ -49,35 +40,36 @@ class Coming:
         """Bytes that are here."""
 
     async def demand(self, size: int) -> None:
-        """Have room for so many bytes more. Of two at once one sees the other, as only one of them writes."""
+        """Promise room for so many bytes more. Raise NoSpace; of two at once one sees the other, as one writes."""
         async with self._room.store.transaction():
             await demand_staging(self._room, size)
             self._left += size
             self._promises[self._name] = self._left
 
     def has_room(self, size: int) -> bool:
+        """Return whether so many bytes are promised and have not come."""
         return size <= self._left
 
     def came(self, size: int) -> None:
-        """So many bytes of it have been put down."""
+        """Note that so many bytes have been put down."""
         self.come += size
         self._left = max(0, self._left - size)
         self._promises[self._name] = self._left
 
     async def counted(self, pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-        """Pass pieces on to who puts them down."""
+        """Yield pieces to who puts them down, and note that they came."""
         async for piece in pieces:
             yield piece
             self.came(len(piece))
 
     def end(self) -> None:
-        """Give back what has not come."""
+        """Give back the room of what has not come."""
         self._promises.pop(self._name, None)
 
 
 @asynccontextmanager
 async def promised(room: Room, name: str, size: int) -> AsyncIterator[Coming]:
-    """Have room for so many bytes while they come. Raises NoSpace."""
+    """Promise room for so many bytes while they come. Raise NoSpace."""
     coming = Coming(room, name)
     try:
         await coming.demand(size)
@@ -87,8 +79,11 @@ async def promised(room: Room, name: str, size: int) -> AsyncIterator[Coming]:
 
 
 async def demand_few_waiting(room: Room, owner: str) -> None:
-    """Raises Conflict when this user has left as many uploads waiting as one may. To be asked as ``demand_staging``."""
-    count = (await room.store.fetch(WAITING, (owner,)))[0][0]
+    """Raise Conflict when this user has left as many uploads waiting as one may.
+
+    This has to be called where ``demand_staging`` is.
+    """
+    count = await waiting_uploads(room.store, owner)
     if count >= room.images.waiting_uploads:
         raise Conflict(
             f"{count} images of yours wait for their bytes already, which is all that a user may have "

@@ -1,39 +1,38 @@
-"""What becomes of the record of an image that was copied from something here, and of what stands for it elsewhere."""
+"""The record of an image that was copied from something here, and the entry that stands for it in its Volume."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from gateway import clock
+from gateway.jobs.plan import Ended
 from gateway.orchestration.common.resource_service import component
+from gateway.orchestration.images.facts import KeptImage
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
 
-async def settle_copied(transaction: Transaction, image: Resource, arguments: Document) -> None:
-    """A finished image does not point at its origin any more; a failed one leaves no record if it could be undone.
-
-    ``arguments`` are those of a settling step.
-    """
-    if arguments.get("left"):
-        await transaction.update(image.with_document(state="ERROR").with_internal(job=None, captured=None))
-    elif not arguments["succeeded"]:
+async def settle_copied(transaction: Transaction, image: Resource, ended: Ended) -> None:
+    """Write a finished image without its origin, and remove the record of a failed one that could be undone."""
+    if ended.left:
+        await transaction.update(KeptImage.changed(image.with_document(state="ERROR").released(), captured=None))
+    elif not ended.succeeded:
         await remove(transaction, image)
     elif image.state == "CREATING":
-        shown = image.with_document(state="AVAILABLE", imageLocation=f"{image.path}/download")
-        await transaction.update(shown.with_internal(job=None, captured=None))
+        available = image.with_document(state="AVAILABLE", imageLocation=f"{image.path}/download")
+        await transaction.update(KeptImage.changed(available.released(), captured=None))
 
 
 async def remove(transaction: Transaction, image: Resource) -> None:
-    """The record goes, and with it what its Volume shows of it."""
-    if "made_of" in image.internal:
+    """Remove the record of an image, and with it what its Volume shows of the image."""
+    if KeptImage.of(image).made_of is not None:
         await transaction.delete(entry_path(image))
     await transaction.delete(image.path)
 
 
 def entry_path(image: Resource) -> str:
-    """Path of the VolumeVolumeImage of an image that was made of a Volume (DSP0263 5.16.6)."""
-    return f"{image.internal['made_of']}/images/{image.path.rpartition('/')[2]}"
+    """Return the path of the VolumeVolumeImage of an image that was made of a Volume (DSP0263 5.16.6)."""
+    return f"{KeptImage.of(image).made_of}/images/{image.path.rpartition('/')[2]}"
 
 
 async def enter(transaction: Transaction, volume: Resource, image: Resource, own: Document) -> Resource:

@@ -6,44 +6,29 @@ import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from drivers.base import FilePart
 from gateway.errors import Invalid
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.exports import Exports
 from gateway.orchestration.common.image_tools import ImageTools
-from gateway.store.model import Document
 
 WHERE = "imageLocation"
 
 
 def is_url(location: str) -> bool:
-    """Whether another server is to be asked for it."""
+    """Return whether another server is to be asked for what a location means."""
     scheme, colon, _rest = location.partition("://")
     return bool(colon) and scheme.lower() != "file"
 
 
-def place_facts(place: Path | FilePart) -> Document:
-    """What is kept of where bytes lie."""
-    if isinstance(place, Path):
-        return {"path": str(place)}
-    return {"path": str(place.path), "offset": place.offset, "size": place.size, "stamp": place.stamp}
-
-
-def place_of(source: Document) -> Path | FilePart:
-    """The same, read again."""
-    path = Path(source["path"])
-    return FilePart(path, source["offset"], source["size"], source["stamp"]) if "offset" in source else path
-
-
 def shown(location: str) -> str:
-    """Without the query of a URL, which often holds a secret."""
+    """Return the location as people may see it: without the query of a URL, which often holds a secret."""
     return location.partition("?")[0] if is_url(location) else location
 
 
 def local_file(tools: ImageTools, caller: Caller, location: str, where: str = WHERE) -> Path:
-    """Return the file that a location means. Raises Invalid, naming ``where``, for every way out of the directories.
+    """Return the file that a location means. Raise Invalid, naming ``where``, for every way out of the directories.
 
-    Another user's exports are told from what is not there by nothing.
+    The answer for another user's export is the same as for what is not there.
     """
     directories = tools.directories
     path = Path(_path_of(location, where))

@@ -10,38 +10,26 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import TracebackType
 
 from drivers.threads import UPLOADS
 from gateway.errors import Conflict, Invalid, NotFound
+from gateway.orchestration.common.contract import Part
 from gateway.orchestration.common.staging import Staging
+from gateway.orchestration.images.facts import Filling, UploadSource
 from gateway.store.model import Resource
 
 
 class WrongOffset(Conflict):
-    """``offset`` is where the upload goes on."""
+    """The refusal of bytes from another place than ``offset``, where the upload goes on."""
 
     def __init__(self, message: str, offset: int) -> None:
         super().__init__(message)
         self.offset = offset
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What a request brings: bytes from ``start``, to ``end`` (not included) of ``total``, as far as it says so.
-
-    ``start`` None: everything from the beginning. ``digest`` is the SHA-256 of this part, in Base64.
-    """
-
-    start: int | None = None
-    end: int | None = None
-    total: int | None = None
-    digest: str | None = None
-
-
 class Uploads:
-    """Which images are being uploaded to right now: one request at a time for each."""
+    """The images that are being uploaded to right now: one request at a time for each."""
 
     def __init__(self, staging: Staging) -> None:
         self._staging = staging
@@ -49,7 +37,7 @@ class Uploads:
 
     @contextmanager
     def claim(self, path: str) -> Iterator[None]:
-        """Nobody else sends bytes of this image meanwhile. Conflict when somebody does."""
+        """Keep all others from sending bytes of this image (its path) meanwhile. Raise Conflict when somebody does."""
         if path in self._busy:
             raise Conflict("another request is sending bytes of this image")
         self._busy.add(path)
@@ -59,11 +47,12 @@ class Uploads:
             self._busy.discard(path)
 
     async def received(self, image: Resource) -> int:
+        """Return how many bytes of an image are here."""
         return await self._staging.size(image)
 
     async def receiver(self, image: Resource, part: Part) -> Receiver:
-        """Raises WrongOffset or Invalid when this part does not fit; use the result in ``async with``."""
-        size = image.internal["source"]["size"]
+        """Return what takes this part, for ``async with``. Raise WrongOffset or Invalid when it does not fit."""
+        size = _upload(image).size
         if part.total is not None and part.total != size:
             raise Invalid(f"says {part.total} bytes; the image was announced with {size}", "Content-Range")
         if part.end is not None and part.end > size:
@@ -75,7 +64,7 @@ class Uploads:
 
 
 class Receiver:
-    """Takes the bytes of one request; ``offset`` is how many of the image are there."""
+    """The taker of the bytes of one request; ``offset`` is how many of the image are there."""
 
     def __init__(self, staging: Staging, image: Resource, part: Part, size: int) -> None:
         self._staging = staging
@@ -89,6 +78,7 @@ class Receiver:
 
     @property
     def complete(self) -> bool:
+        """True when all bytes of the image are here."""
         return self.offset == self._size
 
     async def __aenter__(self) -> Receiver:
@@ -104,6 +94,7 @@ class Receiver:
         return descriptor
 
     async def write(self, piece: bytes) -> None:
+        """Put a piece down. Raise Invalid for more bytes than were announced."""
         if self.offset + len(piece) > self._size:
             raise Invalid(f"more than the {self._size} bytes came that the image was announced with", "size")
         await UPLOADS.run(self._write, piece)
@@ -115,7 +106,7 @@ class Receiver:
             self._hash.update(piece)
 
     async def done(self) -> None:
-        """All of the request came. A part whose sum or length is wrong is taken back: Invalid."""
+        """End a request that came as a whole. Take a part back whose sum or length is wrong: raise Invalid."""
         wrong = self._wrong()
         if wrong is not None:
             await UPLOADS.run(os.ftruncate, self._descriptor, self._start)
@@ -137,14 +128,20 @@ class Receiver:
 
 
 def must_wait(image: Resource) -> None:
-    """Raises unless the image waits for bytes."""
-    if image.internal.get("source", {}).get("kind") != "upload":
-        raise NotFound("this image does not wait for bytes")
+    """Raise NotFound or Conflict unless the image waits for bytes."""
+    _upload(image)
     if not waits(image):
         raise Conflict(f"the image is {image.state} and takes no bytes now")
 
 
 def waits(image: Resource) -> bool:
-    """Made to be uploaded to, and no job works on it."""
-    kind = image.internal.get("source", {}).get("kind")
-    return kind == "upload" and image.internal.get("job") is None and image.state in ("CREATING", "ERROR")
+    """Return whether the image was made to be uploaded to, and no job works on it."""
+    is_upload = isinstance(Filling.of(image).source, UploadSource)
+    return is_upload and image.held_by is None and image.state in ("CREATING", "ERROR")
+
+
+def _upload(image: Resource) -> UploadSource:
+    source = Filling.of(image).source
+    if not isinstance(source, UploadSource):
+        raise NotFound("this image does not wait for bytes")
+    return source

@@ -10,11 +10,12 @@ from drivers.base import ConnectionState, Driver, DriverError, InterfaceAddress
 from gateway.errors import GatewayError
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.interfaces.reported import bring_reported
-from gateway.orchestration.machine_core.plans import uuid_of
+from gateway.orchestration.machine_core.facts import KeptMachine
+from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.store.model import Resource
 
 EAGER_SECONDS = 90.0
-"""How long after a start, or a change of an interface, addresses are looked for every second; later LAZY_SECONDS."""
+"""Seconds after a start, or a change of an interface, in which a look is every second; later every LAZY_SECONDS."""
 LAZY_SECONDS = 30.0
 LOOK_EVERY = 1.0
 LOOKS_AT_ONCE = 3
@@ -30,15 +31,17 @@ def addresses_loop(hypervisor: str) -> str:
 
 
 class AddressWatch:
+    """The watcher of the addresses that running guests have, which writes them as Address resources."""
+
     def __init__(self, room: Room) -> None:
         self.room = room
         self._since: dict[str, float] = {}
         self._looked: dict[str, float] = {}
         self._known: dict[str, tuple[InterfaceAddress, ...]] = {}
         self._hosts: dict[str, str] = {}
-        """By path, the host of each Machine."""
+        """The host of each Machine, by its path."""
         self._odd: dict[str, float] = {}
-        """When a surprise ended the last look at a Machine."""
+        """The time at which a surprise ended the last look at a Machine."""
         self._slow: set[str] = set()
         """The Machines whose last look took long: their agents are silent."""
         self._whole: set[str] = set()
@@ -55,14 +58,15 @@ class AddressWatch:
                 self._look_again(str(resource.parent))
 
     def look_at(self, machine: Resource) -> None:
-        self._hosts[machine.path] = machine.internal["host"]
-        if machine.state in LIVE and machine.internal.get("job") is None:
+        """Note the Machine's host, and that its guest is to be looked at, once more when it has stopped."""
+        self._hosts[machine.path] = KeptMachine.of(machine).host
+        if machine.state in LIVE and machine.held_by is None:
             self._since.setdefault(machine.path, time.monotonic())
         elif machine.state in ("STOPPED", "ERROR", "SUSPENDED") and machine.path in self._since:
             self._since[machine.path] = -1.0
 
     def _look_again(self, machine: str) -> None:
-        """An interface was plugged in or switched on: its guest may soon have another address."""
+        """Look for addresses eagerly again, since an interface was plugged in or switched on."""
         if self._since.get(machine, -1.0) >= 0:
             self._since[machine] = time.monotonic()
             self._whole.discard(machine)
@@ -114,18 +118,18 @@ class AddressWatch:
         if machine is None:
             self._forget(path)
             return
-        found: tuple[InterfaceAddress, ...] = ()
+        addresses: tuple[InterfaceAddress, ...] = ()
         live = machine.state in LIVE
         driver = self.room.driver(machine)
         if live:
             if driver.connection is not ConnectionState.UP:
                 return
-            found = await self._asked(driver, machine)
+            addresses = await self._asked(driver, machine)
         self._looked[path] = time.monotonic()
-        if self._known.get(path) != found:
-            await self._write(machine, found)
-            self._known[path] = found
-        if await self._addressed(path, found):
+        if self._known.get(path) != addresses:
+            await self._write(machine, addresses)
+            self._known[path] = addresses
+        if await self._addressed(path, addresses):
             self._whole.add(path)
         if not live:
             self._forget(path)
@@ -134,22 +138,22 @@ class AddressWatch:
         """Return the addresses that the guest has, and note whether it took long to tell them."""
         began = time.monotonic()
         try:
-            return await driver.addresses(uuid_of(machine))
+            return await driver.domains.interface_addresses(machine_uuid(machine))
         finally:
             if time.monotonic() - began > SLOW_SECONDS:
                 self._slow.add(machine.path)
             else:
                 self._slow.discard(machine.path)
 
-    async def _addressed(self, path: str, found: tuple[InterfaceAddress, ...]) -> bool:
-        """Whether each of the Machine's interfaces that is up has an address."""
+    async def _addressed(self, path: str, addresses: tuple[InterfaceAddress, ...]) -> bool:
+        """Return whether each of the Machine's interfaces that is up has an address."""
         interfaces = await self.room.store.children(path, "MachineNetworkInterface")
         up = {entry.document.get("macAddress") for entry in interfaces if entry.document["state"] == "Active"}
-        return up <= {address.mac for address in found}
+        return up <= {address.mac for address in addresses}
 
-    async def _write(self, machine: Resource, found: tuple[InterfaceAddress, ...]) -> None:
+    async def _write(self, machine: Resource, addresses: tuple[InterfaceAddress, ...]) -> None:
         async with self.room.store.transaction() as transaction:
             for interface in await transaction.children(machine.path, "MachineNetworkInterface"):
                 mac = interface.document.get("macAddress")
-                seen = [address for address in found if address.mac == mac]
+                seen = [address for address in addresses if address.mac == mac]
                 await bring_reported(transaction, machine, interface, seen)

@@ -1,11 +1,12 @@
-"""What a Machine's network interfaces are made of, checked and kept (DSP0263 5.14.1.6).
+"""The parts of a Machine's network interfaces, checked and kept (DSP0263 5.14.1.6).
 
-What the hypervisor needs to know of an interface stands in the Machine's ``internal["interfaces"]``, one entry each.
+The facts of an interface that the hypervisor needs stand with the Machine: ``KeptMachine.interfaces``, one entry each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from drivers.base import GUARD_HOST, GUARD_MAC, ConnectionState, Driver, HypervisorSettings, filter_name
@@ -14,8 +15,10 @@ from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.names import name_of, uuid_of
 from gateway.orchestration.common.resolving import resolve
 from gateway.orchestration.common.resource_service import Room, component
+from gateway.orchestration.machine_core.facts import InterfaceEntry, KeptMachine
 from gateway.orchestration.machine_core.removal import left_hosts
 from gateway.orchestration.networks.assignment import forget_addresses, used_addresses
+from gateway.orchestration.networks.facts import KeptAddress, KeptNetwork
 from gateway.orchestration.networks.host_network import network_path
 from gateway.orchestration.networks.mac import check_free, checked_mac, new_mac
 from gateway.store.model import Document, Resource
@@ -24,67 +27,81 @@ from gateway.store.transaction import Transaction
 USUAL_MTU = 1500
 USABLE = frozenset({"STARTED", "STOPPED"})
 NO_IPV4 = "0.0.0.0/32"
-"""What a guest sends from that has no IPv4 address."""
+"""The range that a guest without an IPv4 address sends from."""
 UNFILTERED = frozenset({"private", "vepa", "passthrough", "hostdev"})
 """Ways to forward whose interfaces pass no bridge of the host, where no filter can stand."""
 
 
-async def chosen_interfaces(room: Room, caller: Caller, template: Document, host: str) -> list[Document]:
-    """One on the hypervisor's network when the template says nothing."""
-    asked = template.get("networkInterfaces") or [{}]
+@dataclass(frozen=True, slots=True)
+class InterfacePlace:
+    """The place of a new interface: the Machine's host, and the interface's id in the Machine."""
+
+    host: str
+    id: str
+    where: str = ""
+    """The way to the interface in the request, ending in a dot unless it is empty."""
+
+
+async def chosen_interfaces(room: Room, caller: Caller, template: Document, host: str) -> list[InterfaceEntry]:
+    """Return the interfaces of a new Machine: one on the hypervisor's network when the template says nothing."""
+    requested = template.get("networkInterfaces") or [{}]
     return [
-        await chosen_interface(room, caller, interface, host, str(place), f"machineTemplate.networkInterfaces.{place}.")
-        for place, interface in enumerate(asked)
+        await chosen_interface(
+            room, caller, interface, InterfacePlace(host, str(number), f"machineTemplate.networkInterfaces.{number}.")
+        )
+        for number, interface in enumerate(requested)
     ]
 
 
-async def chosen_interface(
-    room: Room, caller: Caller, asked: Document, host: str, id: str, where: str = ""
-) -> Document:
-    """An entry for ``internal["interfaces"]``. Raises Invalid, naming the attribute after ``where``."""
-    port = await _port(room, caller, asked, where)
-    network = await _network(room, caller, asked, port, host, where)
-    mtu, least = asked.get("mtu"), network.document.get("mtu") or USUAL_MTU
+async def chosen_interface(room: Room, caller: Caller, wished: Document, place: InterfacePlace) -> InterfaceEntry:
+    """Return the entry of an interface that a document asks for. Raises Invalid, naming the attribute."""
+    where = place.where
+    port = await _port(room, caller, wished, where)
+    network = await _network(room, caller, wished, port, place)
+    mtu, least = wished.get("mtu"), network.document.get("mtu") or USUAL_MTU
     if mtu is not None and mtu > least:
         raise Invalid(f"must be at most the network's {least} bytes, not {mtu}", f"{where}mtu")
-    up = asked.get("state", "Active") == "Active"
-    entry = {
-        "id": id,
-        "mac": _mac(asked.get("macAddress"), port, f"{where}macAddress"),
-        "network": name_of(network),
-        "network_path": network.path,
-        "mtu": mtu,
-        "up": up,
-        "link": up,
-        **_guard(network, room.hypervisors[host]),
-    }
-    return {name: value for name, value in {**entry, **_of_port(port, up)}.items() if value is not None}
+    up = wished.get("state", "Active") == "Active"
+    guard = _guard(network, room.hypervisors[place.host])
+    entry = InterfaceEntry(
+        mac=_mac(wished.get("macAddress"), port, f"{where}macAddress"),
+        network=name_of(network),
+        network_path=network.path,
+        id=place.id,
+        mtu=mtu,
+        up=up,
+        link=up,
+        filter=guard.filter,
+        source=guard.source,
+    )
+    return entry if port is None else _through(entry, port)
 
 
-async def _port(room: Room, caller: Caller, asked: Document, where: str) -> Resource | None:
-    href = (asked.get("networkPort") or {}).get("href")
+async def _port(room: Room, caller: Caller, wished: Document, where: str) -> Resource | None:
+    href = (wished.get("networkPort") or {}).get("href")
     if href is None:
         return None
     port = await resolve(room.store, caller, href, ("NetworkPort",), f"{where}networkPort")
-    wished = (asked.get("network") or {}).get("href")
-    if wished is not None and wished != port.document["network"]["href"]:
+    network = (wished.get("network") or {}).get("href")
+    if network is not None and network != port.document["network"]["href"]:
         raise Invalid("the port is on another network than the one named beside it", f"{where}networkPort")
     return port
 
 
 async def _network(
-    room: Room, caller: Caller, asked: Document, port: Resource | None, host: str, where: str
+    room: Room, caller: Caller, wished: Document, port: Resource | None, place: InterfacePlace
 ) -> Resource:
+    where = place.where
     if port is not None:
-        found = await room.store.get(port.document["network"]["href"])
-        if found is None:
+        of_port = await room.store.get(port.document["network"]["href"])
+        if of_port is None:
             raise Invalid("the port's network is gone", f"{where}networkPort")
-        network = found
+        network = of_port
     else:
-        href = (asked.get("network") or {}).get("href") or network_path(room.hypervisors[host])
+        href = (wished.get("network") or {}).get("href") or network_path(room.hypervisors[place.host])
         network = await resolve(room.store, caller, href, ("Network",), f"{where}network")
-    if network.internal["host"] != host:
-        raise Invalid(f"the network is not on the hypervisor {host}", f"{where}network")
+    if KeptNetwork.of(network).host != place.host:
+        raise Invalid(f"the network is not on the hypervisor {place.host}", f"{where}network")
     return network
 
 
@@ -98,122 +115,133 @@ def _mac(wished: str | None, port: Resource | None, where: str) -> str:
     return own
 
 
-def _guard(network: Resource, settings: HypervisorSettings) -> Document:
-    """Which packet filter holds the guest to its addresses, and the range that it may send from."""
-    facts = network.internal
-    source = next((entry for entry in facts.get("ranges", ()) if ":" not in entry), None)
-    if facts.get("host_network") or facts.get("forward") == "bridge":
-        if not settings.anti_spoofing or facts.get("forward") in UNFILTERED:
-            return {}
-        return {"filter": GUARD_HOST, "source": source} if source is not None else {"filter": GUARD_MAC}
-    return {"filter": filter_name(uuid_of(network)), "source": source or NO_IPV4}
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The packet filter that holds a guest to its addresses, and the range that it may send from."""
+
+    filter: str | None = None
+    source: str | None = None
 
 
-def _of_port(port: Resource | None, up: bool) -> Document:
-    if port is None:
-        return {}
-    document = port.document
-    return {
-        "port": port.path,
-        "link": up and document["state"] == "STARTED",
-        "class": document.get("classOfService"),
-    }
+def _guard(network: Resource, settings: HypervisorSettings) -> Guard:
+    """Return what holds a guest on a Network to its addresses."""
+    kept = KeptNetwork.of(network)
+    source = next((entry for entry in kept.ranges if ":" not in entry), None)
+    if kept.host_network or kept.forward == "bridge":
+        if not settings.anti_spoofing or kept.forward in UNFILTERED:
+            return Guard()
+        return Guard(GUARD_HOST, source) if source is not None else Guard(GUARD_MAC)
+    return Guard(filter_name(uuid_of(network)), source or NO_IPV4)
 
 
-# What is kept, inside a transaction
+def _through(entry: InterfaceEntry, port: Resource) -> InterfaceEntry:
+    """Return the entry of an interface that uses a NetworkPort."""
+    passes = entry.up and port.document["state"] == "STARTED"
+    return replace(entry, port=port.path, link=passes, service=port.document.get("classOfService"))
 
 
-async def keep_interface(transaction: Transaction, machine: Resource, entry: Document, *, ready: bool) -> Resource:
-    """The interface's resource, and its port's word on who uses it. Raises Conflict when something came first."""
-    network = await transaction.get(entry["network_path"])
+# Records, inside a transaction
+
+
+async def keep_interface(
+    transaction: Transaction, machine: Resource, entry: InterfaceEntry, *, ready: bool
+) -> Resource:
+    """Write the interface's resource, and in its port who uses it. Raises Conflict when something came first."""
+    network = await transaction.get(entry.network_path)
     if network is None or network.state not in USABLE:
         state = network.state if network else "gone"
-        raise Conflict(f"the Network {entry['network_path']} is {state}, and cannot be used now")
-    await check_free(transaction, entry["mac"], port=entry.get("port"), where="macAddress")
+        raise Conflict(f"the Network {entry.network_path} is {state}, and cannot be used now")
+    await check_free(transaction, entry.mac, port=entry.port, where="macAddress")
     interface = await transaction.insert(interface_resource(machine, entry, network, ready=ready))
-    if "port" in entry:
-        port = await transaction.get(entry["port"])
+    if entry.port is not None:
+        port = await transaction.get(entry.port)
         if port is None or port.state not in USABLE:
-            raise Conflict(f"the NetworkPort {entry['port']} is {port.state if port else 'gone'}")
+            raise Conflict(f"the NetworkPort {entry.port} is {port.state if port else 'gone'}")
         if "resource" in port.document:
-            raise Conflict(f"the NetworkPort {entry['port']} is used by {port.document['resource']['href']} already")
+            raise Conflict(f"the NetworkPort {entry.port} is used by {port.document['resource']['href']} already")
         await transaction.update(port.with_document(resource={"href": interface.path}))
     return interface
 
 
-def interface_resource(machine: Resource, entry: Document, network: Resource, *, ready: bool) -> Resource:
-    """``ready`` False: it is about to be plugged in, and Disabled until then."""
+def interface_resource(machine: Resource, entry: InterfaceEntry, network: Resource, *, ready: bool) -> Resource:
+    """Return the MachineNetworkInterface of an entry; nothing is written.
+
+    ``ready`` is False while the interface is about to be plugged in, and so is Disabled.
+    """
     document: dict[str, Any] = {
-        "network": {"href": entry["network_path"]},
-        "networkPort": {"href": entry["port"]} if "port" in entry else None,
+        "network": {"href": entry.network_path},
+        "networkPort": {"href": entry.port} if entry.port is not None else None,
         "state": shown_state(entry) if ready else "Disabled",
-        "macAddress": entry["mac"],
-        "mtu": entry.get("mtu") or network.document.get("mtu"),
+        "macAddress": entry.mac,
+        "mtu": entry.mtu or network.document.get("mtu"),
         "networkType": network.document.get("networkType"),
     }
-    known = {name: value for name, value in document.items() if value is not None}
-    return component(machine, "MachineNetworkInterface", f"networkInterfaces/{entry['id']}", known)
+    attributes = {name: value for name, value in document.items() if value is not None}
+    return component(machine, "MachineNetworkInterface", f"networkInterfaces/{entry.id}", attributes)
 
 
-def shown_state(entry: Document) -> str:
-    return "Active" if entry["up"] else "Passive"
+def shown_state(entry: InterfaceEntry) -> str:
+    """Return the state that an interface has once it is plugged in."""
+    return "Active" if entry.up else "Passive"
 
 
 async def free_ports(transaction: Transaction, interface: str) -> None:
-    """No port says any more that this interface uses it."""
+    """Clear the interface at this path from the NetworkPorts that say it uses them."""
     for port in await transaction.find("NetworkPort", "resource", interface):
         await transaction.update(port.with_document(resource=None))
 
 
 async def drop_interface(transaction: Transaction, machine: Resource, id: str) -> None:
-    """The interface is no more: its resource, its entry, and what its port says."""
+    """Delete the interface with this id and its entry, and take its addresses and its port from it."""
     path = f"{machine.path}/networkInterfaces/{id}"
     await free_ports(transaction, path)
     await forget_addresses(transaction, path)
     await transaction.delete(path)
-    entries = [entry for entry in machine.internal["interfaces"] if entry_id(machine, entry) != id]
-    await transaction.update(machine.with_internal(interfaces=entries))
+    entries = tuple(entry for entry in KeptMachine.of(machine).interfaces if entry_id(machine, entry) != id)
+    await transaction.update(KeptMachine.changed(machine, interfaces=entries))
 
 
-def entry_id(machine: Resource, entry: Document) -> str:
-    """Entries of older gateways have no id: their place is it."""
-    return str(entry["id"] if "id" in entry else machine.internal["interfaces"].index(entry))
+def entry_id(machine: Resource, entry: InterfaceEntry) -> str:
+    """Return the id of an interface; of an entry by an older gateway, which has none, its place."""
+    return entry.id if entry.id is not None else str(KeptMachine.of(machine).interfaces.index(entry))
 
 
-def with_entry(machine: Resource, entry: Document) -> Resource:
-    """The Machine with this entry in place of the one of the same interface, or as a new one."""
-    known = [(entry_id(machine, other), other) for other in machine.internal["interfaces"]]
-    kept = [entry if name == entry["id"] else other for name, other in known]
-    return machine.with_internal(interfaces=kept if entry["id"] in dict(known) else [*kept, entry])
+def with_entry(machine: Resource, entry: InterfaceEntry) -> Resource:
+    """Return the Machine with this entry in place of the one of the same interface, or as a new one."""
+    before = [(entry_id(machine, other), other) for other in KeptMachine.of(machine).interfaces]
+    entries = [entry if name == entry.id else other for name, other in before]
+    if entry.id not in dict(before):
+        entries.append(entry)
+    return KeptMachine.changed(machine, interfaces=tuple(entries))
 
 
-def entry_of(machine: Resource, interface: str) -> Document:
-    """The entry of the interface at this path. Raises Conflict when it is gone."""
-    for entry in machine.internal["interfaces"]:
+def entry_of(machine: Resource, interface: str) -> InterfaceEntry:
+    """Return the entry of the interface at this path, with its id. Raises Conflict when it is gone."""
+    for entry in KeptMachine.of(machine).interfaces:
         if entry_id(machine, entry) == interface.rpartition("/")[2]:
-            return {"id": entry_id(machine, entry), **entry}
+            return replace(entry, id=entry_id(machine, entry))
     raise Conflict(f"the interface {interface} is gone")
 
 
-async def give_back_addresses(room: Room, driver: Driver, machine: Resource, entries: Iterable[Document]) -> None:
-    """What interfaces that are no more had of their own on the hosts' networks is free for others.
+async def give_back_addresses(room: Room, driver: Driver, machine: Resource, entries: Iterable[InterfaceEntry]) -> None:
+    """Give back what interfaces that are no more had of their own on the hosts' networks.
 
-    That is on the Machine's host, and on each that it has left and that answers. A reserved Address that one of them
-    uses stays kept.
+    The addresses are given back on the Machine's host, and on each that it has left and that answers. A reserved
+    Address that one of the interfaces uses stays kept.
     """
-    kept = {address.internal.get("mac") for address in await used_addresses(room.store, machine.path)}
-    macs = [entry["mac"] for entry in entries if entry.get("filter") == GUARD_HOST and entry["mac"] not in kept]
+    kept = {KeptAddress.of(address).mac for address in await used_addresses(room.store, machine.path)}
+    macs = [entry.mac for entry in entries if entry.filter == GUARD_HOST and entry.mac not in kept]
     if not macs:
         return
-    await driver.give_back_addresses(macs)
+    await driver.addresses.give_back(macs)
     for left in [room.drivers[host] for host in await left_hosts(room, machine)]:
         if left.connection is ConnectionState.UP:
-            await left.give_back_addresses(macs)
+            await left.addresses.give_back(macs)
 
 
 async def check_networks(room: Room, machine: Resource) -> None:
-    """A guest starts only when all its networks do run. Raises Conflict, naming the one that does not."""
-    for entry in machine.internal["interfaces"]:
-        network = await room.store.get(entry["network_path"])
+    """Raise Conflict, naming the network, when one of the Machine's networks does not run."""
+    for entry in KeptMachine.of(machine).interfaces:
+        network = await room.store.get(entry.network_path)
         if network is not None and network.state == "STOPPED":
-            raise Conflict(f"the Network {network.path} of its interface {entry['mac']} is STOPPED; start it first")
+            raise Conflict(f"the Network {network.path} of its interface {entry.mac} is STOPPED; start it first")

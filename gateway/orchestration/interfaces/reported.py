@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 from drivers.base import InterfaceAddress
 from gateway import clock
-from gateway.orchestration.machine_core.plans import uuid_of
+from gateway.orchestration.interfaces.facts import KeptInterfaceAddress
+from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.networks.address_create import RESERVED, address_ranges, network_facts
 from gateway.orchestration.networks.assignment import LINK
 from gateway.orchestration.networks.reservations import claim_value
@@ -31,7 +32,7 @@ async def bring_reported(
     linked = {
         entry.path.rpartition("/")[2]: entry
         for entry in await transaction.children(interface.path, LINK)
-        if entry.internal.get("reported")
+        if KeptInterfaceAddress.of(entry).reported
     }
     for name, entry in linked.items():
         if name not in wanted:
@@ -45,20 +46,20 @@ async def bring_reported(
 async def _reserved(transaction: Transaction, interface: Resource, address: InterfaceAddress) -> bool:
     network = interface.document["network"]["href"]
     holder = await transaction.holder(network, claim_value(ipaddress.ip_address(address.ip)))
-    known = await transaction.get(holder) if holder is not None else None
-    if known is None or known.document.get("source") != RESERVED:
+    holding = await transaction.get(holder) if holder is not None else None
+    if holding is None or holding.document.get("source") != RESERVED:
         return False
-    return bool((known.document.get("resource") or {}).get("href") == interface.path)
+    return bool((holding.document.get("resource") or {}).get("href") == interface.path)
 
 
 def _id(machine: Resource, address: InterfaceAddress) -> str:
-    return str(uuid.uuid5(uuid.UUID(uuid_of(machine)), f"{address.mac} {address.ip}"))
+    return str(uuid.uuid5(uuid.UUID(machine_uuid(machine)), f"{address.mac} {address.ip}"))
 
 
 async def _add(
     transaction: Transaction, interface: Resource, network: Resource | None, name: str, address: InterfaceAddress
 ) -> None:
-    """Nobody gets it reserved while a guest uses it, whoever gave it to the guest."""
+    """Write the Address with its claim, so that nobody gets it reserved while a guest uses it, whoever gave it."""
     now, path = clock.now(), f"addresses/{name}"
     if await transaction.get(path) is None:
         document = _document(address, interface, network)
@@ -68,10 +69,8 @@ async def _add(
         )
     link = {"address": {"href": path}}
     entry = f"{interface.path}/addresses/{name}"
-    facts = {"reported": True}
-    await transaction.insert(
-        Resource(entry, LINK, interface.owner, link, now, now, parent=interface.path, internal=facts)
-    )
+    linked = Resource(entry, LINK, interface.owner, link, now, now, parent=interface.path)
+    await transaction.insert(KeptInterfaceAddress(reported=True).on(linked))
 
 
 def _document(address: InterfaceAddress, interface: Resource, network: Resource | None) -> Document:
@@ -90,10 +89,10 @@ def _document(address: InterfaceAddress, interface: Resource, network: Resource 
 
 
 def _facts(ip: ipaddress.IPv4Address | ipaddress.IPv6Address, prefix: int, network: Resource | None) -> Document:
-    """Of the network's range where it is in one, else what the guest or its lease says itself."""
+    """Return what the network's range says of an address in it; of any other what the guest or its lease says."""
     for entry in address_ranges(network) if network is not None else ():
         if ip in entry.range:
             return network_facts(entry)
-    known = ipaddress.ip_interface(f"{ip}/{prefix or ip.max_prefixlen}").network
-    mask = str(known.netmask) if ip.version == 4 else str(known.prefixlen)
+    network_of_guest = ipaddress.ip_interface(f"{ip}/{prefix or ip.max_prefixlen}").network
+    mask = str(network_of_guest.netmask) if ip.version == 4 else str(network_of_guest.prefixlen)
     return {"protocol": f"IPv{ip.version}", "mask": mask}

@@ -1,4 +1,4 @@
-"""From an entry of a Machine's ``internal["interfaces"]`` to what the hypervisor gets."""
+"""The interface of a domain, as the hypervisor gets it, from the entry of a Machine's interface."""
 
 from __future__ import annotations
 
@@ -9,57 +9,58 @@ from dataclasses import replace
 from drivers.base import GUARD_HOST, Driver, HypervisorSettings, InterfaceSpec, fixed_filter_name, interface_identifier
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.interfaces.entries import entry_id
+from gateway.orchestration.machine_core.facts import InterfaceEntry
 from gateway.orchestration.networks.assignment import reserved_ips
 from gateway.orchestration.networks.spec import traffic_of
-from gateway.store.model import Document, Resource
+from gateway.store.model import Resource
 
 NOWHERE = ("255.255.255.255/32", "::/128")
 
 
-async def interface_spec(room: Room, driver: Driver, machine: Resource, entry: Document) -> InterfaceSpec:
-    """Held to its reserved addresses, where it has any."""
+async def interface_spec(room: Room, driver: Driver, machine: Resource, entry: InterfaceEntry) -> InterfaceSpec:
+    """Return the interface as the hypervisor gets it, held to its reserved addresses where it has any."""
     settings = room.hypervisors[driver.name]
     path = f"{machine.path}/networkInterfaces/{entry_id(machine, entry)}"
     return held(open_spec(entry, settings), entry, settings, await reserved_ips(room.store, path))
 
 
-def open_spec(entry: Document, settings: HypervisorSettings) -> InterfaceSpec:
-    """As if no address was reserved for it: it may use all that its network gives."""
+def open_spec(entry: InterfaceEntry, settings: HypervisorSettings) -> InterfaceSpec:
+    """Return the interface as if no address was reserved for it: it may use all that its network gives."""
     return InterfaceSpec(
-        mac=entry["mac"],
-        network=entry["network"],
-        mtu=entry.get("mtu"),
-        link_up=bool(entry.get("link", entry.get("up", True))),
-        traffic=traffic_of(entry.get("class"), settings),
-        filter=entry.get("filter"),
-        source=entry.get("source"),
-        fenced=fenced(settings) if entry.get("filter") == GUARD_HOST else (),
+        mac=entry.mac,
+        network=entry.network,
+        mtu=entry.mtu,
+        link_up=entry.up if entry.link is None else entry.link,
+        traffic=traffic_of(entry.service, settings),
+        filter=entry.filter,
+        source=entry.source,
+        fenced=fenced(settings) if entry.filter == GUARD_HOST else (),
     )
 
 
 def held(
-    spec: InterfaceSpec, entry: Document, settings: HypervisorSettings, reserved: Sequence[str]
+    spec: InterfaceSpec, entry: InterfaceEntry, settings: HypervisorSettings, reserved: Sequence[str]
 ) -> InterfaceSpec:
-    """DHCP gives an interface one IPv4 address; of IPv6 it has all that are reserved, and its own of the network."""
+    """Return the interface held to its addresses: one of IPv4, which DHCP gives; of IPv6 all reserved and its own."""
     if not settings.anti_spoofing or spec.filter is None:
         return spec
     four, six = ([ip for ip in reserved if (":" in ip) == of_six] for of_six in (False, True))
     if len(four) == 1:
         spec = replace(spec, source=f"{four[0]}/32")
     if six:
-        name = fixed_filter_name(entry["network_path"].rpartition("/")[2])
+        name = fixed_filter_name(entry.network_path.rpartition("/")[2])
         spec = replace(spec, filter=name, sources6=(*six, *own_addresses(six, spec.mac)))
     return spec
 
 
 def own_addresses(reserved: Sequence[str], mac: str) -> list[str]:
-    """What a guest with this MAC, and nobody else, makes itself in the /64 of a reserved address (RFC 4291, app. A)."""
+    """Return the address that a guest with this MAC makes itself in the /64 of each reserved one (RFC 4291, app. A)."""
     ranges = {ipaddress.IPv6Network((ip, 64), strict=False) for ip in reserved}
     return [str(entry[interface_identifier(mac)]) for entry in sorted(ranges)]
 
 
 def fenced(settings: HypervisorSettings) -> tuple[str, ...]:
-    """The ranges of the gateway's own networks; of each protocol at least one that is nowhere."""
+    """Return the ranges of the gateway's own networks, and for a protocol without such a range one that is nowhere."""
     pools = [pool.range for pool in settings.address_pools]
     nowhere = [entry for entry in NOWHERE if not any((":" in pool) == (":" in entry) for pool in pools)]
     return (*pools, *nowhere)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from gateway.errors import Conflict, MethodNotAllowed, NotFound
 from gateway.jobs.records import ended
-from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.contract import Caller, Outcome, Readable
 from gateway.orchestration.common.permissions import granted
 from gateway.orchestration.common.resource_service import ResourceService
 from gateway.orchestration.common.visibility import changeable
+from gateway.orchestration.systems.facts import KeptExport
 from gateway.orchestration.systems.packages.export_steps import StoredPackage
 from gateway.orchestration.systems.packages.folder import Folder
 from gateway.store.model import Resource
@@ -20,13 +23,40 @@ PATIENCE = 30.0
 
 
 def has_package(job: Resource) -> bool:
-    return job.document.get("action") == "export" and job.state == "SUCCESS" and "delivered" not in job.internal
+    """Return whether the Job has a package to be read."""
+    exported = job.document.get("action") == "export" and job.state == "SUCCESS"
+    return exported and not KeptExport.of(job).delivered
+
+
+@dataclass(frozen=True, slots=True)
+class PackageFile:
+    """The package that an export has written, as a file that is given as a whole only."""
+
+    package: StoredPackage
+    tag: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the name of the file."""
+        return f"{self.package.name}.ova"
+
+    @property
+    def size(self) -> int:
+        """Return the number of its bytes."""
+        return self.package.size
+
+    def pieces(self, _offset: int, _length: int) -> AsyncGenerator[bytes, None]:
+        """Yield the whole archive."""
+        return self.package.pieces()
 
 
 class JobService(ResourceService):
+    """The service of Jobs."""
+
     kind = "Job"
 
     def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
+        """Return the operations legal now: ``package`` after an export, ``stop`` while the Job is QUEUED or RUNNING."""
         verbs = super().operations(caller, resource)
         exported = changeable(caller, resource) and has_package(resource)
         if exported and granted(caller.role, self.kind, "package"):
@@ -35,6 +65,7 @@ class JobService(ResourceService):
         return (*verbs, "stop") if running and granted(caller.role, self.kind, "stop") else verbs
 
     async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
+        """Stop the Job. Raises MethodNotAllowed for another action, and Conflict for a Job that is being stopped."""
         if action != "stop":
             raise MethodNotAllowed(f"a Job has no action {action[:60]}", ("GET", "HEAD", "PUT", "DELETE"))
         job = await self.to_change(caller, path, "stop")
@@ -43,26 +74,34 @@ class JobService(ResourceService):
         await self.room.runner.stop(path, f"stopped by {caller.user}")
         return Outcome(await self.store.get(path), path, finished=False)
 
+    async def readable(self, caller: Caller, path: str, action: str, parameters: Mapping[str, str]) -> Readable:
+        """Return the package that the Job has written. Raises NotFound, and Conflict while it is at work."""
+        return PackageFile(await self.package(caller, path))
+
     async def package(self, caller: Caller, path: str) -> StoredPackage:
-        """What an export has written. Raises NotFound, and Conflict while it is at work."""
+        """Return the package that an export has written. Raises NotFound, and Conflict while the Job is at work."""
         job = await self.to_change(caller, path, "package")
         if job.document.get("action") != "export":
             raise NotFound("this Job makes no package")
         if not ended(job):
             raise Conflict("the package is not written yet; wait for the Job")
-        stored = await StoredPackage.found(Folder(self.room.images.staging, path))
+        stored = await StoredPackage.in_folder(Folder(self.room.images.staging, path))
         if stored is None:
             raise NotFound("there is no package: the Job failed, or has put it at its destination")
         return stored
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
-        """Its package goes with it."""
+        """Delete the Job together with its package."""
         outcome = await super().delete(caller, path, version)
         await asyncio.to_thread(shutil.rmtree, Folder(self.room.images.staging, path).path, True)
         return outcome
 
     async def may_go(self, resource: Resource) -> None:
-        """A running Job is stopped first. Raises Conflict for one that does not stop, or is a part of such."""
+        """Stop the Job when it has not ended.
+
+        Raises Conflict when the Job does not stop within PATIENCE seconds, and while the Job that it is a part of is at
+        work.
+        """
         parent = await self.store.get(resource.document.get("parentJob", {}).get("href", ""))
         if parent is not None and not ended(parent):
             raise Conflict(f"the Job is a part of {parent.path}, which has not ended; delete it later")

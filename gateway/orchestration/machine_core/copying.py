@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from gateway.errors import Conflict
-from gateway.store.store import Store
+from gateway.store.questions.resources import image_of_running_copy
+from gateway.store.reading import Reading
 
 
-async def refuse_while_copied(store: Store, machine: str) -> None:
-    """Raises Conflict when an image is being made of a disk of this Machine (path) while it runs."""
-    rows = await store.fetch(
-        "SELECT path FROM resources WHERE kind IN ('MachineImage', 'VolumeImage') AND state = 'CREATING' "
-        "AND json_extract(internal, '$.captured') = ?",
-        (machine,),
-    )
-    if rows:
-        raise Conflict(f"a disk of {machine} is being copied into {rows[0][0]}; wait for it, or delete that image")
+async def refuse_while_copied(store: Reading, machine: str) -> None:
+    """Raise Conflict when an image is being made of a disk of a Machine (path) while it runs."""
+    image = await image_of_running_copy(store, machine)
+    if image is not None:
+        raise Conflict(f"a disk of {machine} is being copied into {image}; wait for it, or delete that image")

@@ -1,4 +1,4 @@
-"""Where a disk shows up in the guest: device names, and which of them are free (DSP0263 5.14.1.4)."""
+"""The places where disks show up in the guest: device names, and which of them are free (DSP0263 5.14.1.4)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import string
 from collections.abc import Collection, Iterator
 
 from gateway.errors import Conflict, Invalid
+from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.store.model import Resource
 
 WHERE = "initialLocation"
@@ -19,16 +20,16 @@ _COLD = "hd"
 
 
 def target_of(location: str, where: str = WHERE) -> str:
-    """libvirt's name for the device that a location means. Raises Invalid."""
-    found = _LOCATION.fullmatch(location.strip())
-    if found is None:
+    """Return libvirt's name for the device that a location means. Raises Invalid."""
+    match = _LOCATION.fullmatch(location.strip())
+    if match is None:
         raise Invalid(f"{location[:60]!r} is no device name; give one as /dev/vdb or /dev/sdb", where)
-    bus = found.group(1)
-    return f"{'vd' if bus == 'xvd' else bus}{found.group(2)}"
+    bus = match.group(1)
+    return f"{'vd' if bus == 'xvd' else bus}{match.group(2)}"
 
 
 def free_target(taken: Collection[str], location: str | None, *, running: bool, where: str = WHERE) -> str:
-    """The asked target, or the next free one. Raises Invalid or Conflict."""
+    """Return the target of the requested location; without one, the next free target. Raises Invalid or Conflict."""
     if location is None:
         free = next((name for name in _names("vd") if name not in taken), None)
         if free is None:
@@ -49,6 +50,6 @@ def _names(bus: str) -> Iterator[str]:
 
 
 def reserved(machine: Resource) -> set[str]:
-    """Targets which the Machine's own disks, its seed and its Volumes have."""
-    own = {disk["target"] for disk in machine.internal.get("disks", [])}
-    return {SEED, *own, *machine.internal.get("volumes", {})}
+    """Return the targets that the Machine's own disks, its seed and its Volumes have."""
+    kept = KeptMachine.of(machine)
+    return {SEED, *(disk.target for disk in kept.disks), *kept.volumes}

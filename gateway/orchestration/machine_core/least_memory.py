@@ -1,4 +1,4 @@
-"""How much memory a Machine needs at least: with less its guest is killed, or never starts (DSP0263 5.14.4).
+"""The memory that a Machine needs at least: with less its guest is killed, or never starts (DSP0263 5.14.4).
 
 Clients of 1.x that take ``memory`` for MiB or GiB would shrink a running guest to a few KiB.
 """
@@ -18,12 +18,12 @@ def least_memory(configured: int, image: Resource | None) -> int:
 
     Raises Invalid for a property that is no number.
     """
-    said = (image.document.get("properties") or {}).get(PROPERTY) if image is not None else None
-    if said is None:
+    text = (image.document.get("properties") or {}).get(PROPERTY) if image is not None else None
+    if text is None:
         return configured
-    digits = said.strip()
+    digits = text.strip()
     if not (digits.isascii() and digits.isdecimal() and len(digits) <= LONGEST_NUMBER):
-        raise Invalid(f"the image's property {PROPERTY} is {said[:40]!r}; it is a number of KiB", "machineImage")
+        raise Invalid(f"the image's property {PROPERTY} is {text[:40]!r}; it is a number of KiB", "machineImage")
     return int(digits)
 
 

@@ -6,7 +6,8 @@ from drivers.base import ConnectionState, Driver, DriverBusy, DriverUnavailable
 from gateway.errors import Unavailable
 from gateway.jobs.plan import StepContext
 from gateway.orchestration.common.resource_service import Room
-from gateway.orchestration.machine_core.plans import seed_volume, uuid_of, volume_of
+from gateway.orchestration.machine_core.facts import KeptMachine
+from gateway.orchestration.machine_core.names import machine_uuid, seed_volume, volume_of
 from gateway.orchestration.machine_core.whereabouts import Whereabouts, silent_hosts, whereabouts
 from gateway.store.model import Resource
 
@@ -15,10 +16,10 @@ MOST_PASSES = 10
 
 def _doubt(room: Room, machine: Resource, seen: Whereabouts) -> str:
     """Return why a delete may leave a running guest behind; empty when it cannot."""
-    own = machine.internal["host"]
+    own = KeptMachine.of(machine).host
     # A host without entry is never asked: the guest may have been moved from there to one that is away now.
     unsure = seen.unsure or (own not in room.drivers and not seen.elsewhere and bool(seen.silent))
-    if machine.internal.get("gone") or not unsure:
+    if KeptMachine.of(machine).gone or not unsure:
         return ""
     silent = ", ".join(seen.silent)
     return f"the Machine's domain is not on {own}, and may be on {silent}, which does not answer; try again later"
@@ -33,10 +34,10 @@ async def demand_within_reach(room: Room, machine: Resource) -> None:
 async def remove_domains(room: Room, machine: Resource) -> None:
     """Remove the Machine's domain from every host that has it, until none has.
 
-    One that is being migrated meanwhile comes up again on the other side, so all are asked again after each removal.
-    Raises DriverUnavailable when it may be on a host that does not answer.
+    A domain that is being migrated meanwhile comes up again on the other side, so all hosts are asked again each time.
+    Raises DriverUnavailable when the domain may be on a host that does not answer, and DriverBusy after MOST_PASSES.
     """
-    own, removed = machine.internal["host"], set[str]()
+    own, removed = KeptMachine.of(machine).host, set[str]()
     for _ in range(MOST_PASSES):
         seen = await whereabouts(room, machine)
         if not seen.home_answers and own in room.drivers:
@@ -48,14 +49,14 @@ async def remove_domains(room: Room, machine: Resource) -> None:
             break
         await _leave(room, machine, set(having) - removed - {own})
         for host in having:
-            await room.drivers[host].undefine_domain(uuid_of(machine))
+            await room.drivers[host].domains.undefine(machine_uuid(machine))
             removed.add(host)
     else:
         raise DriverBusy("the Machine's domain comes up again and again on another host")
-    # Also where there is no domain (any more): its console's log may be.
+    # A host without the domain (any more) may still have its console's log.
     for host in {own, *await left_hosts(room, machine)} - removed:
         if room.drivers[host].connection is ConnectionState.UP:
-            await room.drivers[host].undefine_domain(uuid_of(machine))
+            await room.drivers[host].domains.undefine(machine_uuid(machine))
 
 
 async def _leave(room: Room, machine: Resource, hosts: set[str]) -> None:
@@ -65,14 +66,14 @@ async def _leave(room: Room, machine: Resource, hosts: set[str]) -> None:
     async with room.store.transaction() as transaction:
         current = await transaction.get(machine.path)
         if current is not None:
-            left = sorted({*current.internal.get("left_hosts", ()), *hosts})
-            await transaction.update(current.with_internal(left_hosts=left))
+            left = tuple(sorted({*KeptMachine.of(current).left_hosts, *hosts}))
+            await transaction.update(KeptMachine.changed(current, left_hosts=left))
 
 
 async def left_hosts(room: Room, machine: Resource) -> list[str]:
     """Return the hosts of the configuration on which the Machine was, beside its own."""
     current = await room.store.get(machine.path) or machine
-    return [host for host in current.internal.get("left_hosts", ()) if host in room.drivers]
+    return [host for host in KeptMachine.of(current).left_hosts if host in room.drivers]
 
 
 async def remove_disks(context: StepContext, room: Room, machine: Resource, driver: Driver) -> None:
@@ -87,7 +88,7 @@ async def remove_disks(context: StepContext, room: Room, machine: Resource, driv
 
 
 async def _remove_disks(driver: Driver, machine: Resource) -> None:
-    pool = machine.internal["pool"]
-    for disk in machine.internal["disks"]:
-        await driver.delete_volume(pool, volume_of(machine, disk))
-    await driver.delete_volume(pool, seed_volume(machine))
+    kept = KeptMachine.of(machine)
+    for disk in kept.disks:
+        await driver.storage.delete_volume(kept.pool, volume_of(machine, disk))
+    await driver.storage.delete_volume(kept.pool, seed_volume(machine))

@@ -27,7 +27,10 @@ REACHED = {"start": "STARTED", "restart": "STARTED", "stop": "STOPPED", "pause":
 
 @dataclass(frozen=True, slots=True)
 class Legal:
-    """What a state allows. ``interrupts``: actions that first stop the job which holds the Machine."""
+    """The actions that a state allows.
+
+    ``interrupts`` are the actions that first stop the Job which holds the Machine.
+    """
 
     actions: frozenset[str]
     interrupts: frozenset[str] = frozenset()
@@ -55,15 +58,16 @@ MACHINE_TRANSITIONS: dict[str, Legal] = {
 """``plug`` and ``unplug`` are of devices: while SUSPENDED the kept state says which devices there are."""
 ALWAYS = ("console",)
 DEVICE_CHANGES = frozenset({"plug", "unplug"})
-"""Asked for at the Machine's collections, and so no actions of its own."""
+"""The changes that are asked for at the Machine's collections, and so are no actions of its own."""
 
 
 def legal(state: str | None) -> Legal:
+    """Return what the state allows; nothing for an unknown state."""
     return MACHINE_TRANSITIONS.get(state or "", Legal(frozenset()))
 
 
 def demand_legal(state: str | None, verb: str) -> None:
-    """Raises Conflict, with what is legal instead, when the state does not allow the verb."""
+    """Raise Conflict, with what is legal instead, when the state does not allow the verb."""
     actions = legal(state).actions
     if verb not in actions:
         allowed = ", ".join(sorted(actions - DEVICE_CHANGES)) or "nothing until its job ends"
@@ -82,12 +86,15 @@ STATES = {
 
 
 def state_of(facts: DomainFacts) -> str:
-    """The Machine's state by what the hypervisor tells, when no job of ours is at work on it."""
+    """Return the Machine's state by what the hypervisor reports, while no Job is at work on the Machine."""
     return STATES[facts.power]
 
 
 def refuse_other_power(power: Power, live: bool) -> None:
-    """The copy of a disk that is written meanwhile is good for nothing."""
+    """Raise DriverConflict when the guest was started or stopped before its disk is copied.
+
+    ``live`` says that the guest is expected to run. The copy of a disk that is written meanwhile is good for nothing.
+    """
     active = power in (Power.RUNNING, Power.PAUSED, Power.SHUTTING_DOWN)
     if live and not active:
         raise DriverConflict("the Machine was stopped before its disk was copied; capture it again")

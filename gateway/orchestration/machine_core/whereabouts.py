@@ -1,4 +1,4 @@
-"""On which host a Machine's domain is: an admin may have moved it to another one by ``virsh migrate``."""
+"""The host that a Machine's domain is on: an admin may have moved it to another one by ``virsh migrate``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from drivers.base import ConnectionState, DomainFacts, Driver, DriverError, DriverNotFound, Migration, Power
 from gateway.orchestration.common.resource_service import Room
-from gateway.orchestration.machine_core.plans import uuid_of
+from gateway.orchestration.machine_core.facts import KeptMachine
+from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.store.model import Resource
 
 INACTIVE = frozenset({Power.OFF, Power.SAVED, Power.CRASHED})
@@ -23,7 +24,7 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """What all hosts say of one Machine's domain. ``silent`` are the other hosts that do not answer."""
+    """The answers of all hosts about one Machine's domain. ``silent`` are the other hosts that do not answer."""
 
     home: DomainFacts | None
     home_answers: bool
@@ -32,11 +33,12 @@ class Whereabouts:
 
     @property
     def moved_to(self) -> Sighting | None:
-        """The host where the Machine lives by now; None while it lives on its own, and while nobody can tell.
+        """The sighting on the host where the Machine lives by now.
 
-        A guest that runs on its own host stays there, whatever is elsewhere: until a migration is over the source has
-        the guest, and the target a domain that is no guest yet. What is off is believed only where its own host is
-        asked and has it no more; what runs is believed though its own host is away.
+        The value is None while the Machine lives on its own host, and while nobody can tell. A guest that runs on its
+        own host stays there, whatever is elsewhere: until a migration is over the source has the guest, and the target
+        a domain that is no guest yet. What is off is believed only where its own host is asked and has it no more; what
+        runs is believed though its own host is away.
         """
         if self.home is not None and self.home.power not in INACTIVE:
             return None
@@ -56,32 +58,38 @@ class Whereabouts:
 
     @property
     def gone(self) -> bool:
-        """Whether every host was asked, and none has it."""
+        """True when every host was asked, and none has the domain."""
         return self.home_answers and self.home is None and not self.elsewhere and not self.silent
 
     @property
     def unsure(self) -> bool:
-        """Whether it may be on a host that does not answer: its own has it no more, or has sent it away."""
+        """True when the domain may be on a host that does not answer.
+
+        The Machine's own host has the domain no more, or has sent it away.
+        """
         sent_away = self.home is None or self.home.migration is Migration.LEFT
         return self.home_answers and sent_away and not self.elsewhere and bool(self.silent)
 
 
 async def whereabouts(room: Room, machine: Resource) -> Whereabouts:
-    """Ask all hosts of the configuration for a Machine's domain at once; one that hangs costs its deadline once."""
-    own = machine.internal["host"]
-    asked = {name: driver for name, driver in room.drivers.items() if name == own or not driver.twin}
-    said = dict(zip(asked, await asyncio.gather(*(_ask(driver, machine) for driver in asked.values())), strict=True))
+    """Ask all hosts of the configuration for a Machine's domain at once; return their answers.
+
+    A host that hangs costs its deadline once.
+    """
+    own = KeptMachine.of(machine).host
+    hosts = {name: driver for name, driver in room.drivers.items() if name == own or not driver.twin}
+    said = dict(zip(hosts, await asyncio.gather(*(_ask(driver, machine) for driver in hosts.values())), strict=True))
     # The Machine's host may be in the configuration no more, and its guest on another one.
     home = said.pop(own, Said(answers=False))
     # A domain of the same UUID without our mark is another's copy, and no Machine.
     elsewhere = [(name, each.facts) for name, each in said.items() if each.facts and each.facts.machine == machine.path]
     silent = tuple(name for name, each in said.items() if not each.answers)
-    return Whereabouts(home.facts, home.answers, tuple(Sighting(*found) for found in elsewhere), silent)
+    return Whereabouts(home.facts, home.answers, tuple(Sighting(*entry) for entry in elsewhere), silent)
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What one host says of a domain; ``facts`` are None where it is not, and where nobody can tell."""
+    """The answer of one host about a domain; ``facts`` are None where it is not, and where nobody can tell."""
 
     answers: bool
     facts: DomainFacts | None = None
@@ -89,7 +97,7 @@ class Said:
 
 async def _ask(driver: Driver, machine: Resource) -> Said:
     try:
-        return Said(True, await driver.domain(uuid_of(machine)))
+        return Said(True, await driver.domains.read(machine_uuid(machine)))
     except DriverNotFound:
         return Said(answers=True)
     except DriverError:
@@ -101,5 +109,5 @@ def silent_hosts(room: Room, machine: Resource) -> tuple[str, ...]:
     return tuple(
         name
         for name, driver in room.drivers.items()
-        if name != machine.internal["host"] and not driver.twin and driver.connection is not ConnectionState.UP
+        if name != KeptMachine.of(machine).host and not driver.twin and driver.connection is not ConnectionState.UP
     )

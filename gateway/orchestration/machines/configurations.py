@@ -10,25 +10,29 @@ from gateway.store.model import Document, Resource
 
 
 class MachineConfigurationService(ResourceService):
+    """The service of MachineConfigurations."""
+
     kind = "MachineConfiguration"
     catalogue = True
 
     async def make(self, caller: Caller, document: Document) -> Resource:
+        """Return the new configuration. Raises Invalid for one that is not whole."""
         check_configuration(document, self.room.policy.least_memory)
         return new_resource(self.kind, caller.user, document)
 
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
     ) -> Resource:
+        """Return the configuration after the edit. Raises Invalid for one that is not whole."""
         changed = await super().change(caller, resource, document, selected)
         check_configuration(changed.document, self.room.policy.least_memory)
         return changed
 
 
 def check_configuration(document: Document, least: int, where: str = "") -> None:
-    """Refuse a configuration that is not whole, or has less than ``least`` KiB of memory.
+    """Raise Invalid for a configuration that is not whole, or has less than ``least`` KiB of memory.
 
-    ``where`` is the way to it in a larger document, ending in a dot. Raises Invalid.
+    ``where`` is the way to the configuration in a larger document, ending in a dot.
     """
     for name in ("cpu", "memory"):
         if name not in document:

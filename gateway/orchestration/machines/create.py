@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from drivers.base import Driver, HostFacts
 from drivers.passwords import sha512_crypt
@@ -15,20 +14,21 @@ from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.driver_errors import translating
 from gateway.orchestration.common.resolving import OWN, merged, resolve
 from gateway.orchestration.common.resource_service import Room, new_resource
-from gateway.orchestration.common.secrets import overridden, with_secrets
 from gateway.orchestration.common.unconfigured import demand_up
-from gateway.orchestration.credentials.service import check_credential
-from gateway.orchestration.disks.content import with_content
+from gateway.orchestration.credentials.service import check_credential, overridden
+from gateway.orchestration.disks.content import DiskHome, with_content
 from gateway.orchestration.disks.layout import chosen_disks, disk_resources, needed_bytes
+from gateway.orchestration.images.facts import KeptImage
 from gateway.orchestration.interfaces.entries import chosen_interfaces
 from gateway.orchestration.machine_core.chain import KINDS
+from gateway.orchestration.machine_core.facts import InterfaceEntry, KeptMachine, KeptSeed
 from gateway.orchestration.machine_core.least_memory import least_memory
 from gateway.orchestration.machines.configurations import check_configuration
-from gateway.orchestration.monitoring.meter_templates import asked_meters
-from gateway.orchestration.monitoring.templates import asked_event_log
+from gateway.orchestration.machines.template_secrets import with_secrets
+from gateway.orchestration.monitoring.asked import monitored
 from gateway.orchestration.networks.interface_addresses import Chosen, chosen_addresses
 from gateway.store.model import Document, Resource
-from gateway.store.store import Store
+from gateway.store.reading import Reading
 
 ARCHES = {"x86_64": "x86_64", "x86": "i686", "ARM": "aarch64", "POWER": "ppc64le", "z/Architecture": "s390x"}
 """The standard's spellings and libvirt's (DSP0263 5.14.4)."""
@@ -43,15 +43,14 @@ class MachineCreate:
         self.room = room
         self.caller = caller
         self.document = document
-        self.seed: Document = {}
         self.volumes = NewVolumes()
         self.addresses: dict[str, list[Chosen]] = {}
-        """By the interface's id."""
+        """The chosen addresses, by the interface's id."""
 
     async def make(self) -> tuple[Resource, tuple[Resource, ...]]:
-        """The Machine in CREATING and its disks; ``volumes`` are chosen then, too.
+        """Return the Machine in CREATING and its Disks; choose ``volumes`` and ``addresses``, too.
 
-        Raises what the request deserves.
+        Nothing is written. Raises what the request deserves.
         """
         template = await self._template()
         image = await self._image(template)
@@ -65,72 +64,66 @@ class MachineCreate:
         uefi = _boots_by_uefi(image)
         if uefi and not host.uefi:
             raise Invalid("it boots by UEFI, and this host has no firmware for that", IMAGE)
-        await self._seed(template)
-        storage = await self._storage(config, image, name, driver)
-        event_log = await asked_event_log(self.room.store, self.caller, template, "machineTemplate.")
-        interfaces = await chosen_interfaces(self.room, self.caller, template, name)
-        await self._addresses(template, interfaces)
-        machine = replace(
-            new_resource("Machine", self.caller.user, {}),
-            document=self._document(config, host, arch),
-            internal={
-                "host": name,
-                **storage,
-                "least_memory": least_memory(self.room.policy.least_memory, image),
-                "interfaces": interfaces,
-                "arch": arch,
-                "uefi": uefi,
-                "initial_state": template.get("initialState", "STARTED"),
-                "seed": self.seed,
-                **event_log,
-                **await asked_meters(self.room, self.caller, template, "Machine", "machineTemplate."),
-            },
+        kept = replace(
+            await self._storage(config, image, name, driver),
+            interfaces=tuple(await chosen_interfaces(self.room, self.caller, template, name)),
+            arch=arch,
+            uefi=uefi,
+            least_memory=least_memory(self.room.policy.least_memory, image),
+            initial_state=template.get("initialState", "STARTED"),
+            seed=await self._seed(template),
         )
+        await self._addresses(template, kept.interfaces)
+        monitoring = await monitored(self.room, self.caller, template, "Machine", "machineTemplate.")
+        machine = new_resource("Machine", self.caller.user, self._document(config, host, arch))
+        machine = monitoring.on(kept.on(machine))
         self.volumes = await NewVolumes.chosen(self.room, self.caller, template, machine)
         return machine, tuple(disk_resources(machine))
 
-    async def _storage(self, config: Document, image: Resource, name: str, driver: Driver) -> dict[str, Any]:
-        """Return where the disks come to lie, and of what. Raises Conflict where the pool has too little room."""
+    async def _storage(self, config: Document, image: Resource, name: str, driver: Driver) -> KeptMachine:
+        """Return the facts of where the disks come to lie, and of what. Raises Conflict where the pool lacks room."""
         pool = self.room.hypervisors[name].pool
         with translating():
-            pool_facts = await driver.pool(pool)
-        overlay = driver.can_overlay(pool_facts) and image.internal["pool"] == pool
-        disk_format = driver.formats(pool_facts)[0]
+            pool_facts = await driver.storage.read_pool(pool)
+        kept = KeptImage.of(image)
+        overlay = driver.storage.can_overlay(pool_facts) and kept.pool == pool
+        disk_format = driver.storage.formats(pool_facts)[0]
         disks = chosen_disks(config, image, disk_format)
-        disks = await with_content(self.room, self.caller, config, disks, name, pool_facts)
+        disks = await with_content(self.room, self.caller, config, disks, DiskHome(name, driver, pool_facts))
         needed = needed_bytes(disks, disk_format, overlay=overlay)
         if needed > pool_facts.available:
             raise Conflict(f"the pool {pool} has {pool_facts.available} bytes free; this Machine needs {needed}")
-        return {
-            "pool": pool,
-            "image": image.path,
-            "image_volume": image.internal["volume"],
-            "image_format": image.internal["format"],
-            "overlay": overlay,
-            "disks": disks,
-        }
+        return KeptMachine(
+            host=name,
+            pool=pool,
+            image=image.path,
+            image_volume=kept.volume,
+            image_format=kept.format,
+            overlay=overlay,
+            disks=tuple(disks),
+        )
 
     def _document(self, config: Document, host: HostFacts, arch: str) -> Document:
         own: Document = {name: self.document[name] for name in OWN if name in self.document}
         sizes = {"state": "CREATING", "cpu": config["cpu"], "memory": config["memory"]}
         return {**own, **sizes, "cpuArch": SPELLED.get(arch, arch), "cpuSpeed": host.cpu_mhz or None}
 
-    async def _addresses(self, template: Document, interfaces: list[Document]) -> None:
-        for asked, entry in zip(template.get("networkInterfaces") or [{}], interfaces, strict=True):
+    async def _addresses(self, template: Document, interfaces: tuple[InterfaceEntry, ...]) -> None:
+        for interface, entry in zip(template.get("networkInterfaces") or [{}], interfaces, strict=True):
             where = address_attribute(entry)
-            self.addresses[entry["id"]] = await chosen_addresses(
-                self.room, self.caller, asked, entry["network_path"], where
+            self.addresses[str(entry.id)] = await chosen_addresses(
+                self.room, self.caller, interface, entry.network_path, where
             )
 
-    # What the template says
+    # The template
 
     async def _template(self) -> Document:
         given = self.document["machineTemplate"]
         template: Document = {}
         if "href" in given:
             where = "machineTemplate"
-            found = await resolve(self.room.store, self.caller, given["href"], ("MachineTemplate",), where)
-            template = with_secrets(found)
+            referred = await resolve(self.room.store, self.caller, given["href"], ("MachineTemplate",), where)
+            template = with_secrets(referred)
         return merged(template, given)
 
     async def _config(self, template: Document, image: Resource) -> Document:
@@ -140,8 +133,8 @@ class MachineCreate:
             raise Invalid("is missing", where)
         config: Document = {}
         if "href" in given:
-            found = await resolve(self.room.store, self.caller, given["href"], ("MachineConfiguration",), where)
-            config = found.document
+            referred = await resolve(self.room.store, self.caller, given["href"], ("MachineConfiguration",), where)
+            config = referred.document
         config = merged(config, given)
         check_configuration(config, least_memory(self.room.policy.least_memory, image), f"{where}.")
         return config
@@ -159,46 +152,45 @@ class MachineCreate:
         return image
 
     def _host(self, image: Resource) -> tuple[str, Driver]:
-        name = image.internal["host"]
+        name = KeptImage.of(image).host
         driver = self.room.drivers[name]
         demand_up(driver)
         return name, driver
 
-    async def _seed(self, template: Document) -> None:
-        if template.get("userData"):
-            self.seed["user_data"] = template["userData"]
-        if template.get("environment"):
-            # No attribute of the standard: a package brings it.
-            self.seed["environment"] = template["environment"]
+    async def _seed(self, template: Document) -> KeptSeed:
+        """Return what the guest's seed is to be made of.
+
+        ``environment`` is no attribute of the standard: a package brings it.
+        """
+        seed = KeptSeed(user_data=template.get("userData") or None, environment=template.get("environment") or None)
         credential = template.get("credential")
         if credential is None:
-            return
+            return seed
         where = "machineTemplate.credential"
-        known: Document = {}
+        referred: Document = {}
         if "href" in credential:
             kinds = ("Credential", "CredentialTemplate")
-            found = await resolve(self.room.store, self.caller, credential["href"], kinds, where)
-            known = overridden(found, credential)
-        known = merged(known, credential)
+            stored = await resolve(self.room.store, self.caller, credential["href"], kinds, where)
+            referred = overridden(stored, credential)
+        whole = merged(referred, credential)
+        hashed = whole.get("password_hash")
         if credential.get("password"):
-            known["password_hash"] = await GUEST_PASSWORDS.run(sha512_crypt, credential["password"])
-        hashed = known.get("password_hash")
-        check_credential({**known, "password": hashed}, where)
-        user = known.get("userName")
-        self.seed.update({"user": user} if user else {})
-        self.seed.update({"password_hash": hashed} if hashed else {})
-        self.seed.update({"keys": [known["key"]]} if known.get("key") else {})
+            hashed = await GUEST_PASSWORDS.run(sha512_crypt, credential["password"])
+        check_credential({**whole, "password": hashed}, where)
+        keys = (whole["key"],) if whole.get("key") else ()
+        return replace(seed, user=whole.get("userName") or None, password_hash=hashed or None, keys=keys)
 
 
-def address_attribute(entry: Document) -> str:
-    """What stands before ``addresses`` in words about an interface of a new Machine."""
-    return f"machineTemplate.networkInterfaces.{entry['id']}."
+def address_attribute(entry: InterfaceEntry) -> str:
+    """Return what stands before ``addresses`` in words about an interface of a new Machine."""
+    return f"machineTemplate.networkInterfaces.{entry.id}."
 
 
-async def referred_image(store: Store, caller: Caller, given: Document, where: str) -> Resource:
-    """The image that is referred to, also by one who sends back what ``$expand`` showed in the reference's place.
+async def referred_image(store: Reading, caller: Caller, given: Document, where: str) -> Resource:
+    """Return the image that is referred to.
 
-    Raises NotImplementedHere for an image by value, as the capability MachineImageByValue says.
+    The reference may be what ``$expand`` showed in its place. Raises NotImplementedHere for an image by value, as the
+    capability MachineImageByValue says.
     """
     if "href" in given:
         image = await resolve(store, caller, given["href"], ("MachineImage",), where)
@@ -210,6 +202,7 @@ async def referred_image(store: Store, caller: Caller, given: Document, where: s
 
 
 def check_size(config: Document, host: HostFacts) -> None:
+    """Raise Invalid when the host has fewer cpus, or less memory, than the configuration says."""
     if config["cpu"] > host.cpus:
         raise Invalid(f"the host has {host.cpus} cpus, not {config['cpu']}", "cpu")
     if config["memory"] > host.memory_kib:
@@ -217,22 +210,25 @@ def check_size(config: Document, host: HostFacts) -> None:
 
 
 def _boots_by_uefi(image: Resource) -> bool:
-    """As its property ``firmware`` says (bios or uefi); without one, as its bytes looked when it was imported."""
-    said = image.document.get("properties", {}).get("firmware")
-    if said not in (None, "bios", "uefi"):
-        raise Invalid(f"the image's property firmware is {said[:40]!r}; bios and uefi are known", IMAGE)
-    return said == "uefi" or (said is None and bool(image.internal.get("uefi")))
+    """Return whether the image boots by UEFI.
+
+    Its property ``firmware`` says so (bios or uefi); without one, its bytes did when it was imported. Raises Invalid.
+    """
+    firmware = image.document.get("properties", {}).get("firmware")
+    if firmware not in (None, "bios", "uefi"):
+        raise Invalid(f"the image's property firmware is {firmware[:40]!r}; bios and uefi are known", IMAGE)
+    return firmware == "uefi" or (firmware is None and KeptImage.of(image).uefi)
 
 
 def _arch(wanted: str | None, host: HostFacts) -> str:
     if wanted is None:
         return "x86_64" if "x86_64" in host.arches else host.arches[0]
-    arch = {_plain(spelling): known for spelling, known in ARCHES.items()}.get(_plain(wanted), wanted)
+    arch = {_plain(spelling): name for spelling, name in ARCHES.items()}.get(_plain(wanted), wanted)
     if arch not in host.arches:
         raise Invalid(f"this host runs {', '.join(host.arches)}, not {wanted[:40]}", "cpuArch")
     return arch
 
 
 def _plain(spelling: str) -> str:
-    """Copies of the standard write the names with blanks, and in other cases."""
+    """Return a spelling as it is compared: copies of the standard write the names with blanks, and in other cases."""
     return spelling.lower().replace(" ", "").replace("_", "").replace("/", "")

@@ -1,4 +1,4 @@
-"""What a fresh gateway ships: useful MachineConfigurations, seen by all and changed by admins."""
+"""The MachineConfigurations that a fresh gateway ships, seen by all and changed by admins."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ CONFIGURATIONS: tuple[Document, ...] = (
 
 
 async def ship(store: Store) -> None:
-    """Only into a store that never had a Job or a configuration: what an admin deleted stays deleted."""
+    """Write the configurations into a store that never had a Job or a configuration.
+
+    Configurations that an admin deleted stay deleted.
+    """
     if (await store.page(Query("MachineConfiguration", last=1))).count:
         return
     if (await store.page(Query("Job", last=1))).count:

@@ -12,7 +12,7 @@ from gateway.store.model import Document
 
 
 async def whole_configuration(service: ResourceService, caller: Caller, given: Document, where: str) -> Document:
-    """Return the MachineConfiguration that is meant: the one that is referred to, with what is said beside it."""
+    """Return the configuration that ``given`` means: the referenced one with what is said beside the href."""
     if "href" not in given:
         return given
     referred = await resolve(service.store, caller, given["href"], ("MachineConfiguration",), where)
@@ -20,9 +20,10 @@ async def whole_configuration(service: ResourceService, caller: Caller, given: D
 
 
 async def check_template_memory(service: ResourceService, caller: Caller, template: Document, where: str) -> None:
-    """Raise Invalid, naming the attribute, when a Machine of the template would have less memory than it needs.
+    """Raise Invalid, naming the attribute, when a Machine of the template would have too little memory.
 
-    A template by reference counts with its overrides. What is referred to by name inside of a System is none yet.
+    A template by reference counts with its overrides. A name of something else in a System is not followed: what the
+    name stands for is not made yet.
     """
     href = template.get("href")
     if href is not None:

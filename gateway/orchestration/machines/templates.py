@@ -6,38 +6,45 @@ from gateway.errors import Invalid
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.resolving import resolve
 from gateway.orchestration.common.resource_service import ResourceService, new_resource
-from gateway.orchestration.common.secrets import staying
 from gateway.orchestration.credentials.service import without_password
 from gateway.orchestration.machine_core.device_names import target_of
 from gateway.orchestration.machines.configurations import check_configuration
 from gateway.orchestration.machines.create import referred_image
 from gateway.orchestration.machines.template_memory import check_template_memory, whole_configuration
-from gateway.orchestration.monitoring.meter_templates import asked_meters
-from gateway.orchestration.monitoring.templates import asked_event_log
+from gateway.orchestration.machines.template_secrets import KeptTemplate, TemplateSecrets, remaining_secrets
+from gateway.orchestration.monitoring.asked import monitored
 from gateway.orchestration.volumes.templates import check_template
 from gateway.store.model import Document, Resource
 
 
 class MachineTemplateService(ResourceService):
+    """The service of MachineTemplates."""
+
     kind = "MachineTemplate"
     catalogue = True
 
     async def make(self, caller: Caller, document: Document) -> Resource:
-        shown, secret = await self._checked(caller, document)
-        return new_resource(self.kind, caller.user, shown, **({"secrets": secret} if secret else {}))
+        """Return the new template, with its secrets beside its document."""
+        public, secrets = await self._checked(caller, document)
+        return KeptTemplate(secrets).on(new_resource(self.kind, caller.user, public))
 
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
     ) -> Resource:
-        shown, secret = await self._checked(caller, document)
-        changed = await super().change(caller, resource, shown, selected)
-        # What stays counts too: an image of today with the memory of before, or the reverse.
+        """Return the template after the edit; a secret stays with what it belongs to."""
+        public, secrets = await self._checked(caller, document)
+        changed = await super().change(caller, resource, public, selected)
+        # Attributes that stay count too: an image of today with the memory of before, or the reverse.
         await check_template_memory(self, caller, changed.document, "")
-        kept = {**staying(resource, changed, document, selected), **secret}
-        return changed.with_internal(secrets=kept or None)
+        before = remaining_secrets(resource, changed, document, selected)
+        secrets = TemplateSecrets(
+            user_data=secrets.user_data or before.user_data,
+            password_hash=secrets.password_hash or before.password_hash,
+        )
+        return KeptTemplate(secrets).on(changed)
 
-    async def _checked(self, caller: Caller, document: Document) -> tuple[Document, Document]:
-        """The document with its references looked at, and its secrets apart."""
+    async def _checked(self, caller: Caller, document: Document) -> tuple[Document, TemplateSecrets]:
+        """Return the document with its references looked at, and its secrets apart."""
         await self._check_volumes(caller, document)
         await self._check_interfaces(caller, document)
         if document.get("machineImage"):
@@ -48,14 +55,12 @@ class MachineTemplateService(ResourceService):
         href = document.get("credential", {}).get("href")
         if href is not None:
             await resolve(self.store, caller, href, ("Credential", "CredentialTemplate"), "credential")
-        await asked_event_log(self.store, caller, document)
-        await asked_meters(self.room, caller, document, "Machine")
-        shown = {name: value for name, value in document.items() if name != "userData"}
-        secret = {"userData": document["userData"]} if document.get("userData") else {}
-        if "credential" in shown:
-            shown["credential"], hashed = await without_password(shown["credential"])
-            secret.update(hashed)
-        return shown, secret
+        await monitored(self.room, caller, document, "Machine")
+        public = {name: value for name, value in document.items() if name != "userData"}
+        hashed = None
+        if "credential" in public:
+            public["credential"], hashed = await without_password(public["credential"])
+        return public, TemplateSecrets(document.get("userData") or None, hashed)
 
     async def _check_interfaces(self, caller: Caller, document: Document) -> None:
         for place, entry in enumerate(document.get("networkInterfaces", [])):
@@ -64,7 +69,7 @@ class MachineTemplateService(ResourceService):
                 await resolve(self.store, caller, entry["network"]["href"], ("Network",), where)
 
     async def _check_configuration(self, caller: Caller, document: Document) -> None:
-        """By value as by reference: what a Machine needs is there."""
+        """Raise Invalid for a configuration, by value or reference, that is not whole."""
         given = document.get("machineConfig")
         if given is not None:
             check_configuration(await whole_configuration(self, caller, given, "machineConfig"), 0, "machineConfig.")

@@ -1,1 +1,1 @@
-"""What happened, kept and told: event logs, the recorder that fills them, and the live feed (DSP0263 5.22)."""
+"""Monitoring: event logs, the recorder that fills them, and the live feed (DSP0263 5.22)."""

@@ -1,6 +1,7 @@
 """Requests that no change tells of, as access events: those that were refused, and reads that take something out.
 
-They have transactions of their own. What a client repeats is told by its number: so nobody fills the log by asking.
+They have transactions of their own. Repeated requests of a client are told by their number, so that nobody fills the
+log by asking.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ log = structlog.get_logger("events")
 
 
 class Accesses:
-    """Those that wait at the same time share one write; each is answered, or begun, once its event is on disk."""
+    """The writer of access events, by which those that wait at the same time share one write.
+
+    Each request is answered, or begun, once its event is on disk, or a store that takes nothing has refused it.
+    """
 
     def __init__(
         self, store: Store, clock: Callable[[], float] = time.monotonic, supervision: Supervision | None = None
@@ -50,30 +54,30 @@ class Accesses:
 
     async def login_refused(self, request: Request, path: str, reason: str) -> None:
         """Tell admins, and nobody else, that a name was claimed with a wrong password."""
-        told = replace(accessed(request, known_path(path), None, "Failure", reason), audience=ADMINS)
-        await self._tell(("login", source_of(request.address), request.initiator), ONE_A_MINUTE, told)
+        occurrence = replace(accessed(request, known_path(path), None, "Failure", reason), audience=ADMINS)
+        await self._tell(("login", source_of(request.address), request.initiator), ONE_A_MINUTE, occurrence)
 
     async def refused(self, request: Request, path: str, reason: str, role: Role) -> None:
         """Tell that a user was refused."""
         path = known_path(path)
-        told = accessed(request, path, await self._store.get(path), "Failure", reason)
+        occurrence = accessed(request, path, await self._store.get(path), "Failure", reason)
         allowance = ONE_A_MINUTE if role is Role.VIEWER else SOME_A_MINUTE
-        await self._tell(("refused", source_of(request.address), request.initiator), allowance, told)
+        await self._tell(("refused", source_of(request.address), request.initiator), allowance, occurrence)
 
     async def taken(self, caller: Caller, path: str, verb: str) -> None:
         """Tell, before the first byte goes out, that a console, an image, a package or the metrics are read."""
         request = Request(verb, caller.user, caller.address, caller.request_id)
-        told = accessed(request, path, await self._store.get(path), "Success")
+        occurrence = accessed(request, path, await self._store.get(path), "Success")
         allowance = ONE_AN_HOUR if verb == METRICS else ONE_IN_TEN_MINUTES
-        await self._tell(("taken", source_of(caller.address), caller.user, verb, path), allowance, told)
+        await self._tell(("taken", source_of(caller.address), caller.user, verb, path), allowance, occurrence)
 
     async def turn(self) -> None:
-        """Tell what was counted in the times that are over; a store that takes nothing gets it the next time."""
+        """Tell what was counted in the times that are over. Events the store refuses are lost, and logged."""
         with suppress(GatewayError):
             await self.tell_repeats()
 
     async def tell_repeats(self, *, all_of_them: bool = False) -> None:
-        """Tell what was counted in the times that are over; before the end, in all."""
+        """Tell what was counted in the times that are over; with ``all_of_them``, in all times."""
         self._waiting += self._repeats.over(all_of_them=all_of_them)
         await self._write_waiting()
 
@@ -92,7 +96,7 @@ class Accesses:
             await asyncio.wait({self._writing})
 
     async def _write(self) -> None:
-        """A store that cannot take it (full disk) does not change the answer."""
+        """Write what waits; a store that cannot take it (full disk) does not change the answer."""
         occurrences, self._waiting = self._waiting, []
         try:
             async with self._store.transaction() as transaction:

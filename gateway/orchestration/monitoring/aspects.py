@@ -1,4 +1,4 @@
-"""What can be measured of which resource, how, and in which unit: the one table (DSP0263 5.18.3).
+"""The aspects that can be measured of each type of resource, how, and in which unit, in one table (DSP0263 5.18.3).
 
 A measurement compares two looks at the same domains. It is None where the hypervisor did not tell, where there was no
 look before, or where a domain was started anew between the two: a gap, not a zero.
@@ -13,6 +13,7 @@ from drivers.base import DiskReading, DomainReading, InterfaceReading, Power
 from gateway.cimi.dialects import EXTENSION_NAMESPACE
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, TYPES
 from gateway.orchestration.common.names import name_of
+from gateway.orchestration.monitoring.facts import Measured
 from gateway.store.model import Resource
 
 Look = Mapping[str, DomainReading]
@@ -26,26 +27,29 @@ METERED = tuple(kind for kind, declared in TYPES.items() if "meters" in declared
 
 @dataclass(frozen=True, slots=True)
 class Aspect:
-    """``limits`` are the expected bounds for a resource; ``adds_up``: intervals are sums, not means."""
+    """A quantity that can be measured of a resource.
+
+    ``limits`` are the expected bounds for a resource; ``adds_up`` says that intervals are sums, not means.
+    """
 
     name: str
     units: tuple[str, ...]
-    """How the unit is spelled; the first is shown."""
+    """The spellings of the unit; the first is shown."""
     measure: Measurement
     limits: Callable[[Resource], tuple[str | None, str | None]]
     adds_up: bool = False
     is_continuous: bool = True
     own: bool = False
-    """Not one of the standard's."""
+    """The aspect is the gateway's own, and none of the standard's."""
 
     @property
     def term(self) -> str:
-        """As documents have it: the standard's word, or a URI of our own."""
+        """The name that documents have: the standard's word, or a URI of the gateway's own."""
         return f"{EXTENSION_NAMESPACE}/aspect/{self.name}" if self.own else self.name
 
 
 def aspect_of(kind: str, term: str) -> Aspect | None:
-    """``term`` by its word or its URI."""
+    """Return the aspect of a kind of resource by its word or its URI; None when the kind does not have it."""
     return next((aspect for aspect in MEASURED.get(kind, ()) if term in (aspect.term, aspect.name)), None)
 
 
@@ -53,7 +57,7 @@ def aspect_of(kind: str, term: str) -> Aspect | None:
 
 
 def _rates(now: Look, before: Look | None, count: Callable[[DomainReading], float | None]) -> Iterable[float | None]:
-    """Of each running domain what it counted a second; None for one that cannot be compared."""
+    """Yield for each running domain what it counted a second; None for one that cannot be compared."""
     for uuid, reading in now.items():
         if reading.run is None:
             continue
@@ -69,12 +73,12 @@ def _rate(now: DomainReading, before: DomainReading, count: Callable[[DomainRead
 
 
 def _added(values: Iterable[float | None], *, every: bool = True) -> float | None:
-    """The sum; None when there is nothing, and, with ``every``, when a part is not known."""
-    found = list(values)
-    known = [value for value in found if value is not None]
-    if not known or (every and len(known) < len(found)):
+    """Return the sum; None when there is nothing, and, with ``every``, when a part is not known."""
+    entries = list(values)
+    numbers = [value for value in entries if value is not None]
+    if not numbers or (every and len(numbers) < len(entries)):
         return None
-    return sum(known)
+    return sum(numbers)
 
 
 def _disks(disks: Iterable[DiskReading], value: Callable[[DiskReading], int | None]) -> float | None:
@@ -82,7 +86,7 @@ def _disks(disks: Iterable[DiskReading], value: Callable[[DiskReading], int | No
 
 
 def _guest_disks(reading: DomainReading) -> list[DiskReading]:
-    """Without the seed and other disks that are not the guest's own to write to."""
+    """Return the disks less the seed and others that are not the guest's own to write to."""
     return [disk for disk in reading.disks if not disk.source.endswith(".iso")]
 
 
@@ -94,7 +98,7 @@ def _traffic(interfaces: Iterable[InterfaceReading], value: Callable[[InterfaceR
 
 
 def _cpu(_target: Resource, now: Look, before: Look | None) -> float | None:
-    """Per cent of the virtual CPUs of the running Machines."""
+    """Return per cent of the virtual CPUs of the running Machines."""
     busy = _added(_rates(now, before, lambda reading: reading.cpu_seconds), every=False)
     cpus = sum(reading.cpus for reading in now.values() if reading.run is not None)
     return None if busy is None or cpus == 0 else 100 * busy / cpus
@@ -125,12 +129,12 @@ def _written(_target: Resource, now: Look, before: Look | None) -> float | None:
 
 
 def _running(_target: Resource, now: Look, before: Look | None) -> float | None:
-    """Seconds in power since the look before. A change in between is taken for the middle of the time."""
+    """Return the seconds in power since the look before; a change in between is taken for the middle of the time."""
     seconds = []
     for reading in now.values():
         earlier = before.get(reading.uuid) if before is not None else None
         if earlier is not None:
-            on = [known.power is Power.RUNNING for known in (earlier, reading)]
+            on = [entry.power is Power.RUNNING for entry in (earlier, reading)]
             seconds.append((reading.moment - earlier.moment) * sum(on) / 2)
     return _added(seconds)
 
@@ -151,7 +155,7 @@ def _sent(_target: Resource, now: Look, before: Look | None) -> float | None:
 
 
 def _bandwidth(target: Resource, now: Look, before: Look | None) -> float | None:
-    """What the guests on the Network send and receive; on the Cloud Entry Point, on all Networks."""
+    """Return what the guests on the Network send and receive; on the Cloud Entry Point, on all Networks."""
     name = name_of(target) if target.kind == "Network" else None
 
     def traffic(reading: DomainReading) -> float:
@@ -164,7 +168,7 @@ def _bandwidth(target: Resource, now: Look, before: Look | None) -> float | None
 
 
 def _port(value: Callable[[InterfaceReading], int]) -> Measurement:
-    """What passes the interface that uses the NetworkPort, as the guest sees it."""
+    """Return the measurement of what passes the interface that uses the NetworkPort, as the guest sees it."""
 
     def measure(target: Resource, now: Look, before: Look | None) -> float | None:
         mac = target.document["macAddress"]
@@ -181,26 +185,27 @@ def _port(value: Callable[[InterfaceReading], int]) -> Measurement:
 
 
 def disk_name(disk: DiskReading) -> str:
+    """Return the name of the disk's volume, the last part of its source."""
     return disk.source.rpartition("/")[2]
 
 
 def _connected(target: Resource, reading: DomainReading) -> list[DiskReading]:
-    return [disk for disk in reading.disks if disk_name(disk) == target.internal["volume"]]
+    return [disk for disk in reading.disks if disk_name(disk) == Measured.of(target).volume]
 
 
 def _of_volume(value: Callable[[DiskReading], int | None]) -> Measurement:
-    """A size, which all guests that share the Volume tell alike."""
+    """Return the measurement of a size, which all guests that share the Volume tell alike."""
 
     def measure(target: Resource, now: Look, _before: Look | None) -> float | None:
-        told = [value(disk) for reading in now.values() for disk in _connected(target, reading)]
-        known = [size for size in told if size is not None]
-        return max(known) / KILO if known else None
+        entries = [value(disk) for reading in now.values() for disk in _connected(target, reading)]
+        sizes = [size for size in entries if size is not None]
+        return max(sizes) / KILO if sizes else None
 
     return measure
 
 
 def _through_volume(value: Callable[[DiskReading], int | None], factor: float) -> Measurement:
-    """What all guests together move in a second."""
+    """Return the measurement of what all guests together move in a second."""
 
     def measure(target: Resource, now: Look, before: Look | None) -> float | None:
         rates = _rates(now, before, lambda reading: _disks(_connected(target, reading), value))
@@ -210,7 +215,7 @@ def _through_volume(value: Callable[[DiskReading], int | None], factor: float) -
     return measure
 
 
-# What is expected
+# Expected bounds
 
 
 def _own_capacity(target: Resource) -> tuple[str | None, str | None]:
@@ -269,4 +274,4 @@ MEASURED: dict[str, tuple[Aspect, ...]] = {
     ),
     CLOUD_ENTRY_POINT.kind: (CPU, MEMORY, DISK, BANDWIDTH),
 }
-"""Kind of resource to what can be measured of it."""
+"""The aspects that can be measured of each kind of resource."""

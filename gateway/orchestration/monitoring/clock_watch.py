@@ -19,7 +19,7 @@ log = structlog.get_logger("clock")
 
 
 class ClockWatch:
-    """Looks at the clock every ten seconds, and tells once when it jumped, and once how that ended."""
+    """The watch over the clock, which tells once when the clock jumped, and once how that ended."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -27,7 +27,7 @@ class ClockWatch:
         self._followed = clock.CLOCK.followed
 
     async def turn(self) -> None:
-        """Look; of a store that takes nothing the log tells."""
+        """Look at the clock; a jump that the store does not take is logged."""
         try:
             await self.look()
         except GatewayError as error:
@@ -42,10 +42,12 @@ class ClockWatch:
         self._doubted = bool(jump)
         self._followed = clock.CLOCK.followed
         step = self._followed - before
-        told = _jumped(entry, jump) if jump else _followed(entry, step) if abs(step) > clock.TOLERANCE else _back(entry)
-        log.warning(told.document["content"]["code"], detail=told.document["content"]["detail"])
+        occurrence = (
+            _jumped(entry, jump) if jump else _followed(entry, step) if abs(step) > clock.TOLERANCE else _back(entry)
+        )
+        log.warning(occurrence.document["content"]["code"], detail=occurrence.document["content"]["detail"])
         async with self._store.transaction() as transaction:
-            await tell(transaction, told)
+            await tell(transaction, occurrence)
 
 
 def _jumped(entry: Resource, seconds: float) -> Occurrence:

@@ -1,4 +1,4 @@
-"""What clients may follow live: every event in order, and what becomes of Jobs.
+"""The feed that clients may follow live: every event in order, and what becomes of Jobs.
 
 Events have the positions of the log of everything, so a reader who was away goes on where it stopped. Jobs are told
 as they are now: of several changes between two deliveries the last one counts.
@@ -6,14 +6,14 @@ as they are now: of several changes between two deliveries the last one counts.
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from gateway.cimi.filter import AttributeType, Comparison
 from gateway.orchestration.monitoring.occurrences import EVERYONE, EVERYTHING
-from gateway.store.events import KeptEvent, event_resource
+from gateway.store.events import KeptEvent
 from gateway.store.model import Query, Resource
+from gateway.store.questions.events import events_between, newest_position, oldest_position
 from gateway.store.store import Changes, Store
 
 PAGE = 500
@@ -22,18 +22,23 @@ MOST_RUNNING = 200
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing to tell. ``position`` is an event's; None for a Job. ``audience`` as in the store."""
+    """An event or a Job to tell readers of.
+
+    ``position`` is an event's; None for a Job. ``audience`` is as in the store.
+    """
 
     resource: Resource
     audience: str | None
     position: int | None = None
 
     def for_user(self, user: str | None) -> bool:
-        """``user`` None is an admin, who sees everything."""
+        """Return whether the user may see it; ``user`` None is an admin, who sees everything."""
         return user is None or self.audience in (user, EVERYONE)
 
 
 class Feed:
+    """The live feed of events and Jobs."""
+
     def __init__(self, store: Store) -> None:
         self._store = store
         self._takers: list[Callable[[list[Item]], None]] = []
@@ -43,8 +48,8 @@ class Feed:
         store.watch(self._changed)
 
     async def open(self) -> None:
-        rows = await self._store.fetch("SELECT position FROM event_heads WHERE log = ?", (EVERYTHING,))
-        self.head = rows[0][0] if rows else 0
+        """Learn the position of the newest event."""
+        self.head = await newest_position(self._store, EVERYTHING)
 
     def take(self, taker: Callable[[list[Item]], None]) -> None:
         """Call ``taker`` on the loop, after each commit, with what there is to tell. It must not block."""
@@ -65,27 +70,28 @@ class Feed:
         for taker in self._takers:
             taker(items)
 
-    # What a reader missed
+    # Events and Jobs that a reader missed
 
     async def oldest(self) -> int:
-        """Position of the oldest event that is kept; one past the newest when none is."""
-        rows = await self._store.fetch("SELECT min(position) FROM events WHERE log = ?", (EVERYTHING,))
-        return int(rows[0][0]) if rows[0][0] is not None else self.head + 1
+        """Return the position of the oldest event that is kept; one past the newest when none is."""
+        oldest = await oldest_position(self._store, EVERYTHING)
+        return oldest if oldest is not None else self.head + 1
 
     async def between(self, user: str | None, after: int, until: int) -> AsyncIterator[Item]:
-        """The kept events of these positions which the user may see, in order."""
-        sql = "SELECT position, time, audience, document FROM events WHERE log = ? AND position > ? AND position <= ?"
-        own = () if user is None else (user, EVERYONE)
-        sql += (" AND audience IN (?, ?)" if own else "") + f" ORDER BY position LIMIT {PAGE}"
-        rows = await self._store.fetch(sql, (EVERYTHING, after, until, *own))
-        while rows:
-            for position, time, audience, document in rows:
-                resource = event_resource(EVERYTHING, position, time, audience, json.loads(document))
-                yield Item(resource, audience, position)
-            rows = await self._store.fetch(sql, (EVERYTHING, rows[-1][0], until, *own)) if len(rows) == PAGE else []
+        """Yield the kept events after one position and up to another which the user may see, in order.
+
+        ``user`` None sees all.
+        """
+        while True:
+            events = await events_between(self._store, EVERYTHING, (after, until), user, PAGE)
+            for position, audience, event in events:
+                yield Item(event, audience, position)
+                after = position
+            if len(events) < PAGE:
+                return
 
     async def running(self, user: str | None) -> list[Item]:
-        """The Jobs which have not ended."""
+        """Return the Jobs which have not ended and that the user may see, MOST_RUNNING of each state at most."""
         states = [Comparison("state", "=", state, AttributeType.STRING) for state in ("QUEUED", "RUNNING", "STOPPING")]
         pages = [
             await self._store.page(Query("Job", visible_to=user, filters=(state,), last=MOST_RUNNING))

@@ -1,4 +1,4 @@
-"""What hypervisors tell beside changes of state, as alarms: guests in trouble, connections lost and regained."""
+"""The reports of hypervisors beside changes of state, as alarms: guests in trouble, connections lost and regained."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from gateway.errors import GatewayError
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.monitoring.occurrences import Occurrence, alarm, state_changed
 from gateway.orchestration.monitoring.recorder import tell
+from gateway.store.kept import Hosted
 
 POLICY = {
     "watchdog": ("Warning", "high"),
     "memory-failure": ("Failure", "critical"),
     "control-error": ("Failure", "critical"),
 }
-"""Code to outcome and severity; all others are I/O errors."""
+"""The outcome and severity of each code; all others are I/O errors."""
 IO_ERROR = ("Failure", "critical")
 QUIET_SECONDS = 5.0
 REACTIONS = "alarms of hypervisors"
@@ -28,6 +29,8 @@ log = structlog.get_logger("events")
 
 
 class HypervisorEvents:
+    """The watcher that writes what hypervisors tell beside changes of state as alarms."""
+
     def __init__(self, room: Room) -> None:
         self._room = room
         self._down: set[str] = set()
@@ -36,7 +39,7 @@ class HypervisorEvents:
             driver.subscribe(self._happened)
 
     async def stop(self) -> None:
-        """Not before all that was heard is told."""
+        """End the subscriptions to the drivers' events, and wait until all that was heard is told."""
         for driver in self._room.drivers.values():
             driver.unsubscribe(self._happened)
         await self._room.supervision.end_reactions(REACTIONS)
@@ -51,9 +54,9 @@ class HypervisorEvents:
         self._room.supervision.react(REACTIONS, work)
 
     async def _guest(self, host: str, path: str, code: str, detail: str) -> None:
-        """Only what the Machine's own host tells: another may have a copy of its domain."""
+        """Keep only what the Machine's own host tells: another may have a copy of its domain."""
         machine = await self._room.store.get(path)
-        if machine is None or machine.internal.get("host") != host or self._just_told(path, code):
+        if machine is None or Hosted.of(machine).host != host or self._just_told(path, code):
             return
         if code == "reboot":
             await self._keep(state_changed(machine, machine.state, detail))
@@ -62,13 +65,16 @@ class HypervisorEvents:
         await self._keep(alarm(machine, code, detail, outcome=outcome, severity=severity))
 
     def _just_told(self, path: str, code: str) -> bool:
-        """A broken disk may complain a thousand times a second: one alarm of a kind is enough for a while."""
+        """Return whether an alarm of this kind was told in the last QUIET_SECONDS.
+
+        A broken disk may complain a thousand times a second.
+        """
         now = time.monotonic()
         self._told = {key: moment for key, moment in self._told.items() if now - moment < QUIET_SECONDS}
         return self._told.setdefault((path, code), now) != now
 
     def _connection(self, event: DriverEvent) -> None:
-        """Once when it is lost, however often connecting again fails, and once when it is back."""
+        """Tell once when a host is lost, however often connecting again fails, and once when it is back."""
         name = event.hypervisor
         if event.state is ConnectionState.DOWN and name not in self._down:
             self._down.add(name)
@@ -88,5 +94,3 @@ class HypervisorEvents:
                 await tell(transaction, occurrence)
         except GatewayError as error:
             log.error("event not kept", reason=error.message, content=occurrence.document["content"])
-
-

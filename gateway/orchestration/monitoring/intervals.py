@@ -8,7 +8,7 @@ DAY = timedelta(days=1)
 
 
 def end_of(duration: str, time: int) -> int:
-    """When the interval ends in which this moment is."""
+    """Return when the interval ends in which this moment is."""
     moment = datetime.fromtimestamp(time / 1000, UTC)
     hour = moment.replace(minute=0, second=0, microsecond=0)
     midnight = hour.replace(hour=0)

@@ -12,11 +12,13 @@ from gateway.orchestration.common.first_answers import Write
 from gateway.orchestration.common.permissions import demand
 from gateway.orchestration.common.resource_service import ResourceService
 from gateway.orchestration.common.visibility import audience, changeable
+from gateway.orchestration.monitoring.facts import KeptEvent
 from gateway.orchestration.monitoring.occurrences import CHANGES, EVERYONE, OWN_LOGS
 from gateway.orchestration.monitoring.recorder import new_log
 from gateway.orchestration.monitoring.templates import OWN, target_of, template_values
 from gateway.store.events import EVENTS
 from gateway.store.model import Document, Page, Query, Resource
+from gateway.store.questions.events import events_by_severity
 from gateway.store.transaction import Transaction
 
 WHERE = "eventLogTemplate"
@@ -24,16 +26,20 @@ PAGE_OF_SUMMARIES = 500
 
 
 class EventLogService(ResourceService):
+    """The service of EventLogs."""
+
     kind = "EventLog"
     computed = True
 
     # Reading: the summary is counted at the moment of reading, as far as the caller sees
 
     async def read(self, caller: Caller, path: str) -> Resource:
+        """Return the log, with the summary of the events that the caller sees now."""
         log = await super().read(caller, path)
         return (await self._summarized(caller, (log,)))[0]
 
     async def list(self, caller: Caller, query: Query) -> Page:
+        """Return the page of logs, each with the summary of the events that the caller sees now."""
         page = await super().list(caller, query)
         return Page(await self._summarized(caller, page.items), page.count)
 
@@ -42,22 +48,22 @@ class EventLogService(ResourceService):
         paths = list(counts)
         for start in range(0, len(paths), PAGE_OF_SUMMARIES):
             some = paths[start : start + PAGE_OF_SUMMARIES]
-            marks = ", ".join("?" for _ in some)
-            sql = f"SELECT log, severity, sum(size) FROM event_counts WHERE log IN ({marks}) AND severity NOT NULL"  # noqa: S608
-            user = audience(caller)
-            if user is not None:
-                sql, some = sql + " AND audience IN (?, ?)", [*some, user, EVERYONE]
-            for log, severity, size in await self.store.fetch(sql + " GROUP BY log, severity", some):
+            for log, severity, size in await events_by_severity(self.store, some, audience(caller)):
                 counts[log][severity] = size
         return tuple(log.with_document(summary=counts[log.path]) for log in logs)
 
     def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
+        """Return the operations legal now: the gateway's own logs cannot be deleted."""
         verbs = super().operations(caller, resource)
         return tuple(verb for verb in verbs if verb != "delete") if resource.path in OWN_LOGS else verbs
 
     # Changing
 
     async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
+        """Check a new log, and return what writes it together with the reference to it.
+
+        Raises Conflict for a resource that has a log already.
+        """
         given = document[WHERE]
         values = await template_values(self.store, caller, given, WHERE)
         target = await target_of(self.store, caller, values, f"{WHERE}.targetResource")
@@ -82,7 +88,10 @@ class EventLogService(ResourceService):
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
     ) -> Resource:
-        """An update without a persistence sets the configured one: every log has one. That of changes keeps its own."""
+        """Return the log after the edit, always with a persistence.
+
+        An update without one sets the configured persistence; the log of changes keeps its own.
+        """
         changed = await super().change(caller, resource, document, selected)
         if "persistence" not in changed.document:
             own = resource.document["persistence"] if resource.path == CHANGES else None
@@ -90,6 +99,7 @@ class EventLogService(ResourceService):
         return changed.with_document(summary=None)
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        """Delete the log and the reference to it. Raises Conflict for the gateway's own logs."""
         log = await self.to_change(caller, path, "delete", version)
         if path in OWN_LOGS:
             raise Conflict("the gateway's own logs stay; its persistence says how long events are kept")
@@ -104,37 +114,42 @@ class EventLogService(ResourceService):
 
 
 class EventService(ResourceService):
-    """Events are read only; who sees a log sees in it what is for them."""
+    """The service of Events, which are read only; who sees a log sees in it what is for them."""
 
     kind = "Event"
 
     async def read(self, caller: Caller, path: str) -> Resource:
+        """Return the Event at the path. Raises NotFound for one that the caller may not see, too."""
         demand(caller.role, self.kind, "read")
         log, _, position = path.rpartition("/events/")
-        found = None
+        event = None
         if position.isdecimal() and len(position) < 19:
             owner = await self._log(caller, log)
-            found = await self.store.entry(EVENTS, log, int(position)) if owner else None
-            if found is not None and owner is not None and not self._sees(caller, owner, found):
-                found = None
-        if found is None:
+            event = await self.store.entry(EVENTS, log, int(position)) if owner else None
+            if event is not None and owner is not None and not self._sees(caller, owner, event):
+                event = None
+        if event is None:
             raise NotFound(f"there is no Event {path[:200]}")
-        return found
+        return event
 
     async def _log(self, caller: Caller, path: str) -> Resource | None:
         log = await self.store.get(path)
         return log if log is not None and log.kind == "EventLog" and await self.seen(caller, log) else None
 
     def _sees(self, caller: Caller, log: Resource, event: Resource) -> bool:
-        return self._all_of(caller, log) or event.internal["audience"] in (caller.user, EVERYONE)
+        return self._all_of(caller, log) or KeptEvent.of(event).audience in (caller.user, EVERYONE)
 
     def _all_of(self, caller: Caller, log: Resource) -> bool:
-        """Who has a resource sees its whole log; in that of a System may be what happened to another's resource."""
+        """Return whether the caller sees all of the log.
+
+        The owner of a resource sees its whole log; in that of a System may be what happened to another's resource.
+        """
         described = type_at(log.document["targetResource"]["href"])
         mixed = described is not None and described.kind == "System"
         return audience(caller) is None or (log.owner == caller.user and not mixed)
 
     async def list(self, caller: Caller, query: Query) -> Page:
+        """Return the page of the log's events that the caller may see."""
         demand(caller.role, self.kind, "read")
         log = await self.store.get(query.parent or "")
         if log is None:

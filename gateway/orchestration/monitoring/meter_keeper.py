@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from gateway.orchestration.monitoring.aspects import METERED
+from gateway.orchestration.monitoring.facts import Monitored
 from gateway.orchestration.monitoring.meters import new_meter
 from gateway.store.model import Resource
 from gateway.store.transaction import Transaction
 
 
 async def keep_meters(transaction: Transaction) -> None:
-    """Called by the store at the end of each transaction.
+    """Make the Meters of new resources, and delete those of deleted ones; the store calls this at a transaction's end.
 
-    A new resource gets the meters which its template asked for (``internal["meters"]``, by
-    ``meter_templates.asked_meters``); one that is gone takes its meters along.
+    A new resource gets the Meters which its template asked for (``Monitored.meters``).
     """
     for path, after in list(transaction.changes.items()):
         before = transaction.before[path]
-        if before is None and after is not None and after.internal.get("meters"):
+        if before is None and after is not None and Monitored.of(after).meters:
             await _make(transaction, after)
         elif before is not None and after is None and before.kind in METERED:
             for meter in await transaction.find("Meter", "targetResource", path):
@@ -24,6 +24,6 @@ async def keep_meters(transaction: Transaction) -> None:
 
 
 async def _make(transaction: Transaction, target: Resource) -> None:
-    for document in target.internal["meters"]:
+    for document in Monitored.of(target).meters:
         await transaction.insert(new_meter(target, target.owner or "", document))
-    await transaction.update(target.with_internal(meters=None))
+    await transaction.update(Monitored.changed(target, meters=()))

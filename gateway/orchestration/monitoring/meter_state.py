@@ -1,4 +1,4 @@
-"""What the sampler remembers of one meter between two looks at the guests."""
+"""The sampler's memory of one meter between two looks at the guests."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.orchestration.monitoring.aspects import Aspect, Look, aspect_of
+from gateway.orchestration.monitoring.facts import KeptMeter
 from gateway.orchestration.monitoring.intervals import end_of
 from gateway.store.model import Resource
+from gateway.store.questions.samples import SeriesEnd
 from gateway.store.samples import DIGITS, milliseconds
 
 STALE = 2.5
@@ -18,28 +20,20 @@ FOREVER = 2**62
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """What the store has of a meter: its number, the end of its samples, and an open interval."""
-
-    number: int
-    position: int
-    last: int
-    """Milliseconds since 1970; 0 when there is no sample."""
-    began: int | None
-    total: float
-    readings: int
-
-
-@dataclass(frozen=True, slots=True)
 class Seen:
+    """A look, and its moment on the monotonic clock."""
+
     look: Look
     moment: float
 
 
 class MeterState:
-    """``due`` and ``moment`` are on the monotonic clock, ``time`` in milliseconds since 1970."""
+    """The memory of one meter.
 
-    def __init__(self, meter: Resource, target: Resource, kept: Kept) -> None:
+    ``due`` and ``moment`` are on the monotonic clock in seconds, ``time`` in milliseconds since 1970.
+    """
+
+    def __init__(self, meter: Resource, target: Resource, kept: SeriesEnd) -> None:
         aspect = aspect_of(target.kind, meter.document["aspect"])
         assert aspect is not None
         self.aspect: Aspect = aspect
@@ -61,21 +55,25 @@ class MeterState:
         self.path = meter.path
         self.interval: int = meter.document["sampleInterval"]
         self.duration: str | None = meter.document.get("intervalDuration")
-        self.stopped = bool(meter.internal.get("stopped"))
+        self.stopped = KeptMeter.of(meter).stopped
         self.stops = _moment(meter.document.get("stopTime"))
         self.expires = _moment(meter.document.get("expiresTime"))
         self.due = None
 
     def is_about(self, target: Resource) -> None:
-        """Which Machines a System has, when this is a meter of that one."""
+        """Take over the changed target, when this is a meter of it: a System's Machines, or its host."""
         if self.target.path == target.path:
             self.target = target
 
     def runs(self, time: int) -> bool:
+        """Return whether the meter measures at this time: it is not stopped, and its stopTime is still to come."""
         return not self.stopped and time < self.stops
 
     def measure(self, look: Look | None, moment: float, time: int, slack: float) -> float | None:
-        """The value when it is time for one, and it is known. ``slack`` is how much too early is still in time."""
+        """Return the value when it is time for one, and it is known.
+
+        ``slack`` is how many seconds too early is still in time.
+        """
         if not self.runs(time):
             self._before = self._whole = None
             return None
@@ -96,11 +94,11 @@ class MeterState:
         return round(value, DIGITS)
 
     def _compared(self, look: Look, moment: float) -> float | None:
-        """With the look before, else with the last one that showed all."""
+        """Return the value against the look before, else against the last one that showed all."""
         oldest = moment - max(STALE * self.interval, STALE_AT_LEAST)
         for before in (self._before, self._whole):
-            known = before.look if before is not None and before.moment >= oldest else None
-            value = self.aspect.measure(self.target, look, known)
+            earlier = before.look if before is not None and before.moment >= oldest else None
+            value = self.aspect.measure(self.target, look, earlier)
             if value is not None:
                 return value
         return None
@@ -108,12 +106,13 @@ class MeterState:
     # Meters of an Interval
 
     def add(self, value: float, time: int) -> None:
+        """Add a value to the open interval, or open one."""
         self.began = time if self.began is None else self.began
         self.total += value
         self.readings += 1
 
     def ended(self, time: int) -> int | None:
-        """When the open interval ended; None when it is still open, or nothing was measured in it."""
+        """Return when the open interval ended; None when it is still open, or nothing was measured in it."""
         if self.duration is None or self.began is None:
             return None
         end = end_of(self.duration, self.began)
@@ -125,6 +124,7 @@ class MeterState:
         return round(self.total if self.aspect.adds_up else self.total / max(1, self.readings), DIGITS)
 
     def close(self) -> None:
+        """Close the open interval, which has been written."""
         self.began, self.total, self.readings = None, 0.0, 0
 
 

@@ -13,30 +13,38 @@ MOST_TEMPLATES = 20
 
 
 class MeterConfigurationService(ResourceService):
+    """The service of MeterConfigurations."""
+
     kind = "MeterConfiguration"
     catalogue = True
 
     async def make(self, caller: Caller, document: Document) -> Resource:
+        """Return the new configuration, with defaults for what it does not say. Raises Invalid."""
         return new_resource(self.kind, caller.user, configuration(self.room.policy, document))
 
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
     ) -> Resource:
+        """Return the configuration after the edit, with defaults for what it leaves out."""
         changed = await super().change(caller, resource, document, selected)
         return changed.with_document(**configuration(self.room.policy, changed.document))
 
 
 class MeterTemplateService(ResourceService):
+    """The service of MeterTemplates."""
+
     kind = "MeterTemplate"
     catalogue = True
 
     async def make(self, caller: Caller, document: Document) -> Resource:
+        """Return the new template. Raises Invalid when no meter could be made of it."""
         await self._check(caller, document)
         return new_resource(self.kind, caller.user, document)
 
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
     ) -> Resource:
+        """Return the template after the edit. Raises Invalid when no meter could be made of it."""
         changed = await super().change(caller, resource, document, selected)
         await self._check(caller, changed.document)
         return changed
@@ -47,19 +55,20 @@ class MeterTemplateService(ResourceService):
         if target is None:
             configuration(self.room.policy, values["meterConfig"], "meterConfig.")
             return
-        found = await resolve(self.store, caller, target["href"], METERED, "targetResource")
-        meter_attributes(self.room.policy, values["meterConfig"], found.kind, "meterConfig.")
+        measured = await resolve(self.store, caller, target["href"], METERED, "targetResource")
+        meter_attributes(self.room.policy, values["meterConfig"], measured.kind, "meterConfig.")
 
 
 async def template_values(room: Room, caller: Caller, given: Document, where: str) -> Document:
-    """``targetResource`` and the whole ``meterConfig``, by reference, by value, or both (DSP0263 4.2.3.1).
+    """Return ``targetResource`` and the whole ``meterConfig`` that a template says (DSP0263 4.2.3.1).
 
-    ``where`` is how errors begin, ending in a dot unless it is empty.
+    Both may stand there by reference, by value, or both. ``where`` is how errors begin, ending in a dot unless it is
+    empty. Raises Invalid.
     """
-    known: Document = {}
+    stored: Document = {}
     if "href" in given:
-        known = (await resolve(room.store, caller, given["href"], ("MeterTemplate",), where.rstrip("."))).document
-    values = merged(known, given)
+        stored = (await resolve(room.store, caller, given["href"], ("MeterTemplate",), where.rstrip("."))).document
+    values = merged(stored, given)
     config = values.get("meterConfig")
     if config is None:
         raise Invalid("is missing", f"{where}meterConfig")
@@ -70,8 +79,10 @@ async def template_values(room: Room, caller: Caller, given: Document, where: st
     return {**values, "meterConfig": merged(below, config)}
 
 
-async def asked_meters(room: Room, caller: Caller, template: Document, kind: str, where: str = "") -> Document:
-    """Internal facts for a new resource of this kind: the meters which its template's ``meterTemplates`` ask for.
+async def asked_meters(
+    room: Room, caller: Caller, template: Document, kind: str, where: str = ""
+) -> tuple[Document, ...]:
+    """Return the attributes of the Meters that a new resource's template asks for (``meterTemplates``).
 
     ``where`` is the way to the template in a larger document, ending in a dot.
     """
@@ -79,8 +90,9 @@ async def asked_meters(room: Room, caller: Caller, template: Document, kind: str
     where = f"{where}meterTemplates"
     if len(given) > MOST_TEMPLATES:
         raise Invalid(f"has {len(given)} entries; at most {MOST_TEMPLATES} are allowed", where)
-    found = [await _asked_meter(room, caller, entry, kind, f"{where}.{place}.") for place, entry in enumerate(given)]
-    return {"meters": found} if found else {}
+    return tuple(
+        [await _asked_meter(room, caller, entry, kind, f"{where}.{place}.") for place, entry in enumerate(given)]
+    )
 
 
 async def _asked_meter(room: Room, caller: Caller, given: Document, kind: str, where: str) -> Document:
@@ -92,22 +104,22 @@ async def _asked_meter(room: Room, caller: Caller, given: Document, kind: str, w
 
 
 def meter_attributes(policy: Policy, config: Document, kind: str, where: str) -> Document:
-    """The attributes of a Meter of a resource of this kind. Raises Invalid, naming the one that is wrong."""
+    """Return the attributes of a Meter of a resource of this kind. Raises Invalid, naming the one that is wrong."""
     config = configuration(policy, config, where)
     listed = [entry["href"] for entry in config.get("associatedTo", ())]
     if listed and kind not in listed:
         raise Invalid(f"is {', '.join(listed)}, and does not have {kind}", f"{where}associatedTo")
     aspect = aspect_of(kind, config["aspect"])
     if aspect is None:
-        known = ", ".join(entry.name for entry in MEASURED.get(kind, ())) or "nothing"
-        wrong = f"{config['aspect'][:80]} cannot be measured of a {kind}; what can be is {known}"
+        measurable = ", ".join(entry.name for entry in MEASURED.get(kind, ())) or "nothing"
+        wrong = f"{config['aspect'][:80]} cannot be measured of a {kind}; what can be is {measurable}"
         raise Invalid(wrong, f"{where}aspect")
     names = ("aspect", "units", "sampleInterval", "timeScope", "intervalDuration", "isContinuous")
     return {name: config[name] for name in names if name in config}
 
 
 def configuration(policy: Policy, config: Document, where: str = "") -> Document:
-    """A MeterConfiguration that is whole: with the defaults in place of what it does not say."""
+    """Return the MeterConfiguration with the defaults in place of what it does not say. Raises Invalid."""
     kinds = _kinds(config, where)
     if "aspect" not in config:
         raise Invalid("is missing", f"{where}aspect")
@@ -136,13 +148,13 @@ def _kinds(config: Document, where: str) -> tuple[str, ...]:
 
 
 def _aspect(term: str, kinds: tuple[str, ...], where: str) -> Aspect:
-    """Of the first of these kinds that has it: an aspect has the same units everywhere."""
+    """Return the aspect of the first of these kinds that has it: an aspect has the same units everywhere."""
     for kind in kinds:
-        found = aspect_of(kind, term)
-        if found is not None:
-            return found
-    known = sorted({aspect.name for kind in kinds for aspect in MEASURED.get(kind, ())})
-    raise Invalid(f"{term[:80]} is not known; known are {', '.join(known)}", f"{where}aspect")
+        aspect = aspect_of(kind, term)
+        if aspect is not None:
+            return aspect
+    names = sorted({entry.name for kind in kinds for entry in MEASURED.get(kind, ())})
+    raise Invalid(f"{term[:80]} is not known; known are {', '.join(names)}", f"{where}aspect")
 
 
 def _units(given: str | None, aspect: Aspect, where: str) -> str:
@@ -152,5 +164,6 @@ def _units(given: str | None, aspect: Aspect, where: str) -> str:
 
 
 def check_interval(policy: Policy, seconds: int | None, where: str = "") -> None:
+    """Raise Invalid for less than the policy's sample period in ``seconds``; None is taken for the default."""
     if seconds is not None and seconds < policy.sample_period:
         raise Invalid(f"must be at least {policy.sample_period} seconds, not {seconds}", f"{where}sampleInterval")

@@ -16,6 +16,7 @@ from gateway.orchestration.common.resolving import resolve
 from gateway.orchestration.common.resource_service import ResourceService, new_resource
 from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.monitoring.aspects import MEASURED, METERED, aspect_of
+from gateway.orchestration.monitoring.facts import KeptMeter
 from gateway.orchestration.monitoring.meter_templates import check_interval, meter_attributes, template_values
 from gateway.store.model import Document, Page, Query, Resource
 from gateway.store.transaction import Transaction
@@ -25,22 +26,28 @@ OWN = ("name", "description", "properties")
 
 
 class MeterService(ResourceService):
-    """Meters stand in one collection; that of a resource lists those whose ``targetResource`` it is."""
+    """The service of Meters.
+
+    Meters stand in one collection; that of a resource lists those whose ``targetResource`` it is.
+    """
 
     kind = "Meter"
 
     async def list(self, caller: Caller, query: Query) -> Page:
+        """Return the page of the meters that the query asks for, of one resource where it names a parent."""
         if query.parent is not None:
             own = Comparison("targetResource", "=", query.parent, AttributeType.REFERENCE)
             query = replace(query, parent=None, filters=(own, *query.filters))
         return await super().list(caller, query)
 
     def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
+        """Return the operations legal now: of ``start`` and ``stop`` the one that changes something."""
         verb = "stop" if is_running(resource, clock.now()) else "start"
         offered = changeable(caller, resource) and granted(caller.role, self.kind, verb)
         return (*super().operations(caller, resource), *((verb,) if offered else ()))
 
     def collection_operations(self, caller: Caller, parent: Resource | None) -> tuple[str, ...]:
+        """Return ``add`` when the caller may meter the resource, else nothing."""
         if parent is not None and (parent.kind not in MEASURED or not changeable(caller, parent)):
             return ()
         return super().collection_operations(caller, parent)
@@ -48,6 +55,7 @@ class MeterService(ResourceService):
     # Create
 
     async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
+        """Check a new meter, and return what writes it. Raises Conflict for a resource with too many meters."""
         values = await template_values(self.room, caller, document[WHERE], f"{WHERE}.")
         target = await self._target(caller, values, collection.rpartition("/")[0])
         attributes = meter_attributes(self.room.policy, values["meterConfig"], target.kind, f"{WHERE}.meterConfig.")
@@ -62,7 +70,10 @@ class MeterService(ResourceService):
         return write
 
     async def _target(self, caller: Caller, values: Document, owner: str) -> Resource:
-        """The resource to measure; ``owner`` is the path of the one in whose collection the meter is made, or ''."""
+        """Return the resource to measure.
+
+        ``owner`` is the path of the one in whose collection the meter is made, or ''. Raises Invalid and Forbidden.
+        """
         where = f"{WHERE}.targetResource"
         given = values.get("targetResource", {}).get("href") or owner
         if not given:
@@ -86,7 +97,7 @@ class MeterService(ResourceService):
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
     ) -> Resource:
-        """An update without a sampleInterval sets the configured one: every meter has one."""
+        """Return the Meter after the edit, always with a sampleInterval: the configured one where it has none."""
         check_interval(self.room.policy, document.get("sampleInterval"))
         for name in ("stopTime", "expiresTime"):
             _must_be_to_come(name, document.get(name), resource.document.get(name))
@@ -96,6 +107,7 @@ class MeterService(ResourceService):
         return changed.with_document(sampleInterval=interval)
 
     async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
+        """Start or stop the Meter. Raises Conflict when it is started, or stopped, already."""
         await self.to_change(caller, path, action)
         now = clock.now()
         async with self.store.transaction() as transaction:
@@ -110,7 +122,7 @@ class MeterService(ResourceService):
 
 
 def new_meter(target: Resource, owner: str, document: Document) -> Resource:
-    """A running Meter, with the bounds that its aspect has for the resource."""
+    """Return a running Meter, with the bounds that its aspect has for the resource; nothing is written."""
     aspect = aspect_of(target.kind, document["aspect"])
     assert aspect is not None
     least, most = aspect.limits(target)
@@ -119,21 +131,22 @@ def new_meter(target: Resource, owner: str, document: Document) -> Resource:
 
 
 def is_running(meter: Resource, now: datetime) -> bool:
+    """Return whether the Meter measures now: no client has stopped it, and its stopTime is still to come."""
     stop = meter.document.get("stopTime")
-    return not meter.internal.get("stopped") and (stop is None or datetime.fromisoformat(stop) > now)
+    return not KeptMeter.of(meter).stopped and (stop is None or datetime.fromisoformat(stop) > now)
 
 
 def _switched(meter: Resource, action: str, now: datetime) -> Resource:
-    """A start takes back a stopTime that is over."""
+    """Return the Meter started or stopped; a start takes back a stopTime that is over."""
     if action == "stop":
-        return meter.with_internal(stopped=True)
+        return KeptMeter.changed(meter, stopped=True)
     stop = meter.document.get("stopTime")
     over = stop is not None and datetime.fromisoformat(stop) <= now
-    return meter.with_internal(stopped=None).with_document(stopTime=None if over else stop)
+    return KeptMeter.changed(meter.with_document(stopTime=None if over else stop), stopped=False)
 
 
 def _must_be_to_come(name: str, given: str | None, before: str | None) -> None:
-    """What a client sends back as it read it is no mistake."""
+    """Raise Invalid for a time that is over, unless a client sends it back as it read it."""
     if given is not None and given != before and datetime.fromisoformat(given) <= clock.now():
         raise Invalid(f"is over: {given}", name)
 

@@ -1,4 +1,4 @@
-"""What can happen to a resource, as the standard's four kinds of event (DSP0263 5.22.4)."""
+"""The occurrences that a resource can have, as the standard's four kinds of event (DSP0263 5.22.4)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from gateway.store.model import Document, Resource
 EVERYTHING = "eventLogs/everything"
 """The log of the Cloud Entry Point, which holds every event; the live feed reads from it."""
 CHANGES = "eventLogs/changes"
-"""Its other log, which holds every event but refusals, and longer: what strangers ask for pushes nothing out of it."""
+"""The other log of the Cloud Entry Point, which holds every event but refusals, and longer.
+
+Requests of strangers push nothing out of this log.
+"""
 OWN_LOGS = (EVERYTHING, CHANGES)
 """Logs that are the gateway's own, and stay."""
 EVERYONE = ""
@@ -24,9 +27,10 @@ LONGEST = 500
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One thing that happened. ``logs`` are those it is written to, the gateway's own not counted.
+    """An event before it is written.
 
-    ``about`` is the path of what it happened to: the Systems which that is in write it down, too.
+    ``logs`` are those it is written to, the gateway's own not counted. ``about`` is the path of what it happened to:
+    the Systems which that is in write it down, too.
     """
 
     document: Document
@@ -35,6 +39,7 @@ class Occurrence:
     about: str = ""
 
     def events(self) -> list[NewEvent]:
+        """Return the events as they are written now, one for each log; a refusal stands in no log of changes."""
         now = clock.now()
         refusal = self.document["type"] == "access" and self.document["outcome"] == "Failure"
         logs = (*self.logs, EVERYTHING) if refusal else (*self.logs, *OWN_LOGS)
@@ -42,27 +47,33 @@ class Occurrence:
 
 
 def state_changed(resource: Resource, previous: str | None, note: str = "") -> Occurrence:
+    """Return the event of a resource's new state, with the previous one; ``note`` is for people."""
     failed = resource.state == "ERROR"
     content = {**_subject(resource), "state": resource.state, "previous": previous}
-    return _about(resource, "state", content, "Failure" if failed else "Status", "high" if failed else "low", note)
+    outcome, severity = ("Failure", "high") if failed else ("Status", "low")
+    return _about(resource, _document("state", content, outcome, severity, note))
 
 
 def alarm(
     resource: Resource, code: str, detail: str, *, severity: str = "critical", outcome: str = "Failure"
 ) -> Occurrence:
-    """``code`` says in a word what is wrong with the resource, ``detail`` in words for people."""
+    """Return the alarm about a resource.
+
+    ``code`` says in a word what is wrong with the resource, ``detail`` in words for people.
+    """
     content = {**_subject(resource), "code": code, "detail": clean(detail)}
-    return _about(resource, "alarm", content, outcome, severity)
+    return _about(resource, _document("alarm", content, outcome, severity))
 
 
 def model_changed(resource: Resource, change: str, detail: str = "") -> Occurrence:
+    """Return the event of a change of a resource: ``change`` is create, update or delete."""
     content = {**_subject(resource), "change": change, "detail": detail}
-    return _about(resource, "model", content, "Success", "low")
+    return _about(resource, _document("model", content, "Success", "low"))
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Who asked for what, from where: of a Job, or of a request that was refused."""
+    """The request of a user: of a Job, or one that was refused."""
 
     operation: str
     initiator: str
@@ -71,12 +82,16 @@ class Request:
 
     @property
     def origin(self) -> str:
+        """The address and the id of the request, in words; empty when neither is known."""
         parts = (("from", self.address), ("request", self.request_id))
         return ", ".join(f"{word} {value}" for word, value in parts if value)
 
 
 def accessed(request: Request, path: str, resource: Resource | None, outcome: str, reason: str = "") -> Occurrence:
-    """A request and what came of it. On what is one's own the owner sees it, else who asked, and the admins."""
+    """Return the event of a request and what came of it.
+
+    On what is one's own the owner sees it, else the user who asked, and the admins.
+    """
     refused = outcome == "Failure"
     detail = clean("; ".join(part for part in (reason, request.origin) if part))
     content = {
@@ -92,17 +107,21 @@ def accessed(request: Request, path: str, resource: Resource | None, outcome: st
 
 
 def logs_of(resource: Resource) -> tuple[str, ...]:
-    """The log of a resource, beside that of everything and those of the Systems which it is in."""
+    """Return the log of a resource, beside that of everything and those of the Systems which it is in."""
     reference = resource.document.get("eventLog")
     return (reference["href"],) if isinstance(reference, dict) and "href" in reference else ()
 
 
 def audience_of(resource: Resource) -> str:
+    """Return who sees the events of the resource: its owner, or everyone when it is shared or nobody's."""
     return EVERYONE if resource.shared or resource.owner is None else resource.owner
 
 
 def known_path(path: str) -> str:
-    """The part of a path that means something; what means nothing is laid to the Cloud Entry Point."""
+    """Return the part of a path that means something.
+
+    The Cloud Entry Point stands for a path that means nothing.
+    """
     text = path.strip("/")[:LONGEST]
     while text and collection_at(text) is None and type_at(text) is None:
         text = text.rpartition("/")[0]
@@ -118,14 +137,11 @@ def _subject(resource: Resource) -> Document:
     return {"resName": clean(resource.name or ""), "resource": {"href": resource.path}, "resType": resource.kind}
 
 
-def _about(
-    resource: Resource, kind: str, content: Document, outcome: str, severity: str, note: str = ""
-) -> Occurrence:
-    document = _document(kind, content, outcome, severity, note)
+def _about(resource: Resource, document: Document) -> Occurrence:
     return Occurrence(document, audience_of(resource), logs_of(resource), resource.path)
 
 
 def _document(kind: str, content: Document, outcome: str, severity: str, note: str = "") -> Document:
-    known: dict[str, Any] = {name: value for name, value in content.items() if value}
+    full: dict[str, Any] = {name: value for name, value in content.items() if value}
     described = {"description": clean(note)} if note else {}
-    return {**described, "type": kind, "content": known, "outcome": outcome, "severity": severity}
+    return {**described, "type": kind, "content": full, "outcome": outcome, "severity": severity}

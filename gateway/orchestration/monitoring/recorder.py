@@ -13,8 +13,10 @@ from typing import Any
 from gateway import clock
 from gateway.cimi.job import FINAL_JOB_STATES
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, TYPES, collection_at, type_at, type_of
+from gateway.jobs.records import KeptJob
 from gateway.orchestration.common.containment import MEMBER_KINDS, holders
 from gateway.orchestration.common.resource_service import new_resource
+from gateway.orchestration.monitoring.facts import Monitored
 from gateway.orchestration.monitoring.occurrences import (
     CHANGES,
     EVERYTHING,
@@ -39,37 +41,40 @@ LOGGED = tuple(kind for kind, declared in TYPES.items() if "eventLog" in declare
 
 
 async def tell(transaction: Transaction, *occurrences: Occurrence) -> None:
-    """Keep what happened beside the changes of this transaction."""
+    """Write the events of these occurrences, besides the changes of this transaction."""
     if not occurrences:
         return
-    known: dict[str, tuple[str, ...]] = {}
-    told = []
+    systems: dict[str, tuple[str, ...]] = {}
+    events = []
     for occurrence in occurrences:
         root = "/".join(occurrence.about.split("/")[:2])
-        if root not in known:
-            known[root] = await _logs_of_systems(transaction, root)
-        told += replace(occurrence, logs=(*occurrence.logs, *known[root])).events()
-    await transaction.append_events(told)
+        if root not in systems:
+            systems[root] = await _logs_of_systems(transaction, root)
+        events += replace(occurrence, logs=(*occurrence.logs, *systems[root])).events()
+    await transaction.append_events(events)
 
 
 async def _logs_of_systems(transaction: Transaction, path: str) -> tuple[str, ...]:
-    """The logs of the Systems in which the resource at this path is."""
+    """Return the logs of the Systems in which the resource at this path is."""
     described = type_at(path)
     if described is None or described.kind not in MEMBER_KINDS:
         return ()
-    found = [await transaction.get(system) for system in sorted(await holders(transaction, described.kind, path))]
-    return tuple(log for system in found if system is not None for log in logs_of(system))
+    systems = [await transaction.get(system) for system in sorted(await holders(transaction, described.kind, path))]
+    return tuple(log for system in systems if system is not None for log in logs_of(system))
 
 
 class Recorder:
-    """``persistence`` is what logs get whose creation says nothing, ``of_changes`` what the log of changes gets."""
+    """The rule of the store that gives resources their logs, and writes the events of all changes.
+
+    ``persistence`` is what logs get whose creation says nothing, ``of_changes`` what the log of changes gets.
+    """
 
     def __init__(self, persistence: str, of_changes: str) -> None:
         self._persistence = persistence
         self._of_changes = of_changes
 
     async def prepare(self, store: Store) -> None:
-        """At the first start with event logs: the gateway's own, and one for each resource there is."""
+        """Make the gateway's own logs, and at the first start with event logs one for each resource there is."""
         if await store.get(EVERYTHING) is None:
             async with store.transaction() as transaction:
                 await transaction.insert(_own_log(EVERYTHING, "every event of this gateway", self._persistence))
@@ -82,6 +87,7 @@ class Recorder:
                 await transaction.insert(_own_log(CHANGES, described, self._of_changes))
 
     async def record(self, transaction: Transaction) -> None:
+        """Give new resources their logs, and write the events of the transaction's changes."""
         changed = [(transaction.before[path], after) for path, after in transaction.changes.items()]
         for before, after in changed:
             await self._link(transaction, before, after)
@@ -101,13 +107,13 @@ class Recorder:
                 await transaction.delete(log)
 
     async def _attach(self, transaction: Transaction, resource: Resource) -> None:
-        persistence = resource.internal.get("event_log", {}).get("persistence", self._persistence)
+        persistence = Monitored.of(resource).event_log.get("persistence", self._persistence)
         log = new_log(resource, {"persistence": persistence})
         await transaction.insert(log)
-        linked = resource.with_document(eventLog={"href": log.path}).with_internal(event_log=None)
-        await transaction.update(linked)
+        linked = resource.with_document(eventLog={"href": log.path})
+        await transaction.update(Monitored.changed(linked, event_log={}))
 
-    # What happened
+    # Occurrences
 
     async def _occurrences(
         self, transaction: Transaction, before: Resource | None, after: Resource | None
@@ -117,14 +123,14 @@ class Recorder:
             return []
         if changed.kind == "Job":
             return await self._of_job(transaction, before, after)
-        found = _of_resource(before, after)
-        if not found or changed.parent is None or logs_of(changed):
-            return found
+        occurrences = _of_resource(before, after)
+        if not occurrences or changed.parent is None or logs_of(changed):
+            return occurrences
         owner = await _nearest(transaction, changed.parent)
-        return [replace(occurrence, logs=logs_of(owner) if owner else ()) for occurrence in found]
+        return [replace(occurrence, logs=logs_of(owner) if owner else ()) for occurrence in occurrences]
 
     def _came_or_went_with_its_owner(self, transaction: Transaction, resource: Resource) -> bool:
-        """A component of something that is itself new or gone is part of that story."""
+        """Return whether a component's owner is itself new or gone, and tells of both."""
         owner = resource.parent
         if owner is None or owner not in transaction.changes:
             return False
@@ -133,7 +139,7 @@ class Recorder:
     async def _of_job(
         self, transaction: Transaction, before: Resource | None, job: Resource | None
     ) -> list[Occurrence]:
-        """The request that made the Job, and the Job's end."""
+        """Return the events of the request that made the Job, and of the Job's end."""
         if job is None or job.document.get("parentJob"):
             return []
         if before is None:
@@ -145,9 +151,8 @@ class Recorder:
 
     async def _access(self, transaction: Transaction, job: Resource, outcome: str) -> Occurrence:
         path = subject_of(job)
-        request = Request(
-            job.document["action"], job.owner or "", job.internal.get("address", ""), job.internal.get("request", "")
-        )
+        kept = KeptJob.of(job)
+        request = Request(job.document["action"], job.owner or "", kept.address, kept.request)
         return accessed(request, path, await _nearest(transaction, path), outcome)
 
     async def _end(self, transaction: Transaction, before: Resource, job: Resource) -> list[Occurrence]:
@@ -170,40 +175,38 @@ def _of_resource(before: Resource | None, after: Resource | None) -> list[Occurr
         return [model_changed(before, "delete")]
     if before is None:
         return [model_changed(after, "create")]
-    found: list[Occurrence] = []
+    occurrences: list[Occurrence] = []
     names = changed_attributes(before, after)
     if names:
-        found.append(model_changed(after, "update", ", ".join(names)))
+        occurrences.append(model_changed(after, "update", ", ".join(names)))
     if after.state != before.state:
-        held = "job" in before.internal or "job" in after.internal
-        found.append(state_changed(after, before.state, "" if held else OUTSIDE))
+        held = before.held_by is not None or after.held_by is not None
+        occurrences.append(state_changed(after, before.state, "" if held else OUTSIDE))
         why = after.document.get("statusMessage")
         if after.state == "ERROR" and why and not held:
-            found.append(alarm(after, "fault", why))
-    return found
+            occurrences.append(alarm(after, "fault", why))
+    return occurrences
 
 
 def changed_attributes(before: Resource, after: Resource) -> list[str]:
-    """Names only: values may be secret, and can be read at the resource."""
-    shown = {name for name, field in type_of(after.kind).attributes.items() if not field.write_only}
-    return sorted(
-        name for name in shown - UNTOLD if before.document.get(name) != after.document.get(name)
-    )
+    """Return the names of what changed, without values, which may be secret and can be read at the resource."""
+    public = {name for name, field in type_of(after.kind).attributes.items() if not field.write_only}
+    return sorted(name for name in public - UNTOLD if before.document.get(name) != after.document.get(name))
 
 
 def subject_of(job: Resource) -> str:
-    """What a Job is about: the resource which it adds to a collection, else its target."""
+    """Return the path of what a Job is about: the resource which it adds to a collection, else its target."""
     target: str = job.document["targetResource"]["href"]
     others = [entry["href"] for entry in job.document.get("affectedResources", ()) if entry["href"] != target]
     return others[0] if others and collection_at(target) is not None else target
 
 
 async def _nearest(transaction: Transaction, path: str) -> Resource | None:
-    """The resource at a path as it is, or was before this transaction; for a component the owner with a log."""
+    """Return the resource at a path as it is, or was before this transaction; for a component the owner with a log."""
     while path:
-        found = transaction.changes.get(path) or transaction.before.get(path) or await transaction.get(path)
-        if found is not None and (found.parent is None or logs_of(found)):
-            return found
+        resource = transaction.changes.get(path) or transaction.before.get(path) or await transaction.get(path)
+        if resource is not None and (resource.parent is None or logs_of(resource)):
+            return resource
         path = path.rpartition("/")[0]
     return None
 
@@ -221,7 +224,7 @@ def _own_log(path: str, described: str, persistence: str) -> Resource:
 
 
 def new_log(target: Resource, document: dict[str, Any]) -> Resource:
-    """An EventLog for a resource, owned and seen as that is."""
+    """Return an EventLog for a resource, owned and seen as that is; nothing is written."""
     name = {"name": f"events of {target.name}"} if target.name else {}
     whole = {**name, **document, "targetResource": {"href": target.path}}
     made = new_resource("EventLog", target.owner, whole)

@@ -1,4 +1,4 @@
-"""What happens again and again within a short time is told once, and then by its number."""
+"""Occurrences that repeat within a short time: each sort is told once, and then by its number."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MOST_KEPT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """How many of the same sort are told one by one within so many ``seconds``; the others by their number."""
+    """The number of occurrences of a sort that are told one by one within ``seconds``; the others are counted."""
 
     most: int
     seconds: float
@@ -22,7 +22,8 @@ class Allowance:
 class _Window:
     allowance: Allowance
     until: float
-    told: int
+    written: int
+    """Occurrences that were written one by one."""
     counted: int = 0
     last: Occurrence | None = None
 
@@ -35,18 +36,21 @@ class Repeats:
         self._windows: dict[Hashable, _Window] = {}
 
     def is_new(self, key: Hashable, allowance: Allowance, occurrence: Occurrence) -> bool:
-        """Return whether this one is to be told now. Else it is counted, and told by ``over``."""
+        """Return whether this occurrence is to be told now. Else it is counted, and told by ``over``."""
         if key not in self._windows and len(self._windows) >= MOST_KEPT:
             key = None
         window = self._windows.setdefault(key, _Window(allowance, self._clock() + allowance.seconds, 0))
-        if window.told < window.allowance.most:
-            window.told += 1
+        if window.written < window.allowance.most:
+            window.written += 1
             return True
         window.counted, window.last = window.counted + 1, occurrence
         return False
 
     def over(self, *, all_of_them: bool = False) -> list[Occurrence]:
-        """Return what was counted in the times that are over. It opens the next: at most one a time is told so."""
+        """Return a summary of what was counted in each time that is over, and begin the next one.
+
+        So at most one summary a time is told of each sort.
+        """
         now, summaries = self._clock(), []
         for key, window in list(self._windows.items()):
             if window.until > now and not all_of_them:

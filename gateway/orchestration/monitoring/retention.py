@@ -1,4 +1,4 @@
-"""How long events are kept: each log's persistence, and bounds on the number (DSP0263 5.22.1)."""
+"""The time that events are kept: each log's persistence, and bounds on the number (DSP0263 5.22.1)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from gateway import clock
 from gateway.cimi.fields import timestamp
 from gateway.errors import GatewayError
 from gateway.orchestration.monitoring.occurrences import CHANGES, EVERYTHING
+from gateway.store.questions.events import ends_of_logs, positions_before
 from gateway.store.store import Store
 
 KEPT = {
@@ -20,7 +21,7 @@ KEPT = {
     "monthly": timedelta(days=31),
     "yearly": timedelta(days=366),
 }
-"""What the standard's words for persistence mean here."""
+"""The ages that the standard's words for persistence mean here."""
 LOOK_EVERY = 60.0
 AT_ONCE = 1000
 """Events removed in one transaction, so that others get their turn."""
@@ -29,7 +30,11 @@ log = structlog.get_logger("events")
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """``most`` events of one log, ``most_overall`` in the log of everything, ``most_changes`` in that of changes."""
+    """The removal of old events.
+
+    ``most`` is the number of events of one log, ``most_overall`` in the log of everything, ``most_changes`` in that of
+    changes.
+    """
 
     store: Store
     most: int
@@ -37,6 +42,7 @@ class Retention:
     most_changes: int
 
     async def turn(self) -> None:
+        """Remove old events; what the store refuses is logged, and tried again the next time."""
         try:
             await self.age()
         except GatewayError as error:
@@ -47,6 +53,7 @@ class Retention:
         await self.expire(clock.ageing())
 
     async def expire(self, now: datetime) -> None:
+        """Remove the events that are too old at this time, or too many."""
         for word, age in KEPT.items():
             for path, position in await self._too_old(word, now - age):
                 await self._forget(path, position)
@@ -54,21 +61,13 @@ class Retention:
             await self._forget(path, position)
 
     async def _too_old(self, persistence: str, before: datetime) -> list[tuple[str, int]]:
-        """The logs with events from before, each with the position up to which they go."""
-        moment = timestamp(before)
-        rows = await self.store.fetch(
-            "SELECT h.log, (SELECT position FROM events WHERE log = h.log AND time < ? "
-            "ORDER BY time DESC, position DESC LIMIT 1) FROM event_heads AS h "
-            "JOIN resources ON path = h.log WHERE kind = 'EventLog' AND json_extract(document, '$.persistence') = ?",
-            (moment, persistence),
-        )
-        return [(path, position + 1) for path, position in rows if position is not None]
+        """Return the logs with events from before, each with the position up to which they go."""
+        logs = await positions_before(self.store, persistence, timestamp(before))
+        return [(path, position + 1) for path, position in logs]
 
     async def _too_many(self) -> list[tuple[str, int]]:
-        rows = await self.store.fetch(
-            "SELECT log, position, (SELECT min(position) FROM events WHERE log = h.log) FROM event_heads AS h"
-        )
-        bounds = [(path, head + 1 - self._most(path), oldest) for path, head, oldest in rows if oldest is not None]
+        logs = await ends_of_logs(self.store)
+        bounds = [(path, head + 1 - self._most(path), oldest) for path, head, oldest in logs]
         return [(path, first) for path, first, oldest in bounds if oldest < first]
 
     def _most(self, path: str) -> int:

@@ -1,4 +1,4 @@
-"""How long samples are kept, and how finely: as measured, then as means of five minutes, then of hours."""
+"""The time that samples are kept, and how finely: as measured, then as means of five minutes, then of hours."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import structlog
 from gateway import clock
 from gateway.errors import GatewayError
 from gateway.orchestration.monitoring.aspects import MEASURED
+from gateway.store.questions.samples import series_after
 from gateway.store.store import Store
 from gateway.store.transaction import Transaction
 
@@ -17,7 +18,7 @@ SECOND = 1000
 HOUR = 3600 * SECOND
 DAY = 24 * HOUR
 STEPS = (300 * SECOND, HOUR)
-"""What one sample of the first and of the second coarser tier stands for, in milliseconds."""
+"""The milliseconds that one sample of the first, and of the second, coarser tier stands for."""
 ROUND_EVERY = 600.0
 AT_ONCE = 20
 """Meters in one transaction, so that others get their turn."""
@@ -29,12 +30,16 @@ log = structlog.get_logger("meters")
 
 @dataclass(frozen=True, slots=True)
 class SampleRetention:
-    """``ages``: how old a sample may be in each tier, in milliseconds."""
+    """The thinning of old samples.
+
+    ``ages`` is how old a sample may be in each tier, in milliseconds.
+    """
 
     store: Store
     ages: tuple[int, int, int]
 
     async def turn(self) -> None:
+        """Thin out old samples; what the store refuses is logged, and tried again the next time."""
         try:
             await self.age()
         except GatewayError as error:
@@ -45,9 +50,12 @@ class SampleRetention:
         await self.thin(round(clock.ageing().timestamp() * SECOND))
 
     async def thin(self, now: int) -> None:
-        """Once over all meters."""
+        """Go once over all meters, thin out what is old at ``now`` (milliseconds since 1970).
+
+        The samples of meters that are gone are removed, too.
+        """
         last = 0
-        while rows := await self._some(last):
+        while rows := await series_after(self.store, last, AT_ONCE):
             async with self.store.transaction() as transaction:
                 for number, aspect in rows:
                     await self._thin(transaction, number, now, total=aspect in ADD_UP)
@@ -57,14 +65,6 @@ class SampleRetention:
         while left:
             left = await self._bury()
             await asyncio.sleep(PAUSE)
-
-    async def _some(self, after: int) -> list[tuple[int, str]]:
-        rows = await self.store.fetch(
-            "SELECT number, json_extract(document, '$.aspect') FROM sample_series JOIN resources ON path = meter "
-            "WHERE number > ? ORDER BY number LIMIT ?",
-            (after, AT_ONCE),
-        )
-        return [(number, aspect) for number, aspect in rows]
 
     async def _thin(self, transaction: Transaction, number: int, now: int, *, total: bool) -> None:
         for tier, step in enumerate(STEPS):

@@ -1,6 +1,6 @@
-"""Looks at all guests of each host, by one bulk read a period, and keeps what the meters ask for.
+"""The sampling of all guests of each host: one bulk read a period, of which samples are written for the meters.
 
-Hosts are looked at apart: one that does not answer holds up no other. What was not seen is not written: a gap.
+Hosts are looked at apart: one that does not answer holds up no other. A value that was not seen leaves a gap.
 """
 
 from __future__ import annotations
@@ -18,21 +18,24 @@ from gateway.errors import GatewayError
 from gateway.orchestration.common.apart import Apart
 from gateway.orchestration.monitoring.aspects import Look
 from gateway.orchestration.monitoring.looks import Looks
-from gateway.orchestration.monitoring.meter_state import Kept, MeterState
+from gateway.orchestration.monitoring.meter_state import MeterState
+from gateway.store.kept import Hosted
 from gateway.store.model import Resource
+from gateway.store.questions.resources import existing
+from gateway.store.questions.samples import measured_meters, series_end
 from gateway.store.store import Changes, Store
 
 AT_ONCE = 200
 """Meters that are measured before others on the loop get their turn."""
 SLACK = 0.5
-"""Of the period: how much too early a look may come and still count."""
+"""The share of the period by which a look may come too early and still count."""
 FRESH = 2.5
-"""How many periods old a host's reading may be, to stand beside those of other hosts."""
+"""The number of periods that a host's reading may be old, to stand beside those of other hosts."""
 log = structlog.get_logger("meters")
 
 
 class Sampler:
-    """``period`` is in seconds."""
+    """The measuring of guests for meters; ``period`` is in seconds."""
 
     def __init__(
         self, store: Store, drivers: dict[str, Driver], period: float, supervision: Supervision | None = None
@@ -45,21 +48,22 @@ class Sampler:
         self._readings: dict[str, HostReading] = {}
         self._machines: dict[str, bool] = {}
         self._hosts: dict[str, str] = {}
-        """By path, the host of each target of a meter."""
+        """The host of each target of a meter, by the target's path."""
         self._supervision = supervision or Supervision()
         self._loops: list[Loop] = []
         self._following: dict[str, float] = {}
-        """When the next look at each hypervisor is due, by the monotonic clock."""
+        """The time at which the next look at each hypervisor is due, by the monotonic clock."""
         self._loading = asyncio.Lock()
         self._turns = {name: asyncio.Lock() for name in drivers}
         self._apart = Apart(self._supervision, "meters")
 
     async def prepare(self) -> None:
         """Find the meters that there are, and follow what becomes of them."""
-        self._changed.update(row[0] for row in await self._store.fetch("SELECT meter FROM sample_series"))
+        self._changed.update(await measured_meters(self._store))
         self._store.watch(self._noted)
 
     def start(self) -> None:
+        """Start a loop for each host, and one that removes expired meters."""
         keep = self._supervision.keep
         for name, driver in self._drivers.items():
             pause = partial(self._until_next_look, name)
@@ -67,11 +71,12 @@ class Sampler:
         self._loops.append(keep("expiry of meters", self._expire, self._period, first_pause=self._period))
 
     async def stop(self) -> None:
+        """End all loops."""
         for loop in self._loops:
             await loop.stop()
 
     def guests(self) -> list[tuple[str, DomainReading]]:
-        """What the last look showed of each Machine, with the name of its host; not of hosts that are away."""
+        """Return what the last look showed of each Machine, with the name of its host, less hosts that are away."""
         now = time.monotonic()
         return [
             (host, domain)
@@ -98,8 +103,8 @@ class Sampler:
                 self._follow(resource)
 
     def _follow(self, target: Resource) -> None:
-        """What is measured may live on another host by now, and is then seen in that one's looks."""
-        host = target.internal.get("host", self._hosts[target.path])
+        """Take over the host on which a target lives by now, since it is then seen in that one's looks."""
+        host = Hosted.of(target).host or self._hosts[target.path]
         if host == self._hosts[target.path]:
             return
         self._hosts[target.path] = host
@@ -117,18 +122,24 @@ class Sampler:
             log.warning("guests not looked at", hypervisor=driver.name, reason=str(error))
 
     def _until_next_look(self, hypervisor: str) -> float:
-        """Looks are at even distances; one that takes long makes the next one late, never two at once."""
+        """Return the seconds to the next look.
+
+        Looks are at even distances; one that takes long makes the next one late, never two at once.
+        """
         now = time.monotonic()
         self._following[hypervisor] = max(self._following[hypervisor] + self._period, now)
         return self._following[hypervisor] - now
 
     async def look(self, driver: Driver) -> None:
-        """One bulk read, and a sample for each meter of this host whose time it is. Never two at once of a host."""
+        """Read all domains of the host at once, and write a sample for each of its meters whose time it is.
+
+        There are never two looks at once of a host.
+        """
         async with self._turns[driver.name]:
             await self._look(driver)
 
     async def _look(self, driver: Driver) -> None:
-        reading = await driver.statistics()
+        reading = await driver.statistics.read()
         self._readings[driver.name] = reading
         await self._know_machines(reading)
         await self._load_changed()
@@ -137,15 +148,12 @@ class Sampler:
         await self._measure(driver.name, reading, now)
 
     async def _know_machines(self, reading: HostReading) -> None:
-        """Which domains are Machines: asked once for each."""
+        """Find out which domains are Machines, once for each."""
         unknown = [domain.uuid for domain in reading.domains if domain.uuid not in self._machines]
         for start in range(0, len(unknown), 500):
             some = unknown[start : start + 500]
-            marks = ", ".join("?" for _ in some)
-            sql = f"SELECT path FROM resources WHERE path IN ({marks})"  # noqa: S608
-            rows = await self._store.fetch(sql, [f"machines/{uuid}" for uuid in some])
-            found = {row[0].removeprefix("machines/") for row in rows}
-            self._machines.update({uuid: uuid in found for uuid in some})
+            machines = await existing(self._store, [f"machines/{uuid}" for uuid in some])
+            self._machines.update({uuid: f"machines/{uuid}" in machines for uuid in some})
 
     async def _measure(self, host: str, reading: HostReading, now: int) -> None:
         looks = Looks(reading, self._together(reading.moment))
@@ -168,20 +176,20 @@ class Sampler:
         await self._keep([(meter, max(now, meter.last + 1), value) for meter, value in samples], totals)
 
     def _host_of(self, meter: MeterState) -> str:
-        """The host with whose looks it is measured; what is about all hosts goes with the first."""
-        host: str | None = meter.target.internal.get("host")
+        """Return the host with whose looks it is measured; what is about all hosts goes with the first."""
+        host = Hosted.of(meter.target).host
         return host if host is not None else next(iter(self._drivers))
 
     def _together(self, moment: float) -> Look | None:
-        """The Machines of all hosts; None while one of them does not answer."""
+        """Return the Machines of all hosts; None while one of them does not answer."""
         readings = [self._readings.get(name) for name in self._drivers]
-        if any(known is None or moment - known.moment > FRESH * self._period for known in readings):
+        if any(reading is None or moment - reading.moment > FRESH * self._period for reading in readings):
             return None
         return {
             domain.uuid: domain
-            for known in readings
-            if known is not None
-            for domain in known.domains
+            for reading in readings
+            if reading is not None
+            for domain in reading.domains
             if self._machines.get(domain.uuid)
         }
 
@@ -231,24 +239,12 @@ class Sampler:
         if meter is None or path in self._meters:
             return
         target = await self._store.get(meter.document["targetResource"]["href"])
-        kept = await self._kept(path)
+        kept = await series_end(self._store, path)
         if target is not None and kept is not None:
             self._meters[path] = MeterState(meter, target, kept)
-            if "host" in target.internal:
-                self._hosts[target.path] = target.internal["host"]
-
-    async def _kept(self, path: str) -> Kept | None:
-        rows = await self._store.fetch(
-            "SELECT number, began, total, readings FROM sample_series WHERE meter = ?", (path,)
-        )
-        if not rows:
-            return None
-        number, began, total, readings = rows[0]
-        ends = await self._store.fetch(
-            "SELECT position, time FROM samples WHERE series = ? AND tier = 0 ORDER BY position DESC LIMIT 1", (number,)
-        )
-        position, last = ends[0] if ends else (0, 0)
-        return Kept(number, position, last, began, total, readings)
+            host = Hosted.of(target).host
+            if host is not None:
+                self._hosts[target.path] = host
 
     async def _expire(self) -> None:
         try:

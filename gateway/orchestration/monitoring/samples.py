@@ -12,26 +12,28 @@ LONGEST = 15
 
 
 class SampleService(ResourceService):
-    """Who sees a Meter sees its samples."""
+    """The service of Samples; who sees a Meter sees its samples."""
 
     kind = "Sample"
 
     async def read(self, caller: Caller, path: str) -> Resource:
+        """Return the sample at the path, whose last part is its time in milliseconds. Raises NotFound."""
         demand(caller.role, self.kind, "read")
         meter, _, moment = path.rpartition("/samples/")
         owner = await self.store.get(meter)
-        found = None
-        known = owner is not None and owner.kind == "Meter" and await self.seen(caller, owner)
-        if known and moment.isascii() and moment.isdecimal() and len(moment) <= LONGEST:
-            found = await self.store.sample(meter, int(moment))
-        if found is None:
+        sample = None
+        visible = owner is not None and owner.kind == "Meter" and await self.seen(caller, owner)
+        if visible and moment.isascii() and moment.isdecimal() and len(moment) <= LONGEST:
+            sample = await self.store.sample(meter, int(moment))
+        if sample is None:
             raise NotFound(f"there is no Sample {path[:200]}")
-        return found
+        return sample
 
     def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
+        """Return nothing: samples are only read."""
         return ()
 
     async def list(self, caller: Caller, query: Query) -> Page:
-        """Whether the caller sees the Meter has been looked at on the way here."""
+        """Return the page of samples; the way here has checked that the caller sees the Meter."""
         demand(caller.role, self.kind, "read")
         return await self.store.samples(query)

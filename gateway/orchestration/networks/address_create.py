@@ -11,6 +11,7 @@ from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.resolving import merged, resolve
 from gateway.orchestration.common.resource_service import Room, new_resource
 from gateway.orchestration.networks.address_ranges import IP, AddressRange, parse_ip
+from gateway.orchestration.networks.facts import KeptAddress, KeptNetwork
 from gateway.orchestration.networks.host_network import network_path
 from gateway.orchestration.networks.hostnames import checked_hostname
 from gateway.orchestration.networks.ranges import as_range, range_spec
@@ -24,25 +25,27 @@ from gateway.orchestration.networks.shared_addresses import (
     with_mac,
 )
 from gateway.store.model import Document, Query, Resource
-from gateway.store.store import Store
+from gateway.store.reading import Reading
 from gateway.store.transaction import Transaction
 
 UNSETTLED = frozenset({"CREATING", "DELETING", "ERROR"})
 PAGE, MOST_LOOKED_AT = 100, 10_000
-"""How many Networks are read at once, and at most, for an Address that names none: of the user's own, and of all."""
+"""Number of Networks that are read at once, and at most, for an Address that names none: of the user's own, and of
+all.
+"""
 RESERVED = "reservation"
 """The source of an Address that a client asked for; the others come from what guests do."""
 
 
 def address_ranges(network: Resource) -> tuple[AddressRange, ...]:
-    """The ranges in which this gateway gives addresses; none where neither it nor libvirt is the DHCP server."""
+    """Return the ranges in which this gateway gives addresses; none where neither it nor libvirt is the DHCP server."""
     if is_shared(network):
         return served_ranges(network)
-    return tuple(address_range(entry) for entry in network.internal.get("ranges", ()))
+    return tuple(address_range(entry) for entry in KeptNetwork.of(network).ranges)
 
 
 def address_range(text: str) -> AddressRange:
-    """Of a Network's range: what it gives, and to whom."""
+    """Return what a Network's range gives, and to whom."""
     spec = range_spec(text)
     gateway = parse_ip(spec.gateway, "gateway")
     if spec.dynamic is None:
@@ -57,19 +60,19 @@ class AddressWish:
 
     network: Resource
     ranges: tuple[AddressRange, ...]
-    """Those that may give it: of one protocol."""
+    """Ranges that may give it: of one protocol."""
     ip: IP | None
     hostname: str | None
     allocation: str
     where: str
     taken: frozenset[str] = frozenset()
-    """Addresses which others have in a network of the host's own."""
+    """Addresses that others have in a network of the host's own."""
 
 
 async def address_wish(
     room: Room, caller: Caller, given: Document, where: str, network: Resource | None = None
 ) -> AddressWish:
-    """What a template asks for; ``network`` where it follows from elsewhere. Raises what the wish deserves."""
+    """Return what a template asks for; ``network`` where it follows from elsewhere. Raises what the wish deserves."""
     template: Document = {}
     if "href" in given:
         template = (await resolve(room.store, caller, given["href"], ("AddressTemplate",), where)).document
@@ -99,9 +102,8 @@ async def _taken(room: Room, network: Resource, ip: IP | None, hostname: str | N
     return taken
 
 
-async def _network(
-    room: Room, caller: Caller, template: Document, where: str, network: Resource | None
-) -> Resource:
+async def _network(room: Room, caller: Caller, template: Document, where: str, network: Resource | None) -> Resource:
+    """Return the Network of an Address; ``network`` is that of the interface that is to use it."""
     href = template.get("network", {}).get("href")
     if href is None:
         return network or await public_network(room, caller, template, where)
@@ -115,8 +117,8 @@ async def _network(
 async def public_network(room: Room, caller: Caller, template: Document, where: str) -> Resource:
     """Return the Network for an Address whose template names none, as templates of 1.x need not (DSP0263 5.19.2).
 
-    It is that of Machines which name none, when it is PUBLIC and gives what the template asks for; else the oldest
-    PUBLIC Network that does, the caller's own before those that are shared. Raises Invalid when there is none.
+    This is the Network of Machines which name none, when it is PUBLIC and gives what the template asks for; else the
+    oldest PUBLIC Network that does, the caller's own before those that are shared. Raises Invalid when there is none.
     """
     for settings in room.hypervisors.values():
         default = await room.store.get(network_path(settings))
@@ -125,7 +127,7 @@ async def public_network(room: Room, caller: Caller, template: Document, where: 
     return await _oldest_public(room.store, caller, template, where)
 
 
-async def _oldest_public(store: Store, caller: Caller, template: Document, where: str) -> Resource:
+async def _oldest_public(store: Reading, caller: Caller, template: Document, where: str) -> Resource:
     public = Comparison("networkType", "=", "PUBLIC", AttributeType.STRING)
     query = Query("Network", visible_to=caller.user, filters=(public,))
     for each in (replace(query, owner=caller.user), query):
@@ -139,7 +141,7 @@ async def _oldest_public(store: Store, caller: Caller, template: Document, where
     )
 
 
-async def _first_suiting(store: Store, query: Query, template: Document) -> Resource | None:
+async def _first_suiting(store: Reading, query: Query, template: Document) -> Resource | None:
     for first in range(1, MOST_LOOKED_AT, PAGE):
         page = await store.page(replace(query, first=first, last=first + PAGE - 1))
         for network in page.items:
@@ -151,7 +153,7 @@ async def _first_suiting(store: Store, query: Query, template: Document) -> Reso
 
 
 def _suits(network: Resource, template: Document) -> bool:
-    """Whether a Network gives addresses of the protocol, or the very address, that a template asks for."""
+    """Return whether a Network gives addresses of the protocol, or the very address, that a template asks for."""
     if network.state in UNSETTLED or (is_shared(network) and template.get("hostname")):
         return False
     ranges, protocol = address_ranges(network), template.get("protocol")
@@ -167,6 +169,7 @@ def _suits(network: Resource, template: Document) -> bool:
 
 
 def _giving(network: Resource, where: str) -> tuple[AddressRange, ...]:
+    """Return the ranges of a Network that gives addresses. Raises Invalid or Conflict for one that does not."""
     ranges = address_ranges(network)
     if not ranges and is_shared(network) and network.state not in UNSETTLED:
         raise Invalid("the Network is the host's own, and libvirt gives no addresses there; use another", where)
@@ -178,54 +181,53 @@ def _giving(network: Resource, where: str) -> tuple[AddressRange, ...]:
 
 
 def _one_range(ranges: tuple[AddressRange, ...], protocol: str | None, ip: IP | None, where: str) -> AddressRange:
-    """By the protocol, else by the address, else IPv4 where there is one. Raises Invalid when the network lacks it."""
+    """Return the range of the protocol, else of the address, else of IPv4 where there is one. Raises Invalid."""
     if ip is not None and protocol is not None and protocol != f"IPv{ip.version}":
         raise Invalid(f"{ip} is no {protocol} address, as protocol says", f"{where}.ip")
     version = int(protocol[-1]) if protocol is not None else ip.version if ip is not None else ranges[0].version
     for entry in ranges:
         if entry.version == version:
             return entry
-    known = " and ".join(f"IPv{entry.version}" for entry in ranges)
+    protocols = " and ".join(f"IPv{entry.version}" for entry in ranges)
     attribute = "ip" if ip is not None else "protocol"
-    raise Invalid(f"the Network has {known} addresses only", f"{where}.{attribute}")
+    raise Invalid(f"the Network has {protocols} addresses only", f"{where}.{attribute}")
 
 
 def _check_facts(template: Document, entry: AddressRange, where: str) -> None:
-    """Mask, gateway and DNS server are the network's; a template that says otherwise would not get what it wants."""
+    """Raise Invalid when a template wants another mask, gateway or DNS server than the network has."""
     for name, value in network_facts(entry).items():
         if name in template and template[name] != value:
-            shown = ", ".join(value) if isinstance(value, list) else value
-            raise Invalid(f"is {shown} in this Network, and cannot be chosen", f"{where}.{name}")
+            words = ", ".join(value) if isinstance(value, list) else value
+            raise Invalid(f"is {words} in this Network, and cannot be chosen", f"{where}.{name}")
 
 
 def network_facts(entry: AddressRange) -> Document:
-    """The attributes of an Address that follow from its network's range."""
+    """Return the attributes of an Address that follow from its network's range."""
     gateway = str(entry.gateway)
     return {"defaultGateway": gateway, "dns": [gateway], "protocol": f"IPv{entry.version}", "mask": entry.mask}
 
 
-async def reserved_address(
-    transaction: Transaction, wish: AddressWish, owner: str | None, own: Document
-) -> Resource:
-    """The new Address, inserted and reserved. Raises Conflict when it, or its name, is taken or none is left."""
+async def reserved_address(transaction: Transaction, wish: AddressWish, owner: str | None, own: Document) -> Resource:
+    """Return the new Address, inserted and reserved. Raises Conflict when it, or its name, is taken or none is left."""
     network = await transaction.get(wish.network.path)
     if network is None or network.state in UNSETTLED:
         raise Conflict(f"{wish.where}.network: the Network is {'gone' if network is None else network.state}")
     facts = {"allocation": wish.allocation, "network": {"href": network.path}}
     if wish.hostname is not None:
         facts["hostname"] = wish.hostname
-    address = new_resource("Address", owner, {}, host=network.internal["host"])
+    address, kept = new_resource("Address", owner, {}), KeptAddress(host=KeptNetwork.of(network).host)
     ip, entry = await _reserve(transaction, wish, address.path), wish.ranges[0]
     if is_shared(network):
-        address = with_mac(address, unused_mac(address.path)).with_internal(shared=True, chosen=wish.ip is None)
+        kept = replace(with_mac(kept, unused_mac(address.path)), shared=True, chosen=wish.ip is None)
     if wish.hostname is not None:
         scope = hostname_scope(network.path, entry.version)
         await claim_hostname(transaction, scope, wish.hostname, address.path, f"{wish.where}.hostname")
     document = {**own, "ip": str(ip), **facts, **network_facts(entry), "source": RESERVED}
-    return await transaction.insert(replace(address, document=document))
+    return await transaction.insert(kept.on(replace(address, document=document)))
 
 
 async def _reserve(transaction: Transaction, wish: AddressWish, holder: str) -> IP:
+    """Return the IP that is now the holder's. Raises Conflict when it is taken, or none is left."""
     if wish.ip is None and is_shared(wish.network):
         chosen = await reserve_free(transaction, wish.network.path, wish.ranges[0], holder, wish.taken)
         return parse_ip(chosen, "ip")
@@ -237,21 +239,12 @@ async def _reserve(transaction: Transaction, wish: AddressWish, holder: str) -> 
 
 
 def hostname_scope(network: str, version: int) -> str:
+    """Return where a name of a Network's guest is claimed: of each version of IP it means one address."""
     return f"{network} names IPv{version}"
 
 
 async def claim_hostname(transaction: Transaction, scope: str, hostname: str, holder: str, where: str) -> None:
-    """Of each protocol a name means one address. Raises Conflict, naming the attribute."""
+    """Take the name for the holder. Raises Conflict, naming the attribute, when another Address has it."""
     if not await transaction.claim(scope, hostname, holder):
-        known = await transaction.holder(scope, hostname)
-        raise Conflict(f"{where}: {hostname} is the name of {known} in this Network already")
-
-
-async def change_hostname(transaction: Transaction, address: Resource, hostname: str | None) -> None:
-    """Take another name for an Address as it is now, and give its own back."""
-    document = address.document
-    scope, before = hostname_scope(document["network"]["href"], int(document["protocol"][-1])), document.get("hostname")
-    if hostname is not None:
-        await claim_hostname(transaction, scope, hostname, address.path, "hostname")
-    if before is not None and before != hostname:
-        await transaction.unclaim(scope, before, address.path)
+        other = await transaction.holder(scope, hostname)
+        raise Conflict(f"{where}: {hostname} is the name of {other} in this Network already")

@@ -1,4 +1,4 @@
-"""Which addresses of a range can be reserved, and which is the next to hand out. Pure: it looks at nothing else."""
+"""The addresses of a range that can be reserved, and the next one to hand out; nothing else is looked at."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from gateway.errors import Invalid
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 Range = ipaddress.IPv4Network | ipaddress.IPv6Network
 WIDEST = 2**32
-"""Of an IPv6 range only so many, from its start, are handed out unasked: short to read and type."""
+"""Number of addresses of an IPv6 range, from its start, that are handed out unasked: short to read and type."""
 
 
 def parse_ip(text: str, attribute: str) -> IP:
-    """Raises Invalid, naming the attribute. IPv6 may come in any spelling; the shortest is kept."""
+    """Return the address, IPv6 in any spelling. Raises Invalid, naming the attribute, for what is none."""
     try:
-        found = ipaddress.ip_address(text.strip())
+        ip = ipaddress.ip_address(text.strip())
     except ValueError:
         raise Invalid(f"{text[:60]!r} is no IPv4 or IPv6 address", attribute) from None
-    if isinstance(found, ipaddress.IPv6Address) and found.scope_id is not None:
+    if isinstance(ip, ipaddress.IPv6Address) and ip.scope_id is not None:
         raise Invalid(f"{text[:60]!r} has a zone, which means nothing outside one host", attribute)
-    return found
+    return ip
 
 
 @dataclass(frozen=True, slots=True)
 class AddressRange:
-    """One IPv4 or IPv6 range of a network: the host's own address in it, and what DHCP gives out by itself."""
+    """An IPv4 or IPv6 range of a network: the host's own address in it, and what DHCP gives out by itself."""
 
     range: Range
     gateway: IP
@@ -37,15 +37,16 @@ class AddressRange:
 
     @property
     def version(self) -> int:
+        """Return 4 or 6, the version of IP."""
         return self.range.version
 
     @property
     def mask(self) -> str:
-        """As clients expect it: dotted for IPv4, the prefix length for IPv6."""
+        """Return the mask as clients expect it: dotted for IPv4, the prefix length for IPv6."""
         return str(self.range.netmask) if self.version == 4 else str(self.range.prefixlen)
 
     def check(self, ip: IP, attribute: str) -> None:
-        """Raises Invalid when this address of the range can never be reserved."""
+        """Raise Invalid when this address of the range can never be reserved."""
         reason = self._reason(ip)
         if reason is not None:
             raise Invalid(f"{ip} {reason}", attribute)
@@ -68,7 +69,7 @@ class AddressRange:
         return None
 
     def spans(self) -> tuple[tuple[int, int], ...]:
-        """First and last of each row of addresses that can be reserved, in order."""
+        """Return first and last of each row of addresses that can be reserved, in order."""
         base = int(self.range.network_address)
         last = min(int(self.range.broadcast_address) - (self.version == 4), base + WIDEST - 1)
         spans = [(int(first), int(end)) for first, end in self.within] or [(base + 1, last)]
@@ -80,6 +81,7 @@ class AddressRange:
         return tuple(spans)
 
     def at(self, number: int) -> IP:
+        """Return the address of this number, in the range's version of IP."""
         return ipaddress.IPv4Address(number) if self.version == 4 else ipaddress.IPv6Address(number)
 
 
@@ -91,7 +93,7 @@ def _without(span: tuple[int, int], hole: tuple[int, int]) -> list[tuple[int, in
 
 
 def first_free(span: tuple[int, int], taken: Iterable[int]) -> int | None:
-    """The lowest number of the span that is not among the taken ones, which come in order."""
+    """Return the lowest number of the span that is not among the taken ones, which come in order."""
     candidate, last = span
     for number in taken:
         if number > candidate:

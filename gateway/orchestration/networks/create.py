@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from drivers.base import HypervisorSettings
 from gateway.cimi.network import LEAST_MTU
 from gateway.errors import Conflict, Forbidden, Invalid
@@ -12,8 +14,8 @@ from gateway.orchestration.common.resolving import OWN, merged, resolve
 from gateway.orchestration.common.resource_service import Room, new_resource
 from gateway.orchestration.common.unconfigured import demand_up
 from gateway.orchestration.common.visibility import changeable
-from gateway.orchestration.monitoring.meter_templates import asked_meters
-from gateway.orchestration.monitoring.templates import asked_event_log
+from gateway.orchestration.monitoring.asked import monitored
+from gateway.orchestration.networks.facts import KeptNetwork
 from gateway.orchestration.networks.membership import check_routed, join
 from gateway.orchestration.networks.ranges import (
     ATTRIBUTES,
@@ -34,7 +36,7 @@ GROUP = "networkTemplate.forwardingGroup"
 
 
 class NetworkCreate:
-    """The checks and decisions of one create. ``make`` comes first, then ``place`` inside a transaction."""
+    """The checks and decisions of a create. ``make`` comes first, then ``place`` inside a transaction."""
 
     def __init__(self, room: Room, caller: Caller, document: Document) -> None:
         self.room = room
@@ -45,7 +47,7 @@ class NetworkCreate:
         self.group: Resource | None = None
 
     async def make(self) -> Resource:
-        """The Network in CREATING, without its ranges. Raises what the request deserves."""
+        """Return the Network in CREATING, without its ranges. Raises what the request deserves."""
         template = await self._template()
         self.config = await self._config(template)
         host, settings = next(iter(self.room.hypervisors.items()))
@@ -56,23 +58,26 @@ class NetworkCreate:
         check_mtu(self.config.get("mtu"), forward, settings, f"{WHERE}.mtu")
         service = class_of_service(self.config.get("classOfService"), settings, f"{WHERE}.classOfService")
         with translating():
-            self.occupied = tuple(as_range(entry) for entry in await driver.occupied_ranges())
-        own: Document = {name: self.document[name] for name in OWN if name in self.document}
-        facts = {"mtu": self.config.get("mtu"), "classOfService": service}
-        document = {**own, "state": "CREATING", "networkType": kind, **facts}
-        network = new_resource(
-            "Network", self.caller.user, {name: value for name, value in document.items() if value is not None}
-        )
+            self.occupied = tuple(as_range(entry) for entry in await driver.networks.occupied_ranges())
+        document: Document = {
+            **{name: self.document[name] for name in OWN if name in self.document},
+            "state": "CREATING",
+            "networkType": kind,
+            "mtu": self.config.get("mtu"),
+            "classOfService": service,
+        }
+        document = {name: value for name, value in document.items() if value is not None}
+        network = new_resource("Network", self.caller.user, document)
         bridge = settings.public_bridge if forward == "bridge" else bridge_name(uuid_of(network))
         state = template.get("initialState", "STARTED")
-        meters = await asked_meters(self.room, self.caller, template, "Network", "networkTemplate.")
-        event_log = await asked_event_log(self.room.store, self.caller, template, "networkTemplate.")
-        facts = {"host": host, "forward": forward, "bridge": bridge, "ranges": [], "initial_state": state}
-        network = network.with_internal(**facts, **meters, **event_log)
-        await self._join(template, network)
+        wishes = await monitored(self.room, self.caller, template, "Network", "networkTemplate.")
+        kept = KeptNetwork(host=host, forward=forward, bridge=bridge, initial_state=state)
+        network = wishes.on(kept.on(network))
+        await self._check_group(template, network)
         return network
 
-    async def _join(self, template: Document, network: Resource) -> None:
+    async def _check_group(self, template: Document, network: Resource) -> None:
+        """Keep the ForwardingGroup that the Network is to join. Raises Invalid when it cannot."""
         href = template.get("forwardingGroup", {}).get("href")
         if href is None:
             return
@@ -82,18 +87,22 @@ class NetworkCreate:
         check_routed(network, GROUP)
 
     async def place(self, transaction: Transaction, network: Resource) -> Resource:
-        """With ranges that nobody else has, found under the store's lock. Raises Conflict when none is left."""
-        settings = self.room.hypervisors[network.internal["host"]]
-        if network.internal["forward"] == "bridge":
+        """Return the Network with ranges that nobody else has. Raises Conflict when none is left.
+
+        The ranges are found under the store's lock.
+        """
+        kept = KeptNetwork.of(network)
+        settings = self.room.hypervisors[kept.host]
+        if kept.forward == "bridge":
             return network
         taken = [*self.occupied, *await ranges_in_use(transaction)]
-        ranges = [self._range(version, settings, taken) for version in (4, 6)]
-        shown = {ATTRIBUTES[found.version]: str(found) for found in ranges if found is not None}
-        kept = [str(found) for found in ranges if found is not None]
-        return network.with_document(**shown).with_internal(ranges=kept)
+        chosen = [self._range(version, settings, taken) for version in (4, 6)]
+        ranges = [entry for entry in chosen if entry is not None]
+        placed = network.with_document(**{ATTRIBUTES[entry.version]: str(entry) for entry in ranges})
+        return replace(kept, ranges=tuple(str(entry) for entry in ranges)).on(placed)
 
     async def join(self, transaction: Transaction, network: Resource) -> Resource:
-        """The inserted Network in the group that was asked for. Raises Conflict when that cannot be any more."""
+        """Return the inserted Network in the group that was asked for. Raises Conflict when that cannot be any more."""
         if self.group is None:
             return network
         group = await transaction.get(self.group.path)
@@ -102,20 +111,20 @@ class NetworkCreate:
         return (await join(transaction, group, network, GROUP))[1]
 
     def _range(self, version: int, settings: HypervisorSettings, taken: list[Range]) -> Range | None:
+        """Return the range of a version of IP: the wished one, else a free one; None where no pool has any."""
         attribute = ATTRIBUTES[version]
         if attribute in self.config:
             where = f"{WHERE}.{attribute}"
             return wished_range(self.config[attribute], version, settings.address_pools, taken, where)
-        return free_range(settings.address_pools, version, [*taken, *promised_ranges(self.room.promised)])
+        return free_range(settings.address_pools, version, [*taken, *promised_ranges(self.room.promises)])
 
     async def _template(self) -> Document:
         given = self.document["networkTemplate"]
         template: Document = {}
         if "href" in given:
-            found = await resolve(
-                self.room.store, self.caller, given["href"], ("NetworkTemplate",), "networkTemplate"
-            )
-            template = found.document
+            kinds = ("NetworkTemplate",)
+            referenced = await resolve(self.room.store, self.caller, given["href"], kinds, "networkTemplate")
+            template = referenced.document
         return merged(template, given)
 
     async def _config(self, template: Document) -> Document:
@@ -124,13 +133,13 @@ class NetworkCreate:
             raise Invalid("is missing", WHERE)
         config: Document = {}
         if "href" in given:
-            found = await resolve(self.room.store, self.caller, given["href"], ("NetworkConfiguration",), WHERE)
-            config = found.document
+            kinds = ("NetworkConfiguration",)
+            config = (await resolve(self.room.store, self.caller, given["href"], kinds, WHERE)).document
         return merged(config, given)
 
 
 def forward_of(kind: str, settings: HypervisorSettings) -> str:
-    """How a Network of this type leads on. Raises Forbidden when the configuration offers no public ones."""
+    """Return how a Network of this type leads on. Raises Forbidden when the configuration offers no public ones."""
     if kind == "PRIVATE":
         return CLOSED
     if settings.public_networks == "none":
@@ -139,6 +148,7 @@ def forward_of(kind: str, settings: HypervisorSettings) -> str:
 
 
 def check_mtu(mtu: int | None, forward: str, settings: HypervisorSettings, where: str) -> None:
+    """Raise Invalid when a Network cannot have this MTU, in bytes."""
     if mtu is None:
         return
     if forward == "bridge":
@@ -150,5 +160,5 @@ def check_mtu(mtu: int | None, forward: str, settings: HypervisorSettings, where
 
 
 async def ranges_in_use(transaction: Transaction) -> list[Range]:
-    """Those of all Networks, also of such as are being made or removed now."""
+    """Return the ranges of all Networks, also of such as are being made or removed now."""
     return [as_range(entry) for entry in await transaction.internal_values("Network", "ranges")]

@@ -1,4 +1,4 @@
-"""Holds guests on the networks of the host's own, which older gateways made, to their own addresses too."""
+"""Guests on the networks of the host's own, which older gateways made, held to their own addresses too."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class HostGuests:
         self.room = room
         self._apart = Apart(room.supervision, "networks")
         self._due: dict[str, frozenset[str] | None] = {}
-        """By host, the UUIDs of domains that are to be held at the next comparison; None says all."""
+        """UUIDs of domains that are to be held at the next comparison, by host; None says all."""
 
     def expect_all(self, driver: Driver) -> None:
         """Have all guests of the host held at the next comparison, and again until that worked."""
@@ -31,15 +31,15 @@ class HostGuests:
             return
         only = self._due.pop(driver.name)
         try:
-            done = await driver.hold_guests(only)
+            held = await driver.addresses.hold_guests(only)
         except Exception:
             self._due.setdefault(driver.name, only)
             raise
-        if done.failed:
-            self._due.setdefault(driver.name, frozenset(done.failed))
-        if done.macs:
-            log.info("held to their own addresses", hypervisor=driver.name, interfaces=", ".join(done.macs))
-        for uuid in (only or frozenset()) | done.failed.keys():
+        if held.failed:
+            self._due.setdefault(driver.name, frozenset(held.failed))
+        if held.macs:
+            log.info("held to their own addresses", hypervisor=driver.name, interfaces=", ".join(held.macs))
+        for uuid in (only or frozenset()) | held.failed.keys():
             with self._apart.each(f"machines/{uuid}", driver):
-                if uuid in done.failed:
-                    raise DriverFailed(f"its guest is not held to its own address: {done.failed[uuid]}")
+                if uuid in held.failed:
+                    raise DriverFailed(f"its guest is not held to its own address: {held.failed[uuid]}")

@@ -7,63 +7,70 @@ from dataclasses import replace
 
 from drivers.base import HypervisorSettings, NetworkFacts
 from gateway import clock
+from gateway.orchestration.networks.facts import KeptNetwork, Served
 from gateway.orchestration.networks.ranges import ATTRIBUTES, as_range
 from gateway.store.model import Document, Resource
-from gateway.store.store import Store
+from gateway.store.reading import Records
 from gateway.store.transaction import Transaction
 
 NAMESPACE = uuid.UUID("7b2a1c52-6f0e-5b0a-9d39-2f3f5a1c9e10")
 
 
 def network_path(settings: HypervisorSettings, name: str | None = None) -> str:
-    """The same network has the same path after every start. Without a name: the one for Machines that name none."""
+    """Return the path of a network of the host's own, the same after every start.
+
+    Without a name it is the one for Machines that name none.
+    """
     return f"networks/{uuid.uuid5(NAMESPACE, f'{settings.name}/{name or settings.network}')}"
 
 
 def host_networks(settings: HypervisorSettings) -> tuple[str, ...]:
-    """libvirt's names."""
+    """Return libvirt's names of the host's own networks that are shown."""
     return tuple(dict.fromkeys((settings.network, *settings.host_networks)))
 
 
 async def show_networks(
-    store: Store, settings: HypervisorSettings, known: dict[str, NetworkFacts] | None = None
+    store: Records, settings: HypervisorSettings, facts: dict[str, NetworkFacts] | None = None
 ) -> None:
-    """Write them as they are; those which ``known`` lacks are in ERROR.
+    """Write the host's own networks as they are; those that ``facts``, by libvirt's name, lacks are in ERROR.
 
-    None: the hypervisor was not asked yet, and what was known of them before stays.
+    None: the hypervisor was not asked yet, and what it told of them before stays.
     """
     for name in host_networks(settings):
-        if known is not None or await store.get(network_path(settings, name)) is None:
-            await _show(store, settings, name, (known or {}).get(name))
+        if facts is not None or await store.get(network_path(settings, name)) is None:
+            await _show(store, settings, name, (facts or {}).get(name))
 
 
-async def _show(store: Store, settings: HypervisorSettings, name: str, facts: NetworkFacts | None) -> None:
+async def _show(store: Records, settings: HypervisorSettings, name: str, facts: NetworkFacts | None) -> None:
     now = clock.now()
     path = network_path(settings, name)
     document = _document(name, facts)
-    internal: Document = {"host": settings.name, "host_network": name}
-    if facts is not None:
-        ranges = [str(as_range(entry)) for entry in facts.ranges]
-        internal.update(uuid=facts.uuid, forward=facts.forward, bridge=facts.bridge, ranges=ranges)
-        internal.update(_served(facts))
+    kept = _kept(settings, name, facts)
     current = await store.get(path)
     document.update(_event_log(current))
-    if current is not None and current.document == document and current.internal == internal:
+    if current is not None and current.document == document and KeptNetwork.of(current) == kept:
         return
     async with store.transaction() as transaction:
-        known = await transaction.get(path)
-        if known is None:
-            await transaction.insert(Resource(path, "Network", None, document, now, now, internal=internal))
+        current = await transaction.get(path)
+        if current is None:
+            await transaction.insert(kept.on(Resource(path, "Network", None, document, now, now)))
         else:
-            await transaction.update(replace(known, document={**document, **_event_log(known)}, internal=internal))
+            await transaction.update(kept.on(replace(current, document={**document, **_event_log(current)})))
             await _tell_interfaces(transaction, path, document["networkType"])
 
 
-def _served(facts: NetworkFacts) -> Document:
-    """What libvirt's DHCP gives there of IPv4, as the store keeps it."""
-    if facts.served is None:
-        return {}
-    return {"served": {"gateway": facts.served.gateway, "spans": [list(span) for span in facts.served.spans]}}
+def _kept(settings: HypervisorSettings, name: str, facts: NetworkFacts | None) -> KeptNetwork:
+    kept = KeptNetwork(host=settings.name, host_network=name)
+    if facts is None:
+        return kept
+    return replace(
+        kept,
+        uuid=facts.uuid,
+        forward=facts.forward,
+        bridge=facts.bridge,
+        ranges=tuple(str(as_range(entry)) for entry in facts.ranges),
+        served=Served(facts.served.gateway, facts.served.spans) if facts.served is not None else None,
+    )
 
 
 async def _tell_interfaces(transaction: Transaction, network: str, kind: str) -> None:
@@ -74,9 +81,9 @@ async def _tell_interfaces(transaction: Transaction, network: str, kind: str) ->
 
 
 def _event_log(network: Resource | None) -> Document:
-    """What is not the hypervisor's to tell stays."""
-    known = network.document if network is not None else {}
-    return {"eventLog": known["eventLog"]} if "eventLog" in known else {}
+    """Return what is not the hypervisor's to tell, and stays."""
+    document = network.document if network is not None else {}
+    return {"eventLog": document["eventLog"]} if "eventLog" in document else {}
 
 
 def _document(name: str, facts: NetworkFacts | None) -> Document:

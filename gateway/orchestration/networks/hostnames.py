@@ -11,7 +11,7 @@ LONGEST = 253
 
 
 def checked_hostname(text: str, attribute: str) -> str:
-    """In lower case, without the dot at the end. Raises Invalid for what RFC 1123 does not allow."""
+    """Return the name in lower case, without the dot at the end. Raises Invalid for what RFC 1123 does not allow."""
     name = text.strip().removesuffix(".").lower()
     if not 0 < len(name) <= LONGEST or not all(LABEL.fullmatch(label) for label in name.split(".")):
         raise Invalid(

@@ -9,6 +9,7 @@ from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.networks.address_create import AddressWish, address_wish, reserved_address
 from gateway.orchestration.networks.assignment import link, usable_address
+from gateway.orchestration.networks.facts import KeptAddress
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
@@ -16,26 +17,26 @@ Chosen: TypeAlias = AddressWish | str
 """An address to be reserved, or the path of one that is."""
 
 
-async def chosen_addresses(room: Room, caller: Caller, asked: Document, path: str, where: str = "") -> list[Chosen]:
-    """For an interface on the Network at ``path``: checked, nothing written. Raises Invalid, naming the attribute."""
-    found: list[Chosen] = []
-    network = await room.store.get(path) if asked.get("addresses") else None
+async def chosen_addresses(room: Room, caller: Caller, template: Document, path: str, where: str = "") -> list[Chosen]:
+    """Return the addresses for an interface on the Network at ``path``; nothing is written. Raises Invalid."""
+    chosen: list[Chosen] = []
+    network = await room.store.get(path) if template.get("addresses") else None
     if network is None:
-        return found
-    for place, given in enumerate(asked.get("addresses") or []):
+        return chosen
+    for place, given in enumerate(template.get("addresses") or []):
         named = f"{where}addresses.{place}"
         if _is_address(given):
-            found.append((await usable_address(room, caller, given["href"], named, network.path)).path)
+            chosen.append((await usable_address(room, caller, given["href"], named, network.path)).path)
         else:
-            found.append(await address_wish(room, caller, given, named, network))
-    paths = [entry for entry in found if isinstance(entry, str)]
+            chosen.append(await address_wish(room, caller, given, named, network))
+    paths = [entry for entry in chosen if isinstance(entry, str)]
     if len(set(paths)) != len(paths):
         raise Invalid("names an Address twice", f"{where}addresses")
-    return found
+    return chosen
 
 
 def _is_address(given: Document) -> bool:
-    """A reference to an Address; one to an AddressTemplate is a wish with overrides."""
+    """Return whether it is a reference to an Address; one to an AddressTemplate is a wish with overrides."""
     if not str(given.get("href", "")).startswith("addresses/"):
         return False
     extra = sorted(given.keys() - {"href"})
@@ -44,10 +45,8 @@ def _is_address(given: Document) -> bool:
     return True
 
 
-async def keep_addresses(
-    transaction: Transaction, interface: Resource, chosen: list[Chosen], where: str = ""
-) -> None:
-    """Link them to the interface, and reserve those that are not yet; these go again with their Machine.
+async def keep_addresses(transaction: Transaction, interface: Resource, chosen: list[Chosen], where: str = "") -> None:
+    """Link the addresses to the interface, and reserve those that are not yet; these go again with their Machine.
 
     Raises Conflict when somebody came first.
     """
@@ -58,6 +57,6 @@ async def keep_addresses(
             if address is None:
                 raise Conflict(f"{named}: the Address is gone")
         else:
-            made = await reserved_address(transaction, entry, interface.owner, {})
-            address = made.with_internal(for_machine=True)
+            reserved = await reserved_address(transaction, entry, interface.owner, {})
+            address = KeptAddress.changed(reserved, for_machine=True)
         await link(transaction, interface, address, named)

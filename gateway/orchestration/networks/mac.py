@@ -9,17 +9,18 @@ from gateway.errors import Conflict, Invalid
 from gateway.store.transaction import Transaction
 
 PREFIX = "52:54:00"
-"""QEMU's, of the locally administered ones."""
+"""Beginning of all MACs that are made here: QEMU's, of the locally administered ones."""
 MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 HOLDERS = ("NetworkPort", "MachineNetworkInterface")
 
 
 def new_mac() -> str:
+    """Return a random MAC address for an interface."""
     return f"{PREFIX}:" + ":".join(f"{byte:02x}" for byte in secrets.token_bytes(3))
 
 
 def checked_mac(given: str, where: str) -> str:
-    """In lower case. Raises Invalid for what no interface can have: malformed, zero, broadcast, multicast."""
+    """Return the MAC in lower case. Raises Invalid for what no interface can have: malformed, zero, multicast."""
     mac = given.strip().lower().replace("-", ":")
     if not MAC.fullmatch(mac) or int(mac[:2], 16) & 1 or mac == "00:00:00:00:00:00":
         raise Invalid(f"{given[:40]!r} is no MAC address of an interface", where)
@@ -29,7 +30,7 @@ def checked_mac(given: str, where: str) -> str:
 
 
 async def check_free(transaction: Transaction, mac: str, *, port: str | None, where: str) -> None:
-    """Raises Conflict when an interface or another port than ``port`` has this MAC."""
+    """Raise Conflict when an interface or another port than ``port`` has this MAC."""
     for kind in HOLDERS:
         for holder in await transaction.find(kind, "macAddress", mac):
             if holder.path != port:

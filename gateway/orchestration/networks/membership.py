@@ -1,4 +1,4 @@
-"""Which Network is in which ForwardingGroup: said by the Network and by the group's entry, always both."""
+"""The membership of Networks in ForwardingGroups: said by the Network and by the group's entry, always both."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from collections.abc import Sequence
 
 from gateway import clock
 from gateway.errors import Conflict, Invalid
+from gateway.orchestration.networks.facts import KeptForwardingGroup, KeptNetwork
 from gateway.orchestration.networks.ranges import as_range
 from gateway.store.model import Resource
+from gateway.store.reading import Reading
 from gateway.store.transaction import Transaction
 
 ROUTED = frozenset({"open", "route"})
@@ -18,42 +20,50 @@ ENTRY = "ForwardingGroupNetwork"
 
 
 def check_routed(network: Resource, where: str) -> None:
-    """Raises Invalid when its guests' packets cannot be routed to other Networks."""
-    if network.internal.get("host_network"):
+    """Raise Invalid when packets of the Network's guests cannot be routed to other Networks."""
+    kept = KeptNetwork.of(network)
+    if kept.host_network:
         raise Invalid("the Network is the host's own, and what it reaches is for the host's admin to say", where)
-    forward = network.internal["forward"]
-    if forward == "bridge":
+    if kept.forward == "bridge":
         raise Invalid("the Network is a bridge into the host's surroundings, and is routed there, not here", where)
-    if forward not in ROUTED:
+    if kept.forward not in ROUTED:
         raise Invalid("the Network leads out by NAT, which rewrites its guests' addresses; it cannot be routed", where)
 
 
 def check_apart(networks: Sequence[Resource], where: str) -> None:
-    """Raises Conflict when two of them have addresses in common: no packet could tell where it belongs."""
+    """Raise Conflict when two Networks have addresses in common: no packet could tell where it belongs."""
+    ranges = {network.path: KeptNetwork.of(network).ranges for network in networks}
     for one, other in itertools.combinations(networks, 2):
-        for first, second in itertools.product(one.internal["ranges"], other.internal["ranges"]):
+        for first, second in itertools.product(ranges[one.path], ranges[other.path]):
             if as_range(first).version == as_range(second).version and as_range(first).overlaps(as_range(second)):
                 raise Conflict(f"{where}: {other.path} has {second}, which overlaps with {first} of {one.path}")
 
 
-async def members(transaction: Transaction, group: str) -> list[Resource]:
-    found = [await transaction.get(entry.document["network"]["href"]) for entry in await entries(transaction, group)]
-    return [network for network in found if network is not None]
+def groups_of(network: Resource) -> tuple[str, ...]:
+    """Return the path of the ForwardingGroup that the Network is in: one, or none."""
+    group = network.document.get("forwardingGroup")
+    return (group["href"],) if group else ()
 
 
-async def entries(transaction: Transaction, group: str) -> tuple[Resource, ...]:
-    return await transaction.children(group, ENTRY)
+async def members(store: Reading | Transaction, group: str) -> list[Resource]:
+    """Return the Networks of a ForwardingGroup, in the order in which they joined."""
+    networks = [await store.get(entry.document["network"]["href"]) for entry in await entries(store, group)]
+    return [network for network in networks if network is not None]
+
+
+async def entries(store: Reading | Transaction, group: str) -> tuple[Resource, ...]:
+    """Return the entries of a ForwardingGroup, one for each Network in it."""
+    return await store.children(group, ENTRY)
 
 
 async def join(transaction: Transaction, group: Resource, network: Resource, where: str) -> tuple[Resource, Resource]:
-    """The group's new entry, and the Network that now names the group. Raises Conflict, naming the attribute."""
-    if group.internal.get("dissolving"):
+    """Return the group's new entry, and the Network that now names the group. Raises Conflict for what cannot join."""
+    if KeptForwardingGroup.of(group).leaving:
         raise Conflict(f"{group.path} is being deleted")
-    known = network.document.get("forwardingGroup")
-    if known is not None:
-        words = "already in this ForwardingGroup" if known["href"] == group.path else f"in {known['href']}"
+    for present in groups_of(network):
+        words = "already in this ForwardingGroup" if present == group.path else f"in {present}"
         raise Conflict(f"{where}: the Network is {words}; a Network is in one ForwardingGroup at most")
-    if network.internal["host"] != group.internal["host"]:
+    if KeptNetwork.of(network).host != KeptForwardingGroup.of(group).host:
         raise Conflict(f"{where}: the Network is on another hypervisor than the ForwardingGroup")
     check_apart([*await members(transaction, group.path), network], where)
     now = clock.now()
@@ -75,6 +85,6 @@ async def leave(transaction: Transaction, network: str, group: str) -> None:
     for entry in await entries(transaction, group):
         if entry.document["network"]["href"] == network:
             await transaction.delete(entry.path)
-    known = await transaction.get(network)
-    if known is not None and (known.document.get("forwardingGroup") or {}).get("href") == group:
-        await transaction.update(known.with_document(forwardingGroup=None))
+    current = await transaction.get(network)
+    if current is not None and groups_of(current) == (group,):
+        await transaction.update(current.with_document(forwardingGroup=None))

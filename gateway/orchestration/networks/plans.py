@@ -1,33 +1,38 @@
-"""The plans of a Network's and a NetworkPort's jobs."""
+"""The steps of a Network's jobs, in their order."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from gateway.jobs.plan import StepCall
+from gateway.orchestration.common.step import ResourceStep
+from gateway.orchestration.networks.facts import KeptNetwork
+from gateway.orchestration.networks.group_steps import JoinGroup, LeaveGroup
+from gateway.orchestration.networks.membership import groups_of
+from gateway.orchestration.networks.steps import (
+    DefineNetwork,
+    DeleteFilter,
+    DeleteNetwork,
+    FilterNetwork,
+    ReconnectInterfaces,
+    StartNetwork,
+    StopNetwork,
+)
 from gateway.store.model import Resource
 
-CREATE_STEPS = ("filter network", "define network", "start network")
-DELETE_STEPS = ("leave group", "delete network", "delete filter")
-ACTION_STEPS = {"start": ("start network", "reconnect interfaces"), "stop": ("stop network",)}
+
+def create_steps(network: Resource) -> tuple[ResourceStep, ...]:
+    """Return the steps that make a Network, in the group that it is in by the store, and start it when it is to run."""
+    path = network.path
+    joins = [JoinGroup(path, group) for group in groups_of(network)]
+    starts = [StartNetwork(path)] if KeptNetwork.of(network).initial_state == "STARTED" else []
+    return (FilterNetwork(path), *joins, DefineNetwork(path), *starts)
 
 
-def create_steps(network: Resource) -> tuple[StepCall, ...]:
-    names = CREATE_STEPS if network.internal["initial_state"] == "STARTED" else CREATE_STEPS[:-1]
-    joined = [StepCall("join group", {"resource": network.path, "group": group}) for group in groups_of(network)]
-    filtered, *rest = calls(network.path, names)
-    return (filtered, *joined, *rest)
+def delete_steps(network: str) -> tuple[ResourceStep, ...]:
+    """Return the steps that remove the Network at a path."""
+    return (LeaveGroup(network), DeleteNetwork(network), DeleteFilter(network))
 
 
-def groups_of(network: Resource) -> tuple[str, ...]:
-    """The ForwardingGroup which it is in: one, or none."""
-    group = network.document.get("forwardingGroup")
-    return (group["href"],) if group else ()
-
-
-def calls(resource: str, names: tuple[str, ...], **arguments: Any) -> tuple[StepCall, ...]:
-    return tuple(StepCall(name, {"resource": resource, **arguments}) for name in names)
-
-
-def settle(resource: str, action: str) -> StepCall:
-    return StepCall("settle network", {"resource": resource, "action": action})
+def action_steps(network: str, action: str) -> tuple[ResourceStep, ...]:
+    """Return the steps of a start or stop of the Network at a path."""
+    if action == "start":
+        return (StartNetwork(network), ReconnectInterfaces(network))
+    return (StopNetwork(network),)

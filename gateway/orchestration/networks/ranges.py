@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 
 from drivers.base import AddressPool, RangeSpec
 from gateway.errors import Conflict, Invalid
+from gateway.orchestration.common.promises import Promises
 
 Range = ipaddress.IPv4Network | ipaddress.IPv6Network
 ATTRIBUTES = {4: "cidr", 6: "cidr6"}
@@ -15,21 +16,21 @@ ATTRIBUTES = {4: "cidr", 6: "cidr6"}
 
 @lru_cache(maxsize=4096)
 def as_range(text: str) -> Range:
-    """The range that an interface's address with its mask or prefix stands in."""
+    """Return the range that an interface's address with its mask or prefix stands in."""
     return ipaddress.ip_network(text, strict=False)
 
 
 def free_range(pools: tuple[AddressPool, ...], version: int, taken: Iterable[Range]) -> Range | None:
-    """The first free part of the pools of this protocol; None when none is configured.
+    """Return the first free part of the pools of this protocol; None when no pool is configured.
 
     Raises Conflict when all are used up.
     """
     own = [pool for pool in pools if as_range(pool.range).version == version]
-    known = [entry for entry in taken if entry.version == version]
+    in_use = [entry for entry in taken if entry.version == version]
     for pool in own:
-        found = _first_free(as_range(pool.range), pool.prefix, known)
-        if found is not None:
-            return found
+        free = _first_free(as_range(pool.range), pool.prefix, in_use)
+        if free is not None:
+            return free
     if own:
         ranges = ", ".join(pool.range for pool in own)
         raise Conflict(f"no IPv{version} range is left in {ranges}; delete a Network, or have the admin add a pool")
@@ -37,7 +38,10 @@ def free_range(pools: tuple[AddressPool, ...], version: int, taken: Iterable[Ran
 
 
 def _first_free(pool: Range, prefix: int, taken: list[Range]) -> Range | None:
-    """Walks over what is taken, not over what could be: a pool may have more parts than anybody can count."""
+    """Return the first free part of a pool.
+
+    The search walks over what is taken, not over what could be: a pool may have more parts than anybody can count.
+    """
     step = 1 << (pool.max_prefixlen - prefix)
     start, last = int(pool.network_address), int(pool.broadcast_address)
     within = sorted((int(entry.network_address), int(entry.broadcast_address)) for entry in taken)
@@ -52,13 +56,13 @@ def _first_free(pool: Range, prefix: int, taken: list[Range]) -> Range | None:
     return ipaddress.ip_network((start, prefix)) if pool.version == 4 else ipaddress.IPv6Network((start, prefix))
 
 
-def promised_ranges(promised: Mapping[str, Iterable[str]]) -> list[Range]:
-    """Among what imports under way will ask for."""
-    return [as_range(entry) for wishes in promised.values() for entry in wishes if "/" in entry]
+def promised_ranges(promises: Promises) -> list[Range]:
+    """Return the ranges that imports under way will ask for."""
+    return [as_range(entry) for entry in promises.ranges()]
 
 
 def wished_range(text: str, version: int, pools: tuple[AddressPool, ...], taken: Iterable[Range], where: str) -> Range:
-    """The range which a client asks for. Raises Invalid when it cannot be, Conflict when it is in use."""
+    """Return the range that a client asks for. Raises Invalid when it cannot be, Conflict when it is in use."""
     try:
         wish = ipaddress.ip_network(text.strip())
     except ValueError as error:
@@ -78,13 +82,13 @@ def wished_range(text: str, version: int, pools: tuple[AddressPool, ...], taken:
 
 
 def range_spec(text: str) -> RangeSpec:
-    """How a range is used: the first address is the host's, the upper half of IPv4 is DHCP's to give by itself.
+    """Return how a range is used: its first address is the host's, the upper half of IPv4 is DHCP's to give by itself.
 
     The lower half is for reservations, so that none of them meets a lease. IPv6 guests configure themselves.
     """
-    found = as_range(text)
-    gateway = str(found.network_address + 1)
-    if found.version == 6:
-        return RangeSpec(gateway, found.prefixlen)
-    middle = found.network_address + found.num_addresses // 2
-    return RangeSpec(gateway, found.prefixlen, (str(middle), str(found.broadcast_address - 1)))
+    whole = as_range(text)
+    gateway = str(whole.network_address + 1)
+    if whole.version == 6:
+        return RangeSpec(gateway, whole.prefixlen)
+    middle = whole.network_address + whole.num_addresses // 2
+    return RangeSpec(gateway, whole.prefixlen, (str(middle), str(whole.broadcast_address - 1)))

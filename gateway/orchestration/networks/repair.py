@@ -1,4 +1,4 @@
-"""Puts right what others changed in the filters, DHCP and DNS of Networks: those follow from the store alone.
+"""The repair of what others changed in filters, DHCP and DNS of Networks: these follow from the store alone.
 
 It is told in the Network's event log. What a job has written into the store and not yet brought to the hypervisor looks
 the same; it is brought there too, but nobody is told of it.
@@ -10,7 +10,8 @@ from drivers.base import Driver, NetworkFacts, Reservation
 from gateway.orchestration.common.names import name_of
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.networks.assignment import machine_of, reservations_of
-from gateway.orchestration.networks.plans import groups_of
+from gateway.orchestration.networks.facts import KeptNetwork
+from gateway.orchestration.networks.membership import groups_of
 from gateway.orchestration.networks.reach import define_filter
 from gateway.orchestration.networks.reporting import RESERVATIONS, report
 from gateway.orchestration.networks.shared_addresses import is_shared, repair_shared
@@ -21,7 +22,7 @@ UNSETTLED = frozenset({"CREATING", "DELETING"})
 
 async def repair_network(room: Room, driver: Driver, network: Resource, facts: NetworkFacts | None) -> None:
     """Put right one Network of ours on this host; ``facts`` are what the hypervisor has of it."""
-    if network.internal.get("host") != driver.name or network.state in UNSETTLED:
+    if KeptNetwork.of(network).host != driver.name or network.state in UNSETTLED:
         return
     if is_shared(network):
         if facts is not None:
@@ -33,10 +34,10 @@ async def repair_network(room: Room, driver: Driver, network: Resource, facts: N
 
 
 async def _shared(room: Room, driver: Driver, network: Resource, facts: NetworkFacts) -> None:
-    """In a network of the host's own only the entries of reserved Addresses are looked at."""
-    said = await repair_shared(room, driver, network, facts)
-    if said:
-        await report(room, network.path, RESERVATIONS, "; ".join(said))
+    """Put right the entries of reserved Addresses, which alone are ours in a network of the host's own."""
+    words = await repair_shared(room, driver, network, facts)
+    if words:
+        await report(room, network.path, RESERVATIONS, "; ".join(words))
 
 
 async def _filter(room: Room, driver: Driver, network: Resource) -> None:
@@ -47,7 +48,7 @@ async def _filter(room: Room, driver: Driver, network: Resource) -> None:
 
 
 async def _explained(room: Room, network: Resource) -> bool:
-    """Whether a job is at work on what its filter follows from: the Network, its group, its Addresses."""
+    """Return whether a job is at work on what the Network's filter follows from: itself, its group, its Addresses."""
     claimed = await room.runner.claimed()
     if not {network.path, *groups_of(network)}.isdisjoint(claimed):
         return True
@@ -55,19 +56,22 @@ async def _explained(room: Room, network: Resource) -> bool:
 
 
 async def _reservations(room: Room, driver: Driver, network: Resource, facts: NetworkFacts) -> None:
-    """First a look without a lock; then, under it, again at both sides, since a job may be at work on either."""
+    """Put right what DHCP and DNS say.
+
+    First comes a look without a lock; then, under it, again at both sides, since a job may be at work on either.
+    """
     if _agree(facts, await reservations_of(room.store, network.path)):
         return
     async with room.guards.hold((network.path,)):
-        facts = await driver.network(name_of(network))
+        facts = await driver.networks.read(name_of(network))
         wanted = {entry.ip: entry for entry in await reservations_of(room.store, network.path)}
-        found = {entry.ip: entry for entry in facts.reservations}
-        for ip in found.keys() - wanted.keys():
-            await driver.release_host(facts.name, found[ip])
+        present = {entry.ip: entry for entry in facts.reservations}
+        for ip in present.keys() - wanted.keys():
+            await driver.networks.release_host(facts.name, present[ip])
         for ip, entry in wanted.items():
-            if found.get(ip) != entry:
-                await driver.reserve_host(facts.name, entry)
-        changed = {ip for ip in found.keys() | wanted.keys() if found.get(ip) != wanted.get(ip)}
+            if present.get(ip) != entry:
+                await driver.networks.reserve_host(facts.name, entry)
+        changed = {ip for ip in present.keys() | wanted.keys() if present.get(ip) != wanted.get(ip)}
         changed -= await _moving(room, network, await room.runner.claimed())
     if changed:
         words = ", ".join(sorted(changed))
@@ -75,7 +79,7 @@ async def _reservations(room: Room, driver: Driver, network: Resource, facts: Ne
 
 
 async def _moving(room: Room, network: Resource, claimed: frozenset[str]) -> set[str]:
-    """The addresses which a job is at work on, by the Address itself or by the Machine that uses it."""
+    """Return the addresses that a job is at work on, by the Address itself or by the Machine that uses it."""
     if not claimed:
         return set()
     addresses = await room.store.find("Address", "network", network.path)

@@ -1,4 +1,4 @@
-"""Tells of what was put right in a Network, or could not be, because others had changed it."""
+"""Word to the admin of what was put right in a Network, or could not be, because others had changed it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ log = structlog.get_logger("sync")
 
 
 async def report(room: Room, path: str, code: str, detail: str) -> None:
-    """What was put right, for the admin's journal and in the Network's event log."""
+    """Write what was put right into the admin's journal and into the Network's event log."""
     log.warning(code, network=path, reason=detail)
     async with room.store.transaction() as transaction:
         network = await transaction.get(path)

@@ -10,12 +10,12 @@ from gateway.store.transaction import Transaction
 
 
 def claim_value(ip: IP) -> str:
-    """An address as the store orders it."""
+    """Return an address as the store orders it."""
     return f"{ip.version}:{int(ip):032x}"
 
 
 async def reserve(transaction: Transaction, network: str, ip: IP, holder: str) -> bool:
-    """Give this address of the network to the holder. False when another holds it."""
+    """Give this address of the network to the holder, and return whether it was free."""
     return await transaction.claim(network, claim_value(ip), holder)
 
 
@@ -37,6 +37,7 @@ async def reserve_next(transaction: Transaction, network: str, ranges: Sequence[
 
 
 async def _next(transaction: Transaction, network: str, range: AddressRange, span: tuple[int, int]) -> int | None:
+    """Return the number of the next free address of a span; None when there is none."""
     low, high = (claim_value(range.at(number)) for number in span)
     highest = await transaction.highest_claim(network, low, high)
     if highest is None:

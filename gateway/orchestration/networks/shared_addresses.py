@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import suppress
+from dataclasses import replace
 
 from drivers.base import Driver, DriverConflict, DriverNotFound, NetworkFacts, Reservation
 from gateway.errors import Conflict
@@ -16,6 +17,7 @@ from gateway.orchestration.common.names import name_of
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.common.unconfigured import demand_up
 from gateway.orchestration.networks.address_ranges import AddressRange, first_free, parse_ip
+from gateway.orchestration.networks.facts import KeptAddress, KeptNetwork
 from gateway.orchestration.networks.ranges import as_range
 from gateway.orchestration.networks.reporting import RESERVATIONS, report
 from gateway.orchestration.networks.reservations import claim_value, reserve
@@ -29,21 +31,21 @@ OFF = frozenset({"STOPPED", "ERROR"})
 
 
 def is_shared(network: Resource | None) -> bool:
-    """Whether the Network is the host's own."""
-    return network is not None and bool(network.internal.get("host_network"))
+    """Return whether the Network is the host's own."""
+    return network is not None and KeptNetwork.of(network).host_network is not None
 
 
 def served_ranges(network: Resource) -> tuple[AddressRange, ...]:
     """Return what DHCP gives in a network of the host's own; nothing where libvirt is no DHCP server.
 
-    Of IPv6 an interface has there what its MAC makes, and nothing else.
+    An interface has there the IPv6 address that its MAC makes, and no other.
     """
-    served = network.internal.get("served")
-    if not served:
+    served = KeptNetwork.of(network).served
+    if served is None:
         return ()
-    gateway = parse_ip(served["gateway"].partition("/")[0], "gateway")
-    spans = tuple((parse_ip(first, "range"), parse_ip(last, "range")) for first, last in served["spans"])
-    return (AddressRange(as_range(served["gateway"]), gateway, within=spans),)
+    gateway = parse_ip(served.gateway.partition("/")[0], "gateway")
+    spans = tuple((parse_ip(first, "range"), parse_ip(last, "range")) for first, last in served.spans)
+    return (AddressRange(as_range(served.gateway), gateway, within=spans),)
 
 
 async def held_by_others(room: Room, network: Resource) -> frozenset[str]:
@@ -55,8 +57,8 @@ async def held_by_others(room: Room, network: Resource) -> frozenset[str]:
 
 
 async def _held(driver: Driver, name: str) -> frozenset[str]:
-    facts = await driver.network(name)
-    leased = [lease.ip for lease in await driver.leases(name)] if facts.active else []
+    facts = await driver.networks.read(name)
+    leased = [lease.ip for lease in await driver.networks.leases(name)] if facts.active else []
     return frozenset((*(entry.ip for entry in facts.reservations), *leased))
 
 
@@ -65,7 +67,7 @@ async def reserve_free(
 ) -> str:
     """Give an address that nobody has to the holder. Raises Conflict when there is none.
 
-    Where the search begins follows from the holder: gateways on one host then seldom choose the same one.
+    The place where the search begins follows from the holder: gateways on one host then seldom choose the same one.
     """
     others = {int(parse_ip(ip, "ip")) for ip in taken if ":" not in ip}
     spans = entry.spans()
@@ -81,7 +83,7 @@ async def reserve_free(
 
 
 def _turned(spans: tuple[tuple[int, int], ...], place: int) -> list[tuple[int, int]]:
-    """The spans from this place of all of them on, and then those before it."""
+    """Return the spans from this place of all of them on, and then those before it."""
     before: list[tuple[int, int]] = []
     after: list[tuple[int, int]] = []
     for first, last in spans:
@@ -99,42 +101,43 @@ def _digest(path: str) -> bytes:
 
 
 def unused_mac(address: str) -> str:
-    """The MAC, of those administered locally, in the entry of the Address at this path while nobody uses it."""
+    """Return the MAC, administered locally, in the entry of the Address at this path while nobody uses it."""
     return ":".join(f"{octet:02x}" for octet in (2, *_digest(address)[:5]))
 
 
-def with_mac(address: Resource, mac: str) -> Resource:
-    """The Address with a MAC that its entry may have from now on."""
-    macs = [known for known in address.internal.get("macs", ()) if known != mac]
-    return address.with_internal(macs=[*macs, mac][-MOST_MACS:])
+def with_mac(kept: KeptAddress, mac: str) -> KeptAddress:
+    """Return the Address's facts with a MAC that its entry may have from now on."""
+    others = [other for other in kept.macs if other != mac]
+    return replace(kept, macs=tuple([*others, mac][-MOST_MACS:]))
 
 
 def shared_entry(address: Resource) -> Reservation:
-    """The DHCP entry which a reserved Address has to have."""
-    return Reservation(address.document["ip"], address.internal.get("mac") or unused_mac(address.path))
+    """Return the DHCP entry that a reserved Address has to have."""
+    return Reservation(address.document["ip"], KeptAddress.of(address).mac or unused_mac(address.path))
 
 
 def _ours(path: str, address: Resource | None) -> frozenset[str]:
-    macs = address.internal.get("macs", ()) if address is not None else ()
+    """Return the MACs by which an entry is known to be that of the Address at this path."""
+    macs = KeptAddress.of(address).macs if address is not None else ()
     return frozenset((unused_mac(path), *(mac.lower() for mac in macs)))
 
 
 async def bring_shared(room: Room, driver: Driver, network: Resource, path: str, ip: str) -> None:
     """Make DHCP say of the Address at this path what the store says. Raises DriverConflict when others have it.
 
-    One that was not asked for by its number is changed for another until it has had its entry for the first time.
+    An IP that nobody asked for is changed for another until the Address has had its entry for the first time.
     """
     name = name_of(network)
     for _ in range(TRIES):
         address = await room.store.get(path)
-        if address is None or address.internal.get("going"):
+        if address is None or KeptAddress.of(address).leaving:
             last = ip if address is None else address.document["ip"]
-            await driver.leave_address(name, last, _ours(path, address))
+            await driver.addresses.leave(name, last, _ours(path, address))
             return
         try:
-            await driver.take_address(name, shared_entry(address), _ours(path, address))
+            await driver.addresses.take(name, shared_entry(address), _ours(path, address))
         except DriverConflict:
-            if address.internal.get("entered") or not address.internal.get("chosen"):
+            if KeptAddress.of(address).entered or not KeptAddress.of(address).chosen:
                 raise
             await _choose_again(room, driver, network, path)
             continue
@@ -144,15 +147,18 @@ async def bring_shared(room: Room, driver: Driver, network: Resource, path: str,
 
 
 async def _entered(room: Room, address: Resource) -> None:
-    if address.internal.get("entered") and not address.internal.get("lost"):
+    """Note that DHCP has the entry of the Address."""
+    kept = KeptAddress.of(address)
+    if kept.entered and not kept.lost:
         return
     async with room.store.transaction() as transaction:
         current = await transaction.get(address.path)
         if current is not None:
-            await transaction.update(current.with_internal(entered=True, lost=None))
+            await transaction.update(KeptAddress.changed(current, entered=True, lost=False))
 
 
 async def _choose_again(room: Room, driver: Driver, network: Resource, path: str) -> None:
+    """Give the Address at this path another IP than the one it has."""
     taken = await _held(driver, name_of(network))
     async with room.store.transaction() as transaction:
         address = await transaction.get(path)
@@ -165,7 +171,7 @@ async def _choose_again(room: Room, driver: Driver, network: Resource, path: str
 
 
 async def return_shared(room: Room, driver: Driver, network: Resource, path: str, ip: str) -> None:
-    """As ``bring_shared``, of an Address that its interface gives up: whatever others made of the network meanwhile.
+    """Do as ``bring_shared`` for an Address that its interface gives up, whatever others made of the network meanwhile.
 
     A network that is gone keeps nothing, and an address that others have now stays theirs. Comparisons go on trying.
     """
@@ -178,20 +184,20 @@ async def return_shared(room: Room, driver: Driver, network: Resource, path: str
 
 
 async def _note_lost(room: Room, path: str) -> bool:
-    """Note that others have the address, which is told once; whether that is new."""
+    """Note that others have the address, which is told once, and return whether that is new."""
     async with room.store.transaction() as transaction:
         address = await transaction.get(path)
-        if address is None or address.internal.get("lost"):
+        if address is None or KeptAddress.of(address).lost:
             return False
-        await transaction.update(address.with_internal(lost=True))
+        await transaction.update(KeptAddress.changed(address, lost=True))
         return True
 
 
 async def demand_off(transaction: Transaction, address: Resource, machine: str) -> None:
-    """Raises Conflict while a guest runs that would have to be held to another address of the host's network."""
-    known = await transaction.get(machine)
+    """Raise Conflict while a guest runs that would have to be held to another address of the host's network."""
+    user = await transaction.get(machine)
     network = await transaction.get(address.document["network"]["href"])
-    if is_shared(network) and known is not None and known.state not in OFF:
+    if is_shared(network) and user is not None and user.state not in OFF:
         raise Conflict(
             "the Network is the host's own, where a guest that runs is held to the one address that it has; "
             "stop the Machine first"
@@ -199,30 +205,30 @@ async def demand_off(transaction: Transaction, address: Resource, machine: str) 
 
 
 def _is_entered(address: Resource, facts: NetworkFacts) -> bool:
-    """Whether the entry is there; an admin may have given the address a name in DNS."""
+    """Return whether the entry is there; an admin may have given the address a name in DNS."""
     wanted = shared_entry(address)
     return any((entry.ip, (entry.mac or "").lower()) == (wanted.ip, wanted.mac) for entry in facts.reservations)
 
 
 async def repair_shared(room: Room, driver: Driver, network: Resource, facts: NetworkFacts) -> list[str]:
-    """Put back the entries that reserved Addresses lack; words about each that was, or that others have now.
+    """Put back the entries that reserved Addresses lack. Return words about each that was, or that others have now.
 
-    Those which a Job is at work on are for that Job to bring.
+    Entries of Addresses that a Job is at work on are for that Job to bring.
     """
-    said = []
+    words = []
     for address in await room.store.find("Address", "network", network.path):
-        if not address.internal.get("entered") or _is_entered(address, facts):
+        if not KeptAddress.of(address).entered or _is_entered(address, facts):
             continue
         user = address.document.get("resource", {}).get("href", "").partition("/networkInterfaces/")[0]
         async with room.guards.hold((network.path,)):
             if {address.path, user}.isdisjoint(await room.runner.claimed()):
-                said += await _put_back(room, driver, network, address)
-    return said
+                words += await _put_back(room, driver, network, address)
+    return words
 
 
 async def _put_back(room: Room, driver: Driver, network: Resource, address: Resource) -> list[str]:
-    current, facts = await room.store.get(address.path), await driver.network(name_of(network))
-    if current is None or current.internal.get("going") or _is_entered(current, facts):
+    current, facts = await room.store.get(address.path), await driver.networks.read(name_of(network))
+    if current is None or KeptAddress.of(current).leaving or _is_entered(current, facts):
         return []
     try:
         await bring_shared(room, driver, network, current.path, current.document["ip"])

@@ -6,6 +6,7 @@ from drivers.base import NetworkFacts
 
 TRANSIENT = {"start": "STARTING", "stop": "STOPPING", "delete": "DELETING"}
 """The state during each action."""
+ACTIONS = frozenset({"start", "stop"})
 
 NETWORK_TRANSITIONS: dict[str, frozenset[str]] = {
     "CREATING": frozenset(),
@@ -19,9 +20,10 @@ NETWORK_TRANSITIONS: dict[str, frozenset[str]] = {
 
 
 def legal(state: str | None) -> frozenset[str]:
+    """Return the verbs that are legal in a state."""
     return NETWORK_TRANSITIONS.get(state or "", frozenset())
 
 
 def network_state(facts: NetworkFacts) -> str:
-    """The Network's state by what the hypervisor tells, when no job of ours is at work on it."""
+    """Return the Network's state by what the hypervisor tells, when no job of ours is at work on it."""
     return "STARTED" if facts.active else "STOPPED"

@@ -2,136 +2,176 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 from drivers.base import Driver, DriverError, DriverNotFound
-from gateway.jobs.plan import StepContext
+from gateway.jobs.plan import Ended
 from gateway.orchestration.common.names import name_of, uuid_of
-from gateway.orchestration.common.steps import DriverStep
+from gateway.orchestration.common.step import At, ResourceStep
 from gateway.orchestration.networks.assignment import reservations_of
+from gateway.orchestration.networks.facts import KeptNetwork
 from gateway.orchestration.networks.reach import bring_filter
 from gateway.orchestration.networks.spec import network_spec
 from gateway.orchestration.networks.states import network_state
 from gateway.orchestration.networks.trouble import as_it_is
 from gateway.store.model import Resource
 
-Arguments = dict[str, Any]
 
-
-class FilterNetwork(DriverStep):
-    """The packet filter which the interfaces on the network refer to."""
+@dataclass(frozen=True)
+class FilterNetwork(ResourceStep):
+    """The packet filter that the interfaces on the network refer to."""
 
     name = "filter network"
 
-    async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
-        await bring_filter(self.room, driver, network.path)
+    async def run(self, at: At) -> None:
+        """Bring the filter to what the Network reaches."""
+        await bring_filter(at.room, at.driver, at.resource.path)
 
-    async def revert(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
-        await driver.delete_reach(uuid_of(network))
+    async def undo(self, at: At) -> None:
+        """Remove the filter."""
+        await at.driver.filters.delete(uuid_of(at.resource))
 
 
-class DefineNetwork(DriverStep):
+async def _define(at: At) -> None:
+    reservations = await reservations_of(at.room.store, at.resource.path)
+    settings = at.room.hypervisors[at.driver.name]
+    await at.driver.networks.define(network_spec(at.resource, settings, reservations))
+
+
+@dataclass(frozen=True)
+class DefineNetwork(ResourceStep):
+    """The definition of a new network."""
+
     name = "define network"
 
-    async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
-        reservations = await reservations_of(self.room.store, network.path)
-        await driver.define_network(network_spec(network, self.room.hypervisors[driver.name], reservations))
+    async def run(self, at: At) -> None:
+        """Define the network."""
+        await _define(at)
 
-    async def revert(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
-        await driver.delete_network(name_of(network))
+    async def undo(self, at: At) -> None:
+        """Remove the network."""
+        await at.driver.networks.delete(name_of(at.resource))
 
 
-class RedefineNetwork(DefineNetwork):
-    """After an edit: what runs keeps its old ways until it is started anew."""
+@dataclass(frozen=True)
+class RedefineNetwork(ResourceStep):
+    """The definition after an edit: what runs keeps its old ways until it is started anew.
+
+    There is no undo: the definition follows from what is kept, and there is no older one to go back to.
+    """
 
     name = "redefine network"
+    later: str
+    """Names of the edited attributes that need a new start; empty for none."""
 
-    async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
-        await super().do(context, network, driver, arguments)
-        if arguments["later"] and (await driver.network(name_of(network))).active:
-            context.say(f"{arguments['later']} takes effect when the Network is stopped and started")
-
-    async def revert(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
-        """The definition follows from what is kept; there is no older one to go back to."""
+    async def run(self, at: At) -> None:
+        """Define the network anew, and say what takes effect later."""
+        await _define(at)
+        if self.later and (await at.driver.networks.read(name_of(at.resource))).active:
+            at.job.say(f"{self.later} takes effect when the Network is stopped and started")
 
 
-class StartNetwork(DriverStep):
+@dataclass(frozen=True)
+class StartNetwork(ResourceStep):
+    """The start of a network."""
+
     name = "start network"
 
-    async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
-        await driver.start_network(name_of(network))
+    async def run(self, at: At) -> None:
+        """Start the network."""
+        await at.driver.networks.start(name_of(at.resource))
 
-    async def revert(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
+    async def undo(self, at: At) -> None:
+        """Stop the network, if there is one."""
         try:
-            await driver.stop_network(name_of(network))
+            await at.driver.networks.stop(name_of(at.resource))
         except DriverNotFound:
             return
 
 
-class ReconnectInterfaces(DriverStep):
-    """Guests that ran while the network was stopped are put back on it."""
+@dataclass(frozen=True)
+class ReconnectInterfaces(ResourceStep):
+    """The return of guests to a network that was stopped while they ran."""
 
     name = "reconnect interfaces"
 
-    async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
-        for lost in (await driver.reconnect_interfaces((name_of(network),))).values():
-            await context.log(f"interfaces are back on the network: {', '.join(lost)}")
+    async def run(self, at: At) -> None:
+        """Connect the interfaces of guests that run with the network, and log which."""
+        for macs in (await at.driver.networks.reconnect_interfaces((name_of(at.resource),))).values():
+            await at.job.log(f"interfaces are back on the network: {', '.join(macs)}")
 
 
-class StopNetwork(DriverStep):
+@dataclass(frozen=True)
+class StopNetwork(ResourceStep):
+    """The stop of a network."""
+
     name = "stop network"
 
-    async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
-        await driver.stop_network(name_of(network))
+    async def run(self, at: At) -> None:
+        """Stop the network."""
+        await at.driver.networks.stop(name_of(at.resource))
 
 
-class DeleteNetwork(DriverStep):
+@dataclass(frozen=True)
+class DeleteNetwork(ResourceStep):
+    """The end of a network on its host."""
+
     name = "delete network"
     leaves = "the network"
 
-    async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
-        await driver.delete_network(name_of(network))
+    async def run(self, at: At) -> None:
+        """Remove the network."""
+        await at.driver.networks.delete(name_of(at.resource))
 
 
-class DeleteFilter(DriverStep):
+@dataclass(frozen=True)
+class DeleteFilter(ResourceStep):
+    """The end of a network's packet filter."""
+
     name = "delete filter"
     leaves = ""
 
-    async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
-        await driver.delete_reach(uuid_of(network))
+    async def run(self, at: At) -> None:
+        """Remove the filter."""
+        await at.driver.filters.delete(uuid_of(at.resource))
 
 
-class SettleNetwork(DriverStep):
-    """A failed create and a done delete remove the record; everything else ends in the true state."""
+@dataclass(frozen=True)
+class SettleNetwork(ResourceStep):
+    """The end of the record after a failed create and a done delete; the true state after everything else."""
 
     name = "settle network"
+    action: str
 
-    async def do(self, context: StepContext, network: Resource, driver: Driver, arguments: Arguments) -> None:
-        succeeded = arguments["succeeded"]
-        gone = arguments["action"] == ("delete" if succeeded else "add")
-        state = "ERROR" if gone else await self._state(network, driver)
-        async with self.room.store.transaction() as transaction:
-            current = await transaction.get(network.path)
+    async def settle(self, at: At, ended: Ended) -> None:
+        """Write the true state of the Network, or remove the record of one that is not there."""
+        path = at.resource.path
+        gone = self.action == ("delete" if ended.succeeded else "add")
+        state = "ERROR" if gone else await _true_state(at.resource, at.driver)
+        async with at.room.store.transaction() as transaction:
+            current = await transaction.get(path)
             if current is None:
                 return
             if gone:
-                for address in await transaction.find("Address", "network", network.path):
+                for address in await transaction.find("Address", "network", path):
                     await transaction.delete(address.path)
-                await transaction.delete(network.path)
+                await transaction.delete(path)
                 return
-            await transaction.update(as_it_is(current, state).with_internal(job=None))
-
-    async def _state(self, network: Resource, driver: Driver) -> str:
-        try:
-            return network_state(await driver.network(name_of(network)))
-        except DriverNotFound:
-            return "ERROR"
-        except DriverError:
-            # The hypervisor is away: the comparison after the reconnect will tell.
-            return str(network.internal.get("state_before") or "ERROR")
+            await transaction.update(as_it_is(current, state).released())
 
 
-NETWORK_STEPS: tuple[type[DriverStep], ...] = (
+async def _true_state(network: Resource, driver: Driver) -> str:
+    """Return the Network's state by its host, or that from before the action while the host is away."""
+    try:
+        return network_state(await driver.networks.read(name_of(network)))
+    except DriverNotFound:
+        return "ERROR"
+    except DriverError:
+        # The comparison after the reconnect will tell.
+        return KeptNetwork.of(network).state_before or "ERROR"
+
+
+NETWORK_STEPS: tuple[type[ResourceStep], ...] = (
     FilterNetwork,
     DefineNetwork,
     RedefineNetwork,

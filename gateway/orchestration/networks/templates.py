@@ -1,4 +1,4 @@
-"""Templates and configurations of Networks and NetworkPorts (DSP0263 5.17.3, 5.17.4, 5.18.3, 5.18.4)."""
+"""Templates and configurations of Networks (DSP0263 5.17.3, 5.17.4), and what those of NetworkPorts share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from gateway.orchestration.common.resolving import resolve
 from gateway.orchestration.common.resource_service import ResourceService, new_resource
 from gateway.orchestration.monitoring.meter_templates import asked_meters
 from gateway.orchestration.monitoring.templates import asked_event_log
-from gateway.orchestration.networks.mac import checked_mac
 from gateway.orchestration.networks.ranges import ATTRIBUTES, as_range
 from gateway.store.model import Document, Resource
 
@@ -18,14 +17,17 @@ class CheckedService(ResourceService):
 
     catalogue = True
     references: dict[str, tuple[str, ...]] = {}
+    """Kinds of the resource that an attribute may refer to, by the attribute."""
 
     async def make(self, caller: Caller, document: Document) -> Resource:
+        """Return the checked new resource."""
         await self._check(caller, document)
         return new_resource(self.kind, caller.user, document)
 
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
     ) -> Resource:
+        """Return the checked resource after the edit."""
         changed = await super().change(caller, resource, document, selected)
         await self._check(caller, changed.document)
         return changed
@@ -41,56 +43,41 @@ class CheckedService(ResourceService):
         self.check(document)
 
     def check(self, document: Document) -> None:
-        """Raises Invalid, naming the attribute."""
+        """Raise Invalid, naming the attribute, for what is wrong with the document alone."""
 
 
 class NetworkConfigurationService(CheckedService):
+    """Configurations of Networks."""
+
     kind = "NetworkConfiguration"
 
     def check(self, document: Document) -> None:
+        """Raise Invalid when a range is none."""
         check_network_configuration(document, "")
 
 
 class NetworkTemplateService(CheckedService):
+    """Templates of Networks."""
+
     kind = "NetworkTemplate"
     references = {"networkConfig": ("NetworkConfiguration",), "forwardingGroup": ("ForwardingGroup",)}
 
     def check(self, document: Document) -> None:
+        """Raise Invalid when the configuration is missing, or a range of it is none."""
         config = document.get("networkConfig")
         if not config:
             raise Invalid("is missing", "networkConfig")
         check_network_configuration(config, "networkConfig.")
 
 
-class NetworkPortConfigurationService(CheckedService):
-    kind = "NetworkPortConfiguration"
-
-
-class NetworkPortTemplateService(CheckedService):
-    kind = "NetworkPortTemplate"
-    references = {"network": ("Network",), "networkPortConfig": ("NetworkPortConfiguration",)}
-
-    def check(self, document: Document) -> None:
-        if "macAddress" in document:
-            checked_mac(document["macAddress"], "macAddress")
-
-
 def check_network_configuration(document: Document, where: str) -> None:
-    """What is wrong whatever the host; the rest is looked at when a Network is made."""
+    """Raise Invalid for what is wrong whatever the host; the rest is looked at when a Network is made."""
     for version, attribute in ATTRIBUTES.items():
         if attribute not in document:
             continue
         try:
-            found = as_range(document[attribute])
+            wish = as_range(document[attribute])
         except ValueError as error:
             raise Invalid(f"is no range of addresses: {error}"[:200], where + attribute) from None
-        if found.version != version:
-            raise Invalid(f"is IPv{found.version}; this attribute is for IPv{version}", where + attribute)
-
-
-TEMPLATE_SERVICES: tuple[type[ResourceService], ...] = (
-    NetworkConfigurationService,
-    NetworkTemplateService,
-    NetworkPortConfigurationService,
-    NetworkPortTemplateService,
-)
+        if wish.version != version:
+            raise Invalid(f"is IPv{wish.version}; this attribute is for IPv{version}", where + attribute)

@@ -1,7 +1,7 @@
 """Networks that cannot be what they should: in ERROR with the reason, and tried again until they can (DSP0263 5.17.1).
 
-``internal["trouble"]`` keeps the state that such a Network should have. A Network in ERROR without it is so for
-another reason, and nobody tries to start it.
+``KeptNetwork.trouble`` is the state that such a Network should have. A Network in ERROR without it is so for another
+reason, and nobody tries to start it.
 """
 
 from __future__ import annotations
@@ -11,36 +11,35 @@ import structlog
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.monitoring.occurrences import alarm
 from gateway.orchestration.monitoring.recorder import tell
+from gateway.orchestration.networks.facts import KeptNetwork
 from gateway.store.model import Resource
 
-TROUBLE = "trouble"
 log = structlog.get_logger("sync")
 
 
 def wanted_state(network: Resource) -> str | None:
     """Return the state that the Network should have: its own, or that from before its trouble.
 
-    One that is in ERROR for another reason should be there, and nobody says that it should run.
+    A Network that is in ERROR for another reason should be there, and nobody says that it should run.
     """
-    wanted: str | None = network.internal.get(TROUBLE)
-    return wanted or ("STOPPED" if network.state == "ERROR" else network.state)
+    return KeptNetwork.of(network).trouble or ("STOPPED" if network.state == "ERROR" else network.state)
 
 
 def as_it_is(network: Resource, state: str) -> Resource:
     """Return the Network in the state that the hypervisor tells; one that still should run, and does not, in ERROR."""
-    if state == "STOPPED" and network.internal.get(TROUBLE) == "STARTED":
+    if state == "STOPPED" and KeptNetwork.of(network).trouble == "STARTED":
         return network.with_document(state="ERROR")
-    return network.with_document(state=state).with_internal(**{TROUBLE: None})
+    return KeptNetwork.changed(network.with_document(state=state), trouble=None)
 
 
 async def tell_trouble(room: Room, path: str, reason: str) -> None:
     """Put the Network in ERROR and say why in its event log, once, until it is out of trouble."""
     async with room.store.transaction() as transaction:
         network = await transaction.get(path)
-        if network is None or network.internal.get("job") is not None or network.internal.get(TROUBLE):
+        if network is None or network.held_by is not None or KeptNetwork.of(network).trouble:
             return
         wanted = wanted_state(network)
-        failed = network.with_document(state="ERROR").with_internal(**{TROUBLE: wanted})
+        failed = KeptNetwork.changed(network.with_document(state="ERROR"), trouble=wanted)
         await transaction.update(failed)
         await tell(transaction, alarm(failed, "not running", f"it should be {wanted} and cannot be: {reason}"))
     log.error("network in trouble", network=path, wanted=wanted, reason=reason)

@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from drivers.base import Driver
 from gateway.errors import Conflict, Invalid
 from gateway.orchestration.common.driver_errors import translating
-from gateway.orchestration.machine_core.plans import disk_prefix, uuid_of, volume_of
-from gateway.store.model import Document, Resource
+from gateway.orchestration.disks.making import BootDisk
+from gateway.orchestration.disks.steps import boot_disk
+from gateway.orchestration.images.facts import KeptImage
+from gateway.orchestration.machine_core.facts import KeptMachine
+from gateway.orchestration.machine_core.names import disk_prefix, machine_uuid
+from gateway.store.model import Resource
 
 WHERE = "image"
 KILOBYTE = 1000
@@ -17,38 +21,40 @@ KILOBYTE = 1000
 
 @dataclass(frozen=True, slots=True)
 class NewDisk:
-    """Both as the steps take them: volume, format, bytes, capacity, and the image with how it is used."""
+    """The boot disk that a Machine has, and the one that takes its place."""
 
-    old: Document
-    new: Document
+    old: BootDisk
+    new: BootDisk
 
 
 async def chosen(driver: Driver, machine: Resource, image: Resource) -> NewDisk:
-    """At least as large as the old one; never smaller. Raises Invalid or Conflict, and changes nothing."""
-    facts, disk = machine.internal, machine.internal["disks"][0]
-    if image.internal["host"] != facts["host"]:
-        raise Invalid(f"is on the hypervisor {image.internal['host']}, and the Machine on another", WHERE)
-    if bool(image.internal.get("uefi")) != bool(facts.get("uefi")):
+    """Return the Machine's boot disk and the one to be made of the image, which is never smaller; nothing is changed.
+
+    Raises Invalid or Conflict for an image that the Machine cannot boot from, and for a pool without room.
+    """
+    kept, kept_image, old = KeptMachine.of(machine), KeptImage.of(image), boot_disk(machine)
+    if kept_image.host != kept.host:
+        raise Invalid(f"is on the hypervisor {kept_image.host}, and the Machine on another", WHERE)
+    if kept_image.uefi != kept.uefi:
         raise Invalid("does not boot by the firmware which the Machine has (UEFI or BIOS)", WHERE)
-    size = max(disk["bytes"], image.internal["virtual_size"])
+    image_bytes = kept_image.virtual_size or 0
+    size = max(old.bytes, image_bytes)
     with translating():
-        if await driver.snapshots(uuid_of(machine)):
+        if await driver.snapshots.list_all(machine_uuid(machine)):
             raise Conflict("snapshots lie in the boot disk that would go; delete them first")
-        pool = await driver.pool(facts["pool"])
-    overlay = driver.can_overlay(pool) and image.internal["pool"] == facts["pool"]
+        pool = await driver.storage.read_pool(kept.pool)
+    overlay = driver.storage.can_overlay(pool) and kept_image.pool == kept.pool
     if not overlay and size > pool.available:
         raise Conflict(f"the pool {pool.name} has {pool.available} bytes free; the new disk needs {size}")
-    old = {name: disk[name] for name in ("format", "bytes", "capacity")}
-    old["volume"] = volume_of(machine, disk)
-    old.update({name: facts[name] for name in ("image", "image_volume", "image_format", "overlay")})
-    new = {
-        "volume": f"{disk_prefix(machine)}{disk['target']}-{secrets.token_hex(4)}.{disk['format']}",
-        "format": disk["format"],
-        "bytes": size,
-        "capacity": max(disk["capacity"], -(-image.internal["virtual_size"] // KILOBYTE)),
-        "image": image.path,
-        "image_volume": image.internal["volume"],
-        "image_format": image.internal["format"],
-        "overlay": overlay,
-    }
+    target = kept.disks[0].target
+    new = BootDisk(
+        volume=f"{disk_prefix(machine)}{target}-{secrets.token_hex(4)}.{old.format}",
+        format=old.format,
+        bytes=size,
+        capacity=max(old.capacity, -(-image_bytes // KILOBYTE)),
+        image=image.path,
+        image_volume=kept_image.volume,
+        image_format=kept_image.format,
+        overlay=overlay,
+    )
     return NewDisk(old, new)

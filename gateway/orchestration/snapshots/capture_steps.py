@@ -2,74 +2,101 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, replace
 
-from drivers.base import Driver, DriverConflict
-from gateway.jobs.plan import StepContext
-from gateway.orchestration.common.steps import DriverStep, unless_stopped
+from drivers.base import BaseVolume, DriverConflict, NewVolume
+from gateway.jobs.plan import Ended
+from gateway.orchestration.common.step import At, ResourceStep, unless_stopped
+from gateway.orchestration.disks.steps import boot_disk
+from gateway.orchestration.images.facts import KeptImage
 from gateway.orchestration.images.records import settle_copied
-from gateway.orchestration.machine_core.plans import uuid_of
+from gateway.orchestration.machine_core.facts import KeptMachine
+from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.machine_core.states import refuse_other_power
 from gateway.orchestration.machine_core.truth import true_state
-from gateway.orchestration.snapshots.capture import boot_volume
-from gateway.store.model import Resource
-
-Arguments = dict[str, Any]
 
 
-class CopyBootDisk(DriverStep):
-    """A flat copy, without what snapshots left in the disk's file."""
+@dataclass(frozen=True)
+class CopyBootDisk(ResourceStep):
+    """The step that makes a flat copy of the boot disk, without what snapshots left in the disk's file."""
 
     name = "copy boot disk"
+    image: str
+    """Path of the new MachineImage."""
+    live: bool
+    """The guest runs: its disk is copied as of one moment."""
 
-    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        image = await self.room.store.get(arguments["image"])
+    async def run(self, at: At) -> None:
+        """Copy the boot disk, and write the image's sizes. Raises StopRequested when the Job is stopped meanwhile.
+
+        Raises DriverConflict for a guest that was started or stopped before, and for a disk with another format's
+        header.
+        """
+        image, uuid = await at.room.store.get(self.image), machine_uuid(at.resource)
         if image is None:
             return
-        refuse_other_power((await driver.domain(uuid_of(machine))).power, arguments["live"])
-        pool, volume = image.internal["pool"], image.internal["volume"]
-        disk = machine.internal["disks"][0]
-        if arguments["live"]:
-            copying = driver.copy_active_disk(uuid_of(machine), disk["target"], pool, volume, context.progress)
+        refuse_other_power((await at.driver.domains.read(uuid)).power, self.live)
+        pool, volume = _place(KeptImage.of(image))
+        if self.live:
+            target = KeptMachine.of(at.resource).disks[0].target
+            copying = at.driver.copies.make(uuid, target, pool, volume, at.job.progress)
         else:
-            await self._refuse_other_format(driver, machine)
-            copying = driver.clone_volume(pool, volume, boot_volume(machine), "qcow2", 0, context.progress)
-        made = await unless_stopped(context, copying)
-        async with self.room.store.transaction() as transaction:
+            await _refuse_other_format(at)
+            below = boot_disk(at.resource).volume
+            copying = at.driver.storage.clone_volume(
+                NewVolume(pool, volume, "qcow2", 0), BaseVolume(below), at.job.progress
+            )
+        made = await unless_stopped(at.job, copying)
+        async with at.room.store.transaction() as transaction:
             current = await transaction.get(image.path)
             if current is not None:
-                known = current.with_internal(virtual_size=made.capacity, file_size=made.physical)
-                await transaction.update(known.with_document(size=made.physical or None))
+                kept = replace(KeptImage.of(current), virtual_size=made.capacity, file_size=made.physical)
+                await transaction.update(kept.on(current.with_document(size=made.physical or None)))
 
-    async def _refuse_other_format(self, driver: Driver, machine: Resource) -> None:
-        """libvirt reads a disk as what it looks like: a guest may have written another format's header into its own."""
-        disk = machine.internal["disks"][0]
-        found = (await driver.volume(machine.internal["pool"], boot_volume(machine))).format
-        if found != disk["format"]:
-            raise DriverConflict(f"the disk is {disk['format']}, but its first bytes say {found}; it is not copied")
-
-    async def revert(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        image = await self.room.store.get(arguments["image"])
+    async def undo(self, at: At) -> None:
+        """Delete the copy."""
+        image = await at.room.store.get(self.image)
         if image is None:
             return
-        pool, volume = image.internal["pool"], image.internal["volume"]
-        if arguments["live"]:
-            await driver.discard_copy(uuid_of(machine), pool, volume)
+        pool, volume = _place(KeptImage.of(image))
+        if self.live:
+            await at.driver.copies.discard(machine_uuid(at.resource), pool, volume)
         else:
-            await driver.delete_volume(pool, volume)
+            await at.driver.storage.delete_volume(pool, volume)
 
 
-class SettleCaptured(DriverStep):
+def _place(kept: KeptImage) -> tuple[str, str]:
+    """Return the pool and the name in it of an image that has bytes of its own."""
+    return kept.pool or "", kept.volume or ""
+
+
+async def _refuse_other_format(at: At) -> None:
+    """Raise DriverConflict for a disk that libvirt would read as another format than it has.
+
+    A guest may have written another format's header into its own disk.
+    """
+    disk = boot_disk(at.resource)
+    seen = (await at.driver.storage.read_volume(KeptMachine.of(at.resource).pool, disk.volume)).format
+    if seen != disk.format:
+        raise DriverConflict(f"the disk is {disk.format}, but its first bytes say {seen}; it is not copied")
+
+
+@dataclass(frozen=True)
+class SettleCaptured(ResourceStep):
+    """The step that settles the image's record, and that of a Machine that was held meanwhile."""
+
     name = "settle captured"
+    image: str
 
-    async def do(self, context: StepContext, machine: Resource, driver: Driver, arguments: Arguments) -> None:
-        state = await true_state(self.room, machine, driver)
-        async with self.room.store.transaction() as transaction:
-            image, current = await transaction.get(arguments["image"]), await transaction.get(machine.path)
+    async def settle(self, at: At, ended: Ended) -> None:
+        """Settle the image, and free the Machine in its true state, if this Job holds it."""
+        state = await true_state(at.room, at.resource, at.driver)
+        async with at.room.store.transaction() as transaction:
+            image, current = await transaction.get(self.image), await transaction.get(at.resource.path)
             if image is not None:
-                await settle_copied(transaction, image, arguments)
-            if current is not None and current.internal.get("job") == context.job:
-                await transaction.update(current.with_document(state=state).with_internal(job=None))
+                await settle_copied(transaction, image, ended)
+            if current is not None and current.held_by == at.job.job:
+                await transaction.update(current.with_document(state=state).released())
 
 
-CAPTURE_STEPS: tuple[type[DriverStep], ...] = (CopyBootDisk, SettleCaptured)
+CAPTURE_STEPS: tuple[type[ResourceStep], ...] = (CopyBootDisk, SettleCaptured)

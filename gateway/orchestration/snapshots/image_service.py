@@ -12,9 +12,12 @@ from gateway.orchestration.snapshots.capture import CaptureRequests
 from gateway.orchestration.snapshots.origin import origin_of
 from gateway.orchestration.snapshots.requests import MachineRequests, SnapshotRequests
 from gateway.store.model import Document, Resource
+from gateway.store.questions.resources import machine_on_image
 
 
 class MachineImageService(ImageService):
+    """The service of MachineImages."""
+
     kind = "MachineImage"
 
     def __init__(self, room: Room, kind: str | None = None) -> None:
@@ -23,7 +26,10 @@ class MachineImageService(ImageService):
         self._snapshots = SnapshotRequests(room)
 
     async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
-        """From a Machine when the document or the URI names one, else from bytes."""
+        """Check a new image, and return what writes it.
+
+        The image is made of a Machine when the document or the URI names one, else of bytes.
+        """
         origin = origin_of(collection, document)
         if origin is None:
             return await super().prepare(caller, collection, {**document, "relatedImage": None})
@@ -33,19 +39,17 @@ class MachineImageService(ImageService):
         return await requests.prepare_from(caller, origin, document)
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        """Delete the image; a Job drops a snapshot from the hypervisor."""
         image = await self.to_change(caller, path, "delete", version)
         if image.document["type"] in KINDS:
             return await self._snapshots.delete(caller, path, version)
         return await super().delete(caller, path, version)
 
     def given(self, document: Document) -> Document:
+        """Return the type that an image of bytes has."""
         return {"type": "IMAGE"}
 
     async def may_go(self, resource: Resource) -> None:
-        rows = await self.store.fetch(
-            "SELECT path FROM resources WHERE kind = 'Machine' AND (json_extract(internal, '$.next_image') = ? "
-            "OR (json_extract(internal, '$.image') = ? AND json_extract(internal, '$.overlay') = 1)) LIMIT 1",
-            (resource.path, resource.path),
-        )
-        if rows:
+        """Raise Conflict while disks of Machines are overlays of the image."""
+        if await machine_on_image(self.store, resource.path) is not None:
             raise Conflict("disks of Machines are overlays of this image; delete those Machines first")

@@ -1,4 +1,4 @@
-"""What a new MachineImage that names a Machine asks for: the URI decides, else its type (DSP0263 5.14.7.2)."""
+"""The origin of a new MachineImage that names a Machine: the URI decides, else its type (DSP0263 5.14.7.2)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VERBS = ("capture", "snapshot")
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The Machine, the verb, and the type of the image which is to come."""
+    """The Machine that an image is to be made of, the verb, and the type of the image."""
 
     machine: str
     verb: str
@@ -22,7 +22,10 @@ class Origin:
 
 
 def origin_of(collection: str, document: Document) -> Origin | None:
-    """``collection`` is the path that was posted to. None for an image that comes from elsewhere."""
+    """Return what a new image is made of; None for an image that comes from elsewhere.
+
+    ``collection`` is the path that was posted to. Raises Invalid for a type that the verb does not make.
+    """
     owner, _, verb = collection.rpartition("/")
     if verb in VERBS:
         return _by_action(owner, verb, document)

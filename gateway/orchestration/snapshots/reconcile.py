@@ -1,6 +1,6 @@
-"""Keeps SNAPSHOT images as the hypervisor says they are: one that an admin deletes with virsh is in ERROR.
+"""The comparison of SNAPSHOT images with the hypervisor: one that an admin deletes with virsh is in ERROR.
 
-What an admin takes with virsh is not shown, and goes with its Machine.
+A snapshot that an admin takes with virsh is not shown, and goes with its Machine.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import structlog
 from drivers.base import DriverError
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.machine_core import chain
-from gateway.orchestration.machine_core.plans import uuid_of
+from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.monitoring.occurrences import alarm
 from gateway.orchestration.monitoring.recorder import tell
 from gateway.store.model import Resource
@@ -19,22 +19,26 @@ from gateway.store.transaction import Transaction
 log = structlog.get_logger("snapshots")
 
 
-class SnapshotDrift:
+class SnapshotReconciler:
+    """The comparison of SNAPSHOT images with the hypervisor's snapshots."""
+
     def __init__(self, room: Room) -> None:
         self.room = room
 
     async def compare(self, machine: Resource) -> None:
-        """Only Machines with snapshots cost a call."""
+        """Compare the snapshots of a Machine; one without any costs no call."""
         if machine.document.get("latestSnapshot") is None:
             return
         async with self.room.store.transaction() as transaction:
-            known = await chain.members(transaction, machine.path)
+            images = await chain.members(transaction, machine.path)
         try:
-            there = {found.name for found in await self.room.driver(machine).snapshots(uuid_of(machine))}
+            there = {
+                snapshot.name for snapshot in await self.room.driver(machine).snapshots.list_all(machine_uuid(machine))
+            }
         except DriverError as error:
             log.warning("snapshots not compared", machine=machine.path, reason=str(error))
             return
-        for image in known:
+        for image in images:
             state = "AVAILABLE" if chain.id_of(image.path) in there else "ERROR"
             if image.state != state and image.state in ("AVAILABLE", "ERROR"):
                 await self._change(machine, image, state)
@@ -50,6 +54,6 @@ class SnapshotDrift:
         log.info("snapshot changed outside", image=changed.path, state=state)
 
     async def _unchanged(self, transaction: Transaction, image: Resource) -> bool:
-        """Whether no job has begun with it since it was compared."""
+        """Return whether no Job has begun with the image since it was compared."""
         current = await transaction.get(image.path)
-        return current is not None and current.version == image.version and current.internal.get("job") is None
+        return current is not None and current.version == image.version and current.held_by is None

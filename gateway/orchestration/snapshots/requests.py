@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from drivers.base import DomainFacts, Driver, Power
 from gateway.errors import Conflict, Forbidden, Invalid, NoSpace, NotFound, NotImplementedHere
-from gateway.jobs.plan import Plan, StepCall
+from gateway.jobs.plan import Plan
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.driver_errors import translating
 from gateway.orchestration.common.first_answers import Write
@@ -16,11 +16,13 @@ from gateway.orchestration.common.unconfigured import demand_up
 from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.machine_core import chain
 from gateway.orchestration.machine_core.copying import refuse_while_copied
+from gateway.orchestration.machine_core.facts import KeptMachine, KeptSnapshot
+from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.machine_core.occupancy import hold
-from gateway.orchestration.machine_core.plans import uuid_of
 from gateway.orchestration.machine_core.states import demand_legal
 from gateway.orchestration.snapshots import ability
 from gateway.orchestration.snapshots.origin import LOCATION, Origin
+from gateway.orchestration.snapshots.steps import DropSnapshot, SettleDropped, SettleSnapshot, TakeSnapshot
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
@@ -31,12 +33,12 @@ ACTIVE = (Power.RUNNING, Power.PAUSED)
 
 
 class MachineRequests(ResourceService):
-    """What the makers of images from Machines have in common."""
+    """The checks that the makers of images from Machines have in common."""
 
     kind = "MachineImage"
 
     async def machine(self, caller: Caller, origin: Origin) -> Resource:
-        """The Machine, when this caller may do this to it now, and its hypervisor is there."""
+        """Return the Machine, when this caller may do this to it now, and its hypervisor is there."""
         demand(caller.role, "Machine", origin.verb)
         demand(caller.role, self.kind, "add")
         machine = await resolve(self.store, caller, origin.machine, ("Machine",), LOCATION)
@@ -48,10 +50,10 @@ class MachineRequests(ResourceService):
         return machine
 
     def must_be_up(self, machine: Resource) -> Driver:
+        """Return the driver of the Machine's host. Raises Unavailable unless the host is UP."""
         driver = self.room.driver(machine)
         demand_up(driver)
         return driver
-
 
     async def prepare_from(self, caller: Caller, origin: Origin, document: Document) -> Write:
         """Check everything about an image of this Machine, and return what writes it."""
@@ -61,11 +63,14 @@ class MachineRequests(ResourceService):
 class SnapshotRequests(MachineRequests):
     # Taking one
 
+    """The requests that take and delete snapshots of Machines."""
+
     async def prepare_from(self, caller: Caller, origin: Origin, document: Document) -> Write:
+        """Check everything about a snapshot, and return what writes its image with its Job."""
         machine = await self.machine(caller, origin)
         driver = self.room.driver(machine)
         with translating():
-            facts = await driver.domain(uuid_of(machine))
+            facts = await driver.domains.read(machine_uuid(machine))
         self._refuse_impossible(machine, driver, facts)
         memory = not _disks_only(document) and facts.power in ACTIVE
         await self._refuse_mixed(machine, driver)
@@ -78,7 +83,7 @@ class SnapshotRequests(MachineRequests):
             await transaction.insert(image)
             plan = self._taking(caller, machine, image)
             _, job = await hold(transaction, self.room.runner, machine, "snapshot", plan)
-            return Outcome(await transaction.update(image.with_internal(job=job)), job, finished=False)
+            return Outcome(await transaction.update(image.held(job)), job, finished=False)
 
         return write
 
@@ -92,13 +97,13 @@ class SnapshotRequests(MachineRequests):
 
     async def _refuse_mixed(self, machine: Resource, driver: Driver) -> None:
         with translating():
-            known = await driver.snapshots(uuid_of(machine))
-        if not all(snapshot.inside for snapshot in known):
+            snapshots = await driver.snapshots.list_all(machine_uuid(machine))
+        if not all(snapshot.inside for snapshot in snapshots):
             raise Conflict("the domain has external snapshots, taken outside; merge them first: the kinds do not mix")
 
     async def _refuse_without_room(self, machine: Resource, driver: Driver) -> None:
         with translating():
-            pool = await driver.pool(machine.internal["pool"])
+            pool = await driver.storage.read_pool(KeptMachine.of(machine).pool)
         needed = machine.document["memory"] * KIB
         if needed > pool.available:
             raise NoSpace(
@@ -109,45 +114,49 @@ class SnapshotRequests(MachineRequests):
     async def _check_base(
         self, transaction: Transaction, machine: Resource, origin: Origin, document: Document
     ) -> None:
-        """A PARTIAL_SNAPSHOT builds on the latest one, which is all that the disks differ from."""
+        """Raise Invalid unless a PARTIAL_SNAPSHOT builds on the latest one, from which the disks differ."""
         current = await transaction.get(machine.path)
         latest = chain.href(current, "latestSnapshot") if current is not None else None
-        asked = document.get("relatedImage", {}).get("href", latest)
+        base = document.get("relatedImage", {}).get("href", latest)
         if origin.type != chain.PARTIAL:
             return
         if latest is None:
             raise Invalid("the Machine has no snapshot yet that this one could build on", "type")
-        if asked != latest:
+        if base != latest:
             raise Invalid(f"the Machine's disks build on {latest}, its latestSnapshot", "relatedImage")
 
     def _image(self, machine: Resource, origin: Origin, document: Document, memory: bool) -> Resource:
         image = new_resource(self.kind, machine.owner, creating(machine, origin, document))
-        return image.with_internal(host=machine.internal["host"], machine=machine.path, memory=memory)
+        return KeptSnapshot(KeptMachine.of(machine).host, machine.path, memory).on(image)
 
     def _taking(self, caller: Caller, machine: Resource, image: Resource) -> Plan:
-        arguments = {"resource": machine.path, "image": image.path}
         return self.plan(
             caller,
             "snapshot",
             machine.path,
-            steps=(StepCall("take snapshot", arguments),),
+            steps=(TakeSnapshot(machine.path, image.path),),
             locks=(machine.path,),
             affected=(image.path,),
             drop_on_failure=(image.path,),
-            settle=StepCall("settle snapshot", arguments),
+            settle=SettleSnapshot(machine.path, image.path),
         )
 
     # Deleting one
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        """Begin a Job that deletes the snapshot and the PARTIAL_SNAPSHOTs that build on it.
+
+        The Job of a snapshot that is being taken is stopped first. Raises Conflict while the Machine is captured or
+        restored.
+        """
         image = await self.to_change(caller, path, "delete", version)
         if image.state == "CREATING":
             await interrupt(self.room.runner, image, f"delete was asked by {caller.user}")
-            found = await self.store.get(path)
-            if found is None:
+            current = await self.store.get(path)
+            if current is None:
                 return await self._gone(caller, path)
-            image = found
-        machine = await self.store.get(image.internal["machine"])
+            image = current
+        machine = await self.store.get(KeptSnapshot.of(image).machine or "")
         if machine is None:
             raise NotFound(f"{path} is gone, with its Machine")
         self.must_be_up(machine)
@@ -155,7 +164,7 @@ class SnapshotRequests(MachineRequests):
             falling = await self._falling(transaction, machine, image)
             job = await self.room.runner.submit(transaction, self._dropping(caller, machine, image, falling))
             for other in falling:
-                taken = await transaction.update(other.with_document(state="DELETING").with_internal(job=job))
+                taken = await transaction.update(other.with_document(state="DELETING").held(job))
         return Outcome(taken, job, finished=False)
 
     async def _falling(self, transaction: Transaction, machine: Resource, image: Resource) -> list[Resource]:
@@ -175,11 +184,11 @@ class SnapshotRequests(MachineRequests):
             caller,
             "delete",
             image.path,
-            steps=tuple(StepCall("drop snapshot", {"resource": machine.path, "image": path}) for path in paths),
+            steps=tuple(DropSnapshot(machine.path, path) for path in paths),
             locks=(machine.path,),
             affected=paths,
             drop_on_success=paths,
-            settle=StepCall("settle dropped", {"resource": machine.path, "images": list(paths)}),
+            settle=SettleDropped(machine.path, paths),
         )
 
     async def _gone(self, caller: Caller, path: str) -> Outcome:
@@ -191,7 +200,7 @@ class SnapshotRequests(MachineRequests):
 
 
 def creating(machine: Resource, origin: Origin, document: Document) -> Document:
-    """The new image's attributes; it points at its Machine until it is finished."""
+    """Return the new image's attributes; it points at its Machine until it is finished."""
     own: Document = {name: document[name] for name in ("name", "description", "properties") if name in document}
     return {**own, "type": origin.type, "state": "CREATING", LOCATION: machine.path}
 

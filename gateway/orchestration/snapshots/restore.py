@@ -5,26 +5,41 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.errors import Conflict, Invalid
-from gateway.jobs.plan import OnRestart, Plan, StepCall
+from gateway.jobs.plan import OnRestart, Plan
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.driver_errors import translating
 from gateway.orchestration.common.resolving import resolve
 from gateway.orchestration.images.available import demand_still_available
 from gateway.orchestration.machine_core import chain
 from gateway.orchestration.machine_core.copying import refuse_while_copied
+from gateway.orchestration.machine_core.facts import KeptMachine, KeptSnapshot
+from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.machine_core.occupancy import hold
-from gateway.orchestration.machine_core.plans import uuid_of
+from gateway.orchestration.machine_core.power_steps import DescribeDomain, PowerOff, StartDomain
 from gateway.orchestration.machine_core.states import demand_legal
 from gateway.orchestration.snapshots import ability
 from gateway.orchestration.snapshots.boot_disk import NewDisk, chosen
+from gateway.orchestration.snapshots.boot_disk_steps import (
+    DropOldBootDisk,
+    NewBootDisk,
+    SettleNewBootDisk,
+    SwapBootDisk,
+)
 from gateway.orchestration.snapshots.requests import MachineRequests
+from gateway.orchestration.snapshots.steps import RevertToSnapshot, SettleRestored
 from gateway.store.model import Resource
 
 WHERE = "image"
 
 
 class RestoreRequests(MachineRequests):
+    """The requests that take a Machine back to a snapshot, or give it a new boot disk."""
+
     async def begin(self, caller: Caller, machine: Resource, document: dict[str, Any]) -> Outcome:
+        """Check the way back to the image that the document names, and begin its Job.
+
+        Raises Invalid and Conflict for an image that the Machine cannot go back to.
+        """
         image = await self._image(caller, machine, document)
         demand_legal(machine.state, "restore")
         self.must_be_up(machine)
@@ -38,7 +53,7 @@ class RestoreRequests(MachineRequests):
         if given is None:
             raise Invalid("is missing: the MachineImage to go back to", WHERE)
         image = await resolve(self.store, caller, given, ("MachineImage",), WHERE)
-        if image.internal.get("machine", machine.path) != machine.path:
+        if (KeptSnapshot.of(image).machine or machine.path) != machine.path:
             raise Invalid("is a snapshot of another Machine", WHERE)
         if image.state != "AVAILABLE":
             raise Conflict(f"{WHERE}: the image is {image.state}, not AVAILABLE")
@@ -49,11 +64,11 @@ class RestoreRequests(MachineRequests):
     async def _from_snapshot(self, caller: Caller, machine: Resource, image: Resource) -> Outcome:
         driver = self.room.driver(machine)
         with translating():
-            facts = await driver.domain(uuid_of(machine))
-            known = {snapshot.name for snapshot in await driver.snapshots(uuid_of(machine))}
-        if chain.id_of(image.path) not in known:
+            facts = await driver.domains.read(machine_uuid(machine))
+            names = {snapshot.name for snapshot in await driver.snapshots.list_all(machine_uuid(machine))}
+        if chain.id_of(image.path) not in names:
             raise Conflict("the hypervisor does not have this snapshot any more; delete the image")
-        changed = ability.difference(image.internal["covered"], ability.covered(facts))
+        changed = ability.difference(KeptSnapshot.of(image).covered, ability.covered(facts))
         if changed is not None:
             raise Conflict(f"{changed}; bring the Machine to what it was first")
         async with self.store.transaction() as transaction:
@@ -63,14 +78,13 @@ class RestoreRequests(MachineRequests):
         return Outcome(taken, job, finished=False)
 
     def _reverting(self, caller: Caller, machine: Resource, image: Resource) -> Plan:
-        arguments = {"resource": machine.path, "image": image.path}
         return self.plan(
             caller,
             "restore",
             machine.path,
-            steps=(StepCall("revert to snapshot", arguments), StepCall("describe domain", arguments)),
+            steps=(RevertToSnapshot(machine.path, image.path), DescribeDomain(machine.path)),
             locks=(machine.path,),
-            settle=StepCall("settle restored", arguments),
+            settle=SettleRestored(machine.path, image.path),
             on_restart=OnRestart.RESUME,
         )
 
@@ -84,20 +98,20 @@ class RestoreRequests(MachineRequests):
                 raise Conflict("the Machine's snapshots lie in the boot disk that would go; delete them first")
             plan = self._rebuilding(caller, machine, new)
             taken, job = await hold(transaction, self.room.runner, machine, "restore", plan)
-            taken = await transaction.update(taken.with_internal(next_image=image.path))
+            taken = await transaction.update(KeptMachine.changed(taken, next_image=image.path))
         return Outcome(taken, job, finished=False)
 
     def _rebuilding(self, caller: Caller, machine: Resource, new: NewDisk) -> Plan:
-        """A Machine that ran boots from the new disk; the old one goes last."""
-        arguments = {"resource": machine.path, "old": new.old, "new": new.new}
-        again = ("start domain",) if machine.state in ("STARTED", "PAUSED") else ()
-        names = ("power off", "new boot disk", "swap boot disk", *again, "drop old boot disk")
+        """Return the plan, in which a Machine that ran boots from the new disk, and the old one goes last."""
+        path = machine.path
+        again = (StartDomain(path),) if machine.state in ("STARTED", "PAUSED") else ()
+        swap = SwapBootDisk(path, old=new.old, new=new.new)
         return self.plan(
             caller,
             "restore",
             machine.path,
-            steps=tuple(StepCall(name, arguments, 10 if name == "new boot disk" else 1) for name in names),
+            steps=(PowerOff(path), NewBootDisk(path, new=new.new), swap, *again, DropOldBootDisk(path, old=new.old)),
             locks=(machine.path,),
-            settle=StepCall("settle new boot disk", arguments),
+            settle=SettleNewBootDisk(path),
             on_restart=OnRestart.RESUME,
         )

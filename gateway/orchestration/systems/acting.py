@@ -1,21 +1,18 @@
-"""One action on all Machines of a System, and on the Systems inside: in order, each by its own family's action."""
+"""An action on all Machines of a System, and on the Systems inside: in order, each by its own family's action."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from gateway import clock
 from gateway.errors import Conflict, GatewayError
-from gateway.jobs.plan import Plan, StepContext, Superseded
+from gateway.jobs.plan import Plan, StopRequested
 from gateway.jobs.records import ended_at
 from gateway.orchestration.common.containment import MEMBERSHIPS, member_of, memberships
 from gateway.orchestration.common.driver_errors import failure
-from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.machine_core.states import legal
 from gateway.orchestration.systems.nested import (
     Failures,
-    caller_of,
     demand_success,
     end_of,
     nested_jobs,
@@ -25,25 +22,29 @@ from gateway.orchestration.systems.nested import (
 )
 from gateway.orchestration.systems.order import DELAYS, delay_after, in_order
 from gateway.orchestration.systems.states import BACKWARDS, actions_of
+from gateway.orchestration.systems.step import SystemAt
 from gateway.store.model import Document, Resource
 
 
 class ComponentMover:
-    """May be run again after a crash: what a nested Job was begun for is not asked for twice."""
+    """An action on one System's Machines. ``document`` is the checked Action document.
 
-    def __init__(self, room: Room, context: StepContext, system: str, arguments: Document) -> None:
-        self.room = room
-        self.context = context
-        self.system = system
-        self.action: str = arguments["action"]
-        self.document: dict[str, Any] = arguments["document"]
-        self.caller = caller_of(arguments, context.job)
+    The action may be run again after a crash: what a nested Job was begun for is not asked for twice.
+    """
+
+    def __init__(self, at: SystemAt, action: str, document: Document) -> None:
+        self.room = at.room
+        self.context = at.job
+        self.system = at.system.path
+        self.caller = at.caller
+        self.action = action
+        self.document = document
         self.failures = Failures()
         self._labels: dict[str, str] = {}
         self._jobs: dict[str, str] = {}
 
     async def run(self) -> None:
-        """All that can do it do; then raises PartFailed when some of them failed."""
+        """Move all that can be moved; then raise PartFailed when some of them failed."""
         begun = await nested_jobs(self.room, self.context.job)
         self._jobs.update({job.document["targetResource"]["href"]: job.path for job in begun})
         members = await self._members()
@@ -64,17 +65,17 @@ class ComponentMover:
         async with self.room.store.transaction() as transaction:
             entries = await memberships(transaction, self.system)
             moved = [entry for entry in entries if MEMBERSHIPS[entry.kind] in ("Machine", "System")]
-            found = [(entry, await transaction.get(member_of(entry))) for entry in moved]
-        for entry, member in found:
+            pairs = [(entry, await transaction.get(member_of(entry))) for entry in moved]
+        for entry, member in pairs:
             if member is not None:
                 name = entry.name or member.name
                 self._labels[member.path] = f"{member.kind} {name!r} ({member.path})" if name else member.path
-        return [member for _, member in found if member is not None]
+        return [member for _, member in pairs if member is not None]
 
     async def _linger(self, group: list[Resource]) -> None:
-        """The longest of the delays after those that have moved, each from when its own Job ended.
+        """Wait the longest of the delays after those that have moved, each from when its own Job ended.
 
-        So it is as long as it has to be after a restart, too. What is forced waits for nothing.
+        The wait is as long as it has to be after a restart, too. A forced action waits for nothing.
         """
         if self.document.get("force"):
             return
@@ -84,10 +85,10 @@ class ComponentMover:
             word = DELAYS[self.action]
             await self.context.log(f"waits {math.ceil(rest)} s before the next, for the {word} of {label}")
             if await self.context.wait_stop(rest):
-                raise Superseded
+                raise StopRequested
 
     async def _rest(self, member: Resource) -> float:
-        """Seconds that are left of the delay after a member; never more than the delay, whatever the clock says."""
+        """Return the seconds that are left of the delay after a member; never more, whatever the clock says."""
         delay, job = delay_after(member, self.action), self._jobs.get(member.path)
         moved = await self.room.store.get(job) if delay and job is not None else None
         if moved is None or moved.state != "SUCCESS":
@@ -108,7 +109,10 @@ class ComponentMover:
             self.failures.add(label, error)
 
     async def _ask(self, path: str) -> str | None:
-        """The nested Job; None when the member has nothing to do. Who comes in between is waited for, once."""
+        """Return the nested Job; None when the member has nothing to do.
+
+        Another Job that comes in between is waited for, once.
+        """
         for attempt in (1, 2):
             member = await self.room.store.get(path)
             if member is None or self.action not in _possible(member):
@@ -119,7 +123,7 @@ class ComponentMover:
             except Conflict as error:
                 if attempt == 2:
                     return await self._refused(path, error)
-                held = (await self.room.store.get(path) or member).internal.get("job")
+                held = (await self.room.store.get(path) or member).held_by
                 if held is not None:
                     await end_of(self.room, held)
             except GatewayError as error:
@@ -127,15 +131,11 @@ class ComponentMover:
         return None
 
     async def _refused(self, path: str, error: GatewayError) -> str:
-        """A failed nested Job tells of a member that could not even begin."""
-        plan = Plan(
-            action=self.action, target=path, owner=self.caller.user, steps=(), parent_job=self.context.job
-        )
+        """Return a failed nested Job, which tells of a member that could not even begin."""
+        plan = Plan(action=self.action, target=path, owner=self.caller.user, steps=(), parent_job=self.context.job)
         async with self.room.store.transaction() as transaction:
             return await self.room.runner.refused(transaction, plan, failure(error))
 
 
 def _possible(member: Resource) -> frozenset[str]:
     return legal(member.state).actions if member.kind == "Machine" else actions_of(member)
-
-

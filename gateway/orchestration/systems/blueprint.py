@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 
 from gateway.cimi.edge import SYMBOL
@@ -17,11 +17,9 @@ from gateway.orchestration.systems.symbols import ANYTHING, Symbol, Way, symbols
 from gateway.store.model import Document
 
 MOST_COMPONENTS = 200
-"""Of one System, those of the Systems inside with them."""
+"""Components that a System may have, those of the Systems inside with them."""
 DESCRIBED: dict[str, RefOrValue] = {
-    name: member
-    for name, member in schema_fields(ComponentDescriptorSchema).items()
-    if isinstance(member, RefOrValue)
+    name: member for name, member in schema_fields(ComponentDescriptorSchema).items() if isinstance(member, RefOrValue)
 }
 """The members of a descriptor that hold a component's template."""
 KINDS = {member.kind.removesuffix("Template"): name for name, member in DESCRIBED.items()}
@@ -31,10 +29,10 @@ WATCHING = {"Meter": "meterTemplates", "EventLog": "eventLogTemplate"}
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One resource to make. ``key`` tells it from all others, also after a crash; ``place`` is its descriptor's."""
+    """A resource to make."""
 
     key: str
-    place: int
+    """The place of its descriptor and a number from 1: it tells the component from all others, after a crash too."""
     name: str | None
     kind: str
     document: Document
@@ -45,30 +43,32 @@ class Component:
     """Keys of others that have to be there first without being referred to."""
 
     @property
+    def place(self) -> int:
+        """Return the place of the component's descriptor in the template."""
+        return int(self.key.partition(".")[0])
+
+    @property
     def needs(self) -> frozenset[str]:
+        """Return the keys of what has to be there before this component."""
         return frozenset((*(key for _, key in self.links), *self.after))
 
     @property
     def place_in_template(self) -> str:
+        """Return the way to the component's descriptor in the template."""
         return f"componentDescriptors.{self.place}"
 
     @property
     def label(self) -> str:
-        """As words for people name it."""
+        """Return what words for people call the component."""
         return self.place_in_template + (f" ({self.name!r})" if self.name else "")
-
-    def as_document(self) -> Document:
-        return asdict(self)
-
-    @classmethod
-    def of(cls, document: Document) -> Component:
-        links = tuple((tuple(way), key) for way, key in document["links"])
-        return cls(**{**document, "links": links, "after": tuple(document["after"])})
 
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """``components`` stand in an order in which they can be made; ``template`` is what is left for the System."""
+    """The components that a template makes, in an order in which they can be made.
+
+    ``template`` is what is left for the System.
+    """
 
     components: tuple[Component, ...]
     template: Document
@@ -76,7 +76,10 @@ class Blueprint:
 
 @dataclass
 class _Drawing:
-    """``where`` is the way to the template in the request, ending in a dot unless it is empty."""
+    """A blueprint while it is drawn.
+
+    ``where`` is the way to the template in the request, ending in a dot unless it is empty.
+    """
 
     template: Document
     where: str
@@ -86,12 +89,15 @@ class _Drawing:
 
     @property
     def descriptors(self) -> list[Document]:
+        """Return the component descriptors of the template."""
         return self.template.get("componentDescriptors") or []
 
     def at(self, place: int, attribute: str = "") -> str:
+        """Return the way to a descriptor, or an attribute of it, in the request."""
         return f"{self.where}componentDescriptors.{place}" + (f".{attribute}" if attribute else "")
 
     def blueprint(self) -> Blueprint:
+        """Return what is drawn. Raises Invalid, naming the descriptor."""
         self._count()
         for place, descriptor in enumerate(self.descriptors):
             self._enter(place, descriptor)
@@ -121,7 +127,7 @@ class _Drawing:
             numbered = f"{name}{number}" if name and quantity > 1 else name
             key = f"{place}.{number}"
             named = {**document, **({"name": numbered} if numbered else {})}
-            self.components[key] = Component(key, place, numbered, kind, named)
+            self.components[key] = Component(key, numbered, kind, named)
             keys.append(key)
             if quantity > 1:
                 self._call(numbered, [key], place)
@@ -133,8 +139,8 @@ class _Drawing:
         if kind is None:
             raise Invalid(f"is missing{named}", self.at(place, "type"))
         if kind not in KINDS:
-            known = ", ".join(sorted(KINDS))
-            raise Invalid(f"{kind[:80]!r} is no type of a component{named}; there are {known}", self.at(place, "type"))
+            kinds = ", ".join(sorted(KINDS))
+            raise Invalid(f"{kind[:80]!r} is no type of a component{named}; there are {kinds}", self.at(place, "type"))
         given = [name for name in DESCRIBED if name in descriptor]
         for name in given:
             if name != KINDS[kind]:
@@ -207,7 +213,7 @@ class _Drawing:
         self.components[target.key] = replace(target, document=changed)
 
     def _with(self, template: Document, watching: Component, entry: Document, kind: str = "System") -> Document:
-        """The template that makes the Meter or EventLog, too."""
+        """Return the template that makes the Meter or EventLog, too."""
         attribute = WATCHING[watching.kind]
         if attribute not in TYPES[f"{kind}Template"].attributes:
             where = self.at(watching.place, f"{KINDS[watching.kind]}.targetResource")
@@ -221,7 +227,7 @@ class _Drawing:
     # In which order
 
     def _order(self) -> None:
-        """What is to be started later is made later."""
+        """Let what is to be started later be made later."""
         orders = {
             key: self._start_order(component)
             for key, component in self.components.items()
@@ -249,6 +255,8 @@ class _Drawing:
 
 
 def blueprint(template: Document, where: str = "") -> Blueprint:
-    """Raises Invalid, naming the descriptor, for everything that is wrong with descriptors whatever else there is."""
-    return _Drawing(template, where).blueprint()
+    """Return the components that a template describes.
 
+    Raises Invalid, naming the descriptor, for everything that is wrong with descriptors whatever else there is.
+    """
+    return _Drawing(template, where).blueprint()

@@ -6,8 +6,7 @@ from gateway.errors import Invalid
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.resolving import OWN, merged, resolve
 from gateway.orchestration.common.resource_service import Room, new_resource
-from gateway.orchestration.monitoring.meter_templates import asked_meters
-from gateway.orchestration.monitoring.templates import asked_event_log
+from gateway.orchestration.monitoring.asked import monitored
 from gateway.orchestration.systems.blueprint import Component, blueprint
 from gateway.orchestration.systems.rehearsal import Rehearsal
 from gateway.orchestration.systems.secrets import hashed, whole
@@ -19,7 +18,7 @@ DEEPEST = 8
 
 
 class SystemCreate:
-    """The checks and decisions of one create; ``components`` are known after ``make``."""
+    """The checks and decisions of one create; ``components`` are there after ``make``."""
 
     def __init__(self, room: Room, caller: Caller, document: Document) -> None:
         self.room = room
@@ -30,20 +29,18 @@ class SystemCreate:
         """Components, those of the Systems inside with them."""
 
     async def make(self) -> Resource:
-        """The System in CREATING. Raises what the request deserves, naming the descriptor."""
+        """Return the System in CREATING. Raises what the request deserves, naming the descriptor."""
         template, chain = await self._template()
         drawn = blueprint(template, f"{WHERE}.")
-        meters = await asked_meters(self.room, self.caller, drawn.template, "System", f"{WHERE}.")
-        event_log = await asked_event_log(self.room.store, self.caller, drawn.template, f"{WHERE}.")
+        monitoring = await monitored(self.room, self.caller, drawn.template, "System", f"{WHERE}.")
         rehearsal = Rehearsal(self.room, self.caller, f"{WHERE}.")
         await rehearsal.run(drawn.components, chain)
         self.components, self.size = drawn.components, rehearsal.size
         own: Document = {name: self.document[name] for name in OWN if name in self.document}
-        facts = {"states": [], "machines": [], **meters, **event_log}
-        return new_resource("System", self.caller.user, {**own, "state": "CREATING"}, **facts)
+        return monitoring.on(new_resource("System", self.caller.user, {**own, "state": "CREATING"}))
 
     async def _template(self) -> tuple[Document, tuple[str, ...]]:
-        """The template, and the templates which it is inside of, itself with them."""
+        """Return the template, and the templates which it is inside of, itself with them."""
         given, chain = self.document[WHERE], self.caller.rehearsed
         href = given.get("href")
         if href is not None and href in chain:

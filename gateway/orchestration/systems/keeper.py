@@ -5,6 +5,8 @@ So it does not matter who deleted a component or changed a Machine's state: a jo
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gateway.orchestration.common.containment import (
     MEMBER_KINDS,
     MEMBERSHIPS,
@@ -12,13 +14,14 @@ from gateway.orchestration.common.containment import (
     machines_inside,
     memberships_of,
 )
+from gateway.orchestration.systems.facts import KeptSystem
 from gateway.orchestration.systems.states import OWN_LIFE, derived_state
 from gateway.store.model import Resource
 from gateway.store.transaction import Transaction
 
 
 async def keep_systems(transaction: Transaction) -> None:
-    """What is gone is in no System any more, and each System has the state of its Machines."""
+    """Take what is gone out of the Systems, and give each System the state of its Machines."""
     touched: set[str] = set()
     for path, after in list(transaction.changes.items()):
         touched |= await _touched(transaction, transaction.before[path], after)
@@ -29,7 +32,7 @@ async def keep_systems(transaction: Transaction) -> None:
 
 
 async def _touched(transaction: Transaction, before: Resource | None, after: Resource | None) -> set[str]:
-    """The Systems that have to be looked at because of one change."""
+    """Return the Systems that have to be looked at because of one change."""
     changed = after or before
     if changed is None:
         return set()
@@ -42,7 +45,7 @@ async def _touched(transaction: Transaction, before: Resource | None, after: Res
             await transaction.delete(membership.path)
         return {str(membership.parent) for membership in left}
     if changed.kind == "Machine" and before is not None and before.state != changed.state:
-        return {str(found.parent) for found in await memberships_of(transaction, "Machine", changed.path)}
+        return {str(entry.parent) for entry in await memberships_of(transaction, "Machine", changed.path)}
     return set()
 
 
@@ -53,8 +56,8 @@ async def derive(transaction: Transaction, path: str) -> None:
         return
     machines = await machines_inside(transaction, path)
     states = sorted({machine.state or "" for machine in machines.values()})
-    known = system.with_internal(states=states, machines=sorted(machines))
-    if system.state not in OWN_LIFE:
-        known = known.with_document(state=derived_state(states))
-    if known != system:
-        await transaction.update(known)
+    before = KeptSystem.of(system)
+    after = replace(before, states=tuple(states), machines=tuple(sorted(machines)))
+    state = system.state if system.state in OWN_LIFE else derived_state(states)
+    if after != before or state != system.state:
+        await transaction.update(after.on(system.with_document(state=state)))

@@ -7,12 +7,9 @@ from dataclasses import replace
 
 from gateway.cimi.registry import type_of
 from gateway.errors import GatewayError
-from gateway.jobs.plan import StepContext
-from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.systems.blueprint import Component
 from gateway.orchestration.systems.membership import Making
 from gateway.orchestration.systems.nested import (
-    caller_of,
     demand_success,
     nested_jobs,
     part_failed,
@@ -22,8 +19,9 @@ from gateway.orchestration.systems.nested import (
     wait_for_nested,
 )
 from gateway.orchestration.systems.rehearsal import named_error
+from gateway.orchestration.systems.step import SystemAt
 from gateway.orchestration.systems.symbols import placed
-from gateway.store.model import Document, Resource
+from gateway.store.model import Document
 
 ASKED_AT_ONCE = 8
 """Creates that are looked at and written at the same time; their Jobs wait for workers like all others."""
@@ -31,26 +29,30 @@ REMOVED = "it was removed before the System was whole"
 
 
 class ComponentMaker:
-    """May be run again after a crash: what was made is found, and what was begun is waited for."""
+    """The making of one System's components.
 
-    def __init__(self, room: Room, context: StepContext, system: Resource, arguments: Document) -> None:
-        self.room = room
-        self.context = context
-        self.system = system
-        self.caller = caller_of(arguments, context.job)
-        self.components = [Component.of(document) for document in arguments["components"]]
-        self._made = {component.key: asyncio.Event() for component in self.components}
+    The work may be run again after a crash: what was made is found, and what was begun is waited for.
+    """
+
+    def __init__(self, at: SystemAt, components: tuple[Component, ...]) -> None:
+        self.room = at.room
+        self.context = at.job
+        self.system = at.system
+        self.caller = at.caller
+        self.components = components
+        self._made = {component.key: asyncio.Event() for component in components}
         self._paths: dict[str, str] = {}
         self._jobs: dict[str, str] = {}
         self._asking = asyncio.Semaphore(ASKED_AT_ONCE)
 
     async def run(self) -> None:
+        """Make all components. Raises what the first that fails deserves, naming its descriptor."""
         await self._demand_none_failed()
         works = [self._make(component) for component in self.components]
         await together(self.context, works, self._progress)
 
     async def _demand_none_failed(self) -> None:
-        """After a restart: what a nested Job failed at before is not tried again."""
+        """Raise what a nested Job failed at before a restart: it is not tried again."""
         begun = await nested_jobs(self.room, self.context.job)
         await together(self.context, [wait_for_nested(self.room, begun)], self._progress)
         for job in await nested_jobs(self.room, self.context.job):

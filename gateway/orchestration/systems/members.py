@@ -24,14 +24,22 @@ UNSETTLED = frozenset({"CREATING", "DELETING"})
 
 
 class MemberService(ResourceService):
-    """Of one kind. What is added stays when the System goes, and what is taken out stays, too."""
+    """The members of one kind.
+
+    A resource that is added stays when the System goes, and one that is taken out stays, too.
+    """
 
     def collection_operations(self, caller: Caller, parent: Resource | None) -> tuple[str, ...]:
+        """Return the operations on the collection.
+
+        There are none while the System is unsettled, and for who may not change it.
+        """
         if parent is None or not changeable(caller, parent) or parent.state in UNSETTLED:
             return ()
         return super().collection_operations(caller, parent)
 
     async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
+        """Check that an existing resource may be taken in, and return what takes it in."""
         system = await self._system(caller, collection.rpartition("/")[0])
         kind = MEMBERSHIPS[self.kind]
         member = await self._member(caller, document, kind)
@@ -60,20 +68,21 @@ class MemberService(ResourceService):
         return member
 
     async def _demand(self, transaction: Transaction, system: Resource, member: Resource) -> None:
-        """Raises Conflict or Invalid by what is there at this moment."""
+        """Raise Conflict or Invalid by what is there at this moment."""
         where = ATTRIBUTES[member.kind]
         current = await transaction.get(system.path)
         if current is None or current.state in UNSETTLED:
             raise Conflict(f"the System is {current.state if current else 'gone'}")
-        found = await transaction.get(member.path)
-        if found is None or found.state == "DELETING":
-            raise Conflict(f"{where}: {member.path} is {found.state if found else 'gone'}")
+        now = await transaction.get(member.path)
+        if now is None or now.state == "DELETING":
+            raise Conflict(f"{where}: {member.path} is {now.state if now else 'gone'}")
         if any(member_of(entry) == member.path for entry in await transaction.children(system.path, self.kind)):
             raise Conflict(f"{where}: {member.path} is in this System already")
         if member.path == system.path or member.path in await holders(transaction, "System", system.path):
             raise Invalid(f"{member.path} would be inside itself", where)
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        """Take the component out of the System; it stays as a resource of its own."""
         entry = await self.to_change(caller, path, "delete", version)
         async with self.store.transaction() as transaction:
             system = await transaction.get(str(entry.parent))

@@ -10,11 +10,9 @@ from gateway.errors import Conflict, GatewayError, NotFound, PartFailed
 from gateway.jobs.execution import Failure
 from gateway.jobs.plan import StepContext
 from gateway.jobs.records import ended
-from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.driver_errors import failure
-from gateway.orchestration.common.permissions import Role
 from gateway.orchestration.common.resource_service import ResourceService, Room
-from gateway.store.model import Document, Resource
+from gateway.store.model import Resource
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at how far the nested Jobs are."""
@@ -22,61 +20,54 @@ ONE_WAIT = 60.0
 Work = Coroutine[Any, Any, None]
 
 
-def caller_of(arguments: Document, job: str) -> Caller:
-    """Who asked for the whole, as this Job that asks for the parts."""
-    known = arguments["caller"]
-    return Caller(
-        known["user"],
-        Role(known["role"]),
-        request_id=known["request_id"],
-        address=known["address"],
-        parent_job=job,
-    )
-
-
 def service_of(room: Room, kind: str) -> ResourceService:
+    """Return the service of a kind, for a Job that asks for a part."""
     service = room.services[kind]
     assert isinstance(service, ResourceService)
     return service
 
 
 async def end_of(room: Room, job: str) -> Resource | None:
-    """The Job once it has ended; None for one that was removed since."""
+    """Return the Job once it has ended; None for one that was removed since."""
     try:
-        while not ended(found := await room.runner.wait(job, ONE_WAIT)):
+        while not ended(current := await room.runner.wait(job, ONE_WAIT)):
             continue
     except NotFound:
         return None
-    return found
+    return current
 
 
-async def demand_success(room: Room, job: str) -> None:
-    """Wait for a nested Job. Raises PartFailed, with its reason, when it did not succeed."""
-    found = await end_of(room, job)
-    if found is not None and found.state != "SUCCESS":
-        raise part_failed(found)
+async def demand_success(room: Room, job: str, label: str = "") -> None:
+    """Wait for a nested Job. Raises PartFailed, with the label and its reason, when it did not succeed."""
+    end = await end_of(room, job)
+    if end is None or end.state == "SUCCESS":
+        return
+    error = part_failed(end)
+    raise PartFailed(f"{label}: {error.message}", error.return_code) if label else error
 
 
 def part_failed(job: Resource) -> PartFailed:
+    """Return what a nested Job that did not succeed makes of the whole."""
     words = job.document.get("statusMessage") or f"its Job is {job.state}"
     return PartFailed(words, job.document.get("returnCode", GatewayError.return_code))
 
 
 async def nested_jobs(room: Room, parent: str) -> list[Resource]:
+    """Return the Jobs inside a Job, in the order in which they were asked for."""
     job = await room.store.get(parent)
     listed = job.document.get("nestedJobs", []) if job is not None else []
-    found = [await room.store.get(entry["href"]) for entry in listed]
-    return [nested for nested in found if nested is not None]
+    jobs = [await room.store.get(entry["href"]) for entry in listed]
+    return [nested for nested in jobs if nested is not None]
 
 
 def shares_done(room: Room, jobs: dict[str, str]) -> float:
-    """How much of the nested Jobs is done, in Jobs; by key, as far as they have begun."""
-    known = [room.store.peek(job) for job in jobs.values()]
-    return sum(float(job.document.get("progress", 0)) for job in known if job is not None) / 100
+    """Return how much of the nested Jobs is done, in Jobs. ``jobs`` are paths, of those that have begun."""
+    begun = [room.store.peek(job) for job in jobs.values()]
+    return sum(float(job.document.get("progress", 0)) for job in begun if job is not None) / 100
 
 
 async def stop_nested(room: Room, parent: str) -> None:
-    """Stop those that are at work, and wait until they have undone what they did. Deletes go on to their end."""
+    """Stop the nested Jobs at work, and wait until they have undone what they did. Deletes go on to their end."""
     running = [job for job in await nested_jobs(room, parent) if not ended(job)]
     for job in running:
         if job.document["action"] == "delete":
@@ -89,11 +80,12 @@ async def stop_nested(room: Room, parent: str) -> None:
 
 
 async def wait_for_nested(room: Room, jobs: list[Resource]) -> None:
+    """Wait until all these Jobs have ended."""
     await asyncio.gather(*(end_of(room, job.path) for job in jobs))
 
 
 async def together(context: StepContext, works: list[Work], progress: Callable[[], None]) -> None:
-    """All at once. The first that fails, or the wish to stop this Job, ends the others and is raised."""
+    """Do all works at once. The first that fails, or the wish to stop this Job, ends the others and is raised."""
     tasks = {asyncio.ensure_future(work) for work in works}
     pending = tasks
     try:
@@ -110,19 +102,20 @@ async def together(context: StepContext, works: list[Work], progress: Callable[[
 
 
 class Failures:
-    """What went wrong with some of the parts, while the others went on."""
+    """All that went wrong with some of the parts, while the others went on."""
 
     def __init__(self) -> None:
-        self._known: list[tuple[str, Failure]] = []
+        self._failures: list[tuple[str, Failure]] = []
 
     def add(self, label: str, error: GatewayError) -> None:
-        self._known.append((label, failure(error)))
+        """Note what went wrong with the part that words for people call so."""
+        self._failures.append((label, failure(error)))
 
     def demand_none(self, whole: int) -> None:
-        """Raises PartFailed when there are any."""
-        if not self._known:
+        """Raise PartFailed when there are any. ``whole`` is the number of all parts."""
+        if not self._failures:
             return
-        named = "; ".join(f"{label}: {reason.message}" for label, reason in self._known[:5])
-        more = "; ..." if len(self._known) > 5 else ""
-        code = self._known[0][1].code
-        raise PartFailed(f"{len(self._known)} of {whole} components failed: {named}{more}", code)
+        named = "; ".join(f"{label}: {reason.message}" for label, reason in self._failures[:5])
+        more = "; ..." if len(self._failures) > 5 else ""
+        code = self._failures[0][1].code
+        raise PartFailed(f"{len(self._failures)} of {whole} components failed: {named}{more}", code)

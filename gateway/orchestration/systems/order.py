@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from gateway.orchestration.systems.packages.words import STARTUP
 from gateway.store.model import Resource
 
 START_ORDER = "startOrder"
 """A whole number as text; what has a lower one starts earlier and stops later. Without one it is 0."""
+STARTUP = "ovf.startup."
+"""Before the words of a package's StartupSection where they stand in properties."""
 DELAYS = {"start": "startDelay", "restart": "startDelay", "stop": "stopDelay"}
-"""By action, the word of a StartupSection for the wait after it, before the next in order (DSP0243 9.7)."""
+"""Word of a StartupSection for the wait after an action, before the next in order (DSP0243 9.7)."""
 LONGEST_DELAY = 3600
 """Seconds; a longer wait ends then."""
 
 
 def start_order(properties: dict[str, str] | None) -> int:
-    """Raises ValueError with words for people."""
+    """Return the number that the properties say. Raises ValueError with words for people."""
     text = (properties or {}).get(START_ORDER, "0").strip()
     try:
         return int(text)
@@ -23,7 +24,7 @@ def start_order(properties: dict[str, str] | None) -> int:
 
 
 def in_order(members: list[Resource], *, backwards: bool) -> list[list[Resource]]:
-    """The members in groups, those first that move first; a number that is none counts as 0."""
+    """Return the members in groups, those first that move first; a number that is none counts as 0."""
     groups: dict[int, list[Resource]] = {}
     for member in members:
         groups.setdefault(_order(member), []).append(member)
@@ -31,7 +32,7 @@ def in_order(members: list[Resource], *, backwards: bool) -> list[list[Resource]
 
 
 def delay_after(member: Resource, action: str) -> int:
-    """Seconds which the next in order wait after this action on the member; what is no whole number counts as 0."""
+    """Return the seconds that the next in order wait after this action on the member; what is no number is 0."""
     word = DELAYS.get(action)
     text = str((member.document.get("properties") or {}).get(f"{STARTUP}{word}", "")).strip()
     return min(int(text), LONGEST_DELAY) if text.isascii() and text.isdecimal() and len(text) < 20 else 0

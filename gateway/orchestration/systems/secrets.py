@@ -12,17 +12,18 @@ from gateway.cimi.system import SystemTemplateSchema
 from gateway.errors import Invalid
 from gateway.orchestration.common.readable import demand_readable
 from gateway.orchestration.systems.blueprint import MOST_COMPONENTS
+from gateway.orchestration.systems.facts import KeptTemplate
 from gateway.store.model import Document, Resource
 
 DESCRIPTORS = schema_fields(SystemTemplateSchema)["componentDescriptors"]
 KEPT = ("userData", "password_hash", "environment", "content_image", "device")
 """What clients cannot read, and therefore do not send back."""
 SAME = ("name", "type", "href", "userName")
-"""Where one of these is another, it is another thing, whose secrets are its own."""
+"""Members that tell a thing: where one of them differs it is another thing, whose secrets are its own."""
 
 
 async def hashed(value: Any) -> Any:
-    """The same with each password as its crypt hash, in which form it goes to disk.
+    """Return the value with each password as its crypt hash, in which form it goes to disk.
 
     Raises Invalid for more of them than a System can have: each takes its time, by design.
     """
@@ -45,40 +46,43 @@ async def _hashed(value: Any) -> Any:
         return [await _hashed(entry) for entry in value]
     if not isinstance(value, dict):
         return value
-    found = {name: await _hashed(entry) for name, entry in value.items() if name != "password" or entry is None}
+    result = {name: await _hashed(entry) for name, entry in value.items() if name != "password" or entry is None}
     if value.get("password"):
-        found["password_hash"] = await GUEST_PASSWORDS.run(sha512_crypt, value["password"])
-    return found
+        result["password_hash"] = await GUEST_PASSWORDS.run(sha512_crypt, value["password"])
+    return result
 
 
-def shown(descriptors: list[Document]) -> list[Document]:
-    """What may be read of them."""
-    found: list[Document] = _shown(DESCRIPTORS, descriptors)
-    return found
+def without_secrets(descriptors: list[Document]) -> list[Document]:
+    """Return what clients may read of the descriptors."""
+    readable: list[Document] = _without_secrets(DESCRIPTORS, descriptors)
+    return readable
 
 
-def _shown(field: Attribute, value: Any) -> Any:
+def _without_secrets(field: Attribute, value: Any) -> Any:
     if isinstance(field, Array) and isinstance(value, list):
-        return [_shown(field.entry, entry) for entry in value]
+        return [_without_secrets(field.entry, entry) for entry in value]
     if not isinstance(field, Structure) or not isinstance(value, dict):
         return value
     members = field.members
     return {
-        name: _shown(members[name], entry) if name in members else entry
+        name: _without_secrets(members[name], entry) if name in members else entry
         for name, entry in value.items()
         if name == "href" or (name in members and not members[name].write_only)
     }
 
 
 def whole(template: Resource) -> Document:
-    """A stored SystemTemplate as Systems are made by it. Raises Conflict for a secret that cannot be read."""
-    kept = template.internal.get("descriptors")
-    demand_readable(kept, template.path)
-    return {**template.document, **({"componentDescriptors": kept} if kept else {})}
+    """Return a stored SystemTemplate as Systems are made by it. Raises Conflict for a secret that cannot be read."""
+    descriptors = list(KeptTemplate.of(template).descriptors or ())
+    demand_readable(descriptors, template.path)
+    return {**template.document, **({"componentDescriptors": descriptors} if descriptors else {})}
 
 
 def _same(before: list[Any], place: int, after: list[Any]) -> Any:
-    """What an entry of a list was: the one of its name; where it has none, of its place, or the last without a name."""
+    """Return what an entry of a list was: the entry of its name; where it has none, that of its place.
+
+    In lists of other lengths it is the last without a name.
+    """
     name = after[place].get("name")
     if name is None and len(before) == len(after):
         return before[place]
@@ -88,7 +92,7 @@ def _same(before: list[Any], place: int, after: list[Any]) -> Any:
 
 
 def with_kept(before: Any, after: Any) -> Any:
-    """``after`` with the secrets that ``before`` has and a client could not send again."""
+    """Return ``after`` with the secrets that ``before`` has and a client could not send again."""
     if isinstance(before, list) and isinstance(after, list):
         return [
             with_kept(_same(before, place, after), entry) if isinstance(entry, dict) else entry
@@ -102,5 +106,5 @@ def with_kept(before: Any, after: Any) -> Any:
     if "password" in after:
         kept.pop("password_hash", None)
     # Properties are the client's own: what stands there is no secret, whatever it is called.
-    known = {name: before.get(name) for name in after if name != "properties"}
-    return {**kept, **{name: with_kept(known.get(name), entry) for name, entry in after.items()}}
+    former = {name: before.get(name) for name in after if name != "properties"}
+    return {**kept, **{name: with_kept(former.get(name), entry) for name, entry in after.items()}}

@@ -6,37 +6,36 @@ from collections.abc import Collection
 
 from gateway.errors import Conflict
 from gateway.orchestration.machine_core.states import legal
+from gateway.orchestration.systems.facts import KeptSystem
 from gateway.store.model import Resource
 
 ACTIONS = ("restart", "start", "stop", "pause", "suspend")
-"""In the order of a System's operations: ``restart`` before ``start``, as old clients need it of a Machine."""
+"""Actions in the order of a System's operations: ``restart`` before ``start``, as old clients need it of a Machine."""
 BACKWARDS = frozenset({"stop", "pause", "suspend"})
 """What is done to the members in the opposite order."""
 OWN_LIFE = frozenset({"CREATING", "DELETING", "ERROR"})
 """States of the System itself, which say nothing about its Machines."""
-COMMON = frozenset(
-    {"STARTING", "STARTED", "STOPPING", "STOPPED", "PAUSING", "PAUSED", "SUSPENDING", "SUSPENDED"}
-)
+COMMON = frozenset({"STARTING", "STARTED", "STOPPING", "STOPPED", "PAUSING", "PAUSED", "SUSPENDING", "SUSPENDED"})
 """What a System is when all its Machines are."""
 
 
 def derived_state(machines: Collection[str]) -> str:
-    """By the states of all its Machines, those of the Systems inside with them."""
+    """Return the System's state by those of all its Machines, those of the Systems inside with them."""
     states = set(machines)
     return states.pop() if len(states) == 1 and states <= COMMON else "MIXED"
 
 
 def actions_of(system: Resource) -> frozenset[str]:
-    """What at least one of its Machines can do now. Of none, everything: it is done at once."""
+    """Return what at least one of its Machines can do now; everything where it has none: that is done at once."""
     if system.state in ("CREATING", "DELETING"):
         return frozenset()
-    states = system.internal.get("states") or []
+    states = KeptSystem.of(system).states
     offered = frozenset(action for state in states for action in legal(state).actions) & frozenset(ACTIONS)
     return offered if states else frozenset(ACTIONS)
 
 
 def verbs_of(system: Resource) -> frozenset[str]:
-    """The legal operations of every kind."""
+    """Return the legal operations of every kind."""
     if system.state == "DELETING":
         return frozenset()
     if system.state == "CREATING":
@@ -46,12 +45,12 @@ def verbs_of(system: Resource) -> frozenset[str]:
 
 
 def _at_work(system: Resource) -> bool:
-    """A Job moves its Machines: another can only end that, which ``stop`` does."""
-    return system.internal.get("job") is not None
+    """Return whether a Job moves its Machines: another can only end that, which ``stop`` does."""
+    return system.held_by is not None
 
 
 def demand_legal(system: Resource, verb: str) -> None:
-    """Raises Conflict, with what is legal instead."""
+    """Raise Conflict for what is not legal now, with what is instead."""
     verbs = verbs_of(system)
     if verb in actions_of(system) - verbs:
         raise busy(system)
@@ -61,4 +60,5 @@ def demand_legal(system: Resource, verb: str) -> None:
 
 
 def busy(system: Resource) -> Conflict:
-    return Conflict(f"{system.internal['job']} is at work on the System; wait for it, or stop the System")
+    """Return what is wrong with another request while a Job is at work."""
+    return Conflict(f"{system.held_by} is at work on the System; wait for it, or stop the System")

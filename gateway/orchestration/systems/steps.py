@@ -1,108 +1,91 @@
-"""The steps of a System's Jobs. Each only asks the families, and may be run again after a crash."""
+"""The steps of a System's Jobs. Each may be run again after a crash."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
-from gateway.errors import GatewayError
-from gateway.jobs.plan import StepContext
+from gateway.jobs.plan import Ended, StepContext
 from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.step import Step
 from gateway.orchestration.systems.acting import ComponentMover
+from gateway.orchestration.systems.blueprint import Component
 from gateway.orchestration.systems.keeper import derive
 from gateway.orchestration.systems.making import ComponentMaker
-from gateway.orchestration.systems.nested import nested_jobs, stop_nested, wait_for_nested
+from gateway.orchestration.systems.nested import nested_jobs, wait_for_nested
+from gateway.orchestration.systems.step import SystemAt, SystemStep
 from gateway.orchestration.systems.unmaking import ComponentRemover
-from gateway.store.model import Resource
-
-Arguments = dict[str, Any]
+from gateway.store.model import Document
 
 
-class SystemStep:
-    """While it waits for the nested Jobs it holds no worker's place: they may need it."""
-
-    name = ""
-
-    def __init__(self, room: Room) -> None:
-        self.room = room
-
-    async def run(self, context: StepContext, arguments: Arguments) -> None:
-        system = await self.room.store.get(arguments["resource"])
-        if system is not None:
-            async with context.resting():
-                await self.do(context, system, arguments)
-
-    async def undo(self, context: StepContext, arguments: Arguments) -> None:
-        system = await self.room.store.get(arguments["resource"])
-        async with context.resting():
-            await stop_nested(self.room, context.job)
-            if system is not None:
-                await self.revert(context, system, arguments)
-
-    async def do(self, context: StepContext, system: Resource, arguments: Arguments) -> None:
-        raise GatewayError(f"the step {self.name} does nothing")
-
-    async def revert(self, context: StepContext, system: Resource, arguments: Arguments) -> None:
-        """What was done to components that stay is not taken back: the System shows what they are."""
-
-
+@dataclass(frozen=True)
 class MakeComponents(SystemStep):
+    """All components of a new System, each by its family's create."""
+
     name = "make components"
+    components: tuple[Component, ...]
 
-    async def do(self, context: StepContext, system: Resource, arguments: Arguments) -> None:
-        await ComponentMaker(self.room, context, system, arguments).run()
+    async def run(self, at: SystemAt) -> None:
+        """Make the components, or go on with it."""
+        await ComponentMaker(at, self.components).run()
 
-    async def revert(self, context: StepContext, system: Resource, arguments: Arguments) -> None:
-        await ComponentRemover(self.room, context, system.path, arguments).run()
+    async def undo(self, at: SystemAt) -> None:
+        """Remove the components that were made."""
+        await ComponentRemover(at).run()
 
 
+@dataclass(frozen=True)
 class ActOnComponents(SystemStep):
+    """An action on all Machines, each by its family's action."""
+
     name = "act on components"
+    action: str
+    document: Document
+    """The checked Action document."""
 
-    async def do(self, context: StepContext, system: Resource, arguments: Arguments) -> None:
-        await ComponentMover(self.room, context, system.path, arguments).run()
+    async def run(self, at: SystemAt) -> None:
+        """Move the Machines, or go on with it."""
+        await ComponentMover(at, self.action, self.document).run()
 
 
+@dataclass(frozen=True)
 class DeleteComponents(SystemStep):
+    """The end of all components that the System owns, each by its family's delete."""
+
     name = "delete components"
 
-    async def do(self, context: StepContext, system: Resource, arguments: Arguments) -> None:
-        await wait_for_nested(self.room, await nested_jobs(self.room, context.job))
-        await ComponentRemover(self.room, context, system.path, arguments).run()
+    async def run(self, at: SystemAt) -> None:
+        """Remove the components, or go on with it."""
+        await wait_for_nested(at.room, await nested_jobs(at.room, at.job.job))
+        await ComponentRemover(at).run()
 
 
-class SettleSystem:
-    """A failed create and a done delete remove the System; everything else leaves it as its Machines are.
+@dataclass(frozen=True)
+class SettleSystem(Step):
+    """The last step of a System's Jobs.
 
-    One whose create could not be undone stays in ERROR, so that what is left can be seen, and deleted.
+    A failed create and a done delete remove the System; everything else leaves it as its Machines are. A System whose
+    create could not be undone stays in ERROR, so that what is left can be seen, and deleted.
     """
 
     name = "settle system"
+    resource: str
+    """Path of the System."""
+    action: str
 
-    def __init__(self, room: Room) -> None:
-        self.room = room
-
-    async def run(self, context: StepContext, arguments: Arguments) -> None:
-        action, succeeded = arguments["action"], arguments["succeeded"]
-        unmade = action == ("delete" if succeeded else "add")
-        async with self.room.store.transaction() as transaction:
-            system = await transaction.get(arguments["resource"])
+    async def settle_in(self, room: Room, job: StepContext, ended: Ended) -> None:
+        """Remove the System, or let it say how its Machines are."""
+        unmade = self.action == ("delete" if ended.succeeded else "add")
+        async with room.store.transaction() as transaction:
+            system = await transaction.get(self.resource)
             if system is None:
                 return
-            if unmade and not arguments["left"]:
+            if unmade and not ended.left:
                 await transaction.delete(system.path)
                 return
             # What its Machines are is written after this: it only has to be no state of the System's own life.
             state = "ERROR" if unmade else "MIXED"
-            await transaction.update(system.with_document(state=state).with_internal(job=None))
+            await transaction.update(system.with_document(state=state).released())
             await derive(transaction, system.path)
 
-    async def undo(self, context: StepContext, arguments: Arguments) -> None:
-        """It is never undone: it says how things are."""
 
-
-SYSTEM_STEPS: tuple[type[SystemStep | SettleSystem], ...] = (
-    MakeComponents,
-    ActOnComponents,
-    DeleteComponents,
-    SettleSystem,
-)
+SYSTEM_STEPS: tuple[type[Step], ...] = (MakeComponents, ActOnComponents, DeleteComponents, SettleSystem)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from gateway.cimi.edge import SYMBOL
 from gateway.cimi.fields import Attribute
@@ -24,7 +25,7 @@ Way = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One that stands in a document; ``kind`` is what belongs there."""
+    """A reference in a document; ``kind`` is what belongs there."""
 
     way: Way
     href: str
@@ -32,22 +33,26 @@ class Reference:
 
     @property
     def where(self) -> str:
+        """Return the way as errors name it."""
         return ".".join(str(step) for step in self.way)
 
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
+    """A reference by name; ``kind`` is what belongs there."""
+
     way: Way
     name: str
     kind: str
 
     @property
     def where(self) -> str:
+        """Return the way as errors name it."""
         return ".".join(str(step) for step in self.way)
 
 
 def references(field: Attribute, value: object, way: Way) -> Iterator[Reference]:
-    """Every reference in the value of an attribute."""
+    """Yield every reference in the value of an attribute."""
     if isinstance(field, Array) and isinstance(value, list):
         for place, entry in enumerate(value):
             yield from references(field.entry, entry, (*way, place))
@@ -62,29 +67,32 @@ def references(field: Attribute, value: object, way: Way) -> Iterator[Reference]
 
 
 def symbols(field: Attribute, value: object, way: Way) -> Iterator[Symbol]:
-    """Every reference by name in the value of an attribute."""
-    for found in references(field, value, way):
-        if found.href.startswith(SYMBOL):
-            yield Symbol(found.way, found.href[len(SYMBOL) :], found.kind)
+    """Yield every reference by name in the value of an attribute."""
+    for reference in references(field, value, way):
+        if reference.href.startswith(SYMBOL):
+            yield Symbol(reference.way, reference.href[len(SYMBOL) :], reference.kind)
 
 
 def placed(document: Document, paths: dict[Way, str]) -> Document:
-    """The document with each reference by name turned into one to this path."""
-    found = copy.deepcopy(document)
+    """Return the document with each reference by name turned into one to this path."""
+    changed = copy.deepcopy(document)
     for way, path in paths.items():
-        target = found
-        for step in way:
-            target = target[step]  # type: ignore[index]
-        target["href"] = path
-    return found
+        _at(changed, way)["href"] = path
+    return changed
 
 
 def without(document: Document, ways: list[Way]) -> Document:
-    """The document less the entries of lists, and the attributes, that these references are."""
-    found = copy.deepcopy(document)
-    for way in sorted(ways, key=lambda way: tuple(str(step).rjust(6) for step in way), reverse=True):
-        holder = found
-        for step in way[:-1]:
-            holder = holder[step]  # type: ignore[index]
-        del holder[way[-1]]  # type: ignore[arg-type]
-    return found
+    """Return the document less the entries of lists, and the attributes, that these references are."""
+    changed = copy.deepcopy(document)
+    # The last first, so that the others' places stay. Where two ways part, both have a name, or both a place.
+    for way in sorted(ways, reverse=True):
+        del _at(changed, way[:-1])[way[-1]]
+    return changed
+
+
+def _at(document: Document, way: Way) -> Any:
+    """Return what is at the end of a way: an object, or a list."""
+    place: Any = document
+    for step in way:
+        place = place[step]
+    return place

@@ -5,39 +5,40 @@ from __future__ import annotations
 import asyncio
 
 from gateway.errors import Conflict, GatewayError, NotFound
-from gateway.jobs.plan import StepContext
 from gateway.orchestration.common.containment import MEMBERSHIPS, member_of
-from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.systems.nested import (
     LOOK_EVERY,
     Failures,
-    caller_of,
     demand_success,
     end_of,
     service_of,
     shares_done,
 )
 from gateway.orchestration.systems.removal import owned
-from gateway.store.model import Document, Resource
+from gateway.orchestration.systems.step import SystemAt
+from gateway.store.model import Resource
 
 TRIES = 3
 """How often a delete is asked for while something else still holds the component."""
 
 
 class ComponentRemover:
-    """May be run again after a crash: what is gone is gone, and what was begun is waited for."""
+    """The removal of one System's components.
 
-    def __init__(self, room: Room, context: StepContext, system: str, arguments: Document) -> None:
-        self.room = room
-        self.context = context
-        self.system = system
-        self.caller = caller_of(arguments, context.job)
+    The removal may be run again after a crash: what is gone is gone, and what was begun is waited for.
+    """
+
+    def __init__(self, at: SystemAt) -> None:
+        self.room = at.room
+        self.context = at.job
+        self.system = at.system.path
+        self.caller = at.caller
         self.failures = Failures()
         self._jobs: dict[str, str] = {}
         self._whole = 1
 
     async def run(self) -> None:
-        """Everything that can go goes; then raises PartFailed when something could not."""
+        """Remove everything that can go; then raise PartFailed when something could not."""
         async with self.room.store.transaction() as transaction:
             groups = await owned(transaction, self.system)
         self._whole = sum(len(group) for group in groups)
@@ -68,18 +69,17 @@ class ComponentRemover:
 
     async def _delete(self, path: str, kind: str) -> None:
         for attempt in range(TRIES):
-            found = await self.room.store.get(path)
-            if found is None:
+            member = await self.room.store.get(path)
+            if member is None:
                 return
             try:
                 outcome = await service_of(self.room, kind).delete(self.caller, path, None)
             except NotFound:
                 return
             except Conflict:
-                held = found.internal.get("job")
-                if held is None or attempt == TRIES - 1:
+                if member.held_by is None or attempt == TRIES - 1:
                     raise
-                await end_of(self.room, held)
+                await end_of(self.room, member.held_by)
                 continue
             self._jobs[path] = outcome.job
             await demand_success(self.room, outcome.job)

@@ -2,99 +2,114 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, replace
 
-from drivers.base import Driver, VolumeFacts
-from gateway.jobs.plan import StepContext
-from gateway.orchestration.common.steps import DriverStep, unless_stopped
+from drivers.base import BaseVolume, NewVolume, VolumeFacts
+from gateway.jobs.plan import Ended
+from gateway.orchestration.common.step import At, ResourceStep, unless_stopped
+from gateway.orchestration.images.facts import KeptImage
 from gateway.orchestration.images.records import settle_copied
-from gateway.orchestration.machine_core.plans import uuid_of
+from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.machine_core.states import refuse_other_power
 from gateway.orchestration.machine_core.truth import true_state
-from gateway.orchestration.volumes.steps import as_found, found_of
-from gateway.store.model import Resource
-
-Arguments = dict[str, Any]
+from gateway.orchestration.volumes.facts import KeptVolume
+from gateway.orchestration.volumes.truth import as_in_pool, in_pool
 
 
-class CopyVolume(DriverStep):
-    """A flat copy, as of one moment where a guest writes it meanwhile."""
+@dataclass(frozen=True)
+class VolumeCopyStep(ResourceStep):
+    """A step on a Volume that an image is made of."""
+
+    image: str
+    """Path of the new VolumeImage."""
+    live: bool
+    """A guest writes the Volume: it is copied as of one moment, by the guest's own hypervisor process."""
+    machines: tuple[str, ...]
+    """Paths of the Machines that have the Volume; of a live copy, of the one that writes it."""
+    target: str | None = None
+    """libvirt's name of the device in that one."""
+
+    def writer_uuid(self) -> str:
+        """Return the UUID of the domain that writes the Volume meanwhile."""
+        return self.machines[0].rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class CopyVolume(VolumeCopyStep):
+    """A flat copy, as of one moment where a guest writes the Volume meanwhile."""
 
     name = "copy volume"
 
-    async def do(self, context: StepContext, volume: Resource, driver: Driver, arguments: Arguments) -> None:
-        image = await self.room.store.get(arguments["image"])
+    async def run(self, at: At) -> None:
+        """Copy the Volume, and write the image's sizes.
+
+        Raises DriverConflict for a Machine that was switched meanwhile.
+        """
+        image = await at.room.store.get(self.image)
         if image is None:
             return
-        for path in arguments["machines"]:
-            machine = await self.room.store.get(path)
+        for path in self.machines:
+            machine = await at.room.store.get(path)
             if machine is not None:
-                refuse_other_power((await driver.domain(uuid_of(machine))).power, arguments["live"])
-        made = await unless_stopped(context, self._copied(context, volume, image, driver, arguments))
-        async with self.room.store.transaction() as transaction:
+                refuse_other_power((await at.driver.domains.read(machine_uuid(machine))).power, self.live)
+        made = await unless_stopped(at.job, self._copied(at, KeptImage.of(image)))
+        async with at.room.store.transaction() as transaction:
             current = await transaction.get(image.path)
             if current is not None:
-                known = current.with_internal(virtual_size=made.capacity, file_size=made.physical)
-                await transaction.update(known.with_document(size=made.physical or None))
+                kept = replace(KeptImage.of(current), virtual_size=made.capacity, file_size=made.physical)
+                await transaction.update(kept.on(current.with_document(size=made.physical or None)))
 
-    async def _copied(
-        self, context: StepContext, volume: Resource, image: Resource, driver: Driver, arguments: Arguments
-    ) -> VolumeFacts:
-        here, there = volume.internal, image.internal
-        if arguments["live"]:
-            uuid, target = _uuid(arguments), arguments["target"]
-            return await driver.copy_active_disk(uuid, target, there["pool"], there["volume"], context.progress)
-        return await driver.clone_volume(
-            there["pool"],
-            there["volume"],
-            here["volume"],
-            there["format"],
-            0,
-            context.progress,
-            base_pool=here["pool"],
-            base_format=here["format"],
-        )
-
-    async def revert(self, context: StepContext, volume: Resource, driver: Driver, arguments: Arguments) -> None:
-        image = await self.room.store.get(arguments["image"])
+    async def undo(self, at: At) -> None:
+        """Remove the copy."""
+        image = await at.room.store.get(self.image)
         if image is None:
             return
-        pool, name = image.internal["pool"], image.internal["volume"]
-        if arguments["live"]:
-            await driver.discard_copy(_uuid(arguments), pool, name)
+        kept = KeptImage.of(image)
+        if self.live:
+            await at.driver.copies.discard(self.writer_uuid(), kept.pool, kept.volume)
         else:
-            await driver.delete_volume(pool, name)
+            await at.driver.storage.delete_volume(kept.pool, kept.volume)
+
+    async def _copied(self, at: At, image: KeptImage) -> VolumeFacts:
+        if self.live:
+            uuid, target = self.writer_uuid(), self.target or ""
+            return await at.driver.copies.make(uuid, target, image.pool, image.volume, at.job.progress)
+        kept = KeptVolume.of(at.resource)
+        return await at.driver.storage.clone_volume(
+            NewVolume(image.pool, image.volume, image.format, 0),
+            BaseVolume(kept.volume, kept.pool, kept.format),
+            at.job.progress,
+        )
 
 
-class SettleCopiedVolume(DriverStep):
-    """The image is there or gone; the Volume and the Machines that were held are as the hypervisor says."""
+@dataclass(frozen=True)
+class SettleCopiedVolume(VolumeCopyStep):
+    """The records after a copy: the image is there or gone, and what was held is as the hypervisor says."""
 
     name = "settle copied volume"
 
-    async def do(self, context: StepContext, volume: Resource, driver: Driver, arguments: Arguments) -> None:
-        states = await self._states(driver, arguments)
-        facts = None if arguments["succeeded"] else await found_of(volume, driver)
-        async with self.room.store.transaction() as transaction:
-            image, current = await transaction.get(arguments["image"]), await transaction.get(volume.path)
+    async def settle(self, at: At, ended: Ended) -> None:
+        """Write the states of the image, the Volume and the held Machines, and release them."""
+        states = await self._states(at)
+        facts = None if ended.succeeded else await in_pool(at.resource, at.driver)
+        async with at.room.store.transaction() as transaction:
+            image, current = await transaction.get(self.image), await transaction.get(at.resource.path)
             if image is not None:
-                await settle_copied(transaction, image, arguments)
-            if current is not None and current.internal.get("job") == context.job:
-                free = current.with_document(state="AVAILABLE").with_internal(job=None)
-                await transaction.update(free if arguments["succeeded"] else as_found(free, facts))
+                await settle_copied(transaction, image, ended)
+            if current is not None and current.held_by == at.job.job:
+                free = current.with_document(state="AVAILABLE").released()
+                await transaction.update(free if ended.succeeded else as_in_pool(free, facts))
             for path, state in states.items():
                 machine = await transaction.get(path)
-                if machine is not None and machine.internal.get("job") == context.job:
-                    await transaction.update(machine.with_document(state=state).with_internal(job=None))
+                if machine is not None and machine.held_by == at.job.job:
+                    await transaction.update(machine.with_document(state=state).released())
 
-    async def _states(self, driver: Driver, arguments: Arguments) -> dict[str, str]:
-        held = [] if arguments["live"] else arguments["machines"]
-        machines = [await self.room.store.get(path) for path in held]
+    async def _states(self, at: At) -> dict[str, str]:
+        """Return the true states of the Machines that were held, by their paths."""
+        held = () if self.live else self.machines
+        machines = [await at.room.store.get(path) for path in held]
         there = [machine for machine in machines if machine is not None]
-        return {machine.path: await true_state(self.room, machine, driver) for machine in there}
+        return {machine.path: await true_state(at.room, machine, at.driver) for machine in there}
 
 
-def _uuid(arguments: Arguments) -> str:
-    return str(arguments["machines"][0]).rpartition("/")[2]
-
-
-CAPTURE_VOLUME_STEPS: tuple[type[DriverStep], ...] = (CopyVolume, SettleCopiedVolume)
+CAPTURE_VOLUME_STEPS: tuple[type[ResourceStep], ...] = (CopyVolume, SettleCopiedVolume)

@@ -1,4 +1,4 @@
-"""VolumeImages, and what each Volume shows of those that were made of it (DSP0263 5.16.5, 5.16.6)."""
+"""VolumeImages, and the entries of them in the Volumes that they were made of (DSP0263 5.16.5, 5.16.6)."""
 
 from __future__ import annotations
 
@@ -7,24 +7,18 @@ from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import Write
 from gateway.orchestration.common.resolving import resolve
 from gateway.orchestration.common.resource_service import ResourceService, Room
+from gateway.orchestration.images.facts import KeptImage
 from gateway.orchestration.images.records import enter, entry_path
 from gateway.orchestration.images.service import ImageService
 from gateway.orchestration.volumes.capture import OWN, VolumeCaptures, volume_of
 from gateway.store.model import Document, Resource
+from gateway.store.questions.images import machine_with_disk_on_image, volume_on_image
 from gateway.store.transaction import Transaction
-
-USED = (
-    "SELECT path FROM resources WHERE kind = 'Volume' AND json_extract(internal, '$.image') = ? "
-    "AND (json_extract(internal, '$.overlay') = 1 OR state = 'CREATING') LIMIT 1"
-)
-USED_BY_MACHINES = (
-    "SELECT path FROM resources WHERE kind = 'Machine' AND EXISTS ("
-    "SELECT 1 FROM json_each(internal, '$.disks') AS disk WHERE json_extract(disk.value, '$.image') = ? "
-    "AND (json_extract(disk.value, '$.overlay') = 1 OR state = 'CREATING')) LIMIT 1"
-)
 
 
 class VolumeImageService(ImageService):
+    """The VolumeImages: of bytes, and of Volumes."""
+
     kind = "VolumeImage"
 
     def __init__(self, room: Room, kind: str | None = None) -> None:
@@ -32,7 +26,7 @@ class VolumeImageService(ImageService):
         self._captures = VolumeCaptures(room)
 
     async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
-        """From a Volume when the document or the URI names one, else from bytes."""
+        """Check a create: from a Volume when the document or the URI names one, else from bytes."""
         volume = volume_of(collection, document)
         if volume is None:
             return await super().prepare(caller, collection, document)
@@ -41,17 +35,19 @@ class VolumeImageService(ImageService):
         return await self._captures.prepare_from(caller, volume, document)
 
     def given(self, document: Document) -> Document:
+        """Return whether Volumes made from the image are bootable: not unless the document says so."""
         return {"bootable": document.get("bootable", False)}
 
     async def may_go(self, resource: Resource) -> None:
-        if await self.store.fetch(USED, (resource.path,)):
+        """Raise Conflict while storage of Volumes or disks of Machines stands on the image."""
+        if await volume_on_image(self.store, resource.path) is not None:
             raise Conflict("Volumes are overlays of this image, or are being made from it; delete those Volumes first")
-        if await self.store.fetch(USED_BY_MACHINES, (resource.path,)):
+        if await machine_with_disk_on_image(self.store, resource.path) is not None:
             raise Conflict("disks of Machines are overlays of this image; delete those Machines first")
 
 
 class VolumeVolumeImageService(ResourceService):
-    """``add`` is not advertised, as the standard deprecates it: it makes an image of the Volume."""
+    """The ``images`` of Volumes. ``add`` makes one, and is not advertised, as the standard deprecates it."""
 
     kind = "VolumeVolumeImage"
 
@@ -60,9 +56,11 @@ class VolumeVolumeImageService(ResourceService):
         self._captures = VolumeCaptures(room)
 
     def collection_operations(self, caller: Caller, parent: Resource | None) -> tuple[str, ...]:
+        """Return no operation: ``add`` is not advertised."""
         return ()
 
     async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
+        """Check the making of an image of the Volume, or the return of an entry that was deleted."""
         volume = collection.rpartition("/")[0]
         if "volumeImage" in document:
             return await self._again(caller, volume, document)
@@ -77,11 +75,11 @@ class VolumeVolumeImageService(ResourceService):
         return write
 
     async def _again(self, caller: Caller, path: str, document: Document) -> Write:
-        """The entry of an image of this Volume that was deleted comes back."""
+        """Check the return of an entry that was deleted, of an image of this Volume (its path)."""
         where = "volumeImage"
         volume = await self._captures.volume_to_change(caller, path)
         image = await resolve(self.store, caller, document[where]["href"], ("VolumeImage",), where)
-        if image.internal.get("made_of") != volume.path:
+        if KeptImage.of(image).made_of != volume.path:
             raise Invalid("was not made of this Volume; leave it out, and an image is made", where)
 
         async def write(transaction: Transaction) -> Outcome:

@@ -1,4 +1,4 @@
-"""Which pool a Volume goes to, and how much a pool may still promise."""
+"""The choice of a Volume's pool, and the bytes that a pool may still promise."""
 
 from __future__ import annotations
 
@@ -9,25 +9,29 @@ from gateway.errors import Invalid, NoSpace, NotImplementedHere, Unavailable
 from gateway.orchestration.common.driver_errors import translating
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.common.unconfigured import demand_up
-from gateway.store.store import Store
+from gateway.store.questions.images import promised_bytes
 
 KILOBYTE = 1000
+"""Bytes, as CIMI counts."""
 GRAIN = 1024 * 1024
-"""Volumes are made in whole MiB, as guests and qcow2 like them."""
+"""Bytes. Volumes are made in whole MiB, as guests and qcow2 like them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a new Volume needs of its pool. ``where`` is the way to its configuration in the request."""
+    """The demands of a new Volume on its pool. ``where`` is the way to its configuration in the request."""
 
     type: str
     format: str | None
     size: int
+    """Bytes."""
     where: str
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
+    """A pool that takes a Volume, and the format that the Volume will have there."""
+
     host: str
     settings: PoolSettings
     facts: PoolFacts
@@ -35,39 +39,37 @@ class Chosen:
 
 
 def whole(size: int) -> int:
-    """A size in bytes, rounded up to what is really made."""
+    """Return a size in bytes, rounded up to what is really made."""
     return -(-size // GRAIN) * GRAIN
 
 
 async def choose(room: Room, hosts: list[str], wanted: Wanted) -> Chosen:
-    """The pool that takes this type and format and has most to give. Raises what the request deserves."""
-    taking = [
-        (host, pool) for host in hosts for pool in room.hypervisors[host].every_pool if wanted.type in pool.types
-    ]
+    """Return the pool that takes this type and format and has most to give. Raise what the request deserves."""
+    taking = [(host, pool) for host in hosts for pool in room.hypervisors[host].every_pool if wanted.type in pool.types]
     if not taking:
-        known = sorted({kind for host in hosts for pool in room.hypervisors[host].every_pool for kind in pool.types})
-        raise Invalid(f"no pool takes {wanted.type[:200]!r}; known are {', '.join(known)}", f"{wanted.where}.type")
+        types = sorted({kind for host in hosts for pool in room.hypervisors[host].every_pool for kind in pool.types})
+        raise Invalid(f"no pool takes {wanted.type[:200]!r}; known are {', '.join(types)}", f"{wanted.where}.type")
     refusals: list[Exception] = []
-    found: list[tuple[int, Chosen]] = []
+    fitting: list[tuple[int, Chosen]] = []
     for host, settings in taking:
         try:
             chosen = await _fitting(room.drivers[host], host, settings, wanted)
-            found.append((await free(room, chosen), chosen))
+            fitting.append((await free(room, chosen), chosen))
         except (Invalid, Unavailable, NotImplementedHere) as error:
             refusals.append(error)
-    if not found:
+    if not fitting:
         raise refusals[0]
-    return max(found, key=lambda entry: entry[0])[1]
+    return max(fitting, key=lambda entry: entry[0])[1]
 
 
 async def _fitting(driver: Driver, host: str, settings: PoolSettings, wanted: Wanted) -> Chosen:
     demand_up(driver)
     facts = await pool_facts(driver, settings.name)
-    if not driver.can_create(facts):
+    if not driver.storage.can_create(facts):
         raise NotImplementedHere(f"volumes cannot be made in the pool {settings.name}, which is of kind {facts.kind}")
-    possible = settings.formats or list(driver.formats(facts))
+    possible = settings.formats or list(driver.storage.formats(facts))
     chosen = wanted.format or possible[0]
-    if chosen not in possible or chosen not in driver.formats(facts):
+    if chosen not in possible or chosen not in driver.storage.formats(facts):
         raise Invalid(f"{chosen!r} is not stored there; it takes {' or '.join(possible)}", f"{wanted.where}.format")
     fitting = Chosen(host, settings, facts, chosen)
     _demand_possible(fitting, wanted.size, f"{wanted.where}.capacity")
@@ -75,7 +77,7 @@ async def _fitting(driver: Driver, host: str, settings: PoolSettings, wanted: Wa
 
 
 def _demand_possible(chosen: Chosen, size: int, where: str) -> None:
-    """Raises Invalid for what the pool could not promise if it were empty."""
+    """Raise Invalid for what the pool could not promise if it were empty."""
     most = int(chosen.settings.overcommit * chosen.facts.capacity)
     if size > most:
         beyond = f"{size // KILOBYTE} kilobytes are beyond the pool, which may promise {most // KILOBYTE}"
@@ -83,10 +85,10 @@ def _demand_possible(chosen: Chosen, size: int, where: str) -> None:
 
 
 async def pool_facts(driver: Driver, name: str) -> PoolFacts:
-    """The running pool. Raises Unavailable, with what to do, when it is not there."""
+    """Return the running pool. Raise Unavailable, with what to do, when it is not there."""
     with translating():
         try:
-            facts = await driver.pool(name)
+            facts = await driver.storage.read_pool(name)
         except DriverNotFound:
             missing = f"the hypervisor has no pool {name}; define it, or describe it in the configuration"
             raise Unavailable(missing) from None
@@ -96,23 +98,23 @@ async def pool_facts(driver: Driver, name: str) -> PoolFacts:
 
 
 def demand_growing(driver: Driver, facts: PoolFacts) -> None:
-    """Raises NotImplementedHere, naming the capacity, where what lies in the pool keeps its size."""
-    if not driver.can_grow(facts):
+    """Raise NotImplementedHere, naming the capacity, where what lies in the pool keeps its size."""
+    if not driver.storage.can_grow(facts):
         raise NotImplementedHere(f"capacity: volumes of a pool of kind {facts.kind} do not grow; make a larger one")
 
 
 async def free(room: Room, chosen: Chosen) -> int:
-    """Bytes that may still be promised: the size times the overcommit, less what is taken and what is promised."""
+    """Return the bytes that may still be promised: the size times the overcommit, less what is taken or promised."""
     key, facts = (chosen.host, chosen.settings.name), chosen.facts
-    taken = sum(room.allocated.get(key, {}).values())
-    outstanding = max(0, await _promised(room.store, *key) - taken)
+    taken = room.ledger.taken(key)
+    outstanding = max(0, await promised_bytes(room.store, *key) - taken)
     return int(chosen.settings.overcommit * facts.capacity) - (facts.capacity - facts.available) - outstanding
 
 
 async def demand_room(room: Room, chosen: Chosen, size: int, where: str) -> None:
-    """Raises NoSpace, or Invalid for what the pool could never promise.
+    """Raise NoSpace for so many bytes that the pool cannot promise now, Invalid for what it never could.
 
-    To be asked inside the transaction that writes the promise: of two at once one sees the other.
+    This has to be called inside the transaction that writes the promise: of two at once one sees the other.
     """
     _demand_possible(chosen, size, where)
     left = await free(room, chosen)
@@ -121,12 +123,3 @@ async def demand_room(room: Room, chosen: Chosen, size: int, where: str) -> None
             f"{where}: the pool {chosen.settings.name} may promise {max(0, left) // KILOBYTE} kilobytes more, not "
             f"{size // KILOBYTE}"
         )
-
-
-async def _promised(store: Store, host: str, pool: str) -> int:
-    rows = await store.fetch(
-        "SELECT coalesce(sum(json_extract(internal, '$.bytes')), 0) FROM resources WHERE kind = 'Volume' "
-        "AND json_extract(internal, '$.pool') = ? AND json_extract(internal, '$.host') = ?",
-        (pool, host),
-    )
-    return int(rows[0][0])

@@ -1,6 +1,6 @@
-"""Keeps Volumes as the pools say they are: resized, deleted or made beside the gateway.
+"""The comparison of Volumes with their pools: what is resized, deleted or made beside the gateway.
 
-What an admin makes with virsh is shown to admins, and never deleted by us.
+Storage that an admin makes with virsh is shown to admins, and never deleted by us.
 """
 
 from __future__ import annotations
@@ -14,74 +14,78 @@ import structlog
 from drivers.base import Driver, DriverError, DriverNotFound, PoolFacts, PoolSettings, VolumeFacts
 from gateway.orchestration.common.apart import Apart
 from gateway.orchestration.common.resource_service import Room, new_resource
+from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.orchestration.volumes.pools import KILOBYTE
-from gateway.orchestration.volumes.states import is_foreign
-from gateway.orchestration.volumes.steps import as_found, in_error
+from gateway.orchestration.volumes.truth import as_in_pool, in_error
 from gateway.store.model import Resource
 from gateway.store.transaction import Transaction
 
 FOREIGN_OWNER = ":host"
 """No user can have this name, so only admins see what belongs to it."""
 OURS = "cimi-"
-"""What names of volumes that gateways make begin with."""
+"""Beginning of the names of volumes that gateways make."""
 FORMATS = frozenset({"raw", "qcow2"})
 log = structlog.get_logger("volumes")
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a pool shows: None where it cannot be read, and why."""
+    """The volumes that a pool shows by their names; None where it cannot be read, and why."""
 
     volumes: dict[str, VolumeFacts] | None
     reason: str = ""
 
 
 @dataclass
-class VolumeDrift:
+class VolumeReconciler:
+    """The keeper of Volumes as the pools say that they are."""
+
     room: Room
     _ensured: set[tuple[str, str]] = field(default_factory=set)
     _one: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
-    """By host: two comparisons at once would both find the same foreign volume new."""
+    """Locks by host: two comparisons at once would both find the same foreign volume new."""
     _apart: Apart = field(init=False)
 
     def __post_init__(self) -> None:
         self._apart = Apart(self.room.supervision, "volumes")
 
     def reconnected(self, host: str) -> None:
-        """The hypervisor was away: pools may have to be started again."""
+        """Note that the hypervisor was away: pools may have to be started again."""
         self._ensured = {(name, pool) for name, pool in self._ensured if name != host}
 
     async def compare(self, driver: Driver) -> None:
-        """All Volumes of a host with all volumes in its pools; one comparison after the other."""
+        """Compare all Volumes of a host with all volumes in its pools; one comparison after the other."""
         async with self._one[driver.name]:
             await self._compare(driver)
 
     async def _compare(self, driver: Driver) -> None:
         settings = self.room.hypervisors[driver.name].every_pool
-        known = await self._known(driver.name)
+        by_pool = await self._by_pool(driver.name)
         for pool in settings:
-            volumes = known.pop(pool.name, [])
+            volumes = by_pool.pop(pool.name, [])
             with self._apart.each(f"{driver.name} pool {pool.name}", driver):
-                shown = await self._look(driver, pool)
-                await self._compare_pool(driver.name, pool.name, shown, volumes)
-        for name, volumes in known.items():
+                contents = await self._look(driver, pool)
+                await self._compare_pool(driver.name, pool.name, contents, volumes)
+        for name, volumes in by_pool.items():
             reason = f"the pool {name} is not in the configuration any more"
             await self._compare_pool(driver.name, name, Shown(None, reason), volumes)
 
-    async def _known(self, host: str) -> dict[str, list[Resource]]:
-        found: dict[str, list[Resource]] = {}
+    async def _by_pool(self, host: str) -> dict[str, list[Resource]]:
+        """Return the Volumes of a host by the names of their pools."""
+        volumes: dict[str, list[Resource]] = {}
         async for volume in self.room.store.every("Volume"):
-            if volume.internal.get("host") == host:
-                found.setdefault(volume.internal["pool"], []).append(volume)
-        return found
+            kept = KeptVolume.of(volume)
+            if kept.host == host:
+                volumes.setdefault(kept.pool, []).append(volume)
+        return volumes
 
     async def _look(self, driver: Driver, settings: PoolSettings) -> Shown:
         try:
             await self._ensure(driver, settings)
-            facts: PoolFacts = await driver.pool(settings.name)
+            facts: PoolFacts = await driver.storage.read_pool(settings.name)
             if not facts.active:
                 return Shown(None, f"the pool {settings.name} is inactive")
-            return Shown({volume.name: volume for volume in await driver.volumes(settings.name)})
+            return Shown({volume.name: volume for volume in await driver.storage.list_volumes(settings.name)})
         except DriverNotFound:
             return Shown(None, f"the hypervisor has no pool {settings.name}")
         except DriverError as error:
@@ -89,29 +93,28 @@ class VolumeDrift:
             return Shown(None)
 
     async def _ensure(self, driver: Driver, settings: PoolSettings) -> None:
-        """Once for each connection: a pool that its admin stops later stays stopped."""
+        """Make or start a pool once for each connection: one that its admin stops later stays stopped."""
         key = (driver.name, settings.name)
         if settings.kind and key not in self._ensured:
-            await driver.ensure_pool(settings)
+            await driver.storage.ensure_pool(settings)
             self._ensured.add(key)
 
-    async def _compare_pool(self, host: str, pool: str, shown: Shown, known: list[Resource]) -> None:
-        if shown.volumes is None:
-            if shown.reason:
-                await self._change([(v, in_error(v, shown.reason)) for v in known if settled(v)])
+    async def _compare_pool(self, host: str, pool: str, contents: Shown, volumes: list[Resource]) -> None:
+        if contents.volumes is None:
+            if contents.reason:
+                await self._change([(v, in_error(v, contents.reason)) for v in volumes if settled(v)])
             return
-        names = {v.internal["volume"] for v in known}
-        self.room.allocated[(host, pool)] = {
-            name: facts.allocation for name, facts in shown.volumes.items() if name in names
-        }
-        found = [(v, as_found(v, shown.volumes.get(v.internal["volume"]))) for v in known if settled(v)]
-        await self._change([(before, now) for before, now in found if not vanished(now)])
-        await self._forget([now for _, now in found if vanished(now)])
-        await self._show([f for f in shown.volumes.values() if f.name not in names and is_shown(f)], host)
+        names = {KeptVolume.of(v).volume for v in volumes}
+        sizes = {name: facts.allocation for name, facts in contents.volumes.items() if name in names}
+        self.room.ledger.renew((host, pool), sizes)
+        compared = [(v, as_in_pool(v, contents.volumes.get(KeptVolume.of(v).volume))) for v in volumes if settled(v)]
+        await self._change([(before, now) for before, now in compared if not vanished(now)])
+        await self._forget([now for _, now in compared if vanished(now)])
+        await self._show([f for f in contents.volumes.values() if f.name not in names and is_shown(f)], host)
 
     async def _change(self, compared: list[tuple[Resource, Resource]]) -> None:
         for before, now in compared:
-            if (before.document, before.internal) == (now.document, now.internal):
+            if before == now:
                 continue
             with self._apart.each(now.path):
                 await self._changed(now)
@@ -120,16 +123,16 @@ class VolumeDrift:
         async with self.room.store.transaction() as transaction:
             if await self._unchanged(transaction, volume):
                 await transaction.update(volume)
-        said = volume.document.get("statusMessage", "")
-        log.info("volume changed outside", volume=volume.path, state=volume.state, reason=said)
+        reason = volume.document.get("statusMessage", "")
+        log.info("volume changed outside", volume=volume.path, state=volume.state, reason=reason)
 
     async def _unchanged(self, transaction: Transaction, volume: Resource) -> bool:
-        """Whether nobody else has written it since it was compared."""
+        """Return whether nobody else has written the Volume since it was compared."""
         current = await transaction.get(volume.path)
         return current is not None and current.version == volume.version
 
     async def _forget(self, gone: list[Resource]) -> None:
-        """A foreign volume that its admin has removed, and that no Machine has."""
+        """Remove the records of foreign volumes that their admin has removed, and that no Machine has."""
         for volume in gone:
             with self._apart.each(volume.path):
                 async with self.room.store.transaction() as transaction:
@@ -147,15 +150,18 @@ class VolumeDrift:
 
 
 def settled(volume: Resource) -> bool:
-    """Whether no job is at work on it."""
-    return volume.internal.get("job") is None and volume.state in ("AVAILABLE", "ERROR")
+    """Return whether no job is at work on the Volume."""
+    return volume.held_by is None and volume.state in ("AVAILABLE", "ERROR")
 
 
 def vanished(volume: Resource) -> bool:
-    return is_foreign(volume) and volume.state == "ERROR" and not volume.internal.get("attachments")
+    """Return whether a foreign volume is gone that no Machine has."""
+    kept = KeptVolume.of(volume)
+    return kept.foreign and volume.state == "ERROR" and not kept.attachments
 
 
 def is_shown(facts: VolumeFacts) -> bool:
+    """Return whether a volume that is no Volume yet becomes a foreign one: not what gateways make for themselves."""
     return facts.format in FORMATS and not facts.name.startswith(OURS)
 
 
@@ -167,13 +173,13 @@ def _foreign(facts: VolumeFacts, host: str) -> Resource:
         "capacity": max(1, facts.capacity // KILOBYTE),
         "bootable": False,
     }
-    internal = {
-        "host": host,
-        "pool": facts.pool,
-        "volume": facts.name,
-        "format": facts.format,
-        "bytes": facts.capacity,
-        "path": facts.path,
-        "foreign": True,
-    }
-    return new_resource("Volume", FOREIGN_OWNER, document, **internal)
+    kept = KeptVolume(
+        host=host,
+        pool=facts.pool,
+        volume=facts.name,
+        format=facts.format,
+        bytes=facts.capacity,
+        path=facts.path,
+        foreign=True,
+    )
+    return kept.on(new_resource("Volume", FOREIGN_OWNER, document))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from drivers.base import Driver
 from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from gateway.jobs.plan import Plan
 from gateway.orchestration.common.contract import Caller, Outcome
@@ -15,17 +14,22 @@ from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.machine_core.chain import demand_uncovered
 from gateway.orchestration.machine_core.copying import refuse_while_copied
 from gateway.orchestration.volumes.create import new_volume
+from gateway.orchestration.volumes.facts import Connection, KeptVolume
+from gateway.orchestration.volumes.plan import create_steps
 from gateway.orchestration.volumes.pools import KILOBYTE, Chosen, demand_growing, demand_room, pool_facts, whole
 from gateway.orchestration.volumes.states import demand_legal, legal
-from gateway.orchestration.volumes.steps import call, creating, settle
+from gateway.orchestration.volumes.steps import DeleteVolume, GrowVolume, SettleVolume
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
 
 class VolumeService(ResourceService):
+    """The Volumes of all users."""
+
     kind = "Volume"
 
     def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
+        """Return the operations that the caller may do now, by the Volume's state."""
         if not changeable(caller, resource):
             return ()
         now = legal(resource)
@@ -35,6 +39,7 @@ class VolumeService(ResourceService):
     # Create
 
     async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
+        """Check a create, and return what writes the Volume and begins its Job."""
         new = await new_volume(self.room, caller, document["volumeTemplate"], document)
 
         async def write(transaction: Transaction) -> Outcome:
@@ -45,6 +50,7 @@ class VolumeService(ResourceService):
         return write
 
     async def rehearse(self, caller: Caller, document: Document) -> Resource | None:
+        """Return the Volume that a create would make. Raises what speaks against it."""
         demand(caller.role, self.kind, "add")
         made = await new_volume(self.room, caller, document["volumeTemplate"], document)
         return made.resource.with_document(state="AVAILABLE")
@@ -54,11 +60,11 @@ class VolumeService(ResourceService):
             caller,
             "add",
             collection,
-            steps=creating(volume),
+            steps=create_steps(volume),
             locks=(volume.path,),
             affected=(volume.path,),
             drop_on_failure=(volume.path,),
-            settle=settle(volume.path, "add"),
+            settle=SettleVolume(volume.path, "add"),
         )
 
     # Edit and grow
@@ -66,6 +72,7 @@ class VolumeService(ResourceService):
     async def edit(
         self, caller: Caller, path: str, document: Document, selected: frozenset[str] | None, version: int | None
     ) -> Outcome:
+        """Change what the Volume is called, and grow it where the capacity is raised."""
         volume = await self.to_change(caller, path, "edit", version)
         demand_legal(volume, "edit")
         capacity: int = document.get("capacity") or volume.document["capacity"]
@@ -84,52 +91,48 @@ class VolumeService(ResourceService):
         return Outcome(updated, job, finished=chosen is None)
 
     async def _growing(self, volume: Resource, capacity: int) -> Chosen:
-        """The pool that has to give more. Raises what the request deserves."""
+        """Return the pool that has to give more. Raise what the request deserves."""
         now = volume.document["capacity"]
         if capacity < now:
             raise Invalid(f"a Volume of {now} kilobytes is not shrunk to {capacity}: that would lose data", "capacity")
         demand_legal(volume, "grow")
-        if volume.internal.get("job") is not None:
+        if volume.held_by is not None:
             raise Conflict("another request grows the Volume already; try again when its job has ended")
-        for machine in (volume.internal.get("attachments") or {}).values():
+        kept, driver = KeptVolume.of(volume), self.room.driver(volume)
+        for machine in kept.attachments.values():
             await refuse_while_copied(self.store, machine)
-        driver = self._up(volume)
-        known = volume.internal
-        facts = await pool_facts(driver, known["pool"])
+        demand_up(driver)
+        facts = await pool_facts(driver, kept.pool)
         demand_growing(driver, facts)
-        pools = {pool.name: pool for pool in self.room.hypervisors[known["host"]].every_pool}
-        if known["pool"] not in pools:
-            raise Conflict(f"the pool {known['pool']} is not in the configuration any more")
-        return Chosen(known["host"], pools[known["pool"]], facts, known["format"])
+        pools = {pool.name: pool for pool in self.room.hypervisors[kept.host].every_pool}
+        if kept.pool not in pools:
+            raise Conflict(f"the pool {kept.pool} is not in the configuration any more")
+        return Chosen(kept.host, pools[kept.pool], facts, kept.format)
 
     async def _grow(
         self, transaction: Transaction, caller: Caller, volume: Resource, capacity: int, chosen: Chosen
     ) -> tuple[Resource, str]:
-        size, attachments = whole(capacity * KILOBYTE), volume.internal.get("attachments") or {}
-        for path, machine in attachments.items():
+        size, kept = whole(capacity * KILOBYTE), KeptVolume.of(volume)
+        for path, machine in kept.attachments.items():
             attachment = await transaction.get(path)
             if attachment is not None:
-                await demand_uncovered(transaction, machine, attachment.internal["target"])
-        await demand_room(self.room, chosen, size - volume.internal["bytes"], "capacity")
+                await demand_uncovered(transaction, machine, Connection.of(attachment).target)
+        await demand_room(self.room, chosen, size - kept.bytes, "capacity")
         plan = self.plan(
             caller,
             "edit",
             volume.path,
-            steps=(call("grow volume", volume.path, bytes=size, capacity=capacity),),
-            locks=(volume.path, *attachments.values()),
-            settle=settle(volume.path, "edit"),
+            steps=(GrowVolume(volume.path, size, capacity),),
+            locks=(volume.path, *kept.attachments.values()),
+            settle=SettleVolume(volume.path, "edit"),
         )
         job = await self.room.runner.submit(transaction, plan)
-        return await transaction.update(volume.with_internal(job=job)), job
-
-    def _up(self, volume: Resource) -> Driver:
-        driver = self.room.driver(volume)
-        demand_up(driver)
-        return driver
+        return await transaction.update(volume.held(job)), job
 
     # Delete
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
+        """Begin the removal of the Volume; one that is being made is stopped first."""
         volume = await self.to_change(caller, path, "delete", version)
         demand_legal(volume, "delete")
         demand_deletable(self.room.driver(volume))
@@ -137,10 +140,10 @@ class VolumeService(ResourceService):
             caller,
             "delete",
             path,
-            steps=(call("delete volume", path),),
+            steps=(DeleteVolume(path),),
             locks=(path,),
             drop_on_success=(path,),
-            settle=settle(path, "delete"),
+            settle=SettleVolume(path, "delete"),
         )
         if volume.state == "CREATING":
             await interrupt(self.room.runner, volume, f"delete was asked by {caller.user}")
@@ -152,11 +155,11 @@ class VolumeService(ResourceService):
                 raise NotFound(f"{path} is gone")
             demand_legal(current, "delete")
             job = await self.room.runner.submit(transaction, plan)
-            taken = await transaction.update(current.with_document(state="DELETING").with_internal(job=job))
+            taken = await transaction.update(current.with_document(state="DELETING").held(job))
         return Outcome(taken, job, finished=False)
 
     async def _gone(self, caller: Caller, path: str) -> Outcome:
-        """The create was undone: nothing is left to delete."""
+        """Answer a delete whose Volume is gone by itself: its create was undone."""
         async with self.store.transaction() as transaction:
             plan = self.plan(caller, "delete", path, drop_on_success=(path,))
             job = await self.room.runner.completed(transaction, plan)

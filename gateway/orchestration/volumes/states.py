@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.errors import Conflict
+from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.store.model import Resource
 
 VOLUME_TRANSITIONS: dict[str, frozenset[str]] = {
@@ -16,26 +17,22 @@ VOLUME_TRANSITIONS: dict[str, frozenset[str]] = {
 
 
 def legal(volume: Resource) -> frozenset[str]:
-    """What may be done now: a Volume that a Machine has, or that is not ours, is never deleted."""
-    verbs = VOLUME_TRANSITIONS.get(volume.state or "", frozenset())
-    if volume.internal.get("attachments") or is_foreign(volume):
+    """Return what may be done with a Volume now: one that a Machine has, or that is not ours, is never deleted."""
+    verbs, kept = VOLUME_TRANSITIONS.get(volume.state or "", frozenset()), KeptVolume.of(volume)
+    if kept.attachments or kept.foreign:
         verbs = verbs - {"delete"}
-    return verbs - {"grow"} if is_foreign(volume) else verbs
-
-
-def is_foreign(volume: Resource) -> bool:
-    """True for one that an admin made beside the gateway: it is shown, and never deleted."""
-    return bool(volume.internal.get("foreign"))
+    return verbs - {"grow"} if kept.foreign else verbs
 
 
 def demand_legal(volume: Resource, verb: str) -> None:
-    """Raises Conflict with the reason."""
+    """Raise Conflict, with the reason, when this must not be done with the Volume now."""
     if verb in legal(volume):
         return
-    attachments = volume.internal.get("attachments") or {}
-    if verb == "delete" and attachments:
-        raise Conflict(f"the Volume is connected to {', '.join(sorted(set(attachments.values())))}; detach it first")
-    if is_foreign(volume) and verb in ("delete", "grow"):
+    kept = KeptVolume.of(volume)
+    if verb == "delete" and kept.attachments:
+        machines = ", ".join(sorted(set(kept.attachments.values())))
+        raise Conflict(f"the Volume is connected to {machines}; detach it first")
+    if kept.foreign and verb in ("delete", "grow"):
         raise Conflict("the Volume was not made by this gateway, which leaves it as it is; use the host's own tools")
     reason = volume.document.get("statusMessage")
     because = f" ({reason})" if reason else ""

@@ -1,4 +1,4 @@
-"""VolumeTemplates and VolumeConfigurations: what Volumes are made by (DSP0263 5.16.3, 5.16.4)."""
+"""VolumeTemplates and VolumeConfigurations, which Volumes are made by (DSP0263 5.16.3, 5.16.4)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ REFERENCES = {"volumeConfig": "VolumeConfiguration", "volumeImage": "VolumeImage
 
 
 class VolumeConfigurationService(ResourceService):
+    """The VolumeConfigurations of all users."""
+
     kind = "VolumeConfiguration"
     catalogue = True
 
     async def make(self, caller: Caller, document: Document) -> Resource:
+        """Return a new VolumeConfiguration. Raises Invalid without a capacity, or for a type that no pool takes."""
         checked = {"type": "mapped", **document}
         self._check(checked)
         return new_resource(self.kind, caller.user, checked)
@@ -25,6 +28,7 @@ class VolumeConfigurationService(ResourceService):
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
     ) -> Resource:
+        """Return the changed VolumeConfiguration. Raises Invalid as ``make`` does."""
         changed = await super().change(caller, resource, document, selected)
         self._check(changed.document)
         return changed
@@ -32,28 +36,35 @@ class VolumeConfigurationService(ResourceService):
     def _check(self, document: Document) -> None:
         if "capacity" not in document:
             raise Invalid("is missing", "capacity")
-        known = {name for settings in self.room.hypervisors.values() for p in settings.every_pool for name in p.types}
-        if document.get("type", "mapped") not in known:
-            raise Invalid(f"no pool takes it; known are {', '.join(sorted(known))}", "type")
+        types = {name for settings in self.room.hypervisors.values() for p in settings.every_pool for name in p.types}
+        if document.get("type", "mapped") not in types:
+            raise Invalid(f"no pool takes it; known are {', '.join(sorted(types))}", "type")
 
 
 class VolumeTemplateService(ResourceService):
+    """The VolumeTemplates of all users."""
+
     kind = "VolumeTemplate"
     catalogue = True
 
     async def make(self, caller: Caller, document: Document) -> Resource:
+        """Return a new VolumeTemplate. Raises Invalid when it refers to what does not exist."""
         await check_template(self, caller, document)
         return new_resource(self.kind, caller.user, document)
 
     async def change(
         self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
     ) -> Resource:
+        """Return the changed VolumeTemplate. Raises Invalid when it refers to what does not exist."""
         await check_template(self, caller, document)
         return await super().change(caller, resource, document, selected)
 
 
 async def check_template(service: ResourceService, caller: Caller, document: Document, where: str = "") -> None:
-    """What it refers to exists. ``where`` is the way to it in a larger document, ending in a dot."""
+    """Raise Invalid when something that a template refers to does not exist.
+
+    ``where`` is the way to the template in a larger document, ending in a dot.
+    """
     await asked_event_log(service.store, caller, document, where)
     await asked_meters(service.room, caller, document, "Volume", where)
     for name, kind in REFERENCES.items():

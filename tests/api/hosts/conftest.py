@@ -17,7 +17,7 @@ from gateway.app import Gateway
 @pytest.fixture
 def other(driver: MemoryDriver) -> MemoryDriver:
     """Smaller than the first, so that blank Volumes go there; its clock is the same."""
-    return MemoryDriver(name="other", pool_capacity=driver.pool_capacity // 2)
+    return MemoryDriver(name="other", pool_capacity=driver.state.pool_capacity // 2)
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from drivers.base import DriverNotFound, Migration, Power
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from tests.api.client import ApiClient
-from tests.api.hosts.moves import arrive, leave, migrate, uuid_of
-from tests.api.hosts.test_moved_machines import compared, host_of
+from tests.api.hosts.moves import arrive, compared, host_of, leave, migrate
 from tests.api.networks import made, removed
+from tests.urls import uuid_of
 
 
 async def deleted(client: ApiClient, machine: str) -> dict[str, object]:
@@ -24,7 +24,9 @@ async def deleted(client: ApiClient, machine: str) -> dict[str, object]:
 def traces(machine: str, driver: MemoryDriver) -> list[str]:
     """What a host still has of a Machine."""
     uuid = uuid_of(machine)
-    return [name for name in driver.known if name == uuid] + [name for _, name in driver.stored if uuid in name]
+    return [name for name in driver.state.domains if name == uuid] + [
+        name for _, name in driver.state.volumes if uuid in name
+    ]
 
 
 async def test_a_machine_that_was_taken_over_leaves_nothing_on_either_host(
@@ -44,7 +46,7 @@ async def test_the_addresses_that_it_had_of_its_own_are_free_again_on_both_hosts
     migrate(machine, driver, other)
     await compared(gateway, other)
     assert (await deleted(admin, machine))["state"] == "SUCCESS"
-    assert (driver.given_back, other.given_back) == ({mac}, {mac})
+    assert (driver.state.given_back, other.state.given_back) == ({mac}, {mac})
 
 
 @pytest.mark.parametrize("silent", [False, True])
@@ -58,7 +60,7 @@ async def test_so_are_those_of_one_that_comes_back_or_is_moved_unseen(
         migrate(machine, other, driver)
         await compared(gateway, driver)
     assert (await deleted(admin, machine))["state"] == "SUCCESS"
-    assert (driver.given_back, other.given_back) == ({mac}, {mac})
+    assert (driver.state.given_back, other.state.given_back) == ({mac}, {mac})
 
 
 async def test_so_is_that_of_an_interface_that_is_unplugged_after_the_move(
@@ -69,7 +71,7 @@ async def test_so_is_that_of_an_interface_that_is_unplugged_after_the_move(
     migrate(machine, driver, other)
     await compared(gateway, other)
     await removed(admin, url)
-    assert (driver.given_back, other.given_back) == ({mac}, {mac})
+    assert (driver.state.given_back, other.state.given_back) == ({mac}, {mac})
 
 
 async def test_those_on_a_host_that_was_left_and_is_away_do_not_hold_up_a_delete(
@@ -79,7 +81,7 @@ async def test_those_on_a_host_that_was_left_and_is_away_do_not_hold_up_a_delete
     await compared(gateway, other)
     driver.lose()
     assert (await deleted(admin, machine))["state"] == "SUCCESS"
-    assert (len(driver.given_back), len(other.given_back)) == (0, 1)
+    assert (len(driver.state.given_back), len(other.state.given_back)) == (0, 1)
 
 
 async def test_one_that_was_moved_unseen_is_removed_where_it_runs(
@@ -101,14 +103,14 @@ async def test_one_that_runs_twice_is_removed_twice(
 async def test_one_that_moves_while_it_is_removed_is_removed_on_the_other_side_too(
     admin: ApiClient, machine: str, driver: MemoryDriver, other: MemoryDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    undefine = driver.undefine_domain
+    undefine = driver.domains.undefine
 
     async def too_late(uuid: str) -> None:
-        if uuid in driver.known:
+        if uuid in driver.state.domains:
             arrive(machine, driver, other)
         await undefine(uuid)
 
-    monkeypatch.setattr(driver, "undefine_domain", too_late)
+    monkeypatch.setattr(driver.domains, "undefine", too_late)
     assert (await deleted(admin, machine))["state"] == "SUCCESS"
     assert (traces(machine, driver), traces(machine, other)) == ([], [])
 
@@ -118,7 +120,7 @@ async def test_another_machine_of_the_same_uuid_is_left_alone(
 ) -> None:
     arrive(machine, driver, other, machine=None)
     assert (await deleted(admin, machine))["state"] == "SUCCESS"
-    assert (await other.domain(uuid_of(machine))).power is Power.RUNNING
+    assert (await other.domains.read(uuid_of(machine))).power is Power.RUNNING
 
 
 @pytest.mark.parametrize("media", ["json", "xml"])
@@ -162,8 +164,8 @@ async def test_a_job_that_finds_that_host_away_does_not_end_in_success(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It goes away between the request and the step."""
-    monkeypatch.setattr("gateway.orchestration.common.steps.PATIENCE", 0.5)
-    power_off = driver.power_off
+    monkeypatch.setattr("gateway.orchestration.common.step.PATIENCE", 0.5)
+    power_off = driver.domains.power_off
 
     async def moved(uuid: str) -> None:
         arrive(machine, driver, other)
@@ -171,12 +173,12 @@ async def test_a_job_that_finds_that_host_away_does_not_end_in_success(
         leave(machine, driver, silent=True)
         await power_off(uuid)
 
-    monkeypatch.setattr(driver, "power_off", moved)
+    monkeypatch.setattr(driver.domains, "power_off", moved)
     ended = await deleted(admin, machine)
     assert ended["state"] == "FAILED"
     assert "may be on other" in str(ended["statusMessage"])
     assert (await admin.get(machine)).status == 200
-    assert uuid_of(machine) in other.known
+    assert uuid_of(machine) in other.state.domains
 
 
 async def test_a_host_that_is_away_does_not_keep_machines_of_others_from_being_deleted(
@@ -201,18 +203,18 @@ async def test_a_create_that_could_not_be_undone_is_deleted_whoever_is_away(
 ) -> None:
     """It never had a domain, so none can be elsewhere."""
     monkeypatch.setattr("gateway.jobs.execution.UNDO_PAUSE", 0.001)
-    driver.fail_next("define_domain", DriverNotFound("the first fault"))
-    delete_volume = driver.delete_volume
+    driver.fail_next("domains.define", DriverNotFound("the first fault"))
+    delete_volume = driver.storage.delete_volume
 
     async def broken(_pool: str, _name: str) -> None:
         raise DriverNotFound("the second fault")
 
-    monkeypatch.setattr(driver, "delete_volume", broken)
+    monkeypatch.setattr(driver.storage, "delete_volume", broken)
     made = await admin.post("machines", admin.machine(image), Prefer="respond-async")
     assert (await admin.ended(made.job))["state"] == "FAILED"
     assert (await admin.document(made.location))["state"] == "ERROR"
     other.lose()
-    monkeypatch.setattr(driver, "delete_volume", delete_volume)
+    monkeypatch.setattr(driver.storage, "delete_volume", delete_volume)
     assert (await deleted(admin, made.location))["state"] == "SUCCESS"
 
 
@@ -235,6 +237,6 @@ async def test_a_definition_that_stayed_behind_goes_too(
     arrive(machine, driver, other)
     leave(machine, driver, definition=True)
     await compared(gateway, other)
-    assert driver.known[uuid_of(machine)].migration is Migration.LEFT
+    assert driver.state.domains[uuid_of(machine)].migration is Migration.LEFT
     assert (await deleted(admin, machine))["state"] == "SUCCESS"
     assert (traces(machine, driver), traces(machine, other)) == ([], [])

@@ -11,8 +11,8 @@ from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from tests.api.client import ApiClient
 from tests.api.event_logs import until
-from tests.api.hosts.moves import migrate, uuid_of
-from tests.api.hosts.test_moved_machines import is_on
+from tests.api.hosts.moves import is_on, migrate
+from tests.urls import uuid_of
 
 
 async def test_addresses_of_guests_are_seen_while_another_host_does_not_answer(
@@ -30,7 +30,7 @@ async def test_addresses_of_guests_are_seen_while_another_host_does_not_answer(
         await asyncio.Event().wait()
         return ()
 
-    monkeypatch.setattr(other, "addresses", hangs)
+    monkeypatch.setattr(other.domains, "interface_addresses", hangs)
     stuck = (await admin.post("machines", admin.machine(image), Prefer="wait=30")).location
     migrate(stuck, driver, other)
     await is_on(gateway, stuck, "other")
@@ -39,7 +39,7 @@ async def test_addresses_of_guests_are_seen_while_another_host_does_not_answer(
     machine = (await admin.post("machines", admin.machine(image), Prefer="wait=30")).location
     interface = (await admin.document(f"{machine}/networkInterfaces"))["machineNetworkInterfaces"][0]
     found = InterfaceAddress(interface["macAddress"], "192.0.2.7", 24, "lease")
-    driver.found_addresses[uuid_of(machine)] = (found,)
+    driver.state.interface_addresses[uuid_of(machine)] = (found,)
 
     async def seen() -> bool:
         addresses = (await admin.document(interface["addresses"]["href"])).get("machineNetworkInterfaceAddresses", [])

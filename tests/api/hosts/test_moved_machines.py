@@ -9,33 +9,15 @@ from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from gateway.config import Settings
 from tests.api.client import ApiClient
-from tests.api.event_logs import everything, of_type, until
-from tests.api.hosts.moves import arrive, leave, migrate, uuid_of
+from tests.api.event_logs import everything, of_type
+from tests.api.hosts.moves import arrive, compared, host_of, is_on, leave, migrate
 from tests.api.meters import Look, made, samples
-from tests.api.test_machine_volumes import connected
-from tests.api.test_volumes import by_value
-
-
-async def host_of(gateway: Gateway, machine: str) -> str:
-    resource = await gateway.store.get(f"machines/{uuid_of(machine)}")
-    assert resource is not None
-    return str(resource.internal["host"])
-
-
-async def is_on(gateway: Gateway, machine: str, host: str) -> None:
-    async def there() -> bool:
-        return await host_of(gateway, machine) == host
-
-    await until(there, f"{machine} is on {host}")
+from tests.api.volumes import by_value, connected
+from tests.urls import uuid_of
 
 
 async def codes(client: ApiClient) -> list[str]:
     return [event["content"]["code"] for event in of_type(await everything(client), "alarm")]
-
-
-async def compared(gateway: Gateway, *drivers: MemoryDriver) -> None:
-    for driver in drivers:
-        await gateway._sync.compare(driver)
 
 
 async def test_a_migrated_machine_stays_started_and_is_driven_where_it_is(
@@ -45,7 +27,7 @@ async def test_a_migrated_machine_stays_started_and_is_driven_where_it_is(
     await is_on(gateway, machine, "other")
     assert (await admin.document(machine))["state"] == "STARTED"
     assert (await admin.acted(machine, "stop", force=True))["state"] == "SUCCESS"
-    assert other.known[uuid_of(machine)].power is Power.OFF
+    assert other.state.domains[uuid_of(machine)].power is Power.OFF
 
 
 async def test_the_move_is_told_and_the_domain_is_not_called_gone(
@@ -116,7 +98,7 @@ async def test_while_a_migration_is_under_way_the_machine_stays_where_it_runs(
     admin: ApiClient, gateway: Gateway, machine: str, driver: MemoryDriver, other: MemoryDriver
 ) -> None:
     arrive(machine, driver, other, migration=Migration.UNDERWAY)
-    other.tell(uuid_of(machine))
+    other.state.tell(uuid_of(machine))
     await compared(gateway, other, driver)
     assert await host_of(gateway, machine) == "local"
     assert "runs-twice" not in await codes(admin)
@@ -169,9 +151,9 @@ async def test_the_events_of_a_copy_on_another_host_change_nothing(
 ) -> None:
     """An admin's copy of the definition, with the same UUID, that is off while the guest runs."""
     arrive(machine, driver, other, power=Power.OFF, cpus=7)
-    other.tell(uuid_of(machine))
+    other.state.tell(uuid_of(machine))
     other.complain(uuid_of(machine), "watchdog")
-    other.emit(DriverEvent("other", EventKind.DOMAIN_UNDEFINED, uuid_of(machine)))
+    other.state.emit(DriverEvent("other", EventKind.DOMAIN_UNDEFINED, uuid_of(machine)))
     await compared(gateway, other, driver)
     document = await admin.document(machine)
     assert (document["state"], document["cpu"]) == ("STARTED", 1)
@@ -228,7 +210,7 @@ async def test_it_is_not_started_beside_itself(
     ended = await admin.acted(machine, "start")
     assert ended["state"] == "FAILED"
     assert "may run on other" in ended["statusMessage"]
-    assert driver.known[uuid_of(machine)].power is Power.OFF
+    assert driver.state.domains[uuid_of(machine)].power is Power.OFF
 
 
 async def test_a_job_that_fails_for_a_moved_domain_does_not_leave_it_in_error(
@@ -263,7 +245,7 @@ async def test_a_volume_that_the_new_host_does_not_have_stays_where_it_is(
     arrive(machine, driver, other)
     kept = await gateway.store.get(f"volumes/{uuid_of(volume)}")
     assert kept is not None
-    del other.stored[("default", kept.internal["volume"])]
+    del other.state.volumes[("default", kept.internal["volume"])]
     leave(machine, driver)
     await is_on(gateway, machine, "other")
     resource = await gateway.store.get(f"volumes/{uuid_of(volume)}")
@@ -279,8 +261,8 @@ async def test_its_meters_go_on_by_the_looks_at_the_new_host(
     before = len(await samples(admin, meter))
     migrate(machine, driver, other)
     await is_on(gateway, machine, "other")
-    other.ahead = driver.ahead
+    other.state.seconds_ahead = driver.state.seconds_ahead
     for _ in range(3):
-        other.ahead += 10
+        other.state.seconds_ahead += 10
         await gateway.sampler.look(other)
     assert len(await samples(admin, meter)) > before

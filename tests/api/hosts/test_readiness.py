@@ -46,7 +46,7 @@ async def test_while_it_is_being_stopped_it_is_not_ready(admin: ApiClient, gatew
 
 async def test_an_entry_that_leads_to_anothers_libvirt_is_told(admin: ApiClient, other: MemoryDriver) -> None:
     other.lose()
-    other.twin, other.reason = "local", "it leads to the same libvirt"
+    other.state.twin, other.state.reason = "local", "it leads to the same libvirt"
     answer = await ready(admin)
     reason = "the hypervisor other is not served: it leads to the same libvirt as local"
     assert (answer.status, answer.json["reasons"]) == (200, [reason])
@@ -54,7 +54,7 @@ async def test_an_entry_that_leads_to_anothers_libvirt_is_told(admin: ApiClient,
 
 async def test_strangers_are_told_no_addresses(admin: ApiClient, other: MemoryDriver) -> None:
     other.lose()
-    other.reason = "no connection to 10.1.2.3, port 16514: No route to host"
+    other.state.reason = "no connection to 10.1.2.3, port 16514: No route to host"
     assert "10.1.2.3" not in (await ready(admin)).text
 
 

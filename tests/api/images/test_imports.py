@@ -21,8 +21,10 @@ from gateway.store.model import Resource
 from tests.api.client import ApiClient
 from tests.api.images.transfers import EXTENSION, OCTETS, RAW, left, stored
 from tests.empty_image import qcow2
-from tests.unit.drivers.test_images import disk
+from tests.unit.drivers.disks import disk
 from tests.web_server import WebServer
+
+pytestmark = pytest.mark.slow
 
 # From a URL
 
@@ -56,7 +58,16 @@ async def test_other_formats_are_converted(
     admin: ApiClient, driver: MemoryDriver, server: WebServer, tmp_path: Path, staging: Path, kind: str
 ) -> None:
     (tmp_path / "disk.raw").write_bytes(RAW)
-    command = ["qemu-img", "convert", "-f", "raw", "-O", kind, tmp_path / "disk.raw", tmp_path / "disk"]
+    command: list[str | Path] = [
+        "qemu-img",
+        "convert",
+        "-f",
+        "raw",
+        "-O",
+        kind,
+        tmp_path / "disk.raw",
+        tmp_path / "disk",
+    ]
     await asyncio.to_thread(subprocess.run, command, check=True)
     server.data = (tmp_path / "disk").read_bytes()
     made = await admin.post("machineImages", {"imageLocation": server.url})
@@ -88,7 +99,7 @@ async def test_what_was_put_down_goes_only_when_it_is_on_disk_that_nobody_needs_
 async def test_the_firmware_an_image_needs_is_seen_whatever_way_it_came(
     admin: ApiClient, gateway: Gateway, server: WebServer, tmp_path: Path, kind: str, ranges: bool
 ) -> None:
-    command = ["qemu-img", "convert", "-f", "raw", "-O", kind, disk(tmp_path, b""), tmp_path / "disk"]
+    command: list[str | Path] = ["qemu-img", "convert", "-f", "raw", "-O", kind, disk(tmp_path, b""), tmp_path / "disk"]
     await asyncio.to_thread(subprocess.run, command, check=True)
     server.data, server.ranges = (tmp_path / "disk").read_bytes(), ranges
     made = await admin.post("machineImages", {"imageLocation": server.url})
@@ -101,9 +112,18 @@ async def test_the_firmware_an_image_needs_is_seen_whatever_way_it_came(
 async def test_a_pool_without_files_gets_raw_bytes(
     admin: ApiClient, driver: MemoryDriver, server: WebServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(MemoryDriver, "can_overlay", lambda _self, _pool: False)
+    monkeypatch.setattr(driver.storage, "can_overlay", lambda _pool: False)
     (tmp_path / "disk.raw").write_bytes(RAW)
-    command = ["qemu-img", "convert", "-f", "raw", "-O", "qcow2", tmp_path / "disk.raw", tmp_path / "disk"]
+    command: list[str | Path] = [
+        "qemu-img",
+        "convert",
+        "-f",
+        "raw",
+        "-O",
+        "qcow2",
+        tmp_path / "disk.raw",
+        tmp_path / "disk",
+    ]
     await asyncio.to_thread(subprocess.run, command, check=True)
     server.data = (tmp_path / "disk").read_bytes()
     made = await admin.post("machineImages", {"imageLocation": server.url})
@@ -207,14 +227,14 @@ async def test_a_size_that_is_not_the_servers_is_named(admin: ApiClient, server:
 async def test_a_pool_that_is_too_small_is_told_before_the_first_byte(
     admin: ApiClient, driver: MemoryDriver, server: WebServer
 ) -> None:
-    driver.pool_capacity = 1000
+    driver.state.pool_capacity = 1000
     assert (await admin.post("machineImages", {"imageLocation": server.url})).status == 507
 
 
 async def test_a_disk_that_fills_up_in_the_middle_leaves_nothing(
     admin: ApiClient, driver: MemoryDriver, server: WebServer
 ) -> None:
-    driver.fail_next("upload_volume", DriverNoSpace("the pool is full"))
+    driver.fail_next("storage.upload_volume", DriverNoSpace("the pool is full"))
     made = await admin.post("machineImages", {"imageLocation": server.url})
     assert made.status == 507
     assert (await admin.document("machineImages"))["count"] == 0
@@ -251,7 +271,16 @@ async def test_a_vmdk_file_is_converted(
     admin: ApiClient, driver: MemoryDriver, images: Path, tmp_path: Path, staging: Path
 ) -> None:
     (tmp_path / "disk.raw").write_bytes(RAW)
-    command = ["qemu-img", "convert", "-f", "raw", "-O", "vmdk", tmp_path / "disk.raw", images / "disk.vmdk"]
+    command: list[str | Path] = [
+        "qemu-img",
+        "convert",
+        "-f",
+        "raw",
+        "-O",
+        "vmdk",
+        tmp_path / "disk.raw",
+        images / "disk.vmdk",
+    ]
     await asyncio.to_thread(subprocess.run, command, check=True)
     made = await admin.post("machineImages", {"imageLocation": f"file://{images / 'disk.vmdk'}"})
     assert (await admin.ended(made.job))["state"] == "SUCCESS"

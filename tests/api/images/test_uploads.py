@@ -119,9 +119,7 @@ async def test_a_right_digest_of_a_part_is_accepted(admin: ApiClient) -> None:
     image = await waiting(admin)
     digest = base64.b64encode(hashlib.sha256(RAW[:10]).digest()).decode()
     href = operation(image, "upload") or ""
-    sent = await put(
-        admin, href, RAW[:10], Content_Range=f"bytes 0-9/{len(RAW)}", Content_Digest=f"sha-256=:{digest}:"
-    )
+    sent = await put(admin, href, RAW[:10], Content_Range=f"bytes 0-9/{len(RAW)}", Content_Digest=f"sha-256=:{digest}:")
     assert sent.headers["upload-offset"] == "10"
 
 
@@ -216,9 +214,7 @@ async def test_an_upload_that_nobody_goes_on_with_is_given_up(
     assert left(staging) == []
 
 
-async def test_what_belongs_to_no_image_is_cleared_from_the_staging_directory(
-    gateway: Gateway, staging: Path
-) -> None:
+async def test_what_belongs_to_no_image_is_cleared_from_the_staging_directory(gateway: Gateway, staging: Path) -> None:
     (staging / "machineImages-gone").mkdir(parents=True)
     (staging / "machineImages-gone" / "data").write_bytes(b"x")
     await gateway._staging.sweep()

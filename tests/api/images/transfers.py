@@ -6,10 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
 from drivers.memory import MemoryDriver
 from tests.api.client import Answer, ApiClient
+from tests.basic_auth import basic_auth
 
 EXTENSION = "http://cimi-gateway.org/ns/1"
 RAW = b"\xfa" * 510 + b"\x55\xaa" + os.urandom(586 * 512)
@@ -33,13 +32,13 @@ async def put(client: ApiClient, href: str, data: Any, **headers: str) -> Answer
 
 
 async def bytes_of(client: ApiClient, href: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
-    auth = {"Authorization": aiohttp.encode_basic_auth(client.user, client.password), **headers}
+    auth = {"Authorization": basic_auth(client.user, client.password), **headers}
     async with client.session.get(href, headers=auth) as answer:
         return answer.status, await answer.read(), {name.lower(): value for name, value in answer.headers.items()}
 
 
 def stored(driver: MemoryDriver) -> list[bytes]:
-    return list(driver.contents.values())
+    return list(driver.state.contents.values())
 
 
 def left(staging: Path) -> list[str]:

@@ -10,7 +10,6 @@ import pytest
 from gateway import config
 from tests.api.client import ApiClient
 from tests.api.images.transfers import RAW
-from tests.api.test_volumes import by_value
 from tests.web_server import WebServer, serving
 
 
@@ -30,11 +29,6 @@ def staging(settings: config.Settings) -> Path:
 async def server() -> AsyncIterator[WebServer]:
     async with serving(WebServer(RAW)) as running:
         yield running
-
-
-@pytest.fixture
-async def volume(admin: ApiClient) -> str:
-    return (await admin.post("volumes", by_value())).location
 
 
 @pytest.fixture

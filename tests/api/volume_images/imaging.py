@@ -6,7 +6,6 @@ from typing import Any
 
 from tests.api.client import ApiClient
 
-NAMESPACE = "{http://schemas.dmtf.org/cimi/1}"
 MIB = 1024**2
 
 

@@ -96,10 +96,10 @@ async def test_the_metadata_say_what_is_offered(admin: ApiClient) -> None:
 async def test_a_foreign_volume_can_be_imaged_by_an_admin(
     admin: ApiClient, client: Callable[..., ApiClient], gateway: Any, driver: MemoryDriver
 ) -> None:
-    driver.stored[("default", "a.qcow2")] = replace(
+    driver.state.volumes[("default", "a.qcow2")] = replace(
         VolumeFacts("default", "a.qcow2", "/default/a.qcow2", "qcow2", 64 * MIB, MIB)
     )
-    await gateway._sync._volumes.compare(driver)
+    await gateway.reconciliation.volumes.compare(driver)
     (found,) = (await admin.document("volumes"))["volumes"]
     image = await image_of(admin, found["id"])
     assert (await client("operator").get(image)).status == 404

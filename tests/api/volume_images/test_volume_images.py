@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from drivers.base import DriverFailed, PoolSettings, Progress, VolumeFacts
+from drivers.base import DriverFailed, PoolSettings, VolumeFacts
 from drivers.memory import MemoryDriver
 from tests.api.client import ACTION, ApiClient
 from tests.api.images.transfers import RAW
-from tests.api.test_volumes import by_value, stored, verbs
-from tests.api.volume_images.imaging import NAMESPACE, connected, entries, image_of
+from tests.api.namespaces import NAMESPACE
+from tests.api.operations import rels
+from tests.api.volume_images.imaging import connected, entries, image_of
+from tests.api.volumes import by_value, stored
 
 
 class Slow(MemoryDriver):
@@ -24,16 +26,16 @@ class Slow(MemoryDriver):
         super().__init__()
         self.go = asyncio.Event()
         self.begun = asyncio.Event()
+        self.storage.clone_volume = self._slow(self.storage.clone_volume)  # type: ignore[method-assign, assignment]
+        self.copies.make = self._slow(self.copies.make)  # type: ignore[method-assign, assignment]
 
-    async def clone_volume(self, *arguments: Any, **named: Any) -> VolumeFacts:
-        self.begun.set()
-        await self.go.wait()
-        return await super().clone_volume(*arguments, **named)
+    def _slow(self, copy: Callable[..., Awaitable[VolumeFacts]]) -> Callable[..., Awaitable[VolumeFacts]]:
+        async def copied(*arguments: Any, **named: Any) -> VolumeFacts:
+            self.begun.set()
+            await self.go.wait()
+            return await copy(*arguments, **named)
 
-    async def copy_active_disk(self, uuid: str, target: str, pool: str, name: str, progress: Progress) -> VolumeFacts:
-        self.begun.set()
-        await self.go.wait()
-        return await super().copy_active_disk(uuid, target, pool, name, progress)
+        return copied
 
 
 # Made of a Volume
@@ -53,13 +55,9 @@ async def test_an_image_is_made_of_a_volume_and_stands_among_its_images(
 
 
 @pytest.mark.parametrize("way", ["action", "empty action", "action document", "entry", "imageLocation"])
-async def test_every_way_to_ask_for_an_image_of_a_volume_does_the_same(
-    admin: ApiClient, volume: str, way: str
-) -> None:
+async def test_every_way_to_ask_for_an_image_of_a_volume_does_the_same(admin: ApiClient, volume: str, way: str) -> None:
     href = next(
-        entry["href"]
-        for entry in (await admin.document(volume))["operations"]
-        if entry["rel"] == f"{ACTION}snapshot"
+        entry["href"] for entry in (await admin.document(volume))["operations"] if entry["rel"] == f"{ACTION}snapshot"
     )
     url, body = {
         "action": (href, {"name": "x"}),
@@ -133,7 +131,7 @@ async def test_deleting_the_volume_leaves_its_images(admin: ApiClient, volume: s
 
 
 async def test_a_failed_copy_leaves_nothing(admin: ApiClient, volume: str, driver: MemoryDriver) -> None:
-    driver.fail_next("clone_volume", DriverFailed("libvirt said no"))
+    driver.fail_next("storage.clone_volume", DriverFailed("libvirt said no"))
     failed = await admin.post("volumeImages", {"imageLocation": volume})
     assert failed.status == 500
     assert await entries(admin, volume) == []
@@ -178,9 +176,7 @@ async def test_an_image_of_a_users_volume_is_the_users(client: Callable[..., Api
         ({"size": 5, "colour": "red"}, "colour"),
     ],
 )
-async def test_what_cannot_be_an_image_is_400_and_named(
-    admin: ApiClient, document: dict[str, Any], named: str
-) -> None:
+async def test_what_cannot_be_an_image_is_400_and_named(admin: ApiClient, document: dict[str, Any], named: str) -> None:
     answer = await admin.post("volumeImages", document)
     assert answer.status == 400, answer.text
     assert answer.message.startswith(f"{named}:")
@@ -222,7 +218,7 @@ class TestDuringTheCopy:
         assert (await admin.document(volume))["state"] == "CAPTURING"
         assert (await admin.document(image))["state"] == "CREATING"
         assert [entry["volumeImage"]["href"] for entry in await entries(admin, volume)] == [image]
-        assert await verbs(admin, volume) == {"edit"}
+        assert await rels(admin, volume) == {"edit"}
         assert (await admin.delete(volume)).status == 409
         assert (await admin.put(f"{volume}?$select=capacity", {"capacity": 90_000})).status == 409
         assert (await admin.post(f"{machine}/volumes", {"volume": {"href": volume}})).status == 409
@@ -277,7 +273,7 @@ class TestDuringTheCopy:
         self, admin: ApiClient, source: str, driver: Slow, way: str
     ) -> None:
         template = {"volumeConfig": {"format": "raw"}, "volumeImage": {"href": source}}
-        before = dict(driver.stored)
+        before = dict(driver.state.volumes)
         made = await admin.post("volumes", {"volumeTemplate": template}, Prefer="respond-async")
         await driver.begun.wait()
         if way == "stop":
@@ -286,7 +282,7 @@ class TestDuringTheCopy:
             assert (await admin.delete(made.location)).status == 200
         assert (await admin.ended(made.job))["state"] == "STOPPED"
         assert (await admin.get(made.location)).status == 404
-        assert driver.stored == before
+        assert driver.state.volumes == before
 
     @pytest.mark.parametrize("way", ["stop", "delete"])
     async def test_a_copy_that_is_broken_off_leaves_all_as_it_was(

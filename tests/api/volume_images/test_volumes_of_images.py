@@ -12,8 +12,8 @@ import pytest
 from drivers.memory import MemoryDriver
 from tests.api.client import ApiClient
 from tests.api.images.transfers import RAW, left
-from tests.api.test_volumes import stored
 from tests.api.volume_images.imaging import image_of, valued
+from tests.api.volumes import stored
 from tests.empty_image import qcow2
 from tests.web_server import WebServer
 
@@ -89,7 +89,7 @@ async def test_an_image_by_value_is_put_into_the_volume_itself(
     shown = await admin.document(made.location)
     assert (shown["state"], shown["capacity"], shown["bootable"]) == ("AVAILABLE", 50_000, True)
     assert stored(driver, made.location).capacity >= 50_000_000
-    assert list(driver.contents.values()) == [qcow2()]
+    assert list(driver.state.contents.values()) == [qcow2()]
     assert (await admin.document("volumeImages"))["count"] == 0
     assert left(staging) == []
     assert (await admin.delete(made.location)).status == 200
@@ -104,7 +104,7 @@ async def test_a_url_by_value_takes_the_way_that_its_server_allows(
     document["volumeTemplate"]["volumeConfig"]["format"] = "raw"
     made = await admin.post("volumes", document)
     assert made.status == 201, made.text
-    assert list(driver.contents.values()) == [RAW]
+    assert list(driver.state.contents.values()) == [RAW]
     assert left(staging) == []
 
 
@@ -114,7 +114,7 @@ async def test_bytes_of_another_format_are_converted_on_their_way(
     made = await admin.post("volumes", valued(server.url, 50_000))
     assert made.status == 201, made.text
     assert stored(driver, made.location).format == "qcow2"
-    assert driver.contents[("default", stored(driver, made.location).name)].startswith(b"QFI\xfb")
+    assert driver.state.contents[("default", stored(driver, made.location).name)].startswith(b"QFI\xfb")
     assert left(staging) == []
 
 
@@ -142,7 +142,7 @@ async def test_a_wrong_image_by_value_is_named_and_leaves_nothing(
     assert answer.status == 400, answer.text
     assert answer.message.startswith(f"{named}:")
     assert (await admin.document("volumes"))["count"] == 0
-    assert driver.stored == {}
+    assert driver.state.volumes == {}
     assert left(staging) == []
 
 
@@ -171,12 +171,12 @@ async def test_a_location_beside_an_href_is_400(admin: ApiClient, source: str) -
 async def test_a_machine_whose_volumes_image_cannot_be_fetched_leaves_nothing(
     admin: ApiClient, image: str, server: WebServer, driver: MemoryDriver, staging: Path
 ) -> None:
-    before = set(driver.stored)
+    before = set(driver.state.volumes)
     template = valued(server.url, 50_000, sha256="0" * 64)["volumeTemplate"]
     failed = await admin.post("machines", admin.machine(image, volumeTemplates=[template]))
     assert failed.status == 400, failed.text
     assert (await admin.document("volumes"))["count"] == 0
-    assert set(driver.stored) == before
+    assert set(driver.state.volumes) == before
     assert left(staging) == []
 
 
@@ -190,5 +190,5 @@ async def test_deleting_a_volume_that_is_being_filled_ends_the_transfer(
     assert (await admin.delete(made.location)).status == 200
     server.stall_at = None
     assert (await admin.get(made.location)).status == 404
-    assert driver.stored == {}
+    assert driver.state.volumes == {}
     assert left(staging) == []

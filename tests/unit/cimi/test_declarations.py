@@ -25,14 +25,14 @@ EDGE = Edge("http://host/cimi/", CIMI_1)
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 KINDS = sorted(TYPES)
 
+
 def wire(kind: str, document: dict[str, Any] | None = None) -> dict[str, Any]:
     described = TYPES[kind]
-    timed = "created" in described.attributes
-    moment = NOW if timed else None
+    times = (NOW, NOW) if "created" in described.attributes else None
     path = f"{described.segment}/1" if described.parent is None else f"machines/1/{described.segment}/1"
     plain = (("edit", described.editable), ("delete", described.deletable))
     verbs = (*(verb for verb, offered in plain if offered), *(action.verb for action in described.actions))
-    return EDGE.resource(described, path, SAMPLES[kind] if document is None else document, moment, moment, verbs)
+    return EDGE.resource(described, path, SAMPLES[kind] if document is None else document, times, verbs)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_metadata_is_of_no_dialect_until_the_edge_writes_it() -> None:
     document = describe(TYPES["Machine"], {})
     assert "schemas.dmtf.org" not in json.dumps(document)
     later = Edge(EDGE.base, replace(CIMI_1, namespace="http://schemas.dmtf.org/cimi/2"))
-    shown = later.resource(TYPES["ResourceMetadata"], "resourceMetadata/Machine", document, None, None, ())
+    shown = later.resource(TYPES["ResourceMetadata"], "resourceMetadata/Machine", document, None, ())
     assert shown["typeURI"] == "http://schemas.dmtf.org/cimi/2/Machine"
     capabilities = {entry["name"]: entry["uri"] for entry in shown["capabilities"]}
     assert capabilities["UserData"] == "http://schemas.dmtf.org/cimi/2/capability/Machine/UserData"
@@ -119,7 +119,7 @@ class ExtendedSchema(TYPES["Machine"].schema):  # type: ignore[misc]
 def test_a_providers_own_attributes_stand_in_its_own_namespace_after_the_operations(schema: etree.XMLSchema) -> None:
     described = replace(TYPES["Machine"], schema=ExtendedSchema)
     document = {"plain": "x", "link": {"href": "machines/2"}, "texts": ["a", "b"]}
-    shown = EDGE.resource(described, "machines/1", document, NOW, NOW, ("edit",))
+    shown = EDGE.resource(described, "machines/1", document, (NOW, NOW), ("edit",))
     root = etree.fromstring(write_resource(described, shown, "xml", EDGE))
     assert schema.validate(root), schema.error_log
     own = [element.tag for element in root if element.tag.startswith(f"{{{EXTENSION_NAMESPACE}}}")]

@@ -85,7 +85,7 @@ def test_a_location_within_the_gateway_is_a_path_inside_and_a_uri_outside() -> N
     ):
         document = read_create("MachineImage", json.dumps({"imageLocation": uri}).encode(), "json", EDGE)
         assert document["imageLocation"] == inside
-        shown = EDGE.resource(TYPES["MachineImage"], "machineImages/1", document, None, None, ())
+        shown = EDGE.resource(TYPES["MachineImage"], "machineImages/1", document, None, ())
         assert shown["imageLocation"] == uri
 
 
@@ -104,7 +104,7 @@ def test_what_a_stored_template_erases_is_not_shown(media: str) -> None:
     body = {"machineConfig": inner, "machineImage": {"href": "machineImages/1", "imageLocation": None}}
     document = read_create("MachineTemplate", json.dumps(body).encode(), "json", EDGE)
     assert document["machineConfig"]["disks"] is None
-    wire = EDGE.resource(TYPES["MachineTemplate"], "machineTemplates/1", document, None, None, ())
+    wire = EDGE.resource(TYPES["MachineTemplate"], "machineTemplates/1", document, None, ())
     text = write_resource(TYPES["MachineTemplate"], wire, media, EDGE).decode()
     assert "machineConfigs/1" in text
     assert not any(word in text for word in ("disk", "null", "None", "imageLocation"))

@@ -56,7 +56,7 @@ def test_all_schemas_are_reached() -> None:
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_an_empty_string_in_json_says_that_an_attribute_is_absent(schema: SchemaClass) -> None:
     for name, field in schema_fields(schema).items():
-        expected = {} if isinstance(field, RefOrValue) and field.mandatory else None
+        expected: object = {} if isinstance(field, RefOrValue) and field.mandatory else None
         assert read(schema, {name: ""}) == {name: expected}, name
 
 

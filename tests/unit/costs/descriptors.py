@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from drivers.confined import forms
-from gateway.orchestration.systems.packages.importing import Wishes, look_over, told_aside
+from gateway.orchestration.systems.packages.wishes import Wishes, look_over, put_aside
 from gateway.ovf.deployment import deploy
 from gateway.ovf.model import Envelope
 from gateway.ovf.properties import Value, filled_in
@@ -14,7 +14,7 @@ from gateway.ovf.reading import read_envelope
 from gateway.ovf.units import bytes_of
 from tests import hostile_files as hostile
 from tests.unit.costs.reader import Reader
-from tests.unit.ovf.samples import item
+from tests.unit.ovf.samples import HEAD, item
 
 
 def _systems(number: int) -> bytes:
@@ -29,7 +29,7 @@ def _systems(number: int) -> bytes:
     )
     startup = "".join(f'<Item ovf:id="s{index}" ovf:order="{index}"/>' for index in range(number))
     return (
-        f'<Envelope {hostile.HEAD}><References><File ovf:id="f" ovf:href="disk"/></References>'
+        f'<Envelope {HEAD}><References><File ovf:id="f" ovf:href="disk"/></References>'
         '<DiskSection><Info>d</Info><Disk ovf:diskId="d" ovf:fileRef="f" ovf:capacity="1"/></DiskSection>'
         '<NetworkSection><Info>n</Info><Network ovf:name="n"/></NetworkSection>'
         f'<VirtualSystemCollection ovf:id="c"><Info>c</Info><StartupSection><Info>s</Info>{startup}</StartupSection>'
@@ -73,7 +73,7 @@ def _networks(number: int) -> bytes:
 
 def _looked_over(envelope: Envelope) -> None:
     look_over(envelope, Wishes())
-    told_aside(envelope, Wishes().deploy(envelope))
+    put_aside(envelope, Wishes().deploy(envelope))
 
 
 def _envelope(make: Callable[[int], bytes]) -> Callable[[int], Envelope]:

@@ -25,6 +25,7 @@ NO_READERS = {
     "drivers.libvirt.storage": MEASURED_BY_ITS_PATTERN,
     "drivers.web.fetch": MEASURED_BY_ITS_PATTERN,
     "gateway.cimi.aliases": "names of the program's own declarations",
+    "gateway.cimi.coded": "values of documents; its patterns stand in full matches of single characters",
     "gateway.cimi.fields": "values of documents; its patterns stand in full matches of single characters",
     "gateway.config": "the admin's own file",
     "gateway.config.networks": "the admin's own file",

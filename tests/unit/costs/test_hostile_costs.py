@@ -25,6 +25,8 @@ from tests.growth import MOST_GROWTH, demand_no_worse_than_sorting, growth
 from tests.unit.costs.reader import Reader
 from tests.unit.costs.registry import NO_READERS, READERS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 ROOMS = ("gateway.ovf", "drivers.images")
 """Rooms that do nothing but read what strangers wrote, or write it."""
@@ -166,8 +168,8 @@ def test_no_pattern_backtracks(name: str) -> None:
 
     def search(text: str) -> None:
         subject = text if isinstance(pattern.pattern, str) else text.encode("latin-1")
-        pattern.search(subject)  # type: ignore[arg-type]
-        pattern.fullmatch(subject)  # type: ignore[arg-type]
+        pattern.search(subject)
+        pattern.fullmatch(subject)
 
     for attack in attacks(pattern):
         demand_no_worse_than_sorting(lambda n, attack=attack: attack * n + "\0", search, LONGEST_TEXT)  # type: ignore[misc]

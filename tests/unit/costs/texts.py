@@ -9,7 +9,7 @@ from gateway.cimi import filter as filters
 from gateway.cimi import json_codec, xml_codec
 from gateway.cimi.dialects import bare_term
 from gateway.cimi.xml_text import element_text
-from gateway.http import authentication, image_bytes, negotiation, waiting
+from gateway.http import authentication, byte_headers, negotiation, waiting
 from gateway.http.conditions import names
 from gateway.orchestration.monitoring.occurrences import clean
 from gateway.orchestration.systems.packages.parts import file_name
@@ -130,16 +130,20 @@ WORDS = (
         2000,
     ),
     Reader(
-        "Range", ("gateway.http.image_bytes",), lambda n: "bytes=" + "0" * n + "-", image_bytes.RANGE.fullmatch, 16_000
+        "Range",
+        ("gateway.http.byte_headers",),
+        lambda n: "bytes=" + "0" * n + "-",
+        byte_headers.RANGE.fullmatch,
+        16_000,
     ),
     Reader(
         "Content-Range",
-        ("gateway.http.image_bytes",),
+        ("gateway.http.byte_headers",),
         lambda n: "bytes 0-" + "0" * n,
-        image_bytes.CONTENT_RANGE.fullmatch,
+        byte_headers.CONTENT_RANGE.fullmatch,
         16_000,
     ),
-    Reader("digest", ("gateway.http.image_bytes",), lambda n: "sha-256=:" * n, image_bytes.DIGEST.search, 2000),
+    Reader("digest", ("gateway.http.byte_headers",), lambda n: "sha-256=:" * n, byte_headers.DIGEST.search, 2000),
     Reader(
         "Authorization",
         ("gateway.http.authentication",),

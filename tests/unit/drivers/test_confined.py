@@ -9,9 +9,10 @@ import resource
 import signal
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -230,9 +231,16 @@ async def test_a_reading_that_is_left_ends_its_process(readers: ConfinedReaders)
     assert before not in processes()
 
 
+async def counted(readers: ConfinedReaders, content: bytes = b"") -> Told:
+    """Return what a reader counts: one that a busy machine starts too slowly is asked for again."""
+    while True:
+        with suppress(ReaderAway):
+            return await readers.ask(OBEY, Order("count"), content)
+
+
 async def test_a_reading_whose_bytes_never_come_ends_and_is_not_blamed_on_the_file() -> None:
     readers = ConfinedReaders(Limits(conversation=1.0), at_once=1)
-    asked, pids = asyncio.Event(), [int((await readers.ask(OBEY, Order("count"))).words)]
+    asked, pids = asyncio.Event(), [int((await counted(readers)).words)]
 
     async def more(_offset: int, _length: int) -> bytes:
         asked.set()
@@ -244,7 +252,7 @@ async def test_a_reading_whose_bytes_never_come_ends_and_is_not_blamed_on_the_fi
     assert asked.is_set()
     assert not set(pids) & processes()
     assert readers.deaths == 0
-    assert (await readers.ask(OBEY, Order("count"), b"abc")).number == 3
+    assert (await counted(readers, b"abc")).number == 3
     await readers.close()
 
 
@@ -282,7 +290,7 @@ async def test_a_reader_that_cannot_begin_is_not_blamed_on_the_bytes(readers: Co
 
 
 async def test_a_question_that_it_does_not_understand_is_not_blamed_on_the_bytes(readers: ConfinedReaders) -> None:
-    older = Reading(OBEY.place, Told, Told, obey)
+    older: Reading[Any, Told] = Reading(OBEY.place, Told, Told, obey)
     with pytest.raises(ReaderAway, match="could begin"):
         await readers.ask(older, Told(1), b"abc")
 

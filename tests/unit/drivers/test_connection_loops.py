@@ -34,8 +34,7 @@ async def test_a_surprise_while_connecting_is_tried_again(monkeypatch: pytest.Mo
     broken = break_once(monkeypatch, connection, "_connect")
     await connection.open()
     assert broken
-    assert connection.state is ConnectionState.DOWN
-    assert supervision.in_trouble == (LOOP,)
+    assert (connection.state, supervision.in_trouble) == (ConnectionState.DOWN, (LOOP,))
     supervision.loops[LOOP].hurry()
     await eventually(lambda: connection.state is ConnectionState.UP, "it is connected")
     await connection.close()
@@ -62,7 +61,7 @@ def test_a_listener_that_fails_deafens_no_other() -> None:
 
     driver.subscribe(odd)
     driver.subscribe(lambda event: heard.append(event.hypervisor))
-    driver._emit(DriverEvent("local", EventKind.CONNECTION, state=ConnectionState.DOWN))
+    driver._events.emit(DriverEvent("local", EventKind.CONNECTION, state=ConnectionState.DOWN))
     assert heard == ["local"]
     assert supervision.failures["events of local"] == 1
 

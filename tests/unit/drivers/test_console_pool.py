@@ -13,8 +13,8 @@ from drivers.base import DriverUnsupported
 from drivers.libvirt.connection import Connection
 from drivers.libvirt.console import Console
 from drivers.libvirt.storage import Storage
-from tests.unit.drivers.test_holding import Failed
-from tests.unit.drivers.test_uri import SYSTEM
+from tests.unit.drivers.libvirt_doubles import Failed
+from tests.unit.drivers.uris import SYSTEM
 
 REMOTE_SESSIONS = ("qemu+ssh://host/session", "qemu+tls://host/session?pkipath=/x")
 COMMAND = (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.base import DriverError, DriverInvalid, DriverNoSpace
+from drivers.base import DriverError, DriverInvalid, DriverNoSpace, ImageFile
 from drivers.images import convert
 from drivers.images.convert import QemuImg
 from tests.plain_reader import inspect
@@ -31,14 +31,16 @@ def ignore(_done: int, _total: int) -> None:
 async def test_a_vmdk_becomes_a_qcow2_of_the_same_size_and_tells_its_progress(vmdk: Path, tmp_path: Path) -> None:
     told: list[int] = []
     target = tmp_path / "made"
-    await QemuImg().convert(vmdk, "vmdk", target, "qcow2", 4 * MIB, lambda done, _total: told.append(done))
+    await QemuImg().convert(
+        ImageFile(vmdk, "vmdk"), ImageFile(target, "qcow2"), 4 * MIB, lambda done, _total: told.append(done)
+    )
     made, before = inspect(target), inspect(vmdk)
     assert (made.format, made.virtual_size) == ("qcow2", before.virtual_size)
     assert told[-1] == 100
 
 
 async def test_the_formats_are_said_and_the_limits_are_set(vmdk: Path, tmp_path: Path) -> None:
-    command = convert._command(vmdk, "vmdk", tmp_path / "made", "raw", 4 * MIB)
+    command = convert._command(ImageFile(vmdk, "vmdk"), ImageFile(tmp_path / "made", "raw"), 4 * MIB)
     assert command[0] == "prlimit"
     assert any(word.startswith("--cpu=") for word in command)
     assert any(word.startswith("--as=") for word in command)
@@ -49,20 +51,20 @@ async def test_the_formats_are_said_and_the_limits_are_set(vmdk: Path, tmp_path:
 @pytest.mark.parametrize("path", ["relative.vmdk", "http://example.org/x", "nbd:host:1"])
 async def test_only_absolute_paths_are_converted(path: str, tmp_path: Path) -> None:
     with pytest.raises(DriverInvalid, match="absolute"):
-        await QemuImg().convert(Path(path), "vmdk", tmp_path / "made", "raw", MIB, ignore)
+        await QemuImg().convert(ImageFile(Path(path), "vmdk"), ImageFile(tmp_path / "made", "raw"), MIB, ignore)
 
 
 @pytest.mark.parametrize(("source", "target"), [("qed", "raw"), ("vmdk", "vdi"), ("luks", "qcow2")])
 async def test_other_formats_are_not_converted(vmdk: Path, tmp_path: Path, source: str, target: str) -> None:
     with pytest.raises(DriverInvalid, match="cannot be converted"):
-        await QemuImg().convert(vmdk, source, tmp_path / "made", target, MIB, ignore)
+        await QemuImg().convert(ImageFile(vmdk, source), ImageFile(tmp_path / "made", target), MIB, ignore)
 
 
 async def test_a_broken_image_is_an_error_with_qemu_imgs_words_and_leaves_nothing(tmp_path: Path) -> None:
     broken, made = tmp_path / "broken", tmp_path / "made"
     broken.write_bytes(b"KDMV" + bytes(4096))
     with pytest.raises(DriverError, match="qemu-img could not convert"):
-        await QemuImg().convert(broken, "vmdk", made, "qcow2", MIB, ignore)
+        await QemuImg().convert(ImageFile(broken, "vmdk"), ImageFile(made, "qcow2"), MIB, ignore)
     assert not made.exists()
 
 
@@ -71,7 +73,7 @@ async def test_too_little_memory_ends_it_and_leaves_nothing(
 ) -> None:
     monkeypatch.setattr(convert, "MEMORY", 16 * MIB)
     with pytest.raises(DriverError):
-        await QemuImg().convert(vmdk, "vmdk", tmp_path / "made", "qcow2", MIB, ignore)
+        await QemuImg().convert(ImageFile(vmdk, "vmdk"), ImageFile(tmp_path / "made", "qcow2"), MIB, ignore)
     assert not (tmp_path / "made").exists()
 
 
@@ -81,7 +83,7 @@ async def test_cancelling_kills_it_and_leaves_nothing(
     made, pid = tmp_path / "made", tmp_path / "pid"
     script = f"echo $$ > {pid}; touch {made}; exec sleep 3600"
     monkeypatch.setattr(convert, "_command", lambda *_arguments: ["/bin/sh", "-c", script])
-    converting = asyncio.ensure_future(QemuImg().convert(vmdk, "vmdk", made, "raw", MIB, ignore))
+    converting = asyncio.ensure_future(QemuImg().convert(ImageFile(vmdk, "vmdk"), ImageFile(made, "raw"), MIB, ignore))
     while not await asyncio.to_thread(made.exists):
         await asyncio.sleep(0.01)
     process = int(await asyncio.to_thread(pid.read_text))

@@ -11,7 +11,7 @@ import pytest
 from drivers.base import DriverInvalid, FilePart
 from drivers.images.window import stamp_at
 from gateway.orchestration.images.pieces import of_file
-from tests.api.conftest import qcow2
+from tests.empty_image import qcow2
 from tests.plain_reader import inspect
 
 AROUND = os.urandom(700)

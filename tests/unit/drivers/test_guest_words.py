@@ -10,8 +10,8 @@ import pytest
 
 from drivers.base import HypervisorSettings, InterfaceAddress
 from drivers.libvirt import addresses
-from drivers.libvirt.calls import AGENT_DEADLINE
 from drivers.libvirt.connection import ISOLATED, Lane
+from drivers.libvirt.domains import AGENT_DEADLINE
 from drivers.libvirt.driver import LibvirtDriver
 from drivers.libvirt.guest_words import host_name, ip_address
 from drivers.libvirt.networks import _lease
@@ -51,7 +51,7 @@ def said(*ips: object, mac: object = MAC, prefix: object = 24) -> dict[str, Any]
 
 
 def read(guest: dict[str, Any], source: int = addresses.AGENT) -> list[InterfaceAddress]:
-    return list(addresses.read(Guest(guest, source)))  # type: ignore[arg-type]
+    return list(addresses.read(Guest(guest, source)))
 
 
 @pytest.mark.parametrize("source", [addresses.LEASE, addresses.AGENT, addresses.ARP])
@@ -133,7 +133,7 @@ def test_the_reader_knows_both_protocols() -> None:
 
 def test_an_agent_that_says_nothing_is_waited_for_in_seconds() -> None:
     guest = Guest(said("10.0.0.5"))
-    addresses.read(guest)  # type: ignore[arg-type]
+    addresses.read(guest)
     assert guest.waits == [addresses.AGENT_SECONDS]
     assert addresses.AGENT_SECONDS * 3 < AGENT_DEADLINE
 
@@ -148,14 +148,14 @@ async def test_a_guest_that_holds_its_addresses_back_costs_nobody_else_the_conne
         return ()
 
     monkeypatch.setattr(driver._connection, "call", call)
-    await driver.addresses("u")
+    await driver.domains.interface_addresses("u")
     assert ISOLATED.issuperset(lanes)
 
 
 def test_a_domain_that_does_not_run_has_no_addresses() -> None:
     guest = Guest(said("10.0.0.5"))
     guest.isActive = lambda: False  # type: ignore[method-assign]
-    assert addresses.read(guest) == ()  # type: ignore[arg-type]
+    assert addresses.read(guest) == ()
 
 
 def test_a_source_that_does_not_answer_is_no_error() -> None:
@@ -164,5 +164,5 @@ def test_a_source_that_does_not_answer_is_no_error() -> None:
     def refuse(_source: int) -> dict[str, Any]:
         raise libvirt.libvirtError("no such thing")
 
-    guest.interfaceAddresses = refuse  # type: ignore[method-assign]
-    assert addresses.read(guest) == ()  # type: ignore[arg-type]
+    guest.interfaceAddresses = refuse  # type: ignore[method-assign, assignment]
+    assert addresses.read(guest) == ()

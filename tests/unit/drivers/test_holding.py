@@ -9,24 +9,7 @@ from drivers.base import DriverConflict
 from drivers.libvirt import own_addresses
 from drivers.libvirt.domain_xml import METADATA
 from drivers.libvirt.own_addresses import hold_all, refuse_foreign, release
-from tests.unit.drivers.test_own_addresses import Network, claimed
-
-
-class Failed(libvirt.libvirtError):
-    """An error of libvirt's with this code, from this part of it."""
-
-    def __init__(self, code: int, part: int = libvirt.VIR_FROM_QEMU) -> None:
-        Exception.__init__(self, "it does not work")
-        self._code, self._part = code, part
-
-    def get_error_code(self) -> int:
-        return self._code
-
-    def get_error_domain(self) -> int:
-        return self._part
-
-    def get_error_message(self) -> str:
-        return "it does not work"
+from tests.unit.drivers.libvirt_doubles import Failed, Network, claimed
 
 
 class Domain:
@@ -93,40 +76,40 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
 
 def test_the_others_are_held_when_the_first_cannot_be_changed(host: Host) -> None:
     host.domains[0].trouble = Failed(libvirt.VIR_ERR_INTERNAL_ERROR)
-    done = hold_all(host)  # type: ignore[arg-type]
+    done = hold_all(host)
     assert host.held() == [False, True, True]
     assert (len(done.macs), done.failed) == (2, {"uuid-1": "it does not work"})
 
 
 def test_the_others_are_held_when_the_network_of_the_first_is_gone(host: Host) -> None:
     host.domains[0].network = "gone"
-    assert list(hold_all(host).failed) == ["uuid-1"]  # type: ignore[arg-type]
+    assert list(hold_all(host).failed) == ["uuid-1"]
     assert host.held() == [False, True, True]
 
 
 def test_the_others_are_held_as_long_as_the_range_of_dhcp_goes(host: Host) -> None:
     host.network = Network(last="10.0.0.3")
-    failed = hold_all(host).failed  # type: ignore[arg-type]
+    failed = hold_all(host).failed
     assert host.held() == [True, True, False]
     assert "no address is free" in failed["uuid-3"]
 
 
 def test_one_that_failed_is_held_by_itself_later(host: Host) -> None:
     host.domains[0].trouble = Failed(libvirt.VIR_ERR_INTERNAL_ERROR)
-    failed = hold_all(host).failed  # type: ignore[arg-type]
+    failed = hold_all(host).failed
     host.domains[0].trouble = None
-    assert hold_all(host, frozenset(failed)).macs == (host.domains[0].mac,)  # type: ignore[arg-type]
+    assert hold_all(host, frozenset(failed)).macs == (host.domains[0].mac,)
 
 
 def test_one_that_vanished_is_no_failure(host: Host) -> None:
     host.domains[0].trouble = Failed(libvirt.VIR_ERR_NO_DOMAIN)
-    assert hold_all(host).failed == {}  # type: ignore[arg-type]
+    assert hold_all(host).failed == {}
 
 
 def test_a_lost_connection_is_no_guests_trouble(host: Host) -> None:
     host.domains[0].trouble = Failed(libvirt.VIR_ERR_RPC, libvirt.VIR_FROM_RPC)
     with pytest.raises(libvirt.libvirtError):
-        hold_all(host)  # type: ignore[arg-type]
+        hold_all(host)
 
 
 def test_the_mac_of_a_foreign_guest_with_an_entry_gets_nobody_its_address(host: Host) -> None:
@@ -134,7 +117,7 @@ def test_the_mac_of_a_foreign_guest_with_an_entry_gets_nobody_its_address(host: 
     foreign.ours = False
     claimed(host.network, foreign.mac)
     with pytest.raises(DriverConflict, match=foreign.mac):
-        refuse_foreign(host, "default", foreign.mac.upper())  # type: ignore[arg-type]
+        refuse_foreign(host, "default", foreign.mac.upper())
 
 
 def test_nor_does_that_of_a_foreign_guest_with_a_lease(host: Host) -> None:
@@ -142,7 +125,7 @@ def test_nor_does_that_of_a_foreign_guest_with_a_lease(host: Host) -> None:
     foreign.ours = False
     host.network.leases = [{"ipaddr": "10.0.0.7", "mac": foreign.mac}]
     with pytest.raises(DriverConflict, match=foreign.mac):
-        refuse_foreign(host, "default", foreign.mac)  # type: ignore[arg-type]
+        refuse_foreign(host, "default", foreign.mac)
 
 
 @pytest.mark.parametrize("defined", [True, False])
@@ -151,7 +134,7 @@ def test_a_step_that_is_repeated_finds_its_own_entry(host: Host, defined: bool) 
     if not defined:
         del host.domains[1]
     claimed(host.network, mac)
-    refuse_foreign(host, "default", mac)  # type: ignore[arg-type]
+    refuse_foreign(host, "default", mac)
     assert list(host.network.entries()) == [mac]
 
 
@@ -159,5 +142,5 @@ def test_a_refused_interface_does_not_take_the_entry_of_the_foreign_guest_away(h
     foreign = host.domains[1]
     foreign.ours = False
     claimed(host.network, foreign.mac)
-    release(host, frozenset({foreign.mac}))  # type: ignore[arg-type]
+    release(host, frozenset({foreign.mac}))
     assert list(host.network.entries()) == [foreign.mac]

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from drivers.images.raw import ESP, SECTOR
 from tests.plain_reader import inspect
+from tests.unit.drivers.disks import disk
 
-SIZE = 2 * 1024 * 1024
 FORMATS = {
     "raw": ["-O", "raw"],
     "qcow2": ["-O", "qcow2"],
@@ -20,19 +19,6 @@ FORMATS = {
     "qcow2 with extended tables": ["-O", "qcow2", "-o", "extended_l2=on,cluster_size=32k"],
     "qcow2 version 2": ["-O", "qcow2", "-o", "compat=0.10"],
 }
-
-
-def disk(tmp_path: Path, boot_code: bytes) -> Path:
-    """A raw disk with a GPT that has an EFI system partition, and this code for a BIOS."""
-    content = bytearray(SIZE)
-    content[: len(boot_code)] = boot_code
-    content[510:512] = b"\x55\xaa"
-    content[SECTOR : SECTOR + 8] = b"EFI PART"
-    struct.pack_into("<Q", content, SECTOR + 72, 2)
-    content[2 * SECTOR : 2 * SECTOR + 16] = ESP
-    path = tmp_path / "disk.raw"
-    path.write_bytes(content)
-    return path
 
 
 @pytest.mark.parametrize("options", FORMATS.values(), ids=FORMATS)

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from drivers.base import DriverFailed
 from drivers.libvirt import leases
 from drivers.libvirt.domains import Domains
+from drivers.libvirt.lease_returns import LeaseReturns
 from drivers.libvirt.leases import Lease
 
 MAC, UUID = "52:54:00:01:02:03", "11111111-2222-4333-8444-555555555555"
@@ -81,6 +82,9 @@ class Host:
     async def call(self, work: Callable[[Any], Any], **_options: Any) -> Any:
         return work(self._domain)
 
+    async def delete(self, _uuid: str) -> None:
+        """Have no console."""
+
     async def give_back(self, lease: Lease) -> bool:
         leases.frame(lease)
         if self._error is not None:
@@ -89,7 +93,7 @@ class Host:
 
 
 def of(ranges: str) -> list[tuple[str, str]]:
-    return [(lease.ip, lease.server) for lease in leases.of(Domain(ranges))]  # type: ignore[arg-type]
+    return [(lease.ip, lease.server) for lease in leases.of(Domain(ranges))]
 
 
 @pytest.mark.parametrize("ranges", [FOUR, SIX + FOUR, BARE + SIX + FOUR])
@@ -114,6 +118,6 @@ async def test_a_lease_that_cannot_be_given_back_keeps_no_guest_from_going(
     domain = Domain()
     host = Host(domain, uri, error)
     with capture_logs() as lines:
-        await Domains(host, host).undefine(UUID)  # type: ignore[arg-type]
+        await Domains(host, host, host, LeaseReturns(host, host)).undefine(UUID)  # type: ignore[arg-type]
     assert domain.undefined
     assert [line["reason"] for line in lines] == ["no"]

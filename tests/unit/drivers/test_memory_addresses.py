@@ -32,16 +32,16 @@ async def driver() -> MemoryDriver:
 
 
 def keep(driver: MemoryDriver, *entries: Reservation) -> None:
-    driver.known_networks["default"] = replace(driver.known_networks["default"], reservations=entries)
+    driver.state.networks["default"] = replace(driver.state.networks["default"], reservations=entries)
 
 
 def kept(driver: MemoryDriver) -> tuple[Reservation, ...]:
-    return driver.known_networks["default"].reservations
+    return driver.state.networks["default"].reservations
 
 
 def serve(driver: MemoryDriver, *spans: tuple[str, str]) -> None:
     served = ServedRange("192.168.122.1/24", spans)
-    driver.known_networks["default"] = replace(driver.known_networks["default"], served=served)
+    driver.state.networks["default"] = replace(driver.state.networks["default"], served=served)
 
 
 @pytest.mark.parametrize(
@@ -57,26 +57,26 @@ async def test_an_entry_of_somebody_elses_stays_and_is_a_conflict(
 ) -> None:
     keep(driver, entry)
     with pytest.raises(DriverConflict, match=words):
-        await driver.take_address("default", Reservation(IP, MAC), OURS)
+        await driver.addresses.take("default", Reservation(IP, MAC), OURS)
     assert kept(driver) == (entry,)
 
 
 async def test_what_dhcp_gave_to_a_foreign_guest_is_not_taken(driver: MemoryDriver) -> None:
-    driver.known_leases["default"] = (Lease(OTHER, IP, 24, None, 0),)
+    driver.state.leases["default"] = (Lease(OTHER, IP, 24, None, 0),)
     with pytest.raises(DriverConflict, match="given to a guest"):
-        await driver.take_address("default", Reservation(IP, UNUSED), OURS)
+        await driver.addresses.take("default", Reservation(IP, UNUSED), OURS)
 
 
 async def test_what_an_admin_keeps_for_this_mac_and_address_is_used_as_it_is(driver: MemoryDriver) -> None:
     entry = Reservation(IP, MAC.upper(), "web")
     keep(driver, entry)
-    await driver.take_address("default", Reservation(IP, MAC), OURS)
+    await driver.addresses.take("default", Reservation(IP, MAC), OURS)
     assert kept(driver) == (entry,)
 
 
 async def test_an_entry_takes_the_place_of_ours_and_of_the_macs_own(driver: MemoryDriver) -> None:
     keep(driver, Reservation(IP, UNUSED), Reservation(ANOTHER, MAC))
-    await driver.take_address("default", Reservation(IP, MAC), OURS)
+    await driver.addresses.take("default", Reservation(IP, MAC), OURS)
     assert kept(driver) == (Reservation(IP, MAC),)
 
 
@@ -84,25 +84,25 @@ async def test_one_that_is_left_goes_and_one_that_an_admin_named_stays(driver: M
     entries = Reservation(IP, UNUSED), Reservation(ANOTHER, MAC, "web")
     keep(driver, *entries)
     for entry in entries:
-        await driver.leave_address("default", entry.ip, OURS)
+        await driver.addresses.leave("default", entry.ip, OURS)
     assert kept(driver) == entries[1:]
 
 
 def test_interfaces_get_addresses_of_all_spans_and_a_full_range_is_a_conflict(driver: MemoryDriver) -> None:
     serve(driver, ("192.168.122.2", "192.168.122.3"), ("192.168.122.9", "192.168.122.9"))
     for number in range(3):
-        driver.own_address(InterfaceSpec(f"52:54:00:00:00:{number:02x}", "default", filter=GUARD_HOST))
+        driver.addresses.own_address(InterfaceSpec(f"52:54:00:00:00:{number:02x}", "default", filter=GUARD_HOST))
     assert {entry.ip for entry in kept(driver)} == {f"192.168.122.{number}" for number in (2, 3, 9)}
     with pytest.raises(DriverConflict, match="no address is free"):
-        driver.own_address(InterfaceSpec("52:54:00:00:00:99", "default", filter=GUARD_HOST))
+        driver.addresses.own_address(InterfaceSpec("52:54:00:00:00:99", "default", filter=GUARD_HOST))
 
 
 async def test_a_guest_without_an_address_of_its_own_is_held_to_one_and_another_is_told(driver: MemoryDriver) -> None:
     serve(driver, (IP, IP))
     for uuid, mac in (("one", MAC), ("two", OTHER)):
-        driver.interface_specs[mac] = InterfaceSpec(mac, "default", filter=GUARD_HOST)
+        driver.state.interface_specs[mac] = InterfaceSpec(mac, "default", filter=GUARD_HOST)
         nic = InterfaceFacts(mac, "default", True, None)
-        driver.known[uuid] = DomainFacts(uuid, uuid, Power.OFF, "", True, 1, 1024, (), (nic,), uuid)
-    done = await driver.hold_guests()
+        driver.state.domains[uuid] = DomainFacts(uuid, uuid, Power.OFF, "", True, 1, 1024, (), (nic,), uuid)
+    done = await driver.addresses.hold_guests()
     assert (done.macs, list(done.failed)) == ((MAC,), ["two"])
     assert kept(driver) == (Reservation(IP, MAC),)

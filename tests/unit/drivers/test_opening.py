@@ -96,7 +96,6 @@ def test_what_is_no_file_is_not_opened(allowed: Path, name: str) -> None:
 
 def test_a_pipe_keeps_nobody_waiting(allowed: Path) -> None:
 
-
     os.mkfifo(allowed / "pipe")
     with pytest.raises(DriverInvalid, match="no regular file"):
         open_regular(allowed / "pipe")

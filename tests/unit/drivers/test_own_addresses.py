@@ -3,77 +3,16 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import Any
 
 import libvirt
 import pytest
-from lxml import etree
 
 from drivers.base import GUARD_HOST, GUARD_OWN, DriverConflict, InterfaceSpec
 from drivers.libvirt.guards import guard_own, guard_own_ipv6
 from drivers.libvirt.own_addresses import claim, release
+from tests.unit.drivers.libvirt_doubles import ADD, MAC, OTHER, Network, Refused, claimed
 
-MAC, OTHER = "52:54:00:00:00:01", "52:54:00:00:00:02"
-ADD, DELETE = libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE
 BOTH = libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE | libvirt.VIR_NETWORK_UPDATE_AFFECT_CONFIG
-
-
-class Refused(libvirt.libvirtError):
-    """An entry for the address or the MAC is there, as libvirt says it."""
-
-    def __init__(self) -> None:
-        Exception.__init__(self, "there is an existing dhcp host entry")
-
-    def get_error_code(self) -> int:
-        return int(libvirt.VIR_ERR_OPERATION_INVALID)
-
-
-class Network:
-    """libvirt's network, as far as its DHCP entries go."""
-
-    def __init__(self, last: str = "10.0.0.9", entries: str = "", dhcp: bool = True, six: str = "") -> None:
-        served = f"<dhcp><range start='10.0.0.2' end='{last}'/>{entries}</dhcp>" if dhcp else ""
-        self.root = etree.fromstring(f"<network><ip address='10.0.0.1' prefix='24'>{served}</ip>{six}</network>")
-        self.leases: list[dict[str, Any]] = []
-        self.quicker: list[str] = []
-        """Addresses that another gateway takes right before ours."""
-        self.active, self.flags = True, set[int]()
-
-    def name(self) -> str:
-        return "default"
-
-    def isActive(self) -> bool:  # noqa: N802 - libvirt's name
-        return self.active
-
-    def isPersistent(self) -> bool:  # noqa: N802 - libvirt's name
-        return True
-
-    def XMLDesc(self, _flags: int) -> str:  # noqa: N802 - libvirt's name
-        return etree.tostring(self.root, encoding="unicode")
-
-    def DHCPLeases(self) -> list[dict[str, Any]]:  # noqa: N802 - libvirt's name
-        return self.leases
-
-    def update(self, command: int, _section: int, _parent: int, xml: str, flags: int) -> None:
-        self.flags.add(flags)
-        entry, dhcp = etree.fromstring(xml), self.root.find("ip/dhcp")
-        assert dhcp is not None
-        if command == ADD:
-            if self.quicker:
-                dhcp.append(etree.Element("host", mac=OTHER, ip=self.quicker.pop()))
-            if any(known.get("ip") == entry.get("ip") for known in dhcp.iterfind("host")):
-                raise Refused
-            dhcp.append(entry)
-        else:
-            [gone] = [known for known in dhcp.iterfind("host") if known.get("mac") == entry.get("mac")]
-            dhcp.remove(gone)
-
-    def entries(self) -> dict[str | None, str | None]:
-        return {entry.get("mac"): entry.get("ip") for entry in self.root.iterfind("ip/dhcp/host")}
-
-
-def claimed(network: Network, mac: str = MAC) -> str | None:
-    return claim(network, mac).ip  # type: ignore[arg-type]
 
 
 def test_an_interface_gets_an_entry_of_its_own_and_the_same_one_when_asked_again() -> None:
@@ -145,7 +84,7 @@ def test_a_network_without_dhcp_gives_none() -> None:
 def test_the_interfaces_filter_names_what_is_its_own() -> None:
     six = "<ip family='ipv6' address='fd00:1::1' prefix='64'/>"
     spec = InterfaceSpec(MAC, "default", filter=GUARD_HOST, source="10.0.0.0/24")
-    held = claim(Network(last="10.0.0.2", six=six), MAC).held(spec)  # type: ignore[arg-type]
+    held = claim(Network(last="10.0.0.2", six=six), MAC).held(spec)
     assert (held.filter, held.source) == (GUARD_OWN, "10.0.0.2/32")
     assert held.sources6 == ("fe80::5054:ff:fe00:1", "fd00:1::5054:ff:fe00:1")
 
@@ -154,13 +93,13 @@ def test_an_interface_that_goes_gives_its_address_back_and_no_other() -> None:
     network = Network()
     claimed(network)
     claimed(network, OTHER)
-    release(Host(network), frozenset({MAC}))  # type: ignore[arg-type]
+    release(Host(network), frozenset({MAC}))
     assert list(network.entries()) == [OTHER]
 
 
 def test_an_entry_that_an_admin_named_stays() -> None:
     network = Network(entries=f"<host mac='{MAC}' name='web' ip='10.0.0.200'/>")
-    release(Host(network), frozenset({MAC}))  # type: ignore[arg-type]
+    release(Host(network), frozenset({MAC}))
     assert list(network.entries()) == [MAC]
 
 

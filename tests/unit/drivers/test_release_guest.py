@@ -25,7 +25,7 @@ def test_the_code_is_what_its_source_says(tmp_path: Path) -> None:
     source = Path(release_guest.__file__).with_suffix(".s")
     made, linked = tmp_path / "guest.o", tmp_path / "guest.bin"
     subprocess.run(["as", "--32", "-o", made, source], check=True)
-    command = ["ld", "-m", "elf_i386", "--oformat", "binary", "-Ttext", "0x7c00", "-o", linked, made]
+    command: list[str | Path] = ["ld", "-m", "elf_i386", "--oformat", "binary", "-Ttext", "0x7c00", "-o", linked, made]
     subprocess.run(command, check=True, capture_output=True)
     assert linked.read_bytes() == CODE
 
@@ -45,7 +45,7 @@ def test_a_frame_that_does_not_fit_is_refused() -> None:
 
 def test_the_frame_goes_from_the_guests_hardware_to_the_servers() -> None:
     sent = frame(LEASE)
-    assert sent[:14].hex() == "525400aabbcc" "525400010203" "0800"
+    assert sent[:14].hex() == "525400aabbcc5254000102030800"
 
 
 def test_the_frame_is_a_datagram_from_the_guests_address_to_the_dhcp_server() -> None:

@@ -85,7 +85,7 @@ def test_without_interfaces_there_is_no_network_config() -> None:
     assert "/network-config" not in files(Seed("1", "m"))
 
 
-ODD = "\U0001f600 \U0010fffd \x7f \x80 \x85 \x9f \u2028 \u2029 \ufeff \ufffd \ufffe \uffff \" \\ \ud7ff \ue000 \u00e4"
+ODD = '\U0001f600 \U0010fffd \x7f \x80 \x85 \x9f \u2028 \u2029 \ufeff \ufffd \ufffe \uffff " \\ \ud7ff \ue000 \u00e4'
 """Beyond the BMP, unprintable, and at the ends of what is."""
 
 

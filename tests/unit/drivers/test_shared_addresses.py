@@ -7,19 +7,18 @@ import pytest
 
 from drivers.base import DriverConflict, Reservation
 from drivers.libvirt.shared_addresses import leave, take
-from tests.unit.drivers.test_holding import Failed
-from tests.unit.drivers.test_own_addresses import MAC, OTHER, Network, claimed
+from tests.unit.drivers.libvirt_doubles import MAC, OTHER, Failed, Network, claimed
 
 IP, UNUSED = "10.0.0.5", "02:00:00:00:00:01"
 OURS = frozenset({UNUSED, MAC})
 
 
 def taken(network: Network, mac: str, ip: str = IP) -> None:
-    take(network, Reservation(ip, mac), OURS)  # type: ignore[arg-type]
+    take(network, Reservation(ip, mac), OURS)
 
 
 def left(network: Network) -> None:
-    leave(network, IP, OURS)  # type: ignore[arg-type]
+    leave(network, IP, OURS)
 
 
 def test_an_address_is_kept_for_the_mac_and_asking_again_changes_nothing() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import libvirt
 import pytest
 
 from drivers.base import Power
-from drivers.libvirt.statistics import _domain
+from drivers.libvirt.statistics import Moment, _domain
 
 RUNNING: dict[str, Any] = {
     "state.state": libvirt.VIR_DOMAIN_RUNNING,
@@ -35,9 +36,13 @@ RUNNING: dict[str, Any] = {
 TAPS = {"vnet7": ("52:54:00:00:00:01", "default")}
 
 
-def reading(run: int = 5, now: float = 1010.0, without: tuple[str, ...] = (), **more: Any) -> Any:
-    fields = {name: value for name, value in {**RUNNING, **more}.items() if not name.startswith(without or ("-",))}
-    return _domain("u", run, fields, TAPS, 1.0, now)
+def reading(
+    run: int = 5, now: float = 1010.0, without: tuple[str, ...] = (), more: Mapping[str, int] | None = None
+) -> Any:
+    fields = {
+        name: value for name, value in {**RUNNING, **(more or {})}.items() if not name.startswith(without or ("-",))
+    }
+    return _domain("u", run, fields, TAPS, Moment(1.0, now))
 
 
 def test_a_running_domain_is_read_whole() -> None:
@@ -51,7 +56,7 @@ def test_a_running_domain_is_read_whole() -> None:
 
 def test_a_guest_that_tells_nothing_of_its_memory_uses_what_it_takes_of_the_host_at_most_what_it_has() -> None:
     assert reading(now=2000.0).memory_used_kib == 131072
-    assert reading(now=2000.0, **{"balloon.rss": 50_000}).memory_used_kib == 50_000
+    assert reading(now=2000.0, more={"balloon.rss": 50_000}).memory_used_kib == 50_000
 
 
 def test_of_a_stuck_guest_only_what_needs_no_answer_of_it_is_known() -> None:
@@ -60,7 +65,7 @@ def test_of_a_stuck_guest_only_what_needs_no_answer_of_it_is_known() -> None:
 
 
 def test_of_a_domain_that_is_off_no_counters_are_known() -> None:
-    found = reading(run=-1, **{"state.state": libvirt.VIR_DOMAIN_SHUTOFF})
+    found = reading(run=-1, more={"state.state": libvirt.VIR_DOMAIN_SHUTOFF})
     assert (found.run, found.power, found.cpu_seconds, found.memory_used_kib) == (None, Power.OFF, None, None)
 
 
@@ -69,11 +74,11 @@ def test_of_a_domain_that_is_off_no_counters_are_known() -> None:
     [(libvirt.VIR_DOMAIN_PAUSED_USER, Power.PAUSED), (libvirt.VIR_DOMAIN_PAUSED_SNAPSHOT, Power.RUNNING)],
 )
 def test_a_pause_that_libvirt_makes_for_a_moment_is_none(reason: int, power: Power) -> None:
-    assert reading(**{"state.state": libvirt.VIR_DOMAIN_PAUSED, "state.reason": reason}).power is power
+    assert reading(more={"state.state": libvirt.VIR_DOMAIN_PAUSED, "state.reason": reason}).power is power
 
 
 def test_a_guest_that_lies_about_its_memory_uses_at_most_what_it_was_given() -> None:
     lie = {"balloon.available": 2**54, "balloon.usable": 0, "balloon.maximum": 131072}
-    assert reading(**lie).memory_used_kib == 131072
-    assert reading(**lie, **{"balloon.current": 2**64 - 1}).memory_used_kib == 131072
-    assert reading(**lie, **{"balloon.current": 2**64 - 1}).memory_kib == 131072
+    assert reading(more=lie).memory_used_kib == 131072
+    assert reading(more={**lie, "balloon.current": 2**64 - 1}).memory_used_kib == 131072
+    assert reading(more={**lie, "balloon.current": 2**64 - 1}).memory_kib == 131072

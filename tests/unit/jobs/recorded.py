@@ -6,9 +6,9 @@ import asyncio
 from typing import Any
 
 from gateway.errors import Conflict
-from gateway.jobs.execution import Failure
-from gateway.jobs.plan import Plan, StepCall, StepContext
-from gateway.jobs.runner import JobRunner
+from gateway.jobs.execution import Failure, JobTools
+from gateway.jobs.plan import Ended, Plan, StepCall, StepContext
+from gateway.jobs.runner import JobLimits, JobRunner
 from gateway.jobs.steps import StepRegistry
 from gateway.store.store import Store
 
@@ -40,6 +40,9 @@ class Recorded:
         if arguments.get("sticks"):
             raise Conflict("it cannot be taken back")
 
+    async def settle(self, context: StepContext, arguments: dict[str, Any], ended: Ended) -> None:
+        await self.run(context, arguments)
+
 
 def failure(error: BaseException) -> Failure:
     return Failure(getattr(error, "return_code", 10500), str(error))
@@ -49,7 +52,7 @@ def runner_of(store: Store, done: list[str], **rest: Any) -> JobRunner:
     registry = StepRegistry()
     for name in ("a", "b", "c", "settle"):
         registry.register(Recorded(name, done))
-    return JobRunner(store, registry, failure, **rest)
+    return JobRunner(JobTools(store, registry, failure), JobLimits(**rest))
 
 
 def plan(*calls: StepCall, **rest: Any) -> Plan:

@@ -37,7 +37,7 @@ async def test_jobs_on_one_resource_begin_in_the_order_of_their_commits(store: S
             await asyncio.sleep(next(delays))
         return await read(sql, *parameters)
 
-    store.fetch = slowly  # type: ignore[method-assign]
+    store.fetch = slowly  # type: ignore[method-assign, assignment]
     paths = [await submitted(store, runner, plan(StepCall(name), locks=("machines/1",))) for name in ("a", "b")]
     for path in paths:
         assert (await runner.wait(path, PATIENCE)).state == "SUCCESS"
@@ -94,7 +94,11 @@ async def test_a_job_begins_though_who_asked_for_it_is_gone_with_the_commit(
     store: Store, runner: JobRunner, done: list[str]
 ) -> None:
     asking = asyncio.create_task(submitted(store, runner, plan(StepCall("a"))))
-    store.watch(lambda _changes: asking.cancel())
+
+    def cancel(_changes: object) -> None:
+        asking.cancel()
+
+    store.watch(cancel)
     with pytest.raises(asyncio.CancelledError):
         await asking
     async with asyncio.timeout(PATIENCE):

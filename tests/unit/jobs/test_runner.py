@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from gateway.errors import Conflict
+from gateway.jobs.execution import JobTools
 from gateway.jobs.nesting import unnest
 from gateway.jobs.plan import StepCall, StepContext
-from gateway.jobs.runner import JobRunner
+from gateway.jobs.runner import JobLimits, JobRunner
 from gateway.jobs.steps import StepRegistry
 from gateway.store.model import Document
 from gateway.store.store import Rule, Store
@@ -51,7 +52,7 @@ async def test_one_that_sleeps_while_it_rests_has_no_more_places_afterwards(stor
     registry = StepRegistry()
     for step in (Dozing("doze", done), Recorded("a", done), Recorded("settle", done)):
         registry.register(step)
-    runner = JobRunner(store, registry, failure, workers=1)
+    runner = JobRunner(JobTools(store, registry, failure), JobLimits(workers=1))
     for name in ("doze", "doze", "a"):
         assert (await runner.wait(await submitted(store, runner, plan(StepCall(name))), 5)).state == "SUCCESS"
 
@@ -233,7 +234,7 @@ async def test_a_job_that_waits_for_its_own_nested_jobs_holds_no_worker_that_the
     nesting = Nesting("nesting", done)
     for step in (Recorded("a", done), Recorded("settle", done), nesting):
         registry.register(step)
-    nesting.runner = JobRunner(store, registry, failure, workers=1)
+    nesting.runner = JobRunner(JobTools(store, registry, failure), JobLimits(workers=1))
     nesting.store = store
     path = await submitted(store, nesting.runner, plan(StepCall("nesting", {"fails": fails})))
     outer = await nesting.runner.wait(path, PATIENCE)

@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,7 +28,7 @@ def staging(tmp_path: Path) -> Staging:
 
 
 @pytest.fixture
-def upload(staging: Staging) -> Iterator[PackageUpload]:
+def upload(staging: Staging) -> PackageUpload:
     """An upload of which some has come."""
     room: Any = SimpleNamespace(images=SimpleNamespace(staging=staging, largest_file=1000))
     upload = PackageUpload(room, 10)

@@ -13,8 +13,8 @@ import pytest
 
 from gateway.errors import Invalid
 from gateway.jobs.context import RunningStep
-from gateway.jobs.plan import Superseded
-from gateway.orchestration.common.steps import unless_stopped
+from gateway.jobs.plan import StopRequested
+from gateway.orchestration.common.step import unless_stopped
 from gateway.orchestration.images.pieces import Digest, ahead, looked_at
 from tests.empty_image import qcow2
 from tests.plain_reader import PlainReader
@@ -116,7 +116,7 @@ def context(stop: asyncio.Event) -> RunningStep:
     async def log(*_words: Any) -> None:
         """Nobody reads it."""
 
-    return RunningStep("jobs/1", "step", stop, log, lambda _share: None)
+    return RunningStep("jobs/1", "step", stop, log)
 
 
 async def test_work_that_waits_is_left_when_the_job_is_stopped() -> None:
@@ -131,7 +131,7 @@ async def test_work_that_waits_is_left_when_the_job_is_stopped() -> None:
     running = asyncio.ensure_future(unless_stopped(context(stop), work()))
     await asyncio.sleep(0)
     stop.set()
-    with pytest.raises(Superseded):
+    with pytest.raises(StopRequested):
         await running
     assert cleaned.is_set()
 
@@ -142,7 +142,7 @@ async def test_work_that_ends_just_after_the_stop_was_asked_for_is_no_success() 
     async def work() -> None:
         stop.set()
 
-    with pytest.raises(Superseded):
+    with pytest.raises(StopRequested):
         await unless_stopped(context(stop), work())
 
 

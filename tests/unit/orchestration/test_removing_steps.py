@@ -5,15 +5,17 @@ Which calls these are is read from the code of the steps, and of all that they c
 
 from __future__ import annotations
 
+import dis
 import inspect
 from collections.abc import Iterator
+from itertools import pairwise
 from types import CodeType, FunctionType, ModuleType
+from typing import get_type_hints
 
 import pytest
 
-import gateway.app  # noqa: F401 - it imports every step
-from drivers.base import Driver
-from gateway.orchestration.common.steps import DriverStep
+from drivers.base import PARTS, Driver
+from gateway.orchestration.common.step import ResourceStep
 from gateway.orchestration.common.unconfigured import REMOVALS
 
 TELLING_NOTHING = ("None", "bool")
@@ -21,8 +23,9 @@ TELLING_NOTHING = ("None", "bool")
 
 
 def is_order(name: str) -> bool:
-    """Whether it is a call of a Driver that changes something, rather than reads or makes it."""
-    call = getattr(Driver, name, None)
+    """Return whether it is a call of a Driver's part that changes something, rather than reads or makes it."""
+    part, _, method = name.partition(".")
+    call = getattr(get_type_hints(getattr(Driver, part).fget)["return"], method, None)
     return inspect.iscoroutinefunction(call) and inspect.get_annotations(call)["return"] in TELLING_NOTHING
 
 
@@ -32,6 +35,13 @@ def gateways(what: object) -> bool:
 
 def names_in(code: CodeType) -> set[str]:
     return set(code.co_names).union(*(names_in(inner) for inner in code.co_consts if isinstance(inner, CodeType)))
+
+
+def calls_in(code: CodeType) -> set[str]:
+    """Return the calls of parts that the code names: ``domains.start`` of ``driver.domains.start``."""
+    said = [each.argval for each in dis.get_instructions(code) if each.opname != "CACHE"]
+    found = {f"{part}.{name}" for part, name in pairwise(said) if part in PARTS and isinstance(name, str)}
+    return found.union(*(calls_in(inner) for inner in code.co_consts if isinstance(inner, CodeType)))
 
 
 def called(function: FunctionType, owner: type | None) -> Iterator[tuple[FunctionType, type | None]]:
@@ -47,20 +57,20 @@ def called(function: FunctionType, owner: type | None) -> Iterator[tuple[Functio
             yield method, owner
 
 
-def orders_of(step: type[DriverStep]) -> set[str]:
+def orders_of(step: type[ResourceStep]) -> set[str]:
     """The changing calls of a Driver that a step can come to."""
-    ahead: list[tuple[FunctionType, type | None]] = [(step.do, step)]  # type: ignore[list-item]
+    ahead: list[tuple[FunctionType, type | None]] = [(step.run, step)]  # type: ignore[list-item]
     seen, orders = set[tuple[FunctionType, type | None]](), set[str]()
     while ahead:
         place = ahead.pop()
         if place not in seen:
             seen.add(place)
-            orders |= {name for name in names_in(place[0].__code__) if is_order(name)}
+            orders |= {name for name in calls_in(place[0].__code__) if is_order(name)}
             ahead += called(*place)
     return orders
 
 
-def every_step(above: type[DriverStep] = DriverStep) -> Iterator[type[DriverStep]]:
+def every_step(above: type[ResourceStep] = ResourceStep) -> Iterator[type[ResourceStep]]:
     for step in above.__subclasses__():
         yield step
         yield from every_step(step)
@@ -70,10 +80,16 @@ REMOVING = sorted((step for step in every_step() if step.leaves is not None), ke
 
 
 @pytest.mark.parametrize("step", REMOVING, ids=lambda step: step.name)
-def test_each_call_that_a_removing_step_comes_to_does_nothing_where_nothing_is(step: type[DriverStep]) -> None:
+def test_each_call_that_a_removing_step_comes_to_does_nothing_where_nothing_is(step: type[ResourceStep]) -> None:
     assert orders_of(step) - REMOVALS == set()
 
 
 def test_the_calls_of_removing_steps_are_seen_through_functions_modules_and_classes() -> None:
     seen = set().union(*map(orders_of, REMOVING))
-    assert {"take_address", "leave_address", "release_host", "update_interface", "delete_volume"} <= seen
+    assert {
+        "addresses.take",
+        "addresses.leave",
+        "networks.release_host",
+        "devices.update_interface",
+        "storage.delete_volume",
+    } <= seen

@@ -11,8 +11,8 @@ import pytest
 from drivers.base import DriverReaderDied
 from gateway.errors import Invalid, NoSpace
 from gateway.jobs.plan import Plan
-from gateway.jobs.records import new_job
-from gateway.orchestration.common.tries import NOTED, Tries
+from gateway.jobs.records import KeptJob, new_job
+from gateway.orchestration.common.tries import Tries
 from gateway.ovf.errors import PackageReaderDied
 from gateway.store.store import Store
 
@@ -47,8 +47,7 @@ async def job(store: Store) -> str:
 async def noted(store: Store, job: str) -> dict[str, int]:
     found = await store.get(job)
     assert found is not None
-    tries: dict[str, int] = found.internal.get(NOTED, {})
-    return tries
+    return KeptJob.of(found).tries
 
 
 async def test_work_that_succeeds_is_begun_once_and_leaves_no_note(store: Store, job: str) -> None:

@@ -304,9 +304,7 @@ class Kept:
     async def described(self, envelope: Envelope) -> None:
         self.envelope = envelope
 
-    async def put(
-        self, file: File, pieces: AsyncIterator[bytes], chunk: int, stands: tuple[int, int] | None
-    ) -> None:
+    async def put(self, file: File, pieces: AsyncIterator[bytes], chunk: int, stands: tuple[int, int] | None) -> None:
         content = b"".join([piece async for piece in pieces])
         self.stands[file.href] = stands
         self.files[file.href] = (self.files.get(file.href, b"") if chunk else b"") + content

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,22 +17,26 @@ from gateway.ovf.model import OWN_DISK, Disk, Envelope, File, Hardware, Item, Ne
 from gateway.ovf.names import STREAM_OPTIMIZED
 from gateway.ovf.package import unpack
 from gateway.ovf.writing import write_envelope
+from tests.unit.ovf.cot import cot
 from tests.unit.ovf.samples import Kept, in_pieces
 
 OWN = '<MachineTemplate xmlns="http://schemas.dmtf.org/cimi/1"><credential href="#ops"/></MachineTemplate>'
-COT = Path(sys.executable).parent / "cot"
-
-
-def cot(*arguments: str | Path) -> str:
-    found = subprocess.run([COT, "--force", *arguments], capture_output=True, text=True, check=False, timeout=120)
-    assert found.returncode == 0, found.stderr
-    return found.stdout + found.stderr
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Path:
     path = tmp_path / "web-disk1.vmdk"
-    command = ["qemu-img", "create", "-q", "-f", "vmdk", "-o", "subformat=streamOptimized", path, "16M"]
+    command: list[str | Path] = [
+        "qemu-img",
+        "create",
+        "-q",
+        "-f",
+        "vmdk",
+        "-o",
+        "subformat=streamOptimized",
+        path,
+        "16M",
+    ]
     subprocess.run(command, check=True)
     return path
 

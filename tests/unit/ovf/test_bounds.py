@@ -55,9 +55,13 @@ def test_properties_of_a_collection_count_for_each_of_its_guests() -> None:
         "</VirtualSystem>"
         for one in range(60)
     )
-    text = hostile.described().decode().replace(
-        '<VirtualSystem ovf:id="s">',
-        f'<VirtualSystemCollection ovf:id="c"><Info>c</Info>{properties(2000)}{guests}<VirtualSystem ovf:id="s">',
+    text = (
+        hostile.described()
+        .decode()
+        .replace(
+            '<VirtualSystem ovf:id="s">',
+            f'<VirtualSystemCollection ovf:id="c"><Info>c</Info>{properties(2000)}{guests}<VirtualSystem ovf:id="s">',
+        )
     )
     with pytest.raises(PackageInvalid, match="122000 properties for its guests"):
         read_envelope(text.replace("</Envelope>", "</VirtualSystemCollection></Envelope>").encode())

@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from gateway.ovf.certificate import read_certificate
 from gateway.ovf.errors import PackageInvalid
 from gateway.ovf.package import unpack
+from tests.unit.ovf.certificates import Key, certified
 from tests.unit.ovf.samples import Kept, envelope, in_pieces, manifest, ova, system
 
 MANIFEST = b"SHA256(a.ovf)= 00\n"
-Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 @pytest.fixture(scope="module", params=["rsa", "ec"])
 def key(request: pytest.FixtureRequest) -> Key:
     return rsa.generate_private_key(65537, 2048) if request.param == "rsa" else ec.generate_private_key(ec.SECP256R1())
-
-
-def certified(key: Key, signed: bytes) -> bytes:
-    """The text of a ``.cert`` file: the signature, and a certificate of the signer."""
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Example Appliances")])
-    now = datetime.now(UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 7, now, now + timedelta(days=1))
-    if isinstance(key, rsa.RSAPrivateKey):
-        signature = key.sign(signed, padding.PKCS1v15(), SHA256())
-    else:
-        signature = key.sign(signed, ec.ECDSA(SHA256()))
-    certificate = builder.sign(key, SHA256()).public_bytes(Encoding.PEM)
-    return f"SHA256(a.mf)= {signature.hex()}\n".encode() + certificate
 
 
 def test_a_certificate_that_signs_the_manifest_says_so(key: Key) -> None:

@@ -7,7 +7,7 @@ import base64
 import pytest
 from lxml import etree
 
-from gateway.orchestration.systems.packages.importing import Wishes
+from gateway.orchestration.systems.packages.wishes import Wishes
 from gateway.ovf import bounds
 from gateway.ovf.deployment import Group, Guest, deploy
 from gateway.ovf.environment import CloudInit, awaits_environment, cloud_init, environment
@@ -117,9 +117,7 @@ def test_a_value_of_the_collection_counts_for_each_guest_that_cloud_init_tells_i
     def crowd(key: str) -> Envelope:
         guests = "".join(system(f"g{one}") for one in range(400))
         inner = f"<Info>c</Info>{given.format(key)}{guests}"
-        return read_envelope(
-            envelope(f'<VirtualSystemCollection ovf:id="crowd">{inner}</VirtualSystemCollection>')
-        )
+        return read_envelope(envelope(f'<VirtualSystemCollection ovf:id="crowd">{inner}</VirtualSystemCollection>'))
 
     Wishes().deploy(crowd("motto"))
     with pytest.raises(PackageInvalid, match="told"):

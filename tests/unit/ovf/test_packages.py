@@ -6,6 +6,7 @@ import gzip
 import io
 import tarfile
 from collections.abc import AsyncGenerator
+from typing import Literal
 
 import pytest
 
@@ -98,7 +99,7 @@ async def test_two_files_of_one_name_are_refused() -> None:
     assert "two files 'web-disk1.vmdk'" in await refused(ova(WEB, DISK, DISK, TOOLS))
 
 
-def with_header(info: tarfile.TarInfo, form: int = tarfile.GNU_FORMAT) -> bytes:
+def with_header(info: tarfile.TarInfo, form: Literal[0, 1, 2] = tarfile.GNU_FORMAT) -> bytes:
     """A package whose second file begins with this header."""
     output = io.BytesIO()
     with tarfile.open(fileobj=output, mode="w") as archive:

@@ -56,7 +56,7 @@ def test_only_what_is_secret_is_sealed() -> None:
     assert json.dumps(kept["secrets"]["userData"], separators=(",", ":")).startswith(MARK)
 
 
-@pytest.mark.parametrize("value", [SECRET, "", "\u00e4\"\\\n", {"a": SECRET}, [SECRET], True, 1])
+@pytest.mark.parametrize("value", [SECRET, "", '\u00e4"\\\n', {"a": SECRET}, [SECRET], True, 1])
 def test_what_was_sealed_opens_to_the_same(value: Any) -> None:
     text = json.dumps({"x": [{"password": value}]})
     assert json.loads(sealing().opened("a", sealing().sealed("a", text))) == {"x": [{"password": value}]}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 import unicodedata
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -279,13 +281,19 @@ async def test_names_are_filtered_as_they_are_written(strange: Store, name: str)
     assert await names(strange, f"cpu>0 and (name='{name}' or name='none')") == [name] * (name != STRANGE[0])
 
 
+def insert(connection: sqlite3.Connection, row: dict[str, Any]) -> None:
+    """Insert a resource into a store of an earlier version, which has fewer columns."""
+    columns = {column[1] for column in connection.execute("PRAGMA table_info(resources)")}
+    older = {name: value for name, value in row.items() if name in columns}
+    marks = ", ".join(f":{name}" for name in older)
+    connection.execute(f"INSERT INTO resources ({', '.join(older)}) VALUES ({marks})", older)
+
+
 async def test_names_of_an_older_store_are_put_in_order(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     connection = sqlite3.connect(path, isolation_level=None)
     connection.executescript(f"BEGIN; {schema.migrations()[0]} PRAGMA user_version = 1; COMMIT;")
-    row = to_row(machine(1, name="é"))
-    marks = ", ".join(f":{name}" for name in row)
-    connection.execute(f"INSERT INTO resources ({', '.join(row)}) VALUES ({marks})", {**row, "name": "é"})
+    insert(connection, {**to_row(machine(1, name="é")), "name": "é"})
     connection.close()
     store = await Store.open(path)
     try:
@@ -305,14 +313,35 @@ async def test_interfaces_of_an_older_store_learn_the_type_of_their_network(tmp_
     document = {"network": {"href": network.path}, "mtu": 1500}
     interface = Resource("machines/1/networkInterfaces/0", "MachineNetworkInterface", "a", document, START, START)
     for row in map(to_row, (network, interface)):
-        marks = ", ".join(f":{name}" for name in row)
-        connection.execute(f"INSERT INTO resources ({', '.join(row)}) VALUES ({marks})", row)
+        insert(connection, row)
     connection.close()
     store = await Store.open(path)
     try:
         migrated = await store.get(interface.path)
         assert migrated is not None
         assert migrated.document == {**document, "networkType": "PRIVATE"}
+    finally:
+        await store.close()
+
+
+async def test_the_job_that_holds_a_resource_of_an_older_store_still_holds_it(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    older = schema.migrations()[: migration_names().index("0010_held_by.sql")]
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.create_function(FUNCTION, 1, sort_key, deterministic=True)
+    register(connection, Sealing(keyring(path)))
+    connection.executescript(f"BEGIN; {' '.join(older)} PRAGMA user_version = {len(older)}; COMMIT;")
+    for place, facts in enumerate(({"job": "jobs/1", "host": "local"}, {"host": "local"})):
+        row = {**to_row(machine(place)), "internal": json.dumps(facts)}
+        insert(connection, row)
+    connection.close()
+    store = await Store.open(path)
+    try:
+        machines = [await store.get(machine(place).path) for place in range(2)]
+        assert [(one.held_by, one.internal) for one in machines if one is not None] == [
+            ("jobs/1", {"host": "local"}),
+            (None, {"host": "local"}),
+        ]
     finally:
         await store.close()
 
@@ -330,8 +359,7 @@ def _older_with_answer(path: Path, kind: str, job: Document) -> None:
     register(connection, sealing)
     made = Resource(MADE, kind, "me", {}, START, START)
     for row in map(to_row, (made, Resource("jobs/1", "Job", "me", job, START, START))):
-        marks = ", ".join(f":{name}" for name in row)
-        connection.execute(f"INSERT INTO resources ({', '.join(row)}) VALUES ({marks})", row)
+        insert(connection, row)
     answer = ("me", "k", "print", MADE, "jobs/1", "2026-01-01")
     connection.execute("INSERT INTO answered VALUES (?, ?, digested(?), ?, ?, ?)", answer)
     connection.close()
@@ -358,6 +386,10 @@ async def test_answers_of_an_older_store_are_given_again(
         await store.close()
 
 
+def migration_names() -> list[str]:
+    return sorted(path.name for path in (Path(schema.__file__).parent / "migrations").glob("*.sql"))
+
+
 def test_migrations_are_numbered_one_after_another() -> None:
-    names = sorted(path.name for path in (Path(schema.__file__).parent / "migrations").glob("*.sql"))
+    names = migration_names()
     assert [int(name.partition("_")[0]) for name in names] == list(range(1, len(names) + 1))

@@ -1,42 +1,51 @@
-"""What the steps of package Jobs ask the families on behalf of who asked for the whole, and how it is taken back."""
+"""The requests of package Jobs to the families, on behalf of who asked for the whole, and how they are taken back."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from gateway.cimi.registry import type_at
-from gateway.errors import GatewayError, NotFound, PartFailed
+from gateway.errors import GatewayError, NotFound
 from gateway.jobs.plan import StepContext
-from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.first_answers import made_before
 from gateway.orchestration.common.resource_service import Room
-from gateway.orchestration.systems.nested import end_of, nested_jobs, part_failed, service_of, stop_nested
-from gateway.store.model import Document
+from gateway.orchestration.systems.nested import demand_success, nested_jobs, service_of, stop_nested
+from gateway.store.transaction import Answered, Transaction
 
 KEY = "\0package"
-"""Begins the keys by which creates are remembered: no client can send such an Idempotency-Key."""
+"""Begins the keys by which such creates are remembered: no client can send such an Idempotency-Key."""
 
 
-def asker(caller: Caller) -> Document:
-    """Who asks, as a plan keeps it."""
-    return {
-        "user": caller.user,
-        "role": caller.role.value,
-        "request_id": caller.request_id,
-        "address": caller.address,
-    }
+@dataclass(frozen=True, slots=True)
+class PartOnce:
+    """The create of one part of what a Job on a package makes (``Caller.once``): ``what`` tells it from the others.
+
+    The create is remembered beside the answers to clients, and goes with its Job as they do.
+    """
+
+    user: str
+    job: str
+    what: str
+
+    @property
+    def _key(self) -> str:
+        return f"{KEY} {self.job} {self.what}"
+
+    async def recall(self, transaction: Transaction) -> Outcome | None:
+        """Return the part that was made before, with its Job; None when none was. Raises Conflict when it is gone."""
+        # The key alone says which part it is: what the request looked like need not be compared.
+        answered = await transaction.recall(self.user, self._key, self._key)
+        return await made_before(transaction, answered) if answered is not None else None
+
+    async def remember(self, transaction: Transaction, path: str, job: str) -> None:
+        """Write that the part is made: this resource, by this Job."""
+        await transaction.remember(self.user, self._key, self._key, Answered(path, job, existing=False))
 
 
 def once(caller: Caller, job: str, what: str) -> Caller:
-    """The same caller, whose create of this is done once in this Job, however often it is asked for."""
-    return replace(caller, idempotency_key=f"{KEY} {job} {what}")
-
-
-async def succeeded(room: Room, job: str, label: str) -> None:
-    """Wait for a nested Job. Raises PartFailed, with the label and its reason, when it did not succeed."""
-    found = await end_of(room, job)
-    if found is not None and found.state != "SUCCESS":
-        error = part_failed(found)
-        raise PartFailed(f"{label}: {error.message}", error.return_code)
+    """Return the caller whose create of this is done once in this Job, however often it is asked for."""
+    return replace(caller, once=PartOnce(caller.user, job, what))
 
 
 async def take_back(room: Room, context: StepContext, caller: Caller, kinds: frozenset[str]) -> None:
@@ -64,4 +73,4 @@ async def _delete(room: Room, caller: Caller, kind: str, path: str) -> None:
         outcome = await service_of(room, kind).delete(caller, path, None)
     except NotFound:
         return
-    await succeeded(room, outcome.job, f"{kind} {path}")
+    await demand_success(room, outcome.job, f"{kind} {path}")

@@ -1,4 +1,4 @@
-"""What a package carries of CIMI where OVF has no words: templates in sections of our own, in and out.
+"""The parts of CIMI that a package carries where OVF has no words: templates in sections of our own, in and out.
 
 They are read as if a client had sent them. Their references are by name and lead to the package itself: a Network by
 its name in the NetworkSection, a Volume by the id of its Disk, everything else by the name that its descriptor has.
@@ -34,25 +34,26 @@ EDGE = Edge("", CIMI_1)
 
 
 def symbol(name: str) -> Document:
+    """Return a reference by name."""
     return {"href": f"{SYMBOL}{name}"}
 
 
 def some(document: Document) -> Document:
-    """Less what says nothing."""
+    """Return the document less what says nothing."""
     return {name: value for name, value in document.items() if value not in (None, "", [], {})}
 
 
 def written(kind: str, document: Document) -> str:
-    """The XML of a template. What is write-only is not in it."""
+    """Return the XML of a template. Write-only attributes are not in it."""
     described = type_of(kind)
-    shown = outward(described.attributes, document, EDGE.to_uri)
+    document_outside = outward(described.attributes, document, EDGE.to_uri)
     out: list[str] = []
-    xml_codec.write_resource(described, shown, CIMI_1, out, f' xmlns="{CIMI_1.namespace}"')
+    xml_codec.write_resource(described, document_outside, CIMI_1, out, f' xmlns="{CIMI_1.namespace}"')
     return "".join(out)
 
 
 def read(kind: str, text: str, who: str) -> Document:
-    """The template that ``who`` carries. Raises PackageInvalid for what no client could send either."""
+    """Return the template that ``who`` carries. Raises PackageInvalid for what no client could send either."""
     if not text:
         return {}
     try:
@@ -61,9 +62,9 @@ def read(kind: str, text: str, who: str) -> Document:
         raise PackageInvalid(f"the {TEMPLATE_SECTION} of {who}: {error.message}") from None
 
 
-def demand_near(found: Iterator[Reference], who: str) -> None:
-    """Raises PackageInvalid for a reference that leads out of the package."""
-    for reference in found:
+def demand_near(carried: Iterator[Reference], who: str) -> None:
+    """Raise PackageInvalid for a reference that leads out of the package."""
+    for reference in carried:
         if not reference.href.startswith(SYMBOL):
             raise PackageInvalid(
                 f"the {TEMPLATE_SECTION} of {who}: {reference.where}: {reference.href[:80]!r} is not in the package; "
@@ -72,6 +73,7 @@ def demand_near(found: Iterator[Reference], who: str) -> None:
 
 
 def read_machine(text: str, who: str) -> Document:
+    """Return the MachineTemplate that a virtual system carries. Raises PackageInvalid."""
     template = read("MachineTemplate", text, who)
     members = type_of("MachineTemplate").attributes
     for name in template.keys() & {"credential", "volumes", "volumeTemplates", "networkInterfaces"}:
@@ -87,7 +89,7 @@ class Carried:
         self.who = who
         self.origin: str = (template.get("properties") or {}).get(ORIGIN, "")
         self.components: dict[str, dict[str, Document]] = {kind: {} for kind in CARRIED}
-        """By kind and name, in their order."""
+        """Components by kind and name, in their order."""
         descriptors = template.get("componentDescriptors") or []
         if len(descriptors) > MOST_COMPONENTS:
             raise self._wrong(f"has {len(descriptors)} descriptors; at most {MOST_COMPONENTS} are allowed")
@@ -107,28 +109,25 @@ class Carried:
         name = descriptor.get("name") or f"{SYMBOL}{place}"
         if name in self.components[kind]:
             raise self._wrong(f"{where}.name: {name[:80]!r} is the name of another {kind}")
-        found = references(DESCRIBED[attribute], descriptor.get(attribute), (where, attribute))
-        demand_near(found, self.who)
+        demand_near(references(DESCRIBED[attribute], descriptor.get(attribute), (where, attribute)), self.who)
         self.components[kind][name] = descriptor
 
     def _wrong(self, words: str) -> PackageInvalid:
         return PackageInvalid(f"the {TEMPLATE_SECTION} of {self.who}: {words}")
 
     def rest_of(self, kind: str, name: str) -> Document:
-        """What is said of a Network or Volume beside OVF's own words."""
+        """Return what is said of a Network or Volume beside OVF's own words."""
         return self.components[kind].get(name, {})
 
     def made(self) -> Iterator[tuple[str, str, Document]]:
-        """Kind, name and descriptor of what OVF has no words for at all."""
+        """Yield kind, name and descriptor of what OVF has no words for at all."""
         for kind in CARRIED:
             if kind not in PLACED:
                 yield from ((kind, name, descriptor) for name, descriptor in self.components[kind].items())
 
     def networks(self) -> set[str]:
-        """Names of the networks that these components need."""
-        described = (
-            (KINDS[kind], descriptor) for kind in CARRIED for descriptor in self.components[kind].values()
-        )
+        """Return the names of the networks that these components need."""
+        described = ((KINDS[kind], descriptor) for kind in CARRIED for descriptor in self.components[kind].values())
         return {
             reference.href.removeprefix(SYMBOL)
             for attribute, descriptor in described
@@ -138,7 +137,7 @@ class Carried:
 
 
 class Carrying:
-    """Collects what one collection of a new package is to carry; the opposite of ``Carried``."""
+    """A collector of what one collection of a new package is to carry; the opposite of ``Carried``."""
 
     def __init__(self, origin: str) -> None:
         self._origin = origin
@@ -148,16 +147,17 @@ class Carrying:
         self._taken: dict[str, set[str]] = {}
 
     def name_of(self, key: str) -> str | None:
+        """Return the name here of what was added by this key; None when it was not."""
         return self._names.get(key)
 
     def place(self, kind: str, key: str, identity: str, own: Document, template: Document) -> None:
-        """The rest of a Network or a Volume, whose identity is OVF's."""
+        """Enter the rest of a Network or a Volume, whose identity is OVF's."""
         if key not in self._names:
             self._names[key] = identity
             self._add(kind, identity, own, template)
 
     def add(self, kind: str, key: str, own: Document, template: Document, *, referred: bool = False) -> str:
-        """The name by which it can be referred to; it needs one when it is."""
+        """Enter a component. Returns the name by which it can be referred to; it needs one when it is."""
         if key in self._names:
             return self._names[key]
         wished = own.get("name") or (f"{kind.lower()}-{len(self._descriptors) + 1}" if referred else None)
@@ -172,5 +172,6 @@ class Carrying:
         self._descriptors.append(some(described))
 
     def text(self) -> str:
+        """Return the XML of the collection's section."""
         origin = {"properties": {ORIGIN: self._origin}}
         return written("SystemTemplate", {**origin, "componentDescriptors": self._descriptors})

@@ -1,10 +1,12 @@
-"""What of a System's components a package carries beside its disks and hardware; never a secret."""
+"""The parts of a System's components that a package carries beside disks and hardware; a secret is never among them."""
 
 from __future__ import annotations
 
 from gateway.errors import Conflict
 from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.machine_core.facts import InterfaceEntry, KeptMachine, OwnDisk
 from gateway.orchestration.networks.assignment import LINK, is_reserved
+from gateway.orchestration.networks.facts import KeptAddress, KeptNetwork
 from gateway.orchestration.networks.host_network import network_path
 from gateway.orchestration.networks.membership import ENTRY
 from gateway.orchestration.systems.packages.carrying import Carrying, some, symbol, written
@@ -15,7 +17,10 @@ RANGES = ("cidr", "cidr6")
 
 
 class ComponentDescription:
-    """Of one System. What several Systems have stands where it is met first; what a Machine uses, where that is."""
+    """The description of one System's components.
+
+    A resource that several Systems have stands where it is met first; one that a Machine uses, where the Machine is.
+    """
 
     def __init__(self, room: Room, parts: Parts, carrying: Carrying) -> None:
         self._room = room
@@ -23,43 +28,46 @@ class ComponentDescription:
         self._parts = parts
         self.carrying = carrying
 
-    async def found(self, path: str) -> Resource:
+    async def existing(self, path: str) -> Resource:
+        """Return the resource at a path. Raises Conflict when it is gone."""
         resource = await self._store.get(path)
         if resource is None:
             raise Conflict(f"{path} is gone")
         return resource
 
     def _first(self, path: str) -> bool:
-        """Whether it has no place in the package yet."""
+        """Return whether what is at a path had no place in the package yet; it has one then."""
         if path in self._parts.carried:
             return False
         self._parts.carried.add(path)
         return True
 
     async def network(self, path: str, name: str | None = None, *, member: bool = False) -> str:
-        """Its name in the package. One of the host's is no part of the System, unless that says so."""
-        network = await self.found(path)
+        """Return the Network's name in the package.
+
+        A network of the host's is no part of the System, unless that says so.
+        """
+        network = await self.existing(path)
         document = network.document
         called = name or document.get("name") or path.rpartition("/")[2]
-        identity = self._parts.network(
-            path, called, document.get("description", ""), document.get("networkType", "")
-        )
-        if (member or not network.internal.get("host_network")) and self._first(path):
+        identity = self._parts.network(path, called, document.get("description", ""), document.get("networkType", ""))
+        if (member or not KeptNetwork.of(network).host_network) and self._first(path):
             self.carrying.place("Network", path, identity, document, network_template(network))
         return identity
 
     def volume(self, volume: Resource, disk: str) -> None:
-        """What its Disk does not say."""
+        """Enter what of a Volume its Disk does not say."""
         if self._first(volume.path):
             self.carrying.place("Volume", volume.path, disk, volume.document, volume_template(volume))
 
     async def credential(self, credential: Resource, name: str | None = None) -> None:
+        """Enter a Credential, without its password."""
         if self._first(credential.path):
-            shown = {key: credential.document.get(key) for key in ("userName", "key")}
-            self.carrying.add("Credential", credential.path, called(credential, name), shown)
+            template = {key: credential.document.get(key) for key in ("userName", "key")}
+            self.carrying.add("Credential", credential.path, called(credential, name), template)
 
     async def port(self, port: Resource, name: str | None = None, *, referred: bool = False) -> str:
-        """Its name among the carried ones; a System that has it only by the way has it under its own."""
+        """Return the port's name among the carried ones; a System that has it only by the way has it under its own."""
         if self._first(port.path):
             document = port.document
             config = {key: document.get(key) for key in ("portType", "classOfService")}
@@ -72,6 +80,7 @@ class ComponentDescription:
         return self.carrying.name_of(port.path) or ""
 
     async def address(self, address: Resource, name: str | None = None, *, referred: bool = False) -> str:
+        """Return the Address's name among the carried ones; empty for one that a guest reported."""
         if is_reserved(address) and self._first(address.path):
             network = symbol(await self.network(address.document["network"]["href"]))
             template = {**address_template(address), "network": network}
@@ -79,7 +88,7 @@ class ComponentDescription:
         return self.carrying.name_of(address.path) or ""
 
     async def group(self, group: Resource, name: str | None = None) -> None:
-        """With the Networks of it that are in the package; what others joined is theirs."""
+        """Enter a ForwardingGroup with its Networks that are in the package; what others joined is theirs."""
         if not self._first(group.path):
             return
         entries = await self._store.children(group.path, ENTRY)
@@ -91,12 +100,13 @@ class ComponentDescription:
 
     # Machines
 
-    async def machine(
-        self, machine: Resource, volumes: list[Document], made: list[Document], credential: str
-    ) -> str:
-        """The carried MachineTemplate; ``volumes`` and ``made`` are its entries of Volumes, in their order."""
-        interfaces = [await self._interface(machine, entry) for entry in machine.internal["interfaces"]]
-        disks = [disk_entry(disk) for disk in machine.internal["disks"]]
+    async def machine(self, machine: Resource, volumes: list[Document], made: list[Document], credential: str) -> str:
+        """Return the carried MachineTemplate; ``volumes`` and ``made`` are its entries of Volumes, in their order."""
+        kept = KeptMachine.of(machine)
+        interfaces = [
+            await self._interface(machine, kept.host, entry, place) for place, entry in enumerate(kept.interfaces)
+        ]
+        disks = [disk_entry(disk) for disk in kept.disks]
         template = {
             "machineConfig": some({"disks": disks, "cpuArch": machine.document.get("cpuArch")}),
             "credential": symbol(credential) if credential else None,
@@ -106,26 +116,26 @@ class ComponentDescription:
         }
         return written("MachineTemplate", some(template))
 
-    async def _interface(self, machine: Resource, entry: Document) -> Document:
-        place = entry.get("id", machine.internal["interfaces"].index(entry))
-        network, usual = entry["network_path"], network_path(self._room.hypervisors[machine.internal["host"]])
+    async def _interface(self, machine: Resource, host: str, entry: InterfaceEntry, place: int) -> Document:
+        usual = network_path(self._room.hypervisors[host])
         # XML cannot tell an interface of which nothing is said from none.
-        found: Document = {"state": "Active" if entry.get("up", True) else "Passive", "mtu": entry.get("mtu")}
-        if network != usual:
-            found["network"] = symbol(await self.network(network))
-        if "port" in entry:
-            found["networkPort"] = symbol(await self.port(await self.found(entry["port"]), referred=True))
-        found["addresses"] = await self._addresses(f"{machine.path}/networkInterfaces/{place}")
-        return some(found)
+        template: Document = {"state": "Active" if entry.up else "Passive", "mtu": entry.mtu}
+        if entry.network_path != usual:
+            template["network"] = symbol(await self.network(entry.network_path))
+        if entry.port is not None:
+            template["networkPort"] = symbol(await self.port(await self.existing(entry.port), referred=True))
+        identity = entry.id if entry.id is not None else place
+        template["addresses"] = await self._addresses(f"{machine.path}/networkInterfaces/{identity}")
+        return some(template)
 
     async def _addresses(self, interface: str) -> list[Document]:
-        """Those that were given by value go with their Machine, and come with it."""
+        """Return the Addresses of an interface; those that were given by value go with their Machine, and come so."""
         listed = []
         for entry in await self._store.children(interface, LINK):
             address = await self._store.get(entry.document["address"]["href"])
             if address is None or not is_reserved(address):
                 continue
-            if address.internal.get("for_machine"):
+            if KeptAddress.of(address).for_machine:
                 listed.append(address_template(address))
             else:
                 listed.append(symbol(await self.address(address, referred=True)))
@@ -133,21 +143,22 @@ class ComponentDescription:
 
 
 def called(resource: Resource, name: str | None) -> Document:
+    """Return the document of a resource under the name of its membership."""
     return {**resource.document, "name": name or resource.name}
 
 
 def network_template(network: Resource) -> Document:
-    """``cidr`` is a wish: what imports it takes another range where this one is in use."""
+    """Return the template of a Network. ``cidr`` is a wish: an import takes another where that range is in use."""
     names = ("networkType", "mtu", "classOfService")
     config = {name: network.document.get(name) for name in names}
-    if not network.internal.get("host_network"):
+    if not KeptNetwork.of(network).host_network:
         config.update({name: network.document.get(name) for name in RANGES})
     state = "STOPPED" if network.state == "STOPPED" else None
     return some({"initialState": state, "networkConfig": some(config)})
 
 
 def volume_template(volume: Resource) -> Document:
-    """The format is the pool's affair."""
+    """Return the template of a Volume, without the format, which is the pool's affair."""
     kind = volume.document.get("type")
     config = {"type": kind} if kind != "mapped" else {}
     image = {"bootable": True} if volume.document.get("bootable") else {}
@@ -155,13 +166,12 @@ def volume_template(volume: Resource) -> Document:
 
 
 def address_template(address: Resource) -> Document:
-    """Without what follows from its Network. A dynamic one is chosen anew."""
+    """Return the template of an Address, without what follows from its Network. A dynamic one is chosen anew."""
     document = address.document
     names = ("hostname", "allocation", "protocol", *(() if document["allocation"] == "dynamic" else ("ip",)))
     return some({name: document.get(name) for name in names})
 
 
-def disk_entry(disk: Document) -> Document:
-    """Where it is, and so where it is to be again."""
-    return {"capacity": disk["capacity"], "initialLocation": disk.get("location") or f"/dev/{disk['target']}"}
-
+def disk_entry(disk: OwnDisk) -> Document:
+    """Return what a configuration says of a disk: where it is, and so where it is to be again."""
+    return {"capacity": disk.capacity, "initialLocation": disk.location or f"/dev/{disk.target}"}

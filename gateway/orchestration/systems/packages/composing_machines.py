@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from gateway.cimi.bounds import LONGEST_NAME
@@ -12,7 +12,8 @@ from gateway.cimi.edge import SYMBOL
 from gateway.cimi.registry import type_of
 from gateway.errors import Invalid
 from gateway.orchestration.machine_core.device_names import SEED, free_target, target_of
-from gateway.orchestration.systems.packages.carrying import read_machine, some
+from gateway.orchestration.systems.packages.carrying import some
+from gateway.orchestration.systems.packages.levels import VirtualMachine, called
 from gateway.orchestration.systems.packages.scope import Names, Scope, check_texts
 from gateway.orchestration.volumes.pools import KILOBYTE
 from gateway.ovf.deployment import Drive, Group, Guest, Port
@@ -25,7 +26,7 @@ from gateway.store.model import Document
 
 MEMBERS = type_of("MachineTemplate").attributes
 DEVICE = re.compile(r"(?:/dev/)?(vd[b-y])")
-"""Where a Machine's further own disks can be."""
+"""Devices of a Machine's further own disks."""
 BOOT = "vda"
 
 
@@ -45,12 +46,13 @@ class Bytes:
 
     @property
     def key(self) -> str:
+        """Return what tells this from all other bytes of the package."""
         return f"{self.kind}:{self.file}"
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What is there already: ``images`` by the keys of ``Bytes``, their ``sizes`` in bytes, Networks by their names."""
+    """All that is there: ``images`` by the keys of ``Bytes``, their ``sizes`` in bytes, Networks by their names."""
 
     envelope: Envelope
     images: Mapping[str, str]
@@ -59,17 +61,26 @@ class Given:
     stopped: bool
 
     def disk(self, drive: Drive) -> Disk | None:
+        """Return the Disk of a drive; None for an empty one."""
         return self.envelope.disk(drive.disk) if drive.disk is not None else None
 
     def content(self, disk: Disk | None) -> Document | None:
-        """A reference to the VolumeImage of what is on the Disk."""
+        """Return a reference to the VolumeImage of what is on the Disk; None for an empty one."""
         if disk is None or disk.file is None:
             return None
         return {"href": self.images[f"VolumeImage:{disk.file}"]}
 
 
+@dataclass(frozen=True, slots=True)
+class NumberedDrive:
+    """A drive with its number among those of its guest, from 1."""
+
+    number: int
+    drive: Drive
+
+
 class MachineComposition:
-    """Of one collection."""
+    """The Machines that the virtual systems of one collection become."""
 
     def __init__(self, given: Given, scope: Scope, names: Names, networks: Mapping[str, str | None]) -> None:
         self._given = given
@@ -79,26 +90,27 @@ class MachineComposition:
         self.volumes = VolumeComposition(given, scope, names)
 
     def describe(
-        self, guest: Guest, own: Document, name: str, around: Group | None, startup: StartupItem | None
+        self, machine: VirtualMachine, name: str, around: Group | None, startup: StartupItem | None
     ) -> Document:
-        """The machineTemplate; ``own`` is the one that the guest carries."""
+        """Return the machineTemplate of a guest. ``name`` is what the Machine will be called."""
+        guest, own = machine.part, machine.own
         who = called(guest)
-        uses: dict[str, list[Drive]] = {OWN_DISK: [], TEMPLATE_VOLUME: [], "": []}
-        for drive in guest.drives[1:]:
+        uses: dict[str, list[NumberedDrive]] = {OWN_DISK: [], TEMPLATE_VOLUME: [], "": []}
+        for number, drive in enumerate(guest.drives[1:], 2):
             disk = self._given.disk(drive)
-            uses[disk.use if disk is not None and disk.use in uses else ""].append(drive)
-        disks = self._disks(guest, uses[OWN_DISK], own, who)
+            uses[disk.use if disk is not None and disk.use in uses else ""].append(NumberedDrive(number, drive))
+        disks = self._disks(guest, [numbered.drive for numbered in uses[OWN_DISK]], own, who)
         targets = Targets({BOOT, SEED, *(disk["device"] for disk in disks[1:])})
-        made = self._made(uses[TEMPLATE_VOLUME], own, targets, who)
+        made = self._made([numbered.drive for numbered in uses[TEMPLATE_VOLUME]], own, targets, who)
         off = self._given.stopped or (startup is not None and startup.start_action == "none")
         template = {
             "initialState": "STOPPED" if off else own.get("initialState"),
             "machineConfig": self._config(guest, disks, own),
             "machineImage": self._image(guest),
-            "volumes": self.volumes.of(guest, uses[""], name, own, targets),
+            "volumes": self.volumes.of(machine, uses[""], name, targets),
             "volumeTemplates": made,
             "networkInterfaces": self._interfaces(guest, own, who),
-            **_told(guest, around),
+            **_seed(guest, around),
             **self._credential(own, who),
         }
         return some(template)
@@ -112,49 +124,52 @@ class MachineComposition:
         return {"href": self._given.images[f"MachineImage:{disk.file}"]}
 
     def _config(self, guest: Guest, disks: list[Document], own: Document) -> Document:
-        """A template that said nothing of disks says nothing again: its image tells the size."""
-        told = own.get("machineConfig") or {}
+        """Return the configuration. A template that said nothing of disks says nothing again: its image does."""
+        carried = own.get("machineConfig") or {}
         config = {"cpu": guest.cpus, "memory": -(-guest.memory // 1024)}
-        config.update({name: told[name] for name in ("cpuArch", "cpuSpeed") if name in told})
+        config.update({name: carried[name] for name in ("cpuArch", "cpuSpeed") if name in carried})
         disk = self._given.disk(guest.drives[0]) if guest.drives else None
         size = self._given.sizes.get(f"MachineImage:{disk.file}") if disk is not None else None
-        untold = "cpu" in told and "disks" not in told and len(disks) == 1
-        if untold and size is not None and kilobytes(size) == disks[0]["capacity"]:
+        says_nothing = "cpu" in carried and "disks" not in carried and len(disks) == 1
+        if says_nothing and size is not None and kilobytes(size) == disks[0]["capacity"]:
             return config
         return {**config, "disks": disks}
 
     def _disks(self, guest: Guest, drives: list[Drive], own: Document, who: str) -> list[Document]:
-        """The first, and the Machine's further own ones with their content. ``device`` is no attribute of CIMI."""
+        """Return the first disk, and the Machine's further own ones with their content.
+
+        ``device`` is no attribute of CIMI.
+        """
         boot = guest.drives[:1]
-        told = (own.get("machineConfig") or {}).get("disks") or []
-        if told and len(told) != len(boot) + len(drives):
+        carried = (own.get("machineConfig") or {}).get("disks") or []
+        if carried and len(carried) != len(boot) + len(drives):
             self._changed(who, "disks")
-        if len(told) != len(boot) + len(drives):
-            told = [{} for _ in (*boot, *drives)]
+        if len(carried) != len(boot) + len(drives):
+            carried = [{} for _ in (*boot, *drives)]
         devices = Targets({BOOT})
-        found = []
-        for place, (drive, more) in enumerate(zip((*boot, *drives), told, strict=True)):
+        disks = []
+        for place, (drive, more) in enumerate(zip((*boot, *drives), carried, strict=True)):
             kept = {name: more[name] for name in ("format", "initialLocation") if name in more}
             disk: Document = {"capacity": kilobytes(drive.capacity), **kept}
             if place:
                 disk["device"] = devices.of_own(more.get("initialLocation"))
                 content = self._given.content(self._given.disk(drive))
                 disk.update({"content_image": content} if content is not None else {})
-            found.append(disk)
-        return found
+            disks.append(disk)
+        return disks
 
     def _made(self, drives: list[Drive], own: Document, targets: Targets, who: str) -> list[Document]:
-        """The volumeTemplates, each with what it said of itself."""
-        told = own.get("volumeTemplates") or []
-        if len(told) != len(drives):
+        """Return the volumeTemplates, each with what it said of itself."""
+        carried = own.get("volumeTemplates") or []
+        if len(carried) != len(drives):
             self._changed(who, "volumeTemplates")
-            told = [{} for _ in drives]
-        return [self._one_made(drive, more, targets, who) for drive, more in zip(drives, told, strict=True)]
+            carried = [{} for _ in drives]
+        return [self._one_made(drive, more, targets, who) for drive, more in zip(drives, carried, strict=True)]
 
-    def _one_made(self, drive: Drive, told: Document, targets: Targets, who: str) -> Document:
-        template = volume_template(drive.capacity, self._given.content(self._given.disk(drive)), told)
-        named: Document = {name: told[name] for name in ("name", "description", "properties") if name in told}
-        return some({**named, **template, "initialLocation": targets.wished(told.get("initialLocation"), who)})
+    def _one_made(self, drive: Drive, carried: Document, targets: Targets, who: str) -> Document:
+        template = volume_template(drive.capacity, self._given.content(self._given.disk(drive)), carried)
+        named: Document = {name: carried[name] for name in ("name", "description", "properties") if name in carried}
+        return some({**named, **template, "initialLocation": targets.wished(carried.get("initialLocation"), who)})
 
     def _changed(self, who: str, what: str) -> None:
         self._notes.append(f"what {who} says of its {what}: its hardware was changed since")
@@ -162,67 +177,61 @@ class MachineComposition:
     # Interfaces
 
     def _interfaces(self, guest: Guest, own: Document, who: str) -> list[Document]:
-        told = own.get("networkInterfaces") or []
-        if told and not unchanged(guest, own):
+        carried = own.get("networkInterfaces") or []
+        if carried and not unchanged(guest, own):
             self._changed(who, "networkInterfaces")
-        known = told if unchanged(guest, own) else [{} for _ in guest.ports]
+        entries = carried if unchanged(guest, own) else [{} for _ in guest.ports]
         usual = on_usual_network(guest, own, self._given.networks)
         return [
             some({"network": None if place in usual else self._network(port), **self._interface(port, more, who)})
-            for place, (port, more) in enumerate(zip(guest.ports, known, strict=True))
+            for place, (port, more) in enumerate(zip(guest.ports, entries, strict=True))
         ]
 
     def _network(self, port: Port) -> Document:
         symbol = self._networks[port.network]
         return {"href": self._given.networks[port.network] if symbol is None else f"{SYMBOL}{symbol}"}
 
-    def _interface(self, port: Port, told: Document, who: str) -> Document:
-        for address in told.get("addresses") or []:
+    def _interface(self, port: Port, carried: Document, who: str) -> Document:
+        for address in carried.get("addresses") or []:
             check_texts(address, who)
-        said = {name: told[name] for name in ("networkPort", "addresses", "mtu") if name in told}
+        said = {name: carried[name] for name in ("networkPort", "addresses", "mtu") if name in carried}
         [placed] = self._scope.placed(MEMBERS["networkInterfaces"], [said], who)
         on_port = "networkPort" in placed
-        found = {"macAddress": None if on_port else port.mac, "state": None if port.connected else "Passive", **placed}
-        return {**found, "network": None} if on_port and "network" not in told else found
+        template = {
+            "macAddress": None if on_port else port.mac,
+            "state": None if port.connected else "Passive",
+            **placed,
+        }
+        return {**template, "network": None} if on_port and "network" not in carried else template
 
     def _credential(self, own: Document, who: str) -> Document:
-        """Who and the public key; one without a key would need a password, which no package has."""
-        told = own.get("credential")
-        if not told:
+        """Return the user and the public key; without a key a password would be needed, which no package has."""
+        carried = own.get("credential")
+        if not carried:
             return {}
-        if "href" in told:
-            found = self._scope.placed(MEMBERS["credential"], {"href": told["href"]}, who)
-            return {"credential": found} if found else {}
-        if told.get("key"):
-            return {"credential": {name: told[name] for name in ("userName", "key") if name in told}}
+        if "href" in carried:
+            credential = self._scope.placed(MEMBERS["credential"], {"href": carried["href"]}, who)
+            return {"credential": credential} if credential else {}
+        if carried.get("key"):
+            return {"credential": {name: carried[name] for name in ("userName", "key") if name in carried}}
         self._notes.append(f"the credential of {who}: packages hold no passwords, and it has no key")
         return {}
 
 
-def called(guest: Guest) -> str:
-    """For people."""
-    return f"VirtualSystem {guest.system.id[:60]!r}"
-
-
-def carried_by(guest: Guest) -> Document:
-    """The MachineTemplate that the guest carries. Raises PackageInvalid."""
-    return read_machine(guest.system.template, called(guest))
-
-
 def unchanged(guest: Guest, own: Document) -> bool:
-    """Whether its network cards are those of which its template tells."""
-    told = own.get("networkInterfaces") or []
-    networks = [(entry.get("network") or {}).get("href") for entry in told]
+    """Return whether a guest's network cards are those of which its template tells."""
+    carried = own.get("networkInterfaces") or []
+    networks = [(entry.get("network") or {}).get("href") for entry in carried]
     pairs = zip(networks, guest.ports, strict=False)
-    return len(told) == len(guest.ports) and all(
+    return len(carried) == len(guest.ports) and all(
         network in (None, f"{SYMBOL}{port.network}") for network, port in pairs
     )
 
 
 def on_usual_network(guest: Guest, own: Document, given: Container[str]) -> set[int]:
-    """Places of the cards that were on the network of the host which Machines get that name none, and are so again."""
-    told = (own.get("networkInterfaces") or []) if unchanged(guest, own) else []
-    pairs = enumerate(zip(told, guest.ports, strict=False))
+    """Return the places of the cards that were on the host's network for Machines that name none, and are so again."""
+    carried = (own.get("networkInterfaces") or []) if unchanged(guest, own) else []
+    pairs = enumerate(zip(carried, guest.ports, strict=False))
     named = ("network", "networkPort", "addresses")
     return {
         place
@@ -232,19 +241,19 @@ def on_usual_network(guest: Guest, own: Document, given: Container[str]) -> set[
 
 
 class Targets:
-    """Where the disks of one Machine show up: each place once."""
+    """The devices where the disks of a Machine show up: each is given once."""
 
     def __init__(self, taken: set[str]) -> None:
         self._taken = taken
 
     def of_own(self, location: str | None) -> str:
-        """The device of a further own disk: where it was, or the next."""
+        """Return the device of a further own disk: where it was, or the next."""
         wish = DEVICE.fullmatch(location or "")
         free = wish is not None and wish.group(1) not in self._taken
         return self._take(wish.group(1) if wish is not None and free else free_target(self._taken, None, running=False))
 
     def wished(self, location: str | None, who: str) -> str | None:
-        """The location, unless a disk is there already."""
+        """Return the location, unless a disk is there already."""
         if not location:
             return None
         try:
@@ -257,7 +266,7 @@ class Targets:
         return location
 
     def next(self) -> str:
-        """The location of a disk of which nothing is said."""
+        """Return the location of a disk of which nothing is said."""
         return f"/dev/{self._take(free_target(self._taken, None, running=False))}"
 
     def _take(self, target: str) -> str:
@@ -266,43 +275,46 @@ class Targets:
 
 
 class VolumeComposition:
-    """What the guests of one template have besides their own disks; each Disk once."""
+    """The Volumes that the guests of one template have besides their own disks; each Disk once."""
 
     def __init__(self, given: Given, scope: Scope, names: Names) -> None:
         self.descriptors: list[Document] = []
         self._given = given
         self._carried = scope.carried
         self._names = names
-        self._known: dict[str, str] = {}
+        self._symbols: dict[str, str] = {}
+        """Id of a Disk, to the name of the Volume that it is."""
 
-    def of(self, guest: Guest, drives: list[Drive], name: str, own: Document, targets: Targets) -> list[Document]:
-        """The references of one Machine, in its order."""
-        told = {entry["href"].removeprefix(SYMBOL): entry for entry in own.get("volumes") or []}
-        who = called(guest)
-        places = {key: targets.wished(entry.get("initialLocation"), who) for key, entry in told.items()}
-        numbers = {id(drive): place for place, drive in enumerate(guest.drives, 1)}
-        found = []
-        for drive in drives:
-            symbol = self._drive(drive, f"{name} disk {numbers[id(drive)]}")
+    def of(
+        self, machine: VirtualMachine, drives: Iterable[NumberedDrive], name: str, targets: Targets
+    ) -> list[Document]:
+        """Return the references of one Machine, in its order."""
+        entries = {entry["href"].removeprefix(SYMBOL): entry for entry in machine.own.get("volumes") or []}
+        who = called(machine.part)
+        places = {key: targets.wished(entry.get("initialLocation"), who) for key, entry in entries.items()}
+        volumes = []
+        for numbered in drives:
+            drive = numbered.drive
+            symbol = self._drive(drive, f"{name} disk {numbered.number}")
             location = places[drive.disk] if drive.disk in places else targets.next()
-            found.append(some({"href": f"{SYMBOL}{symbol}", "initialLocation": location}))
-        for number, file in enumerate(guest.media, 1):
+            volumes.append(some({"href": f"{SYMBOL}{symbol}", "initialLocation": location}))
+        for number, file in enumerate(machine.part.media, 1):
             symbol = self._medium(file, f"{name} medium {number}")
-            found.append({"href": f"{SYMBOL}{symbol}", "initialLocation": targets.next()})
-        return found
+            volumes.append({"href": f"{SYMBOL}{symbol}", "initialLocation": targets.next()})
+        return volumes
 
     def _drive(self, drive: Drive, name: str) -> str:
         if drive.disk is None:
             return self._volume(name, drive.capacity, None, {})
         disk = self._given.disk(drive)
-        if drive.disk not in self._known:
+        if drive.disk not in self._symbols:
             wanted = (disk.name if disk else "") or name
             more = self._carried.rest_of("Volume", drive.disk)
-            self._known[drive.disk] = self._volume(wanted, drive.capacity, self._given.content(disk), more)
-        return self._known[drive.disk]
+            self._symbols[drive.disk] = self._volume(wanted, drive.capacity, self._given.content(disk), more)
+        return self._symbols[drive.disk]
 
     def alone(self, identity: str) -> None:
-        """A Disk that no guest has."""
+        """Enter a Disk that no guest has."""
         disk = self._given.envelope.disk(identity)
         if disk is not None:
             size = bytes_of(disk.capacity, disk.units, f"the capacity of Disk {disk.id!r}")
@@ -321,28 +333,29 @@ class VolumeComposition:
         return name
 
 
-def volume_template(size: int, content: Document | None, told: Document) -> Document:
-    """``size`` in bytes; ``told`` is what the package carries of it."""
-    config = {name: value for name, value in (told.get("volumeConfig") or {}).items() if name in ("type", "format")}
+def volume_template(size: int, content: Document | None, carried: Document) -> Document:
+    """Return the template of a Volume. ``size`` in bytes; ``carried`` is what the package carries of it."""
+    config = {name: value for name, value in (carried.get("volumeConfig") or {}).items() if name in ("type", "format")}
     template: Document = {"volumeConfig": {**config, "capacity": kilobytes(size)}}
     if content is not None:
-        bootable = {"bootable": True} if (told.get("volumeImage") or {}).get("bootable") else {}
+        bootable = {"bootable": True} if (carried.get("volumeImage") or {}).get("bootable") else {}
         template["volumeImage"] = {**content, **bootable}
     return template
 
 
 def kilobytes(size: int) -> int:
+    """Return a size in bytes as kilobytes, rounded up."""
     return max(1, -(-size // KILOBYTE))
 
 
-def _told(guest: Guest, around: Group | None) -> Document:
-    """What the guest finds in its seed."""
-    known = cloud_init(guest.values)
-    found: Document = {}
-    if known.user_data is not None:
-        found["userData"] = base64.b64encode(known.user_data).decode()
-    if known.keys:
-        found["credential"] = {"key": "\n".join(known.keys)}
+def _seed(guest: Guest, around: Group | None) -> Document:
+    """Return what the guest finds in its seed, as the template says it."""
+    seed = cloud_init(guest.values)
+    template: Document = {}
+    if seed.user_data is not None:
+        template["userData"] = base64.b64encode(seed.user_data).decode()
+    if seed.keys:
+        template["credential"] = {"key": "\n".join(seed.keys)}
     if awaits_environment(guest):
-        found["environment"] = environment(guest, around).decode()
-    return found
+        template["environment"] = environment(guest, around).decode()
+    return template

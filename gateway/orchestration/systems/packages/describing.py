@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from gateway.errors import Conflict
+from gateway.orchestration.attachments.facts import KeptAttachment
 from gateway.orchestration.common.containment import member_of
 from gateway.orchestration.common.resource_service import Room
-from gateway.orchestration.machine_core.plans import volume_of
+from gateway.orchestration.machine_core.facts import InterfaceEntry, KeptMachine
+from gateway.orchestration.machine_core.names import volume_of
 from gateway.orchestration.systems.packages.carrying import Carrying, some, symbol
 from gateway.orchestration.systems.packages.component_describing import ComponentDescription, volume_template
-from gateway.orchestration.systems.packages.parts import Described, Parts, demand_some, file_name, unique
+from gateway.orchestration.systems.packages.parts import Described, Parts, StoredDisk, demand_some, file_name, unique
 from gateway.orchestration.systems.packages.sections import (
     eulas_of,
     hardware_of,
@@ -20,32 +21,31 @@ from gateway.orchestration.systems.packages.sections import (
     products_of,
     startup_of,
 )
+from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.ovf.model import OWN_DISK, TEMPLATE_VOLUME, Content, Item, StartupItem, VirtualSystem
 from gateway.ovf.model import VirtualSystemCollection as Collection
 from gateway.store.model import Document, Resource
-from gateway.store.store import Store
+from gateway.store.reading import Reading
 
 COPIED = frozenset({"STARTED", "PAUSED", "STOPPED", "SUSPENDED"})
 RUNS = frozenset({"STARTED", "PAUSED"})
 
 
 class SystemDescription:
-    """Of a System with all Systems inside."""
+    """The description of a System with all Systems inside."""
 
     def __init__(self, room: Room) -> None:
         self._room = room
         self._store = room.store
 
     async def describe(self, system: Resource) -> Described:
-        """Raises Conflict while something of it is being made, changed or removed."""
+        """Return what of a System is to be written. Raises Conflict while something of it is made, or removed."""
         parts = Parts(file_name(system.name or system.path.rpartition("/")[2]))
         content = await self._collection(system, parts, set(), frozenset())
         demand_some(content)
         return parts.described(content)
 
-    async def _collection(
-        self, system: Resource, parts: Parts, taken: set[str], around: frozenset[str]
-    ) -> Collection:
+    async def _collection(self, system: Resource, parts: Parts, taken: set[str], around: frozenset[str]) -> Collection:
         if system.path in around:
             raise Conflict(f"{system.path} is inside itself")
         if system.state in ("CREATING", "DELETING"):
@@ -55,7 +55,7 @@ class SystemDescription:
         credentials = await self._members(system, "Credential")
         for name, credential in credentials:
             await components.credential(credential, name)
-        machines = MachineDescription(self._store, parts, components, [found for _, found in credentials])
+        machines = MachineDescription(self._store, parts, components, [credential for _, credential in credentials])
         content: list[Content] = []
         startup: list[StartupItem] = []
         for kind in ("Machine", "System"):
@@ -83,23 +83,23 @@ class SystemDescription:
         )
 
     async def _members(self, system: Resource, kind: str) -> list[tuple[str | None, Resource]]:
-        """Names of the memberships, and what they are of."""
+        """Return the names of the memberships, and what they are of."""
         entries = await self._store.children(system.path, f"System{kind}")
-        found = [(entry.name, await self._store.get(member_of(entry))) for entry in entries]
-        return [(name, member) for name, member in found if member is not None]
+        members = [(entry.name, await self._store.get(member_of(entry))) for entry in entries]
+        return [(name, member) for name, member in members if member is not None]
 
     async def _unattached(self, system: Resource, parts: Parts, components: ComponentDescription) -> list[str]:
-        """Disks of Volumes in the System that no Machine has."""
-        found = []
+        """Return the ids of the Disks of Volumes in the System that no Machine has."""
+        disks = []
         for name, volume in await self._members(system, "Volume"):
-            if not volume.internal.get("attachments"):
+            if not KeptVolume.of(volume).attachments:
                 disk = await packed_volume(self._store, volume, parts, name or volume.name or "")
                 components.volume(volume, disk)
-                found.append(disk)
-        return found
+                disks.append(disk)
+        return disks
 
     async def _carry(self, system: Resource, components: ComponentDescription) -> None:
-        """What no Machine led to. Groups come last, when it is known which Networks are in the package."""
+        """Enter what no Machine led to. Groups come last, when it is known which Networks are in the package."""
         for name, network in await self._members(system, "Network"):
             await components.network(network.path, name, member=True)
         for name, port in await self._members(system, "NetworkPort"):
@@ -111,10 +111,10 @@ class SystemDescription:
 
 
 class MachineDescription:
-    """Of the Machines of one System, some of which its Credentials may be for."""
+    """The description of the Machines of one System, some of which its Credentials may be for."""
 
     def __init__(
-        self, store: Store, parts: Parts, components: ComponentDescription, credentials: list[Resource]
+        self, store: Reading, parts: Parts, components: ComponentDescription, credentials: list[Resource]
     ) -> None:
         self._store = store
         self._parts = parts
@@ -122,18 +122,20 @@ class MachineDescription:
         self._credentials = credentials
 
     async def describe(self, machine: Resource, taken: set[str]) -> VirtualSystem:
+        """Return what of a Machine is to be written. Raises Conflict while it cannot be copied."""
         if machine.state not in COPIED:
             raise Conflict(f"{machine.path} is {machine.state}; it can be exported when it is {', '.join(COPIED)}")
         self._parts.locks.append(machine.path)
+        kept = KeptMachine.of(machine)
         disks = self._disks(machine)
         volumes: list[Document] = []
         made: list[Document] = []
         for attachment in await self._attachments(machine):
             disks.append(await self._attached(attachment, volumes, made))
-        ports = [await self._port(entry) for entry in machine.internal["interfaces"]]
+        ports = [await self._port(entry) for entry in kept.interfaces]
         properties = machine.document.get("properties", {})
         cpus, memory = machine.document["cpu"], machine.document["memory"]
-        told = "environment" in machine.internal.get("seed", {})
+        awaits_environment = kept.seed.environment is not None
         return VirtualSystem(
             id=unique(machine.name or machine.path.rpartition("/")[2], taken),
             info="A Machine",
@@ -141,44 +143,43 @@ class MachineDescription:
             products=products_of(properties),
             eulas=eulas_of(properties),
             operating_system=operating_system_of(properties),
-            hardware=(hardware_of(cpus, memory, disks, ports, told=told),),
+            hardware=(hardware_of(cpus, memory, disks, ports, awaits_environment=awaits_environment),),
             template=await self._components.machine(machine, volumes, made, self._credential(machine)),
         )
 
     def _credential(self, machine: Resource) -> str:
-        """The Credential of the System whose key the guest was given."""
-        keys = machine.internal.get("seed", {}).get("keys", ())
-        known = (credential for credential in self._credentials if credential.document.get("key") in keys)
-        found = next(known, None)
-        return (self._components.carrying.name_of(found.path) or "") if found is not None else ""
+        """Return the name of the Credential of the System whose key the guest was given; empty where it is none."""
+        keys = KeptMachine.of(machine).seed.keys
+        paths = (credential.path for credential in self._credentials if credential.document.get("key") in keys)
+        return self._components.carrying.name_of(next(paths, "")) or ""
 
     def _disks(self, machine: Resource) -> list[str]:
-        """Ids of the Machine's own, the first of which it boots from."""
-        found = []
-        for place, disk in enumerate(machine.internal["disks"]):
-            source = {
-                "host": machine.internal["host"],
-                "pool": machine.internal["pool"],
-                "volume": volume_of(machine, disk),
-                "format": disk["format"],
-                "machine": machine.path,
-                "target": disk["target"],
-            }
-            name, key = f"{machine.name or 'machine'} {disk['target']}", f"{machine.path}/{disk['target']}"
-            found.append(self._parts.disk(key, disk["capacity"], name, source, OWN_DISK if place else ""))
-        return found
+        """Return the ids of the Disks of the Machine's own, the first of which it boots from."""
+        kept, identities = KeptMachine.of(machine), []
+        for place, disk in enumerate(kept.disks):
+            source = StoredDisk(
+                host=kept.host,
+                pool=kept.pool,
+                volume=volume_of(machine, disk),
+                format=disk.format,
+                machine=machine.path,
+                target=disk.target,
+            )
+            name, key = f"{machine.name or 'machine'} {disk.target}", f"{machine.path}/{disk.target}"
+            identities.append(self._parts.disk(key, disk.capacity, name, source, OWN_DISK if place else ""))
+        return identities
 
     async def _attachments(self, machine: Resource) -> list[Resource]:
-        """The Machine's MachineVolumes, by target."""
-        paths = [path for _target, path in sorted(machine.internal.get("volumes", {}).items())]
-        found = [attachment for path in paths if (attachment := await self._store.get(path)) is not None]
-        if any(attachment.internal.get("job") is not None for attachment in found):
+        """Return the Machine's MachineVolumes, by target."""
+        paths = [path for _target, path in sorted(KeptMachine.of(machine).volumes.items())]
+        attachments = [attachment for path in paths if (attachment := await self._store.get(path)) is not None]
+        if any(attachment.held_by is not None for attachment in attachments):
             raise Conflict(f"a Volume is being connected to {machine.path}, or taken away; wait for that job")
-        return found
+        return attachments
 
     async def _attached(self, attachment: Resource, volumes: list[Document], made: list[Document]) -> str:
-        """Id of the Volume's Disk; what the Machine says of it is added to one of the lists."""
-        volume = await self._components.found(attachment.document["volume"]["href"])
+        """Return the id of the Volume's Disk; what the Machine says of it is added to one of the lists."""
+        volume = await self._components.existing(attachment.document["volume"]["href"])
         where = {"initialLocation": attachment.document.get("initialLocation")}
         if nameless(volume):
             made.append(some({**volume_template(volume), **where}))
@@ -188,35 +189,35 @@ class MachineDescription:
         volumes.append(some({**symbol(disk), **where}))
         return disk
 
-    async def _port(self, entry: Document) -> Item:
-        name = await self._components.network(entry["network_path"])
-        return port_item(name, entry["mac"], bool(entry.get("up", True)))
+    async def _port(self, entry: InterfaceEntry) -> Item:
+        name = await self._components.network(entry.network_path)
+        return port_item(name, entry.mac, entry.up)
 
 
 def nameless(volume: Resource) -> bool:
-    """As the Volumes are that Machines make by their volumeTemplates, and keep to themselves."""
+    """Return whether a Volume is as those that Machines make by their volumeTemplates, and keep to themselves."""
     own = any(volume.document.get(name) for name in ("name", "description", "properties"))
-    return not own and len(volume.internal.get("attachments") or {}) == 1
+    return not own and len(KeptVolume.of(volume).attachments) == 1
 
 
-async def packed_volume(store: Store, volume: Resource, parts: Parts, name: str, use: str = "") -> str:
-    """Id of the Disk with what is on the Volume. Raises Conflict while that cannot be read."""
+async def packed_volume(store: Reading, volume: Resource, parts: Parts, name: str, use: str = "") -> str:
+    """Return the id of the Disk with what is on the Volume. Raises Conflict while that cannot be read."""
     if volume.state != "AVAILABLE":
         raise Conflict(f"{volume.path} is {volume.state}; it can be exported when it is AVAILABLE")
-    holders = (volume.internal.get("attachments") or {}).items()
+    kept = KeptVolume.of(volume)
+    holders = list(kept.attachments.items())
     running = [(place, machine) for place, machine in holders if await _runs(store, machine)]
     if len(running) > 1:
         raise Conflict(f"several running Machines write {volume.path}; stop them first")
-    known = volume.internal
-    source: dict[str, Any] = {name: known[name] for name in ("host", "pool", "volume", "format")}
-    for place, machine in running or list(holders)[:1]:
+    source = StoredDisk(host=kept.host, pool=kept.pool, volume=kept.volume, format=kept.format)
+    for place, machine in running or holders[:1]:
         attachment = await store.get(place)
         if attachment is not None:
-            source.update(machine=machine, target=attachment.internal["target"])
+            source = replace(source, machine=machine, target=KeptAttachment.of(attachment).target)
     parts.locks.append(volume.path)
     return parts.disk(volume.path, volume.document["capacity"], name, source, use)
 
 
-async def _runs(store: Store, path: str) -> bool:
+async def _runs(store: Reading, path: str) -> bool:
     machine = await store.get(path)
     return machine is not None and machine.state in RUNS

@@ -1,4 +1,4 @@
-"""Where an export is put down: below the user's own directory, and never in the place of what is there.
+"""The destination of an export: below the user's own directory, and never in the place of what is there.
 
 Only who says ``replace`` replaces a package, and only one that they might have put there themselves.
 """
@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from gateway.errors import Conflict, Invalid
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.exports import Exports
-from gateway.store.model import Document
+from gateway.orchestration.systems.packages.notes import FileIdentity
 
 WHERE = "destination"
 REPLACE = "replace"
@@ -22,15 +22,12 @@ REPLACE = "replace"
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """``directory``: a directory of files instead of an archive."""
+    """The place that a package goes to. ``directory``: a directory of files instead of an archive."""
 
     path: Path
     directory: bool
     replace: bool
-
-    def document(self) -> Document:
-        """As the plan keeps it."""
-        return {"path": str(self.path), "directory": self.directory, "replace": self.replace}
+    """A package that is there is replaced."""
 
 
 def destination_of(exports: Exports, caller: Caller, given: str, *, replace: bool) -> Destination:
@@ -105,7 +102,10 @@ def _replace(part: Path, path: Path) -> None:
 
 
 def _name(part: Path, path: Path) -> None:
-    """A link never replaces anything, as a rename would; where the file system has none, a look has to do."""
+    """Give a package its name by a link, which never replaces anything as a rename would.
+
+    A look has to do where the file system has no links.
+    """
     if part.is_dir():
         # It takes the place of an empty directory, and of nothing else.
         part.rename(path)
@@ -120,17 +120,17 @@ def _name(part: Path, path: Path) -> None:
         part.unlink()
 
 
-def identity(path: Path) -> Document | None:
+def identity(path: Path) -> FileIdentity | None:
     """Return what tells a file or directory from any other that could stand at its path; None when it is not there."""
     try:
         facts = path.lstat()
     except FileNotFoundError:
         return None
-    return {"device": facts.st_dev, "inode": facts.st_ino, "modified": facts.st_mtime_ns}
+    return FileIdentity(facts.st_dev, facts.st_ino, facts.st_mtime_ns)
 
 
 def replace_directory(part: Path, path: Path) -> None:
-    """The old one goes when the new one is in its place. Raises Conflict for what is no package alone."""
+    """Put a new directory in the place of an old one, which goes then. Raises Conflict for what is no package alone."""
     old = set_aside(part)
     if path.is_dir():
         if not is_package(path):
@@ -147,7 +147,7 @@ def set_aside(part: Path) -> Path:
 
 
 def is_package(directory: Path) -> bool:
-    """Whether nothing but the files of one package is in it, or nothing at all: such a one may be replaced."""
+    """Return whether a directory holds nothing but the files of one package, and so may be replaced."""
     entries = list(directory.iterdir())
     stems = {entry.stem for entry in entries if entry.suffix == ".ovf"}
     if len(stems) != 1 or directory.is_symlink():

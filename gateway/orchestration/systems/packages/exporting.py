@@ -7,31 +7,37 @@ from typing import Any
 
 from gateway.cimi.system import PACKAGE
 from gateway.errors import Invalid
-from gateway.jobs.plan import Plan, StepCall
+from gateway.jobs.plan import Plan
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.exports import Exports
 from gateway.orchestration.common.first_answers import Write
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.images.promises import demand_staging
-from gateway.orchestration.systems.packages.asking import asker
 from gateway.orchestration.systems.packages.destinations import REPLACE, WHERE, Destination, destination_of
+from gateway.orchestration.systems.packages.export_steps import DeliverPackage, PackDisk, PackedFile, WritePackage
 from gateway.orchestration.systems.packages.parts import Described, file_name
+from gateway.orchestration.systems.packages.settling import SettlePackage
+from gateway.orchestration.systems.packages.step import PackageStep
 from gateway.ovf.writing import write_envelope
 from gateway.store.model import Resource
 from gateway.store.transaction import Transaction
 
 VERB = "export"
-WEIGHT = 10
 
 
 class PackageExports:
+    """The exports of resources as packages, by their Jobs."""
+
     def __init__(self, room: Room) -> None:
         self.room = room
 
     async def prepare(
         self, caller: Caller, resource: Resource, described: Described, document: dict[str, Any]
     ) -> Write:
-        """Raises what the request deserves. Without a destination the package can be read where the Job is."""
+        """Return what begins the Job. Raises what the request deserves.
+
+        Without a destination the package can be read where the Job is.
+        """
         check_format(document)
         destination = await self._destination(caller, document)
         plan = self._plan(caller, resource, described, destination)
@@ -55,31 +61,32 @@ class PackageExports:
         return await asyncio.to_thread(destination_of, exports, caller, given, replace=replace == "true")
 
     def _plan(self, caller: Caller, resource: Resource, described: Described, destination: Destination | None) -> Plan:
-        name = file_name(resource.name or resource.path.rpartition("/")[2])
-        packing = [
-            StepCall("pack disk", {"disk": disk.document(), "last": disk is described.disks[-1]}, WEIGHT)
-            for disk in described.disks
-        ]
-        files = [{"id": disk.id, "name": disk.file} for disk in described.disks]
-        descriptor = write_envelope(described.envelope).decode()
-        arguments = {"name": name, "descriptor": descriptor, "files": files, "caller": asker(caller)}
-        arguments["notes"] = described.notes
-        steps = [*packing, StepCall("write package", arguments)]
+        last = len(described.disks) - 1
+        steps: list[PackageStep] = [PackDisk(disk, place == last) for place, disk in enumerate(described.disks)]
+        steps.append(
+            WritePackage(
+                descriptor=write_envelope(described.envelope).decode(),
+                files=tuple(PackedFile(disk.id, disk.file) for disk in described.disks),
+                notes=tuple(described.notes),
+                package=file_name(resource.name or resource.path.rpartition("/")[2]),
+            )
+        )
         if destination is not None:
-            steps.append(StepCall("deliver package", destination.document()))
+            steps.append(DeliverPackage(str(destination.path), destination.directory, destination.replace))
         return Plan(
             action=VERB,
             target=resource.path,
             owner=caller.user,
-            steps=tuple(steps),
+            steps=tuple(step.call() for step in steps),
             locks=tuple(dict.fromkeys(described.locks)),
-            settle=StepCall("settle package", {"keep": destination is None}),
+            settle=SettlePackage(keep=destination is None).call(),
             request_id=caller.request_id,
             address=caller.address,
         )
 
 
 def check_format(document: dict[str, Any]) -> None:
+    """Raise Invalid for a format that packages are not written in."""
     wanted = (document.get("format") or PACKAGE).partition(";")[0].strip().lower()
     if wanted != PACKAGE:
         raise Invalid(f"{wanted[:60]!r} is not known; {PACKAGE} is", "format")

@@ -1,4 +1,4 @@
-"""What a package wishes for and this host cannot give: another is taken, or none, and people are told.
+"""Wishes of a package that this host cannot fulfil: another value is taken, or none, and people are told.
 
 A System that is imported comes to where others live already: its ranges and addresses may be in use, its classes
 unknown. A template is kept as it is, for what is made by it says so itself.
@@ -38,7 +38,7 @@ class Place:
 
 
 class Fitting:
-    """Of one import. ``notes`` are what is not as in the package, for people."""
+    """The fitting of one import. ``notes`` are what is not as in the package, for people."""
 
     def __init__(self, room: Room, job: str) -> None:
         self.notes: list[str] = []
@@ -52,15 +52,15 @@ class Fitting:
         """Addresses and names of Networks, and MACs of ports, that the package gets itself."""
 
     async def fit(self, template: Document) -> Document:
-        """A SystemTemplate's document, with what can be had."""
-        found = copy.deepcopy(template)
+        """Return a SystemTemplate's document, with what can be had."""
+        fitted = copy.deepcopy(template)
         driver = self._room.drivers[next(iter(self._room.hypervisors))]
         with translating():
-            self._taken = [as_range(entry) for entry in await driver.occupied_ranges()]
+            self._taken = [as_range(entry) for entry in await driver.networks.occupied_ranges()]
         async with self._room.store.transaction() as transaction:
             self._taken += await ranges_in_use(transaction)
-        await self._level(found, "")
-        return found
+        await self._level(fitted, "")
+        return fitted
 
     async def _level(self, template: Document, scope: str) -> None:
         descriptors: list[Document] = template.get("componentDescriptors") or []
@@ -93,27 +93,27 @@ class Fitting:
         self._try(config, "mtu", who, lambda mtu: check_mtu(mtu, forward, self._settings, "mtu"))
         ranges = []
         for attribute in VERSIONS:
-            found = self._range(config, attribute, who)
-            ranges += [address_range(str(found))] if found is not None else []
+            wished = self._range(config, attribute, who)
+            ranges += [address_range(str(wished))] if wished is not None else []
         versions = frozenset(as_range(pool.range).version for pool in self._settings.address_pools)
         return Place(key, versions if forward != "bridge" else frozenset(), tuple(ranges))
 
     def _range(self, config: Document, attribute: str, who: str) -> Range | None:
-        """The wished range, which nobody else gets by this package."""
+        """Return the wished range, which nobody else gets by this package; None where it cannot be had."""
         if attribute not in config:
             return None
         pools, version = self._settings.address_pools, VERSIONS[attribute]
-        taken = [*self._taken, *promised_ranges(self._room.promised)]
+        taken = [*self._taken, *promised_ranges(self._room.promises)]
         try:
-            found = wished_range(config[attribute], version, pools, taken, attribute)
+            wished = wished_range(config[attribute], version, pools, taken, attribute)
         except GatewayError as error:
             self.remarks.append(f"{config.pop(attribute)[:60]} of {who} is replaced by another range: {error.message}")
             return None
-        self._room.promised.setdefault(self._job, set()).add(str(found))
-        return found
+        self._room.promises.add(self._job, (str(wished),))
+        return wished
 
     async def _port(self, descriptor: Document) -> None:
-        """A MAC address is taken over where it is free, as those of interfaces are."""
+        """Take over the MAC address where it is free, as those of interfaces are."""
         template = descriptor["networkPortTemplate"]
         who = f"NetworkPort {str(descriptor.get('name'))[:60]!r}"
         config = template.get("networkPortConfig") or {}
@@ -130,11 +130,11 @@ class Fitting:
         pools = [pool for settings in self._room.hypervisors.values() for pool in settings.every_pool]
         kinds = {kind for pool in pools for kind in pool.types}
 
-        def known(kind: str) -> None:
+        def demand_taken(kind: str) -> None:
             if kind not in kinds:
                 raise Invalid(f"no pool takes {kind[:200]!r}", "type")
 
-        self._try(config, "type", f"Volume {descriptor['name'][:60]!r}", known)
+        self._try(config, "type", f"Volume {descriptor['name'][:60]!r}", demand_taken)
 
     def _try(self, config: Document, attribute: str, who: str, check: Callable[[Any], object]) -> None:
         """Leave the wish out, and tell why, where it cannot be."""
@@ -168,7 +168,7 @@ class Fitting:
                 entry["addresses"] = kept
 
     async def _place(self, places: dict[str, Place], href: str) -> Place | None:
-        """What is known of a Network; None for one that its own create will refuse."""
+        """Return what can be said of a Network; None for one that its own create will refuse."""
         if href in places or href.startswith(SYMBOL):
             return places.get(href)
         network = await self._room.store.get(href)
@@ -178,7 +178,7 @@ class Fitting:
         return Place(href, frozenset(entry.version for entry in ranges), ranges, href)
 
     async def _reservable(self, template: Document, place: Place | None, who: str) -> bool:
-        """Whether there can be such an Address at all; less the ``ip`` and the ``hostname`` that cannot be had."""
+        """Return whether there can be such an Address; it loses the ``ip`` and the ``hostname`` that cannot be had."""
         if place is None:
             return True
         version = _version(template)
@@ -195,7 +195,7 @@ class Fitting:
     async def _ip(self, template: Document, place: Place, who: str) -> None:
         ip = parse_ip(template["ip"], "ip")
         claim = (place.key, claim_value(ip))
-        entry = next((known for known in place.ranges if known.version == ip.version), None)
+        entry = next((given for given in place.ranges if given.version == ip.version), None)
         reason = "the range of its Network is another one here" if entry is None else ""
         try:
             if entry is not None:
@@ -217,7 +217,7 @@ class Fitting:
         self._promised.add((scope, name))
 
     async def _held(self, scope: str | None, value: str) -> bool:
-        """Whether somebody has it; nobody can in a Network that is yet to be made."""
+        """Return whether somebody has a value; nobody can in a Network that is yet to be made."""
         if scope is None:
             return False
         async with self._room.store.transaction() as transaction:
@@ -225,16 +225,16 @@ class Fitting:
 
 
 async def free_macs(room: Room, job: str, wished: Iterable[str]) -> set[str]:
-    """Those that nobody has; from now on they are this import's."""
+    """Return the MAC addresses that nobody has; from now on they are this import's."""
     async with room.store.transaction() as transaction:
         free = {mac for mac in wished if not any([await transaction.find(kind, "macAddress", mac) for kind in HOLDERS])}
-    free -= {mac for other, promised in room.promised.items() for mac in promised if other != job}
-    room.promised.setdefault(job, set()).update(free)
+    free -= room.promises.of_others(job)
+    room.promises.add(job, free)
     return free
 
 
 def wishes_of(template: Document) -> Iterator[str]:
-    """The ranges and MAC addresses that it asks for, in Systems inside too."""
+    """Yield the ranges and MAC addresses that a template asks for, in Systems inside too."""
     for descriptor in template.get("componentDescriptors") or []:
         config = (descriptor.get("networkTemplate") or {}).get("networkConfig") or {}
         port = descriptor.get("networkPortTemplate") or {}
@@ -245,9 +245,9 @@ def wishes_of(template: Document) -> Iterator[str]:
 
 
 def generalized(template: Document) -> Document:
-    """What a System was, less what only one at a time can have: ranges, addresses, MACs."""
-    found = copy.deepcopy(template)
-    for descriptor in found.get("componentDescriptors") or []:
+    """Return the template of what was a System, less what only one at a time can have: ranges, addresses, MACs."""
+    general = copy.deepcopy(template)
+    for descriptor in general.get("componentDescriptors") or []:
         config = (descriptor.get("networkTemplate") or {}).get("networkConfig") or {}
         for attribute in VERSIONS:
             config.pop(attribute, None)
@@ -258,7 +258,7 @@ def generalized(template: Document) -> Document:
                 _loosened(given)
         if "systemTemplate" in descriptor:
             descriptor["systemTemplate"] = generalized(descriptor["systemTemplate"])
-    return found
+    return general
 
 
 def _loosened(template: Document) -> None:
@@ -269,6 +269,7 @@ def _loosened(template: Document) -> None:
 
 
 def of_kind(descriptors: list[Document], kind: str) -> Iterator[Document]:
+    """Return the descriptors of one type."""
     return (descriptor for descriptor in descriptors if descriptor["type"] == kind)
 
 

@@ -9,32 +9,40 @@ from gateway.errors import Conflict
 from gateway.orchestration.volumes.pools import KILOBYTE, whole
 from gateway.ovf.model import Content, Disk, Envelope, File, Network, VirtualSystemCollection
 from gateway.ovf.names import STREAM_OPTIMIZED
-from gateway.store.model import Document
 
 
-@dataclass(frozen=True, slots=True)
-class DiskToPack:
-    """Bytes of a pool that become a file of the package. ``machine`` is the one that has it, ``target`` where."""
+@dataclass(frozen=True, kw_only=True)
+class StoredDisk:
+    """Bytes of a pool that are to go into a package."""
 
-    id: str
-    file: str
-    label: str
     host: str
     pool: str
     volume: str
+    """Name in the pool."""
     format: str
     machine: str | None = None
+    """Path of the Machine that has the disk."""
     target: str = ""
+    """libvirt's name of the device in that Machine."""
     as_it_is: bool = False
-    """Nobody writes it, and it stands on nothing else: it is read without a copy."""
+    """Nobody writes the disk, and it stands on nothing else: it is read without a copy."""
 
-    def document(self) -> Document:
-        return asdict(self)
+
+@dataclass(frozen=True, kw_only=True)
+class DiskToPack(StoredDisk):
+    """Bytes of a pool that become a file of the package."""
+
+    id: str
+    """Id of the File."""
+    file: str
+    """Name of the File."""
+    label: str
+    """What words for people call the disk."""
 
 
 @dataclass(slots=True)
 class Described:
-    """``locks`` are resources that must stay as they are until their bytes are copied."""
+    """A package that is to be written. ``locks`` are resources that stay as they are until their bytes are copied."""
 
     envelope: Envelope
     disks: list[DiskToPack]
@@ -55,44 +63,48 @@ class Parts:
     notes: list[str] = field(default_factory=list)
     carried: set[str] = field(default_factory=set)
     """Paths of the components that have a place in the package."""
-    known: dict[str, str] = field(default_factory=dict)
+    identities: dict[str, str] = field(default_factory=dict)
     """What was seen already, to the id of its Disk."""
 
-    def disk(self, key: str, capacity: int, name: str, source: Document | None, use: str = "") -> str:
+    def disk(self, key: str, capacity: int, name: str, source: StoredDisk | None, use: str = "") -> str:
         """Return the id of the Disk; an empty one without ``source``. ``capacity`` in kilobytes, as CIMI counts."""
-        if key in self.known:
-            return self.known[key]
+        if key in self.identities:
+            return self.identities[key]
         number = len(self.entries) + 1
         identity, file = f"disk{number}", f"file{number}"
         if source is not None:
-            self.disks.append(DiskToPack(file, f"{self.name}-disk{number}.vmdk", name, **source))
+            packed = f"{self.name}-disk{number}.vmdk"
+            self.disks.append(DiskToPack(id=file, file=packed, label=name, **asdict(source)))
         held = file if source is not None else None
         made = str(whole(capacity * KILOBYTE))
         self.entries.append(
             Disk(identity, made, file=held, format=STREAM_OPTIMIZED, name=name, use=use, kilobytes=capacity)
         )
-        self.known[key] = identity
+        self.identities[key] = identity
         return identity
 
     def network(self, path: str, name: str, description: str, kind: str) -> str:
+        """Return the name in the package of the Network at a path."""
         if path not in self.networks:
             taken = {network.name for network in self.networks.values()}
             self.networks[path] = Network(unique(name, taken), description, kind)
         return self.networks[path].name
 
     def described(self, content: Content) -> Described:
+        """Return what is to be written of all that was entered."""
         files = tuple(File(disk.id, disk.file) for disk in self.disks)
         envelope = Envelope(content, files, tuple(self.entries), tuple(self.networks.values()))
         return Described(envelope, self.disks, self.locks, self.notes)
 
 
 def demand_some(content: VirtualSystemCollection) -> None:
-    """Raises Conflict for what makes no package: one holds a virtual system at least (DSP0243 clause 7.2)."""
+    """Raise Conflict for what makes no package: one holds a virtual system at least (DSP0243 clause 7.2)."""
     if next(content.systems(), None) is None:
         raise Conflict("there is no Machine in it; a package needs one")
 
 
 def unique(wanted: str, taken: set[str]) -> str:
+    """Return the name, with a number where it is taken; it is taken then."""
     name, number = wanted, 1
     while name in taken:
         number += 1
@@ -102,4 +114,5 @@ def unique(wanted: str, taken: set[str]) -> str:
 
 
 def file_name(name: str) -> str:
+    """Return the name with nothing in it that a file's must not have."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:60] or "system"

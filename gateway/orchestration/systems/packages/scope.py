@@ -1,4 +1,4 @@
-"""What the carried references of one collection mean in the template that is made of it."""
+"""The meaning of one collection's carried references in the template that is made of it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ from gateway.store.model import Document
 
 
 class Names:
-    """Of the components of one template: each once."""
+    """The names of the components of one template: each is given once."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
 
     def take(self, wanted: str) -> str:
+        """Return the name, with a number where it is taken."""
         name, number = wanted, 1
         while name in self._taken:
             number += 1
@@ -36,7 +37,7 @@ class Names:
 
 
 class Scope:
-    """``notes`` are what cannot be had, for people."""
+    """The meaning of carried references in one collection. ``notes`` are what cannot be had, for people."""
 
     def __init__(self, carried: Carried, notes: list[str]) -> None:
         self.carried = carried
@@ -44,11 +45,11 @@ class Scope:
         self._hrefs: dict[tuple[str, str], str | None] = {}
 
     def enter(self, kind: str, name: str, href: str | None) -> None:
-        """``href`` None: it is left out, and what refers to it does without."""
+        """Enter what references to a component become. ``href`` None: they are left out, and so is it."""
         self._hrefs[kind, name] = href
 
     def take_names(self, names: Names) -> None:
-        """Of the components that only the carried template describes."""
+        """Take the names of the components that only the carried template describes."""
         for kind, name, descriptor in self.carried.made():
             if kind == "Credential" and not descriptor[KINDS[kind]].get("key"):
                 words = "packages hold no passwords, and it has no key"
@@ -58,23 +59,28 @@ class Scope:
                 self.enter(kind, name, f"{SYMBOL}{names.take(descriptor['name'])}" if "name" in descriptor else "")
 
     def descriptors(self) -> Iterator[Document]:
-        """Of those components."""
+        """Yield the descriptors of those components."""
         for kind, name, descriptor in self.carried.made():
             href = self._hrefs[kind, name]
             if href is None:
                 continue
             attribute, who = KINDS[kind], f"{kind} {name[:60]!r} of {self.carried.who}"
             check_texts(descriptor[attribute], who)
-            template = self.placed(DESCRIBED[attribute], told_of(kind, descriptor[attribute]), who)
+            template = self.placed(DESCRIBED[attribute], without_secrets(kind, descriptor[attribute]), who)
             named = {"name": href.removeprefix(SYMBOL)} if href else {}
             yield {**descriptor, **named, attribute: template}
 
     def placed(self, field: Attribute, value: Any, who: str) -> Any:
-        """With each reference as the new template has it. Raises PackageInvalid for one that leads nowhere."""
-        found = list(references(field, value, ("value",)))
-        known = {reference.way: self._href(reference.kind, reference.href, who) for reference in found}
-        there = {way: href for way, href in known.items() if href is not None}
-        gone = [way for way, href in known.items() if href is None]
+        """Return a value with each reference as the new template has it.
+
+        Raises PackageInvalid for a reference that leads nowhere.
+        """
+        hrefs = {
+            reference.way: self._href(reference.kind, reference.href, who)
+            for reference in references(field, value, ("value",))
+        }
+        there = {way: href for way, href in hrefs.items() if href is not None}
+        gone = [way for way, href in hrefs.items() if href is None]
         return without(placed({"value": value}, there), gone).get("value")
 
     def _href(self, kind: str, reference: str, who: str) -> str | None:
@@ -84,15 +90,15 @@ class Scope:
         return self._hrefs[kind, name]
 
 
-def told_of(kind: str, template: Document) -> Document:
-    """Of a Credential only what packages may hold."""
+def without_secrets(kind: str, template: Document) -> Document:
+    """Return the template, of a Credential only what packages may hold."""
     if kind != "Credential":
         return template
     return {name: template[name] for name in ("userName", "key") if name in template}
 
 
 def check_texts(template: Document, who: str) -> None:
-    """Raises PackageInvalid for addresses and names that are none."""
+    """Raise PackageInvalid for addresses and names that are none."""
     try:
         if "ip" in template:
             parse_ip(template["ip"], "ip")

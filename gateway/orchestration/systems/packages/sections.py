@@ -1,4 +1,4 @@
-"""What of a resource stands in the sections of a virtual system or collection: hardware, products, licences, order."""
+"""The sections of a virtual system or collection, by the resource: hardware, products, licences, order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from gateway.orchestration.systems.order import START_ORDER, start_order
+from gateway.orchestration.systems.order import START_ORDER, STARTUP, start_order
 from gateway.orchestration.systems.packages.words import (
     EMULATED,
     EULA,
@@ -14,7 +14,6 @@ from gateway.orchestration.systems.packages.words import (
     OWN_CLASS,
     PREFIX,
     PRODUCT,
-    STARTUP,
     STARTUP_WORDS,
     SYSTEM,
     UNATTACHED,
@@ -26,6 +25,7 @@ CONTROLLER = "3"
 
 
 def port_item(network: str, mac: str = "", connected: bool = True) -> Item:
+    """Return a network card."""
     return Item("", Device.ETHERNET, "", "virtio", address=mac, connections=(network,), allocated=connected)
 
 
@@ -36,8 +36,10 @@ def memory_item(instance_id: str, kib: int) -> Item:
     return Item(instance_id, Device.MEMORY, "memory", quantity=str(quantity), units=units)
 
 
-def hardware_of(cpus: int, memory_kib: int, disks: list[str], ports: list[Item], *, told: bool) -> Hardware:
-    """``told``: the guest looks for an ISO image with its environment."""
+def hardware_of(
+    cpus: int, memory_kib: int, disks: list[str], ports: list[Item], *, awaits_environment: bool
+) -> Hardware:
+    """Return the hardware of a guest. ``awaits_environment``: it looks for an ISO image with that."""
     items = [
         Item("1", Device.PROCESSOR, f"{cpus} CPUs", quantity=str(cpus)),
         memory_item("2", memory_kib),
@@ -59,14 +61,17 @@ def hardware_of(cpus: int, memory_kib: int, disks: list[str], ports: list[Item],
     for place, port in enumerate(ports):
         number = str(len(items) + 1)
         items.append(replace(port, instance_id=number, name=f"eth{place}", address_on_parent=str(place)))
-    return Hardware((EMULATED,), frozenset({"iso"}) if told else frozenset(), tuple(items))
+    return Hardware((EMULATED,), frozenset({"iso"}) if awaits_environment else frozenset(), tuple(items))
 
 
 # What stands in properties
 
 
 def products_of(properties: dict[str, str], alone: Iterable[str] = ()) -> tuple[Product, ...]:
-    """The package's own properties as they came, a resource's own in a section of its class."""
+    """Return the package's own properties as they came, a resource's own in a section of its class.
+
+    ``alone`` are ids of Disks that no guest has.
+    """
     foreign, own = [], []
     for key, value in properties.items():
         if key in FACTS or key.startswith(STARTUP) or key == START_ORDER:
@@ -87,17 +92,19 @@ def products_of(properties: dict[str, str], alone: Iterable[str] = ()) -> tuple[
 
 
 def eulas_of(properties: dict[str, str]) -> tuple[str, ...]:
+    """Return the licences that the properties say."""
     text = properties.get(EULA)
     return (text,) if text else ()
 
 
 def operating_system_of(properties: dict[str, str]) -> OperatingSystem | None:
+    """Return the operating system that the properties say; None where they say none."""
     number, _, description = properties.get(SYSTEM, "").partition(" ")
     return OperatingSystem(int(number), description=description) if number.isdecimal() else None
 
 
 def startup_of(identity: str, properties: dict[str, str]) -> Iterable[StartupItem]:
-    """None for what has no order of its own."""
+    """Yield when a member starts; nothing for one that has no order of its own."""
     if START_ORDER not in properties:
         return
     try:

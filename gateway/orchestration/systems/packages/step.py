@@ -1,35 +1,48 @@
-"""What the steps of a package's import have in common."""
+"""The common part of the steps of Jobs on packages."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 from gateway.jobs.plan import StepContext
 from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.step import Step
 from gateway.orchestration.common.tries import TriedPackageReader, Tries
 from gateway.orchestration.systems.packages.folder import Folder
 from gateway.ovf.package import PackageReader
 
-Arguments = dict[str, Any]
-IMAGES = "images.json"
-"""What became of the package's files: the paths of images."""
 
+@dataclass(frozen=True, slots=True)
+class PackageAt:
+    """The place where a PackageStep works: the Job, and what it has put down."""
 
-class PackageStep:
-    name = ""
+    room: Room
+    job: StepContext
 
-    def __init__(self, room: Room) -> None:
-        self.room = room
+    def folder(self) -> Folder:
+        """Return the folder of the Job."""
+        return Folder(self.room.images.staging, self.job.job)
 
-    def folder(self, context: StepContext) -> Folder:
-        return Folder(self.room.images.staging, context.job)
-
-    def reader(self, context: StepContext) -> PackageReader:
+    def reader(self) -> PackageReader:
         """Return who reads what the package says, and tries no more than twice what it dies of."""
-        return TriedPackageReader(self.room.images.packages, Tries(self.room.store, context.job))
+        return TriedPackageReader(self.room.images.packages, Tries(self.room.store, self.job.job))
 
-    async def run(self, context: StepContext, arguments: Arguments) -> None:
-        raise NotImplementedError
 
-    async def undo(self, context: StepContext, arguments: Arguments) -> None:
-        """What lies in the folder goes when the Job is settled."""
+@dataclass(frozen=True)
+class PackageStep(Step):
+    """A step of an import or export."""
+
+    async def run(self, at: PackageAt) -> None:
+        """Do the step."""
+        await super().run_in(at.room, at.job)
+
+    async def undo(self, at: PackageAt) -> None:
+        """Take back what the step has done. The folder goes when the Job is settled."""
+
+    async def run_in(self, room: Room, job: StepContext) -> None:
+        """Do the step."""
+        await self.run(PackageAt(room, job))
+
+    async def undo_in(self, room: Room, job: StepContext) -> None:
+        """Take back what the step has done."""
+        await self.undo(PackageAt(room, job))

@@ -2,47 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gateway.errors import Conflict
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.resolving import merged, resolve
-from gateway.orchestration.common.secrets import with_secrets
+from gateway.orchestration.images.facts import KeptImage
+from gateway.orchestration.machines.template_secrets import with_secrets
 from gateway.orchestration.systems.blueprint import KINDS, Component
 from gateway.orchestration.systems.packages.carrying import Carrying, some, symbol
 from gateway.orchestration.systems.packages.component_describing import RANGES
 from gateway.orchestration.systems.packages.composing_machines import kilobytes
-from gateway.orchestration.systems.packages.parts import Parts
+from gateway.orchestration.systems.packages.parts import Parts, StoredDisk
 from gateway.orchestration.systems.secrets import whole
 from gateway.store.model import Document, Resource
-from gateway.store.store import Store
+from gateway.store.reading import Reading
 
 NEAR = ("Credential", "NetworkPort", "Address", "ForwardingGroup")
 """What a package carries by its template alone."""
 
 
 class Referred:
-    """What templates refer to, for a caller who sees it. Errors name the descriptor and the attribute."""
+    """Resources that templates refer to, for a caller who sees it. Errors name the descriptor and the attribute."""
 
-    def __init__(self, store: Store, caller: Caller) -> None:
+    def __init__(self, store: Reading, caller: Caller) -> None:
         self.store = store
         self._caller = caller
 
     async def template(self, given: Document, kind: str, component: Component, where: str) -> Document:
-        """A template or configuration with what stands beside its href."""
+        """Return a template or configuration with what stands beside its href."""
         below: Document = {}
         if "href" in given:
             place = f"{component.place_in_template}.{where}"
-            found = await resolve(self.store, self._caller, given["href"], (kind,), place)
-            below = whole(found) if kind == "SystemTemplate" else with_secrets(found)
+            template = await resolve(self.store, self._caller, given["href"], (kind,), place)
+            below = whole(template) if kind == "SystemTemplate" else with_secrets(template)
         return merged(below, given)
 
     async def resource(self, href: str, kinds: tuple[str, ...], component: Component, where: str) -> Resource:
+        """Return a resource of one of these kinds. Raises Invalid for one that the caller does not see."""
         return await resolve(self.store, self._caller, href, kinds, f"{component.place_in_template}.{where}")
 
     async def image(self, given: Document, kind: str, component: Component, where: str) -> Resource:
+        """Return an image with bytes of its own. Raises Conflict for another one."""
         image = await self.resource(given.get("href", ""), (kind,), component, where)
-        if image.state != "AVAILABLE" or "volume" not in image.internal:
+        if image.state != "AVAILABLE" or KeptImage.of(image).volume is None:
             place = f"{component.place_in_template}.{where}"
             raise Conflict(f"{place}: the image is {image.state}, or has no bytes of its own")
         return image
@@ -51,9 +52,7 @@ class Referred:
 class TemplateComponents:
     """The components of one template, but for its Machines and the templates inside."""
 
-    def __init__(
-        self, referred: Referred, parts: Parts, components: tuple[Component, ...], scope: str
-    ) -> None:
+    def __init__(self, referred: Referred, parts: Parts, components: tuple[Component, ...], scope: str) -> None:
         self.parts = parts
         self.scope = scope
         self.carrying = Carrying("SystemTemplate")
@@ -63,12 +62,12 @@ class TemplateComponents:
         """Key of a Volume to its Disk."""
 
     def linked(self, component: Component, *way: str | int) -> Component | None:
-        """What the reference by name at this place of the component's template means."""
+        """Return what the reference by name at this place of the component's template means; None where is none."""
         place = (KINDS[component.kind], *way)
-        return next((self._components[key] for found, key in component.links if found == place), None)
+        return next((self._components[key] for at, key in component.links if at == place), None)
 
     async def rest(self) -> list[str]:
-        """What no Machine led to; ids of the Disks that no Machine has."""
+        """Enter what no Machine led to. Returns the ids of the Disks that no Machine has."""
         alone = []
         for component in self._components.values():
             if component.kind == "Network":
@@ -83,7 +82,7 @@ class TemplateComponents:
         return f"{self.scope}/{component.key}"
 
     async def network(self, component: Component) -> str:
-        """Its name in the package."""
+        """Return the Network's name in the package."""
         attribute = KINDS["Network"]
         given = component.document[attribute]
         template = await self.referred.template(given, "NetworkTemplate", component, attribute)
@@ -106,23 +105,24 @@ class TemplateComponents:
         return identity
 
     async def network_at(self, component: Component, given: Document | None, *way: str | int) -> str:
-        """The name of the network that a reference means: a component, or one that is there."""
+        """Return the name of the network that a reference means: a component, or one that is there."""
         linked = self.linked(component, *way)
         if linked is not None:
             return await self.network(linked)
         path = (given or {}).get("href", "default")
-        found = await self.referred.store.get(path)
-        name = (found.name if found is not None else None) or path.rpartition("/")[2]
+        network = await self.referred.store.get(path)
+        name = (network.name if network is not None else None) or path.rpartition("/")[2]
         return self.parts.network(path, name, "", "")
 
     async def network_of_port(self, component: Component) -> str:
+        """Return the name of the network that a NetworkPort is on."""
         attribute = KINDS["NetworkPort"]
         given = component.document[attribute]
         template = await self.referred.template(given, "NetworkPortTemplate", component, attribute)
         return await self.network_at(component, template.get("network"), "network")
 
     async def volume(self, component: Component) -> str:
-        """Id of its Disk."""
+        """Return the id of the Volume's Disk."""
         if component.key not in self._disks:
             attribute = KINDS["Volume"]
             disk, carried = await self.new_volume(component, component.document[attribute], attribute, component.name)
@@ -133,7 +133,7 @@ class TemplateComponents:
     async def new_volume(
         self, component: Component, given: Document, where: str, name: str | None, use: str = ""
     ) -> tuple[str, Document]:
-        """Id of the Disk of a Volume by this template, and what the Disk does not say."""
+        """Return the id of the Disk of a Volume by this template, and what the Disk does not say."""
         template = await self.referred.template(given, "VolumeTemplate", component, where)
         place = f"{where}.volumeConfig"
         given = template.get("volumeConfig") or {}
@@ -148,18 +148,27 @@ class TemplateComponents:
         return self.image_disk(image, key, size, name or "", use), some(said)
 
     def image_disk(self, image: Resource, key: str, size: int | None, name: str, use: str = "") -> str:
-        """Every component that is made of an image has a disk of its own, and so a file; ``size`` in kilobytes."""
-        source: dict[str, Any] = {name: image.internal[name] for name in ("host", "pool", "volume", "format")}
+        """Return the id of the Disk of what is made of an image; ``size`` in kilobytes.
+
+        Every component that is made of an image has a disk of its own, and so a file.
+        """
+        kept = KeptImage.of(image)
+        source = StoredDisk(
+            host=kept.host,
+            pool=kept.pool or "",
+            volume=kept.volume or "",
+            format=kept.format or "",
+            as_it_is=True,
+        )
         self.parts.locks.append(image.path)
-        capacity = size or kilobytes(image.internal["virtual_size"])
-        return self.parts.disk(key, capacity, name, {**source, "as_it_is": True}, use)
+        return self.parts.disk(key, size or kilobytes(kept.virtual_size or 0), name, source, use)
 
     async def near(self, component: Component, *, referred: bool = False) -> str:
-        """A component that OVF has no words for, under the name that it is carried by."""
+        """Return the name that a component is carried by for which OVF has no words."""
         key, attribute = self._key(component), KINDS[component.kind]
-        known = self.carrying.name_of(key)
-        if known is not None:
-            return known
+        name = self.carrying.name_of(key)
+        if name is not None:
+            return name
         given = component.document[attribute]
         template = await self.referred.template(given, f"{component.kind}Template", component, attribute)
         carried = {
@@ -188,12 +197,10 @@ class TemplateComponents:
 
     async def _group(self, component: Component, template: Document) -> Document:
         listed = template.get("networks") or []
-        names = [
-            await self.network_at(component, given, "networks", place) for place, given in enumerate(listed)
-        ]
+        names = [await self.network_at(component, given, "networks", place) for place, given in enumerate(listed)]
         return {"networks": [symbol(name) for name in names]}
 
 
 def without_password(credential: Document) -> Document:
-    """What of a Credential may be told: who, and the public key."""
+    """Return what of a Credential may be told: who, and the public key."""
     return some({name: credential.get(name) for name in ("userName", "key")})

@@ -24,13 +24,14 @@ OF_DISK = ("capacity", "format", "initialLocation")
 
 
 class TemplateMachines:
-    """Those of one template."""
+    """The Machines of one template."""
 
     def __init__(self, components: TemplateComponents) -> None:
         self._all = components
         self._referred = components.referred
 
     async def describe(self, component: Component, identity: str) -> VirtualSystem:
+        """Return what of a Machine is to be written. Raises what a create would, and Conflict for what has no bytes."""
         template = await self._referred.template(component.document[MACHINE], "MachineTemplate", component, MACHINE)
         where, given = f"{MACHINE}.machineConfig", template.get("machineConfig") or {}
         config = await self._referred.template(given, "MachineConfiguration", component, where)
@@ -42,16 +43,16 @@ class TemplateMachines:
         ]
         carried = {
             "initialState": template.get("initialState"),
-            "machineConfig": some({**{name: config.get(name) for name in CONFIGURED}, "disks": asked_disks(config)}),
+            "machineConfig": some({**{name: config.get(name) for name in CONFIGURED}, "disks": disk_entries(config)}),
             "credential": await self._credential(component, template.get("credential")),
-            "volumes": [told for _disk, told in volumes],
-            "volumeTemplates": [told for _disk, told in made],
-            "networkInterfaces": [told for _item, told in faces],
+            "volumes": [entry for _disk, entry in volumes],
+            "volumeTemplates": [entry for _disk, entry in made],
+            "networkInterfaces": [entry for _item, entry in faces],
         }
         properties = component.document.get("properties", {})
-        disks += [disk for disk, _told in (*volumes, *made)]
-        ports = [item for item, _told in faces]
-        cpus, memory, told = config.get("cpu", 1), config.get("memory", 0), "environment" in template
+        disks += [disk for disk, _entry in (*volumes, *made)]
+        ports = [item for item, _entry in faces]
+        cpus, memory, awaits_environment = config.get("cpu", 1), config.get("memory", 0), "environment" in template
         return VirtualSystem(
             id=identity,
             info="A Machine",
@@ -59,30 +60,33 @@ class TemplateMachines:
             products=products_of(properties),
             eulas=eulas_of(properties),
             operating_system=operating_system_of(properties),
-            hardware=(hardware_of(cpus, memory, disks, ports, told=told),),
+            hardware=(hardware_of(cpus, memory, disks, ports, awaits_environment=awaits_environment),),
             template=written("MachineTemplate", some(carried)),
         )
 
     # Disks and Volumes
 
     async def _disks(self, component: Component, template: Document, config: Document) -> list[str]:
-        """Of the image, then the configuration's further ones; those that came with a package have content."""
+        """Return the ids of the Disks: of the image, then of the configuration's further ones.
+
+        Disks that came with a package have content.
+        """
         where = f"{MACHINE}.machineImage"
         image = await self._referred.image(template.get("machineImage") or {}, "MachineImage", component, where)
-        asked = config.get("disks") or [{}]
+        wanted = config.get("disks") or [{}]
         key, name = f"{self._all.scope}/{component.key}", component.name or ""
-        found = [self._all.image_disk(image, key, asked[0].get("capacity"), name)]
-        for place, disk in enumerate(asked[1:], 1):
+        disks = [self._all.image_disk(image, key, wanted[0].get("capacity"), name)]
+        for place, disk in enumerate(wanted[1:], 1):
             where, called = f"{MACHINE}.machineConfig.disks.{place}", f"{name} disk {place + 1}"
             if "content_image" not in disk:
-                found.append(self._all.parts.disk(f"{key}/{place}", disk["capacity"], called, None, OWN_DISK))
+                disks.append(self._all.parts.disk(f"{key}/{place}", disk["capacity"], called, None, OWN_DISK))
                 continue
             content = await self._referred.image(disk["content_image"], "VolumeImage", component, where)
-            found.append(self._all.image_disk(content, f"{key}/{place}", disk["capacity"], called, OWN_DISK))
-        return found
+            disks.append(self._all.image_disk(content, f"{key}/{place}", disk["capacity"], called, OWN_DISK))
+        return disks
 
     async def _volume(self, component: Component, entry: Document, place: int) -> tuple[str, Document]:
-        """A Volume that is there already goes along with what is on it."""
+        """Return the id of a Volume's Disk, and the entry; one that is there goes along with what is on it."""
         where = some({"initialLocation": entry.get("initialLocation")})
         linked = self._all.linked(component, "volumes", place)
         if linked is not None:
@@ -97,9 +101,9 @@ class TemplateMachines:
     async def _made(self, component: Component, entry: Document, place: int) -> tuple[str, Document]:
         given = {name: value for name, value in entry.items() if name != "initialLocation"}
         where = f"{MACHINE}.volumeTemplates.{place}"
-        disk, told = await self._all.new_volume(component, given, where, None, TEMPLATE_VOLUME)
+        disk, template = await self._all.new_volume(component, given, where, None, TEMPLATE_VOLUME)
         own = {name: entry.get(name) for name in (*OWN, "initialLocation")}
-        return disk, some({**told, **own})
+        return disk, some({**template, **own})
 
     # Interfaces
 
@@ -107,14 +111,14 @@ class TemplateMachines:
         way = ("networkInterfaces", place)
         port = self._all.linked(component, *way, "networkPort")
         network = await self._network(component, entry, place)
-        told = {
+        carried = {
             "network": symbol(network) if "network" in entry else None,
             "networkPort": symbol(await self._all.near(port, referred=True)) if port is not None else None,
             "state": entry.get("state", "Active"),
             "mtu": entry.get("mtu"),
             "addresses": await self._addresses(component, entry, place),
         }
-        return port_item(network, "", entry.get("state", "Active") == "Active"), some(told)
+        return port_item(network, "", entry.get("state", "Active") == "Active"), some(carried)
 
     async def _network(self, component: Component, entry: Document, place: int) -> str:
         way = ("networkInterfaces", place)
@@ -124,24 +128,24 @@ class TemplateMachines:
         if port is not None:
             return await self._all.network_of_port(port)
         where = f"{MACHINE}.networkInterfaces.{place}.networkPort"
-        known = await self._referred.resource(entry["networkPort"]["href"], ("NetworkPort",), component, where)
-        return await self._all.network_at(component, known.document["network"])
+        outside = await self._referred.resource(entry["networkPort"]["href"], ("NetworkPort",), component, where)
+        return await self._all.network_at(component, outside.document["network"])
 
     async def _addresses(self, component: Component, entry: Document, place: int) -> list[Document]:
-        """An Address that is there already is one Machine's alone, and stays."""
-        found = []
+        """Return the entries of Addresses. An Address that is there already is one Machine's alone, and stays."""
+        addresses: list[Document] = []
         for number, given in entries(entry, "addresses"):
             way = ("networkInterfaces", place, "addresses", number)
             linked = self._all.linked(component, *way)
             where = ".".join(str(step) for step in (component.place_in_template, MACHINE, *way))
             if linked is not None:
-                found.append(symbol(await self._all.near(linked, referred=True)))
+                addresses.append(symbol(await self._all.near(linked, referred=True)))
             elif str(given.get("href", "")).startswith("addresses/"):
                 self._all.parts.notes.append(f"{where}: {given['href']} is outside of the template")
             else:
                 template = await self._referred.template(given, "AddressTemplate", component, where)
-                found.append({name: value for name, value in template.items() if name != "network"})
-        return found
+                addresses.append({name: value for name, value in template.items() if name != "network"})
+        return addresses
 
     # Credentials
 
@@ -159,8 +163,10 @@ class TemplateMachines:
 
 
 def entries(template: Document, name: str) -> list[tuple[int, Document]]:
+    """Return the entries of a list in a template, with their places."""
     return list(enumerate(template.get(name) or []))
 
 
-def asked_disks(config: Document) -> list[Document]:
+def disk_entries(config: Document) -> list[Document]:
+    """Return what a configuration says of its disks."""
     return [some({name: disk.get(name) for name in OF_DISK}) for disk in config.get("disks") or []]

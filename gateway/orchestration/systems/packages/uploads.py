@@ -20,7 +20,9 @@ STEP, MOST_STEP = 4 * 1024**2, 1024**3
 
 
 class PackageUpload:
-    """Use in ``async with``: what no Job took up (``taken``) is gone after it. Only ``summed`` ones have a sum.
+    """A package that comes. Use it in ``async with``: a package that no Job took up (``taken``) is gone after that.
+
+    Only ``summed`` ones have a sum.
 
     ``size`` is how many bytes are said to come: they are given room before the first one, or NoSpace is raised. Where
     nobody says, room is asked for step by step.
@@ -60,6 +62,7 @@ class PackageUpload:
         return os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
     async def write(self, piece: bytes) -> None:
+        """Put down a piece. Raises TooLarge and NoSpace."""
         self._demand_small(self._coming.come + len(piece))
         if not self._coming.has_room(len(piece)):
             await self._demand_more(max(STEP, len(piece)))
@@ -81,7 +84,7 @@ class PackageUpload:
             self._sum.update(piece)
 
     async def to_disk(self) -> None:
-        """All has come. A Job that is on disk finds it there, after a power cut too."""
+        """Bring what has come to disk, where a Job that is on disk finds it, after a power cut too."""
         await UPLOADS.run(self._sync)
 
     def _sync(self) -> None:
@@ -95,7 +98,7 @@ class PackageUpload:
 
     @property
     def sha256(self) -> str | None:
-        """Of what has come."""
+        """Return the sum of what has come; None where nobody asked for one."""
         return None if self._sum is None else self._sum.hexdigest()
 
     async def __aexit__(

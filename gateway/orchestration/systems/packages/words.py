@@ -20,7 +20,6 @@ CERTIFICATE = "ovf.certificate"
 IGNORED = "ovf.ignored"
 UNATTACHED = "ovf.unattached"
 """Ids of the Disks that no guest has, and which become Volumes all the same."""
-STARTUP = "ovf.startup."
 STARTUP_WORDS = {
     "startDelay": "start_delay",
     "startAction": "start_action",

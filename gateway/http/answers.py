@@ -1,0 +1,90 @@
+"""Answers in documents: a representation, a change with its Job, an action's Job."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from gateway.cimi.query import QueryOptions
+from gateway.errors import GatewayError, status_of
+from gateway.http import conditions
+from gateway.http.context import Context, header
+from gateway.http.exchange import Exchange
+from gateway.http.negotiation import CONTENT_TYPES
+from gateway.http.representation import Encoded, Representations
+from gateway.http.waiting import seconds_to_wait
+from gateway.jobs.records import ended
+from gateway.jobs.runner import JobRunner
+from gateway.orchestration.common.contract import Outcome
+from gateway.store.model import Resource
+
+Current = Callable[[str], Awaitable[Resource | None]]
+"""From a path to the resource as it is now; None when it is gone."""
+
+
+class Answers:
+    """The maker of answers. ``answer_wait`` is the seconds that a change waits for its Job by itself."""
+
+    def __init__(
+        self, runner: JobRunner, current: Current, representations: Representations, answer_wait: float
+    ) -> None:
+        self._runner = runner
+        self._current = current
+        self._representations = representations
+        self._answer_wait = answer_wait
+
+    def read(self, exchange: Exchange, encoded: Encoded) -> web.Response:
+        """Return the answer to a read, 304 when the client has this representation already."""
+        body, tag = encoded
+        wanted = header(exchange.request, "If-None-Match")
+        if wanted is not None and conditions.names(wanted, (tag,), weakly=True):
+            return web.Response(status=304, headers={"ETag": tag})
+        return _response(exchange.context, 200, body, {"ETag": tag})
+
+    async def state(self, exchange: Exchange, resource: Resource) -> web.Response:
+        """Return the answer to a request that leaves the resource as it is: its representation."""
+        body, _tag = await self._representations.resource(exchange.context, resource, QueryOptions())
+        return _response(exchange.context, 200, body, {})
+
+    async def changed(self, exchange: Exchange, outcome: Outcome, *, created: bool = False) -> web.Response:
+        """Return the answer to a change, once its Job has ended or the client is to wait no longer."""
+        context = exchange.context
+        seconds, applied = seconds_to_wait(header(exchange.request, "Prefer"), self._answer_wait)
+        job = await self._runner.wait(outcome.job, 0 if outcome.finished else seconds)
+        headers = {"CIMI-Job-URI": exchange.edge.to_uri(outcome.job)}
+        if applied is not None:
+            headers["Preference-Applied"] = applied
+        if ended(job) and job.state != "SUCCESS":
+            status = status_of(job.document.get("returnCode", GatewayError.return_code))
+            return _response(context, status, await self._job_body(context, job), headers)
+        resource = await self._current(outcome.resource.path) if outcome.resource is not None else None
+        if created and outcome.resource is not None:
+            headers["Location"] = exchange.edge.to_uri(outcome.resource.path)
+        status = _success(job, made=created and not outcome.existing)
+        if resource is None:
+            return _response(context, status, await self._job_body(context, job), headers)
+        body, tag = await self._representations.resource(context, resource, QueryOptions())
+        return _response(context, status, body, {**headers, "ETag": tag})
+
+    async def begun(self, exchange: Exchange, outcome: Outcome) -> web.Response:
+        """Return the answer to an action: its Job, as it is now."""
+        job = await self._runner.wait(outcome.job, 0)
+        headers = {"CIMI-Job-URI": exchange.edge.to_uri(outcome.job)}
+        if outcome.location is not None:
+            headers["Location"] = exchange.edge.to_uri(outcome.location)
+        return _response(exchange.context, 202, await self._job_body(exchange.context, job), headers)
+
+    async def _job_body(self, context: Context, job: Resource) -> bytes:
+        return (await self._representations.resource(context, job, QueryOptions()))[0]
+
+
+def _success(job: Resource, *, made: bool) -> int:
+    """Return the status of a change that has not failed; ``made``: it has made a resource."""
+    if not ended(job):
+        return 202
+    return 201 if made else 200
+
+
+def _response(context: Context, status: int, body: bytes, headers: dict[str, str]) -> web.Response:
+    return web.Response(status=status, body=body, content_type=CONTENT_TYPES[context.media], headers=headers)

@@ -1,0 +1,1 @@
+"""Addresses: reserved, named, and used by interfaces."""

@@ -1,0 +1,1 @@
+"""ForwardingGroups: Networks that reach one another."""

@@ -1,0 +1,1 @@
+"""NetworkPorts: the link and the speed of interfaces."""

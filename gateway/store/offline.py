@@ -1,0 +1,103 @@
+"""A store that commands read beside the gateway that has it open: its write-ahead log lets both work."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gateway.store.model import Document
+from gateway.store.questions.jobs import LogLine
+
+
+class OfflineJob(NamedTuple):
+    """A Job as the store has it."""
+
+    path: str
+    owner: str
+    created: str
+    document: Document
+
+
+class Owned(NamedTuple):
+    """The number of a user's resources, Jobs among them, and of a user's events."""
+
+    resources: int
+    events: int
+
+
+class OfflineStore:
+    """A store that is only read."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path) -> Iterator[OfflineStore]:
+        """Read the store at the path while the block runs. Raises sqlite3.Error."""
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        try:
+            yield cls(connection)
+        finally:
+            connection.close()
+
+    def job(self, path: str) -> OfflineJob | None:
+        """Return the Job at a path, by the primary key; None when there is none."""
+        sql = "SELECT path, owner, created, document FROM resources WHERE path = ? AND kind = 'Job'"
+        row = self._connection.execute(sql, (path,)).fetchone()
+        return _job(row) if row is not None else None
+
+    def newest_jobs(self, most: int) -> Iterator[OfflineJob]:
+        """Return the newest Jobs first; by the index of the order in collections."""
+        sql = (
+            "SELECT path, owner, created, document FROM resources WHERE kind = 'Job' AND parent = '' "
+            "ORDER BY created DESC LIMIT ?"
+        )
+        return map(_job, self._connection.execute(sql, (most,)))
+
+    def log_lines(self, job: str, after: int) -> list[LogLine]:
+        """Return a Job's log after a line; by the index of the log's Jobs."""
+        sql = "SELECT line, time, level, step, message FROM job_log WHERE job = ? AND line > ? ORDER BY line"
+        return [LogLine(*row) for row in self._connection.execute(sql, (job, after))]
+
+    def line_before_newest(self, most: int) -> int:
+        """Return the line after which the newest lines of all Jobs stand; by the primary key."""
+        (line,) = self._connection.execute("SELECT coalesce(max(line), 0) - ? FROM job_log", (most,)).fetchone()
+        return int(line)
+
+    def lines_of_all(self, after: int) -> list[tuple[str, LogLine]]:
+        """Return each line of all Jobs' logs after one, with its Job; by the primary key."""
+        sql = "SELECT job, line, time, level, step, message FROM job_log WHERE line > ? ORDER BY line"
+        return [(job, LogLine(*line)) for job, *line in self._connection.execute(sql, (after,))]
+
+    def event_log_of(self, path: str) -> tuple[bool, str | None]:
+        """Return whether there is a resource at the path, and the path of its EventLog; by the primary key."""
+        sql = "SELECT json_extract(document, '$.eventLog.href') FROM resources WHERE path = ?"
+        row = self._connection.execute(sql, (path,)).fetchone()
+        return (row is not None, row[0] if row is not None else None)
+
+    def newest_position(self, log: str) -> int:
+        """Return the position of a log's newest event, 0 when it never had one; by the primary key."""
+        row = self._connection.execute("SELECT position FROM event_heads WHERE log = ?", (log,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def events_after(self, log: str, position: int, most: int) -> list[tuple[int, str, Document]]:
+        """Return position, time and document of a log's next events; by the primary key."""
+        sql = "SELECT position, time, document FROM events WHERE log = ? AND position > ? ORDER BY position LIMIT ?"
+        rows = self._connection.execute(sql, (log, position, most)).fetchall()
+        return [(number, time, json.loads(document)) for number, time, document in rows]
+
+    def owned_by(self, user: str) -> Owned:
+        """Return how much in the store is a user's; all resources and events are looked at."""
+        (resources,) = self._connection.execute("SELECT count(*) FROM resources WHERE owner = ?", (user,)).fetchone()
+        (events,) = self._connection.execute("SELECT count(*) FROM events WHERE audience = ?", (user,)).fetchone()
+        return Owned(resources, events)
+
+
+def _job(row: tuple[Any, ...]) -> OfflineJob:
+    path, owner, created, document = row
+    return OfflineJob(path, owner, created, json.loads(document))
