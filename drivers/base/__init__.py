@@ -81,6 +81,7 @@ from drivers.base.storage import (
     UnpackedImage,
     VolumeContent,
     VolumeFacts,
+    checked_name,
 )
 from drivers.base.supervision import Loop, Supervision
 
@@ -167,6 +168,7 @@ __all__ = [
     "UnpackedImage",
     "VolumeContent",
     "VolumeFacts",
+    "checked_name",
     "filter_name",
     "fixed_filter_name",
     "interface_identifier",

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from drivers.base import (
     BaseVolume,
+    DriverFailed,
     DriverInvalid,
     DriverNoSpace,
-    DriverNotFound,
     Hole,
     NewVolume,
     PoolFacts,
@@ -18,6 +18,7 @@ from drivers.base import (
     Progress,
     VolumeContent,
     VolumeFacts,
+    checked_name,
 )
 from drivers.memory.state import MemoryState
 
@@ -39,12 +40,14 @@ class MemoryStorage:
         self._state = state
 
     async def list_pools(self) -> tuple[PoolFacts, ...]:
-        """Return the pool ``default``; other pools answer by their names alone."""
-        return (await self.read_pool("default"),)
+        """Return all pools, by their names."""
+        self._state.enter("storage.list_pools")
+        return tuple([await self.read_pool(name) for name in sorted(self._state.pool_names())])
 
     async def read_pool(self, name: str) -> PoolFacts:
-        """Return the pool, whatever its name: none is ever missing."""
+        """Return the pool, as large as all are, with what its volumes leave."""
         self._state.enter("storage.read_pool")
+        self._state.demand_pool(name)
         used = sum(volume.allocation for volume in self._state.volumes.values() if volume.pool == name)
         kind, running = self._state.pool_kinds.get(name, "dir"), name not in self._state.inactive_pools
         return PoolFacts(name, kind, running, self._state.pool_capacity, self._state.pool_capacity - used, f"/{name}")
@@ -52,26 +55,27 @@ class MemoryStorage:
     async def read_volume(self, pool: str, name: str) -> VolumeFacts:
         """Return the facts of the volume as they are kept."""
         self._state.enter("storage.read_volume")
-        if (pool, name) not in self._state.volumes:
-            raise DriverNotFound(f"there is no volume {name}")
-        return self._state.volumes[(pool, name)]
+        return self._state.volume(pool, name)
 
     async def list_volumes(self, pool: str) -> tuple[VolumeFacts, ...]:
         """Return the facts of the pool's volumes as they are kept."""
         self._state.enter("storage.list_volumes")
+        self._state.demand_pool(pool)
         return tuple(volume for volume in self._state.volumes.values() if volume.pool == pool)
 
     async def _keep(self, volume: NewVolume, allocation: int, backing: str | None = None) -> VolumeFacts:
         pool, name = volume.pool, volume.name
         if allocation > (await self.read_pool(pool)).available:
             raise DriverNoSpace(f"the pool {pool} is full")
-        physical = len(self._state.contents.get((pool, name), b"")) or max(allocation, 4096)
+        unwritten = volume.capacity if volume.format == "raw" else max(allocation, 4096)
+        physical = len(self._state.contents.get((pool, name), b"")) or unwritten
         kept = VolumeFacts(pool, name, f"/{pool}/{name}", volume.format, volume.capacity, allocation, backing, physical)
         return self._state.volumes.setdefault((pool, name), kept)
 
     async def create_volume(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
         """Make the volume; one of qcow2 has the bytes of an empty image."""
         self._state.enter("storage.create_volume")
+        checked_name(name)
         if format == "qcow2":
             self._state.contents.setdefault((pool, name), empty_qcow2(capacity))
         whole = (await self.read_pool(pool)).kind == "logical"
@@ -80,6 +84,7 @@ class MemoryStorage:
     async def overlay_volume(self, pool: str, name: str, base: str, base_format: str, capacity: int) -> VolumeFacts:
         """Make the volume, with the bytes of ``base`` for its own."""
         self._state.enter("storage.overlay_volume")
+        checked_name(name)
         below = await self.read_volume(pool, base)
         if (pool, base) in self._state.contents:
             self._state.contents.setdefault((pool, name), self._state.contents[(pool, base)])
@@ -88,7 +93,9 @@ class MemoryStorage:
     async def clone_volume(self, volume: NewVolume, base: BaseVolume, progress: Progress) -> VolumeFacts:
         """Make the copy at once, with the bytes of ``base``."""
         self._state.enter("storage.clone_volume")
+        checked_name(volume.name)
         below = await self.read_volume(base.pool or volume.pool, base.name)
+        self._forget(volume.pool, volume.name)
         progress(1, 1)
         if (below.pool, base.name) in self._state.contents:
             self._state.contents[(volume.pool, volume.name)] = self._state.contents[(below.pool, base.name)]
@@ -107,35 +114,46 @@ class MemoryStorage:
         self._state.ensured_pools.append(settings)
 
     async def start_pool(self, name: str) -> None:
-        """Take the pool out of ``inactive_pools``."""
+        """Start the pool, which is no more among ``inactive_pools``."""
         self._state.enter("storage.start_pool")
-        self._state.inactive_pools.discard(name)
+        self._state.demand_pool(name)
+        if name in self._state.inactive_pools:
+            self._state.inactive_pools.discard(name)
+            self._state.other_pools.add(name)
 
     async def upload_volume(self, pool: str, name: str, content: VolumeContent, progress: Progress) -> VolumeFacts:
         """Keep the bytes; the capacity of a qcow2 image stands in them."""
         self._state.enter("storage.upload_volume")
+        checked_name(name)
+        self._state.demand_pool(pool)
+        self._forget(pool, name)
         kept, size = bytearray(), content.size
         async for piece in content.data:
             kept += bytes(piece.length) if isinstance(piece, Hole) else piece
             progress(len(kept), size)
         if len(kept) != size:
             raise DriverInvalid(f"{len(kept)} bytes came where {size} were announced")
-        self._state.volumes.pop((pool, name), None)
         capacity = int.from_bytes(kept[24:32]) if content.format == "qcow2" else size
         made = await self._keep(NewVolume(pool, name, content.format, capacity), size)
         self._state.contents[(pool, name)] = bytes(kept)
         return made
 
     async def download_volume(self, pool: str, name: str, offset: int, length: int) -> AsyncGenerator[bytes, None]:
-        """Yield the kept bytes, 64 KiB at a time; volumes that were never written have none."""
+        """Yield the kept bytes, 64 KiB at a time; a volume that was never written has zeros."""
         self._state.enter("storage.download_volume")
-        data = self._state.contents[(pool, name)][offset : offset + length]
+        facts = self._state.volume(pool, name)
+        data = self._state.contents.get((pool, name), bytes(facts.physical))[offset : offset + length]
+        if len(data) < length:
+            raise DriverFailed(f"the volume {name} ended before its {length} bytes from {offset} on were read")
         for start in range(0, len(data), 65536):
             yield data[start : start + 65536]
 
     async def delete_volume(self, pool: str, name: str) -> None:
         """Forget the volume and its bytes."""
         self._state.enter("storage.delete_volume")
+        self._forget(pool, name)
+
+    def _forget(self, pool: str, name: str) -> None:
         self._state.volumes.pop((pool, name), None)
         self._state.contents.pop((pool, name), None)
 

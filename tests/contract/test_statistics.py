@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -48,7 +49,7 @@ async def guest(pool: str) -> AsyncIterator[Guest]:
     for name in FORMATS:
         made = await driver.storage.create_volume(pool, name, name, 64 * MIB)
         write = ["qemu-io", "-f", name, "-c", "write 32M 2M", made.path]
-        subprocess.run(write, check=True, capture_output=True)
+        await asyncio.to_thread(subprocess.run, write, check=True, capture_output=True)
     disks = tuple(DiskSpec(pool, name, name, f"vd{letter}") for letter, name in zip("ab", FORMATS, strict=True))
     await driver.domains.define(
         DomainSpec(identity, f"machines/{identity}", "admin", "t", "", 1, 131072, "x86_64", disks, ())
