@@ -9,7 +9,7 @@ from typing import Any
 
 import aiosqlite
 
-from gateway.store.rows import LONG
+from gateway.store.rows import LONG, bytes_in
 
 CHUNK = 64
 
@@ -35,7 +35,7 @@ class Reader(aiosqlite.Connection):
         with closing(self._conn.execute(sql, parameters)) as cursor:
             for row in cursor:
                 rows.append(row)
-                size += sum(len(row[column]) for column in LONG)
+                size += sum(bytes_in(row[column]) for column in LONG)
                 if size >= most_bytes:
                     break
         return rows

@@ -21,6 +21,11 @@ LONG = (9, 10)
 """Places in a row of what may be long: the document and the internal facts."""
 
 
+def bytes_in(text: str) -> int:
+    """Return how many bytes a text is long as the store and answers have it, in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
 def audience(resource: Resource) -> str:
     """Return the user whose listings show the resource, or '' for everyone."""
     return EVERYONE if resource.shared or resource.owner is None else resource.owner
@@ -87,5 +92,5 @@ def from_row(row: Sequence[Any]) -> Resource:
         held_by=held_by,
         document=json.loads(document),
         internal=json.loads(internal),
-        size=len(document),
+        size=bytes_in(document),
     )

@@ -11,6 +11,7 @@ from typing import IO, TypeVar
 
 import aiosqlite
 
+from gateway.private_files import make_private
 from gateway.store import indexes
 from gateway.store.collation import FUNCTION, sort_key
 from gateway.store.errors import StoreError
@@ -59,13 +60,11 @@ def migrate(path: Path, sealing: Sealing) -> dict[str, int]:
     Returns how many resources of each kind have secrets that no key at hand opens.
     """
     steps = migrations()
-    old_umask = os.umask(0o077)
     try:
+        make_private(path)
         connection = sqlite3.connect(path, isolation_level=None)
-    except sqlite3.Error as error:
+    except (OSError, sqlite3.Error) as error:
         raise StoreError(f"{path} cannot be opened: {error}") from None
-    finally:
-        os.umask(old_umask)
     try:
         register(connection, sealing)
         _migrate(connection, path, steps)
@@ -75,7 +74,6 @@ def migrate(path: Path, sealing: Sealing) -> dict[str, int]:
         raise StoreError(f"{path} is no usable store: {error}") from None
     finally:
         connection.close()
-    path.chmod(0o600)
     return lost
 
 
@@ -144,12 +142,12 @@ def _index(connection: sqlite3.Connection) -> None:
 
 
 def _back_up(connection: sqlite3.Connection, target: Path) -> None:
+    make_private(target)
     copy = sqlite3.connect(target)
     try:
         connection.backup(copy)
     finally:
         copy.close()
-    target.chmod(0o600)
 
 
 async def reader(path: Path, sealing: Sealing) -> Reader:

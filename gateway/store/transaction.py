@@ -17,7 +17,7 @@ from gateway.store.events import KeptEvent, NewEvent, event_resource, later
 from gateway.store.events import to_row as to_event_row
 from gateway.store.finding import with_value
 from gateway.store.model import Document, Resource
-from gateway.store.rows import COLUMNS, from_row, parameter, to_change, to_row
+from gateway.store.rows import COLUMNS, bytes_in, from_row, parameter, to_change, to_row
 from gateway.store.samples import DIGITS, END, FIRST_SINCE
 from gateway.store.writer import Writer
 
@@ -72,7 +72,7 @@ class Transaction(Claims):
     async def insert(self, resource: Resource) -> Resource:
         """Add a resource, and return it with its size. Raises Conflict, at the next read, when its path is taken."""
         row = to_row(resource)
-        resource = replace(resource, size=len(row["document"]))
+        resource = replace(resource, size=bytes_in(row["document"]))
         names, marks = ", ".join(row), ", ".join(parameter(name) for name in row)
         sql = f"INSERT INTO resources ({names}) VALUES ({marks})"  # noqa: S608
         self._writer.put(sql, row, f"{resource.path} exists already")
@@ -92,7 +92,7 @@ class Transaction(Claims):
             raise PreconditionFailed(f"{resource.path} was changed meanwhile; read it again")
         updated = replace(resource, version=current.version + 1)
         changed = to_change(current, updated)
-        updated = replace(updated, size=len(changed["document"]) if "document" in changed else current.size)
+        updated = replace(updated, size=bytes_in(changed["document"]) if "document" in changed else current.size)
         assignments = ", ".join(f"{name} = {parameter(name)}" for name in changed)
         self._writer.put(
             f"UPDATE resources SET {assignments} WHERE path = :path",  # noqa: S608

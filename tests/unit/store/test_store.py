@@ -194,6 +194,15 @@ async def test_a_page_ends_where_its_items_come_to_too_many_bytes(store: Store, 
     assert page.count == 10
 
 
+async def test_a_page_ends_by_the_bytes_of_its_items_in_any_script(store: Store) -> None:
+    async with store.transaction() as transaction:
+        for number in (1, 2):
+            await transaction.insert(machine(number, description="\u6f22" * 500))
+    page = await store.page(Query("Machine", most_bytes=1500))
+    assert [item.name for item in page.items] == ["m1"]
+    assert page.items[0].size >= 1500
+
+
 async def test_a_resource_tells_how_long_its_document_is_however_it_came_to_hand(store: Store) -> None:
     await filled(store)
     [listed, *_] = (await store.page(Query("Machine"))).items
