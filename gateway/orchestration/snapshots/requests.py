@@ -155,12 +155,14 @@ class SnapshotRequests(MachineRequests):
             current = await self.store.get(path)
             if current is None:
                 return await self._gone(caller, path)
-            image = current
+            # What the stopped Job has made of it is no change of somebody else's.
+            image, version = current, None
         machine = await self.store.get(KeptSnapshot.of(image).machine or "")
         if machine is None:
             raise NotFound(f"{path} is gone, with its Machine")
         self.must_be_up(machine)
         async with self.store.transaction() as transaction:
+            await self.current(transaction, path, version)
             falling = await self._falling(transaction, machine, image)
             job = await self.room.runner.submit(transaction, self._dropping(caller, machine, image, falling))
             for other in falling:
