@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from conformance.run import Report, run
 from conformance.world import Options
 from gateway.cli.common import say
 from gateway.cli.origins import demand_protection
-from gateway.cli.remote import PASSWORD
+from gateway.cli.remote import read_password
 
 FORMATS = {"json": ("json",), "xml": ("xml",), "both": ("json", "xml")}
 
@@ -65,7 +64,7 @@ def conformance(
     options = Options(
         url=url,
         user=user,
-        password=_password() if user else "",
+        password=read_password() if user else "",
         formats=FORMATS[media],
         image=image,
         image_location=image_location,
@@ -90,11 +89,6 @@ def _demand_possible(reports: tuple[Path, ...], only: tuple[str, ...]) -> None:
     unknown = [name for name in only if name not in catalogue()]
     if unknown:
         raise click.BadParameter(f"{unknown[0]} is no check; docs/conformance.md has them all", param_hint="--only")
-
-
-def _password() -> str:
-    password = os.environ.get(PASSWORD)
-    return password if password is not None else str(click.prompt("Password", hide_input=True, err=True))
 
 
 def _watched(options: Options) -> Report:

@@ -43,7 +43,7 @@ def here_option(function: F) -> F:
 @config_option
 def check(config: Path, here: bool) -> None:
     """Say whether the configuration, certificate, keys and users file can be used: by the service, where root asks."""
-    properties = None if here else service_view.unit_properties()
+    properties = _properties(here)
     if properties is not None and service_view.can_look(properties):
         raise SystemExit(_in_its_place(properties, "check", config))
     settings = settings_of(config)
@@ -60,7 +60,7 @@ def check(config: Path, here: bool) -> None:
 def doctor(config: Path, here: bool) -> None:
     """Look for what can be wrong on this host, and say what to do."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    properties = None if here else service_view.unit_properties()
+    properties = _properties(here)
     if properties is not None and service_view.can_look(properties):
         status = _in_its_place(properties, "doctor", config)
         settings = settings_of(config)
@@ -73,9 +73,15 @@ def doctor(config: Path, here: bool) -> None:
     _end(findings, 0)
 
 
+def _properties(here: bool) -> dict[str, str] | None:
+    with plainly():
+        return None if here else service_view.unit_properties()
+
+
 def _in_its_place(properties: Mapping[str, str], command: str, config: Path) -> int:
     """Run the command again as the service would, print what it printed, and return its exit status."""
-    done = service_view.look(properties, command, "--here", "--config", str(config.absolute()))
+    with plainly():
+        done = service_view.look(properties, command, "--here", "--config", str(config.absolute()))
     click.echo(done.stdout, nl=False)
     click.echo(done.stderr, nl=False, err=True)
     return done.returncode

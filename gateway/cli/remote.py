@@ -24,6 +24,12 @@ LONGEST_PAUSE = 10.0
 PASSWORD = "CIMI_PASSWORD"  # noqa: S105 - the name of a variable
 
 
+def read_password() -> str:
+    """Return the password in the environment, also an empty one, so that no script is asked; else ask for it."""
+    password = os.environ.get(PASSWORD)
+    return password if password is not None else str(click.prompt("Password", hide_input=True, err=True))
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """A message of the stream; without data it only moves the id."""
@@ -54,8 +60,7 @@ class RemoteGateway:
             raise click.ClickException("--url needs --user")
         if not insecure:
             demand_protection(url)
-        password = os.environ.get(PASSWORD) or click.prompt("Password", hide_input=True, err=True)
-        token = base64.b64encode(f"{user}:{password}".encode()).decode()
+        token = base64.b64encode(f"{user}:{read_password()}".encode()).decode()
         return cls(url.rstrip("/") + "/", {"Authorization": f"Basic {token}"})
 
     def read(self, url: str = "") -> dict[str, Any]:
