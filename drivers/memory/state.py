@@ -84,7 +84,7 @@ class MemoryState:
     inactive_pools: set[str] = field(default_factory=set)
     ensured_pools: list[PoolSettings] = field(default_factory=list)
     """Pools that were asked to be defined, in order."""
-    other_pools: set[str] = field(default_factory=lambda: {"default"})
+    pools: set[str] = field(default_factory=lambda: {"default"})
     """Pools that are directories."""
     volumes: dict[tuple[str, str], VolumeFacts] = field(default_factory=dict)
     """All volumes, by pool and name."""
@@ -129,7 +129,7 @@ class MemoryState:
     def pool_names(self) -> frozenset[str]:
         """Return the names of all pools that there are."""
         ensured = {settings.name for settings in self.ensured_pools}
-        return frozenset(self.other_pools | self.pool_kinds.keys() | self.inactive_pools | ensured)
+        return frozenset(self.pools | self.pool_kinds.keys() | self.inactive_pools | ensured)
 
     def demand_pool(self, name: str) -> None:
         """Raise DriverNotFound when there is no such pool."""

@@ -119,7 +119,7 @@ class MemoryStorage:
         self._state.demand_pool(name)
         if name in self._state.inactive_pools:
             self._state.inactive_pools.discard(name)
-            self._state.other_pools.add(name)
+            self._state.pools.add(name)
 
     async def upload_volume(self, pool: str, name: str, content: VolumeContent, progress: Progress) -> VolumeFacts:
         """Keep the bytes; the capacity of a qcow2 image stands in them."""

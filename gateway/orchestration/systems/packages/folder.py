@@ -126,7 +126,7 @@ class FolderSink:
         self.parts: dict[str, tuple[int, int]] = {}
         """Offset and size of what stays in the archive, by the ids of Files."""
         self.put_down = 0
-        """Bytes that were put down in the folder."""
+        """Bytes of Files whose sizes were said that were put down in the folder."""
         self._folder = folder
         self._archive = archive
         self._arrivals = arrivals
@@ -188,7 +188,7 @@ class FolderSink:
         async with OpenFile(STAGING, lambda: os.open(path, flags, 0o600)) as opened:
             async for piece in pieces:
                 await self._folder.staging.put(opened, piece)
-                self.put_down += len(piece)
+                self.put_down += len(piece) if file.size is not None else 0
                 self._count(piece)
 
     def _count(self, piece: bytes) -> None:
