@@ -63,8 +63,10 @@ class NewVolumes:
             demand_attachable(volume, machine, "machineTemplate.volumes")
             attachment, machine = await connect(transaction, machine, volume, *_split(document))
             attachments.append(attachment)
+        before: list[NewVolume] = []
         for new, document in self.made:
-            await new.demand(room, transaction)
+            await new.demand(room, transaction, before)
+            before.append(new)
             volume = await transaction.insert(new.resource)
             attachment, machine = await connect(transaction, machine, volume, *_split(document))
             attachments.append(attachment)

@@ -28,8 +28,17 @@ class AttachmentReconciler:
 
     def __init__(self, room: Room) -> None:
         self.room = room
-        self._unknown: set[tuple[str, str, str]] = set()
-        """Machine, target and source of disks that are no Volume: looked for once."""
+        self._unknown: dict[str, set[tuple[str, str]]] = {}
+        """Target and source of each Machine's disks that are no Volume: looked for once, until there is a new one."""
+        room.store.watch(self._noted)
+
+    def _noted(self, changes: dict[str, Resource | None]) -> None:
+        """Look again for what is no Volume once there are foreign ones that were not, and forget Machines that go."""
+        for path, resource in changes.items():
+            if resource is None:
+                self._unknown.pop(path, None)
+            elif self._unknown and resource.kind == "Volume" and resource.version == 1:
+                self._unknown.clear()
 
     async def compare(self, machine: Resource, facts: DomainFacts) -> None:
         """Connect and disconnect Volumes in the store as the domain has its disks, by these facts of it."""
@@ -84,17 +93,17 @@ class AttachmentReconciler:
         await self._vanished(machine, path)
 
     async def _appeared(self, machine: Resource, disk: DiskFacts) -> None:
-        key = (machine.path, disk.target, disk.source)
-        if key in self._unknown or disk.cdrom or not disk.persistent:
+        key, unknown = (disk.target, disk.source), self._unknown.setdefault(machine.path, set())
+        if key in unknown or disk.cdrom or not disk.persistent:
             return
-        self._unknown.add(key)
+        unknown.add(key)
         volume = await volume_at(self.room.store, KeptMachine.of(machine).host, disk.source)
         if volume is None:
             log.info("disk is no Volume", machine=machine.path, target=disk.target)
             return
         if await self._connect(machine.path, volume, disk):
             log.info("volume connected outside", machine=machine.path, volume=volume)
-        self._unknown.discard(key)
+        unknown.discard(key)
 
     async def _connect(self, path: str, volume: str, seen: DiskFacts) -> bool:
         """Connect only what is still there while nobody else changes the Machine; return whether it did."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -133,12 +133,11 @@ class NewContent(Content):
             )
 
 
-async def demand_staged(room: Room, volume: Resource) -> None:
+async def demand_staged(room: Room, volumes: Iterable[Resource]) -> None:
     """Raise NoSpace when what comes by the staging directory has no room there beside what was promised."""
-    kept = KeptVolume.of(volume)
-    if kept.way is Route.STAGED:
-        size = kept.source.size if kept.source is not None else None
-        await demand_staging(room, size or 0)
+    coming = [kept for kept in map(KeptVolume.of, volumes) if kept.way is Route.STAGED]
+    if coming:
+        await demand_staging(room, sum((kept.source.size or 0) for kept in coming if kept.source is not None))
 
 
 async def content_of(room: Room, caller: Caller, given: Document | None, where: str) -> Content | None:

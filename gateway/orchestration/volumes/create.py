@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gateway.errors import Invalid
@@ -29,11 +30,20 @@ class NewVolume:
     """The way to its template in the request."""
     content: Content | None
 
-    async def demand(self, room: Room, transaction: Transaction) -> None:
-        """Raise NoSpace or Conflict for what cannot be promised any more, in the transaction that writes the Volume."""
-        size = KeptVolume.of(self.resource).bytes
+    @property
+    def pool(self) -> tuple[str, str]:
+        """The host, and the pool on it."""
+        return self.chosen.host, self.chosen.settings.name
+
+    async def demand(self, room: Room, transaction: Transaction, before: Sequence[NewVolume] = ()) -> None:
+        """Raise NoSpace or Conflict for what cannot be promised any more, in the transaction that writes the Volume.
+
+        ``before`` are the Volumes that the same transaction writes, and that nobody else sees yet.
+        """
+        promised = [new for new in before if new.pool == self.pool]
+        size = sum(KeptVolume.of(new.resource).bytes for new in (*promised, self))
         await demand_room(room, self.chosen, size, f"{self.where}.volumeConfig.capacity")
-        await demand_staged(room, self.resource)
+        await demand_staged(room, [new.resource for new in (*before, self)])
         if self.content is not None:
             await self.content.demand(transaction)
 
