@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import aiosqlite
+import structlog
 
 from gateway import clock
 from gateway.cimi.fields import timestamp
@@ -35,6 +36,7 @@ from gateway.store.writer import Writer
 READERS = 2
 CACHED = 4096
 AT_ONCE = 500
+log = structlog.get_logger("store")
 """Resources that a walk over all of a kind holds."""
 
 Changes = dict[str, Resource | None]
@@ -245,9 +247,10 @@ class Store:
         for kind in transaction.kinds:
             self._counts.changed(kind)
         for watcher in self._watchers:
-            watcher(transaction.changes)
-        if transaction.events:
-            for listener in self._listeners:
+            with _apart():
+                watcher(transaction.changes)
+        for listener in self._listeners if transaction.events else ():
+            with _apart():
                 listener(transaction.events)
 
     def _remember(self, resource: Resource) -> None:
@@ -260,6 +263,15 @@ class Store:
         """Return those of the resources that are there, by path."""
         resources = {path: await self.get(path) for path in paths}
         return {path: resource for path, resource in resources.items() if resource is not None}
+
+
+@contextmanager
+def _apart() -> Iterator[None]:
+    """Keep what goes wrong with one who follows the store to it: what is committed is no failure, and others follow."""
+    try:
+        yield
+    except Exception:
+        log.exception("a commit was not followed")
 
 
 async def uninterrupted(work: Coroutine[Any, Any, None]) -> None:

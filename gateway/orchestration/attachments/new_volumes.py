@@ -14,7 +14,7 @@ from gateway.orchestration.common.step import Step
 from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.machine_core.device_names import free_target, reserved
 from gateway.orchestration.machine_core.facts import KeptMachine
-from gateway.orchestration.volumes.create import NewVolume, new_volume
+from gateway.orchestration.volumes.create import NewVolume, Together, new_volume
 from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.orchestration.volumes.plan import create_steps
 from gateway.store.model import Document, Resource
@@ -63,10 +63,9 @@ class NewVolumes:
             demand_attachable(volume, machine, "machineTemplate.volumes")
             attachment, machine = await connect(transaction, machine, volume, *_split(document))
             attachments.append(attachment)
-        before: list[NewVolume] = []
+        together = Together()
         for new, document in self.made:
-            await new.demand(room, transaction, before)
-            before.append(new)
+            await new.demand(room, transaction, together)
             volume = await transaction.insert(new.resource)
             attachment, machine = await connect(transaction, machine, volume, *_split(document))
             attachments.append(attachment)

@@ -37,7 +37,7 @@ class AttachmentReconciler:
         for path, resource in changes.items():
             if resource is None:
                 self._unknown.pop(path, None)
-            elif self._unknown and resource.kind == "Volume" and resource.version == 1:
+            elif self._unknown and resource.kind == "Volume" and KeptVolume.of(resource).foreign:
                 self._unknown.clear()
 
     async def compare(self, machine: Resource, facts: DomainFacts) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -14,7 +14,6 @@ from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.images.available import demand_still_available
 from gateway.orchestration.images.facts import FileSource, KeptImage, Route, Stated, UrlSource
 from gateway.orchestration.images.importing import ImageImport, Inspected, Place
-from gateway.orchestration.images.promises import demand_staging
 from gateway.orchestration.images.source import WHERE
 from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.orchestration.volumes.pools import KILOBYTE, Chosen, whole
@@ -133,11 +132,11 @@ class NewContent(Content):
             )
 
 
-async def demand_staged(room: Room, volumes: Iterable[Resource]) -> None:
-    """Raise NoSpace when what comes by the staging directory has no room there beside what was promised."""
-    coming = [kept for kept in map(KeptVolume.of, volumes) if kept.way is Route.STAGED]
-    if coming:
-        await demand_staging(room, sum((kept.source.size or 0) for kept in coming if kept.source is not None))
+def staged_bytes(kept: KeptVolume) -> int | None:
+    """Return how many bytes of a new Volume come by the staging directory, as far as that is known; None for none."""
+    if kept.way is not Route.STAGED:
+        return None
+    return (kept.source.size or 0) if kept.source is not None else 0
 
 
 async def content_of(room: Room, caller: Caller, given: Document | None, where: str) -> Content | None:

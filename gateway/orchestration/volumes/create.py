@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from gateway.errors import Invalid
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.resolving import merged, resolve
 from gateway.orchestration.common.resource_service import Room, new_resource
+from gateway.orchestration.images.promises import demand_staging
 from gateway.orchestration.monitoring.asked import monitored
-from gateway.orchestration.volumes.content import Content, content_of, demand_staged, too_small
+from gateway.orchestration.volumes.content import Content, content_of, staged_bytes, too_small
 from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.orchestration.volumes.file_systems import storage_format, with_file_system
 from gateway.orchestration.volumes.pools import KILOBYTE, Chosen, Wanted, choose, demand_room, whole
@@ -18,6 +18,14 @@ from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
 OWN = ("name", "description", "properties")
+
+
+@dataclass(slots=True)
+class Together:
+    """The bytes that the new Volumes of one transaction need: of each pool of a host, and in the staging directory."""
+
+    pools: dict[tuple[str, str], int] = field(default_factory=dict)
+    staged: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +38,20 @@ class NewVolume:
     """The way to its template in the request."""
     content: Content | None
 
-    @property
-    def pool(self) -> tuple[str, str]:
-        """The host, and the pool on it."""
-        return self.chosen.host, self.chosen.settings.name
-
-    async def demand(self, room: Room, transaction: Transaction, before: Sequence[NewVolume] = ()) -> None:
+    async def demand(self, room: Room, transaction: Transaction, together: Together | None = None) -> None:
         """Raise NoSpace or Conflict for what cannot be promised any more, in the transaction that writes the Volume.
 
-        ``before`` are the Volumes that the same transaction writes, and that nobody else sees yet.
+        ``together`` is what the same transaction has promised to other Volumes, which nobody else sees yet.
         """
-        promised = [new for new in before if new.pool == self.pool]
-        size = sum(KeptVolume.of(new.resource).bytes for new in (*promised, self))
-        await demand_room(room, self.chosen, size, f"{self.where}.volumeConfig.capacity")
-        await demand_staged(room, [new.resource for new in (*before, self)])
+        together, kept = together or Together(), KeptVolume.of(self.resource)
+        pool = self.chosen.host, self.chosen.settings.name
+        beside = together.pools.get(pool, 0)
+        await demand_room(room, self.chosen, kept.bytes, f"{self.where}.volumeConfig.capacity", beside)
+        together.pools[pool] = beside + kept.bytes
+        staged = staged_bytes(kept)
+        if staged is not None:
+            together.staged += staged
+            await demand_staging(room, together.staged)
         if self.content is not None:
             await self.content.demand(transaction)
 

@@ -58,6 +58,20 @@ async def names(store: Store, text: str = "", visible_to: str | None = None, **r
     return [item.name for item in page.items]
 
 
+async def test_one_who_fails_to_follow_a_commit_fails_neither_that_nor_the_others(store: Store) -> None:
+    seen: list[str] = []
+
+    def fail(_changes: object) -> None:
+        raise KeyError("a surprise")
+
+    store.watch(fail)
+    store.watch(lambda changes: seen.extend(changes))
+    async with store.transaction() as transaction:
+        await transaction.insert(machine(1))
+    assert seen == ["machines/0001"]
+    assert await store.get("machines/0001") is not None
+
+
 async def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
     with pytest.raises(RuntimeError):
         async with store.transaction() as transaction:
