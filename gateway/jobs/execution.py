@@ -202,10 +202,18 @@ class Execution:
             await transaction.drop_plan(self.job)
             if job is None:
                 return
+            await self._release(transaction, plan)
             affected = [entry for entry in job.document["affectedResources"] if entry["href"] not in gone]
             job = in_state(job, state, progress=100, affectedResources=affected, **attributes)
             await transaction.update(job)
         getattr(self._logger, level)("end", state=state, reason=words)
+
+    async def _release(self, transaction: Transaction, plan: Plan) -> None:
+        """Release what is still held, since settling failed: a Job that has ended holds nothing."""
+        for path in dict.fromkeys((plan.target, *plan.affected, *plan.locks)):
+            held = await transaction.get(path) if "/" in path else None
+            if held is not None and held.held_by == self.job:
+                await transaction.update(held.released())
 
     def _outcome(self, outcome: dict[str, Any] | None) -> tuple[str, dict[str, Any]]:
         if not outcome:

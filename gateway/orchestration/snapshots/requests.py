@@ -80,6 +80,8 @@ class SnapshotRequests(MachineRequests):
 
         async def write(transaction: Transaction) -> Outcome:
             await self._check_base(transaction, machine, origin, document)
+            # Once more: nobody else writes now, so that no copy of the guest's disks begins meanwhile.
+            await refuse_while_copied(self.store, machine.path)
             await transaction.insert(image)
             plan = self._taking(caller, machine, image)
             _, job = await hold(transaction, self.room.runner, machine, "snapshot", plan)

@@ -18,7 +18,7 @@ from gateway.jobs.plan import StepCall, StepContext
 from gateway.jobs.records import new_job
 from gateway.jobs.runner import JobLimits, JobRunner
 from gateway.jobs.steps import StepRegistry
-from gateway.store.model import Document
+from gateway.store.model import Document, Resource
 from gateway.store.store import Rule, Store
 from gateway.store.transaction import Answered
 from tests.patience import PATIENCE
@@ -200,6 +200,19 @@ async def test_finished_jobs_go_by_their_number_too_the_oldest_first(store: Stor
         await asyncio.sleep(0.002)  # Times are kept to the millisecond.
     await runner.expire(datetime.now(UTC) - timedelta(days=1))
     assert [path for path in paths if await store.get(path)] == paths[2:]
+
+
+async def test_a_job_that_could_not_settle_holds_nothing_when_it_has_ended(store: Store, runner: JobRunner) -> None:
+    now = datetime.now(UTC)
+    held = Resource("machines/1", "Machine", "me", {"name": "m", "state": "STARTING"}, now, now)
+    async with store.transaction() as transaction:
+        unsettled = replace(plan(StepCall("a"), locks=(held.path,)), settle=StepCall("settle", {"fails": True}))
+        job = await runner.submit(transaction, unsettled)
+        await transaction.insert(held.held(job))
+    assert (await runner.wait(job, PATIENCE)).state == "SUCCESS"
+    released = await store.get(held.path)
+    assert released is not None
+    assert released.held_by is None
 
 
 async def ended_parts(store: Store, parent: str, number: int) -> list[str]:
