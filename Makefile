@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DESTDIR ?=
 PREFIX ?= /usr
-.PHONY: help run test quick quick-debian13 coverage check diagrams demo bench conformance setup lock install uninstall clean
+.PHONY: help run test quick quick-debian13 coverage check diagrams manual demo bench conformance setup lock install uninstall clean
 
 help: ## Name the commands
 	@sed -n 's/^\([a-z0-9-]*\):.* ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -53,6 +53,9 @@ check: $(VENV)/ready ## Run ruff, mypy, import-linter and the checks of English,
 
 diagrams: $(VENV)/ready ## Draw the states in docs/design anew, from the tables of the program
 	$(BIN)/python -m tools.diagrams
+
+manual: $(VENV)/ready ## Write the manual page and the completion in man anew, from the command's own help
+	$(BIN)/python -m tools.manual
 
 demo: setup ## Boot a real guest through a private gateway, and take all away
 	@$(BIN)/python -m demo.demo
