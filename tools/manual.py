@@ -80,7 +80,7 @@ def _section(context: click.Context) -> str:
     words = " ".join(command_usage(context).split())
     text = "\n.PP\n".join(_text(" ".join(part.split())) for part in (context.command.help or "").split("\n\n"))
     options = [option.get_help_record(context) for option in context.command.params if isinstance(option, click.Option)]
-    listed = "".join(f".TP\n.B {_text(name)}\n{_text(told)}\n" for name, told in filter(None, options))
+    listed = "".join(f".TP\n.B {_text(name)}\n{_text(meaning)}\n" for name, meaning in filter(None, options))
     return f".SS {_text(words)}\n{text}\n{listed}"
 
 

@@ -18,7 +18,7 @@ WRITE_EVERY = 0.25
 
 
 class Log(Protocol):
-    """What adds a line to a Job's log, with its level and the step that it is about."""
+    """A function that adds a line to a Job's log, with its level and the step that it is about."""
 
     async def __call__(self, level: str, step: str, message: str, /, *, durable: bool = False) -> None:
         """Add the line."""
