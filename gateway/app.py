@@ -37,7 +37,7 @@ from gateway.jobs.runner import JobRunner
 from gateway.jobs.steps import StepRegistry
 from gateway.listening import named
 from gateway.orchestration.commit_rules import commit_rules
-from gateway.orchestration.common.confinement import ConfinementTold
+from gateway.orchestration.common.confinement import ConfinementLog
 from gateway.orchestration.common.resource_service import ResourceService, Room
 from gateway.orchestration.common.unconfigured import ConfiguredDrivers, ConfiguredHypervisors
 from gateway.orchestration.entry_point.service import CloudEntryPointService
@@ -100,7 +100,7 @@ class Gateway:
         self._alarms: HypervisorEvents
         self._staging: StagingKeeper
         self.reconciliation: Reconciliation
-        self._confinement: ConfinementTold
+        self._confinement: ConfinementLog
         self._audit: Audit
         self._repeats: Loop
         self._loops: tuple[Loop, ...]
@@ -237,7 +237,7 @@ class Gateway:
         self._alarms = HypervisorEvents(self.room)
         self._staging = StagingKeeper(self.room)
         self.reconciliation = Reconciliation(self.room)
-        self._confinement = ConfinementTold(self.room)
+        self._confinement = ConfinementLog(self.room)
 
     async def _stop_watching(self) -> None:
         for watcher in (self._confinement, self.reconciliation, self._staging, self._alarms):

@@ -30,7 +30,7 @@ def begins_badly(node: ast.ClassDef | Function) -> bool:
 
 
 def is_documented(node: ast.Module | ast.ClassDef | Function) -> bool:
-    """Return whether the node has a docstring, or is a check of ``conformance``: the statement that it checks becomes it."""
+    """Return whether the node has a docstring, or is a check of ``conformance``, which has its statement."""
     decorators = getattr(node, "decorator_list", [])
     names = {getattr(entry.func, "id", "") for entry in decorators if isinstance(entry, ast.Call)}
     return ast.get_docstring(node) is not None or bool(names & {"check", "audit"})

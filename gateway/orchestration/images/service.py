@@ -23,7 +23,7 @@ from gateway.orchestration.images.facts import Filling, KeptImage, Route, Upload
 from gateway.orchestration.images.importing import ImageImport
 from gateway.orchestration.images.plan import filling_steps
 from gateway.orchestration.images.promises import demand_few_waiting, demand_staging
-from gateway.orchestration.images.source import shown
+from gateway.orchestration.images.source import without_query
 from gateway.orchestration.images.steps import DeleteImage, SettleImage
 from gateway.orchestration.images.uploading import Receiver, Uploads, must_wait, waits
 from gateway.store.model import Document, Resource
@@ -168,7 +168,7 @@ class ImageService(ResourceService):
         image = new_resource(self.kind, caller.user, {**document, "state": "CREATING"})
         name = f"cimi-image-{image.path.rpartition('/')[2]}.{filling.format or 'img'}"
         location = document.get("imageLocation")
-        image = image.with_document(**self.given(document), imageLocation=shown(location) if location else None)
+        image = image.with_document(**self.given(document), imageLocation=without_query(location) if location else None)
         return replace(replace(filling, volume=name).on(image), shared=caller.role is Role.ADMIN)
 
     def given(self, document: Document) -> Document:

@@ -79,7 +79,7 @@ async def template_values(room: Room, caller: Caller, given: Document, where: st
     return {**values, "meterConfig": merged(below, config)}
 
 
-async def asked_meters(
+async def requested_meters(
     room: Room, caller: Caller, template: Document, kind: str, where: str = ""
 ) -> tuple[Document, ...]:
     """Return the attributes of the Meters that a new resource's template asks for (``meterTemplates``).
@@ -91,11 +91,11 @@ async def asked_meters(
     if len(given) > MOST_TEMPLATES:
         raise Invalid(f"has {len(given)} entries; at most {MOST_TEMPLATES} are allowed", where)
     return tuple(
-        [await _asked_meter(room, caller, entry, kind, f"{where}.{place}.") for place, entry in enumerate(given)]
+        [await _requested_meter(room, caller, entry, kind, f"{where}.{place}.") for place, entry in enumerate(given)]
     )
 
 
-async def _asked_meter(room: Room, caller: Caller, given: Document, kind: str, where: str) -> Document:
+async def _requested_meter(room: Room, caller: Caller, given: Document, kind: str, where: str) -> Document:
     values = await template_values(room, caller, given, where)
     if "targetResource" in values:
         raise Invalid(f"must not be given here: the meter is of the new {kind} itself", f"{where}targetResource")

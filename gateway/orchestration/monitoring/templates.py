@@ -53,7 +53,7 @@ async def template_values(store: Reading, caller: Caller, given: Document, where
     return {name: value for name, value in merged.items() if value is not None and name not in OWN}
 
 
-async def asked_event_log(store: Reading, caller: Caller, template: Document, where: str = "") -> Document:
+async def requested_event_log(store: Reading, caller: Caller, template: Document, where: str = "") -> Document:
     """Return the attributes of a new resource's log that its template's ``eventLogTemplate`` asks for.
 
     ``where`` is the way to the template in a larger document, ending in a dot.

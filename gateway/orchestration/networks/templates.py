@@ -6,8 +6,8 @@ from gateway.errors import Invalid
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.resolving import resolve
 from gateway.orchestration.common.resource_service import ResourceService, new_resource
-from gateway.orchestration.monitoring.meter_templates import asked_meters
-from gateway.orchestration.monitoring.templates import asked_event_log
+from gateway.orchestration.monitoring.meter_templates import requested_meters
+from gateway.orchestration.monitoring.templates import requested_event_log
 from gateway.orchestration.networks.ranges import ATTRIBUTES, as_range
 from gateway.store.model import Document, Resource
 
@@ -38,8 +38,8 @@ class CheckedService(ResourceService):
             if href is not None:
                 await resolve(self.store, caller, href, kinds, name)
         if "meterTemplates" in document:
-            await asked_meters(self.room, caller, document, self.kind.removesuffix("Template"))
-        await asked_event_log(self.store, caller, document)
+            await requested_meters(self.room, caller, document, self.kind.removesuffix("Template"))
+        await requested_event_log(self.store, caller, document)
         self.check(document)
 
     def check(self, document: Document) -> None:

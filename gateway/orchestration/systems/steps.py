@@ -9,7 +9,7 @@ from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.common.step import Step
 from gateway.orchestration.systems.acting import ComponentMover
 from gateway.orchestration.systems.blueprint import Component
-from gateway.orchestration.systems.keeper import derive
+from gateway.orchestration.systems.commit_rule import derive
 from gateway.orchestration.systems.making import ComponentMaker
 from gateway.orchestration.systems.nested import nested_jobs, wait_for_nested
 from gateway.orchestration.systems.step import SystemAt, SystemStep

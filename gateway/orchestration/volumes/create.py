@@ -8,7 +8,7 @@ from gateway.errors import Invalid
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.resolving import merged, resolve
 from gateway.orchestration.common.resource_service import Room, new_resource
-from gateway.orchestration.monitoring.asked import monitored
+from gateway.orchestration.monitoring.requested import requested_monitoring
 from gateway.orchestration.volumes.content import Content, content_of, demand_staged, too_small
 from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.orchestration.volumes.file_systems import storage_format, with_file_system
@@ -60,7 +60,7 @@ async def new_volume(room: Room, caller: Caller, request: VolumeRequest) -> NewV
     wanted = Wanted(config.get("type", "mapped"), storage_format(config), size, f"{where}.volumeConfig")
     chosen = await choose(room, _hosts(room, request.host, content), wanted)
     kept = await _kept(room, config, content, chosen, size)
-    monitoring = await monitored(room, caller, template, "Volume", f"{where}.")
+    monitoring = await requested_monitoring(room, caller, template, "Volume", f"{where}.")
     document: Document = {name: own[name] for name in OWN if name in own}
     capacity = config.get("capacity") or -(-size // KILOBYTE)
     bootable = content is not None and content.bootable
