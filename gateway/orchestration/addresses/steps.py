@@ -5,6 +5,7 @@ They work on a Network, which has a host, and name the Address in their argument
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from drivers.base import DriverNotFound
@@ -58,7 +59,7 @@ class AddressStep(ResourceStep):
 
 
 @dataclass(frozen=True)
-class NamedAddressStep(AddressStep):
+class NamedAddressStep(AddressStep, ABC):
     """A change of what DNS says of an Address: the store has it already, and a failure takes it back there first."""
 
     async def run(self, at: At) -> None:
@@ -73,9 +74,9 @@ class NamedAddressStep(AddressStep):
                 await self.take_back(transaction, address)
         await self.bring(at)
 
+    @abstractmethod
     async def take_back(self, transaction: Transaction, address: Resource) -> None:
         """Write the Address as it was before the Job."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

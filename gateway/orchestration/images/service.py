@@ -253,7 +253,7 @@ class ImageService(ResourceService):
             await interrupt(self.room.runner, image, f"delete was asked by {caller.user}")
             left = await self.store.get(path)
             if left is None:
-                return await self._gone(caller, path)
+                return await self.drop(caller, path)
             image = left
         async with self.store.transaction() as transaction:
             current = await transaction.get(path)
@@ -265,12 +265,6 @@ class ImageService(ResourceService):
             job = await self.room.runner.submit(transaction, plan)
             taken = await transaction.update(current.with_document(state="DELETING").held(job))
         return Outcome(taken, job, finished=False)
-
-    async def _gone(self, caller: Caller, path: str) -> Outcome:
-        async with self.store.transaction() as transaction:
-            plan = self.plan(caller, "delete", path, drop_on_success=(path,))
-            job = await self.room.runner.completed(transaction, plan)
-        return Outcome(None, job, finished=True)
 
 
 def _can_be_downloaded(image: Resource) -> bool:

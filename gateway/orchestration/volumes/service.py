@@ -148,7 +148,7 @@ class VolumeService(ResourceService):
         if volume.state == "CREATING":
             await interrupt(self.room.runner, volume, f"delete was asked by {caller.user}")
             if await self.store.get(path) is None:
-                return await self._gone(caller, path)
+                return await self.drop(caller, path)
         async with self.store.transaction() as transaction:
             current = await transaction.get(path)
             if current is None:
@@ -157,10 +157,3 @@ class VolumeService(ResourceService):
             job = await self.room.runner.submit(transaction, plan)
             taken = await transaction.update(current.with_document(state="DELETING").held(job))
         return Outcome(taken, job, finished=False)
-
-    async def _gone(self, caller: Caller, path: str) -> Outcome:
-        """Answer a delete whose Volume is gone by itself: its create was undone."""
-        async with self.store.transaction() as transaction:
-            plan = self.plan(caller, "delete", path, drop_on_success=(path,))
-            job = await self.room.runner.completed(transaction, plan)
-        return Outcome(None, job, finished=True)
