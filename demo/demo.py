@@ -15,6 +15,7 @@ from pathlib import Path
 import aiohttp
 import libvirt
 
+from demo.basic_auth import basic_auth
 from demo.client import ACTION, Client, out
 from demo.guest_image import build
 from demo.guest_shell import run_in_guest
@@ -96,7 +97,7 @@ async def gateway(config: Path) -> AsyncIterator[Client]:
     command = [sys.executable, "-m", "gateway", "serve", "--config", str(config)]
     process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
     base = f"http://127.0.0.1:{PORT}/cimi/"
-    headers = {"Authorization": aiohttp.encode_basic_auth("admin", PASSWORD)}
+    headers = {"Authorization": basic_auth("admin", PASSWORD)}
     async with aiohttp.ClientSession(headers=headers) as session:
         try:
             await wait_for_answer(session, base)
