@@ -42,7 +42,7 @@ from gateway.orchestration.common.confinement import ConfinementLog
 from gateway.orchestration.common.resource_service import ResourceService, Room
 from gateway.orchestration.common.unconfigured import ConfiguredDrivers, ConfiguredHypervisors
 from gateway.orchestration.entry_point.service import CloudEntryPointService
-from gateway.orchestration.images.keeping import StagingKeeper
+from gateway.orchestration.images.sweeping import StagingSweeper
 from gateway.orchestration.machines.defaults import ship
 from gateway.orchestration.monitoring import accesses, clock_watch
 from gateway.orchestration.monitoring.accesses import Accesses
@@ -99,7 +99,7 @@ class Gateway:
             driver.supervise(self.supervision)
         self._feed: Feed
         self._alarms: HypervisorEvents
-        self._staging: StagingKeeper
+        self._staging: StagingSweeper
         self.reconciliation: Reconciliation
         self._confinement: ConfinementLog
         self._audit: Audit
@@ -236,7 +236,7 @@ class Gateway:
 
     async def _watch_hypervisors(self) -> None:
         self._alarms = HypervisorEvents(self.room)
-        self._staging = StagingKeeper(self.room)
+        self._staging = StagingSweeper(self.room)
         self.reconciliation = Reconciliation(self.room)
         self._confinement = ConfinementLog(self.room)
 

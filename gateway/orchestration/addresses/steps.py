@@ -60,7 +60,7 @@ class AddressStep(ResourceStep):
 
 @dataclass(frozen=True)
 class NamedAddressStep(AddressStep, ABC):
-    """A change of what DNS says of an Address: the store has it already, and a failure takes it back there first."""
+    """The step that tells DNS of a change that the store has already; a failure takes the change back there first."""
 
     async def run(self, at: At) -> None:
         """Bring the Address to DHCP and DNS."""
@@ -81,7 +81,7 @@ class NamedAddressStep(AddressStep, ABC):
 
 @dataclass(frozen=True)
 class ReserveAddress(NamedAddressStep):
-    """A new Address that has a name, or is in the host's own network: DNS or DHCP come to know it."""
+    """The step that tells DNS or DHCP of a new Address that has a name, or is in the host's own network."""
 
     name = "reserve address"
 
@@ -92,7 +92,7 @@ class ReserveAddress(NamedAddressStep):
 
 @dataclass(frozen=True)
 class RenameAddress(NamedAddressStep):
-    """Another name of an Address, or none."""
+    """The step that gives an Address another name, or none."""
 
     name = "rename address"
     before: str | None
@@ -106,7 +106,7 @@ class RenameAddress(NamedAddressStep):
 
 @dataclass(frozen=True)
 class ReleaseAddress(AddressStep):
-    """The end of an Address for DHCP and DNS, and for the interface that it is taken from."""
+    """The step that takes an Address from its interface, and out of DHCP and DNS."""
 
     name = "release address"
     leaves = ""
@@ -136,7 +136,7 @@ class InterfaceAddressStep(AddressStep):
 
 @dataclass(frozen=True)
 class AssignAddress(InterfaceAddressStep):
-    """An Address that the store has linked to an interface: DHCP comes to give it to that interface."""
+    """The step that lets DHCP give an interface the Address that the store has linked to it."""
 
     name = "assign address"
 
@@ -154,7 +154,7 @@ class AssignAddress(InterfaceAddressStep):
 
 @dataclass(frozen=True)
 class WithdrawAddress(InterfaceAddressStep):
-    """An Address that is taken from its interface."""
+    """The step that takes an Address from its interface."""
 
     name = "withdraw address"
 
@@ -165,7 +165,7 @@ class WithdrawAddress(InterfaceAddressStep):
 
 @dataclass(frozen=True)
 class SettleAddress(AddressStep):
-    """The end of the record after a failed create and a done delete."""
+    """The step that removes an Address's record after a failed create and a done delete."""
 
     name = "settle address"
     action: str

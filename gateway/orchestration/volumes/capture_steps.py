@@ -36,7 +36,7 @@ class VolumeCopyStep(ResourceStep):
 
 @dataclass(frozen=True)
 class CopyVolume(VolumeCopyStep):
-    """A flat copy, as of one moment where a guest writes the Volume meanwhile."""
+    """The step that makes a flat copy, as of one moment where a guest writes the Volume meanwhile."""
 
     name = "copy volume"
 
@@ -80,7 +80,7 @@ class CopyVolume(VolumeCopyStep):
 
 @dataclass(frozen=True)
 class SettleCopiedVolume(VolumeCopyStep):
-    """The records after a copy: the image is there or gone, and what was held is as the hypervisor says."""
+    """The step that settles the records after a copy: the image's, and those of what was held meanwhile."""
 
     name = "settle copied volume"
 

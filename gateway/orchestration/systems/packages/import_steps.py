@@ -27,7 +27,7 @@ from gateway.store.model import Document
 
 @dataclass(frozen=True)
 class MakeImported(ImportStep):
-    """The SystemTemplate, or the System with all its components by its own Job."""
+    """The step that makes the SystemTemplate, or the System with all its components by its own Job."""
 
     name = "make imported"
 
