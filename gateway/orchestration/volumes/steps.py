@@ -96,7 +96,7 @@ class FitVolume(ResourceStep):
 
 @dataclass(frozen=True)
 class GrowVolume(ResourceStep):
-    """The step that grows a Volume: by QEMU where a running guest has it, whose guest sees it then; else in the pool."""
+    """The step that grows a Volume: by QEMU where a running guest has it, which its guest sees; else in the pool."""
 
     name = "grow volume"
     bytes: int
