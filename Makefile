@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 DESTDIR ?=
 PREFIX ?= /usr
-# Hundreds of processes start in the tests: each module is compiled once, also where the surroundings forbid to keep that.
-export PYTHONDONTWRITEBYTECODE :=
+# Modules are compiled once and kept, whatever the environment says: the tests start hundreds of processes.
+export PYTHONDONTWRITEBYTECODE =
 .PHONY: help run test quick quick-debian13 coverage check diagrams demo bench conformance setup lock install uninstall clean
 
 help: ## Name the commands
