@@ -54,8 +54,7 @@ def _describe(function: Check | Audit, name: str) -> None:
         raise LookupError(f"{name} does not stand in the catalogue")
     if name in CHECKS or name in AUDITS:
         raise LookupError(f"{name} is checked twice")
-    if function.__doc__ is None:
-        function.__doc__ = catalogue()[name].text
+    function.__doc__ = catalogue()[name].text
 
 
 def load() -> None:

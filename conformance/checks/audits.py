@@ -249,7 +249,7 @@ def _documents(exchange: Exchange) -> list[tuple[str, Document]]:
 
 @audit("create-is-201-or-202")
 def create_is_201_or_202(provider: Provider, exchange: Exchange) -> Said:
-    """Judge a create by its status; 200 says that nothing was made, since the resource was made before."""
+    # 200 says that nothing was made, since the resource was made before.
     if not _changing(exchange, "POST") or _is_action(exchange):
         return None
     return (
