@@ -10,7 +10,7 @@ import pytest
 
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
-from gateway.orchestration.images.keeping import StagingKeeper
+from gateway.orchestration.images.sweeping import StagingSweeper
 from gateway.orchestration.snapshots import restore
 from gateway.orchestration.snapshots.image_service import MachineImageService
 from tests.api.client import ApiClient
@@ -133,6 +133,6 @@ async def test_an_upload_that_ends_while_it_is_being_given_up_stays(
     get = gateway.store.get
     monkeypatch.setattr(room.images.staging, "sweep", old)
     monkeypatch.setattr(gateway.store, "get", then_ended)
-    await StagingKeeper(room).sweep()
+    await StagingSweeper(room).sweep()
     monkeypatch.undo()
     assert (await admin.get(waiting)).status == 200

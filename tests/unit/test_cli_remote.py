@@ -15,8 +15,8 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from conformance.provider import Options
 from conformance.run import Report
-from conformance.world import Options
 from gateway.cli import main
 from gateway.cli.remote import RemoteGateway
 

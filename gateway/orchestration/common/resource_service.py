@@ -218,11 +218,7 @@ class ResourceService:
         return resource
 
     async def current(self, transaction: Transaction, path: str, version: int | None = None) -> Resource:
-        """Return the resource as it is now that nobody else writes.
-
-        Raises NotFound when it is gone since it was checked, and PreconditionFailed when it has another version than
-        the demanded one by now.
-        """
+        """Return the resource as it is now that nobody else writes. Raises NotFound, and PreconditionFailed."""
         current = await transaction.get(path)
         if current is None:
             raise NotFound(f"{path} is gone")
@@ -314,9 +310,17 @@ class ResourceService:
         async with self.store.transaction() as transaction:
             # Once more: nobody else writes now, so that nobody begins to need it meanwhile.
             await self.may_go(await self.current(transaction, path, version))
-            await transaction.delete(path)
-            plan = self.plan(caller, "delete", path, drop_on_success=(path,))
-            job = await self.room.runner.completed(transaction, plan)
+            return await self._dropped(transaction, caller, path)
+
+    async def drop(self, caller: Caller, path: str) -> Outcome:
+        """Delete a record that needs no step, unless it is gone already: the undoing of a create removes it."""
+        async with self.store.transaction() as transaction:
+            return await self._dropped(transaction, caller, path)
+
+    async def _dropped(self, transaction: Transaction, caller: Caller, path: str) -> Outcome:
+        await transaction.delete(path)
+        plan = self.plan(caller, "delete", path, drop_on_success=(path,))
+        job = await self.room.runner.completed(transaction, plan)
         return Outcome(None, job, finished=True)
 
     async def may_go(self, resource: Resource) -> None:
