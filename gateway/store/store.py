@@ -232,7 +232,8 @@ class Store:
         self._committed(transaction)
 
     async def _roll_back(self) -> None:
-        with suppress(aiosqlite.OperationalError):  # None had begun, or it is committed.
+        # None had begun, it is committed, or the store is closed, which ends it, too: what led here is to be told.
+        with suppress(aiosqlite.Error, ValueError):
             await self._writer.rollback()
 
     def _committed(self, transaction: Transaction) -> None:
