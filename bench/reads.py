@@ -1,4 +1,8 @@
-"""GET of one Machine against a bare aiohttp handler that returns the same bytes."""
+"""Reads of a gateway with 10,000 Machines under the load of wrk, against a bare aiohttp handler of the same bytes.
+
+Both are processes of their own. They take turns, each first in turn, and the ratio is the median of the rounds': what
+else the machine does falls on both.
+"""
 
 from __future__ import annotations
 
@@ -6,63 +10,165 @@ import asyncio
 import statistics
 import sys
 import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
-from aiohttp import web
 
-from bench.private import free_port, gateway, machine
+from bench import wrk
+from bench.private import free_port, machine
+from bench.quiet import cpu_seconds, quiet, resident_megabytes
 from bench.report import Row
 
-COUNT = 1600
+STORED = 10_000
 ROUNDS = 5
-BOUNDS = {"json": 0.5, "xml": 0.4}
+SECONDS = 2.0
+ONE = (machine(1).path,)
+PAGE = "machines?$last=20"
+FILTERED = "machines?$filter=cpu=2&$last=20"
+EXPANDED = "machines?$expand=disks,networkInterfaces&$last=20"
+MACHINES = tuple(machine(number * 7919 % STORED).path for number in range(STORED))
+"""All of them, in an order in which no two neighbours stand together."""
+MEMORY = 160.0
 
 
-async def rate(url: str, media: str) -> float:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.load", url, media, str(COUNT), stdout=asyncio.subprocess.PIPE
+@dataclass(frozen=True)
+class Read:
+    """One row: what is read, in which format, and which share of the bare handler's rate it must reach."""
+
+    what: str
+    media: str
+    urls: tuple[str, ...]
+    bound: float
+    unchanged: bool = False
+    """The client has it already, and says so by If-None-Match."""
+
+    @property
+    def name(self) -> str:
+        """The row's name, which is that of its file for the bare handler, too."""
+        return f"{self.what}, {self.media}"
+
+
+Server = tuple[str, int]
+"""Its URL and its process."""
+READS = tuple(
+    Read(what, media, urls, bound)
+    for what, urls, bound in (
+        ("one Machine, always the same", ONE, 0.65),
+        (f"all of {STORED:,} Machines in turn", MACHINES, 0.45),
+        ("page of 20", (PAGE,), 0.3),
+        ("page of 20, filtered", (FILTERED,), 0.3),
+        ("page of 20, two references expanded", (EXPANDED,), 0.12),
     )
-    output, _ = await process.communicate()
-    return float(output)
+    for media in ("json", "xml")
+) + (Read("one Machine, If-None-Match hit", "json", ONE, 0.75, unchanged=True),)
 
 
-async def measure() -> list[Row]:
-    rows = []
-    with tempfile.TemporaryDirectory() as home:
-        async with gateway(Path(home), 10) as running:
-            url = f"http://{running.settings.server.listen}/cimi/{machine(1).path}"
-            for media, bound in BOUNDS.items():
-                body = await _body(url, media)
-                async with _bare(body, media) as bare:
-                    pairs = [(await rate(url, media), await rate(bare, media)) for _ in range(ROUNDS)]
-                ratio = statistics.median(ours / theirs for ours, theirs in pairs)
-                rows.append(Row(f"GET of one Machine as {media}, against a bare handler", ratio, bound, least=True))
+@dataclass
+class Figures:
+    """The rounds of one row."""
+
+    ratios: list[float] = field(default_factory=list)
+    cpu: list[tuple[float, float]] = field(default_factory=list)
+    """Microseconds of CPU for each request, the gateway's and the bare handler's."""
+    rates: list[tuple[float, float]] = field(default_factory=list)
+    tails: list[float] = field(default_factory=list)
+    """The 99th percentile of the time to answer, against the median."""
+
+
+async def measure(rounds: int = ROUNDS, reads: Sequence[Read] = READS) -> list[Row]:
+    async with AsyncExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        gateway = await stack.enter_async_context(stored(home, STORED))
+        await quiet(gateway[1])
+        bodies = home / "bodies"
+        bodies.mkdir()
+        headers = {read: await _asked(gateway[0], read, bodies) for read in reads}
+        bare = await stack.enter_async_context(_bare(bodies))
+        figures = {read: Figures() for read in reads}
+        for number in range(rounds):
+            for read in reads:
+                await _round(gateway, bare, read, headers[read], figures[read], first=number % 2)
+        memory = resident_megabytes(gateway[1])
+    tails = [row for read in reads for row in _rows(read, figures[read])]
+    return [*tails, Row(f"resident memory with {STORED:,} machines after all of this", memory, MEMORY, " MB")]
+
+
+def _rows(read: Read, figures: Figures) -> list[Row]:
+    ours, theirs = (statistics.median(side) for side in zip(*figures.rates, strict=True))
+    a, b = (statistics.median(side) for side in zip(*figures.cpu, strict=True))
+    print(f"  {read.name}: {ours:,.0f}/s, bare {theirs:,.0f}/s; CPU {a:.0f} us, bare {b:.0f} us", flush=True)
+    rows = [Row(f"{read.name}, against a bare handler", statistics.median(figures.ratios), read.bound, least=True)]
+    if len(read.urls) > 1:
+        rows.append(Row(f"{read.name}: p99 against the median", statistics.median(figures.tails), 3.0))
     return rows
 
 
-async def _body(url: str, media: str) -> bytes:
-    headers = {"Accept": f"application/{media}", "Authorization": aiohttp.encode_basic_auth("admin", "secret")}
+async def _round(
+    gateway: Server, bare: Server, read: Read, headers: dict[str, str], figures: Figures, *, first: int
+) -> None:
+    rates, cpu = {}, {}
+    for side in (gateway, bare)[:: 1 if first else -1]:
+        before = cpu_seconds(side[1])
+        if side == gateway:
+            targets = [f"/cimi/{url}" for url in read.urls]
+            run = await wrk.load(gateway[0], targets, headers, SECONDS, 4000 * len(figures.rates))
+            figures.tails.append(run.percentiles[99] / run.percentiles[50])
+        else:
+            run = await wrk.load(bare[0], [f"/{_file(read)}"], headers, SECONDS)
+        rates[side] = run.rate
+        cpu[side] = (cpu_seconds(side[1]) - before) / run.requests * 1e6
+    figures.cpu.append((cpu[gateway], cpu[bare]))
+    figures.ratios.append(cpu[bare] / cpu[gateway])
+    figures.rates.append((rates[gateway], rates[bare]))
+
+
+async def _asked(gateway: str, read: Read, bodies: Path) -> dict[str, str]:
+    """Return the headers of a read's requests, and put down what it is answered with, for the bare handler."""
+    headers = {"Accept": f"application/{read.media}", "Authorization": aiohttp.encode_basic_auth("admin", "secret")}
+    url = f"{gateway}/cimi/{read.urls[0]}"
     async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as answer:
-        return await answer.read()
+        body = await answer.read()
+        assert answer.status == 200, body
+    if read.unchanged:
+        headers["If-None-Match"], body = answer.headers["ETag"], b""
+    (bodies / _file(read)).write_bytes(body)
+    return headers
 
 
-class _bare:  # noqa: N801 - reads as a function
-    def __init__(self, body: bytes, media: str) -> None:
-        self._body = body
-        self._media = media
+def _file(read: Read) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in read.what) + f".{read.media}"
 
-    async def __aenter__(self) -> str:
-        async def handle(_request: web.Request) -> web.Response:
-            return web.Response(body=self._body, content_type=f"application/{self._media}")
 
-        application = web.Application()
-        application.router.add_get("/", handle)
-        self._runner = web.AppRunner(application, access_log=None)
-        await self._runner.setup()
-        port = free_port()
-        await web.TCPSite(self._runner, "127.0.0.1", port).start()
-        return f"http://127.0.0.1:{port}/"
+@asynccontextmanager
+async def stored(home: Path, count: int) -> AsyncIterator[Server]:
+    """A gateway with so many Machines, in a process of its own: its URL and its process."""
+    async with _process("bench.stored", str(home), str(count)) as (line, pid):
+        yield f"http://{line}", pid
 
-    async def __aexit__(self, *_error: object) -> None:
-        await self._runner.cleanup()
+
+@asynccontextmanager
+async def _bare(bodies: Path) -> AsyncIterator[Server]:
+    port = free_port()
+    async with _process("bench.bare", str(port), str(bodies)) as (_, pid):
+        yield f"http://127.0.0.1:{port}", pid
+
+
+@asynccontextmanager
+async def _process(module: str, *arguments: str) -> AsyncIterator[tuple[str, int]]:
+    """A module of ours that says one line when it serves."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", module, *arguments, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        line = (await process.stdout.readline()).decode().strip()
+        if not line:
+            raise SystemExit(f"{module} did not start")
+        yield line, process.pid
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()

@@ -40,11 +40,24 @@ def encode(document: dict[str, Any]) -> bytes:
     return b"{" + b",".join(members) + b"}"
 
 
+class Ready(bytes):
+    """JSON that is encoded already: an entry of a document, or of an array in it."""
+
+    __slots__ = ()
+
+
+def ready_reference(href: str, target: bytes) -> Ready:
+    """Return an expanded reference: the document of its target, with the ``href`` before the other members."""
+    return Ready(b'{"href":' + _text(href) + b"," + target[1:])
+
+
 def _value(value: Any) -> bytes:
     return b"[" + b",".join(map(_text, value)) + b"]" if isinstance(value, list) else _text(value)
 
 
 def _text(value: Any) -> bytes:
+    if isinstance(value, Ready):
+        return value
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 

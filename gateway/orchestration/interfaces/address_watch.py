@@ -130,11 +130,10 @@ class AddressWatch:
 
     async def _surprised(self, host: str, path: str) -> bool:
         """Look at a Machine, and return whether that ended in a surprise, which is told."""
-        surprised = True
         with self.room.supervision.apart(addresses_loop(host), machine=path):
             await self._look_unless_unknown(path)
-            surprised = False
-        return surprised
+            return False
+        return True
 
     async def _look_unless_unknown(self, path: str) -> None:
         try:
