@@ -14,6 +14,7 @@ from drivers.base import DomainFacts, HypervisorSettings, Power, VolumeFacts
 from drivers.memory import MemoryDriver
 from gateway import config, users
 from gateway.app import Gateway
+from gateway.garbage import spare_what_is_there
 from gateway.orchestration.common.resource_service import component
 from gateway.orchestration.monitoring.recorder import Recorder, new_log
 from gateway.store.model import Resource
@@ -31,8 +32,8 @@ def free_port() -> int:
 
 
 def settings(home: Path) -> config.Settings:
-    known = users.User("admin", "admin", bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode())
-    users.write(home / "users", {"admin": known})
+    admin = users.User("admin", "admin", bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode())
+    users.write(home / "users", {"admin": admin})
     return config.Settings(
         path=home / "gateway.toml",
         server=config.ServerSettings(listen=f"127.0.0.1:{free_port()}"),
@@ -75,7 +76,7 @@ def volume(number: int) -> Resource:
 
 
 def equipped(owner: Resource) -> tuple[Resource, ...]:
-    """The parts that a Machine usually has: a Disk and a network interface."""
+    """Return the parts that a Machine usually has: a Disk and a network interface."""
     disk = component(owner, "Disk", "disks/vda", {"capacity": 2_097_152, "initialLocation": "/dev/vda"})
     network = {"href": "networks/00000000-0000-4000-8000-000000000000"}
     attributes = {"network": network, "state": "Active", "macAddress": _mac(owner), "mtu": 1500}
@@ -150,9 +151,10 @@ async def gateway(home: Path, count: int) -> AsyncIterator[Gateway]:
 
 @asynccontextmanager
 async def serving(home: Path, driver: MemoryDriver) -> AsyncIterator[Gateway]:
-    """A gateway over what was filled in."""
+    """Serve a gateway over what was filled in."""
     running = Gateway(settings(home), {"local": driver})
     await running.start()
+    spare_what_is_there()
     try:
         yield running
     finally:

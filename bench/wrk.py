@@ -13,40 +13,38 @@ from pathlib import Path
 
 CONNECTIONS = 8
 RATE = re.compile(r"^Requests/sec:\s+([0-9.]+)", re.MULTILINE)
-PERCENTILE = re.compile(r"^\s+([0-9]+)%\s+([0-9.]+)(us|ms|s)$", re.MULTILINE)
-SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
-TURNS = """
-local texts, place = {}, %d
+PERCENTILE = re.compile(r"^\s+([0-9]+)%\s+([0-9.]+)(us|ms|s|m)$", re.MULTILINE)
+SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
+ASKING = """
+local texts = {}
 init = function()
+  math.randomseed(%d)
   for line in io.lines(%s) do texts[#texts + 1] = wrk.format("GET", line) end
 end
-request = function()
-  place = place %% #texts + 1
-  return texts[place]
-end
+request = function() return texts[math.random(#texts)] end
 """
 
 
 @dataclass(frozen=True)
 class Load:
-    """What one run came to: requests per second, and seconds by percentile."""
+    """The outcome of a run: requests per second, and seconds by percentile."""
 
     rate: float
     requests: int
     percentiles: dict[int, float]
 
 
-async def load(base: str, urls: Sequence[str], headers: dict[str, str], seconds: float, begin: int = 0) -> Load:
-    """Ask for the URLs below ``base`` in turn, from number ``begin`` on. Every answer has to be 200 or 304."""
+async def load(base: str, urls: Sequence[str], headers: dict[str, str], seconds: int, seed: int = 1) -> Load:
+    """Ask for the URLs below ``base`` at random. Every answer has to be 200 or 304."""
     program = shutil.which("wrk")
     if program is None:
         raise SystemExit("wrk is not installed; `make setup` as root installs it")
     with tempfile.TemporaryDirectory() as home:
-        targets, script = Path(home) / "urls", Path(home) / "turns.lua"
+        targets, script = Path(home) / "urls", Path(home) / "asking.lua"
         targets.write_text("".join(f"{url}\n" for url in urls))
-        script.write_text(TURNS % (begin % len(urls), json.dumps(str(targets))))
+        script.write_text(ASKING % (seed, json.dumps(str(targets))))
         words = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
-        run = (program, "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", "--latency", "-s", str(script), *words, base)
+        run = (program, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(script), *words, base)
         process = await asyncio.create_subprocess_exec(*run, stdout=asyncio.subprocess.PIPE)
         output, _ = await process.communicate()
     return _read(output.decode())
@@ -59,4 +57,6 @@ def _read(text: str) -> Load:
     percentiles = {int(share): float(value) * SECONDS[unit] for share, value, unit in PERCENTILE.findall(text)}
     requests = re.search(r"^\s+([0-9]+) requests in", text, re.MULTILINE)
     assert requests is not None, text
+    if 99 not in percentiles:
+        raise SystemExit(f"wrk tells no percentiles:\n{text}")
     return Load(float(rate[1]), int(requests[1]), percentiles)

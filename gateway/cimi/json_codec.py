@@ -8,6 +8,9 @@ from typing import Any, NoReturn
 from gateway.cimi.bounds import DEEPEST, MOST_NODES, demand_bounded
 from gateway.errors import Invalid
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+"""Made once: ``json.dumps`` would make one for each value."""
+
 
 def decode(body: bytes) -> dict[str, Any]:
     """Return the JSON object in ``body``. Raises Invalid, saying where, for what is none or cannot be CIMI."""
@@ -58,7 +61,7 @@ def _value(value: Any) -> bytes:
 def _text(value: Any) -> bytes:
     if isinstance(value, Ready):
         return value
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return _ENCODER.encode(value).encode("utf-8", "replace")
 
 
 def _demand_few_lists(text: str) -> None:

@@ -102,7 +102,7 @@ def select_resource(wire: dict[str, Any], names: frozenset[str] | None) -> dict[
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What ``$select`` leaves of a collection; None stands for everything."""
+    """The attributes that ``$select`` leaves of a collection; None stands for everything."""
 
     own: frozenset[str] | None = None
     """Names of the collection's own attributes, with that of its items where they are shown."""

@@ -30,7 +30,7 @@ ON_EVERY_ANSWER = {"Server": "cimi-gateway", "X-Content-Type-Options": "nosniff"
 
 
 class _Answered(web.StreamResponse):
-    """What aiohttp is told of an answer that was written as a whole."""
+    """An answer that was written as a whole, as aiohttp hears of it."""
 
     @property
     def keep_alive(self) -> bool:

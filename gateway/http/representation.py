@@ -243,15 +243,15 @@ class Representations:
         declared = declared or type_at(path)
         if declared is None:
             raise ValueError(path)
-        asked = question.about(IN_PLACE, IN_PLACE) if listed else question.about(PLAIN, ())
-        kept = self._memory.get(asked.key(path))
+        part_question = question.about(IN_PLACE, IN_PLACE) if listed else question.about(PLAIN, ())
+        kept = self._memory.get(part_question.key(path))
         if kept is not None:
             answer = await part.reuse(kept)
         elif listed:
-            answer = await self._collection(asked, path, await self.parent(question.context, path), part)
+            answer = await self._collection(part_question, path, await self.parent(question.context, path), part)
         else:
             resource = await self._services[declared.kind].read(question.context.caller, path)
-            answer = await self._resource(asked, resource, part)
+            answer = await self._resource(part_question, resource, part)
         return answer, declared, listed
 
     async def _overridden(self, context: Context, path: str, reference: Shape, part: Making) -> Shape:
