@@ -54,17 +54,17 @@ class Read:
 
 Server = tuple[str, int]
 """Its URL and its process."""
-READS = tuple(
-    Read(what, media, urls, bound)
-    for what, urls, bound in (
-        ("one Machine, always the same", ONE, 0.65),
-        (f"a Machine at random of {STORED:,}", MACHINES, 0.45),
-        ("page of 20", (PAGE,), 0.3),
-        ("page of 20, filtered", (FILTERED,), 0.3),
-        ("page of 20, two references expanded", (EXPANDED,), 0.12),
-    )
-    for media in ("json", "xml")
-) + (Read("one Machine, If-None-Match hit", "json", ONE, 0.75, unchanged=True),)
+TABLE = (
+    ("one Machine, always the same", ONE, 0.65),
+    (f"a Machine at random of {STORED:,}", MACHINES, 0.45),
+    ("page of 20", (PAGE,), 0.3),
+    ("page of 20, filtered", (FILTERED,), 0.3),
+    ("page of 20, two references expanded", (EXPANDED,), 0.12),
+)
+READS = (
+    *(Read(what, media, urls, bound) for what, urls, bound in TABLE for media in ("json", "xml")),
+    Read("one Machine, If-None-Match hit", "json", ONE, 0.75, unchanged=True),
+)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from pathlib import Path
 
 CONNECTIONS = 8
 RATE = re.compile(r"^Requests/sec:\s+([0-9.]+)", re.MULTILINE)
-PERCENTILE = re.compile(r"^\s+([0-9]+)%\s+([0-9.]+)(us|ms|s|m)$", re.MULTILINE)
+PERCENTILE = re.compile(r"^\s+([0-9]+)%\s+([0-9.]+)(us|ms|s|m)\s*$", re.MULTILINE)
 SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
 ASKING = """
 local texts = {}
