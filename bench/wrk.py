@@ -44,7 +44,19 @@ async def load(base: str, urls: Sequence[str], headers: dict[str, str], seconds:
         targets.write_text("".join(f"{url}\n" for url in urls))
         script.write_text(ASKING % (seed, json.dumps(str(targets))))
         words = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
-        run = (program, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(script), *words, base)
+        run = (
+            program,
+            "-t1",
+            f"-c{CONNECTIONS}",
+            f"-d{seconds}s",
+            "--latency",
+            "--timeout",
+            "10s",
+            "-s",
+            str(script),
+            *words,
+            base,
+        )
         process = await asyncio.create_subprocess_exec(*run, stdout=asyncio.subprocess.PIPE)
         output, _ = await process.communicate()
     return _read(output.decode())
@@ -57,6 +69,6 @@ def _read(text: str) -> Load:
     percentiles = {int(share): float(value) * SECONDS[unit] for share, value, unit in PERCENTILE.findall(text)}
     requests = re.search(r"^\s+([0-9]+) requests in", text, re.MULTILINE)
     assert requests is not None, text
-    if 99 not in percentiles:
-        raise SystemExit(f"wrk tells no percentiles:\n{text}")
+    if 99 not in percentiles or requests[1] == "0":
+        raise SystemExit(f"wrk had no answers:\n{text}")
     return Load(float(rate[1]), int(requests[1]), percentiles)

@@ -14,12 +14,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
-from email.utils import formatdate
+from email.utils import format_datetime
 from itertools import chain
 from typing import TypeVar
 
 from aiohttp import HttpVersion11, web
 
+from gateway import clock
 from gateway.cimi.query import decisive
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, bytes_at, collection_at, type_at
 from gateway.errors import NotAcceptable
@@ -78,7 +79,9 @@ class QuickReads:
         """Key of the digests of header fields: among these are passwords, which are not kept."""
         self._heads: OrderedDict[bytes, Head] = OrderedDict()
         self._lines: OrderedDict[str, Line] = OrderedDict()
-        self._date = (0, "")
+        self._date = ""
+        self._date_ends = 0.0
+        """When the date has to be written anew, on the loop's clock."""
 
     def answer(self, request: web.BaseRequest, connection: Connection) -> bytes | None:
         """Return the whole answer to a request, with its head; None where it has to go the long way."""
@@ -148,11 +151,13 @@ class QuickReads:
         return status, fields.encode() + body
 
     def _now(self) -> str:
-        """Return the time as HTTP writes it."""
-        now = int(time.time())
-        if self._date[0] != now:
-            self._date = (now, formatdate(now, usegmt=True))
-        return self._date[1]
+        """Return the time as HTTP writes it, in seconds."""
+        moment = time.monotonic()
+        if moment >= self._date_ends:
+            now = clock.now()
+            self._date = format_datetime(now, usegmt=True)
+            self._date_ends = moment + 1.0 - now.microsecond / 1e6
+        return self._date
 
 
 def _remember(memory: OrderedDict[Text, Meaning], text: Text, meaning: Meaning, most: int) -> None:

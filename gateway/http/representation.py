@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from gateway.cimi.documents import inside, item, write_collection, write_resource
 from gateway.cimi.json_codec import ready_reference
@@ -32,7 +32,6 @@ IN_PLACE = QueryOptions(last=200)
 WRITERS = ThreadPoolExecutor(2, thread_name_prefix="answers")
 """Threads that encode long answers."""
 
-Made = TypeVar("Made")
 Shape = dict[str, Any]
 """A resource or a collection as it goes out, before it is encoded."""
 Encoded = tuple[bytes, str]
@@ -119,9 +118,10 @@ class Representations:
         answer = await self._collection(question, path, parent, Making(Effort()))
         return answer.body, answer.tag
 
-    def _keep(self, question: Question, target: str, body: bytes, part: Making) -> Remembered:
-        """Return an answer that was made, and remember it where the same would be made again."""
-        answer = Remembered(etag(body), frozenset(part.places), part.cost, body)
+    async def _made(self, question: Question, target: str, part: Making, write: Callable[[], bytes]) -> Remembered:
+        """Return an answer with the bytes that ``write`` makes, and remember it where the same would be made again."""
+        body, tag = await _encoded(is_much(*part.cost), write)
+        answer = Remembered(tag, frozenset(part.places), part.cost, body)
         if part.lasting:
             self._memory.keep(question.key(target), answer, question.context.since)
         return answer
@@ -140,11 +140,13 @@ class Representations:
         wire = self.wire(context, resource)
         await self._expand(question, declared, wire, part)
         selection = select_resource(wire, options.select)
-        body = await _made(
-            is_much(*part.cost), lambda: write_resource(declared, selection, context.media, context.edge)
-        )
         making.add(part)
-        return self._keep(question, resource.path, body, part)
+        return await self._made(
+            question,
+            resource.path,
+            part,
+            lambda: write_resource(declared, selection, context.media, context.edge),
+        )
 
     def wire(self, context: Context, resource: Resource) -> Shape:
         """Return a resource as it goes out, with all operations that the caller may do now."""
@@ -172,9 +174,10 @@ class Representations:
         if parent is not None:
             part.places.add(parent.path)
         wire = await self._page(question, path, parent, part)
-        body = await _made(is_much(*part.cost), lambda: write_collection(declared, wire, context.media, context.edge))
         making.add(part)
-        return self._keep(question, path, body, part)
+        return await self._made(
+            question, path, part, lambda: write_collection(declared, wire, context.media, context.edge)
+        )
 
     async def _page(self, question: Question, path: str, parent: Resource | None, part: Making) -> Shape:
         """Return the page; it ends early, with at least one item, where the items come to too much."""
@@ -291,9 +294,14 @@ def _query(declared: ResourceType, parent: Resource | None, options: QueryOption
     )
 
 
-async def _made(much: bool, make: Callable[[], Made]) -> Made:
-    """Return what ``make`` makes, beside the event loop when it is much."""
-    return await asyncio.get_running_loop().run_in_executor(WRITERS, make) if much else make()
+async def _encoded(much: bool, write: Callable[[], bytes]) -> Encoded:
+    """Return the body and the ETag of an answer, made beside the event loop when it is much."""
+
+    def encoded() -> Encoded:
+        body = write()
+        return body, etag(body)
+
+    return await asyncio.get_running_loop().run_in_executor(WRITERS, encoded) if much else encoded()
 
 
 def etag(body: bytes) -> str:
