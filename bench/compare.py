@@ -29,7 +29,7 @@ def _line(old: Row | None, new: Row) -> str:
     missed = "" if new.reached else "  MISSED"
     if old is None:
         return f"{new.what:75}          -> {new.value:8.2f}{new.unit}  new{missed}"
-    change = new.value / old.value - 1 if old.value else 0.0
+    change = new.value / old.value - 1 if old.value else float("inf") if new.value else 0.0
     better = change > 0 if new.least else change < 0
     word = "as before" if abs(change) <= SAME else "better" if better else "WORSE"
     return f"{new.what:75} {old.value:8.2f} -> {new.value:8.2f}{new.unit}  {change:+.0%} {word}{missed}"

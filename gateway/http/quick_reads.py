@@ -35,7 +35,7 @@ from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.visibility import rights
 
 MOST_HEADS = 1000
-MOST_LINES = 20_000
+MOST_LINES = 12_000
 LONGEST_LINE = 512
 """Characters of a URL from which on it is not remembered."""
 OWN_FIELDS = "".join(f"{name}: {value}\r\n" for name, value in ON_EVERY_ANSWER.items() if name != "Server")

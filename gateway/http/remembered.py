@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-MOST_ENTRIES = 40_000
+MOST_ENTRIES = 24_000
 MOST_PACKED = 8 * 1024**2
 """Bytes of the packed answers together."""
-MOST_PLAIN = 6 * 1024**2
+MOST_PLAIN = 4 * 1024**2
 """Bytes of the answers together that are at hand as they are."""
 LARGEST_PACKED = 8 * 1024
 """Bytes of an answer from which on packing costs more than making it again."""
@@ -25,6 +25,8 @@ LARGEST = 1024**2
 COMMITS = 256
 """Commits whose places are known, for answers that are still being made."""
 MOST_PATTERNS = 256
+FEW = 4
+"""Answers on one place up to which they are kept as a tuple."""
 
 
 class Key(NamedTuple):
@@ -42,7 +44,7 @@ class Remembered:
     """A remembered answer: its tag, the places that it stands on, and its bytes, plain or packed or both."""
 
     tag: str
-    places: frozenset[str]
+    places: tuple[str, ...]
     cost: tuple[int, int]
     """The resources that it came to, and their bytes."""
     plain: bytes | None
@@ -74,7 +76,7 @@ class Memory:
         self._at_hand: OrderedDict[Key, Remembered] = OrderedDict()
         """Those whose bytes are at hand as they are."""
         self._plain = self._packed = 0
-        self._standing: dict[str, set[Key]] = {}
+        self._standing: dict[str, tuple[Key, ...] | set[Key]] = {}
         """The answers by each place that they stand on."""
         self._patterns: dict[tuple[str, str], bytes] = {}
         self.commits = 0
@@ -107,7 +109,7 @@ class Memory:
         self._answers[key] = self._at_hand[key] = answer
         self._plain += len(answer.plain)
         for place in answer.places:
-            self._standing.setdefault(place, set()).add(key)
+            self._stand(place, key)
         self._bound()
 
     def changed(self, changes: Mapping[str, object]) -> None:
@@ -125,6 +127,23 @@ class Memory:
             return True
         return any(not self._touched[-number].isdisjoint(places) for number in range(1, behind + 1))
 
+    def _stand(self, place: str, key: Key) -> None:
+        """Note that an answer stands on a place: mostly few do, and a set takes 200 bytes."""
+        standing = self._standing.get(place, ())
+        if isinstance(standing, set):
+            standing.add(key)
+        else:
+            self._standing[place] = (*standing, key) if len(standing) < FEW else {*standing, key}
+
+    def _leave(self, place: str, key: Key) -> None:
+        standing = self._standing[place]
+        if isinstance(standing, set):
+            standing.discard(key)
+        else:
+            standing = self._standing[place] = tuple(other for other in standing if other != key)
+        if not standing:
+            del self._standing[place]
+
     def _forget(self, key: Key) -> None:
         answer = self._answers.pop(key, None)
         if answer is None:
@@ -133,10 +152,7 @@ class Memory:
             self._plain -= len(answer.plain)
         self._packed -= len(answer.packed or b"")
         for place in answer.places:
-            keys = self._standing[place]
-            keys.discard(key)
-            if not keys:
-                del self._standing[place]
+            self._leave(place, key)
 
     def _bound(self) -> None:
         while self._plain > MOST_PLAIN:

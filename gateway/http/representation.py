@@ -84,7 +84,7 @@ class Making:
 
     async def reuse(self, answer: Remembered) -> Remembered:
         """Return a remembered answer as a part of this one, which counts as if it had been made."""
-        self.places |= answer.places
+        self.places.update(answer.places)
         await self.effort.spend(answer.cost[1], answer.cost[0])
         return answer
 
@@ -121,7 +121,7 @@ class Representations:
     async def _made(self, question: Question, target: str, part: Making, write: Callable[[], bytes]) -> Remembered:
         """Return an answer with the bytes that ``write`` makes, and remember it where the same would be made again."""
         body, tag = await _encoded(is_much(*part.cost), write)
-        answer = Remembered(tag, frozenset(part.places), part.cost, body)
+        answer = Remembered(tag, tuple(part.places), part.cost, body)
         if part.lasting:
             self._memory.keep(question.key(target), answer, question.context.since)
         return answer

@@ -33,7 +33,7 @@ from gateway.store.turns import Turns
 from gateway.store.writer import Writer
 
 READERS = 2
-CACHED = 4096
+CACHED = 2048
 AT_ONCE = 500
 """Resources that a walk over all of a kind holds."""
 

@@ -17,7 +17,7 @@ def key(target: str, query: object = "") -> Key:
 
 
 def answer(body: bytes = b"{}", *places: str) -> Remembered:
-    return Remembered('"tag"', frozenset(places), (1, len(body)), body)
+    return Remembered('"tag"', tuple(places), (1, len(body)), body)
 
 
 def kept(memory: Memory, target: str, *places: str) -> Key:
