@@ -114,6 +114,8 @@ class Memory:
 
     def changed(self, changes: Mapping[str, object]) -> None:
         """Forget what stands on these resources, or on the collections that they are in: they were just committed."""
+        if not changes:
+            return
         touched = {place for path in changes for place in (path, path.rpartition("/")[0])}
         self.commits += 1
         self._touched.append(touched)

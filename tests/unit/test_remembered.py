@@ -90,6 +90,14 @@ def test_an_answer_that_took_longer_than_commits_are_known_is_not_kept() -> None
     assert memory.get(key("machines/1")) is None
 
 
+def test_commits_that_change_no_resource_are_none_of_these() -> None:
+    memory = Memory()
+    for _ in range(remembered.COMMITS + 1):
+        memory.changed({})
+    memory.keep(key("machines/1"), answer(b"nothing happened", "machines/1"), 0)
+    assert memory.get(key("machines/1")) is not None
+
+
 def test_an_answer_too_large_is_not_kept() -> None:
     memory = Memory()
     memory.keep(key("machines"), answer(b"x" * (remembered.LARGEST + 1), "machines"), 0)
