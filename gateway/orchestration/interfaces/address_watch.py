@@ -105,9 +105,9 @@ class AddressWatch:
         at at once, and those that are slow or were odd come last, so that these hold up no other guest.
         """
         due = [path for path in self._since if self._hosts.get(path) == host and self._due(path)]
-        last = sorted(self._last(due), key=lambda path: self._looked.get(path, 0.0))
-        first = [path for path in due if path not in last]
-        turn = _Turn(iter([*first, *last[:LOOKS_AT_ONCE]]))
+        late = self._late(due)
+        last = sorted(late, key=lambda path: self._looked.get(path, 0.0))
+        turn = _Turn(iter([*(path for path in due if path not in late), *last[:LOOKS_AT_ONCE]]))
         # A gather that is cancelled would not wait for all of them, and the store closes behind a stopped loop.
         async with asyncio.TaskGroup() as group:
             for _ in range(LOOKS_AT_ONCE):
@@ -118,7 +118,7 @@ class AddressWatch:
         """Return the seconds until the next turn of this host's loop."""
         return float(min(LONGEST_REST, LOOK_EVERY * 2 ** min(self._broken_off[host], 16)))
 
-    def _last(self, due: list[str]) -> set[str]:
+    def _late(self, due: list[str]) -> set[str]:
         return (self._slow | self._odd.keys()).intersection(due)
 
     async def _look_at_each(self, host: str, turn: _Turn) -> None:
@@ -131,11 +131,11 @@ class AddressWatch:
     async def _surprised(self, host: str, path: str) -> bool:
         """Look at a Machine, and return whether that ended in a surprise, which is told."""
         with self.room.supervision.apart(addresses_loop(host), machine=path):
-            await self._look_unless_unknown(path)
+            await self._look_and_note_failure(path)
             return False
         return True
 
-    async def _look_unless_unknown(self, path: str) -> None:
+    async def _look_and_note_failure(self, path: str) -> None:
         try:
             await self._look(path)
         except (DriverError, GatewayError):
@@ -166,7 +166,7 @@ class AddressWatch:
         if live:
             if driver.connection is not ConnectionState.UP:
                 return
-            addresses = await self._asked(driver, machine)
+            addresses = await self._reported(driver, machine)
         self._looked[path] = time.monotonic()
         if self._known.get(path) != addresses:
             await self._write(machine, addresses)
@@ -176,7 +176,7 @@ class AddressWatch:
         if not live:
             self._forget(path)
 
-    async def _asked(self, driver: Driver, machine: Resource) -> tuple[InterfaceAddress, ...]:
+    async def _reported(self, driver: Driver, machine: Resource) -> tuple[InterfaceAddress, ...]:
         """Return the addresses that the guest has, and note whether it took long to tell them."""
         began = time.monotonic()
         try:
