@@ -67,24 +67,6 @@ async def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
     assert (await store.page(Query("Machine"))).count == 0
 
 
-async def test_a_transaction_that_is_cancelled_after_the_store_was_closed_ends_as_cancelled(tmp_path: Path) -> None:
-    store = await Store.open(tmp_path / "closed.db")
-    begun = asyncio.Event()
-
-    async def write() -> None:
-        async with store.transaction() as transaction:
-            await transaction.insert(machine(1))
-            begun.set()
-            await asyncio.Event().wait()
-
-    task = asyncio.create_task(write())
-    await begun.wait()
-    await store.close()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-
-
 async def test_a_task_that_is_cancelled_at_any_point_leaves_the_store_whole(store: Store) -> None:
     async def insert(number: int) -> None:
         async with store.transaction() as transaction:
