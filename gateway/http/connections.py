@@ -110,9 +110,9 @@ class Connection(RequestHandler):
         self._began = self._loop.time()
         assert isinstance(transport, asyncio.Transport)
         self._line = transport
-        scheme = "https" if transport.get_extra_info("sslcontext") is not None else "http"
-        self.source = f"{scheme} {transport.get_extra_info('peername')}".encode()
         super().connection_made(transport)
+        scheme = "https" if transport.get_extra_info("sslcontext") is not None else "http"
+        self.source = f"{scheme} {self._address()}".encode()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Count a client that hung up before it had its answer."""

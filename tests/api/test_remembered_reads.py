@@ -294,6 +294,19 @@ async def test_a_request_that_is_special_goes_the_long_way(
     assert b" 200 OK\r\n" in rest
 
 
+async def test_a_new_connection_from_the_same_address_is_answered_from_memory_at_once(
+    gateway: Gateway, machine: str, memory: Forgetful
+) -> None:
+    path = machine[machine.index("/cimi/") :]
+    plain = f"GET {path} HTTP/1.1\r\nHost: {gateway.settings.server.listen}\r\n{AUTHORIZATION}\r\n\r\n"
+    for quick, source in enumerate(("127.0.0.1", "127.0.0.1", "127.0.0.1", "127.0.0.2")):
+        line = await connect(gateway.settings.server.listen, source)
+        await line.send(plain.encode())
+        assert b" 200 OK\r\n" in await line.answer()
+        await line.close()
+        assert memory.quick == min(quick, 2)
+
+
 async def test_a_gateway_that_is_being_stopped_answers_nothing_from_memory(
     admin: ApiClient, gateway: Gateway, machine: str, memory: Forgetful
 ) -> None:
