@@ -28,7 +28,9 @@ from gateway.http.guest_metrics import GuestMetrics
 from gateway.http.handlers import Handlers
 from gateway.http.loop_metrics import LoopMetrics
 from gateway.http.metrics import Metrics
+from gateway.http.quick_reads import QuickReads
 from gateway.http.readiness import Readiness, away
+from gateway.http.remembered import Memory
 from gateway.http.representation import Representations
 from gateway.http.server import Server, ServerParts
 from gateway.http.stream_places import StreamPlaces
@@ -107,6 +109,7 @@ class Gateway:
         self._loops: tuple[Loop, ...]
         self._readers = ConfinedReaders()
         self._certificate: Certificate | None = None
+        self._memory: Memory
         self._open = AsyncExitStack()
         """How to end what was begun, the last first."""
 
@@ -295,8 +298,17 @@ class Gateway:
 
     async def _listen(self) -> None:
         settings, server = self.settings, self.settings.server
+        self._memory = Memory()
+        self.store.watch(self._memory.changed)
         parts = ServerParts(
-            self._handlers(), self.authentication, self.readiness, self.stream, self._audit, self.metrics
+            self._handlers(),
+            self.authentication,
+            self.readiness,
+            self.stream,
+            self._audit,
+            self.metrics,
+            self._memory,
+            QuickReads(self.authentication, self._memory, self.metrics),
         )
         self.server = Server(parts, wiring.wire_settings(settings))
         self._certificate = await asyncio.to_thread(configured_certificate, server)
@@ -304,7 +316,12 @@ class Gateway:
         limits = possible(Limits(server.connections, server.connections_per_address))
         deadlines = Deadlines(server.header_seconds, server.idle_seconds)
         admission = Admission(limits, server.trusted_proxies)
-        self.door = Door(self.server.application(), admission, self.supervision, DoorSettings(deadlines, context))
+        self.door = Door(
+            self.server.application(),
+            admission,
+            self.supervision,
+            DoorSettings(deadlines, context, quick=self.server.quickly),
+        )
         self.metrics.add(DoorMetrics(self.door))
         self._open.push_async_callback(self.door.close)
         with named("server", server.listen):
@@ -314,7 +331,7 @@ class Gateway:
 
     def _handlers(self) -> Handlers:
         settings = self.settings
-        representations = Representations(self.services, old_names=self.room.policy.deltacloud)
+        representations = Representations(self.services, self._memory, old_names=self.room.policy.deltacloud)
         return Handlers(
             self.services,
             representations,

@@ -29,6 +29,18 @@ ON_EVERY_ANSWER = {"Server": "cimi-gateway", "X-Content-Type-Options": "nosniff"
 """Nobody learns versions, and no browser takes a guest's console for a page."""
 
 
+class _Answered(web.StreamResponse):
+    """An answer that was written as a whole, as aiohttp hears of it."""
+
+    @property
+    def keep_alive(self) -> bool:
+        """Return that the connection goes on."""
+        return True
+
+
+ANSWERED = _Answered()
+
+
 @dataclass(frozen=True, slots=True)
 class Deadlines:
     """The seconds for all headers of a request, for the next request on a connection, and for what is written.
@@ -54,12 +66,20 @@ class Ends:
     log: SparingLog = field(default_factory=SparingLog)
 
 
+Quick = Callable[[web.BaseRequest, "Connection"], bytes | None]
+"""From a request, before anything else is done with it, to its whole answer; None: it goes the long way."""
+
+
+def never(_request: web.BaseRequest, _connection: Connection) -> None:
+    """Let every request go the long way."""
+
+
 class Connection(RequestHandler):
     """A connection of aiohttp's with deadlines, which ``look`` holds it to; ``Door`` calls that every now and then."""
 
-    __slots__ = ("_began", "_busy", "_deadlines", "_ends", "_line", "_stalled", "_started")
+    __slots__ = ("_began", "_busy", "_deadlines", "_ends", "_line", "_quick", "_stalled", "_started", "source")
 
-    def __init__(self, manager: web.Server, deadlines: Deadlines, ends: Ends) -> None:
+    def __init__(self, manager: web.Server, deadlines: Deadlines, ends: Ends, quick: Quick) -> None:
         super().__init__(
             manager,
             loop=asyncio.get_running_loop(),
@@ -73,6 +93,9 @@ class Connection(RequestHandler):
         )
         self._deadlines = deadlines
         self._ends = ends
+        self._quick = quick
+        self.source = b""
+        """Scheme and address, which the meaning of a request's header fields depends on, too."""
         self._line: asyncio.Transport | None = None
         self._began = 0.0
         """Moment at which it was opened, the last answer ended, or the first byte of the next request came."""
@@ -88,6 +111,8 @@ class Connection(RequestHandler):
         assert isinstance(transport, asyncio.Transport)
         self._line = transport
         super().connection_made(transport)
+        scheme = "https" if transport.get_extra_info("sslcontext") is not None else "http"
+        self.source = f"{scheme} {self._address()}".encode()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Count a client that hung up before it had its answer."""
@@ -110,6 +135,10 @@ class Connection(RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         self._busy = True
         try:
+            answer = self._quick(request, self)
+            if answer is not None and self._line is not None and not self._line.is_closing():
+                self._line.write(answer)
+                return ANSWERED, False
             return await super()._handle_request(request, start_time, request_handler)
         finally:
             self._busy, self._started, self._began = False, False, self._loop.time()
@@ -141,7 +170,7 @@ class Connection(RequestHandler):
             line.abort()
 
     def _address(self) -> str:
-        name = self.peername
+        name = self.transport.get_extra_info("peername") if self.transport is not None else None
         return str(name[0]) if isinstance(name, tuple) else str(name)
 
     # What is no HTTP

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from drivers.supervision import Loop, Supervision
 from gateway.http.admission import RESERVED, Admission, Limits, Listener
-from gateway.http.connections import Connection, Deadlines, Ends, stamp
+from gateway.http.connections import Connection, Deadlines, Ends, Quick, never, stamp
 
 BACKLOG = 128
 LOOK_SECONDS = 1.0
@@ -42,6 +42,7 @@ class DoorSettings:
     context: ssl.SSLContext | None = None
     name: str = "connections"
     """Name of the loop that looks after the connections."""
+    quick: Quick = never
 
 
 class Door:
@@ -54,6 +55,7 @@ class Door:
         self.admission = admission
         self.ends = Ends()
         self._deadlines = settings.deadlines
+        self._quick = settings.quick
         self._context = settings.context
         self._runner = web.AppRunner(
             application, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS
@@ -85,7 +87,7 @@ class Door:
     def _connection(self) -> Connection:
         server = self._runner.server
         assert server is not None
-        return Connection(server, self._deadlines, self.ends)
+        return Connection(server, self._deadlines, self.ends, self._quick)
 
     async def _look(self) -> None:
         """Close connections whose time is over, and take new ones again where none could be taken.

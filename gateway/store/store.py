@@ -34,7 +34,7 @@ from gateway.store.turns import Turns
 from gateway.store.writer import Writer
 
 READERS = 2
-CACHED = 4096
+CACHED = 2048
 AT_ONCE = 500
 log = structlog.get_logger("store")
 """Resources that a walk over all of a kind holds."""
@@ -234,7 +234,8 @@ class Store:
         self._committed(transaction)
 
     async def _roll_back(self) -> None:
-        with suppress(aiosqlite.OperationalError):  # None had begun, or it is committed.
+        # None had begun, it is committed, or the store is closed, which ends it, too: what led here is to be told.
+        with suppress(aiosqlite.Error, ValueError):
             await self._writer.rollback()
 
     def _committed(self, transaction: Transaction) -> None:
