@@ -25,6 +25,7 @@ from gateway.orchestration.common.ledger import Ledger
 from gateway.orchestration.common.permissions import Role, demand, granted
 from gateway.orchestration.common.promises import Promises
 from gateway.orchestration.common.unconfigured import ConfiguredDrivers, ConfiguredHypervisors
+from gateway.orchestration.common.updates import with_mandatory
 from gateway.orchestration.common.visibility import audience, changeable, visible
 from gateway.store.kept import Hosted
 from gateway.store.model import Document, Page, Query, Resource
@@ -128,25 +129,6 @@ def edited(resource: Resource, document: Document, selected: frozenset[str] | No
     writable = {name for name, field in described.attributes.items() if field.writable and not field.write_only}
     names = writable if selected is None else writable & selected
     return touched(resource.with_document(**{name: document.get(name) for name in names}))
-
-
-def with_mandatory(resource: Resource, document: Document, selected: frozenset[str] | None) -> Document:
-    """Return a full update with the mandatory attributes that it leaves out, as they are.
-
-    Clients of 1.x send what they change and nothing else. A partial update says by ``$select`` what it changes.
-    """
-    if selected is not None:
-        return document
-    names = [name for name in type_of(resource.kind).mandatory if document.get(name) is None]
-    return {**document, **{name: resource.document[name] for name in names if name in resource.document}}
-
-
-def erases(document: Document, selected: frozenset[str] | None, name: str) -> bool:
-    """Return whether an update takes a write-only attribute away: by null, or selected and left out.
-
-    A full update that leaves the attribute out does not: nobody can read it back to send it again.
-    """
-    return document.get(name) is None and (name in document or (selected is not None and name in selected))
 
 
 class PlannedStep(Protocol):

@@ -7,7 +7,8 @@ from drivers.threads import GUEST_PASSWORDS
 from gateway.errors import Invalid
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.resolving import OWN, merged, resolve
-from gateway.orchestration.common.resource_service import ResourceService, erases, new_resource
+from gateway.orchestration.common.resource_service import ResourceService, new_resource
+from gateway.orchestration.common.updates import erases
 from gateway.orchestration.credentials.facts import KeptCredential
 from gateway.store.durable import readable
 from gateway.store.model import Document, Resource

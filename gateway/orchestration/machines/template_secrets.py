@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from gateway.orchestration.common.resource_service import erases
+from gateway.orchestration.common.updates import erases
 from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.store.durable import Secret, keyed, readable
 from gateway.store.kept import Kept
