@@ -15,26 +15,19 @@ from drivers.confined.readers import ConfinedReaders
 from gateway import wiring
 from gateway.config import Settings
 from gateway.http.admission import Admission, Limits
-from gateway.http.answers import Answers
+from gateway.http.answers import Answers, Representations
 from gateway.http.audit import Audit
 from gateway.http.authentication import Authentication
-from gateway.http.bodies import Bodies
-from gateway.http.connections import Deadlines
-from gateway.http.door import Door, DoorSettings, possible
-from gateway.http.door_metrics import DoorMetrics
-from gateway.http.event_stream import EventStream
-from gateway.http.guest_metrics import GuestMetrics
+from gateway.http.bodies import Bodies, Transfers
+from gateway.http.door import Deadlines, Door, DoorSettings, possible
+from gateway.http.event_stream import EventStream, StreamPlaces
 from gateway.http.handlers import Handlers
-from gateway.http.loop_metrics import LoopMetrics
-from gateway.http.metrics import Metrics
+from gateway.http.metrics import DoorMetrics, GuestMetrics, LoopMetrics, Metrics
 from gateway.http.readiness import Readiness, away
-from gateway.http.representation import Representations
 from gateway.http.server import Server, ServerParts
-from gateway.http.stream_places import StreamPlaces
 from gateway.http.tls import Certificate, configured_certificate
-from gateway.http.transfers import Transfers
+from gateway.jobs.plan import StepRegistry
 from gateway.jobs.runner import JobRunner
-from gateway.jobs.steps import StepRegistry
 from gateway.listening import named
 from gateway.orchestration.commit_rules import commit_rules
 from gateway.orchestration.common.confinement import ConfinementTold

@@ -17,8 +17,8 @@ from gateway.http.hosts import HostNames
 from gateway.http.server import WireSettings
 from gateway.jobs import crash
 from gateway.jobs.execution import JobTools
+from gateway.jobs.plan import StepRegistry
 from gateway.jobs.runner import JobLimits, JobRunner
-from gateway.jobs.steps import StepRegistry
 from gateway.orchestration.common.driver_errors import failure
 from gateway.orchestration.common.image_tools import ImageTools
 from gateway.orchestration.common.reserve import Reserve

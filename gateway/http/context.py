@@ -1,32 +1,23 @@
-"""The facts of a request that it says itself: who asks, in which format, by which URIs, with which query."""
+"""A request as the handlers see it: what is answered in which form, who asks, with which query, about what."""
 
 from __future__ import annotations
 
-import re
-import secrets
 from dataclasses import dataclass
-from ipaddress import ip_network
 from urllib.parse import unquote_plus
 
 from aiohttp import web
 
-from gateway.addresses import parsed
-from gateway.cimi.dialects import Dialect
 from gateway.cimi.edge import Edge
+from gateway.cimi.query import QueryOptions, parse_query
+from gateway.cimi.resource_type import ResourceType
 from gateway.cimi.xml_text import NOT_XML
-from gateway.errors import HeadersTooLarge, Invalid, Misdirected, UriTooLong
-from gateway.http.hosts import HostNames
+from gateway.errors import Invalid, UriTooLong
 from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.resource_service import ResourceService
 
 READS = ("GET", "HEAD")
 LONGEST_URL = 8192
-LONGEST_ADDRESS = 64
-MOST_HEADER_BYTES = 65_536
-"""Bytes of all header fields of a request together."""
 MOST_PARAMETERS = 256
-HOST = re.compile(r"[A-Za-z0-9.\-_]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
-
-
 Parameters = tuple[tuple[str, str], ...]
 """Names and values of a query, in its order."""
 
@@ -51,23 +42,41 @@ class Context(Wire):
     parameters: Parameters = ()
 
 
-def request_id(request: web.Request) -> str:
-    """Return the client's own X-Request-ID when it is harmless, else a new one."""
-    given = request.headers.get("X-Request-ID", "")
-    return given if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", given) else secrets.token_hex(8)
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request for what stands at ``path``, which is of the ``declared`` type and served by ``service``."""
 
+    request: web.Request
+    context: Context
+    path: str
+    declared: ResourceType
+    service: ResourceService
 
-def header(request: web.Request, name: str) -> str | None:
-    """Return a header whose value is a list, also when it was sent in several lines; None when it was not sent."""
-    lines = request.headers.getall(name, None)
-    return ", ".join(lines) if lines else None
+    @property
+    def method(self) -> str:
+        """Return the method of the request."""
+        return self.request.method
 
+    @property
+    def kind(self) -> str:
+        """Return the name of the declared type."""
+        return self.declared.kind
 
-def demand_short_headers(request: web.Request) -> None:
-    """Refuse a request whose header fields are too long together. Raises HeadersTooLarge."""
-    size = sum(len(name) + len(value) for name, value in request.raw_headers)
-    if size > MOST_HEADER_BYTES:
-        raise HeadersTooLarge(f"the header fields have {size} bytes; at most {MOST_HEADER_BYTES} are allowed")
+    @property
+    def caller(self) -> Caller:
+        """Return who asks."""
+        return self.context.caller
+
+    @property
+    def edge(self) -> Edge:
+        """Return how the client sees URIs."""
+        return self.context.edge
+
+    @property
+    def options(self) -> QueryOptions:
+        """Return the options of the query. Raises Invalid for a bad ``$filter``."""
+        parameters = self.context.parameters
+        return parse_query(parameters, self.declared, self.edge.base) if parameters else QueryOptions()
 
 
 def parameters(request: web.Request) -> Parameters:
@@ -96,66 +105,3 @@ def parameters(request: web.Request) -> Parameters:
 def _shown(name: str) -> str:
     """Return a parameter's name as a message may quote it."""
     return NOT_XML.sub("?", name)[:60]
-
-
-def version_of(request: web.Request, dialect: Dialect) -> str:
-    """Return the version of the standard to answer in. Raises Invalid when the client takes none spoken here."""
-    wanted = header(request, "CIMI-Specification-Version")
-    if not wanted:
-        return dialect.version
-    version = dialect.version_for(wanted)
-    if version is None:
-        raise Invalid(f"this entry point speaks {', '.join(dialect.versions)}", "CIMI-Specification-Version")
-    return version
-
-
-def base_of(request: web.Request, base_url: str, trusted: tuple[str, ...], dialect: Dialect, names: HostNames) -> str:
-    """Return the URL of the Cloud Entry Point as this client sees it.
-
-    Raises Invalid for a Host header that names no host, and Misdirected for a host that is none of ours.
-    """
-    scheme, host = request.scheme, request.headers.get("Host", "")
-    proxied = bool(trusted) and _is_trusted(request.remote, trusted)
-    if base_url:
-        if host and not proxied and not names.admit(host):
-            raise misdirected(host)
-        return base_url.rstrip("/") + dialect.root
-    if proxied:
-        scheme, host = _forwarded(request, scheme, host)
-    if not HOST.fullmatch(host) or scheme not in ("http", "https"):
-        raise Invalid("the Host header names no host")
-    if not names.admit(host, vouched=proxied):
-        raise misdirected(host)
-    return f"{scheme}://{host}{dialect.root}"
-
-
-def misdirected(host: str) -> Misdirected:
-    """Return the refusal of a request to a host that is none of ours."""
-    return Misdirected(f"{host[:200]!r} is no name of this gateway; its names are set in [server] hosts or base_url")
-
-
-def _forwarded(request: web.Request, scheme: str, host: str) -> tuple[str, str]:
-    """Return the scheme and the host that the client asked the proxy for."""
-    protocol = _said(request, "proto", "X-Forwarded-Proto") or scheme
-    return protocol.lower(), _said(request, "host", "X-Forwarded-Host") or host
-
-
-def address_of(request: web.Request, trusted: tuple[str, ...]) -> str:
-    """Return the address that asks, by the word of a trusted proxy where there is one."""
-    said = _said(request, "for", "X-Forwarded-For") if trusted and _is_trusted(request.remote, trusted) else ""
-    return said[:LONGEST_ADDRESS] or request.remote or ""
-
-
-def _said(request: web.Request, parameter: str, name: str) -> str:
-    """Return the proxy's word: by the Forwarded header (RFC 7239), else by the one of this name; '' without any.
-
-    The last entry is the one that the proxy wrote itself. The entries before that came with the request, from
-    whomever.
-    """
-    said = request.forwarded[-1].get(parameter) if request.forwarded else None
-    return said or (header(request, name) or "").rpartition(",")[2].strip()
-
-
-def _is_trusted(remote: str | None, trusted: tuple[str, ...]) -> bool:
-    plain = parsed(remote or "")
-    return plain is not None and any(plain in ip_network(entry) for entry in trusted)

@@ -13,14 +13,10 @@ from gateway.cimi.query import QueryOptions, selected
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, acting_collection_at, collection_at, type_at, type_of
 from gateway.cimi.resource_type import Action, ResourceType
 from gateway.errors import Conflict, Invalid, MethodNotAllowed, NotFound, PreconditionFailed
-from gateway.http import conditions
-from gateway.http.answers import Answers
-from gateway.http.bodies import Bodies
-from gateway.http.context import READS, Context, header
-from gateway.http.exchange import Exchange
-from gateway.http.negotiation import CONTENT_TYPES, media_type
-from gateway.http.representation import Representations
-from gateway.http.transfers import Transfers
+from gateway.http.answers import Answers, Representations
+from gateway.http.bodies import Bodies, Transfers
+from gateway.http.context import READS, Context, Exchange
+from gateway.http.headers import ANY, CONTENT_TYPES, header, media_type, names_tag
 from gateway.orchestration.common.contract import Outcome
 from gateway.orchestration.common.permissions import demand, demand_any
 from gateway.orchestration.common.resource_service import ResourceService
@@ -162,11 +158,11 @@ class Handlers:
             return None
         resource = await exchange.service.read(exchange.caller, exchange.path)
         tags = await self._tags(exchange, resource)
-        if wanted is not None and not conditions.names(wanted, tags):
+        if wanted is not None and not names_tag(wanted, tags):
             raise PreconditionFailed("If-Match: the resource was changed since; read it again")
-        if unwanted is not None and conditions.names(unwanted, tags, weakly=True):
+        if unwanted is not None and names_tag(unwanted, tags, weakly=True):
             raise PreconditionFailed("If-None-Match: the resource is the one that was not to be changed")
-        return resource.version if wanted is not None and wanted.strip() != conditions.ANY else None
+        return resource.version if wanted is not None and wanted.strip() != ANY else None
 
     async def _tags(self, exchange: Exchange, resource: Resource) -> set[str]:
         """Return the tags of all that a client may have read: in both formats, whole or by the same query."""

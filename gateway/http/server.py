@@ -16,30 +16,26 @@ from gateway.cimi.aliases import canonical
 from gateway.cimi.dialects import CIMI_1, Dialect
 from gateway.cimi.edge import Edge
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, bytes_at
-from gateway.errors import Forbidden, Invalid, NotAcceptable, NotFound, Unauthenticated, Unavailable
+from gateway.errors import Forbidden, NotAcceptable, NotFound, Unauthenticated, Unavailable
 from gateway.http import description, errors, event_stream
 from gateway.http.audit import Audit
 from gateway.http.authentication import Authentication
-from gateway.http.bodies import demand_unencoded
-from gateway.http.context import (
-    READS,
-    Context,
-    Parameters,
-    Wire,
-    base_of,
+from gateway.http.context import READS, Context, Parameters, Wire, parameters
+from gateway.http.errors import cut, hung_up
+from gateway.http.event_stream import EventStream
+from gateway.http.handlers import Handlers
+from gateway.http.headers import (
+    JSON,
+    answer_format,
     demand_short_headers,
+    demand_unencoded,
     header,
-    parameters,
+    idempotency_key,
     request_id,
     version_of,
 )
-from gateway.http.event_stream import EventStream
-from gateway.http.handlers import Handlers
-from gateway.http.hang_ups import cut, hung_up
-from gateway.http.hosts import HostNames
+from gateway.http.hosts import HostNames, address_of, base_of, demand_own_origin
 from gateway.http.metrics import Metrics
-from gateway.http.negotiation import JSON, answer_format
-from gateway.http.origins import demand_own_origin
 from gateway.http.readiness import Readiness
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.permissions import Role
@@ -48,7 +44,6 @@ from gateway.orchestration.monitoring.accesses import METRICS
 ENTRY_POINTS = ("", "cloudEntryPoint")
 PUBLIC = (*ENTRY_POINTS, description.PATH)
 """What strangers may read where the entry point is public."""
-LONGEST_KEY = 128
 REST = r"{path:[\s\S]*}"
 """Whatever follows in a URL, line ends included."""
 # The aiohttp of Debian 13 has no keys of requests: a name serves there.
@@ -215,7 +210,7 @@ class Server:
 
         Raises Invalid, NotAcceptable, UnsupportedMediaType and Forbidden.
         """
-        caller = replace(caller, idempotency_key=_idempotency_key(request))
+        caller = replace(caller, idempotency_key=idempotency_key(request))
         if not caller.user:
             # A stranger reads the entry point's own document, and nothing that it leads to.
             query = tuple(pair for pair in query if pair[0] != "$expand")
@@ -240,7 +235,7 @@ class Server:
     async def _caller(self, request: web.Request, identity: str, path: str | None) -> Caller:
         """Return who asks. Raises Unauthenticated or TooManyRequests."""
         given = request.headers.get("Authorization")
-        address = self._audit.address(request)
+        address = address_of(request, self._settings.trusted_proxies)
         public = self._settings.public_entry_point and path is not None and path.rstrip("/") in PUBLIC
         if given is None and public and request.method in READS:
             return Caller("", Role.VIEWER, identity)
@@ -274,11 +269,3 @@ def _media(request: web.Request, query: Parameters, path: str | None) -> str:
     accepted = None if _leads_to(path, event_stream.PATH) else header(request, "Accept")
     gives: frozenset[str] = frozenset() if path is None else bytes_at(path.rstrip("/"), request.method)
     return answer_format(accepted, wanted, gives)
-
-
-def _idempotency_key(request: web.Request) -> str | None:
-    """Return the key that the client gave. Raises Invalid when it is none."""
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not (key.isascii() and key.isprintable() and 0 < len(key) <= LONGEST_KEY):
-        raise Invalid(f"must have 1 to {LONGEST_KEY} printable ASCII characters", "Idempotency-Key")
-    return key

@@ -1,4 +1,4 @@
-"""Jobs as resources, and their plans as rows (DSP0263 5.20)."""
+"""Jobs as resources, those inside of others too, their plans as rows, and their lines in the journal (DSP0263 5.20)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+import structlog
+
 from gateway import clock
 from gateway.cimi.fields import timestamp
 from gateway.cimi.job import FINAL_JOB_STATES
 from gateway.jobs.plan import OnRestart, Plan, StepCall
-from gateway.store.kept import Kept
+from gateway.store.durable import Kept
 from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
 
 
 @dataclass(frozen=True)
@@ -88,3 +91,61 @@ def plan_from_document(document: Document) -> Plan:
         request_id=document["request_id"],
         address=document.get("address", ""),
     )
+
+
+# Jobs inside Jobs: parentJob and nestedJobs name only Jobs that are there
+
+
+async def nest(transaction: Transaction, parent: str, job: str) -> None:
+    """Write a new Job into the ``nestedJobs`` of the Job that it is a part of."""
+    outer = await transaction.get(parent)
+    if outer is not None:
+        nested = [*outer.document.get("nestedJobs", []), {"href": job}]
+        await transaction.update(outer.with_document(nestedJobs=nested))
+
+
+async def unnest(transaction: Transaction) -> None:
+    """Take deleted Jobs out of the Jobs that name them; the store calls it at the end of each transaction."""
+    for path, after in list(transaction.changes.items()):
+        before = transaction.before[path]
+        if before is not None and before.kind == "Job" and after is None:
+            await _part(transaction, before)
+
+
+async def _part(transaction: Transaction, gone: Resource) -> None:
+    parent = await transaction.get(gone.document.get("parentJob", {}).get("href", ""))
+    if parent is not None:
+        kept = [entry for entry in parent.document.get("nestedJobs", []) if entry["href"] != gone.path]
+        await transaction.update(parent.with_document(nestedJobs=kept or None))
+    for entry in gone.document.get("nestedJobs") or []:
+        nested = await transaction.get(entry["href"])
+        if nested is not None:
+            await transaction.update(nested.with_document(parentJob=None))
+
+
+# The journal: each line names the Job, who asked for it, the request, and what it is about
+
+
+def logger_of(job: str, plan: Plan) -> Any:
+    """Return the logger of a Job's lines (structlog's, with the fields bound)."""
+    return structlog.get_logger("jobs").bind(job=job, **_subjects(plan), user=plan.owner, request=plan.request_id)
+
+
+def first_step(plan: Plan) -> str:
+    """Return the name of the step that a Job begins with."""
+    return plan.steps[0].step if plan.steps else "settle"
+
+
+def tell_end(job: Resource, plan: Plan) -> None:
+    """Tell of a Job that ended with the transaction which wrote it."""
+    logger = logger_of(job.path, plan)
+    tell = logger.info if job.state == "SUCCESS" else logger.warning
+    tell("end", state=job.state, reason=job.document.get("statusMessage") or job.state)
+
+
+def _subjects(plan: Plan) -> dict[str, str]:
+    """Return what the Job is about, and the Machine whenever it is about one or a part of one."""
+    paths = (*plan.affected, plan.target)
+    machine = next((path for path in paths if path.startswith("machines/")), None)
+    subjects = {"resource": paths[0]} if paths[0] != machine else {}
+    return {**subjects, "machine": machine} if machine is not None else subjects

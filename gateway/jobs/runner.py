@@ -13,17 +13,25 @@ from drivers.base import Loop
 from gateway import clock
 from gateway.errors import Conflict, GatewayError, NoSpace, NotFound, Unavailable
 from gateway.jobs.execution import Execution, Failure, JobTools
-from gateway.jobs.journal import first_step, logger_of, tell_end
-from gateway.jobs.locks import ResourceLocks, Unlock
-from gateway.jobs.nesting import nest
 from gateway.jobs.plan import OnRestart, Plan
-from gateway.jobs.records import ended, ended_at, in_state, new_job, plan_from_document, plan_to_document
-from gateway.jobs.workers import Workers
+from gateway.jobs.queues import ResourceLocks, Unlock, Workers
+from gateway.jobs.records import (
+    ended,
+    ended_at,
+    first_step,
+    in_state,
+    logger_of,
+    nest,
+    new_job,
+    plan_from_document,
+    plan_to_document,
+    tell_end,
+)
+from gateway.store.answered import forget_answered
 from gateway.store.model import Query, Resource
 from gateway.store.questions.jobs import LogLine, log_lines, plan_documents, unfinished_plans
-from gateway.store.store import Changes
+from gateway.store.store import UNDER_WAY, Changes
 from gateway.store.transaction import PlanRow, Transaction
-from gateway.store.turns import UNDER_WAY
 
 MOST_ATTEMPTS = 5
 """How often a job is taken up again after crashes before it is given up."""
@@ -70,7 +78,7 @@ class JobRunner:
         self._draining = False
         self.active = 0
         """Jobs that have begun, and not ended."""
-        tools.store.watch(self._notice)
+        tools.store.watch(self._notice, "Job")
 
     # Submitting
 
@@ -284,7 +292,7 @@ class JobRunner:
                 async with self._store.transaction() as transaction:
                     for path in old:
                         await transaction.delete(path)
-                    await transaction.forget_answered(before)
+                    await forget_answered(transaction, before)
 
     async def _is_needed(self, path: str) -> bool:
         """Return whether a Job is a part of one that has not ended.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.cimi.registry import TYPES
-from gateway.jobs.steps import StepRegistry
+from gateway.jobs.plan import StepRegistry
 from gateway.orchestration.addresses.family import FAMILY as ADDRESSES
 from gateway.orchestration.attachments.family import FAMILY as ATTACHMENTS
 from gateway.orchestration.common.containment import MEMBERSHIPS

@@ -1,4 +1,4 @@
-"""A page of a collection, at a cost that does not grow with the collection (DSP0263 4.1.6).
+"""Resources by question: a page of a collection, at a cost that does not grow with the collection (DSP0263 4.1.6).
 
 The count comes from kept counters where it can, else from a cache that lives until the kind changes. The rows come
 from one index in the right order: by the creation order and the audience, or by one equality of the filter.
@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cache
 from typing import Any
 
 from gateway.cimi.filter import AttributeType, Comparison, Expression, PropertyComparison
 from gateway.cimi.registry import type_of
-from gateway.store.filter_sql import Condition, condition, may_seek, order_key, parts, seeks_in_order
-from gateway.store.indexes import index_of
-from gateway.store.model import Page, Query
-from gateway.store.rows import COLUMNS, EVERYONE, from_row
+from gateway.store.filter_sql import Condition, condition, index_of, may_seek, operand, order_key, parts, seeks_in_order
+from gateway.store.model import COLUMNS, EVERYONE, Page, Query, Resource, from_row
 
 Fetch = Callable[[str, Sequence[Any]], Awaitable[list[Any]]]
 FetchWithin = Callable[[str, Sequence[Any], int], Awaitable[list[Any]]]
@@ -202,3 +201,16 @@ async def _kept_count(fetch: Fetch, query: Query, state: str | None) -> int:
         parameters.append(state)
     rows = await fetch(sql, parameters)
     return int(rows[0][0])
+
+
+async def with_value(fetch: Fetch, kind: str, attribute: str, value: str) -> tuple[Resource, ...]:
+    """Return the resources of a kind whose attribute has this value, in the order of their creation."""
+    return tuple(from_row(row) for row in await fetch(_by_value(kind, attribute), (value,)))
+
+
+@cache
+def _by_value(kind: str, attribute: str) -> str:
+    """Return the SQL of the question for resources by one attribute, which its index answers."""
+    described = type_of(kind)
+    equal = f"kind = '{described.kind}' AND {operand(attribute, described.filter_types[attribute])} = ?"
+    return f"SELECT {COLUMNS} FROM resources WHERE {equal} ORDER BY created, path"  # noqa: S608

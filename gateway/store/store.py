@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -17,21 +18,18 @@ from gateway import clock
 from gateway.cimi.fields import timestamp
 from gateway.errors import GatewayError, NoSpace, Unavailable
 from gateway.store import schema
-from gateway.store.event_times import EventTimes
-from gateway.store.events import KeptEvent
-from gateway.store.finding import with_value
+from gateway.store.events import EventTimes, KeptEvent
 from gateway.store.keyring import keyring
-from gateway.store.model import Page, Query, Resource
-from gateway.store.pages import CountCache, read_page
-from gateway.store.reader import Reader
-from gateway.store.rows import COLUMNS, from_row
+from gateway.store.model import COLUMNS, Page, Query, Resource, from_row
+from gateway.store.pages import CountCache, read_page, with_value
 from gateway.store.samples import read_sample, read_samples
+from gateway.store.schema import Reader
 from gateway.store.sealing import Sealing
 from gateway.store.series import Series, read_entry, read_series
-from gateway.store.transaction import Transaction
-from gateway.store.turns import Turns
-from gateway.store.writer import Writer
+from gateway.store.transaction import Transaction, Writer
 
+UNDER_WAY: ContextVar[bool] = ContextVar("under way", default=False)
+"""Set in the tasks of jobs. A burst of new requests would else hold up each step of those which were accepted."""
 READERS = 2
 CACHED = 4096
 AT_ONCE = 500
@@ -49,6 +47,55 @@ class Rule:
 
     apply: BeforeCommit
     reason: str
+    kinds: frozenset[str] = frozenset()
+    """Kinds of the resources whose changes the rule is about; empty for all kinds."""
+    of_removals: bool = False
+    """The rule is about resources that were deleted, and about no other change."""
+
+    def concerns(self, transaction: Transaction) -> bool:
+        """Return whether there is anything for the rule to do in the transaction."""
+        if self.kinds and self.kinds.isdisjoint(transaction.kinds):
+            return False
+        return not self.of_removals or None in transaction.changes.values()
+
+
+class Turns:
+    """A lock for those who write: work that is under way goes on before anything new is taken in.
+
+    Among those who wait the ones that are under way come first, each group in its order.
+    """
+
+    def __init__(self) -> None:
+        self._taken = False
+        self._waiting: tuple[deque[asyncio.Future[None]], deque[asyncio.Future[None]]] = (deque(), deque())
+
+    async def acquire(self) -> None:
+        """Wait for the lock, and take it."""
+        if not self._taken:
+            self._taken = True
+            return
+        turn = asyncio.get_running_loop().create_future()
+        queue = self._waiting[0 if UNDER_WAY.get() else 1]
+        queue.append(turn)
+        try:
+            await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled():
+                self.release()  # It was ours already.
+            else:
+                with suppress(ValueError):
+                    queue.remove(turn)
+            raise
+
+    def release(self) -> None:
+        """Hand the lock to the next who waits, or put it down."""
+        for queue in self._waiting:
+            while queue:
+                turn = queue.popleft()
+                if not turn.done():
+                    turn.set_result(None)
+                    return
+        self._taken = False
 
 
 class Store:
@@ -73,7 +120,7 @@ class Store:
         self._commits = 0
         self.writers_waiting = 0
         self._counts = CountCache()
-        self._watchers: list[Watcher] = []
+        self._watchers: list[tuple[frozenset[str], Watcher]] = []
         self._listeners: list[Listener] = []
         self._rules: tuple[Rule, ...] = ()
 
@@ -103,9 +150,12 @@ class Store:
             await connection.close()
         self._lock_file.close()
 
-    def watch(self, watcher: Watcher) -> None:
-        """Call ``watcher`` after each commit with what changed: path to resource, or to None when deleted."""
-        self._watchers.append(watcher)
+    def watch(self, watcher: Watcher, *kinds: str) -> None:
+        """Call ``watcher`` after each commit with all that changed: path to resource, or to None when deleted.
+
+        Where ``kinds`` are given, commits that changed no resource of these kinds are left out.
+        """
+        self._watchers.append((frozenset(kinds), watcher))
 
     def listen(self, listener: Listener) -> None:
         """Call ``listener`` after each commit with the events that it kept, in their order."""
@@ -216,7 +266,8 @@ class Store:
                 yield transaction
                 if transaction.changes:
                     for rule in self._rules:
-                        await rule.apply(transaction)
+                        if rule.concerns(transaction):
+                            await rule.apply(transaction)
                 await uninterrupted(self._commit(transaction))
             except BaseException as error:
                 await uninterrupted(self._roll_back())
@@ -244,8 +295,9 @@ class Store:
                 self._remember(resource)
         for kind in transaction.kinds:
             self._counts.changed(kind)
-        for watcher in self._watchers:
-            watcher(transaction.changes)
+        for kinds, watcher in self._watchers:
+            if not kinds or not kinds.isdisjoint(transaction.kinds):
+                watcher(transaction.changes)
         if transaction.events:
             for listener in self._listeners:
                 listener(transaction.events)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from drivers.base import network_name
-from gateway.store.kept import Kept
+from gateway.store.durable import Kept
 from gateway.store.model import Resource
 
 

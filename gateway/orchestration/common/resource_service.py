@@ -14,8 +14,8 @@ from drivers.base import Driver, Supervision
 from gateway import clock
 from gateway.cimi.registry import type_of
 from gateway.errors import Forbidden, MethodNotAllowed, NotFound, PreconditionFailed
-from gateway.jobs.locks import ResourceLocks
 from gateway.jobs.plan import OnRestart, Plan, StepCall
+from gateway.jobs.queues import ResourceLocks
 from gateway.jobs.runner import JobRunner
 from gateway.orchestration.common.contract import Caller, Incoming, Outcome, Readable, Service, Text, Writable
 from gateway.orchestration.common.first_answers import Request, Write, answer_once
@@ -25,7 +25,7 @@ from gateway.orchestration.common.permissions import Role, demand, granted
 from gateway.orchestration.common.promises import Promises
 from gateway.orchestration.common.unconfigured import ConfiguredDrivers, ConfiguredHypervisors
 from gateway.orchestration.common.visibility import audience, changeable, visible
-from gateway.store.kept import Hosted
+from gateway.store.durable import Hosted
 from gateway.store.model import Document, Page, Query, Resource
 from gateway.store.reading import Records
 from gateway.store.transaction import Transaction

@@ -46,7 +46,7 @@ class AddressWatch:
         """The Machines whose last look took long: their agents are silent."""
         self._whole: set[str] = set()
         """The Machines whose interfaces all have an address."""
-        room.store.watch(self._changed)
+        room.store.watch(self._changed, "Machine", "MachineNetworkInterface")
 
     def _changed(self, changes: dict[str, Resource | None]) -> None:
         for path, resource in changes.items():

@@ -17,7 +17,7 @@ from gateway.orchestration.machines.transient import TransientDomains
 from gateway.orchestration.monitoring.occurrences import alarm
 from gateway.orchestration.monitoring.recorder import tell
 from gateway.orchestration.snapshots.reconcile import SnapshotReconciler
-from gateway.store.kept import Hosted
+from gateway.store.durable import Hosted
 from gateway.store.model import Resource
 
 log = structlog.get_logger("sync")

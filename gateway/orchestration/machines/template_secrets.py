@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 
 from gateway.orchestration.common.resource_service import erases
 from gateway.orchestration.machine_core.facts import KeptMachine
-from gateway.store.durable import Secret, keyed, readable
-from gateway.store.kept import Kept
+from gateway.store.durable import Kept, Secret, keyed, readable
 from gateway.store.model import Document, Resource
 
 

@@ -14,7 +14,7 @@ from gateway.errors import GatewayError
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.monitoring.occurrences import Occurrence, alarm, state_changed
 from gateway.orchestration.monitoring.recorder import tell
-from gateway.store.kept import Hosted
+from gateway.store.durable import Hosted
 
 POLICY = {
     "watchdog": ("Warning", "high"),

@@ -24,6 +24,7 @@ from gateway.orchestration.networks.shared_addresses import (
     unused_mac,
     with_mac,
 )
+from gateway.store.claims import claim, holder_of
 from gateway.store.model import Document, Query, Resource
 from gateway.store.reading import Reading
 from gateway.store.transaction import Transaction
@@ -245,6 +246,6 @@ def hostname_scope(network: str, version: int) -> str:
 
 async def claim_hostname(transaction: Transaction, scope: str, hostname: str, holder: str, where: str) -> None:
     """Take the name for the holder. Raises Conflict, naming the attribute, when another Address has it."""
-    if not await transaction.claim(scope, hostname, holder):
-        other = await transaction.holder(scope, hostname)
+    if not await claim(transaction, scope, hostname, holder):
+        other = await holder_of(transaction, scope, hostname)
         raise Conflict(f"{where}: {hostname} is the name of {other} in this Network already")

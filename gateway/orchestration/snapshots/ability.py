@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from drivers.base import DomainFacts, Driver
 from gateway.orchestration.attachments.facts import KeptAttachment
 from gateway.orchestration.machine_core.facts import Covered
-from gateway.store.kept import Kept
+from gateway.store.durable import Kept
 from gateway.store.model import Resource
 from gateway.store.reading import Reading
 

@@ -30,7 +30,7 @@ NO_READERS = {
     "gateway.config": "the admin's own file",
     "gateway.config.networks": "the admin's own file",
     "gateway.config.wire": "the admin's own file",
-    "gateway.http.context": MEASURED_BY_ITS_PATTERN,
+    "gateway.http.hosts": MEASURED_BY_ITS_PATTERN,
     "gateway.http.server": "its pattern stands for single characters",
     "gateway.orchestration.machine_core.device_names": MEASURED_BY_ITS_PATTERN,
     "gateway.orchestration.networks.hostnames": MEASURED_BY_ITS_PATTERN,

@@ -28,10 +28,10 @@ from gateway.orchestration.systems.packages.wishes import Wishes
 from gateway.orchestration.systems.steps import ActOnComponents, MakeComponents, SettleSystem
 from gateway.orchestration.systems.symbols import without
 from gateway.ovf.certificate import Certificate
+from gateway.store.answered import Answered, remember
 from gateway.store.durable import from_document, to_document
 from gateway.store.sealing import SEALED, UNOPENED
 from gateway.store.store import Store
-from gateway.store.transaction import Answered
 
 CALLER = Caller("me", Role.OPERATOR, "r1", address="192.0.2.1")
 ASKER = Asker.of(CALLER)
@@ -192,7 +192,7 @@ async def test_what_a_part_was_made_as_by_an_earlier_gateway_is_found(store: Sto
     async with store.transaction() as transaction:
         await transaction.insert(job)
         answered = Answered("machineImages/1", job.path, existing=False)
-        await transaction.remember("me", "\0package jobs/import MachineImage:file1", request.fingerprint, answered)
+        await remember(transaction, "me", "\0package jobs/import MachineImage:file1", request.fingerprint, answered)
     async with store.transaction() as transaction:
         outcome = await first_answer(transaction, asking, request)
         other = await first_answer(transaction, once(CALLER, "jobs/import", "MachineImage:file2"), request)

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.cimi.filter import AttributeType, parse
 from gateway.cimi.registry import TYPES, type_of
-from gateway.store.indexes import index_of
+from gateway.store.filter_sql import index_of
 from gateway.store.model import Page, Query, Resource, SortKey
 from gateway.store.pages import FEW, CountCache, read_page
 from gateway.store.store import Store

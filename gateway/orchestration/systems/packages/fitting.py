@@ -22,6 +22,7 @@ from gateway.orchestration.networks.mac import HOLDERS
 from gateway.orchestration.networks.ranges import ATTRIBUTES, Range, as_range, promised_ranges, wished_range
 from gateway.orchestration.networks.reservations import claim_value
 from gateway.orchestration.networks.spec import class_of_service
+from gateway.store.claims import holder_of
 from gateway.store.model import Document
 
 VERSIONS = {attribute: version for version, attribute in ATTRIBUTES.items()}
@@ -221,7 +222,7 @@ class Fitting:
         if scope is None:
             return False
         async with self._room.store.transaction() as transaction:
-            return await transaction.holder(scope, value) is not None
+            return await holder_of(transaction, scope, value) is not None
 
 
 async def free_macs(room: Room, job: str, wished: Iterable[str]) -> set[str]:
