@@ -176,7 +176,7 @@ class Execution:
         for position in range(row.position, len(plan.steps)):
             call = plan.steps[position]
             try:
-                await self._step(plan, position, call)
+                await self._step(plan, replace(row, position=position), call)
             except StopRequested:
                 return await self._write(replace(row, phase="undo", position=position, outcome={"stopped": True}))
             except Exception as error:
@@ -200,16 +200,16 @@ class Execution:
         self._soon(_share(plan, row.position, 0.0))
         return row
 
-    async def _step(self, plan: Plan, position: int, call: StepCall) -> None:
+    async def _step(self, plan: Plan, row: PlanRow, call: StepCall) -> None:
         if self.stop.is_set():
             raise StopRequested
 
         def moved(share: float) -> None:
-            self._moved(_share(plan, position, share))
+            self._moved(_share(plan, row.position, share))
 
         means = Means(moved, self._place, self._let_go)
         context = RunningStep(self.job, call.step, self.stop, self._log, means)
-        if holds_sealed(call.arguments):
+        if row.unopened and holds_sealed(call.arguments):
             raise Conflict("its plan has a secret that cannot be read: the store's key was another one when it began")
         await self._steps[call.step].run(context, call.arguments)
         self._message = context.message or self._message

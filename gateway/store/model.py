@@ -164,8 +164,17 @@ def to_change(before: Resource, after: Resource) -> dict[str, Any]:
     return _in_sql({name: value for name, value in _values(after).items() if value != old[name]})
 
 
-def parameter(column: str) -> str:
-    """Return what stands in SQL for a column's new value."""
+def insert_sql(row: Mapping[str, Any]) -> str:
+    """Return the SQL that adds a resource, with its columns as named parameters."""
+    return f"INSERT INTO resources ({', '.join(row)}) VALUES ({', '.join(map(_parameter, row))})"  # noqa: S608
+
+
+def update_sql(changed: Mapping[str, Any]) -> str:
+    """Return the SQL that writes the changed columns of the resource at ``:path``."""
+    return f"UPDATE resources SET {', '.join(f'{name} = {_parameter(name)}' for name in changed)} WHERE path = :path"  # noqa: S608
+
+
+def _parameter(column: str) -> str:
     return "sealed(:path, :internal)" if column == "internal" else f":{column}"
 
 

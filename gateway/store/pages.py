@@ -7,14 +7,14 @@ from one index in the right order: by the creation order and the audience, or by
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import cache
 from typing import Any
 
 from gateway.cimi.filter import AttributeType, Comparison, Expression, PropertyComparison
 from gateway.cimi.registry import type_of
 from gateway.store.filter_sql import Condition, condition, index_of, may_seek, operand, order_key, parts, seeks_in_order
-from gateway.store.model import COLUMNS, EVERYONE, Page, Query, Resource, from_row
+from gateway.store.model import COLUMNS, EVERYONE, Page, Query, from_row
 
 Fetch = Callable[[str, Sequence[Any]], Awaitable[list[Any]]]
 FetchWithin = Callable[[str, Sequence[Any], int], Awaitable[list[Any]]]
@@ -31,9 +31,10 @@ class CountCache:
         self._counts: OrderedDict[tuple[Any, ...], int] = OrderedDict()
         self._generations: dict[str, int] = {}
 
-    def changed(self, kind: str) -> None:
-        """Forget the counts of a kind, of which a resource has changed."""
-        self._generations[kind] = self._generations.get(kind, 0) + 1
+    def changed(self, kinds: Iterable[str]) -> None:
+        """Forget the counts of kinds of which resources have changed."""
+        for kind in kinds:
+            self._generations[kind] = self._generations.get(kind, 0) + 1
 
     async def count(self, kind: str, question: tuple[Any, ...], ask: Callable[[], Awaitable[int]]) -> int:
         """Return the count for a question about a kind: the kept one, or else what ``ask`` answers."""
@@ -203,14 +204,12 @@ async def _kept_count(fetch: Fetch, query: Query, state: str | None) -> int:
     return int(rows[0][0])
 
 
-async def with_value(fetch: Fetch, kind: str, attribute: str, value: str) -> tuple[Resource, ...]:
-    """Return the resources of a kind whose attribute has this value, in the order of their creation."""
-    return tuple(from_row(row) for row in await fetch(_by_value(kind, attribute), (value,)))
-
-
 @cache
-def _by_value(kind: str, attribute: str) -> str:
-    """Return the SQL of the question for resources by one attribute, which its index answers."""
+def value_sql(kind: str, attribute: str) -> str:
+    """Return the SQL for the resources of a kind with a value of one attribute, in the order of their creation.
+
+    The attribute's index answers.
+    """
     described = type_of(kind)
     equal = f"kind = '{described.kind}' AND {operand(attribute, described.filter_types[attribute])} = ?"
     return f"SELECT {COLUMNS} FROM resources WHERE {equal} ORDER BY created, path"  # noqa: S608

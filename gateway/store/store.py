@@ -21,7 +21,7 @@ from gateway.store import schema
 from gateway.store.events import EventTimes, KeptEvent
 from gateway.store.keyring import keyring
 from gateway.store.model import COLUMNS, Page, Query, Resource, from_row
-from gateway.store.pages import CountCache, read_page, with_value
+from gateway.store.pages import CountCache, read_page, value_sql
 from gateway.store.samples import read_sample, read_samples
 from gateway.store.schema import Reader
 from gateway.store.sealing import Sealing
@@ -195,7 +195,7 @@ class Store:
 
     async def find(self, kind: str, attribute: str, value: str) -> tuple[Resource, ...]:
         """Return the resources of this kind whose attribute is this, or refers to this path; by its index."""
-        return await with_value(self.fetch, kind, attribute, value)
+        return tuple(from_row(row) for row in await self.fetch(value_sql(kind, attribute), (value,)))
 
     async def page(self, query: Query) -> Page:
         """Return a page of the answer to a question about one collection."""
@@ -260,7 +260,7 @@ class Store:
         finally:
             self.writers_waiting -= 1
         try:
-            transaction = Transaction(self._writer, self.peek, self._event_times)
+            transaction = Transaction(self._writer, self._cache, self._event_times)
             try:
                 self._writer.begin(durable=durable)
                 yield transaction
@@ -293,8 +293,7 @@ class Store:
                 self._cache.pop(path, None)
             else:
                 self._remember(resource)
-        for kind in transaction.kinds:
-            self._counts.changed(kind)
+        self._counts.changed(transaction.kinds)
         for kinds, watcher in self._watchers:
             if not kinds or not kinds.isdisjoint(transaction.kinds):
                 watcher(transaction.changes)

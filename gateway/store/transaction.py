@@ -19,8 +19,8 @@ from gateway import clock
 from gateway.cimi.fields import timestamp
 from gateway.errors import Conflict, NotFound, PreconditionFailed
 from gateway.store.events import EventTimes, KeptEvent, NewEvent, placed
-from gateway.store.model import COLUMNS, Document, Resource, from_row, parameter, to_change, to_row
-from gateway.store.pages import with_value
+from gateway.store.model import COLUMNS, Document, Resource, from_row, insert_sql, to_change, to_row, update_sql
+from gateway.store.pages import value_sql
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 Answer = tuple[list[Any], int]
@@ -129,12 +129,14 @@ class PlanRow:
     position: int
     attempts: int = 0
     outcome: Document | None = None
+    unopened: bool = False
+    """Whether the plan has a secret that the store could not open."""
 
 
 class Transaction:
     """A change of the store, made by ``Store.transaction()``; ``changes`` reach the caches only after the commit."""
 
-    def __init__(self, writer: Writer, committed: Callable[[str], Resource | None], event_times: EventTimes) -> None:
+    def __init__(self, writer: Writer, committed: Mapping[str, Resource], event_times: EventTimes) -> None:
         self._writer = writer
         self._event_times = event_times
         self._committed = committed
@@ -149,7 +151,7 @@ class Transaction:
         """Return the resource at a path as this transaction sees it; None when there is none."""
         if path in self.changes:
             return self.changes[path]
-        committed = self._committed(path)
+        committed = self._committed.get(path)
         if committed is not None:
             return committed
         rows = await self.fetch(f"SELECT {COLUMNS} FROM resources WHERE path = ?", (path,))  # noqa: S608
@@ -159,9 +161,7 @@ class Transaction:
         """Add a resource, and return it with its size. Raises Conflict, at the next read, when its path is taken."""
         row = to_row(resource)
         resource = replace(resource, size=len(row["document"]))
-        names, marks = ", ".join(row), ", ".join(parameter(name) for name in row)
-        sql = f"INSERT INTO resources ({names}) VALUES ({marks})"  # noqa: S608
-        self.put(sql, row, f"{resource.path} exists already")
+        self.put(insert_sql(row), row, f"{resource.path} exists already")
         self._insert_properties(resource)
         self._note(None, resource, resource.path, resource.kind)
         return resource
@@ -179,11 +179,7 @@ class Transaction:
         updated = replace(resource, version=current.version + 1)
         changed = to_change(current, updated)
         updated = replace(updated, size=len(changed["document"]) if "document" in changed else current.size)
-        assignments = ", ".join(f"{name} = {parameter(name)}" for name in changed)
-        self.put(
-            f"UPDATE resources SET {assignments} WHERE path = :path",  # noqa: S608
-            {**changed, "path": updated.path},
-        )
+        self.put(update_sql(changed), {**changed, "path": updated.path})
         if current.document.get("properties") != updated.document.get("properties"):
             self.put("DELETE FROM properties WHERE path = ?", (updated.path,))
             self._insert_properties(updated)
@@ -209,7 +205,7 @@ class Transaction:
 
     async def find(self, kind: str, attribute: str, value: str) -> tuple[Resource, ...]:
         """Return the resources of this kind whose attribute is this, or refers to this path; by its index."""
-        return await with_value(self.fetch, kind, attribute, value)
+        return tuple(from_row(row) for row in await self.fetch(value_sql(kind, attribute), (value,)))
 
     async def internal_values(self, kind: str, fact: str) -> list[Any]:
         """Return the entries of this internal list of all resources of the kind, without reading them whole."""
