@@ -30,9 +30,9 @@ from gateway.jobs.plan import StepRegistry
 from gateway.jobs.runner import JobRunner
 from gateway.listening import named
 from gateway.orchestration.commit_rules import commit_rules
-from gateway.orchestration.common.confinement import ConfinementTold
-from gateway.orchestration.common.resource_service import ResourceService, Room
-from gateway.orchestration.common.unconfigured import ConfiguredDrivers, ConfiguredHypervisors
+from gateway.orchestration.common.hosts import ConfiguredDrivers, ConfiguredHypervisors
+from gateway.orchestration.common.resource_service import ResourceService
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.entry_point.service import CloudEntryPointService
 from gateway.orchestration.images.keeping import StagingKeeper
 from gateway.orchestration.machines.defaults import ship
@@ -40,7 +40,7 @@ from gateway.orchestration.monitoring import accesses, clock_watch
 from gateway.orchestration.monitoring.accesses import Accesses
 from gateway.orchestration.monitoring.clock_watch import ClockWatch
 from gateway.orchestration.monitoring.feed import Feed
-from gateway.orchestration.monitoring.hypervisor_events import HypervisorEvents
+from gateway.orchestration.monitoring.hypervisor_events import ConfinementTold, HypervisorEvents
 from gateway.orchestration.monitoring.meter_defaults import ship_configurations
 from gateway.orchestration.monitoring.recorder import Recorder
 from gateway.orchestration.monitoring.retention import LOOK_EVERY, Retention

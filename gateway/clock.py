@@ -107,3 +107,8 @@ def least() -> float:
 def ageing() -> datetime:
     """Return the time by which things are too old to be kept."""
     return CLOCK.ageing()
+
+
+def timestamp(moment: datetime) -> str:
+    """Return a moment in UTC with milliseconds, as the standard has its dateTime (ISO 8601)."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

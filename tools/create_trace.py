@@ -35,6 +35,8 @@ TREES = (f"{ROOT}/gateway/", f"{ROOT}/drivers/")
 BESIDE = ("Loop._run", "Supervision._react")
 """Coroutines of the tasks that go on beside requests and Jobs."""
 JOB = "JobRunner._run"
+TELLS = "MemoryState.emit"
+"""The function that calls whoever listens to the hypervisor; libvirt does that on a thread of its own."""
 IMAGE = (bytes(510) + b"\x55\xaa").ljust(65_536, b"\0")
 """A raw image: a boot sector, and nothing to boot."""
 AUTHORIZATION = {"Authorization": aiohttp.encode_basic_auth("admin", "secret")}
@@ -53,6 +55,8 @@ class Trace:
         self._last: dict[str, str] = {}
         """The file of the last call in each thread of work."""
         self._begun: set[FrameType] = set()
+        self._telling: FrameType | None = None
+        """The frame in which the hypervisor tells something."""
 
     async def trace(self, work: Coroutine[Any, Any, None]) -> None:
         """Trace while the work is done, and until the Job that it began has ended."""
@@ -78,8 +82,14 @@ class Trace:
         return task
 
     def _called(self, frame: FrameType, event: str, _argument: object) -> None:
-        if event != "call" or not frame.f_code.co_filename.startswith(TREES) or frame in self._begun:
-            return
+        if frame is self._telling and event == "return":
+            self._telling = None
+        elif event == "call" and self._telling is None and frame.f_code.co_filename.startswith(TREES):
+            self._telling = frame if frame.f_code.co_qualname == TELLS else None
+            if frame not in self._begun:
+                self._count(frame)
+
+    def _count(self, frame: FrameType) -> None:
         task = asyncio.current_task()
         thread = self._threads.get(task) if task is not None else None
         if thread is None:

@@ -26,7 +26,7 @@ from gateway.http.audit import Audit
 from gateway.http.context import Exchange
 from gateway.http.headers import JSON, body_format, media_type, part_of, range_of
 from gateway.orchestration.common.contract import Incoming, Outcome, Readable, Text, Writable
-from gateway.orchestration.common.driver_errors import translated
+from gateway.orchestration.common.hosts import translated
 
 T = TypeVar("T")
 PIECE = 1024 * 1024

@@ -17,7 +17,8 @@ from gateway.errors import MethodNotAllowed, status_of
 from gateway.http import event_stream
 from gateway.http.context import Context
 from gateway.http.headers import CONTENT_TYPES, JSON, header, names_tag
-from gateway.orchestration.common.permissions import Role, demand, granted
+from gateway.orchestration.common.contract import Role
+from gateway.orchestration.common.permissions import demand, granted
 
 PATH = "openapi"
 REMEMBERED = 16

@@ -26,8 +26,8 @@ from gateway.cimi.registry import type_of
 from gateway.errors import Invalid, MethodNotAllowed, TooManyRequests, Unavailable
 from gateway.http.authentication import Authentication
 from gateway.http.context import Context
-from gateway.orchestration.common.permissions import Role, demand
-from gateway.orchestration.common.visibility import audience
+from gateway.orchestration.common.contract import Role
+from gateway.orchestration.common.permissions import audience, demand
 from gateway.orchestration.monitoring.feed import Feed, Item
 from gateway.users import User
 

@@ -37,8 +37,7 @@ from gateway.http.headers import (
 from gateway.http.hosts import HostNames, address_of, base_of, demand_own_origin
 from gateway.http.metrics import Metrics
 from gateway.http.readiness import Readiness
-from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.permissions import Role
+from gateway.orchestration.common.contract import Caller, Role
 from gateway.orchestration.monitoring.accesses import METRICS
 
 ENTRY_POINTS = ("", "cloudEntryPoint")

@@ -10,8 +10,8 @@ from typing import Any
 import structlog
 
 from gateway import clock
-from gateway.cimi.fields import timestamp
 from gateway.cimi.job import FINAL_JOB_STATES
+from gateway.clock import timestamp
 from gateway.jobs.plan import OnRestart, Plan, StepCall
 from gateway.store.durable import Kept
 from gateway.store.model import Document, Resource

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.jobs.records import unnest
 from gateway.orchestration.common.containment import MEMBER_KINDS, MEMBERSHIPS
-from gateway.orchestration.common.dangling import empty_references
+from gateway.orchestration.common.references import empty_references
 from gateway.orchestration.monitoring.aspects import METERED
 from gateway.orchestration.monitoring.meter_keeper import keep_meters
 from gateway.orchestration.monitoring.recorder import Recorder

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway import clock
-from gateway.cimi.fields import timestamp
+from gateway.clock import timestamp
 from gateway.store.transaction import Transaction
 
 

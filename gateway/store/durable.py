@@ -45,8 +45,19 @@ Secret = str | Unreadable
 def readable(secret: Secret, what: str) -> str:
     """Return the secret in plain. Raises Conflict, naming what it belongs to, when the store could not open it."""
     if isinstance(secret, Unreadable):
-        raise Conflict(f"{what} has a secret that cannot be read: the store's key was another one; {ADVICE}")
+        raise unreadable(what)
     return secret
+
+
+def demand_readable(value: Any, what: str) -> None:
+    """Raise Conflict when a secret stands anywhere in the value that the store could not open."""
+    if holds_sealed(value):
+        raise unreadable(what)
+
+
+def unreadable(what: str) -> Conflict:
+    """Return the refusal of what needs a secret that the store could not open: everything else goes on without it."""
+    return Conflict(f"{what} has a secret that cannot be read: the store's key was another one; {ADVICE}")
 
 
 def _is_secret(kind: Any) -> bool:

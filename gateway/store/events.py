@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from gateway.cimi.fields import timestamp
-from gateway.clock import TOLERANCE
+from gateway.clock import TOLERANCE, timestamp
 from gateway.store.model import Document, Resource
 from gateway.store.series import Series
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeGuard
 
-from gateway.cimi.fields import Attribute, Enumeration, timestamp
+from gateway.cimi.fields import Attribute, Enumeration
 from gateway.cimi.filter import And, AttributeType, Comparison, Expression, Or, PropertyComparison, operands
 from gateway.cimi.registry import TYPES
 from gateway.cimi.resource_type import ResourceType
+from gateway.clock import timestamp
 from gateway.store.model import SORT_KEY, sort_key
 
 NAME = "json_extract(document, '$.name')"

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from gateway.cimi.fields import timestamp
 from gateway.cimi.filter import Expression
+from gateway.clock import timestamp
 from gateway.store.sealing import MARK
 
 Document = dict[str, Any]

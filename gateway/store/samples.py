@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.cimi.fields import timestamp
 from gateway.cimi.filter import And, Comparison, Expression, Or, PropertyComparison, operands
+from gateway.clock import timestamp
 from gateway.store.filter_sql import Condition, joined, parts
 from gateway.store.model import Page, Query, Resource, SortKey
 from gateway.store.transaction import Transaction

@@ -15,7 +15,7 @@ from typing import IO, Any
 import aiosqlite
 
 from gateway import clock
-from gateway.cimi.fields import timestamp
+from gateway.clock import timestamp
 from gateway.errors import GatewayError, NoSpace, Unavailable
 from gateway.store import schema
 from gateway.store.events import EventTimes, KeptEvent

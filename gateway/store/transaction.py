@@ -16,7 +16,7 @@ from typing import Any
 import aiosqlite
 
 from gateway import clock
-from gateway.cimi.fields import timestamp
+from gateway.clock import timestamp
 from gateway.errors import Conflict, NotFound, PreconditionFailed
 from gateway.store.events import EventTimes, KeptEvent, NewEvent, placed
 from gateway.store.model import COLUMNS, Document, Resource, from_row, insert_sql, to_change, to_row, update_sql

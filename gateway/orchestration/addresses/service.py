@@ -16,11 +16,11 @@ from gateway.orchestration.addresses.steps import (
 )
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import Write
-from gateway.orchestration.common.permissions import demand
-from gateway.orchestration.common.resolving import OWN, resolve
-from gateway.orchestration.common.resource_service import ResourceService, Room, edited, new_resource
-from gateway.orchestration.common.unconfigured import demand_deletable, demand_up
-from gateway.orchestration.common.visibility import changeable, visible
+from gateway.orchestration.common.hosts import demand_deletable, demand_up
+from gateway.orchestration.common.permissions import changeable, demand, visible
+from gateway.orchestration.common.references import OWN, resolve
+from gateway.orchestration.common.resource_service import ResourceService, edited, new_resource
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.interfaces.facts import KeptInterfaceAddress
 from gateway.orchestration.networks.address_create import AddressWish, address_wish, reserved_address
 from gateway.orchestration.networks.address_ranges import parse_ip

@@ -8,8 +8,8 @@ from gateway.orchestration.attachments.facts import KeptAttachment
 from gateway.orchestration.attachments.steps import AttachVolume, DetachVolume, SettleAttachment
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import Write
-from gateway.orchestration.common.resolving import resolve
-from gateway.orchestration.common.visibility import changeable
+from gateway.orchestration.common.permissions import changeable
+from gateway.orchestration.common.references import resolve
 from gateway.orchestration.machine_core.chain import demand_uncovered
 from gateway.orchestration.machine_core.components import ComponentService, demand_change
 from gateway.orchestration.machine_core.device_names import WHERE, free_target, reserved, target_of

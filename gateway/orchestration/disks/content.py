@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from drivers.base import Driver, PoolFacts
 from gateway.errors import Conflict, Invalid
 from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.resolving import resolve
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.references import resolve
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.images.available import demand_still_available
 from gateway.orchestration.images.facts import KeptImage
 from gateway.orchestration.machine_core.facts import KeptMachine, OwnDisk

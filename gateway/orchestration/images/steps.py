@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from drivers.base import DriverError, DriverInvalid, DriverNoSpace, FilePart, ImageFile, RemoteFile, VolumeContent
 from gateway.errors import Invalid
 from gateway.jobs.plan import Ended
-from gateway.orchestration.common.image_tools import ImageTools
+from gateway.orchestration.common.room import ImageTools
 from gateway.orchestration.common.step import At, ResourceStep, unless_stopped
 from gateway.orchestration.common.tries import Tries
 from gateway.orchestration.images.facts import (

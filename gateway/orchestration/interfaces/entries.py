@@ -13,8 +13,9 @@ from drivers.base import GUARD_HOST, GUARD_MAC, ConnectionState, Driver, Hypervi
 from gateway.errors import Conflict, Invalid
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.names import name_of, uuid_of
-from gateway.orchestration.common.resolving import resolve
-from gateway.orchestration.common.resource_service import Room, component
+from gateway.orchestration.common.references import resolve
+from gateway.orchestration.common.resource_service import component
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.machine_core.facts import InterfaceEntry, KeptMachine
 from gateway.orchestration.machine_core.removal import left_hosts
 from gateway.orchestration.networks.assignment import forget_addresses, used_addresses

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from drivers.base import GUARD_HOST, Driver, HypervisorSettings, InterfaceSpec, fixed_filter_name, interface_identifier
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.interfaces.entries import entry_id
 from gateway.orchestration.machine_core.facts import InterfaceEntry
 from gateway.orchestration.networks.assignment import reserved_ips

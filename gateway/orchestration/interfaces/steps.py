@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from drivers.base import DriverNotFound
 from gateway.jobs.plan import Ended
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.common.step import At, ResourceStep, unless_stopped
 from gateway.orchestration.interfaces.entries import (
     drop_interface,

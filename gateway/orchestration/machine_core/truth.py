@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from drivers.base import Driver, DriverError, DriverNotFound
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.machine_core.states import state_of

@@ -9,12 +9,11 @@ from drivers.passwords import sha512_crypt
 from drivers.threads import GUEST_PASSWORDS
 from gateway.errors import Conflict, Invalid, NotImplementedHere
 from gateway.orchestration.attachments.new_volumes import NewVolumes
-from gateway.orchestration.common.confinement import demand_confinement
 from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.driver_errors import translating
-from gateway.orchestration.common.resolving import OWN, merged, resolve
-from gateway.orchestration.common.resource_service import Room, new_resource
-from gateway.orchestration.common.unconfigured import demand_up
+from gateway.orchestration.common.hosts import demand_confinement, demand_up, translating
+from gateway.orchestration.common.references import OWN, merged, resolve
+from gateway.orchestration.common.resource_service import new_resource
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.credentials.service import check_credential, overridden
 from gateway.orchestration.disks.content import DiskHome, with_content
 from gateway.orchestration.disks.layout import chosen_disks, disk_resources, needed_bytes

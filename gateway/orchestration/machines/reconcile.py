@@ -7,7 +7,7 @@ import structlog
 from drivers.base import DomainFacts, Driver, DriverNotFound, Migration
 from gateway.orchestration.attachments.reconcile import AttachmentReconciler
 from gateway.orchestration.common.apart import Apart
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.interfaces.address_watch import AddressWatch
 from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.orchestration.machine_core.names import machine_uuid

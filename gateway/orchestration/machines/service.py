@@ -9,16 +9,14 @@ from typing import Any
 from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from gateway.jobs.plan import Plan
 from gateway.orchestration.attachments.new_volumes import attach_steps
-from gateway.orchestration.common.confinement import check_confinement
 from gateway.orchestration.common.contract import Caller, Outcome, Text
-from gateway.orchestration.common.driver_errors import translating
 from gateway.orchestration.common.first_answers import Write
+from gateway.orchestration.common.hosts import check_confinement, demand_deletable, demand_up, translating
 from gateway.orchestration.common.interrupting import interrupt, interrupt_removals
-from gateway.orchestration.common.permissions import demand, granted
-from gateway.orchestration.common.resource_service import ResourceService, Room, edited
+from gateway.orchestration.common.permissions import changeable, demand, granted
+from gateway.orchestration.common.resource_service import ResourceService, edited
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.common.step import Step
-from gateway.orchestration.common.unconfigured import demand_deletable, demand_up
-from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.disks.content import demand_content
 from gateway.orchestration.images.available import demand_still_available
 from gateway.orchestration.interfaces.entries import check_networks, keep_interface
@@ -134,7 +132,8 @@ class MachineService(ResourceService):
         """
         machine = await self.to_change(caller, path, action)
         if action in RUNS_GUEST:
-            await check_confinement(self.room, machine)
+            driver = self.room.driver(machine)
+            await check_confinement(self.room.hypervisors[driver.name], driver)
         if action == "restore":
             return await self.restores.begin(caller, machine, document)
         force = bool(document.get("force", False))

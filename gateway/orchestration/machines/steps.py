@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from drivers.base import DiskSpec, DomainSpec, Driver, DriverNotFound
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.common.step import At, ResourceStep
 from gateway.orchestration.interfaces.entries import give_back_addresses
 from gateway.orchestration.interfaces.spec import interface_spec

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.cimi.edge import SYMBOL
 from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.resolving import merged, resolve
+from gateway.orchestration.common.references import merged, resolve
 from gateway.orchestration.common.resource_service import ResourceService
 from gateway.orchestration.machine_core.least_memory import demand_memory, least_memory
 from gateway.orchestration.machines.create import referred_image

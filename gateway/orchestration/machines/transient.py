@@ -6,7 +6,7 @@ import structlog
 
 from drivers.base import DomainFacts
 from gateway.jobs.plan import Plan
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.machines.steps import DefineAgain
 from gateway.store.model import Resource
 

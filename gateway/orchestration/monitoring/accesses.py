@@ -17,8 +17,7 @@ import structlog
 from drivers.base import Supervision
 from gateway.addresses import source_of
 from gateway.errors import GatewayError
-from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.permissions import Role
+from gateway.orchestration.common.contract import Caller, Role
 from gateway.orchestration.monitoring.occurrences import ADMINS, Occurrence, Request, accessed, known_path
 from gateway.orchestration.monitoring.recorder import tell
 from gateway.orchestration.monitoring.repeats import Allowance, Repeats

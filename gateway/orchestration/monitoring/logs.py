@@ -9,9 +9,8 @@ from gateway.cimi.registry import type_at
 from gateway.errors import Conflict, Forbidden, Invalid, NotFound
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import Write
-from gateway.orchestration.common.permissions import demand
+from gateway.orchestration.common.permissions import audience, changeable, demand
 from gateway.orchestration.common.resource_service import ResourceService
-from gateway.orchestration.common.visibility import audience, changeable
 from gateway.orchestration.monitoring.facts import KeptEvent
 from gateway.orchestration.monitoring.occurrences import CHANGES, EVERYONE, OWN_LOGS
 from gateway.orchestration.monitoring.recorder import new_log

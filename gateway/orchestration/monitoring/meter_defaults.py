@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway import clock
 from gateway.cimi.registry import CLOUD_ENTRY_POINT
-from gateway.orchestration.common.resource_service import Policy
+from gateway.orchestration.common.room import Policy
 from gateway.orchestration.monitoring.aspects import MEASURED, Aspect
 from gateway.orchestration.monitoring.facts import Shipped
 from gateway.orchestration.monitoring.meter_templates import configuration

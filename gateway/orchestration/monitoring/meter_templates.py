@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from gateway.errors import Invalid
 from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.resolving import merged, resolve
-from gateway.orchestration.common.resource_service import Policy, ResourceService, Room, new_resource
+from gateway.orchestration.common.references import merged, resolve
+from gateway.orchestration.common.resource_service import ResourceService, new_resource
+from gateway.orchestration.common.room import Policy, Room
 from gateway.orchestration.monitoring.aspects import MEASURED, METERED, Aspect, aspect_of
 from gateway.store.model import Document, Resource
 

@@ -11,10 +11,9 @@ from gateway.cimi.filter import AttributeType, Comparison
 from gateway.errors import Conflict, Forbidden, Invalid, NotFound
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import Write
-from gateway.orchestration.common.permissions import granted
-from gateway.orchestration.common.resolving import resolve
+from gateway.orchestration.common.permissions import changeable, granted
+from gateway.orchestration.common.references import resolve
 from gateway.orchestration.common.resource_service import ResourceService, new_resource
-from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.monitoring.aspects import MEASURED, METERED, aspect_of
 from gateway.orchestration.monitoring.facts import KeptMeter
 from gateway.orchestration.monitoring.meter_templates import check_interval, meter_attributes, template_values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.errors import Invalid
 from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.resolving import resolve
+from gateway.orchestration.common.references import resolve
 from gateway.orchestration.common.resource_service import ResourceService, new_resource
 from gateway.orchestration.monitoring.recorder import LOGGED
 from gateway.store.model import Document, Resource

@@ -15,9 +15,9 @@ from gateway import clock
 from gateway.errors import Conflict, Invalid
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.names import name_of
-from gateway.orchestration.common.resolving import resolve
-from gateway.orchestration.common.resource_service import Room
-from gateway.orchestration.common.visibility import changeable
+from gateway.orchestration.common.permissions import changeable
+from gateway.orchestration.common.references import resolve
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.networks.address_create import RESERVED
 from gateway.orchestration.networks.facts import KeptAddress
 from gateway.orchestration.networks.shared_addresses import bring_shared, is_shared, return_shared, with_mac

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from gateway.errors import Conflict, Invalid
 from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.networks.address_create import AddressWish, address_wish, reserved_address
 from gateway.orchestration.networks.assignment import link, usable_address
 from gateway.orchestration.networks.facts import KeptAddress

@@ -14,7 +14,7 @@ import structlog
 from drivers.base import ConnectionState, Driver, DriverError, DriverEvent, DriverNotFound, NetworkFacts
 from gateway.orchestration.common.apart import Apart
 from gateway.orchestration.common.names import name_of
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.networks.assignment import reservations_of
 from gateway.orchestration.networks.facts import KeptNetwork
 from gateway.orchestration.networks.host_guests import HostGuests

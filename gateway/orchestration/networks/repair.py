@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from drivers.base import Driver, NetworkFacts, Reservation
 from gateway.orchestration.common.names import name_of
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.networks.assignment import machine_of, reservations_of
 from gateway.orchestration.networks.facts import KeptNetwork
 from gateway.orchestration.networks.membership import groups_of

@@ -12,10 +12,9 @@ from dataclasses import replace
 
 from drivers.base import Driver, DriverConflict, DriverNotFound, NetworkFacts, Reservation
 from gateway.errors import Conflict
-from gateway.orchestration.common.driver_errors import translating
+from gateway.orchestration.common.hosts import demand_up, translating
 from gateway.orchestration.common.names import name_of
-from gateway.orchestration.common.resource_service import Room
-from gateway.orchestration.common.unconfigured import demand_up
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.networks.address_ranges import AddressRange, first_free, parse_ip
 from gateway.orchestration.networks.facts import KeptAddress, KeptNetwork
 from gateway.orchestration.networks.ranges import as_range

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import structlog
 
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.monitoring.occurrences import alarm
 from gateway.orchestration.monitoring.recorder import tell
 from gateway.orchestration.networks.facts import KeptNetwork

@@ -7,8 +7,8 @@ from typing import Any
 from gateway.errors import Conflict, Invalid
 from gateway.jobs.plan import OnRestart, Plan
 from gateway.orchestration.common.contract import Caller, Outcome
-from gateway.orchestration.common.driver_errors import translating
-from gateway.orchestration.common.resolving import resolve
+from gateway.orchestration.common.hosts import translating
+from gateway.orchestration.common.references import resolve
 from gateway.orchestration.images.available import demand_still_available
 from gateway.orchestration.machine_core import chain
 from gateway.orchestration.machine_core.copying import refuse_while_copied

@@ -16,7 +16,7 @@ from typing import Any
 from gateway.cimi.registry import type_of
 from gateway.errors import GatewayError, Invalid
 from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.systems.blueprint import MOST_COMPONENTS, Component
 from gateway.orchestration.systems.facts import KeptSystem
 from gateway.orchestration.systems.symbols import placed, without

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.permissions import granted
-from gateway.orchestration.common.resolving import resolve
+from gateway.orchestration.common.references import resolve
 from gateway.orchestration.common.resource_service import new_resource
 from gateway.orchestration.machines.template_memory import check_template_memory
 from gateway.orchestration.monitoring.meter_templates import asked_meters

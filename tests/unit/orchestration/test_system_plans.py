@@ -11,10 +11,8 @@ import pytest
 from gateway.errors import Conflict
 from gateway.jobs.plan import Plan
 from gateway.jobs.records import new_job
-from gateway.orchestration.common.asker import Asker
-from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.contract import Asker, Caller, Role
 from gateway.orchestration.common.first_answers import Request, first_answer
-from gateway.orchestration.common.permissions import Role
 from gateway.orchestration.common.step import Step
 from gateway.orchestration.systems.blueprint import Component
 from gateway.orchestration.systems.packages.asking import once

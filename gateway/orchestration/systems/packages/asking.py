@@ -9,7 +9,7 @@ from gateway.errors import GatewayError, NotFound
 from gateway.jobs.plan import StepContext
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import made_before
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.systems.nested import demand_success, nested_jobs, service_of, stop_nested
 from gateway.store.answered import Answered, recall, remember
 from gateway.store.transaction import Transaction

@@ -13,8 +13,8 @@ from typing import Any
 
 from gateway.cimi.edge import SYMBOL
 from gateway.errors import GatewayError, Invalid
-from gateway.orchestration.common.driver_errors import translating
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.hosts import translating
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.networks.address_create import address_range, address_ranges, hostname_scope
 from gateway.orchestration.networks.address_ranges import AddressRange, parse_ip
 from gateway.orchestration.networks.create import check_mtu, forward_of, ranges_in_use
