@@ -35,17 +35,17 @@ from gateway.orchestration.common.resource_service import ResourceService
 from gateway.orchestration.common.room import Room
 from gateway.orchestration.entry_point.service import CloudEntryPointService
 from gateway.orchestration.images.keeping import StagingKeeper
-from gateway.orchestration.machines.defaults import ship
+from gateway.orchestration.machines.configurations import ship
 from gateway.orchestration.monitoring import accesses, clock_watch
 from gateway.orchestration.monitoring.accesses import Accesses
 from gateway.orchestration.monitoring.clock_watch import ClockWatch
 from gateway.orchestration.monitoring.feed import Feed
 from gateway.orchestration.monitoring.hypervisor_events import ConfinementTold, HypervisorEvents
-from gateway.orchestration.monitoring.meter_defaults import ship_configurations
 from gateway.orchestration.monitoring.recorder import Recorder
 from gateway.orchestration.monitoring.retention import LOOK_EVERY, Retention
 from gateway.orchestration.monitoring.sample_retention import ROUND_EVERY
 from gateway.orchestration.monitoring.sampler import Sampler
+from gateway.orchestration.monitoring.templates import ship_configurations
 from gateway.orchestration.networks.host_network import show_networks
 from gateway.orchestration.reconciliation import Reconciliation
 from gateway.orchestration.registry import build_services, register_steps

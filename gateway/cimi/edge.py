@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from gateway.cimi.aliases import canonical
 from gateway.cimi.dialects import Dialect
+from gateway.cimi.registry import canonical
 from gateway.cimi.resource_type import ResourceType
 from gateway.clock import timestamp
 

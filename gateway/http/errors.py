@@ -8,10 +8,9 @@ import structlog
 from aiohttp import web
 
 from gateway import clock
-from gateway.cimi.aliases import canonical
 from gateway.cimi.documents import write_resource
 from gateway.cimi.edge import Edge
-from gateway.cimi.registry import type_at, type_of
+from gateway.cimi.registry import canonical, type_at, type_of
 from gateway.clock import timestamp
 from gateway.errors import (
     GatewayError,

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 import structlog
 from aiohttp import web
 
-from gateway.cimi.aliases import canonical
 from gateway.cimi.dialects import CIMI_1, Dialect
 from gateway.cimi.edge import Edge
-from gateway.cimi.registry import CLOUD_ENTRY_POINT, bytes_at
+from gateway.cimi.registry import CLOUD_ENTRY_POINT, bytes_at, canonical
 from gateway.errors import Forbidden, NotAcceptable, NotFound, Unauthenticated, Unavailable
 from gateway.http import description, errors, event_stream
 from gateway.http.audit import Audit

@@ -6,7 +6,7 @@ from gateway.jobs.records import unnest
 from gateway.orchestration.common.containment import MEMBER_KINDS, MEMBERSHIPS
 from gateway.orchestration.common.references import empty_references
 from gateway.orchestration.monitoring.aspects import METERED
-from gateway.orchestration.monitoring.meter_keeper import keep_meters
+from gateway.orchestration.monitoring.meters import keep_meters
 from gateway.orchestration.monitoring.recorder import Recorder
 from gateway.orchestration.systems.keeper import keep_systems
 from gateway.store.store import Rule

@@ -13,8 +13,8 @@ from gateway.orchestration.common.references import resolve
 from gateway.orchestration.common.resource_service import PlannedStep
 from gateway.orchestration.common.room import Room
 from gateway.orchestration.common.step import Step
-from gateway.orchestration.machine_core.device_names import free_target, reserved
 from gateway.orchestration.machine_core.facts import KeptMachine
+from gateway.orchestration.machine_core.names import free_target, reserved
 from gateway.orchestration.volumes.create import NewVolume, new_volume
 from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.orchestration.volumes.plan import create_steps

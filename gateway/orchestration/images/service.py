@@ -21,10 +21,9 @@ from gateway.orchestration.common.room import Room
 from gateway.orchestration.common.step import ResourceStep
 from gateway.orchestration.images.facts import Filling, KeptImage, Route, UploadSource
 from gateway.orchestration.images.importing import ImageImport
-from gateway.orchestration.images.plan import filling_steps
 from gateway.orchestration.images.promises import demand_few_waiting, demand_staging
 from gateway.orchestration.images.source import shown
-from gateway.orchestration.images.steps import DeleteImage, SettleImage
+from gateway.orchestration.images.steps import DeleteImage, SettleImage, filling_steps
 from gateway.orchestration.images.uploading import Receiver, Uploads, must_wait, waits
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction

@@ -7,7 +7,7 @@ from dataclasses import replace
 from drivers.base import Driver, HostFacts
 from drivers.passwords import sha512_crypt
 from drivers.threads import GUEST_PASSWORDS
-from gateway.errors import Conflict, Invalid, NotImplementedHere
+from gateway.errors import Conflict, Invalid
 from gateway.orchestration.attachments.new_volumes import NewVolumes
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.hosts import demand_confinement, demand_up, translating
@@ -15,19 +15,16 @@ from gateway.orchestration.common.references import OWN, merged, resolve
 from gateway.orchestration.common.resource_service import new_resource
 from gateway.orchestration.common.room import Room
 from gateway.orchestration.credentials.service import check_credential, overridden
-from gateway.orchestration.disks.content import DiskHome, with_content
-from gateway.orchestration.disks.layout import chosen_disks, disk_resources, needed_bytes
+from gateway.orchestration.disks.layout import DiskHome, chosen_disks, disk_resources, needed_bytes, with_content
 from gateway.orchestration.images.facts import KeptImage
 from gateway.orchestration.interfaces.entries import chosen_interfaces
 from gateway.orchestration.machine_core.chain import KINDS
 from gateway.orchestration.machine_core.facts import InterfaceEntry, KeptMachine, KeptSeed
-from gateway.orchestration.machine_core.least_memory import least_memory
-from gateway.orchestration.machines.configurations import check_configuration
-from gateway.orchestration.machines.template_secrets import with_secrets
-from gateway.orchestration.monitoring.asked import monitored
-from gateway.orchestration.networks.interface_addresses import Chosen, chosen_addresses
+from gateway.orchestration.machines.configurations import check_configuration, least_memory
+from gateway.orchestration.machines.templates import referred_image, with_secrets
+from gateway.orchestration.monitoring.templates import monitored
+from gateway.orchestration.networks.assignment import Chosen, chosen_addresses
 from gateway.store.model import Document, Resource
-from gateway.store.reading import Reading
 
 ARCHES = {"x86_64": "x86_64", "x86": "i686", "ARM": "aarch64", "POWER": "ppc64le", "z/Architecture": "s390x"}
 """The standard's spellings and libvirt's (DSP0263 5.14.4)."""
@@ -183,21 +180,6 @@ class MachineCreate:
 def address_attribute(entry: InterfaceEntry) -> str:
     """Return what stands before ``addresses`` in words about an interface of a new Machine."""
     return f"machineTemplate.networkInterfaces.{entry.id}."
-
-
-async def referred_image(store: Reading, caller: Caller, given: Document, where: str) -> Resource:
-    """Return the image that is referred to.
-
-    The reference may be what ``$expand`` showed in its place. Raises NotImplementedHere for an image by value, as the
-    capability MachineImageByValue says.
-    """
-    if "href" in given:
-        image = await resolve(store, caller, given["href"], ("MachineImage",), where)
-        if all(name == "href" or image.document.get(name) == value for name, value in given.items()):
-            return image
-    raise NotImplementedHere(
-        f"{where}: images are taken by reference only; add it to the machineImages first, and give its href"
-    )
 
 
 def check_size(config: Document, host: HostFacts) -> None:

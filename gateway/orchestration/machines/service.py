@@ -17,20 +17,20 @@ from gateway.orchestration.common.permissions import changeable, demand, granted
 from gateway.orchestration.common.resource_service import ResourceService, edited
 from gateway.orchestration.common.room import Room
 from gateway.orchestration.common.step import Step
-from gateway.orchestration.disks.content import demand_content
-from gateway.orchestration.images.available import demand_still_available
+from gateway.orchestration.disks.layout import demand_content
+from gateway.orchestration.images.records import demand_still_available
 from gateway.orchestration.interfaces.entries import check_networks, keep_interface
 from gateway.orchestration.machine_core.facts import KeptMachine
-from gateway.orchestration.machine_core.least_memory import demand_memory
 from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.machine_core.occupancy import hold
 from gateway.orchestration.machine_core.power_steps import DescribeDomain, PowerOff, ResizeDomain
 from gateway.orchestration.machine_core.removal import demand_within_reach
 from gateway.orchestration.machine_core.states import ALWAYS, TRANSIENT, demand_legal, legal
+from gateway.orchestration.machines.configurations import demand_memory
 from gateway.orchestration.machines.create import IMAGE, MachineCreate, address_attribute, check_size
 from gateway.orchestration.machines.plan import ACTIONS, action_steps, create_steps, delete_steps
-from gateway.orchestration.machines.settle import SettleMachine
-from gateway.orchestration.networks.interface_addresses import keep_addresses
+from gateway.orchestration.machines.steps import SettleMachine
+from gateway.orchestration.networks.assignment import keep_addresses
 from gateway.orchestration.snapshots.ability import impossible
 from gateway.orchestration.snapshots.restore import RestoreRequests
 from gateway.store.model import Document, Resource

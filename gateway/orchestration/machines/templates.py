@@ -1,20 +1,23 @@
-"""MachineTemplates: what Machines are made by (DSP0263 5.14.5)."""
+"""MachineTemplates: what Machines are made by, the secrets in them, and their memory (DSP0263 5.14.5)."""
 
 from __future__ import annotations
 
-from gateway.errors import Invalid
+from dataclasses import dataclass, replace
+
+from gateway.cimi.edge import SYMBOL
+from gateway.errors import Invalid, NotImplementedHere
 from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.references import resolve
-from gateway.orchestration.common.resource_service import ResourceService, new_resource
+from gateway.orchestration.common.references import merged, resolve
+from gateway.orchestration.common.resource_service import ResourceService, erases, new_resource
 from gateway.orchestration.credentials.service import without_password
-from gateway.orchestration.machine_core.device_names import target_of
-from gateway.orchestration.machines.configurations import check_configuration
-from gateway.orchestration.machines.create import referred_image
-from gateway.orchestration.machines.template_memory import check_template_memory, whole_configuration
-from gateway.orchestration.machines.template_secrets import KeptTemplate, TemplateSecrets, remaining_secrets
-from gateway.orchestration.monitoring.asked import monitored
+from gateway.orchestration.machine_core.facts import KeptMachine
+from gateway.orchestration.machine_core.names import target_of
+from gateway.orchestration.machines.configurations import check_configuration, demand_memory, least_memory
+from gateway.orchestration.monitoring.templates import monitored
 from gateway.orchestration.volumes.templates import check_template
+from gateway.store.durable import Kept, Secret, keyed, readable
 from gateway.store.model import Document, Resource
+from gateway.store.reading import Reading
 
 
 class MachineTemplateService(ResourceService):
@@ -88,3 +91,112 @@ class MachineTemplateService(ResourceService):
             for place, entry in enumerate(document.get(name, [])):
                 if entry.get("initialLocation"):
                     target_of(entry["initialLocation"], f"{name}.{place}.initialLocation")
+
+
+@dataclass(frozen=True)
+class TemplateSecrets:
+    """The secrets of a MachineTemplate, which it does not show."""
+
+    user_data: Secret | None = keyed("userData", default=None)
+    password_hash: Secret | None = None
+    """Hash of the password in the template's credential."""
+
+
+@dataclass(frozen=True)
+class KeptTemplate(Kept):
+    """Facts of a MachineTemplate."""
+
+    secrets: TemplateSecrets = TemplateSecrets()
+
+
+def with_secrets(template: Resource) -> Document:
+    """Return a stored MachineTemplate as Machines are made by it: each secret stands where it was given.
+
+    Raises Conflict for a secret that the store could not open.
+    """
+    secrets, document = KeptTemplate.of(template).secrets, dict(template.document)
+    if secrets.user_data is not None:
+        document["userData"] = readable(secrets.user_data, template.path)
+    if secrets.password_hash is not None:
+        hashed = readable(secrets.password_hash, template.path)
+        document["credential"] = {**document["credential"], "password_hash": hashed}
+    return document
+
+
+def without_seed_secrets(machine: Resource) -> Resource:
+    """Return a Machine whose seed is made and needs no secrets any more; that it told an environment stays kept."""
+    seed = KeptMachine.of(machine).seed
+    environment = True if seed.environment is not None else None
+    kept = replace(seed, user_data=None, password_hash=None, environment=environment)
+    return KeptMachine.changed(machine, seed=kept)
+
+
+def remaining_secrets(
+    before: Resource, after: Resource, document: Document, selected: frozenset[str] | None
+) -> TemplateSecrets:
+    """Return the secrets of a MachineTemplate that an update with this document leaves.
+
+    A password goes with the credential that it was given in: with its reference, or its user.
+    """
+    secrets = KeptTemplate.of(before).secrets
+    if erases(document, selected, "userData"):
+        secrets = replace(secrets, user_data=None)
+    was, now = (resource.document.get("credential") for resource in (before, after))
+    same = was and now and all(was.get(name) == now.get(name) for name in ("href", "userName"))
+    if not same or erases(document.get("credential", {}), None, "password"):
+        secrets = replace(secrets, password_hash=None)
+    return secrets
+
+
+# What a template refers to
+
+
+async def referred_image(store: Reading, caller: Caller, given: Document, where: str) -> Resource:
+    """Return the image that is referred to.
+
+    The reference may be what ``$expand`` showed in its place. Raises NotImplementedHere for an image by value, as the
+    capability MachineImageByValue says.
+    """
+    if "href" in given:
+        image = await resolve(store, caller, given["href"], ("MachineImage",), where)
+        if all(name == "href" or image.document.get(name) == value for name, value in given.items()):
+            return image
+    raise NotImplementedHere(
+        f"{where}: images are taken by reference only; add it to the machineImages first, and give its href"
+    )
+
+
+async def whole_configuration(service: ResourceService, caller: Caller, given: Document, where: str) -> Document:
+    """Return the configuration that ``given`` means: the referenced one with what is said beside the href."""
+    if "href" not in given:
+        return given
+    referred = await resolve(service.store, caller, given["href"], ("MachineConfiguration",), where)
+    return merged(referred.document, given)
+
+
+async def check_template_memory(service: ResourceService, caller: Caller, template: Document, where: str) -> None:
+    """Raise Invalid, naming the attribute, when a Machine of the template would have too little memory.
+
+    A template by reference counts with its overrides. A name of something else in a System is not followed: what the
+    name stands for is not made yet.
+    """
+    href = template.get("href")
+    if href is not None:
+        if href.startswith(SYMBOL):
+            return
+        kept = await resolve(service.store, caller, href, ("MachineTemplate",), where.rstrip("."))
+        template = merged(kept.document, template)
+    given, wanted = template.get("machineConfig"), template.get("machineImage")
+    if not given or _by_name(given):
+        return
+    memory = (await whole_configuration(service, caller, given, f"{where}machineConfig")).get("memory")
+    if memory is None:
+        return
+    image = None
+    if wanted and not _by_name(wanted):
+        image = await referred_image(service.store, caller, wanted, f"{where}machineImage")
+    demand_memory(memory, least_memory(service.room.policy.least_memory, image), f"{where}machineConfig.memory")
+
+
+def _by_name(reference: Document) -> bool:
+    return str(reference.get("href", "")).startswith(SYMBOL)

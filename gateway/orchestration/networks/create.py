@@ -14,7 +14,7 @@ from gateway.orchestration.common.permissions import changeable
 from gateway.orchestration.common.references import OWN, merged, resolve
 from gateway.orchestration.common.resource_service import new_resource
 from gateway.orchestration.common.room import Room
-from gateway.orchestration.monitoring.asked import monitored
+from gateway.orchestration.monitoring.templates import monitored
 from gateway.orchestration.networks.facts import KeptNetwork
 from gateway.orchestration.networks.membership import check_routed, join
 from gateway.orchestration.networks.ranges import (

@@ -13,8 +13,8 @@ from gateway.orchestration.networks.assignment import machine_of, reservations_o
 from gateway.orchestration.networks.facts import KeptNetwork
 from gateway.orchestration.networks.membership import groups_of
 from gateway.orchestration.networks.reach import define_filter
-from gateway.orchestration.networks.reporting import RESERVATIONS, report
 from gateway.orchestration.networks.shared_addresses import is_shared, repair_shared
+from gateway.orchestration.networks.trouble import RESERVATIONS, report
 from gateway.store.model import Resource
 
 UNSETTLED = frozenset({"CREATING", "DELETING"})

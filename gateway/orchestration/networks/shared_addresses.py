@@ -18,8 +18,8 @@ from gateway.orchestration.common.room import Room
 from gateway.orchestration.networks.address_ranges import AddressRange, first_free, parse_ip
 from gateway.orchestration.networks.facts import KeptAddress, KeptNetwork
 from gateway.orchestration.networks.ranges import as_range
-from gateway.orchestration.networks.reporting import RESERVATIONS, report
 from gateway.orchestration.networks.reservations import claim_value, reserve
+from gateway.orchestration.networks.trouble import RESERVATIONS, report
 from gateway.store.claims import claimed_between, unclaim
 from gateway.store.model import Resource
 from gateway.store.transaction import Transaction

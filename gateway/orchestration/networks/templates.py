@@ -6,8 +6,7 @@ from gateway.errors import Invalid
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.references import resolve
 from gateway.orchestration.common.resource_service import ResourceService, new_resource
-from gateway.orchestration.monitoring.meter_templates import asked_meters
-from gateway.orchestration.monitoring.templates import asked_event_log
+from gateway.orchestration.monitoring.templates import asked_event_log, asked_meters
 from gateway.orchestration.networks.ranges import ATTRIBUTES, as_range
 from gateway.store.model import Document, Resource
 

@@ -13,10 +13,9 @@ from gateway.orchestration.common.permissions import changeable, demand
 from gateway.orchestration.common.references import resolve
 from gateway.orchestration.common.resource_service import ResourceService, new_resource
 from gateway.orchestration.machine_core import chain
-from gateway.orchestration.machine_core.copying import refuse_while_copied
 from gateway.orchestration.machine_core.facts import KeptMachine, KeptSnapshot
 from gateway.orchestration.machine_core.names import machine_uuid
-from gateway.orchestration.machine_core.occupancy import hold
+from gateway.orchestration.machine_core.occupancy import hold, refuse_while_copied
 from gateway.orchestration.machine_core.states import demand_legal
 from gateway.orchestration.snapshots import ability
 from gateway.orchestration.snapshots.origin import LOCATION, Origin

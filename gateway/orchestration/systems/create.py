@@ -7,7 +7,7 @@ from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.references import OWN, merged, resolve
 from gateway.orchestration.common.resource_service import new_resource
 from gateway.orchestration.common.room import Room
-from gateway.orchestration.monitoring.asked import monitored
+from gateway.orchestration.monitoring.templates import monitored
 from gateway.orchestration.systems.blueprint import Component, blueprint
 from gateway.orchestration.systems.rehearsal import Rehearsal
 from gateway.orchestration.systems.secrets import hashed, whole

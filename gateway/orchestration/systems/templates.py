@@ -8,9 +8,8 @@ from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.permissions import granted
 from gateway.orchestration.common.references import resolve
 from gateway.orchestration.common.resource_service import new_resource
-from gateway.orchestration.machines.template_memory import check_template_memory
-from gateway.orchestration.monitoring.meter_templates import asked_meters
-from gateway.orchestration.monitoring.templates import asked_event_log
+from gateway.orchestration.machines.templates import check_template_memory
+from gateway.orchestration.monitoring.templates import asked_event_log, asked_meters
 from gateway.orchestration.systems.blueprint import KINDS, blueprint
 from gateway.orchestration.systems.facts import KeptTemplate
 from gateway.orchestration.systems.packages.parts import Described

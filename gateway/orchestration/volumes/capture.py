@@ -20,8 +20,7 @@ from gateway.orchestration.common.resource_service import ResourceService, new_r
 from gateway.orchestration.images.facts import KeptImage
 from gateway.orchestration.images.records import enter
 from gateway.orchestration.images.source import WHERE
-from gateway.orchestration.machine_core.copying import refuse_while_copied
-from gateway.orchestration.machine_core.occupancy import take
+from gateway.orchestration.machine_core.occupancy import refuse_while_copied, take
 from gateway.orchestration.machine_core.states import demand_legal as demand_machine
 from gateway.orchestration.volumes.capture_steps import CopyVolume, SettleCopiedVolume
 from gateway.orchestration.volumes.facts import Connection, KeptVolume

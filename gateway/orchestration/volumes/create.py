@@ -9,7 +9,7 @@ from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.references import merged, resolve
 from gateway.orchestration.common.resource_service import new_resource
 from gateway.orchestration.common.room import Room
-from gateway.orchestration.monitoring.asked import monitored
+from gateway.orchestration.monitoring.templates import monitored
 from gateway.orchestration.volumes.content import Content, content_of, demand_staged, too_small
 from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.orchestration.volumes.file_systems import storage_format, with_file_system

@@ -11,7 +11,7 @@ from gateway.orchestration.common.interrupting import interrupt
 from gateway.orchestration.common.permissions import changeable, demand, granted
 from gateway.orchestration.common.resource_service import ResourceService, edited
 from gateway.orchestration.machine_core.chain import demand_uncovered
-from gateway.orchestration.machine_core.copying import refuse_while_copied
+from gateway.orchestration.machine_core.occupancy import refuse_while_copied
 from gateway.orchestration.volumes.create import new_volume
 from gateway.orchestration.volumes.facts import Connection, KeptVolume
 from gateway.orchestration.volumes.plan import create_steps
