@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-from drivers.base import (
-    Autostarted,
-    CallObserver,
-    ConnectionState,
-    HostFacts,
-    HypervisorSettings,
-    Listener,
-    Load,
-    Supervision,
-)
+from drivers.base import Autostarted, CallObserver, ConnectionState, HostFacts, HypervisorSettings, Listener, Load
 from drivers.libvirt.connection import Connection
 from drivers.libvirt.console import Console
 from drivers.libvirt.definitions import Definitions
@@ -29,6 +20,7 @@ from drivers.libvirt.release_guest import ReleaseGuests
 from drivers.libvirt.snapshots import Snapshots
 from drivers.libvirt.statistics import Statistics
 from drivers.libvirt.storage import Storage
+from drivers.supervision import Supervision
 
 
 class LibvirtDriver:

@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from drivers.base import Loop, Supervision
+from drivers.supervision import Loop, Supervision
 from gateway.cimi.dialects import CIMI_1
 from gateway.cimi.documents import write_resource
 from gateway.cimi.edge import Edge

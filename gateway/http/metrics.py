@@ -17,7 +17,8 @@ from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from drivers.base import ConnectionState, DomainReading, Driver, Load, Power, Supervision
+from drivers.base import ConnectionState, DomainReading, Driver, Load, Power
+from drivers.supervision import Supervision
 from gateway.cimi.registry import collection_at, type_at
 from gateway.http.door import Door
 from gateway.http.event_stream import EventStream

@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from drivers.base import Supervision
+from drivers.supervision import Supervision
 from gateway.errors import Conflict, GatewayError, NoSpace, Unavailable
 from gateway.jobs.crash import AfterStep
 from gateway.jobs.plan import Ended, Plan, StepCall, StepRegistry, StopRequested, UnknownStepError

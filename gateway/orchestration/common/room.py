@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from drivers.base import Converter, Driver, Fetcher, FileSystemMaker, ImageReader, Supervision
+from drivers.base import Converter, Driver, Fetcher, FileSystemMaker, ImageReader
+from drivers.supervision import Supervision
 from gateway.jobs.queues import ResourceLocks
 from gateway.jobs.runner import JobRunner
 from gateway.orchestration.common.contract import Service
