@@ -57,7 +57,9 @@ def type_at(path: str) -> ResourceType | None:
         return CLOUD_ENTRY_POINT
     collection, slash, last = path.rpartition("/")
     declared = _collection(collection, {}) if slash and last else None
-    return None if declared is None or declared.collection_action(last) else declared
+    if declared is None or (declared.collection_actions and declared.collection_action(last)):
+        return None
+    return declared
 
 
 def acting_collection_at(path: str) -> tuple[ResourceType, Action] | None:

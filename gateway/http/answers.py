@@ -302,13 +302,14 @@ class Answers:
         headers = {"CIMI-Job-URI": exchange.edge.to_uri(outcome.job)}
         if applied is not None:
             headers["Preference-Applied"] = applied
-        if ended(job) and job.state != "SUCCESS":
+        over = ended(job)
+        if over and job.state != "SUCCESS":
             status = status_of(job.document.get("returnCode", GatewayError.return_code))
             return _response(context, status, await self._job_body(context, job), headers)
         resource = await self._current(outcome.resource.path) if outcome.resource is not None else None
         if created and outcome.resource is not None:
             headers["Location"] = exchange.edge.to_uri(outcome.resource.path)
-        status = _success(job, made=created and not outcome.existing)
+        status = (201 if created and not outcome.existing else 200) if over else 202
         if resource is None:
             return _response(context, status, await self._job_body(context, job), headers)
         body, tag = await self._representations.resource(context, resource, QueryOptions())
@@ -324,13 +325,6 @@ class Answers:
 
     async def _job_body(self, context: Context, job: Resource) -> bytes:
         return (await self._representations.resource(context, job, QueryOptions()))[0]
-
-
-def _success(job: Resource, *, made: bool) -> int:
-    """Return the status of a change that has not failed; ``made``: it has made a resource."""
-    if not ended(job):
-        return 202
-    return 201 if made else 200
 
 
 def _response(context: Context, status: int, body: bytes, headers: dict[str, str]) -> web.Response:

@@ -179,8 +179,9 @@ class JobRunner:
         self._ended.setdefault(path, []).append(event)
         try:
             job = await self._job(path)
-            if not ended(job) and seconds > 0:
-                await asyncio.wait_for(event.wait(), seconds)
+            if seconds <= 0 or ended(job):
+                return job
+            await asyncio.wait_for(event.wait(), seconds)
         except TimeoutError:
             pass
         finally:

@@ -116,15 +116,13 @@ def _converter() -> Converter:
 CONVERTER = _converter()
 
 
-def to_document(value: object) -> Document:
-    """Return the JSON of a frozen dataclass."""
-    document: Document = CONVERTER.unstructure(value)
-    return document
+to_document: Callable[[object], Document] = CONVERTER.unstructure
+"""Return the JSON of a frozen dataclass."""
+from_document = CONVERTER.structure
+"""Return the value of a kind, the second argument, whose JSON the first one is.
 
-
-def from_document(document: Document, kind: type[T]) -> T:
-    """Return the value of this kind whose JSON the document is. Raises cattrs' errors for one that is no such JSON."""
-    return CONVERTER.structure(document, kind)
+Raises cattrs' errors for what is no such JSON.
+"""
 
 
 def tell_apart(union: Any, tag: str) -> None:

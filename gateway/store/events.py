@@ -82,7 +82,7 @@ def placed(new: Sequence[NewEvent], ends: Ends) -> tuple[list[KeptEvent], list[R
     log: no event is earlier than the one before it.
     """
     ends, kept, rows = dict(ends), [], []
-    times = {event.time: timestamp(event.time) for event in new}
+    times = {time: timestamp(time) for time in {event.time for event in new}}
     for event in new:
         if event.log not in ends:
             continue

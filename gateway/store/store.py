@@ -52,12 +52,6 @@ class Rule:
     of_removals: bool = False
     """The rule is about resources that were deleted, and about no other change."""
 
-    def concerns(self, transaction: Transaction) -> bool:
-        """Return whether there is anything for the rule to do in the transaction."""
-        if self.kinds and self.kinds.isdisjoint(transaction.kinds):
-            return False
-        return not self.of_removals or None in transaction.changes.values()
-
 
 class Turns:
     """A lock for those who write: work that is under way goes on before anything new is taken in.
@@ -264,10 +258,7 @@ class Store:
             try:
                 self._writer.begin(durable=durable)
                 yield transaction
-                if transaction.changes:
-                    for rule in self._rules:
-                        if rule.concerns(transaction):
-                            await rule.apply(transaction)
+                await self._apply_rules(transaction)
                 await uninterrupted(self._commit(transaction))
             except BaseException as error:
                 await uninterrupted(self._roll_back())
@@ -276,6 +267,13 @@ class Store:
                 raise
         finally:
             self._writing.release()
+
+    async def _apply_rules(self, transaction: Transaction) -> None:
+        """Apply each rule that has anything to do in the transaction, as it is after the rules before."""
+        for rule in self._rules:
+            about = not rule.kinds or not rule.kinds.isdisjoint(transaction.kinds)
+            if transaction.changes and about and (not rule.of_removals or None in transaction.changes.values()):
+                await rule.apply(transaction)
 
     async def _commit(self, transaction: Transaction) -> None:
         """Commit the whole even when the task is cancelled meanwhile: what is on disk, the caches know."""
@@ -293,7 +291,8 @@ class Store:
                 self._cache.pop(path, None)
             else:
                 self._remember(resource)
-        self._counts.changed(transaction.kinds)
+        if transaction.kinds:
+            self._counts.changed(transaction.kinds)
         for kinds, watcher in self._watchers:
             if not kinds or not kinds.isdisjoint(transaction.kinds):
                 watcher(transaction.changes)

@@ -6,6 +6,7 @@ MachineConfiguration knows empty disks alone (DSP0263 5.14.6).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from drivers.base import Driver, PoolFacts
@@ -17,7 +18,7 @@ from gateway.orchestration.common.room import Room
 from gateway.orchestration.disks.facts import KeptDisk
 from gateway.orchestration.images.facts import KeptImage
 from gateway.orchestration.images.records import demand_still_available
-from gateway.orchestration.machine_core.facts import KeptMachine, OwnDisk
+from gateway.orchestration.machine_core.facts import OwnDisk
 from gateway.orchestration.volumes.content import too_small
 from gateway.orchestration.volumes.pools import KILOBYTE, whole
 from gateway.store.model import Document, Resource
@@ -29,13 +30,13 @@ CONTENT = "content_image"
 """The member of a configuration's disk that refers to a VolumeImage."""
 
 
-def chosen_disks(config: Document, image: Resource, format: str) -> list[OwnDisk]:
+def chosen_disks(config: Document, image: KeptImage, format: str) -> list[OwnDisk]:
     """Return the boot disk, at least as large as the image, and the configuration's further disks.
 
     All have this format. ``device``, which no client can send, is where a disk of a package was. Raises Invalid.
     """
     requested = config.get("disks") or []
-    image_bytes = KeptImage.of(image).virtual_size or 0
+    image_bytes = image.virtual_size or 0
     boot = requested[0]["capacity"] * KILOBYTE if requested else image_bytes
     if whole(boot) < image_bytes:
         needed = -(-image_bytes // KILOBYTE)
@@ -62,11 +63,6 @@ def needed_bytes(disks: list[OwnDisk], format: str, *, overlay: bool) -> int:
         *(disk for disk in disks[1:] if disk.image is not None and not disk.overlay),
     ]
     return sum(disk.bytes for disk in copies)
-
-
-def disk_resources(machine: Resource) -> list[Resource]:
-    """Return a Disk for each of the Machine's own disks; nothing is written."""
-    return [disk_resource(machine, disk) for disk in KeptMachine.of(machine).disks]
 
 
 def disk_resource(machine: Resource, disk: OwnDisk) -> Resource:
@@ -131,11 +127,11 @@ def _filled(home: DiskHome, image: Resource, disk: OwnDisk, where: str) -> OwnDi
     )
 
 
-async def demand_content(transaction: Transaction, machine: Resource) -> None:
-    """Raise Conflict when an image that the Machine's further disks begin with is not available any more.
+async def demand_content(transaction: Transaction, disks: Iterable[OwnDisk]) -> None:
+    """Raise Conflict when an image that a new Machine's disks begin with is not available any more.
 
     The transaction that writes the Machine calls this, since an image may have gone after the first check.
     """
-    for place, disk in enumerate(KeptMachine.of(machine).disks):
+    for place, disk in enumerate(disks):
         if disk.image is not None:
             await demand_still_available(transaction, disk.image, f"{WHERE}.{place}")

@@ -70,14 +70,15 @@ class MachineService(ResourceService):
         """Check everything about a create, and return what writes the Machine with its parts and its Job."""
         create = MachineCreate(self.room, caller, document)
         prepared, parts = await self._checked(create)
+        kept = KeptMachine.of(prepared)
 
         async def write(transaction: Transaction) -> Outcome:
-            await demand_still_available(transaction, KeptMachine.of(prepared).image or "", IMAGE)
-            await demand_content(transaction, prepared)
+            await demand_still_available(transaction, kept.image or "", IMAGE)
+            await demand_content(transaction, kept.disks)
             machine = await transaction.insert(prepared)
             for part in parts:
                 await transaction.insert(part)
-            for entry in KeptMachine.of(machine).interfaces:
+            for entry in kept.interfaces:
                 interface = await keep_interface(transaction, machine, entry, ready=True)
                 await keep_addresses(transaction, interface, create.addresses[str(entry.id)], address_attribute(entry))
             machine, attachments = await create.volumes.write(transaction, self.room, machine)

@@ -38,7 +38,7 @@ def impossible(machine: Resource, driver: Driver, store: Reading) -> frozenset[s
     formats = {disk.format for disk in kept.disks}
     attachments = (store.peek(path) for path in kept.volumes.values())
     formats |= {KeptAttachment.of(attachment).format for attachment in attachments if attachment is not None}
-    return frozenset() if obstacle(machine, driver, formats) is None else frozenset({"snapshot"})
+    return frozenset() if driver.snapshots.obstacle(kept.uefi, formats) is None else frozenset({"snapshot"})
 
 
 def obstacle(machine: Resource, driver: Driver, formats: Iterable[str]) -> str | None:
