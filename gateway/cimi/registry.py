@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from marshmallow import Schema
 
@@ -37,9 +37,8 @@ VIEWS = {
 """Nested collections that list resources of a root collection: the meters of a Machine."""
 
 
-def type_of(kind: str) -> ResourceType:
-    """Return the type of this kind."""
-    return TYPES[kind]
+type_of: Callable[[str], ResourceType] = TYPES.__getitem__
+"""Return the type of this kind."""
 
 
 def collection_at(path: str) -> ResourceType | None:

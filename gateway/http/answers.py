@@ -24,8 +24,7 @@ from gateway.cimi.resource_type import ResourceType
 from gateway.cimi.xml_codec import children, collection_children
 from gateway.errors import GatewayError, status_of
 from gateway.http import description, event_stream
-from gateway.http.context import Context, Exchange
-from gateway.http.headers import CONTENT_TYPES, header, names_tag, seconds_to_wait
+from gateway.http.request import CONTENT_TYPES, Context, Exchange, header, names_tag, seconds_to_wait
 from gateway.jobs.records import ended
 from gateway.jobs.runner import JobRunner
 from gateway.orchestration.common.contract import Outcome
@@ -299,7 +298,7 @@ class Answers:
         context = exchange.context
         seconds, applied = seconds_to_wait(header(exchange.request, "Prefer"), self._answer_wait)
         job = await self._runner.wait(outcome.job, 0 if outcome.finished else seconds)
-        headers = {"CIMI-Job-URI": exchange.edge.to_uri(outcome.job)}
+        headers = {"CIMI-Job-URI": exchange.context.edge.to_uri(outcome.job)}
         if applied is not None:
             headers["Preference-Applied"] = applied
         over = ended(job)
@@ -308,7 +307,7 @@ class Answers:
             return _response(context, status, await self._job_body(context, job), headers)
         resource = await self._current(outcome.resource.path) if outcome.resource is not None else None
         if created and outcome.resource is not None:
-            headers["Location"] = exchange.edge.to_uri(outcome.resource.path)
+            headers["Location"] = exchange.context.edge.to_uri(outcome.resource.path)
         status = (201 if created and not outcome.existing else 200) if over else 202
         if resource is None:
             return _response(context, status, await self._job_body(context, job), headers)
@@ -318,9 +317,9 @@ class Answers:
     async def begun(self, exchange: Exchange, outcome: Outcome) -> web.Response:
         """Return the answer to an action: its Job, as it is now."""
         job = await self._runner.wait(outcome.job, 0)
-        headers = {"CIMI-Job-URI": exchange.edge.to_uri(outcome.job)}
+        headers = {"CIMI-Job-URI": exchange.context.edge.to_uri(outcome.job)}
         if outcome.location is not None:
-            headers["Location"] = exchange.edge.to_uri(outcome.location)
+            headers["Location"] = exchange.context.edge.to_uri(outcome.location)
         return _response(exchange.context, 202, await self._job_body(exchange.context, job), headers)
 
     async def _job_body(self, context: Context, job: Resource) -> bytes:

@@ -6,8 +6,8 @@ from aiohttp import web
 
 from gateway.errors import GatewayError
 from gateway.http.authentication import WrongPassword
-from gateway.http.context import READS, Wire
 from gateway.http.hosts import address_of
+from gateway.http.request import READS, Wire
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.monitoring.accesses import Accesses
 from gateway.orchestration.monitoring.occurrences import Request

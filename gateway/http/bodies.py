@@ -23,8 +23,7 @@ from gateway.cimi.image import BYTES
 from gateway.cimi.resource_type import Action
 from gateway.errors import RequestTimeout, UnsupportedMediaType
 from gateway.http.audit import Audit
-from gateway.http.context import Exchange
-from gateway.http.headers import JSON, body_format, media_type, part_of, range_of
+from gateway.http.request import JSON, Exchange, body_format, media_type, part_of, range_of
 from gateway.orchestration.common.contract import Incoming, Outcome, Readable, Text, Writable
 from gateway.orchestration.common.hosts import translated
 
@@ -73,15 +72,15 @@ class Transfers:
     async def give(self, exchange: Exchange, action: Action, content: Text | Readable) -> web.StreamResponse:
         """Return the answer with the bytes that an action gives; those of a Readable are sent by now."""
         if isinstance(content, Text):
-            await self._audit.taken(exchange.caller, exchange.path, action.verb)
+            await self._audit.taken(exchange.context.caller, exchange.path, action.verb)
             return web.Response(body=content.content, content_type=action.gives, charset="utf-8")
         begin, end = 0, content.size
         if content.tag is not None:
             begin, end = range_of(exchange.request, content.size, f'"{content.tag}"')
         response = _head(action, content, begin, end)
-        if exchange.method == "HEAD":
+        if exchange.request.method == "HEAD":
             return response
-        await self._audit.taken(exchange.caller, exchange.path, action.verb)
+        await self._audit.taken(exchange.context.caller, exchange.path, action.verb)
         await self._send(exchange, response, content, begin, end)
         return response
 

@@ -15,8 +15,7 @@ from gateway.cimi.dialects import Dialect
 from gateway.cimi.openapi import READING
 from gateway.errors import MethodNotAllowed, status_of
 from gateway.http import event_stream
-from gateway.http.context import Context
-from gateway.http.headers import CONTENT_TYPES, JSON, header, names_tag
+from gateway.http.request import CONTENT_TYPES, JSON, Context, header, names_tag
 from gateway.orchestration.common.contract import Role
 from gateway.orchestration.common.permissions import demand, granted
 

@@ -24,7 +24,7 @@ from gateway.cimi.registry import type_of
 from gateway.errors import Invalid
 from gateway.http import errors
 from gateway.http.admission import RESERVED, Admission, Limits, Listener
-from gateway.http.headers import CONTENT_TYPES, JSON
+from gateway.http.request import CONTENT_TYPES, JSON
 from gateway.http.sparing import SparingLog
 
 BACKLOG = 128

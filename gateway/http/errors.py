@@ -25,8 +25,7 @@ from gateway.errors import (
     Unavailable,
 )
 from gateway.http.authentication import REALM
-from gateway.http.context import Wire
-from gateway.http.headers import CONTENT_TYPES
+from gateway.http.request import CONTENT_TYPES, Wire
 from gateway.orchestration.images.uploading import WrongOffset
 
 log = structlog.get_logger("http")

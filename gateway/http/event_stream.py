@@ -25,7 +25,7 @@ from gateway.cimi.edge import Edge
 from gateway.cimi.registry import type_of
 from gateway.errors import Invalid, MethodNotAllowed, TooManyRequests, Unavailable
 from gateway.http.authentication import Authentication
-from gateway.http.context import Context
+from gateway.http.request import Context
 from gateway.orchestration.common.contract import Role
 from gateway.orchestration.common.permissions import audience, demand
 from gateway.orchestration.monitoring.feed import Feed, Item

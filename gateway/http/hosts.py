@@ -17,7 +17,7 @@ from aiohttp import web
 from gateway.addresses import host_of, parsed
 from gateway.cimi.dialects import Dialect
 from gateway.errors import Forbidden, Invalid, Misdirected
-from gateway.http.headers import header
+from gateway.http.request import header
 
 HOST = re.compile(r"[A-Za-z0-9.\-_]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 LONGEST_ADDRESS = 64

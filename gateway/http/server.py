@@ -19,22 +19,26 @@ from gateway.errors import Forbidden, NotAcceptable, NotFound, RequestTimeout, U
 from gateway.http import description, errors, event_stream
 from gateway.http.audit import Audit
 from gateway.http.authentication import Authentication
-from gateway.http.context import READS, Context, Parameters, Wire, parameters
 from gateway.http.event_stream import EventStream
 from gateway.http.handlers import Handlers
-from gateway.http.headers import (
+from gateway.http.hosts import HostNames, address_of, base_of, demand_own_origin
+from gateway.http.metrics import Metrics
+from gateway.http.readiness import Readiness
+from gateway.http.request import (
     JSON,
+    READS,
+    Context,
+    Parameters,
+    Wire,
     answer_format,
     demand_short_headers,
     demand_unencoded,
     header,
     idempotency_key,
+    parameters,
     request_id,
     version_of,
 )
-from gateway.http.hosts import HostNames, address_of, base_of, demand_own_origin
-from gateway.http.metrics import Metrics
-from gateway.http.readiness import Readiness
 from gateway.orchestration.common.contract import Caller, Role
 from gateway.orchestration.monitoring.accesses import METRICS
 

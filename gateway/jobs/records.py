@@ -59,7 +59,7 @@ def in_state(job: Resource, state: str, **attributes: Any) -> Resource:
 
 def ended(job: Resource) -> bool:
     """Return whether a Job is in a final state."""
-    return job.state in FINAL_JOB_STATES
+    return job.document["state"] in FINAL_JOB_STATES
 
 
 def ended_at(job: Resource) -> datetime:

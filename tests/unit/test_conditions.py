@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.errors import Invalid
-from gateway.http.headers import MOST_TAGS, names_tag
+from gateway.http.request import MOST_TAGS, names_tag
 
 
 @pytest.mark.parametrize(

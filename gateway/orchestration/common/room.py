@@ -16,7 +16,7 @@ from gateway.orchestration.common.contract import Service
 from gateway.orchestration.common.hosts import ConfiguredDrivers, ConfiguredHypervisors
 from gateway.orchestration.common.staging import Staging
 from gateway.ovf.package import PLAIN, PackageReader
-from gateway.store.durable import Hosted
+from gateway.store.durable import Hosted, from_document
 from gateway.store.model import Resource
 from gateway.store.reading import Records
 
@@ -153,4 +153,4 @@ class Room:
 
     def driver(self, resource: Resource) -> Driver:
         """Return the driver of the host that the resource lives on; an UnconfiguredHost where that has no entry."""
-        return self.drivers[Hosted.of(resource).host or ""]
+        return self.drivers[from_document(resource.internal, Hosted).host or ""]

@@ -12,7 +12,7 @@ from typing import Any
 from drivers.base import GUARD_HOST, GUARD_MAC, ConnectionState, Driver, HypervisorSettings, filter_name
 from gateway.errors import Conflict, Invalid
 from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.names import name_of, uuid_of
+from gateway.orchestration.common.names import check_free, checked_mac, name_of, new_mac, uuid_of
 from gateway.orchestration.common.references import resolve
 from gateway.orchestration.common.resource_service import component
 from gateway.orchestration.common.room import Room
@@ -21,7 +21,6 @@ from gateway.orchestration.machine_core.removal import left_hosts
 from gateway.orchestration.networks.assignment import forget_addresses, used_addresses
 from gateway.orchestration.networks.facts import KeptAddress, KeptNetwork
 from gateway.orchestration.networks.host_network import network_path
-from gateway.orchestration.networks.mac import check_free, checked_mac, new_mac
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 

@@ -8,13 +8,13 @@ from ipaddress import ip_address
 from gateway.cimi.filter import AttributeType, Comparison
 from gateway.errors import Conflict, Invalid
 from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.names import checked_hostname
 from gateway.orchestration.common.references import merged, resolve
 from gateway.orchestration.common.resource_service import new_resource
 from gateway.orchestration.common.room import Room
 from gateway.orchestration.networks.address_ranges import IP, AddressRange, parse_ip
 from gateway.orchestration.networks.facts import KeptAddress, KeptNetwork
 from gateway.orchestration.networks.host_network import network_path
-from gateway.orchestration.networks.hostnames import checked_hostname
 from gateway.orchestration.networks.ranges import as_range, range_spec
 from gateway.orchestration.networks.reservations import reserve, reserve_next
 from gateway.orchestration.networks.shared_addresses import (

@@ -14,11 +14,11 @@ from typing import Any
 from gateway.cimi.edge import SYMBOL
 from gateway.errors import GatewayError, Invalid
 from gateway.orchestration.common.hosts import translating
+from gateway.orchestration.common.names import HOLDERS
 from gateway.orchestration.common.room import Room
 from gateway.orchestration.networks.address_create import address_range, address_ranges, hostname_scope
 from gateway.orchestration.networks.address_ranges import AddressRange, parse_ip
 from gateway.orchestration.networks.create import check_mtu, forward_of, ranges_in_use
-from gateway.orchestration.networks.mac import HOLDERS
 from gateway.orchestration.networks.ranges import ATTRIBUTES, Range, as_range, promised_ranges, wished_range
 from gateway.orchestration.networks.reservations import claim_value
 from gateway.orchestration.networks.spec import class_of_service
