@@ -1,8 +1,8 @@
 """A request: what its query and its headers say, each as the value that it stands for, and how the handlers see it.
 
 ``Wire`` is known first, since an error needs it; ``Context`` when it is known who asks; ``Exchange`` when it is known
-about what. Headers tell the request's identity, the formats of what comes and what goes, the version of a resource that is
-meant, the part of a file, and how long the client waits (RFC 9110; DSP0263 4.1).
+about what. Headers tell the request's identity, the formats of what comes and what goes, the version of a resource that
+is meant, the part of a file, and how long the client waits (RFC 9110; DSP0263 4.1).
 """
 
 from __future__ import annotations
