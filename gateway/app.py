@@ -36,7 +36,7 @@ from gateway.orchestration.common.resource_service import ResourceService
 from gateway.orchestration.common.room import Room
 from gateway.orchestration.entry_point.service import CloudEntryPointService
 from gateway.orchestration.images.keeping import StagingKeeper
-from gateway.orchestration.machines.configurations import ship
+from gateway.orchestration.machines.templates import ship
 from gateway.orchestration.monitoring import accesses, clock_watch
 from gateway.orchestration.monitoring.accesses import Accesses
 from gateway.orchestration.monitoring.clock_watch import ClockWatch

@@ -6,8 +6,7 @@ from one index in the right order: by the creation order and the audience, or by
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -19,40 +18,19 @@ from gateway.store.model import COLUMNS, EVERYONE, Page, Query, from_row
 Fetch = Callable[[str, Sequence[Any]], Awaitable[list[Any]]]
 FetchWithin = Callable[[str, Sequence[Any], int], Awaitable[list[Any]]]
 """The first rows, up to the one with which they come to so many bytes."""
+Counted = Callable[[str, tuple[Any, ...], Callable[[], Awaitable[int]]], Awaitable[int]]
+"""From a kind and a question about it to the answer: a kept one, or what the last argument answers."""
 FEW = 500
-CACHED_COUNTS = 1000
 DEFAULT_ORDER = ("created", "path")
 
 
-class CountCache:
-    """Counts of filtered collections, dropped when a resource of the kind changes."""
-
-    def __init__(self) -> None:
-        self._counts: OrderedDict[tuple[Any, ...], int] = OrderedDict()
-        self._generations: dict[str, int] = {}
-
-    def changed(self, kinds: Iterable[str]) -> None:
-        """Forget the counts of kinds of which resources have changed."""
-        for kind in kinds:
-            self._generations[kind] = self._generations.get(kind, 0) + 1
-
-    async def count(self, kind: str, question: tuple[Any, ...], ask: Callable[[], Awaitable[int]]) -> int:
-        """Return the count for a question about a kind: the kept one, or else what ``ask`` answers."""
-        key = (kind, self._generations.get(kind, 0), *question)
-        if key not in self._counts:
-            self._counts[key] = await ask()
-            while len(self._counts) > CACHED_COUNTS:
-                self._counts.popitem(last=False)
-        return self._counts[key]
-
-
-async def read_page(fetch: Fetch, counts: CountCache, query: Query, fetch_within: FetchWithin | None = None) -> Page:
+async def read_page(fetch: Fetch, counted: Counted, query: Query, fetch_within: FetchWithin | None = None) -> Page:
     """Return a page of a collection, with the size of the collection.
 
     The page ends early where its items come to ``query.most_bytes``, if ``fetch_within`` is given.
     """
     conjuncts = parts(query.filters)
-    count = await _count(fetch, counts, query, conjuncts)
+    count = await _count(fetch, counted, query, conjuncts)
     size = (query.last if query.last is not None else count) - query.first + 1
     if size <= 0 or query.first > count:
         return Page((), count)
@@ -155,7 +133,7 @@ async def _few(fetch: Fetch, query: Query, part: Expression) -> bool:
     return bool(rows[0][0] < FEW)
 
 
-async def _count(fetch: Fetch, counts: CountCache, query: Query, conjuncts: list[Expression]) -> int:
+async def _count(fetch: Fetch, counted: Counted, query: Query, conjuncts: list[Expression]) -> int:
     kept = query.owner is None
     if kept and not conjuncts:
         return await _kept_count(fetch, query, None)
@@ -174,7 +152,7 @@ async def _count(fetch: Fetch, counts: CountCache, query: Query, conjuncts: list
             total += rows[0][0]
         return total
 
-    return await counts.count(query.kind, (query.parent, query.visible_to, query.owner, query.filters), ask)
+    return await counted(query.kind, (query.parent, query.visible_to, query.owner, query.filters), ask)
 
 
 def _is_state(part: Expression) -> bool:

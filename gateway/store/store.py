@@ -21,7 +21,7 @@ from gateway.store import schema
 from gateway.store.events import EventTimes, KeptEvent
 from gateway.store.keyring import keyring
 from gateway.store.model import COLUMNS, Page, Query, Resource, from_row
-from gateway.store.pages import CountCache, read_page, value_sql
+from gateway.store.pages import read_page, value_sql
 from gateway.store.samples import read_sample, read_samples
 from gateway.store.schema import Reader
 from gateway.store.sealing import Sealing
@@ -32,6 +32,7 @@ UNDER_WAY: ContextVar[bool] = ContextVar("under way", default=False)
 """Set in the tasks of jobs. A burst of new requests would else hold up each step of those which were accepted."""
 READERS = 2
 CACHED = 4096
+CACHED_COUNTS = 1000
 AT_ONCE = 500
 """Resources that a walk over all of a kind holds."""
 
@@ -90,6 +91,28 @@ class Turns:
                     turn.set_result(None)
                     return
         self._taken = False
+
+
+class CountCache:
+    """Counts of filtered collections, dropped when a resource of the kind changes."""
+
+    def __init__(self) -> None:
+        self._counts: OrderedDict[tuple[Any, ...], int] = OrderedDict()
+        self._generations: dict[str, int] = {}
+
+    def changed(self, kinds: Iterable[str]) -> None:
+        """Forget the counts of kinds of which resources have changed."""
+        for kind in kinds:
+            self._generations[kind] = self._generations.get(kind, 0) + 1
+
+    async def count(self, kind: str, question: tuple[Any, ...], ask: Callable[[], Awaitable[int]]) -> int:
+        """Return the count for a question about a kind: the kept one, or else what ``ask`` answers."""
+        key = (kind, self._generations.get(kind, 0), *question)
+        if key not in self._counts:
+            self._counts[key] = await ask()
+            while len(self._counts) > CACHED_COUNTS:
+                self._counts.popitem(last=False)
+        return self._counts[key]
 
 
 class Store:
@@ -193,7 +216,7 @@ class Store:
 
     async def page(self, query: Query) -> Page:
         """Return a page of the answer to a question about one collection."""
-        return await read_page(self.fetch, self._counts, query, self._fetch_within)
+        return await read_page(self.fetch, self._counts.count, query, self._fetch_within)
 
     async def series(self, series: Series, query: Query) -> Page:
         """Return a page of what is only ever appended."""

@@ -15,7 +15,7 @@ from drivers.base import BaseVolume, Driver, NewVolume, VolumeContent
 from drivers.seed import Seed, seed_iso
 from gateway.jobs.plan import StepContext
 from gateway.orchestration.common.step import At, ResourceStep, unless_stopped
-from gateway.orchestration.interfaces.spec import seed_interfaces
+from gateway.orchestration.interfaces.entries import seed_interfaces
 from gateway.orchestration.machine_core.facts import KeptMachine, OwnDisk
 from gateway.orchestration.machine_core.names import machine_uuid, seed_volume, volume_of
 from gateway.orchestration.machine_core.removal import remove_disks

@@ -13,10 +13,10 @@ from gateway.orchestration.interfaces.entries import (
     drop_interface,
     entry_of,
     give_back_addresses,
+    interface_spec,
     shown_state,
     with_entry,
 )
-from gateway.orchestration.interfaces.spec import interface_spec
 from gateway.orchestration.machine_core.names import machine_uuid
 
 

@@ -20,8 +20,7 @@ from gateway.orchestration.images.facts import KeptImage
 from gateway.orchestration.interfaces.entries import chosen_interfaces
 from gateway.orchestration.machine_core.chain import KINDS
 from gateway.orchestration.machine_core.facts import InterfaceEntry, KeptMachine, KeptSeed
-from gateway.orchestration.machines.configurations import check_configuration, least_memory
-from gateway.orchestration.machines.templates import referred_image, with_secrets
+from gateway.orchestration.machines.templates import check_configuration, least_memory, referred_image, with_secrets
 from gateway.orchestration.monitoring.templates import monitored
 from gateway.orchestration.networks.assignment import Chosen, chosen_addresses
 from gateway.store.model import Document, Resource

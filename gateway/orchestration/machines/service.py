@@ -26,10 +26,10 @@ from gateway.orchestration.machine_core.occupancy import hold
 from gateway.orchestration.machine_core.power_steps import DescribeDomain, PowerOff, ResizeDomain
 from gateway.orchestration.machine_core.removal import demand_within_reach
 from gateway.orchestration.machine_core.states import ALWAYS, TRANSIENT, demand_legal, legal
-from gateway.orchestration.machines.configurations import demand_memory
 from gateway.orchestration.machines.create import IMAGE, MachineCreate, address_attribute, check_size
 from gateway.orchestration.machines.plan import ACTIONS, action_steps, create_steps, delete_steps
 from gateway.orchestration.machines.steps import SettleMachine
+from gateway.orchestration.machines.templates import demand_memory
 from gateway.orchestration.networks.assignment import keep_addresses
 from gateway.orchestration.snapshots.ability import impossible
 from gateway.orchestration.snapshots.restore import RestoreRequests

@@ -9,8 +9,7 @@ from gateway.jobs.plan import Ended
 from gateway.orchestration.attachments.connections import release_all
 from gateway.orchestration.common.room import Room
 from gateway.orchestration.common.step import At, ResourceStep
-from gateway.orchestration.interfaces.entries import free_ports, give_back_addresses
-from gateway.orchestration.interfaces.spec import interface_spec
+from gateway.orchestration.interfaces.entries import free_ports, give_back_addresses, interface_spec
 from gateway.orchestration.machine_core.chain import members
 from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.orchestration.machine_core.names import machine_uuid, seed_volume, volume_of
