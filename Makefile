@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 DESTDIR ?=
 PREFIX ?= /usr
+# Modules are compiled once and kept, whatever the environment says: the tests start hundreds of processes.
+export PYTHONDONTWRITEBYTECODE =
 .PHONY: help run test quick quick-debian13 coverage check diagrams demo bench conformance setup lock install uninstall clean
 
 help: ## Name the commands
