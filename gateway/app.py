@@ -35,13 +35,13 @@ from gateway.orchestration.common.hosts import ConfiguredDrivers, ConfiguredHype
 from gateway.orchestration.common.resource_service import ResourceService
 from gateway.orchestration.common.room import Room
 from gateway.orchestration.entry_point.service import CloudEntryPointService
-from gateway.orchestration.images.keeping import StagingKeeper
+from gateway.orchestration.images.sweeping import StagingSweeper
 from gateway.orchestration.machines.templates import ship
 from gateway.orchestration.monitoring import accesses, clock_watch
 from gateway.orchestration.monitoring.accesses import Accesses
 from gateway.orchestration.monitoring.clock_watch import ClockWatch
 from gateway.orchestration.monitoring.feed import Feed
-from gateway.orchestration.monitoring.hypervisor_events import ConfinementTold, HypervisorEvents
+from gateway.orchestration.monitoring.hypervisor_events import ConfinementLog, HypervisorEvents
 from gateway.orchestration.monitoring.recorder import Recorder
 from gateway.orchestration.monitoring.retention import LOOK_EVERY, Retention
 from gateway.orchestration.monitoring.sample_retention import ROUND_EVERY
@@ -92,9 +92,9 @@ class Gateway:
             driver.supervise(self.supervision)
         self._feed: Feed
         self._alarms: HypervisorEvents
-        self._staging: StagingKeeper
+        self._staging: StagingSweeper
         self.reconciliation: Reconciliation
-        self._confinement: ConfinementTold
+        self._confinement: ConfinementLog
         self._audit: Audit
         self._repeats: Loop
         self._loops: tuple[Loop, ...]
@@ -229,9 +229,9 @@ class Gateway:
 
     async def _watch_hypervisors(self) -> None:
         self._alarms = HypervisorEvents(self.room)
-        self._staging = StagingKeeper(self.room)
+        self._staging = StagingSweeper(self.room)
         self.reconciliation = Reconciliation(self.room)
-        self._confinement = ConfinementTold(self.room)
+        self._confinement = ConfinementLog(self.room)
 
     async def _stop_watching(self) -> None:
         for watcher in (self._confinement, self.reconciliation, self._staging, self._alarms):

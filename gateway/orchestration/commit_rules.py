@@ -8,7 +8,7 @@ from gateway.orchestration.common.references import empty_references
 from gateway.orchestration.monitoring.aspects import METERED
 from gateway.orchestration.monitoring.meters import keep_meters
 from gateway.orchestration.monitoring.recorder import Recorder
-from gateway.orchestration.systems.keeper import keep_systems
+from gateway.orchestration.systems.commit_rule import keep_systems
 from gateway.store.store import Rule
 
 

@@ -14,7 +14,7 @@ from gateway.orchestration.interfaces.entries import (
     entry_of,
     give_back_addresses,
     interface_spec,
-    shown_state,
+    state_of_entry,
     with_entry,
 )
 from gateway.orchestration.machine_core.names import machine_uuid
@@ -120,7 +120,7 @@ class SettleInterface(InterfaceStep):
             if gone:
                 await drop_interface(transaction, current, interface.path.rpartition("/")[2])
                 return
-            state = shown_state(entry_of(current, interface.path))
+            state = state_of_entry(entry_of(current, interface.path))
             await transaction.update(interface.with_document(state=state))
 
 

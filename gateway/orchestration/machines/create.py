@@ -21,7 +21,7 @@ from gateway.orchestration.interfaces.entries import chosen_interfaces
 from gateway.orchestration.machine_core.chain import KINDS
 from gateway.orchestration.machine_core.facts import InterfaceEntry, KeptMachine, KeptSeed
 from gateway.orchestration.machines.templates import check_configuration, least_memory, referred_image, with_secrets
-from gateway.orchestration.monitoring.templates import monitored
+from gateway.orchestration.monitoring.templates import requested_monitoring
 from gateway.orchestration.networks.assignment import Chosen, chosen_addresses
 from gateway.store.model import Document, Resource
 
@@ -70,7 +70,7 @@ class MachineCreate:
             seed=await self._seed(template),
         )
         await self._addresses(template, kept.interfaces)
-        monitoring = await monitored(self.room, self.caller, template, "Machine", "machineTemplate.")
+        monitoring = await requested_monitoring(self.room, self.caller, template, "Machine", "machineTemplate.")
         machine = new_resource("Machine", self.caller.user, self._document(config, host, arch))
         machine = monitoring.on(kept.on(machine))
         self.volumes = await NewVolumes.chosen(self.room, self.caller, template, machine)

@@ -16,7 +16,7 @@ from gateway.orchestration.common.resource_service import ResourceService, erase
 from gateway.orchestration.credentials.service import without_password
 from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.orchestration.machine_core.names import target_of
-from gateway.orchestration.monitoring.templates import monitored
+from gateway.orchestration.monitoring.templates import requested_monitoring
 from gateway.orchestration.volumes.templates import check_template
 from gateway.store.durable import Kept, Secret, keyed, readable
 from gateway.store.model import Document, Query, Resource
@@ -163,7 +163,7 @@ class MachineTemplateService(ResourceService):
         href = document.get("credential", {}).get("href")
         if href is not None:
             await resolve(self.store, caller, href, ("Credential", "CredentialTemplate"), "credential")
-        await monitored(self.room, caller, document, "Machine")
+        await requested_monitoring(self.room, caller, document, "Machine")
         public = {name: value for name, value in document.items() if name != "userData"}
         hashed = None
         if "credential" in public:

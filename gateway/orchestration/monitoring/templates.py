@@ -8,6 +8,7 @@ from __future__ import annotations
 from gateway import clock
 from gateway.cimi.registry import CLOUD_ENTRY_POINT
 from gateway.errors import Invalid
+from gateway.orchestration.common.checked_service import CheckedService
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.references import merged, resolve
 from gateway.orchestration.common.resource_service import ResourceService, new_resource
@@ -24,25 +25,13 @@ MOST_TEMPLATES = 20
 """MeterTemplates in another template."""
 
 
-class EventLogTemplateService(ResourceService):
+class EventLogTemplateService(CheckedService):
     """The service of EventLogTemplates."""
 
     kind = "EventLogTemplate"
-    catalogue = True
 
-    async def make(self, caller: Caller, document: Document) -> Resource:
-        """Return the new template. Raises Invalid for a target that can have no log."""
-        await self._check(caller, document)
-        return new_resource(self.kind, caller.user, document)
-
-    async def change(
-        self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
-    ) -> Resource:
-        """Return the template after the edit. Raises Invalid for a target that can have no log."""
-        await self._check(caller, document)
-        return await super().change(caller, resource, document, selected)
-
-    async def _check(self, caller: Caller, document: Document) -> None:
+    async def check(self, caller: Caller, document: Document) -> None:
+        """Raise Invalid for a target that can have no log."""
         if document.get("targetResource"):
             await target_of(self.store, caller, document, "targetResource")
 
@@ -85,26 +74,13 @@ class MeterConfigurationService(ResourceService):
         return changed.with_document(**configuration(self.room.policy, changed.document))
 
 
-class MeterTemplateService(ResourceService):
+class MeterTemplateService(CheckedService):
     """The service of MeterTemplates."""
 
     kind = "MeterTemplate"
-    catalogue = True
 
-    async def make(self, caller: Caller, document: Document) -> Resource:
-        """Return the new template. Raises Invalid when no meter could be made of it."""
-        await self._check(caller, document)
-        return new_resource(self.kind, caller.user, document)
-
-    async def change(
-        self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
-    ) -> Resource:
-        """Return the template after the edit. Raises Invalid when no meter could be made of it."""
-        changed = await super().change(caller, resource, document, selected)
-        await self._check(caller, changed.document)
-        return changed
-
-    async def _check(self, caller: Caller, document: Document) -> None:
+    async def check(self, caller: Caller, document: Document) -> None:
+        """Raise Invalid when no meter could be made of the template."""
         values = await meter_values(self.room, caller, document, "")
         target = values.get("targetResource")
         if target is None:
@@ -233,17 +209,17 @@ def _resource(path: str, document: Document) -> Resource:
 # What the templates of other types ask for
 
 
-async def monitored(room: Room, caller: Caller, template: Document, kind: str, where: str = "") -> Monitored:
+async def requested_monitoring(room: Room, caller: Caller, template: Document, kind: str, where: str = "") -> Monitored:
     """Return what a new resource's template asks for of its EventLog and its Meters.
 
     The resource keeps it until it is written. ``where`` is the way to the template in a larger document, ending in a
     dot. Raises Invalid, naming the attribute.
     """
-    event_log = await asked_event_log(room.store, caller, template, where)
-    return Monitored(event_log, await asked_meters(room, caller, template, kind, where))
+    event_log = await requested_event_log(room.store, caller, template, where)
+    return Monitored(event_log, await requested_meters(room, caller, template, kind, where))
 
 
-async def asked_event_log(store: Reading, caller: Caller, template: Document, where: str = "") -> Document:
+async def requested_event_log(store: Reading, caller: Caller, template: Document, where: str = "") -> Document:
     """Return the attributes of a new resource's log that its template's ``eventLogTemplate`` asks for.
 
     ``where`` is the way to the template in a larger document, ending in a dot.
@@ -257,7 +233,7 @@ async def asked_event_log(store: Reading, caller: Caller, template: Document, wh
     return values
 
 
-async def asked_meters(
+async def requested_meters(
     room: Room, caller: Caller, template: Document, kind: str, where: str = ""
 ) -> tuple[Document, ...]:
     """Return the attributes of the Meters that a new resource's template asks for (``meterTemplates``).
@@ -269,11 +245,11 @@ async def asked_meters(
     if len(given) > MOST_TEMPLATES:
         raise Invalid(f"has {len(given)} entries; at most {MOST_TEMPLATES} are allowed", where)
     return tuple(
-        [await _asked_meter(room, caller, entry, kind, f"{where}.{place}.") for place, entry in enumerate(given)]
+        [await _requested_meter(room, caller, entry, kind, f"{where}.{place}.") for place, entry in enumerate(given)]
     )
 
 
-async def _asked_meter(room: Room, caller: Caller, given: Document, kind: str, where: str) -> Document:
+async def _requested_meter(room: Room, caller: Caller, given: Document, kind: str, where: str) -> Document:
     values = await meter_values(room, caller, given, where)
     if "targetResource" in values:
         raise Invalid(f"must not be given here: the meter is of the new {kind} itself", f"{where}targetResource")

@@ -14,7 +14,7 @@ from gateway.orchestration.common.permissions import changeable
 from gateway.orchestration.common.references import OWN, merged, resolve
 from gateway.orchestration.common.resource_service import new_resource
 from gateway.orchestration.common.room import Room
-from gateway.orchestration.monitoring.templates import monitored
+from gateway.orchestration.monitoring.templates import requested_monitoring
 from gateway.orchestration.networks.facts import KeptNetwork
 from gateway.orchestration.networks.membership import check_routed, join
 from gateway.orchestration.networks.ranges import (
@@ -70,7 +70,7 @@ class NetworkCreate:
         network = new_resource("Network", self.caller.user, document)
         bridge = settings.public_bridge if forward == "bridge" else bridge_name(uuid_of(network))
         state = template.get("initialState", "STARTED")
-        wishes = await monitored(self.room, self.caller, template, "Network", "networkTemplate.")
+        wishes = await requested_monitoring(self.room, self.caller, template, "Network", "networkTemplate.")
         kept = KeptNetwork(host=host, forward=forward, bridge=bridge, initial_state=state)
         network = wishes.on(kept.on(network))
         await self._check_group(template, network)

@@ -8,7 +8,7 @@ from gateway.orchestration.common.names import checked_mac, new_mac
 from gateway.orchestration.common.references import OWN, merged, resolve
 from gateway.orchestration.common.resource_service import new_resource
 from gateway.orchestration.common.room import Room
-from gateway.orchestration.monitoring.templates import monitored
+from gateway.orchestration.monitoring.templates import requested_monitoring
 from gateway.orchestration.networks.facts import KeptNetwork
 from gateway.orchestration.networks.spec import class_of_service
 from gateway.orchestration.ports.facts import KeptPort
@@ -38,7 +38,7 @@ async def new_port(room: Room, caller: Caller, document: Document) -> Resource:
         "macAddress": new_mac() if mac is None else checked_mac(mac, f"{WHERE}.macAddress"),
     }
     port = {name: value for name, value in port.items() if value is not None}
-    wishes = await monitored(room, caller, template, "NetworkPort", f"{WHERE}.")
+    wishes = await requested_monitoring(room, caller, template, "NetworkPort", f"{WHERE}.")
     return wishes.on(KeptPort(host=host).on(new_resource("NetworkPort", caller.user, port)))
 
 

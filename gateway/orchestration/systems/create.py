@@ -7,7 +7,7 @@ from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.references import OWN, merged, resolve
 from gateway.orchestration.common.resource_service import new_resource
 from gateway.orchestration.common.room import Room
-from gateway.orchestration.monitoring.templates import monitored
+from gateway.orchestration.monitoring.templates import requested_monitoring
 from gateway.orchestration.systems.blueprint import Component, blueprint
 from gateway.orchestration.systems.rehearsal import Rehearsal
 from gateway.orchestration.systems.secrets import hashed, whole
@@ -33,7 +33,7 @@ class SystemCreate:
         """Return the System in CREATING. Raises what the request deserves, naming the descriptor."""
         template, chain = await self._template()
         drawn = blueprint(template, f"{WHERE}.")
-        monitoring = await monitored(self.room, self.caller, drawn.template, "System", f"{WHERE}.")
+        monitoring = await requested_monitoring(self.room, self.caller, drawn.template, "System", f"{WHERE}.")
         rehearsal = Rehearsal(self.room, self.caller, f"{WHERE}.")
         await rehearsal.run(drawn.components, chain)
         self.components, self.size = drawn.components, rehearsal.size
