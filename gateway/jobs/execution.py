@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
 from drivers.supervision import Supervision
 from gateway.errors import Conflict, GatewayError, NoSpace, Unavailable
 from gateway.jobs.crash import AfterStep
+from gateway.jobs.journal import Line, ending, logger_of, step_begins
 from gateway.jobs.plan import Ended, Plan, StepCall, StepRegistry, StopRequested, UnknownStepError
 from gateway.jobs.queues import Place, Unlock
-from gateway.jobs.records import in_state, logger_of
+from gateway.jobs.records import in_state
 from gateway.store.model import Resource
 from gateway.store.questions.jobs import plan_of
 from gateway.store.sealing import holds_sealed
@@ -34,7 +35,14 @@ SHOWN_AFTER = 0.2
 UNDO_TRIES = 5
 UNDO_PAUSE = 1.0
 """Seconds between the first two tries, doubled from there."""
-Log = Callable[[str, str, str], Awaitable[None]]
+
+
+class Log(Protocol):
+    """A function that adds a line to a Job's log, with its level and the step that it is about."""
+
+    async def __call__(self, level: str, step: str, message: str, /, *, durable: bool = False) -> None:
+        """Add the line."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +79,9 @@ class RunningStep:
             self._written = now
             self._moved(min(1.0, done / total) if total > 0 else 1.0)
 
-    async def log(self, message: str, level: str = "info") -> None:
-        """Add a line to the Job's log."""
-        await self._log(level, self.step, message)
+    async def log(self, message: str, level: str = "info", *, durable: bool = False) -> None:
+        """Add a line to the Job's log; a durable one is on disk afterwards."""
+        await self._log(level, self.step, message, durable=durable)
 
     def check(self) -> None:
         """Raise StopRequested when the Job is to stop."""
@@ -191,12 +199,13 @@ class Execution:
     async def _advance(self, plan: Plan, row: PlanRow) -> PlanRow:
         last = row.position == len(plan.steps)
         row = replace(row, phase="settle") if last else row
-        following = "settle" if last else plan.steps[row.position].step
+        line = None if last else step_begins(plan, row.position)
         async with self._store.transaction(durable=False) as transaction:
             await transaction.write_plan(row)
-            if not last:
-                await transaction.write_log(self.job, "info", following, "begins")
-        self._logger.info("begins", step=following)
+            if line is not None:
+                await line.write(transaction, self.job)
+        if line is not None:
+            line.tell(self._logger)
         self._soon(_share(plan, row.position, 0.0))
         return row
 
@@ -268,9 +277,9 @@ class Execution:
             await write
         state, attributes = self._outcome(row.outcome)
         gone = set(plan.drop_on_success if state == "SUCCESS" else () if _left(row) else plan.drop_on_failure)
-        level, words = "info" if state == "SUCCESS" else "warning", attributes["statusMessage"] or state
+        line = ending(state, attributes["statusMessage"])
         async with self._store.transaction() as transaction:
-            await transaction.write_log(self.job, level, "end", words)
+            await line.write(transaction, self.job)
             job = await transaction.get(self.job)
             await transaction.drop_plan(self.job)
             if job is None:
@@ -278,7 +287,7 @@ class Execution:
             affected = [entry for entry in job.document["affectedResources"] if entry["href"] not in gone]
             job = in_state(job, state, progress=100, affectedResources=affected, **attributes)
             await transaction.update(job)
-        getattr(self._logger, level)("end", state=state, reason=words)
+        line.tell(self._logger)
 
     def _outcome(self, outcome: dict[str, Any] | None) -> tuple[str, dict[str, Any]]:
         if not outcome:
@@ -302,10 +311,11 @@ class Execution:
             raise GatewayError(f"{self.job} has no record")
         return job
 
-    async def _log(self, level: str, step: str, message: str) -> None:
-        getattr(self._logger, level, self._logger.info)(message, step=step)
-        async with self._store.transaction(durable=False) as transaction:
-            await transaction.write_log(self.job, level, step, message)
+    async def _log(self, level: str, step: str, message: str, *, durable: bool = False) -> None:
+        line = Line(level, step, message)
+        line.tell(self._logger)
+        async with self._store.transaction(durable=durable) as transaction:
+            await line.write(transaction, self.job)
 
     def _soon(self, progress: int) -> None:
         self._show_no_more()
