@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from drivers.base import ConnectionState, Driver, DriverError, InterfaceAddress
 from gateway.errors import GatewayError
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.interfaces.reported import bring_reported
 from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.orchestration.machine_core.names import machine_uuid
@@ -46,7 +46,7 @@ class AddressWatch:
         """The Machines whose last look took long: their agents are silent."""
         self._whole: set[str] = set()
         """The Machines whose interfaces all have an address."""
-        room.store.watch(self._changed)
+        room.store.watch(self._changed, "Machine", "MachineNetworkInterface")
 
     def _changed(self, changes: dict[str, Resource | None]) -> None:
         for path, resource in changes.items():
