@@ -185,7 +185,7 @@ class Connection(RequestHandler):
             line.abort()
 
     def _address(self) -> str:
-        name = self.peername
+        name = self.transport.get_extra_info("peername") if self.transport is not None else None
         return str(name[0]) if isinstance(name, tuple) else str(name)
 
     # What is no HTTP
