@@ -47,12 +47,13 @@ coverage: $(VENV)/ready ## Run the quick tests, and tell the branches that they 
 	$(BIN)/coverage report
 	$(LEFT_OUT)
 
-check: $(VENV)/ready ## Run ruff, mypy, import-linter and the checks of English, sizes and diagrams
+check: $(VENV)/ready ## Run ruff, mypy, import-linter and the checks of English, sizes, ways and diagrams
 	$(BIN)/ruff check gateway drivers conformance tests demo bench tools
 	$(BIN)/ruff format --check gateway drivers conformance tests demo bench tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.check_english
+	$(BIN)/python -m tools.create_trace
 	$(BIN)/python -m tools.diagrams --check
 
 diagrams: $(VENV)/ready ## Draw the states in docs/design anew, from the tables of the program

@@ -17,7 +17,7 @@ AWAITED = {
     ("drivers/libvirt/storage.py", "Storage.clone_volume"),
     ("drivers/libvirt/storage.py", "Storage.upload_volume"),
     ("gateway/jobs/runner.py", "JobRunner._begin"),
-    ("gateway/jobs/workers.py", "Place.take"),
+    ("gateway/jobs/queues.py", "Place.take"),
     ("gateway/orchestration/images/pieces.py", "ahead"),
     ("gateway/orchestration/common/reserve.py", "Reserve.watch"),
     ("gateway/orchestration/attachments/steps.py", "unplug"),

@@ -1,16 +1,47 @@
-"""Hosts whose ``[[hypervisor]]`` was removed or renamed while records of what is there stayed (docs/hosts.md).
+"""Hosts as services see them: those without entry, what is demanded of a host, and its errors as answers.
 
-Their resources can be read, not changed, and deleted: then the record goes, and what may be on the host stays there.
+The ``[[hypervisor]]`` of a host may be removed or renamed while records of what is there stay (docs/hosts.md). Their
+resources can be read, not changed, and deleted: then the record goes, and what may be on the host stays there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn, cast
 
-from drivers.base import PARTS, ConnectionState, Driver, DriverNotFound, DriverUnavailable, HypervisorSettings
-from gateway.errors import Unavailable
+from drivers.base import (
+    PARTS,
+    ConnectionState,
+    Driver,
+    DriverBusy,
+    DriverConflict,
+    DriverError,
+    DriverFailed,
+    DriverInvalid,
+    DriverNoSpace,
+    DriverNotFound,
+    DriverUnavailable,
+    DriverUnreachable,
+    DriverUnsupported,
+    HostFacts,
+    HypervisorSettings,
+)
+from gateway.errors import BadGateway, Conflict, GatewayError, Invalid, NoSpace, NotImplementedHere, Unavailable
+from gateway.jobs.execution import Failure
 
+TABLE: dict[type[DriverError], type[GatewayError]] = {
+    DriverNotFound: Conflict,
+    DriverConflict: Conflict,
+    DriverBusy: Unavailable,
+    DriverUnavailable: Unavailable,
+    DriverUnsupported: NotImplementedHere,
+    DriverInvalid: Invalid,
+    DriverNoSpace: NoSpace,
+    DriverUnreachable: BadGateway,
+    DriverFailed: GatewayError,
+}
+"""The answer to each of the drivers' errors."""
 REMOVALS = frozenset(
     {
         "addresses.give_back",
@@ -111,6 +142,9 @@ class ConfiguredHypervisors(dict[str, HypervisorSettings]):
         return HypervisorSettings(name, uri="", pool="", network="")
 
 
+# The demands on a host
+
+
 def is_configured(driver: Driver) -> bool:
     """Return whether the configuration has an entry of this host."""
     return not isinstance(cast(object, driver), UnconfiguredHost)
@@ -133,3 +167,49 @@ def demand_deletable(driver: Driver) -> None:
     """Raise Unavailable while nothing can be removed from the host; from one without entry nothing has to be."""
     if is_configured(driver):
         demand_up(driver)
+
+
+def demand_confinement(settings: HypervisorSettings, host: HostFacts) -> None:
+    """Raise Unavailable where guests have to be confined and are not."""
+    if settings.require_confinement and not host.confinement:
+        raise Unavailable(
+            f"the hypervisor {settings.name} confines no guests, and its configuration requires that "
+            "(require_confinement); the admin has to switch on SELinux or AppArmor for libvirt"
+        )
+
+
+async def check_confinement(settings: HypervisorSettings, driver: Driver) -> None:
+    """Raise Unavailable when guests have to be confined on the host, and are not.
+
+    Without SELinux or AppArmor a guest that breaks out of QEMU is the user that all guests run as, and has their disks.
+    """
+    if settings.require_confinement:
+        with translating():
+            host = await driver.host()
+        demand_confinement(settings, host)
+
+
+# The errors of drivers
+
+
+def translated(error: DriverError) -> GatewayError:
+    """Return the gateway's error for a driver's error, with the same message."""
+    return TABLE.get(type(error), GatewayError)(str(error))
+
+
+@contextmanager
+def translating() -> Iterator[None]:
+    """Raise the gateway's own error in place of a driver's error that leaves this block."""
+    try:
+        yield
+    except DriverError as error:
+        raise translated(error) from error
+
+
+def failure(error: BaseException) -> Failure:
+    """Return what a Job says about the error that ended it."""
+    if isinstance(error, DriverError):
+        error = translated(error)
+    if isinstance(error, GatewayError):
+        return Failure(error.return_code, error.message)
+    return Failure(GatewayError.return_code, f"an internal error: {type(error).__name__}: {error}"[:500])
