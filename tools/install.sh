@@ -5,6 +5,8 @@ set -eu
 cd "$(dirname "$0")/.."
 library=$PREFIX/lib/cimi-gateway # The program with its libraries, apart from the system's own Python packages.
 documents=$PREFIX/share/doc/cimi-gateway
+manual=$PREFIX/share/man/man1/cimi-gateway.1
+completion=$PREFIX/share/bash-completion/completions/cimi-gateway
 units=/usr/lib/systemd/system
 settings=/etc/cimi-gateway
 
@@ -50,6 +52,8 @@ documentation() {
     install -d "$DESTDIR$documents/docs"
     install -m 0644 README.md CHANGELOG.md etc/gateway.toml "$DESTDIR$documents"
     install -m 0644 docs/*.md "$DESTDIR$documents/docs"
+    install -Dm 0644 man/cimi-gateway.1 "$DESTDIR$manual"
+    install -Dm 0644 man/cimi-gateway.bash "$DESTDIR$completion"
 }
 
 # The group exists once systemd-sysusers has run; before that, systemd-tmpfiles gives it the files.
@@ -64,7 +68,7 @@ configuration() {
 
 uninstall() {
     rm -rf "$DESTDIR$library" "$DESTDIR$documents"
-    rm -f "$DESTDIR$PREFIX/bin/cimi-gateway" "$DESTDIR$units/cimi-gateway.service" \
+    rm -f "$DESTDIR$PREFIX/bin/cimi-gateway" "$DESTDIR$manual" "$DESTDIR$completion" "$DESTDIR$units/cimi-gateway.service" \
         "$DESTDIR/usr/lib/sysusers.d/cimi-gateway.conf" "$DESTDIR/usr/lib/tmpfiles.d/cimi-gateway.conf" \
         "$DESTDIR/usr/share/polkit-1/rules.d/60-cimi-gateway.rules"
     echo "kept: $settings, /var/lib/cimi-gateway, /var/cache/cimi-gateway and the user cimi-gateway;"

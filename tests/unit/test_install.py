@@ -65,6 +65,8 @@ def test_the_service_finds_its_program_configuration_and_rights_where_it_looks(i
         "usr/share/doc/cimi-gateway/gateway.toml",
         "usr/share/doc/cimi-gateway/README.md",
         "usr/share/doc/cimi-gateway/docs/configuration.md",
+        "usr/share/man/man1/cimi-gateway.1",
+        "usr/share/bash-completion/completions/cimi-gateway",
     ):
         assert (installed / path).is_file(), path
 
@@ -133,7 +135,10 @@ def test_uninstall_takes_away_what_install_brought_and_keeps_the_configuration(i
 def test_the_service_names_only_documentation_that_is_installed(installed: Path) -> None:
     unit = (installed / "usr/lib/systemd/system/cimi-gateway.service").read_text()
     (line,) = [line for line in unit.splitlines() if line.startswith("Documentation=")]
-    for reference in line.partition("=")[2].split():
+    manual, *files = line.partition("=")[2].split()
+    assert manual == "man:cimi-gateway(1)"
+    assert (installed / "usr/share/man/man1/cimi-gateway.1").is_file()
+    for reference in files:
         assert (installed / reference.removeprefix("file:/")).is_file(), reference
 
 

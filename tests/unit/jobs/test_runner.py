@@ -11,10 +11,9 @@ import pytest
 
 from gateway.errors import Conflict
 from gateway.jobs.execution import JobTools
-from gateway.jobs.nesting import unnest
-from gateway.jobs.plan import StepCall, StepContext
+from gateway.jobs.plan import StepCall, StepContext, StepRegistry
+from gateway.jobs.records import unnest
 from gateway.jobs.runner import JobLimits, JobRunner
-from gateway.jobs.steps import StepRegistry
 from gateway.store.model import Document
 from gateway.store.store import Rule, Store
 from tests.patience import PATIENCE
@@ -115,8 +114,15 @@ async def test_every_step_leaves_lines_in_the_jobs_log(store: Store, runner: Job
     path = await submitted(store, runner, plan(StepCall("a"), StepCall("b", {"fails": True})))
     await runner.wait(path, PATIENCE)
     lines = [(level, step, message) for _, _, level, step, message in await runner.lines(path)]
-    assert ("info", "a", "begins") in lines
-    assert ("error", "b", "it cannot be") in lines
+    assert lines == [
+        ("info", "begin", "add machines by me"),
+        ("info", "a", "begins"),
+        ("info", "b", "begins"),
+        ("error", "b", "it cannot be"),
+        ("info", "b", "undone"),
+        ("info", "a", "undone"),
+        ("warning", "end", "FAILED: it cannot be"),
+    ]
 
 
 async def test_progress_moves_inside_a_long_step(store: Store, runner: JobRunner) -> None:
