@@ -16,7 +16,7 @@ from drivers.supervision import Loop, Supervision
 from gateway import wiring
 from gateway.config import Settings
 from gateway.http.admission import Admission, Limits
-from gateway.http.answers import Answers, Representations
+from gateway.http.answers import Answers
 from gateway.http.audit import Audit
 from gateway.http.authentication import Authentication
 from gateway.http.bodies import Bodies, Transfers
@@ -24,7 +24,10 @@ from gateway.http.door import Deadlines, Door, DoorSettings, possible
 from gateway.http.event_stream import EventStream, StreamPlaces
 from gateway.http.handlers import Handlers
 from gateway.http.metrics import DoorMetrics, GuestMetrics, LoopMetrics, Metrics
+from gateway.http.quick_reads import QuickReads
 from gateway.http.readiness import Readiness, away
+from gateway.http.remembered import Memory
+from gateway.http.representation import Representations
 from gateway.http.server import Server, ServerParts
 from gateway.http.tls import Certificate, configured_certificate
 from gateway.jobs.plan import StepRegistry
@@ -100,6 +103,7 @@ class Gateway:
         self._loops: tuple[Loop, ...]
         self._readers = ConfinedReaders()
         self._certificate: Certificate | None = None
+        self._memory: Memory
         self._open = AsyncExitStack()
         """How to end what was begun, the last first."""
 
@@ -288,8 +292,17 @@ class Gateway:
 
     async def _listen(self) -> None:
         settings, server = self.settings, self.settings.server
+        self._memory = Memory()
+        self.store.watch(self._memory.changed)
         parts = ServerParts(
-            self._handlers(), self.authentication, self.readiness, self.stream, self._audit, self.metrics
+            self._handlers(),
+            self.authentication,
+            self.readiness,
+            self.stream,
+            self._audit,
+            self.metrics,
+            self._memory,
+            QuickReads(self.authentication, self._memory, self.metrics),
         )
         self.server = Server(parts, wiring.wire_settings(settings))
         self._certificate = await asyncio.to_thread(configured_certificate, server)
@@ -297,7 +310,12 @@ class Gateway:
         limits = possible(Limits(server.connections, server.connections_per_address))
         deadlines = Deadlines(server.header_seconds, server.idle_seconds)
         admission = Admission(limits, server.trusted_proxies)
-        self.door = Door(self.server.application(), admission, self.supervision, DoorSettings(deadlines, context))
+        self.door = Door(
+            self.server.application(),
+            admission,
+            self.supervision,
+            DoorSettings(deadlines, context, quick=self.server.quickly),
+        )
         self.metrics.add(DoorMetrics(self.door))
         self._open.push_async_callback(self.door.close)
         with named("server", server.listen):
@@ -307,7 +325,7 @@ class Gateway:
 
     def _handlers(self) -> Handlers:
         settings = self.settings
-        representations = Representations(self.services, old_names=self.room.policy.deltacloud)
+        representations = Representations(self.services, self._memory, old_names=self.room.policy.deltacloud)
         return Handlers(
             self.services,
             representations,

@@ -44,6 +44,18 @@ ON_EVERY_ANSWER = {"Server": "cimi-gateway", "X-Content-Type-Options": "nosniff"
 log = structlog.get_logger("http")
 
 
+class _Answered(web.StreamResponse):
+    """An answer that was written as a whole, as aiohttp hears of it."""
+
+    @property
+    def keep_alive(self) -> bool:
+        """Return that the connection goes on."""
+        return True
+
+
+ANSWERED = _Answered()
+
+
 @dataclass(frozen=True, slots=True)
 class Deadlines:
     """The seconds for all headers of a request, for the next request on a connection, and for what is written.
@@ -69,12 +81,20 @@ class Ends:
     log: SparingLog = field(default_factory=SparingLog)
 
 
+Quick = Callable[[web.BaseRequest, "Connection"], bytes | None]
+"""From a request, before anything else is done with it, to its whole answer; None: it goes the long way."""
+
+
+def never(_request: web.BaseRequest, _connection: Connection) -> None:
+    """Let every request go the long way."""
+
+
 class Connection(RequestHandler):
     """A connection of aiohttp's with deadlines, which ``look`` holds it to; ``Door`` calls that every now and then."""
 
-    __slots__ = ("_began", "_busy", "_deadlines", "_ends", "_line", "_stalled", "_started")
+    __slots__ = ("_began", "_busy", "_deadlines", "_ends", "_line", "_quick", "_stalled", "_started", "source")
 
-    def __init__(self, manager: web.Server, deadlines: Deadlines, ends: Ends) -> None:
+    def __init__(self, manager: web.Server, deadlines: Deadlines, ends: Ends, quick: Quick) -> None:
         super().__init__(
             manager,
             loop=asyncio.get_running_loop(),
@@ -88,6 +108,9 @@ class Connection(RequestHandler):
         )
         self._deadlines = deadlines
         self._ends = ends
+        self._quick = quick
+        self.source = b""
+        """Scheme and address, which the meaning of a request's header fields depends on, too."""
         self._line: asyncio.Transport | None = None
         self._began = 0.0
         """Moment at which it was opened, the last answer ended, or the first byte of the next request came."""
@@ -103,6 +126,8 @@ class Connection(RequestHandler):
         assert isinstance(transport, asyncio.Transport)
         self._line = transport
         super().connection_made(transport)
+        scheme = "https" if transport.get_extra_info("sslcontext") is not None else "http"
+        self.source = f"{scheme} {self._address()}".encode()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Count a client that hung up before it had its answer."""
@@ -125,6 +150,10 @@ class Connection(RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         self._busy = True
         try:
+            answer = self._quick(request, self)
+            if answer is not None and self._line is not None and not self._line.is_closing():
+                self._line.write(answer)
+                return ANSWERED, False
             return await super()._handle_request(request, start_time, request_handler)
         finally:
             self._busy, self._started, self._began = False, False, self._loop.time()
@@ -156,7 +185,7 @@ class Connection(RequestHandler):
             line.abort()
 
     def _address(self) -> str:
-        name = self.peername
+        name = self.transport.get_extra_info("peername") if self.transport is not None else None
         return str(name[0]) if isinstance(name, tuple) else str(name)
 
     # What is no HTTP
@@ -214,6 +243,7 @@ class DoorSettings:
     context: ssl.SSLContext | None = None
     name: str = "connections"
     """Name of the loop that looks after the connections."""
+    quick: Quick = never
 
 
 class Door:
@@ -226,6 +256,7 @@ class Door:
         self.admission = admission
         self.ends = Ends()
         self._deadlines = settings.deadlines
+        self._quick = settings.quick
         self._context = settings.context
         self._runner = web.AppRunner(
             application, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS
@@ -257,7 +288,7 @@ class Door:
     def _connection(self) -> Connection:
         server = self._runner.server
         assert server is not None
-        return Connection(server, self._deadlines, self.ends)
+        return Connection(server, self._deadlines, self.ends, self._quick)
 
     async def _look(self) -> None:
         """Close connections whose time is over, and take new ones again where none could be taken.

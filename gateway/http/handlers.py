@@ -13,8 +13,9 @@ from gateway.cimi.query import QueryOptions, selected
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, acting_collection_at, collection_at, type_at, type_of
 from gateway.cimi.resource_type import Action, ResourceType
 from gateway.errors import Conflict, Invalid, MethodNotAllowed, NotFound, PreconditionFailed
-from gateway.http.answers import Answers, Representations
+from gateway.http.answers import Answers
 from gateway.http.bodies import Bodies, Transfers
+from gateway.http.representation import Representations
 from gateway.http.request import ANY, CONTENT_TYPES, READS, Context, Exchange, header, media_type, names_tag
 from gateway.orchestration.common.contract import Outcome
 from gateway.orchestration.common.permissions import demand, demand_any

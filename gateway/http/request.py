@@ -75,6 +75,8 @@ class Context(Wire):
 
     caller: Caller
     parameters: Parameters = ()
+    since: int = 0
+    """The commits that there had been when nothing was read for the request yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,14 @@ from gateway.errors import Forbidden, NotAcceptable, NotFound, RequestTimeout, U
 from gateway.http import description, errors, event_stream
 from gateway.http.audit import Audit
 from gateway.http.authentication import Authentication
+from gateway.http.door import Connection
 from gateway.http.event_stream import EventStream
 from gateway.http.handlers import Handlers
 from gateway.http.hosts import HostNames, address_of, base_of, demand_own_origin
 from gateway.http.metrics import Metrics
+from gateway.http.quick_reads import QuickReads
 from gateway.http.readiness import Readiness
+from gateway.http.remembered import Memory
 from gateway.http.request import (
     JSON,
     READS,
@@ -91,6 +94,8 @@ class ServerParts:
     stream: EventStream
     audit: Audit
     metrics: Metrics
+    memory: Memory
+    quick: QuickReads
 
 
 class Server:
@@ -104,6 +109,8 @@ class Server:
         self._stream = parts.stream
         self._audit = parts.audit
         self._metrics = parts.metrics
+        self._memory = parts.memory
+        self._quick = parts.quick
         self.draining = False
 
     def application(self) -> web.Application:
@@ -192,6 +199,8 @@ class Server:
             if self.draining:
                 raise Unavailable("the gateway is being stopped; try again later")
             response = await handle(request, context)
+            if path is not None and response.status in (200, 304):
+                self._quick.learn(request, context, path)
         except NotAcceptable as error:
             response = errors.respond(error, request, replace(wire, media=JSON))
         except Exception as error:
@@ -205,6 +214,10 @@ class Server:
         if request.method not in READS and caller is not None and not response.prepared:
             self._log_change(request, caller, path, response.status)
         return response
+
+    def quickly(self, request: web.BaseRequest, connection: Connection) -> bytes | None:
+        """Return the whole answer to a read where it is at hand; None where the request goes the long way."""
+        return None if self.draining else self._quick.answer(request, connection)
 
     def _edge(self, request: web.Request, dialect: Dialect) -> Edge:
         settings = self._settings
@@ -231,7 +244,7 @@ class Server:
         demand_unencoded(request)
         demand_own_origin(request, wire.edge.base, self._settings.names, self._settings.origins)
         version = version_of(request, wire.edge.dialect)
-        return Context(wire.request_id, wire.edge, wire.media, version, caller, query)
+        return Context(wire.request_id, wire.edge, wire.media, version, caller, query, self._memory.commits)
 
     def _log_change(self, request: web.Request, caller: Caller, path: str | None, status: int) -> None:
         """Tell what a user asked for; what strangers ask for would fill the journal, and is counted in the metrics."""

@@ -31,7 +31,7 @@ from gateway.store.transaction import Transaction, Writer
 UNDER_WAY: ContextVar[bool] = ContextVar("under way", default=False)
 """Set in the tasks of jobs. A burst of new requests would else hold up each step of those which were accepted."""
 READERS = 2
-CACHED = 4096
+CACHED = 2048
 CACHED_COUNTS = 1000
 AT_ONCE = 500
 """Resources that a walk over all of a kind holds."""
@@ -304,7 +304,8 @@ class Store:
         self._committed(transaction)
 
     async def _roll_back(self) -> None:
-        with suppress(aiosqlite.OperationalError):  # None had begun, or it is committed.
+        # None had begun, it is committed, or the store is closed, which ends it, too: what led here is to be told.
+        with suppress(aiosqlite.Error, ValueError):
             await self._writer.rollback()
 
     def _committed(self, transaction: Transaction) -> None:

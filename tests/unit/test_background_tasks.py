@@ -21,6 +21,7 @@ AWAITED = {
     ("gateway/orchestration/images/pieces.py", "ahead"),
     ("gateway/orchestration/common/reserve.py", "Reserve.watch"),
     ("gateway/orchestration/attachments/steps.py", "unplug"),
+    ("gateway/orchestration/interfaces/address_watch.py", "AddressWatch.look"),
     ("gateway/orchestration/common/step.py", "unless_stopped"),
     ("gateway/orchestration/systems/nested.py", "together"),
     ("gateway/orchestration/systems/packages/disk_step.py", "ImportDisks.run"),

@@ -85,3 +85,11 @@ def changeable(caller: Caller, resource: Resource) -> bool:
 def audience(caller: Caller) -> str | None:
     """Return the user whose resources listings are cut to; None for an admin, who sees everything."""
     return None if caller.role is Role.ADMIN else caller.user
+
+
+def rights(caller: Caller) -> tuple[str, str]:
+    """Return what decides about what the caller is shown: all who have the same rights are shown the same.
+
+    All admins are shown the same; for others it depends on what is theirs.
+    """
+    return ("", caller.role) if caller.role is Role.ADMIN else (caller.user, caller.role)

@@ -102,7 +102,7 @@ class ResourceService:
     catalogue = False
     """True when what an admin adds is shared with every user."""
     computed = False
-    """True when reading adds what changes without the resource: its representations are not remembered."""
+    """True when reading adds what changes without any commit: its representations are not remembered."""
 
     def __init__(self, room: Room, kind: str | None = None) -> None:
         self.room = room
@@ -128,6 +128,18 @@ class ResourceService:
         """Return the page of the resources of this type that the caller sees and the query asks for."""
         demand(caller.role, self.kind, "read")
         return await self.store.page(replace(query, kind=self.kind, visible_to=audience(caller)))
+
+    def looked_at(self, resource: Resource) -> tuple[str, ...]:
+        """Return the paths of the other resources that ``operations`` looks at for this one."""
+        return ()
+
+    async def look_around(self, resource: Resource) -> tuple[str, ...]:
+        """Bring to hand what ``operations`` looks at for this resource, and return the paths of that."""
+        paths = self.looked_at(resource)
+        for path in paths:
+            if self.store.peek(path) is None:
+                await self.store.get(path)
+        return paths
 
     def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
         """Return which of ``edit`` and ``delete`` the caller may do to the resource now."""

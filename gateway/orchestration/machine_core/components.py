@@ -26,6 +26,10 @@ class ComponentService(ResourceService):
             return ()
         return super().collection_operations(caller, parent)
 
+    def looked_at(self, resource: Resource) -> tuple[str, ...]:
+        """Return the path of the Machine, whose state says what may be done to its parts."""
+        return (str(resource.parent),)
+
     def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
         """Return the operations legal now, ``delete`` first, where old clients look for it."""
         if not changeable(caller, resource) or resource.held_by is not None:

@@ -31,7 +31,7 @@ from gateway.orchestration.machines.plan import ACTIONS, action_steps, create_st
 from gateway.orchestration.machines.steps import SettleMachine
 from gateway.orchestration.machines.templates import demand_memory
 from gateway.orchestration.networks.assignment import keep_addresses
-from gateway.orchestration.snapshots.ability import impossible
+from gateway.orchestration.snapshots.ability import Storage, impossible
 from gateway.orchestration.snapshots.restore import RestoreRequests
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
@@ -56,6 +56,10 @@ class MachineService(ResourceService):
     def __init__(self, room: Room) -> None:
         super().__init__(room)
         self.restores = RestoreRequests(room)
+
+    def looked_at(self, resource: Resource) -> tuple[str, ...]:
+        """Return the paths of the Machine's Volumes, whose formats decide about snapshots."""
+        return tuple(Storage.of(resource).volumes.values())
 
     def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
         """Return the operations legal now for this caller, in the order that old clients need."""

@@ -116,6 +116,7 @@ class EventService(ResourceService):
     """The service of Events, which are read only; who sees a log sees in it what is for them."""
 
     kind = "Event"
+    computed = True
 
     async def read(self, caller: Caller, path: str) -> Resource:
         """Return the Event at the path. Raises NotFound for one that the caller may not see, too."""

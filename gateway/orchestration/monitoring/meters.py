@@ -34,6 +34,7 @@ class MeterService(ResourceService):
     """
 
     kind = "Meter"
+    computed = True
 
     async def list(self, caller: Caller, query: Query) -> Page:
         """Return the page of the meters that the query asks for, of one resource where it names a parent."""
