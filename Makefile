@@ -24,7 +24,7 @@ test: setup ## Run every test, those with real guests included
 	$(BIN)/pytest -m exclusive
 
 # Needs no libvirt. What is left out is named at its end; `make test` leaves out nothing.
-QUICK := tests/unit tests/api
+QUICK := tests/unit tests/api tests/client
 LEFT_OUT = @echo "left out: tests with libvirt (tests/contract, system, fault, hosts, host), tests/conformance, and the slow:" && \
 	grep -rl 'pytest.mark.slow' $(QUICK) | sort | sed 's/^/  /'
 
@@ -43,11 +43,12 @@ coverage: $(VENV)/ready ## Run the quick tests, and tell the branches that they 
 	$(BIN)/coverage report --skip-covered
 	$(LEFT_OUT)
 
+TREES := gateway drivers conformance client tests demo bench tools
 check: $(VENV)/ready ## Run ruff, mypy, import-linter and the checks of English, sizes and diagrams
-	$(BIN)/ruff check gateway drivers conformance tests demo bench tools
-	$(BIN)/ruff format --check gateway drivers conformance tests demo bench tools
+	$(BIN)/ruff check $(TREES)
+	$(BIN)/ruff format --check $(TREES)
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	PYTHONPATH=client $(BIN)/lint-imports
 	$(BIN)/python -m tools.check_english
 	$(BIN)/python -m tools.diagrams --check
 
