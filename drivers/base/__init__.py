@@ -82,7 +82,6 @@ from drivers.base.storage import (
     VolumeContent,
     VolumeFacts,
 )
-from drivers.base.supervision import Loop, Supervision
 
 __all__ = [
     "GUARD",
@@ -143,7 +142,6 @@ __all__ = [
     "Lease",
     "Listener",
     "Load",
-    "Loop",
     "Migration",
     "NetworkCalls",
     "NetworkFacts",
@@ -162,7 +160,6 @@ __all__ = [
     "SnapshotFacts",
     "StatisticsCalls",
     "StorageCalls",
-    "Supervision",
     "Traffic",
     "UnpackedImage",
     "VolumeContent",
