@@ -18,6 +18,7 @@ from cimi_client.errors import (
     AnswerLost,
     CimiError,
     NotFound,
+    NotNow,
     NotOffered,
     ProtocolError,
     Refused,
@@ -234,7 +235,8 @@ class Client:
             offered = ", ".join(resource.operations) or "nothing"
             state = f" in state {resource.state}" if resource.state else ""
             called = f"{resource.name} ({resource.id})" if resource.name else resource.id
-            raise NotOffered(f"{called}{state} does not offer {verb} now; it offers {offered}")
+            kind = NotNow if state else NotOffered
+            raise kind(f"{called}{state} does not offer {verb} now; it offers {offered}")
         return href
 
     def _create_document(self, kind: str, document: Document) -> tuple[str, Document]:

@@ -33,6 +33,10 @@ class NotOffered(CimiError):
     """A collection, an operation or an extension that this provider does not have, or not now."""
 
 
+class NotNow(NotOffered):
+    """An operation that the resource does not offer in the state that it has."""
+
+
 class Damaged(CimiError):
     """Bytes that are not those which were sent."""
 
