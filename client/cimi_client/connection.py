@@ -52,7 +52,7 @@ class Answer:
     @property
     def has_document(self) -> bool:
         """Whether the body is a document."""
-        return bool(self.body.strip()) and _format(self.headers) != ""
+        return bool(self.body.strip()) and _format(self) != ""
 
     def document(self) -> dict[str, Json]:
         """Return the document. Raises ProtocolError when the body is none."""
@@ -100,6 +100,8 @@ class Connection:
         self.server = server
         self._watcher = watcher
         self._session: aiohttp.ClientSession | None = None
+        self._reached = False
+        """Whether the server has answered: one that never did is told at once, and not waited for."""
 
     async def open(self) -> None:
         """Make ready for requests. Nothing is sent."""
@@ -127,7 +129,8 @@ class Connection:
             try:
                 return await self._send_once(request)
             except (ServerAway, TooMany) as error:
-                again = request.safe or not isinstance(error, AnswerLost)
+                lost = isinstance(error, AnswerLost)
+                again = request.safe if lost else self._reached
                 pause = error.retry_after if isinstance(error, TooMany) else min(pause * 2, LONGEST_PAUSE)
                 if not again or time.monotonic() + pause > until:
                     raise
@@ -176,7 +179,7 @@ class Connection:
         target = URL(url, encoded=True)
         headers = self._headers(request)
         try:
-            return await self._session.request(
+            response = await self._session.request(
                 request.method, target, data=request.body, headers=headers, allow_redirects=False
             )
         except aiohttp.ClientConnectorError as error:
@@ -185,6 +188,8 @@ class Connection:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self._watch(request, None, None, time.monotonic())
             raise AnswerLost(f"{url}: no answer: {_words(error)}") from error
+        self._reached = True
+        return response
 
     def _headers(self, request: Request) -> dict[str, str]:
         headers = {"Accept": f"application/{self.server.media}", "User-Agent": "cimi-client"}
@@ -238,16 +243,18 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
     return bytes(gathered)
 
 
-def _format(headers: Mapping[str, str]) -> str:
-    media = headers.get("content-type", "").partition(";")[0].strip().lower()
+def _format(answer: Answer) -> str:
+    """Return the format of a document; where the provider does not say it, what the body looks like."""
+    media = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not media:
+        return {b"{": "json", b"<": "xml"}.get(answer.body.lstrip()[:1], "")
     if media.endswith("json"):
         return "json"
     return "xml" if media.endswith("xml") else ""
 
 
 def _document(answer: Answer) -> dict[str, Json]:
-    media = _format(answer.headers)
-    if media == "xml":
+    if _format(answer) == "xml":
         return xml_form.read(answer.body)
     try:
         value = json.loads(answer.body)

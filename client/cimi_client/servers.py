@@ -45,7 +45,7 @@ class Server:
 
     ``url`` is ``http(s)://...``, or ``unix:/path`` for a socket on this host, which needs no login. ``insecure`` lets
     credentials cross a network in the clear. ``timeout`` is in seconds without a byte; ``patience`` is for how many
-    seconds a server that is away is tried again.
+    seconds a server is tried again that has answered before.
     """
 
     url: str

@@ -93,12 +93,12 @@ async def _log(session: Session, wanted: Tail) -> tuple[str | None, str]:
 
 
 async def _resource(session: Session, name: str) -> Resource:
-    try:
-        return await session.client.find("machines", name)
-    except cimi_client.NotFound:
-        if "/" not in name:
-            raise
-        return await session.client.get(name)
+    if "/" in name:
+        try:
+            return await session.client.get(name)
+        except cimi_client.NotFound:
+            pass
+    return await session.client.find("machines", name)
 
 
 async def _past(session: Session, log: str, wanted: Tail) -> list[Resource]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,9 @@ from gateway.cli.common import config_option, insecure_option, say, store_reader
 from gateway.cli.remote import RemoteGateway
 from gateway.plain_text import printable_json
 from gateway.store.offline import OfflineStore
+
+if TYPE_CHECKING:
+    from cimi_command.session import Session
 
 LOOK_EVERY = 0.3
 EVERYTHING = "eventLogs/everything"
@@ -57,9 +60,9 @@ def tail(
         raise click.UsageError("--changes is about everything, not about one resource")
     resource = CHANGES if changes else resource
     if url is not None:
-        past_and_coming = _told(RemoteGateway.of(url, user, insecure=insecure), resource, lines, follow)
-    else:
-        past_and_coming = _kept(config, resource, lines, follow)
+        _tell_remote(RemoteGateway.of(url, user, insecure=insecure), resource, (lines, follow, as_json))
+        return
+    past_and_coming = _kept(config, resource, lines, follow)
     try:
         for event in past_and_coming:
             say(printable_json(event) if as_json else line_of(event))
@@ -87,43 +90,18 @@ def _path_of(href: str) -> str:
     return "/".join(href.rstrip("/").rsplit("/", 2)[-2:])
 
 
-def _told(gateway: RemoteGateway, resource: str | None, lines: int, follow: bool) -> Events:
-    """Yield events over HTTP: the newest ones, and then from the live stream what comes."""
-    logs = gateway.read()["eventLogs"]["href"]
-    own = {None: EVERYTHING, CHANGES: CHANGES}.get(resource)
-    log = f"{logs}/{_name_of(own)}" if own is not None else _remote_log(gateway, str(resource))
-    newest = gateway.newest_event()
-    past = gateway.read(f"{log}/events?$orderby=timestamp:desc&$last={max(0, lines)}").get("events", [])
-    yield from reversed(past)
-    if not follow:
-        return
-    printed = [(event["timestamp"], event["content"]) for event in past]
-    for message in gateway.follow(newest):
-        if message.event == "gap":
-            say(f"{message.data['lost']} events before are not kept any more", err=True)
-            continue
-        event = message.data
-        new = message.event == "event" and (event["timestamp"], event["content"]) not in printed
-        if new and _is_about(event, resource):
-            yield event
+def _tell_remote(gateway: RemoteGateway, resource: str | None, how: tuple[int, bool, bool]) -> None:
+    """Print events over HTTP: the newest ones, and then from the live stream what comes."""
+    lines, follow, as_json = how
 
+    async def work(session: Session) -> None:
+        from cimi_command.events import Tail, tail_events
 
-def _remote_log(gateway: RemoteGateway, resource: str) -> str:
-    log = gateway.read(resource).get("eventLog")
-    if log is None:
-        raise click.ClickException(f"{resource} has no event log; its events are among those of everything")
-    return str(log["href"])
+        named = None if resource == CHANGES else resource
+        log = _path_of(CHANGES if resource == CHANGES else EVERYTHING).rpartition("/")[2]
+        await tail_events(session, Tail(named, max(0, lines), follow, as_json, log))
 
-
-def _name_of(log: str) -> str:
-    return log.rpartition("/")[2]
-
-
-def _is_about(event: dict[str, Any], resource: str | None) -> bool:
-    if resource == CHANGES:
-        return not (_name_of(event["type"]) == "access" and event.get("outcome") == "Failure")
-    href = event["content"].get("resource", {}).get("href", "")
-    return resource is None or href == resource or href.endswith("/" + resource.strip("/"))
+    gateway.run(work)
 
 
 def _kept(config: Path, resource: str | None, lines: int, follow: bool) -> Events:

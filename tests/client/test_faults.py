@@ -67,6 +67,12 @@ async def test_a_server_that_is_not_there_is_away() -> None:
             await client.entry_point()
 
 
+async def test_a_server_that_never_answered_is_not_waited_for() -> None:
+    async with Client(Server(f"http://127.0.0.1:{free_port()}/", patience=10_000)) as client:
+        with pytest.raises(ServerAway, match="cannot be reached"):
+            await client.entry_point()
+
+
 async def test_a_read_is_repeated_until_the_server_answers(server: Misbehaving, client: Client) -> None:
     entry = {"resourceURI": f"{NAMESPACE}/CloudEntryPoint", "machines": {"href": "machines"}}
     server.answers["GET /"] = in_turn(hang_up, says({}, 503), says({}, 429, Retry_After="0"), says(entry))

@@ -253,7 +253,6 @@ def test_the_exit_code_says_what_was_wrong(cimi: Cimi, made: Made, monkeypatch: 
     assert cimi("show", "code2").code == 5
     monkeypatch.setenv("CIMI_PASSWORD", "wrong")
     assert cimi("show", "code1").code == 4
-    monkeypatch.setattr("cimi_command.session.PATIENCE", 0.0)
     monkeypatch.setenv("CIMI_URL", f"http://127.0.0.1:{free_port()}/cimi/")
     assert cimi("show", "code1").code == 6
 
