@@ -5,6 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 library=$PREFIX/lib/cimi-gateway # The program with its libraries, apart from the system's own Python packages.
 documents=$PREFIX/share/doc/cimi-gateway
+manuals=$PREFIX/share/man/man1
 units=/usr/lib/systemd/system
 settings=/etc/cimi-gateway
 
@@ -16,9 +17,12 @@ build() {
     }
     source=$(mktemp -d)
     trap 'rm -rf "$source"' EXIT
-    cp -R setup.cfg pyproject.toml README.md gateway drivers conformance "$source"
+    cp -R setup.cfg pyproject.toml README.md gateway drivers conformance client "$source"
     rm -rf "$DESTDIR$library.new"
-    "$PYTHON" -m pip install --quiet --target "$DESTDIR$library.new" "$source"
+    "$PYTHON" -m pip install --quiet --target "$DESTDIR$library.new" "$source" "$source/client"
+    "$PYTHON" -m pip install --quiet --no-deps --target "$source/man-tool" click-man
+    mkdir "$source/man1"
+    PYTHONPATH="$DESTDIR$library.new:$source/man-tool" "$PYTHON" -P tools/man_pages.py "$source/man1"
 }
 
 # Aside, then in one step into place: a running service goes on to load modules from here.
@@ -32,8 +36,28 @@ replace() {
 # -P: the working directory is no place to load code from, least of all for root.
 program() {
     install -d "$DESTDIR$PREFIX/bin"
-    printf '#!/bin/sh\nPYTHONPATH=%s exec %s -P -m gateway "$@"\n' "$library" "$PYTHON" >"$DESTDIR$PREFIX/bin/cimi-gateway"
-    chmod 0755 "$DESTDIR$PREFIX/bin/cimi-gateway"
+    for name in cimi-gateway:gateway cimi:cimi_command; do
+        target=$DESTDIR$PREFIX/bin/${name%:*}
+        printf '#!/bin/sh\nPYTHONPATH=%s exec %s -P -m %s "$@"\n' "$library" "$PYTHON" "${name#*:}" >"$target"
+        chmod 0755 "$target"
+    done
+}
+
+# The pages' times are of the installation; what an earlier version had and this one has not goes.
+manual() {
+    rm -f "$DESTDIR$manuals"/cimi.1 "$DESTDIR$manuals"/cimi-*.1
+    install -d "$DESTDIR$manuals"
+    install -m 0644 "$source"/man1/*.1 "$DESTDIR$manuals"
+}
+
+# Each shell's own place; what they load asks `cimi` itself for what there is.
+completion() {
+    for place in bash:bash-completion/completions/cimi zsh:zsh/site-functions/_cimi fish:fish/vendor_completions.d/cimi.fish; do
+        target=$DESTDIR$PREFIX/share/${place#*:}
+        install -d "$(dirname "$target")"
+        PYTHONPATH="$DESTDIR$library" "$PYTHON" -P -m cimi_command completion "${place%:*}" >"$target"
+        chmod 0644 "$target"
+    done
 }
 
 system_files() {
@@ -64,6 +88,9 @@ configuration() {
 
 uninstall() {
     rm -rf "$DESTDIR$library" "$DESTDIR$documents"
+    rm -f "$DESTDIR$manuals"/cimi.1 "$DESTDIR$manuals"/cimi-*.1 "$DESTDIR$PREFIX/bin/cimi" \
+        "$DESTDIR$PREFIX/share/bash-completion/completions/cimi" "$DESTDIR$PREFIX/share/zsh/site-functions/_cimi" \
+        "$DESTDIR$PREFIX/share/fish/vendor_completions.d/cimi.fish"
     rm -f "$DESTDIR$PREFIX/bin/cimi-gateway" "$DESTDIR$units/cimi-gateway.service" \
         "$DESTDIR/usr/lib/sysusers.d/cimi-gateway.conf" "$DESTDIR/usr/lib/tmpfiles.d/cimi-gateway.conf" \
         "$DESTDIR/usr/share/polkit-1/rules.d/60-cimi-gateway.rules"
@@ -76,6 +103,8 @@ install)
     build
     replace
     program
+    manual
+    completion
     system_files
     documentation
     configuration

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar
@@ -84,6 +84,11 @@ class Client:
         answer = await self.connection.send(Request("GET", url))
         return self._resource(answer)
 
+    async def text(self, url: str) -> str:
+        """Return the plain text that is at a URL, such as that of a console (a provider extension)."""
+        answer = await self.connection.send(Request("GET", url, headers={"Accept": "text/plain, */*"}))
+        return answer.body.decode(errors="replace")
+
     async def url(self, reference: str) -> str:
         """Return the absolute URL of a reference."""
         if "://" in reference:
@@ -106,7 +111,9 @@ class Client:
         count = read.number("count")
         return Page(read, read.items, len(read.items) if count is None else count)
 
-    async def items(self, collection: str, query: Query = EVERYTHING, page: int = PAGE) -> AsyncIterator[Resource]:
+    async def items(
+        self, collection: str, query: Query = EVERYTHING, page: int = PAGE
+    ) -> AsyncGenerator[Resource, None]:
         """Yield the items of a collection, page by page, also from providers that give all at once, or fewer.
 
         Raises NotOffered when the provider gives a part, and does not page.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cimi_client.client import NOTHING, PAGE, Client
 from cimi_client.connection import Watcher
@@ -14,8 +15,12 @@ from cimi_client.jobs import Accepted, Job
 from cimi_client.json_types import Document
 from cimi_client.queries import EVERYTHING, Query
 from cimi_client.servers import Server
+from cimi_client.stream import Message, live
+from cimi_client.transfers import Progress as Bytes
+from cimi_client.transfers import download, ignore, upload
 
 T = TypeVar("T")
+E = TypeVar("E")
 Progress = Callable[[Job], None]
 
 
@@ -25,6 +30,8 @@ class SyncClient:
     def __init__(self, server: Server, watcher: Watcher | None = None) -> None:
         self.client = Client(server, watcher)
         self._runner = asyncio.Runner()
+        self._open: list[AsyncGenerator[Any, None]] = []
+        """What was begun to be read, and not to its end."""
 
     def __enter__(self) -> SyncClient:
         self.run(self.client.__aenter__())
@@ -34,6 +41,8 @@ class SyncClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
+            while self._open:
+                self.run(_closed(self._open.pop()))
             self.run(self.client.__aexit__(kind, error, trace))
         finally:
             self._runner.close()
@@ -52,13 +61,24 @@ class SyncClient:
 
     def items(self, collection: str, query: Query = EVERYTHING, page: int = PAGE) -> Iterator[Resource]:
         """Yield the items of a collection; a page is read when its first item is wanted."""
-        items = self.client.items(collection, query, page)
+        yield from self._each(self.client.items(collection, query, page))
 
-        async def following() -> Resource | None:
+    def live(self, after: str | None = None) -> Iterator[Message]:
+        """Yield what happens from now on, or after an id, for ever. Raises NotOffered."""
+        yield from self._each(live(self.client, after))
+
+    def _each(self, items: AsyncGenerator[E, None]) -> Iterator[E]:
+        async def following() -> E | None:
             return await anext(items, None)
 
-        while (item := self.run(following())) is not None:
-            yield item
+        self._open.append(items)
+        try:
+            while (item := self.run(following())) is not None:
+                yield item
+        finally:
+            if items in self._open:
+                self._open.remove(items)
+                self.run(_closed(items))
 
     def find(self, collection: str, name: str) -> Resource:
         """Return the resource of a collection with this name, id or URL. Raises NotFound, or Ambiguous."""
@@ -86,6 +106,18 @@ class SyncClient:
 
         return self.run(done())
 
+    def upload(self, image: Resource, path: Path, progress: Bytes = ignore) -> Resource:
+        """Send a file to an image that waits for it, and return the image when it was looked at. Raises JobFailed."""
+
+        async def sent() -> Resource:
+            return await (await upload(self.client, image, path, progress))
+
+        return self.run(sent())
+
+    def download(self, resource: Resource, path: Path, progress: Bytes = ignore) -> None:
+        """Write the bytes that a resource gives into a file. Raises NotOffered or Damaged."""
+        self.run(download(self.client, resource, path, progress))
+
     def edit(self, resource: Resource, changes: Document, progress: Progress | None = None) -> Job | None:
         """Change some attributes, and return the ended Job. Raises Conflict or JobFailed."""
 
@@ -105,6 +137,10 @@ class SyncClient:
             return await change
 
         return self.run(done())
+
+
+async def _closed(items: AsyncGenerator[E, None]) -> None:
+    await items.aclose()
 
 
 async def _followed(accepted: Accepted, progress: Progress | None) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 
-import cimi_client
 import click
 
 from cimi_command.kinds import name_of
@@ -32,9 +31,7 @@ async def _show(session: Session, name: str, follow: bool, raw: bool) -> None:
     href = session.client.operation(machine, "console")
     written = ""
     while True:
-        request = cimi_client.connection.Request("GET", href, headers={"Accept": "text/plain, */*"})
-        answer = await session.client.connection.send(request)
-        text = answer.body.decode(errors="replace")
+        text = await session.client.text(href)
         _write(_new(written, text), raw)
         written = text
         if not follow:

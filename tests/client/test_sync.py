@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from cimi_client import Job, Login, NotFound, Server, SyncClient
 
+from tests.api.images.transfers import RAW
 from tests.client.conftest import machine_document
 from tests.conformance.provider import PASSWORD
 
@@ -31,6 +32,21 @@ def test_a_machine_lives_from_its_create_to_its_delete(client: SyncClient, provi
     with pytest.raises(NotFound):
         client.get(machine.id)
     assert {entry.state for entry in seen if entry.ended} == {"SUCCESS"}
+
+
+def test_what_happens_comes_without_asyncio(client: SyncClient) -> None:
+    messages = client.live()
+    next(messages)
+    client.create("machineConfigs", {"name": "live", "cpu": 1, "memory": 131072})
+    assert next(message for message in messages if message.kind == "event").resource.kind == "Event"
+
+
+def test_bytes_go_up_and_come_down_without_asyncio(client: SyncClient, tmp_path: Path) -> None:
+    up, down = tmp_path / "up", tmp_path / "down"
+    up.write_bytes(RAW)
+    waiting = client.create("machineImages", {"name": "up", "size": len(RAW)})
+    client.download(client.upload(waiting, up), down)
+    assert down.read_bytes() == RAW
 
 
 def test_the_entry_point_is_read_without_asyncio(client: SyncClient, provider: tuple[str, str]) -> None:

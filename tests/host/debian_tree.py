@@ -26,7 +26,7 @@ PREFIX = "cimi-gateway-host-"
 UNUSED_SECONDS = 14 * 86400
 BASE = ("systemd-sysv", "dbus", "iproute2", "procps", "curl")
 """What a Debian host has beside mmdebstrap's smallest variant."""
-BUILD = ("setuptools>=68", "wheel")
+BUILD = ("setuptools>=68", "wheel", "click-man")
 MISSING_CLOCK = ("Check-Valid-Until", "Check-Date")
 """Checks of apt that fail on a machine whose clock is off; the signatures are checked all the same."""
 
