@@ -13,7 +13,7 @@ out = Console(highlight=False)
 
 
 class User:
-    """A user at the demo's gateway. What is refused or fails raises CimiError, which ends the demo."""
+    """User of the demo's gateway. What is refused or fails raises CimiError, which ends the demo."""
 
     def __init__(self, client: Client) -> None:
         self.client = client

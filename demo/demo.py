@@ -28,7 +28,7 @@ PORT = 18080
 
 
 def prepare(home: Path) -> Path:
-    """Configuration, user and pool of the private gateway; the configuration's path."""
+    """Make the configuration, user and pool of the private gateway, and return the configuration's path."""
     (home / "images").mkdir()
     build(home / "images" / "guest.qcow2")
     DIRECTORY.mkdir(mode=0o711, exist_ok=True)
@@ -47,32 +47,33 @@ def prepare(home: Path) -> Path:
     return config
 
 
-def ours(host: libvirt.virConnect) -> list[libvirt.virDomain]:
-    """The domains with disks in the demo's directory; another's may vanish while we look."""
-    found = []
+def demo_domains(host: libvirt.virConnect) -> list[libvirt.virDomain]:
+    """Return the domains with disks in the demo's directory; those of others may vanish meanwhile."""
+    domains = []
     for domain in host.listAllDomains():
         try:
             if str(DIRECTORY) in domain.XMLDesc(0):
-                found.append(domain)
+                domains.append(domain)
         except libvirt.libvirtError as error:
             if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
                 raise
-    return found
+    return domains
 
 
 def left_over() -> list[str]:
-    """What the demo should have removed, as libvirt and the disk show it."""
+    """Return what the demo should have removed, as libvirt and the disk show it."""
     host = libvirt.open("qemu:///system")
-    domains = [domain.name() for domain in ours(host)]
+    domains = [domain.name() for domain in demo_domains(host)]
     host.close()
     return domains + [path.name for path in DIRECTORY.iterdir()]
 
 
 def clear() -> None:
+    """Remove everything that the demo makes: domains, pool and directory."""
     host = libvirt.open("qemu:///system")
     flags = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
     flags |= libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
-    for domain in ours(host):
+    for domain in demo_domains(host):
         if domain.isActive():
             domain.destroy()
         domain.undefineFlags(flags)
@@ -90,12 +91,13 @@ def clear() -> None:
 
 @asynccontextmanager
 async def gateway(config: Path) -> AsyncIterator[User]:
+    """Serve the private gateway, and yield its user."""
     log = (config.parent / "gateway.log").open("wb")
     command = [sys.executable, "-m", "gateway", "serve", "--config", str(config)]
     process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
     async with Client(Server(f"http://127.0.0.1:{PORT}/cimi/", Login("admin", PASSWORD))) as client:
         try:
-            await answering(client)
+            await wait_for_answer(client)
             yield User(client)
         finally:
             process.terminate()
@@ -103,7 +105,8 @@ async def gateway(config: Path) -> AsyncIterator[User]:
             log.close()
 
 
-async def answering(client: Client) -> None:
+async def wait_for_answer(client: Client) -> None:
+    """Wait until the gateway answers. Raises SystemExit after 30 seconds."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
@@ -115,6 +118,7 @@ async def answering(client: Client) -> None:
 
 
 async def console_lines(user: User, machine: str) -> list[str]:
+    """Return the first lines of the guest's console once it has booted."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         text = await user.console(machine)
@@ -125,6 +129,7 @@ async def console_lines(user: User, machine: str) -> list[str]:
 
 
 async def address(user: User, machine: str) -> str:
+    """Return the guest's first IP address once the gateway shows it."""
     interfaces = (await user.get(machine, Query(expand=("networkInterfaces",)))).part("networkInterfaces")
     collection = interfaces.items[0].href("addresses") or ""
     deadline = time.monotonic() + 60
@@ -150,11 +155,13 @@ async def snapshot_and_restore(user: User, machine: str) -> None:
 
 
 async def write_marks(machine: str, text: str) -> None:
+    """Let the guest write a text into its memory and onto its disk."""
     write = f"echo {text} >/tmp/mark; echo {text} | dd of=/dev/vda2 bs=512 seek=64 conv=sync 2>/dev/null; sync"
     await asyncio.to_thread(run_in_guest, machine.rpartition("/")[2], write)
 
 
 async def marks(machine: str) -> str:
+    """Return the texts that the guest reads in its memory and on its disk."""
     read = "cat /tmp/mark; echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/vda2 bs=512 skip=64 count=1 2>/dev/null"
     _, output = await asyncio.to_thread(run_in_guest, machine.rpartition("/")[2], read)
     memory, disk = output.replace("\0", "").split()
@@ -162,6 +169,7 @@ async def marks(machine: str) -> str:
 
 
 async def show(config: Path) -> None:
+    """Show the life of a guest, and everything beside it."""
     async with gateway(config) as user:
         location = f"file://{config.parent / 'images' / 'guest.qcow2'}"
         image = (
@@ -184,12 +192,12 @@ async def show(config: Path) -> None:
 
 
 async def show_volume(user: User, machine: str) -> None:
-    """A Volume comes to the running guest, which writes it, and goes again."""
+    """Connect a Volume to the running guest, which writes it, and take it away."""
     document: Document = {"name": "data", "volumeTemplate": {"volumeConfig": {"capacity": 16_000}}}
     volume = (await user.make("volumes", document, "creating a volume")).id
     volumes = (await user.get(machine)).href("volumes") or ""
     attachment = await user.make(volumes, {"volume": {"href": volume}}, "connecting it to the guest")
-    disk = await seen_by_guest(machine, volume)
+    disk = await device_in_guest(machine, volume)
     written = await in_guest(machine, f"echo written by the guest >/dev/{disk} && sync && head -n 1 /dev/{disk}")
     size = await in_guest(machine, f"cat /sys/block/{disk}/size")
     out.print(f"  the guest has it at /dev/{disk}, {size} sectors, and reads: {written}")
@@ -197,8 +205,8 @@ async def show_volume(user: User, machine: str) -> None:
     await user.delete(volume, "deleting the volume")
 
 
-async def seen_by_guest(machine: str, volume: str) -> str:
-    """The device which bears the Volume's serial number."""
+async def device_in_guest(machine: str, volume: str) -> str:
+    """Return the guest's device that bears the Volume's serial number."""
     serial = volume.rpartition("/")[2][:20]
     command = f"grep -l {serial} /sys/block/*/serial 2>/dev/null | cut -d/ -f4; true"
     deadline = time.monotonic() + 60
@@ -210,7 +218,7 @@ async def seen_by_guest(machine: str, volume: str) -> str:
 
 
 async def in_guest(machine: str, command: str) -> str:
-    """What a command prints in the guest, by its serial console."""
+    """Return what a command prints in the guest, by its serial console."""
     code, text = await asyncio.to_thread(run_in_guest, machine.rpartition("/")[2], command)
     if code:
         raise SystemExit(f"in the guest, {command}: {text}")

@@ -15,7 +15,7 @@ PATIENCE = 120.0
 
 
 async def show_network(user: User, machine: str, image: str, out: Console) -> None:
-    """The first guest gets a second interface while it runs, the second guest its only one; both go again."""
+    """Connect two guests by a private Network, one of them while it runs, and take everything away."""
     document: Document = {"name": "lan", "networkTemplate": {"networkConfig": {"networkType": "PRIVATE"}}}
     network = await user.make("networks", document, "creating a private network")
     out.print(f"{network.id} is {network.state}: {network.text('cidr')} and {network.text('cidr6')}")
@@ -44,7 +44,7 @@ async def _second_guest(user: User, network: str, address: str, image: str) -> s
 
 
 async def _ping(first: str, first_ip: str, second: str, second_ip: str, out: Console) -> None:
-    """Each the other, once the second guest has taken the address that is reserved for it."""
+    """Let each guest ping the other, once the second has taken the address that is reserved for it."""
     await _in_guest(second, f"until ip addr show eth0 | grep -q 'inet {second_ip}/'; do sleep 1; done")
     for machine, ip in ((first, second_ip), (second, first_ip)):
         line = await _in_guest(machine, f"ping -c 3 {ip} | tail -n 2 | head -n 1")
@@ -52,7 +52,7 @@ async def _ping(first: str, first_ip: str, second: str, second_ip: str, out: Con
 
 
 async def _private_address(user: User, machine: str) -> str:
-    """Of the guest's last interface, as the gateway shows it."""
+    """Return the IPv4 address of the guest's last interface once the gateway shows it."""
     interfaces = (await user.get(machine)).href("networkInterfaces") or ""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
@@ -70,7 +70,7 @@ async def _addresses(user: User, interface: Resource) -> list[str]:
 
 
 async def _in_guest(machine: str, command: str) -> str:
-    """What a command prints in the guest; a guest that still boots is asked again."""
+    """Return what a command prints in the guest, once that has booted."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.common import config_option, insecure_option, say, store_reader
-from gateway.cli.remote import RemoteGateway
+from gateway.cli.common import config_option, say, store_reader
+from gateway.cli.remote import RemoteGateway, remote_options
 from gateway.plain_text import printable_json
 from gateway.store.offline import OfflineStore
 
@@ -29,6 +30,15 @@ PAGE = 500
 Events = Iterator[dict[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Events to print: of a resource, a log, or everything; so many past ones, and those to come."""
+
+    resource: str | None
+    lines: int
+    follow: bool
+
+
 @click.group()
 def events() -> None:
     """Show and follow what happens to resources, and who asked for it."""
@@ -39,32 +49,21 @@ def events() -> None:
 @click.option("-f", "--follow", is_flag=True, help="Go on until interrupted.")
 @click.option("-n", "--lines", default=20, show_default=True, help="How many past events to show.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document a line.")
-@click.option("--url", help="Follow the gateway with this Cloud Entry Point over HTTP instead of reading the store.")
-@click.option("--user", help="The user to follow as, with --url; the password is asked for, or CIMI_PASSWORD.")
 @click.option("--changes", is_flag=True, help="Leave out refused requests: read the log that is kept longer.")
-@insecure_option
+@remote_options
 @config_option
-def tail(
-    resource: str | None,
-    follow: bool,
-    lines: int,
-    as_json: bool,
-    url: str | None,
-    user: str | None,
-    changes: bool,
-    insecure: bool,
-    config: Path,
-) -> None:
+def tail(*, as_json: bool, changes: bool, remote: RemoteGateway | None, config: Path, **selected: Any) -> None:
     """Print the newest events, of a RESOURCE (machines/ID) or of everything."""
-    if changes and resource is not None:
+    selection = Selection(**selected)
+    if changes and selection.resource is not None:
         raise click.UsageError("--changes is about everything, not about one resource")
-    resource = CHANGES if changes else resource
-    if url is not None:
-        _tell_remote(RemoteGateway.of(url, user, insecure=insecure), resource, (lines, follow, as_json))
+    if changes:
+        selection = replace(selection, resource=CHANGES)
+    if remote is not None:
+        _print_remote(remote, selection, as_json)
         return
-    past_and_coming = _kept(config, resource, lines, follow)
     try:
-        for event in past_and_coming:
+        for event in _stored_events(config, selection):
             say(printable_json(event) if as_json else line_of(event))
     except KeyboardInterrupt:
         return
@@ -90,32 +89,32 @@ def _path_of(href: str) -> str:
     return "/".join(href.rstrip("/").rsplit("/", 2)[-2:])
 
 
-def _tell_remote(gateway: RemoteGateway, resource: str | None, how: tuple[int, bool, bool]) -> None:
+def _print_remote(gateway: RemoteGateway, selection: Selection, as_json: bool) -> None:
     """Print events over HTTP: the newest ones, and then from the live stream what comes."""
-    lines, follow, as_json = how
 
     async def work(session: Session) -> None:
         from cimi_command.events import Tail, tail_events
 
-        named = None if resource == CHANGES else resource
-        log = _path_of(CHANGES if resource == CHANGES else EVERYTHING).rpartition("/")[2]
-        await tail_events(session, Tail(named, max(0, lines), follow, as_json, log))
+        changes = selection.resource == CHANGES
+        resource = None if changes else selection.resource
+        log = (CHANGES if changes else EVERYTHING).rpartition("/")[2]
+        await tail_events(session, Tail(resource, max(0, selection.lines), selection.follow, as_json, log))
 
     gateway.run(work)
 
 
-def _kept(config: Path, resource: str | None, lines: int, follow: bool) -> Events:
+def _stored_events(config: Path, selection: Selection) -> Events:
     """Yield events from the store: the newest ones, and then what comes."""
     with store_reader(config) as store:
-        log = _log_of(store, resource)
+        log = _log_of(store, selection.resource)
         last = store.newest_position(log)
-        after = last - max(0, lines)
+        after = last - max(0, selection.lines)
         while True:
             rows = store.events_after(log, after, PAGE)
             for position, moment, document in rows:
                 after = position
                 yield {"timestamp": moment, **document}
-            if len(rows) < PAGE and not follow:
+            if len(rows) < PAGE and not selection.follow:
                 return
             if len(rows) < PAGE:
                 time.sleep(LOOK_EVERY)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway.cimi.job import FINAL_JOB_STATES
-from gateway.cli.common import config_option, insecure_option, say, store_reader
-from gateway.cli.remote import RemoteGateway
+from gateway.cli.common import config_option, say, store_reader
+from gateway.cli.remote import RemoteGateway, remote_options
 from gateway.store.offline import OfflineJob, OfflineStore
 
 if TYPE_CHECKING:
@@ -67,14 +67,12 @@ def show(job: str, config: Path) -> None:
 @jobs.command()
 @click.argument("job", required=False)
 @click.option("-f", "--follow", is_flag=True, help="Go on until the job ends; without a JOB, for ever.")
-@click.option("--url", help="Follow the gateway with this Cloud Entry Point over HTTP instead of reading the store.")
-@click.option("--user", help="The user to follow as, with --url; the password is asked for, or CIMI_PASSWORD.")
-@insecure_option
+@remote_options
 @config_option
-def tail(job: str | None, follow: bool, url: str | None, user: str | None, insecure: bool, config: Path) -> None:
+def tail(job: str | None, follow: bool, remote: RemoteGateway | None, config: Path) -> None:
     """Print a job's log; without a JOB, the newest lines of all jobs. With --url, how far jobs have come."""
-    if url is not None:
-        _tell_remote(RemoteGateway.of(url, user, insecure=insecure), job, follow)
+    if remote is not None:
+        _print_remote(remote, job, follow)
         return
     with store_reader(config) as store:
         if job is None:
@@ -115,7 +113,7 @@ def _print_log(store: OfflineStore, path: str, after: int) -> int:
     return after
 
 
-def _tell_remote(gateway: RemoteGateway, job: str | None, follow: bool) -> None:
+def _print_remote(gateway: RemoteGateway, job: str | None, follow: bool) -> None:
     """Print a line for each change of a Job over HTTP; a Job that is named is followed to its end."""
 
     async def work(session: Session) -> None:

@@ -9,7 +9,8 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -19,6 +20,7 @@ from gateway.plain_text import printable
 if TYPE_CHECKING:
     from cimi_command.session import Session
 
+F = TypeVar("F", bound=Callable[..., Any])
 PASSWORD = "CIMI_PASSWORD"  # noqa: S105 - the name of a variable
 
 
@@ -69,3 +71,23 @@ class RemoteGateway:
         login = Login(self.user, self.password)
         async with Client(Server(self.url, login, insecure=self.insecure, patience=60.0)) as client:
             await work(Session(client, Options()))
+
+
+def remote_options(function: F) -> F:
+    """Give a subcommand ``--url``, ``--user`` and ``--insecure``: one argument ``remote``, a RemoteGateway or None."""
+
+    @click.option(
+        "--url", help="Follow the gateway with this Cloud Entry Point over HTTP, instead of reading the store."
+    )
+    @click.option("--user", help=f"The user to follow as, with --url; the password is asked for, or {PASSWORD}.")
+    @click.option(
+        "--insecure",
+        is_flag=True,
+        help="Send the password over plain HTTP to another host, too: everybody on the way can read it.",
+    )
+    @wraps(function)
+    def with_remote(url: str | None, user: str | None, *, insecure: bool, **options: Any) -> Any:
+        remote = RemoteGateway.of(url, user, insecure=insecure) if url is not None else None
+        return function(remote=remote, **options)
+
+    return with_remote  # type: ignore[return-value]
