@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
-from cimi_client import Client, Document, Login, Resource, Server, SyncClient, Watcher
+from cimi_client import Client, Login, Resource, Server, SyncClient, Watcher
 from cimi_client.servers import Media
 
+from tests.client.machines import Opener, machine_document
 from tests.client.other_provider import OtherProvider
 from tests.conformance.provider import PASSWORD, serving
-
-Opener = Callable[..., AbstractAsyncContextManager[Client]]
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +75,3 @@ async def other() -> AsyncIterator[OtherProvider]:
     await provider.start()
     yield provider
     await provider.stop()
-
-
-def machine_document(image: str, name: str = "web1", **properties: str) -> Document:
-    config: Document = {"cpu": 1, "memory": 131072}
-    template: Document = {"initialState": "STOPPED", "machineConfig": config, "machineImage": {"href": image}}
-    return {"name": name, "properties": properties, "machineTemplate": template}

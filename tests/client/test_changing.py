@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cimi_client import Client, Conflict, Denied, Document, Job, JobFailed, NotFound, NotOffered, Refused, Resource
 
-from tests.client.conftest import Opener, machine_document
+from tests.client.machines import Opener, machine_document
 
 
 async def test_a_create_is_awaited_and_gives_what_was_made(either: Client, image: Resource) -> None:

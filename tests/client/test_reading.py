@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from cimi_client import Ambiguous, Client, NotFound, NotOffered, Query, Resource
 
-from tests.client.conftest import Opener, machine_document
+from tests.client.machines import Opener, machine_document
 
 
 async def named(client: Client, image: Resource, *names: str) -> list[Resource]:

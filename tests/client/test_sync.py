@@ -9,7 +9,7 @@ import pytest
 from cimi_client import Job, Login, NotFound, Server, SyncClient
 
 from tests.api.images.transfers import RAW
-from tests.client.conftest import machine_document
+from tests.client.machines import machine_document
 from tests.conformance.provider import PASSWORD
 
 

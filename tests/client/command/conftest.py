@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cimi_client import Login, Resource, Server, SyncClient
@@ -16,7 +13,8 @@ from click.testing import CliRunner
 from tests.api import in_memory_gateway
 from tests.api.in_memory_gateway import PASSWORD
 from tests.api.packages import small_package
-from tests.client.conftest import machine_document
+from tests.client.command.ran import Cimi, Ran
+from tests.client.machines import machine_document
 from tests.empty_image import qcow2
 
 
@@ -41,26 +39,6 @@ def image(provider: tuple[str, str]) -> Resource:
     url, location = provider
     with SyncClient(Server(url, Login("admin", PASSWORD))) as client:
         return client.create("machineImages", {"name": "guest", "imageLocation": location})
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What a command printed, and how it ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-    @property
-    def lines(self) -> list[str]:
-        return self.out.splitlines()
-
-
-Cimi = Callable[..., Ran]
 
 
 @pytest.fixture

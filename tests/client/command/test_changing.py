@@ -13,7 +13,7 @@ import pytest
 from cimi_client import Resource, SyncClient
 
 from tests.api.images.transfers import RAW
-from tests.client.command.conftest import Cimi
+from tests.client.command.ran import Cimi
 from tests.gateway_process import free_port
 
 Made = Callable[..., Resource]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.in_memory_gateway import PASSWORD
-from tests.client.command.conftest import Cimi
+from tests.client.command.ran import Cimi
 
 
 @pytest.fixture

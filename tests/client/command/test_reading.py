@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from cimi_client import Resource, SyncClient
 
-from tests.client.command.conftest import Cimi
+from tests.client.command.ran import Cimi
 
 Made = Callable[..., Resource]
 
