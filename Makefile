@@ -6,7 +6,7 @@ DESTDIR ?=
 PREFIX ?= /usr
 # Modules are compiled once and kept, whatever the environment says: the tests start hundreds of processes.
 export PYTHONDONTWRITEBYTECODE =
-.PHONY: help run test quick quick-debian13 coverage check diagrams demo bench conformance setup lock install uninstall clean
+.PHONY: help run test quick quick-debian13 coverage check diagrams manual demo bench conformance setup lock install uninstall clean
 
 help: ## Name the commands
 	@sed -n 's/^\([a-z0-9-]*\):.* ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -58,6 +58,9 @@ check: $(VENV)/ready ## Run ruff, mypy, import-linter and the checks of English,
 
 diagrams: $(VENV)/ready ## Draw the states in docs/design anew, from the tables of the program
 	$(BIN)/python -m tools.diagrams
+
+manual: $(VENV)/ready ## Write the manual pages and completions in man anew, from the commands' own help
+	PYTHONPATH=client $(BIN)/python -m tools.manual
 
 demo: setup ## Boot a real guest through a private gateway, and take all away
 	@$(BIN)/python -m demo.demo

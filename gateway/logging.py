@@ -72,11 +72,19 @@ def journal_datagram(event: Event) -> bytes:
 
 
 def _message(event: Event) -> str:
-    """Return what people read: short, since every field stands beside it in the journal."""
-    job = event.get("job")
+    """Return what people read: short, since every field stands beside it in the journal.
+
+    A line about a step of a Job reads as ``jobs tail`` prints it.
+    """
+    job, step = event.get("job"), event.get("step")
+    if job and step:
+        return _shortened(f"{job}  {step}: {event.get('event', '')}")
     left_out = {"event", "level", "timestamp", "request", *SEVERAL_LINES, *(OF_THE_JOB if job else ())}
     words = [str(event.get("event", "")), *(f"{key}={value}" for key, value in event.items() if key not in left_out)]
-    message = f"{job}: {' '.join(words)}" if job else " ".join(words)
+    return _shortened(f"{job}: {' '.join(words)}" if job else " ".join(words))
+
+
+def _shortened(message: str) -> str:
     return message if len(message) <= LONGEST_MESSAGE else f"{message[: LONGEST_MESSAGE - 1]}\u2026"
 
 

@@ -6,6 +6,9 @@ cd "$(dirname "$0")/.."
 library=$PREFIX/lib/cimi-gateway # The program with its libraries, apart from the system's own Python packages.
 documents=$PREFIX/share/doc/cimi-gateway
 manuals=$PREFIX/share/man/man1
+bash=$PREFIX/share/bash-completion/completions
+zsh=$PREFIX/share/zsh/site-functions
+fish=$PREFIX/share/fish/vendor_completions.d
 units=/usr/lib/systemd/system
 settings=/etc/cimi-gateway
 
@@ -20,9 +23,6 @@ build() {
     cp -R setup.cfg pyproject.toml README.md gateway drivers conformance client "$source"
     rm -rf "$DESTDIR$library.new"
     "$PYTHON" -m pip install --quiet --target "$DESTDIR$library.new" "$source" "$source/client"
-    "$PYTHON" -m pip install --quiet --no-deps --target "$source/man-tool" click-man
-    mkdir "$source/man1"
-    PYTHONPATH="$DESTDIR$library.new:$source/man-tool" "$PYTHON" -P tools/man_pages.py "$source/man1"
 }
 
 # Aside, then in one step into place: a running service goes on to load modules from here.
@@ -43,23 +43,6 @@ program() {
     done
 }
 
-# The pages' times are of the installation; what an earlier version had and this one has not goes.
-manual() {
-    rm -f "$DESTDIR$manuals"/cimi.1 "$DESTDIR$manuals"/cimi-*.1
-    install -d "$DESTDIR$manuals"
-    install -m 0644 "$source"/man1/*.1 "$DESTDIR$manuals"
-}
-
-# Each shell's own place; what they load asks `cimi` itself for what there is.
-completion() {
-    for place in bash:bash-completion/completions/cimi zsh:zsh/site-functions/_cimi fish:fish/vendor_completions.d/cimi.fish; do
-        target=$DESTDIR$PREFIX/share/${place#*:}
-        install -d "$(dirname "$target")"
-        PYTHONPATH="$DESTDIR$library" "$PYTHON" -P -m cimi_command completion "${place%:*}" >"$target"
-        chmod 0644 "$target"
-    done
-}
-
 system_files() {
     install -Dm 0644 systemd/cimi-gateway.service "$DESTDIR$units/cimi-gateway.service"
     sed -i "s|/usr/bin/cimi-gateway|$PREFIX/bin/cimi-gateway|; s|/usr/share/doc/cimi-gateway|$documents|" \
@@ -74,6 +57,12 @@ documentation() {
     install -d "$DESTDIR$documents/docs"
     install -m 0644 README.md CHANGELOG.md etc/gateway.toml "$DESTDIR$documents"
     install -m 0644 docs/*.md "$DESTDIR$documents/docs"
+    for name in cimi-gateway cimi; do
+        install -Dm 0644 "man/$name.1" "$DESTDIR$manuals/$name.1"
+        install -Dm 0644 "man/$name.bash" "$DESTDIR$bash/$name"
+    done
+    install -Dm 0644 man/cimi.zsh "$DESTDIR$zsh/_cimi"
+    install -Dm 0644 man/cimi.fish "$DESTDIR$fish/cimi.fish"
 }
 
 # The group exists once systemd-sysusers has run; before that, systemd-tmpfiles gives it the files.
@@ -88,10 +77,10 @@ configuration() {
 
 uninstall() {
     rm -rf "$DESTDIR$library" "$DESTDIR$documents"
-    rm -f "$DESTDIR$manuals"/cimi.1 "$DESTDIR$manuals"/cimi-*.1 "$DESTDIR$PREFIX/bin/cimi" \
-        "$DESTDIR$PREFIX/share/bash-completion/completions/cimi" "$DESTDIR$PREFIX/share/zsh/site-functions/_cimi" \
-        "$DESTDIR$PREFIX/share/fish/vendor_completions.d/cimi.fish"
-    rm -f "$DESTDIR$PREFIX/bin/cimi-gateway" "$DESTDIR$units/cimi-gateway.service" \
+    for name in cimi-gateway cimi; do
+        rm -f "$DESTDIR$PREFIX/bin/$name" "$DESTDIR$manuals/$name.1" "$DESTDIR$bash/$name"
+    done
+    rm -f "$DESTDIR$zsh/_cimi" "$DESTDIR$fish/cimi.fish" "$DESTDIR$units/cimi-gateway.service" \
         "$DESTDIR/usr/lib/sysusers.d/cimi-gateway.conf" "$DESTDIR/usr/lib/tmpfiles.d/cimi-gateway.conf" \
         "$DESTDIR/usr/share/polkit-1/rules.d/60-cimi-gateway.rules"
     echo "kept: $settings, /var/lib/cimi-gateway, /var/cache/cimi-gateway and the user cimi-gateway;"
@@ -103,8 +92,6 @@ install)
     build
     replace
     program
-    manual
-    completion
     system_files
     documentation
     configuration

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import pwd
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any, TypeVar
 
+import cattrs
 import click
 import structlog
 
-from gateway import service_view
 from gateway.cli.common import config_option, plainly, say, settings_of
 from gateway.config import Settings
-from gateway.doctor import examine, examine_host
-from gateway.findings import Finding
+from gateway.doctor import examine, examine_host, service_view
+from gateway.doctor.finding import Finding
+from gateway.doctor.mending import commands_of, mend
 from gateway.http.tls import configured_certificate
+from gateway.plain_text import printable_json
 from gateway.private_files import demand_all_private
 from gateway.store.keyring import demand_usable_keys
 from gateway.wiring import libvirt_drivers
@@ -38,51 +43,97 @@ def here_option(function: F) -> F:
     )(function)
 
 
+def json_option(function: F) -> F:
+    """Give a subcommand the option ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(function)
+
+
 @click.command()
 @here_option
+@json_option
 @config_option
-def check(config: Path, here: bool) -> None:
+def check(config: Path, here: bool, as_json: bool) -> None:
     """Say whether the configuration, certificate, keys and users file can be used: by the service, where root asks."""
     properties = None if here else service_view.unit_properties()
     if properties is not None and service_view.can_look(properties):
-        raise SystemExit(_in_its_place(properties, "check", config))
+        done = _in_its_place(properties, "check", config, as_json=as_json)
+        click.echo(done.stdout, nl=False)
+        click.echo(done.stderr, nl=False, err=True)
+        raise SystemExit(done.returncode)
+    try:
+        _demand_usable(config)
+    except click.ClickException as error:
+        if not as_json:
+            raise
+        say(printable_json({"config": str(config), "valid": False, "reason": error.message}))
+        raise SystemExit(error.exit_code) from None
+    say(printable_json({"config": str(config), "valid": True}) if as_json else f"{config}: valid")
+
+
+def _demand_usable(config: Path) -> None:
+    """End the subcommand where the gateway would not start with this configuration."""
     settings = settings_of(config)
     with plainly():
         demand_all_private(settings)
         configured_certificate(settings.server)
         demand_usable_keys(Path(settings.store.path), settings.store.key, settings.store.former_keys)
-    say(f"{config}: valid")
 
 
 @click.command()
 @here_option
+@json_option
+@click.option("--fix", is_flag=True, help="Run, as root, the commands that are safe, each told first; then look again.")
 @config_option
-def doctor(config: Path, here: bool) -> None:
+def doctor(config: Path, here: bool, as_json: bool, fix: bool) -> None:
     """Look for what can be wrong on this host, and say what to do."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    if fix and os.geteuid() != 0:
+        raise click.UsageError("--fix changes the host: run it as root")
+    if fix:
+        _mend(settings_of(config))
+    findings = _look(config, here)
+    _print(findings, as_json)
+    sys.stdout.flush()
+    raise SystemExit(int(any(finding.level == "error" for finding in findings)))
+
+
+def _look(config: Path, here: bool) -> list[Finding]:
+    """Return what there is to say; with ``here`` of what this process sees, else also of the host, for the service."""
     properties = None if here else service_view.unit_properties()
     if properties is not None and service_view.can_look(properties):
-        status = _in_its_place(properties, "doctor", config)
-        settings = settings_of(config)
-        _end([_place(f"looked as {service_view.service_user(properties)}, with the files that the unit shows it"),
-              *examine_host(settings)], status)  # fmt: skip
+        findings = _findings_in_its_place(properties, config)
+        message = f"looked as {service_view.service_user(properties)}, with the files that the unit shows it"
+        return [*findings, Finding("ok", "service", message), *examine_host(settings_of(config))]
     settings = settings_of(config)
     findings = asyncio.run(_examine(settings))
-    if not here:
-        findings += [*examine_host(settings), *_not_in_its_place(properties)]
-    _end(findings, 0)
+    return findings if here else [*findings, *examine_host(settings), *_not_in_its_place(properties)]
 
 
-def _in_its_place(properties: Mapping[str, str], command: str, config: Path) -> int:
-    """Run the command again as the service would, print what it printed, and return its exit status."""
-    done = service_view.look(properties, command, "--here", "--config", str(config.absolute()))
-    click.echo(done.stdout, nl=False)
-    click.echo(done.stderr, nl=False, err=True)
-    return done.returncode
+def _findings_in_its_place(properties: Mapping[str, str], config: Path) -> list[Finding]:
+    """Return what the service would find; a command that cannot even look ends this one as it ended itself."""
+    done = _in_its_place(properties, "doctor", config, as_json=True)
+    try:
+        return cattrs.structure(json.loads(done.stdout)["findings"], list[Finding])
+    except (ValueError, TypeError, KeyError, cattrs.BaseValidationError):
+        click.echo(done.stdout, nl=False)
+        click.echo(done.stderr, nl=False, err=True)
+        raise SystemExit(done.returncode or 1) from None
 
 
-def _place(message: str) -> Finding:
-    return Finding("ok", "service", message)
+def _in_its_place(properties: Mapping[str, str], command: str, config: Path, *, as_json: bool) -> CompletedProcess[str]:
+    """Run the command again as the service would, and return what it wrote and its exit status."""
+    form = ("--json",) if as_json else ()
+    return service_view.look(properties, command, "--here", *form, "--config", str(config.absolute()))
+
+
+def _mend(settings: Settings) -> None:
+    """Run the safe commands that root's own look advises, telling each first.
+
+    What the service's user says is printed and never run: root does not do what that user may have chosen.
+    """
+    for command in commands_of([*asyncio.run(_examine(settings)), *examine_host(settings)]):
+        say(f"fix     {command}", err=True)
+        say(f"{'':8}  -> {mend(command) or 'done'}", err=True)
 
 
 def _not_in_its_place(properties: Mapping[str, str] | None) -> list[Finding]:
@@ -94,13 +145,14 @@ def _not_in_its_place(properties: Mapping[str, str] | None) -> list[Finding]:
     return [Finding("warning", "service", message, "run doctor as root: it then looks in the service's place")]
 
 
-def _end(findings: list[Finding], status: int) -> None:
+def _print(findings: list[Finding], as_json: bool) -> None:
+    if as_json:
+        say(printable_json({"findings": [asdict(finding) for finding in findings]}))
+        return
     for finding in findings:
         say(f"{finding.level:8}{finding.subject}: {finding.message}")
         if finding.advice:
             say(f"{'':8}  -> {finding.advice}")
-    sys.stdout.flush()
-    raise SystemExit(status or int(any(finding.level == "error" for finding in findings)))
 
 
 async def _examine(settings: Settings) -> list[Finding]:

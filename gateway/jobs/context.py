@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Protocol
 
 from gateway.jobs.locks import Unlock
 from gateway.jobs.plan import StopRequested
@@ -15,7 +16,13 @@ from gateway.jobs.workers import Place
 WRITE_EVERY = 0.25
 """Seconds between two writes of the progress."""
 
-Log = Callable[[str, str, str], Awaitable[None]]
+
+class Log(Protocol):
+    """A function that adds a line to a Job's log, with its level and the step that it is about."""
+
+    async def __call__(self, level: str, step: str, message: str, /, *, durable: bool = False) -> None:
+        """Add the line."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +59,9 @@ class RunningStep:
             self._written = now
             self._moved(min(1.0, done / total) if total > 0 else 1.0)
 
-    async def log(self, message: str, level: str = "info") -> None:
-        """Add a line to the Job's log."""
-        await self._log(level, self.step, message)
+    async def log(self, message: str, level: str = "info", *, durable: bool = False) -> None:
+        """Add a line to the Job's log; a durable one is on disk afterwards."""
+        await self._log(level, self.step, message, durable=durable)
 
     def check(self) -> None:
         """Raise StopRequested when the Job is to stop."""

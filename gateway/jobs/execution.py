@@ -14,7 +14,7 @@ from drivers.supervision import Supervision
 from gateway.errors import Conflict, GatewayError, NoSpace, Unavailable
 from gateway.jobs.context import Means, RunningStep
 from gateway.jobs.crash import AfterStep
-from gateway.jobs.journal import logger_of
+from gateway.jobs.journal import Line, ending, logger_of, step_begins
 from gateway.jobs.locks import Unlock
 from gateway.jobs.plan import Ended, Plan, StepCall, StopRequested
 from gateway.jobs.records import in_state
@@ -118,12 +118,13 @@ class Execution:
     async def _advance(self, plan: Plan, row: PlanRow) -> PlanRow:
         last = row.position == len(plan.steps)
         row = replace(row, phase="settle") if last else row
-        following = "settle" if last else plan.steps[row.position].step
+        line = None if last else step_begins(plan, row.position)
         async with self._store.transaction(durable=False) as transaction:
             await transaction.write_plan(row)
-            if not last:
-                await transaction.write_log(self.job, "info", following, "begins")
-        self._logger.info("begins", step=following)
+            if line is not None:
+                await line.write(transaction, self.job)
+        if line is not None:
+            line.tell(self._logger)
         self._soon(_share(plan, row.position, 0.0))
         return row
 
@@ -195,9 +196,9 @@ class Execution:
             await write
         state, attributes = self._outcome(row.outcome)
         gone = set(plan.drop_on_success if state == "SUCCESS" else () if _left(row) else plan.drop_on_failure)
-        level, words = "info" if state == "SUCCESS" else "warning", attributes["statusMessage"] or state
+        line = ending(state, attributes["statusMessage"])
         async with self._store.transaction() as transaction:
-            await transaction.write_log(self.job, level, "end", words)
+            await line.write(transaction, self.job)
             job = await transaction.get(self.job)
             await transaction.drop_plan(self.job)
             if job is None:
@@ -205,7 +206,7 @@ class Execution:
             affected = [entry for entry in job.document["affectedResources"] if entry["href"] not in gone]
             job = in_state(job, state, progress=100, affectedResources=affected, **attributes)
             await transaction.update(job)
-        getattr(self._logger, level)("end", state=state, reason=words)
+        line.tell(self._logger)
 
     def _outcome(self, outcome: dict[str, Any] | None) -> tuple[str, dict[str, Any]]:
         if not outcome:
@@ -229,10 +230,11 @@ class Execution:
             raise GatewayError(f"{self.job} has no record")
         return job
 
-    async def _log(self, level: str, step: str, message: str) -> None:
-        getattr(self._logger, level, self._logger.info)(message, step=step)
-        async with self._store.transaction(durable=False) as transaction:
-            await transaction.write_log(self.job, level, step, message)
+    async def _log(self, level: str, step: str, message: str, *, durable: bool = False) -> None:
+        line = Line(level, step, message)
+        line.tell(self._logger)
+        async with self._store.transaction(durable=durable) as transaction:
+            await line.write(transaction, self.job)
 
     def _soon(self, progress: int) -> None:
         self._show_no_more()

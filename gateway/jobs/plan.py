@@ -78,8 +78,8 @@ class StepContext(Protocol):
         """Move this step's share of the progress; cheap, written at most some times per second."""
         ...
 
-    async def log(self, message: str, level: str = "info") -> None:
-        """Add a line to the job's log."""
+    async def log(self, message: str, level: str = "info", *, durable: bool = False) -> None:
+        """Add a line to the job's log; a durable one is on disk afterwards, with all that was written before."""
         ...
 
     def check(self) -> None:

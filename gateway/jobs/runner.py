@@ -13,7 +13,7 @@ from drivers.supervision import Loop
 from gateway import clock
 from gateway.errors import Conflict, GatewayError, NoSpace, NotFound, Unavailable
 from gateway.jobs.execution import Execution, Failure, JobTools
-from gateway.jobs.journal import first_step, logger_of, tell_end
+from gateway.jobs.journal import Line, beginning, ending, logger_of, recovery, step_begins
 from gateway.jobs.locks import ResourceLocks, Unlock
 from gateway.jobs.nesting import nest
 from gateway.jobs.plan import OnRestart, Plan
@@ -46,6 +46,16 @@ class JobLimits:
     """Jobs in all, those that have not ended among them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A Job that stands in the transaction which is under way, with the lines that its commit tells."""
+
+    plan: Plan
+    lines: tuple[Line, ...]
+    over: bool
+    """The Job ends with the transaction."""
+
+
 class JobRunner:
     """The runner of Jobs.
 
@@ -58,10 +68,8 @@ class JobRunner:
         self._limits = limits
         self._workers = Workers(limits.workers)
         self._locks = ResourceLocks()
-        self._submitted: dict[str, Plan] = {}
+        self._accepted: dict[str, Accepted] = {}
         """The jobs of the transaction that is under way."""
-        self._over: dict[str, Plan] = {}
-        """The jobs of that transaction that end with it."""
         self._executions: dict[str, Execution] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ended: dict[str, list[asyncio.Event]] = {}
@@ -78,10 +86,7 @@ class JobRunner:
         """Write the Job of a plan, which begins with the commit, and return the Job's path."""
         job = await transaction.insert(new_job(plan, "RUNNING"))
         await transaction.write_plan(PlanRow(job.path, plan_to_document(plan), "run", 0))
-        await transaction.write_log(job.path, "info", first_step(plan), "begins")
-        if plan.parent_job:
-            await nest(transaction, plan.parent_job, job.path)
-        self._submitted[job.path] = plan
+        await self._accept(transaction, plan, job.path, step_begins(plan))
         return job.path
 
     async def completed(self, transaction: Transaction, plan: Plan, message: str | None = None) -> str:
@@ -99,10 +104,18 @@ class JobRunner:
 
     async def _ended_at_once(self, transaction: Transaction, plan: Plan, job: Resource) -> str:
         await transaction.insert(job)
-        if plan.parent_job:
-            await nest(transaction, plan.parent_job, job.path)
-        self._over[job.path] = plan
+        end = ending(str(job.state), job.document.get("statusMessage"))
+        await self._accept(transaction, plan, job.path, end, over=True)
         return job.path
+
+    async def _accept(self, transaction: Transaction, plan: Plan, path: str, line: Line, *, over: bool = False) -> None:
+        """Write the Job's first two lines, and keep them for the journal until the commit."""
+        lines = (await beginning(transaction, plan), line)
+        for entry in lines:
+            await entry.write(transaction, path)
+        if plan.parent_job:
+            await nest(transaction, plan.parent_job, path)
+        self._accepted[path] = Accepted(plan, lines, over)
 
     def _begin(self, path: str, locks: tuple[str, ...]) -> None:
         if self._draining or path in self._tasks:
@@ -192,16 +205,14 @@ class JobRunner:
 
         A Job that was submitted and is not in the commit, was in a transaction that was given up.
         """
-        submitted, self._submitted = self._submitted, {}
-        for path, plan in submitted.items():
-            if path in changes:
-                logger_of(path, plan).info("begins", step=first_step(plan))
-                self._begin(path, plan.locks)
-        over, self._over = self._over, {}
-        for path, plan in over.items():
-            job = changes.get(path)
-            if job is not None:
-                tell_end(job, plan)
+        accepted, self._accepted = self._accepted, {}
+        for path, new in accepted.items():
+            if path not in changes:
+                continue
+            for line in new.lines:
+                line.tell(logger_of(path, new.plan))
+            if not new.over:
+                self._begin(path, new.plan.locks)
         for path, events in self._ended.items():
             if path in changes:
                 job = changes[path]
@@ -245,13 +256,14 @@ class JobRunner:
         phase = "undo" if plan.on_restart is OnRestart.UNDO and row.phase == "run" else row.phase
         if row.attempts + 1 >= MOST_ATTEMPTS and phase == "run":
             phase = "undo"
+        line = recovery(phase)
         outcome = {"code": 10500, "message": "the gateway was stopped in the middle of it"} if phase == "undo" else None
         async with self._store.transaction() as transaction:
             await transaction.write_plan(
                 replace(row, phase=phase, attempts=row.attempts + 1, outcome=row.outcome or outcome)
             )
-            await transaction.write_log(row.job, "warning", "recovery", f"taken up again after a restart: {phase}")
-        logger_of(row.job, plan).warning(f"taken up again after a restart: {phase}", step="recovery")
+            await line.write(transaction, row.job)
+        line.tell(logger_of(row.job, plan))
 
     def start(self) -> None:
         """Begin to remove old Jobs now and then."""

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 
 def self_signed(directory: Path) -> tuple[Path, Path]:
@@ -13,3 +19,17 @@ def self_signed(directory: Path) -> tuple[Path, Path]:
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
     subprocess.run([*command, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
     return certificate, key
+
+
+def issued(directory: Path, lasting: timedelta) -> tuple[Path, Path]:
+    """Certificate and key that last for so long from now, or ended so long ago."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hv1")])
+    end = datetime.now(UTC) + lasting
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, end - timedelta(days=400), end)
+    made = builder.sign(key, hashes.SHA256())
+    certificate, private = directory / "tls.crt", directory / "tls.key"
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    private.write_bytes(key.private_bytes(*form))
+    private.chmod(0o600)
+    return certificate, private

@@ -24,9 +24,9 @@ SUITE = "bookworm"
 KEPT = Path("/var/tmp")
 PREFIX = "cimi-gateway-host-"
 UNUSED_SECONDS = 14 * 86400
-BASE = ("systemd-sysv", "dbus", "iproute2", "procps", "curl")
+BASE = ("systemd-sysv", "dbus", "iproute2", "procps", "curl", "man-db", "bash-completion")
 """What a Debian host has beside mmdebstrap's smallest variant."""
-BUILD = ("setuptools>=68", "wheel", "click-man")
+BUILD = ("setuptools>=68", "wheel")
 MISSING_CLOCK = ("Check-Valid-Until", "Check-Date")
 """Checks of apt that fail on a machine whose clock is off; the signatures are checked all the same."""
 

@@ -165,11 +165,23 @@ def test_a_job_is_in_the_journal_from_its_first_step_on(host: HostMachine, machi
     lines = host.journal(f"CIMI_MACHINE={path}")
     jobs = [line["CIMI_JOB"] for line in lines if line.get("CIMI_JOB")]
     last = [line for line in host.journal(f"CIMI_JOB={jobs[-1]}") if "CIMI_JOB" in line]
-    assert [line["MESSAGE"].split()[1] for line in last][:1] == ["begins"]
+    assert last[0]["MESSAGE"] == f'{jobs[-1]}  begin: pause {path} "web" by admin'
+    assert last[1]["MESSAGE"].endswith(": begins")
     assert last[-1]["CIMI_STATE"] == "SUCCESS"
     assert {line["CIMI_MACHINE"] for line in last} == {path}
     assert {line["CIMI_USER"] for line in last} == {"admin"}
     assert max(len(line["MESSAGE"]) for line in lines) <= 240
+
+
+def test_the_journal_shows_of_a_job_what_jobs_tail_shows(host: HostMachine, machine: str) -> None:
+    newest = host.must("cimi-gateway jobs list --limit 1").split()[1]
+    act(host, machine, "start")
+    job = host.must("cimi-gateway jobs list --limit 1").split()[1]
+    assert job != newest
+    tailed = [line.split("  ", 2)[2] for line in host.must("cimi-gateway jobs tail").splitlines() if job in line]
+    assert [line["MESSAGE"] for line in host.journal(f"CIMI_JOB={job}", "SYSLOG_IDENTIFIER=cimi-gateway")] == [
+        line.strip() for line in tailed
+    ]
 
 
 # Configuration

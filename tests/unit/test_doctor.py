@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,13 @@ from drivers.images import file_systems
 from drivers.memory import MemoryDriver
 from gateway.config import load
 from gateway.doctor import examine
-from gateway.findings import Finding
+from gateway.doctor.finding import Finding
+from gateway.doctor.host import clock
+from gateway.doctor.mending import commands_of, mend
+from tests.api.certificates import issued
 from tests.unit.configurations import HYPERVISOR, POOLS
 
+VIRSH = "virsh -c test:///default"
 REMOTE = HYPERVISOR.replace("test:///default", "qemu+tls://hv1/system?pkipath=/x")
 
 
@@ -99,7 +105,7 @@ async def test_every_configured_pool_is_looked_at_beside_the_default_one(tmp_pat
     driver.state.inactive_pools.add("fast")
     found = await findings(tmp_path, driver, POOLS + 'name = "fast"\n')
     assert said(found, "pool p has").level == "ok"
-    assert said(found, "pool fast is inactive").advice == "virsh pool-start fast && virsh pool-autostart fast"
+    assert said(found, "pool fast is inactive").advice == f"{VIRSH} pool-start fast && {VIRSH} pool-autostart fast"
 
 
 async def test_a_missing_pool_is_an_error_unless_the_gateway_defines_it_itself(
@@ -136,9 +142,9 @@ async def test_an_inactive_network_or_pool_is_an_error_with_the_command_that_sta
     monkeypatch.setattr(driver.storage, "read_pool", stopped_pool)
     monkeypatch.setattr(driver.networks, "read", stopped_network)
     found = await findings(tmp_path, driver)
-    assert said(found, "pool default is inactive").advice == "virsh pool-start p && virsh pool-autostart p"
+    assert said(found, "pool default is inactive").advice == f"{VIRSH} pool-start p && {VIRSH} pool-autostart p"
     assert said(found, "network default is inactive").advice == (
-        "virsh net-start default && virsh net-autostart default"
+        f"{VIRSH} net-start default && {VIRSH} net-autostart default"
     )
 
 
@@ -150,7 +156,7 @@ async def test_what_is_active_and_does_not_start_with_the_host_is_a_warning_with
     found = await findings(tmp_path, driver)
     for word, kind, name in (("pool", "pool", "p"), ("network", "net", "n")):
         finding = said(found, f"{word} {name} is active, and does not start with the host")
-        assert (finding.level, finding.advice) == ("warning", f"virsh {kind}-autostart {name}")
+        assert (finding.level, finding.advice) == ("warning", f"{VIRSH} {kind}-autostart {name}")
 
 
 async def test_a_missing_pool_is_made_to_last_by_the_advice(
@@ -161,7 +167,8 @@ async def test_a_missing_pool_is_made_to_last_by_the_advice(
 
     monkeypatch.setattr(driver.storage, "read_pool", missing)
     advice = said(await findings(tmp_path, driver), "pool p:").advice
-    assert advice == "virsh pool-define-as p dir --target DIRECTORY && virsh pool-start p && virsh pool-autostart p"
+    define = f"{VIRSH} pool-define-as p dir --target DIRECTORY"
+    assert advice == f"{define} && {VIRSH} pool-start p && {VIRSH} pool-autostart p"
 
 
 async def test_a_network_of_ours_that_should_run_and_does_not_is_an_error(tmp_path: Path, driver: MemoryDriver) -> None:
@@ -170,7 +177,7 @@ async def test_a_network_of_ours_that_should_run_and_does_not_is_an_error(tmp_pa
     assert not [entry for entry in await findings(tmp_path, driver) if "cimi-1" in entry.message]
     driver.state.autostarting.add("network cimi-1")
     finding = said(await findings(tmp_path, driver), "cimi-1 (networks/1) should run and does not")
-    assert (finding.level, finding.advice) == ("error", "virsh net-start cimi-1 says why")
+    assert (finding.level, finding.advice) == ("error", f"{VIRSH} net-start cimi-1")
 
 
 async def test_a_missing_key_of_the_store_is_an_error(tmp_path: Path, driver: MemoryDriver) -> None:
@@ -207,3 +214,61 @@ async def test_each_missing_tool_for_file_systems_is_a_warning_with_its_package(
 
 def test_each_tool_for_file_systems_is_looked_for() -> None:
     assert {command[0] for command in file_systems.COMMANDS.values()} == set(file_systems.PACKAGES)
+
+
+async def test_what_is_safe_to_run_is_marked_and_what_a_person_must_decide_is_not(
+    tmp_path: Path, driver: MemoryDriver
+) -> None:
+    driver.state.autostarting.clear()
+    driver.state.networks["n"] = replace(driver.state.networks["default"], name="n")
+    (tmp_path / "users").write_text("ann:viewer:x\n")
+    (tmp_path / "users").chmod(0o644)
+    told = await findings(tmp_path, driver)
+    assert commands_of(told) == (f"{VIRSH} pool-autostart p", f"{VIRSH} net-autostart n")
+
+
+async def test_on_the_usual_libvirt_virsh_needs_no_uri(tmp_path: Path, driver: MemoryDriver) -> None:
+    driver.state.autostarting.clear()
+    told = await findings(tmp_path, driver, HYPERVISOR.replace("test:///default", "qemu:///system"))
+    assert "virsh pool-autostart p" in commands_of(told)
+
+
+async def test_a_name_in_a_command_is_one_word_of_the_shell(tmp_path: Path, driver: MemoryDriver) -> None:
+    name = "cimi-1; touch hostile"
+    driver.state.networks[name] = NetworkFacts(name, False, "cimi1", "open", uuid="1", network="networks/1")
+    driver.state.autostarting.add(f"network {name}")
+    (command,) = [entry for entry in commands_of(await findings(tmp_path, driver)) if "net-start" in entry]
+    assert shlex.split(command)[-1] == name
+
+
+@pytest.mark.parametrize(("days", "level"), [(-1, "error"), (3, "warning"), (90, "ok")])
+async def test_the_end_of_the_certificate_is_told_before_it_comes(
+    tmp_path: Path, driver: MemoryDriver, days: int, level: str
+) -> None:
+    chain, key = issued(tmp_path, timedelta(days=days))
+    tls = f'[server]\ntls_certificate = "{chain}"\ntls_key = "{key}"\n'
+    finding = said(await findings(tmp_path, driver, tls + HYPERVISOR), f"{chain}: its last day is")
+    assert finding.level == level
+
+
+@pytest.mark.parametrize(("said_by_systemd", "level"), [("yes", "ok"), ("no", "warning"), ("", "ok")])
+def test_a_clock_that_no_time_server_holds_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said_by_systemd: str, level: str
+) -> None:
+    program = tmp_path / "timedatectl"
+    program.write_text(f"#!/bin/sh\necho {said_by_systemd}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    assert clock().level == level
+
+
+def test_a_host_without_systemds_clock_is_not_complained_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert clock().level == "ok"
+
+
+def test_a_command_that_fails_says_why(tmp_path: Path) -> None:
+    assert mend(f"touch {tmp_path}/made") == ""
+    assert (tmp_path / "made").exists()
+    assert mend("echo 'no such network' >&2; exit 1") == "no such network"
+    assert mend("exit 3") == "exit status 3"

@@ -59,7 +59,7 @@ def test_a_line_about_a_part_of_a_machine_carries_the_machines_own_path(
 def test_the_message_of_a_jobs_line_begins_with_the_job_and_leaves_out_what_the_fields_say() -> None:
     event = {"event": "begins", "step": "boot disk", "job": "jobs/1", "machine": "machines/1", "resource": "disks/2"}
     line = fields({**event, "user": "ann", "request": "r1", "level": "info"})
-    assert line["MESSAGE"] == "jobs/1: begins step=boot disk"
+    assert line["MESSAGE"] == "jobs/1  boot disk: begins"
     assert (line["CIMI_STEP"], line["CIMI_RESOURCE"], line["CIMI_USER"]) == ("boot disk", "disks/2", "ann")
 
 
@@ -145,13 +145,14 @@ async def test_under_systemd_every_line_of_a_job_carries_job_machine_user_and_re
 
 
 def told_of(journal: socket.socket, job: str) -> list[tuple[str, str]]:
-    """The messages of a Job in the journal, and the steps they are about."""
+    """The words of a Job's lines in the journal behind their step, and the steps they are about."""
     lines = [dict(line.split("=", 1) for line in datagram.decode().splitlines()) for datagram in received(journal)]
     mine = [line for line in lines if line.get("CIMI_JOB") == job]
     for line in mine:
         assert line["CIMI_MACHINE"] == "machines/1", line
         assert (line["CIMI_USER"], line["CIMI_REQUEST"]) == ("ann", "r1"), line
-    return [(line["MESSAGE"].removeprefix(f"{job}: ").split(" ")[0], line.get("CIMI_STEP", "")) for line in mine]
+    assert all(line["MESSAGE"].startswith(f"{job}  {line['CIMI_STEP']}: ") for line in mine)
+    return [(line["MESSAGE"].removeprefix(f"{job}  {line['CIMI_STEP']}: "), line["CIMI_STEP"]) for line in mine]
 
 
 @pytest.mark.parametrize("affected", ["machines/1", "machines/1/volumes/2", "volumes/2"])
@@ -164,7 +165,7 @@ async def test_the_first_step_of_a_job_is_in_the_journal_as_soon_as_the_job_is_a
         async with store.transaction() as transaction:
             job = await running.submit(transaction, plan)
             assert told_of(journal, job) == []
-        assert told_of(journal, job) == [("begins", "waits")]
+        assert told_of(journal, job) == [("pause machines/1 by ann", "begin"), ("begins", "waits")]
         await running.stop(job, "enough")
         await running.wait(job, PATIENCE)
 
@@ -186,9 +187,10 @@ async def test_a_job_that_ends_with_its_request_is_in_the_journal(tmp_path: Path
             completed = await running.completed(transaction, plan)
             refused = await running.refused(transaction, plan, Failure(10409, "it is busy"))
         lines = [datagram.decode() for datagram in received(journal)]
-        (said,) = [line for line in lines if f"CIMI_JOB={completed}\n" in line]
+        (begun, said) = [line for line in lines if f"CIMI_JOB={completed}\n" in line]
+        assert "CIMI_ACTION=edit\n" in begun
         assert "CIMI_STATE=SUCCESS\n" in said
-        (said,) = [line for line in lines if f"CIMI_JOB={refused}\n" in line]
+        (_, said) = [line for line in lines if f"CIMI_JOB={refused}\n" in line]
         assert {"CIMI_STATE=FAILED", "CIMI_REASON=it is busy", "PRIORITY=4"} <= set(said.splitlines())
 
 
@@ -201,9 +203,26 @@ async def test_a_job_that_is_taken_up_after_a_restart_is_in_the_journal(tmp_path
         received(journal)
         again = JobRunner(running._tools)
         await again.recover()
-        assert told_of(journal, job) == [("taken", "recovery")]
+        assert told_of(journal, job) == [("taken up again after a restart: run", "recovery")]
         await again.stop(job, "enough")
         await again.wait(job, 60)
+
+
+async def test_the_journal_shows_of_a_job_what_its_log_shows(tmp_path: Path, journal: socket.socket) -> None:
+    async with runner(tmp_path) as (store, running):
+        plans = (
+            Plan("pause", "machines/1", "ann", (StepCall("boot disk"),), request_id="r1"),
+            Plan("pause", "machines/1", "ann", (StepCall("waits"),), settle=StepCall("boot disk"), request_id="r1"),
+        )
+        for wanted in plans:
+            async with store.transaction() as transaction:
+                job = await running.submit(transaction, wanted)
+            if wanted.steps[0].step == "waits":
+                await running.stop(job, "enough")
+            await running.wait(job, PATIENCE)
+            kept = [(message, step) for *_, step, message in await running.lines(job)]
+            assert len(kept) >= 4
+            assert told_of(journal, job) == kept
 
 
 def test_a_journal_that_reads_nothing_holds_up_nobody_and_hears_what_it_missed(journal: socket.socket) -> None:

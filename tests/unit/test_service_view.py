@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from gateway import service_view
+from gateway.doctor import service_view
 from tests.source import ROOT
 
 
@@ -37,5 +37,5 @@ def test_where_systemd_does_not_run_there_is_no_unit(monkeypatch: pytest.MonkeyP
 
 
 def test_only_root_can_have_systemd_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.service_view.os.geteuid", lambda: 1000)
+    monkeypatch.setattr("gateway.doctor.service_view.os.geteuid", lambda: 1000)
     assert not service_view.can_look({"User": "cimi-gateway"})

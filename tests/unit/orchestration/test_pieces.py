@@ -113,7 +113,7 @@ async def test_leaving_early_closes_the_source() -> None:
 
 
 def context(stop: asyncio.Event) -> RunningStep:
-    async def log(*_words: Any) -> None:
+    async def log(_level: str, _step: str, _message: str, *, durable: bool = False) -> None:
         """Nobody reads it."""
 
     return RunningStep("jobs/1", "step", stop, log)

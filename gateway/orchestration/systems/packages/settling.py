@@ -25,9 +25,8 @@ class SettlePackage(PackageStep):
     async def settle_in(self, room: Room, job: StepContext, ended: Ended) -> None:
         """Remove what the Job has put down."""
         room.promises.drop(job.job)
-        async with room.store.transaction() as transaction:
-            # On disk, so that no power cut brings the job back to a step that needs what goes now.
-            await transaction.write_log(job.job, "info", self.name, "what the job put down is removed")
+        # On disk, so that no power cut brings the job back to a step that needs what goes now.
+        await job.log("what the job put down is removed", durable=True)
         if not (self.keep and ended.succeeded):
             await asyncio.to_thread(shutil.rmtree, PackageAt(room, job).folder().path, True)
         if self.source is not None and self.source.kind is SourceKind.UPLOAD:

@@ -6,9 +6,10 @@ on by hand makes the kernel drop the routes.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
-from gateway.findings import Finding
+from gateway.doctor.finding import Finding
 
 ROUTES = Path("/proc/net/ipv6_route")
 CONF = Path("/proc/sys/net/ipv6/conf")
@@ -45,4 +46,5 @@ def _refused(name: str, value: str) -> Finding:
     )
     # With slashes, since an interface's name may have dots.
     line = f"net/ipv6/conf/{name}/accept_ra = {EVEN_WHEN_ROUTING}"
-    return Finding("error", "router advertisements", message, f"echo '{line}' >> {FILE} && sysctl -p {FILE}")
+    command = f"echo {shlex.quote(line)} >> {FILE} && sysctl -p {FILE}"
+    return Finding("error", "router advertisements", message, command, fixable=True)

@@ -1,0 +1,60 @@
+"""A look at all that can be wrong on the host, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+from drivers.base import Driver
+from drivers.images.file_systems import PACKAGES
+from gateway.config import Settings
+from gateway.doctor.files import (
+    certificate,
+    export_directory,
+    image_directory,
+    private,
+    staging_directory,
+    store,
+    store_keys,
+    users,
+)
+from gateway.doctor.finding import Finding
+from gateway.doctor.host import FORWARDING, clock, converter, file_system_tool, forwarding, kvm, packet_filter, versions
+from gateway.doctor.hypervisors import hypervisor_findings, is_local
+from gateway.doctor.router_advertisements import router_advertisements
+from gateway.private_files import private_files
+
+
+async def examine(settings: Settings, drivers: dict[str, Driver]) -> AsyncIterator[Finding]:
+    """Yield what depends on who looks, and on which files it sees: to be looked at in the service's place."""
+    yield versions()
+    yield users(settings)
+    for path in private_files(settings):
+        yield private(path)
+    if settings.server.tls_certificate:
+        yield certificate(settings)
+    yield store(settings)
+    yield store_keys(settings)
+    for directory in settings.images.directories:
+        yield image_directory(Path(directory))
+    for directory in settings.images.export_directories:
+        yield export_directory(Path(directory))
+    yield staging_directory(Path(settings.images.staging))
+    yield converter()
+    for tool in PACKAGES:
+        yield file_system_tool(tool)
+    for hypervisor in settings.hypervisors:
+        async for finding in hypervisor_findings(hypervisor, drivers[hypervisor.name]):
+            yield finding
+
+
+def examine_host(settings: Settings) -> Iterator[Finding]:
+    """Yield what is the same for everybody, and what the service's own view of the host hides (its devices)."""
+    yield clock()
+    if any(is_local(hypervisor.uri) for hypervisor in settings.hypervisors):
+        yield kvm()
+        # Before forwarding, which would take the routes of these away.
+        yield from router_advertisements()
+        for switch in FORWARDING:
+            yield forwarding(Path(switch))
+        yield packet_filter()
