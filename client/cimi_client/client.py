@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import TypeVar
 from urllib.parse import quote, urljoin
 
-from cimi_client import xml_form
 from cimi_client.connection import Answer, Connection, Request, Watcher
 from cimi_client.documents import Resource, absolute
 from cimi_client.errors import (
@@ -287,6 +286,8 @@ class Client:
         if self.server.media == "xml":
             if not root:
                 raise CimiError("the provider does not say of which type this is, and XML has to")
+            from cimi_client import xml_form
+
             return xml_form.write(document, root)
         return json.dumps(document).encode()
 

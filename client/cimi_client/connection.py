@@ -14,7 +14,6 @@ from typing import TypeAlias
 import aiohttp
 from yarl import URL
 
-from cimi_client import xml_form
 from cimi_client.errors import (
     AWAY,
     BY_STATUS,
@@ -255,6 +254,8 @@ def _format(answer: Answer) -> str:
 
 def _document(answer: Answer) -> dict[str, Json]:
     if _format(answer) == "xml":
+        from cimi_client import xml_form  # Most answers are JSON, and a command is to start fast.
+
         return xml_form.read(answer.body)
     try:
         value = json.loads(answer.body)

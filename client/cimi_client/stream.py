@@ -7,7 +7,6 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
-from cimi_client import xml_form
 from cimi_client.client import Client
 from cimi_client.connection import Request, small
 from cimi_client.documents import Resource, absolute
@@ -98,6 +97,8 @@ async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[str]:
 
 def _document(data: str) -> dict[str, Json]:
     if data.startswith("<"):
+        from cimi_client import xml_form
+
         return xml_form.read(data.encode())
     try:
         value = json.loads(data) if data else {}

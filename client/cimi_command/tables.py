@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from unicodedata import east_asian_width
 
 import click
 from cimi_client.text import printable, printable_json
@@ -24,8 +26,6 @@ COLOURS = {
     "SUSPENDED": "yellow",
     "RUNNING": "cyan",
 }
-WIDEST = 10_000
-"""Columns of what is no terminal: nothing is cut there."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,32 @@ def show(columns: Sequence[Column], rows: Sequence[Row], form: str) -> None:
 
 
 def _show_table(columns: Sequence[Column], rows: Sequence[Row]) -> None:
+    """Print a table: by rich on a terminal, which may be narrow; elsewhere plainly, since rich takes its time."""
+    cells = [[printable(cell) for cell in row.cells] for row in rows]
+    if sys.stdout.isatty() or os.environ.get("FORCE_COLOR"):
+        _show_on_terminal(columns, cells)
+    else:
+        _show_plainly(columns, cells)
+
+
+def _show_plainly(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> None:
+    """Print lines of aligned words, of whatever width."""
+    lines = [[column.head for column in columns], *cells]
+    widths = [max(_width(line[place]) for line in lines) for place in range(len(columns))]
+    for line in lines:
+        padded = []
+        for column, cell, width in zip(columns, line, widths, strict=True):
+            blanks = " " * (width - _width(cell))
+            padded.append(blanks + cell if column.right else cell + blanks)
+        click.echo("  ".join(padded).rstrip())
+
+
+def _width(text: str) -> int:
+    """Return the columns that a text takes, of which some scripts take two for a character."""
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def _show_on_terminal(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -79,17 +105,9 @@ def _show_table(columns: Sequence[Column], rows: Sequence[Row]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column.head, justify="right" if column.right else "left", overflow="fold")
-    for row in rows:
-        cells = [printable(cell) for cell in row.cells]
-        table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in cells))
-    console = Console(file=sys.stdout, highlight=False)
-    if console.is_terminal:
-        console.print(table)
-        return
-    console.width = WIDEST
-    with console.capture() as captured:
-        console.print(table)
-    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    for line in cells:
+        table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in line))
+    Console(file=sys.stdout, highlight=False).print(table)
 
 
 def show_document(document: Mapping[str, Json], form: str) -> None:

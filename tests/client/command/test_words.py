@@ -12,6 +12,7 @@ from cimi_command.meters import bars
 from cimi_command.options import Options
 from cimi_command.session import Session
 from cimi_command.ssh import _command
+from cimi_command.tables import Column, rows_of, show
 from cimi_command.units import amount, binary, decimal
 
 
@@ -45,6 +46,13 @@ def test_amounts_are_shown_as_people_read_them() -> None:
         "40 GB",
         "999 B",
     ]
+
+
+def test_a_table_is_aligned_in_all_scripts(capsys: pytest.CaptureFixture[str]) -> None:
+    columns = (Column("NAME", lambda one: one.name), Column("SIZE", lambda one: one.text("size"), right=True))
+    rows = rows_of(columns, [Resource({"name": "世界", "size": 1}), Resource({"name": "web1", "size": 12345})])
+    show(columns, rows, "table")
+    assert capsys.readouterr().out == "NAME   SIZE\n世界      1\nweb1  12345\n"
 
 
 def test_bars_go_from_nothing_to_the_most() -> None:
