@@ -19,43 +19,37 @@ from gateway.http.admission import Admission, Limits
 from gateway.http.answers import Answers
 from gateway.http.audit import Audit
 from gateway.http.authentication import Authentication
-from gateway.http.bodies import Bodies
-from gateway.http.connections import Deadlines
-from gateway.http.door import Door, DoorSettings, possible
-from gateway.http.door_metrics import DoorMetrics
-from gateway.http.event_stream import EventStream
-from gateway.http.guest_metrics import GuestMetrics
+from gateway.http.bodies import Bodies, Transfers
+from gateway.http.door import Deadlines, Door, DoorSettings, possible
+from gateway.http.event_stream import EventStream, StreamPlaces
 from gateway.http.handlers import Handlers
-from gateway.http.loop_metrics import LoopMetrics
-from gateway.http.metrics import Metrics
+from gateway.http.metrics import DoorMetrics, GuestMetrics, LoopMetrics, Metrics
 from gateway.http.quick_reads import QuickReads
 from gateway.http.readiness import Readiness, away
 from gateway.http.remembered import Memory
 from gateway.http.representation import Representations
 from gateway.http.server import Server, ServerParts
-from gateway.http.stream_places import StreamPlaces
 from gateway.http.tls import Certificate, configured_certificate
-from gateway.http.transfers import Transfers
+from gateway.jobs.plan import StepRegistry
 from gateway.jobs.runner import JobRunner
-from gateway.jobs.steps import StepRegistry
 from gateway.listening import named
 from gateway.orchestration.commit_rules import commit_rules
-from gateway.orchestration.common.confinement import ConfinementLog
-from gateway.orchestration.common.resource_service import ResourceService, Room
-from gateway.orchestration.common.unconfigured import ConfiguredDrivers, ConfiguredHypervisors
+from gateway.orchestration.common.hosts import ConfiguredDrivers, ConfiguredHypervisors
+from gateway.orchestration.common.resource_service import ResourceService
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.entry_point.service import CloudEntryPointService
 from gateway.orchestration.images.sweeping import StagingSweeper
-from gateway.orchestration.machines.defaults import ship
+from gateway.orchestration.machines.templates import ship
 from gateway.orchestration.monitoring import accesses, clock_watch
 from gateway.orchestration.monitoring.accesses import Accesses
 from gateway.orchestration.monitoring.clock_watch import ClockWatch
 from gateway.orchestration.monitoring.feed import Feed
-from gateway.orchestration.monitoring.hypervisor_events import HypervisorEvents
-from gateway.orchestration.monitoring.meter_defaults import ship_configurations
+from gateway.orchestration.monitoring.hypervisor_events import ConfinementLog, HypervisorEvents
 from gateway.orchestration.monitoring.recorder import Recorder
 from gateway.orchestration.monitoring.retention import LOOK_EVERY, Retention
 from gateway.orchestration.monitoring.sample_retention import ROUND_EVERY
 from gateway.orchestration.monitoring.sampler import Sampler
+from gateway.orchestration.monitoring.templates import ship_configurations
 from gateway.orchestration.networks.host_network import show_networks
 from gateway.orchestration.reconciliation import Reconciliation
 from gateway.orchestration.registry import build_services, register_steps

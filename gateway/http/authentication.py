@@ -20,7 +20,7 @@ from prometheus_client import Counter
 from gateway.errors import TooManyRequests, Unauthenticated
 from gateway.http.login_limits import Attempt, LoginLimits, Withheld, too_many_of_pair
 from gateway.http.password_threads import PasswordThreads
-from gateway.orchestration.common.permissions import Role
+from gateway.orchestration.common.contract import Role
 from gateway.users import COST, LONGEST_PASSWORD, User, UsersError, read
 
 REALM = 'Basic realm="cimi-gateway", charset="UTF-8"'

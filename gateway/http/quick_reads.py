@@ -24,15 +24,13 @@ from gateway import clock
 from gateway.cimi.query import decisive
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, bytes_at, collection_at, type_at
 from gateway.errors import NotAcceptable
-from gateway.http import conditions
 from gateway.http.authentication import Authentication, Login
-from gateway.http.connections import ON_EVERY_ANSWER, Connection
-from gateway.http.context import Context, header
+from gateway.http.door import ON_EVERY_ANSWER, Connection
 from gateway.http.metrics import Metrics, target_of
-from gateway.http.negotiation import CONTENT_TYPES, answer_format
 from gateway.http.remembered import Key, Memory, Remembered
+from gateway.http.request import CONTENT_TYPES, Context, answer_format, header, names_tag
 from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.visibility import rights
+from gateway.orchestration.common.permissions import rights
 
 MOST_HEADS = 1000
 MOST_LINES = 12_000
@@ -135,7 +133,7 @@ class QuickReads:
 
     def _written(self, head: Head, media: str, answer: Remembered) -> tuple[int, bytes]:
         tags = head.if_none_match
-        if tags is not None and (tags == answer.tag or conditions.names(tags, (answer.tag,), weakly=True)):
+        if tags is not None and (tags == answer.tag or names_tag(tags, (answer.tag,), weakly=True)):
             status, start, body = 304, f"HTTP/1.1 304 Not Modified\r\nETag: {answer.tag}\r\n", b""
         else:
             status, body = 200, answer.body

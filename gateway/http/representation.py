@@ -18,11 +18,11 @@ from gateway.cimi.resource_type import ResourceType
 from gateway.cimi.xml_codec import children
 from gateway.errors import Forbidden, GatewayError, NotFound
 from gateway.http import description, event_stream
-from gateway.http.context import Context
 from gateway.http.effort import Effort, is_much
 from gateway.http.remembered import Key, Memory, Remembered
+from gateway.http.request import Context
+from gateway.orchestration.common.permissions import rights
 from gateway.orchestration.common.resource_service import ResourceService
-from gateway.orchestration.common.visibility import rights
 from gateway.store.model import Query, Resource, SortKey
 
 MOST_ITEMS = 1000

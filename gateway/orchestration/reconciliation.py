@@ -12,7 +12,7 @@ import structlog
 from drivers.base import ConnectionState, Driver, DriverError, DriverEvent, EventKind
 from drivers.supervision import Loop
 from gateway.errors import GatewayError
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.host_start import HostStart
 from gateway.orchestration.interfaces.address_watch import addresses_loop
 from gateway.orchestration.machines.reconcile import MachineReconciler

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -185,7 +184,7 @@ def test_events_of_a_gateway_are_printed_without_control_characters(sites: tuple
     assert result.exit_code == 0, result.output
     assert only_one_line_of_plain_text(result.output)
     if more:
-        assert json.loads(result.output)["content"] == content
+        assert json.loads(result.output)["content"]["detail"] == HOSTILE
 
 
 def test_jobs_of_a_gateway_are_printed_without_control_characters(sites: tuple[Site, Site]) -> None:
@@ -207,8 +206,7 @@ def test_one_password_is_read_in_one_way_by_all_commands(
     if given is not None:
         monkeypatch.setenv("CIMI_PASSWORD", given)
     monkeypatch.setattr("click.prompt", lambda *_words, **_how: "typed")
-    sent = RemoteGateway.of("http://127.0.0.1/cimi/", "ann").headers["Authorization"]
-    assert b64decode(sent.removeprefix("Basic ")).decode() == f"ann:{read}"
+    assert RemoteGateway.of("http://127.0.0.1/cimi/", "ann").password == read
     options: list[Options] = []
 
     def run(chosen: Options, _show: object) -> Report:

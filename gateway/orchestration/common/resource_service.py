@@ -3,86 +3,23 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, Protocol
 
-from drivers.base import Driver
-from drivers.supervision import Supervision
 from gateway import clock
 from gateway.cimi.registry import type_of
 from gateway.errors import Forbidden, MethodNotAllowed, NotFound, PreconditionFailed
-from gateway.jobs.locks import ResourceLocks
 from gateway.jobs.plan import OnRestart, Plan, StepCall
-from gateway.jobs.runner import JobRunner
-from gateway.orchestration.common.contract import Caller, Incoming, Outcome, Readable, Service, Text, Writable
+from gateway.orchestration.common.contract import Caller, Incoming, Outcome, Readable, Role, Text, Writable
 from gateway.orchestration.common.first_answers import Request, Write, answer_once
-from gateway.orchestration.common.image_tools import ImageTools
-from gateway.orchestration.common.ledger import Ledger
-from gateway.orchestration.common.permissions import Role, demand, granted
-from gateway.orchestration.common.promises import Promises
-from gateway.orchestration.common.unconfigured import ConfiguredDrivers, ConfiguredHypervisors
-from gateway.orchestration.common.updates import with_mandatory
-from gateway.orchestration.common.visibility import audience, changeable, visible
-from gateway.store.kept import Hosted
+from gateway.orchestration.common.permissions import audience, changeable, demand, granted, visible
+from gateway.orchestration.common.room import Room
 from gateway.store.model import Document, Page, Query, Resource
-from gateway.store.reading import Records
 from gateway.store.transaction import Transaction
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The decisions of the configuration for the services.
-
-    The deadlines, ``sample_period`` and ``sample_interval`` are in seconds.
-    """
-
-    stop_deadline: float = 60.0
-    detach_deadline: float = 20.0
-    retention_minutes: int = 1440
-    event_persistence: str = "monthly"
-    sample_period: int = 10
-    sample_interval: int = 60
-    most_meters: int = 50
-    least_memory: int = 65_536
-    """The KiB that a Machine needs, where its image says nothing."""
-    deltacloud: bool = True
-    """Whether ResourceMetadata is shown to clients of 1.0 under their own names, too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """The parts that every service works with."""
-
-    store: Records
-    runner: JobRunner
-    drivers: ConfiguredDrivers
-    hypervisors: ConfiguredHypervisors
-    policy: Policy
-    images: ImageTools
-    ledger: Ledger = field(default_factory=Ledger)
-    """The bytes that Volumes have taken of their pools, as last seen."""
-    promises: Promises = field(default_factory=Promises)
-    """The ranges and MAC addresses that imports under way are going to ask for: nobody else gets them."""
-    services: dict[str, Service] = field(default_factory=dict)
-    """The services by kind, for Jobs that ask for changes of other families' resources."""
-    families: dict[str, Callable[[Room], ResourceService]] = field(default_factory=dict)
-    """The makers of the services by kind, for a room with another store."""
-    guards: ResourceLocks = field(default_factory=ResourceLocks)
-    """The locks on Networks whose filter or reservation is being brought to what the store says.
-
-    By them the later of two Jobs at once does not write what it read earlier.
-    """
-
-    supervision: Supervision = field(default_factory=Supervision)
-    """The supervision of all loops and reactions."""
-
-    def driver(self, resource: Resource) -> Driver:
-        """Return the driver of the host that the resource lives on; an UnconfiguredHost where that has no entry."""
-        return self.drivers[Hosted.of(resource).host or ""]
 
 
 def new_resource(kind: str, owner: str | None, document: Document, **facts: Any) -> Resource:
@@ -129,6 +66,25 @@ def edited(resource: Resource, document: Document, selected: frozenset[str] | No
     writable = {name for name, field in described.attributes.items() if field.writable and not field.write_only}
     names = writable if selected is None else writable & selected
     return touched(resource.with_document(**{name: document.get(name) for name in names}))
+
+
+def with_mandatory(resource: Resource, document: Document, selected: frozenset[str] | None) -> Document:
+    """Return a full update with the mandatory attributes that it leaves out, as they are.
+
+    Clients of 1.x send what they change and nothing else. A partial update says by ``$select`` what it changes.
+    """
+    if selected is not None:
+        return document
+    names = [name for name in type_of(resource.kind).mandatory if document.get(name) is None]
+    return {**document, **{name: resource.document[name] for name in names if name in resource.document}}
+
+
+def erases(document: Document, selected: frozenset[str] | None, name: str) -> bool:
+    """Return whether an update takes a write-only attribute away: by null, or selected and left out.
+
+    A full update that leaves the attribute out does not: nobody can read it back to send it again.
+    """
+    return document.get(name) is None and (name in document or (selected is not None and name in selected))
 
 
 class PlannedStep(Protocol):

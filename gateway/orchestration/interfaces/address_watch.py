@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from drivers.base import ConnectionState, Driver, DriverError, InterfaceAddress
 from gateway.errors import GatewayError
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.interfaces.reported import bring_reported
 from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.orchestration.machine_core.names import machine_uuid
@@ -67,7 +67,7 @@ class AddressWatch:
         """The Machines whose interfaces all have an address."""
         self._broken_off: Counter[str] = Counter()
         """The turns in a row that were broken off, by host."""
-        room.store.watch(self._changed)
+        room.store.watch(self._changed, "Machine", "MachineNetworkInterface")
 
     def _changed(self, changes: dict[str, Resource | None]) -> None:
         for path, resource in changes.items():

@@ -10,15 +10,14 @@ from drivers.base import VolumeFacts
 from gateway.errors import Conflict, NoSpace, NotImplementedHere
 from gateway.jobs.plan import Plan
 from gateway.orchestration.common.contract import Caller, Outcome
-from gateway.orchestration.common.driver_errors import translating
 from gateway.orchestration.common.first_answers import Write
+from gateway.orchestration.common.hosts import translating
 from gateway.orchestration.common.resource_service import new_resource
 from gateway.orchestration.disks.steps import boot_disk
 from gateway.orchestration.images.facts import KeptImage
 from gateway.orchestration.machine_core.chain import id_of
-from gateway.orchestration.machine_core.copying import refuse_while_copied
 from gateway.orchestration.machine_core.facts import KeptMachine
-from gateway.orchestration.machine_core.occupancy import hold
+from gateway.orchestration.machine_core.occupancy import hold, refuse_while_copied
 from gateway.orchestration.snapshots.capture_steps import CopyBootDisk, SettleCaptured
 from gateway.orchestration.snapshots.origin import Origin
 from gateway.orchestration.snapshots.requests import ImageRequests, creating

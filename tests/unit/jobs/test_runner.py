@@ -10,17 +10,15 @@ from typing import Any
 
 import pytest
 
-from gateway.cimi.fields import timestamp
+from gateway.clock import timestamp
 from gateway.errors import Conflict
 from gateway.jobs.execution import JobTools
-from gateway.jobs.nesting import unnest
-from gateway.jobs.plan import StepCall, StepContext
-from gateway.jobs.records import new_job
+from gateway.jobs.plan import StepCall, StepContext, StepRegistry
+from gateway.jobs.records import new_job, unnest
 from gateway.jobs.runner import JobLimits, JobRunner
-from gateway.jobs.steps import StepRegistry
+from gateway.store.answered import Answered, recall, remember
 from gateway.store.model import Document, Resource
 from gateway.store.store import Rule, Store
-from gateway.store.transaction import Answered
 from tests.patience import PATIENCE
 from tests.unit.jobs.recorded import Recorded, failure, plan, runner_of, submitted
 
@@ -263,10 +261,10 @@ async def test_jobs_that_cannot_go_yet_let_the_next_ones_go_by_their_number(
 
 async def test_answers_to_requests_are_forgotten_when_no_job_goes_too(store: Store, runner: JobRunner) -> None:
     async with store.transaction() as transaction:
-        await transaction.remember("me", "key", "a", Answered("machines/1", "jobs/1", existing=False))
+        await remember(transaction, "me", "key", "a", Answered("machines/1", "jobs/1", existing=False))
     await runner.expire(datetime.now(UTC) + timedelta(seconds=1))
     async with store.transaction() as transaction:
-        assert await transaction.recall("me", "key", "a") is None
+        assert await recall(transaction, "me", "key", "a") is None
 
 
 async def test_a_job_that_took_long_is_kept_from_its_end_on(store: Store, runner: JobRunner) -> None:

@@ -15,8 +15,8 @@ from typing import get_type_hints
 import pytest
 
 from drivers.base import PARTS, Driver
+from gateway.orchestration.common.hosts import REMOVALS
 from gateway.orchestration.common.step import ResourceStep
-from gateway.orchestration.common.unconfigured import REMOVALS
 from gateway.orchestration.registry import STEPS
 
 TELLING_NOTHING = ("None", "bool")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from gateway.store import schema
-from gateway.store.errors import StoreError
 from gateway.store.offline import OfflineStore
+from gateway.store.schema import StoreError
 from gateway.store.store import Store
 
 STRANGE = "a 100%41?mode=rw#b.db"
