@@ -66,7 +66,7 @@ class MemoryDevices:
         present = next((other for other in facts.interfaces if other.mac == interface.mac), None)
         if present is not None and present.network != wanted.network:
             raise DriverConflict(f"the interface {interface.mac} is another device already")
-        self._state.refuse_foreign(uuid, interface.mac)
+        self._addresses.refuse_foreign(uuid, interface.mac)
         self._addresses.own_address(interface)
         self._state.interface_specs[interface.mac] = interface
         others = tuple(other for other in facts.interfaces if other.mac != interface.mac)

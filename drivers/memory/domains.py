@@ -45,7 +45,7 @@ class MemoryDomains:
         self._state.enter("domains.define")
         disks = tuple(self._state.disk_facts(disk) for disk in spec.disks)
         for interface in spec.interfaces:
-            self._state.refuse_foreign(spec.uuid, interface.mac)
+            self._addresses.refuse_foreign(spec.uuid, interface.mac)
         before = self._state.domains.get(spec.uuid)
         for interface in spec.interfaces:
             self._addresses.own_address(interface)

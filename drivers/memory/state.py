@@ -10,7 +10,6 @@ from drivers.base import (
     DiskFacts,
     DiskSpec,
     DomainFacts,
-    DriverConflict,
     DriverError,
     DriverEvent,
     DriverNotFound,
@@ -105,10 +104,15 @@ class MemoryState:
 
     # Calls
 
-    def enter(self, call: str, /) -> None:
-        """Begin a call (``domains.start``): raise DriverUnavailable while not connected, and the fault that was set."""
+    def enter(self, call: str, /, pool: str | None = None) -> None:
+        """Begin a call (``domains.start``): raise DriverUnavailable while not connected, and the fault that was set.
+
+        Raises DriverNotFound where it is about a pool that is missing.
+        """
         if self.connection is not ConnectionState.UP:
             raise DriverUnavailable("the hypervisor is not connected")
+        if pool is not None:
+            self.demand_pool(pool)
         for observer in self.observers:
             observer("memory", 0.0, call not in self.faults)
         if call in self.faults:
@@ -144,13 +148,6 @@ class MemoryState:
         if (pool, name) not in self.volumes:
             raise DriverNotFound(f"there is no volume {name}")
         return self.volumes[(pool, name)]
-
-    def refuse_foreign(self, uuid: str, mac: str) -> None:
-        """Raise DriverConflict when a domain that is not ours, and not this one, has an interface of this MAC."""
-        for domain in self.domains.values():
-            foreign = domain.machine is None and domain.uuid != uuid
-            if foreign and any(interface.mac == mac for interface in domain.interfaces):
-                raise DriverConflict(f"the guest {domain.name} has the MAC {mac}")
 
     def disk_facts(self, disk: DiskSpec) -> DiskFacts:
         """Return a disk as a domain shows it."""

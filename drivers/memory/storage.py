@@ -11,6 +11,7 @@ from drivers.base import (
     DriverFailed,
     DriverInvalid,
     DriverNoSpace,
+    DriverNotFound,
     Hole,
     NewVolume,
     PoolFacts,
@@ -18,11 +19,16 @@ from drivers.base import (
     Progress,
     VolumeContent,
     VolumeFacts,
-    checked_name,
 )
+from drivers.base.storage import NAME
 from drivers.memory.state import MemoryState
 
 CLUSTER = 65536
+
+
+def _demand_name(name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise DriverInvalid(f"{name[:80]!r} is no name for a volume")
 
 
 def empty_qcow2(size: int) -> bytes:
@@ -46,21 +52,21 @@ class MemoryStorage:
 
     async def read_pool(self, name: str) -> PoolFacts:
         """Return the pool, as large as all are, with what its volumes leave."""
-        self._state.enter("storage.read_pool")
-        self._state.demand_pool(name)
+        self._state.enter("storage.read_pool", name)
         used = sum(volume.allocation for volume in self._state.volumes.values() if volume.pool == name)
         kind, running = self._state.pool_kinds.get(name, "dir"), name not in self._state.inactive_pools
         return PoolFacts(name, kind, running, self._state.pool_capacity, self._state.pool_capacity - used, f"/{name}")
 
     async def read_volume(self, pool: str, name: str) -> VolumeFacts:
         """Return the facts of the volume as they are kept."""
-        self._state.enter("storage.read_volume")
-        return self._state.volume(pool, name)
+        self._state.enter("storage.read_volume", pool)
+        if (pool, name) not in self._state.volumes:
+            raise DriverNotFound(f"there is no volume {name}")
+        return self._state.volumes[(pool, name)]
 
     async def list_volumes(self, pool: str) -> tuple[VolumeFacts, ...]:
         """Return the facts of the pool's volumes as they are kept."""
-        self._state.enter("storage.list_volumes")
-        self._state.demand_pool(pool)
+        self._state.enter("storage.list_volumes", pool)
         return tuple(volume for volume in self._state.volumes.values() if volume.pool == pool)
 
     async def _keep(self, volume: NewVolume, allocation: int, backing: str | None = None) -> VolumeFacts:
@@ -74,8 +80,8 @@ class MemoryStorage:
 
     async def create_volume(self, pool: str, name: str, format: str, capacity: int) -> VolumeFacts:
         """Make the volume; one of qcow2 has the bytes of an empty image."""
+        _demand_name(name)
         self._state.enter("storage.create_volume")
-        checked_name(name)
         if format == "qcow2":
             self._state.contents.setdefault((pool, name), empty_qcow2(capacity))
         whole = (await self.read_pool(pool)).kind == "logical"
@@ -83,8 +89,8 @@ class MemoryStorage:
 
     async def overlay_volume(self, pool: str, name: str, base: str, base_format: str, capacity: int) -> VolumeFacts:
         """Make the volume, with the bytes of ``base`` for its own."""
+        _demand_name(name)
         self._state.enter("storage.overlay_volume")
-        checked_name(name)
         below = await self.read_volume(pool, base)
         if (pool, base) in self._state.contents:
             self._state.contents.setdefault((pool, name), self._state.contents[(pool, base)])
@@ -92,10 +98,11 @@ class MemoryStorage:
 
     async def clone_volume(self, volume: NewVolume, base: BaseVolume, progress: Progress) -> VolumeFacts:
         """Make the copy at once, with the bytes of ``base``."""
+        _demand_name(volume.name)
         self._state.enter("storage.clone_volume")
-        checked_name(volume.name)
         below = await self.read_volume(base.pool or volume.pool, base.name)
-        self._forget(volume.pool, volume.name)
+        self._state.volumes.pop((volume.pool, volume.name), None)
+        self._state.contents.pop((volume.pool, volume.name), None)
         progress(1, 1)
         if (below.pool, base.name) in self._state.contents:
             self._state.contents[(volume.pool, volume.name)] = self._state.contents[(below.pool, base.name)]
@@ -115,18 +122,17 @@ class MemoryStorage:
 
     async def start_pool(self, name: str) -> None:
         """Start the pool, which is no more among ``inactive_pools``."""
-        self._state.enter("storage.start_pool")
-        self._state.demand_pool(name)
+        self._state.enter("storage.start_pool", name)
         if name in self._state.inactive_pools:
             self._state.inactive_pools.discard(name)
             self._state.pools.add(name)
 
     async def upload_volume(self, pool: str, name: str, content: VolumeContent, progress: Progress) -> VolumeFacts:
         """Keep the bytes; the capacity of a qcow2 image stands in them."""
-        self._state.enter("storage.upload_volume")
-        checked_name(name)
-        self._state.demand_pool(pool)
-        self._forget(pool, name)
+        _demand_name(name)
+        self._state.enter("storage.upload_volume", pool)
+        self._state.volumes.pop((pool, name), None)
+        self._state.contents.pop((pool, name), None)
         kept, size = bytearray(), content.size
         async for piece in content.data:
             kept += bytes(piece.length) if isinstance(piece, Hole) else piece
@@ -151,9 +157,6 @@ class MemoryStorage:
     async def delete_volume(self, pool: str, name: str) -> None:
         """Forget the volume and its bytes."""
         self._state.enter("storage.delete_volume")
-        self._forget(pool, name)
-
-    def _forget(self, pool: str, name: str) -> None:
         self._state.volumes.pop((pool, name), None)
         self._state.contents.pop((pool, name), None)
 

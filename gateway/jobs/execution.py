@@ -150,6 +150,8 @@ class Execution:
         self._supervision = tools.supervision
         self._showing: asyncio.TimerHandle | None = None
         self._message: str | None = None
+        self._settled = True
+        """False when settling failed: what it should have released is still held."""
         self._writes: set[asyncio.Task[None]] = set()
         self._place: Place | None = None
         self._unlock: Unlock
@@ -269,6 +271,7 @@ class Execution:
             # The store does not take it: the job is taken up again from here, its resources stay held until then.
             raise
         except Exception as error:
+            self._settled = False
             await self._log("error", plan.settle.step, self._failure(error).message)
         self._after(plan, plan.settle, "run")
 
@@ -284,7 +287,8 @@ class Execution:
             await transaction.drop_plan(self.job)
             if job is None:
                 return
-            await self._release(transaction, plan)
+            if not self._settled:
+                await self._release(transaction, plan)
             affected = [entry for entry in job.document["affectedResources"] if entry["href"] not in gone]
             job = in_state(job, state, progress=100, affectedResources=affected, **attributes)
             await transaction.update(job)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -319,13 +319,18 @@ class Store:
                 self._remember(resource)
         if transaction.kinds:
             self._counts.changed(transaction.kinds)
+        # What goes wrong with one who follows fails neither what is committed nor the others.
         for kinds, watcher in self._watchers:
             if not kinds or not kinds.isdisjoint(transaction.kinds):
-                with _apart():
+                try:
                     watcher(transaction.changes)
+                except Exception:
+                    log.exception("a commit was not followed")
         for listener in self._listeners if transaction.events else ():
-            with _apart():
+            try:
                 listener(transaction.events)
+            except Exception:
+                log.exception("events were not followed")
 
     def _remember(self, resource: Resource) -> None:
         self._cache[resource.path] = resource
@@ -337,15 +342,6 @@ class Store:
         """Return those of the resources that are there, by path."""
         resources = {path: await self.get(path) for path in paths}
         return {path: resource for path, resource in resources.items() if resource is not None}
-
-
-@contextmanager
-def _apart() -> Iterator[None]:
-    """Keep what goes wrong with one who follows the store to it: what is committed is no failure, and others follow."""
-    try:
-        yield
-    except Exception:
-        log.exception("a commit was not followed")
 
 
 async def uninterrupted(work: Coroutine[Any, Any, None]) -> None:

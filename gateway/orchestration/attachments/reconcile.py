@@ -16,6 +16,8 @@ from gateway.store.model import Resource
 from gateway.store.questions.resources import volume_at
 
 RUNNING = frozenset({Power.RUNNING, Power.PAUSED})
+MOST_UNKNOWN = 10_000
+"""Disks that are remembered; with more of them all are looked for again."""
 log = structlog.get_logger("volumes")
 
 
@@ -27,17 +29,15 @@ class AttachmentReconciler:
 
     def __init__(self, room: Room) -> None:
         self.room = room
-        self._unknown: dict[str, set[tuple[str, str]]] = {}
-        """Target and source of each Machine's disks that are no Volume: looked for once, until there is a new one."""
-        room.store.watch(self._noted, "Machine", "Volume")
+        self._unknown: set[tuple[str, str, str]] = set()
+        """Machine, target and source of disks that are no Volume: looked for once, until there is a foreign one."""
+        room.store.watch(self._noted, "Volume")
 
     def _noted(self, changes: dict[str, Resource | None]) -> None:
-        """Look again for what is no Volume once there are foreign ones that were not, and forget Machines that go."""
-        for path, resource in changes.items():
-            if resource is None:
-                self._unknown.pop(path, None)
-            elif self._unknown and resource.kind == "Volume" and KeptVolume.of(resource).foreign:
-                self._unknown.clear()
+        """Look again for what is no Volume once there are foreign ones that were not."""
+        volumes = [entry for entry in changes.values() if entry is not None and entry.kind == "Volume"]
+        if self._unknown and any(KeptVolume.of(volume).foreign for volume in volumes):
+            self._unknown.clear()
 
     async def compare(self, machine: Resource, facts: DomainFacts) -> None:
         """Connect and disconnect Volumes in the store as the domain has its disks, by these facts of it."""
@@ -92,17 +92,19 @@ class AttachmentReconciler:
         await self._vanished(machine, path)
 
     async def _appeared(self, machine: Resource, disk: DiskFacts) -> None:
-        key, unknown = (disk.target, disk.source), self._unknown.setdefault(machine.path, set())
-        if key in unknown or disk.cdrom or not disk.persistent:
+        key = (machine.path, disk.target, disk.source)
+        if key in self._unknown or disk.cdrom or not disk.persistent:
             return
-        unknown.add(key)
+        if len(self._unknown) >= MOST_UNKNOWN:
+            self._unknown.clear()
+        self._unknown.add(key)
         volume = await volume_at(self.room.store, KeptMachine.of(machine).host, disk.source)
         if volume is None:
             log.info("disk is no Volume", machine=machine.path, target=disk.target)
             return
         if await self._connect(machine.path, volume, disk):
             log.info("volume connected outside", machine=machine.path, volume=volume)
-        unknown.discard(key)
+        self._unknown.discard(key)
 
     async def _connect(self, path: str, volume: str, seen: DiskFacts) -> bool:
         """Connect only what is still there while nobody else changes the Machine; return whether it did."""
