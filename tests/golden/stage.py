@@ -92,7 +92,9 @@ class Stage:
         """Wait until nothing goes on any more but what is held."""
 
         def done() -> bool:
-            return self.gateway.runner.active <= self.held and not self.gateway.supervision._reactions
+            # A Job that has just begun waits for its plan to be read, and is not active yet.
+            runner = self.gateway.runner
+            return runner.active + runner.waiting <= self.held and not self.gateway.supervision._reactions
 
         await eventually(done, "all that was begun ends")
         await breathe()
