@@ -81,6 +81,7 @@ from drivers.base.storage import (
     UnpackedImage,
     VolumeContent,
     VolumeFacts,
+    checked_name,
 )
 
 __all__ = [
@@ -164,6 +165,7 @@ __all__ = [
     "UnpackedImage",
     "VolumeContent",
     "VolumeFacts",
+    "checked_name",
     "filter_name",
     "fixed_filter_name",
     "interface_identifier",

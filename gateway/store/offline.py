@@ -39,7 +39,7 @@ class OfflineStore:
     @contextmanager
     def open(cls, path: Path) -> Iterator[OfflineStore]:
         """Read the store at the path while the block runs. Raises sqlite3.Error."""
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         try:
             yield cls(connection)
         finally:

@@ -27,6 +27,7 @@ REMOTE = HYPERVISOR.replace("test:///default", "qemu+tls://hv1/system?pkipath=/x
 @pytest.fixture
 async def driver() -> MemoryDriver:
     opened = MemoryDriver()
+    opened.state.pools.add("p")
     await opened.open()
     return opened
 

@@ -177,9 +177,10 @@ class MachineService(ResourceService):
             raise Conflict("the Machine is SUSPENDED by now; stop it again to drop what was saved")
         return current
 
-    async def _begin(self, machine: Resource, verb: str, plan: Plan) -> Outcome:
+    async def _begin(self, machine: Resource, verb: str, plan: Plan, version: int | None = None) -> Outcome:
         """Take the Machine in one transaction: of two clients at once, one gets a Conflict."""
         async with self.store.transaction() as transaction:
+            await self.current(transaction, machine.path, version)
             taken, job = await hold(transaction, self.room.runner, machine, verb, plan)
         return Outcome(taken, job, finished=False)
 
@@ -260,8 +261,9 @@ class MachineService(ResourceService):
             current = await self.store.get(path)
             if current is None:
                 return await self._gone(replace(plan, steps=(), settle=None))
-            machine = current
-        outcome = await self._begin(machine, "delete", plan)
+            # What the stopped Job has made of it is no change of somebody else's.
+            machine, version = current, None
+        outcome = await self._begin(machine, "delete", plan, version)
         await self._give_up_removals(caller, machine, "delete")
         return outcome
 
