@@ -87,4 +87,5 @@ def plan_from_document(document: Document) -> Plan:
         parent_job=document["parent_job"],
         request_id=document["request_id"],
         address=document.get("address", ""),
+        reason=document.get("reason", ""),
     )

@@ -14,6 +14,7 @@ from gateway.errors import GatewayError
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.host_start import HostStart
 from gateway.orchestration.interfaces.address_watch import LOOK_EVERY, addresses_loop
+from gateway.orchestration.machines.autostart import AutoStart
 from gateway.orchestration.machines.reconcile import MachineReconciler
 from gateway.orchestration.networks.reconcile import NetworkReconciler
 from gateway.orchestration.volumes.reconcile import VolumeReconciler
@@ -41,6 +42,7 @@ class Reconciliation:
         self.volumes = VolumeReconciler(room)
         self.networks = NetworkReconciler(room)
         self._host_start = HostStart(room)
+        self._autostart = AutoStart(room)
         for driver in room.drivers.values():
             driver.subscribe(self._happened)
 
@@ -51,8 +53,14 @@ class Reconciliation:
                 await self._guarded(self._first_look(driver))
 
     async def _first_look(self, driver: Driver) -> None:
-        await self._host_start.once(driver)
+        await self._start_host(driver)
         await self.networks.show(driver)
+
+    async def _start_host(self, driver: Driver) -> None:
+        """Start the host's own networks and pools after a start of the gateway, and after a boot of the host."""
+        if await self._autostart.notice(driver):
+            self._host_start.forget(driver)
+        await self._host_start.once(driver)
 
     def start(self) -> None:
         """Start the loops of each host: Machines and Networks, Volumes, and addresses of guests."""
@@ -114,11 +122,13 @@ class Reconciliation:
 
         The Networks are compared also where domains cannot be listed. Raises DriverError.
         """
-        await self._host_start.once(driver)
+        await self._start_host(driver)
         try:
             await self.machines.compare(driver)
         finally:
             await self.networks.compare(driver, reconnect=reconnect)
+        # Not before the Networks run and the Machines are seen to be off; the next comparison does not wait for it.
+        self._spawn(self._guarded(self._autostart.turn(driver)))
 
 
 def machines_loop(hypervisor: str) -> str:

@@ -290,11 +290,12 @@ def network(host: HostMachine, machine: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def rebooted(host: HostMachine, network: str) -> HostMachine:
+def rebooted(host: HostMachine, machine: str, network: str) -> HostMachine:
     """The host after a reboot, with IPv6 by router advertisement from then on."""
     host.write("/etc/systemd/system/router.service", ROUTER)
     host.must("systemctl enable router")
     host.must("virsh net-autostart default --disable && virsh pool-autostart default --disable")
+    ask(host, "PUT", f"{machine}?$select=autostart", {"autostart": True})
     host.reboot()
     wait_until(lambda: answers(host), SECONDS, "the gateway is ready after the reboot")
     return host
@@ -322,6 +323,14 @@ def test_a_network_that_the_host_does_not_let_run_is_in_error_and_told(rebooted:
     assert "eth0 gets its IPv6 by router advertisement with accept_ra=1" in said
 
 
+def test_a_machine_with_autostart_runs_again_though_another_network_does_not(
+    rebooted: HostMachine, machine: str
+) -> None:
+    wait_until(lambda: ask(rebooted, "GET", machine)["state"] == "STARTED", SECONDS, "the Machine runs")
+    begun = [line["MESSAGE"] for line in rebooted.journal("CIMI_STEP=begin", "CIMI_ACTION=start")]
+    assert begun[-1].endswith('"web" by the gateway for admin: its host has booted')
+
+
 def test_with_the_doctors_advice_it_runs_again_by_itself(rebooted: HostMachine, network: str) -> None:
     _, said = doctor(rebooted)
     (advice,) = [line.partition("-> ")[2] for line in said.splitlines() if "accept_ra = 2" in line]
@@ -330,12 +339,6 @@ def test_with_the_doctors_advice_it_runs_again_by_itself(rebooted: HostMachine, 
     assert "started again" in alarms(rebooted, network)
     _, said = doctor(rebooted)
     assert "ok      router advertisements" in said
-
-
-def test_a_machine_that_the_reboot_stopped_starts_again(rebooted: HostMachine, machine: str) -> None:
-    wait_until(lambda: ask(rebooted, "GET", machine)["state"] in ("STOPPED", "ERROR"), SECONDS, "the Machine is off")
-    act(rebooted, machine, "start")
-    wait_until(lambda: ask(rebooted, "GET", machine)["state"] == "STARTED", SECONDS, "the Machine runs")
 
 
 def test_uninstall_leaves_a_host_without_the_service_and_with_its_settings(rebooted: HostMachine) -> None:

@@ -80,6 +80,8 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "cpuSpeed": 2400,
         "latestSnapshot": {"href": "machineImages/s1"},
         "eventLog": {"href": "eventLogs/1"},
+        "autostart": True,
+        "autostartOrder": 2,
     },
     "Disk": {"name": "vda", "capacity": 20000000, "initialLocation": "/dev/vda"},
     "MachineVolume": {**COMMON, "initialLocation": "/dev/vdb", "volume": {"href": "volumes/1"}},
