@@ -10,8 +10,9 @@ from pathlib import Path
 
 import structlog
 
-from drivers.base import ConnectionState, Driver, Loop, Supervision
+from drivers.base import ConnectionState, Driver
 from drivers.confined.readers import ConfinedReaders
+from drivers.supervision import Loop, Supervision
 from gateway import wiring
 from gateway.config import Settings
 from gateway.http.admission import Admission, Limits

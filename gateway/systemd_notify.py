@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from drivers.base import Supervision
+from drivers.supervision import Supervision
 
 log = structlog.get_logger("systemd")
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from drivers.base import Driver, Supervision
+from drivers.base import Driver
 from drivers.confined.readers import ConfinedReaders
 from drivers.images.cautious import CautiousReader
 from drivers.images.convert import QemuImg
 from drivers.images.file_systems import Mkfs
+from drivers.supervision import Supervision
 from drivers.web.fetch import FetchRules, HttpFetcher
 from gateway.config import Settings
 from gateway.confined_packages import ConfinedPackageReader

@@ -82,7 +82,6 @@ from drivers.base.storage import (
     VolumeContent,
     VolumeFacts,
 )
-from drivers.base.supervision import Loop, Supervision
 
 __all__ = [
     "GUARD",
@@ -144,7 +143,6 @@ __all__ = [
     "Lease",
     "Listener",
     "Load",
-    "Loop",
     "Migration",
     "NetworkCalls",
     "NetworkFacts",
@@ -163,7 +161,6 @@ __all__ = [
     "SnapshotFacts",
     "StatisticsCalls",
     "StorageCalls",
-    "Supervision",
     "Traffic",
     "UnpackedImage",
     "VolumeContent",

@@ -22,13 +22,12 @@ from drivers.base import (
     DriverError,
     DriverUnavailable,
     Load,
-    Loop,
-    Supervision,
 )
 from drivers.libvirt import event_loop
 from drivers.libvirt.errors import is_connection_lost, translated
 from drivers.libvirt.host_claims import HostClaims, HostIdentity, identity, refusal
 from drivers.libvirt.uri import demand_reachable, is_local
+from drivers.supervision import Loop, Supervision
 
 T = TypeVar("T")
 log = structlog.get_logger("libvirt")

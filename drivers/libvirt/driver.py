@@ -11,7 +11,6 @@ from drivers.base import (
     HypervisorSettings,
     Listener,
     Load,
-    Supervision,
 )
 from drivers.libvirt.connection import Connection
 from drivers.libvirt.console import Console
@@ -30,6 +29,7 @@ from drivers.libvirt.release_guest import ReleaseGuests
 from drivers.libvirt.snapshots import Snapshots
 from drivers.libvirt.statistics import Statistics
 from drivers.libvirt.storage import Storage
+from drivers.supervision import Supervision
 
 
 class LibvirtDriver:

@@ -18,7 +18,6 @@ from drivers.base import (
     Listener,
     Load,
     Power,
-    Supervision,
 )
 from drivers.memory.addresses import MemoryAddresses
 from drivers.memory.copies import MemoryCopies
@@ -30,6 +29,7 @@ from drivers.memory.snapshots import MemorySnapshots
 from drivers.memory.state import MemoryState
 from drivers.memory.statistics import MemoryStatistics
 from drivers.memory.storage import MemoryStorage
+from drivers.supervision import Supervision
 
 
 class MemoryDriver:

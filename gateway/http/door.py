@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
-from drivers.base import Loop, Supervision
+from drivers.supervision import Loop, Supervision
 from gateway.http.admission import RESERVED, Admission, Limits, Listener
 from gateway.http.connections import Connection, Deadlines, Ends, stamp
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import structlog
 from aiohttp import web
 
-from drivers.base import Loop, Supervision
+from drivers.supervision import Loop, Supervision
 from gateway.cimi.documents import write_resource
 from gateway.cimi.edge import Edge
 from gateway.cimi.registry import type_of

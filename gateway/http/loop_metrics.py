@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from drivers.base import Supervision
+from drivers.supervision import Supervision
 
 
 class LoopMetrics(Collector):

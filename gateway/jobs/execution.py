@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from drivers.base import Supervision
+from drivers.supervision import Supervision
 from gateway.errors import Conflict, GatewayError, NoSpace, Unavailable
 from gateway.jobs.context import Means, RunningStep
 from gateway.jobs.crash import AfterStep

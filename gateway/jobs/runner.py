@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from drivers.base import Loop
+from drivers.supervision import Loop
 from gateway import clock
 from gateway.errors import Conflict, GatewayError, NoSpace, NotFound, Unavailable
 from gateway.jobs.execution import Execution, Failure, JobTools

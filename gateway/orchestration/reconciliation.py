@@ -9,7 +9,8 @@ from typing import Any
 
 import structlog
 
-from drivers.base import ConnectionState, Driver, DriverError, DriverEvent, EventKind, Loop
+from drivers.base import ConnectionState, Driver, DriverError, DriverEvent, EventKind
+from drivers.supervision import Loop
 from gateway.errors import GatewayError
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.host_start import HostStart

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from drivers.base import DriverFailed, Power, Supervision
+from drivers.base import DriverFailed, Power
 from drivers.memory import MemoryDriver
+from drivers.supervision import Supervision
 from gateway.app import Gateway
 from gateway.orchestration.common.apart import Apart
 from tests.api.client import ApiClient

@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import libvirt
@@ -24,6 +24,7 @@ from tests.fault.volumes import connected, disconnected
 from tests.gateway_process import GatewayProcess
 from tests.guest_marks import disk_mark, mark, memory_mark
 from tests.guests import machine_create, wait_ready
+from tests.held_guest import held
 from tests.urls import uuid_of
 
 pytestmark = [pytest.mark.qemu, pytest.mark.exclusive]
@@ -66,18 +67,14 @@ def volume(client: CimiClient, guest: str) -> Iterator[str]:
 @contextmanager
 def libvirtd_killed(machine: str) -> Iterator[None]:
     """What is asked in here reaches libvirt, and then QEMU does not answer; libvirtd dies, and starts again."""
-    process = int(Path(f"/run/libvirt/qemu/cimi-{uuid_of(machine)}.pid").read_text())
-    os.kill(process, signal.SIGSTOP)
     try:
-        yield
-        wait_until(lambda: occupied(machine), 60, "libvirt waits for QEMU")
-        killed = daemon()
-        os.kill(killed, signal.SIGKILL)
-        wait_until(lambda: not running(killed), 20, "libvirtd is gone")
+        with held(machine):
+            yield
+            wait_until(lambda: occupied(machine), 60, "libvirt waits for QEMU")
+            killed = daemon()
+            os.kill(killed, signal.SIGKILL)
+            wait_until(lambda: not running(killed), 20, "libvirtd is gone")
     finally:
-        # To go back libvirt may have ended this one already.
-        with suppress(ProcessLookupError):
-            os.kill(process, signal.SIGCONT)
         if not running(daemon()):
             start_libvirtd()
 

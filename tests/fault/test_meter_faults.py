@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +12,7 @@ from tests.cimi_client import CimiClient, wait_until
 from tests.fault.libvirtd import ready, start_libvirtd, stop_libvirtd
 from tests.gateway_process import GatewayProcess
 from tests.guests import machine_create
+from tests.held_guest import held
 
 pytestmark = pytest.mark.qemu
 LONG = 120
@@ -39,24 +38,19 @@ def moments(client: CimiClient, meter: str) -> list[datetime]:
     return [datetime.fromisoformat(sample["timestamp"]) for sample in listed]
 
 
-def qemu_of(client: CimiClient, meter: str) -> int:
-    uuid = client.get(meter)["targetResource"]["href"].rpartition("/")[2]
-    return int(Path(f"/run/libvirt/qemu/cimi-{uuid}.pid").read_text())
+def machine_of(client: CimiClient, meter: str) -> str:
+    return str(client.get(meter)["targetResource"]["href"])
 
 
 def test_a_frozen_guest_makes_gaps_of_its_own_and_none_for_others(gateway: GatewayProcess, meters: list[str]) -> None:
     client = gateway.client()
     frozen, other = meters
-    process = qemu_of(client, frozen)
-    os.kill(process, signal.SIGSTOP)
-    try:
+    with held(machine_of(client, frozen)):
         before = [len(moments(client, meter)) for meter in meters]
         wait_until(lambda: len(moments(client, other)) > before[1] + 8, LONG, "the other guest goes on being measured")
         assert len(moments(client, frozen)) <= before[0] + 1
         alarms = client.get("eventLogs/everything/events?$filter=type='alarm'").get("events", [])
         assert "hypervisor-lost" not in [alarm["content"]["code"] for alarm in alarms]
-    finally:
-        os.kill(process, signal.SIGCONT)
     since = len(moments(client, frozen))
     wait_until(lambda: len(moments(client, frozen)) > since + 1, LONG, "the thawed guest is measured again")
 
@@ -65,14 +59,10 @@ def test_a_frozen_guest_does_not_hold_up_the_end_of_the_gateway(gateway: Gateway
     """A call about it waits for ever, and the thread that makes it."""
     client = gateway.client()
     frozen, other = meters
-    process = qemu_of(client, frozen)
-    os.kill(process, signal.SIGSTOP)
-    try:
+    with held(machine_of(client, frozen)):
         seen = len(moments(client, other))
         wait_until(lambda: len(moments(client, other)) > seen + 8, LONG, "the call is given up")
         assert gateway.stop() == 0
-    finally:
-        os.kill(process, signal.SIGCONT)
 
 
 @pytest.mark.exclusive

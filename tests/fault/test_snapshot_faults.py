@@ -10,7 +10,7 @@ import signal
 import subprocess
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,12 +21,17 @@ from tests.fault.full_pool import full
 from tests.gateway_process import GatewayProcess
 from tests.guest_marks import disk_mark, mark, memory_mark
 from tests.guests import machine_create, wait_ready
+from tests.held_guest import bytes_written, held, run_a_slice
 from tests.urls import uuid_of
 
 pytestmark = pytest.mark.qemu
 ASYNC = {"Prefer": "respond-async"}
 MIB = 1024**2
 POOL_MIB = 400
+TRIES = 20
+SOME_MEMORY = 2 * MIB
+ONLY_LEAKS = 3
+"""Exit code of ``qemu-img check`` for a file that is whole, with room in it that nobody uses."""
 
 
 @pytest.fixture(scope="module")
@@ -77,13 +82,18 @@ def machine(gateway: GatewayProcess, client: CimiClient, guest: str) -> Iterator
         client.remove(latest["href"])
     with hypervisor.connection() as host:
         assert hypervisor.domain_of(guest, host).snapshotListNames() == []
-    list_them: list[str | Path] = ["qemu-img", "snapshot", "-l", "-U", disk_of(gateway, guest)]
-    assert subprocess.run(list_them, capture_output=True, check=True).stdout == b""
+    assert snapshots_in(disk_of(gateway, guest)) == b""
     assert images_of(client) == images_in_pool(gateway)
 
 
 def disk_of(gateway: GatewayProcess, machine: str) -> Path:
     return hypervisor.POOLS / gateway.pool / f"cimi-{uuid_of(machine)}-vda.qcow2"
+
+
+def snapshots_in(disk: Path) -> bytes:
+    """Return the table of snapshots in the disk's file, in which QEMU enters one when all of it is written."""
+    list_them: list[str | Path] = ["qemu-img", "snapshot", "-l", "-U", disk]
+    return subprocess.run(list_them, capture_output=True, check=True).stdout
 
 
 def images_in_pool(gateway: GatewayProcess) -> list[str]:
@@ -94,20 +104,6 @@ def images_of(client: CimiClient) -> list[str]:
     """Names of the files that the images in the store should have."""
     found = client.get("machineImages")["machineImages"]
     return sorted(f"cimi-image-{uuid_of(image['id'])}.qcow2" for image in found if image["type"] == "IMAGE")
-
-
-def qemu_of(machine: str) -> int:
-    return int(Path(f"/run/libvirt/qemu/cimi-{uuid_of(machine)}.pid").read_text())
-
-
-@contextmanager
-def held(machine: str) -> Iterator[int]:
-    process = qemu_of(machine)
-    os.kill(process, signal.SIGSTOP)
-    try:
-        yield process
-    finally:
-        os.kill(process, signal.SIGCONT)
 
 
 def ask(client: CimiClient, machine: str, verb: str, **document: object) -> Answer:
@@ -126,19 +122,40 @@ def test_a_snapshot_stopped_in_the_middle_is_undone(client: CimiClient, machine:
     assert (memory_mark(machine), disk_mark(machine)) == ("kept", "kept")
 
 
+def killed_in_the_middle(client: CimiClient, machine: str, disk: Path) -> Answer:
+    """Ask for a snapshot, and kill QEMU when it has written some of the memory and not all of it.
+
+    QEMU runs in short slices, and is looked at while it stands still. A snapshot that one slice sufficed for is a try.
+    """
+    for _ in range(TRIES):
+        with held(machine) as process:
+            since = bytes_written(process)
+            answer = ask(client, machine, "snapshot")
+            wait_until(partial(wrote, process, since + SOME_MEMORY), 60, "memory is written")
+            if snapshots_in(disk) == b"":
+                os.kill(process, signal.SIGKILL)
+                return answer
+        client.succeed(answer.job)
+        client.remove(answer.headers["location"])
+    raise AssertionError("no snapshot was caught in its middle")
+
+
+def wrote(process: int, total: int) -> bool:
+    run_a_slice(process)
+    return bytes_written(process) >= total
+
+
 def test_qemu_killed_while_it_writes_a_snapshot_fails_it_and_the_disk_is_good(
     client: CimiClient, gateway: GatewayProcess, machine: str
 ) -> None:
     disk = disk_of(gateway, machine)
-    before = disk.stat().st_blocks
-    answer = ask(client, machine, "snapshot")
-    wait_until(lambda: disk.stat().st_blocks > before + 2 * MIB // 512, 60, "the memory is being written")
-    os.kill(qemu_of(machine), signal.SIGKILL)
+    answer = killed_in_the_middle(client, machine, disk)
     job = client.finish(answer.job)
     assert client.wait_state(machine, "ERROR")
     assert job["state"] == "FAILED", job
     assert client.request("GET", answer.headers["location"]).status == 404
-    subprocess.run(["qemu-img", "check", disk], check=True, capture_output=True)
+    checked = subprocess.run(["qemu-img", "check", disk], check=False, capture_output=True)
+    assert checked.returncode in (0, ONLY_LEAKS), checked
     boots = 1 + client.request("GET", f"{machine}/console").body.count(b"READY")
     client.acted(machine, "start")
     wait_ready(client, machine, boots)

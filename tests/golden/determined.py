@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 from unittest.mock import patch
 
-from drivers.base.supervision import Loop
+from drivers.supervision import Loop
 from gateway import clock
 
 T = TypeVar("T")

@@ -13,7 +13,6 @@ import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -27,6 +26,7 @@ from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
 from tests.gateway_process import PASSWORD, GatewayProcess
 from tests.guests import machine_create, wait_ready
+from tests.held_guest import qemu_of
 
 pytestmark = pytest.mark.qemu
 BY_AN_EVENT = COMPARE_EVERY / 3
@@ -127,7 +127,7 @@ def test_a_killed_qemu_raises_an_alarm_by_its_event_in_the_log_and_in_the_stream
 
 def kill_qemu(machine: str) -> None:
     """And wait until libvirt has noticed, which takes it a moment."""
-    os.kill(int(Path(f"/run/libvirt/qemu/cimi-{machine.rpartition('/')[2]}.pid").read_text()), signal.SIGKILL)
+    os.kill(qemu_of(machine), signal.SIGKILL)
     with hypervisor.connection() as host:
         domain = hypervisor.domain_of(machine, host)
         wait_until(lambda: not domain.isActive(), SOON, "libvirt notices that QEMU is gone")

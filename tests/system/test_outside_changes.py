@@ -7,7 +7,6 @@ import signal
 import time
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from statistics import median
 
 import libvirt
@@ -17,6 +16,7 @@ from gateway.orchestration.reconciliation import COMPARE_EVERY
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
 from tests.guests import console, machine_create, wait_ready
+from tests.held_guest import qemu_of
 
 pytestmark = pytest.mark.qemu
 BY_AN_EVENT = COMPARE_EVERY / 3
@@ -29,11 +29,6 @@ def machine(admin: CimiClient, image: str) -> Iterator[str]:
     made = admin.added("machines", machine_create(image))
     wait_ready(admin, made["id"])
     yield made["id"]
-
-
-def qemu_process(machine: str) -> int:
-    name = f"cimi-{machine.rpartition('/')[2]}"
-    return int(Path(f"/run/libvirt/qemu/{name}.pid").read_text())
 
 
 @pytest.mark.timeout(120)
@@ -58,7 +53,7 @@ def test_suspend_resume_destroy_and_start_by_virsh_show_by_libvirts_events(admin
 
 
 def test_a_killed_qemu_shows_as_an_error_which_start_mends(admin: CimiClient, machine: str) -> None:
-    os.kill(qemu_process(machine), signal.SIGKILL)
+    os.kill(qemu_of(machine), signal.SIGKILL)
     with hypervisor.connection() as host:
         domain = hypervisor.domain_of(machine, host)
         # libvirt itself takes a moment to notice.

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import libvirt
@@ -18,22 +14,12 @@ from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
 from tests.gateway_process import GatewayProcess
 from tests.guests import in_guest, machine_create
+from tests.held_guest import held
 from tests.system.volumes import CAPACITY, connect, create, device, file_of
 from tests.urls import uuid_of
 
 pytestmark = pytest.mark.qemu
 NEXT_SYNC = 60
-
-
-@contextmanager
-def held_qemu(machine: str) -> Iterator[None]:
-    """What asks the guest's QEMU waits until the end."""
-    process = int(Path(f"/run/libvirt/qemu/cimi-{uuid_of(machine)}.pid").read_text())
-    os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(process, signal.SIGCONT)
 
 
 @pytest.fixture
@@ -210,7 +196,7 @@ def test_a_disk_of_a_stopped_machine_grows_in_the_pool(admin: CimiClient, image:
 
 def test_nothing_of_a_machine_grows_while_a_disk_of_it_is_copied(admin: CimiClient, guest: str, volume: str) -> None:
     attachment = connect(admin, guest, volume)
-    with held_qemu(guest):
+    with held(guest):
         copying = admin.request("POST", f"{guest}/capture", {}, headers={"Prefer": "respond-async"})
         assert copying.status == 202
         for url in (f"{guest}/disks/vda", volume):

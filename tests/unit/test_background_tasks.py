@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STARTERS = frozenset({"create_task", "ensure_future", "TaskGroup"})
-SUPERVISION = "drivers/base/supervision.py"
+SUPERVISION = "drivers/supervision.py"
 AWAITED = {
     ("drivers/libvirt/domains.py", "Domains.save"),
     ("drivers/libvirt/networks.py", "Networks.occupied_ranges"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drivers.base import Supervision
+from drivers.supervision import Supervision
 from gateway import systemd_notify
 from tests.patience import eventually
 

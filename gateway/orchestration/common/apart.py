@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import structlog
 
-from drivers.base import ConnectionState, Driver, DriverError, Supervision
+from drivers.base import ConnectionState, Driver, DriverError
+from drivers.supervision import Supervision
 from gateway.errors import GatewayError, NoSpace, Unavailable
 
 MOST = 10_000

@@ -10,7 +10,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Protocol
 
-from drivers.base import Driver, Supervision
+from drivers.base import Driver
+from drivers.supervision import Supervision
 from gateway import clock
 from gateway.cimi.registry import type_of
 from gateway.errors import Forbidden, MethodNotAllowed, NotFound, PreconditionFailed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from drivers.base import Loop
+from drivers.supervision import Loop
 from gateway.errors import GatewayError
 from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.images.uploading import waits

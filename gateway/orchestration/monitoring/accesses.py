@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import structlog
 
-from drivers.base import Supervision
+from drivers.supervision import Supervision
 from gateway.addresses import source_of
 from gateway.errors import GatewayError
 from gateway.orchestration.common.contract import Caller

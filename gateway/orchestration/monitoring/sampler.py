@@ -12,7 +12,8 @@ from functools import partial
 
 import structlog
 
-from drivers.base import ConnectionState, DomainReading, Driver, DriverError, HostReading, Loop, Supervision
+from drivers.base import ConnectionState, DomainReading, Driver, DriverError, HostReading
+from drivers.supervision import Loop, Supervision
 from gateway import clock
 from gateway.errors import GatewayError
 from gateway.orchestration.common.apart import Apart

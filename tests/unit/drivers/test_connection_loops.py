@@ -5,10 +5,11 @@ from __future__ import annotations
 import libvirt
 import pytest
 
-from drivers.base import ConnectionState, DriverEvent, EventKind, HypervisorSettings, Supervision
+from drivers.base import ConnectionState, DriverEvent, EventKind, HypervisorSettings
 from drivers.libvirt import event_loop
 from drivers.libvirt.connection import Connection
 from drivers.libvirt.driver import LibvirtDriver
+from drivers.supervision import Supervision
 from tests.patience import eventually
 
 LOOP = "connection of local"

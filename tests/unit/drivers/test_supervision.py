@@ -7,7 +7,8 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from drivers.base import Supervision, supervision
+from drivers import supervision
+from drivers.supervision import Supervision
 from tests.patience import eventually
 
 
