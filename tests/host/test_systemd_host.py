@@ -10,21 +10,19 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from demo.guest_image import build
 from tests.cimi_client import wait_until
 from tests.host import debian_tree, readme
+from tests.host.client import BASE, PASSWORD, act, answers, ask, started_machine
 from tests.host.machine import CHECKOUT, SECONDS, HostMachine, host_machine
 from tests.source import ROOT
 
 pytestmark = pytest.mark.timeout(2400)
 SECTION = "As a service"
 CONFIG = "/etc/cimi-gateway/gateway.toml"
-PASSWORD = "correct horse"
-BASE = "http://127.0.0.1:8080/cimi/"
 ROUTER = """[Unit]
 Description=An upstream router that advertises IPv6
 DefaultDependencies=no
@@ -58,30 +56,6 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostMachine]:
         images = "/var/lib/cimi-gateway/images"
         machine.must(f"install -m 0640 -g cimi-gateway {CHECKOUT}/guest.qcow2 {images}/guest.qcow2")
         yield machine
-
-
-def ask(host: HostMachine, method: str, path: str, document: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Send a request inside, which waits for its Job; the answer, which has to be one of success."""
-    url = path if path.startswith("http") else BASE + path
-    headers = "-H 'Content-Type: application/json' -H 'Accept: application/json' -H 'Prefer: wait=120'"
-    body = "--data-binary @-" if document is not None else ""
-    curl = f"curl -sS -w '\\n%{{http_code}}' -u admin:{shlex.quote(PASSWORD)}"
-    said = host.must(f"{curl} -X {method} {headers} {body} {shlex.quote(url)}", stdin=json.dumps(document or {}))
-    text, _, status = said.rpartition("\n")
-    assert status.startswith("2"), said
-    answer: dict[str, Any] = json.loads(text) if text.strip() else {}
-    return answer
-
-
-def act(host: HostMachine, url: str, verb: str) -> None:
-    """Ask for an action of a resource, and wait for its Job."""
-    (href,) = [entry["href"] for entry in ask(host, "GET", url)["operations"] if entry["rel"].endswith(f"/{verb}")]
-    action = {"resourceURI": "http://schemas.dmtf.org/cimi/1/Action"}
-    ask(host, "POST", href, {**action, "action": f"http://schemas.dmtf.org/cimi/1/action/{verb}"})
-
-
-def answers(host: HostMachine) -> bool:
-    return host.run(f"curl -sf {BASE.removesuffix('cimi/')}health/ready").status == 0
 
 
 def restart(host: HostMachine) -> None:
@@ -141,15 +115,7 @@ def test_root_runs_no_code_of_the_working_directory(host: HostMachine) -> None:
 @pytest.fixture(scope="module")
 def machine(host: HostMachine) -> str:
     """URL of a Machine that was started."""
-    location = "file:///var/lib/cimi-gateway/images/guest.qcow2"
-    image = ask(host, "POST", "machineImages", {"name": "guest", "imageLocation": location})
-    template = {
-        "initialState": "STARTED",
-        "machineConfig": {"cpu": 1, "memory": 131072},
-        "machineImage": {"href": image["id"]},
-    }
-    made = ask(host, "POST", "machines", {"name": "web", "machineTemplate": template})
-    return str(made["id"])
+    return started_machine(host)
 
 
 def test_a_clients_machine_boots_its_guest(host: HostMachine, machine: str) -> None:
