@@ -288,7 +288,7 @@ async def test_what_cannot_be_used_is_refused_before_anything_is_touched(
     assert not list(home.store.parent.glob("*before-restore*"))
 
 
-@pytest.mark.parametrize("content", [b"", b"no backup", MAGIC, gzip.compress(b"no archive"), b"\x1f\x8b"])
+@pytest.mark.parametrize("content", [b"", b"no backup", MAGIC, gzip.compress(b"no archive", mtime=0), b"\x1f\x8b"])
 async def test_what_is_no_backup_is_refused_in_one_line(home: Home, content: bytes) -> None:
     home.file.write_bytes(content)
     for option in ((), ("--passphrase-file", home.passphrase())):
