@@ -31,7 +31,7 @@ FAMILIES = (
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One statement. ``clause`` is of DSP0263 2.0.0, or of what it names; ``text`` is in our own words."""
+    """Statement of the standard. ``clause`` is of DSP0263 2.0.0, or of what it names; ``text`` is in our own words."""
 
     id: str
     family: str
@@ -46,7 +46,7 @@ class Entry:
 
 @cache
 def catalogue() -> dict[str, Entry]:
-    """All entries by id. Raises ValueError for a file that is wrong, saying where."""
+    """Return all entries by id. Raises ValueError for a file that is wrong, saying where."""
     entries: dict[str, Entry] = {}
     for family in FAMILIES:
         for entry in _read(family):
@@ -61,8 +61,8 @@ def _read(family: str) -> list[Entry]:
     title, dialect, resource = content.pop("title"), content.pop("dialect"), content.pop("resource")
     entries = []
     for name, given in content.items():
-        known = {"clause", "level", "dialect", "resource", "text", "formats"}
-        wrong = set(given) - known or {"clause", "level", "text"} - set(given)
+        members = {"clause", "level", "dialect", "resource", "text", "formats"}
+        wrong = set(given) - members or {"clause", "level", "text"} - set(given)
         if wrong or given["level"] not in LEVELS or set(given.get("formats", FORMATS)) - set(FORMATS):
             raise ValueError(f"{family}.toml: [{name}]: look at {', '.join(sorted(wrong)) or 'level and formats'}")
         entries.append(

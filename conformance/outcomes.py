@@ -1,4 +1,4 @@
-"""What becomes of a check."""
+"""Outcomes of a check: verdicts, the exceptions that lead to them, results."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from conformance.catalogue import Entry
 
 
 class Verdict(StrEnum):
+    """Verdict on one statement in one format."""
+
     PASS = "PASS"  # noqa: S105 - a verdict
     FAIL = "FAIL"
     """A ``shall`` that does not hold."""
@@ -20,30 +22,31 @@ class Verdict(StrEnum):
 
 
 class Violation(Exception):
-    """The statement does not hold; the text says what was seen instead."""
+    """Statement that does not hold; the text says what was seen instead."""
 
 
 class NotOffered(Exception):
-    """The provider does not offer what the statement is about."""
+    """Absence of what the statement is about; the text says what the provider does not offer."""
 
 
 MISUNDERSTOOD = (LookupError, TypeError, ValueError, AttributeError)
-"""What reading a document that is not as any reader would expect ends in."""
+"""Exceptions in which reading ends when a document is not as any reader would expect."""
 
 
 def violated(message: str) -> NoReturn:
+    """Raise Violation with the message."""
     raise Violation(message)
 
 
 def expect(condition: object, message: str) -> None:
-    """Raises Violation with the message when the condition does not hold."""
+    """Raise Violation with the message when the condition does not hold."""
     if not condition:
         raise Violation(message)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Of one entry in one format."""
+    """Verdict on one entry in one format, with its reason."""
 
     entry: Entry
     media: str
@@ -51,4 +54,4 @@ class Result:
     message: str = ""
     seconds: float = 0.0
     exchanges: tuple[str, ...] = field(default=())
-    """What was asked and answered, a line each, where the check did not pass."""
+    """Requests and answers, a line each, where the check did not pass."""

@@ -1,4 +1,4 @@
-"""Which function checks which entry of the catalogue."""
+"""Registry of checks and audits: which function checks which entry of the catalogue."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 
 from conformance.catalogue import FAMILIES, Entry, catalogue
+from conformance.provider import Provider
 from conformance.wire import Exchange
-from conformance.world import World
 
-Check = Callable[[World], None]
-Audit = Callable[[World, Exchange], "str | bool | None"]
+Check = Callable[[Provider], None]
+Audit = Callable[[Provider, Exchange], "str | bool | None"]
 
 CHECKS: dict[str, Check] = {}
 """Checks that ask the provider something. They raise Violation, or NotOffered."""
@@ -25,8 +25,13 @@ MODULES = (
 
 
 def check(name: str) -> Callable[[Check], Check]:
+    """Register the function as the check of an entry, whose statement becomes its docstring.
+
+    Raises LookupError when the catalogue has no such entry, or the entry is checked already.
+    """
+
     def register(function: Check) -> Check:
-        _claim(name)
+        _describe(function, name)
         CHECKS[name] = function
         return function
 
@@ -34,19 +39,22 @@ def check(name: str) -> Callable[[Check], Check]:
 
 
 def audit(name: str) -> Callable[[Audit], Audit]:
+    """Register the function as the audit of an entry, as ``check`` registers a check."""
+
     def register(function: Audit) -> Audit:
-        _claim(name)
+        _describe(function, name)
         AUDITS[name] = function
         return function
 
     return register
 
 
-def _claim(name: str) -> None:
+def _describe(function: Check | Audit, name: str) -> None:
     if name not in catalogue():
         raise LookupError(f"{name} does not stand in the catalogue")
     if name in CHECKS or name in AUDITS:
         raise LookupError(f"{name} is checked twice")
+    function.__doc__ = catalogue()[name].text
 
 
 def load() -> None:
@@ -59,5 +67,5 @@ def load() -> None:
 
 
 def ordered() -> Iterator[Entry]:
-    """The entries by family, as the catalogue has them."""
+    """Yield the entries by family, as the catalogue has them."""
     return (entry for family in FAMILIES for entry in catalogue().values() if entry.family == family)

@@ -1,4 +1,4 @@
-"""One run: discover, check, look through all exchanges, tidy up."""
+"""Run of all checks: discover, check, look through all exchanges, tidy up."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from datetime import UTC, datetime
 from conformance import registry
 from conformance.catalogue import Entry
 from conformance.outcomes import MISUNDERSTOOD, NotOffered, Result, Verdict, Violation
+from conformance.provider import Options, Provider
 from conformance.tidy import tidy
 from conformance.wire import Exchange, Unreachable
-from conformance.world import Options, World
 
 Progress = Callable[[str, int, int], None]
-"""What is done now, how many are done, of how many."""
+"""Callback with the step that begins, how many are done, of how many."""
 SHOWN = 8
 """Exchanges that a result shows, the last ones."""
 
 
 @dataclass
 class Report:
-    """What a run found."""
+    """Results of a run."""
 
     url: str
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -37,26 +37,28 @@ class Report:
     """URIs of what could not be taken away again."""
 
     def count(self, verdict: Verdict) -> int:
+        """Return how many results have this verdict."""
         return sum(result.verdict is verdict for result in self.results)
 
     @property
     def passed(self) -> bool:
+        """Whether the run came to its end and nothing fails."""
         return not self.interrupted and not self.count(Verdict.FAIL)
 
 
 def quietly(_what: str, _done: int, _all: int) -> None:
-    """No progress."""
+    """Show no progress."""
 
 
 def run(options: Options, progress: Progress = quietly) -> Report:
-    """All checks in all formats that are asked for. What was made is taken away also when this is interrupted."""
+    """Run the checks of the options in their formats; what they create is deleted also when they are interrupted."""
     registry.load()
     report, began = Report(options.url), time.monotonic()
     entries = [entry for entry in registry.ordered() if not options.only or entry.id in options.only]
     steps = _Steps(progress, sum(len(entry.formats) for entry in entries) + len(options.formats))
     try:
         for media in options.formats:
-            _format(World(options, media), entries, report, steps)
+            _format(Provider(options, media), entries, report, steps)
     except KeyboardInterrupt:
         report.interrupted = True
     else:
@@ -76,27 +78,27 @@ class _Steps:
         self.done += 1
 
 
-def _format(world: World, entries: Iterable[Entry], report: Report, steps: _Steps) -> None:
-    wanted = [entry for entry in entries if world.media in entry.formats]
-    found: dict[str, Result] = {}
+def _format(provider: Provider, entries: Iterable[Entry], report: Report, steps: _Steps) -> None:
+    wanted = [entry for entry in entries if provider.media in entry.formats]
+    results: dict[str, Result] = {}
     try:
         for entry in (entry for entry in wanted if entry.id in registry.CHECKS):
-            steps.next(f"{world.media}: {entry.id}")
-            found[entry.id] = _checked(world, entry)
+            steps.next(f"{provider.media}: {entry.id}")
+            results[entry.id] = _checked(provider, entry)
         for entry in (entry for entry in wanted if entry.id in registry.AUDITS):
-            steps.next(f"{world.media}: {entry.id}")
-            found[entry.id] = _audited(world, entry)
+            steps.next(f"{provider.media}: {entry.id}")
+            results[entry.id] = _audited(provider, entry)
     finally:
-        steps.next(f"{world.media}: tidying up")
-        report.results += [found[entry.id] for entry in wanted if entry.id in found]
-        report.requests += len(world.wire.exchanges) + len(world.other.exchanges)
+        steps.next(f"{provider.media}: tidying up")
+        report.results += [results[entry.id] for entry in wanted if entry.id in results]
+        report.requests += len(provider.wire.exchanges) + len(provider.other_wire.exchanges)
         with _undisturbed():
-            report.left += tidy(world)
+            report.left += tidy(provider)
 
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """A second interrupt does not leave half of it lying about."""
+    """Ignore interrupts, so that a second one does not leave half of it lying about."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -107,10 +109,10 @@ def _undisturbed() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _checked(world: World, entry: Entry) -> Result:
-    began, first = time.monotonic(), len(world.wire.exchanges)
+def _checked(provider: Provider, entry: Entry) -> Result:
+    began, first = time.monotonic(), len(provider.wire.exchanges)
     try:
-        registry.CHECKS[entry.id](world)
+        registry.CHECKS[entry.id](provider)
         verdict, message = Verdict.PASS, ""
     except NotOffered as reason:
         verdict, message = Verdict.NOT_TESTED, str(reason)
@@ -119,27 +121,27 @@ def _checked(world: World, entry: Entry) -> Result:
     except MISUNDERSTOOD as error:
         # The document was not as any reader would expect it.
         verdict, message = _broken(entry), f"the answer could not be understood: {type(error).__name__}: {error}"
-    told = verdict in (Verdict.FAIL, Verdict.WARN)
-    lines = tuple(exchange.line for exchange in world.wire.exchanges[first:][-SHOWN:]) if told else ()
-    return Result(entry, world.media, verdict, message, time.monotonic() - began, lines)
+    is_broken = verdict in (Verdict.FAIL, Verdict.WARN)
+    lines = tuple(exchange.line for exchange in provider.wire.exchanges[first:][-SHOWN:]) if is_broken else ()
+    return Result(entry, provider.media, verdict, message, time.monotonic() - began, lines)
 
 
-def _audited(world: World, entry: Entry) -> Result:
+def _audited(provider: Provider, entry: Entry) -> Result:
     began, seen = time.monotonic(), 0
-    for exchange in world.wire.exchanges:
-        said = _look(world, entry, exchange)
+    for exchange in provider.wire.exchanges:
+        said = _look(provider, entry, exchange)
         if isinstance(said, str) or said is False:
             message = f"{said or 'it does not'} ({exchange.line})"
-            return Result(entry, world.media, _broken(entry), message, time.monotonic() - began, (exchange.line,))
+            return Result(entry, provider.media, _broken(entry), message, time.monotonic() - began, (exchange.line,))
         seen += bool(said)
     verdict = Verdict.PASS if seen else Verdict.NOT_TESTED
     message = "" if seen else "nothing came by that it is about"
-    return Result(entry, world.media, verdict, message, time.monotonic() - began)
+    return Result(entry, provider.media, verdict, message, time.monotonic() - began)
 
 
-def _look(world: World, entry: Entry, exchange: Exchange) -> str | bool | None:
+def _look(provider: Provider, entry: Entry, exchange: Exchange) -> str | bool | None:
     try:
-        return registry.AUDITS[entry.id](world, exchange)
+        return registry.AUDITS[entry.id](provider, exchange)
     except (Violation, NotOffered):
         return None
     except MISUNDERSTOOD as error:

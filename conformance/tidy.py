@@ -1,12 +1,12 @@
-"""Taking away what the checks made, also when they were interrupted in the middle of making something."""
+"""Deletion of what the checks created, also when they were interrupted in the middle of creating something."""
 
 from __future__ import annotations
 
 import time
 
 from conformance.outcomes import MISUNDERSTOOD, NotOffered, Violation
+from conformance.provider import ENDED, Provider
 from conformance.wire import Unreachable
-from conformance.world import ENDED, World
 
 ORDER = [
     "systems",
@@ -37,51 +37,55 @@ ORDER = [
     "eventLogs",
     "eventLogTemplates",
 ]
-"""Users before what they use."""
+"""Collections in the order of deletion: users before what they use."""
 ROUNDS = 3
 
 
-def tidy(world: World) -> list[str]:
-    """Delete everything made in this world; URIs of what would not go within the time that a Job may take."""
-    deadline = time.monotonic() + world.options.seconds
+def tidy(provider: Provider) -> list[str]:
+    """Delete everything that was created; return the URIs of what is still there after the time that a Job may take."""
+    deadline = time.monotonic() + provider.options.seconds
     for _ in range(ROUNDS):
-        left = [url for url in [*reversed(world.kept), *_marked(world)] if not _deleted(world, url, deadline)]
-        world.kept[:] = list(reversed(list(dict.fromkeys(left))))
-        if not world.kept or time.monotonic() > deadline:
+        left = [
+            url for url in [*reversed(provider.created), *_marked(provider)] if not _deleted(provider, url, deadline)
+        ]
+        provider.created[:] = list(reversed(list(dict.fromkeys(left))))
+        if not provider.created or time.monotonic() > deadline:
             break
-    return world.kept
+    return provider.created
 
 
-def _marked(world: World) -> list[str]:
-    """What bears this run's mark, or tells of what did: some of it nobody has seen the Location of."""
-    found: list[str] = []
+def _marked(provider: Provider) -> list[str]:
+    """Return the URIs of what bears this run's mark, or is about such resources: not every answer has a Location."""
+    urls: list[str] = []
     for entry in ORDER:
         try:
-            if world.offers(entry):
-                found += [str(item["id"]) for item in world.everything(world.collection(entry)) if _ours(world, item)]
+            if provider.offers(entry):
+                urls += [
+                    str(item["id"]) for item in provider.all_items(provider.collection(entry)) if _ours(provider, item)
+                ]
         except (Violation, NotOffered, Unreachable, *MISUNDERSTOOD):
             continue
-    return [url for url in dict.fromkeys(map(world.wire.absolute, found)) if url not in world.kept]
+    return [url for url in dict.fromkeys(map(provider.wire.absolute, urls)) if url not in provider.created]
 
 
-def _ours(world: World, item: dict[str, object]) -> bool:
+def _ours(provider: Provider, item: dict[str, object]) -> bool:
     target = item.get("targetResource")
     href = target.get("href") if isinstance(target, dict) else None
-    named = str(item.get("name", "")).startswith(world.mark)
-    return bool(item.get("id")) and (named or href in world.kept)
+    named = str(item.get("name", "")).startswith(provider.mark)
+    return bool(item.get("id")) and (named or href in provider.created)
 
 
-def _deleted(world: World, url: str, deadline: float) -> bool:
-    """Whether it is gone now."""
+def _deleted(provider: Provider, url: str, deadline: float) -> bool:
+    """Delete a resource, and return whether it is gone."""
     try:
-        found = world.wire.get(url)
-        if found.status in (404, 410):
+        answer = provider.wire.get(url)
+        if answer.status in (404, 410):
             return True
-        exchange = world.wire.delete(world.operation(found.document or {}, "delete") or url)
+        exchange = provider.wire.delete(provider.operation(answer.document or {}, "delete") or url)
         while exchange.job and time.monotonic() < deadline:
-            if world.read(exchange.job).get("state") in ENDED:
+            if provider.read(exchange.job).get("state") in ENDED:
                 break
             time.sleep(0.1)
-        return world.gone(url)
+        return provider.is_gone(url)
     except (Violation, Unreachable, *MISUNDERSTOOD):
         return False

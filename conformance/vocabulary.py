@@ -128,7 +128,7 @@ ROOTS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """One attribute; ``item`` is the XML name of an array's items, ``kind`` that of the value or of each item."""
+    """Attribute of a type; ``item`` is the XML name of an array's items, ``kind`` that of the value or of each item."""
 
     name: str
     kind: str = "string"
@@ -136,22 +136,24 @@ class Attribute:
 
     @property
     def repeated(self) -> bool:
+        """Whether it is an array."""
         return self.item is not None and self.kind != "map"
 
 
 def _attribute(word: str) -> Attribute:
-    found = re.fullmatch(r"(\w+)(?:=(\w+))?(?::(\w+))?", word)
-    assert found, word
-    return Attribute(found[1], found[3] or "string", found[2])
+    match = re.fullmatch(r"(\w+)(?:=(\w+))?(?::(\w+))?", word)
+    assert match, word
+    return Attribute(match[1], match[3] or "string", match[2])
 
 
 def attributes(text: str) -> tuple[Attribute, ...]:
+    """Return the attributes that a text in the manner of SHAPES declares."""
     return tuple(_attribute(word) for word in text.split())
 
 
 @cache
 def shape(kind: str) -> dict[str, Attribute]:
-    """All attributes of a type, Create document or structure, in their order; empty for what the standard has not."""
+    """Return all attributes of a type, Create document or structure, in their order; none of others."""
     if kind.endswith("Create") and kind.removesuffix("Create") in SHAPES:
         base = kind.removesuffix("Create")
         template = f"{base[0].lower()}{base[1:]}Template"
@@ -166,31 +168,32 @@ def shape(kind: str) -> dict[str, Attribute]:
         words = f"{COMMON} {SHAPES[kind]}"
     else:
         return {}
-    return {found.name: found for found in attributes(words)}
+    return {attribute.name: attribute for attribute in attributes(words)}
 
 
 @cache
 def by_element(kind: str) -> dict[str, Attribute]:
-    """The same by the local names of XML elements."""
-    found = {attribute.item or attribute.name: attribute for attribute in shape(kind).values()}
-    return found | {wrong: found[right] for wrong, right in MISSPELT.items() if right in found}
+    """Return all attributes of a type by the local names of their XML elements."""
+    elements = {attribute.item or attribute.name: attribute for attribute in shape(kind).values()}
+    return elements | {wrong: elements[right] for wrong, right in MISSPELT.items() if right in elements}
 
 
 def item_type(entry: str) -> str:
-    """Of the collection under this attribute of the Cloud Entry Point."""
+    """Return the type of the items of the collection under this attribute of the Cloud Entry Point."""
     return ROOTS.get(entry) or entry[0].upper() + entry[1:].removesuffix("s")
 
 
 def items_key(kind: str) -> str:
-    """The JSON name of the items of a collection of this type."""
+    """Return the JSON name of the items of a collection of this type."""
     name = kind[:1].lower() + kind[1:]
     return name + ("es" if name.endswith("s") else "s")
 
 
 def type_uri(kind: str) -> str:
+    """Return the URI of a type, as resourceURI and type have it."""
     return f"{NAMESPACE}/{kind}"
 
 
 def type_name(uri: object) -> str:
-    """``Machine`` of ``http://schemas.dmtf.org/cimi/1/Machine``; empty for what is no such URI."""
+    """Return ``Machine`` of ``http://schemas.dmtf.org/cimi/1/Machine``; nothing of what is no such URI."""
     return uri.rpartition("/")[2] if isinstance(uri, str) else ""

@@ -1,4 +1,4 @@
-"""Requests to the provider, and what came back: kept as exchanges, which the audits look through at the end."""
+"""Requests to the provider and their answers, kept as exchanges, which the audits look through at the end."""
 
 from __future__ import annotations
 
@@ -27,9 +27,25 @@ class Unreachable(Exception):
     """The provider does not answer."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """Request to the provider; ``content`` is written as ``kind`` in the wire's format, ``body`` is sent as it is."""
+
+    method: str
+    url: str = ""
+    parameters: tuple[tuple[str, str], ...] = ()
+    kind: str = ""
+    content: Document | None = None
+    body: bytes | None = None
+    headers: dict[str, str | None] = field(default_factory=dict)
+    """Headers in place of the wire's own; one that is None is not sent."""
+    raw: bool = False
+    """Whether the request is wrong on purpose, or follows other rules than those of the audits."""
+
+
 @dataclass(frozen=True)
 class Exchange:
-    """One request and its answer. ``document`` is the body in JSON's vocabulary, None when it is neither format."""
+    """Request and its answer. ``document`` is the body in JSON's vocabulary, None when it is neither format."""
 
     method: str
     url: str
@@ -37,48 +53,54 @@ class Exchange:
     status: int
     headers: dict[str, str]
     body: bytes
-    asked: str
-    """The format that was asked for."""
+    requested: str
+    """The format that the request was made in: json or xml."""
     document: Document | None
     root: etree._Element | None = None
-    """Of an XML body."""
+    """The root element of an XML body."""
     raw: bool = False
-    """Asked in a way that is wrong on purpose, or by other rules than those of the audits."""
+    """As the request says."""
 
     @property
     def media(self) -> str:
+        """Media type of the answer, in small letters; empty when it says none."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     @property
     def good(self) -> bool:
+        """Success, by the status."""
         return 200 <= self.status < 300
 
     @property
     def partial(self) -> bool:
-        """Whether attributes were selected, so that others are missing."""
+        """Selection of attributes, so that others are missing."""
         return "$select" in unquote(self.url)
 
     @property
     def line(self) -> str:
+        """Method, URI and status, as a report shows them."""
         return f"{self.method} {self.url} -> {self.status}"
 
     @property
     def job(self) -> str | None:
+        """URI of the Job in the header, None without one."""
         return self.headers.get("cimi-job-uri")
 
     @property
     def location(self) -> str | None:
+        """URI in the header Location, None without one."""
         return self.headers.get("location")
 
-    def told(self) -> str:
-        """Status, and the provider's own words where there are some."""
+    @property
+    def summary(self) -> str:
+        """Status, and the provider's own words where it has some."""
         message = (self.document or {}).get("statusMessage")
         return f"{self.status}" + (f" ({message})" if message else "")
 
 
 @dataclass
 class Wire:
-    """One user at one provider, in one format."""
+    """Requests of one user to one provider in one format."""
 
     entry_point: str
     user: str | None
@@ -88,49 +110,52 @@ class Wire:
     verify: bool = True
     exchanges: list[Exchange] = field(default_factory=list)
     base: str = ""
-    """The Cloud Entry Point's baseURI, once it is known."""
+    """The Cloud Entry Point's baseURI, once that was read."""
 
     def get(self, url: str = "", *parameters: tuple[str, str], **more: Any) -> Exchange:
-        return self.request("GET", url, parameters=parameters, **more)
+        """Read, with these query parameters."""
+        return self.send(Request(method="GET", url=url, parameters=parameters, **more))
 
     def post(self, url: str, kind: str, content: Document, **more: Any) -> Exchange:
-        return self.request("POST", url, kind=kind, content=content, **more)
+        """Post a document of a type."""
+        return self.send(Request(method="POST", url=url, kind=kind, content=content, **more))
 
     def put(self, url: str, kind: str, content: Document, *parameters: tuple[str, str], **more: Any) -> Exchange:
-        return self.request("PUT", url, kind=kind, content=content, parameters=parameters, **more)
+        """Update with a document of a type."""
+        return self.send(Request(method="PUT", url=url, kind=kind, content=content, parameters=parameters, **more))
 
     def delete(self, url: str, **more: Any) -> Exchange:
-        return self.request("DELETE", url, **more)
+        """Delete."""
+        return self.send(Request(method="DELETE", url=url, **more))
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        kind: str = "",
-        content: Document | None = None,
-        body: bytes | None = None,
-        parameters: tuple[tuple[str, str], ...] = (),
-        headers: dict[str, str | None] | None = None,
-        raw: bool = False,
-    ) -> Exchange:
-        """``content`` is written as ``kind`` in this wire's format; a header of None is not sent."""
-        target = self._with(self.absolute(url), parameters)
-        sent: dict[str, str | None] = {"Accept": CONTENT_TYPES[self.media], **self._credentials(target)}
-        if content is not None:
-            body = self._encoded(kind, content)
+    def send(self, request: Request) -> Exchange:
+        """Send a request, and return it with its answer. Raises Unreachable when none comes."""
+        target = self._with(self.absolute(request.url), request.parameters)
+        headers: dict[str, str | None] = {"Accept": CONTENT_TYPES[self.media], **self._credentials(target)}
+        body = request.body if request.content is None else self._encoded(request.kind, request.content)
         if body is not None:
-            sent["Content-Type"] = CONTENT_TYPES[self.media]
-        sent.update(headers or {})
-        status, answered, received = self._send(method, target, body, {k: v for k, v in sent.items() if v is not None})
+            headers["Content-Type"] = CONTENT_TYPES[self.media]
+        headers.update(request.headers)
+        sent = {name: value for name, value in headers.items() if value is not None}
+        status, answered, received = self._transfer(request.method, target, body, sent)
         document, root = _read(answered.get("content-type", ""), received)
         exchange = Exchange(
-            method, target, content, status, answered, received, self.media, document, root, raw or "$" in target
+            method=request.method,
+            url=target,
+            sent=request.content,
+            status=status,
+            headers=answered,
+            body=received,
+            requested=self.media,
+            document=document,
+            root=root,
+            raw=request.raw or "$" in target,
         )
         self.exchanges.append(exchange)
         return exchange
 
     def absolute(self, url: str) -> str:
+        """Return a URI as it is requested: relative ones belong behind the baseURI, or the Cloud Entry Point's URI."""
         return urljoin(self.base or self.entry_point, url) if url else self.entry_point
 
     def _encoded(self, kind: str, content: Document) -> bytes:
@@ -147,14 +172,14 @@ class Wire:
         return url + ("&" if "?" in url else "?") + query
 
     def _credentials(self, target: str) -> dict[str, str | None]:
-        """Only for the provider itself, and not in the clear: a link may lead to anybody."""
+        """Return the header for the provider itself, and none in the clear: a link may lead to anybody."""
         own = {_origin(self.entry_point), _origin(self.base)}
         if self.user is None or _origin(target) not in own or (self.verify and not _is_protected(target)):
             return {}
         token = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
         return {"Authorization": f"Basic {token}"}
 
-    def _send(
+    def _transfer(
         self, method: str, url: str, body: bytes | None, headers: dict[str, str]
     ) -> tuple[int, dict[str, str], bytes]:
         target = urlsplit(url)
@@ -185,7 +210,7 @@ def _origin(url: str) -> tuple[str, str]:
 
 
 def _is_protected(url: str) -> bool:
-    """Whether nobody on the way can read what is sent there: by TLS, or because it is this host."""
+    """Return whether nobody on the way can read what is sent there: by TLS, or because it is this host."""
     parts = urlsplit(url)
     try:
         local = ip_address(parts.hostname or "").is_loopback
@@ -209,12 +234,12 @@ def _read(content_type: str, body: bytes) -> tuple[Document | None, etree._Eleme
 
 
 def kind_of(document: Document | None) -> str:
-    """``Machine`` or ``MachineCollection``; empty when the document does not say."""
+    """Return ``Machine`` or ``MachineCollection``; nothing when the document does not say."""
     return type_name((document or {}).get("resourceURI"))
 
 
 def until(condition: Any, seconds: float, pause: float = 0.05) -> Any:
-    """Ask again until the condition gives something true, at most for so long; its last value."""
+    """Call the condition until it gives something true, at most for so many seconds, and return its last value."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()

@@ -16,16 +16,18 @@ SIMPLE = {"string", "integer", "boolean", "dateTime", "duration", "uri"}
 
 
 def parse(body: bytes) -> etree._Element:
-    """The root; raises etree.XMLSyntaxError. Nothing outside of the text is ever fetched."""
+    """Return the root, without fetching anything outside of the text. Raises etree.XMLSyntaxError."""
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, remove_comments=True)
     return etree.fromstring(body, parser)
 
 
 def local(element: etree._Element) -> str:
+    """Return the name of an element without its namespace."""
     return etree.QName(element).localname
 
 
 def is_foreign(element: etree._Element) -> bool:
+    """Return whether an element is of another namespace than the standard's."""
     return etree.QName(element).namespace not in (words.NAMESPACE, None)
 
 
@@ -33,7 +35,7 @@ def is_foreign(element: etree._Element) -> bool:
 
 
 def document(root: etree._Element) -> Document:
-    """What the XML says, as JSON would say it."""
+    """Return the document in XML as JSON would have it."""
     if local(root) == "Collection":
         return {"resourceURI": root.get("resourceURI"), **_collection(root)}
     kind = local(root)
@@ -41,44 +43,44 @@ def document(root: etree._Element) -> Document:
 
 
 def _collection(element: etree._Element) -> Document:
-    """id, count, items and operations of a Collection, or of a reference to one that is expanded."""
-    found: Document = {}
+    """Return id, count, items and operations of a Collection, or of a reference to one that is expanded."""
+    collection: Document = {}
     for child in children(element):
         name = local(child)
         if name == "operation":
-            found.setdefault("operations", []).append(attributes_of(child))
+            collection.setdefault("operations", []).append(attributes_of(child))
         elif name in ("id", "updated", "parent"):
-            found[name] = text(child)
+            collection[name] = text(child)
         elif name == "count":
-            found[name] = scalar(text(child), "integer")
+            collection[name] = scalar(text(child), "integer")
         else:
             item = {"resourceURI": words.type_uri(name), **_resource(child, name)}
-            found.setdefault(words.items_key(name), []).append(item)
-    return found
+            collection.setdefault(words.items_key(name), []).append(item)
+    return collection
 
 
 def _resource(element: etree._Element, kind: str) -> Document:
     if kind == "ResourceMetadata":
         return _metadata(element)
-    found: Document = {}
-    known = words.by_element(kind)
+    resource: Document = {}
+    attributes = words.by_element(kind)
     for child in children(element):
         name = local(child)
         if name == "operation":
-            found.setdefault("operations", []).append(attributes_of(child))
+            resource.setdefault("operations", []).append(attributes_of(child))
         elif name == "property":
-            found.setdefault("properties", {})[child.get("key")] = text(child)
+            resource.setdefault("properties", {})[child.get("key")] = text(child)
         else:
-            _add(found, known.get(name) or Attribute(name, "any"), child)
-    return found
+            _add(resource, attributes.get(name) or Attribute(name, "any"), child)
+    return resource
 
 
-def _add(found: Document, attribute: Attribute, child: etree._Element) -> None:
+def _add(resource: Document, attribute: Attribute, child: etree._Element) -> None:
     value = _value(child, attribute.kind)
     if attribute.repeated:
-        found.setdefault(attribute.name, []).append(value)
+        resource.setdefault(attribute.name, []).append(value)
     else:
-        found[attribute.name] = value
+        resource[attribute.name] = value
 
 
 def _value(element: etree._Element, kind: str) -> Any:
@@ -93,7 +95,7 @@ def _value(element: etree._Element, kind: str) -> Any:
 
 
 def _expanded(element: etree._Element) -> Document:
-    """What stands inside an expanded reference: a collection's members, or a resource's."""
+    """Return the members inside an expanded reference: a collection's, or a resource's."""
     names = [local(child) for child in children(element)]
     if "count" in names:
         return _collection(element)
@@ -108,12 +110,12 @@ def _anything(element: etree._Element) -> Any:
 
 
 def _kind_of(structure: str, name: str) -> str:
-    known = words.shape(structure).get(name)
-    return known.kind if known is not None and known.kind in SIMPLE else "string"
+    attribute = words.shape(structure).get(name)
+    return attribute.kind if attribute is not None and attribute.kind in SIMPLE else "string"
 
 
 def _metadata(element: etree._Element) -> Document:
-    found: Document = {}
+    metadata: Document = {}
     for child in children(element):
         name = local(child)
         if name in ("attribute", "capability", "action"):
@@ -121,16 +123,16 @@ def _metadata(element: etree._Element) -> Document:
             if text(child):
                 entry["value"] = text(child)
             plural = "capabilities" if name == "capability" else f"{name}s"
-            found.setdefault(plural, []).append(entry)
+            metadata.setdefault(plural, []).append(entry)
         elif name == "operation":
-            found.setdefault("operations", []).append(attributes_of(child))
+            metadata.setdefault("operations", []).append(attributes_of(child))
         else:
-            found[name] = text(child)
-    return found
+            metadata[name] = text(child)
+    return metadata
 
 
 def scalar(value: str, kind: str) -> Any:
-    """As JSON would have it; text that is not of its kind stays text, for a check to find."""
+    """Return a value as JSON would have it; text that is not of its kind stays text, for a check to find."""
     if kind == "integer" and value.lstrip("-").isdecimal():
         return int(value)
     if kind == "boolean" and value in ("true", "false"):
@@ -139,14 +141,17 @@ def scalar(value: str, kind: str) -> Any:
 
 
 def attributes_of(element: etree._Element) -> Document:
+    """Return the XML attributes of an element."""
     return {str(name): str(value) for name, value in element.attrib.items()}
 
 
 def text(element: etree._Element) -> str:
+    """Return the text of an element, without white space around it."""
     return (element.text or "").strip()
 
 
 def children(element: etree._Element) -> Iterator[etree._Element]:
+    """Yield the elements inside an element, without comments."""
     return (child for child in element if isinstance(child.tag, str))
 
 
@@ -154,7 +159,7 @@ def children(element: etree._Element) -> Iterator[etree._Element]:
 
 
 def encode(kind: str, content: Document) -> bytes:
-    """A request body. Unknown members become elements of the standard's namespace, None an empty element."""
+    """Return a request body. Unknown members become elements of the standard's namespace, None an empty element."""
     names: Any = {None: words.NAMESPACE}
     root = etree.Element(f"{CIMI}{kind}", nsmap=names)
     _fill(root, kind, {name: value for name, value in content.items() if name != "resourceURI"})
@@ -162,10 +167,10 @@ def encode(kind: str, content: Document) -> bytes:
 
 
 def _fill(element: etree._Element, kind: str, content: Document) -> None:
-    known = words.shape(kind)
-    order = {name: position for position, name in enumerate(known)}
+    shape = words.shape(kind)
+    order = {name: position for position, name in enumerate(shape)}
     for name in sorted(content, key=lambda name: order.get(name, len(order))):
-        value, attribute = content[name], known.get(name) or Attribute(name, "any")
+        value, attribute = content[name], shape.get(name) or Attribute(name, "any")
         if kind in words.XML_ATTRIBUTES and attribute.kind in SIMPLE and value is not None:
             element.set(name, str(value))
         elif name == "properties":

@@ -1,0 +1,1 @@
+"""Demo: a private gateway with real guests, which leaves nothing behind."""

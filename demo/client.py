@@ -14,23 +14,25 @@ out = Console(highlight=False)
 
 
 class Client:
-    """A user at the demo's gateway; what is refused ends the demo."""
+    """User of the demo's gateway; what is refused ends the demo."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
 
     async def call(self, method: str, url: str, document: dict[str, Any] | None = None) -> aiohttp.ClientResponse:
+        """Send a request, and return its answer. Raises SystemExit when it is refused."""
         answer = await self._session.request(method, url, json=document, headers={"Prefer": "respond-async"})
         if answer.status >= 400:
             raise SystemExit(f"{method} {url}: {answer.status} {await answer.text()}")
         return answer
 
     async def get(self, url: str) -> dict[str, Any]:
+        """Read a document."""
         document: dict[str, Any] = await (await self.call("GET", url)).json()
         return document
 
     async def follow(self, answer: aiohttp.ClientResponse, what: str) -> None:
-        """The job's progress as a bar, until it ends."""
+        """Show the Job's progress as a bar until it ends."""
         columns = TextColumn("{task.description:28}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%")
         with Progress(*columns, TimeElapsedColumn(), console=out) as bars:
             bar = bars.add_task(what, total=100)
@@ -44,5 +46,6 @@ class Client:
             raise SystemExit(f"{what}: {job['state']}: {job.get('statusMessage')}")
 
     async def act(self, machine: str, verb: str, what: str) -> None:
+        """Do an action of a Machine or a System, with a progress bar."""
         answer = await self.call("POST", f"{machine}/{verb}", {"action": ACTION + verb})
         await self.follow(answer, what)

@@ -15,6 +15,7 @@ from pathlib import Path
 import aiohttp
 import libvirt
 
+from demo.basic_auth import basic_auth
 from demo.client import ACTION, Client, out
 from demo.guest_image import build
 from demo.guest_shell import run_in_guest
@@ -28,7 +29,7 @@ PORT = 18080
 
 
 def prepare(home: Path) -> Path:
-    """Configuration, user and pool of the private gateway; the configuration's path."""
+    """Make the configuration, user and pool of the private gateway, and return the configuration's path."""
     (home / "images").mkdir()
     build(home / "images" / "guest.qcow2")
     DIRECTORY.mkdir(mode=0o711, exist_ok=True)
@@ -47,32 +48,33 @@ def prepare(home: Path) -> Path:
     return config
 
 
-def ours(host: libvirt.virConnect) -> list[libvirt.virDomain]:
-    """The domains with disks in the demo's directory; another's may vanish while we look."""
-    found = []
+def demo_domains(host: libvirt.virConnect) -> list[libvirt.virDomain]:
+    """Return the domains with disks in the demo's directory; those of others may vanish meanwhile."""
+    domains = []
     for domain in host.listAllDomains():
         try:
             if str(DIRECTORY) in domain.XMLDesc(0):
-                found.append(domain)
+                domains.append(domain)
         except libvirt.libvirtError as error:
             if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
                 raise
-    return found
+    return domains
 
 
 def left_over() -> list[str]:
-    """What the demo should have removed, as libvirt and the disk show it."""
+    """Return what the demo should have removed, as libvirt and the disk show it."""
     host = libvirt.open("qemu:///system")
-    domains = [domain.name() for domain in ours(host)]
+    domains = [domain.name() for domain in demo_domains(host)]
     host.close()
     return domains + [path.name for path in DIRECTORY.iterdir()]
 
 
 def clear() -> None:
+    """Remove everything that the demo makes: domains, pool and directory."""
     host = libvirt.open("qemu:///system")
     flags = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
     flags |= libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
-    for domain in ours(host):
+    for domain in demo_domains(host):
         if domain.isActive():
             domain.destroy()
         domain.undefineFlags(flags)
@@ -90,14 +92,15 @@ def clear() -> None:
 
 @asynccontextmanager
 async def gateway(config: Path) -> AsyncIterator[Client]:
+    """Serve the private gateway, and yield its client."""
     log = (config.parent / "gateway.log").open("wb")
     command = [sys.executable, "-m", "gateway", "serve", "--config", str(config)]
     process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
     base = f"http://127.0.0.1:{PORT}/cimi/"
-    headers = {"Authorization": aiohttp.encode_basic_auth("admin", PASSWORD)}
+    headers = {"Authorization": basic_auth("admin", PASSWORD)}
     async with aiohttp.ClientSession(headers=headers) as session:
         try:
-            await answering(session, base)
+            await wait_for_answer(session, base)
             yield Client(session)
         finally:
             process.terminate()
@@ -105,7 +108,8 @@ async def gateway(config: Path) -> AsyncIterator[Client]:
             log.close()
 
 
-async def answering(session: aiohttp.ClientSession, base: str) -> None:
+async def wait_for_answer(session: aiohttp.ClientSession, base: str) -> None:
+    """Wait until the gateway answers. Raises SystemExit after 30 seconds."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
@@ -119,6 +123,7 @@ async def answering(session: aiohttp.ClientSession, base: str) -> None:
 
 
 async def console_lines(client: Client, machine: str) -> list[str]:
+    """Return the first lines of the guest's console once it has booted."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         text = await (await client.call("GET", f"{machine}/console")).text()
@@ -129,6 +134,7 @@ async def console_lines(client: Client, machine: str) -> list[str]:
 
 
 async def address(client: Client, machine: str) -> str:
+    """Return the guest's first IP address once the gateway shows it."""
     interfaces = (await client.get(f"{machine}?$expand=networkInterfaces"))["networkInterfaces"]
     collection = interfaces["machineNetworkInterfaces"][0]["addresses"]["href"]
     deadline = time.monotonic() + 60
@@ -150,19 +156,21 @@ async def snapshot_and_restore(client: Client, machine: str) -> None:
     out.print(f"the guest says: {await marks(machine)}")
     restore = {"action": ACTION + "restore", "image": {"href": snapshot}}
     await client.follow(await client.call("POST", f"{machine}/restore", restore), "restoring the snapshot")
-    found = await marks(machine)
-    out.print(f"the guest says: {found}, and is {(await client.get(machine))['state']}")
-    if found != "before in memory, before on disk":
+    restored = await marks(machine)
+    out.print(f"the guest says: {restored}, and is {(await client.get(machine))['state']}")
+    if restored != "before in memory, before on disk":
         raise SystemExit("the restored guest is not what it was")
     await client.follow(await client.call("DELETE", snapshot), "deleting the snapshot")
 
 
 async def write_marks(machine: str, text: str) -> None:
+    """Let the guest write a text into its memory and onto its disk."""
     write = f"echo {text} >/tmp/mark; echo {text} | dd of=/dev/vda2 bs=512 seek=64 conv=sync 2>/dev/null; sync"
     await asyncio.to_thread(run_in_guest, machine.rpartition("/")[2], write)
 
 
 async def marks(machine: str) -> str:
+    """Return the texts that the guest reads in its memory and on its disk."""
     read = "cat /tmp/mark; echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/vda2 bs=512 skip=64 count=1 2>/dev/null"
     _, output = await asyncio.to_thread(run_in_guest, machine.rpartition("/")[2], read)
     memory, disk = output.replace("\0", "").split()
@@ -170,6 +178,7 @@ async def marks(machine: str) -> str:
 
 
 async def show(config: Path) -> None:
+    """Show the life of a guest, and everything beside it."""
     async with gateway(config) as client:
         base = f"http://127.0.0.1:{PORT}/cimi/"
         location = f"file://{config.parent / 'images' / 'guest.qcow2'}"
@@ -194,7 +203,7 @@ async def show(config: Path) -> None:
 
 
 async def show_volume(client: Client, base: str, machine: str) -> None:
-    """A Volume comes to the running guest, which writes it, and goes again."""
+    """Connect a Volume to the running guest, which writes it, and take it away."""
     template = {"volumeConfig": {"capacity": 16_000}}
     answer = await client.call("POST", base + "volumes", {"name": "data", "volumeTemplate": template})
     volume = answer.headers["Location"]
@@ -202,7 +211,7 @@ async def show_volume(client: Client, base: str, machine: str) -> None:
     answer = await client.call("POST", f"{machine}/volumes", {"volume": {"href": volume}})
     attachment = answer.headers["Location"]
     await client.follow(answer, "connecting it to the guest")
-    disk = await seen_by_guest(machine, volume)
+    disk = await device_in_guest(machine, volume)
     written = await in_guest(machine, f"echo written by the guest >/dev/{disk} && sync && head -n 1 /dev/{disk}")
     size = await in_guest(machine, f"cat /sys/block/{disk}/size")
     out.print(f"  the guest has it at /dev/{disk}, {size} sectors, and reads: {written}")
@@ -210,8 +219,8 @@ async def show_volume(client: Client, base: str, machine: str) -> None:
     await client.follow(await client.call("DELETE", volume), "deleting the volume")
 
 
-async def seen_by_guest(machine: str, volume: str) -> str:
-    """The device which bears the Volume's serial number."""
+async def device_in_guest(machine: str, volume: str) -> str:
+    """Return the guest's device that bears the Volume's serial number."""
     serial = volume.rpartition("/")[2][:20]
     command = f"grep -l {serial} /sys/block/*/serial 2>/dev/null | cut -d/ -f4; true"
     deadline = time.monotonic() + 60
@@ -223,7 +232,7 @@ async def seen_by_guest(machine: str, volume: str) -> str:
 
 
 async def in_guest(machine: str, command: str) -> str:
-    """What a command prints in the guest, by its serial console."""
+    """Return what a command prints in the guest, by its serial console."""
     code, text = await asyncio.to_thread(run_in_guest, machine.rpartition("/")[2], command)
     if code:
         raise SystemExit(f"in the guest, {command}: {text}")
@@ -231,6 +240,7 @@ async def in_guest(machine: str, command: str) -> str:
 
 
 def main() -> None:
+    """Run the demo between two cleanings; end with an error when it leaves anything behind."""
     # libvirt's own lines would stand between ours; the exceptions carry what they say.
     libvirt.registerErrorHandler(lambda _context, _error: None, None)
     clear()

@@ -1,4 +1,4 @@
-"""Builds a small bootable disk image from Debian's cloud kernel and busybox, without loop mounts, in seconds.
+"""Builder of a small bootable disk image from Debian's cloud kernel and busybox, without loop mounts, in seconds.
 
 The guest takes an address by DHCP on each interface, reads its NoCloud seed, powers off on the ACPI button, prints
 ``READY <hostname>`` on its serial console, and offers a shell there. ``python -m demo.guest_image OUTPUT`` builds it.
@@ -37,6 +37,7 @@ LABEL linux
 
 
 def run(*command: str, cwd: Path | None = None, data: bytes | None = None) -> bytes:
+    """Return what a command prints. Raises SystemExit with its errors when it fails."""
     done = subprocess.run(command, cwd=cwd, input=data, capture_output=True, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr.decode(errors='replace')}")
@@ -44,7 +45,7 @@ def run(*command: str, cwd: Path | None = None, data: bytes | None = None) -> by
 
 
 def build(output: Path, firmware: str = "bios", modules: str = "") -> Path:
-    """The image as qcow2 at ``output``, booting by ``bios`` or ``uefi`` alone; copied from a cache.
+    """Write the image as qcow2 to ``output``, booting by ``bios`` or ``uefi`` alone; copied from a cache.
 
     ``modules`` are more of the kernel's, beside those that every guest needs.
     """
@@ -72,12 +73,13 @@ def _build(work: Path, output: Path, firmware: str, modules: str) -> None:
 
 
 def archived(tree: Path) -> bytes:
-    """As a kernel takes it for its first root file system."""
+    """Return the archive of a tree, as a kernel takes it for its first root file system."""
     names = b"\n".join(str(path.relative_to(tree)).encode() for path in [tree, *tree.rglob("*")])
     return run("cpio", "-o", "-H", "newc", "--quiet", cwd=tree, data=names)
 
 
 def install_tools() -> None:
+    """Install the Debian packages that building needs, where they are missing."""
     tools = ("syslinux", "mcopy", "mkfs.vfat", "sfdisk", "cpio", "depmod")
     if not UEFI_LOADER.exists() or not all(shutil.which(name) for name in tools):
         run("apt-get", "update")
@@ -85,18 +87,18 @@ def install_tools() -> None:
 
 
 def unpacked_packages(work: Path, *names: str) -> Path:
-    """Debian's cloud kernel and the named packages, unpacked into a directory."""
+    """Return a directory with Debian's cloud kernel and the named packages, unpacked."""
     packages = work / "packages"
     packages.mkdir()
     work.chmod(0o755)
     described = run("apt-cache", "depends", "--no-recommends", "--no-suggests", "linux-image-cloud-amd64").decode()
-    found = re.search(r"Depends: (linux-image-\S+)", described)
-    if found is None:
+    match = re.search(r"Depends: (linux-image-\S+)", described)
+    if match is None:
         run("apt-get", "update")
         described = run("apt-cache", "depends", "--no-recommends", "linux-image-cloud-amd64").decode()
-        found = re.search(r"Depends: (linux-image-\S+)", described)
-    assert found is not None, "Debian's cloud kernel package was not found"
-    run("apt-get", "download", "-o", "APT::Sandbox::User=root", *names, found.group(1), cwd=packages)
+        match = re.search(r"Depends: (linux-image-\S+)", described)
+    assert match is not None, "Debian's cloud kernel package was not found"
+    run("apt-get", "download", "-o", "APT::Sandbox::User=root", *names, match.group(1), cwd=packages)
     unpacked = work / "unpacked"
     for package in packages.glob("*.deb"):
         run("dpkg-deb", "-x", str(package), str(unpacked))
@@ -104,7 +106,7 @@ def unpacked_packages(work: Path, *names: str) -> Path:
 
 
 def _unpack(work: Path, modules: str) -> tuple[Path, Path]:
-    """The root file system's tree and the kernel, from Debian's packages."""
+    """Return the root file system's tree and the kernel, from Debian's packages."""
     unpacked = unpacked_packages(work, "busybox-static")
     tree = work / "tree"
     for name in ("bin", "sbin", "proc", "sys", "dev", "etc/acpi/PWRF", "tmp", "mnt", "lib/modules", "root", "run"):
@@ -118,14 +120,14 @@ def _unpack(work: Path, modules: str) -> tuple[Path, Path]:
 
 
 def add_modules(unpacked: Path, tree: Path, modules: list[str]) -> None:
-    """The needed kernel modules, numbered in the order in which they are to be loaded."""
+    """Copy the needed kernel modules into the tree, numbered in the order in which they are to be loaded."""
     root = next(path for path in (unpacked / "usr", unpacked) if (path / "lib" / "modules").exists())
     version = next((root / "lib" / "modules").iterdir()).name
     run("depmod", "-b", str(root), version)
     order: list[Path] = []
     for module in modules:
-        shown = run("modprobe", "-d", str(root), "-S", version, "--show-depends", module).decode()
-        for line in shown.splitlines():
+        dependencies = run("modprobe", "-d", str(root), "-S", version, "--show-depends", module).decode()
+        for line in dependencies.splitlines():
             if line.startswith("insmod "):
                 path = Path(line.split()[1])
                 if path not in order:
@@ -143,7 +145,7 @@ def _partitioned(work: Path, partitions: bytes) -> Path:
 
 
 def _uefi_disk(work: Path, kernel: Path, initrd: Path) -> Path:
-    """A GPT with an EFI system partition, and nothing that a BIOS could boot."""
+    """Write a disk with a GPT and an EFI system partition, and nothing that a BIOS could boot."""
     disk, entry = _partitioned(work, UEFI_PARTITIONS), work / "guest.conf"
     entry.write_text(UEFI_ENTRY)
     partition = f"{disk}@@1M"

@@ -1,4 +1,4 @@
-"""Types commands into the root shell which the small guest offers on its serial console, and reads what they print."""
+"""Commands in the root shell that the small guest offers on its serial console."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from lxml import etree
 
 
 class GuestShellError(Exception):
-    """The guest did not answer in time; the message holds what it printed."""
+    """Failure of a guest to answer in time; the message holds what it printed."""
 
 
 def run_in_guest(uuid: str, command: str, seconds: float = 60) -> tuple[int, str]:
-    """Exit code and output of a shell command in the guest of this domain. The guest must have booted (READY)."""
+    """Return exit code and output of a shell command in the guest of this domain, which must have booted (READY)."""
     mark = secrets.token_hex(4)
     # The quotes keep the typed line, which the guest echoes, from looking like the answer.
     typed = f"stty -echo 2>/dev/null; echo B''{mark}; {command}; echo E''{mark}=$?; stty echo 2>/dev/null\n"
@@ -30,15 +30,15 @@ def run_in_guest(uuid: str, command: str, seconds: float = 60) -> tuple[int, str
         text = ""
         for piece in _pieces(console, time.monotonic() + seconds):
             text += piece
-            found = answer.search(text)
-            if found:
-                return int(found.group(2)), found.group(1).replace("\r\n", "\n")
+            match = answer.search(text)
+            if match:
+                return int(match.group(2)), match.group(1).replace("\r\n", "\n")
     raise GuestShellError(f"{command!r} did not end within {seconds:g} s; the guest printed:\n{text[-2000:]}")
 
 
 @contextmanager
 def _console(uuid: str) -> Iterator[int]:
-    """The terminal behind the guest's first serial port."""
+    """Open the terminal behind the guest's first serial port."""
     host = libvirt.open("qemu:///system")
     try:
         described = etree.fromstring(host.lookupByUUIDString(uuid).XMLDesc(0))

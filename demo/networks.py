@@ -15,13 +15,13 @@ PATIENCE = 120.0
 
 
 async def show_network(client: Client, base: str, machine: str, image: str, out: Console) -> None:
-    """The first guest gets a second interface while it runs, the second guest its only one; both go again."""
+    """Connect two guests by a private Network, one of them while it runs, and take everything away."""
     config = {"networkType": "PRIVATE"}
     answer = await client.call("POST", base + "networks", {"name": "lan", "networkTemplate": {"networkConfig": config}})
     network = answer.headers["Location"]
     await client.follow(answer, "creating a private network")
-    shown = await client.get(network)
-    out.print(f"{network} is {shown['state']}: {shown['cidr']} and {shown['cidr6']}")
+    created = await client.get(network)
+    out.print(f"{network} is {created['state']}: {created['cidr']} and {created['cidr6']}")
     answer = await client.call("POST", f"{machine}/networkInterfaces", {"network": {"href": network}})
     interface = answer.headers["Location"]
     await client.follow(answer, "plugging the guest into it")
@@ -51,7 +51,7 @@ async def _second_guest(client: Client, base: str, network: str, address: str, i
 
 
 async def _ping(first: str, first_ip: str, second: str, second_ip: str, out: Console) -> None:
-    """Each the other, once the second guest has taken the address that is reserved for it."""
+    """Let each guest ping the other, once the second has taken the address that is reserved for it."""
     await _in_guest(second, f"until ip addr show eth0 | grep -q 'inet {second_ip}/'; do sleep 1; done")
     for machine, ip in ((first, second_ip), (second, first_ip)):
         line = await _in_guest(machine, f"ping -c 3 {ip} | tail -n 2 | head -n 1")
@@ -59,7 +59,7 @@ async def _ping(first: str, first_ip: str, second: str, second_ip: str, out: Con
 
 
 async def _private_address(client: Client, machine: str) -> str:
-    """Of the guest's last interface, as the gateway shows it."""
+    """Return the IPv4 address of the guest's last interface once the gateway shows it."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         listed = await client.get(f"{machine}/networkInterfaces")
@@ -77,7 +77,7 @@ async def _addresses(client: Client, interface: dict[str, Any]) -> list[str]:
 
 
 async def _in_guest(machine: str, command: str) -> str:
-    """What a command prints in the guest; a guest that still boots is asked again."""
+    """Return what a command prints in the guest, once that has booted."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:

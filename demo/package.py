@@ -34,7 +34,7 @@ PATIENCE = 240.0
 
 
 async def show_package(client: Client, base: str, images: Path, out: Console) -> None:
-    """The package becomes a System, whose guests start in their order; and everything goes again."""
+    """Import the package as a System, start its guests in their order, and take everything away."""
     package = await asyncio.to_thread(build_package, images / "guest.qcow2", images / f"{NAME}.ova")
     wishes = {"ovf.greeting": "hello"}
     document = {"action": f"{ACTION}import", "source": f"file://{package}", "properties": wishes}
@@ -62,12 +62,12 @@ async def _ready(client: Client, machine: str) -> None:
 
 
 def build_package(guest: Path, target: Path) -> Path:
-    """``shop.ova`` at ``target`` from a qcow2 image of a guest."""
+    """Write ``shop.ova`` to ``target`` from a qcow2 image of a guest."""
     disk = target.with_suffix(".vmdk")
     options = ["-o", "subformat=streamOptimized"]
     subprocess.run(["qemu-img", "convert", "-f", "qcow2", "-O", "vmdk", *options, guest, disk], check=True)
-    shown = subprocess.run(["qemu-img", "info", "--output=json", disk], capture_output=True, check=True)
-    size = json.loads(shown.stdout)["virtual-size"]
+    described = subprocess.run(["qemu-img", "info", "--output=json", disk], capture_output=True, check=True)
+    size = json.loads(described.stdout)["virtual-size"]
     asyncio.run(_write(target, disk, write_envelope(_envelope(disk, size))))
     disk.unlink()
     return target

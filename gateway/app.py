@@ -38,11 +38,11 @@ from gateway.jobs.runner import JobRunner
 from gateway.jobs.steps import StepRegistry
 from gateway.listening import named
 from gateway.orchestration.commit_rules import commit_rules
-from gateway.orchestration.common.confinement import ConfinementTold
+from gateway.orchestration.common.confinement import ConfinementLog
 from gateway.orchestration.common.resource_service import ResourceService, Room
 from gateway.orchestration.common.unconfigured import ConfiguredDrivers, ConfiguredHypervisors
 from gateway.orchestration.entry_point.service import CloudEntryPointService
-from gateway.orchestration.images.keeping import StagingKeeper
+from gateway.orchestration.images.sweeping import StagingSweeper
 from gateway.orchestration.machines.defaults import ship
 from gateway.orchestration.monitoring import accesses, clock_watch
 from gateway.orchestration.monitoring.accesses import Accesses
@@ -99,9 +99,9 @@ class Gateway:
             driver.supervise(self.supervision)
         self._feed: Feed
         self._alarms: HypervisorEvents
-        self._staging: StagingKeeper
+        self._staging: StagingSweeper
         self.reconciliation: Reconciliation
-        self._confinement: ConfinementTold
+        self._confinement: ConfinementLog
         self._audit: Audit
         self._repeats: Loop
         self._loops: tuple[Loop, ...]
@@ -236,9 +236,9 @@ class Gateway:
 
     async def _watch_hypervisors(self) -> None:
         self._alarms = HypervisorEvents(self.room)
-        self._staging = StagingKeeper(self.room)
+        self._staging = StagingSweeper(self.room)
         self.reconciliation = Reconciliation(self.room)
-        self._confinement = ConfinementTold(self.room)
+        self._confinement = ConfinementLog(self.room)
 
     async def _stop_watching(self) -> None:
         for watcher in (self._confinement, self.reconciliation, self._staging, self._alarms):

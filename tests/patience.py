@@ -10,7 +10,10 @@ from typing import TypeVar, overload
 
 PATIENCE = 240.0
 """Seconds after which a condition is said not to come true, on the slowest and busiest of machines."""
-PAUSE = 0.02
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 0.25
+"""Seconds between two looks."""
+PART = 10
+"""A pause is this part of what was waited for so far: who looks takes processor time from what is waited for."""
 T = TypeVar("T")
 
 
@@ -24,15 +27,15 @@ async def eventually(condition: Callable[[], Awaitable[T | None]], what: str, se
 async def eventually(condition: Callable[[], T | None], what: str, seconds: float = PATIENCE) -> T: ...
 async def eventually(condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> object:
     """Return the condition's value once it is true. Raises DeadlineError, naming ``what``, after ``seconds``."""
-    until = time.monotonic() + seconds
+    began = time.monotonic()
     while True:
-        asked = condition()
-        value: object = await asked if isawaitable(asked) else asked
+        answer = condition()
+        value: object = await answer if isawaitable(answer) else answer
         if value:
             return value
-        if time.monotonic() > until:
+        if time.monotonic() > began + seconds:
             raise DeadlineError(f"not within {seconds} s: {what}; last seen {value!r}")
-        await asyncio.sleep(PAUSE)
+        await asyncio.sleep(pause_after(time.monotonic() - began))
 
 
 def wait_until(condition: Callable[[], T | None], seconds: float, what: str) -> T:
@@ -40,11 +43,16 @@ def wait_until(condition: Callable[[], T | None], seconds: float, what: str) -> 
 
     ``seconds`` are those that it takes at most on an idle machine; a busy one gets PATIENCE.
     """
-    until = time.monotonic() + max(seconds, PATIENCE)
+    began = time.monotonic()
     while True:
         value = condition()
         if value:
             return value
-        if time.monotonic() > until:
+        if time.monotonic() > began + max(seconds, PATIENCE):
             raise DeadlineError(f"not in time: {what}; last seen {value!r}")
-        time.sleep(PAUSE)
+        time.sleep(pause_after(time.monotonic() - began))
+
+
+def pause_after(waited: float) -> float:
+    """Return the seconds until the next look, after so many in which the condition was not true."""
+    return min(LONGEST_PAUSE, max(SHORTEST_PAUSE, waited / PART))

@@ -6,10 +6,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 from conformance import vocabulary as words
 from conformance import xml_form
-from conformance.looking import hrefs, is_collection, items_of, named, resources
+from conformance.documents import hrefs, is_collection, items_of, named, resources
+from conformance.provider import Provider
 from conformance.registry import audit
 from conformance.wire import Document, Exchange, kind_of
-from conformance.world import World
 
 Said = str | bool | None
 
@@ -19,26 +19,26 @@ def _document(exchange: Exchange) -> bool:
 
 
 def _of_the_standard(exchange: Exchange) -> bool:
-    """Not bytes of an image, a console's text and the like."""
+    """Return whether an answer has a document by the standard, no bytes of an image, a console's text and the like."""
     return _document(exchange) and not exchange.raw
 
 
 @audit("every-representation-has-an-id")
-def every_representation_has_an_id(_world: World, exchange: Exchange) -> Said:
+def every_representation_has_an_id(_provider: Provider, exchange: Exchange) -> Said:
     if exchange.document is None or exchange.partial or not exchange.good:
         return None
-    shown = (
+    documents = (
         [exchange.document, *items_of(exchange.document)] if is_collection(exchange.document) else [exchange.document]
     )
-    wrong = [entry for entry in shown if not entry.get("id")]
+    wrong = [entry for entry in documents if not entry.get("id")]
     return f"a {kind_of(wrong[0]) or 'resource'} without id" if wrong else True
 
 
 @audit("uris-can-be-resolved")
-def uris_can_be_resolved(world: World, exchange: Exchange) -> Said:
+def uris_can_be_resolved(provider: Provider, exchange: Exchange) -> Said:
     if exchange.document is None or not exchange.good:
         return None
-    base = world.wire.base
+    base = provider.wire.base
     for uri in hrefs(exchange.document):
         if uri.startswith("#") or not uri:
             continue
@@ -48,7 +48,7 @@ def uris_can_be_resolved(world: World, exchange: Exchange) -> Said:
 
 
 @audit("provider-parameters-have-no-dollar")
-def provider_parameters_have_no_dollar(_world: World, exchange: Exchange) -> Said:
+def provider_parameters_have_no_dollar(_provider: Provider, exchange: Exchange) -> Said:
     if exchange.document is None:
         return None
     for uri in hrefs(exchange.document):
@@ -58,60 +58,60 @@ def provider_parameters_have_no_dollar(_world: World, exchange: Exchange) -> Sai
 
 
 @audit("json-media-type")
-def json_media_type(_world: World, exchange: Exchange) -> Said:
+def json_media_type(_provider: Provider, exchange: Exchange) -> Said:
     if not exchange.body.lstrip().startswith(b"{"):
         return None
     return exchange.media == "application/json" or f"JSON came as {exchange.media or 'nothing'}"
 
 
 @audit("xml-media-type")
-def xml_media_type(_world: World, exchange: Exchange) -> Said:
+def xml_media_type(_provider: Provider, exchange: Exchange) -> Said:
     if not exchange.body.lstrip().startswith(b"<"):
         return None
     return exchange.media == "application/xml" or f"XML came as {exchange.media or 'nothing'}"
 
 
 @audit("body-is-wellformed")
-def body_is_wellformed(_world: World, exchange: Exchange) -> Said:
+def body_is_wellformed(_provider: Provider, exchange: Exchange) -> Said:
     if not _document(exchange) or exchange.media not in ("application/json", "application/xml"):
         return None
     return exchange.document is not None or f"the body is no {exchange.media}"
 
 
 @audit("resource-uri-at-the-root")
-def resource_uri_at_the_root(_world: World, exchange: Exchange) -> Said:
+def resource_uri_at_the_root(_provider: Provider, exchange: Exchange) -> Said:
     if exchange.document is None or exchange.root is not None:
         return None
     return bool(exchange.document.get("resourceURI")) or "the root has no resourceURI"
 
 
 @audit("resource-uri-of-xml-collections")
-def resource_uri_of_xml_collections(_world: World, exchange: Exchange) -> Said:
+def resource_uri_of_xml_collections(_provider: Provider, exchange: Exchange) -> Said:
     if exchange.root is None or xml_form.local(exchange.root) != "Collection":
         return None
     return bool(exchange.root.get("resourceURI")) or "the Collection has no resourceURI"
 
 
 @audit("resource-uri-is-the-types")
-def resource_uri_is_the_types(_world: World, exchange: Exchange) -> Said:
+def resource_uri_is_the_types(_provider: Provider, exchange: Exchange) -> Said:
     if exchange.document is None:
         return None
     said = exchange.document.get("resourceURI")
     kind = kind_of(exchange.document).removesuffix("Collection")
-    known = kind in words.SHAPES or kind in ("ResourceMetadata", "Job")
-    if not known or said != words.type_uri(kind_of(exchange.document)):
+    is_of_the_standard = kind in words.SHAPES or kind in ("ResourceMetadata", "Job")
+    if not is_of_the_standard or said != words.type_uri(kind_of(exchange.document)):
         return f"{said} is no type of {words.NAMESPACE}"
     return True
 
 
 @audit("resource-uri-fits-the-metadata")
-def resource_uri_fits_the_metadata(world: World, exchange: Exchange) -> Said:
+def resource_uri_fits_the_metadata(provider: Provider, exchange: Exchange) -> Said:
     if exchange.document is None or not exchange.good or is_collection(exchange.document):
         return None
-    if not world.offers("resourceMetadata"):
+    if not provider.offers("resourceMetadata"):
         return None
     kind = kind_of(exchange.document)
-    metadata = world.metadata(kind)
+    metadata = provider.metadata(kind)
     if metadata is None or kind == "ResourceMetadata":
         return None
     said = exchange.document.get("resourceURI")
@@ -119,12 +119,20 @@ def resource_uri_fits_the_metadata(world: World, exchange: Exchange) -> Said:
 
 
 @audit("xml-namespace")
-def xml_namespace(_world: World, exchange: Exchange) -> Said:
+def xml_namespace(_provider: Provider, exchange: Exchange) -> Said:
     if exchange.root is None:
         return None
     for element in exchange.root.iter(xml_form.CIMI + "*", "{*}*"):
-        known = xml_form.local(element) in ("Collection", *words.SHAPES, "id", "name", "count", "operation", "property")
-        if known and not element.tag.startswith(xml_form.CIMI):
+        is_of_the_standard = xml_form.local(element) in (
+            "Collection",
+            *words.SHAPES,
+            "id",
+            "name",
+            "count",
+            "operation",
+            "property",
+        )
+        if is_of_the_standard and not element.tag.startswith(xml_form.CIMI):
             return f"<{xml_form.local(element)}> is in {element.tag.rpartition('}')[0].strip('{') or 'no namespace'}"
     return True
 
@@ -133,7 +141,7 @@ def xml_namespace(_world: World, exchange: Exchange) -> Said:
 
 
 def _changing(exchange: Exchange, *methods: str) -> bool:
-    """A change that was done or begun, and is one of the standard's own."""
+    """Return whether a change of the standard's own was done or begun."""
     return exchange.method in methods and exchange.good and not exchange.raw
 
 
@@ -141,42 +149,42 @@ def _is_action(exchange: Exchange) -> bool:
     return exchange.method == "POST" and "action" in (exchange.sent or {})
 
 
-def _has_job(world: World, exchange: Exchange) -> Said:
-    if not world.offers("jobs"):
+def _has_job(provider: Provider, exchange: Exchange) -> Said:
+    if not provider.offers("jobs"):
         return None
     return bool(exchange.job) or f"{exchange.line} has no CIMI-Job-URI"
 
 
 @audit("job-header-after-create")
-def job_header_after_create(world: World, exchange: Exchange) -> Said:
-    return _has_job(world, exchange) if _changing(exchange, "POST") and not _is_action(exchange) else None
+def job_header_after_create(provider: Provider, exchange: Exchange) -> Said:
+    return _has_job(provider, exchange) if _changing(exchange, "POST") and not _is_action(exchange) else None
 
 
 @audit("job-header-after-update")
-def job_header_after_update(world: World, exchange: Exchange) -> Said:
+def job_header_after_update(provider: Provider, exchange: Exchange) -> Said:
     changing = exchange.method == "PUT" and exchange.good
-    return _has_job(world, exchange) if changing else None
+    return _has_job(provider, exchange) if changing else None
 
 
 @audit("job-header-after-delete")
-def job_header_after_delete(world: World, exchange: Exchange) -> Said:
-    return _has_job(world, exchange) if _changing(exchange, "DELETE") else None
+def job_header_after_delete(provider: Provider, exchange: Exchange) -> Said:
+    return _has_job(provider, exchange) if _changing(exchange, "DELETE") else None
 
 
 @audit("job-header-after-action")
-def job_header_after_action(world: World, exchange: Exchange) -> Said:
-    return _has_job(world, exchange) if _changing(exchange, "POST") and _is_action(exchange) else None
+def job_header_after_action(provider: Provider, exchange: Exchange) -> Said:
+    return _has_job(provider, exchange) if _changing(exchange, "POST") and _is_action(exchange) else None
 
 
 @audit("job-header-is-absolute")
-def job_header_is_absolute(_world: World, exchange: Exchange) -> Said:
+def job_header_is_absolute(_provider: Provider, exchange: Exchange) -> Said:
     if exchange.job is None:
         return None
     return bool(urlsplit(exchange.job).netloc) or f"CIMI-Job-URI: {exchange.job}"
 
 
 @audit("content-length")
-def content_length(_world: World, exchange: Exchange) -> Said:
+def content_length(_provider: Provider, exchange: Exchange) -> Said:
     if not _of_the_standard(exchange) or not exchange.good:
         return None
     length = exchange.headers.get("content-length")
@@ -186,7 +194,7 @@ def content_length(_world: World, exchange: Exchange) -> Said:
 
 
 @audit("specification-version")
-def specification_version(_world: World, exchange: Exchange) -> Said:
+def specification_version(_provider: Provider, exchange: Exchange) -> Said:
     said = exchange.headers.get("cimi-specification-version", "")
     return said.startswith("1") or f"{exchange.line} says {said or 'nothing'}"
 
@@ -195,81 +203,83 @@ def specification_version(_world: World, exchange: Exchange) -> Said:
 
 
 @audit("operation-has-rel-and-href")
-def operation_has_rel_and_href(_world: World, exchange: Exchange) -> Said:
-    found = [entry for _kind, shown in _shown(exchange) for entry in shown.get("operations") or []]
-    wrong = [entry for entry in found if not entry.get("rel") or not entry.get("href")]
-    return (f"{wrong[0]}" if wrong else True) if found else None
+def operation_has_rel_and_href(_provider: Provider, exchange: Exchange) -> Said:
+    operations = [entry for _kind, document in _documents(exchange) for entry in document.get("operations") or []]
+    wrong = [entry for entry in operations if not entry.get("rel") or not entry.get("href")]
+    return (f"{wrong[0]}" if wrong else True) if operations else None
 
 
 @audit("operation-rel-is-unique")
-def operation_rel_is_unique(_world: World, exchange: Exchange) -> Said:
+def operation_rel_is_unique(_provider: Provider, exchange: Exchange) -> Said:
     seen = False
-    for _kind, shown in _shown(exchange):
-        rels = [entry.get("rel") for entry in shown.get("operations") or []]
+    for _kind, document in _documents(exchange):
+        rels = [entry.get("rel") for entry in document.get("operations") or []]
         seen = seen or bool(rels)
         if len(set(rels)) < len(rels):
-            return f"{named(shown)} has {', '.join(map(str, rels))}"
+            return f"{named(document)} has {', '.join(map(str, rels))}"
     return True if seen else None
 
 
 @audit("operation-of-a-provider-is-absolute")
-def operation_of_a_provider_is_absolute(_world: World, exchange: Exchange) -> Said:
+def operation_of_a_provider_is_absolute(_provider: Provider, exchange: Exchange) -> Said:
     others = [
         str(entry.get("rel"))
-        for _kind, shown in _shown(exchange)
-        for entry in shown.get("operations") or []
+        for _kind, document in _documents(exchange)
+        for entry in document.get("operations") or []
         if entry.get("rel") not in ("add", "edit", "delete")
     ]
     wrong = [rel for rel in others if not urlsplit(rel).scheme]
     return (f"the rel {wrong[0]}" if wrong else True) if others else None
 
 
-def _shown(exchange: Exchange) -> list[tuple[str, Document]]:
-    """Collections and resources alike."""
+def _documents(exchange: Exchange) -> list[tuple[str, Document]]:
+    """Return the collection and the resources of an answer, with their types."""
     if exchange.document is None or not exchange.good:
         return []
     own = [(kind_of(exchange.document), exchange.document)] if is_collection(exchange.document) else []
-    found: list[tuple[str, Document]] = [*own, *resources(exchange)]
-    for _kind, shown in found:
-        if not isinstance(shown.get("operations", []), list):
-            shown["operations"] = []
-    return found
+    documents: list[tuple[str, Document]] = [*own, *resources(exchange)]
+    for _kind, document in documents:
+        if not isinstance(document.get("operations", []), list):
+            document["operations"] = []
+    return documents
 
 
 # Create
 
 
 @audit("create-is-201-or-202")
-def create_is_201_or_202(world: World, exchange: Exchange) -> Said:
-    """200 says that nothing was made: the resource that was asked for is there already, and was made before."""
+def create_is_201_or_202(provider: Provider, exchange: Exchange) -> Said:
+    # 200 says that nothing was made, since the resource was made before.
     if not _changing(exchange, "POST") or _is_action(exchange):
         return None
-    return exchange.status in (201, 202) or (exchange.status == 200 and _made_before(world, exchange)) or exchange.line
+    return (
+        exchange.status in (201, 202) or (exchange.status == 200 and _made_before(provider, exchange)) or exchange.line
+    )
 
 
-def _made_before(world: World, exchange: Exchange) -> bool:
-    made = (other.location for other in world.wire.exchanges if other.status in (201, 202))
+def _made_before(provider: Provider, exchange: Exchange) -> bool:
+    made = (other.location for other in provider.wire.exchanges if other.status in (201, 202))
     return exchange.location is not None and exchange.location in made
 
 
 @audit("created-has-a-location")
-def created_has_a_location(_world: World, exchange: Exchange) -> Said:
+def created_has_a_location(_provider: Provider, exchange: Exchange) -> Said:
     if exchange.status != 201:
         return None
     return bool(exchange.location) or f"{exchange.line} has no Location"
 
 
 @audit("created-body-is-the-new")
-def created_body_is_the_new(world: World, exchange: Exchange) -> Said:
+def created_body_is_the_new(provider: Provider, exchange: Exchange) -> Said:
     if exchange.status != 201 or exchange.document is None or not exchange.location:
         return None
     said = str(exchange.document.get("id", ""))
-    same = world.wire.absolute(said) == world.wire.absolute(exchange.location)
+    same = provider.wire.absolute(said) == provider.wire.absolute(exchange.location)
     return same or f"the body's id is {said}, the Location {exchange.location}"
 
 
 @audit("delete-is-200-or-202")
-def delete_is_200_or_202(_world: World, exchange: Exchange) -> Said:
+def delete_is_200_or_202(_provider: Provider, exchange: Exchange) -> Said:
     if not _changing(exchange, "DELETE"):
         return None
     return exchange.status in (200, 202) or exchange.line
@@ -283,7 +293,7 @@ def _is_error(exchange: Exchange) -> bool:
 
 
 @audit("error-is-a-job")
-def error_is_a_job(_world: World, exchange: Exchange) -> Said:
+def error_is_a_job(_provider: Provider, exchange: Exchange) -> Said:
     if not _is_error(exchange):
         return None
     return (
@@ -293,35 +303,35 @@ def error_is_a_job(_world: World, exchange: Exchange) -> Said:
 
 
 @audit("error-says-that-it-failed")
-def error_says_that_it_failed(_world: World, exchange: Exchange) -> Said:
+def error_says_that_it_failed(_provider: Provider, exchange: Exchange) -> Said:
     if not _is_error(exchange) or exchange.document is None:
         return None
     return exchange.document.get("state") == "FAILED" or f"{exchange.line}: the Job is {exchange.document.get('state')}"
 
 
 @audit("error-says-why")
-def error_says_why(_world: World, exchange: Exchange) -> Said:
+def error_says_why(_provider: Provider, exchange: Exchange) -> Said:
     if not _is_error(exchange) or exchange.document is None:
         return None
     return bool(exchange.document.get("statusMessage")) or f"{exchange.line}: the Job has no statusMessage"
 
 
 @audit("error-in-the-format-asked-for")
-def error_in_the_format_asked_for(_world: World, exchange: Exchange) -> Said:
+def error_in_the_format_asked_for(_provider: Provider, exchange: Exchange) -> Said:
     if not _is_error(exchange) or exchange.raw or not exchange.body:
         return None
-    return exchange.media == f"application/{exchange.asked}" or f"{exchange.line} came as {exchange.media}"
+    return exchange.media == f"application/{exchange.requested}" or f"{exchange.line} came as {exchange.media}"
 
 
 @audit("no-server-errors")
-def no_server_errors(_world: World, exchange: Exchange) -> Said:
-    return exchange.status < 500 or exchange.status in (501, 503) or f"{exchange.line}: {exchange.told()}"
+def no_server_errors(_provider: Provider, exchange: Exchange) -> Said:
+    return exchange.status < 500 or exchange.status in (501, 503) or f"{exchange.line}: {exchange.summary}"
 
 
 @audit("secrets-are-kept")
-def secrets_are_kept(_world: World, exchange: Exchange) -> Said:
-    shown = [kind for kind, found in resources(exchange) if found.get("password")]
-    credentials = [kind for kind, _found in resources(exchange) if kind.startswith("Credential")]
+def secrets_are_kept(_provider: Provider, exchange: Exchange) -> Said:
+    leaking = [kind for kind, document in resources(exchange) if document.get("password")]
+    credentials = [kind for kind, _document in resources(exchange) if kind.startswith("Credential")]
     if not credentials or not exchange.good:
         return None
-    return f"{exchange.line} shows a password" if shown else True
+    return f"{exchange.line} shows a password" if leaking else True

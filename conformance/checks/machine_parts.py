@@ -2,158 +2,173 @@
 
 from __future__ import annotations
 
-from conformance import things
+from conformance import fixtures
 from conformance import vocabulary as words
 from conformance.checks.machine_states import walk
 from conformance.outcomes import NotOffered, expect
+from conformance.provider import Creation, Provider, fixture
 from conformance.registry import check
 from conformance.wire import Document
-from conformance.world import Made, World, fact
 
 
-def _collection(world: World, name: str, owner: Document | None = None) -> str:
-    """URI of a nested collection of the Machine."""
+def _collection(provider: Provider, name: str, owner: Document | None = None) -> str:
+    """Return the URI of a nested collection of the Machine. Raises NotOffered when it has none."""
     if owner is None:
-        walk(world)
-        owner = things.machine(world)
-    found = owner.get(name)
-    if not isinstance(found, dict):
+        walk(provider)
+        owner = fixtures.machine(provider)
+    reference = owner.get(name)
+    if not isinstance(reference, dict):
         raise NotOffered(f"Machines have no {name}")
-    return str(found["href"])
+    return str(reference["href"])
 
 
 # Disks
 
 
 @check("disk-has-capacity")
-def disk_has_capacity(world: World) -> None:
-    disks = world.listed(_collection(world, "disks"))
+def disk_has_capacity(provider: Provider) -> None:
+    disks = provider.items_at(_collection(provider, "disks"))
     if not disks:
         raise NotOffered("the Machine has no disks")
     expect(all(isinstance(disk.get("capacity"), int) for disk in disks), f"a disk is {disks[0]}")
 
 
-@fact
-def disk(world: World) -> Made:
-    return world.make(_collection(world, "disks"), "Disk", {"capacity": 20_000})
+@fixture
+def disk(provider: Provider) -> Creation:
+    """Add a disk to the Machine."""
+    return provider.create(_collection(provider, "disks"), "Disk", {"capacity": 20_000})
 
 
 @check("disk-add")
-def disk_add(world: World) -> None:
-    found = world.read(disk(world).url)
-    expect(int(found.get("capacity", 0)) >= 20_000, f"of 20000 kB it has {found.get('capacity')}")
-    ids = [item.get("id") for item in world.listed(_collection(world, "disks"))]
-    expect(disk(world).url in ids, "it is not listed")
+def disk_add(provider: Provider) -> None:
+    new_disk = provider.read(disk(provider).url)
+    expect(int(new_disk.get("capacity", 0)) >= 20_000, f"of 20000 kB it has {new_disk.get('capacity')}")
+    ids = [item.get("id") for item in provider.items_at(_collection(provider, "disks"))]
+    expect(disk(provider).url in ids, "it is not listed")
 
 
 @check("disk-delete")
-def disk_delete(world: World) -> None:
-    url = disk(world).url
-    world.demanded(world.read(url), "delete")
-    world.removed(url)
-    ids = [item.get("id") for item in world.listed(_collection(world, "disks"))]
-    expect(url not in ids and world.gone(url), "it is still there")
+def disk_delete(provider: Provider) -> None:
+    url = disk(provider).url
+    provider.demand_operation(provider.read(url), "delete")
+    provider.delete(url)
+    ids = [item.get("id") for item in provider.items_at(_collection(provider, "disks"))]
+    expect(url not in ids and provider.is_gone(url), "it is still there")
 
 
 # Volumes
 
 
-@fact
-def attached(world: World) -> Made:
-    content = {"volume": {"href": things.volume(world)["id"]}, "initialLocation": "/dev/vdf"}
-    return world.make(_collection(world, "volumes"), "MachineVolume", content)
+@fixture
+def attached(provider: Provider) -> Creation:
+    """Connect the Volume to the Machine."""
+    content = {"volume": {"href": fixtures.volume(provider)["id"]}, "initialLocation": "/dev/vdf"}
+    return provider.create(_collection(provider, "volumes"), "MachineVolume", content)
 
 
 @check("machine-volume-attach")
-def machine_volume_attach(world: World) -> None:
-    found = world.read(attached(world).url)
-    expect((found.get("volume") or {}).get("href") == things.volume(world)["id"], f"volume is {found.get('volume')}")
-    ids = [item.get("id") for item in world.listed(_collection(world, "volumes"))]
-    expect(attached(world).url in ids, "it is not listed")
+def machine_volume_attach(provider: Provider) -> None:
+    connection = provider.read(attached(provider).url)
+    expect(
+        (connection.get("volume") or {}).get("href") == fixtures.volume(provider)["id"],
+        f"volume is {connection.get('volume')}",
+    )
+    ids = [item.get("id") for item in provider.items_at(_collection(provider, "volumes"))]
+    expect(attached(provider).url in ids, "it is not listed")
 
 
 @check("machine-volume-has-its-own-id")
-def machine_volume_has_its_own_id(world: World) -> None:
-    found = world.read(attached(world).url)
-    expect(found.get("id") != things.volume(world)["id"], "it has the Volume's id")
-    expect(world.wire.absolute(str(found.get("id"))) == attached(world).url, f"its id is {found.get('id')}")
+def machine_volume_has_its_own_id(provider: Provider) -> None:
+    connection = provider.read(attached(provider).url)
+    expect(connection.get("id") != fixtures.volume(provider)["id"], "it has the Volume's id")
+    expect(
+        provider.wire.absolute(str(connection.get("id"))) == attached(provider).url, f"its id is {connection.get('id')}"
+    )
 
 
 @check("machine-volume-not-shared")
-def machine_volume_not_shared(world: World) -> None:
-    if world.has("Volume", "SharedVolumeSupport"):
+def machine_volume_not_shared(provider: Provider) -> None:
+    if provider.has_capability("Volume", "SharedVolumeSupport"):
         raise NotOffered("Volumes may be shared here")
-    first = attached(world)
-    answer = world.add(_collection(world, "volumes"), "MachineVolume", {"volume": {"href": things.volume(world)["id"]}})
+    first = attached(provider)
+    answer = provider.add(
+        _collection(provider, "volumes"), "MachineVolume", {"volume": {"href": fixtures.volume(provider)["id"]}}
+    )
     # Nothing is shared when the answer is about the connection that is there.
     there = answer.status == 200 and answer.location == first.url
-    expect(there or 400 <= answer.status < 500, f"a second connection was answered {answer.told()}")
+    expect(there or 400 <= answer.status < 500, f"a second connection was answered {answer.summary}")
 
 
 @check("machine-volume-detach")
-def machine_volume_detach(world: World) -> None:
-    url = attached(world).url
-    world.removed(url)
-    expect(world.gone(url), "it can still be read")
-    expect(things.volume(world).get("id"), "the Volume is gone")
+def machine_volume_detach(provider: Provider) -> None:
+    url = attached(provider).url
+    provider.delete(url)
+    expect(provider.is_gone(url), "it can still be read")
+    expect(fixtures.volume(provider).get("id"), "the Volume is gone")
 
 
 @check("machine-volume-of-nothing")
-def machine_volume_of_nothing(world: World) -> None:
-    answer = world.add(_collection(world, "volumes"), "MachineVolume", {"initialLocation": "/dev/vdg"})
-    expect(400 <= answer.status < 500, f"it was answered {answer.told()}")
+def machine_volume_of_nothing(provider: Provider) -> None:
+    answer = provider.add(_collection(provider, "volumes"), "MachineVolume", {"initialLocation": "/dev/vdg"})
+    expect(400 <= answer.status < 500, f"it was answered {answer.summary}")
 
 
 # Interfaces
 
 
-@fact
-def connected(world: World) -> Document:
-    """A Machine with one interface, on a Network of this run."""
-    network = things.network(world)["id"]
-    return world.read(things.new_machine(world, networkInterfaces=[{"network": {"href": network}}]).url)
+@fixture
+def connected(provider: Provider) -> Document:
+    """Create a Machine with one interface, on a Network of this run."""
+    network = fixtures.network(provider)["id"]
+    return provider.read(fixtures.new_machine(provider, networkInterfaces=[{"network": {"href": network}}]).url)
 
 
-@fact
-def interface(world: World) -> Document:
-    found = world.listed(_collection(world, "networkInterfaces", connected(world)))
-    expect(found, "the Machine has no interface")
-    return world.read(str(found[0]["id"]))
+@fixture
+def interface(provider: Provider) -> Document:
+    """Read the interface of the Machine on a Network of this run."""
+    interfaces = provider.items_at(_collection(provider, "networkInterfaces", connected(provider)))
+    expect(interfaces, "the Machine has no interface")
+    return provider.read(str(interfaces[0]["id"]))
 
 
 @check("machine-network-interface-refers")
-def machine_network_interface_refers(world: World) -> None:
-    found = interface(world)
-    expect(isinstance(found.get("network"), dict), f"network is {found.get('network')}")
-    addresses = found.get("addresses")
+def machine_network_interface_refers(provider: Provider) -> None:
+    shown_interface = interface(provider)
+    expect(isinstance(shown_interface.get("network"), dict), f"network is {shown_interface.get('network')}")
+    addresses = shown_interface.get("addresses")
     expect(isinstance(addresses, dict), f"addresses is {addresses}")
-    document = world.read(str((addresses or {})["href"]))
+    document = provider.read(str((addresses or {})["href"]))
     wanted = words.type_uri("MachineNetworkInterfaceAddressCollection")
     expect(document.get("resourceURI") == wanted, f"addresses is a {document.get('resourceURI')}")
 
 
 @check("machine-network-interface-of-the-template")
-def machine_network_interface_of_the_template(world: World) -> None:
-    found = (interface(world).get("network") or {}).get("href")
-    expect(found == things.network(world)["id"], f"it is on {found}")
+def machine_network_interface_of_the_template(provider: Provider) -> None:
+    network = (interface(provider).get("network") or {}).get("href")
+    expect(network == fixtures.network(provider)["id"], f"it is on {network}")
 
 
 @check("machine-network-interface-add")
-def machine_network_interface_add(world: World) -> None:
-    url = _collection(world, "networkInterfaces", connected(world))
-    made = world.make(url, "MachineNetworkInterface", {"network": {"href": things.network(world)["id"]}})
-    expect(made.url in [item.get("id") for item in world.listed(url)], "it is not listed")
-    world.removed(made.url)
-    expect(made.url not in [item.get("id") for item in world.listed(url)], "it is still listed")
+def machine_network_interface_add(provider: Provider) -> None:
+    url = _collection(provider, "networkInterfaces", connected(provider))
+    made = provider.create(url, "MachineNetworkInterface", {"network": {"href": fixtures.network(provider)["id"]}})
+    expect(made.url in [item.get("id") for item in provider.items_at(url)], "it is not listed")
+    provider.delete(made.url)
+    expect(made.url not in [item.get("id") for item in provider.items_at(url)], "it is still listed")
 
 
 @check("machine-network-interface-address-add")
-def machine_network_interface_address_add(world: World) -> None:
-    address = things.address_made(world).url
-    url = _collection(world, "addresses", interface(world))
-    made = world.make(url, "MachineNetworkInterfaceAddress", {"address": {"href": address}})
-    found = world.read(made.url)
-    expect((found.get("address") or {}).get("href") == address, f"address is {found.get('address')}")
-    expect(world.read(address).get("resource"), "the Address does not say who uses it")
-    world.removed(made.url)
-    expect(not world.read(address).get("resource"), f"the Address still has {world.read(address).get('resource')}")
+def machine_network_interface_address_add(provider: Provider) -> None:
+    address = fixtures.address_made(provider).url
+    url = _collection(provider, "addresses", interface(provider))
+    made = provider.create(url, "MachineNetworkInterfaceAddress", {"address": {"href": address}})
+    interface_address = provider.read(made.url)
+    expect(
+        (interface_address.get("address") or {}).get("href") == address,
+        f"address is {interface_address.get('address')}",
+    )
+    expect(provider.read(address).get("resource"), "the Address does not say who uses it")
+    provider.delete(made.url)
+    expect(
+        not provider.read(address).get("resource"), f"the Address still has {provider.read(address).get('resource')}"
+    )

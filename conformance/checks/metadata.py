@@ -5,88 +5,92 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from conformance import things, xml_form
+from conformance import fixtures, xml_form
 from conformance import vocabulary as words
-from conformance.looking import elements, hrefs, named, resources
+from conformance.documents import elements, hrefs, named, resources
 from conformance.outcomes import NotOffered, expect
+from conformance.provider import Provider, fixture
 from conformance.registry import audit, check
 from conformance.wire import Document, Exchange, kind_of
-from conformance.world import World, fact
 
 ORDER = ("id", "typeURI", "name", "attribute", "capability", "action", "operation")
 TRANSIENT = ("CREATING", "STARTING", "STOPPING", "PAUSING", "SUSPENDING", "DELETING", "CAPTURING", "RESTORING")
 
 
 @check("entry-point-base-uri")
-def entry_point_base_uri(world: World) -> None:
-    base = str(world.entry_point.get("baseURI", ""))
+def entry_point_base_uri(provider: Provider) -> None:
+    base = str(provider.entry_point.get("baseURI", ""))
     expect(urlsplit(base).scheme and urlsplit(base).netloc, f"baseURI is {base or 'missing'}")
-    relative = [uri for uri in hrefs(world.entry_point) if not urlsplit(uri).scheme]
+    relative = [uri for uri in hrefs(provider.entry_point) if not urlsplit(uri).scheme]
     expect(base.endswith("/") or not relative, f"{base} has no slash at its end, and {relative[:1]} is relative")
 
 
 @check("entry-point-shows-what-is-there")
-def entry_point_shows_what_is_there(world: World) -> None:
-    for entry in world.entries():
-        answer = world.wire.get(world.collection(entry), ("$last", "1"))
-        expect(answer.status == 200, f"{entry} was answered {answer.told()}")
+def entry_point_shows_what_is_there(provider: Provider) -> None:
+    for entry in provider.entries():
+        answer = provider.wire.get(provider.collection(entry), ("$last", "1"))
+        expect(answer.status == 200, f"{entry} was answered {answer.summary}")
 
 
 @check("entry-point-is-found-by-its-id")
-def entry_point_is_found_by_its_id(world: World) -> None:
-    found = world.read(str(world.entry_point.get("id")))
-    expect(kind_of(found) == "CloudEntryPoint", f"it leads to a {kind_of(found)}")
+def entry_point_is_found_by_its_id(provider: Provider) -> None:
+    document = provider.read(str(provider.entry_point.get("id")))
+    expect(kind_of(document) == "CloudEntryPoint", f"it leads to a {kind_of(document)}")
 
 
 @check("entry-point-update")
-def entry_point_update(world: World) -> None:
-    before = world.entry_point.get("description")
-    edit = world.demanded(world.entry_point, "edit")
+def entry_point_update(provider: Provider) -> None:
+    before = provider.entry_point.get("description")
+    edit = provider.demand_operation(provider.entry_point, "edit")
     try:
-        answer = world.wire.put(edit, "CloudEntryPoint", {"description": world.mark}, ("$select", "description"))
-        expect(answer.good, f"it was answered {answer.told()}")
-        world.finish(answer)
-        after = world.read("").get("description")
-        expect(after == world.mark, f"description is {after}")
+        answer = provider.wire.put(edit, "CloudEntryPoint", {"description": provider.mark}, ("$select", "description"))
+        expect(answer.good, f"it was answered {answer.summary}")
+        provider.finish(answer)
+        after = provider.read("").get("description")
+        expect(after == provider.mark, f"description is {after}")
     finally:
         content = {"description": before} if before else {}
-        world.wire.put(edit, "CloudEntryPoint", content, ("$select", "description"))
+        provider.wire.put(edit, "CloudEntryPoint", content, ("$select", "description"))
 
 
 # ResourceMetadata
 
 
-@fact
-def described(world: World) -> list[Document]:
-    return world.everything(world.collection("resourceMetadata"))
+@fixture
+def all_metadata(provider: Provider) -> list[Document]:
+    """Read the ResourceMetadata of all types."""
+    return provider.all_items(provider.collection("resourceMetadata"))
 
 
-def _parts(world: World, name: str) -> list[tuple[Document, Document]]:
-    found = [(owner, part) for owner in described(world) for part in owner.get(name, [])]
-    if not found:
+def _parts(provider: Provider, name: str) -> list[tuple[Document, Document]]:
+    parts = [(owner, part) for owner in all_metadata(provider) for part in owner.get(name, [])]
+    if not parts:
         raise NotOffered(f"no ResourceMetadata has {name}")
-    return found
+    return parts
 
 
 @check("metadata-type-uri")
-def metadata_type_uri(world: World) -> None:
-    for entry in described(world):
+def metadata_type_uri(provider: Provider) -> None:
+    for entry in all_metadata(provider):
         kind = words.type_name(entry.get("typeURI"))
-        known = kind in words.SHAPES or kind == "ResourceMetadata"
-        expect(known and entry["typeURI"] == words.type_uri(kind), f"{entry.get('id')} says {entry.get('typeURI')}")
+        is_of_the_standard = kind in words.SHAPES or kind == "ResourceMetadata"
+        expect(
+            is_of_the_standard and entry["typeURI"] == words.type_uri(kind),
+            f"{entry.get('id')} says {entry.get('typeURI')}",
+        )
 
 
 @check("metadata-name")
-def metadata_name(world: World) -> None:
-    for entry in described(world):
+def metadata_name(provider: Provider) -> None:
+    for entry in all_metadata(provider):
         expect(
             entry.get("name") == words.type_name(entry.get("typeURI")), f"{entry.get('id')} says {entry.get('name')}"
         )
 
 
 @check("metadata-attributes")
-def metadata_attributes(world: World) -> None:
-    for owner, part in _parts(world, "attributes"):
+def metadata_attributes(provider: Provider) -> None:
+    for owner, part in _parts(provider, "attributes"):
         expect(part.get("name"), f"an attribute of {owner.get('name')} has no name")
 
 
@@ -97,30 +101,30 @@ def _known(owner: Document, part: Document) -> bool:
 
 
 @check("metadata-attributes-of-the-provider")
-def metadata_attributes_of_the_provider(world: World) -> None:
-    for owner, part in _parts(world, "attributes"):
-        told = [name for name in ("namespace", "type") if part.get(name)]
+def metadata_attributes_of_the_provider(provider: Provider) -> None:
+    for owner, part in _parts(provider, "attributes"):
+        given = [name for name in ("namespace", "type") if part.get(name)]
         what = f"{part.get('name')} of {owner.get('name')}"
         if part.get("namespace"):
-            expect(len(told) == 2, f"{what} has a namespace and no type")
-        expect(not (_known(owner, part) and told), f"{what} is the standard's, and has {' and '.join(told)}")
+            expect(len(given) == 2, f"{what} has a namespace and no type")
+        expect(not (_known(owner, part) and given), f"{what} is the standard's, and has {' and '.join(given)}")
 
 
 @check("metadata-attributes-of-the-standard")
-def metadata_attributes_of_the_standard(world: World) -> None:
-    for owner, part in _parts(world, "attributes"):
+def metadata_attributes_of_the_standard(provider: Provider) -> None:
+    for owner, part in _parts(provider, "attributes"):
         expect(part.get("namespace") or _known(owner, part), f"{owner.get('name')} has {part.get('name')}")
 
 
 @check("metadata-capabilities")
-def metadata_capabilities(world: World) -> None:
-    for owner, part in _parts(world, "capabilities"):
+def metadata_capabilities(provider: Provider) -> None:
+    for owner, part in _parts(provider, "capabilities"):
         expect(part.get("uri"), f"{part.get('name')} of {owner.get('name')} has no uri")
 
 
 @check("metadata-capability-uris")
-def metadata_capability_uris(world: World) -> None:
-    for owner, part in _parts(world, "capabilities"):
+def metadata_capability_uris(provider: Provider) -> None:
+    for owner, part in _parts(provider, "capabilities"):
         uri = str(part.get("uri"))
         if uri.startswith(words.NAMESPACE):
             wanted = f"{words.CAPABILITY}{owner.get('name')}/{uri.rpartition('/')[2]}"
@@ -128,67 +132,67 @@ def metadata_capability_uris(world: World) -> None:
 
 
 @check("metadata-capability-uris-are-unique")
-def metadata_capability_uris_are_unique(world: World) -> None:
+def metadata_capability_uris_are_unique(provider: Provider) -> None:
     seen: set[str] = set()
-    for _owner, part in _parts(world, "capabilities"):
+    for _owner, part in _parts(provider, "capabilities"):
         expect(part.get("uri") not in seen, f"{part.get('uri')} stands twice")
         seen.add(str(part.get("uri")))
 
 
 @check("metadata-actions")
-def metadata_actions(world: World) -> None:
-    for owner, part in _parts(world, "actions"):
+def metadata_actions(provider: Provider) -> None:
+    for owner, part in _parts(provider, "actions"):
         missing = [name for name in ("name", "uri", "method") if not part.get(name)]
         expect(not missing, f"an action of {owner.get('name')} has no {' and no '.join(missing)}")
 
 
 @audit("metadata-has-every-action")
-def metadata_has_every_action(world: World, exchange: Exchange) -> str | bool | None:
-    if not exchange.good or not world.offers("resourceMetadata"):
+def metadata_has_every_action(provider: Provider, exchange: Exchange) -> str | bool | None:
+    if not exchange.good or not provider.offers("resourceMetadata"):
         return None
     seen = False
     for kind, document in resources(exchange):
-        told = {action.get("uri") for action in (world.metadata(kind) or {}).get("actions", [])}
+        published = {action.get("uri") for action in (provider.metadata(kind) or {}).get("actions", [])}
         for operation in document.get("operations") or []:
             if operation.get("rel") in ("add", "edit", "delete"):
                 continue
             seen = True
-            if operation.get("rel") not in told:
+            if operation.get("rel") not in published:
                 return f"{operation.get('rel')} of {named(document)} does not stand in the metadata"
     return True if seen else None
 
 
 @check("metadata-of-every-collection")
-def metadata_of_every_collection(world: World) -> None:
-    world.collection("resourceMetadata")
-    missing = [entry for entry in world.entries() if world.metadata(words.item_type(entry)) is None]
+def metadata_of_every_collection(provider: Provider) -> None:
+    provider.collection("resourceMetadata")
+    missing = [entry for entry in provider.entries() if provider.metadata(words.item_type(entry)) is None]
     expect(not missing, f"there is none for {', '.join(missing)}")
 
 
 @check("metadata-collection")
-def metadata_collection(world: World) -> None:
-    document = world.read(world.collection("resourceMetadata"))
+def metadata_collection(provider: Provider) -> None:
+    document = provider.read(provider.collection("resourceMetadata"))
     expect(kind_of(document) == "ResourceMetadataCollection", f"it is a {kind_of(document)}")
-    expect(document.get("count") == len(described(world)), f"count is {document.get('count')}")
+    expect(document.get("count") == len(all_metadata(provider)), f"count is {document.get('count')}")
 
 
 @audit("metadata-order")
-def metadata_order(_world: World, exchange: Exchange) -> str | bool | None:
-    found = [element for kind, element in elements(exchange) if kind == "ResourceMetadata"]
-    for element in found:
+def metadata_order(_provider: Provider, exchange: Exchange) -> str | bool | None:
+    found_elements = [element for kind, element in elements(exchange) if kind == "ResourceMetadata"]
+    for element in found_elements:
         order = [
             ORDER.index(xml_form.local(child)) for child in xml_form.children(element) if xml_form.local(child) in ORDER
         ]
         if order != sorted(order):
             return "elements of a ResourceMetadata stand in another order"
-    return True if found else None
+    return True if found_elements else None
 
 
 # Capabilities
 
 
-def _states(world: World, kind: str) -> None:
-    default, states = world.capability(kind, "DefaultInitialState"), world.capability(kind, "InitialStates")
+def _states(provider: Provider, kind: str) -> None:
+    default, states = provider.capability(kind, "DefaultInitialState"), provider.capability(kind, "InitialStates")
     if default is None and states is None:
         raise NotOffered(f"{kind} has neither DefaultInitialState nor InitialStates")
     listed = [word.strip() for word in str(states).split(",")] if states else [str(default)]
@@ -200,144 +204,157 @@ def _states(world: World, kind: str) -> None:
 
 
 @check("capability-initial-states")
-def capability_initial_states(world: World) -> None:
-    _states(world, "Machine")
+def capability_initial_states(provider: Provider) -> None:
+    _states(provider, "Machine")
 
 
 @check("capability-network-initial-states")
-def capability_network_initial_states(world: World) -> None:
-    _states(world, "Network")
+def capability_network_initial_states(provider: Provider) -> None:
+    _states(provider, "Network")
 
 
-def _implied(world: World, kind: str, implied: str, *names: str) -> None:
-    given = [name for name in names if world.has(kind, name)]
+def _implied(provider: Provider, kind: str, implied: str, *names: str) -> None:
+    given = [name for name in names if provider.has_capability(kind, name)]
     if not given:
         raise NotOffered(f"none of {', '.join(names)} is true")
-    expect(world.has(kind, implied), f"{', '.join(given)} are true, and {implied} is {world.capability(kind, implied)}")
+    expect(
+        provider.has_capability(kind, implied),
+        f"{', '.join(given)} are true, and {implied} is {provider.capability(kind, implied)}",
+    )
 
 
 @check("capability-machine-by-value")
-def capability_machine_by_value(world: World) -> None:
+def capability_machine_by_value(provider: Provider) -> None:
     names = ("MachineConfigByValue", "MachineCredentialByValue", "MachineImageByValue", "MachineVolumeTemplatesByValue")
-    _implied(world, "Machine", "MachineTemplateByValue", *names)
+    _implied(provider, "Machine", "MachineTemplateByValue", *names)
 
 
 @check("capability-volume-by-value")
-def capability_volume_by_value(world: World) -> None:
-    _implied(world, "Volume", "VolumeTemplateByValue", "VolumeConfigByValue", "VolumeImageByValue")
+def capability_volume_by_value(provider: Provider) -> None:
+    _implied(provider, "Volume", "VolumeTemplateByValue", "VolumeConfigByValue", "VolumeImageByValue")
 
 
-def _value(world: World, kind: str, name: str) -> Any:
-    value = world.capability(kind, name)
+def _value(provider: Provider, kind: str, name: str) -> Any:
+    value = provider.capability(kind, name)
     if value is None:
         raise NotOffered(f"the capability {kind}/{name} is not told")
     return value
 
 
 @check("capability-user-data")
-def capability_user_data(world: World) -> None:
-    value = _value(world, "Machine", "UserData")
+def capability_user_data(provider: Provider) -> None:
+    value = _value(provider, "Machine", "UserData")
     expect(value in ("metadata", "disk", "imgmod"), f"it is {value}")
 
 
 @check("capability-job-retention")
-def capability_job_retention(world: World) -> None:
-    value = _value(world, "Job", "JobRetention")
+def capability_job_retention(provider: Provider) -> None:
+    value = _value(provider, "Job", "JobRetention")
     expect(str(value).isdecimal(), f"it is {value}")
 
 
-def _demand(world: World, name: str) -> None:
-    world.demand_capability("CloudEntryPoint", name)
+def _demand(provider: Provider, name: str) -> None:
+    provider.demand_capability("CloudEntryPoint", name)
 
 
 @check("capability-filter-parameter")
-def capability_filter_parameter(world: World) -> None:
-    _demand(world, "FilterParameter")
-    found = world.listed(world.collection("machineConfigs"), ("$filter", f"name='{things.five(world)[0]['name']}'"))
+def capability_filter_parameter(provider: Provider) -> None:
+    _demand(provider, "FilterParameter")
+    items = provider.items_at(
+        provider.collection("machineConfigs"),
+        ("$filter", f"name='{fixtures.five_configurations(provider)[0]['name']}'"),
+    )
     expect(
-        [item.get("id") for item in found] == [things.five(world)[0]["id"]], f"a filter by name gave {len(found)} items"
+        [item.get("id") for item in items] == [fixtures.five_configurations(provider)[0]["id"]],
+        f"a filter by name gave {len(items)} items",
     )
 
 
 @check("capability-first-parameter")
-def capability_first_parameter(world: World) -> None:
-    _demand(world, "FirstParameter")
-    things.five(world)
+def capability_first_parameter(provider: Provider) -> None:
+    _demand(provider, "FirstParameter")
+    fixtures.five_configurations(provider)
     for parameters in ((("$last", "2"),), (("$first", "2"), ("$last", "3"))):
-        found = world.listed(world.collection("machineConfigs"), *parameters)
-        expect(len(found) == 2, f"{parameters} gave {len(found)} items")
+        items = provider.items_at(provider.collection("machineConfigs"), *parameters)
+        expect(len(items) == 2, f"{parameters} gave {len(items)} items")
 
 
 @check("capability-select-parameter")
-def capability_select_parameter(world: World) -> None:
-    _demand(world, "SelectParameter")
-    shown = set(world.read(str(things.five(world)[0]["id"]), ("$select", "cpu"))) - {"resourceURI"}
-    expect(shown == {"cpu"}, f"$select=cpu gave {', '.join(shown)}")
+def capability_select_parameter(provider: Provider) -> None:
+    _demand(provider, "SelectParameter")
+    names = set(provider.read(str(fixtures.five_configurations(provider)[0]["id"]), ("$select", "cpu"))) - {
+        "resourceURI"
+    }
+    expect(names == {"cpu"}, f"$select=cpu gave {', '.join(names)}")
 
 
 @check("capability-expand-parameter")
-def capability_expand_parameter(world: World) -> None:
-    _demand(world, "ExpandParameter")
-    found = world.read("", ("$expand", "machineConfigs")).get("machineConfigs")
-    expect(isinstance(found, dict) and "count" in found, f"machineConfigs of the Cloud Entry Point is {found}")
+def capability_expand_parameter(provider: Provider) -> None:
+    _demand(provider, "ExpandParameter")
+    reference = provider.read("", ("$expand", "machineConfigs")).get("machineConfigs")
+    expect(
+        isinstance(reference, dict) and "count" in reference, f"machineConfigs of the Cloud Entry Point is {reference}"
+    )
 
 
 @check("capability-format-parameter")
-def capability_format_parameter(world: World) -> None:
-    _demand(world, "FormatParameter")
-    media = world.wire.get("", ("$format", world.other.media), raw=True).media
-    expect(media == f"application/{world.other.media}", f"$format={world.other.media} gave {media}")
+def capability_format_parameter(provider: Provider) -> None:
+    _demand(provider, "FormatParameter")
+    media = provider.wire.get("", ("$format", provider.other_wire.media), raw=True).media
+    expect(media == f"application/{provider.other_wire.media}", f"$format={provider.other_wire.media} gave {media}")
 
 
 @check("capability-orderby-parameter")
-def capability_orderby_parameter(world: World) -> None:
-    _demand(world, "OrderByParameter")
-    things.five(world)
-    found = [item.get("cpu") for item in world.listed(world.collection("machineConfigs"), ("$orderby", "cpu:desc"))]
-    numbers = [value for value in found if isinstance(value, int)]
+def capability_orderby_parameter(provider: Provider) -> None:
+    _demand(provider, "OrderByParameter")
+    fixtures.five_configurations(provider)
+    cpus = [
+        item.get("cpu") for item in provider.items_at(provider.collection("machineConfigs"), ("$orderby", "cpu:desc"))
+    ]
+    numbers = [value for value in cpus if isinstance(value, int)]
     expect(numbers and numbers == sorted(numbers, reverse=True), f"$orderby=cpu:desc gave {numbers}")
 
 
 @check("capability-query-path-notation")
-def capability_query_path_notation(world: World) -> None:
-    _demand(world, "QueryPathNotation")
-    things.five(world)
-    document = world.read(world.collection("machineConfigs"), ("$select", "machineConfigurations/name"))
-    names = {name for item in world.items(document, "MachineConfiguration") for name in item}
+def capability_query_path_notation(provider: Provider) -> None:
+    _demand(provider, "QueryPathNotation")
+    fixtures.five_configurations(provider)
+    document = provider.read(provider.collection("machineConfigs"), ("$select", "machineConfigurations/name"))
+    names = {name for item in provider.items(document, "MachineConfiguration") for name in item}
     expect(names - {"resourceURI"} == {"name"}, f"items show {', '.join(sorted(names))}")
 
 
 @check("capability-max-property-items")
-def capability_max_property_items(world: World) -> None:
-    most = int(str(_value(world, "CloudEntryPoint", "MaxPropertyItems")))
-    found = things.record(world, properties={f"key{number}": "x" for number in range(min(most, 1000))})
-    expect(len(found.get("properties", {})) == min(most, 1000), f"{len(found.get('properties', {}))} came back")
+def capability_max_property_items(provider: Provider) -> None:
+    most = int(str(_value(provider, "CloudEntryPoint", "MaxPropertyItems")))
+    resource = fixtures.cheap_resource(provider, properties={f"key{number}": "x" for number in range(min(most, 1000))})
+    expect(len(resource.get("properties", {})) == min(most, 1000), f"{len(resource.get('properties', {}))} came back")
 
 
 # Minimal conformance
 
 
 @check("minimal-entry-point")
-def minimal_entry_point(world: World) -> None:
+def minimal_entry_point(provider: Provider) -> None:
     wanted = ("resourceMetadata", "machines", "machineImages", "machineConfigs")
-    missing = [name for name in wanted if not world.offers(name)]
+    missing = [name for name in wanted if not provider.offers(name)]
     expect(not missing, f"there is no {', '.join(missing)}")
 
 
 @check("minimal-machine")
-def minimal_machine(world: World) -> None:
-    missing = [name for name in ("cpu", "memory", "disks", "cpuArch") if name not in things.machine(world)]
+def minimal_machine(provider: Provider) -> None:
+    missing = [name for name in ("cpu", "memory", "disks", "cpuArch") if name not in fixtures.machine(provider)]
     expect(not missing, f"it has no {', '.join(missing)}")
 
 
 @check("minimal-machine-configuration")
-def minimal_machine_configuration(world: World) -> None:
-    missing = [name for name in ("cpu", "memory") if name not in things.five(world)[0]]
+def minimal_machine_configuration(provider: Provider) -> None:
+    missing = [name for name in ("cpu", "memory") if name not in fixtures.five_configurations(provider)[0]]
     expect(not missing, f"it has no {', '.join(missing)}")
 
 
 @check("minimal-machine-create")
-def minimal_machine_create(world: World) -> None:
-    if world.options.template:
+def minimal_machine_create(provider: Provider) -> None:
+    if provider.options.template:
         raise NotOffered("Machines were made from the template that --template names")
-    expect(things.created(world).exchange.status in (201, 202), "it was not created")
+    expect(fixtures.machine_made(provider).exchange.status in (201, 202), "it was not created")

@@ -2,185 +2,198 @@
 
 from __future__ import annotations
 
-from conformance import things
+from conformance import fixtures
 from conformance import vocabulary as words
 from conformance.outcomes import NotOffered, expect
+from conformance.provider import ENDED, Provider
 from conformance.registry import check
-from conformance.wire import kind_of
-from conformance.world import ENDED, World
+from conformance.wire import Request, kind_of
 
 NOWHERE = "no-such-thing-here"
 
 
 @check("entry-point-is-readable")
-def entry_point_is_readable(world: World) -> None:
-    expect(kind_of(world.entry_point) == "CloudEntryPoint", f"it says {world.entry_point.get('resourceURI')}")
+def entry_point_is_readable(provider: Provider) -> None:
+    expect(kind_of(provider.entry_point) == "CloudEntryPoint", f"it says {provider.entry_point.get('resourceURI')}")
 
 
 @check("id-is-a-self-pointer")
-def id_is_a_self_pointer(world: World) -> None:
-    for entry in world.entries():
-        for item in world.listed(world.collection(entry), ("$last", "2"))[:2]:
-            found = world.read(str(item["id"]))
-            expect(found.get("id") == item["id"], f"GET {item['id']} gave {found.get('id')}")
-            expect(kind_of(found) == words.item_type(entry), f"GET {item['id']} gave a {kind_of(found)}")
+def id_is_a_self_pointer(provider: Provider) -> None:
+    for entry in provider.entries():
+        for item in provider.items_at(provider.collection(entry), ("$last", "2"))[:2]:
+            resource = provider.read(str(item["id"]))
+            expect(resource.get("id") == item["id"], f"GET {item['id']} gave {resource.get('id')}")
+            expect(kind_of(resource) == words.item_type(entry), f"GET {item['id']} gave a {kind_of(resource)}")
 
 
 @check("ids-are-unique")
-def ids_are_unique(world: World) -> None:
+def ids_are_unique(provider: Provider) -> None:
     seen: dict[str, str] = {}
-    for entry in world.entries():
-        for item in world.listed(world.collection(entry)):
+    for entry in provider.entries():
+        for item in provider.items_at(provider.collection(entry)):
             uri = str(item.get("id"))
             expect(uri not in seen, f"{uri} stands twice: in {entry} and in {seen.get(uri)}")
             seen[uri] = entry
 
 
 @check("links-lead-on")
-def links_lead_on(world: World) -> None:
-    for entry in world.entries():
-        document = world.read(world.collection(entry), ("$last", "3"))
+def links_lead_on(provider: Provider) -> None:
+    for entry in provider.entries():
+        document = provider.read(provider.collection(entry), ("$last", "3"))
         expect(kind_of(document).endswith("Collection"), f"{entry} leads to a {kind_of(document)}")
 
 
 @check("both-formats")
-def both_formats(world: World) -> None:
-    for entry in world.entries():
+def both_formats(provider: Provider) -> None:
+    for entry in provider.entries():
         if entry in ("jobs", "meters", "eventLogs"):
             continue
-        url = world.collection(entry)
-        here, there = world.read(url), world.other.get(url)
-        expect(there.status == 200 and there.document, f"{url} in {world.other.media}: {there.told()}")
+        url = provider.collection(entry)
+        here, there = provider.read(url), provider.other_wire.get(url)
+        expect(there.status == 200 and there.document, f"{url} in {provider.other_wire.media}: {there.summary}")
         counts = here.get("count"), (there.document or {}).get("count")
-        expect(counts[0] == counts[1], f"{url} counts {counts[0]} in {world.media}, {counts[1]} in {world.other.media}")
+        expect(
+            counts[0] == counts[1],
+            f"{url} counts {counts[0]} in {provider.media}, {counts[1]} in {provider.other_wire.media}",
+        )
 
 
 @check("both-formats-of-a-resource")
-def both_formats_of_a_resource(world: World) -> None:
-    shown = 0
-    for entry in world.entries():
-        for item in world.listed(world.collection(entry), ("$last", "1"))[:1]:
+def both_formats_of_a_resource(provider: Provider) -> None:
+    compared = 0
+    for entry in provider.entries():
+        for item in provider.items_at(provider.collection(entry), ("$last", "1"))[:1]:
             if entry in ("jobs", "meters", "eventLogs"):
                 continue
-            here, there = world.read(str(item["id"])), world.other.get(str(item["id"])).document or {}
+            here, there = provider.read(str(item["id"])), provider.other_wire.get(str(item["id"])).document or {}
             differing = (set(here) ^ set(there)) - words.JSON_OF_1_0
             expect(not differing, f"{item['id']}: {', '.join(sorted(differing))} in one format only")
-            shown += 1
-    if not shown:
+            compared += 1
+    if not compared:
         raise NotOffered("all collections are empty")
 
 
 @check("accept-is-honoured")
-def accept_is_honoured(world: World) -> None:
+def accept_is_honoured(provider: Provider) -> None:
     for media in ("application/json", "application/xml"):
-        found = world.wire.get("", headers={"Accept": media}, raw=True)
-        expect(found.media == media, f"Accept: {media} was answered with {found.media}")
+        answer = provider.wire.get("", headers={"Accept": media}, raw=True)
+        expect(answer.media == media, f"Accept: {media} was answered with {answer.media}")
 
 
 @check("accept-weighs")
-def accept_weighs(world: World) -> None:
+def accept_weighs(provider: Provider) -> None:
     for low, high in (("json", "xml"), ("xml", "json")):
         accept = f"application/{low};q=0.2, application/{high};q=0.9"
-        found = world.wire.get("", headers={"Accept": accept}, raw=True)
-        expect(found.media == f"application/{high}", f"Accept: {accept} was answered with {found.media}")
+        answer = provider.wire.get("", headers={"Accept": accept}, raw=True)
+        expect(answer.media == f"application/{high}", f"Accept: {accept} was answered with {answer.media}")
 
 
 @check("resource-uri-under-select")
-def resource_uri_under_select(world: World) -> None:
-    for url in ("", world.collection("jobs") if world.offers("jobs") else ""):
-        found = world.read(url, ("$select", "id"))
-        expect(found.get("resourceURI"), f"{url or 'the Cloud Entry Point'} with $select=id has no resourceURI")
+def resource_uri_under_select(provider: Provider) -> None:
+    for url in ("", provider.collection("jobs") if provider.offers("jobs") else ""):
+        document = provider.read(url, ("$select", "id"))
+        expect(document.get("resourceURI"), f"{url or 'the Cloud Entry Point'} with $select=id has no resourceURI")
 
 
 @check("resource-uri-may-be-left-out")
-def resource_uri_may_be_left_out(world: World) -> None:
-    found = things.record(world)
+def resource_uri_may_be_left_out(provider: Provider) -> None:
+    resource = fixtures.cheap_resource(provider)
     body = b'{"description": "without a type"}'
-    answer = world.wire.request("PUT", f"{world.demanded(found, 'edit')}?$select=description", body=body)
-    expect(answer.good, f"it was answered {answer.told()}")
+    answer = provider.wire.send(
+        Request(method="PUT", url=f"{provider.demand_operation(resource, 'edit')}?$select=description", body=body)
+    )
+    expect(answer.good, f"it was answered {answer.summary}")
 
 
 @check("resource-uri-of-another-type-is-refused")
-def resource_uri_of_another_type_is_refused(world: World) -> None:
-    found = things.record(world)
-    wrong = "Volume" if kind_of(found) != "Volume" else "Machine"
-    answer = world.wire.put(world.demanded(found, "edit"), wrong, {"name": "wrong"}, ("$select", "name"))
-    expect(400 <= answer.status < 500, f"a {wrong} for a {kind_of(found)} was answered {answer.told()}")
+def resource_uri_of_another_type_is_refused(provider: Provider) -> None:
+    resource = fixtures.cheap_resource(provider)
+    wrong = "Volume" if kind_of(resource) != "Volume" else "Machine"
+    answer = provider.wire.put(
+        provider.demand_operation(resource, "edit"), wrong, {"name": "wrong"}, ("$select", "name")
+    )
+    expect(400 <= answer.status < 500, f"a {wrong} for a {kind_of(resource)} was answered {answer.summary}")
 
 
 # Jobs
 
 
 @check("job-header-leads-to-a-job")
-def job_header_leads_to_a_job(world: World) -> None:
-    exchange = things.volume_made(world).exchange if world.offers("volumes") else things.created(world).exchange
-    if not world.offers("jobs"):
+def job_header_leads_to_a_job(provider: Provider) -> None:
+    exchange = (
+        fixtures.volume_made(provider).exchange
+        if provider.offers("volumes")
+        else fixtures.machine_made(provider).exchange
+    )
+    if not provider.offers("jobs"):
         raise NotOffered("there are no Jobs here")
     expect(exchange.job, f"{exchange.line} has no CIMI-Job-URI")
-    expect(kind_of(world.read(str(exchange.job))) == "Job", f"{exchange.job} is no Job")
+    expect(kind_of(provider.read(str(exchange.job))) == "Job", f"{exchange.job} is no Job")
 
 
 @check("job-of-a-finished-request-has-ended")
-def job_of_a_finished_request_has_ended(world: World) -> None:
-    world.collection("jobs")
-    found = things.record(world)
-    answer = world.wire.put(world.demanded(found, "edit"), kind_of(found), {"name": "done"}, ("$select", "name"))
+def job_of_a_finished_request_has_ended(provider: Provider) -> None:
+    provider.collection("jobs")
+    resource = fixtures.cheap_resource(provider)
+    answer = provider.wire.put(
+        provider.demand_operation(resource, "edit"), kind_of(resource), {"name": "done"}, ("$select", "name")
+    )
     if answer.status == 202:
         raise NotOffered("updates are answered 202 here")
-    expect(answer.good and answer.job, f"the update was answered {answer.told()}, Job {answer.job}")
-    state = world.read(str(answer.job)).get("state")
+    expect(answer.good and answer.job, f"the update was answered {answer.summary}, Job {answer.job}")
+    state = provider.read(str(answer.job)).get("state")
     expect(state in ENDED, f"after {answer.status} the Job is {state}")
 
 
 # ETag
 
 
-def _tagged(world: World) -> tuple[str, str, str]:
+def _tagged(provider: Provider) -> tuple[str, str, str]:
     """edit URI, type and ETag of a new resource."""
-    found = things.record(world)
-    tag = world.wire.get(str(found["id"])).headers.get("etag")
+    resource = fixtures.cheap_resource(provider)
+    tag = provider.wire.get(str(resource["id"])).headers.get("etag")
     if not tag:
         raise NotOffered("there are no ETags here")
-    return world.demanded(found, "edit"), kind_of(found), tag
+    return provider.demand_operation(resource, "edit"), kind_of(resource), tag
 
 
-def _change(world: World, url: str, kind: str, tag: str, name: str) -> int:
-    answer = world.wire.put(url, kind, {"name": name}, ("$select", "name"), headers={"If-Match": tag})
+def _change(provider: Provider, url: str, kind: str, tag: str, name: str) -> int:
+    answer = provider.wire.put(url, kind, {"name": name}, ("$select", "name"), headers={"If-Match": tag})
     if answer.good:
-        world.finish(answer)
+        provider.finish(answer)
     return answer.status
 
 
 @check("etag-comes-with-if-match")
-def etag_comes_with_if_match(world: World) -> None:
-    url, kind, _tag = _tagged(world)
-    status = _change(world, url, kind, '"another"', "changed")
+def etag_comes_with_if_match(provider: Provider) -> None:
+    url, kind, _tag = _tagged(provider)
+    status = _change(provider, url, kind, '"another"', "changed")
     expect(status == 412, f"an If-Match that is another's was answered {status}")
 
 
 @check("etag-that-matches-lets-pass")
-def etag_that_matches_lets_pass(world: World) -> None:
-    url, kind, tag = _tagged(world)
-    status = _change(world, url, kind, tag, "changed")
+def etag_that_matches_lets_pass(provider: Provider) -> None:
+    url, kind, tag = _tagged(provider)
+    status = _change(provider, url, kind, tag, "changed")
     expect(status in (200, 202), f"an If-Match of the right ETag was answered {status}")
 
 
 @check("etag-changes")
-def etag_changes(world: World) -> None:
-    url, kind, tag = _tagged(world)
-    _change(world, url, kind, tag, "changed")
-    expect(world.wire.get(url).headers.get("etag") != tag, "it is the same after a change")
+def etag_changes(provider: Provider) -> None:
+    url, kind, tag = _tagged(provider)
+    _change(provider, url, kind, tag, "changed")
+    expect(provider.wire.get(url).headers.get("etag") != tag, "it is the same after a change")
 
 
 @check("specification-version-unknown")
-def specification_version_unknown(world: World) -> None:
-    answer = world.wire.get("", headers={"CIMI-Specification-Version": "0.1"})
+def specification_version_unknown(provider: Provider) -> None:
+    answer = provider.wire.get("", headers={"CIMI-Specification-Version": "0.1"})
     expect(answer.status == 400, f"version 0.1 was answered {answer.status}")
 
 
 @check("head-is-get-without-a-body")
-def head_is_get_without_a_body(world: World) -> None:
-    got, head = world.wire.get(""), world.wire.request("HEAD", "")
+def head_is_get_without_a_body(provider: Provider) -> None:
+    got, head = provider.wire.get(""), provider.wire.send(Request(method="HEAD", url=""))
     expect(head.status == got.status, f"HEAD was answered {head.status}, GET {got.status}")
     expect(not head.body, "HEAD has a body")
     for name in ("content-type", "content-length", "etag"):
@@ -194,85 +207,85 @@ def head_is_get_without_a_body(world: World) -> None:
 
 
 @check("operations-tell-of-edit")
-def operations_tell_of_edit(world: World) -> None:
-    found = things.record(world)
-    answer = world.wire.put(str(found["id"]), kind_of(found), {"name": "told"}, ("$select", "name"))
-    expect(world.operation(found, "edit") or not answer.good, "it can be updated, and does not offer edit")
-    expect(world.operation(found, "edit"), "its creator may not update it")
+def operations_tell_of_edit(provider: Provider) -> None:
+    resource = fixtures.cheap_resource(provider)
+    answer = provider.wire.put(str(resource["id"]), kind_of(resource), {"name": "told"}, ("$select", "name"))
+    expect(provider.operation(resource, "edit") or not answer.good, "it can be updated, and does not offer edit")
+    expect(provider.operation(resource, "edit"), "its creator may not update it")
 
 
 @check("operations-tell-of-delete")
-def operations_tell_of_delete(world: World) -> None:
-    found = things.record(world)
-    href = world.operation(found, "delete")
-    expect(href or not world.wire.delete(str(found["id"])).good, "it can be deleted, and does not offer delete")
+def operations_tell_of_delete(provider: Provider) -> None:
+    resource = fixtures.cheap_resource(provider)
+    href = provider.operation(resource, "delete")
+    expect(href or not provider.wire.delete(str(resource["id"])).good, "it can be deleted, and does not offer delete")
     expect(href, "its creator may not delete it")
 
 
 @check("operations-tell-of-add")
-def operations_tell_of_add(world: World) -> None:
+def operations_tell_of_add(provider: Provider) -> None:
     silent = [
-        world.collection(entry)
-        for entry in world.entries()
-        if not world.operation(world.read(world.collection(entry), ("$last", "1")), "add")
+        provider.collection(entry)
+        for entry in provider.entries()
+        if not provider.operation(provider.read(provider.collection(entry), ("$last", "1")), "add")
     ]
     if not silent:
         raise NotOffered("every collection offers add")
     for url in silent:
-        answer = world.wire.post(url, "Job", {"name": world.name("refused")})
-        expect(400 <= answer.status < 500, f"POST {url} was answered {answer.told()}")
+        answer = provider.wire.post(url, "Job", {"name": provider.new_name("refused")})
+        expect(400 <= answer.status < 500, f"POST {url} was answered {answer.summary}")
 
 
 @check("operations-can-be-done")
-def operations_can_be_done(world: World) -> None:
-    found = things.record(world)
-    edit, delete = world.demanded(found, "edit"), world.demanded(found, "delete")
-    answer = world.wire.put(edit, kind_of(found), {"name": "done"}, ("$select", "name"))
-    expect(answer.good, f"edit was answered {answer.told()}")
-    world.finish(answer)
-    answer = world.wire.delete(delete)
-    expect(answer.good, f"delete was answered {answer.told()}")
-    world.finish(answer)
+def operations_can_be_done(provider: Provider) -> None:
+    resource = fixtures.cheap_resource(provider)
+    edit, delete = provider.demand_operation(resource, "edit"), provider.demand_operation(resource, "delete")
+    answer = provider.wire.put(edit, kind_of(resource), {"name": "done"}, ("$select", "name"))
+    expect(answer.good, f"edit was answered {answer.summary}")
+    provider.finish(answer)
+    answer = provider.wire.delete(delete)
+    expect(answer.good, f"delete was answered {answer.summary}")
+    provider.finish(answer)
 
 
 @check("location-leads-to-the-new")
-def location_leads_to_the_new(world: World) -> None:
-    name = world.name("located")
-    url = world.collection("machineConfigs")
-    made = world.make(url, "MachineConfiguration", {"name": name, "cpu": 1, "memory": things.MEMORY})
+def location_leads_to_the_new(provider: Provider) -> None:
+    name = provider.new_name("located")
+    url = provider.collection("machineConfigs")
+    made = provider.create(url, "MachineConfiguration", {"name": name, "cpu": 1, "memory": fixtures.MEMORY})
     expect(made.exchange.location, "there is no Location")
-    expect(world.read(str(made.exchange.location)).get("name") == name, "something else is there")
+    expect(provider.read(str(made.exchange.location)).get("name") == name, "something else is there")
 
 
 # Delete
 
 
 @check("deleted-is-gone")
-def deleted_is_gone(world: World) -> None:
-    found = things.record(world)
-    world.removed(str(found["id"]))
-    answer = world.wire.get(str(found["id"]))
+def deleted_is_gone(provider: Provider) -> None:
+    resource = fixtures.cheap_resource(provider)
+    provider.delete(str(resource["id"]))
+    answer = provider.wire.get(str(resource["id"]))
     expect(answer.status in (404, 410), f"it can still be read: {answer.status}")
 
 
 @check("deleted-leaves-its-collection")
-def deleted_leaves_its_collection(world: World) -> None:
-    kept, gone = things.record(world), things.record(world)
-    entry = next(name for name in world.entries() if words.item_type(name) == kind_of(gone))
-    before = world.read(world.collection(entry))["count"]
-    world.removed(str(gone["id"]))
-    ids = [item.get("id") for item in world.everything(world.collection(entry))]
-    after = world.read(world.collection(entry))["count"]
+def deleted_leaves_its_collection(provider: Provider) -> None:
+    kept, gone = fixtures.cheap_resource(provider), fixtures.cheap_resource(provider)
+    entry = next(name for name in provider.entries() if words.item_type(name) == kind_of(gone))
+    before = provider.read(provider.collection(entry))["count"]
+    provider.delete(str(gone["id"]))
+    ids = [item.get("id") for item in provider.all_items(provider.collection(entry))]
+    after = provider.read(provider.collection(entry))["count"]
     expect(gone["id"] not in ids, f"{gone['id']} is still listed")
     expect(kept["id"] in ids, f"{kept['id']} went too")
     expect(after == before - 1, f"count was {before} and is {after}")
 
 
 @check("delete-of-nothing")
-def delete_of_nothing(world: World) -> None:
-    found = things.record(world)
-    world.removed(str(found["id"]))
-    answer = world.wire.delete(str(found["id"]))
+def delete_of_nothing(provider: Provider) -> None:
+    resource = fixtures.cheap_resource(provider)
+    provider.delete(str(resource["id"]))
+    answer = provider.wire.delete(str(resource["id"]))
     expect(400 <= answer.status < 500, f"a second delete was answered {answer.status}")
 
 
@@ -280,20 +293,20 @@ def delete_of_nothing(world: World) -> None:
 
 
 @check("error-job-has-an-empty-id")
-def error_job_has_an_empty_id(world: World) -> None:
-    answer = world.wire.get(f"{world.collection('machines')}/{NOWHERE}")
+def error_job_has_an_empty_id(provider: Provider) -> None:
+    answer = provider.wire.get(f"{provider.collection('machines')}/{NOWHERE}")
     document = answer.document or {}
     expect(kind_of(document) == "Job", f"the error is a {kind_of(document) or 'something else'}")
     identity = document.get("id")
     if identity:
-        expect(kind_of(world.read(str(identity))) == "Job", f"{identity} cannot be read")
+        expect(kind_of(provider.read(str(identity))) == "Job", f"{identity} cannot be read")
     else:
         expect(identity == "", "the Job has no id at all")
 
 
 @check("error-without-credentials")
-def error_without_credentials(world: World) -> None:
-    answer = world.anonymous().get("")
+def error_without_credentials(provider: Provider) -> None:
+    answer = provider.anonymous().get("")
     if answer.good:
         raise NotOffered("no credentials are wanted for reading the Cloud Entry Point")
     expect(answer.status == 401, f"it was answered {answer.status}")
@@ -301,48 +314,53 @@ def error_without_credentials(world: World) -> None:
 
 
 @check("error-no-such-resource")
-def error_no_such_resource(world: World) -> None:
-    answer = world.wire.get(f"{world.collection('machines')}/{NOWHERE}")
+def error_no_such_resource(provider: Provider) -> None:
+    answer = provider.wire.get(f"{provider.collection('machines')}/{NOWHERE}")
     expect(answer.status == 404, f"it was answered {answer.status}")
 
 
 @check("error-method-not-allowed")
-def error_method_not_allowed(world: World) -> None:
+def error_method_not_allowed(provider: Provider) -> None:
     for method in ("PUT", "PATCH"):
-        answer = world.wire.request(
-            method, world.collection("machines"), kind="Machine", content={"name": "x"}, raw=True
+        answer = provider.wire.send(
+            Request(method=method, url=provider.collection("machines"), kind="Machine", content={"name": "x"}, raw=True)
         )
         expect(answer.status in (405, 501), f"{method} of a collection was answered {answer.status}")
         expect(answer.status == 501 or answer.headers.get("allow"), f"{method}: there is no Allow")
 
 
 @check("error-malformed-body")
-def error_malformed_body(world: World) -> None:
-    url = world.demanded(world.read(world.collection("machines"), ("$last", "1")), "add")
+def error_malformed_body(provider: Provider) -> None:
+    url = provider.demand_operation(provider.read(provider.collection("machines"), ("$last", "1")), "add")
     for body in (b"{", b"<MachineCreate", b"", b'["a list"]'):
-        answer = world.wire.request("POST", url, body=body)
-        expect(400 <= answer.status < 500, f"the body {body.decode()!r} was answered {answer.told()}")
+        answer = provider.wire.send(Request(method="POST", url=url, body=body))
+        expect(400 <= answer.status < 500, f"the body {body.decode()!r} was answered {answer.summary}")
 
 
 @check("error-wrong-value")
-def error_wrong_value(world: World) -> None:
-    answer = world.add(
-        world.collection("machineConfigs"),
+def error_wrong_value(provider: Provider) -> None:
+    answer = provider.add(
+        provider.collection("machineConfigs"),
         "MachineConfiguration",
-        {"name": world.name("x"), "cpu": "several", "memory": 1},
+        {"name": provider.new_name("x"), "cpu": "several", "memory": 1},
     )
-    expect(400 <= answer.status < 500, f"cpu 'several' was answered {answer.told()}")
+    expect(400 <= answer.status < 500, f"cpu 'several' was answered {answer.summary}")
 
 
 @check("error-unsupported-media-type")
-def error_unsupported_media_type(world: World) -> None:
-    url = world.demanded(world.read(world.collection("machines"), ("$last", "1")), "add")
-    answer = world.wire.request("POST", url, body=b"name: x", headers={"Content-Type": "application/yaml"})
+def error_unsupported_media_type(provider: Provider) -> None:
+    url = provider.demand_operation(provider.read(provider.collection("machines"), ("$last", "1")), "add")
+    answer = provider.wire.send(
+        Request(method="POST", url=url, body=b"name: x", headers={"Content-Type": "application/yaml"})
+    )
     expect(answer.status == 415, f"YAML was answered {answer.status}")
 
 
 @check("error-dangling-reference")
-def error_dangling_reference(world: World) -> None:
-    content = {"name": world.name("x"), "machineTemplate": {"href": f"{world.collection('machines')}/{NOWHERE}"}}
-    answer = world.add(world.collection("machines"), "MachineCreate", content)
-    expect(400 <= answer.status < 500, f"it was answered {answer.told()}")
+def error_dangling_reference(provider: Provider) -> None:
+    content = {
+        "name": provider.new_name("x"),
+        "machineTemplate": {"href": f"{provider.collection('machines')}/{NOWHERE}"},
+    }
+    answer = provider.add(provider.collection("machines"), "MachineCreate", content)
+    expect(400 <= answer.status < 500, f"it was answered {answer.summary}")

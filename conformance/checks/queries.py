@@ -2,312 +2,321 @@
 
 from __future__ import annotations
 
-from conformance import things
+from conformance import fixtures
 from conformance.outcomes import NotOffered, expect
+from conformance.provider import Provider
 from conformance.registry import check
 from conformance.wire import Document
-from conformance.world import World
 
 Parameter = tuple[str, str]
 
 
-def _demand(world: World, capability: str) -> None:
-    """A Provider that says so does not have it; one that says nothing is asked."""
-    if world.capability("CloudEntryPoint", capability) is False:
+def _demand(provider: Provider, capability: str) -> None:
+    """Raise NotOffered when the provider says that it lacks a capability; one that says nothing may have it."""
+    if provider.capability("CloudEntryPoint", capability) is False:
         raise NotOffered(f"the capability CloudEntryPoint/{capability} is false")
 
 
-def _url(world: World) -> str:
-    return world.collection("machineConfigs")
+def _url(provider: Provider) -> str:
+    return provider.collection("machineConfigs")
 
 
-def _asked(world: World, *parameters: Parameter) -> Document:
-    things.five(world)
-    return world.read(_url(world), *parameters)
+def _queried(provider: Provider, *parameters: Parameter) -> Document:
+    fixtures.five_configurations(provider)
+    return provider.read(_url(provider), *parameters)
 
 
-def _letters(world: World, document: Document) -> str:
-    """Which of the five, by the first letters of their names, in the order that they came in."""
-    own = [str(item.get("name")) for item in world.items(document, "MachineConfiguration")]
-    return "".join(name.removeprefix(f"{world.mark}-")[0] for name in own if name.startswith(world.mark))
+def _letters(provider: Provider, document: Document) -> str:
+    """Return the first letters of the names of those of the five that came, in the order that they came in."""
+    own = [str(item.get("name")) for item in provider.items(document, "MachineConfiguration")]
+    return "".join(name.removeprefix(f"{provider.mark}-")[0] for name in own if name.startswith(provider.mark))
 
 
-def _ours(world: World) -> Parameter:
-    return "$filter", f"property['mark']='{world.mark}'"
+def _ours(provider: Provider) -> Parameter:
+    return "$filter", f"property['mark']='{provider.mark}'"
 
 
-def _filtered(world: World, expression: str, wanted: str) -> None:
-    """Of the five, exactly these come."""
-    _demand(world, "FilterParameter")
-    document = _asked(world, _ours(world), ("$filter", expression))
-    found = "".join(sorted(_letters(world, document)))
-    expect(found == wanted, f"$filter={expression} gave {found or 'none'} where {wanted or 'none'} belong")
+def _filtered(provider: Provider, expression: str, wanted: str) -> None:
+    """Expect that a filter selects exactly these of the five."""
+    _demand(provider, "FilterParameter")
+    document = _queried(provider, _ours(provider), ("$filter", expression))
+    letters = "".join(sorted(_letters(provider, document)))
+    expect(letters == wanted, f"$filter={expression} gave {letters or 'none'} where {wanted or 'none'} belong")
 
 
 @check("query-unknown-is-ignored")
-def query_unknown_is_ignored(world: World) -> None:
-    plain, asked = world.read(_url(world)), world.read(_url(world), ("$nonsense", "1"), ("nonsense", "2"))
-    expect(plain.get("count") == asked.get("count"), f"count is {asked.get('count')}, not {plain.get('count')}")
+def query_unknown_is_ignored(provider: Provider) -> None:
+    plain, with_parameters = (
+        provider.read(_url(provider)),
+        provider.read(_url(provider), ("$nonsense", "1"), ("nonsense", "2")),
+    )
+    expect(
+        plain.get("count") == with_parameters.get("count"),
+        f"count is {with_parameters.get('count')}, not {plain.get('count')}",
+    )
 
 
 @check("query-names-may-be-encoded")
-def query_names_may_be_encoded(world: World) -> None:
-    found = world.read(f"{_url(world)}?%24select=count")
-    expect("count" in found and "id" not in found, f"%24select=count gave {', '.join(found)}")
+def query_names_may_be_encoded(provider: Provider) -> None:
+    document = provider.read(f"{_url(provider)}?%24select=count")
+    expect("count" in document and "id" not in document, f"%24select=count gave {', '.join(document)}")
 
 
 @check("filter-string-equals")
-def filter_string_equals(world: World) -> None:
-    things.five(world)
-    _filtered(world, f"name='{world.mark}-bravo'", "b")
+def filter_string_equals(provider: Provider) -> None:
+    fixtures.five_configurations(provider)
+    _filtered(provider, f"name='{provider.mark}-bravo'", "b")
 
 
 @check("filter-string-differs")
-def filter_string_differs(world: World) -> None:
-    _filtered(world, "description!='even'", "Eac")
+def filter_string_differs(provider: Provider) -> None:
+    _filtered(provider, "description!='even'", "Eac")
 
 
 @check("filter-quotes")
-def filter_quotes(world: World) -> None:
-    _filtered(world, 'description="even"', "bd")
-    _filtered(world, "description='even'", "bd")
+def filter_quotes(provider: Provider) -> None:
+    _filtered(provider, 'description="even"', "bd")
+    _filtered(provider, "description='even'", "bd")
 
 
 @check("filter-integers")
-def filter_integers(world: World) -> None:
+def filter_integers(provider: Provider) -> None:
     for expression, wanted in (
         ("cpu<3", "ab"), ("cpu<=3", "abc"), ("cpu=3", "c"), ("cpu>=3", "Ecd"), ("cpu>3", "Ed"), ("cpu!=3", "Eabd"),
     ):  # fmt: skip
-        _filtered(world, expression, wanted)
+        _filtered(provider, expression, wanted)
 
 
 @check("filter-dates")
-def filter_dates(world: World) -> None:
+def filter_dates(provider: Provider) -> None:
     for expression, wanted in (
         ("created>2001-01-01T00:00:00Z", "Eabcd"), ("created<2001-01-01T00:00:00Z", ""),
         ("created>=2001-01-01T00:00:00Z", "Eabcd"), ("created!=2001-01-01T00:00:00Z", "Eabcd"),
     ):  # fmt: skip
-        _filtered(world, expression, wanted)
+        _filtered(provider, expression, wanted)
 
 
 @check("filter-booleans")
-def filter_booleans(world: World) -> None:
-    _demand(world, "FilterParameter")
+def filter_booleans(provider: Provider) -> None:
+    _demand(provider, "FilterParameter")
     for value, number in (("true", 0), ("false", 1)):
-        wanted = things.flags(world)[number]["id"]
-        url = world.collection("meterConfigs")
-        found = [item["id"] for item in world.listed(url, _ours(world), ("$filter", f"isContinuous={value}"))]
-        expect(found == [wanted], f"isContinuous={value} gave {len(found)} items")
+        wanted = fixtures.two_meter_configurations(provider)[number]["id"]
+        url = provider.collection("meterConfigs")
+        ids = [item["id"] for item in provider.items_at(url, _ours(provider), ("$filter", f"isContinuous={value}"))]
+        expect(ids == [wanted], f"isContinuous={value} gave {len(ids)} items")
 
 
 @check("filter-reversed")
-def filter_reversed(world: World) -> None:
-    _filtered(world, "3<cpu", "Ed")
-    _filtered(world, "'even'=description", "bd")
+def filter_reversed(provider: Provider) -> None:
+    _filtered(provider, "3<cpu", "Ed")
+    _filtered(provider, "'even'=description", "bd")
 
 
 @check("filter-and")
-def filter_and(world: World) -> None:
-    _filtered(world, "cpu>1 and description='odd'", "Ec")
+def filter_and(provider: Provider) -> None:
+    _filtered(provider, "cpu>1 and description='odd'", "Ec")
 
 
 @check("filter-or")
-def filter_or(world: World) -> None:
-    _filtered(world, "cpu=1 or cpu=4", "ad")
+def filter_or(provider: Provider) -> None:
+    _filtered(provider, "cpu=1 or cpu=4", "ad")
 
 
 @check("filter-precedence")
-def filter_precedence(world: World) -> None:
-    _filtered(world, "cpu=1 or cpu=2 and description='odd'", "a")
+def filter_precedence(provider: Provider) -> None:
+    _filtered(provider, "cpu=1 or cpu=2 and description='odd'", "a")
 
 
 @check("filter-parentheses")
-def filter_parentheses(world: World) -> None:
-    _filtered(world, "(cpu=1 or cpu=2) and description='even'", "b")
+def filter_parentheses(provider: Provider) -> None:
+    _filtered(provider, "(cpu=1 or cpu=2) and description='even'", "b")
 
 
 @check("filter-property")
-def filter_property(world: World) -> None:
-    _filtered(world, "property['colour']='red'", "abc")
+def filter_property(provider: Provider) -> None:
+    _filtered(provider, "property['colour']='red'", "abc")
 
 
 @check("filter-property-differs")
-def filter_property_differs(world: World) -> None:
-    _filtered(world, "property['colour']!='red'", "Ed")
+def filter_property_differs(provider: Provider) -> None:
+    _filtered(provider, "property['colour']!='red'", "Ed")
 
 
 @check("filter-several")
-def filter_several(world: World) -> None:
-    _demand(world, "FilterParameter")
-    document = _asked(world, _ours(world), ("$filter", "cpu>1"), ("$filter", "cpu<4"))
-    found = "".join(sorted(_letters(world, document)))
-    expect(found == "bc", f"cpu>1 and cpu<4 as two filters gave {found}")
+def filter_several(provider: Provider) -> None:
+    _demand(provider, "FilterParameter")
+    document = _queried(provider, _ours(provider), ("$filter", "cpu>1"), ("$filter", "cpu<4"))
+    letters = "".join(sorted(_letters(provider, document)))
+    expect(letters == "bc", f"cpu>1 and cpu<4 as two filters gave {letters}")
 
 
 @check("filter-count")
-def filter_count(world: World) -> None:
-    _demand(world, "FilterParameter")
-    count = _asked(world, _ours(world), ("$filter", "cpu>3")).get("count")
+def filter_count(provider: Provider) -> None:
+    _demand(provider, "FilterParameter")
+    count = _queried(provider, _ours(provider), ("$filter", "cpu>3")).get("count")
     expect(count == 2, f"count is {count} where two match")
 
 
 @check("filter-nothing-matches")
-def filter_nothing_matches(world: World) -> None:
-    _demand(world, "FilterParameter")
-    document = _asked(world, ("$filter", "name='nobody has this name'"))
+def filter_nothing_matches(provider: Provider) -> None:
+    _demand(provider, "FilterParameter")
+    document = _queried(provider, ("$filter", "name='nobody has this name'"))
     expect(document.get("count") == 0, f"count is {document.get('count')}")
-    expect(not world.items(document), "there are items")
+    expect(not provider.items(document), "there are items")
 
 
 @check("filter-of-a-nested-collection")
-def filter_of_a_nested_collection(world: World) -> None:
-    _demand(world, "FilterParameter")
-    disks = things.machine(world).get("disks")
+def filter_of_a_nested_collection(provider: Provider) -> None:
+    _demand(provider, "FilterParameter")
+    disks = fixtures.machine(provider).get("disks")
     if not isinstance(disks, dict):
         raise NotOffered("Machines have no collection of disks")
     for expression, some in (("capacity>=1", True), ("capacity<1", False)):
-        count = world.read(str(disks["href"]), ("$filter", expression)).get("count")
+        count = provider.read(str(disks["href"]), ("$filter", expression)).get("count")
         expect(bool(count) == some, f"{expression} gave {count} disks")
 
 
 @check("filter-malformed")
-def filter_malformed(world: World) -> None:
-    _demand(world, "FilterParameter")
+def filter_malformed(provider: Provider) -> None:
+    _demand(provider, "FilterParameter")
     for expression in ("cpu=", "cpu==1", "(cpu=1", "cpu=1 xor cpu=2", "property['a']=4", "alpha=beta"):
-        answer = world.wire.get(_url(world), ("$filter", expression))
+        answer = provider.wire.get(_url(provider), ("$filter", expression))
         expect(400 <= answer.status < 500, f"$filter={expression} was answered {answer.status}")
 
 
 # Pages
 
 
-def _page(world: World, *parameters: Parameter) -> str:
-    _demand(world, "FirstParameter")
-    return _letters(world, _asked(world, _ours(world), ("$orderby", "cpu"), *parameters))
+def _page(provider: Provider, *parameters: Parameter) -> str:
+    _demand(provider, "FirstParameter")
+    return _letters(provider, _queried(provider, _ours(provider), ("$orderby", "cpu"), *parameters))
 
 
-def _paged(world: World, wanted: str, *parameters: Parameter) -> None:
-    found = _page(world, *parameters)
+def _paged(provider: Provider, wanted: str, *parameters: Parameter) -> None:
+    letters = _page(provider, *parameters)
     said = "&".join("=".join(parameter) for parameter in parameters)
-    expect(found == wanted, f"{said} of abcdE gave {found or 'none'} where {wanted or 'none'} belong")
+    expect(letters == wanted, f"{said} of abcdE gave {letters or 'none'} where {wanted or 'none'} belong")
 
 
 @check("page-first")
-def page_first(world: World) -> None:
-    _paged(world, "dE", ("$first", "4"))
-    _paged(world, "abcdE", ("$first", "1"))
+def page_first(provider: Provider) -> None:
+    _paged(provider, "dE", ("$first", "4"))
+    _paged(provider, "abcdE", ("$first", "1"))
 
 
 @check("page-last")
-def page_last(world: World) -> None:
-    _paged(world, "ab", ("$last", "2"))
+def page_last(provider: Provider) -> None:
+    _paged(provider, "ab", ("$last", "2"))
 
 
 @check("page-range")
-def page_range(world: World) -> None:
-    _paged(world, "bcd", ("$first", "2"), ("$last", "4"))
-    _paged(world, "c", ("$first", "3"), ("$last", "3"))
+def page_range(provider: Provider) -> None:
+    _paged(provider, "bcd", ("$first", "2"), ("$last", "4"))
+    _paged(provider, "c", ("$first", "3"), ("$last", "3"))
 
 
 @check("page-is-stable")
-def page_is_stable(world: World) -> None:
-    _demand(world, "FirstParameter")
-    things.five(world)
+def page_is_stable(provider: Provider) -> None:
+    _demand(provider, "FirstParameter")
+    fixtures.five_configurations(provider)
     for _ in range(2):
-        whole = [item["id"] for item in world.listed(_url(world), _ours(world))]
+        whole = [item["id"] for item in provider.items_at(_url(provider), _ours(provider))]
         parts = [
             item["id"]
             for position in ("1", "2", "3", "4", "5")
-            for item in world.listed(_url(world), _ours(world), ("$first", position), ("$last", position))
+            for item in provider.items_at(_url(provider), _ours(provider), ("$first", position), ("$last", position))
         ]
         expect(parts == whole, "the five pages of one are not the whole list in its order")
 
 
 @check("page-out-of-bounds")
-def page_out_of_bounds(world: World) -> None:
-    _paged(world, "E", ("$first", "5"), ("$last", "500"))
-    _paged(world, "", ("$first", "100"))
+def page_out_of_bounds(provider: Provider) -> None:
+    _paged(provider, "E", ("$first", "5"), ("$last", "500"))
+    _paged(provider, "", ("$first", "100"))
 
 
 @check("page-upside-down")
-def page_upside_down(world: World) -> None:
-    _paged(world, "", ("$first", "3"), ("$last", "2"))
+def page_upside_down(provider: Provider) -> None:
+    _paged(provider, "", ("$first", "3"), ("$last", "2"))
 
 
 @check("page-after-filter")
-def page_after_filter(world: World) -> None:
-    _paged(world, "d", ("$filter", "description='even'"), ("$first", "2"))
+def page_after_filter(provider: Provider) -> None:
+    _paged(provider, "d", ("$filter", "description='even'"), ("$first", "2"))
 
 
 @check("page-leaves-count")
-def page_leaves_count(world: World) -> None:
-    _demand(world, "FirstParameter")
-    count = _asked(world, _ours(world), ("$first", "2"), ("$last", "3")).get("count")
+def page_leaves_count(provider: Provider) -> None:
+    _demand(provider, "FirstParameter")
+    count = _queried(provider, _ours(provider), ("$first", "2"), ("$last", "3")).get("count")
     expect(count == 5, f"count is {count} where five match")
-    whole, page = world.read(_url(world)).get("count"), world.read(_url(world), ("$last", "1")).get("count")
+    whole, page = provider.read(_url(provider)).get("count"), provider.read(_url(provider), ("$last", "1")).get("count")
     expect(whole == page, f"count is {page} with $last=1 and {whole} without")
 
 
 # Order
 
 
-def _ordered(world: World, order: str, wanted: str, *parameters: Parameter) -> None:
-    _demand(world, "OrderByParameter")
-    found = _letters(world, _asked(world, _ours(world), ("$orderby", order), *parameters))
-    expect(found == wanted, f"$orderby={order} gave {found} where {wanted} belongs")
+def _ordered(provider: Provider, order: str, wanted: str, *parameters: Parameter) -> None:
+    _demand(provider, "OrderByParameter")
+    letters = _letters(provider, _queried(provider, _ours(provider), ("$orderby", order), *parameters))
+    expect(letters == wanted, f"$orderby={order} gave {letters} where {wanted} belongs")
 
 
 @check("order-ascends")
-def order_ascends(world: World) -> None:
-    _ordered(world, "cpu", "abcdE")
-    _ordered(world, "memory:asc", "Edcba")
+def order_ascends(provider: Provider) -> None:
+    _ordered(provider, "cpu", "abcdE")
+    _ordered(provider, "memory:asc", "Edcba")
 
 
 @check("order-descends")
-def order_descends(world: World) -> None:
-    _ordered(world, "cpu:desc", "Edcba")
+def order_descends(provider: Provider) -> None:
+    _ordered(provider, "cpu:desc", "Edcba")
 
 
 @check("order-integers")
-def order_integers(world: World) -> None:
-    things.five(world)
-    mark = f"{world.mark}-ten"
-    content = {"name": mark, "cpu": 10, "memory": things.MEMORY // 2, "properties": {"mark": mark}}
-    world.once("ten", lambda: world.make(_url(world), "MachineConfiguration", content))
-    mine = f"property['mark']='{world.mark}' or property['mark']='{mark}'"
-    found = _letters(world, world.read(_url(world), ("$filter", mine), ("$orderby", "cpu:desc")))
-    expect(found == "tEdcba", f"by cpu 10, 5, 4, 3, 2, 1 they came as {found}")
+def order_integers(provider: Provider) -> None:
+    fixtures.five_configurations(provider)
+    mark = f"{provider.mark}-ten"
+    content = {"name": mark, "cpu": 10, "memory": fixtures.MEMORY // 2, "properties": {"mark": mark}}
+    provider.once("ten", lambda: provider.create(_url(provider), "MachineConfiguration", content))
+    mine = f"property['mark']='{provider.mark}' or property['mark']='{mark}'"
+    letters = _letters(provider, provider.read(_url(provider), ("$filter", mine), ("$orderby", "cpu:desc")))
+    expect(letters == "tEdcba", f"by cpu 10, 5, 4, 3, 2, 1 they came as {letters}")
 
 
 @check("order-strings")
-def order_strings(world: World) -> None:
-    _ordered(world, "name", "Eabcd")
+def order_strings(provider: Provider) -> None:
+    _ordered(provider, "name", "Eabcd")
 
 
 @check("order-dates")
-def order_dates(world: World) -> None:
-    _demand(world, "OrderByParameter")
+def order_dates(provider: Provider) -> None:
+    _demand(provider, "OrderByParameter")
     for order, downwards in (("created", False), ("created:desc", True)):
-        found = [str(item.get("created")) for item in world.items(_asked(world, _ours(world), ("$orderby", order)))]
+        times = [
+            str(item.get("created"))
+            for item in provider.items(_queried(provider, _ours(provider), ("$orderby", order)))
+        ]
         expect(
-            len(found) == 5 and found == sorted(found, reverse=downwards), f"$orderby={order} gave {', '.join(found)}"
+            len(times) == 5 and times == sorted(times, reverse=downwards), f"$orderby={order} gave {', '.join(times)}"
         )
 
 
 @check("order-booleans")
-def order_booleans(world: World) -> None:
-    _demand(world, "OrderByParameter")
-    things.flags(world)
-    listed = world.listed(world.collection("meterConfigs"), _ours(world), ("$orderby", "isContinuous"))
-    found = [item.get("isContinuous") for item in listed]
-    expect(found == [False, True], f"they came as {found}")
+def order_booleans(provider: Provider) -> None:
+    _demand(provider, "OrderByParameter")
+    fixtures.two_meter_configurations(provider)
+    listed = provider.items_at(provider.collection("meterConfigs"), _ours(provider), ("$orderby", "isContinuous"))
+    values = [item.get("isContinuous") for item in listed]
+    expect(values == [False, True], f"they came as {values}")
 
 
 @check("order-by-several")
-def order_by_several(world: World) -> None:
-    _ordered(world, "description,cpu:desc", "dbEca")
+def order_by_several(provider: Provider) -> None:
+    _ordered(provider, "description,cpu:desc", "dbEca")
 
 
 @check("order-before-page")
-def order_before_page(world: World) -> None:
-    _ordered(world, "cpu:desc", "Ed", ("$last", "2"))
+def order_before_page(provider: Provider) -> None:
+    _ordered(provider, "cpu:desc", "Ed", ("$last", "2"))

@@ -11,10 +11,10 @@ from lxml import etree
 from conformance import vocabulary as words
 from conformance import xml_form
 from conformance.catalogue import catalogue
-from conformance.looking import arrays, elements, is_collection, named, resources, values
+from conformance.documents import arrays, elements, is_collection, named, resources, values
+from conformance.provider import Provider
 from conformance.registry import audit
 from conformance.wire import Document, Exchange
-from conformance.world import World
 
 Said = str | bool | None
 DATE_TIME = re.compile(r"-?\d{4,}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?")
@@ -50,8 +50,8 @@ FITS: dict[str, Callable[[Any], bool]] = {
 }
 
 
-def _typed(kind: str) -> Callable[[World, Exchange], Said]:
-    def look(_world: World, exchange: Exchange) -> Said:
+def _typed(kind: str) -> Callable[[Provider, Exchange], Said]:
+    def look(_provider: Provider, exchange: Exchange) -> Said:
         seen = False
         for owner, document in resources(exchange):
             for name, attribute, value in values(owner, document):
@@ -73,7 +73,7 @@ for _name, _kind in (
 
 
 @audit("empty-string-is-omitted")
-def empty_string_is_omitted(_world: World, exchange: Exchange) -> Said:
+def empty_string_is_omitted(_provider: Provider, exchange: Exchange) -> Said:
     seen = False
     for kind, document in resources(exchange):
         for name, attribute, value in values(kind, document):
@@ -86,31 +86,32 @@ def empty_string_is_omitted(_world: World, exchange: Exchange) -> Said:
 
 
 @audit("empty-map-is-omitted")
-def empty_map_is_omitted(_world: World, exchange: Exchange) -> Said:
-    found = [document for _kind, document in resources(exchange) if "properties" in document]
-    wrong = [document for document in found if not document["properties"]]
-    return (f"{named(wrong[0])} shows empty properties" if wrong else True) if resources_shown(exchange) else None
+def empty_map_is_omitted(_provider: Provider, exchange: Exchange) -> Said:
+    with_properties = [document for _kind, document in resources(exchange) if "properties" in document]
+    wrong = [document for document in with_properties if not document["properties"]]
+    return (f"{named(wrong[0])} shows empty properties" if wrong else True) if has_resources(exchange) else None
 
 
-def resources_shown(exchange: Exchange) -> bool:
+def has_resources(exchange: Exchange) -> bool:
+    """Return whether an answer shows any resource."""
     return any(True for _ in resources(exchange))
 
 
 @audit("type-array")
-def type_array(_world: World, exchange: Exchange) -> Said:
-    found = [
+def type_array(_provider: Provider, exchange: Exchange) -> Said:
+    members = [
         (name, value, document) for kind, document in resources(exchange) for name, value in arrays(kind, document)
     ]
-    wrong = [(name, document) for name, value, document in found if not isinstance(value, list)]
-    return (f"{wrong[0][0]} of {named(wrong[0][1])} is no array" if wrong else True) if found else None
+    wrong = [(name, document) for name, value, document in members if not isinstance(value, list)]
+    return (f"{wrong[0][0]} of {named(wrong[0][1])} is no array" if wrong else True) if members else None
 
 
 @audit("empty-array-is-omitted")
-def empty_array_is_omitted(_world: World, exchange: Exchange) -> Said:
+def empty_array_is_omitted(_provider: Provider, exchange: Exchange) -> Said:
     if exchange.document is None:
         return None
-    shown = [exchange.document, *(document for _kind, document in resources(exchange))]
-    for document in shown:
+    documents = [exchange.document, *(document for _kind, document in resources(exchange))]
+    for document in documents:
         for name, value in document.items():
             if value == []:
                 return f"{name} of {named(document)} is empty"
@@ -118,7 +119,7 @@ def empty_array_is_omitted(_world: World, exchange: Exchange) -> Said:
 
 
 @audit("null-is-not-shown")
-def null_is_not_shown(_world: World, exchange: Exchange) -> Said:
+def null_is_not_shown(_provider: Provider, exchange: Exchange) -> Said:
     return _null(exchange.document) if exchange.document is not None else None
 
 
@@ -135,7 +136,7 @@ def _null(value: Any, name: str = "the root") -> Said:
 
 
 @audit("array-is-contiguous")
-def array_is_contiguous(_world: World, exchange: Exchange) -> Said:
+def array_is_contiguous(_provider: Provider, exchange: Exchange) -> Said:
     if exchange.root is None:
         return None
     for _kind, element in elements(exchange):
@@ -152,34 +153,34 @@ def array_is_contiguous(_world: World, exchange: Exchange) -> Said:
 
 
 def rank(kind: str, element: etree._Element) -> tuple[int, int]:
-    """Where the schema has this child: common, own, operations, what comes late, extensions."""
+    """Return where the schema has this child: common, own, operations, what comes late, extensions."""
     name = xml_form.local(element)
     if xml_form.is_foreign(element):
         return 5, 0
     if name == "operation":
         return 3, 0
-    known = [attribute.item or attribute.name for attribute in words.shape(kind).values()]
+    names = [attribute.item or attribute.name for attribute in words.shape(kind).values()]
     name = words.MISSPELT.get(name, name)
     if name in words.LATE.get(kind, ()):
-        return 4, known.index(name)
-    return (2, known.index(name)) if name in known else (6, 0)
+        return 4, names.index(name)
+    return (2, names.index(name)) if name in names else (6, 0)
 
 
 def disorder(kind: str, element: etree._Element) -> str | None:
-    """What stands in the wrong place, or is unknown to the schema; None when all is well."""
+    """Return what stands in the wrong place, or is unknown to the schema; None when all is well."""
     highest, before = (0, 0), ""
     for child in xml_form.children(element):
-        found = rank(kind, child)
-        if found[0] == 6:
+        place = rank(kind, child)
+        if place[0] == 6:
             return f"<{xml_form.local(child)}> is no element of <{kind}>"
-        if found < highest:
+        if place < highest:
             return f"<{xml_form.local(child)}> of <{kind}> stands behind <{before}>"
-        highest, before = found, xml_form.local(child)
+        highest, before = place, xml_form.local(child)
     return None
 
 
 @audit("elements-are-in-order")
-def elements_are_in_order(_world: World, exchange: Exchange) -> Said:
+def elements_are_in_order(_provider: Provider, exchange: Exchange) -> Said:
     if exchange.root is None:
         return None
     if xml_form.local(exchange.root) == "Collection":
@@ -197,7 +198,7 @@ def _place(child: etree._Element) -> int:
 
 
 @audit("collection-root-element")
-def collection_root_element(_world: World, exchange: Exchange) -> Said:
+def collection_root_element(_provider: Provider, exchange: Exchange) -> Said:
     if exchange.root is None or not is_collection(exchange.document):
         return None
     if xml_form.local(exchange.root) != "Collection":
@@ -211,28 +212,30 @@ def collection_root_element(_world: World, exchange: Exchange) -> Said:
 
 
 def extensions(kind: str, document: Document) -> list[str]:
-    """Names of attributes that the standard does not have for this type."""
-    known = words.shape(kind)
+    """Return the names of attributes that the standard does not have for this type."""
+    attributes = words.shape(kind)
     flat = {"timestamp", "value"} if kind == "Sample" else set()
-    return [name for name in document if name not in known and name not in ANYWHERE and name not in flat]
+    return [name for name in document if name not in attributes and name not in ANYWHERE and name not in flat]
 
 
 @audit("extensions-are-announced")
-def extensions_are_announced(world: World, exchange: Exchange) -> Said:
-    if not exchange.good or not world.offers("resourceMetadata"):
+def extensions_are_announced(provider: Provider, exchange: Exchange) -> Said:
+    if not exchange.good or not provider.offers("resourceMetadata"):
         return None
     seen = False
     for kind, document in resources(exchange):
         for name in extensions(kind, document) if kind in words.SHAPES else []:
             seen = True
-            told = [entry for entry in (world.metadata(kind) or {}).get("attributes", []) if entry.get("name") == name]
-            if not told or not told[0].get("namespace") or not told[0].get("type"):
+            announced = [
+                entry for entry in (provider.metadata(kind) or {}).get("attributes", []) if entry.get("name") == name
+            ]
+            if not announced or not announced[0].get("namespace") or not announced[0].get("type"):
                 return f"{name} of {kind} is not announced with namespace and type"
     return True if seen else None
 
 
 @audit("extensions-are-foreign-in-xml")
-def extensions_are_foreign_in_xml(_world: World, exchange: Exchange) -> Said:
+def extensions_are_foreign_in_xml(_provider: Provider, exchange: Exchange) -> Said:
     seen = False
     for kind, element in elements(exchange):
         if kind not in words.SHAPES:
@@ -246,60 +249,63 @@ def extensions_are_foreign_in_xml(_world: World, exchange: Exchange) -> Said:
 
 
 @audit("identifiers-are-of-letters")
-def identifiers_are_of_letters(_world: World, exchange: Exchange) -> Said:
+def identifiers_are_of_letters(_provider: Provider, exchange: Exchange) -> Said:
     for _kind, document in resources(exchange):
         for name in document:
             if not IDENTIFIER.fullmatch(name):
                 return f"an attribute is named {name!r}"
-    return True if resources_shown(exchange) else None
+    return True if has_resources(exchange) else None
 
 
 # States
 
 
 @audit("state-is-of-the-standard")
-def state_is_of_the_standard(world: World, exchange: Exchange) -> Said:
+def state_is_of_the_standard(provider: Provider, exchange: Exchange) -> Said:
     seen = False
     for kind, document in resources(exchange):
         if kind not in STATES or "state" not in document:
             continue
         seen = True
-        if document["state"] not in STATES[kind].split() and not _own_operation(world, kind):
+        if document["state"] not in STATES[kind].split() and not _own_operation(provider, kind):
             return f"{named(document)} is {document['state']}"
     return True if seen else None
 
 
-def _own_operation(world: World, kind: str) -> bool:
-    actions = (world.metadata(kind) or {}).get("actions", [])
+def _own_operation(provider: Provider, kind: str) -> bool:
+    actions = (provider.metadata(kind) or {}).get("actions", [])
     return any(not str(action.get("uri", "")).startswith(words.ACTION) for action in actions) and kind not in ("Job",)
 
 
 # A type's representation: its attributes of their kinds, and no others
 
 
-def representation(kind: str) -> Callable[[World, Exchange], Said]:
-    def look(world: World, exchange: Exchange) -> Said:
-        shown = [document for found, document in resources(exchange) if found == kind]
-        if not shown or not exchange.good:
+def representation(kind: str) -> Callable[[Provider, Exchange], Said]:
+    """Return the audit that looks at each resource of a type: attributes of their kinds and in order, and no others."""
+
+    def look(provider: Provider, exchange: Exchange) -> Said:
+        documents = [document for own_kind, document in resources(exchange) if own_kind == kind]
+        if not documents or not exchange.good:
             return None
-        for document in shown:
+        for document in documents:
             for name, attribute, value in values(kind, document):
                 if attribute.kind in FITS and not FITS[attribute.kind](value):
                     return f"{name} of {named(document)} is {value!r}, and should be a {attribute.kind}"
-            others = [name for name in extensions(kind, document) if not _announced(world, kind, name)]
+            others = [name for name in extensions(kind, document) if not _announced(provider, kind, name)]
             if others:
                 return f"{named(document)} has {', '.join(others)}"
-        wrong = [disorder(kind, element) for found, element in elements(exchange) if found == kind]
+        wrong = [disorder(kind, element) for own_kind, element in elements(exchange) if own_kind == kind]
         return next((said for said in wrong if said), True)
 
     return look
 
 
-def _announced(world: World, kind: str, name: str) -> bool:
-    return any(entry.get("name") == name for entry in (world.metadata(kind) or {}).get("attributes", []))
+def _announced(provider: Provider, kind: str, name: str) -> bool:
+    return any(entry.get("name") == name for entry in (provider.metadata(kind) or {}).get("attributes", []))
 
 
 def slug(kind: str) -> str:
+    """Return the name of a type in the ids of entries, such as machine-image."""
     return re.sub(r"(?<!^)(?=[A-Z])", "-", kind).lower()
 
 

@@ -13,4 +13,4 @@ RENDERERS: dict[str, Callable[[Report], str]] = {
     ".xml": junit.render,
     ".md": markdown.render,
 }
-"""By the suffix of the file."""
+"""Functions that render a report, by the suffix of the file."""

@@ -36,6 +36,7 @@ pre { font-size: .8rem; overflow-x: auto; margin: .3rem 0; }
 
 
 def render(report: Report) -> str:
+    """Return the page."""
     families = [(entries, list(group)) for entries, group in groupby(_sorted(report), lambda pair: pair[0].family)]
     broken = [pair for _family, group in families for pair in group if _worst(pair[1]) in (Verdict.FAIL, Verdict.WARN)]
     parts = [_head(report), _navigation(families)]
@@ -56,12 +57,12 @@ Pair = tuple[Entry, list[Result]]
 
 
 def _sorted(report: Report) -> list[Pair]:
-    """The results of each entry, in the catalogue's order."""
-    found: dict[str, list[Result]] = {}
+    """Return the results of each entry, in the catalogue's order."""
+    results_of: dict[str, list[Result]] = {}
     for result in report.results:
-        found.setdefault(result.entry.id, []).append(result)
+        results_of.setdefault(result.entry.id, []).append(result)
     order = {result.entry.family: number for number, result in reversed(list(enumerate(report.results)))}
-    pairs = [(results[0].entry, results) for results in found.values()]
+    pairs = [(results[0].entry, results) for results in results_of.values()]
     return sorted(pairs, key=lambda pair: order[pair[0].family])
 
 
@@ -102,10 +103,10 @@ def _row(pair: Pair) -> str:
 
 
 def _cell(entry: Entry, results: list[Result], media: str) -> str:
-    found = [result for result in results if result.media == media]
-    if not found:
+    in_media = [result for result in results if result.media == media]
+    if not in_media:
         return "&ndash;" if media not in entry.formats else ""
-    return f'<span class="v {CLASSES[found[0].verdict]}">{found[0].verdict.value}</span>'
+    return f'<span class="v {CLASSES[in_media[0].verdict]}">{in_media[0].verdict.value}</span>'
 
 
 def _said(result: Result) -> str:

@@ -10,6 +10,7 @@ from conformance.run import Report
 
 
 def render(report: Report) -> str:
+    """Return the JSON."""
     document = {
         "url": report.url,
         "began": report.began.isoformat(timespec="seconds"),

@@ -12,6 +12,7 @@ from conformance.run import Report
 
 
 def render(report: Report) -> str:
+    """Return the XML."""
     root = etree.Element("testsuites", name=f"CIMI conformance of {report.url}", time=f"{report.seconds:.1f}")
     for (media, family), results in groupby(report.results, lambda result: (result.media, result.entry.family)):
         _suite(root, f"{family} {media}", list(results), report)
@@ -49,5 +50,5 @@ def _total(element: etree._Element, results: Iterable[Result]) -> None:
 
 
 def _text(text: str) -> str:
-    """Without the characters that XML cannot hold."""
+    """Return the text without the characters that XML cannot hold."""
     return "".join(letter for letter in text if letter in "\t\n" or ord(letter) >= 32)

@@ -13,12 +13,13 @@ MARKS = {Verdict.PASS: "pass", Verdict.FAIL: "**FAIL**", Verdict.WARN: "warn", V
 
 
 def render(report: Report) -> str:
-    found = {(result.entry.id, result.media): result for result in report.results}
+    """Return the table."""
+    results = {(result.entry.id, result.media): result for result in report.results}
     lines = [_summary(report), ""]
     for title, entries in groupby(ordered(), lambda entry: entry.title):
         lines += [f"## {title}", "", "| Clause | Statement | Level | Resource | Check | JSON | XML |"]
         lines += ["| --- | --- | --- | --- | --- | --- | --- |"]
-        lines += [_row(entry, found) for entry in entries]
+        lines += [_row(entry, results) for entry in entries]
         lines.append("")
     return "\n".join(lines)
 
@@ -28,8 +29,8 @@ def _summary(report: Report) -> str:
     return f"{len(list(ordered()))} statements, {len(report.results)} results in two formats: {counts}."
 
 
-def _row(entry: Entry, found: dict[tuple[str, str], Result]) -> str:
-    verdicts = " | ".join(_mark(entry, found.get((entry.id, media)), media) for media in ("json", "xml"))
+def _row(entry: Entry, results: dict[tuple[str, str], Result]) -> str:
+    verdicts = " | ".join(_mark(entry, results.get((entry.id, media)), media) for media in ("json", "xml"))
     text = entry.text.replace("|", "\\|")
     return f"| {entry.clause} | {text} | {entry.level} | {entry.resource} | `{entry.id}` | {verdicts} |"
 

@@ -45,10 +45,10 @@ class SuppliedWindow:
         if start >= 0:
             return self._tail[start : start + length]
         if (offset, length) not in self._supplied:
-            self._supplied[(offset, length)] = self._asked(offset, length)
+            self._supplied[(offset, length)] = self._fetched(offset, length)
         return self._supplied[(offset, length)]
 
-    def _asked(self, offset: int, length: int) -> bytes:
+    def _fetched(self, offset: int, length: int) -> bytes:
         data = self._supply.more(offset, length)
         if data is None:
             raise NotAtHand(offset, length)

@@ -64,8 +64,6 @@ class Alarms:
     def _control_error(self, _handle: Any, domain: libvirt.virDomain, _opaque: Any) -> None:
         self._tell(domain.UUIDString(), "control-error", "the hypervisor lost control of the guest's process")
 
-    def _memory_failure(
-        self, _handle: Any, domain: libvirt.virDomain, recipient: int, action: int, flags: int, _opaque: Any
-    ) -> None:
+    def _memory_failure(self, _handle: Any, domain: libvirt.virDomain, recipient: int, *_details: Any) -> None:
         whose = "the guest's" if recipient == libvirt.VIR_DOMAIN_EVENT_MEMORY_FAILURE_RECIPIENT_GUEST else "the host's"
         self._tell(domain.UUIDString(), "memory-failure", f"a fault in {whose} memory")

@@ -156,7 +156,7 @@ class Devices:
         finally:
             del self._waiters[(uuid, alias)]
 
-    def told(self, uuid: str, alias: str, *, gone: bool) -> None:
+    def report(self, uuid: str, alias: str, *, gone: bool) -> None:
         """Wake who waits for the device: libvirt says that it is gone, or that the guest refused. On the loop."""
         waiter = self._waiters.get((uuid, alias))
         if waiter is not None and not waiter.done():

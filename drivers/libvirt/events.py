@@ -109,10 +109,10 @@ class Events:
         self._hand_over(self.emit, changed)
 
     def _device_removed(self, _handle: Any, domain: libvirt.virDomain, alias: str, _opaque: Any) -> None:
-        self._hand_over(self._device_told, domain.UUIDString(), alias, True)
+        self._hand_over(self._report_device, domain.UUIDString(), alias, True)
 
     def _device_kept(self, _handle: Any, domain: libvirt.virDomain, alias: str, _opaque: Any) -> None:
-        self._hand_over(self._device_told, domain.UUIDString(), alias, False)
+        self._hand_over(self._report_device, domain.UUIDString(), alias, False)
 
     def _alarmed(self, uuid: str, code: str, detail: str) -> None:
         alarm = DriverEvent(self._hypervisor, EventKind.DOMAIN_ALARM, uuid, code=code, detail=detail)
@@ -120,8 +120,8 @@ class Events:
 
     # On the loop
 
-    def _device_told(self, uuid: str, alias: str, gone: bool) -> None:
-        self._devices.told(uuid, alias, gone=gone)
+    def _report_device(self, uuid: str, alias: str, gone: bool) -> None:
+        self._devices.report(uuid, alias, gone=gone)
         self._look_at(uuid, f"device {alias} {'removed' if gone else 'kept'}")
 
     def _happened(self, uuid: str, event: int, detail: int) -> None:

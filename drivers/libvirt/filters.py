@@ -54,7 +54,7 @@ class Filters:
 
         def work(handle: libvirt.virConnect) -> None:
             for name in (fixed_filter_name(network), filter_name(network)):
-                nwfilter = _found(handle, name)
+                nwfilter = _lookup(handle, name)
                 if nwfilter is not None:
                     nwfilter.undefine()
 
@@ -75,7 +75,7 @@ class Filters:
         return await self._connection.call(work)
 
 
-def _found(handle: libvirt.virConnect, name: str) -> libvirt.virNWFilter | None:
+def _lookup(handle: libvirt.virConnect, name: str) -> libvirt.virNWFilter | None:
     try:
         return handle.nwfilterLookupByName(name)
     except libvirt.libvirtError as error:
@@ -93,5 +93,5 @@ def _ensure(handle: libvirt.virConnect, wanted: etree._Element) -> bool:
 
 
 def _is_so(handle: libvirt.virConnect, wanted: etree._Element) -> bool:
-    nwfilter = _found(handle, str(wanted.get("name")))
+    nwfilter = _lookup(handle, str(wanted.get("name")))
     return nwfilter is not None and same_rules(etree.fromstring(nwfilter.XMLDesc(0), PARSER), wanted)

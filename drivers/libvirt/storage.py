@@ -212,7 +212,7 @@ class Storage:
 
     async def upload_volume(self, pool: str, name: str, content: VolumeContent, progress: Progress) -> VolumeFacts:
         """Send the bytes by a stream of a connection apart; the pieces wait for libvirt, so memory stays flat."""
-        await self.in_pool(pool, lambda holder: _delete_known(holder, name), deadline=WIPING_DEADLINE)
+        await self.in_pool(pool, lambda holder: _delete_leftover(holder, name), deadline=WIPING_DEADLINE)
         creating = asyncio.ensure_future(self._create(pool, checked_name(name), "raw", content.size))
         try:
             await asyncio.shield(creating)
@@ -328,7 +328,7 @@ def lookup(pool: libvirt.virStoragePool, name: str) -> libvirt.virStorageVol:
         return _after_refresh(pool, name)
 
 
-def _delete_known(pool: libvirt.virStoragePool, name: str) -> None:
+def _delete_leftover(pool: libvirt.virStoragePool, name: str) -> None:
     """Remove what an interrupted run left; libvirt knows it, since it made it."""
     try:
         _remove(pool, pool.storageVolLookupByName(name))

@@ -77,6 +77,8 @@ class MemoryState:
     """Counters of guests by UUID; a guest that is missing here uses nothing."""
     seconds_ahead: float = 0.0
     """The lead of its statistics' clocks over the real ones."""
+    clock_stood_at: float | None = None
+    """The monotonic second at which its statistics' clocks stopped: from then on ``seconds_ahead`` alone moves them."""
 
     pool_capacity: int = 10 * 1024**3
     """Bytes, of each pool."""

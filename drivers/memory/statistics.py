@@ -19,12 +19,14 @@ class MemoryStatistics:
     async def read(self) -> HostReading:
         """Return what tests have set in ``usage``; a guest that is missing there uses nothing."""
         self._state.enter("statistics.read")
-        moment = time.monotonic() + self._state.seconds_ahead
+        real = time.monotonic()
+        stood_at = self._state.clock_stood_at
+        moment = (real if stood_at is None else stood_at) + self._state.seconds_ahead
         readings = [
             self._reading(facts, self._state.usage.get(facts.uuid, Usage()), moment)
             for facts in self._state.domains.values()
         ]
-        return HostReading(moment, time.time() + self._state.seconds_ahead, tuple(readings))
+        return HostReading(moment, time.time() + moment - real, tuple(readings))
 
     def _reading(self, facts: DomainFacts, usage: Usage, moment: float) -> DomainReading:
         running = facts.power in ACTIVE

@@ -42,7 +42,7 @@ OPERATION: Described = {
 }
 
 
-def shown(described: ResourceType, dialect: Dialect) -> Described:
+def representation(described: ResourceType, dialect: Dialect) -> Described:
     """Return what is read of a type. Only the type marker is sure: ``$select`` takes everything else away."""
     members = {name: field for name, field in described.attributes.items() if not field.write_only}
     properties = {

@@ -116,7 +116,7 @@ def describe(dialect: Dialect, roles: Roles) -> Described:
 def _schemas(dialect: Dialect) -> Iterator[tuple[str, Described]]:
     for kind, described in TYPES.items():
         attributes = described.attributes
-        yield kind, json_schema.shown(described, dialect)
+        yield kind, json_schema.representation(described, dialect)
         if not described.singleton:
             yield f"{kind}Collection", json_schema.collection(described, dialect)
         if described.editable:
@@ -317,7 +317,7 @@ class _Said:
             "tags": [self.kind],
             "description": f"Granted to: {', '.join(roles) or 'nobody'}.",
             "x-roles": list(roles),
-            "parameters": [_asked(name) for name in (*parameters, *ALWAYS)],
+            "parameters": [_parameter_reference(name) for name in (*parameters, *ALWAYS)],
             "responses": responses,
         }
         if body is not None:
@@ -329,7 +329,7 @@ def _key(name: str) -> str:
     return name.strip("$")
 
 
-def _asked(name: str) -> Described:
+def _parameter_reference(name: str) -> Described:
     return {"$ref": f"#/components/parameters/{_key(name)}"}
 
 

@@ -11,7 +11,7 @@ from marshmallow import Schema, ValidationError
 from gateway.cimi.dialects import bare_term
 from gateway.cimi.fields import Attribute, Inward, Outward, text_of
 from gateway.cimi.filter import AttributeType
-from gateway.cimi.referring import names_a, referred, referred_in_xml, shown_names
+from gateway.cimi.referring import names_a, referred, referred_in_xml, representation_names
 from gateway.cimi.xml_members import nested_from_xml, raw_from_xml
 from gateway.cimi.xml_text import attribute_text, element_text
 
@@ -175,7 +175,7 @@ class RefOrValue(Structure):
         href = self._referred(value)
         if href is not None and not (isinstance(href, str) and href.strip()):
             raise ValidationError("href must be the URI of a resource")
-        unread = shown_names(self.kind) - self.members.keys() if href is not None else frozenset()
+        unread = representation_names(self.kind) - self.members.keys() if href is not None else frozenset()
         given = {k: v for k, v in value.items() if self._is_input(k) and k not in unread}
         rest = load(self.schema, self.members, given)
         if href is not None:

@@ -23,7 +23,7 @@ def referred_in_xml(node: Mapping[str, Any]) -> Any:
 
 
 @cache
-def shown_names(kind: str) -> frozenset[str]:
+def representation_names(kind: str) -> frozenset[str]:
     """Return the names that a whole resource of a kind shows, in JSON and in XML."""
     from gateway.cimi.registry import TYPES  # The declarations stand on this module.
 

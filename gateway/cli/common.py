@@ -46,12 +46,6 @@ def say(text: str, *, err: bool = False) -> None:
     click.echo(printable(text), err=err)
 
 
-def insecure_option(function: F) -> F:
-    """Give a subcommand that sends a password the option ``--insecure``."""
-    described = "Send the password over plain HTTP to another host, too: everybody on the way can read it."
-    return click.option("--insecure", is_flag=True, help=described)(function)
-
-
 @contextmanager
 def plainly() -> Iterator[None]:
     """Turn errors meant for people into one line, with exit status 1, or 78 when the configuration is wrong."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -12,9 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from conformance.catalogue import catalogue
 from conformance.outcomes import Verdict
+from conformance.provider import Options
 from conformance.reports import RENDERERS
 from conformance.run import Report, run
-from conformance.world import Options
 from gateway.cli.common import say
 from gateway.cli.origins import demand_protection
 from gateway.cli.remote import PASSWORD
@@ -38,20 +40,23 @@ FORMATS = {"json": ("json",), "xml": ("xml",), "both": ("json", "xml")}
 @click.option("--package-location", help="Where an OVF package lies which the provider is to import for this.")
 @click.option("--template", help="URI of a MachineTemplate that Machines are made from.")
 @click.option("--only", multiple=True, help="Only this check, by its name in the catalogue; once or more.")
-@click.option("--deadline", type=float, default=180.0, show_default=True, help="Seconds that a Job may take.")
-@click.option("--insecure", is_flag=True, help="Take any TLS certificate, and send the password over plain HTTP.")
+@click.option(
+    "--deadline", "seconds", type=float, default=180.0, show_default=True, help="Seconds that a Job may take."
+)
+@click.option(
+    "--insecure",
+    "verify",
+    is_flag=True,
+    flag_value=False,
+    default=True,
+    help="Take any TLS certificate, and send the password over plain HTTP.",
+)
 def conformance(
     url: str,
     user: str | None,
     reports: tuple[Path, ...],
     media: str,
-    image: str | None,
-    image_location: str | None,
-    package_location: str | None,
-    template: str | None,
-    only: tuple[str, ...],
-    deadline: float,
-    insecure: bool,
+    **options: Any,
 ) -> None:
     """Check a CIMI provider against the standard, statement by statement.
 
@@ -59,23 +64,11 @@ def conformance(
     away again, also after an interrupt. The exit code is 0 when no "shall" is broken, 1 when one is, 130 after an
     interrupt.
     """
-    _demand_possible(reports, only)
-    if user and not insecure:
+    chosen = Options(url=url, user=user, formats=FORMATS[media], **options)
+    _demand_possible(reports, chosen.only)
+    if user and chosen.verify:
         demand_protection(url)
-    options = Options(
-        url=url,
-        user=user,
-        password=_password() if user else "",
-        formats=FORMATS[media],
-        image=image,
-        image_location=image_location,
-        package_location=package_location,
-        template=template,
-        only=only,
-        seconds=deadline,
-        verify=not insecure,
-    )
-    report = _watched(options)
+    report = _watched(replace(chosen, password=_password() if user else ""))
     for path in reports:
         path.write_text(RENDERERS[path.suffix](report), encoding="utf-8")
     _tell(report)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from gateway.cli.common import config_option, insecure_option, say, store_reader
-from gateway.cli.remote import RemoteGateway
+from gateway.cli.common import config_option, say, store_reader
+from gateway.cli.remote import RemoteGateway, remote_options
 from gateway.plain_text import printable_json
 from gateway.store.offline import OfflineStore
 
@@ -24,6 +25,15 @@ EVERYTHING = "eventLogs/everything"
 CHANGES = "eventLogs/changes"
 PAGE = 500
 Events = Iterator[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Events to print: of a resource, a log, or everything; so many past ones, and those to come."""
+
+    resource: str | None
+    lines: int
+    follow: bool
 
 
 @click.group()
@@ -36,32 +46,18 @@ def events() -> None:
 @click.option("-f", "--follow", is_flag=True, help="Go on until interrupted.")
 @click.option("-n", "--lines", default=20, show_default=True, help="How many past events to show.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document a line.")
-@click.option("--url", help="Follow the gateway with this Cloud Entry Point over HTTP instead of reading the store.")
-@click.option("--user", help="The user to follow as, with --url; the password is asked for, or CIMI_PASSWORD.")
 @click.option("--changes", is_flag=True, help="Leave out refused requests: read the log that is kept longer.")
-@insecure_option
+@remote_options
 @config_option
-def tail(
-    resource: str | None,
-    follow: bool,
-    lines: int,
-    as_json: bool,
-    url: str | None,
-    user: str | None,
-    changes: bool,
-    insecure: bool,
-    config: Path,
-) -> None:
+def tail(*, as_json: bool, changes: bool, remote: RemoteGateway | None, config: Path, **selected: Any) -> None:
     """Print the newest events, of a RESOURCE (machines/ID) or of everything."""
-    if changes and resource is not None:
+    selection = Selection(**selected)
+    if changes and selection.resource is not None:
         raise click.UsageError("--changes is about everything, not about one resource")
-    resource = CHANGES if changes else resource
-    if url is not None:
-        past_and_coming = _told(RemoteGateway.of(url, user, insecure=insecure), resource, lines, follow)
-    else:
-        past_and_coming = _kept(config, resource, lines, follow)
+    if changes:
+        selection = replace(selection, resource=CHANGES)
     try:
-        for event in past_and_coming:
+        for event in _remote_events(remote, selection) if remote is not None else _stored_events(config, selection):
             say(printable_json(event) if as_json else line_of(event))
     except KeyboardInterrupt:
         return
@@ -87,15 +83,16 @@ def _path_of(href: str) -> str:
     return "/".join(href.rstrip("/").rsplit("/", 2)[-2:])
 
 
-def _told(gateway: RemoteGateway, resource: str | None, lines: int, follow: bool) -> Events:
+def _remote_events(gateway: RemoteGateway, selection: Selection) -> Events:
     """Yield events over HTTP: the newest ones, and then from the live stream what comes."""
+    resource = selection.resource
     logs = gateway.read()["eventLogs"]["href"]
     own = {None: EVERYTHING, CHANGES: CHANGES}.get(resource)
     log = f"{logs}/{_name_of(own)}" if own is not None else _remote_log(gateway, str(resource))
     newest = gateway.newest_event()
-    past = gateway.read(f"{log}/events?$orderby=timestamp:desc&$last={max(0, lines)}").get("events", [])
+    past = gateway.read(f"{log}/events?$orderby=timestamp:desc&$last={max(0, selection.lines)}").get("events", [])
     yield from reversed(past)
-    if not follow:
+    if not selection.follow:
         return
     printed = [(event["timestamp"], event["content"]) for event in past]
     for message in gateway.follow(newest):
@@ -126,18 +123,18 @@ def _is_about(event: dict[str, Any], resource: str | None) -> bool:
     return resource is None or href == resource or href.endswith("/" + resource.strip("/"))
 
 
-def _kept(config: Path, resource: str | None, lines: int, follow: bool) -> Events:
+def _stored_events(config: Path, selection: Selection) -> Events:
     """Yield events from the store: the newest ones, and then what comes."""
     with store_reader(config) as store:
-        log = _log_of(store, resource)
+        log = _log_of(store, selection.resource)
         last = store.newest_position(log)
-        after = last - max(0, lines)
+        after = last - max(0, selection.lines)
         while True:
             rows = store.events_after(log, after, PAGE)
             for position, moment, document in rows:
                 after = position
                 yield {"timestamp": moment, **document}
-            if len(rows) < PAGE and not follow:
+            if len(rows) < PAGE and not selection.follow:
                 return
             if len(rows) < PAGE:
                 time.sleep(LOOK_EVERY)

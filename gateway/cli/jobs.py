@@ -15,8 +15,8 @@ from typing import Any
 import click
 
 from gateway.cimi.job import FINAL_JOB_STATES
-from gateway.cli.common import config_option, insecure_option, say, store_reader
-from gateway.cli.remote import Message, RemoteGateway
+from gateway.cli.common import config_option, say, store_reader
+from gateway.cli.remote import Message, RemoteGateway, remote_options
 from gateway.store.offline import OfflineJob, OfflineStore
 
 LOOK_EVERY = 0.3
@@ -67,15 +67,13 @@ def show(job: str, config: Path) -> None:
 @jobs.command()
 @click.argument("job", required=False)
 @click.option("-f", "--follow", is_flag=True, help="Go on until the job ends; without a JOB, for ever.")
-@click.option("--url", help="Follow the gateway with this Cloud Entry Point over HTTP instead of reading the store.")
-@click.option("--user", help="The user to follow as, with --url; the password is asked for, or CIMI_PASSWORD.")
-@insecure_option
+@remote_options
 @config_option
-def tail(job: str | None, follow: bool, url: str | None, user: str | None, insecure: bool, config: Path) -> None:
+def tail(job: str | None, follow: bool, remote: RemoteGateway | None, config: Path) -> None:
     """Print a job's log; without a JOB, the newest lines of all jobs. With --url, how far jobs have come."""
-    if url is not None:
+    if remote is not None:
         try:
-            for line in _told(RemoteGateway.of(url, user, insecure=insecure), job, follow):
+            for line in _remote_lines(remote, job, follow):
                 say(line)
         except KeyboardInterrupt:
             return
@@ -122,7 +120,7 @@ def _print_log(store: OfflineStore, path: str, after: int) -> int:
 # Over HTTP
 
 
-def _told(gateway: RemoteGateway, job: str | None, follow: bool) -> Iterator[str]:
+def _remote_lines(gateway: RemoteGateway, job: str | None, follow: bool) -> Iterator[str]:
     """Yield a line for each change of a Job over HTTP; a Job that is named is followed to its end."""
     newest = gateway.newest_event() if follow else ""
     past = [_remote_job(gateway, job)] if job is not None else _newest_jobs(gateway)

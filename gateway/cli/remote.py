@@ -8,20 +8,42 @@ import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import wraps
 from http.client import HTTPException
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import click
 
 from gateway.cli.origins import RedirectsAtHome, demand_origin, demand_protection
 from gateway.plain_text import printable
 
+F = TypeVar("F", bound=Callable[..., Any])
 TIMEOUT = 60.0
 """Seconds without even a heartbeat after which the connection counts as dead."""
 LONGEST_PAUSE = 10.0
 PASSWORD = "CIMI_PASSWORD"  # noqa: S105 - the name of a variable
+
+
+def remote_options(function: F) -> F:
+    """Give a subcommand ``--url``, ``--user`` and ``--insecure``: one argument ``remote``, a RemoteGateway or None."""
+
+    @click.option(
+        "--url", help="Follow the gateway with this Cloud Entry Point over HTTP, instead of reading the store."
+    )
+    @click.option("--user", help=f"The user to follow as, with --url; the password is asked for, or {PASSWORD}.")
+    @click.option(
+        "--insecure",
+        is_flag=True,
+        help="Send the password over plain HTTP to another host, too: everybody on the way can read it.",
+    )
+    @wraps(function)
+    def with_remote(url: str | None, user: str | None, *, insecure: bool, **options: Any) -> Any:
+        remote = RemoteGateway.of(url, user, insecure=insecure) if url is not None else None
+        return function(remote=remote, **options)
+
+    return with_remote  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from gateway.jobs.nesting import unnest
 from gateway.orchestration.common.dangling import empty_references
-from gateway.orchestration.monitoring.meter_keeper import keep_meters
+from gateway.orchestration.monitoring.commit_rule import keep_meters
 from gateway.orchestration.monitoring.recorder import Recorder
-from gateway.orchestration.systems.keeper import keep_systems
+from gateway.orchestration.systems.commit_rule import keep_systems
 from gateway.store.store import Rule
 
 

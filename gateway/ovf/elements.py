@@ -112,7 +112,7 @@ class Walk:
         self.unsupported: list[str] = []
         self._nameless = 0
 
-    def known(
+    def standard_children(
         self, parent: Element, names: frozenset[str], own: frozenset[str] = frozenset()
     ) -> Iterator[tuple[str, Element]]:
         """Yield the children that are the standard's and have one of these names.

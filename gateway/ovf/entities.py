@@ -113,7 +113,7 @@ def _collection(walk: Walk, element: Element, depth: int) -> VirtualSystemCollec
 
 def _sections(walk: Walk, parent: Element, names: frozenset[str]) -> dict[str, list[Element]]:
     sections: dict[str, list[Element]] = {}
-    for name, element in walk.known(parent, names, frozenset({TEMPLATE, AROUND})):
+    for name, element in walk.standard_children(parent, names, frozenset({TEMPLATE, AROUND})):
         if name in NEEDLESS:
             walk.ignored.append(f"{name} of {where(parent)}")
         sections.setdefault(name, []).append(element)
@@ -132,7 +132,7 @@ def _texts(walk: Walk, by_name: dict[str, list[Element]], section: str, name: st
 
 
 def _operating_system(walk: Walk, section: Element) -> OperatingSystem:
-    children = dict(walk.known(section, frozenset({"Info", "Description"})))
+    children = dict(walk.standard_children(section, frozenset({"Info", "Description"})))
     description = text_of(children.get("Description"))
     return OperatingSystem(_type_of_system(walk, section), attribute(section, "version") or "", description)
 
@@ -147,7 +147,7 @@ def _type_of_system(walk: Walk, section: Element) -> int:
 
 
 def _startup(walk: Walk, section: Element) -> Iterable[StartupItem]:
-    for name, element in walk.known(section, frozenset({"Info", "Item"})):
+    for name, element in walk.standard_children(section, frozenset({"Info", "Item"})):
         if name == "Item":
             yield StartupItem(
                 id=demanded(element, "id"),
@@ -161,7 +161,7 @@ def _startup(walk: Walk, section: Element) -> Iterable[StartupItem]:
 
 
 def _product(walk: Walk, section: Element) -> Product:
-    children = list(walk.known(section, PRODUCT))
+    children = list(walk.standard_children(section, PRODUCT))
     return Product(
         class_=attribute(section, "class") or "",
         instance=attribute(section, "instance") or "",
@@ -173,7 +173,7 @@ def _product(walk: Walk, section: Element) -> Product:
 
 
 def _property(walk: Walk, element: Element) -> Property:
-    children = list(walk.known(element, frozenset({"Label", "Description", "Value"})))
+    children = list(walk.standard_children(element, frozenset({"Label", "Description", "Value"})))
     values = {
         attribute(value, "configuration") or "": attribute(value, "value") or ""
         for name, value in children

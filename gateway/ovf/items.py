@@ -18,7 +18,7 @@ def read_hardware(walk: Walk, section: Element) -> Hardware:
 
     Raises PackageInvalid for too many items, or one without a type.
     """
-    children = list(walk.known(section, ITEMS | {"Info", "System"}))
+    children = list(walk.standard_children(section, ITEMS | {"Info", "System"}))
     items = [_item(walk, element) for name, element in children if name in ITEMS]
     if len(items) > MOST_ITEMS:
         raise PackageInvalid(f"a VirtualHardwareSection has more than {MOST_ITEMS} items")

@@ -33,7 +33,7 @@ def read_envelope(content: bytes) -> Envelope:
         raise PackageInvalid("the descriptor is no OVF Envelope of version 1 or 2")
     walk = Walk()
     parts: dict[str, list[Element]] = {}
-    for name, element in walk.known(root, SECTIONS | CONTENTS | {"Strings"}):
+    for name, element in walk.standard_children(root, SECTIONS | CONTENTS | {"Strings"}):
         parts.setdefault(name, []).append(element)
     contents = [*parts.get("VirtualSystem", []), *parts.get("VirtualSystemCollection", [])]
     if len(contents) != 1:
@@ -60,7 +60,7 @@ def read_envelope(content: bytes) -> Envelope:
 
 def _files(walk: Walk, sections: list[Element]) -> Iterable[File]:
     for section in sections:
-        for _name, element in walk.known(section, frozenset({"File"})):
+        for _name, element in walk.standard_children(section, frozenset({"File"})):
             compression = (attribute(element, "compression") or "identity").lower()
             if compression not in ("identity", "gzip"):
                 raise PackageInvalid(f"{where(element)} is compressed by {compression[:20]!r}; only gzip is known")
@@ -97,7 +97,7 @@ def _has_scheme(href: str) -> bool:
 
 def _disks(walk: Walk, sections: list[Element], shared: bool = False) -> Iterable[Disk]:
     for section in sections:
-        for _name, element in walk.known(section, frozenset({"Info", "Disk", "SharedDisk"})):
+        for _name, element in walk.standard_children(section, frozenset({"Info", "Disk", "SharedDisk"})):
             if local(element) != "Info":
                 yield Disk(
                     id=demanded(element, "diskId"),
@@ -122,7 +122,7 @@ def _kilobytes(element: Element) -> int | None:
 
 def _networks(walk: Walk, sections: list[Element]) -> Iterable[Network]:
     for section in sections:
-        for name, element in walk.known(section, frozenset({"Info", "Network"})):
+        for name, element in walk.standard_children(section, frozenset({"Info", "Network"})):
             if name == "Network":
                 kind = str(element.get(f"{{{EXTENSION}}}networkType") or "")
                 yield Network(demanded(element, "name"), walk.text(element, "Description"), kind)
@@ -130,7 +130,7 @@ def _networks(walk: Walk, sections: list[Element]) -> Iterable[Network]:
 
 def _configurations(walk: Walk, sections: list[Element]) -> Iterable[Configuration]:
     for section in sections:
-        for name, element in walk.known(section, frozenset({"Info", "Configuration"})):
+        for name, element in walk.standard_children(section, frozenset({"Info", "Configuration"})):
             if name == "Configuration":
                 yield Configuration(
                     id=demanded(element, "id"),

@@ -12,7 +12,7 @@ import aiohttp
 import bcrypt
 from yarl import URL
 
-from tests.basic_auth import basic_auth
+from demo.basic_auth import basic_auth
 from tests.patience import eventually
 
 ROLES = {"admin": "admin", "operator": "operator", "other": "operator", "viewer": "viewer"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,8 @@ def world(gateway: Gateway, driver: MemoryDriver, client: Callable[..., ApiClien
 
 @pytest.fixture
 def look(gateway: Gateway, driver: MemoryDriver) -> Look:
-    """``await look(10)``: seconds go by, and the guests are looked at."""
+    """``await look(10)``: so many seconds go by, exactly, and the guests are looked at."""
+    driver.state.clock_stood_at = time.monotonic()
 
     async def after(seconds: float = 0.0) -> None:
         driver.state.seconds_ahead += seconds

@@ -6,9 +6,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from demo.basic_auth import basic_auth
 from gateway.app import Gateway
 from tests.api.client import ApiClient
-from tests.basic_auth import basic_auth
 from tests.empty_image import qcow2
 from tests.unit.ovf.samples import HEAD, item, manifest, ova
 

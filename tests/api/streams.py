@@ -11,8 +11,8 @@ from typing import Any
 
 import aiohttp
 
+from demo.basic_auth import basic_auth
 from tests.api.client import ApiClient
-from tests.basic_auth import basic_auth
 from tests.patience import PATIENCE
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from demo.basic_auth import basic_auth
 from tests.api.client import ApiClient
-from tests.basic_auth import basic_auth
 from tests.empty_image import qcow2
 
 pytestmark = pytest.mark.slow

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import aiohttp
 import pytest
 
+from demo.basic_auth import basic_auth
 from drivers.memory import MemoryDriver
 from gateway import users
 from gateway.app import Gateway
@@ -19,7 +20,6 @@ from gateway.orchestration.monitoring.occurrences import alarm
 from gateway.orchestration.monitoring.recorder import tell
 from tests.api.client import HASH, ApiClient
 from tests.api.streams import Message, listening
-from tests.basic_auth import basic_auth
 from tests.patience import PATIENCE, eventually
 
 Client = Callable[..., ApiClient]

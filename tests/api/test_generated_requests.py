@@ -22,6 +22,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from yarl import URL
 
+from demo.basic_auth import basic_auth
 from gateway.cimi.dialects import CIMI_1
 from gateway.cimi.registry import TYPES
 from gateway.cimi.system import PACKAGE
@@ -34,7 +35,6 @@ from tests.api.namespaces import NAMESPACE
 from tests.api.packages import small_package
 from tests.api.routes import ROUTES, Route
 from tests.api.world import DOCUMENTS, World
-from tests.basic_auth import basic_auth
 from tests.patience import PATIENCE
 
 USERS = ("", "viewer", "operator", "admin")

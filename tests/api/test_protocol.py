@@ -7,10 +7,10 @@ from collections.abc import Callable
 import aiohttp
 import pytest
 
+from demo.basic_auth import basic_auth
 from gateway.cimi.registry import TYPES
 from tests.api.client import ApiClient
 from tests.api.namespaces import NAMESPACE
-from tests.basic_auth import basic_auth
 
 pytestmark = pytest.mark.slow
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
+from demo.basic_auth import basic_auth
 from gateway import users
 from gateway.config import Settings
 from gateway.orchestration.common.permissions import Role, granted
 from tests.api.client import ACTION, Answer, ApiClient
 from tests.api.routes import METHODS, OF_RESOURCES, PUBLIC, ROUTES, Route
 from tests.api.world import CATALOGUE, World
-from tests.basic_auth import basic_auth
 
 REFUSALS = (401, 403, 404, 405)
 GONE_WITH_OTHERS = ("Meter", "EventLog", "NetworkPort", "Address")

@@ -13,13 +13,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from demo.basic_auth import basic_auth
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from gateway.config import Settings
 from gateway.errors import GatewayError, NoSpace
 from tests.api.certificates import self_signed
 from tests.api.client import ApiClient
-from tests.basic_auth import basic_auth
 from tests.patience import PATIENCE
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from demo.basic_auth import basic_auth
 from drivers.base import ImageFile, VolumeFacts
 from drivers.memory import MemoryDriver
 from gateway import config
@@ -25,7 +26,6 @@ from gateway.app import Gateway
 from tests.api.client import Answer, ApiClient
 from tests.api.packages import package, staged
 from tests.api.world import World
-from tests.basic_auth import basic_auth
 from tests.small_disk import small_disk
 from tests.source import ROOT
 from tests.web_server import WebServer, serving

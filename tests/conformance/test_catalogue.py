@@ -10,13 +10,13 @@ from conformance import registry
 from conformance import vocabulary as words
 from conformance.catalogue import FAMILIES, catalogue
 from conformance.checks.shapes import slug
-from conformance.world import World
+from conformance.provider import Provider
 from conformance.xml_form import document, encode, parse
 
 ENTRIES = list(catalogue().values())
 
 
-def nothing(_world: World) -> None:
+def nothing(_provider: Provider) -> None:
     """A check that asks nothing."""
 
 
@@ -28,6 +28,11 @@ def loaded() -> None:
 def test_every_entry_has_exactly_one_check() -> None:
     assert not registry.CHECKS.keys() & registry.AUDITS.keys()
     assert registry.CHECKS.keys() | registry.AUDITS.keys() == catalogue().keys()
+
+
+def test_the_statement_is_the_docstring_of_its_check() -> None:
+    checks = {**registry.CHECKS, **registry.AUDITS}
+    assert {name: check.__doc__ for name, check in checks.items()} == {entry.id: entry.text for entry in ENTRIES}
 
 
 def test_a_check_without_an_entry_is_refused() -> None:

@@ -8,15 +8,16 @@ import pytest
 
 from conformance.catalogue import catalogue
 from conformance.outcomes import Verdict
+from conformance.provider import Options
 from conformance.run import Report, run
-from conformance.world import Options
-from tests.conformance.mutations import MUTATIONS
+from tests.conformance.misread_requests import MISREAD_REQUESTS
 from tests.conformance.provider import PASSWORD, package_beside, serving
 from tests.conformance.proxy import Mutation, Proxy, proxying
 from tests.conformance.wide_mutations import WIDE
+from tests.conformance.wrong_answers import WRONG_ANSWERS
 
 Served = tuple[Proxy, str]
-ALL = (*MUTATIONS, *WIDE)
+ALL = (*WRONG_ANSWERS, *MISREAD_REQUESTS, *WIDE)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.conformance.mutations import Change, each, header, only, text, unseen, without, without_header
+from tests.conformance.mutating import Change, each, header, only, text, unseen, without, without_header
 from tests.conformance.proxy import Answered, Asked, Document, Mutation
 
 NAMESPACE = "http://schemas.dmtf.org/cimi/1"

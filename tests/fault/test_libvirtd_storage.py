@@ -33,12 +33,9 @@ PATIENCE = 240
 
 
 @pytest.fixture(scope="module")
-def gateway(shared_pool: str, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    process = GatewayProcess(tmp_path_factory.mktemp("gateway"), shared_pool, images)
-    process.prepare()
-    process.start()
-    yield process
-    process.clear()
+def gateway(shared: GatewayProcess) -> GatewayProcess:
+    """The module's gateway, which outlives libvirtd."""
+    return shared
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
-import uuid
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -25,16 +22,9 @@ pytestmark = pytest.mark.qemu
 
 
 @pytest.fixture(scope="module")
-def gateway(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    pool = f"cimi-fault-{os.getpid()}-{uuid.uuid4().hex[:6]}"
-    hypervisor.quiet()
-    hypervisor.make_pool(pool)
-    gateway = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images)
-    gateway.prepare()
-    gateway.start()
-    yield gateway
-    gateway.clear()
-    hypervisor.drop_pool(pool)
+def gateway(shared: GatewayProcess) -> GatewayProcess:
+    """The module's gateway: each test leaves it alive."""
+    return shared
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -29,13 +28,9 @@ pytestmark = pytest.mark.qemu
 
 
 @pytest.fixture(scope="module")
-def gateway(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    with hypervisor.own_pool() as pool:
-        process = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images)
-        process.prepare()
-        process.start()
-        yield process
-        process.clear()
+def gateway(shared: GatewayProcess) -> GatewayProcess:
+    """The module's gateway, whose guest gets strays."""
+    return shared
 
 
 @pytest.fixture(scope="module")

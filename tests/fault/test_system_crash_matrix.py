@@ -5,9 +5,6 @@ tests/api/test_system_crashes.py tries every step; here the processes, files and
 
 from __future__ import annotations
 
-import os
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +21,9 @@ COUNTED = ("systems", "machines", "volumes")
 
 
 @pytest.fixture(scope="module")
-def gateway(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    """One gateway for all tests: each leaves it alive, and itself nothing."""
-    pool = f"cimi-fault-{os.getpid()}-{uuid.uuid4().hex[:6]}"
-    hypervisor.quiet()
-    hypervisor.make_pool(pool)
-    gateway = GatewayProcess(tmp_path_factory.mktemp("gateway"), pool, images)
-    gateway.prepare()
-    gateway.start()
-    yield gateway
-    gateway.clear()
-    hypervisor.drop_pool(pool)
+def gateway(shared: GatewayProcess) -> GatewayProcess:
+    """The module's gateway: each test leaves it alive, and itself nothing."""
+    return shared
 
 
 @pytest.fixture(scope="module")

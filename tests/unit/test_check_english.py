@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tools import check_english
-from tools.check_english import FAMILIES, HOUSE, circling, counted, main, public
+from tools.check_english import FAMILIES, HOUSE, circling, counted, is_documented, main, public
 
 SAMPLE = '''
 """A module."""
@@ -50,6 +50,11 @@ def test_public_is_what_others_can_name() -> None:
     assert names == ["module", "Thing", "run", "go", "state", "bare", "known"]
 
 
+def test_a_check_of_the_catalogue_is_documented_by_its_statement() -> None:
+    source = '@check("filter-and")\ndef filter_and(provider): pass\n@fixture\ndef disk(provider): pass\n'
+    assert [is_documented(node) for node in public(ast.parse(source))] == [False, True, False]
+
+
 def test_folders_in_a_circle_are_named() -> None:
     imports = {"a": "b", "b": "c", "c": "a", "d": "a"}
     modules = {
@@ -84,6 +89,17 @@ def test_a_figure_beyond_its_limit_fails(
     monkeypatch.setitem(HOUSE["limits"], figure, limit)
     assert main([]) == 1
     assert f"BROKEN {figure}" in capsys.readouterr().out
+
+
+def test_a_test_file_beyond_its_limit_fails(
+    module: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tests = module.parents[1] / "tests"
+    tests.mkdir()
+    (tests / "test_rooms.py").write_text(SAMPLE)
+    monkeypatch.setitem(HOUSE["limits"], "longest_test_file", 10)
+    assert main([]) == 1
+    assert "BROKEN longest_test_file" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("module")

@@ -5,6 +5,7 @@ They work on a Network, which has a host, and name the Address in their argument
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from drivers.base import DriverNotFound
@@ -58,8 +59,8 @@ class AddressStep(ResourceStep):
 
 
 @dataclass(frozen=True)
-class NamedAddressStep(AddressStep):
-    """A change of what DNS says of an Address: the store has it already, and a failure takes it back there first."""
+class NamedAddressStep(AddressStep, ABC):
+    """The step that tells DNS of a change that the store has already; a failure takes the change back there first."""
 
     async def run(self, at: At) -> None:
         """Bring the Address to DHCP and DNS."""
@@ -73,14 +74,14 @@ class NamedAddressStep(AddressStep):
                 await self.take_back(transaction, address)
         await self.bring(at)
 
+    @abstractmethod
     async def take_back(self, transaction: Transaction, address: Resource) -> None:
         """Write the Address as it was before the Job."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class ReserveAddress(NamedAddressStep):
-    """A new Address that has a name, or is in the host's own network: DNS or DHCP come to know it."""
+    """The step that tells DNS or DHCP of a new Address that has a name, or is in the host's own network."""
 
     name = "reserve address"
 
@@ -91,7 +92,7 @@ class ReserveAddress(NamedAddressStep):
 
 @dataclass(frozen=True)
 class RenameAddress(NamedAddressStep):
-    """Another name of an Address, or none."""
+    """The step that gives an Address another name, or none."""
 
     name = "rename address"
     before: str | None
@@ -105,7 +106,7 @@ class RenameAddress(NamedAddressStep):
 
 @dataclass(frozen=True)
 class ReleaseAddress(AddressStep):
-    """The end of an Address for DHCP and DNS, and for the interface that it is taken from."""
+    """The step that takes an Address from its interface, and out of DHCP and DNS."""
 
     name = "release address"
     leaves = ""
@@ -135,7 +136,7 @@ class InterfaceAddressStep(AddressStep):
 
 @dataclass(frozen=True)
 class AssignAddress(InterfaceAddressStep):
-    """An Address that the store has linked to an interface: DHCP comes to give it to that interface."""
+    """The step that lets DHCP give an interface the Address that the store has linked to it."""
 
     name = "assign address"
 
@@ -153,7 +154,7 @@ class AssignAddress(InterfaceAddressStep):
 
 @dataclass(frozen=True)
 class WithdrawAddress(InterfaceAddressStep):
-    """An Address that is taken from its interface."""
+    """The step that takes an Address from its interface."""
 
     name = "withdraw address"
 
@@ -164,7 +165,7 @@ class WithdrawAddress(InterfaceAddressStep):
 
 @dataclass(frozen=True)
 class SettleAddress(AddressStep):
-    """The end of the record after a failed create and a done delete."""
+    """The step that removes an Address's record after a failed create and a done delete."""
 
     name = "settle address"
     action: str

@@ -14,7 +14,7 @@ from gateway.orchestration.common.step import Step
 from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.machine_core.device_names import free_target, reserved
 from gateway.orchestration.machine_core.facts import KeptMachine
-from gateway.orchestration.volumes.create import NewVolume, new_volume
+from gateway.orchestration.volumes.create import NewVolume, VolumeRequest, new_volume
 from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.orchestration.volumes.plan import create_steps
 from gateway.store.model import Document, Resource
@@ -47,7 +47,8 @@ class NewVolumes:
             location = _location(entry, taken, where)
             given = {name: value for name, value in entry.items() if name != "initialLocation"}
             host = KeptMachine.of(machine).host
-            volumes.made.append((await new_volume(room, caller, given, {}, where=where, host=host), location))
+            request = VolumeRequest(given, {}, where, host)
+            volumes.made.append((await new_volume(room, caller, request), location))
         return volumes
 
     async def write(self, transaction: Transaction, room: Room, machine: Resource) -> tuple[Resource, list[Resource]]:

@@ -36,7 +36,7 @@ async def check_confinement(room: Room, machine: Resource) -> None:
         demand_confinement(settings, host)
 
 
-class ConfinementTold:
+class ConfinementLog:
     """The watcher that writes one line into the journal whenever a hypervisor is connected."""
 
     def __init__(self, room: Room) -> None:

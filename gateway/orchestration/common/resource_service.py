@@ -299,6 +299,10 @@ class ResourceService:
             raise self.refuse("delete")
         resource = await self.to_change(caller, path, "delete", version)
         await self.may_go(resource)
+        return await self.drop(caller, path)
+
+    async def drop(self, caller: Caller, path: str) -> Outcome:
+        """Delete a record that needs no step, unless it is gone already: the undoing of a create removes it."""
         async with self.store.transaction() as transaction:
             await transaction.delete(path)
             plan = self.plan(caller, "delete", path, drop_on_success=(path,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.errors import Conflict, Forbidden, Invalid, NotFound
 from gateway.jobs.plan import Plan
+from gateway.orchestration.common.checked_service import CheckedService
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import Write
 from gateway.orchestration.common.permissions import demand
@@ -203,24 +204,12 @@ class ForwardingGroupNetworkService(ResourceService):
         return Outcome(entry, job, finished=False)
 
 
-class ForwardingGroupTemplateService(ResourceService):
+class ForwardingGroupTemplateService(CheckedService):
     """Templates of ForwardingGroups."""
 
     kind = "ForwardingGroupTemplate"
-    catalogue = True
 
-    async def make(self, caller: Caller, document: Document) -> Resource:
-        """Return the checked new template."""
-        await self._check(caller, document)
-        return new_resource(self.kind, caller.user, document)
-
-    async def change(
-        self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
-    ) -> Resource:
-        """Return the checked template after the edit."""
-        await self._check(caller, document)
-        return await super().change(caller, resource, document, selected)
-
-    async def _check(self, caller: Caller, document: Document) -> None:
+    async def check(self, caller: Caller, document: Document) -> None:
+        """Raise Invalid for a Network that this caller cannot see."""
         for place, entry in enumerate(document.get("networks", [])):
             await resolve(self.store, caller, entry["href"], ("Network",), f"networks.{place}")

@@ -13,7 +13,7 @@ from gateway.orchestration.networks.membership import members
 
 @dataclass(frozen=True)
 class FormGroup(ResourceStep):
-    """The word to the guests of a new group's first members."""
+    """The step that lets the guests of a new group's first members reach one another."""
 
     name = "form group"
     networks: tuple[str, ...]
@@ -31,7 +31,7 @@ class FormGroup(ResourceStep):
 
 @dataclass(frozen=True)
 class DissolveGroup(ResourceStep):
-    """The leave of all members from a group that is deleted."""
+    """The step that takes all members out of a group that is deleted."""
 
     name = "dissolve group"
     leaves = ""
@@ -46,7 +46,7 @@ class DissolveGroup(ResourceStep):
 
 @dataclass(frozen=True)
 class SettleGroup(ResourceStep):
-    """The end of the record after a failed create and a done delete."""
+    """The step that removes a group's record after a failed create and a done delete."""
 
     name = "settle group"
     action: str

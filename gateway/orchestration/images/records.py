@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from drivers.base import VolumeFacts
 from gateway import clock
 from gateway.jobs.plan import Ended
 from gateway.orchestration.common.resource_service import component
 from gateway.orchestration.images.facts import KeptImage
 from gateway.store.model import Document, Resource
+from gateway.store.reading import Records
 from gateway.store.transaction import Transaction
 
 
@@ -21,6 +23,15 @@ async def settle_copied(transaction: Transaction, image: Resource, ended: Ended)
     elif image.state == "CREATING":
         available = image.with_document(state="AVAILABLE", imageLocation=f"{image.path}/download")
         await transaction.update(KeptImage.changed(available.released(), captured=None))
+
+
+async def write_sizes(store: Records, path: str, copy: VolumeFacts) -> None:
+    """Write the sizes of the copy that an image consists of, unless its record is gone."""
+    async with store.transaction() as transaction:
+        current = await transaction.get(path)
+        if current is not None:
+            kept = replace(KeptImage.of(current), virtual_size=copy.capacity, file_size=copy.physical)
+            await transaction.update(kept.on(current.with_document(size=copy.physical or None)))
 
 
 async def remove(transaction: Transaction, image: Resource) -> None:

@@ -23,7 +23,7 @@ from gateway.orchestration.images.facts import Filling, KeptImage, Route, Upload
 from gateway.orchestration.images.importing import ImageImport
 from gateway.orchestration.images.plan import filling_steps
 from gateway.orchestration.images.promises import demand_few_waiting, demand_staging
-from gateway.orchestration.images.source import shown
+from gateway.orchestration.images.source import without_query
 from gateway.orchestration.images.steps import DeleteImage, SettleImage
 from gateway.orchestration.images.uploading import Receiver, Uploads, must_wait, waits
 from gateway.store.model import Document, Resource
@@ -168,7 +168,7 @@ class ImageService(ResourceService):
         image = new_resource(self.kind, caller.user, {**document, "state": "CREATING"})
         name = f"cimi-image-{image.path.rpartition('/')[2]}.{filling.format or 'img'}"
         location = document.get("imageLocation")
-        image = image.with_document(**self.given(document), imageLocation=shown(location) if location else None)
+        image = image.with_document(**self.given(document), imageLocation=without_query(location) if location else None)
         return replace(replace(filling, volume=name).on(image), shared=caller.role is Role.ADMIN)
 
     def given(self, document: Document) -> Document:
@@ -253,7 +253,7 @@ class ImageService(ResourceService):
             await interrupt(self.room.runner, image, f"delete was asked by {caller.user}")
             left = await self.store.get(path)
             if left is None:
-                return await self._gone(caller, path)
+                return await self.drop(caller, path)
             image = left
         async with self.store.transaction() as transaction:
             current = await transaction.get(path)
@@ -265,12 +265,6 @@ class ImageService(ResourceService):
             job = await self.room.runner.submit(transaction, plan)
             taken = await transaction.update(current.with_document(state="DELETING").held(job))
         return Outcome(taken, job, finished=False)
-
-    async def _gone(self, caller: Caller, path: str) -> Outcome:
-        async with self.store.transaction() as transaction:
-            plan = self.plan(caller, "delete", path, drop_on_success=(path,))
-            job = await self.room.runner.completed(transaction, plan)
-        return Outcome(None, job, finished=True)
 
 
 def _can_be_downloaded(image: Resource) -> bool:

@@ -20,7 +20,7 @@ def is_url(location: str) -> bool:
     return bool(colon) and scheme.lower() != "file"
 
 
-def shown(location: str) -> str:
+def without_query(location: str) -> str:
     """Return the location as people may see it: without the query of a URL, which often holds a secret."""
     return location.partition("?")[0] if is_url(location) else location
 

@@ -75,7 +75,7 @@ async def _note(at: At, **facts: Any) -> None:
 
 @dataclass(frozen=True)
 class StageImage(ResourceStep):
-    """The bytes into the staging directory, their sum compared, and a look at the whole file."""
+    """The step that brings the bytes into the staging directory, compares their sum, and looks at the whole file."""
 
     name = "stage image"
     weight: ClassVar[int] = 2
@@ -135,7 +135,7 @@ class StageImage(ResourceStep):
 
 @dataclass(frozen=True)
 class ConvertImage(ResourceStep):
-    """The conversion of formats that guests do not use as they are to raw or qcow2; the others stay as they came."""
+    """The step that converts formats that guests do not use as they are to raw or qcow2."""
 
     name = "convert image"
 
@@ -167,7 +167,7 @@ class ConvertImage(ResourceStep):
 
 @dataclass(frozen=True)
 class CopyImage(ResourceStep):
-    """The bytes into a volume of the pool: from the staging directory, or straight from where they are."""
+    """The step that writes a volume of the pool: from the staging directory, or straight from where the bytes are."""
 
     name = "copy image"
     weight: ClassVar[int] = 2
@@ -253,7 +253,7 @@ class CopyImage(ResourceStep):
 
 @dataclass(frozen=True)
 class DeleteImage(ResourceStep):
-    """The end of an image's volume."""
+    """The step that deletes an image's volume."""
 
     name = "delete image"
     leaves = "the volume"
@@ -266,7 +266,7 @@ class DeleteImage(ResourceStep):
 
 @dataclass(frozen=True)
 class SettleImage(ResourceStep):
-    """The record after a job: a failed import and a done delete remove it. Nothing stays in the staging directory."""
+    """The step that settles an image's record, which a failed import and a done delete remove, and its staged files."""
 
     name = "settle image"
     action: str

@@ -92,9 +92,9 @@ class AddressWatch:
         """Look at one Machine after another, as long as there are any that nobody else has taken."""
         for path in paths:
             with self.room.supervision.apart(addresses_loop(host), machine=path):
-                await self._look_unless_unknown(path)
+                await self._look_and_note_failure(path)
 
-    async def _look_unless_unknown(self, path: str) -> None:
+    async def _look_and_note_failure(self, path: str) -> None:
         try:
             await self._look(path)
         except (DriverError, GatewayError):
@@ -124,7 +124,7 @@ class AddressWatch:
         if live:
             if driver.connection is not ConnectionState.UP:
                 return
-            addresses = await self._asked(driver, machine)
+            addresses = await self._reported(driver, machine)
         self._looked[path] = time.monotonic()
         if self._known.get(path) != addresses:
             await self._write(machine, addresses)
@@ -134,7 +134,7 @@ class AddressWatch:
         if not live:
             self._forget(path)
 
-    async def _asked(self, driver: Driver, machine: Resource) -> tuple[InterfaceAddress, ...]:
+    async def _reported(self, driver: Driver, machine: Resource) -> tuple[InterfaceAddress, ...]:
         """Return the addresses that the guest has, and note whether it took long to tell them."""
         began = time.monotonic()
         try:

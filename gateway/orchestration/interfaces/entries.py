@@ -171,7 +171,7 @@ def interface_resource(machine: Resource, entry: InterfaceEntry, network: Resour
     document: dict[str, Any] = {
         "network": {"href": entry.network_path},
         "networkPort": {"href": entry.port} if entry.port is not None else None,
-        "state": shown_state(entry) if ready else "Disabled",
+        "state": state_of_entry(entry) if ready else "Disabled",
         "macAddress": entry.mac,
         "mtu": entry.mtu or network.document.get("mtu"),
         "networkType": network.document.get("networkType"),
@@ -180,7 +180,7 @@ def interface_resource(machine: Resource, entry: InterfaceEntry, network: Resour
     return component(machine, "MachineNetworkInterface", f"networkInterfaces/{entry.id}", attributes)
 
 
-def shown_state(entry: InterfaceEntry) -> str:
+def state_of_entry(entry: InterfaceEntry) -> str:
     """Return the state that an interface has once it is plugged in."""
     return "Active" if entry.up else "Passive"
 

@@ -13,7 +13,7 @@ from gateway.orchestration.interfaces.entries import (
     drop_interface,
     entry_of,
     give_back_addresses,
-    shown_state,
+    state_of_entry,
     with_entry,
 )
 from gateway.orchestration.interfaces.spec import interface_spec
@@ -120,7 +120,7 @@ class SettleInterface(InterfaceStep):
             if gone:
                 await drop_interface(transaction, current, interface.path.rpartition("/")[2])
                 return
-            state = shown_state(entry_of(current, interface.path))
+            state = state_of_entry(entry_of(current, interface.path))
             await transaction.update(interface.with_document(state=state))
 
 

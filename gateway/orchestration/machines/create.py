@@ -26,7 +26,7 @@ from gateway.orchestration.machine_core.least_memory import least_memory
 from gateway.orchestration.machines.autostart import AUTOSTART
 from gateway.orchestration.machines.configurations import check_configuration
 from gateway.orchestration.machines.template_secrets import with_secrets
-from gateway.orchestration.monitoring.asked import monitored
+from gateway.orchestration.monitoring.requested import requested_monitoring
 from gateway.orchestration.networks.interface_addresses import Chosen, chosen_addresses
 from gateway.store.model import Document, Resource
 from gateway.store.reading import Reading
@@ -75,7 +75,7 @@ class MachineCreate:
             seed=await self._seed(template),
         )
         await self._addresses(template, kept.interfaces)
-        monitoring = await monitored(self.room, self.caller, template, "Machine", "machineTemplate.")
+        monitoring = await requested_monitoring(self.room, self.caller, template, "Machine", "machineTemplate.")
         machine = new_resource("Machine", self.caller.user, self._document(template, config, host, arch))
         machine = monitoring.on(kept.on(machine))
         self.volumes = await NewVolumes.chosen(self.room, self.caller, template, machine)

@@ -19,7 +19,7 @@ from gateway.store.transaction import Transaction
 log = structlog.get_logger("sync")
 
 
-def shown(facts: DomainFacts) -> Document:
+def observed(facts: DomainFacts) -> Document:
     """Return what a Machine shows of its domain."""
     return {"state": state_of(facts), "cpu": facts.cpus, "memory": facts.memory_kib}
 
@@ -29,7 +29,7 @@ class MovedDomains:
 
     def __init__(self, room: Room) -> None:
         self.room = room
-        self._told: set[tuple[str, str]] = set()
+        self._raised: set[tuple[str, str]] = set()
         """The Machine and the code of each alarm that was raised already, and holds on."""
 
     async def follow(self, machine: Resource) -> Whereabouts:
@@ -51,7 +51,7 @@ class MovedDomains:
             if current is None or current.held_by is not None or KeptMachine.of(current).host != old:
                 return
             left = tuple(sorted({*KeptMachine.of(current).left_hosts, old} - {sighting.host}))
-            current = current.with_document(**shown(sighting.facts))
+            current = current.with_document(**observed(sighting.facts))
             moved = KeptMachine.changed(current, host=sighting.host, left_hosts=left, gone=False)
             current = await transaction.update(moved)
             for attachment in volumes:
@@ -80,11 +80,11 @@ class MovedDomains:
         """Raise an alarm once, for as long as there are such hosts."""
         key = (machine.path, code)
         if not hosts:
-            self._told.discard(key)
+            self._raised.discard(key)
             return
-        if key in self._told:
+        if key in self._raised:
             return
-        self._told.add(key)
+        self._raised.add(key)
         where = ", ".join((KeptMachine.of(machine).host, *hosts) if code == "runs-twice" else hosts)
         log.error(code, machine=machine.path, hosts=where)
         async with self.room.store.transaction() as transaction:

@@ -12,7 +12,7 @@ from gateway.orchestration.interfaces.address_watch import AddressWatch
 from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.machine_core.whereabouts import Whereabouts
-from gateway.orchestration.machines.moving import MovedDomains, shown
+from gateway.orchestration.machines.moving import MovedDomains, observed
 from gateway.orchestration.machines.transient import TransientDomains
 from gateway.orchestration.monitoring.occurrences import alarm
 from gateway.orchestration.monitoring.recorder import tell
@@ -92,7 +92,7 @@ class MachineReconciler:
             machine = await transaction.get(path)
             if machine is None or not _still(machine, driver):
                 return
-            changed = KeptMachine.changed(machine.with_document(**shown(facts)), gone=False)
+            changed = KeptMachine.changed(machine.with_document(**observed(facts)), gone=False)
             machine = await transaction.update(changed)
             if machine.state == "ERROR" and before.state != "ERROR":
                 await tell(transaction, alarm(machine, "fault", facts.reason or "the guest is in error"))
@@ -126,4 +126,4 @@ def _still(machine: Resource, driver: Driver) -> bool:
 
 
 def _differs(machine: Resource, facts: DomainFacts) -> bool:
-    return any(machine.document.get(name) != value for name, value in shown(facts).items())
+    return any(machine.document.get(name) != value for name, value in observed(facts).items())

@@ -12,7 +12,7 @@ from gateway.orchestration.machines.configurations import check_configuration
 from gateway.orchestration.machines.create import referred_image
 from gateway.orchestration.machines.template_memory import check_template_memory, whole_configuration
 from gateway.orchestration.machines.template_secrets import KeptTemplate, TemplateSecrets, remaining_secrets
-from gateway.orchestration.monitoring.asked import monitored
+from gateway.orchestration.monitoring.requested import requested_monitoring
 from gateway.orchestration.volumes.templates import check_template
 from gateway.store.model import Document, Resource
 
@@ -55,7 +55,7 @@ class MachineTemplateService(ResourceService):
         href = document.get("credential", {}).get("href")
         if href is not None:
             await resolve(self.store, caller, href, ("Credential", "CredentialTemplate"), "credential")
-        await monitored(self.room, caller, document, "Machine")
+        await requested_monitoring(self.room, caller, document, "Machine")
         public = {name: value for name, value in document.items() if name != "userData"}
         hashed = None
         if "credential" in public:

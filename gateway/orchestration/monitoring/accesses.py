@@ -19,7 +19,7 @@ from gateway.addresses import source_of
 from gateway.errors import GatewayError
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.permissions import Role
-from gateway.orchestration.monitoring.occurrences import ADMINS, Occurrence, Request, accessed, known_path
+from gateway.orchestration.monitoring.occurrences import ADMINS, Occurrence, Request, accessed, meaningful_path
 from gateway.orchestration.monitoring.recorder import tell
 from gateway.orchestration.monitoring.repeats import Allowance, Repeats
 from gateway.store.store import Store
@@ -54,12 +54,12 @@ class Accesses:
 
     async def login_refused(self, request: Request, path: str, reason: str) -> None:
         """Tell admins, and nobody else, that a name was claimed with a wrong password."""
-        occurrence = replace(accessed(request, known_path(path), None, "Failure", reason), audience=ADMINS)
+        occurrence = replace(accessed(request, meaningful_path(path), None, "Failure", reason), audience=ADMINS)
         await self._tell(("login", source_of(request.address), request.initiator), ONE_A_MINUTE, occurrence)
 
     async def refused(self, request: Request, path: str, reason: str, role: Role) -> None:
         """Tell that a user was refused."""
-        path = known_path(path)
+        path = meaningful_path(path)
         occurrence = accessed(request, path, await self._store.get(path), "Failure", reason)
         allowance = ONE_A_MINUTE if role is Role.VIEWER else SOME_A_MINUTE
         await self._tell(("refused", source_of(request.address), request.initiator), allowance, occurrence)

@@ -34,7 +34,7 @@ class HypervisorEvents:
     def __init__(self, room: Room) -> None:
         self._room = room
         self._down: set[str] = set()
-        self._told: dict[tuple[str, str], float] = {}
+        self._raised: dict[tuple[str, str], float] = {}
         for driver in room.drivers.values():
             driver.subscribe(self._happened)
 
@@ -56,7 +56,7 @@ class HypervisorEvents:
     async def _guest(self, host: str, path: str, code: str, detail: str) -> None:
         """Keep only what the Machine's own host tells: another may have a copy of its domain."""
         machine = await self._room.store.get(path)
-        if machine is None or Hosted.of(machine).host != host or self._just_told(path, code):
+        if machine is None or Hosted.of(machine).host != host or self._is_repeated(path, code):
             return
         if code == "reboot":
             await self._keep(state_changed(machine, machine.state, detail))
@@ -64,14 +64,14 @@ class HypervisorEvents:
         outcome, severity = POLICY.get(code, IO_ERROR)
         await self._keep(alarm(machine, code, detail, outcome=outcome, severity=severity))
 
-    def _just_told(self, path: str, code: str) -> bool:
-        """Return whether an alarm of this kind was told in the last QUIET_SECONDS.
+    def _is_repeated(self, path: str, code: str) -> bool:
+        """Return whether an alarm of this kind was raised in the last QUIET_SECONDS.
 
         A broken disk may complain a thousand times a second.
         """
         now = time.monotonic()
-        self._told = {key: moment for key, moment in self._told.items() if now - moment < QUIET_SECONDS}
-        return self._told.setdefault((path, code), now) != now
+        self._raised = {key: moment for key, moment in self._raised.items() if now - moment < QUIET_SECONDS}
+        return self._raised.setdefault((path, code), now) != now
 
     def _connection(self, event: DriverEvent) -> None:
         """Tell once when a host is lost, however often connecting again fails, and once when it is back."""

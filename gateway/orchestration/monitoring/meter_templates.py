@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.errors import Invalid
+from gateway.orchestration.common.checked_service import CheckedService
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.resolving import merged, resolve
 from gateway.orchestration.common.resource_service import Policy, ResourceService, Room, new_resource
@@ -30,26 +31,13 @@ class MeterConfigurationService(ResourceService):
         return changed.with_document(**configuration(self.room.policy, changed.document))
 
 
-class MeterTemplateService(ResourceService):
+class MeterTemplateService(CheckedService):
     """The service of MeterTemplates."""
 
     kind = "MeterTemplate"
-    catalogue = True
 
-    async def make(self, caller: Caller, document: Document) -> Resource:
-        """Return the new template. Raises Invalid when no meter could be made of it."""
-        await self._check(caller, document)
-        return new_resource(self.kind, caller.user, document)
-
-    async def change(
-        self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
-    ) -> Resource:
-        """Return the template after the edit. Raises Invalid when no meter could be made of it."""
-        changed = await super().change(caller, resource, document, selected)
-        await self._check(caller, changed.document)
-        return changed
-
-    async def _check(self, caller: Caller, document: Document) -> None:
+    async def check(self, caller: Caller, document: Document) -> None:
+        """Raise Invalid when no meter could be made of the template."""
         values = await template_values(self.room, caller, document, "")
         target = values.get("targetResource")
         if target is None:
@@ -79,7 +67,7 @@ async def template_values(room: Room, caller: Caller, given: Document, where: st
     return {**values, "meterConfig": merged(below, config)}
 
 
-async def asked_meters(
+async def requested_meters(
     room: Room, caller: Caller, template: Document, kind: str, where: str = ""
 ) -> tuple[Document, ...]:
     """Return the attributes of the Meters that a new resource's template asks for (``meterTemplates``).
@@ -91,11 +79,11 @@ async def asked_meters(
     if len(given) > MOST_TEMPLATES:
         raise Invalid(f"has {len(given)} entries; at most {MOST_TEMPLATES} are allowed", where)
     return tuple(
-        [await _asked_meter(room, caller, entry, kind, f"{where}.{place}.") for place, entry in enumerate(given)]
+        [await _requested_meter(room, caller, entry, kind, f"{where}.{place}.") for place, entry in enumerate(given)]
     )
 
 
-async def _asked_meter(room: Room, caller: Caller, given: Document, kind: str, where: str) -> Document:
+async def _requested_meter(room: Room, caller: Caller, given: Document, kind: str, where: str) -> Document:
     values = await template_values(room, caller, given, where)
     if "targetResource" in values:
         raise Invalid(f"must not be given here: the meter is of the new {kind} itself", f"{where}targetResource")

@@ -117,7 +117,7 @@ def audience_of(resource: Resource) -> str:
     return EVERYONE if resource.shared or resource.owner is None else resource.owner
 
 
-def known_path(path: str) -> str:
+def meaningful_path(path: str) -> str:
     """Return the part of a path that means something.
 
     The Cloud Entry Point stands for a path that means nothing.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gateway.errors import Invalid
+from gateway.orchestration.common.checked_service import CheckedService
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.resolving import resolve
-from gateway.orchestration.common.resource_service import ResourceService, new_resource
 from gateway.orchestration.monitoring.recorder import LOGGED
 from gateway.store.model import Document, Resource
 from gateway.store.reading import Reading
@@ -13,25 +13,13 @@ from gateway.store.reading import Reading
 OWN = ("name", "description", "properties")
 
 
-class EventLogTemplateService(ResourceService):
+class EventLogTemplateService(CheckedService):
     """The service of EventLogTemplates."""
 
     kind = "EventLogTemplate"
-    catalogue = True
 
-    async def make(self, caller: Caller, document: Document) -> Resource:
-        """Return the new template. Raises Invalid for a target that can have no log."""
-        await self._check(caller, document)
-        return new_resource(self.kind, caller.user, document)
-
-    async def change(
-        self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
-    ) -> Resource:
-        """Return the template after the edit. Raises Invalid for a target that can have no log."""
-        await self._check(caller, document)
-        return await super().change(caller, resource, document, selected)
-
-    async def _check(self, caller: Caller, document: Document) -> None:
+    async def check(self, caller: Caller, document: Document) -> None:
+        """Raise Invalid for a target that can have no log."""
         if document.get("targetResource"):
             await target_of(self.store, caller, document, "targetResource")
 
@@ -53,7 +41,7 @@ async def template_values(store: Reading, caller: Caller, given: Document, where
     return {name: value for name, value in merged.items() if value is not None and name not in OWN}
 
 
-async def asked_event_log(store: Reading, caller: Caller, template: Document, where: str = "") -> Document:
+async def requested_event_log(store: Reading, caller: Caller, template: Document, where: str = "") -> Document:
     """Return the attributes of a new resource's log that its template's ``eventLogTemplate`` asks for.
 
     ``where`` is the way to the template in a larger document, ending in a dot.

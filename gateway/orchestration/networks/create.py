@@ -14,7 +14,7 @@ from gateway.orchestration.common.resolving import OWN, merged, resolve
 from gateway.orchestration.common.resource_service import Room, new_resource
 from gateway.orchestration.common.unconfigured import demand_up
 from gateway.orchestration.common.visibility import changeable
-from gateway.orchestration.monitoring.asked import monitored
+from gateway.orchestration.monitoring.requested import requested_monitoring
 from gateway.orchestration.networks.facts import KeptNetwork
 from gateway.orchestration.networks.membership import check_routed, join
 from gateway.orchestration.networks.ranges import (
@@ -70,7 +70,7 @@ class NetworkCreate:
         network = new_resource("Network", self.caller.user, document)
         bridge = settings.public_bridge if forward == "bridge" else bridge_name(uuid_of(network))
         state = template.get("initialState", "STARTED")
-        wishes = await monitored(self.room, self.caller, template, "Network", "networkTemplate.")
+        wishes = await requested_monitoring(self.room, self.caller, template, "Network", "networkTemplate.")
         kept = KeptNetwork(host=host, forward=forward, bridge=bridge, initial_state=state)
         network = wishes.on(kept.on(network))
         await self._check_group(template, network)

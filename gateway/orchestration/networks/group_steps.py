@@ -29,7 +29,7 @@ async def take_out(at: At, network: str, group: str) -> None:
 
 @dataclass(frozen=True)
 class JoinGroup(ResourceStep):
-    """The word to the members' guests of a Network that is in the group already, as the store tells."""
+    """The step that lets the guests of a group's members reach a Network that the store has in the group already."""
 
     name = "join group"
     group: str
@@ -46,7 +46,7 @@ class JoinGroup(ResourceStep):
 
 @dataclass(frozen=True)
 class LeaveGroup(ResourceStep):
-    """The leave of a Network from a ForwardingGroup."""
+    """The step that takes a Network out of a ForwardingGroup."""
 
     name = "leave group"
     leaves = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from gateway.errors import Conflict, Invalid, NotFound
@@ -19,7 +20,7 @@ from gateway.store.transaction import Transaction
 ORDER = ("edit", "delete", "start", "stop")
 
 
-class StatefulService(ResourceService):
+class StatefulService(ResourceService, ABC):
     """A type with start, stop and delete by the table of states."""
 
     def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
@@ -48,9 +49,9 @@ class StatefulService(ResourceService):
         self.must_be_up(resource)
         return await self.begin(resource, action, self.action_plan(caller, resource, action))
 
+    @abstractmethod
     def action_plan(self, caller: Caller, resource: Resource, action: str) -> Plan:
         """Return the plan of a start or stop."""
-        raise NotImplementedError
 
     async def begin(self, resource: Resource, verb: str, plan: Plan) -> Outcome:
         """Submit the plan and take the resource for its Job in one transaction: of two clients, one gets a Conflict."""

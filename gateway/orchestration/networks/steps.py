@@ -19,7 +19,7 @@ from gateway.store.model import Resource
 
 @dataclass(frozen=True)
 class FilterNetwork(ResourceStep):
-    """The packet filter that the interfaces on the network refer to."""
+    """The step that defines the packet filter that the interfaces on the network refer to."""
 
     name = "filter network"
 
@@ -40,7 +40,7 @@ async def _define(at: At) -> None:
 
 @dataclass(frozen=True)
 class DefineNetwork(ResourceStep):
-    """The definition of a new network."""
+    """The step that defines a new network."""
 
     name = "define network"
 
@@ -55,7 +55,7 @@ class DefineNetwork(ResourceStep):
 
 @dataclass(frozen=True)
 class RedefineNetwork(ResourceStep):
-    """The definition after an edit: what runs keeps its old ways until it is started anew.
+    """The step that defines a network after an edit; one that runs keeps its old ways until it is started anew.
 
     There is no undo: the definition follows from what is kept, and there is no older one to go back to.
     """
@@ -73,7 +73,7 @@ class RedefineNetwork(ResourceStep):
 
 @dataclass(frozen=True)
 class StartNetwork(ResourceStep):
-    """The start of a network."""
+    """The step that starts a network."""
 
     name = "start network"
 
@@ -91,7 +91,7 @@ class StartNetwork(ResourceStep):
 
 @dataclass(frozen=True)
 class ReconnectInterfaces(ResourceStep):
-    """The return of guests to a network that was stopped while they ran."""
+    """The step that connects guests again to a network that was stopped while they ran."""
 
     name = "reconnect interfaces"
 
@@ -103,7 +103,7 @@ class ReconnectInterfaces(ResourceStep):
 
 @dataclass(frozen=True)
 class StopNetwork(ResourceStep):
-    """The stop of a network."""
+    """The step that stops a network."""
 
     name = "stop network"
 
@@ -114,7 +114,7 @@ class StopNetwork(ResourceStep):
 
 @dataclass(frozen=True)
 class DeleteNetwork(ResourceStep):
-    """The end of a network on its host."""
+    """The step that removes a network from its host."""
 
     name = "delete network"
     leaves = "the network"
@@ -126,7 +126,7 @@ class DeleteNetwork(ResourceStep):
 
 @dataclass(frozen=True)
 class DeleteFilter(ResourceStep):
-    """The end of a network's packet filter."""
+    """The step that removes a network's packet filter."""
 
     name = "delete filter"
     leaves = ""
@@ -138,7 +138,7 @@ class DeleteFilter(ResourceStep):
 
 @dataclass(frozen=True)
 class SettleNetwork(ResourceStep):
-    """The end of the record after a failed create and a done delete; the true state after everything else."""
+    """The step that removes a Network's record after a failed create and a done delete, else writes its true state."""
 
     name = "settle network"
     action: str

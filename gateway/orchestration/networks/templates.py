@@ -3,66 +3,53 @@
 from __future__ import annotations
 
 from gateway.errors import Invalid
+from gateway.orchestration.common.checked_service import CheckedService
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.resolving import resolve
-from gateway.orchestration.common.resource_service import ResourceService, new_resource
-from gateway.orchestration.monitoring.meter_templates import asked_meters
-from gateway.orchestration.monitoring.templates import asked_event_log
+from gateway.orchestration.monitoring.meter_templates import requested_meters
+from gateway.orchestration.monitoring.templates import requested_event_log
 from gateway.orchestration.networks.ranges import ATTRIBUTES, as_range
-from gateway.store.model import Document, Resource
+from gateway.store.model import Document
 
 
-class CheckedService(ResourceService):
-    """A type whose documents are looked at when they are made and when they are edited."""
+class NetworkCatalogueService(CheckedService):
+    """Service of the templates and configurations of Networks and NetworkPorts."""
 
-    catalogue = True
     references: dict[str, tuple[str, ...]] = {}
     """Kinds of the resource that an attribute may refer to, by the attribute."""
 
-    async def make(self, caller: Caller, document: Document) -> Resource:
-        """Return the checked new resource."""
-        await self._check(caller, document)
-        return new_resource(self.kind, caller.user, document)
-
-    async def change(
-        self, caller: Caller, resource: Resource, document: Document, selected: frozenset[str] | None
-    ) -> Resource:
-        """Return the checked resource after the edit."""
-        changed = await super().change(caller, resource, document, selected)
-        await self._check(caller, changed.document)
-        return changed
-
-    async def _check(self, caller: Caller, document: Document) -> None:
+    async def check(self, caller: Caller, document: Document) -> None:
+        """Raise Invalid for a reference that leads nowhere, and for what is wrong with the document alone."""
         for name, kinds in self.references.items():
             href = document.get(name, {}).get("href")
             if href is not None:
                 await resolve(self.store, caller, href, kinds, name)
         if "meterTemplates" in document:
-            await asked_meters(self.room, caller, document, self.kind.removesuffix("Template"))
-        await asked_event_log(self.store, caller, document)
-        self.check(document)
+            await requested_meters(self.room, caller, document, self.kind.removesuffix("Template"))
+        await requested_event_log(self.store, caller, document)
+        self.check_alone(document)
 
-    def check(self, document: Document) -> None:
+    def check_alone(self, document: Document) -> None:
         """Raise Invalid, naming the attribute, for what is wrong with the document alone."""
 
 
-class NetworkConfigurationService(CheckedService):
+class NetworkConfigurationService(NetworkCatalogueService):
     """Configurations of Networks."""
 
     kind = "NetworkConfiguration"
 
-    def check(self, document: Document) -> None:
+    def check_alone(self, document: Document) -> None:
         """Raise Invalid when a range is none."""
         check_network_configuration(document, "")
 
 
-class NetworkTemplateService(CheckedService):
+class NetworkTemplateService(NetworkCatalogueService):
     """Templates of Networks."""
 
     kind = "NetworkTemplate"
     references = {"networkConfig": ("NetworkConfiguration",), "forwardingGroup": ("ForwardingGroup",)}
 
-    def check(self, document: Document) -> None:
+    def check_alone(self, document: Document) -> None:
         """Raise Invalid when the configuration is missing, or a range of it is none."""
         config = document.get("networkConfig")
         if not config:

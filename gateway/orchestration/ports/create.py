@@ -6,7 +6,7 @@ from gateway.errors import Invalid, NotImplementedHere
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.resolving import OWN, merged, resolve
 from gateway.orchestration.common.resource_service import Room, new_resource
-from gateway.orchestration.monitoring.asked import monitored
+from gateway.orchestration.monitoring.requested import requested_monitoring
 from gateway.orchestration.networks.facts import KeptNetwork
 from gateway.orchestration.networks.mac import checked_mac, new_mac
 from gateway.orchestration.networks.spec import class_of_service
@@ -37,7 +37,7 @@ async def new_port(room: Room, caller: Caller, document: Document) -> Resource:
         "macAddress": new_mac() if mac is None else checked_mac(mac, f"{WHERE}.macAddress"),
     }
     port = {name: value for name, value in port.items() if value is not None}
-    wishes = await monitored(room, caller, template, "NetworkPort", f"{WHERE}.")
+    wishes = await requested_monitoring(room, caller, template, "NetworkPort", f"{WHERE}.")
     return wishes.on(KeptPort(host=host).on(new_resource("NetworkPort", caller.user, port)))
 
 

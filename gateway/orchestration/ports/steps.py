@@ -20,7 +20,7 @@ AS_BEFORE = ""
 
 @dataclass(frozen=True)
 class ApplyPort(ResourceStep):
-    """Link and speed of the guest's interface; a port that nobody uses only remembers."""
+    """The step that sets link and speed of the interface that uses a port, and notes the state that was reached."""
 
     name = "apply port"
     state: str | None = None
@@ -68,7 +68,7 @@ def machines_of(port: Resource) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class SettlePort(ResourceStep):
-    """The state that was reached, else the one from before."""
+    """The step that writes the state that a port has reached, else the one from before."""
 
     name = "settle port"
     action: str

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from gateway.orchestration.networks.mac import checked_mac
-from gateway.orchestration.networks.templates import CheckedService
+from gateway.orchestration.networks.templates import NetworkCatalogueService
 from gateway.store.model import Document
 
 
-class NetworkPortConfigurationService(CheckedService):
+class NetworkPortConfigurationService(NetworkCatalogueService):
     """Configurations of NetworkPorts."""
 
     kind = "NetworkPortConfiguration"
 
 
-class NetworkPortTemplateService(CheckedService):
+class NetworkPortTemplateService(NetworkCatalogueService):
     """Templates of NetworkPorts."""
 
     kind = "NetworkPortTemplate"
     references = {"network": ("Network",), "networkPortConfig": ("NetworkPortConfiguration",)}
 
-    def check(self, document: Document) -> None:
+    def check_alone(self, document: Document) -> None:
         """Raise Invalid when no interface can have the MAC address."""
         if "macAddress" in document:
             checked_mac(document["macAddress"], "macAddress")

@@ -20,7 +20,7 @@ from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.orchestration.machine_core.occupancy import hold
 from gateway.orchestration.snapshots.capture_steps import CopyBootDisk, SettleCaptured
 from gateway.orchestration.snapshots.origin import Origin
-from gateway.orchestration.snapshots.requests import MachineRequests, creating
+from gateway.orchestration.snapshots.requests import ImageRequests, creating
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
@@ -28,7 +28,7 @@ FORMAT = "qcow2"
 LIVE = frozenset({"STARTED", "PAUSED"})
 
 
-class CaptureRequests(MachineRequests):
+class CaptureRequests(ImageRequests):
     """The requests that make an IMAGE of a Machine's boot disk."""
 
     async def prepare_from(self, caller: Caller, origin: Origin, document: Document) -> Write:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from drivers.base import BaseVolume, DriverConflict, NewVolume
 from gateway.jobs.plan import Ended
 from gateway.orchestration.common.step import At, ResourceStep, unless_stopped
 from gateway.orchestration.disks.steps import boot_disk
 from gateway.orchestration.images.facts import KeptImage
-from gateway.orchestration.images.records import settle_copied
+from gateway.orchestration.images.records import settle_copied, write_sizes
 from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.machine_core.states import refuse_other_power
@@ -47,11 +47,7 @@ class CopyBootDisk(ResourceStep):
                 NewVolume(pool, volume, "qcow2", 0), BaseVolume(below), at.job.progress
             )
         made = await unless_stopped(at.job, copying)
-        async with at.room.store.transaction() as transaction:
-            current = await transaction.get(image.path)
-            if current is not None:
-                kept = replace(KeptImage.of(current), virtual_size=made.capacity, file_size=made.physical)
-                await transaction.update(kept.on(current.with_document(size=made.physical or None)))
+        await write_sizes(at.room.store, image.path, made)
 
     async def undo(self, at: At) -> None:
         """Delete the copy."""

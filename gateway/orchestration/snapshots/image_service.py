@@ -10,7 +10,7 @@ from gateway.orchestration.images.service import ImageService
 from gateway.orchestration.machine_core.chain import KINDS
 from gateway.orchestration.snapshots.capture import CaptureRequests
 from gateway.orchestration.snapshots.origin import origin_of
-from gateway.orchestration.snapshots.requests import MachineRequests, SnapshotRequests
+from gateway.orchestration.snapshots.requests import ImageRequests, SnapshotRequests
 from gateway.store.model import Document, Resource
 from gateway.store.questions.resources import machine_on_image
 
@@ -35,7 +35,7 @@ class MachineImageService(ImageService):
             return await super().prepare(caller, collection, {**document, "relatedImage": None})
         if collection != self.type.segment:
             await self.room.services["Machine"].read(caller, origin.machine)
-        requests: MachineRequests = self._captures if origin.verb == "capture" else self._snapshots
+        requests: ImageRequests = self._captures if origin.verb == "capture" else self._snapshots
         return await requests.prepare_from(caller, origin, document)
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from drivers.base import DomainFacts, Driver, Power
 from gateway.errors import Conflict, Forbidden, Invalid, NoSpace, NotFound, NotImplementedHere
 from gateway.jobs.plan import Plan
@@ -33,7 +35,7 @@ ACTIVE = (Power.RUNNING, Power.PAUSED)
 
 
 class MachineRequests(ResourceService):
-    """The checks that the makers of images from Machines have in common."""
+    """The checks that all requests on a Machine and its images have in common."""
 
     kind = "MachineImage"
 
@@ -55,15 +57,19 @@ class MachineRequests(ResourceService):
         demand_up(driver)
         return driver
 
+
+class ImageRequests(MachineRequests, ABC):
+    """The requests that make an image of a Machine."""
+
+    @abstractmethod
     async def prepare_from(self, caller: Caller, origin: Origin, document: Document) -> Write:
         """Check everything about an image of this Machine, and return what writes it."""
-        raise NotImplementedError
 
 
-class SnapshotRequests(MachineRequests):
-    # Taking one
-
+class SnapshotRequests(ImageRequests):
     """The requests that take and delete snapshots of Machines."""
+
+    # Taking one
 
     async def prepare_from(self, caller: Caller, origin: Origin, document: Document) -> Write:
         """Check everything about a snapshot, and return what writes its image with its Job."""
@@ -154,7 +160,7 @@ class SnapshotRequests(MachineRequests):
             await interrupt(self.room.runner, image, f"delete was asked by {caller.user}")
             current = await self.store.get(path)
             if current is None:
-                return await self._gone(caller, path)
+                return await self.drop(caller, path)
             image = current
         machine = await self.store.get(KeptSnapshot.of(image).machine or "")
         if machine is None:
@@ -190,13 +196,6 @@ class SnapshotRequests(MachineRequests):
             drop_on_success=paths,
             settle=SettleDropped(machine.path, paths),
         )
-
-    async def _gone(self, caller: Caller, path: str) -> Outcome:
-        async with self.store.transaction() as transaction:
-            job = await self.room.runner.completed(
-                transaction, self.plan(caller, "delete", path, drop_on_success=(path,))
-            )
-        return Outcome(None, job, finished=True)
 
 
 def creating(machine: Resource, origin: Origin, document: Document) -> Document:

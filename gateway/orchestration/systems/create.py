@@ -6,7 +6,7 @@ from gateway.errors import Invalid
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.resolving import OWN, merged, resolve
 from gateway.orchestration.common.resource_service import Room, new_resource
-from gateway.orchestration.monitoring.asked import monitored
+from gateway.orchestration.monitoring.requested import requested_monitoring
 from gateway.orchestration.systems.blueprint import Component, blueprint
 from gateway.orchestration.systems.rehearsal import Rehearsal
 from gateway.orchestration.systems.secrets import hashed, whole
@@ -32,7 +32,7 @@ class SystemCreate:
         """Return the System in CREATING. Raises what the request deserves, naming the descriptor."""
         template, chain = await self._template()
         drawn = blueprint(template, f"{WHERE}.")
-        monitoring = await monitored(self.room, self.caller, drawn.template, "System", f"{WHERE}.")
+        monitoring = await requested_monitoring(self.room, self.caller, drawn.template, "System", f"{WHERE}.")
         rehearsal = Rehearsal(self.room, self.caller, f"{WHERE}.")
         await rehearsal.run(drawn.components, chain)
         self.components, self.size = drawn.components, rehearsal.size

@@ -131,7 +131,7 @@ class SystemService(PackagedService):
         await self._some_must_be_up(system, deletes=True)
         await interrupt(self.room.runner, system, f"delete was asked by {caller.user}")
         if await self.store.get(path) is None:
-            return await self._gone(caller, path)
+            return await self.drop(caller, path)
         plan = self.plan(
             caller,
             "delete",
@@ -151,13 +151,6 @@ class SystemService(PackagedService):
             job = await self.room.runner.submit(transaction, plan)
             taken = await transaction.update(current.with_document(state="DELETING").held(job))
         return Outcome(taken, job, finished=False)
-
-    async def _gone(self, caller: Caller, path: str) -> Outcome:
-        """Return the outcome of a delete of which the undoing of the create has left nothing."""
-        async with self.store.transaction() as transaction:
-            plan = self.plan(caller, "delete", path, drop_on_success=(path,))
-            job = await self.room.runner.completed(transaction, plan)
-        return Outcome(None, job, finished=True)
 
     # Packages
 

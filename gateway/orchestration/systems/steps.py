@@ -9,7 +9,7 @@ from gateway.orchestration.common.resource_service import Room
 from gateway.orchestration.common.step import Step
 from gateway.orchestration.systems.acting import ComponentMover
 from gateway.orchestration.systems.blueprint import Component
-from gateway.orchestration.systems.keeper import derive
+from gateway.orchestration.systems.commit_rule import derive
 from gateway.orchestration.systems.making import ComponentMaker
 from gateway.orchestration.systems.nested import nested_jobs, wait_for_nested
 from gateway.orchestration.systems.step import SystemAt, SystemStep
@@ -19,7 +19,7 @@ from gateway.store.model import Document
 
 @dataclass(frozen=True)
 class MakeComponents(SystemStep):
-    """All components of a new System, each by its family's create."""
+    """The step that creates all components of a new System, each by its family."""
 
     name = "make components"
     components: tuple[Component, ...]
@@ -35,7 +35,7 @@ class MakeComponents(SystemStep):
 
 @dataclass(frozen=True)
 class ActOnComponents(SystemStep):
-    """An action on all Machines, each by its family's action."""
+    """The step that does an action on all Machines, each by its family."""
 
     name = "act on components"
     action: str
@@ -49,7 +49,7 @@ class ActOnComponents(SystemStep):
 
 @dataclass(frozen=True)
 class DeleteComponents(SystemStep):
-    """The end of all components that the System owns, each by its family's delete."""
+    """The step that deletes all components that the System owns, each by its family."""
 
     name = "delete components"
 
@@ -61,7 +61,7 @@ class DeleteComponents(SystemStep):
 
 @dataclass(frozen=True)
 class SettleSystem(Step):
-    """The last step of a System's Jobs.
+    """The step that leaves a System's record in its true state.
 
     A failed create and a done delete remove the System; everything else leaves it as its Machines are. A System whose
     create could not be undone stays in ERROR, so that what is left can be seen, and deleted.

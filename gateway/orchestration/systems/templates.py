@@ -9,8 +9,8 @@ from gateway.orchestration.common.permissions import granted
 from gateway.orchestration.common.resolving import resolve
 from gateway.orchestration.common.resource_service import new_resource
 from gateway.orchestration.machines.template_memory import check_template_memory
-from gateway.orchestration.monitoring.meter_templates import asked_meters
-from gateway.orchestration.monitoring.templates import asked_event_log
+from gateway.orchestration.monitoring.meter_templates import requested_meters
+from gateway.orchestration.monitoring.templates import requested_event_log
 from gateway.orchestration.systems.blueprint import KINDS, blueprint
 from gateway.orchestration.systems.facts import KeptTemplate
 from gateway.orchestration.systems.packages.parts import Described
@@ -71,8 +71,8 @@ class SystemTemplateService(PackagedService):
         return kept.on(template.with_document(**{DESCRIPTORS: readable or None}))
 
     async def _check(self, caller: Caller, document: Document) -> None:
-        await asked_meters(self.room, caller, document, "System")
-        await asked_event_log(self.store, caller, document)
+        await requested_meters(self.room, caller, document, "System")
+        await requested_event_log(self.store, caller, document)
         self._check_descriptors(document, "")
         await self._check_memory(caller, document, "")
         for place, descriptor in enumerate(document.get(DESCRIPTORS) or []):

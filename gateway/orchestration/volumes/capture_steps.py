@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from drivers.base import BaseVolume, NewVolume, VolumeFacts
 from gateway.jobs.plan import Ended
 from gateway.orchestration.common.step import At, ResourceStep, unless_stopped
 from gateway.orchestration.images.facts import KeptImage
-from gateway.orchestration.images.records import settle_copied
+from gateway.orchestration.images.records import settle_copied, write_sizes
 from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.machine_core.states import refuse_other_power
 from gateway.orchestration.machine_core.truth import true_state
@@ -36,7 +36,7 @@ class VolumeCopyStep(ResourceStep):
 
 @dataclass(frozen=True)
 class CopyVolume(VolumeCopyStep):
-    """A flat copy, as of one moment where a guest writes the Volume meanwhile."""
+    """The step that makes a flat copy, as of one moment where a guest writes the Volume meanwhile."""
 
     name = "copy volume"
 
@@ -53,11 +53,7 @@ class CopyVolume(VolumeCopyStep):
             if machine is not None:
                 refuse_other_power((await at.driver.domains.read(machine_uuid(machine))).power, self.live)
         made = await unless_stopped(at.job, self._copied(at, KeptImage.of(image)))
-        async with at.room.store.transaction() as transaction:
-            current = await transaction.get(image.path)
-            if current is not None:
-                kept = replace(KeptImage.of(current), virtual_size=made.capacity, file_size=made.physical)
-                await transaction.update(kept.on(current.with_document(size=made.physical or None)))
+        await write_sizes(at.room.store, image.path, made)
 
     async def undo(self, at: At) -> None:
         """Remove the copy."""
@@ -84,7 +80,7 @@ class CopyVolume(VolumeCopyStep):
 
 @dataclass(frozen=True)
 class SettleCopiedVolume(VolumeCopyStep):
-    """The records after a copy: the image is there or gone, and what was held is as the hypervisor says."""
+    """The step that settles the records after a copy: the image's, and those of what was held meanwhile."""
 
     name = "settle copied volume"
 

@@ -8,7 +8,7 @@ from gateway.errors import Invalid
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.resolving import merged, resolve
 from gateway.orchestration.common.resource_service import Room, new_resource
-from gateway.orchestration.monitoring.asked import monitored
+from gateway.orchestration.monitoring.requested import requested_monitoring
 from gateway.orchestration.volumes.content import Content, content_of, demand_staged, too_small
 from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.orchestration.volumes.file_systems import storage_format, with_file_system
@@ -38,27 +38,29 @@ class NewVolume:
             await self.content.demand(transaction)
 
 
-async def new_volume(
-    room: Room,
-    caller: Caller,
-    given: Document,
-    own: Document,
-    *,
-    where: str = "volumeTemplate",
-    host: str | None = None,
-) -> NewVolume:
-    """Return the checked new Volume. Raise what the request deserves.
+@dataclass(frozen=True, slots=True)
+class VolumeRequest:
+    """Request for a Volume: its template by reference, by value or both, and what the Volume itself is called."""
 
-    ``given`` is the template by reference, by value or both; ``own`` what the Volume itself is called.
-    """
-    template = await _template(room, caller, given, where)
+    template: Document
+    own: Document
+    where: str = "volumeTemplate"
+    """The way to the template in the request."""
+    host: str | None = None
+    """The hypervisor that the Volume has to be on; None where any will do."""
+
+
+async def new_volume(room: Room, caller: Caller, request: VolumeRequest) -> NewVolume:
+    """Return the checked new Volume. Raise what the request deserves."""
+    where, own = request.where, request.own
+    template = await _template(room, caller, request.template, where)
     content = await content_of(room, caller, template.get("volumeImage"), f"{where}.volumeImage")
     config = await _config(room, caller, template, content, where)
     size = _size(config, content, where)
     wanted = Wanted(config.get("type", "mapped"), storage_format(config), size, f"{where}.volumeConfig")
-    chosen = await choose(room, _hosts(room, host, content), wanted)
+    chosen = await choose(room, _hosts(room, request.host, content), wanted)
     kept = await _kept(room, config, content, chosen, size)
-    monitoring = await monitored(room, caller, template, "Volume", f"{where}.")
+    monitoring = await requested_monitoring(room, caller, template, "Volume", f"{where}.")
     document: Document = {name: own[name] for name in OWN if name in own}
     capacity = config.get("capacity") or -(-size // KILOBYTE)
     bootable = content is not None and content.bootable

@@ -64,7 +64,7 @@ async def tell_unformatted(context: StepContext, volume: Resource) -> None:
 
 @dataclass(frozen=True)
 class FormatVolume(ResourceStep):
-    """A Volume with an empty file system; then it is AVAILABLE. Done again, it makes both anew."""
+    """The step that makes a Volume with an empty file system; then it is AVAILABLE. Done again, it makes both anew."""
 
     name = "format volume"
 

@@ -29,7 +29,7 @@ log = structlog.get_logger("volumes")
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class PoolContents:
     """The volumes that a pool shows by their names; None where it cannot be read, and why."""
 
     volumes: dict[str, VolumeFacts] | None
@@ -38,7 +38,7 @@ class Shown:
 
 @dataclass
 class VolumeReconciler:
-    """The keeper of Volumes as the pools say that they are."""
+    """The reconciler of Volumes with the volumes in their pools."""
 
     room: Room
     _ensured: set[tuple[str, str]] = field(default_factory=set)
@@ -68,7 +68,7 @@ class VolumeReconciler:
                 await self._compare_pool(driver.name, pool.name, contents, volumes)
         for name, volumes in by_pool.items():
             reason = f"the pool {name} is not in the configuration any more"
-            await self._compare_pool(driver.name, name, Shown(None, reason), volumes)
+            await self._compare_pool(driver.name, name, PoolContents(None, reason), volumes)
 
     async def _by_pool(self, host: str) -> dict[str, list[Resource]]:
         """Return the Volumes of a host by the names of their pools."""
@@ -79,18 +79,18 @@ class VolumeReconciler:
                 volumes.setdefault(kept.pool, []).append(volume)
         return volumes
 
-    async def _look(self, driver: Driver, settings: PoolSettings) -> Shown:
+    async def _look(self, driver: Driver, settings: PoolSettings) -> PoolContents:
         try:
             await self._ensure(driver, settings)
             facts: PoolFacts = await driver.storage.read_pool(settings.name)
             if not facts.active:
-                return Shown(None, f"the pool {settings.name} is inactive")
-            return Shown({volume.name: volume for volume in await driver.storage.list_volumes(settings.name)})
+                return PoolContents(None, f"the pool {settings.name} is inactive")
+            return PoolContents({volume.name: volume for volume in await driver.storage.list_volumes(settings.name)})
         except DriverNotFound:
-            return Shown(None, f"the hypervisor has no pool {settings.name}")
+            return PoolContents(None, f"the hypervisor has no pool {settings.name}")
         except DriverError as error:
             log.warning("pool not compared", pool=settings.name, reason=str(error))
-            return Shown(None)
+            return PoolContents(None)
 
     async def _ensure(self, driver: Driver, settings: PoolSettings) -> None:
         """Make or start a pool once for each connection: one that its admin stops later stays stopped."""
@@ -99,7 +99,7 @@ class VolumeReconciler:
             await driver.storage.ensure_pool(settings)
             self._ensured.add(key)
 
-    async def _compare_pool(self, host: str, pool: str, contents: Shown, volumes: list[Resource]) -> None:
+    async def _compare_pool(self, host: str, pool: str, contents: PoolContents, volumes: list[Resource]) -> None:
         if contents.volumes is None:
             if contents.reason:
                 await self._change([(v, in_error(v, contents.reason)) for v in volumes if settled(v)])
@@ -110,7 +110,7 @@ class VolumeReconciler:
         compared = [(v, as_in_pool(v, contents.volumes.get(KeptVolume.of(v).volume))) for v in volumes if settled(v)]
         await self._change([(before, now) for before, now in compared if not vanished(now)])
         await self._forget([now for _, now in compared if vanished(now)])
-        await self._show([f for f in contents.volumes.values() if f.name not in names and is_shown(f)], host)
+        await self._show([f for f in contents.volumes.values() if f.name not in names and becomes_foreign(f)], host)
 
     async def _change(self, compared: list[tuple[Resource, Resource]]) -> None:
         for before, now in compared:
@@ -160,7 +160,7 @@ def vanished(volume: Resource) -> bool:
     return kept.foreign and volume.state == "ERROR" and not kept.attachments
 
 
-def is_shown(facts: VolumeFacts) -> bool:
+def becomes_foreign(facts: VolumeFacts) -> bool:
     """Return whether a volume that is no Volume yet becomes a foreign one: not what gateways make for themselves."""
     return facts.format in FORMATS and not facts.name.startswith(OURS)
 

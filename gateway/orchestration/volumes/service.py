@@ -13,7 +13,7 @@ from gateway.orchestration.common.unconfigured import demand_deletable, demand_u
 from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.machine_core.chain import demand_uncovered
 from gateway.orchestration.machine_core.copying import refuse_while_copied
-from gateway.orchestration.volumes.create import new_volume
+from gateway.orchestration.volumes.create import VolumeRequest, new_volume
 from gateway.orchestration.volumes.facts import Connection, KeptVolume
 from gateway.orchestration.volumes.plan import create_steps
 from gateway.orchestration.volumes.pools import KILOBYTE, Chosen, demand_growing, demand_room, pool_facts, whole
@@ -40,7 +40,7 @@ class VolumeService(ResourceService):
 
     async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
         """Check a create, and return what writes the Volume and begins its Job."""
-        new = await new_volume(self.room, caller, document["volumeTemplate"], document)
+        new = await new_volume(self.room, caller, VolumeRequest(document["volumeTemplate"], document))
 
         async def write(transaction: Transaction) -> Outcome:
             await new.demand(self.room, transaction)
@@ -52,7 +52,7 @@ class VolumeService(ResourceService):
     async def rehearse(self, caller: Caller, document: Document) -> Resource | None:
         """Return the Volume that a create would make. Raises what speaks against it."""
         demand(caller.role, self.kind, "add")
-        made = await new_volume(self.room, caller, document["volumeTemplate"], document)
+        made = await new_volume(self.room, caller, VolumeRequest(document["volumeTemplate"], document))
         return made.resource.with_document(state="AVAILABLE")
 
     def _creation(self, caller: Caller, collection: str, volume: Resource) -> Plan:
@@ -148,7 +148,7 @@ class VolumeService(ResourceService):
         if volume.state == "CREATING":
             await interrupt(self.room.runner, volume, f"delete was asked by {caller.user}")
             if await self.store.get(path) is None:
-                return await self._gone(caller, path)
+                return await self.drop(caller, path)
         async with self.store.transaction() as transaction:
             current = await transaction.get(path)
             if current is None:
@@ -157,10 +157,3 @@ class VolumeService(ResourceService):
             job = await self.room.runner.submit(transaction, plan)
             taken = await transaction.update(current.with_document(state="DELETING").held(job))
         return Outcome(taken, job, finished=False)
-
-    async def _gone(self, caller: Caller, path: str) -> Outcome:
-        """Answer a delete whose Volume is gone by itself: its create was undone."""
-        async with self.store.transaction() as transaction:
-            plan = self.plan(caller, "delete", path, drop_on_success=(path,))
-            job = await self.room.runner.completed(transaction, plan)
-        return Outcome(None, job, finished=True)

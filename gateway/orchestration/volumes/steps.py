@@ -21,7 +21,7 @@ SECTOR = 512
 
 @dataclass(frozen=True)
 class CreateVolume(ResourceStep):
-    """The storage of a Volume that is empty, an overlay of its image, or a copy of it; then it is AVAILABLE."""
+    """The step that makes a Volume empty, as an overlay of its image, or as a copy; then it is AVAILABLE."""
 
     name = "create volume"
 
@@ -60,7 +60,7 @@ async def _forget(at: At) -> None:
 
 @dataclass(frozen=True)
 class ReserveVolume(ResourceStep):
-    """The record alone, which an undone create takes away again, after all that its other steps made."""
+    """The step whose undoing takes the record away, after all that the other steps of the create made."""
 
     name = "reserve volume"
 
@@ -78,7 +78,7 @@ class ReserveVolume(ResourceStep):
 
 @dataclass(frozen=True)
 class FitVolume(ResourceStep):
-    """The end of a create whose Volume an image was put into: it gets the size that was asked for, and is AVAILABLE."""
+    """The step that gives a Volume that an image was put into the requested size, and makes it AVAILABLE."""
 
     name = "fit volume"
 
@@ -96,7 +96,7 @@ class FitVolume(ResourceStep):
 
 @dataclass(frozen=True)
 class GrowVolume(ResourceStep):
-    """The growth of a Volume: by QEMU where a running guest has it, so that the guest sees it; else in the pool."""
+    """The step that grows a Volume: by QEMU where a running guest has it, which its guest sees; else in the pool."""
 
     name = "grow volume"
     bytes: int
@@ -129,7 +129,7 @@ class GrowVolume(ResourceStep):
 
 @dataclass(frozen=True)
 class DeleteVolume(ResourceStep):
-    """The end of a Volume's storage."""
+    """The step that deletes a Volume's storage."""
 
     name = "delete volume"
     leaves = "what is in the volume"
@@ -143,7 +143,7 @@ class DeleteVolume(ResourceStep):
 
 @dataclass(frozen=True)
 class SettleVolume(ResourceStep):
-    """The last step of every Volume job: the record says what the pool holds, and goes when there is nothing."""
+    """The step that ends every Job of a Volume: its record says what the pool holds, and goes when that is nothing."""
 
     name = "settle volume"
     action: str

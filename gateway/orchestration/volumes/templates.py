@@ -6,8 +6,8 @@ from gateway.errors import Invalid
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.resolving import resolve
 from gateway.orchestration.common.resource_service import ResourceService, new_resource
-from gateway.orchestration.monitoring.meter_templates import asked_meters
-from gateway.orchestration.monitoring.templates import asked_event_log
+from gateway.orchestration.monitoring.meter_templates import requested_meters
+from gateway.orchestration.monitoring.templates import requested_event_log
 from gateway.store.model import Document, Resource
 
 REFERENCES = {"volumeConfig": "VolumeConfiguration", "volumeImage": "VolumeImage"}
@@ -65,8 +65,8 @@ async def check_template(service: ResourceService, caller: Caller, document: Doc
 
     ``where`` is the way to the template in a larger document, ending in a dot.
     """
-    await asked_event_log(service.store, caller, document, where)
-    await asked_meters(service.room, caller, document, "Volume", where)
+    await requested_event_log(service.store, caller, document, where)
+    await requested_meters(service.room, caller, document, "Volume", where)
     for name, kind in REFERENCES.items():
         href = document.get(name, {}).get("href")
         if href is not None:

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from demo.basic_auth import basic_auth
 from drivers.memory import MemoryDriver
 from tests.api.client import Answer, ApiClient
-from tests.basic_auth import basic_auth
 
 EXTENSION = "http://cimi-gateway.org/ns/1"
 RAW = b"\xfa" * 510 + b"\x55\xaa" + os.urandom(586 * 512)

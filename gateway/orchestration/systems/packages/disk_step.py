@@ -54,7 +54,7 @@ class Import:
 
 @dataclass(frozen=True)
 class ImportDisks(ImportStep):
-    """A MachineImage of each disk that is booted from, a VolumeImage of each other file, by their own Jobs.
+    """The step that makes a MachineImage of each disk that is booted from, a VolumeImage of each other file.
 
     Meanwhile each file is compared with what descriptor and manifest say of it: where one lies, no image stays.
     """

@@ -77,7 +77,7 @@ async def put(at: PackageAt, path: Path, pieces: AsyncGenerator[bytes, None]) ->
 
 @dataclass(frozen=True)
 class PackDisk(PackageStep):
-    """A disk as a streamOptimized vmdk in the folder; copied in the pool first where a guest may write it.
+    """The step that packs a disk as a streamOptimized vmdk; one that a guest may write is copied in the pool first.
 
     The resources need not stay as they are any more once the last disk is copied.
     """
@@ -186,7 +186,7 @@ class PackedFile:
 
 @dataclass(frozen=True)
 class WritePackage(PackageStep):
-    """The descriptor, now that the sizes of the files are known."""
+    """The step that writes the descriptor, now that the sizes of the files are known."""
 
     name = "write package"
     descriptor: str
@@ -260,7 +260,7 @@ class StoredPackage:
 
 @dataclass(frozen=True)
 class DeliverPackage(PackageStep):
-    """The package at its destination, whole or not at all; one that is there is replaced only where that was asked."""
+    """The step that puts the package to its destination, whole or not at all."""
 
     name = "deliver package"
     path: str

@@ -27,7 +27,7 @@ from gateway.store.model import Document
 
 @dataclass(frozen=True)
 class MakeImported(ImportStep):
-    """The SystemTemplate, or the System with all its components by its own Job."""
+    """The step that makes the SystemTemplate, or the System with all its components by its own Job."""
 
     name = "make imported"
 
@@ -76,7 +76,7 @@ class MakeImported(ImportStep):
         properties = {**template.pop("properties", {}), **origin}
         own: Document = {"name": self.wishes.name or name, "description": description, "properties": properties}
         if self.of_template:
-            document = {**own, **template, "importImage": self.source.as_shown()}
+            document = {**own, **template, "importImage": self.source.description()}
         else:
             document = {**own, "systemTemplate": template}
         return {name: value for name, value in document.items() if value is not None}
@@ -103,7 +103,7 @@ class MakeImported(ImportStep):
     async def _origin(self, folder: Folder, aside: list[str]) -> dict[str, str]:
         """Return the properties that say where it came from, and what was put aside."""
         arrived = await folder.noted(ARRIVED)
-        origin = {SOURCE: self.source.as_shown()}
+        origin = {SOURCE: self.source.description()}
         if arrived is not None and arrived.certificate is not None:
             origin[CERTIFICATE] = certified(arrived.certificate)
         return {**origin, IGNORED: "; ".join(aside)} if aside else origin

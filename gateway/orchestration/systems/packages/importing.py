@@ -91,7 +91,7 @@ class PackageImports:
         async def write(transaction: Transaction) -> Outcome:
             job = await self.room.runner.submit(transaction, self._plan(caller, source, wishes))
             if upload is not None:
-                # Before the commit, with which the Job begins. What no Job has after all, the staging keeper removes.
+                # Before the commit, with which the Job begins. What no Job has after all, the staging loop removes.
                 upload.taken = True
             return Outcome(None, job, finished=False)
 

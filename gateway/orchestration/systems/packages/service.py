@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ class ArrivingPackage:
         return await self.imports.of_upload(self.caller, self.upload, self.properties)
 
 
-class PackagedService(ResourceService):
+class PackagedService(ResourceService, ABC):
     """A family that packages can be made of, and that can be made of packages."""
 
     def collection_operations(self, caller: Caller, parent: Resource | None) -> tuple[str, ...]:
@@ -80,9 +81,9 @@ class PackagedService(ResourceService):
         """Return the resource, when this caller may export it now. Raises NotFound, Forbidden, Conflict."""
         return await self.read(caller, path)
 
+    @abstractmethod
     async def described(self, caller: Caller, resource: Resource) -> Described:
         """Return what of a resource is to be written."""
-        raise NotImplementedError
 
 
 __all__ = ["EXPORT", "IMPORT", "PackagedService"]

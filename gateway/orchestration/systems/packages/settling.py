@@ -14,7 +14,7 @@ from gateway.orchestration.systems.packages.step import PackageAt, PackageStep
 
 @dataclass(frozen=True)
 class SettlePackage(PackageStep):
-    """The end of what lies in the staging directory, but for a package that waits for its download."""
+    """The step that clears the staging directory, but for a package that waits for its download."""
 
     name = "settle package"
     keep: bool

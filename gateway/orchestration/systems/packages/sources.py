@@ -16,7 +16,7 @@ from gateway.errors import BadGateway, Invalid
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.image_tools import ImageTools
 from gateway.orchestration.images.pieces import ahead, of_file
-from gateway.orchestration.images.source import is_url, local_file, shown
+from gateway.orchestration.images.source import is_url, local_file, without_query
 from gateway.ovf.package import Package, PackageReader, Pieces, Sink, gather, unpack
 from gateway.store.durable import Secret, readable
 
@@ -65,11 +65,11 @@ class PackageSource:
         """Return the last part of the URL or the path."""
         return PurePosixPath(urlsplit(self.location).path if self.kind is SourceKind.URL else self.location).name
 
-    def as_shown(self) -> str:
+    def description(self) -> str:
         """Return what people may read of the source."""
         if self.kind is SourceKind.UPLOAD:
             return "upload"
-        return shown(self.location) if self.kind is SourceKind.URL else f"file://{shown(self.location)}"
+        return without_query(self.location) if self.kind is SourceKind.URL else f"file://{without_query(self.location)}"
 
 
 class Sources:

@@ -1,6 +1,6 @@
-"""Keeps Systems true to what they hold: called by the store at the end of each transaction, inside it.
+"""Commit rule of Systems: each transaction takes what is gone out of them, and gives them the state of their Machines.
 
-So it does not matter who deleted a component or changed a Machine's state: a job, a user, or an admin with virsh.
+It does not matter, then, who deleted a component or changed a Machine's state: a job, a user, or an admin with virsh.
 """
 
 from __future__ import annotations

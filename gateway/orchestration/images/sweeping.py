@@ -17,8 +17,8 @@ IMAGES = frozenset({"MachineImage", "VolumeImage"})
 log = structlog.get_logger("images")
 
 
-class StagingKeeper:
-    """The loop that sweeps."""
+class StagingSweeper:
+    """The loop that removes from the staging directory what no image and no upload needs."""
 
     def __init__(self, room: Room) -> None:
         self._room = room

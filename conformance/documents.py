@@ -1,4 +1,4 @@
-"""Ways to look at exchanges: the resources in them, and the attributes of these with their kinds."""
+"""Documents of exchanges: the resources in them, and the attributes of these with their kinds."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ OF_COLLECTIONS = ("resourceURI", "id", "count", "operations", "updated", "parent
 
 
 def is_collection(document: Document | None) -> bool:
+    """Return whether a document is a collection, by its resourceURI."""
     return kind_of(document).endswith("Collection")
 
 
 def items_of(document: Document) -> list[Document]:
-    """Of a collection; by its kind's name where that is there, else whatever list of objects it has."""
+    """Return the items of a collection, which says in its resourceURI what they are called."""
     kind = kind_of(document).removesuffix("Collection")
-    found = document.get(words.items_key(kind)) if kind else None
-    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+    items = document.get(words.items_key(kind)) if kind else None
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
 def resources(exchange: Exchange) -> Iterator[tuple[str, Document]]:
-    """Each resource that an answer shows, with its type: the root, or a collection's items."""
+    """Yield each resource that an answer shows, with its type: the root, or a collection's items."""
     document = exchange.document
     if document is None:
         return
@@ -40,7 +41,7 @@ def resources(exchange: Exchange) -> Iterator[tuple[str, Document]]:
 
 
 def elements(exchange: Exchange) -> Iterator[tuple[str, etree._Element]]:
-    """The same in XML."""
+    """Yield the XML element of each resource that an answer shows, with its type."""
     if exchange.root is None:
         return
     if xml_form.local(exchange.root) != "Collection":
@@ -52,26 +53,26 @@ def elements(exchange: Exchange) -> Iterator[tuple[str, etree._Element]]:
 
 
 def values(kind: str, document: Document) -> Iterator[tuple[str, Attribute, Any]]:
-    """Name, declaration and value of each attribute of the standard, those inside structures too."""
+    """Yield name, declaration and value of each attribute of the standard, those inside structures too."""
     for name, attribute in words.shape(kind).items():
         if name not in document:
             continue
-        found = document[name]
-        inner = found if attribute.repeated and isinstance(found, list) else [found]
-        for value in inner:
+        content = document[name]
+        for value in content if attribute.repeated and isinstance(content, list) else [content]:
             yield name, attribute, value
             if isinstance(value, dict) and attribute.kind in words.STRUCTURES:
-                yield from ((f"{name}.{deep}", known, entry) for deep, known, entry in values(attribute.kind, value))
+                yield from ((f"{name}.{deep}", *member) for deep, *member in values(attribute.kind, value))
 
 
 def arrays(kind: str, document: Document) -> Iterator[tuple[str, Any]]:
+    """Yield name and value of each array of the standard."""
     for name, attribute in words.shape(kind).items():
         if attribute.repeated and name in document:
             yield name, document[name]
 
 
 def hrefs(value: Any) -> Iterator[str]:
-    """Every id and href in a document, however deep."""
+    """Yield every id and href in a document, however deep."""
     if isinstance(value, dict):
         for name, inner in value.items():
             if name in ("href", "id") and isinstance(inner, str):
@@ -84,4 +85,5 @@ def hrefs(value: Any) -> Iterator[str]:
 
 
 def named(document: Document) -> str:
+    """Return what a report calls a document: its id, or else its type."""
     return str(document.get("id") or document.get("resourceURI") or "a document without id")

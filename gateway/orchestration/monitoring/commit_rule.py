@@ -1,4 +1,4 @@
-"""Meters come and go with their resources, in the same transaction, whichever service makes or removes them."""
+"""Commit rule of Meters: they come and go with their resources, whichever service makes or removes these."""
 
 from __future__ import annotations
 
