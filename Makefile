@@ -6,7 +6,7 @@ DESTDIR ?=
 PREFIX ?= /usr
 # Modules are compiled once and kept, whatever the environment says: the tests start hundreds of processes.
 export PYTHONDONTWRITEBYTECODE =
-.PHONY: help run test quick quick-debian13 coverage check diagrams manual demo bench conformance setup lock install uninstall deb clean
+.PHONY: help run test quick quick-debian13 coverage check diagrams manual demo bench bench-compare conformance setup lock install uninstall deb clean
 
 help: ## Name the commands
 	@sed -n 's/^\([a-z0-9-]*\):.* ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -47,12 +47,13 @@ coverage: $(VENV)/ready ## Run the quick tests, and tell the branches that they 
 	$(BIN)/coverage report
 	$(LEFT_OUT)
 
-check: $(VENV)/ready ## Run ruff, mypy, import-linter and the checks of English, sizes and diagrams
+check: $(VENV)/ready ## Run ruff, mypy, import-linter and the checks of English, sizes, ways and diagrams
 	$(BIN)/ruff check gateway drivers conformance tests demo bench tools
 	$(BIN)/ruff format --check gateway drivers conformance tests demo bench tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.check_english
+	$(BIN)/python -m tools.create_trace
 	$(BIN)/python -m tools.diagrams --check
 
 diagrams: $(VENV)/ready ## Draw the states in docs/design anew, from the tables of the program
@@ -64,8 +65,11 @@ manual: $(VENV)/ready ## Write the manual page and the completion in man anew, f
 demo: setup ## Boot a real guest through a private gateway, and take all away
 	@$(BIN)/python -m demo.demo
 
-bench: setup ## Measure, and print ratios
-	@$(BIN)/python -m bench
+bench: setup ## Measure, print ratios, and keep them in bench/results as those of VERSION
+	@VERSION="$(VERSION)" $(BIN)/python -m bench
+
+bench-compare: $(VENV)/ready ## Compare the results of OLD and NEW, or of the last two runs
+	@$(BIN)/python -m bench.compare $(OLD) $(NEW)
 
 # Judges a private gateway with real guests, and rewrites the table of docs/conformance.md.
 conformance: setup ## Judge a private gateway, and write docs/conformance.md

@@ -21,6 +21,7 @@ from gateway.cimi.registry import type_of
 from gateway.orchestration.monitoring.meters import new_meter
 from gateway.orchestration.monitoring.sampler import Sampler
 from gateway.store.model import Query, Resource, SortKey
+from gateway.store.samples import append_samples
 from gateway.store.store import Store
 from tests import hypervisor
 from tests.contract.private_libvirtd import PrivateLibvirtd
@@ -140,7 +141,7 @@ async def _filled(store: Store, count: int) -> str:
     for start in range(0, count, STEP):
         rows = [(number, n + 1, began + n * 10_000, float(n % 100)) for n in range(start, min(start + STEP, count))]
         async with store.transaction() as transaction:
-            await transaction.append_samples(rows)
+            await append_samples(transaction, rows)
     return meter.path
 
 

@@ -14,6 +14,8 @@ from drivers.base import DomainFacts, HypervisorSettings, Power, VolumeFacts
 from drivers.memory import MemoryDriver
 from gateway import config, users
 from gateway.app import Gateway
+from gateway.garbage import spare_what_is_there
+from gateway.orchestration.common.resource_service import component
 from gateway.orchestration.monitoring.recorder import Recorder, new_log
 from gateway.store.model import Resource
 from gateway.store.store import Store
@@ -30,8 +32,8 @@ def free_port() -> int:
 
 
 def settings(home: Path) -> config.Settings:
-    known = users.User("admin", "admin", bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode())
-    users.write(home / "users", {"admin": known})
+    admin = users.User("admin", "admin", bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode())
+    users.write(home / "users", {"admin": admin})
     return config.Settings(
         path=home / "gateway.toml",
         server=config.ServerSettings(listen=f"127.0.0.1:{free_port()}"),
@@ -73,8 +75,30 @@ def volume(number: int) -> Resource:
     return Resource(f"volumes/{identity}", "Volume", "admin", document, made, made, internal=internal)
 
 
-async def fill(path: Path, count: int, make: Callable[[int], Resource] = machine) -> None:
-    """With an EventLog for each, as a gateway's first start and each creation make them."""
+def equipped(owner: Resource) -> tuple[Resource, ...]:
+    """Return the parts that a Machine usually has: a Disk and a network interface."""
+    disk = component(owner, "Disk", "disks/vda", {"capacity": 2_097_152, "initialLocation": "/dev/vda"})
+    network = {"href": "networks/00000000-0000-4000-8000-000000000000"}
+    attributes = {"network": network, "state": "Active", "macAddress": _mac(owner), "mtu": 1500}
+    return disk, component(owner, "MachineNetworkInterface", "networkInterfaces/0", attributes)
+
+
+def _mac(owner: Resource) -> str:
+    digits = f"{int(owner.path.rpartition('-')[2]):06x}"
+    return f"52:54:00:{digits[:2]}:{digits[2:4]}:{digits[4:]}"
+
+
+def nothing_more(_resource: Resource) -> tuple[Resource, ...]:
+    return ()
+
+
+async def fill(
+    path: Path,
+    count: int,
+    make: Callable[[int], Resource] = machine,
+    parts: Callable[[Resource], tuple[Resource, ...]] = nothing_more,
+) -> None:
+    """With an EventLog for each, as a gateway's first start and each creation make them, and the ``parts`` of each."""
     store = await Store.open(path)
     await Recorder("monthly", "yearly").prepare(store)
     await store.close()
@@ -87,6 +111,8 @@ async def fill(path: Path, count: int, make: Callable[[int], Resource] = machine
                 log = new_log(resource, {"persistence": "monthly"})
                 await transaction.insert(log)
                 await transaction.insert(resource.with_document(eventLog={"href": log.path}))
+                for part in parts(resource):
+                    await transaction.insert(part)
     await store.close()
 
 
@@ -125,9 +151,10 @@ async def gateway(home: Path, count: int) -> AsyncIterator[Gateway]:
 
 @asynccontextmanager
 async def serving(home: Path, driver: MemoryDriver) -> AsyncIterator[Gateway]:
-    """A gateway over what was filled in."""
+    """Serve a gateway over what was filled in."""
     running = Gateway(settings(home), {"local": driver})
     await running.start()
+    spare_what_is_there()
     try:
         yield running
     finally:

@@ -19,41 +19,37 @@ from gateway.http.admission import Admission, Limits
 from gateway.http.answers import Answers
 from gateway.http.audit import Audit
 from gateway.http.authentication import Authentication
-from gateway.http.bodies import Bodies
-from gateway.http.connections import Deadlines
-from gateway.http.door import Door, DoorSettings, possible
-from gateway.http.door_metrics import DoorMetrics
-from gateway.http.event_stream import EventStream
-from gateway.http.guest_metrics import GuestMetrics
+from gateway.http.bodies import Bodies, Transfers
+from gateway.http.door import Deadlines, Door, DoorSettings, possible
+from gateway.http.event_stream import EventStream, StreamPlaces
 from gateway.http.handlers import Handlers
-from gateway.http.loop_metrics import LoopMetrics
-from gateway.http.metrics import Metrics
+from gateway.http.metrics import DoorMetrics, GuestMetrics, LoopMetrics, Metrics
+from gateway.http.quick_reads import QuickReads
 from gateway.http.readiness import Readiness, away
+from gateway.http.remembered import Memory
 from gateway.http.representation import Representations
 from gateway.http.server import Server, ServerParts
-from gateway.http.stream_places import StreamPlaces
 from gateway.http.tls import Certificate, configured_certificate
-from gateway.http.transfers import Transfers
+from gateway.jobs.plan import StepRegistry
 from gateway.jobs.runner import JobRunner
-from gateway.jobs.steps import StepRegistry
 from gateway.listening import named
 from gateway.orchestration.commit_rules import commit_rules
-from gateway.orchestration.common.confinement import ConfinementLog
-from gateway.orchestration.common.resource_service import ResourceService, Room
-from gateway.orchestration.common.unconfigured import ConfiguredDrivers, ConfiguredHypervisors
+from gateway.orchestration.common.hosts import ConfiguredDrivers, ConfiguredHypervisors
+from gateway.orchestration.common.resource_service import ResourceService
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.entry_point.service import CloudEntryPointService
 from gateway.orchestration.images.sweeping import StagingSweeper
-from gateway.orchestration.machines.defaults import ship
+from gateway.orchestration.machines.templates import ship
 from gateway.orchestration.monitoring import accesses, clock_watch
 from gateway.orchestration.monitoring.accesses import Accesses
 from gateway.orchestration.monitoring.clock_watch import ClockWatch
 from gateway.orchestration.monitoring.feed import Feed
-from gateway.orchestration.monitoring.hypervisor_events import HypervisorEvents
-from gateway.orchestration.monitoring.meter_defaults import ship_configurations
+from gateway.orchestration.monitoring.hypervisor_events import ConfinementLog, HypervisorEvents
 from gateway.orchestration.monitoring.recorder import Recorder
 from gateway.orchestration.monitoring.retention import LOOK_EVERY, Retention
 from gateway.orchestration.monitoring.sample_retention import ROUND_EVERY
 from gateway.orchestration.monitoring.sampler import Sampler
+from gateway.orchestration.monitoring.templates import ship_configurations
 from gateway.orchestration.networks.host_network import show_networks
 from gateway.orchestration.reconciliation import Reconciliation
 from gateway.orchestration.registry import build_services, register_steps
@@ -107,6 +103,7 @@ class Gateway:
         self._loops: tuple[Loop, ...]
         self._readers = ConfinedReaders()
         self._certificate: Certificate | None = None
+        self._memory: Memory
         self._open = AsyncExitStack()
         """How to end what was begun, the last first."""
 
@@ -295,8 +292,17 @@ class Gateway:
 
     async def _listen(self) -> None:
         settings, server = self.settings, self.settings.server
+        self._memory = Memory()
+        self.store.watch(self._memory.changed)
         parts = ServerParts(
-            self._handlers(), self.authentication, self.readiness, self.stream, self._audit, self.metrics
+            self._handlers(),
+            self.authentication,
+            self.readiness,
+            self.stream,
+            self._audit,
+            self.metrics,
+            self._memory,
+            QuickReads(self.authentication, self._memory, self.metrics),
         )
         self.server = Server(parts, wiring.wire_settings(settings))
         self._certificate = await asyncio.to_thread(configured_certificate, server)
@@ -304,7 +310,12 @@ class Gateway:
         limits = possible(Limits(server.connections, server.connections_per_address))
         deadlines = Deadlines(server.header_seconds, server.idle_seconds)
         admission = Admission(limits, server.trusted_proxies)
-        self.door = Door(self.server.application(), admission, self.supervision, DoorSettings(deadlines, context))
+        self.door = Door(
+            self.server.application(),
+            admission,
+            self.supervision,
+            DoorSettings(deadlines, context, quick=self.server.quickly),
+        )
         self.metrics.add(DoorMetrics(self.door))
         self._open.push_async_callback(self.door.close)
         with named("server", server.listen):
@@ -314,7 +325,7 @@ class Gateway:
 
     def _handlers(self) -> Handlers:
         settings = self.settings
-        representations = Representations(self.services, old_names=self.room.policy.deltacloud)
+        representations = Representations(self.services, self._memory, old_names=self.room.policy.deltacloud)
         return Handlers(
             self.services,
             representations,

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 TOLERANCE = 120.0
 """Seconds that the wall clock may be set by at once without being doubted."""
@@ -107,3 +108,12 @@ def least() -> float:
 def ageing() -> datetime:
     """Return the time by which things are too old to be kept."""
     return CLOCK.ageing()
+
+
+@lru_cache(maxsize=4096)
+def timestamp(moment: datetime) -> str:
+    """Return a moment in UTC with milliseconds, as the standard has its dateTime (ISO 8601).
+
+    The last ones are remembered: a resource's times are written and shown again and again.
+    """
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

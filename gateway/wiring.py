@@ -18,12 +18,11 @@ from gateway.http.hosts import HostNames
 from gateway.http.server import WireSettings
 from gateway.jobs import crash
 from gateway.jobs.execution import JobTools
+from gateway.jobs.plan import StepRegistry
 from gateway.jobs.runner import JobLimits, JobRunner
-from gateway.jobs.steps import StepRegistry
-from gateway.orchestration.common.driver_errors import failure
-from gateway.orchestration.common.image_tools import ImageTools
+from gateway.orchestration.common.hosts import failure
 from gateway.orchestration.common.reserve import Reserve
-from gateway.orchestration.common.resource_service import Policy
+from gateway.orchestration.common.room import ImageTools, Policy
 from gateway.orchestration.common.staging import Staging
 from gateway.orchestration.monitoring.sample_retention import DAY, HOUR, SampleRetention
 from gateway.store.store import Store

@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 PACKAGES="libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 qemu-utils dnsmasq-base iptables
 libvirt-dev pkg-config iproute2 gcc systemd polkitd ovmf syslinux syslinux-common systemd-boot-efi mtools dosfstools
-fdisk e2fsprogs xfsprogs cpio kmod binutils python3-dev curl virt-v2v
+fdisk e2fsprogs xfsprogs cpio kmod binutils python3-dev curl wrk virt-v2v
 mmdebstrap arch-test systemd-container man-db"
 
 packages_missing() {

@@ -15,14 +15,7 @@ from typing import Any, TypeVar
 import libvirt
 import structlog
 
-from drivers.base import (
-    CallObserver,
-    ConnectionState,
-    DriverConflict,
-    DriverError,
-    DriverUnavailable,
-    Load,
-)
+from drivers.base import CallObserver, ConnectionState, DriverConflict, DriverError, DriverUnavailable, Load
 from drivers.libvirt import event_loop
 from drivers.libvirt.errors import is_connection_lost, translated
 from drivers.libvirt.host_claims import HostClaims, HostIdentity, identity, refusal

@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-from drivers.base import (
-    Autostarted,
-    Boot,
-    CallObserver,
-    ConnectionState,
-    HostFacts,
-    HypervisorSettings,
-    Listener,
-    Load,
-)
+from drivers.base import Autostarted, Boot, CallObserver, ConnectionState, HostFacts, HypervisorSettings, Listener, Load
 from drivers.libvirt.connection import Connection
 from drivers.libvirt.console import Console
 from drivers.libvirt.definitions import Definitions

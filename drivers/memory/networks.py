@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from drivers.base import (
-    Lease,
-    NetworkFacts,
-    NetworkSpec,
-    Reservation,
-)
+from drivers.base import Lease, NetworkFacts, NetworkSpec, Reservation
 from drivers.memory.state import MemoryState
 
 

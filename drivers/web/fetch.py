@@ -1,8 +1,9 @@
 """Fetching a file by URL, with distrust.
 
 The address is checked where the socket is made, so it is the one that is connected to, however often a name changes
-what it stands for. Redirects are followed by hand, each hop checked like the first URL. No proxies, no cookies, no
-compression, no credentials.
+what it stands for. Where aiohttp makes the sockets itself (3.11), it connects to just the addresses that were checked.
+Redirects are followed by hand, each hop checked like the first URL. No proxies, no cookies, no compression, no
+credentials.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from inspect import signature
 from ipaddress import ip_address
 from typing import Any
 
@@ -23,7 +25,7 @@ from yarl import URL
 
 from drivers.base import DriverAbsent, DriverInvalid, DriverUnreachable, RemoteFile
 from drivers.web.addresses import AddressRules
-from drivers.web.names import Resolver
+from drivers.web.names import CheckedResolver, Resolver
 
 MOST_HOPS = 5
 MOST_RESUMES = 5
@@ -33,6 +35,8 @@ SLOWEST = 64 * 1024
 LONGEST_URL = 4096
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
+SOCKET_FACTORY = "socket_factory" in signature(aiohttp.TCPConnector).parameters
+"""Whether aiohttp lets us make the sockets; Debian 13's does not."""
 ABSENT = frozenset({403, 404, 410})
 """Answers of those who have no such file; some stores forbid what they do not have."""
 
@@ -82,6 +86,9 @@ class HttpFetcher:
             raise DriverInvalid("holds a user or a password, which would be shown to others; use a URL without")
         if _is_address(host):
             self._addresses.check(host)
+        elif not SOCKET_FACTORY and host.replace(".", "").isdigit():
+            # aiohttp 3.11 takes it for an address, and asks no resolver.
+            raise DriverInvalid(f"{host} is neither a name nor an address as it is usually written")
         return url
 
     async def look(self, url: str, head: int, tail: int) -> RemoteFile:
@@ -213,7 +220,14 @@ class HttpFetcher:
             raise DriverInvalid(f"is redirected to {target.host}, which is refused: {error}") from None
 
     def _session(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=1, resolver=Resolver(), socket_factory=self._socket, force_close=True)
+        if SOCKET_FACTORY:
+            connector = aiohttp.TCPConnector(
+                limit=1, resolver=Resolver(), socket_factory=self._socket, force_close=True
+            )
+        else:
+            # A host that is an address was checked with its URL.
+            resolver = CheckedResolver(self._addresses.check)
+            connector = aiohttp.TCPConnector(limit=1, resolver=resolver, force_close=True)
         return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=_no_cookies(),

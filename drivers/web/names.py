@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
@@ -32,3 +33,19 @@ class Resolver(AbstractResolver):
 
     async def close(self) -> None:
         """Do nothing: the threads are everybody's."""
+
+
+class CheckedResolver(Resolver):
+    """The same resolver, which gives no address that ``check`` refuses by an exception."""
+
+    def __init__(self, check: Callable[[str], None]) -> None:
+        self._check = check
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Return the addresses of a name. Raises OSError when it has none, and what ``check`` raises for one."""
+        results = await super().resolve(host, port, family)
+        for result in results:
+            self._check(result["host"])
+        return results

@@ -14,7 +14,7 @@ from gateway import clock
 from gateway.backup import archive
 from gateway.backup.contents import STORE, parts_of
 from gateway.backup.errors import BackupError
-from gateway.cimi.fields import timestamp
+from gateway.clock import timestamp
 from gateway.config import Settings
 
 

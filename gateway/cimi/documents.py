@@ -169,4 +169,14 @@ def write_collection(described: ResourceType, wire: Document, media: str, edge: 
     return xml_codec.encode_collection(described, wire, edge.dialect)
 
 
-__all__ = ["ActionDocument", "read_action", "read_create", "read_edit", "write_collection", "write_resource"]
+def item(described: ResourceType, document: bytes, media: str, edge: Edge) -> json_codec.Ready | xml_codec.Ready:
+    """Return the document of a resource as it stands in its collection's."""
+    if media == "json":
+        return json_codec.Ready(document)
+    return xml_codec.ready_item(described, document, edge.dialect)
+
+
+def inside(described: ResourceType, document: bytes, edge: Edge, *, listed: bool) -> str:
+    """Return the elements in an XML document of a resource, or, when ``listed``, of a collection of the type."""
+    content = xml_codec.inside_collection if listed else xml_codec.inside_resource
+    return content(described, document, edge.dialect)

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from gateway.cimi.aliases import canonical
 from gateway.cimi.dialects import Dialect
-from gateway.cimi.fields import timestamp
+from gateway.cimi.registry import canonical
 from gateway.cimi.resource_type import ResourceType
+from gateway.clock import timestamp
 
 SYMBOL = "#"
 """What a reference begins with that names a component of the same SystemTemplate (DSP0263 5.13.3)."""

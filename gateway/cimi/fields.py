@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from marshmallow import ValidationError, fields
@@ -19,6 +18,7 @@ from gateway.cimi.dialects import EXTENSION_NAMESPACE, bare_term, verb_of
 from gateway.cimi.filter import AttributeType, parse_date
 from gateway.cimi.referring import referred, referred_in_xml
 from gateway.cimi.xml_text import attribute_text, element_text
+from gateway.clock import timestamp
 
 LARGEST = 2**63 - 1
 MOST_PROPERTIES = 256
@@ -209,11 +209,6 @@ class DateTime(Attribute):
             return timestamp(parse_date(str(value).strip()))
         except ValueError as error:
             raise ValidationError(str(error)) from None
-
-
-def timestamp(moment: datetime) -> str:
-    """Return a moment in UTC with milliseconds, as the standard's dateTime."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class URI(String):

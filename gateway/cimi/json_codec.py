@@ -8,6 +8,9 @@ from typing import Any, NoReturn
 from gateway.cimi.bounds import DEEPEST, MOST_NODES, demand_bounded
 from gateway.errors import Invalid
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+"""Made once: ``json.dumps`` would make one for each value."""
+
 
 def decode(body: bytes) -> dict[str, Any]:
     """Return the JSON object in ``body``. Raises Invalid, saying where, for what is none or cannot be CIMI."""
@@ -40,12 +43,25 @@ def encode(document: dict[str, Any]) -> bytes:
     return b"{" + b",".join(members) + b"}"
 
 
+class Ready(bytes):
+    """JSON that is encoded already: an entry of a document, or of an array in it."""
+
+    __slots__ = ()
+
+
+def ready_reference(href: str, target: bytes) -> Ready:
+    """Return an expanded reference: the document of its target, with the ``href`` before the other members."""
+    return Ready(b'{"href":' + _text(href) + b"," + target[1:])
+
+
 def _value(value: Any) -> bytes:
     return b"[" + b",".join(map(_text, value)) + b"]" if isinstance(value, list) else _text(value)
 
 
 def _text(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    if isinstance(value, Ready):
+        return value
+    return _ENCODER.encode(value).encode("utf-8", "replace")
 
 
 def _demand_few_lists(text: str) -> None:

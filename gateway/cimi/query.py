@@ -29,7 +29,10 @@ class QueryOptions:
     """Whether the query says which items of a collection are wanted, or in which order."""
 
 
+PLAIN = QueryOptions()
+"""The options of a query that says nothing."""
 NARROWING = frozenset({"$filter", "$first", "$last", "$orderby"})
+DECISIVE = NARROWING | {"$select", "$expand"}
 
 
 def parse_query(parameters: Iterable[tuple[str, str]], declared: ResourceType, base: str) -> QueryOptions:
@@ -45,6 +48,11 @@ def parse_query(parameters: Iterable[tuple[str, str]], declared: ResourceType, b
         expand=_expanded([text for name, text in pairs if name == "$expand"]),
         narrowed=any(name in NARROWING for name, _ in pairs),
     )
+
+
+def decisive(parameters: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return the parameters that an answer depends on besides its format; clients may send any others."""
+    return tuple(pair for pair in parameters if pair[0] in DECISIVE)
 
 
 def selected(parameters: Iterable[tuple[str, str]]) -> frozenset[str] | None:
@@ -92,9 +100,17 @@ def select_resource(wire: dict[str, Any], names: frozenset[str] | None) -> dict[
     return {name: value for name, value in wire.items() if name == "resourceURI" or name in names}
 
 
-def select_collection(
-    wire: dict[str, Any], items_key: str, options: QueryOptions, old_key: str | None = None
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The attributes that ``$select`` leaves of a collection; None stands for everything."""
+
+    own: frozenset[str] | None = None
+    """Names of the collection's own attributes, with that of its items where they are shown."""
+    inner: frozenset[str] | None = None
+    """Names of each item's attributes."""
+
+
+def selection_of(options: QueryOptions, items_key: str, old_key: str | None = None) -> Selection:
     """Return what ``$select`` leaves of a collection (DSP0263 4.1.6.4).
 
     Names of the collection select from it, all others from each item. ``id``, which both have, is the items' too when
@@ -102,15 +118,11 @@ def select_collection(
     ``old_key`` is how CIMI 1.0 calls the items.
     """
     if options.select is None:
-        return wire
+        return Selection()
     names = frozenset(items_key if name == old_key else name for name in options.select)
     inner = names - {"id", "count", "operations", "updated", "parent", items_key}
     if "id" in names and (inner or options.narrowed):
         inner |= {"id"}
     if not inner:
-        return {name: value for name, value in wire.items() if name == "resourceURI" or name in names}
-    kept = names | {"resourceURI", "id", "count", items_key}
-    collection = {name: value for name, value in wire.items() if name in kept}
-    if items_key in collection:
-        collection[items_key] = [select_resource(item, inner) for item in collection[items_key]]
-    return collection
+        return Selection(names | {"resourceURI"})
+    return Selection(names | {"resourceURI", "id", "count", items_key}, inner)

@@ -33,8 +33,10 @@ def representation_names(kind: str) -> frozenset[str]:
 
 def names_a(kind: str, uri: str) -> bool:
     """Return whether a URI ends as those of a root collection's resources do: ``machineImages/7f3c``."""
-    from gateway.cimi.aliases import canonical  # The declarations stand on this module.
-    from gateway.cimi.registry import type_at
+    from gateway.cimi.registry import (
+        canonical,  # The declarations stand on this module.
+        type_at,
+    )
 
     described = type_at(canonical("/".join(uri.strip().rstrip("/").split("/")[-2:])))
     return described is not None and described.kind == kind

@@ -1,8 +1,9 @@
-"""All declared types, and the way from a path to its type."""
+"""All declared types, and the way from a path to its type, other spellings of clients of 1.x included."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 
 from marshmallow import Schema
 
@@ -36,9 +37,8 @@ VIEWS = {
 """Nested collections that list resources of a root collection: the meters of a Machine."""
 
 
-def type_of(kind: str) -> ResourceType:
-    """Return the type of this kind."""
-    return TYPES[kind]
+type_of: Callable[[str], ResourceType] = TYPES.__getitem__
+"""Return the type of this kind."""
 
 
 def collection_at(path: str) -> ResourceType | None:
@@ -56,7 +56,9 @@ def type_at(path: str) -> ResourceType | None:
         return CLOUD_ENTRY_POINT
     collection, slash, last = path.rpartition("/")
     declared = _collection(collection, {}) if slash and last else None
-    return None if declared is None or declared.collection_action(last) else declared
+    if declared is None or (declared.collection_actions and declared.collection_action(last)):
+        return None
+    return declared
 
 
 def acting_collection_at(path: str) -> tuple[ResourceType, Action] | None:
@@ -94,3 +96,44 @@ def _collection(path: str, views: Mapping[tuple[str, str], ResourceType]) -> Res
         if declared is None:
             return None
     return declared if len(parts) % 2 == 1 and all(parts) else None
+
+
+def snake_case(name: str) -> str:
+    """Return a name of the standard as some providers of 1.0 spelled it in URLs: ``machineImages`` as
+    ``machine_images``.
+    """
+    return re.sub(r"[A-Z]", lambda letter: f"_{letter.group().lower()}", name)
+
+
+def _spellings(described: ResourceType, segment: str) -> set[str]:
+    """Return the other names of a collection: by its URL here, and by what it holds (``machine_configurations``)."""
+    return {snake_case(segment), snake_case(described.items_key)} - {segment}
+
+
+ALIASES: dict[tuple[str | None, str], str] = {
+    **{
+        (declared.parent, spelling): declared.segment
+        for declared in TYPES.values()
+        if not declared.singleton
+        for spelling in _spellings(declared, declared.segment)
+    },
+    **{
+        (owner, spelling): segment
+        for (owner, segment), declared in VIEWS.items()
+        for spelling in _spellings(declared, segment)
+    },
+}
+"""The segment of a collection by the kind that it is nested in, None for a root collection, and another spelling."""
+
+
+def canonical(path: str) -> str:
+    """Return the path with its collections spelled as this gateway does; a path without aliases as it is."""
+    parts = path.split("/")
+    kind: str | None = None
+    for place in range(0, len(parts), 2):
+        parts[place] = ALIASES.get((kind, parts[place]), parts[place])
+        described = collection_at("/".join(parts[: place + 1]))
+        if described is None:
+            break
+        kind = described.kind
+    return "/".join(parts)

@@ -50,11 +50,40 @@ def raw(attributes: dict[str, Attribute], content: Mapping[str, Any]) -> dict[st
     return raw_from_xml(attributes, children)
 
 
+class Ready(str):
+    """An element that is encoded already."""
+
+    __slots__ = ()
+
+
 def encode_resource(described: ResourceType, wire: dict[str, Any], dialect: Dialect) -> bytes:
     """Return a resource as an XML document."""
-    out: list[str] = []
-    write_resource(described, wire, dialect, out, f' xmlns="{dialect.namespace}"')
-    return (DECLARATION + "".join(out)).encode()
+    out = [_opening(described, dialect), *children(described, wire, dialect), f"</{described.kind}>"]
+    return "".join(out).encode()
+
+
+def _opening(described: ResourceType, dialect: Dialect) -> str:
+    return f'{DECLARATION}<{described.kind} xmlns="{dialect.namespace}">'
+
+
+def _collection_opening(described: ResourceType, dialect: Dialect) -> str:
+    uri = attribute_text(dialect.type_uri(described.kind + "Collection"))
+    return f'{DECLARATION}<Collection xmlns="{dialect.namespace}" resourceURI="{uri}">'
+
+
+def ready_item(described: ResourceType, document: bytes, dialect: Dialect) -> Ready:
+    """Return the document of a resource as it stands in a collection."""
+    return Ready(f"<{described.kind}>{document[len(_opening(described, dialect)) :].decode()}")
+
+
+def inside_resource(described: ResourceType, document: bytes, dialect: Dialect) -> str:
+    """Return what stands in the root element of a resource's document."""
+    return document[len(_opening(described, dialect)) : -len(f"</{described.kind}>")].decode()
+
+
+def inside_collection(described: ResourceType, document: bytes, dialect: Dialect) -> str:
+    """Return what stands in the root element of a collection's document."""
+    return document[len(_collection_opening(described, dialect)) : -len("</Collection>")].decode()
 
 
 def write_resource(
@@ -90,12 +119,9 @@ def operations(wire: dict[str, Any]) -> list[str]:
 
 
 def encode_collection(described: ResourceType, wire: dict[str, Any], dialect: Dialect) -> bytes:
-    """Return a collection as an XML document."""
-    uri = attribute_text(dialect.type_uri(described.kind + "Collection"))
-    out = [f'<Collection xmlns="{dialect.namespace}" resourceURI="{uri}">']
-    out.extend(collection_children(described, wire, dialect))
-    out.append("</Collection>")
-    return (DECLARATION + "".join(out)).encode()
+    """Return a collection as an XML document; its items may be encoded already."""
+    out = [_collection_opening(described, dialect), *collection_children(described, wire, dialect), "</Collection>"]
+    return "".join(out).encode()
 
 
 def collection_children(described: ResourceType, wire: dict[str, Any], dialect: Dialect) -> list[str]:
@@ -105,6 +131,9 @@ def collection_children(described: ResourceType, wire: dict[str, Any], dialect: 
         if name in wire:
             out.append(f"<{name}>{element_text(str(wire[name]))}</{name}>")
     for item in wire.get(described.items_key, ()):
-        write_resource(described, item, dialect, out)
+        if isinstance(item, Ready):
+            out.append(item)
+        else:
+            write_resource(described, item, dialect, out)
     out.extend(operations(wire))
     return out

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -16,6 +15,7 @@ from drivers.libvirt.connection import THREADS
 from gateway import logging
 from gateway.app import Gateway
 from gateway.cli.common import config_option, plainly, settings_of
+from gateway.garbage import spare_what_is_there
 from gateway.http.tls import configured_certificate
 from gateway.private_files import demand_all_private
 from gateway.store.keyring import demand_usable_keys
@@ -68,9 +68,7 @@ async def _serve(gateway: Gateway) -> None:
     loop.add_signal_handler(signal.SIGHUP, _reload, gateway)
     async with more_time():
         await gateway.start()
-    # What there is by now stays to the end: collections of garbage need not walk over it each time.
-    gc.collect()
-    gc.freeze()
+    spare_what_is_there()
     await notify("READY=1", f"STATUS=listening on {gateway.settings.server.listen}")
     keep_alive(gateway.supervision, gateway.alive)
     await stop.wait()

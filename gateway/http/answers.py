@@ -8,12 +8,8 @@ from aiohttp import web
 
 from gateway.cimi.query import QueryOptions
 from gateway.errors import GatewayError, status_of
-from gateway.http import conditions
-from gateway.http.context import Context, header
-from gateway.http.exchange import Exchange
-from gateway.http.negotiation import CONTENT_TYPES
 from gateway.http.representation import Encoded, Representations
-from gateway.http.waiting import seconds_to_wait
+from gateway.http.request import CONTENT_TYPES, Context, Exchange, header, names_tag, seconds_to_wait
 from gateway.jobs.records import ended
 from gateway.jobs.runner import JobRunner
 from gateway.orchestration.common.contract import Outcome
@@ -38,7 +34,7 @@ class Answers:
         """Return the answer to a read, 304 when the client has this representation already."""
         body, tag = encoded
         wanted = header(exchange.request, "If-None-Match")
-        if wanted is not None and conditions.names(wanted, (tag,), weakly=True):
+        if wanted is not None and names_tag(wanted, (tag,), weakly=True):
             return web.Response(status=304, headers={"ETag": tag})
         return _response(exchange.context, 200, body, {"ETag": tag})
 
@@ -52,16 +48,17 @@ class Answers:
         context = exchange.context
         seconds, applied = seconds_to_wait(header(exchange.request, "Prefer"), self._answer_wait)
         job = await self._runner.wait(outcome.job, 0 if outcome.finished else seconds)
-        headers = {"CIMI-Job-URI": exchange.edge.to_uri(outcome.job)}
+        headers = {"CIMI-Job-URI": exchange.context.edge.to_uri(outcome.job)}
         if applied is not None:
             headers["Preference-Applied"] = applied
-        if ended(job) and job.state != "SUCCESS":
+        over = ended(job)
+        if over and job.state != "SUCCESS":
             status = status_of(job.document.get("returnCode", GatewayError.return_code))
             return _response(context, status, await self._job_body(context, job), headers)
         resource = await self._current(outcome.resource.path) if outcome.resource is not None else None
         if created and outcome.resource is not None:
-            headers["Location"] = exchange.edge.to_uri(outcome.resource.path)
-        status = _success(job, made=created and not outcome.existing)
+            headers["Location"] = exchange.context.edge.to_uri(outcome.resource.path)
+        status = (201 if created and not outcome.existing else 200) if over else 202
         if resource is None:
             return _response(context, status, await self._job_body(context, job), headers)
         body, tag = await self._representations.resource(context, resource, QueryOptions())
@@ -70,20 +67,13 @@ class Answers:
     async def begun(self, exchange: Exchange, outcome: Outcome) -> web.Response:
         """Return the answer to an action: its Job, as it is now."""
         job = await self._runner.wait(outcome.job, 0)
-        headers = {"CIMI-Job-URI": exchange.edge.to_uri(outcome.job)}
+        headers = {"CIMI-Job-URI": exchange.context.edge.to_uri(outcome.job)}
         if outcome.location is not None:
-            headers["Location"] = exchange.edge.to_uri(outcome.location)
+            headers["Location"] = exchange.context.edge.to_uri(outcome.location)
         return _response(exchange.context, 202, await self._job_body(exchange.context, job), headers)
 
     async def _job_body(self, context: Context, job: Resource) -> bytes:
         return (await self._representations.resource(context, job, QueryOptions()))[0]
-
-
-def _success(job: Resource, *, made: bool) -> int:
-    """Return the status of a change that has not failed; ``made``: it has made a resource."""
-    if not ended(job):
-        return 202
-    return 201 if made else 200
 
 
 def _response(context: Context, status: int, body: bytes, headers: dict[str, str]) -> web.Response:

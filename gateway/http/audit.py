@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.addresses import host_of
 from gateway.errors import GatewayError
 from gateway.http.authentication import WrongPassword
-from gateway.http.context import READS, Wire, address_of
+from gateway.http.hosts import address_of
+from gateway.http.request import READS, Wire
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.monitoring.accesses import Accesses
 from gateway.orchestration.monitoring.occurrences import Request
@@ -23,10 +23,6 @@ class Audit:
         self._accesses = accesses
         self._trusted_proxies = trusted_proxies
 
-    def address(self, request: web.Request) -> str:
-        """Return the address that asks, by the word of a trusted proxy, without a port."""
-        return host_of(address_of(request, self._trusted_proxies))
-
     async def refused(
         self, request: web.Request, wire: Wire, caller: Caller | None, path: str | None, error: GatewayError
     ) -> None:
@@ -38,7 +34,7 @@ class Audit:
         path = path or ""
         reason = f"{error.status} {error.message}"
         if isinstance(error, WrongPassword):
-            claimed = Request(request.method, error.name, self.address(request), wire.request_id)
+            claimed = Request(request.method, error.name, address_of(request, self._trusted_proxies), wire.request_id)
             await self._accesses.login_refused(claimed, path, reason)
             return
         if caller is None or not caller.user or error.status in FLOODS:

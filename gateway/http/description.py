@@ -14,10 +14,10 @@ from gateway.cimi import openapi
 from gateway.cimi.dialects import Dialect
 from gateway.cimi.openapi import READING
 from gateway.errors import MethodNotAllowed, status_of
-from gateway.http import conditions, event_stream
-from gateway.http.context import Context, header
-from gateway.http.negotiation import CONTENT_TYPES, JSON
-from gateway.orchestration.common.permissions import Role, demand, granted
+from gateway.http import event_stream
+from gateway.http.request import CONTENT_TYPES, JSON, Context, header, names_tag
+from gateway.orchestration.common.contract import Role
+from gateway.orchestration.common.permissions import demand, granted
 
 PATH = "openapi"
 REMEMBERED = 16
@@ -33,7 +33,7 @@ async def serve(request: web.Request, context: Context) -> web.StreamResponse:
     demand(context.caller.role, "CloudEntryPoint", "read")
     body, tag = await asyncio.to_thread(_encoded, context.edge.base, context.edge.dialect)
     sought = header(request, "If-None-Match")
-    if sought is not None and conditions.names(sought, (tag,), weakly=True):
+    if sought is not None and names_tag(sought, (tag,), weakly=True):
         return web.Response(status=304, headers={"ETag": tag})
     return web.Response(body=body, content_type=CONTENT_TYPES[JSON], headers={"ETag": tag})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-TURN_SECONDS = 0.02
+TURN_SECONDS = 0.005
 """How long an answer is worked on before others get their turn."""
 MOST_EXPANDED = 5_000
 """Resources that stand expanded inside one answer."""
@@ -25,14 +25,15 @@ class Effort:
         self._spent = 0
         self._bytes = 0
 
-    def weigh(self, size: int) -> None:
-        """Count the bytes of a resource."""
-        self._bytes += size
+    @property
+    def spent(self) -> tuple[int, int]:
+        """Return the resources so far, and their bytes."""
+        return self._spent, self._bytes
 
-    async def spend(self, size: int = 0) -> None:
-        """Count one resource, and its bytes where they are known, and let others have their turn when it is time."""
-        self._spent += 1
-        self.weigh(size)
+    async def spend(self, size: int, resources: int = 1) -> None:
+        """Count resources and their bytes, and let others have their turn when it is time."""
+        self._spent += resources
+        self._bytes += size
         if time.perf_counter() - self._began > TURN_SECONDS:
             await asyncio.sleep(0)
             self._began = time.perf_counter()
@@ -52,7 +53,7 @@ class Effort:
         """Return the bytes that may still come."""
         return max(0, MOST_BYTES - self._bytes)
 
-    @property
-    def much(self) -> bool:
-        """Return whether it takes its time to encode the answer."""
-        return self._spent > MUCH or self._bytes > MUCH_BYTES
+
+def is_much(resources: int, size: int) -> bool:
+    """Return whether it takes its time to encode so many resources of so many bytes together."""
+    return resources > MUCH or size > MUCH_BYTES

@@ -8,11 +8,10 @@ import structlog
 from aiohttp import web
 
 from gateway import clock
-from gateway.cimi.aliases import canonical
 from gateway.cimi.documents import write_resource
 from gateway.cimi.edge import Edge
-from gateway.cimi.fields import timestamp
-from gateway.cimi.registry import type_at, type_of
+from gateway.cimi.registry import canonical, type_at, type_of
+from gateway.clock import timestamp
 from gateway.errors import (
     GatewayError,
     Invalid,
@@ -26,8 +25,7 @@ from gateway.errors import (
     Unavailable,
 )
 from gateway.http.authentication import REALM
-from gateway.http.context import Wire
-from gateway.http.negotiation import CONTENT_TYPES
+from gateway.http.request import CONTENT_TYPES, Wire
 from gateway.orchestration.images.uploading import WrongOffset
 
 log = structlog.get_logger("http")

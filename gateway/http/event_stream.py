@@ -11,8 +11,9 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections import deque
-from collections.abc import Iterable
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import structlog
@@ -22,12 +23,11 @@ from drivers.supervision import Loop, Supervision
 from gateway.cimi.documents import write_resource
 from gateway.cimi.edge import Edge
 from gateway.cimi.registry import type_of
-from gateway.errors import Invalid, MethodNotAllowed
+from gateway.errors import Invalid, MethodNotAllowed, TooManyRequests, Unavailable
 from gateway.http.authentication import Authentication
-from gateway.http.context import Context
-from gateway.http.stream_places import StreamPlaces
-from gateway.orchestration.common.permissions import demand
-from gateway.orchestration.common.visibility import audience
+from gateway.http.request import Context
+from gateway.orchestration.common.contract import Role
+from gateway.orchestration.common.permissions import audience, demand
 from gateway.orchestration.monitoring.feed import Feed, Item
 from gateway.users import User
 
@@ -37,6 +37,8 @@ GATHER_SECONDS = 0.2
 AT_ONCE = 10
 """Readers woken between two turns of the event loop."""
 HEARTBEAT_SECONDS = 15.0
+AGAIN_AFTER = 30
+"""Seconds after which a refused reader is to try again."""
 MOST_BACKLOG = 1_048_576
 LONGEST_WAIT = 60.0
 SEND_BUFFER = 262_144
@@ -305,3 +307,33 @@ def _bound_buffer(request: web.Request) -> None:
     connection = request.transport.get_extra_info("socket") if request.transport is not None else None
     if connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+
+
+# Places of readers
+
+
+class StreamPlaces:
+    """The places of readers: ``most`` in all and ``most_per_user``, and one more for an admin who has none yet."""
+
+    def __init__(self, most: int, most_per_user: int) -> None:
+        self._most = most
+        self._most_per_user = most_per_user
+        self._of: Counter[str] = Counter()
+
+    @contextmanager
+    def place(self, user: str, role: Role) -> Iterator[None]:
+        """Keep a place for a reader. Raises TooManyRequests when the user has all of theirs, Unavailable when all are
+        taken."""
+        if self._of[user] >= self._most_per_user:
+            reason = f"you read the event stream {self._most_per_user} times already; close one of them"
+            raise TooManyRequests(reason, retry_after=AGAIN_AFTER)
+        reserved = role is Role.ADMIN and not self._of[user]
+        if self._of.total() >= self._most and not reserved:
+            raise Unavailable(f"{self._most} readers are connected already; try again later", retry_after=AGAIN_AFTER)
+        self._of[user] += 1
+        try:
+            yield
+        finally:
+            self._of[user] -= 1
+            if not self._of[user]:
+                del self._of[user]

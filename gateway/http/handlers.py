@@ -13,14 +13,10 @@ from gateway.cimi.query import QueryOptions, selected
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, acting_collection_at, collection_at, type_at, type_of
 from gateway.cimi.resource_type import Action, ResourceType
 from gateway.errors import Conflict, Invalid, MethodNotAllowed, NotFound, PreconditionFailed
-from gateway.http import conditions
 from gateway.http.answers import Answers
-from gateway.http.bodies import Bodies
-from gateway.http.context import READS, Context, header
-from gateway.http.exchange import Exchange
-from gateway.http.negotiation import CONTENT_TYPES, media_type
+from gateway.http.bodies import Bodies, Transfers
 from gateway.http.representation import Representations
-from gateway.http.transfers import Transfers
+from gateway.http.request import ANY, CONTENT_TYPES, READS, Context, Exchange, header, media_type, names_tag
 from gateway.orchestration.common.contract import Outcome
 from gateway.orchestration.common.permissions import demand, demand_any
 from gateway.orchestration.common.resource_service import ResourceService
@@ -74,31 +70,31 @@ class Handlers:
     async def _on_collection(self, exchange: Exchange) -> web.Response:
         context, path, declared = exchange.context, exchange.path, exchange.declared
         parent = await self._representations.parent(context, path)
-        if exchange.method in READS:
+        if exchange.request.method in READS:
             encoded = await self._representations.collection(context, path, parent, exchange.options)
             return self._answers.read(exchange, encoded)
         allow = (*READS, "POST") if declared.addable else READS
-        if exchange.method != "POST" or not declared.addable:
-            raise MethodNotAllowed(f"a collection of {declared.kind} does not take {exchange.method}", allow)
+        if exchange.request.method != "POST" or not declared.addable:
+            raise MethodNotAllowed(f"a collection of {declared.kind} does not take {exchange.request.method}", allow)
         return await self._add(exchange)
 
     async def _add(self, exchange: Exchange, *, by_action: bool = False) -> web.Response:
         """Make a resource of a Create document; ``by_action``: of one that was posted to an action's URI."""
-        kind, edge = exchange.kind, exchange.edge
-        demand(exchange.caller.role, kind, "add")
+        kind, edge = exchange.declared.kind, exchange.context.edge
+        demand(exchange.context.caller.role, kind, "add")
         document = await self._bodies.document(
             exchange.request,
             lambda body, media: documents.read_create(kind, body, media, edge, by_action=by_action),
             optional=by_action,
         )
-        outcome = await exchange.service.add(exchange.caller, exchange.path, document)
+        outcome = await exchange.service.add(exchange.context.caller, exchange.path, document)
         return await self._answers.changed(exchange, outcome, created=True)
 
     async def _on_collection_action(self, exchange: Exchange, action: Action) -> web.Response:
-        request, caller, service = exchange.request, exchange.caller, exchange.service
-        if exchange.method not in action.methods:
+        request, caller, service = exchange.request, exchange.context.caller, exchange.service
+        if exchange.request.method not in action.methods:
             raise MethodNotAllowed(f"{action.verb} is asked for by {action.method}", action.methods)
-        demand(caller.role, exchange.kind, action.verb)
+        demand(caller.role, exchange.declared.kind, action.verb)
         if media_type(request.headers.get("Content-Type")) in action.sent:
             # The query's parameters are the action's properties.
             properties = {name: value for name, value in exchange.context.parameters if not name.startswith("$")}
@@ -114,23 +110,23 @@ class Handlers:
 
     async def _on_resource(self, exchange: Exchange) -> web.StreamResponse:
         declared, service = exchange.declared, exchange.service
-        if exchange.method in READS:
-            resource = await service.read(exchange.caller, exchange.path)
+        if exchange.request.method in READS:
+            resource = await service.read(exchange.context.caller, exchange.path)
             encoded = await self._representations.resource(exchange.context, resource, exchange.options)
             return self._answers.read(exchange, encoded)
-        if exchange.method == "PUT" and declared.editable:
+        if exchange.request.method == "PUT" and declared.editable:
             return await self._edit(exchange)
-        if exchange.method == "DELETE" and declared.deletable:
+        if exchange.request.method == "DELETE" and declared.deletable:
             version = await self._required_version(exchange)
-            outcome = await service.delete(exchange.caller, exchange.path, version)
+            outcome = await service.delete(exchange.context.caller, exchange.path, version)
             return await self._answers.changed(exchange, outcome)
-        if exchange.method == "POST" and _takes_action_documents(declared):
+        if exchange.request.method == "POST" and _takes_action_documents(declared):
             return await self._on_posted_action(exchange)
-        raise MethodNotAllowed(f"a {declared.kind} does not take {exchange.method}", _allowed(declared))
+        raise MethodNotAllowed(f"a {declared.kind} does not take {exchange.request.method}", _allowed(declared))
 
     async def _edit(self, exchange: Exchange) -> web.Response:
-        kind, edge = exchange.kind, exchange.edge
-        await exchange.service.to_change(exchange.caller, exchange.path, "edit")
+        kind, edge = exchange.declared.kind, exchange.context.edge
+        await exchange.service.to_change(exchange.context.caller, exchange.path, "edit")
         await self._required_version(exchange)
         names = selected(exchange.context.parameters)
         document = await self._bodies.document(
@@ -146,11 +142,11 @@ class Handlers:
         for _ in range(EDIT_TRIES):
             version = await self._required_version(exchange)
             try:
-                return await exchange.service.edit(exchange.caller, exchange.path, document, names, version)
+                return await exchange.service.edit(exchange.context.caller, exchange.path, document, names, version)
             except PreconditionFailed:
                 if version is not None:
                     raise
-        raise Conflict(f"this {exchange.kind} is being changed all the time; try again later")
+        raise Conflict(f"this {exchange.declared.kind} is being changed all the time; try again later")
 
     async def _required_version(self, exchange: Exchange) -> int | None:
         """Return the version that If-Match means, None when it means none.
@@ -160,13 +156,13 @@ class Handlers:
         wanted, unwanted = header(exchange.request, "If-Match"), header(exchange.request, "If-None-Match")
         if wanted is None and unwanted is None:
             return None
-        resource = await exchange.service.read(exchange.caller, exchange.path)
+        resource = await exchange.service.read(exchange.context.caller, exchange.path)
         tags = await self._tags(exchange, resource)
-        if wanted is not None and not conditions.names(wanted, tags):
+        if wanted is not None and not names_tag(wanted, tags):
             raise PreconditionFailed("If-Match: the resource was changed since; read it again")
-        if unwanted is not None and conditions.names(unwanted, tags, weakly=True):
+        if unwanted is not None and names_tag(unwanted, tags, weakly=True):
             raise PreconditionFailed("If-None-Match: the resource is the one that was not to be changed")
-        return resource.version if wanted is not None and wanted.strip() != conditions.ANY else None
+        return resource.version if wanted is not None and wanted.strip() != ANY else None
 
     async def _tags(self, exchange: Exchange, resource: Resource) -> set[str]:
         """Return the tags of all that a client may have read: in both formats, whole or by the same query."""
@@ -180,15 +176,15 @@ class Handlers:
 
     async def _on_action(self, exchange: Exchange, action: Action) -> web.StreamResponse:
         """Do the action whose URI was asked for."""
-        caller = exchange.caller
+        caller = exchange.context.caller
         if not action.makes or caller.idempotency_key is None:
             # What makes something is answered once more also when this resource is gone.
             await exchange.service.read(caller, exchange.path)
-        if exchange.method not in action.methods:
+        if exchange.request.method not in action.methods:
             raise MethodNotAllowed(f"{action.verb} is asked for by {action.method}", action.methods)
         if action.of_bytes:
             return await self._on_bytes(exchange, action)
-        demand_any(caller.role, exchange.kind, [action.verb])
+        demand_any(caller.role, exchange.declared.kind, [action.verb])
         await self._required_version(exchange)
         if action.creates:
             return await self._add_by_action(exchange, action)
@@ -198,8 +194,8 @@ class Handlers:
     async def _on_posted_action(self, exchange: Exchange) -> web.StreamResponse:
         """Do the action that the document names which was posted to the resource."""
         declared = exchange.declared
-        await exchange.service.read(exchange.caller, exchange.path)
-        demand_any(exchange.caller.role, exchange.kind, [action.verb for action in declared.actions])
+        await exchange.service.read(exchange.context.caller, exchange.path)
+        demand_any(exchange.context.caller.role, exchange.declared.kind, [action.verb for action in declared.actions])
         await self._required_version(exchange)
         document = await self._action_document(exchange)
         if document.verb is None:
@@ -215,13 +211,13 @@ class Handlers:
 
     async def _action_document(self, exchange: Exchange) -> documents.ActionDocument:
         """Return the Action document; an empty body asks for nothing in particular."""
-        edge = exchange.edge
+        edge = exchange.context.edge
         return await self._bodies.document(
             exchange.request, lambda body, media: documents.read_action(body, media, edge), optional=True
         )
 
     async def _act(self, exchange: Exchange, action: Action, document: documents.ActionDocument) -> web.Response:
-        outcome = await exchange.service.act(exchange.caller, exchange.path, action.verb, document.parameters)
+        outcome = await exchange.service.act(exchange.context.caller, exchange.path, action.verb, document.parameters)
         return await self._answers.begun(exchange, outcome)
 
     async def _add_by_action(self, exchange: Exchange, action: Action) -> web.Response:
@@ -234,7 +230,7 @@ class Handlers:
     # Bytes
 
     async def _on_bytes(self, exchange: Exchange, action: Action) -> web.StreamResponse:
-        caller, path = exchange.caller, exchange.path
+        caller, path = exchange.context.caller, exchange.path
         if action.takes_bytes:
             return await self._upload(exchange, action)
         content = await exchange.service.readable(caller, path, action.verb, dict(exchange.context.parameters))
@@ -242,9 +238,9 @@ class Handlers:
 
     async def _upload(self, exchange: Exchange, action: Action) -> web.Response:
         """Take bytes by PUT; tell by GET and HEAD how many are here."""
-        target = await exchange.service.writable(exchange.caller, exchange.path, action.verb)
+        target = await exchange.service.writable(exchange.context.caller, exchange.path, action.verb)
         outcome, received = None, target.received
-        if exchange.method == "PUT":
+        if exchange.request.method == "PUT":
             outcome, received = await self._transfers.take_part(exchange.request, target)
         if outcome is not None:
             response = await self._answers.changed(exchange, outcome)

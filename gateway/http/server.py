@@ -12,49 +12,50 @@ from typing import TYPE_CHECKING
 import structlog
 from aiohttp import web
 
-from gateway.cimi.aliases import canonical
 from gateway.cimi.dialects import CIMI_1, Dialect
 from gateway.cimi.edge import Edge
-from gateway.cimi.registry import CLOUD_ENTRY_POINT, bytes_at
-from gateway.errors import Forbidden, Invalid, NotAcceptable, NotFound, Unauthenticated, Unavailable
+from gateway.cimi.registry import CLOUD_ENTRY_POINT, bytes_at, canonical
+from gateway.errors import Forbidden, NotAcceptable, NotFound, RequestTimeout, Unauthenticated, Unavailable
 from gateway.http import description, errors, event_stream
 from gateway.http.audit import Audit
 from gateway.http.authentication import Authentication
-from gateway.http.bodies import demand_unencoded
-from gateway.http.context import (
+from gateway.http.door import Connection
+from gateway.http.event_stream import EventStream
+from gateway.http.handlers import Handlers
+from gateway.http.hosts import HostNames, address_of, base_of, demand_own_origin
+from gateway.http.metrics import Metrics
+from gateway.http.quick_reads import QuickReads
+from gateway.http.readiness import Readiness
+from gateway.http.remembered import Memory
+from gateway.http.request import (
+    JSON,
     READS,
     Context,
     Parameters,
     Wire,
-    base_of,
+    answer_format,
     demand_short_headers,
+    demand_unencoded,
     header,
+    idempotency_key,
     parameters,
     request_id,
     version_of,
 )
-from gateway.http.event_stream import EventStream
-from gateway.http.handlers import Handlers
-from gateway.http.hang_ups import cut, hung_up
-from gateway.http.hosts import HostNames
-from gateway.http.metrics import Metrics
-from gateway.http.negotiation import JSON, answer_format
-from gateway.http.origins import demand_own_origin
-from gateway.http.readiness import Readiness
-from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.permissions import Role
+from gateway.orchestration.common.contract import Caller, Role
 from gateway.orchestration.monitoring.accesses import METRICS
 
 ENTRY_POINTS = ("", "cloudEntryPoint")
 PUBLIC = (*ENTRY_POINTS, description.PATH)
 """What strangers may read where the entry point is public."""
-LONGEST_KEY = 128
 REST = r"{path:[\s\S]*}"
 """Whatever follows in a URL, line ends included."""
 # The aiohttp of Debian 13 has no keys of requests: a name serves there.
 WIRE = web.RequestKey("wire", Wire) if TYPE_CHECKING or hasattr(web, "RequestKey") else "wire"
 """Key of what a request is answered by, as far as it is known."""
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+OF_THE_LINE = (ConnectionError, web.RequestPayloadError, RequestTimeout)
+"""What handlers raise when the connection breaks under them."""
 Handle = Callable[[web.Request, Context], Awaitable[web.StreamResponse]]
 log = structlog.get_logger("http")
 
@@ -93,6 +94,8 @@ class ServerParts:
     stream: EventStream
     audit: Audit
     metrics: Metrics
+    memory: Memory
+    quick: QuickReads
 
 
 class Server:
@@ -106,6 +109,8 @@ class Server:
         self._stream = parts.stream
         self._audit = parts.audit
         self._metrics = parts.metrics
+        self._memory = parts.memory
+        self._quick = parts.quick
         self.draining = False
 
     def application(self) -> web.Application:
@@ -179,17 +184,23 @@ class Server:
         """
         wire = request[WIRE] = _first_wire(request, dialect)
         caller: Caller | None = None
+        unacceptable: NotAcceptable | None = None
         try:
             demand_short_headers(request)
             wire = replace(wire, edge=self._edge(request, dialect))
             query = parameters(request)
-            with suppress(NotAcceptable):
+            try:
                 wire = replace(wire, media=_media(request, query, path))
+            except NotAcceptable as error:
+                # A stranger is told nothing but that credentials are needed.
+                unacceptable = error
             caller = await self._caller(request, wire.request_id, path)
-            context = request[WIRE] = self._context(request, wire, caller, query, path)
+            context = request[WIRE] = self._context(request, wire, caller, query, unacceptable)
             if self.draining:
                 raise Unavailable("the gateway is being stopped; try again later")
             response = await handle(request, context)
+            if path is not None and response.status in (200, 304):
+                self._quick.learn(request, context, path)
         except NotAcceptable as error:
             response = errors.respond(error, request, replace(wire, media=JSON))
         except Exception as error:
@@ -204,26 +215,36 @@ class Server:
             self._log_change(request, caller, path, response.status)
         return response
 
+    def quickly(self, request: web.BaseRequest, connection: Connection) -> bytes | None:
+        """Return the whole answer to a read where it is at hand; None where the request goes the long way."""
+        return None if self.draining else self._quick.answer(request, connection)
+
     def _edge(self, request: web.Request, dialect: Dialect) -> Edge:
         settings = self._settings
         return Edge(base_of(request, settings.base_url, settings.trusted_proxies, dialect, settings.names), dialect)
 
     def _context(
-        self, request: web.Request, wire: Wire, caller: Caller, query: Parameters, path: str | None
+        self,
+        request: web.Request,
+        wire: Wire,
+        caller: Caller,
+        query: Parameters,
+        unacceptable: NotAcceptable | None,
     ) -> Context:
         """Return what the handlers need to know. Raises what speaks against the request, now that its caller is known.
 
         Raises Invalid, NotAcceptable, UnsupportedMediaType and Forbidden.
         """
-        caller = replace(caller, idempotency_key=_idempotency_key(request))
+        caller = replace(caller, idempotency_key=idempotency_key(request))
         if not caller.user:
             # A stranger reads the entry point's own document, and nothing that it leads to.
             query = tuple(pair for pair in query if pair[0] != "$expand")
-        media = _media(request, query, path)
+        if unacceptable is not None:
+            raise unacceptable
         demand_unencoded(request)
         demand_own_origin(request, wire.edge.base, self._settings.names, self._settings.origins)
         version = version_of(request, wire.edge.dialect)
-        return Context(wire.request_id, wire.edge, media, version, caller, query)
+        return Context(wire.request_id, wire.edge, wire.media, version, caller, query, self._memory.commits)
 
     def _log_change(self, request: web.Request, caller: Caller, path: str | None, status: int) -> None:
         """Tell what a user asked for; what strangers ask for would fill the journal, and is counted in the metrics."""
@@ -240,7 +261,7 @@ class Server:
     async def _caller(self, request: web.Request, identity: str, path: str | None) -> Caller:
         """Return who asks. Raises Unauthenticated or TooManyRequests."""
         given = request.headers.get("Authorization")
-        address = self._audit.address(request)
+        address = address_of(request, self._settings.trusted_proxies)
         public = self._settings.public_entry_point and path is not None and path.rstrip("/") in PUBLIC
         if given is None and public and request.method in READS:
             return Caller("", Role.VIEWER, identity)
@@ -276,9 +297,27 @@ def _media(request: web.Request, query: Parameters, path: str | None) -> str:
     return answer_format(accepted, wanted, gives)
 
 
-def _idempotency_key(request: web.Request) -> str | None:
-    """Return the key that the client gave. Raises Invalid when it is none."""
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not (key.isascii() and key.isprintable() and 0 < len(key) <= LONGEST_KEY):
-        raise Invalid(f"must have 1 to {LONGEST_KEY} printable ASCII characters", "Idempotency-Key")
-    return key
+# Clients that go away in the middle: of their request, of the wait for its answer, of the answer itself
+
+
+def hung_up(request: web.Request) -> bool:
+    """Return whether nobody is there any more to be answered."""
+    return request.transport is None or request.transport.is_closing()
+
+
+def cut(request: web.Request, error: Exception) -> bool:
+    """Return whether a request that raised ``error`` can no longer be answered, and end its connection then.
+
+    That is so when the client is gone, or when a part of an answer is written already: another one behind it would
+    look like the rest of it.
+    """
+    gone = hung_up(request)
+    if gone and isinstance(error, OF_THE_LINE):
+        log.info("client hung up", method=request.method, path=request.rel_url.raw_path[:200])
+        return True
+    if gone or not request.writer.output_size:
+        return False
+    log.error("answer broke off", method=request.method, path=request.rel_url.raw_path[:200], exc_info=error)
+    if request.transport is not None:
+        request.transport.abort()
+    return True

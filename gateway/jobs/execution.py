@@ -1,25 +1,26 @@
-"""A run of a job: forward through its steps, or back through their undos, each position in the store."""
+"""A run of a job: forward through its steps, or back through their undos, each position in the store.
+
+A running step has the means of ``RunningStep``: progress, log, safe points.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
 from drivers.supervision import Supervision
 from gateway.errors import Conflict, GatewayError, NoSpace, Unavailable
-from gateway.jobs.context import Means, RunningStep
 from gateway.jobs.crash import AfterStep
 from gateway.jobs.journal import Line, ending, logger_of, step_begins
-from gateway.jobs.locks import Unlock
-from gateway.jobs.plan import Ended, Plan, StepCall, StopRequested
+from gateway.jobs.plan import Ended, Plan, StepCall, StepRegistry, StopRequested, UnknownStepError
+from gateway.jobs.queues import Place, Unlock
 from gateway.jobs.records import in_state
-from gateway.jobs.steps import StepRegistry, UnknownStepError
-from gateway.jobs.workers import Place
 from gateway.store.model import Resource
 from gateway.store.questions.jobs import plan_of
 from gateway.store.sealing import holds_sealed
@@ -27,11 +28,91 @@ from gateway.store.store import Store
 from gateway.store.transaction import PlanRow, Transaction
 
 log = structlog.get_logger("jobs")
+WRITE_EVERY = 0.25
+"""Seconds between two writes of the progress."""
 SHOWN_AFTER = 0.2
 """Seconds after which the end of a step shows in the progress: of quick steps one after another only the last does."""
 UNDO_TRIES = 5
 UNDO_PAUSE = 1.0
 """Seconds between the first two tries, doubled from there."""
+
+
+class Log(Protocol):
+    """A function that adds a line to a Job's log, with its level and the step that it is about."""
+
+    async def __call__(self, level: str, step: str, message: str, /, *, durable: bool = False) -> None:
+        """Add the line."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """The things that a Job lends a step: where the progress goes, the worker's place, and the locks."""
+
+    moved: Callable[[float], None] = lambda _share: None
+    """Takes the share of the step that is done, from 0 to 1."""
+    place: Place | None = None
+    unlock: Unlock | None = None
+    undoing: bool = False
+    """An undo keeps the worker's place while it waits."""
+
+
+class RunningStep:
+    """The StepContext of a step of a Job."""
+
+    def __init__(self, job: str, step: str, stop: asyncio.Event, log: Log, means: Means = Means()) -> None:
+        self.job = job
+        self.step = step
+        self.message: str | None = None
+        self._stop = stop
+        self._place = means.place
+        self._unlock = means.unlock
+        self._undoing = means.undoing
+        self._log = log
+        self._moved = means.moved
+        self._written = time.monotonic()
+
+    def progress(self, done: int, total: int) -> None:
+        """Show how far the step is, if the last showing was some time ago and the step is not done."""
+        now = time.monotonic()
+        if now - self._written >= WRITE_EVERY and done < total:
+            self._written = now
+            self._moved(min(1.0, done / total) if total > 0 else 1.0)
+
+    async def log(self, message: str, level: str = "info", *, durable: bool = False) -> None:
+        """Add a line to the Job's log; a durable one is on disk afterwards."""
+        await self._log(level, self.step, message, durable=durable)
+
+    def check(self) -> None:
+        """Raise StopRequested when the Job is to stop."""
+        if self._stop.is_set():
+            raise StopRequested
+
+    async def wait_stop(self, seconds: float) -> bool:
+        """Sleep for some seconds, and return True at once when the Job is to stop.
+
+        The worker's place is given to another Job meanwhile, but for an undo.
+        """
+        if self._place is not None and not self._undoing:
+            return await self._place.rest(seconds)
+        try:
+            await asyncio.wait_for(self._stop.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    def resting(self) -> AbstractAsyncContextManager[None]:
+        """Return a block in which another Job may have the worker's place."""
+        return self._place.resting() if self._place is not None else nullcontext()
+
+    async def unlock(self) -> None:
+        """Let the plan's locks go."""
+        if self._unlock is not None:
+            await self._unlock()
+
+    def say(self, message: str) -> None:
+        """Set the statusMessage which the Job will have when it succeeds."""
+        self.message = message
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +184,7 @@ class Execution:
         for position in range(row.position, len(plan.steps)):
             call = plan.steps[position]
             try:
-                await self._step(plan, position, call)
+                await self._step(plan, replace(row, position=position), call)
             except StopRequested:
                 return await self._write(replace(row, phase="undo", position=position, outcome={"stopped": True}))
             except Exception as error:
@@ -128,16 +209,16 @@ class Execution:
         self._soon(_share(plan, row.position, 0.0))
         return row
 
-    async def _step(self, plan: Plan, position: int, call: StepCall) -> None:
+    async def _step(self, plan: Plan, row: PlanRow, call: StepCall) -> None:
         if self.stop.is_set():
             raise StopRequested
 
         def moved(share: float) -> None:
-            self._moved(_share(plan, position, share))
+            self._moved(_share(plan, row.position, share))
 
         means = Means(moved, self._place, self._let_go)
         context = RunningStep(self.job, call.step, self.stop, self._log, means)
-        if holds_sealed(call.arguments):
+        if row.unopened and holds_sealed(call.arguments):
             raise Conflict("its plan has a secret that cannot be read: the store's key was another one when it began")
         await self._steps[call.step].run(context, call.arguments)
         self._message = context.message or self._message

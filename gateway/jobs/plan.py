@@ -1,4 +1,7 @@
-"""A Job's plan: named steps with JSON arguments, so that it can be kept as rows and resumed after a crash."""
+"""A Job's plan: named steps with JSON arguments, so that it can be kept as rows and resumed after a crash.
+
+The steps which plans may name are in a ``StepRegistry``.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from gateway.errors import GatewayError
 from gateway.store.model import Document
 
 
@@ -121,3 +125,20 @@ class Step(Protocol):
     async def settle(self, context: StepContext, arguments: Document, ended: Ended) -> None:
         """Leave the resources in a truthful state, as a plan's last step."""
         ...
+
+
+class UnknownStepError(GatewayError):
+    """A plan names a step that this version does not have."""
+
+
+class StepRegistry(dict[str, Step]):
+    """The steps by their names; a name stands for one step for ever, since plans on disk refer to it."""
+
+    def register(self, step: Step) -> None:
+        """Add a step. Raises ValueError when its name is taken."""
+        if step.name in self:
+            raise ValueError(f"two steps are named {step.name}")
+        self[step.name] = step
+
+    def __missing__(self, name: str) -> Step:
+        raise UnknownStepError(f"this version of the gateway has no step {name!r}")

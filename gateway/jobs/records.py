@@ -1,4 +1,4 @@
-"""Jobs as resources, and their plans as rows (DSP0263 5.20)."""
+"""Jobs as resources, those inside of others too, and their plans as rows (DSP0263 5.20)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from gateway import clock
-from gateway.cimi.fields import timestamp
 from gateway.cimi.job import FINAL_JOB_STATES
+from gateway.clock import timestamp
 from gateway.jobs.plan import OnRestart, Plan, StepCall
-from gateway.store.kept import Kept
+from gateway.store.durable import Kept
 from gateway.store.model import Document, Resource
+from gateway.store.transaction import Transaction
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def in_state(job: Resource, state: str, **attributes: Any) -> Resource:
 
 def ended(job: Resource) -> bool:
     """Return whether a Job is in a final state."""
-    return job.state in FINAL_JOB_STATES
+    return job.document["state"] in FINAL_JOB_STATES
 
 
 def ended_at(job: Resource) -> datetime:
@@ -89,3 +90,33 @@ def plan_from_document(document: Document) -> Plan:
         address=document.get("address", ""),
         reason=document.get("reason", ""),
     )
+
+
+# Jobs inside Jobs: parentJob and nestedJobs name only Jobs that are there
+
+
+async def nest(transaction: Transaction, parent: str, job: str) -> None:
+    """Write a new Job into the ``nestedJobs`` of the Job that it is a part of."""
+    outer = await transaction.get(parent)
+    if outer is not None:
+        nested = [*outer.document.get("nestedJobs", []), {"href": job}]
+        await transaction.update(outer.with_document(nestedJobs=nested))
+
+
+async def unnest(transaction: Transaction) -> None:
+    """Take deleted Jobs out of the Jobs that name them; the store calls it at the end of each transaction."""
+    for path, after in list(transaction.changes.items()):
+        before = transaction.before[path]
+        if before is not None and before.kind == "Job" and after is None:
+            await _part(transaction, before)
+
+
+async def _part(transaction: Transaction, gone: Resource) -> None:
+    parent = await transaction.get(gone.document.get("parentJob", {}).get("href", ""))
+    if parent is not None:
+        kept = [entry for entry in parent.document.get("nestedJobs", []) if entry["href"] != gone.path]
+        await transaction.update(parent.with_document(nestedJobs=kept or None))
+    for entry in gone.document.get("nestedJobs") or []:
+        nested = await transaction.get(entry["href"])
+        if nested is not None:
+            await transaction.update(nested.with_document(parentJob=None))

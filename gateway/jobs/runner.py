@@ -14,16 +14,14 @@ from gateway import clock
 from gateway.errors import Conflict, GatewayError, NoSpace, NotFound, Unavailable
 from gateway.jobs.execution import Execution, Failure, JobTools
 from gateway.jobs.journal import Line, beginning, ending, logger_of, recovery, step_begins
-from gateway.jobs.locks import ResourceLocks, Unlock
-from gateway.jobs.nesting import nest
 from gateway.jobs.plan import OnRestart, Plan
-from gateway.jobs.records import ended, ended_at, in_state, new_job, plan_from_document, plan_to_document
-from gateway.jobs.workers import Workers
+from gateway.jobs.queues import ResourceLocks, Unlock, Workers
+from gateway.jobs.records import ended, ended_at, in_state, nest, new_job, plan_from_document, plan_to_document
+from gateway.store.answered import forget_answered
 from gateway.store.model import Query, Resource
 from gateway.store.questions.jobs import LogLine, log_lines, plan_documents, unfinished_plans
-from gateway.store.store import Changes
+from gateway.store.store import UNDER_WAY, Changes
 from gateway.store.transaction import PlanRow, Transaction
-from gateway.store.turns import UNDER_WAY
 
 MOST_ATTEMPTS = 5
 """How often a job is taken up again after crashes before it is given up."""
@@ -78,7 +76,7 @@ class JobRunner:
         self._draining = False
         self.active = 0
         """Jobs that have begun, and not ended."""
-        tools.store.watch(self._notice)
+        tools.store.watch(self._notice, "Job")
 
     # Submitting
 
@@ -184,8 +182,9 @@ class JobRunner:
         self._ended.setdefault(path, []).append(event)
         try:
             job = await self._job(path)
-            if not ended(job) and seconds > 0:
-                await asyncio.wait_for(event.wait(), seconds)
+            if seconds <= 0 or ended(job):
+                return job
+            await asyncio.wait_for(event.wait(), seconds)
         except TimeoutError:
             pass
         finally:
@@ -296,7 +295,7 @@ class JobRunner:
                 async with self._store.transaction() as transaction:
                     for path in old:
                         await transaction.delete(path)
-                    await transaction.forget_answered(before)
+                    await forget_answered(transaction, before)
 
     async def _is_needed(self, path: str) -> bool:
         """Return whether a Job is a part of one that has not ended.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from gateway.jobs.nesting import unnest
-from gateway.orchestration.common.dangling import empty_references
-from gateway.orchestration.monitoring.commit_rule import keep_meters
+from gateway.jobs.records import unnest
+from gateway.orchestration.common.containment import MEMBER_KINDS, MEMBERSHIPS
+from gateway.orchestration.common.references import empty_references
+from gateway.orchestration.monitoring.aspects import METERED
+from gateway.orchestration.monitoring.meters import keep_meters
 from gateway.orchestration.monitoring.recorder import Recorder
 from gateway.orchestration.systems.commit_rule import keep_systems
 from gateway.store.store import Rule
@@ -16,9 +18,21 @@ def commit_rules(recorder: Recorder) -> tuple[Rule, ...]:
     A rule that changes resources stands before the recorder, or what it changes is never told.
     """
     return (
-        Rule(keep_systems, "memberships go with what they are of, while it can still be told which Systems had it"),
-        Rule(keep_meters, "Meters come and go with their resources: they need a new System's state, and a reference"),
-        Rule(empty_references, "references to what is deleted are emptied: also to what the rules before deleted"),
-        Rule(unnest, "a Job that is deleted is named by no other"),
+        Rule(
+            keep_systems,
+            "memberships go with what they are of, while it can still be told which Systems had it",
+            kinds=MEMBER_KINDS.union(MEMBERSHIPS),
+        ),
+        Rule(
+            keep_meters,
+            "Meters come and go with their resources: they need a new System's state, and a reference",
+            kinds=frozenset(METERED),
+        ),
+        Rule(
+            empty_references,
+            "references to what is deleted are emptied: also to what the rules before deleted",
+            of_removals=True,
+        ),
+        Rule(unnest, "a Job that is deleted is named by no other", kinds=frozenset({"Job"}), of_removals=True),
         Rule(recorder.record, "events tell of all changes of the transaction, those of the rules before included"),
     )

@@ -10,7 +10,7 @@ import structlog
 
 from drivers.base import Driver, DriverNotFound
 from gateway.orchestration.common.apart import Apart
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.networks.host_network import host_networks
 
 log = structlog.get_logger("sync")

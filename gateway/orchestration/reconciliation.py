@@ -12,9 +12,9 @@ import structlog
 from drivers.base import ConnectionState, Driver, DriverError, DriverEvent, EventKind
 from drivers.supervision import Loop
 from gateway.errors import GatewayError
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.host_start import HostStart
-from gateway.orchestration.interfaces.address_watch import LOOK_EVERY, addresses_loop
+from gateway.orchestration.interfaces.address_watch import addresses_loop
 from gateway.orchestration.machines.autostart import AutoStart
 from gateway.orchestration.machines.reconcile import MachineReconciler
 from gateway.orchestration.networks.reconcile import NetworkReconciler
@@ -65,12 +65,12 @@ class Reconciliation:
 
     def start(self) -> None:
         """Start the loops of each host: Machines and Networks, Volumes, and addresses of guests."""
-        keep = self.room.supervision.keep
+        keep, addresses = self.room.supervision.keep, self.machines.addresses
         for name, driver in self.room.drivers.items():
             self._loops += [
                 keep(machines_loop(name), partial(self._compare_when_up, driver), COMPARE_EVERY),
                 keep(f"volumes of {name}", partial(self._compare_volumes, driver), partial(self._rest, name)),
-                keep(addresses_loop(name), partial(self.machines.addresses.look, name), LOOK_EVERY),
+                keep(addresses_loop(name), partial(addresses.look, name), partial(addresses.rest, name)),
             ]
 
     async def stop(self) -> None:

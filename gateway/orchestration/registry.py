@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from gateway.cimi.registry import TYPES
-from gateway.jobs.steps import StepRegistry
+from gateway.jobs.plan import StepRegistry
 from gateway.orchestration.addresses.family import FAMILY as ADDRESSES
 from gateway.orchestration.attachments.family import FAMILY as ATTACHMENTS
 from gateway.orchestration.common.containment import MEMBERSHIPS
 from gateway.orchestration.common.family import Family
-from gateway.orchestration.common.resource_service import ResourceService, Room
+from gateway.orchestration.common.resource_service import ResourceService
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.common.step import RegisteredStep, Step
 from gateway.orchestration.credentials.family import FAMILY as CREDENTIALS
 from gateway.orchestration.disks.family import FAMILY as DISKS

@@ -2,20 +2,23 @@
 
 It is lenient where a store of an earlier version is read: an absent key has its default, and a key that this version
 does not have is passed over. It is frugal where it writes: what has its default is not written.
+
+So a step keeps its arguments, and a resource its facts: in subclasses of ``Kept``. Several of these may look at one
+resource, each at the facts that are its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import Field, dataclass, field, fields, is_dataclass
+from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
 from functools import partial
-from typing import Any, TypeVar, get_args
+from typing import Any, Self, TypeVar, get_args
 
 from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from gateway.errors import Conflict
-from gateway.store.model import Document
+from gateway.store.model import Document, Resource
 from gateway.store.sealing import holds_sealed
 
 T = TypeVar("T")
@@ -42,8 +45,19 @@ Secret = str | Unreadable
 def readable(secret: Secret, what: str) -> str:
     """Return the secret in plain. Raises Conflict, naming what it belongs to, when the store could not open it."""
     if isinstance(secret, Unreadable):
-        raise Conflict(f"{what} has a secret that cannot be read: the store's key was another one; {ADVICE}")
+        raise unreadable(what)
     return secret
+
+
+def demand_readable(value: Any, what: str) -> None:
+    """Raise Conflict when a secret stands anywhere in the value that the store could not open."""
+    if holds_sealed(value):
+        raise unreadable(what)
+
+
+def unreadable(what: str) -> Conflict:
+    """Return the refusal of what needs a secret that the store could not open: everything else goes on without it."""
+    return Conflict(f"{what} has a secret that cannot be read: the store's key was another one; {ADVICE}")
 
 
 def _is_secret(kind: Any) -> bool:
@@ -102,15 +116,13 @@ def _converter() -> Converter:
 CONVERTER = _converter()
 
 
-def to_document(value: object) -> Document:
-    """Return the JSON of a frozen dataclass."""
-    document: Document = CONVERTER.unstructure(value)
-    return document
+to_document: Callable[[object], Document] = CONVERTER.unstructure
+"""Return the JSON of a frozen dataclass."""
+from_document = CONVERTER.structure
+"""Return the value of a kind, the second argument, whose JSON the first one is.
 
-
-def from_document(document: Document, kind: type[T]) -> T:
-    """Return the value of this kind whose JSON the document is. Raises cattrs' errors for one that is no such JSON."""
-    return CONVERTER.structure(document, kind)
+Raises cattrs' errors for what is no such JSON.
+"""
 
 
 def tell_apart(union: Any, tag: str) -> None:
@@ -133,3 +145,36 @@ def tell_apart(union: Any, tag: str) -> None:
 
 def _is_same(one: Any, other: Any) -> bool:
     return bool(one == other)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Facts of one resource beside its document, which never leave the process: where it lives, its parts.
+
+    ``KeptMachine.of(machine).disks`` and ``Hosted.of(machine).host`` read them; ``on`` writes those of one class back,
+    and leaves those of the others.
+    """
+
+    @classmethod
+    def of(cls, resource: Resource) -> Self:
+        """Return the facts as the store has them."""
+        return from_document(resource.internal, cls)
+
+    def on(self, resource: Resource) -> Resource:
+        """Return the resource with these facts in place of its former ones."""
+        own = keys_of(type(self))
+        others = {key: value for key, value in resource.internal.items() if key not in own}
+        return replace(resource, internal={**others, **to_document(self)})
+
+    @classmethod
+    def changed(cls, resource: Resource, **facts: Any) -> Resource:
+        """Return the resource with some facts of this class changed."""
+        return replace(cls.of(resource), **facts).on(resource)
+
+
+@dataclass(frozen=True)
+class Hosted(Kept):
+    """The place where a resource lives."""
+
+    host: str | None = None
+    """Name of the hypervisor's entry in the configuration; None for what is on no host, or on all."""

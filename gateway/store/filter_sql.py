@@ -1,4 +1,4 @@
-"""Filter expressions as SQL with bound parameters (DSP0263 4.1.6.1).
+"""Filter expressions as SQL with bound parameters, and the indexes that seek what they compare (DSP0263 4.1.6.1).
 
 Each comparison has two spellings: one that may seek in an index, and one, with a unary plus, that may not. Of a
 filter one part at most seeks; the others are only checked. So SQLite never has to guess.
@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeGuard
 
-from gateway.cimi.fields import Attribute, Enumeration, timestamp
+from gateway.cimi.fields import Attribute, Enumeration
 from gateway.cimi.filter import And, AttributeType, Comparison, Expression, Or, PropertyComparison, operands
-from gateway.store.collation import FUNCTION, sort_key
+from gateway.cimi.registry import TYPES
+from gateway.cimi.resource_type import ResourceType
+from gateway.clock import timestamp
+from gateway.store.model import SORT_KEY, sort_key
 
 NAME = "json_extract(document, '$.name')"
 """The name as it is written; its column holds the sort key."""
@@ -43,7 +46,7 @@ def order_key(attribute: str, field: Attribute | None, kind: AttributeType) -> s
     """
     sql = operand(attribute, kind)
     plain = kind is not AttributeType.STRING or attribute in IN_ORDER or isinstance(field, Enumeration)
-    return sql if plain else f"{FUNCTION}({sql})"
+    return sql if plain else f"{SORT_KEY}({sql})"
 
 
 def operand(attribute: str, kind: AttributeType) -> str:
@@ -134,3 +137,34 @@ def may_seek(expression: Expression) -> TypeGuard[Comparison | PropertyCompariso
     if not isinstance(expression, Comparison):
         return False
     return expression.type is not AttributeType.UNKNOWN and expression.operator != "!="
+
+
+# Indexes, one for each attribute that $filter compares
+
+OF_COLUMNS = {"name": "resources_by_name", "state": "resources_by_state"}
+"""Made by the migrations, for all kinds."""
+UNINDEXED = frozenset({"description", "statusMessage", "key"})
+
+
+def index_of(declared: ResourceType, attribute: str) -> str | None:
+    """Return the name of an attribute's index; None for an attribute that is not sought by itself."""
+    if attribute in COLUMNS:
+        return OF_COLUMNS.get(attribute)
+    if attribute in UNINDEXED or attribute in declared.collections or attribute not in declared.filter_types:
+        return None
+    return f"by_{declared.kind}_{attribute}"
+
+
+def index_statements() -> list[str]:
+    """Return the SQL of the indexes that the declarations ask for, beside those of columns.
+
+    The parent and the audience stand in the indexes too, so that counting reads nothing else.
+    """
+    return [
+        f"CREATE INDEX {index_of(declared, attribute)} ON resources "
+        f"({operand(attribute, kind)}, created, path, parent, audience) WHERE kind = '{declared.kind}'"
+        for declared in TYPES.values()
+        if not declared.series and not declared.singleton
+        for attribute, kind in declared.filter_types.items()
+        if attribute not in COLUMNS and index_of(declared, attribute) is not None
+    ]

@@ -1,12 +1,17 @@
-"""The contents of the store as values: resources, and questions about them."""
+"""The contents of the store: resources as values and as rows, and questions about them."""
 
 from __future__ import annotations
 
+import json
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from gateway.cimi.filter import Expression
+from gateway.clock import timestamp
+from gateway.store.sealing import MARK
 
 Document = dict[str, Any]
 
@@ -111,3 +116,111 @@ class Page:
 
     items: tuple[Resource, ...]
     count: int
+
+
+# Rows
+
+EVERYONE = ""
+COLUMNS = (
+    "path, kind, owner, shared, parent, created, updated, version, held_by, document, "
+    f"CASE WHEN instr(internal, '{MARK}') THEN opened(path, internal) ELSE internal END"
+)
+LONG = (9, 10)
+"""Places in a row of what may be long: the document and the internal facts."""
+SORT_KEY = "nfkd"
+"""The name of ``sort_key`` in SQL; every connection to the store has it."""
+
+
+def from_row(row: Sequence[Any]) -> Resource:
+    """Return the resource of a row, which has the columns of ``COLUMNS``."""
+    path, kind, owner, shared, parent, created, updated, version, held_by, document, internal = row
+    return Resource(
+        path=path,
+        kind=kind,
+        owner=owner,
+        shared=bool(shared),
+        parent=parent or None,
+        created=datetime.fromisoformat(created),
+        updated=datetime.fromisoformat(updated),
+        version=version,
+        held_by=held_by,
+        document=json.loads(document),
+        internal=json.loads(internal),
+        size=len(document),
+    )
+
+
+def to_row(resource: Resource) -> dict[str, Any]:
+    """Return all columns of a resource, by their names."""
+    return {"path": resource.path, **_in_sql(_values(resource))}
+
+
+def to_change(before: Resource, after: Resource) -> dict[str, Any]:
+    """Return the columns that are not as they were, by their names.
+
+    SQLite rewrites every index of a column that is set, though the value be the same; those of ``document`` are many.
+    """
+    old = _values(before)
+    return _in_sql({name: value for name, value in _values(after).items() if value != old[name]})
+
+
+def insert_sql(row: Mapping[str, Any]) -> str:
+    """Return the SQL that adds a resource, with its columns as named parameters."""
+    return f"INSERT INTO resources ({', '.join(row)}) VALUES ({', '.join(map(_parameter, row))})"  # noqa: S608
+
+
+def update_sql(changed: Mapping[str, Any]) -> str:
+    """Return the SQL that writes the changed columns of the resource at ``:path``."""
+    return f"UPDATE resources SET {', '.join(f'{name} = {_parameter(name)}' for name in changed)} WHERE path = :path"  # noqa: S608
+
+
+def _parameter(column: str) -> str:
+    return "sealed(:path, :internal)" if column == "internal" else f":{column}"
+
+
+def _values(resource: Resource) -> dict[str, Any]:
+    """Return the value of each column but the path, before it is written as SQL has it."""
+    return {
+        "kind": resource.kind,
+        "owner": resource.owner,
+        "shared": resource.shared,
+        # Whose listings show the resource.
+        "audience": EVERYONE if resource.shared or resource.owner is None else resource.owner,
+        "parent": resource.parent or "",
+        "name": resource.name,
+        "state": resource.state,
+        "created": resource.created,
+        "updated": resource.updated,
+        "version": resource.version,
+        "held_by": resource.held_by,
+        "document": resource.document,
+        "internal": resource.internal,
+    }
+
+
+def _in_sql(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: IN_SQL[name](value) if name in IN_SQL else value for name, value in values.items()}
+
+
+def _json(document: Document) -> str:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+def sort_key(text: str | None) -> str | None:
+    """Return the key by which a text is sorted: what NFKD makes of it, in binary order (DSP0263 4.1.6, $orderby).
+
+    Letters that differ in composition, width or style alone are the same. None and other values are returned as they
+    are.
+    """
+    return unicodedata.normalize("NFKD", text) if isinstance(text, str) else text
+
+
+IN_SQL: Mapping[str, Callable[[Any], Any]] = {
+    "shared": int,
+    "name": sort_key,
+    "created": timestamp,
+    "updated": timestamp,
+    "document": _json,
+    "internal": _json,
+}
+"""How the values of columns are written that SQL does not have as they are."""

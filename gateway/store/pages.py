@@ -1,4 +1,4 @@
-"""A page of a collection, at a cost that does not grow with the collection (DSP0263 4.1.6).
+"""Resources by question: a page of a collection, at a cost that does not grow with the collection (DSP0263 4.1.6).
 
 The count comes from kept counters where it can, else from a cache that lives until the kind changes. The rows come
 from one index in the right order: by the creation order and the audience, or by one equality of the filter.
@@ -6,53 +6,31 @@ from one index in the right order: by the creation order and the audience, or by
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cache
 from typing import Any
 
 from gateway.cimi.filter import AttributeType, Comparison, Expression, PropertyComparison
 from gateway.cimi.registry import type_of
-from gateway.store.filter_sql import Condition, condition, may_seek, order_key, parts, seeks_in_order
-from gateway.store.indexes import index_of
-from gateway.store.model import Page, Query
-from gateway.store.rows import COLUMNS, EVERYONE, from_row
+from gateway.store.filter_sql import Condition, condition, index_of, may_seek, operand, order_key, parts, seeks_in_order
+from gateway.store.model import COLUMNS, EVERYONE, Page, Query, from_row
 
 Fetch = Callable[[str, Sequence[Any]], Awaitable[list[Any]]]
 FetchWithin = Callable[[str, Sequence[Any], int], Awaitable[list[Any]]]
 """The first rows, up to the one with which they come to so many bytes."""
+Counted = Callable[[str, tuple[Any, ...], Callable[[], Awaitable[int]]], Awaitable[int]]
+"""From a kind and a question about it to the answer: a kept one, or what the last argument answers."""
 FEW = 500
-CACHED_COUNTS = 1000
 DEFAULT_ORDER = ("created", "path")
 
 
-class CountCache:
-    """Counts of filtered collections, dropped when a resource of the kind changes."""
-
-    def __init__(self) -> None:
-        self._counts: OrderedDict[tuple[Any, ...], int] = OrderedDict()
-        self._generations: dict[str, int] = {}
-
-    def changed(self, kind: str) -> None:
-        """Forget the counts of a kind, of which a resource has changed."""
-        self._generations[kind] = self._generations.get(kind, 0) + 1
-
-    async def count(self, kind: str, question: tuple[Any, ...], ask: Callable[[], Awaitable[int]]) -> int:
-        """Return the count for a question about a kind: the kept one, or else what ``ask`` answers."""
-        key = (kind, self._generations.get(kind, 0), *question)
-        if key not in self._counts:
-            self._counts[key] = await ask()
-            while len(self._counts) > CACHED_COUNTS:
-                self._counts.popitem(last=False)
-        return self._counts[key]
-
-
-async def read_page(fetch: Fetch, counts: CountCache, query: Query, fetch_within: FetchWithin | None = None) -> Page:
+async def read_page(fetch: Fetch, counted: Counted, query: Query, fetch_within: FetchWithin | None = None) -> Page:
     """Return a page of a collection, with the size of the collection.
 
     The page ends early where its items come to ``query.most_bytes``, if ``fetch_within`` is given.
     """
     conjuncts = parts(query.filters)
-    count = await _count(fetch, counts, query, conjuncts)
+    count = await _count(fetch, counted, query, conjuncts)
     size = (query.last if query.last is not None else count) - query.first + 1
     if size <= 0 or query.first > count:
         return Page((), count)
@@ -155,7 +133,7 @@ async def _few(fetch: Fetch, query: Query, part: Expression) -> bool:
     return bool(rows[0][0] < FEW)
 
 
-async def _count(fetch: Fetch, counts: CountCache, query: Query, conjuncts: list[Expression]) -> int:
+async def _count(fetch: Fetch, counted: Counted, query: Query, conjuncts: list[Expression]) -> int:
     kept = query.owner is None
     if kept and not conjuncts:
         return await _kept_count(fetch, query, None)
@@ -174,7 +152,7 @@ async def _count(fetch: Fetch, counts: CountCache, query: Query, conjuncts: list
             total += rows[0][0]
         return total
 
-    return await counts.count(query.kind, (query.parent, query.visible_to, query.owner, query.filters), ask)
+    return await counted(query.kind, (query.parent, query.visible_to, query.owner, query.filters), ask)
 
 
 def _is_state(part: Expression) -> bool:
@@ -202,3 +180,14 @@ async def _kept_count(fetch: Fetch, query: Query, state: str | None) -> int:
         parameters.append(state)
     rows = await fetch(sql, parameters)
     return int(rows[0][0])
+
+
+@cache
+def value_sql(kind: str, attribute: str) -> str:
+    """Return the SQL for the resources of a kind with a value of one attribute, in the order of their creation.
+
+    The attribute's index answers.
+    """
+    described = type_of(kind)
+    equal = f"kind = '{described.kind}' AND {operand(attribute, described.filter_types[attribute])} = ?"
+    return f"SELECT {COLUMNS} FROM resources WHERE {equal} ORDER BY created, path"  # noqa: S608

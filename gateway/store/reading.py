@@ -69,8 +69,8 @@ class Records(Reading, Protocol):
         """Return a sample of a meter."""
         ...
 
-    def watch(self, watcher: Callable[[dict[str, Resource | None]], None]) -> None:
-        """Call ``watcher`` after each commit with what changed: path to resource, or to None when deleted."""
+    def watch(self, watcher: Callable[[dict[str, Resource | None]], None], *kinds: str) -> None:
+        """Call ``watcher`` with the changes of each commit, or of those that changed resources of some kinds."""
         ...
 
     def transaction(self, *, durable: bool = True) -> AbstractAsyncContextManager[Transaction]:

@@ -1,4 +1,4 @@
-"""Pages of a meter's samples, at a cost that grows neither with their number nor with their age (DSP0263 4.1.6, 5.18).
+"""A meter's samples: their changes, and pages at a cost that grows neither with number nor age (DSP0263 4.1.6, 5.18).
 
 A series has tiers: as measured, and ever coarser and older ones. Within a tier positions have no gaps and times rise.
 So the n-th sample, and the first one after a moment, are found by seeking in at most three places.
@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.cimi.fields import timestamp
 from gateway.cimi.filter import And, Comparison, Expression, Or, PropertyComparison, operands
+from gateway.clock import timestamp
 from gateway.store.filter_sql import Condition, joined, parts
 from gateway.store.model import Page, Query, Resource, SortKey
+from gateway.store.transaction import Transaction
 
 Fetch = Callable[[str, Sequence[Any]], Awaitable[list[Any]]]
 TIERS = (2, 1, 0)
@@ -213,3 +214,91 @@ def _order(order: tuple[SortKey, ...]) -> str:
     columns = [("value" if key.attribute == "value" else "time", key) for key in order]
     terms = [f"{column} {'DESC' if key.descending else 'ASC'}" for column, key in columns]
     return ", ".join([*terms, "time ASC"])
+
+
+# Changes
+
+
+async def append_samples(transaction: Transaction, rows: Sequence[tuple[int, int, int, float]]) -> None:
+    """Add samples: series, position, time in milliseconds, value.
+
+    Samples of a series that belongs to no Meter any more are passed over.
+    """
+    transaction.put_each(
+        "INSERT INTO samples (series, tier, position, time, value) SELECT ?1, 0, ?2, ?3, ?4 "
+        "WHERE EXISTS (SELECT 1 FROM sample_series WHERE number = ?1)",
+        rows,
+    )
+
+
+async def keep_totals(transaction: Transaction, rows: Sequence[tuple[int | None, float, int, int]]) -> None:
+    """Write what Interval meters have measured since their interval began.
+
+    Each row has that moment in milliseconds, the sum, the number of readings, and the series.
+    """
+    transaction.put_each("UPDATE sample_series SET began = ?, total = ?, readings = ? WHERE number = ?", rows)
+
+
+@dataclass(frozen=True, slots=True)
+class OldSamples:
+    """The samples in a tier of a series up to a moment in milliseconds since 1970."""
+
+    series: int
+    tier: int
+    until: int
+
+
+async def thin_samples(transaction: Transaction, old: OldSamples, step: int, *, total: bool) -> None:
+    """Put one sample for each ``step`` milliseconds in the next tier, in place of the old ones.
+
+    The new sample is the sum of the old ones where ``total``, else their mean.
+    """
+    last = await _last_of(transaction, old)
+    if last is None:
+        return
+    whole = "sum" if total else "avg"
+    transaction.put(
+        f"INSERT INTO samples SELECT series, tier + 1, row_number() OVER (ORDER BY min(position)) + "  # noqa: S608
+        "(SELECT coalesce(max(position), 0) FROM samples WHERE series = ?1 AND tier = ?2 + 1), "
+        f"max(time), round({whole}(value), {DIGITS}) FROM samples "
+        "WHERE series = ?1 AND tier = ?2 AND position <= ?3 GROUP BY (time - 1) / ?4",
+        (old.series, old.tier, last, step),
+    )
+    _forget(transaction, old, last)
+
+
+async def forget_samples(transaction: Transaction, old: OldSamples) -> None:
+    """Remove the old samples."""
+    last = await _last_of(transaction, old)
+    if last is not None:
+        _forget(transaction, old, last)
+
+
+async def _last_of(transaction: Transaction, old: OldSamples) -> int | None:
+    """Return the position of the last of the old samples, None when there is none."""
+    place = {"series": old.series, "tier": old.tier}
+    since = FIRST_SINCE.format(moment=old.until + 1, **place)
+    ends = (END.format(name, **place) for name in ("min", "max"))
+    [(first, lowest, highest)] = await transaction.fetch(f"SELECT {since}, {', '.join(ends)}")
+    last: int | None = highest if first is None else first - 1
+    return last if last is not None and last >= lowest else None
+
+
+def _forget(transaction: Transaction, old: OldSamples, last: int) -> None:
+    sql = "DELETE FROM samples WHERE series = ? AND tier = ? AND position <= ?"
+    transaction.put(sql, (old.series, old.tier, last))
+
+
+async def bury_samples(transaction: Transaction, most: int) -> bool:
+    """Remove at most ``most`` samples of a Meter that is gone; return False when there was no such Meter."""
+    dead = await transaction.fetch("SELECT number FROM dead_series LIMIT 1")
+    if not dead:
+        return False
+    changed = await transaction.change(
+        "DELETE FROM samples WHERE (series, tier, position) IN "
+        "(SELECT series, tier, position FROM samples WHERE series = ? LIMIT ?)",
+        (dead[0][0], most),
+    )
+    if changed < most:
+        transaction.put("DELETE FROM dead_series WHERE number = ?", dead[0])
+    return True

@@ -1,22 +1,28 @@
-"""The database file: opening, and migrations by PRAGMA user_version."""
+"""The database file: opening, migrations by PRAGMA user_version, and the connections to it."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from importlib import resources
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 import aiosqlite
 
-from gateway.store import indexes
-from gateway.store.collation import FUNCTION, sort_key
-from gateway.store.errors import StoreError
-from gateway.store.reader import Reader
+from gateway.errors import GatewayError
+from gateway.store.filter_sql import index_statements
+from gateway.store.model import LONG, SORT_KEY, sort_key
 from gateway.store.sealing import MARK, UNOPENED_MARK, Sealing, functions, register
-from gateway.store.writer import Writer
+from gateway.store.transaction import Writer
+
+
+class StoreError(GatewayError):
+    """The store cannot be opened; the message says why and what to do."""
+
 
 Connected = TypeVar("Connected", bound=aiosqlite.Connection)
 
@@ -80,7 +86,7 @@ def migrate(path: Path, sealing: Sealing) -> dict[str, int]:
 
 
 def _migrate(connection: sqlite3.Connection, path: Path, steps: list[str]) -> None:
-    connection.create_function(FUNCTION, 1, sort_key, deterministic=True)
+    connection.create_function(SORT_KEY, 1, sort_key, deterministic=True)
     for pragma in PRAGMAS:
         connection.execute(pragma)
     version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -135,7 +141,7 @@ def _index(connection: sqlite3.Connection) -> None:
     """Make the indexes that the declarations ask for now, and drop those that an older program declared otherwise."""
     sql = r"SELECT name, sql FROM sqlite_master WHERE type = 'index' AND name LIKE 'by\_%' ESCAPE '\'"
     present = {statement: name for name, statement in connection.execute(sql)}
-    wanted = indexes.statements()
+    wanted = index_statements()
     for name in [name for statement, name in present.items() if statement not in wanted]:
         connection.execute(f"DROP INDEX {name}")
     for statement in wanted:
@@ -152,6 +158,38 @@ def _back_up(connection: sqlite3.Connection, target: Path) -> None:
     target.chmod(0o600)
 
 
+# Connections
+
+CHUNK = 64
+
+
+class Reader(aiosqlite.Connection):
+    """A connection to the store that only reads."""
+
+    def __init__(self, connector: Callable[[], sqlite3.Connection]) -> None:
+        super().__init__(connector, CHUNK)
+
+    async def fetch_within(self, sql: str, parameters: Sequence[Any], most_bytes: int) -> list[Any]:
+        """Return the first rows of resources, up to the one with which they come to so many bytes.
+
+        In one go on the thread: a statement that is left open between two would keep others that read by this
+        connection from what was committed meanwhile.
+        """
+        rows: list[Any] = await self._execute(self._within, sql, parameters, most_bytes)  # type: ignore[no-untyped-call]
+        return rows
+
+    def _within(self, sql: str, parameters: Sequence[Any], most_bytes: int) -> list[Any]:
+        """Return what ``fetch_within`` returns; runs on the connection's thread."""
+        rows, size = [], 0
+        with closing(self._conn.execute(sql, parameters)) as cursor:
+            for row in cursor:
+                rows.append(row)
+                size += sum(len(row[column]) for column in LONG)
+                if size >= most_bytes:
+                    break
+        return rows
+
+
 async def reader(path: Path, sealing: Sealing) -> Reader:
     """Return a new connection that reads the store at the path."""
     return await _set_up(Reader(lambda: sqlite3.connect(path, isolation_level=None)), sealing)
@@ -165,7 +203,7 @@ async def writer(path: Path, sealing: Sealing) -> Writer:
 async def _set_up(connection: Connected, sealing: Sealing) -> Connected:
     """Return the connection, opened, with the functions and settings that all connections have."""
     await connection
-    await connection.create_function(FUNCTION, 1, sort_key, deterministic=True)
+    await connection.create_function(SORT_KEY, 1, sort_key, deterministic=True)
     for name, arguments, function in functions(sealing):
         await connection.create_function(name, arguments, function)
     for pragma in PRAGMAS:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gateway.cimi.fields import timestamp
 from gateway.cimi.filter import And, AttributeType, Comparison, Expression, Or, PropertyComparison, operands
 from gateway.cimi.registry import type_of
+from gateway.clock import timestamp
 from gateway.store.filter_sql import Condition, joined, member_of, parts
 from gateway.store.model import Page, Query, Resource, SortKey
 

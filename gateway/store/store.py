@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -14,26 +15,24 @@ from typing import IO, Any
 import aiosqlite
 
 from gateway import clock
-from gateway.cimi.fields import timestamp
+from gateway.clock import timestamp
 from gateway.errors import GatewayError, NoSpace, Unavailable
 from gateway.store import schema
-from gateway.store.event_times import EventTimes
-from gateway.store.events import KeptEvent
-from gateway.store.finding import with_value
+from gateway.store.events import EventTimes, KeptEvent
 from gateway.store.keyring import keyring
-from gateway.store.model import Page, Query, Resource
-from gateway.store.pages import CountCache, read_page
-from gateway.store.reader import Reader
-from gateway.store.rows import COLUMNS, from_row
+from gateway.store.model import COLUMNS, Page, Query, Resource, from_row
+from gateway.store.pages import read_page, value_sql
 from gateway.store.samples import read_sample, read_samples
+from gateway.store.schema import Reader
 from gateway.store.sealing import Sealing
 from gateway.store.series import Series, read_entry, read_series
-from gateway.store.transaction import Transaction
-from gateway.store.turns import Turns
-from gateway.store.writer import Writer
+from gateway.store.transaction import Transaction, Writer
 
+UNDER_WAY: ContextVar[bool] = ContextVar("under way", default=False)
+"""Set in the tasks of jobs. A burst of new requests would else hold up each step of those which were accepted."""
 READERS = 2
-CACHED = 4096
+CACHED = 2048
+CACHED_COUNTS = 1000
 AT_ONCE = 500
 """Resources that a walk over all of a kind holds."""
 
@@ -49,6 +48,71 @@ class Rule:
 
     apply: BeforeCommit
     reason: str
+    kinds: frozenset[str] = frozenset()
+    """Kinds of the resources whose changes the rule is about; empty for all kinds."""
+    of_removals: bool = False
+    """The rule is about resources that were deleted, and about no other change."""
+
+
+class Turns:
+    """A lock for those who write: work that is under way goes on before anything new is taken in.
+
+    Among those who wait the ones that are under way come first, each group in its order.
+    """
+
+    def __init__(self) -> None:
+        self._taken = False
+        self._waiting: tuple[deque[asyncio.Future[None]], deque[asyncio.Future[None]]] = (deque(), deque())
+
+    async def acquire(self) -> None:
+        """Wait for the lock, and take it."""
+        if not self._taken:
+            self._taken = True
+            return
+        turn = asyncio.get_running_loop().create_future()
+        queue = self._waiting[0 if UNDER_WAY.get() else 1]
+        queue.append(turn)
+        try:
+            await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled():
+                self.release()  # It was ours already.
+            else:
+                with suppress(ValueError):
+                    queue.remove(turn)
+            raise
+
+    def release(self) -> None:
+        """Hand the lock to the next who waits, or put it down."""
+        for queue in self._waiting:
+            while queue:
+                turn = queue.popleft()
+                if not turn.done():
+                    turn.set_result(None)
+                    return
+        self._taken = False
+
+
+class CountCache:
+    """Counts of filtered collections, dropped when a resource of the kind changes."""
+
+    def __init__(self) -> None:
+        self._counts: OrderedDict[tuple[Any, ...], int] = OrderedDict()
+        self._generations: dict[str, int] = {}
+
+    def changed(self, kinds: Iterable[str]) -> None:
+        """Forget the counts of kinds of which resources have changed."""
+        for kind in kinds:
+            self._generations[kind] = self._generations.get(kind, 0) + 1
+
+    async def count(self, kind: str, question: tuple[Any, ...], ask: Callable[[], Awaitable[int]]) -> int:
+        """Return the count for a question about a kind: the kept one, or else what ``ask`` answers."""
+        key = (kind, self._generations.get(kind, 0), *question)
+        if key not in self._counts:
+            self._counts[key] = await ask()
+            while len(self._counts) > CACHED_COUNTS:
+                self._counts.popitem(last=False)
+        return self._counts[key]
 
 
 class Store:
@@ -73,7 +137,7 @@ class Store:
         self._commits = 0
         self.writers_waiting = 0
         self._counts = CountCache()
-        self._watchers: list[Watcher] = []
+        self._watchers: list[tuple[frozenset[str], Watcher]] = []
         self._listeners: list[Listener] = []
         self._rules: tuple[Rule, ...] = ()
 
@@ -103,9 +167,12 @@ class Store:
             await connection.close()
         self._lock_file.close()
 
-    def watch(self, watcher: Watcher) -> None:
-        """Call ``watcher`` after each commit with what changed: path to resource, or to None when deleted."""
-        self._watchers.append(watcher)
+    def watch(self, watcher: Watcher, *kinds: str) -> None:
+        """Call ``watcher`` after each commit with all that changed: path to resource, or to None when deleted.
+
+        Where ``kinds`` are given, commits that changed no resource of these kinds are left out.
+        """
+        self._watchers.append((frozenset(kinds), watcher))
 
     def listen(self, listener: Listener) -> None:
         """Call ``listener`` after each commit with the events that it kept, in their order."""
@@ -145,11 +212,11 @@ class Store:
 
     async def find(self, kind: str, attribute: str, value: str) -> tuple[Resource, ...]:
         """Return the resources of this kind whose attribute is this, or refers to this path; by its index."""
-        return await with_value(self.fetch, kind, attribute, value)
+        return tuple(from_row(row) for row in await self.fetch(value_sql(kind, attribute), (value,)))
 
     async def page(self, query: Query) -> Page:
         """Return a page of the answer to a question about one collection."""
-        return await read_page(self.fetch, self._counts, query, self._fetch_within)
+        return await read_page(self.fetch, self._counts.count, query, self._fetch_within)
 
     async def series(self, series: Series, query: Query) -> Page:
         """Return a page of what is only ever appended."""
@@ -210,13 +277,11 @@ class Store:
         finally:
             self.writers_waiting -= 1
         try:
-            transaction = Transaction(self._writer, self.peek, self._event_times)
+            transaction = Transaction(self._writer, self._cache, self._event_times)
             try:
                 self._writer.begin(durable=durable)
                 yield transaction
-                if transaction.changes:
-                    for rule in self._rules:
-                        await rule.apply(transaction)
+                await self._apply_rules(transaction)
                 await uninterrupted(self._commit(transaction))
             except BaseException as error:
                 await uninterrupted(self._roll_back())
@@ -226,13 +291,21 @@ class Store:
         finally:
             self._writing.release()
 
+    async def _apply_rules(self, transaction: Transaction) -> None:
+        """Apply each rule that has anything to do in the transaction, as it is after the rules before."""
+        for rule in self._rules:
+            about = not rule.kinds or not rule.kinds.isdisjoint(transaction.kinds)
+            if transaction.changes and about and (not rule.of_removals or None in transaction.changes.values()):
+                await rule.apply(transaction)
+
     async def _commit(self, transaction: Transaction) -> None:
         """Commit the whole even when the task is cancelled meanwhile: what is on disk, the caches know."""
         await self._writer.commit()
         self._committed(transaction)
 
     async def _roll_back(self) -> None:
-        with suppress(aiosqlite.OperationalError):  # None had begun, or it is committed.
+        # None had begun, it is committed, or the store is closed, which ends it, too: what led here is to be told.
+        with suppress(aiosqlite.Error, ValueError):
             await self._writer.rollback()
 
     def _committed(self, transaction: Transaction) -> None:
@@ -242,10 +315,11 @@ class Store:
                 self._cache.pop(path, None)
             else:
                 self._remember(resource)
-        for kind in transaction.kinds:
-            self._counts.changed(kind)
-        for watcher in self._watchers:
-            watcher(transaction.changes)
+        if transaction.kinds:
+            self._counts.changed(transaction.kinds)
+        for kinds, watcher in self._watchers:
+            if not kinds or not kinds.isdisjoint(transaction.kinds):
+                watcher(transaction.changes)
         if transaction.events:
             for listener in self._listeners:
                 listener(transaction.events)

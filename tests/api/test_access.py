@@ -13,7 +13,8 @@ import pytest
 from gateway import users
 from gateway.cimi.registry import TYPES
 from gateway.config import Settings
-from gateway.orchestration.common.permissions import GRANTS, Role, granted
+from gateway.orchestration.common.contract import Role
+from gateway.orchestration.common.permissions import GRANTS, granted
 from tests.api.client import ApiClient
 
 pytestmark = pytest.mark.slow

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.orchestration.common.dangling import REFERRING
+from gateway.orchestration.common.references import REFERRING
 from tests.api import networks
 from tests.api.client import ApiClient
 

@@ -19,8 +19,8 @@ from gateway.app import Gateway
 from gateway.cimi.registry import TYPES, type_at
 from gateway.orchestration.common import first_answers
 from gateway.orchestration.common.contract import Outcome
+from gateway.store.store import UNDER_WAY
 from gateway.store.transaction import Transaction
-from gateway.store.turns import UNDER_WAY
 from tests.api.busy import every_worker_taken
 from tests.api.client import Answer, ApiClient
 from tests.api.creates import CREATES, MEDIA, Create, Request, references

@@ -10,7 +10,7 @@ import pytest
 from drivers.base import DriverUnavailable, Power
 from drivers.memory import MemoryDriver, Usage
 from gateway.app import Gateway
-from gateway.store.transaction import Transaction
+from gateway.orchestration.monitoring import sampler
 from tests.api.client import ApiClient
 from tests.api.meters import Look, create, made, samples
 
@@ -205,7 +205,7 @@ async def test_a_full_disk_of_the_store_makes_a_gap_and_no_more(
         raise aiosqlite.OperationalError("database or disk is full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Transaction, "append_samples", full)
+        patched.setattr(sampler, "append_samples", full)
         await look()
     assert await samples(admin, meter) == []
     await look(10)

@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.cimi.aliases import ALIASES
-from gateway.cimi.registry import TYPES
+from gateway.cimi.registry import ALIASES, TYPES
 from tests.api.client import ACTION, ApiClient
 from tests.api.world import World
 

@@ -13,7 +13,8 @@ from gateway.app import Gateway
 from gateway.cimi.dialects import CIMI_1, EXTENSION_NAMESPACE
 from gateway.cimi.registry import TYPES, acting_collection_at, collection_at, type_at
 from gateway.http import description, event_stream
-from gateway.orchestration.common.permissions import Role, granted
+from gateway.orchestration.common.contract import Role
+from gateway.orchestration.common.permissions import granted
 from tests.api.client import ApiClient
 from tests.api.routes import ROUTES
 

@@ -14,7 +14,8 @@ import pytest
 from demo.basic_auth import basic_auth
 from gateway import users
 from gateway.config import Settings
-from gateway.orchestration.common.permissions import Role, granted
+from gateway.orchestration.common.contract import Role
+from gateway.orchestration.common.permissions import granted
 from tests.api.client import ACTION, Answer, ApiClient
 from tests.api.routes import METHODS, OF_RESOURCES, PUBLIC, ROUTES, Route
 from tests.api.world import CATALOGUE, World

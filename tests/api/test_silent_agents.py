@@ -99,3 +99,54 @@ async def test_no_more_guests_are_asked_at_once_than_a_host_has_room_for(
     await gateway.reconciliation.machines.addresses.look("local")
     assert len(agents.looks) == 6
     assert agents.most == address_watch.LOOKS_AT_ONCE
+
+
+async def test_the_loop_has_stopped_when_all_its_looks_have_ended(
+    admin: ApiClient, image: str, driver: MemoryDriver, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[str] = []
+    everybody = asyncio.Event()
+
+    async def reluctant(uuid: str) -> tuple[InterfaceAddress, ...]:
+        waiting.add(uuid)
+        if len(waiting) == 2:
+            everybody.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for _ in range(10 * len(ended)):
+                await asyncio.sleep(0)
+            ended.append(uuid)
+        return ()
+
+    waiting: set[str] = set()
+    uuids = await started(admin, image, 2)
+    gateway.reconciliation.machines.addresses._looked.clear()
+    monkeypatch.setattr(driver.domains, "interface_addresses", reluctant)
+    gateway.supervision.loops[LOOP].hurry()
+    await everybody.wait()
+    await gateway.supervision.loops[LOOP].stop()
+    assert sorted(ended) == sorted(uuids)
+
+
+async def test_many_surprises_end_the_turn_and_the_next_ones_come_later_until_all_is_well(
+    admin: ApiClient, image: str, driver: MemoryDriver, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(uuid: str) -> tuple[InterfaceAddress, ...]:
+        asked.add(uuid)
+        raise ValueError("nobody thought of this")
+
+    asked: set[str] = set()
+    await gateway.supervision.loops[LOOP].stop()
+    monkeypatch.setattr(address_watch, "MOST_SURPRISES", 2)
+    await started(admin, image, 6)
+    watch = gateway.reconciliation.machines.addresses
+    monkeypatch.setattr(driver.domains, "interface_addresses", broken)
+    await watch.look("local")
+    assert 2 <= len(asked) < 6
+    rests = [watch.rest("local")]
+    await watch.look("local")
+    rests.append(watch.rest("local"))
+    assert rests == [2 * address_watch.LOOK_EVERY, 4 * address_watch.LOOK_EVERY]
+    await watch.look("local")
+    assert watch.rest("local") == address_watch.LOOK_EVERY

@@ -11,7 +11,7 @@ import pytest
 
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
-from gateway.cimi.fields import timestamp
+from gateway.clock import timestamp
 from tests.api.client import ApiClient
 from tests.api.mortal import Mortal, again
 from tests.api.packages import STARTUP, described, made, package

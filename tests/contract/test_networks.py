@@ -9,15 +9,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from drivers.base import (
-    Driver,
-    DriverNotFound,
-    HypervisorSettings,
-    NetworkFacts,
-    NetworkSpec,
-    Reach,
-    Reservation,
-)
+from drivers.base import Driver, DriverNotFound, HypervisorSettings, NetworkFacts, NetworkSpec, Reach, Reservation
 from drivers.libvirt.driver import LibvirtDriver
 from drivers.memory import MemoryDriver
 from tests import hypervisor

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.orchestration.images.facts import Route
-from gateway.orchestration.images.plan import filling_steps
+from gateway.orchestration.images.steps import filling_steps
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
 from tests.fault.crashes import restarted

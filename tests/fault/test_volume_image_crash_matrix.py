@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from gateway.orchestration.images.facts import Route
-from gateway.orchestration.images.plan import filling_steps
+from gateway.orchestration.images.steps import filling_steps
 from tests import hypervisor
 from tests.cimi_client import Answer, wait_until
 from tests.fault.crashes import LATER, after_restart, killed_after

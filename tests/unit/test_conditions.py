@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.errors import Invalid
-from gateway.http.conditions import MOST_TAGS, names
+from gateway.http.request import MOST_TAGS, names_tag
 
 
 @pytest.mark.parametrize(
@@ -30,18 +30,18 @@ from gateway.http.conditions import MOST_TAGS, names
     ],
 )
 def test_a_header_names_a_tag(header: str, named: bool) -> None:
-    assert names(header, {'"a"'}) is named
+    assert names_tag(header, {'"a"'}) is named
 
 
 def test_a_comma_may_stand_in_a_tag() -> None:
-    assert names('"x", "a,b"', ('"a,b"',))
+    assert names_tag('"x", "a,b"', ('"a,b"',))
 
 
 def test_a_weakened_tag_is_the_same_where_that_is_enough() -> None:
-    assert names('W/"a"', {'"a"'}, weakly=True)
+    assert names_tag('W/"a"', {'"a"'}, weakly=True)
 
 
 def test_more_tags_than_anybody_needs_are_refused() -> None:
-    assert not names('"x",' * MOST_TAGS, {'"a"'})
+    assert not names_tag('"x",' * MOST_TAGS, {'"a"'})
     with pytest.raises(Invalid, match="at most 256"):
-        names('"x",' * (MOST_TAGS + 1), {'"a"'})
+        names_tag('"x",' * (MOST_TAGS + 1), {'"a"'})

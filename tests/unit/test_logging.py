@@ -16,9 +16,8 @@ import structlog
 from gateway import logging
 from gateway.errors import GatewayError
 from gateway.jobs.execution import Failure, JobTools
-from gateway.jobs.plan import Ended, Plan, StepCall, StepContext
+from gateway.jobs.plan import Ended, Plan, StepCall, StepContext, StepRegistry
 from gateway.jobs.runner import JobRunner
-from gateway.jobs.steps import StepRegistry
 from gateway.logging import drop_secrets, journal_datagram
 from gateway.store.store import Store
 from tests.patience import PATIENCE

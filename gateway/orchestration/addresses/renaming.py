@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.orchestration.networks.address_create import claim_hostname, hostname_scope
+from gateway.store.claims import unclaim
 from gateway.store.model import Resource
 from gateway.store.transaction import Transaction
 
@@ -14,4 +15,4 @@ async def change_hostname(transaction: Transaction, address: Resource, hostname:
     if hostname is not None:
         await claim_hostname(transaction, scope, hostname, address.path, "hostname")
     if before is not None and before != hostname:
-        await transaction.unclaim(scope, before, address.path)
+        await unclaim(transaction, scope, before, address.path)

@@ -16,11 +16,12 @@ from gateway.orchestration.addresses.steps import (
 )
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import Write
-from gateway.orchestration.common.permissions import demand
-from gateway.orchestration.common.resolving import OWN, resolve
-from gateway.orchestration.common.resource_service import ResourceService, Room, edited, new_resource
-from gateway.orchestration.common.unconfigured import demand_deletable, demand_up
-from gateway.orchestration.common.visibility import changeable, visible
+from gateway.orchestration.common.hosts import demand_deletable, demand_up
+from gateway.orchestration.common.names import checked_hostname
+from gateway.orchestration.common.permissions import changeable, demand, visible
+from gateway.orchestration.common.references import OWN, resolve
+from gateway.orchestration.common.resource_service import ResourceService, edited, new_resource
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.interfaces.facts import KeptInterfaceAddress
 from gateway.orchestration.networks.address_create import AddressWish, address_wish, reserved_address
 from gateway.orchestration.networks.address_ranges import parse_ip
@@ -33,7 +34,6 @@ from gateway.orchestration.networks.assignment import (
     usable_address,
 )
 from gateway.orchestration.networks.facts import KeptAddress
-from gateway.orchestration.networks.hostnames import checked_hostname
 from gateway.orchestration.networks.shared_addresses import demand_off, is_shared
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction

@@ -14,8 +14,7 @@ from gateway.jobs.plan import Ended
 from gateway.orchestration.addresses.renaming import change_hostname
 from gateway.orchestration.common.step import At, ResourceStep
 from gateway.orchestration.interfaces.address_steps import IN_THE_GUEST
-from gateway.orchestration.interfaces.entries import entry_of
-from gateway.orchestration.interfaces.spec import interface_spec, open_spec
+from gateway.orchestration.interfaces.entries import entry_of, interface_spec, open_spec
 from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.networks.assignment import bring_address, machine_of, return_address, unlink
 from gateway.orchestration.networks.facts import KeptAddress

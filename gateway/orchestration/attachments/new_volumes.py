@@ -8,12 +8,13 @@ from gateway.errors import Conflict, Invalid
 from gateway.orchestration.attachments.connections import connect, demand_attachable
 from gateway.orchestration.attachments.steps import AttachVolume
 from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.resolving import resolve
-from gateway.orchestration.common.resource_service import PlannedStep, Room
+from gateway.orchestration.common.permissions import changeable
+from gateway.orchestration.common.references import resolve
+from gateway.orchestration.common.resource_service import PlannedStep
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.common.step import Step
-from gateway.orchestration.common.visibility import changeable
-from gateway.orchestration.machine_core.device_names import free_target, reserved
 from gateway.orchestration.machine_core.facts import KeptMachine
+from gateway.orchestration.machine_core.names import free_target, reserved
 from gateway.orchestration.volumes.create import NewVolume, VolumeRequest, new_volume
 from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.orchestration.volumes.plan import create_steps

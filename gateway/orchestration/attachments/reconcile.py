@@ -8,10 +8,9 @@ from drivers.base import DiskFacts, DomainFacts, DriverError, Power
 from gateway.errors import GatewayError
 from gateway.orchestration.attachments.connections import connect, disconnect
 from gateway.orchestration.attachments.facts import KeptAttachment
-from gateway.orchestration.common.resource_service import Room
-from gateway.orchestration.machine_core.device_names import reserved
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.machine_core.facts import KeptMachine
-from gateway.orchestration.machine_core.names import machine_uuid
+from gateway.orchestration.machine_core.names import machine_uuid, reserved
 from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.store.model import Resource
 from gateway.store.questions.resources import volume_at

@@ -8,12 +8,12 @@ from gateway.orchestration.attachments.facts import KeptAttachment
 from gateway.orchestration.attachments.steps import AttachVolume, DetachVolume, SettleAttachment
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import Write
-from gateway.orchestration.common.resolving import resolve
-from gateway.orchestration.common.visibility import changeable
+from gateway.orchestration.common.permissions import changeable
+from gateway.orchestration.common.references import resolve
 from gateway.orchestration.machine_core.chain import demand_uncovered
 from gateway.orchestration.machine_core.components import ComponentService, demand_change
-from gateway.orchestration.machine_core.device_names import WHERE, free_target, reserved, target_of
 from gateway.orchestration.machine_core.facts import KeptMachine
+from gateway.orchestration.machine_core.names import WHERE, free_target, reserved, target_of
 from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.store.model import Document, Resource
 from gateway.store.reading import Reading

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from enum import StrEnum
+from typing import Any, Protocol, Self
 
-from gateway.orchestration.common.permissions import Role
 from gateway.store.model import Document, Page, Query, Resource
 from gateway.store.transaction import Transaction
+
+
+class Role(StrEnum):
+    """A user's role, by which operations are granted."""
+
+    ADMIN = "admin"
+    OPERATOR = "operator"
+    VIEWER = "viewer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,28 @@ class Caller:
     """The reason why the gateway asks by itself, in the name of the resource's owner; empty for a user's request."""
     once: Once | None = None
     """The memory, in place of an Idempotency-Key, of a Job that may ask again after a crash."""
+
+
+@dataclass(frozen=True)
+class Asker:
+    """The part of a Caller that a plan keeps: everything but what belongs to the one request.
+
+    So the Job asks for the parts of a whole on behalf of whoever asked for the whole.
+    """
+
+    user: str
+    role: Role
+    request_id: str = ""
+    address: str = ""
+
+    @classmethod
+    def of(cls, caller: Caller) -> Self:
+        """Return what a plan keeps of this caller."""
+        return cls(caller.user, caller.role, caller.request_id, caller.address)
+
+    def caller(self, job: str | None) -> Caller:
+        """Return the caller for a request that is a part of this Job, or of none."""
+        return Caller(self.user, self.role, request_id=self.request_id, address=self.address, parent_job=job)
 
 
 class Once(Protocol):
@@ -190,6 +220,10 @@ class Service(Protocol):
 
     async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
         """Begin an action on a resource: ``action`` is its verb (``start``), ``document`` is the checked Action."""
+        ...
+
+    async def rehearse(self, caller: Caller, document: Document) -> Resource | None:
+        """Make all checks of a create, and return what it would make, None when nobody refers to that."""
         ...
 
     def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:

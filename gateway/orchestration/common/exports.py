@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.permissions import Role
+from gateway.orchestration.common.contract import Caller, Role
 
 
 class Exports:

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 from gateway.errors import Conflict, GatewayError
 from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.store.answered import Answered, recall, remember
 from gateway.store.model import Document, Resource
 from gateway.store.reading import Records
-from gateway.store.transaction import Answered, Transaction
+from gateway.store.transaction import Transaction
 
 Write = Callable[[Transaction], Awaitable[Outcome]]
 """The second half of a request: it writes what has been checked, and its Job."""
@@ -80,7 +81,7 @@ async def first_answer(transaction: Transaction, caller: Caller, request: Reques
         return await caller.once.recall(transaction)
     if caller.idempotency_key is None:
         return None
-    answered = await transaction.recall(caller.user, caller.idempotency_key, request.fingerprint)
+    answered = await recall(transaction, caller.user, caller.idempotency_key, request.fingerprint)
     if answered is None:
         return None
     if not answered.same:
@@ -123,4 +124,4 @@ async def _remember(transaction: Transaction, caller: Caller, request: Request, 
         await caller.once.remember(transaction, path, outcome.job)
     elif caller.idempotency_key is not None:
         answered = Answered(path, outcome.job, outcome.existing)
-        await transaction.remember(caller.user, caller.idempotency_key, request.fingerprint, answered)
+        await remember(transaction, caller.user, caller.idempotency_key, request.fingerprint, answered)

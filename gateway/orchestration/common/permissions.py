@@ -1,20 +1,12 @@
-"""The operations that each role may do: deny by default, one row per operation."""
+"""Who may do what, and who sees what: deny by default, one row per operation."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import StrEnum
 
 from gateway.errors import Forbidden
-
-
-class Role(StrEnum):
-    """A user's role, by which operations are granted."""
-
-    ADMIN = "admin"
-    OPERATOR = "operator"
-    VIEWER = "viewer"
-
+from gateway.orchestration.common.contract import Caller, Role
+from gateway.store.model import Resource
 
 ADMIN_ONLY = frozenset({Role.ADMIN})
 CHANGERS = frozenset({Role.ADMIN, Role.OPERATOR})
@@ -75,3 +67,29 @@ def demand(role: Role, kind: str, operation: str) -> None:
     """Raise Forbidden when the role may not do the operation on resources of this kind."""
     if not granted(role, kind, operation):
         raise Forbidden(f"the role {role.value} may not {operation} a {kind}")
+
+
+def visible(caller: Caller, resource: Resource) -> bool:
+    """Return whether the caller sees the resource.
+
+    An admin sees everything; a user sees what is theirs, what is shared, and what belongs to nobody.
+    """
+    return changeable(caller, resource) or resource.shared or resource.owner is None
+
+
+def changeable(caller: Caller, resource: Resource) -> bool:
+    """Return whether the caller may change the resource: as an admin, or as its owner."""
+    return caller.role is Role.ADMIN or resource.owner == caller.user
+
+
+def audience(caller: Caller) -> str | None:
+    """Return the user whose resources listings are cut to; None for an admin, who sees everything."""
+    return None if caller.role is Role.ADMIN else caller.user
+
+
+def rights(caller: Caller) -> tuple[str, str]:
+    """Return what decides about what the caller is shown: all who have the same rights are shown the same.
+
+    All admins are shown the same; for others it depends on what is theirs.
+    """
+    return ("", caller.role) if caller.role is Role.ADMIN else (caller.user, caller.role)

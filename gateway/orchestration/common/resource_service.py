@@ -3,85 +3,23 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, Protocol
 
-from drivers.base import Driver
-from drivers.supervision import Supervision
 from gateway import clock
 from gateway.cimi.registry import type_of
 from gateway.errors import Forbidden, MethodNotAllowed, NotFound, PreconditionFailed
-from gateway.jobs.locks import ResourceLocks
 from gateway.jobs.plan import OnRestart, Plan, StepCall
-from gateway.jobs.runner import JobRunner
-from gateway.orchestration.common.contract import Caller, Incoming, Outcome, Readable, Service, Text, Writable
+from gateway.orchestration.common.contract import Caller, Incoming, Outcome, Readable, Role, Text, Writable
 from gateway.orchestration.common.first_answers import Request, Write, answer_once
-from gateway.orchestration.common.image_tools import ImageTools
-from gateway.orchestration.common.ledger import Ledger
-from gateway.orchestration.common.permissions import Role, demand, granted
-from gateway.orchestration.common.promises import Promises
-from gateway.orchestration.common.unconfigured import ConfiguredDrivers, ConfiguredHypervisors
-from gateway.orchestration.common.visibility import audience, changeable, visible
-from gateway.store.kept import Hosted
+from gateway.orchestration.common.permissions import audience, changeable, demand, granted, visible
+from gateway.orchestration.common.room import Room
 from gateway.store.model import Document, Page, Query, Resource
-from gateway.store.reading import Records
 from gateway.store.transaction import Transaction
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The decisions of the configuration for the services.
-
-    The deadlines, ``sample_period`` and ``sample_interval`` are in seconds.
-    """
-
-    stop_deadline: float = 60.0
-    detach_deadline: float = 20.0
-    retention_minutes: int = 1440
-    event_persistence: str = "monthly"
-    sample_period: int = 10
-    sample_interval: int = 60
-    most_meters: int = 50
-    least_memory: int = 65_536
-    """The KiB that a Machine needs, where its image says nothing."""
-    deltacloud: bool = True
-    """Whether ResourceMetadata is shown to clients of 1.0 under their own names, too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """The parts that every service works with."""
-
-    store: Records
-    runner: JobRunner
-    drivers: ConfiguredDrivers
-    hypervisors: ConfiguredHypervisors
-    policy: Policy
-    images: ImageTools
-    ledger: Ledger = field(default_factory=Ledger)
-    """The bytes that Volumes have taken of their pools, as last seen."""
-    promises: Promises = field(default_factory=Promises)
-    """The ranges and MAC addresses that imports under way are going to ask for: nobody else gets them."""
-    services: dict[str, Service] = field(default_factory=dict)
-    """The services by kind, for Jobs that ask for changes of other families' resources."""
-    families: dict[str, Callable[[Room], ResourceService]] = field(default_factory=dict)
-    """The makers of the services by kind, for a room with another store."""
-    guards: ResourceLocks = field(default_factory=ResourceLocks)
-    """The locks on Networks whose filter or reservation is being brought to what the store says.
-
-    By them the later of two Jobs at once does not write what it read earlier.
-    """
-
-    supervision: Supervision = field(default_factory=Supervision)
-    """The supervision of all loops and reactions."""
-
-    def driver(self, resource: Resource) -> Driver:
-        """Return the driver of the host that the resource lives on; an UnconfiguredHost where that has no entry."""
-        return self.drivers[Hosted.of(resource).host or ""]
 
 
 def new_resource(kind: str, owner: str | None, document: Document, **facts: Any) -> Resource:
@@ -164,7 +102,7 @@ class ResourceService:
     catalogue = False
     """True when what an admin adds is shared with every user."""
     computed = False
-    """True when reading adds what changes without the resource: its representations are not remembered."""
+    """True when reading adds what changes without any commit: its representations are not remembered."""
 
     def __init__(self, room: Room, kind: str | None = None) -> None:
         self.room = room
@@ -190,6 +128,18 @@ class ResourceService:
         """Return the page of the resources of this type that the caller sees and the query asks for."""
         demand(caller.role, self.kind, "read")
         return await self.store.page(replace(query, kind=self.kind, visible_to=audience(caller)))
+
+    def looked_at(self, resource: Resource) -> tuple[str, ...]:
+        """Return the paths of the other resources that ``operations`` looks at for this one."""
+        return ()
+
+    async def look_around(self, resource: Resource) -> tuple[str, ...]:
+        """Bring to hand what ``operations`` looks at for this resource, and return the paths of that."""
+        paths = self.looked_at(resource)
+        for path in paths:
+            if self.store.peek(path) is None:
+                await self.store.get(path)
+        return paths
 
     def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
         """Return which of ``edit`` and ``delete`` the caller may do to the resource now."""

@@ -15,8 +15,8 @@ from typing import Any, ClassVar, TypeVar
 from drivers.base import Driver, DriverBusy, DriverUnavailable
 from gateway.errors import GatewayError
 from gateway.jobs.plan import Ended, StepCall, StepContext, StopRequested
-from gateway.orchestration.common.resource_service import Room
-from gateway.orchestration.common.unconfigured import for_delete, is_configured
+from gateway.orchestration.common.hosts import for_delete, is_configured
+from gateway.orchestration.common.room import Room
 from gateway.store.durable import from_document, to_document
 from gateway.store.model import Document, Resource
 

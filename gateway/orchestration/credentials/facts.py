@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.store.durable import Secret
-from gateway.store.kept import Kept
+from gateway.store.durable import Kept, Secret
 
 
 @dataclass(frozen=True)

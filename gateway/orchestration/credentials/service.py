@@ -6,7 +6,7 @@ from drivers.passwords import sha512_crypt
 from drivers.threads import GUEST_PASSWORDS
 from gateway.errors import Invalid
 from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.resolving import OWN, merged, resolve
+from gateway.orchestration.common.references import OWN, merged, resolve
 from gateway.orchestration.common.resource_service import ResourceService, erases, new_resource
 from gateway.orchestration.credentials.facts import KeptCredential
 from gateway.store.durable import readable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.store.kept import Kept
+from gateway.store.durable import Kept
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,22 @@ from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from gateway.jobs.plan import Plan
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import Write
-from gateway.orchestration.disks.change_steps import AttachDisk, CreateDisk, DeleteDisk, DetachDisk, SettleDisk
+from gateway.orchestration.disks.change_steps import (
+    AttachDisk,
+    CreateDisk,
+    DeleteDisk,
+    DetachDisk,
+    GrowDisk,
+    SettleDisk,
+    SettleGrownDisk,
+)
 from gateway.orchestration.disks.facts import KeptDisk
-from gateway.orchestration.disks.growth_steps import GrowDisk, SettleGrownDisk
 from gateway.orchestration.disks.layout import disk_resource
 from gateway.orchestration.machine_core.chain import demand_uncovered
 from gateway.orchestration.machine_core.components import ComponentService, demand_change
-from gateway.orchestration.machine_core.copying import refuse_while_copied
-from gateway.orchestration.machine_core.device_names import free_target, reserved, target_of
 from gateway.orchestration.machine_core.facts import KeptMachine, OwnDisk
+from gateway.orchestration.machine_core.names import free_target, reserved, target_of
+from gateway.orchestration.machine_core.occupancy import refuse_while_copied
 from gateway.orchestration.volumes.pools import KILOBYTE, Chosen, demand_growing, demand_room, pool_facts, whole
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction

@@ -1,4 +1,7 @@
-"""The steps that make and remove a Machine's own disks and its seed. Each may be run again after a crash."""
+"""The steps that make and remove a Machine's own disks and its seed. Each may be run again after a crash.
+
+Volumes are made empty, or with the content of an image.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from drivers.base import VolumeContent
+from drivers.base import BaseVolume, Driver, NewVolume, VolumeContent
 from drivers.seed import Seed, seed_iso
+from gateway.jobs.plan import StepContext
 from gateway.orchestration.common.step import At, ResourceStep, unless_stopped
-from gateway.orchestration.disks.making import BootDisk, make_boot_disk, make_data_disk
-from gateway.orchestration.interfaces.seed import seed_interfaces
-from gateway.orchestration.machine_core.facts import KeptMachine
+from gateway.orchestration.interfaces.entries import seed_interfaces
+from gateway.orchestration.machine_core.facts import KeptMachine, OwnDisk
 from gateway.orchestration.machine_core.names import machine_uuid, seed_volume, volume_of
 from gateway.orchestration.machine_core.removal import remove_disks
 from gateway.store.durable import Secret, readable
@@ -21,6 +24,69 @@ from gateway.store.model import Resource
 
 PIECE = 262_144
 """Bytes that go to the host at a time."""
+
+
+@dataclass(frozen=True)
+class BootDisk:
+    """A boot disk with the image that it is made of: a volume of a pool, or what becomes one."""
+
+    volume: str
+    """Name in the Machine's pool."""
+    format: str
+    bytes: int
+    capacity: int
+    """Kilobytes, as the Disk shows them."""
+    image: str | None = None
+    """Path of the MachineImage."""
+    image_volume: str | None = None
+    image_format: str | None = None
+    overlay: bool = False
+    """The disk lies over the image's volume, and is no copy of it."""
+
+
+def boot_disk(machine: Resource) -> BootDisk:
+    """Return the boot disk that a Machine has, or is to have."""
+    kept = KeptMachine.of(machine)
+    disk = kept.disks[0]
+    return BootDisk(
+        volume=volume_of(machine, disk),
+        format=disk.format,
+        bytes=disk.bytes,
+        capacity=disk.capacity,
+        image=kept.image,
+        image_volume=kept.image_volume,
+        image_format=kept.image_format,
+        overlay=kept.overlay,
+    )
+
+
+async def make_boot_disk(job: StepContext, driver: Driver, pool: str, disk: BootDisk) -> None:
+    """Make a copy-on-write overlay of the image where the pool can have one, else a full copy."""
+    below = disk.image_volume or ""
+    if disk.overlay:
+        await driver.storage.overlay_volume(pool, disk.volume, below, disk.image_format or disk.format, disk.bytes)
+        return
+    await driver.storage.clone_volume(
+        NewVolume(pool, disk.volume, disk.format, disk.bytes), BaseVolume(below), job.progress
+    )
+    await job.log(f"{disk.volume} is a copy of {below}")
+
+
+async def make_data_disk(job: StepContext, driver: Driver, pool: str, name: str, disk: OwnDisk) -> None:
+    """Make a further disk: empty, or with the content of a VolumeImage, as an overlay where the pool can have one."""
+    if disk.image is None:
+        await driver.storage.create_volume(pool, name, disk.format, disk.bytes)
+        return
+    below, below_format = disk.image_volume or "", disk.image_format or disk.format
+    if disk.overlay:
+        await driver.storage.overlay_volume(pool, name, below, below_format, disk.bytes)
+        return
+    await driver.storage.clone_volume(
+        NewVolume(pool, name, disk.format, disk.bytes),
+        BaseVolume(below, disk.image_pool, disk.image_format),
+        job.progress,
+    )
+    await job.log(f"{name} is a copy of {below}")
 
 
 @dataclass(frozen=True)
@@ -38,22 +104,6 @@ class CreateBootDisk(ResourceStep):
     async def undo(self, at: At) -> None:
         """Delete the boot disk's volume."""
         await at.driver.storage.delete_volume(KeptMachine.of(at.resource).pool, boot_disk(at.resource).volume)
-
-
-def boot_disk(machine: Resource) -> BootDisk:
-    """Return the boot disk that a Machine has, or is to have."""
-    kept = KeptMachine.of(machine)
-    disk = kept.disks[0]
-    return BootDisk(
-        volume=volume_of(machine, disk),
-        format=disk.format,
-        bytes=disk.bytes,
-        capacity=disk.capacity,
-        image=kept.image,
-        image_volume=kept.image_volume,
-        image_format=kept.image_format,
-        overlay=kept.overlay,
-    )
 
 
 @dataclass(frozen=True)

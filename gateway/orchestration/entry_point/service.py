@@ -13,7 +13,8 @@ from gateway.cimi.resource_type import ResourceType
 from gateway.errors import NotFound
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.permissions import demand
-from gateway.orchestration.common.resource_service import ResourceService, Room
+from gateway.orchestration.common.resource_service import ResourceService
+from gateway.orchestration.common.room import Room
 from gateway.store.model import Document, Page, Query, Resource
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)

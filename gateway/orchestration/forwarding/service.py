@@ -7,11 +7,11 @@ from gateway.jobs.plan import Plan
 from gateway.orchestration.common.checked_service import CheckedService
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import Write
-from gateway.orchestration.common.permissions import demand
-from gateway.orchestration.common.resolving import OWN, merged, resolve
-from gateway.orchestration.common.resource_service import ResourceService, Room, new_resource
-from gateway.orchestration.common.unconfigured import demand_deletable, demand_up
-from gateway.orchestration.common.visibility import changeable, visible
+from gateway.orchestration.common.hosts import demand_deletable, demand_up
+from gateway.orchestration.common.permissions import changeable, demand, visible
+from gateway.orchestration.common.references import OWN, merged, resolve
+from gateway.orchestration.common.resource_service import ResourceService, new_resource
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.forwarding.steps import DissolveGroup, FormGroup, SettleGroup
 from gateway.orchestration.networks import membership
 from gateway.orchestration.networks.facts import KeptForwardingGroup, KeptNetwork

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from drivers.base import FilePart
-from gateway.store.durable import KEY, Secret, tell_apart
-from gateway.store.kept import Kept
+from gateway.store.durable import KEY, Kept, Secret, tell_apart
 
 
 class Route(StrEnum):

@@ -12,9 +12,8 @@ from drivers.base import Driver, DriverBusy, DriverInvalid, DriverUnreachable, F
 from drivers.images.window import HEAD, TAIL
 from gateway.errors import BadGateway, Invalid, NoSpace, NotImplementedHere, TooLarge
 from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.driver_errors import translated, translating
-from gateway.orchestration.common.resource_service import Room
-from gateway.orchestration.common.unconfigured import demand_up
+from gateway.orchestration.common.hosts import demand_up, translated, translating
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.images.facts import (
     FileSource,
     Filling,

@@ -1,4 +1,7 @@
-"""The record of an image that was copied from something here, and the entry that stands for it in its Volume."""
+"""The record of an image: whether it is usable, and what becomes of one that was copied from something here.
+
+Such an image has an entry that stands for it in its Volume.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from dataclasses import replace
 
 from drivers.base import VolumeFacts
 from gateway import clock
+from gateway.errors import Conflict
 from gateway.jobs.plan import Ended
 from gateway.orchestration.common.resource_service import component
 from gateway.orchestration.images.facts import KeptImage
@@ -53,3 +57,15 @@ async def enter(transaction: Transaction, volume: Resource, image: Resource, own
     segment = entry_path(image).removeprefix(f"{volume.path}/")
     entry = component(volume, "VolumeVolumeImage", segment, document)
     return await transaction.insert(replace(entry, created=now, updated=now))
+
+
+async def demand_still_available(transaction: Transaction, image: str, where: str) -> None:
+    """Raise Conflict when the image (its path) cannot be used any more.
+
+    A delete of the image looks for its users in a transaction of its own: one sees the other.
+    """
+    current = await transaction.get(image)
+    if current is None:
+        raise Conflict(f"{where}: the image {image} was deleted meanwhile")
+    if current.state != "AVAILABLE":
+        raise Conflict(f"{where}: the image is {current.state}, not AVAILABLE")

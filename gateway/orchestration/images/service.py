@@ -11,20 +11,19 @@ from pathlib import Path
 from drivers.base import FilePart
 from gateway.errors import Conflict, Invalid, NotFound
 from gateway.jobs.plan import Plan
-from gateway.orchestration.common.contract import Caller, IncomingPart, Outcome, Part, Readable, Writable
-from gateway.orchestration.common.driver_errors import translating
+from gateway.orchestration.common.contract import Caller, IncomingPart, Outcome, Part, Readable, Role, Writable
 from gateway.orchestration.common.first_answers import Request, Write, answer_once
+from gateway.orchestration.common.hosts import translating
 from gateway.orchestration.common.interrupting import interrupt
-from gateway.orchestration.common.permissions import Role, demand, granted
-from gateway.orchestration.common.resource_service import ResourceService, Room, new_resource
+from gateway.orchestration.common.permissions import changeable, demand, granted
+from gateway.orchestration.common.resource_service import ResourceService, new_resource
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.common.step import ResourceStep
-from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.images.facts import Filling, KeptImage, Route, UploadSource
 from gateway.orchestration.images.importing import ImageImport
-from gateway.orchestration.images.plan import filling_steps
 from gateway.orchestration.images.promises import demand_few_waiting, demand_staging
 from gateway.orchestration.images.source import without_query
-from gateway.orchestration.images.steps import DeleteImage, SettleImage
+from gateway.orchestration.images.steps import DeleteImage, SettleImage, filling_steps
 from gateway.orchestration.images.uploading import Receiver, Uploads, must_wait, waits
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction

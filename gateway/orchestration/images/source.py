@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from gateway.errors import Invalid
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.exports import Exports
-from gateway.orchestration.common.image_tools import ImageTools
+from gateway.orchestration.common.room import ImageTools
 
 WHERE = "imageLocation"
 

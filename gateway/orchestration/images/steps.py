@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from drivers.base import DriverError, DriverInvalid, DriverNoSpace, FilePart, ImageFile, RemoteFile, VolumeContent
 from gateway.errors import Invalid
 from gateway.jobs.plan import Ended
-from gateway.orchestration.common.image_tools import ImageTools
+from gateway.orchestration.common.room import ImageTools
 from gateway.orchestration.common.step import At, ResourceStep, unless_stopped
 from gateway.orchestration.common.tries import Tries
 from gateway.orchestration.images.facts import (
@@ -301,3 +301,14 @@ class SettleImage(ResourceStep):
 
 
 IMAGE_STEPS: tuple[type[ResourceStep], ...] = (StageImage, ConvertImage, CopyImage, DeleteImage, SettleImage)
+
+
+FILLING: dict[Route, tuple[type[ResourceStep], ...]] = {
+    Route.DIRECT: (CopyImage,),
+    Route.STAGED: (StageImage, ConvertImage, CopyImage),
+}
+
+
+def filling_steps(path: str, way: Route | None) -> tuple[ResourceStep, ...]:
+    """Return the steps that bring the bytes of an image, or of a Volume that begins with one, into its pool."""
+    return tuple(step(path) for step in FILLING[way or Route.STAGED])

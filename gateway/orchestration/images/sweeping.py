@@ -6,7 +6,7 @@ import structlog
 
 from drivers.supervision import Loop
 from gateway.errors import GatewayError
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.images.uploading import waits
 from gateway.store.questions.images import with_staged_files
 

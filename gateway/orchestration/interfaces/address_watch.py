@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from drivers.base import ConnectionState, Driver, DriverError, InterfaceAddress
 from gateway.errors import GatewayError
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.interfaces.reported import bring_reported
 from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.orchestration.machine_core.names import machine_uuid
@@ -22,12 +24,29 @@ LOOKS_AT_ONCE = 3
 """Guests of one host that are looked at at the same time, fewer than the calls which libvirt has room for in a lane."""
 SLOW_SECONDS = 1.0
 """A guest whose look took longer is looked at every LAZY_SECONDS, after the others, LOOKS_AT_ONCE of them a turn."""
+MOST_SURPRISES = 10
+"""Surprises after which a turn ends: so many at once are no guest's fault, and each is written with its trace."""
+LONGEST_REST = 60.0
+"""Seconds until the next turn after many that ended so; the first rest is doubled with each of them in a row."""
 LIVE = frozenset({"STARTED", "PAUSED"})
 
 
 def addresses_loop(hypervisor: str) -> str:
     """Return the name of the loop that looks for addresses of the guests of this hypervisor."""
     return f"addresses of guests of {hypervisor}"
+
+
+@dataclass(slots=True)
+class _Turn:
+    """A turn of the loop of one host: the Machines that nobody has taken yet, and the surprises so far."""
+
+    paths: Iterator[str]
+    surprises: int = 0
+
+    @property
+    def broken_off(self) -> bool:
+        """Return whether nobody takes another Machine in this turn."""
+        return self.surprises >= MOST_SURPRISES
 
 
 class AddressWatch:
@@ -46,7 +65,9 @@ class AddressWatch:
         """The Machines whose last look took long: their agents are silent."""
         self._whole: set[str] = set()
         """The Machines whose interfaces all have an address."""
-        room.store.watch(self._changed)
+        self._broken_off: Counter[str] = Counter()
+        """The turns in a row that were broken off, by host."""
+        room.store.watch(self._changed, "Machine", "MachineNetworkInterface")
 
     def _changed(self, changes: dict[str, Resource | None]) -> None:
         for path, resource in changes.items():
@@ -81,18 +102,38 @@ class AddressWatch:
         """Look at all guests of a host whose time it is; one with which something is wrong is left for the next time.
 
         Each host has a loop of its own: one that hangs holds up the addresses of its own guests alone. A few are looked
-        at at once, and those that are slow come last, so that a silent agent holds up no other guest.
+        at at once, and those that are slow or were odd come last, so that these hold up no other guest.
         """
         due = [path for path in self._since if self._hosts.get(path) == host and self._due(path)]
-        slow = sorted(self._slow.intersection(due), key=lambda path: self._looked.get(path, 0.0))
-        paths = iter([*(path for path in due if path not in self._slow), *slow[:LOOKS_AT_ONCE]])
-        await asyncio.gather(*(self._look_at_each(host, paths) for _ in range(LOOKS_AT_ONCE)))
+        late = self._late(due)
+        last = sorted(late, key=lambda path: self._looked.get(path, 0.0))
+        turn = _Turn(iter([*(path for path in due if path not in late), *last[:LOOKS_AT_ONCE]]))
+        # A gather that is cancelled would not wait for all of them, and the store closes behind a stopped loop.
+        async with asyncio.TaskGroup() as group:
+            for _ in range(LOOKS_AT_ONCE):
+                group.create_task(self._look_at_each(host, turn))
+        self._broken_off[host] = self._broken_off[host] + 1 if turn.broken_off else 0
 
-    async def _look_at_each(self, host: str, paths: Iterator[str]) -> None:
+    def rest(self, host: str) -> float:
+        """Return the seconds until the next turn of this host's loop."""
+        return float(min(LONGEST_REST, LOOK_EVERY * 2 ** min(self._broken_off[host], 16)))
+
+    def _late(self, due: list[str]) -> set[str]:
+        return (self._slow | self._odd.keys()).intersection(due)
+
+    async def _look_at_each(self, host: str, turn: _Turn) -> None:
         """Look at one Machine after another, as long as there are any that nobody else has taken."""
-        for path in paths:
-            with self.room.supervision.apart(addresses_loop(host), machine=path):
-                await self._look_and_note_failure(path)
+        for path in turn.paths:
+            turn.surprises += await self._surprised(host, path)
+            if turn.broken_off:
+                return
+
+    async def _surprised(self, host: str, path: str) -> bool:
+        """Look at a Machine, and return whether that ended in a surprise, which is told."""
+        with self.room.supervision.apart(addresses_loop(host), machine=path):
+            await self._look_and_note_failure(path)
+            return False
+        return True
 
     async def _look_and_note_failure(self, path: str) -> None:
         try:
@@ -100,6 +141,7 @@ class AddressWatch:
         except (DriverError, GatewayError):
             # The address is an attribute that appears later; not knowing it is no fault.
             self._looked[path] = time.monotonic()
+            self._odd.pop(path, None)
         except Exception:
             self._odd[path] = time.monotonic()
             raise

@@ -13,6 +13,7 @@ from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.networks.address_create import RESERVED, address_ranges, network_facts
 from gateway.orchestration.networks.assignment import LINK
 from gateway.orchestration.networks.reservations import claim_value
+from gateway.store.claims import claim, holder_of
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
@@ -45,7 +46,7 @@ async def bring_reported(
 
 async def _reserved(transaction: Transaction, interface: Resource, address: InterfaceAddress) -> bool:
     network = interface.document["network"]["href"]
-    holder = await transaction.holder(network, claim_value(ipaddress.ip_address(address.ip)))
+    holder = await holder_of(transaction, network, claim_value(ipaddress.ip_address(address.ip)))
     holding = await transaction.get(holder) if holder is not None else None
     if holding is None or holding.document.get("source") != RESERVED:
         return False
@@ -64,8 +65,8 @@ async def _add(
     if await transaction.get(path) is None:
         document = _document(address, interface, network)
         await transaction.insert(Resource(path, "Address", interface.owner, document, now, now))
-        await transaction.claim(
-            interface.document["network"]["href"], claim_value(ipaddress.ip_address(address.ip)), path
+        await claim(
+            transaction, interface.document["network"]["href"], claim_value(ipaddress.ip_address(address.ip)), path
         )
     link = {"address": {"href": path}}
     entry = f"{interface.path}/addresses/{name}"

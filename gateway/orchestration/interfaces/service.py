@@ -20,7 +20,7 @@ from gateway.orchestration.interfaces.entries import (
 from gateway.orchestration.interfaces.steps import PlugInterface, SettleInterface, SwitchInterface, UnplugInterface
 from gateway.orchestration.machine_core.components import ComponentService, demand_change
 from gateway.orchestration.machine_core.facts import KeptMachine
-from gateway.orchestration.networks.interface_addresses import chosen_addresses, keep_addresses
+from gateway.orchestration.networks.assignment import chosen_addresses, keep_addresses
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 
 from drivers.base import DriverNotFound
 from gateway.jobs.plan import Ended
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.common.step import At, ResourceStep, unless_stopped
 from gateway.orchestration.interfaces.entries import (
     drop_interface,
     entry_of,
     give_back_addresses,
+    interface_spec,
     state_of_entry,
     with_entry,
 )
-from gateway.orchestration.interfaces.spec import interface_spec
 from gateway.orchestration.machine_core.names import machine_uuid
 
 

@@ -11,9 +11,8 @@ from typing import Any
 from gateway.errors import Conflict, MethodNotAllowed, NotFound
 from gateway.jobs.records import ended
 from gateway.orchestration.common.contract import Caller, Outcome, Readable
-from gateway.orchestration.common.permissions import granted
+from gateway.orchestration.common.permissions import changeable, granted
 from gateway.orchestration.common.resource_service import ResourceService
-from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.systems.facts import KeptExport
 from gateway.orchestration.systems.packages.export_steps import StoredPackage
 from gateway.orchestration.systems.packages.folder import Folder

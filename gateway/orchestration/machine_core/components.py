@@ -5,11 +5,9 @@ from __future__ import annotations
 from drivers.base import Driver
 from gateway.errors import Conflict, Forbidden, NotFound
 from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.driver_errors import translating
-from gateway.orchestration.common.permissions import demand, granted
+from gateway.orchestration.common.hosts import demand_up, translating
+from gateway.orchestration.common.permissions import changeable, demand, granted
 from gateway.orchestration.common.resource_service import ResourceService
-from gateway.orchestration.common.unconfigured import demand_up
-from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.machine_core.states import legal
 from gateway.store.model import Resource
@@ -27,6 +25,10 @@ class ComponentService(ResourceService):
         if parent is None or not changeable(caller, parent) or "plug" not in legal(parent.state).actions:
             return ()
         return super().collection_operations(caller, parent)
+
+    def looked_at(self, resource: Resource) -> tuple[str, ...]:
+        """Return the path of the Machine, whose state says what may be done to its parts."""
+        return (str(resource.parent),)
 
     def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
         """Return the operations legal now, ``delete`` first, where old clients look for it."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gateway.store.durable import Secret, keyed
-from gateway.store.kept import Kept
+from gateway.store.durable import Kept, Secret, keyed
 
 
 @dataclass(frozen=True)

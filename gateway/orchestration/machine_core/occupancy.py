@@ -1,4 +1,7 @@
-"""The hold of a Job on a Machine: while one Job holds it, only that Job writes the Machine's state."""
+"""The hold of a Job on a Machine: while one Job holds it, only that Job writes the Machine's state.
+
+A running Machine, which no Job holds, has one of its disks copied at a time.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from gateway.jobs.runner import JobRunner
 from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.orchestration.machine_core.states import TRANSIENT
 from gateway.store.model import Resource
+from gateway.store.questions.resources import image_of_running_copy
+from gateway.store.reading import Reading
 from gateway.store.transaction import Transaction
 
 
@@ -43,3 +48,10 @@ async def _free(transaction: Transaction, machine: Resource) -> Resource:
 async def _taken(transaction: Transaction, current: Resource, verb: str, job: str) -> Resource:
     taken = current.with_document(state=TRANSIENT[verb]).held(job)
     return await transaction.update(KeptMachine.changed(taken, state_before=current.state))
+
+
+async def refuse_while_copied(store: Reading, machine: str) -> None:
+    """Raise Conflict when an image is being made of a disk of a Machine (path) while it runs."""
+    image = await image_of_running_copy(store, machine)
+    if image is not None:
+        raise Conflict(f"a disk of {machine} is being copied into {image}; wait for it, or delete that image")

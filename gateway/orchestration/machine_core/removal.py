@@ -5,7 +5,7 @@ from __future__ import annotations
 from drivers.base import ConnectionState, Driver, DriverBusy, DriverUnavailable
 from gateway.errors import Unavailable
 from gateway.jobs.plan import StepContext
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.orchestration.machine_core.names import machine_uuid, seed_volume, volume_of
 from gateway.orchestration.machine_core.whereabouts import Whereabouts, silent_hosts, whereabouts

@@ -1,4 +1,7 @@
-"""The host that a Machine's domain is on: an admin may have moved it to another one by ``virsh migrate``."""
+"""The host that a Machine's domain is on: an admin may have moved it to another one by ``virsh migrate``.
+
+The Machine's state is what its hypervisor tells of the domain, wherever that is.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,10 @@ import asyncio
 from dataclasses import dataclass
 
 from drivers.base import ConnectionState, DomainFacts, Driver, DriverError, DriverNotFound, Migration, Power
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.orchestration.machine_core.names import machine_uuid
+from gateway.orchestration.machine_core.states import state_of
 from gateway.store.model import Resource
 
 INACTIVE = frozenset({Power.OFF, Power.SAVED, Power.CRASHED})
@@ -111,3 +115,22 @@ def silent_hosts(room: Room, machine: Resource) -> tuple[str, ...]:
         for name, driver in room.drivers.items()
         if name != KeptMachine.of(machine).host and not driver.twin and driver.connection is not ConnectionState.UP
     )
+
+
+async def true_state(room: Room, machine: Resource, driver: Driver, reached: str | None = None) -> str:
+    """Return the Machine's state as the hypervisor reports it.
+
+    While the hypervisor reports nothing, return the state that the Job ``reached``, else the one before the Job.
+    """
+    try:
+        return state_of(await driver.domains.read(machine_uuid(machine)))
+    except DriverNotFound:
+        seen = await whereabouts(room, machine)
+        if seen.moved_to is not None:
+            return state_of(seen.moved_to.facts)
+        if seen.gone:
+            return "ERROR"
+    except DriverError:
+        pass
+    # A hypervisor is away: the comparison after the reconnect will tell.
+    return reached or KeptMachine.of(machine).state_before or "ERROR"

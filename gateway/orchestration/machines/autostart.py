@@ -12,12 +12,11 @@ import structlog
 from drivers.base import ConnectionState, Driver
 from gateway.cimi.registry import CLOUD_ENTRY_POINT
 from gateway.errors import GatewayError, NotFound
-from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.permissions import Role
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.contract import Caller, Role
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.monitoring.occurrences import alarm
 from gateway.orchestration.monitoring.recorder import tell
-from gateway.store.kept import Hosted, Kept
+from gateway.store.durable import Hosted, Kept
 from gateway.store.model import Document, Resource
 
 AUTOSTART = ("autostart", "autostartOrder")

@@ -7,29 +7,24 @@ from dataclasses import replace
 from drivers.base import Driver, HostFacts
 from drivers.passwords import sha512_crypt
 from drivers.threads import GUEST_PASSWORDS
-from gateway.errors import Conflict, Invalid, NotImplementedHere
+from gateway.errors import Conflict, Invalid
 from gateway.orchestration.attachments.new_volumes import NewVolumes
-from gateway.orchestration.common.confinement import demand_confinement
 from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.driver_errors import translating
-from gateway.orchestration.common.resolving import OWN, merged, resolve
-from gateway.orchestration.common.resource_service import Room, new_resource
-from gateway.orchestration.common.unconfigured import demand_up
+from gateway.orchestration.common.hosts import demand_confinement, demand_up, translating
+from gateway.orchestration.common.references import OWN, merged, resolve
+from gateway.orchestration.common.resource_service import new_resource
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.credentials.service import check_credential, overridden
-from gateway.orchestration.disks.content import DiskHome, with_content
-from gateway.orchestration.disks.layout import chosen_disks, disk_resources, needed_bytes
+from gateway.orchestration.disks.layout import DiskHome, chosen_disks, disk_resource, needed_bytes, with_content
 from gateway.orchestration.images.facts import KeptImage
 from gateway.orchestration.interfaces.entries import chosen_interfaces
 from gateway.orchestration.machine_core.chain import KINDS
 from gateway.orchestration.machine_core.facts import InterfaceEntry, KeptMachine, KeptSeed
-from gateway.orchestration.machine_core.least_memory import least_memory
 from gateway.orchestration.machines.autostart import AUTOSTART
-from gateway.orchestration.machines.configurations import check_configuration
-from gateway.orchestration.machines.template_secrets import with_secrets
-from gateway.orchestration.monitoring.requested import requested_monitoring
-from gateway.orchestration.networks.interface_addresses import Chosen, chosen_addresses
+from gateway.orchestration.machines.templates import check_configuration, least_memory, referred_image, with_secrets
+from gateway.orchestration.monitoring.templates import requested_monitoring
+from gateway.orchestration.networks.assignment import Chosen, chosen_addresses
 from gateway.store.model import Document, Resource
-from gateway.store.reading import Reading
 
 ARCHES = {"x86_64": "x86_64", "x86": "i686", "ARM": "aarch64", "POWER": "ppc64le", "z/Architecture": "s390x"}
 """The standard's spellings and libvirt's (DSP0263 5.14.4)."""
@@ -56,17 +51,18 @@ class MachineCreate:
         template = await self._template()
         image = await self._image(template)
         config = await self._config(template, image)
-        name, driver = self._host(image)
+        kept_image = KeptImage.of(image)
+        name, driver = self._host(kept_image)
         with translating():
             host = await driver.host()
         demand_confinement(self.room.hypervisors[name], host)
         check_size(config, host)
         arch = _arch(config.get("cpuArch"), host)
-        uefi = _boots_by_uefi(image)
+        uefi = _boots_by_uefi(image, kept_image)
         if uefi and not host.uefi:
             raise Invalid("it boots by UEFI, and this host has no firmware for that", IMAGE)
         kept = replace(
-            await self._storage(config, image, name, driver),
+            await self._storage(config, image.path, kept_image, driver),
             interfaces=tuple(await chosen_interfaces(self.room, self.caller, template, name)),
             arch=arch,
             uefi=uefi,
@@ -79,27 +75,26 @@ class MachineCreate:
         machine = new_resource("Machine", self.caller.user, self._document(template, config, host, arch))
         machine = monitoring.on(kept.on(machine))
         self.volumes = await NewVolumes.chosen(self.room, self.caller, template, machine)
-        return machine, tuple(disk_resources(machine))
+        return machine, tuple(disk_resource(machine, disk) for disk in kept.disks)
 
-    async def _storage(self, config: Document, image: Resource, name: str, driver: Driver) -> KeptMachine:
+    async def _storage(self, config: Document, path: str, image: KeptImage, driver: Driver) -> KeptMachine:
         """Return the facts of where the disks come to lie, and of what. Raises Conflict where the pool lacks room."""
-        pool = self.room.hypervisors[name].pool
+        pool = self.room.hypervisors[image.host].pool
         with translating():
             pool_facts = await driver.storage.read_pool(pool)
-        kept = KeptImage.of(image)
-        overlay = driver.storage.can_overlay(pool_facts) and kept.pool == pool
+        overlay = driver.storage.can_overlay(pool_facts) and image.pool == pool
         disk_format = driver.storage.formats(pool_facts)[0]
         disks = chosen_disks(config, image, disk_format)
-        disks = await with_content(self.room, self.caller, config, disks, DiskHome(name, driver, pool_facts))
+        disks = await with_content(self.room, self.caller, config, disks, DiskHome(image.host, driver, pool_facts))
         needed = needed_bytes(disks, disk_format, overlay=overlay)
         if needed > pool_facts.available:
             raise Conflict(f"the pool {pool} has {pool_facts.available} bytes free; this Machine needs {needed}")
         return KeptMachine(
-            host=name,
+            host=image.host,
             pool=pool,
-            image=image.path,
-            image_volume=kept.volume,
-            image_format=kept.format,
+            image=path,
+            image_volume=image.volume,
+            image_format=image.format,
             overlay=overlay,
             disks=tuple(disks),
         )
@@ -153,8 +148,8 @@ class MachineCreate:
             raise Conflict(f"{where}: the image is {image.state}, not AVAILABLE")
         return image
 
-    def _host(self, image: Resource) -> tuple[str, Driver]:
-        name = KeptImage.of(image).host
+    def _host(self, image: KeptImage) -> tuple[str, Driver]:
+        name = image.host
         driver = self.room.drivers[name]
         demand_up(driver)
         return name, driver
@@ -188,21 +183,6 @@ def address_attribute(entry: InterfaceEntry) -> str:
     return f"machineTemplate.networkInterfaces.{entry.id}."
 
 
-async def referred_image(store: Reading, caller: Caller, given: Document, where: str) -> Resource:
-    """Return the image that is referred to.
-
-    The reference may be what ``$expand`` showed in its place. Raises NotImplementedHere for an image by value, as the
-    capability MachineImageByValue says.
-    """
-    if "href" in given:
-        image = await resolve(store, caller, given["href"], ("MachineImage",), where)
-        if all(name == "href" or image.document.get(name) == value for name, value in given.items()):
-            return image
-    raise NotImplementedHere(
-        f"{where}: images are taken by reference only; add it to the machineImages first, and give its href"
-    )
-
-
 def check_size(config: Document, host: HostFacts) -> None:
     """Raise Invalid when the host has fewer cpus, or less memory, than the configuration says."""
     if config["cpu"] > host.cpus:
@@ -211,7 +191,7 @@ def check_size(config: Document, host: HostFacts) -> None:
         raise Invalid(f"the host has {host.memory_kib} KiB of memory, not {config['memory']}", "memory")
 
 
-def _boots_by_uefi(image: Resource) -> bool:
+def _boots_by_uefi(image: Resource, kept: KeptImage) -> bool:
     """Return whether the image boots by UEFI.
 
     Its property ``firmware`` says so (bios or uefi); without one, its bytes did when it was imported. Raises Invalid.
@@ -219,7 +199,7 @@ def _boots_by_uefi(image: Resource) -> bool:
     firmware = image.document.get("properties", {}).get("firmware")
     if firmware not in (None, "bios", "uefi"):
         raise Invalid(f"the image's property firmware is {firmware[:40]!r}; bios and uefi are known", IMAGE)
-    return firmware == "uefi" or (firmware is None and KeptImage.of(image).uefi)
+    return firmware == "uefi" or (firmware is None and kept.uefi)
 
 
 def _arch(wanted: str | None, host: HostFacts) -> str:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from gateway.orchestration.common.family import Family
 from gateway.orchestration.machine_core.power_steps import POWER_STEPS
-from gateway.orchestration.machines.configurations import MachineConfigurationService
 from gateway.orchestration.machines.service import MachineService
-from gateway.orchestration.machines.settle import SettleMachine
 from gateway.orchestration.machines.steps import MACHINE_STEPS
-from gateway.orchestration.machines.templates import MachineTemplateService
+from gateway.orchestration.machines.templates import MachineConfigurationService, MachineTemplateService
 
 FAMILY = Family(
     services=(MachineService, MachineConfigurationService, MachineTemplateService),
-    steps=(*MACHINE_STEPS, *POWER_STEPS, SettleMachine),
+    steps=(*MACHINE_STEPS, *POWER_STEPS),
 )

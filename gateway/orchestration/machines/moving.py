@@ -6,7 +6,7 @@ import structlog
 
 from drivers.base import DomainFacts, DriverError
 from gateway.orchestration.attachments.facts import KeptAttachment
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.orchestration.machine_core.states import state_of
 from gateway.orchestration.machine_core.whereabouts import Sighting, Whereabouts, whereabouts

@@ -1,23 +1,24 @@
-"""The comparison of Machines with what hypervisors say: by what an event tells, and of all domains of a host."""
+"""Running domains whose definition an admin took away: they are defined again, or a stop would lose the Machine."""
 
 from __future__ import annotations
 
 import structlog
 
 from drivers.base import DomainFacts, Driver, DriverNotFound, Migration
+from gateway.jobs.plan import Plan
 from gateway.orchestration.attachments.reconcile import AttachmentReconciler
 from gateway.orchestration.common.apart import Apart
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.interfaces.address_watch import AddressWatch
 from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.machine_core.whereabouts import Whereabouts
 from gateway.orchestration.machines.moving import MovedDomains, observed
-from gateway.orchestration.machines.transient import TransientDomains
+from gateway.orchestration.machines.steps import DefineAgain
 from gateway.orchestration.monitoring.occurrences import alarm
 from gateway.orchestration.monitoring.recorder import tell
 from gateway.orchestration.snapshots.reconcile import SnapshotReconciler
-from gateway.store.kept import Hosted
+from gateway.store.durable import Hosted
 from gateway.store.model import Resource
 
 log = structlog.get_logger("sync")
@@ -118,6 +119,37 @@ class MachineReconciler:
             machine = await transaction.update(lost)
             await tell(transaction, alarm(machine, "domain-gone", "its domain was removed from the hypervisor"))
         log.warning("domain is gone", machine=path)
+
+
+class TransientDomains:
+    """The domains that run without a definition.
+
+    Each gets one Job, under the Machine's lock, so that no delete comes between.
+    """
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+        self._seen: set[str] = set()
+
+    async def compare(self, machine: Resource, facts: DomainFacts) -> None:
+        """Begin a Job that defines the domain again when it has lost its definition."""
+        if facts.persistent:
+            self._seen.discard(machine.path)
+            return
+        if machine.path in self._seen:
+            return
+        self._seen.add(machine.path)
+        plan = Plan(
+            action="edit",
+            target=machine.path,
+            owner=machine.owner or "",
+            steps=(DefineAgain(machine.path).call(),),
+            locks=(machine.path,),
+            reason="its domain was undefined while it runs",
+        )
+        async with self.room.store.transaction() as transaction:
+            job = await self.room.runner.submit(transaction, plan)
+        log.warning("domain was undefined while it runs; it is defined again", machine=machine.path, job=job)
 
 
 def _still(machine: Resource, driver: Driver) -> bool:

@@ -9,21 +9,18 @@ from typing import Any
 from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from gateway.jobs.plan import Plan
 from gateway.orchestration.attachments.new_volumes import attach_steps
-from gateway.orchestration.common.confinement import check_confinement
 from gateway.orchestration.common.contract import Caller, Outcome, Text
-from gateway.orchestration.common.driver_errors import translating
 from gateway.orchestration.common.first_answers import Write
+from gateway.orchestration.common.hosts import check_confinement, demand_deletable, demand_up, translating
 from gateway.orchestration.common.interrupting import interrupt, interrupt_removals
-from gateway.orchestration.common.permissions import demand, granted
-from gateway.orchestration.common.resource_service import ResourceService, Room, edited
+from gateway.orchestration.common.permissions import changeable, demand, granted
+from gateway.orchestration.common.resource_service import ResourceService, edited
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.common.step import Step
-from gateway.orchestration.common.unconfigured import demand_deletable, demand_up
-from gateway.orchestration.common.visibility import changeable
-from gateway.orchestration.disks.content import demand_content
-from gateway.orchestration.images.available import demand_still_available
+from gateway.orchestration.disks.layout import demand_content
+from gateway.orchestration.images.records import demand_still_available
 from gateway.orchestration.interfaces.entries import check_networks, keep_interface
 from gateway.orchestration.machine_core.facts import KeptMachine
-from gateway.orchestration.machine_core.least_memory import demand_memory
 from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.machine_core.occupancy import hold
 from gateway.orchestration.machine_core.power_steps import DescribeDomain, PowerOff, ResizeDomain
@@ -32,9 +29,10 @@ from gateway.orchestration.machine_core.states import ALWAYS, TRANSIENT, demand_
 from gateway.orchestration.machines.autostart import keep_autostart
 from gateway.orchestration.machines.create import IMAGE, MachineCreate, address_attribute, check_size
 from gateway.orchestration.machines.plan import ACTIONS, action_steps, create_steps, delete_steps
-from gateway.orchestration.machines.settle import SettleMachine
-from gateway.orchestration.networks.interface_addresses import keep_addresses
-from gateway.orchestration.snapshots.ability import impossible
+from gateway.orchestration.machines.steps import SettleMachine
+from gateway.orchestration.machines.templates import demand_memory
+from gateway.orchestration.networks.assignment import keep_addresses
+from gateway.orchestration.snapshots.ability import Storage, impossible
 from gateway.orchestration.snapshots.restore import RestoreRequests
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
@@ -60,6 +58,10 @@ class MachineService(ResourceService):
         super().__init__(room)
         self.restores = RestoreRequests(room)
 
+    def looked_at(self, resource: Resource) -> tuple[str, ...]:
+        """Return the paths of the Machine's Volumes, whose formats decide about snapshots."""
+        return tuple(Storage.of(resource).volumes.values())
+
     def operations(self, caller: Caller, resource: Resource) -> tuple[str, ...]:
         """Return the operations legal now for this caller, in the order that old clients need."""
         if not changeable(caller, resource):
@@ -73,14 +75,15 @@ class MachineService(ResourceService):
         """Check everything about a create, and return what writes the Machine with its parts and its Job."""
         create = MachineCreate(self.room, caller, document)
         prepared, parts = await self._checked(create)
+        kept = KeptMachine.of(prepared)
 
         async def write(transaction: Transaction) -> Outcome:
-            await demand_still_available(transaction, KeptMachine.of(prepared).image or "", IMAGE)
-            await demand_content(transaction, prepared)
+            await demand_still_available(transaction, kept.image or "", IMAGE)
+            await demand_content(transaction, kept.disks)
             machine = await transaction.insert(prepared)
             for part in parts:
                 await transaction.insert(part)
-            for entry in KeptMachine.of(machine).interfaces:
+            for entry in kept.interfaces:
                 interface = await keep_interface(transaction, machine, entry, ready=True)
                 await keep_addresses(transaction, interface, create.addresses[str(entry.id)], address_attribute(entry))
             machine, attachments = await create.volumes.write(transaction, self.room, machine)
@@ -135,7 +138,8 @@ class MachineService(ResourceService):
         """
         machine = await self.to_change(caller, path, action)
         if action in RUNS_GUEST:
-            await check_confinement(self.room, machine)
+            driver = self.room.driver(machine)
+            await check_confinement(self.room.hypervisors[driver.name], driver)
         if action == "restore":
             return await self.restores.begin(caller, machine, document)
         force = bool(document.get("force", False))

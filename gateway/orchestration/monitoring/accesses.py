@@ -17,9 +17,14 @@ import structlog
 from drivers.supervision import Supervision
 from gateway.addresses import source_of
 from gateway.errors import GatewayError
-from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.permissions import Role
-from gateway.orchestration.monitoring.occurrences import ADMINS, Occurrence, Request, accessed, meaningful_path
+from gateway.orchestration.common.contract import Caller, Role
+from gateway.orchestration.monitoring.occurrences import (
+    ADMINS,
+    Occurrence,
+    Request,
+    accessed,
+    meaningful_path,
+)
 from gateway.orchestration.monitoring.recorder import tell
 from gateway.orchestration.monitoring.repeats import Allowance, Repeats
 from gateway.store.store import Store

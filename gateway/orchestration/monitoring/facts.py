@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gateway.store.kept import Kept
+from gateway.store.durable import Kept
 from gateway.store.model import Document
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from gateway.orchestration.common.family import Family
 from gateway.orchestration.monitoring.logs import EventLogService, EventService
-from gateway.orchestration.monitoring.meter_templates import MeterConfigurationService, MeterTemplateService
 from gateway.orchestration.monitoring.meters import MeterService
 from gateway.orchestration.monitoring.samples import SampleService
-from gateway.orchestration.monitoring.templates import EventLogTemplateService
+from gateway.orchestration.monitoring.templates import (
+    EventLogTemplateService,
+    MeterConfigurationService,
+    MeterTemplateService,
+)
 
 FAMILY = Family(
     services=(

@@ -45,7 +45,7 @@ class Feed:
         self.head = 0
         """Position of the newest event."""
         store.listen(self._happened)
-        store.watch(self._changed)
+        store.watch(self._changed, "Job")
 
     async def open(self) -> None:
         """Learn the position of the newest event."""

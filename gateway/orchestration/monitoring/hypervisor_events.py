@@ -1,4 +1,7 @@
-"""The reports of hypervisors beside changes of state, as alarms: guests in trouble, connections lost and regained."""
+"""The reports of hypervisors beside changes of state, as alarms: guests in trouble, connections lost and regained.
+
+Whether a host that is connected confines its guests is told in the journal.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,13 @@ from typing import Any
 
 import structlog
 
-from drivers.base import ConnectionState, DriverEvent, EventKind
+from drivers.base import ConnectionState, Driver, DriverError, DriverEvent, EventKind
 from gateway.cimi.registry import CLOUD_ENTRY_POINT
 from gateway.errors import GatewayError
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.monitoring.occurrences import Occurrence, alarm, state_changed
 from gateway.orchestration.monitoring.recorder import tell
-from gateway.store.kept import Hosted
+from gateway.store.durable import Hosted
 
 POLICY = {
     "watchdog": ("Warning", "high"),
@@ -25,7 +28,9 @@ POLICY = {
 IO_ERROR = ("Failure", "critical")
 QUIET_SECONDS = 5.0
 REACTIONS = "alarms of hypervisors"
+CONFINEMENT = "confinement of guests"
 log = structlog.get_logger("events")
+journal = structlog.get_logger("gateway")
 
 
 class HypervisorEvents:
@@ -94,3 +99,34 @@ class HypervisorEvents:
                 await tell(transaction, occurrence)
         except GatewayError as error:
             log.error("event not kept", reason=error.message, content=occurrence.document["content"])
+
+
+class ConfinementLog:
+    """The watcher that writes one line into the journal whenever a hypervisor is connected."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        for driver in room.drivers.values():
+            driver.subscribe(self._happened)
+
+    async def stop(self) -> None:
+        """End the subscriptions to the drivers' events, and what was begun about them."""
+        for driver in self._room.drivers.values():
+            driver.unsubscribe(self._happened)
+        await self._room.supervision.end_reactions(CONFINEMENT, cancel=True)
+
+    def _happened(self, event: DriverEvent) -> None:
+        if event.kind is EventKind.CONNECTION and event.state is ConnectionState.UP:
+            self._room.supervision.react(CONFINEMENT, self._tell(self._room.drivers[event.hypervisor]))
+
+    async def _tell(self, driver: Driver) -> None:
+        try:
+            host = await driver.host()
+        except DriverError as error:
+            journal.warning("not known whether guests are confined", hypervisor=driver.name, reason=str(error))
+            return
+        if host.confinement:
+            journal.info("guests are confined", hypervisor=driver.name, by=host.confinement)
+        else:
+            advice = "switch on SELinux or AppArmor for libvirt (docs/security.md)"
+            journal.warning("guests are not confined", hypervisor=driver.name, advice=advice)

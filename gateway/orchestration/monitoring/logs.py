@@ -9,13 +9,12 @@ from gateway.cimi.registry import type_at
 from gateway.errors import Conflict, Forbidden, Invalid, NotFound
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import Write
-from gateway.orchestration.common.permissions import demand
+from gateway.orchestration.common.permissions import audience, changeable, demand
 from gateway.orchestration.common.resource_service import ResourceService
-from gateway.orchestration.common.visibility import audience, changeable
 from gateway.orchestration.monitoring.facts import KeptEvent
 from gateway.orchestration.monitoring.occurrences import CHANGES, EVERYONE, OWN_LOGS
 from gateway.orchestration.monitoring.recorder import new_log
-from gateway.orchestration.monitoring.templates import OWN, target_of, template_values
+from gateway.orchestration.monitoring.templates import OWN, event_log_values, target_of
 from gateway.store.events import EVENTS
 from gateway.store.model import Document, Page, Query, Resource
 from gateway.store.questions.events import events_by_severity
@@ -65,7 +64,7 @@ class EventLogService(ResourceService):
         Raises Conflict for a resource that has a log already.
         """
         given = document[WHERE]
-        values = await template_values(self.store, caller, given, WHERE)
+        values = await event_log_values(self.store, caller, given, WHERE)
         target = await target_of(self.store, caller, values, f"{WHERE}.targetResource")
         if not changeable(caller, target):
             raise Forbidden(f"{target.path} belongs to somebody else; only its owner or an admin may give it a log")
@@ -117,6 +116,7 @@ class EventService(ResourceService):
     """The service of Events, which are read only; who sees a log sees in it what is for them."""
 
     kind = "Event"
+    computed = True
 
     async def read(self, caller: Caller, path: str) -> Resource:
         """Return the Event at the path. Raises NotFound for one that the caller may not see, too."""

@@ -8,7 +8,7 @@ from functools import cached_property
 from drivers.base import DomainReading, HostReading
 from gateway.orchestration.monitoring.aspects import Look, disk_name
 from gateway.orchestration.monitoring.facts import Measured
-from gateway.store.kept import Hosted
+from gateway.store.durable import Hosted
 from gateway.store.model import Resource
 
 

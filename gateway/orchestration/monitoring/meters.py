@@ -1,4 +1,7 @@
-"""Meters as clients see them: in the collection of all and in that of each resource (DSP0263 5.18)."""
+"""Meters as clients see them: in the collection of all and in that of each resource (DSP0263 5.18).
+
+Meters come and go with their resources, in the same transaction, whichever service makes or removes them.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,12 @@ from gateway.cimi.filter import AttributeType, Comparison
 from gateway.errors import Conflict, Forbidden, Invalid, NotFound
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import Write
-from gateway.orchestration.common.permissions import granted
-from gateway.orchestration.common.resolving import resolve
+from gateway.orchestration.common.permissions import changeable, granted
+from gateway.orchestration.common.references import resolve
 from gateway.orchestration.common.resource_service import ResourceService, new_resource
-from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.monitoring.aspects import MEASURED, METERED, aspect_of
-from gateway.orchestration.monitoring.facts import KeptMeter
-from gateway.orchestration.monitoring.meter_templates import check_interval, meter_attributes, template_values
+from gateway.orchestration.monitoring.facts import KeptMeter, Monitored
+from gateway.orchestration.monitoring.templates import check_interval, meter_attributes, meter_values
 from gateway.store.model import Document, Page, Query, Resource
 from gateway.store.transaction import Transaction
 
@@ -32,6 +34,7 @@ class MeterService(ResourceService):
     """
 
     kind = "Meter"
+    computed = True
 
     async def list(self, caller: Caller, query: Query) -> Page:
         """Return the page of the meters that the query asks for, of one resource where it names a parent."""
@@ -56,7 +59,7 @@ class MeterService(ResourceService):
 
     async def prepare(self, caller: Caller, collection: str, document: Document) -> Write:
         """Check a new meter, and return what writes it. Raises Conflict for a resource with too many meters."""
-        values = await template_values(self.room, caller, document[WHERE], f"{WHERE}.")
+        values = await meter_values(self.room, caller, document[WHERE], f"{WHERE}.")
         target = await self._target(caller, values, collection.rpartition("/")[0])
         attributes = meter_attributes(self.room.policy, values["meterConfig"], target.kind, f"{WHERE}.meterConfig.")
         own = {name: document[name] for name in OWN if name in document}
@@ -163,3 +166,23 @@ def _check_bounds(document: Document) -> None:
             raise Invalid(f"must be a number, not {text[:40]!r}", name) from None
     if bounds.get("minValue", float("-inf")) > bounds.get("maxValue", float("inf")):
         raise Invalid("is less than minValue", "maxValue")
+
+
+async def keep_meters(transaction: Transaction) -> None:
+    """Make the Meters of new resources, and delete those of deleted ones; the store calls this at a transaction's end.
+
+    A new resource gets the Meters which its template asked for (``Monitored.meters``).
+    """
+    for path, after in list(transaction.changes.items()):
+        before = transaction.before[path]
+        if before is None and after is not None and Monitored.of(after).meters:
+            await _make(transaction, after)
+        elif before is not None and after is None and before.kind in METERED:
+            for meter in await transaction.find("Meter", "targetResource", path):
+                await transaction.delete(meter.path)
+
+
+async def _make(transaction: Transaction, target: Resource) -> None:
+    for document in Monitored.of(target).meters:
+        await transaction.insert(new_meter(target, target.owner or "", document))
+    await transaction.update(Monitored.changed(target, meters=()))

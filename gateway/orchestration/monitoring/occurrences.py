@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from gateway import clock
 from gateway.cimi.registry import CLOUD_ENTRY_POINT, collection_at, type_at
 from gateway.plain_text import printable
 from gateway.store.events import NewEvent
@@ -38,9 +38,8 @@ class Occurrence:
     logs: tuple[str, ...] = ()
     about: str = ""
 
-    def events(self) -> list[NewEvent]:
+    def events(self, now: datetime) -> list[NewEvent]:
         """Return the events as they are written now, one for each log; a refusal stands in no log of changes."""
-        now = clock.now()
         refusal = self.document["type"] == "access" and self.document["outcome"] == "Failure"
         logs = (*self.logs, EVERYTHING) if refusal else (*self.logs, *OWN_LOGS)
         return [NewEvent(log, now, self.audience, self.document) for log in logs]
@@ -48,8 +47,9 @@ class Occurrence:
 
 def state_changed(resource: Resource, previous: str | None, note: str = "") -> Occurrence:
     """Return the event of a resource's new state, with the previous one; ``note`` is for people."""
-    failed = resource.state == "ERROR"
-    content = {**_subject(resource), "state": resource.state, "previous": previous}
+    state = resource.document.get("state")
+    failed = state == "ERROR"
+    content = {**_subject(resource), "state": state, "previous": previous}
     outcome, severity = ("Failure", "high") if failed else ("Status", "low")
     return _about(resource, _document("state", content, outcome, severity, note))
 
@@ -93,13 +93,9 @@ def accessed(request: Request, path: str, resource: Resource | None, outcome: st
     On what is one's own the owner sees it, else the user who asked, and the admins.
     """
     refused = outcome == "Failure"
-    detail = clean("; ".join(part for part in (reason, request.origin) if part))
-    content = {
-        "operation": request.operation,
-        "resource": {"href": clean(path)},
-        "detail": detail,
-        "initiator": clean(request.initiator),
-    }
+    words = "; ".join(part for part in (reason, request.origin) if part)
+    detail, href, initiator = (printable(text[:LONGEST]) for text in (words, path, request.initiator))
+    content = {"operation": request.operation, "resource": {"href": href}, "detail": detail, "initiator": initiator}
     owner = resource.owner if resource is not None and not resource.shared else None
     audience = owner or request.initiator or ADMINS
     document = _document("access", content, outcome, "medium" if refused else "low")
@@ -134,7 +130,8 @@ def clean(text: str) -> str:
 
 
 def _subject(resource: Resource) -> Document:
-    return {"resName": clean(resource.name or ""), "resource": {"href": resource.path}, "resType": resource.kind}
+    name = clean(resource.document.get("name") or "")
+    return {"resName": name, "resource": {"href": resource.path}, "resType": resource.kind}
 
 
 def _about(resource: Resource, document: Document) -> Occurrence:

@@ -44,13 +44,14 @@ async def tell(transaction: Transaction, *occurrences: Occurrence) -> None:
     """Write the events of these occurrences, besides the changes of this transaction."""
     if not occurrences:
         return
+    now = clock.now()
     systems: dict[str, tuple[str, ...]] = {}
     events = []
     for occurrence in occurrences:
         root = "/".join(occurrence.about.split("/")[:2])
         if root not in systems:
             systems[root] = await _logs_of_systems(transaction, root)
-        events += replace(occurrence, logs=(*occurrence.logs, *systems[root])).events()
+        events += replace(occurrence, logs=(*occurrence.logs, *systems[root])).events(now)
     await transaction.append_events(events)
 
 

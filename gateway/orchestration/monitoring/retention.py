@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from gateway import clock
-from gateway.cimi.fields import timestamp
+from gateway.clock import timestamp
 from gateway.errors import GatewayError
 from gateway.orchestration.monitoring.occurrences import CHANGES, EVERYTHING
 from gateway.store.questions.events import ends_of_logs, positions_before

@@ -11,6 +11,7 @@ from gateway import clock
 from gateway.errors import GatewayError
 from gateway.orchestration.monitoring.aspects import MEASURED
 from gateway.store.questions.samples import series_after
+from gateway.store.samples import OldSamples, bury_samples, forget_samples, thin_samples
 from gateway.store.store import Store
 from gateway.store.transaction import Transaction
 
@@ -69,9 +70,9 @@ class SampleRetention:
     async def _thin(self, transaction: Transaction, number: int, now: int, *, total: bool) -> None:
         for tier, step in enumerate(STEPS):
             before = (now - self.ages[tier]) // step * step
-            await transaction.thin_samples(number, tier, step, before, total=total)
-        await transaction.forget_samples(number, len(STEPS), now - self.ages[-1])
+            await thin_samples(transaction, OldSamples(number, tier, before), step, total=total)
+        await forget_samples(transaction, OldSamples(number, len(STEPS), now - self.ages[-1]))
 
     async def _bury(self) -> bool:
         async with self.store.transaction() as transaction:
-            return await transaction.bury_samples(BURIED_AT_ONCE)
+            return await bury_samples(transaction, BURIED_AT_ONCE)

@@ -17,13 +17,14 @@ from drivers.supervision import Loop, Supervision
 from gateway import clock
 from gateway.errors import GatewayError
 from gateway.orchestration.common.apart import Apart
-from gateway.orchestration.monitoring.aspects import Look
+from gateway.orchestration.monitoring.aspects import METERED, Look
 from gateway.orchestration.monitoring.looks import Looks
 from gateway.orchestration.monitoring.meter_state import MeterState
-from gateway.store.kept import Hosted
+from gateway.store.durable import Hosted
 from gateway.store.model import Resource
 from gateway.store.questions.resources import existing
 from gateway.store.questions.samples import measured_meters, series_end
+from gateway.store.samples import append_samples, keep_totals
 from gateway.store.store import Changes, Store
 
 AT_ONCE = 200
@@ -61,7 +62,7 @@ class Sampler:
     async def prepare(self) -> None:
         """Find the meters that there are, and follow what becomes of them."""
         self._changed.update(await measured_meters(self._store))
-        self._store.watch(self._noted)
+        self._store.watch(self._noted, "Meter", *METERED)
 
     def start(self) -> None:
         """Start a loop for each host, and one that removes expired meters."""
@@ -215,8 +216,8 @@ class Sampler:
             return True
         try:
             async with self._store.transaction() as transaction:
-                await transaction.append_samples(rows)
-                await transaction.keep_totals(sums)
+                await append_samples(transaction, rows)
+                await keep_totals(transaction, sums)
         except GatewayError as error:
             log.warning("samples not kept", number=len(rows), reason=error.message)
             return False

@@ -15,6 +15,7 @@ class SampleService(ResourceService):
     """The service of Samples; who sees a Meter sees its samples."""
 
     kind = "Sample"
+    computed = True
 
     async def read(self, caller: Caller, path: str) -> Resource:
         """Return the sample at the path, whose last part is its time in milliseconds. Raises NotFound."""

@@ -8,12 +8,13 @@ from ipaddress import ip_address
 from gateway.cimi.filter import AttributeType, Comparison
 from gateway.errors import Conflict, Invalid
 from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.resolving import merged, resolve
-from gateway.orchestration.common.resource_service import Room, new_resource
+from gateway.orchestration.common.names import checked_hostname
+from gateway.orchestration.common.references import merged, resolve
+from gateway.orchestration.common.resource_service import new_resource
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.networks.address_ranges import IP, AddressRange, parse_ip
 from gateway.orchestration.networks.facts import KeptAddress, KeptNetwork
 from gateway.orchestration.networks.host_network import network_path
-from gateway.orchestration.networks.hostnames import checked_hostname
 from gateway.orchestration.networks.ranges import as_range, range_spec
 from gateway.orchestration.networks.reservations import reserve, reserve_next
 from gateway.orchestration.networks.shared_addresses import (
@@ -24,6 +25,7 @@ from gateway.orchestration.networks.shared_addresses import (
     unused_mac,
     with_mac,
 )
+from gateway.store.claims import claim, holder_of
 from gateway.store.model import Document, Query, Resource
 from gateway.store.reading import Reading
 from gateway.store.transaction import Transaction
@@ -245,6 +247,6 @@ def hostname_scope(network: str, version: int) -> str:
 
 async def claim_hostname(transaction: Transaction, scope: str, hostname: str, holder: str, where: str) -> None:
     """Take the name for the holder. Raises Conflict, naming the attribute, when another Address has it."""
-    if not await transaction.claim(scope, hostname, holder):
-        other = await transaction.holder(scope, hostname)
+    if not await claim(transaction, scope, hostname, holder):
+        other = await holder_of(transaction, scope, hostname)
         raise Conflict(f"{where}: {hostname} is the name of {other} in this Network already")

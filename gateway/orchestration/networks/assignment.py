@@ -9,23 +9,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
+from typing import TypeAlias
 
 from drivers.base import Driver, DriverNotFound, Reservation
 from gateway import clock
 from gateway.errors import Conflict, Invalid
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.names import name_of
-from gateway.orchestration.common.resolving import resolve
-from gateway.orchestration.common.resource_service import Room
-from gateway.orchestration.common.visibility import changeable
-from gateway.orchestration.networks.address_create import RESERVED
+from gateway.orchestration.common.permissions import changeable
+from gateway.orchestration.common.references import resolve
+from gateway.orchestration.common.room import Room
+from gateway.orchestration.networks.address_create import RESERVED, AddressWish, address_wish, reserved_address
 from gateway.orchestration.networks.facts import KeptAddress
 from gateway.orchestration.networks.shared_addresses import bring_shared, is_shared, return_shared, with_mac
-from gateway.store.model import Resource
+from gateway.store.model import Document, Resource
 from gateway.store.reading import Reading
 from gateway.store.transaction import Transaction
 
 LINK = "MachineNetworkInterfaceAddress"
+Chosen: TypeAlias = AddressWish | str
+"""An address to be reserved, or the path of one that is."""
 
 
 def is_reserved(address: Resource) -> bool:
@@ -202,6 +205,9 @@ def coordinates(address: Resource) -> tuple[str, str, str]:
     return address.document["network"]["href"], address.path, address.document["ip"]
 
 
+# The Addresses of a new interface, by reference or by value (DSP0263 5.14.1.6)
+
+
 async def usable_address(room: Room, caller: Caller, href: str, where: str, network: str) -> Resource:
     """Return the reserved Address, when this caller may give it to an interface on the Network. Raises Invalid."""
     address = await resolve(room.store, caller, href, ("Address",), where)
@@ -213,3 +219,48 @@ async def usable_address(room: Room, caller: Caller, href: str, where: str, netw
     if own != network:
         raise Invalid(f"the Address is of {own}, the interface on {network}; they must be the same Network", where)
     return address
+
+
+async def chosen_addresses(room: Room, caller: Caller, template: Document, path: str, where: str = "") -> list[Chosen]:
+    """Return the addresses for an interface on the Network at ``path``; nothing is written. Raises Invalid."""
+    chosen: list[Chosen] = []
+    network = await room.store.get(path) if template.get("addresses") else None
+    if network is None:
+        return chosen
+    for place, given in enumerate(template.get("addresses") or []):
+        named = f"{where}addresses.{place}"
+        if _is_address(given):
+            chosen.append((await usable_address(room, caller, given["href"], named, network.path)).path)
+        else:
+            chosen.append(await address_wish(room, caller, given, named, network))
+    paths = [entry for entry in chosen if isinstance(entry, str)]
+    if len(set(paths)) != len(paths):
+        raise Invalid("names an Address twice", f"{where}addresses")
+    return chosen
+
+
+def _is_address(given: Document) -> bool:
+    """Return whether it is a reference to an Address; one to an AddressTemplate is a wish with overrides."""
+    if not str(given.get("href", "")).startswith("addresses/"):
+        return False
+    extra = sorted(given.keys() - {"href"})
+    if extra:
+        raise Invalid("an Address is given as it is; leave the attribute out", f"addresses.{extra[0]}")
+    return True
+
+
+async def keep_addresses(transaction: Transaction, interface: Resource, chosen: list[Chosen], where: str = "") -> None:
+    """Link the addresses to the interface, and reserve those that are not yet; these go again with their Machine.
+
+    Raises Conflict when somebody came first.
+    """
+    for place, entry in enumerate(chosen):
+        named = f"{where}addresses.{place}"
+        if isinstance(entry, str):
+            address = await transaction.get(entry)
+            if address is None:
+                raise Conflict(f"{named}: the Address is gone")
+        else:
+            reserved = await reserved_address(transaction, entry, interface.owner, {})
+            address = KeptAddress.changed(reserved, for_machine=True)
+        await link(transaction, interface, address, named)

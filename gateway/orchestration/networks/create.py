@@ -8,13 +8,13 @@ from drivers.base import HypervisorSettings
 from gateway.cimi.network import LEAST_MTU
 from gateway.errors import Conflict, Forbidden, Invalid
 from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.driver_errors import translating
+from gateway.orchestration.common.hosts import demand_up, translating
 from gateway.orchestration.common.names import uuid_of
-from gateway.orchestration.common.resolving import OWN, merged, resolve
-from gateway.orchestration.common.resource_service import Room, new_resource
-from gateway.orchestration.common.unconfigured import demand_up
-from gateway.orchestration.common.visibility import changeable
-from gateway.orchestration.monitoring.requested import requested_monitoring
+from gateway.orchestration.common.permissions import changeable
+from gateway.orchestration.common.references import OWN, merged, resolve
+from gateway.orchestration.common.resource_service import new_resource
+from gateway.orchestration.common.room import Room
+from gateway.orchestration.monitoring.templates import requested_monitoring
 from gateway.orchestration.networks.facts import KeptNetwork
 from gateway.orchestration.networks.membership import check_routed, join
 from gateway.orchestration.networks.ranges import (

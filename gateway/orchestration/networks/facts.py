@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.store.durable import keyed
-from gateway.store.kept import Kept
+from gateway.store.durable import Kept, keyed
 
 
 @dataclass(frozen=True)

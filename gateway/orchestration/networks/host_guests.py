@@ -6,7 +6,7 @@ import structlog
 
 from drivers.base import Driver, DriverFailed
 from gateway.orchestration.common.apart import Apart
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 
 log = structlog.get_logger("sync")
 

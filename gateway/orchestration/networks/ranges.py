@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from drivers.base import AddressPool, RangeSpec
 from gateway.errors import Conflict, Invalid
-from gateway.orchestration.common.promises import Promises
+from gateway.orchestration.common.room import Promises
 
 Range = ipaddress.IPv4Network | ipaddress.IPv6Network
 ATTRIBUTES = {4: "cidr", 6: "cidr6"}

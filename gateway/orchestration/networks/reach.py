@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from drivers.base import Driver, HypervisorSettings, Reach
 from gateway.orchestration.common.names import uuid_of
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.networks.assignment import is_reserved
 from gateway.orchestration.networks.facts import KeptNetwork
 from gateway.orchestration.networks.membership import groups_of, members

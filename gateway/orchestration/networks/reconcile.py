@@ -14,17 +14,16 @@ import structlog
 from drivers.base import ConnectionState, Driver, DriverError, DriverEvent, DriverNotFound, NetworkFacts
 from gateway.orchestration.common.apart import Apart
 from gateway.orchestration.common.names import name_of
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.networks.assignment import reservations_of
 from gateway.orchestration.networks.facts import KeptNetwork
 from gateway.orchestration.networks.host_guests import HostGuests
 from gateway.orchestration.networks.host_network import host_networks, network_path, show_networks
 from gateway.orchestration.networks.reach import bring_filter
 from gateway.orchestration.networks.repair import repair_network
-from gateway.orchestration.networks.reporting import report
 from gateway.orchestration.networks.spec import network_spec
 from gateway.orchestration.networks.states import network_state
-from gateway.orchestration.networks.trouble import as_it_is, tell_trouble, wanted_state
+from gateway.orchestration.networks.trouble import as_it_is, report, tell_trouble, wanted_state
 from gateway.store.model import Resource
 
 STABLE = frozenset({"STARTED", "STOPPED", "ERROR"})

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from drivers.base import Driver, NetworkFacts, Reservation
 from gateway.orchestration.common.names import name_of
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.networks.assignment import machine_of, reservations_of
 from gateway.orchestration.networks.facts import KeptNetwork
 from gateway.orchestration.networks.membership import groups_of
 from gateway.orchestration.networks.reach import define_filter
-from gateway.orchestration.networks.reporting import RESERVATIONS, report
 from gateway.orchestration.networks.shared_addresses import is_shared, repair_shared
+from gateway.orchestration.networks.trouble import RESERVATIONS, report
 from gateway.store.model import Resource
 
 UNSETTLED = frozenset({"CREATING", "DELETING"})

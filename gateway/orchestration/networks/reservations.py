@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from gateway.errors import Conflict
 from gateway.orchestration.networks.address_ranges import IP, AddressRange, first_free
+from gateway.store.claims import claim, claimed_between, highest_claim
 from gateway.store.transaction import Transaction
 
 
@@ -16,7 +17,7 @@ def claim_value(ip: IP) -> str:
 
 async def reserve(transaction: Transaction, network: str, ip: IP, holder: str) -> bool:
     """Give this address of the network to the holder, and return whether it was free."""
-    return await transaction.claim(network, claim_value(ip), holder)
+    return await claim(transaction, network, claim_value(ip), holder)
 
 
 async def reserve_next(transaction: Transaction, network: str, ranges: Sequence[AddressRange], holder: str) -> IP:
@@ -39,12 +40,12 @@ async def reserve_next(transaction: Transaction, network: str, ranges: Sequence[
 async def _next(transaction: Transaction, network: str, range: AddressRange, span: tuple[int, int]) -> int | None:
     """Return the number of the next free address of a span; None when there is none."""
     low, high = (claim_value(range.at(number)) for number in span)
-    highest = await transaction.highest_claim(network, low, high)
+    highest = await highest_claim(transaction, network, low, high)
     if highest is None:
         return span[0]
     if highest < high:
         return _number(highest) + 1
-    return first_free(span, [_number(value) for value in await transaction.claims(network, low, high)])
+    return first_free(span, [_number(value) for value in await claimed_between(transaction, network, low, high)])
 
 
 def _number(value: str) -> int:

@@ -6,9 +6,9 @@ from gateway.errors import Conflict, Forbidden, PreconditionFailed
 from gateway.jobs.plan import Plan
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import Write
+from gateway.orchestration.common.hosts import demand_deletable
 from gateway.orchestration.common.permissions import demand
 from gateway.orchestration.common.resource_service import edited
-from gateway.orchestration.common.unconfigured import demand_deletable
 from gateway.orchestration.networks.create import NetworkCreate, check_mtu
 from gateway.orchestration.networks.facts import KeptNetwork
 from gateway.orchestration.networks.membership import groups_of

@@ -12,15 +12,15 @@ from dataclasses import replace
 
 from drivers.base import Driver, DriverConflict, DriverNotFound, NetworkFacts, Reservation
 from gateway.errors import Conflict
-from gateway.orchestration.common.driver_errors import translating
+from gateway.orchestration.common.hosts import demand_up, translating
 from gateway.orchestration.common.names import name_of
-from gateway.orchestration.common.resource_service import Room
-from gateway.orchestration.common.unconfigured import demand_up
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.networks.address_ranges import AddressRange, first_free, parse_ip
 from gateway.orchestration.networks.facts import KeptAddress, KeptNetwork
 from gateway.orchestration.networks.ranges import as_range
-from gateway.orchestration.networks.reporting import RESERVATIONS, report
 from gateway.orchestration.networks.reservations import claim_value, reserve
+from gateway.orchestration.networks.trouble import RESERVATIONS, report
+from gateway.store.claims import claimed_between, unclaim
 from gateway.store.model import Resource
 from gateway.store.transaction import Transaction
 
@@ -73,7 +73,9 @@ async def reserve_free(
     spans = entry.spans()
     place = int.from_bytes(_digest(holder)[:4]) % (sum(last - first + 1 for first, last in spans) or 1)
     for first, last in _turned(spans, place):
-        values = await transaction.claims(network, *(claim_value(entry.at(number)) for number in (first, last)))
+        values = await claimed_between(
+            transaction, network, *(claim_value(entry.at(number)) for number in (first, last))
+        )
         claimed = {int(value.partition(":")[2], 16) for value in values}
         number = first_free((first, last), sorted(number for number in claimed | others if first <= number <= last))
         if number is not None:
@@ -166,7 +168,7 @@ async def _choose_again(room: Room, driver: Driver, network: Resource, path: str
             return
         before = address.document["ip"]
         ip = await reserve_free(transaction, network.path, served_ranges(network)[0], path, taken | {before})
-        await transaction.unclaim(network.path, claim_value(parse_ip(before, "ip")), path)
+        await unclaim(transaction, network.path, claim_value(parse_ip(before, "ip")), path)
         await transaction.update(address.with_document(ip=ip))
 
 

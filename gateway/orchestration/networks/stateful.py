@@ -8,10 +8,9 @@ from typing import Any
 from gateway.errors import Conflict, Invalid, NotFound
 from gateway.jobs.plan import Plan
 from gateway.orchestration.common.contract import Caller, Outcome
-from gateway.orchestration.common.permissions import granted
+from gateway.orchestration.common.hosts import demand_up
+from gateway.orchestration.common.permissions import changeable, granted
 from gateway.orchestration.common.resource_service import ResourceService
-from gateway.orchestration.common.unconfigured import demand_up
-from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.networks.facts import Stateful
 from gateway.orchestration.networks.states import ACTIONS, TRANSIENT, legal
 from gateway.store.model import Resource

@@ -5,9 +5,11 @@ from __future__ import annotations
 from gateway.errors import Invalid
 from gateway.orchestration.common.checked_service import CheckedService
 from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.resolving import resolve
-from gateway.orchestration.monitoring.meter_templates import requested_meters
-from gateway.orchestration.monitoring.templates import requested_event_log
+from gateway.orchestration.common.references import resolve
+from gateway.orchestration.monitoring.templates import (
+    requested_event_log,
+    requested_meters,
+)
 from gateway.orchestration.networks.ranges import ATTRIBUTES, as_range
 from gateway.store.model import Document
 

@@ -1,19 +1,21 @@
 """Networks that cannot be what they should: in ERROR with the reason, and tried again until they can (DSP0263 5.17.1).
 
 ``KeptNetwork.trouble`` is the state that such a Network should have. A Network in ERROR without it is so for another
-reason, and nobody tries to start it.
+reason, and nobody tries to start it. The admin gets word of that, and of what was put right in a Network.
 """
 
 from __future__ import annotations
 
 import structlog
 
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.monitoring.occurrences import alarm
 from gateway.orchestration.monitoring.recorder import tell
 from gateway.orchestration.networks.facts import KeptNetwork
 from gateway.store.model import Resource
 
+RESERVATIONS = "reservations put right"
+"""The code of the event that tells so."""
 log = structlog.get_logger("sync")
 
 
@@ -43,3 +45,12 @@ async def tell_trouble(room: Room, path: str, reason: str) -> None:
         await transaction.update(failed)
         await tell(transaction, alarm(failed, "not running", f"it should be {wanted} and cannot be: {reason}"))
     log.error("network in trouble", network=path, wanted=wanted, reason=reason)
+
+
+async def report(room: Room, path: str, code: str, detail: str) -> None:
+    """Write what was put right into the admin's journal and into the Network's event log."""
+    log.warning(code, network=path, reason=detail)
+    async with room.store.transaction() as transaction:
+        network = await transaction.get(path)
+        if network is not None:
+            await tell(transaction, alarm(network, code, detail, severity="medium", outcome="Warning"))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from gateway.errors import Invalid, NotImplementedHere
 from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.resolving import OWN, merged, resolve
-from gateway.orchestration.common.resource_service import Room, new_resource
-from gateway.orchestration.monitoring.requested import requested_monitoring
+from gateway.orchestration.common.names import checked_mac, new_mac
+from gateway.orchestration.common.references import OWN, merged, resolve
+from gateway.orchestration.common.resource_service import new_resource
+from gateway.orchestration.common.room import Room
+from gateway.orchestration.monitoring.templates import requested_monitoring
 from gateway.orchestration.networks.facts import KeptNetwork
-from gateway.orchestration.networks.mac import checked_mac, new_mac
 from gateway.orchestration.networks.spec import class_of_service
 from gateway.orchestration.ports.facts import KeptPort
 from gateway.store.model import Document, Resource

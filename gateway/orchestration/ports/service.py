@@ -12,9 +12,9 @@ from gateway.errors import Conflict, PreconditionFailed
 from gateway.jobs.plan import Plan
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import Write
+from gateway.orchestration.common.names import check_free
 from gateway.orchestration.common.permissions import demand
 from gateway.orchestration.common.resource_service import component, edited
-from gateway.orchestration.networks.mac import check_free
 from gateway.orchestration.networks.spec import class_of_service
 from gateway.orchestration.networks.stateful import StatefulService
 from gateway.orchestration.ports.create import new_port

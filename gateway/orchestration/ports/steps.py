@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from drivers.base import DriverNotFound
 from gateway.jobs.plan import Ended
 from gateway.orchestration.common.step import At, ResourceStep
-from gateway.orchestration.interfaces.entries import entry_of, with_entry
-from gateway.orchestration.interfaces.spec import interface_spec
+from gateway.orchestration.interfaces.entries import entry_of, interface_spec, with_entry
 from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.networks.assignment import machine_of
 from gateway.orchestration.ports.facts import KeptPort

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.orchestration.networks.mac import checked_mac
+from gateway.orchestration.common.names import checked_mac
 from gateway.orchestration.networks.templates import NetworkCatalogueService
 from gateway.store.model import Document
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from drivers.base import DomainFacts, Driver
 from gateway.orchestration.attachments.facts import KeptAttachment
 from gateway.orchestration.machine_core.facts import Covered
-from gateway.store.kept import Kept
+from gateway.store.durable import Kept
 from gateway.store.model import Resource
 from gateway.store.reading import Reading
 
@@ -38,7 +38,7 @@ def impossible(machine: Resource, driver: Driver, store: Reading) -> frozenset[s
     formats = {disk.format for disk in kept.disks}
     attachments = (store.peek(path) for path in kept.volumes.values())
     formats |= {KeptAttachment.of(attachment).format for attachment in attachments if attachment is not None}
-    return frozenset() if obstacle(machine, driver, formats) is None else frozenset({"snapshot"})
+    return frozenset() if driver.snapshots.obstacle(kept.uefi, formats) is None else frozenset({"snapshot"})
 
 
 def obstacle(machine: Resource, driver: Driver, formats: Iterable[str]) -> str | None:

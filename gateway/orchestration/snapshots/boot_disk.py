@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from drivers.base import Driver
 from gateway.errors import Conflict, Invalid
-from gateway.orchestration.common.driver_errors import translating
-from gateway.orchestration.disks.making import BootDisk
-from gateway.orchestration.disks.steps import boot_disk
+from gateway.orchestration.common.hosts import translating
+from gateway.orchestration.disks.steps import BootDisk, boot_disk
 from gateway.orchestration.images.facts import KeptImage
 from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.orchestration.machine_core.names import disk_prefix, machine_uuid

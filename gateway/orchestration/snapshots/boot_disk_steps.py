@@ -10,10 +10,10 @@ from typing import ClassVar
 
 from gateway.jobs.plan import Ended
 from gateway.orchestration.common.step import At, ResourceStep
-from gateway.orchestration.disks.making import BootDisk, make_boot_disk
+from gateway.orchestration.disks.steps import BootDisk, make_boot_disk
 from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.orchestration.machine_core.names import machine_uuid
-from gateway.orchestration.machine_core.truth import true_state
+from gateway.orchestration.machine_core.whereabouts import true_state
 
 
 @dataclass(frozen=True)

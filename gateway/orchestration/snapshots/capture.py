@@ -10,8 +10,8 @@ from drivers.base import VolumeFacts
 from gateway.errors import Conflict, NoSpace, NotImplementedHere
 from gateway.jobs.plan import Plan
 from gateway.orchestration.common.contract import Caller, Outcome
-from gateway.orchestration.common.driver_errors import translating
 from gateway.orchestration.common.first_answers import Write
+from gateway.orchestration.common.hosts import translating
 from gateway.orchestration.common.resource_service import new_resource
 from gateway.orchestration.disks.steps import boot_disk
 from gateway.orchestration.images.facts import KeptImage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.errors import Conflict
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import Write
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.images.service import ImageService
 from gateway.orchestration.machine_core.chain import KINDS
 from gateway.orchestration.snapshots.capture import CaptureRequests

@@ -8,7 +8,7 @@ from __future__ import annotations
 import structlog
 
 from drivers.base import DriverError
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.machine_core import chain
 from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.monitoring.occurrences import alarm

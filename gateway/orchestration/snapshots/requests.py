@@ -8,19 +8,16 @@ from drivers.base import DomainFacts, Driver, Power
 from gateway.errors import Conflict, Forbidden, Invalid, NoSpace, NotFound, NotImplementedHere
 from gateway.jobs.plan import Plan
 from gateway.orchestration.common.contract import Caller, Outcome
-from gateway.orchestration.common.driver_errors import translating
 from gateway.orchestration.common.first_answers import Write
+from gateway.orchestration.common.hosts import demand_up, translating
 from gateway.orchestration.common.interrupting import interrupt
-from gateway.orchestration.common.permissions import demand
-from gateway.orchestration.common.resolving import resolve
+from gateway.orchestration.common.permissions import changeable, demand
+from gateway.orchestration.common.references import resolve
 from gateway.orchestration.common.resource_service import ResourceService, new_resource
-from gateway.orchestration.common.unconfigured import demand_up
-from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.machine_core import chain
-from gateway.orchestration.machine_core.copying import refuse_while_copied
 from gateway.orchestration.machine_core.facts import KeptMachine, KeptSnapshot
 from gateway.orchestration.machine_core.names import machine_uuid
-from gateway.orchestration.machine_core.occupancy import hold
+from gateway.orchestration.machine_core.occupancy import hold, refuse_while_copied
 from gateway.orchestration.machine_core.states import demand_legal
 from gateway.orchestration.snapshots import ability
 from gateway.orchestration.snapshots.origin import LOCATION, Origin

@@ -7,14 +7,13 @@ from typing import Any
 from gateway.errors import Conflict, Invalid
 from gateway.jobs.plan import OnRestart, Plan
 from gateway.orchestration.common.contract import Caller, Outcome
-from gateway.orchestration.common.driver_errors import translating
-from gateway.orchestration.common.resolving import resolve
-from gateway.orchestration.images.available import demand_still_available
+from gateway.orchestration.common.hosts import translating
+from gateway.orchestration.common.references import resolve
+from gateway.orchestration.images.records import demand_still_available
 from gateway.orchestration.machine_core import chain
-from gateway.orchestration.machine_core.copying import refuse_while_copied
 from gateway.orchestration.machine_core.facts import KeptMachine, KeptSnapshot
 from gateway.orchestration.machine_core.names import machine_uuid
-from gateway.orchestration.machine_core.occupancy import hold
+from gateway.orchestration.machine_core.occupancy import hold, refuse_while_copied
 from gateway.orchestration.machine_core.power_steps import DescribeDomain, PowerOff, StartDomain
 from gateway.orchestration.machine_core.states import demand_legal
 from gateway.orchestration.snapshots import ability

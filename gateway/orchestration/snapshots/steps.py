@@ -11,7 +11,7 @@ from gateway.orchestration.common.step import At, ResourceStep
 from gateway.orchestration.machine_core import chain
 from gateway.orchestration.machine_core.facts import Covered, KeptSnapshot
 from gateway.orchestration.machine_core.names import disk_prefix, machine_uuid
-from gateway.orchestration.machine_core.truth import true_state
+from gateway.orchestration.machine_core.whereabouts import true_state
 from gateway.orchestration.snapshots import ability
 from gateway.store.model import Resource
 from gateway.store.transaction import Transaction

@@ -9,7 +9,7 @@ from gateway.errors import Conflict, GatewayError
 from gateway.jobs.plan import Plan, StopRequested
 from gateway.jobs.records import ended_at
 from gateway.orchestration.common.containment import MEMBERSHIPS, member_of, memberships
-from gateway.orchestration.common.driver_errors import failure
+from gateway.orchestration.common.hosts import failure
 from gateway.orchestration.machine_core.states import legal
 from gateway.orchestration.systems.nested import (
     Failures,

@@ -11,7 +11,7 @@ from gateway.cimi.references import RefOrValue, schema_fields
 from gateway.cimi.registry import TYPES
 from gateway.cimi.system import ComponentDescriptorSchema
 from gateway.errors import Invalid
-from gateway.orchestration.common.resolving import OWN
+from gateway.orchestration.common.references import OWN
 from gateway.orchestration.systems.order import START_ORDER, start_order
 from gateway.orchestration.systems.symbols import ANYTHING, Symbol, Way, symbols
 from gateway.store.model import Document

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from gateway.errors import Invalid
 from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.resolving import OWN, merged, resolve
-from gateway.orchestration.common.resource_service import Room, new_resource
-from gateway.orchestration.monitoring.requested import requested_monitoring
+from gateway.orchestration.common.references import OWN, merged, resolve
+from gateway.orchestration.common.resource_service import new_resource
+from gateway.orchestration.common.room import Room
+from gateway.orchestration.monitoring.templates import requested_monitoring
 from gateway.orchestration.systems.blueprint import Component, blueprint
 from gateway.orchestration.systems.rehearsal import Rehearsal
 from gateway.orchestration.systems.secrets import hashed, whole

@@ -12,9 +12,9 @@ from gateway.orchestration.common.containment import (
 )
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import Write
-from gateway.orchestration.common.resolving import OWN, resolve
+from gateway.orchestration.common.permissions import changeable
+from gateway.orchestration.common.references import OWN, resolve
 from gateway.orchestration.common.resource_service import ResourceService
-from gateway.orchestration.common.visibility import changeable
 from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 

@@ -10,8 +10,9 @@ from gateway.errors import Conflict, GatewayError, NotFound, PartFailed
 from gateway.jobs.execution import Failure
 from gateway.jobs.plan import StepContext
 from gateway.jobs.records import ended
-from gateway.orchestration.common.driver_errors import failure
-from gateway.orchestration.common.resource_service import ResourceService, Room
+from gateway.orchestration.common.hosts import failure
+from gateway.orchestration.common.resource_service import ResourceService
+from gateway.orchestration.common.room import Room
 from gateway.store.model import Resource
 
 LOOK_EVERY = 0.5

@@ -16,7 +16,7 @@ from typing import Any
 from gateway.cimi.registry import type_of
 from gateway.errors import GatewayError, Invalid
 from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.systems.blueprint import MOST_COMPONENTS, Component
 from gateway.orchestration.systems.facts import KeptSystem
 from gateway.orchestration.systems.symbols import placed, without
@@ -89,9 +89,9 @@ class StoreWithPlans:
         """Return a sample of a meter."""
         return await self._under.sample(meter, time)
 
-    def watch(self, watcher: Callable[[dict[str, Resource | None]], None]) -> None:
+    def watch(self, watcher: Callable[[dict[str, Resource | None]], None], *kinds: str) -> None:
         """Call ``watcher`` after each commit with what changed."""
-        self._under.watch(watcher)
+        self._under.watch(watcher, *kinds)
 
     def transaction(self, *, durable: bool = True) -> AbstractAsyncContextManager[Transaction]:
         """Begin a transaction of the store as it is: it does not see what is planned."""

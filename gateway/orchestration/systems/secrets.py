@@ -10,9 +10,9 @@ from gateway.cimi.fields import Attribute
 from gateway.cimi.references import Array, Structure, schema_fields
 from gateway.cimi.system import SystemTemplateSchema
 from gateway.errors import Invalid
-from gateway.orchestration.common.readable import demand_readable
 from gateway.orchestration.systems.blueprint import MOST_COMPONENTS
 from gateway.orchestration.systems.facts import KeptTemplate
+from gateway.store.durable import demand_readable
 from gateway.store.model import Document, Resource
 
 DESCRIPTORS = schema_fields(SystemTemplateSchema)["componentDescriptors"]

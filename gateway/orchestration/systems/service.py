@@ -6,13 +6,11 @@ from typing import Any
 
 from gateway.errors import Conflict, Invalid, NotFound
 from gateway.jobs.plan import Plan
-from gateway.orchestration.common.asker import Asker
-from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.contract import Asker, Caller, Outcome
 from gateway.orchestration.common.first_answers import Write
+from gateway.orchestration.common.hosts import demand_up, is_configured
 from gateway.orchestration.common.interrupting import interrupt
-from gateway.orchestration.common.permissions import demand, granted
-from gateway.orchestration.common.unconfigured import demand_up, is_configured
-from gateway.orchestration.common.visibility import changeable
+from gateway.orchestration.common.permissions import changeable, demand, granted
 from gateway.orchestration.systems.create import SystemCreate
 from gateway.orchestration.systems.facts import KeptSystem
 from gateway.orchestration.systems.packages.describing import SystemDescription

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.jobs.plan import StepContext
-from gateway.orchestration.common.asker import Asker
-from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.contract import Asker, Caller
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.common.step import Step
 from gateway.orchestration.systems.nested import stop_nested
 from gateway.store.model import Resource

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.jobs.plan import Ended, StepContext
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.common.step import Step
 from gateway.orchestration.systems.acting import ComponentMover
 from gateway.orchestration.systems.blueprint import Component

@@ -6,11 +6,13 @@ from typing import Any
 
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.permissions import granted
-from gateway.orchestration.common.resolving import resolve
+from gateway.orchestration.common.references import resolve
 from gateway.orchestration.common.resource_service import new_resource
-from gateway.orchestration.machines.template_memory import check_template_memory
-from gateway.orchestration.monitoring.meter_templates import requested_meters
-from gateway.orchestration.monitoring.templates import requested_event_log
+from gateway.orchestration.machines.templates import check_template_memory
+from gateway.orchestration.monitoring.templates import (
+    requested_event_log,
+    requested_meters,
+)
 from gateway.orchestration.systems.blueprint import KINDS, blueprint
 from gateway.orchestration.systems.facts import KeptTemplate
 from gateway.orchestration.systems.packages.parts import Described

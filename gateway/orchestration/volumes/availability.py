@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from drivers.base import VolumeFacts
-from gateway.orchestration.common.ledger import PoolKey
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import PoolKey, Room
 from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.store.model import Resource
 

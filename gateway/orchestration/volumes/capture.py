@@ -12,18 +12,15 @@ from drivers.base import Driver, PoolFacts
 from gateway.errors import Conflict, Forbidden, Invalid, NoSpace, NotFound, NotImplementedHere
 from gateway.jobs.plan import Plan
 from gateway.orchestration.common.contract import Caller, Outcome
-from gateway.orchestration.common.driver_errors import translating
 from gateway.orchestration.common.first_answers import Write
-from gateway.orchestration.common.permissions import demand
-from gateway.orchestration.common.resolving import resolve
+from gateway.orchestration.common.hosts import demand_up, translating
+from gateway.orchestration.common.permissions import changeable, demand
+from gateway.orchestration.common.references import resolve
 from gateway.orchestration.common.resource_service import ResourceService, new_resource
-from gateway.orchestration.common.unconfigured import demand_up
-from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.images.facts import KeptImage
 from gateway.orchestration.images.records import enter
 from gateway.orchestration.images.source import WHERE
-from gateway.orchestration.machine_core.copying import refuse_while_copied
-from gateway.orchestration.machine_core.occupancy import take
+from gateway.orchestration.machine_core.occupancy import refuse_while_copied, take
 from gateway.orchestration.machine_core.states import demand_legal as demand_machine
 from gateway.orchestration.volumes.capture_steps import CopyVolume, SettleCopiedVolume
 from gateway.orchestration.volumes.facts import Connection, KeptVolume

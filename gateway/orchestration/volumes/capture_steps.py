@@ -11,7 +11,7 @@ from gateway.orchestration.images.facts import KeptImage
 from gateway.orchestration.images.records import settle_copied, write_sizes
 from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.machine_core.states import refuse_other_power
-from gateway.orchestration.machine_core.truth import true_state
+from gateway.orchestration.machine_core.whereabouts import true_state
 from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.orchestration.volumes.truth import as_in_pool, in_pool
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 
 from gateway.errors import Conflict, Invalid, NotImplementedHere
 from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.resolving import resolve
-from gateway.orchestration.common.resource_service import Room
-from gateway.orchestration.images.available import demand_still_available
+from gateway.orchestration.common.references import resolve
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.images.facts import FileSource, KeptImage, Route, Stated, UrlSource
 from gateway.orchestration.images.importing import ImageImport, Inspected, Place
 from gateway.orchestration.images.promises import demand_staging
+from gateway.orchestration.images.records import demand_still_available
 from gateway.orchestration.images.source import WHERE
 from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.orchestration.volumes.pools import KILOBYTE, Chosen, whole

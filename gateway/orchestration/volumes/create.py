@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 from gateway.errors import Invalid
 from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.resolving import merged, resolve
-from gateway.orchestration.common.resource_service import Room, new_resource
-from gateway.orchestration.monitoring.requested import requested_monitoring
+from gateway.orchestration.common.references import merged, resolve
+from gateway.orchestration.common.resource_service import new_resource
+from gateway.orchestration.common.room import Room
+from gateway.orchestration.monitoring.templates import requested_monitoring
 from gateway.orchestration.volumes.content import Content, content_of, demand_staged, too_small
 from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.orchestration.volumes.file_systems import storage_format, with_file_system

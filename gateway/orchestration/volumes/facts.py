@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gateway.orchestration.images.facts import Filling
-from gateway.store.kept import Kept
+from gateway.store.durable import Kept
 
 
 @dataclass(frozen=True)

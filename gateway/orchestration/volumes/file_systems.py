@@ -15,7 +15,7 @@ from functools import partial
 from drivers.base import DriverInvalid, DriverUnsupported, VolumeContent, VolumeFacts
 from drivers.images.sparse_raw import SparseRaw
 from gateway.jobs.plan import StepContext
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.common.step import At, ResourceStep, unless_stopped
 from gateway.orchestration.volumes.availability import gave_back, made_available
 from gateway.orchestration.volumes.facts import KeptVolume

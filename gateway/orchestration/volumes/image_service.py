@@ -5,8 +5,9 @@ from __future__ import annotations
 from gateway.errors import Conflict, Invalid
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import Write
-from gateway.orchestration.common.resolving import resolve
-from gateway.orchestration.common.resource_service import ResourceService, Room
+from gateway.orchestration.common.references import resolve
+from gateway.orchestration.common.resource_service import ResourceService
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.images.facts import KeptImage
 from gateway.orchestration.images.records import enter, entry_path
 from gateway.orchestration.images.service import ImageService

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.orchestration.common.resource_service import PlannedStep
 from gateway.orchestration.common.step import Weighed
-from gateway.orchestration.images.plan import filling_steps
+from gateway.orchestration.images.steps import filling_steps
 from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.orchestration.volumes.file_systems import FormatVolume
 from gateway.orchestration.volumes.steps import CreateVolume, FitVolume, ReserveVolume

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from drivers.base import Driver, DriverNotFound, PoolFacts, PoolSettings
 from gateway.errors import Invalid, NoSpace, NotImplementedHere, Unavailable
-from gateway.orchestration.common.driver_errors import translating
-from gateway.orchestration.common.resource_service import Room
-from gateway.orchestration.common.unconfigured import demand_up
+from gateway.orchestration.common.hosts import demand_up, translating
+from gateway.orchestration.common.room import Room
 from gateway.store.questions.images import promised_bytes
 
 KILOBYTE = 1000

@@ -13,7 +13,8 @@ import structlog
 
 from drivers.base import Driver, DriverError, DriverNotFound, PoolFacts, PoolSettings, VolumeFacts
 from gateway.orchestration.common.apart import Apart
-from gateway.orchestration.common.resource_service import Room, new_resource
+from gateway.orchestration.common.resource_service import new_resource
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.orchestration.volumes.pools import KILOBYTE
 from gateway.orchestration.volumes.truth import as_in_pool, in_error

@@ -6,13 +6,12 @@ from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from gateway.jobs.plan import Plan
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import Write
+from gateway.orchestration.common.hosts import demand_deletable, demand_up
 from gateway.orchestration.common.interrupting import interrupt
-from gateway.orchestration.common.permissions import demand, granted
+from gateway.orchestration.common.permissions import changeable, demand, granted
 from gateway.orchestration.common.resource_service import ResourceService, edited
-from gateway.orchestration.common.unconfigured import demand_deletable, demand_up
-from gateway.orchestration.common.visibility import changeable
 from gateway.orchestration.machine_core.chain import demand_uncovered
-from gateway.orchestration.machine_core.copying import refuse_while_copied
+from gateway.orchestration.machine_core.occupancy import refuse_while_copied
 from gateway.orchestration.volumes.create import VolumeRequest, new_volume
 from gateway.orchestration.volumes.facts import Connection, KeptVolume
 from gateway.orchestration.volumes.plan import create_steps

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from gateway.errors import Invalid
 from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.resolving import resolve
+from gateway.orchestration.common.references import resolve
 from gateway.orchestration.common.resource_service import ResourceService, new_resource
-from gateway.orchestration.monitoring.meter_templates import requested_meters
-from gateway.orchestration.monitoring.templates import requested_event_log
+from gateway.orchestration.monitoring.templates import (
+    requested_event_log,
+    requested_meters,
+)
 from gateway.store.model import Document, Resource
 
 REFERENCES = {"volumeConfig": "VolumeConfiguration", "volumeImage": "VolumeImage"}

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from gateway.store.model import Document
 from gateway.store.questions import Fetching
+from gateway.store.sealing import UNOPENED_MARK
 from gateway.store.transaction import PlanRow
 
 
@@ -22,7 +23,8 @@ class LogLine(NamedTuple):
 
 def _plan_row(row: tuple[Any, ...]) -> PlanRow:
     job, plan, phase, position, attempts, outcome = row
-    return PlanRow(job, json.loads(plan), phase, position, attempts, json.loads(outcome))
+    unopened = UNOPENED_MARK in plan
+    return PlanRow(job, json.loads(plan), phase, position, attempts, json.loads(outcome), unopened)
 
 
 async def plan_of(store: Fetching, job: str) -> PlanRow | None:

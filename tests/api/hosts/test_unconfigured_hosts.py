@@ -17,7 +17,7 @@ from drivers.memory import MemoryDriver
 from gateway import config
 from gateway.app import Gateway
 from gateway.cimi.registry import TYPES
-from gateway.orchestration.common.unconfigured import REMOVALS, ConfiguredDrivers, for_delete
+from gateway.orchestration.common.hosts import REMOVALS, ConfiguredDrivers, for_delete
 from tests.api.client import Answer, ApiClient
 from tests.api.hosts.moves import arrive, compared
 from tests.api.networks import DEFAULT_NETWORK, made, removed

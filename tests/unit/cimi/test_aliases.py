@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.cimi.aliases import ALIASES, canonical
-from gateway.cimi.registry import TYPES, VIEWS, collection_at
+from gateway.cimi.registry import ALIASES, TYPES, VIEWS, canonical, collection_at
 
 ROOTS = [declared for declared in TYPES.values() if declared.parent is None and not declared.singleton]
 NESTED = [declared for declared in TYPES.values() if declared.parent is not None]

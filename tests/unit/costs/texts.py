@@ -9,8 +9,7 @@ from gateway.cimi import filter as filters
 from gateway.cimi import json_codec, xml_codec
 from gateway.cimi.dialects import bare_term
 from gateway.cimi.xml_text import element_text
-from gateway.http import authentication, byte_headers, negotiation, waiting
-from gateway.http.conditions import names
+from gateway.http import authentication, request
 from gateway.orchestration.monitoring.occurrences import clean
 from gateway.orchestration.systems.packages.parts import file_name
 from tests.unit.costs.reader import Reader
@@ -89,61 +88,61 @@ WORDS = (
     Reader("$filter of blanks", ("gateway.cimi.filter",), lambda n: "name" + " " * n + "x", _filter, 60_000),
     Reader(
         "Accept",
-        ("gateway.http.negotiation",),
+        ("gateway.http.request",),
         lambda n: "a/b;q=0.1;" * n + ",",
-        lambda t: negotiation.answer_format(t, None),
+        lambda t: request.answer_format(t, None),
         2000,
     ),
     Reader(
         "Accept of entries",
-        ("gateway.http.negotiation",),
+        ("gateway.http.request",),
         lambda n: "a/b," * n,
-        lambda t: negotiation.answer_format(t, None),
+        lambda t: request.answer_format(t, None),
         4000,
     ),
     Reader(
         "Content-Type",
-        ("gateway.http.negotiation",),
+        ("gateway.http.request",),
         lambda n: "application/json" + ";a=b" * n,
-        negotiation.body_format,
+        request.body_format,
         4000,
     ),
     Reader(
         "If-Match",
-        ("gateway.http.conditions",),
+        ("gateway.http.request",),
         lambda n: ",".join(f'"{one}"' for one in range(n)),
-        lambda t: names(t, ["x"]),
+        lambda t: request.names_tag(t, ["x"]),
         4000,
     ),
     Reader(
         "Prefer",
-        ("gateway.http.waiting",),
+        ("gateway.http.request",),
         lambda n: " wait" + " " * n + "wait=x",
-        lambda t: waiting.seconds_to_wait(t, 1.0),
+        lambda t: request.seconds_to_wait(t, 1.0),
         16_000,
     ),
     Reader(
         "Prefer of waits",
-        ("gateway.http.waiting",),
+        ("gateway.http.request",),
         lambda n: ',wait= "' * n,
-        lambda t: waiting.seconds_to_wait(t, 1.0),
+        lambda t: request.seconds_to_wait(t, 1.0),
         2000,
     ),
     Reader(
         "Range",
-        ("gateway.http.byte_headers",),
+        ("gateway.http.request",),
         lambda n: "bytes=" + "0" * n + "-",
-        byte_headers.RANGE.fullmatch,
+        request.RANGE.fullmatch,
         16_000,
     ),
     Reader(
         "Content-Range",
-        ("gateway.http.byte_headers",),
+        ("gateway.http.request",),
         lambda n: "bytes 0-" + "0" * n,
-        byte_headers.CONTENT_RANGE.fullmatch,
+        request.CONTENT_RANGE.fullmatch,
         16_000,
     ),
-    Reader("digest", ("gateway.http.byte_headers",), lambda n: "sha-256=:" * n, byte_headers.DIGEST.search, 2000),
+    Reader("digest", ("gateway.http.request",), lambda n: "sha-256=:" * n, request.DIGEST.search, 2000),
     Reader(
         "Authorization",
         ("gateway.http.authentication",),

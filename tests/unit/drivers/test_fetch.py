@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from drivers.base import DriverInvalid, DriverUnreachable, RemoteFile
+from drivers.web import fetch
 from drivers.web.addresses import AddressRules
 from drivers.web.fetch import FetchRules, HttpFetcher
 from tests.web_server import WebServer, serving
@@ -21,6 +22,12 @@ HEAD, TAIL = 1000, 100
 
 def fetcher(**rules: Any) -> HttpFetcher:
     return HttpFetcher(FetchRules(**{"private_networks": LOOPBACK, "stall": 0.5, "connect": 2.0, **rules}))
+
+
+@pytest.fixture(params=[True, False] if fetch.SOCKET_FACTORY else [False], ids="ours {}".format)
+def sockets(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sockets that we make, and those of an aiohttp that makes them itself, as Debian 13's does."""
+    monkeypatch.setattr(fetch, "SOCKET_FACTORY", request.param)
 
 
 async def fetched(url: str, **rules: Any) -> bytes:
@@ -168,6 +175,7 @@ async def test_a_redirect_that_leads_astray_is_refused(target: str, reason: str)
             await fetcher().look(server.url + "/away", HEAD, TAIL)
 
 
+@pytest.mark.usefixtures("sockets")
 async def test_a_name_that_stands_for_a_private_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(WebServer(DATA)) as server:
         port = server.url.rpartition(":")[2]
@@ -176,6 +184,7 @@ async def test_a_name_that_stands_for_a_private_address_is_refused(monkeypatch: 
         assert server.asked == []
 
 
+@pytest.mark.usefixtures("sockets")
 async def test_a_name_that_changes_its_address_between_two_looks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """DNS rebinding: the first answer is an allowed address, the second one is not."""
     answers = iter(["127.0.0.1", "127.0.0.1", "10.0.0.1"])
@@ -193,6 +202,7 @@ async def test_a_name_that_changes_its_address_between_two_looks_is_refused(monk
             await fetched(url)
 
 
+@pytest.mark.usefixtures("sockets")
 @pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "127.1", "017700000001"])
 async def test_other_ways_to_write_an_address_are_refused(host: str) -> None:
     with pytest.raises(DriverInvalid):

@@ -12,9 +12,8 @@ import pytest
 
 from drivers.base import DriverInvalid
 from drivers.images.window import FileWindow, open_regular, stamp_at
-from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.image_tools import ImageTools
-from gateway.orchestration.common.permissions import Role
+from gateway.orchestration.common.contract import Caller, Role
+from gateway.orchestration.common.room import ImageTools
 from gateway.orchestration.images.source import local_file
 from tests.empty_image import qcow2
 

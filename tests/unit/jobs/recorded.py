@@ -7,9 +7,8 @@ from typing import Any
 
 from gateway.errors import Conflict
 from gateway.jobs.execution import Failure, JobTools
-from gateway.jobs.plan import Ended, Plan, StepCall, StepContext
+from gateway.jobs.plan import Ended, Plan, StepCall, StepContext, StepRegistry
 from gateway.jobs.runner import JobLimits, JobRunner
-from gateway.jobs.steps import StepRegistry
 from gateway.store.store import Store
 
 

@@ -11,10 +11,9 @@ import pytest
 
 from gateway.errors import Conflict
 from gateway.jobs.execution import JobTools
-from gateway.jobs.nesting import unnest
-from gateway.jobs.plan import StepCall, StepContext
+from gateway.jobs.plan import StepCall, StepContext, StepRegistry
+from gateway.jobs.records import unnest
 from gateway.jobs.runner import JobLimits, JobRunner
-from gateway.jobs.steps import StepRegistry
 from gateway.store.model import Document
 from gateway.store.store import Rule, Store
 from tests.patience import PATIENCE

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import Invalid
-from gateway.orchestration.networks.hostnames import checked_hostname
+from gateway.orchestration.common.names import checked_hostname
 
 
 @pytest.mark.parametrize(

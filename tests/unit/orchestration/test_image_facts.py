@@ -18,8 +18,7 @@ from gateway.orchestration.images.facts import (
     UploadSource,
     UrlSource,
 )
-from gateway.orchestration.images.plan import filling_steps
-from gateway.orchestration.images.steps import SettleImage
+from gateway.orchestration.images.steps import SettleImage, filling_steps
 from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.store.durable import from_document, to_document
 from gateway.store.model import Document

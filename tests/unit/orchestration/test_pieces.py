@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import Invalid
-from gateway.jobs.context import RunningStep
+from gateway.jobs.execution import RunningStep
 from gateway.jobs.plan import StopRequested
 from gateway.orchestration.common.step import unless_stopped
 from gateway.orchestration.images.pieces import Digest, ahead, looked_at

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.orchestration.common.ledger import Ledger
-from gateway.orchestration.common.promises import Promises
+from gateway.orchestration.common.room import Ledger, Promises
 
 MAC = "52:54:00:00:00:01"
 RANGE = "10.1.0.0/24"

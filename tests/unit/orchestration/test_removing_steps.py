@@ -15,8 +15,8 @@ from typing import get_type_hints
 import pytest
 
 from drivers.base import PARTS, Driver
+from gateway.orchestration.common.hosts import REMOVALS
 from gateway.orchestration.common.step import ResourceStep
-from gateway.orchestration.common.unconfigured import REMOVALS
 
 TELLING_NOTHING = ("None", "bool")
 """What calls return that are made for what they do: a delete has nothing left to do by them."""

@@ -11,10 +11,8 @@ import pytest
 from gateway.errors import Conflict
 from gateway.jobs.plan import Plan
 from gateway.jobs.records import new_job
-from gateway.orchestration.common.asker import Asker
-from gateway.orchestration.common.contract import Caller
+from gateway.orchestration.common.contract import Asker, Caller, Role
 from gateway.orchestration.common.first_answers import Request, first_answer
-from gateway.orchestration.common.permissions import Role
 from gateway.orchestration.common.step import Step
 from gateway.orchestration.systems.blueprint import Component
 from gateway.orchestration.systems.packages.asking import once
@@ -28,10 +26,10 @@ from gateway.orchestration.systems.packages.wishes import Wishes
 from gateway.orchestration.systems.steps import ActOnComponents, MakeComponents, SettleSystem
 from gateway.orchestration.systems.symbols import without
 from gateway.ovf.certificate import Certificate
+from gateway.store.answered import Answered, remember
 from gateway.store.durable import from_document, to_document
 from gateway.store.sealing import SEALED, UNOPENED
 from gateway.store.store import Store
-from gateway.store.transaction import Answered
 
 CALLER = Caller("me", Role.OPERATOR, "r1", address="192.0.2.1")
 ASKER = Asker.of(CALLER)
@@ -192,7 +190,7 @@ async def test_what_a_part_was_made_as_by_an_earlier_gateway_is_found(store: Sto
     async with store.transaction() as transaction:
         await transaction.insert(job)
         answered = Answered("machineImages/1", job.path, existing=False)
-        await transaction.remember("me", "\0package jobs/import MachineImage:file1", request.fingerprint, answered)
+        await remember(transaction, "me", "\0package jobs/import MachineImage:file1", request.fingerprint, answered)
     async with store.transaction() as transaction:
         outcome = await first_answer(transaction, asking, request)
         other = await first_answer(transaction, once(CALLER, "jobs/import", "MachineImage:file2"), request)

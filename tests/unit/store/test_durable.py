@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.errors import Conflict
-from gateway.store.durable import Secret, Unreadable, from_document, keyed, readable, to_document
-from gateway.store.kept import Hosted, Kept
+from gateway.store.durable import Hosted, Kept, Secret, Unreadable, from_document, keyed, readable, to_document
 from gateway.store.model import Resource
 from gateway.store.sealing import UNOPENED
 

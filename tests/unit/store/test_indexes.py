@@ -12,10 +12,10 @@ import pytest
 
 from gateway.cimi.filter import AttributeType, parse
 from gateway.cimi.registry import TYPES, type_of
-from gateway.store.indexes import index_of
+from gateway.store.filter_sql import index_of
 from gateway.store.model import Page, Query, Resource, SortKey
-from gateway.store.pages import FEW, CountCache, read_page
-from gateway.store.store import Store
+from gateway.store.pages import FEW, read_page
+from gateway.store.store import CountCache, Store
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MANY = FEW + 100
@@ -70,7 +70,7 @@ async def plans(store: Store, text: str = "", **rest: Any) -> tuple[Page, list[s
         return await store.fetch(sql, parameters)
 
     filters = (parse(text, type_of("Machine").filter_types),) if text else ()
-    return await read_page(fetch, CountCache(), Query("Machine", filters=filters, last=20, **rest)), read
+    return await read_page(fetch, CountCache().count, Query("Machine", filters=filters, last=20, **rest)), read
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from gateway.cimi.filter import parse
 from gateway.cimi.registry import type_of
 from gateway.orchestration.monitoring.sample_retention import DAY, HOUR, SampleRetention
 from gateway.store.model import Query, Resource, SortKey
+from gateway.store.samples import append_samples
 from gateway.store.store import Store
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -34,7 +35,7 @@ async def fill(store: Store, minutes: int, *, every: int = MINUTE, series: int =
     """Samples at 00:01, 00:02, ... with the values 1, 2, ..."""
     rows = [(series, n, BEGAN + n * every, float(n)) for n in range(1, minutes + 1)]
     async with store.transaction() as transaction:
-        await transaction.append_samples(rows)
+        await append_samples(transaction, rows)
 
 
 async def page(store: Store, text: str = "", **asked: object) -> tuple[list[str], int]:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.store import schema
+from gateway.store.answered import recall
 from gateway.store.keyring import Key, Keyring, derived, keyring
 from gateway.store.model import Resource
 from gateway.store.sealing import MARK, Sealing, holds_sealed
@@ -255,7 +256,7 @@ async def test_an_older_machine_whose_seed_is_made_loses_what_it_was_made_of(old
 async def test_an_idempotency_key_of_before_is_known_after_the_upgrade(older: Path) -> None:
     store = await Store.open(older)
     async with store.transaction() as transaction:
-        answers = [await transaction.recall("me", "k", text) for text in ("print", "other")]
+        answers = [await recall(transaction, "me", "k", text) for text in ("print", "other")]
     await store.close()
     assert [answer.same for answer in answers if answer is not None] == [True, False]
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from gateway.cimi.fields import timestamp
 from gateway.cimi.filter import parse
 from gateway.cimi.registry import type_of
+from gateway.clock import timestamp
 from gateway.orchestration.monitoring.retention import Retention
 from gateway.store.events import EVENTS, NewEvent
 from gateway.store.model import Page, Query, Resource, SortKey

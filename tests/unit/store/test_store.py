@@ -18,14 +18,12 @@ from gateway.cimi.filter import parse
 from gateway.cimi.registry import type_of
 from gateway.errors import Conflict, NotFound, PreconditionFailed
 from gateway.store import schema
-from gateway.store.collation import FUNCTION, sort_key
-from gateway.store.errors import StoreError
+from gateway.store.answered import Answered, recall
 from gateway.store.keyring import keyring
-from gateway.store.model import Document, Query, Resource, SortKey
-from gateway.store.rows import to_row
+from gateway.store.model import SORT_KEY, Document, Query, Resource, SortKey, sort_key, to_row
+from gateway.store.schema import StoreError
 from gateway.store.sealing import Sealing, register
 from gateway.store.store import Store
-from gateway.store.transaction import Answered
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TYPES = type_of("Machine").filter_types
@@ -307,7 +305,7 @@ async def test_interfaces_of_an_older_store_learn_the_type_of_their_network(tmp_
     path = tmp_path / "old.db"
     older = schema.migrations()[:6]
     connection = sqlite3.connect(path, isolation_level=None)
-    connection.create_function(FUNCTION, 1, sort_key, deterministic=True)
+    connection.create_function(SORT_KEY, 1, sort_key, deterministic=True)
     connection.executescript(f"BEGIN; {' '.join(older)} PRAGMA user_version = {len(older)}; COMMIT;")
     network = Resource("networks/1", "Network", None, {"networkType": "PRIVATE"}, START, START)
     document = {"network": {"href": network.path}, "mtu": 1500}
@@ -328,7 +326,7 @@ async def test_the_job_that_holds_a_resource_of_an_older_store_still_holds_it(tm
     path = tmp_path / "old.db"
     older = schema.migrations()[: migration_names().index("0010_held_by.sql")]
     connection = sqlite3.connect(path, isolation_level=None)
-    connection.create_function(FUNCTION, 1, sort_key, deterministic=True)
+    connection.create_function(SORT_KEY, 1, sort_key, deterministic=True)
     register(connection, Sealing(keyring(path)))
     connection.executescript(f"BEGIN; {' '.join(older)} PRAGMA user_version = {len(older)}; COMMIT;")
     for place, facts in enumerate(({"job": "jobs/1", "host": "local"}, {"host": "local"})):
@@ -381,7 +379,7 @@ async def test_answers_of_an_older_store_are_given_again(
     store = await Store.open(path)
     try:
         async with store.transaction() as transaction:
-            assert await transaction.recall("me", "k", "print") == Answered(MADE, "jobs/1", existing)
+            assert await recall(transaction, "me", "k", "print") == Answered(MADE, "jobs/1", existing)
     finally:
         await store.close()
 

@@ -12,8 +12,8 @@ from gateway.errors import Conflict
 from gateway.store import schema
 from gateway.store.keyring import keyring
 from gateway.store.sealing import Sealing
-from gateway.store.turns import UNDER_WAY, Turns
-from gateway.store.writer import Writer
+from gateway.store.store import UNDER_WAY, Turns
+from gateway.store.transaction import Writer
 from tests.patience import PATIENCE
 
 FULL, NORMAL = 2, 1

@@ -9,9 +9,10 @@ from gateway.errors import GatewayError, NotFound
 from gateway.jobs.plan import StepContext
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import made_before
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.systems.nested import demand_success, nested_jobs, service_of, stop_nested
-from gateway.store.transaction import Answered, Transaction
+from gateway.store.answered import Answered, recall, remember
+from gateway.store.transaction import Transaction
 
 KEY = "\0package"
 """Begins the keys by which such creates are remembered: no client can send such an Idempotency-Key."""
@@ -35,12 +36,12 @@ class PartOnce:
     async def recall(self, transaction: Transaction) -> Outcome | None:
         """Return the part that was made before, with its Job; None when none was. Raises Conflict when it is gone."""
         # The key alone says which part it is: what the request looked like need not be compared.
-        answered = await transaction.recall(self.user, self._key, self._key)
+        answered = await recall(transaction, self.user, self._key, self._key)
         return await made_before(transaction, answered) if answered is not None else None
 
     async def remember(self, transaction: Transaction, path: str, job: str) -> None:
         """Write that the part is made: this resource, by this Job."""
-        await transaction.remember(self.user, self._key, self._key, Answered(path, job, existing=False))
+        await remember(transaction, self.user, self._key, self._key, Answered(path, job, existing=False))
 
 
 def once(caller: Caller, job: str, what: str) -> Caller:

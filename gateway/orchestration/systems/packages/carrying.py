@@ -15,7 +15,7 @@ from gateway.cimi.edge import SYMBOL, Edge
 from gateway.cimi.references import outward
 from gateway.cimi.registry import type_of
 from gateway.errors import Invalid
-from gateway.orchestration.common.resolving import OWN
+from gateway.orchestration.common.references import OWN
 from gateway.orchestration.systems.blueprint import DESCRIBED, KINDS, MOST_COMPONENTS
 from gateway.orchestration.systems.packages.parts import unique
 from gateway.orchestration.systems.packages.words import ORIGIN

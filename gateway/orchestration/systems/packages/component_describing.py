@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.errors import Conflict
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.machine_core.facts import InterfaceEntry, KeptMachine, OwnDisk
 from gateway.orchestration.networks.assignment import LINK, is_reserved
 from gateway.orchestration.networks.facts import KeptAddress, KeptNetwork

@@ -11,7 +11,7 @@ from gateway.cimi.bounds import LONGEST_NAME
 from gateway.cimi.edge import SYMBOL
 from gateway.cimi.registry import type_of
 from gateway.errors import Invalid
-from gateway.orchestration.machine_core.device_names import SEED, free_target, target_of
+from gateway.orchestration.machine_core.names import SEED, free_target, target_of
 from gateway.orchestration.systems.packages.carrying import some
 from gateway.orchestration.systems.packages.levels import VirtualMachine, called
 from gateway.orchestration.systems.packages.scope import Names, Scope, check_texts

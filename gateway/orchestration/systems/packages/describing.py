@@ -7,7 +7,7 @@ from dataclasses import replace
 from gateway.errors import Conflict
 from gateway.orchestration.attachments.facts import KeptAttachment
 from gateway.orchestration.common.containment import member_of
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.machine_core.facts import InterfaceEntry, KeptMachine
 from gateway.orchestration.machine_core.names import volume_of
 from gateway.orchestration.systems.packages.carrying import Carrying, some, symbol

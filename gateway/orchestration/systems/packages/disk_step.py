@@ -11,9 +11,8 @@ from typing import Any, ClassVar
 from drivers.base import DriverInvalid, FilePart
 from drivers.images.window import stamp_at
 from gateway.errors import Invalid
-from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.contract import Caller, Outcome, Role
 from gateway.orchestration.common.first_answers import first_answer
-from gateway.orchestration.common.permissions import Role
 from gateway.orchestration.common.step import unless_stopped
 from gateway.orchestration.common.tries import Tries
 from gateway.orchestration.images.promises import demand_staging

@@ -11,7 +11,7 @@ from gateway.jobs.plan import Plan
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.exports import Exports
 from gateway.orchestration.common.first_answers import Write
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.images.promises import demand_staging
 from gateway.orchestration.systems.packages.destinations import REPLACE, WHERE, Destination, destination_of
 from gateway.orchestration.systems.packages.export_steps import DeliverPackage, PackDisk, PackedFile, WritePackage

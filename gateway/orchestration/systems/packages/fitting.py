@@ -13,15 +13,16 @@ from typing import Any
 
 from gateway.cimi.edge import SYMBOL
 from gateway.errors import GatewayError, Invalid
-from gateway.orchestration.common.driver_errors import translating
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.hosts import translating
+from gateway.orchestration.common.names import HOLDERS
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.networks.address_create import address_range, address_ranges, hostname_scope
 from gateway.orchestration.networks.address_ranges import AddressRange, parse_ip
 from gateway.orchestration.networks.create import check_mtu, forward_of, ranges_in_use
-from gateway.orchestration.networks.mac import HOLDERS
 from gateway.orchestration.networks.ranges import ATTRIBUTES, Range, as_range, promised_ranges, wished_range
 from gateway.orchestration.networks.reservations import claim_value
 from gateway.orchestration.networks.spec import class_of_service
+from gateway.store.claims import holder_of
 from gateway.store.model import Document
 
 VERSIONS = {attribute: version for version, attribute in ATTRIBUTES.items()}
@@ -221,7 +222,7 @@ class Fitting:
         if scope is None:
             return False
         async with self._room.store.transaction() as transaction:
-            return await transaction.holder(scope, value) is not None
+            return await holder_of(transaction, scope, value) is not None
 
 
 async def free_macs(room: Room, job: str, wished: Iterable[str]) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.orchestration.common.asker import Asker
+from gateway.orchestration.common.contract import Asker
 from gateway.orchestration.systems.packages.sources import PackageSource
 from gateway.orchestration.systems.packages.step import PackageStep
 from gateway.orchestration.systems.packages.wishes import Wishes

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.cimi.registry import type_of
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.images.facts import KeptImage
 from gateway.orchestration.systems.nested import demand_success, service_of, together
 from gateway.orchestration.systems.packages.asking import once, take_back

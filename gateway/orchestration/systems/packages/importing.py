@@ -7,11 +7,10 @@ from typing import Any
 
 from gateway.errors import Invalid
 from gateway.jobs.plan import Plan
-from gateway.orchestration.common.asker import Asker
-from gateway.orchestration.common.contract import Caller, Outcome
+from gateway.orchestration.common.contract import Asker, Caller, Outcome
 from gateway.orchestration.common.first_answers import Request, Write, answer_once
 from gateway.orchestration.common.permissions import demand
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.systems.packages.disk_step import ImportDisks
 from gateway.orchestration.systems.packages.import_steps import MakeImported
 from gateway.orchestration.systems.packages.settling import SettlePackage

@@ -9,9 +9,8 @@ from typing import Any
 from gateway.cimi.edge import SYMBOL
 from gateway.cimi.fields import Attribute
 from gateway.errors import Invalid
+from gateway.orchestration.common.names import checked_hostname, checked_mac
 from gateway.orchestration.networks.address_ranges import parse_ip
-from gateway.orchestration.networks.hostnames import checked_hostname
-from gateway.orchestration.networks.mac import checked_mac
 from gateway.orchestration.systems.blueprint import DESCRIBED, KINDS
 from gateway.orchestration.systems.packages.carrying import Carried
 from gateway.orchestration.systems.symbols import placed, references, without

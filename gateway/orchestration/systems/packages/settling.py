@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 
 from gateway.jobs.plan import Ended, StepContext
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.systems.packages.sources import PackageSource, SourceKind
 from gateway.orchestration.systems.packages.step import PackageAt, PackageStep
 

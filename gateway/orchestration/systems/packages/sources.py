@@ -14,7 +14,7 @@ from drivers.base import DriverAbsent, DriverInvalid, DriverUnreachable, RemoteF
 from drivers.images.window import FileWindow
 from gateway.errors import BadGateway, Invalid
 from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.image_tools import ImageTools
+from gateway.orchestration.common.room import ImageTools
 from gateway.orchestration.images.pieces import ahead, of_file
 from gateway.orchestration.images.source import is_url, local_file, without_query
 from gateway.ovf.package import Package, PackageReader, Pieces, Sink, gather, unpack

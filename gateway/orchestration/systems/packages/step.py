@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.jobs.plan import StepContext
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.common.step import Step
 from gateway.orchestration.common.tries import TriedPackageReader, Tries
 from gateway.orchestration.systems.packages.folder import Folder

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from gateway.errors import Conflict
 from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.resolving import merged, resolve
+from gateway.orchestration.common.references import merged, resolve
 from gateway.orchestration.images.facts import KeptImage
-from gateway.orchestration.machines.template_secrets import with_secrets
+from gateway.orchestration.machines.templates import with_secrets
 from gateway.orchestration.systems.blueprint import KINDS, Component
 from gateway.orchestration.systems.packages.carrying import Carrying, some, symbol
 from gateway.orchestration.systems.packages.component_describing import RANGES

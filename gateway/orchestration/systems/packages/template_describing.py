@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.systems.blueprint import KINDS, Component, blueprint
 from gateway.orchestration.systems.packages.parts import Described, Parts, demand_some, file_name, unique
 from gateway.orchestration.systems.packages.sections import eulas_of, products_of, startup_of

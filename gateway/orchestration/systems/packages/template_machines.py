@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.orchestration.common.resolving import OWN, merged
+from gateway.orchestration.common.references import OWN, merged
 from gateway.orchestration.systems.blueprint import KINDS, Component
 from gateway.orchestration.systems.packages.carrying import some, symbol, written
 from gateway.orchestration.systems.packages.component_describing import volume_template

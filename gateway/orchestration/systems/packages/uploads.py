@@ -12,7 +12,7 @@ from types import TracebackType
 
 from drivers.threads import UPLOADS
 from gateway.errors import NoSpace, TooLarge
-from gateway.orchestration.common.resource_service import Room
+from gateway.orchestration.common.room import Room
 from gateway.orchestration.images.promises import Coming
 
 STEP, MOST_STEP = 4 * 1024**2, 1024**3

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gateway.errors import Invalid
 from gateway.orchestration.common.contract import Caller
-from gateway.orchestration.common.resolving import resolve
+from gateway.orchestration.common.references import resolve
 from gateway.orchestration.systems.packages.composing import Composition, guests_of, needed_bytes
 from gateway.orchestration.systems.packages.words import CONFIGURATION, LAX, NETWORK, PREFIX
 from gateway.ovf.certificate import Certificate
