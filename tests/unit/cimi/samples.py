@@ -98,6 +98,8 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "MachineSnapshot": {**COMMON, "snapshot": {"href": "machineImages/s1"}},
     "MachineTemplate": {
         **COMMON,
+        "autostart": True,
+        "autostartOrder": 1,
         "initialState": "STARTED",
         "machineConfig": {"cpu": 1, "memory": 65536, "disks": [{"capacity": 10, "format": "ext4"}]},
         "machineImage": {"href": "machineImages/1"},
