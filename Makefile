@@ -26,7 +26,7 @@ test: setup ## Run every test, those with real guests included
 	$(BIN)/pytest -m exclusive
 
 # Needs no libvirt. What is left out is named at its end; `make test` leaves out nothing.
-QUICK := tests/unit tests/api
+QUICK := tests/unit tests/api tests/client
 LEFT_OUT = @echo "left out: tests with libvirt (tests/contract, system, fault, hosts, host), tests/conformance, and the slow:" && \
 	grep -rl 'pytest.mark.slow' $(QUICK) | sort | sed 's/^/  /'
 
@@ -47,11 +47,12 @@ coverage: $(VENV)/ready ## Run the quick tests, and tell the branches that they 
 	$(BIN)/coverage report
 	$(LEFT_OUT)
 
+TREES := gateway drivers conformance client tests demo bench tools
 check: $(VENV)/ready ## Run ruff, mypy, import-linter and the checks of English, sizes, ways and diagrams
-	$(BIN)/ruff check gateway drivers conformance tests demo bench tools
-	$(BIN)/ruff format --check gateway drivers conformance tests demo bench tools
+	$(BIN)/ruff check $(TREES)
+	$(BIN)/ruff format --check $(TREES)
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	PYTHONPATH=client $(BIN)/lint-imports
 	$(BIN)/python -m tools.check_english
 	$(BIN)/python -m tools.create_trace
 	$(BIN)/python -m tools.diagrams --check
@@ -59,8 +60,8 @@ check: $(VENV)/ready ## Run ruff, mypy, import-linter and the checks of English,
 diagrams: $(VENV)/ready ## Draw the states in docs/design anew, from the tables of the program
 	$(BIN)/python -m tools.diagrams
 
-manual: $(VENV)/ready ## Write the manual page and the completion in man anew, from the command's own help
-	$(BIN)/python -m tools.manual
+manual: $(VENV)/ready ## Write the manual pages and completions in man anew, from the commands' own help
+	PYTHONPATH=client $(BIN)/python -m tools.manual
 
 demo: setup ## Boot a real guest through a private gateway, and take all away
 	@$(BIN)/python -m demo.demo

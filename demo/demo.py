@@ -12,11 +12,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import aiohttp
 import libvirt
+from cimi_client import CimiError, Client, Document, Login, Query, Server
 
-from demo.basic_auth import basic_auth
-from demo.client import ACTION, Client, out
+from demo.client import User, out
 from demo.guest_image import build
 from demo.guest_shell import run_in_guest
 from demo.networks import show_network
@@ -91,76 +90,68 @@ def clear() -> None:
 
 
 @asynccontextmanager
-async def gateway(config: Path) -> AsyncIterator[Client]:
-    """Serve the private gateway, and yield its client."""
+async def gateway(config: Path) -> AsyncIterator[User]:
+    """Serve the private gateway, and yield its user."""
     log = (config.parent / "gateway.log").open("wb")
     command = [sys.executable, "-m", "gateway", "serve", "--config", str(config)]
     process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
-    base = f"http://127.0.0.1:{PORT}/cimi/"
-    headers = {"Authorization": basic_auth("admin", PASSWORD)}
-    async with aiohttp.ClientSession(headers=headers) as session:
+    async with Client(Server(f"http://127.0.0.1:{PORT}/cimi/", Login("admin", PASSWORD))) as client:
         try:
-            await wait_for_answer(session, base)
-            yield Client(session)
+            await wait_for_answer(client)
+            yield User(client)
         finally:
             process.terminate()
             await process.wait()
             log.close()
 
 
-async def wait_for_answer(session: aiohttp.ClientSession, base: str) -> None:
+async def wait_for_answer(client: Client) -> None:
     """Wait until the gateway answers. Raises SystemExit after 30 seconds."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
-            async with session.get(base) as answer:
-                if answer.status == 200:
-                    return
-        except aiohttp.ClientError:
-            pass
-        await asyncio.sleep(0.1)
+            await client.entry_point()
+            return
+        except CimiError:
+            await asyncio.sleep(0.1)
     raise SystemExit("the gateway does not answer")
 
 
-async def console_lines(client: Client, machine: str) -> list[str]:
+async def console_lines(user: User, machine: str) -> list[str]:
     """Return the first lines of the guest's console once it has booted."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        text = await (await client.call("GET", f"{machine}/console")).text()
+        text = await user.console(machine)
         if "READY" in text:
             return [line for line in text.splitlines() if line.strip()][:5]
         await asyncio.sleep(0.3)
     raise SystemExit("the guest did not boot")
 
 
-async def address(client: Client, machine: str) -> str:
+async def address(user: User, machine: str) -> str:
     """Return the guest's first IP address once the gateway shows it."""
-    interfaces = (await client.get(f"{machine}?$expand=networkInterfaces"))["networkInterfaces"]
-    collection = interfaces["machineNetworkInterfaces"][0]["addresses"]["href"]
+    interfaces = (await user.get(machine, Query(expand=("networkInterfaces",)))).part("networkInterfaces")
+    collection = interfaces.items[0].href("addresses") or ""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        listed = await client.get(f"{collection}?$expand=address")
-        for entry in listed.get("machineNetworkInterfaceAddresses", []):
-            return str(entry["address"]["ip"])
+        for entry in await user.items(collection, Query(expand=("address",))):
+            return entry.part("address").text("ip")
         await asyncio.sleep(0.5)
     raise SystemExit("the guest got no address")
 
 
-async def snapshot_and_restore(client: Client, machine: str) -> None:
+async def snapshot_and_restore(user: User, machine: str) -> None:
     """Snapshot the running guest, change its memory and disk, go back, and let the guest say what it has."""
     await write_marks(machine, "before")
-    answer = await client.call("POST", f"{machine}/snapshot", {"name": "before the change"})
-    snapshot = answer.headers["Location"]
-    await client.follow(answer, "taking a snapshot")
+    snapshot = await user.snapshot(machine, {"name": "before the change"}, "taking a snapshot")
     await write_marks(machine, "after")
     out.print(f"the guest says: {await marks(machine)}")
-    restore = {"action": ACTION + "restore", "image": {"href": snapshot}}
-    await client.follow(await client.call("POST", f"{machine}/restore", restore), "restoring the snapshot")
-    restored = await marks(machine)
-    out.print(f"the guest says: {restored}, and is {(await client.get(machine))['state']}")
-    if restored != "before in memory, before on disk":
+    await user.act(machine, "restore", "restoring the snapshot", {"image": {"href": snapshot}})
+    said = await marks(machine)
+    out.print(f"the guest says: {said}, and is {(await user.get(machine)).state}")
+    if said != "before in memory, before on disk":
         raise SystemExit("the restored guest is not what it was")
-    await client.follow(await client.call("DELETE", snapshot), "deleting the snapshot")
+    await user.delete(snapshot, "deleting the snapshot")
 
 
 async def write_marks(machine: str, text: str) -> None:
@@ -179,44 +170,39 @@ async def marks(machine: str) -> str:
 
 async def show(config: Path) -> None:
     """Show the life of a guest, and everything beside it."""
-    async with gateway(config) as client:
-        base = f"http://127.0.0.1:{PORT}/cimi/"
+    async with gateway(config) as user:
         location = f"file://{config.parent / 'images' / 'guest.qcow2'}"
-        answer = await client.call("POST", base + "machineImages", {"name": "guest", "imageLocation": location})
-        image = answer.headers["Location"]
-        await client.follow(answer, "importing the image")
-        template = {"machineConfig": {"cpu": 1, "memory": 131072}, "machineImage": {"href": image}}
-        answer = await client.call("POST", base + "machines", {"name": "demo", "machineTemplate": template})
-        machine = answer.headers["Location"]
-        await client.follow(answer, "creating and starting")
-        out.print(f"{machine} is {(await client.get(machine))['state']}")
-        for line in await console_lines(client, machine):
+        image = (
+            await user.make("machineImages", {"name": "guest", "imageLocation": location}, "importing the image")
+        ).id
+        template: Document = {"machineConfig": {"cpu": 1, "memory": 131072}, "machineImage": {"href": image}}
+        made = await user.make("machines", {"name": "demo", "machineTemplate": template}, "creating and starting")
+        machine = made.id
+        out.print(f"{machine} is {made.state}")
+        for line in await console_lines(user, machine):
             out.print(f"  console: {line}", markup=False)
-        out.print(f"address: {await address(client, machine)}")
-        await show_volume(client, base, machine)
-        await snapshot_and_restore(client, machine)
-        await show_network(client, base, machine, image, out)
-        await client.act(machine, "stop", "stopping by the power button")
-        await client.follow(await client.call("DELETE", machine), "deleting the machine")
-        await client.follow(await client.call("DELETE", image), "deleting the image")
-        await show_package(client, base, config.parent / "images", out)
+        out.print(f"address: {await address(user, machine)}")
+        await show_volume(user, machine)
+        await snapshot_and_restore(user, machine)
+        await show_network(user, machine, image, out)
+        await user.act(machine, "stop", "stopping by the power button")
+        await user.delete(machine, "deleting the machine")
+        await user.delete(image, "deleting the image")
+        await show_package(user, config.parent / "images", out)
 
 
-async def show_volume(client: Client, base: str, machine: str) -> None:
+async def show_volume(user: User, machine: str) -> None:
     """Connect a Volume to the running guest, which writes it, and take it away."""
-    template = {"volumeConfig": {"capacity": 16_000}}
-    answer = await client.call("POST", base + "volumes", {"name": "data", "volumeTemplate": template})
-    volume = answer.headers["Location"]
-    await client.follow(answer, "creating a volume")
-    answer = await client.call("POST", f"{machine}/volumes", {"volume": {"href": volume}})
-    attachment = answer.headers["Location"]
-    await client.follow(answer, "connecting it to the guest")
+    document: Document = {"name": "data", "volumeTemplate": {"volumeConfig": {"capacity": 16_000}}}
+    volume = (await user.make("volumes", document, "creating a volume")).id
+    volumes = (await user.get(machine)).href("volumes") or ""
+    attachment = await user.make(volumes, {"volume": {"href": volume}}, "connecting it to the guest")
     disk = await device_in_guest(machine, volume)
     written = await in_guest(machine, f"echo written by the guest >/dev/{disk} && sync && head -n 1 /dev/{disk}")
     size = await in_guest(machine, f"cat /sys/block/{disk}/size")
     out.print(f"  the guest has it at /dev/{disk}, {size} sectors, and reads: {written}")
-    await client.follow(await client.call("DELETE", attachment), "disconnecting the volume")
-    await client.follow(await client.call("DELETE", volume), "deleting the volume")
+    await user.delete(attachment.id, "disconnecting the volume")
+    await user.delete(volume, "deleting the volume")
 
 
 async def device_in_guest(machine: str, volume: str) -> str:
@@ -240,7 +226,6 @@ async def in_guest(machine: str, command: str) -> str:
 
 
 def main() -> None:
-    """Run the demo between two cleanings; end with an error when it leaves anything behind."""
     # libvirt's own lines would stand between ours; the exceptions carry what they say.
     libvirt.registerErrorHandler(lambda _context, _error: None, None)
     clear()
@@ -248,6 +233,8 @@ def main() -> None:
         try:
             asyncio.run(show(prepare(Path(home))))
             left = left_over()
+        except CimiError as error:
+            raise SystemExit(str(error)) from None
         finally:
             clear()
     if left:

@@ -4,50 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
 
+from cimi_client import Document, Query, Resource
 from rich.console import Console
 
-from demo.client import Client
+from demo.client import User
 from demo.guest_shell import GuestShellError, run_in_guest
 
 PATIENCE = 120.0
 
 
-async def show_network(client: Client, base: str, machine: str, image: str, out: Console) -> None:
+async def show_network(user: User, machine: str, image: str, out: Console) -> None:
     """Connect two guests by a private Network, one of them while it runs, and take everything away."""
-    config = {"networkType": "PRIVATE"}
-    answer = await client.call("POST", base + "networks", {"name": "lan", "networkTemplate": {"networkConfig": config}})
-    network = answer.headers["Location"]
-    await client.follow(answer, "creating a private network")
-    created = await client.get(network)
-    out.print(f"{network} is {created['state']}: {created['cidr']} and {created['cidr6']}")
-    answer = await client.call("POST", f"{machine}/networkInterfaces", {"network": {"href": network}})
-    interface = answer.headers["Location"]
-    await client.follow(answer, "plugging the guest into it")
-    template = {"network": {"href": network}, "hostname": "second"}
-    answer = await client.call("POST", base + "addresses", {"addressTemplate": template})
-    address = answer.headers["Location"]
-    await client.follow(answer, "reserving an address")
-    ip = str((await client.get(address))["ip"])
-    out.print(f"{address} is {ip}, known to the network's DNS as second")
-    second = await _second_guest(client, base, network, address, image)
-    await _ping(machine, await _private_address(client, machine), second, ip, out)
-    await client.follow(await client.call("DELETE", second), "deleting the second guest")
-    await client.follow(await client.call("DELETE", address), "deleting the address")
-    await client.follow(await client.call("DELETE", interface), "unplugging the first guest")
-    await client.follow(await client.call("DELETE", network), "deleting the network")
+    document: Document = {"name": "lan", "networkTemplate": {"networkConfig": {"networkType": "PRIVATE"}}}
+    network = await user.make("networks", document, "creating a private network")
+    out.print(f"{network.id} is {network.state}: {network.text('cidr')} and {network.text('cidr6')}")
+    interfaces = (await user.get(machine)).href("networkInterfaces") or ""
+    interface = await user.make(interfaces, {"network": {"href": network.id}}, "plugging the guest into it")
+    document = {"addressTemplate": {"network": {"href": network.id}, "hostname": "second"}}
+    address = await user.make("addresses", document, "reserving an address")
+    ip = address.text("ip")
+    out.print(f"{address.id} is {ip}, known to the network's DNS as second")
+    second = await _second_guest(user, network.id, address.id, image)
+    await _ping(machine, await _private_address(user, machine), second, ip, out)
+    await user.delete(second, "deleting the second guest")
+    await user.delete(address.id, "deleting the address")
+    await user.delete(interface.id, "unplugging the first guest")
+    await user.delete(network.id, "deleting the network")
 
 
-async def _second_guest(client: Client, base: str, network: str, address: str, image: str) -> str:
-    template = {
+async def _second_guest(user: User, network: str, address: str, image: str) -> str:
+    template: Document = {
         "machineConfig": {"cpu": 1, "memory": 131072},
         "machineImage": {"href": image},
         "networkInterfaces": [{"network": {"href": network}, "addresses": [{"href": address}]}],
     }
-    answer = await client.call("POST", base + "machines", {"name": "second", "machineTemplate": template})
-    await client.follow(answer, "creating a second guest")
-    return answer.headers["Location"]
+    document: Document = {"name": "second", "machineTemplate": template}
+    return (await user.make("machines", document, "creating a second guest")).id
 
 
 async def _ping(first: str, first_ip: str, second: str, second_ip: str, out: Console) -> None:
@@ -58,22 +51,22 @@ async def _ping(first: str, first_ip: str, second: str, second_ip: str, out: Con
         out.print(f"  {await _in_guest(machine, 'hostname')} pings {ip}: {line}")
 
 
-async def _private_address(client: Client, machine: str) -> str:
+async def _private_address(user: User, machine: str) -> str:
     """Return the IPv4 address of the guest's last interface once the gateway shows it."""
+    interfaces = (await user.get(machine)).href("networkInterfaces") or ""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        listed = await client.get(f"{machine}/networkInterfaces")
-        last = listed["machineNetworkInterfaces"][-1]
-        for ip in await _addresses(client, last):
+        last = (await user.items(interfaces))[-1]
+        for ip in await _addresses(user, last):
             if ":" not in ip:
                 return ip
         await asyncio.sleep(0.5)
     raise SystemExit("the guest got no address on the private network")
 
 
-async def _addresses(client: Client, interface: dict[str, Any]) -> list[str]:
-    listed = await client.get(interface["addresses"]["href"] + "?$expand=address")
-    return [str(entry["address"]["ip"]) for entry in listed.get("machineNetworkInterfaceAddresses", [])]
+async def _addresses(user: User, interface: Resource) -> list[str]:
+    entries = await user.items(interface.href("addresses") or "", Query(expand=("address",)))
+    return [entry.part("address").text("ip") for entry in entries]
 
 
 async def _in_guest(machine: str, command: str) -> str:

@@ -9,9 +9,10 @@ import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
+from cimi_client import Document
 from rich.console import Console
 
-from demo.client import ACTION, Client
+from demo.client import User
 from gateway.ovf.archive import Part, archive
 from gateway.ovf.model import (
     Disk,
@@ -33,29 +34,26 @@ NAME = "shop"
 PATIENCE = 240.0
 
 
-async def show_package(client: Client, base: str, images: Path, out: Console) -> None:
+async def show_package(user: User, images: Path, out: Console) -> None:
     """Import the package as a System, start its guests in their order, and take everything away."""
     package = await asyncio.to_thread(build_package, images / "guest.qcow2", images / f"{NAME}.ova")
-    wishes = {"ovf.greeting": "hello"}
-    document = {"action": f"{ACTION}import", "source": f"file://{package}", "properties": wishes}
-    answer = await client.call("POST", f"{base}systems/import", document)
-    await client.follow(answer, "importing an OVF package")
-    [system] = (await client.get(f"{base}systems"))["systems"]
-    await client.act(system["id"], "start", "starting its two guests")
-    members = (await client.get(f"{system['id']}/machines"))["systemMachines"]
-    for member in members:
-        machine = member["machine"]["href"]
-        await _ready(client, machine)
-        out.print(f"  {member['name']} is {(await client.get(machine))['state']}, and has booted")
-    await client.follow(await client.call("DELETE", system["id"]), "deleting the system")
-    for image in (await client.get(f"{base}machineImages"))["machineImages"]:
-        if image.get("name", "").endswith("disk 1"):
-            await client.follow(await client.call("DELETE", image["id"]), "deleting its image")
+    parameters: Document = {"source": f"file://{package}", "properties": {"ovf.greeting": "hello"}}
+    await user.act("systems", "import", "importing an OVF package", parameters)
+    [system] = await user.items("systems")
+    await user.act(system.id, "start", "starting its two guests")
+    for member in await user.items(system.href("machines") or ""):
+        machine = member.href("machine") or ""
+        await _ready(user, machine)
+        out.print(f"  {member.name} is {(await user.get(machine)).state}, and has booted")
+    await user.delete(system.id, "deleting the system")
+    for image in await user.items("machineImages"):
+        if image.name.endswith("disk 1"):
+            await user.delete(image.id, "deleting its image")
 
 
-async def _ready(client: Client, machine: str) -> None:
+async def _ready(user: User, machine: str) -> None:
     deadline = time.monotonic() + PATIENCE
-    while "READY" not in await (await client.call("GET", f"{machine}/console")).text():
+    while "READY" not in await user.console(machine):
         if time.monotonic() > deadline:
             raise SystemExit("a guest of the package did not boot")
         await asyncio.sleep(0.3)

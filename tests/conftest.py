@@ -40,7 +40,7 @@ LOGGING = structlog.get_config()
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 SOCKET = "/run/libvirt/libvirt-sock"
-WITHOUT_LIBVIRT = ("unit", "api", "conformance")
+WITHOUT_LIBVIRT = ("unit", "api", "client", "conformance")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

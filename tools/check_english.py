@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-TREES = ("gateway", "drivers", "conformance", "bench", "demo", "tools")
+TREES = ("gateway", "drivers", "conformance", "client", "bench", "demo", "tools")
 FAMILIES = ROOT / "gateway" / "orchestration"
 HOUSE = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["house"]
 BARE = frozenset(HOUSE["words_without_noun"])

@@ -10,7 +10,7 @@ trap 'rm -rf "$build"' EXIT
 
 # In a clean copy of what belongs to the source.
 mkdir "$build/cimi-gateway"
-cp -R CHANGELOG.md LICENSE README.md Makefile pyproject.toml setup.cfg conformance debian demo docs drivers etc gateway man \
+cp -R CHANGELOG.md LICENSE README.md Makefile pyproject.toml setup.cfg client conformance debian demo docs drivers etc gateway man \
     requirements systemd tools "$build/cimi-gateway"
 find "$build" -name __pycache__ -prune -exec rm -r {} +
 cd "$build/cimi-gateway"

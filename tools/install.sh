@@ -6,8 +6,10 @@ set -eu
 cd "$(dirname "$0")/.."
 library=$PREFIX/lib/cimi-gateway # The program with its libraries, apart from the system's own Python packages.
 documents=$PREFIX/share/doc/cimi-gateway
-manual=$PREFIX/share/man/man1/cimi-gateway.1
-completion=$PREFIX/share/bash-completion/completions/cimi-gateway
+manuals=$PREFIX/share/man/man1
+bash=$PREFIX/share/bash-completion/completions
+zsh=$PREFIX/share/zsh/site-functions
+fish=$PREFIX/share/fish/vendor_completions.d
 units=/usr/lib/systemd/system
 settings=/etc/cimi-gateway
 
@@ -19,16 +21,16 @@ build() {
     }
     source=$(mktemp -d)
     trap 'rm -rf "$source"' EXIT
-    cp -R setup.cfg pyproject.toml README.md gateway drivers conformance "$source"
+    cp -R setup.cfg pyproject.toml README.md gateway drivers conformance client "$source"
     rm -rf "$DESTDIR$library.new"
     case ${LIBRARIES:-newest} in
-    newest) pip_install "$source" ;;
+    newest) pip_install "$source" "$source/client" ;;
     locked)
         awk '/^libvirt-python==/ { skip = 1 } !skip { print } !/\\$/ { skip = 0 }' requirements/run.txt >"$source/locked.txt"
         pip_install --no-deps --require-hashes --only-binary :all: -r "$source/locked.txt"
-        pip_install --no-deps --no-build-isolation "$source"
+        pip_install --no-deps --no-build-isolation "$source" "$source/client"
         ;;
-    none) pip_install --no-deps --no-build-isolation "$source" ;;
+    none) pip_install --no-deps --no-build-isolation "$source" "$source/client" ;;
     *) echo "install.sh: LIBRARIES is newest, locked or none, not $LIBRARIES" >&2 && exit 2 ;;
     esac
 }
@@ -48,8 +50,11 @@ replace() {
 # -P: the working directory is no place to load code from, least of all for root.
 program() {
     install -d "$DESTDIR$PREFIX/bin"
-    printf '#!/bin/sh\nPYTHONPATH=%s exec %s -P -m gateway "$@"\n' "$library" "$PYTHON" >"$DESTDIR$PREFIX/bin/cimi-gateway"
-    chmod 0755 "$DESTDIR$PREFIX/bin/cimi-gateway"
+    for name in cimi-gateway:gateway cimi:cimi_command; do
+        target=$DESTDIR$PREFIX/bin/${name%:*}
+        printf '#!/bin/sh\nPYTHONPATH=%s exec %s -P -m %s "$@"\n' "$library" "$PYTHON" "${name#*:}" >"$target"
+        chmod 0755 "$target"
+    done
 }
 
 system_files() {
@@ -66,8 +71,12 @@ documentation() {
     install -d "$DESTDIR$documents/docs"
     install -m 0644 README.md CHANGELOG.md etc/gateway.toml "$DESTDIR$documents"
     install -m 0644 docs/*.md "$DESTDIR$documents/docs"
-    install -Dm 0644 man/cimi-gateway.1 "$DESTDIR$manual"
-    install -Dm 0644 man/cimi-gateway.bash "$DESTDIR$completion"
+    for name in cimi-gateway cimi; do
+        install -Dm 0644 "man/$name.1" "$DESTDIR$manuals/$name.1"
+        install -Dm 0644 "man/$name.bash" "$DESTDIR$bash/$name"
+    done
+    install -Dm 0644 man/cimi.zsh "$DESTDIR$zsh/_cimi"
+    install -Dm 0644 man/cimi.fish "$DESTDIR$fish/cimi.fish"
 }
 
 # The group exists once systemd-sysusers has run; before that, systemd-tmpfiles gives it the files.
@@ -82,7 +91,10 @@ configuration() {
 
 uninstall() {
     rm -rf "$DESTDIR$library" "$DESTDIR$documents"
-    rm -f "$DESTDIR$PREFIX/bin/cimi-gateway" "$DESTDIR$manual" "$DESTDIR$completion" "$DESTDIR$units/cimi-gateway.service" \
+    for name in cimi-gateway cimi; do
+        rm -f "$DESTDIR$PREFIX/bin/$name" "$DESTDIR$manuals/$name.1" "$DESTDIR$bash/$name"
+    done
+    rm -f "$DESTDIR$zsh/_cimi" "$DESTDIR$fish/cimi.fish" "$DESTDIR$units/cimi-gateway.service" \
         "$DESTDIR/usr/lib/sysusers.d/cimi-gateway.conf" "$DESTDIR/usr/lib/tmpfiles.d/cimi-gateway.conf" \
         "$DESTDIR/usr/share/polkit-1/rules.d/60-cimi-gateway.rules"
     echo "kept: $settings, /var/lib/cimi-gateway, /var/cache/cimi-gateway and the user cimi-gateway;"

@@ -23,7 +23,8 @@ if [ "$(id -u)" = 0 ] && packages_missing; then
 fi
 
 python=${PYTHON:-python3}
-if [ ! -e .venv/ready ] || [ setup.cfg -nt .venv/ready ] || [ pyproject.toml -nt .venv/ready ] ||
+if [ ! -e .venv/ready ] || [ setup.cfg -nt .venv/ready ] ||
+    [ client/setup.cfg -nt .venv/ready ] || [ pyproject.toml -nt .venv/ready ] ||
     [ requirements/dev.txt -nt .venv/ready ]; then
     echo "making the virtual environment in .venv" >&2
     if ! "$python" -c 'import ensurepip' 2>/dev/null; then
@@ -31,7 +32,7 @@ if [ ! -e .venv/ready ] || [ setup.cfg -nt .venv/ready ] || [ pyproject.toml -nt
     fi
     "$python" -m venv .venv
     .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-    .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --editable .
+    .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --editable . --editable client
     touch .venv/ready
 fi
 

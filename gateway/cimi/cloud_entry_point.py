@@ -59,6 +59,7 @@ TYPES = (
             Capability("FormatParameter", "$format is supported"),
             Capability("OrderByParameter", "$orderby is supported"),
             Capability("QueryPathNotation", "$select takes paths", False),
+            Capability("IdempotencyKey", "A create with a known Idempotency-Key is answered as the first one was"),
         ),
     ),
 )

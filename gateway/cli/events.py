@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,9 @@ from gateway.cli.common import config_option, say, store_reader
 from gateway.cli.remote import RemoteGateway, remote_options
 from gateway.plain_text import printable_json
 from gateway.store.offline import OfflineStore
+
+if TYPE_CHECKING:
+    from cimi_command.session import Session
 
 LOOK_EVERY = 0.3
 EVERYTHING = "eventLogs/everything"
@@ -56,8 +59,11 @@ def tail(*, as_json: bool, changes: bool, remote: RemoteGateway | None, config: 
         raise click.UsageError("--changes is about everything, not about one resource")
     if changes:
         selection = replace(selection, resource=CHANGES)
+    if remote is not None:
+        _print_remote(remote, selection, as_json)
+        return
     try:
-        for event in _remote_events(remote, selection) if remote is not None else _stored_events(config, selection):
+        for event in _stored_events(config, selection):
             say(printable_json(event) if as_json else line_of(event))
     except KeyboardInterrupt:
         return
@@ -83,44 +89,18 @@ def _path_of(href: str) -> str:
     return "/".join(href.rstrip("/").rsplit("/", 2)[-2:])
 
 
-def _remote_events(gateway: RemoteGateway, selection: Selection) -> Events:
-    """Yield events over HTTP: the newest ones, and then from the live stream what comes."""
-    resource = selection.resource
-    logs = gateway.read()["eventLogs"]["href"]
-    own = {None: EVERYTHING, CHANGES: CHANGES}.get(resource)
-    log = f"{logs}/{_name_of(own)}" if own is not None else _remote_log(gateway, str(resource))
-    newest = gateway.newest_event()
-    past = gateway.read(f"{log}/events?$orderby=timestamp:desc&$last={max(0, selection.lines)}").get("events", [])
-    yield from reversed(past)
-    if not selection.follow:
-        return
-    printed = [(event["timestamp"], event["content"]) for event in past]
-    for message in gateway.follow(newest):
-        if message.event == "gap":
-            say(f"{message.data['lost']} events before are not kept any more", err=True)
-            continue
-        event = message.data
-        new = message.event == "event" and (event["timestamp"], event["content"]) not in printed
-        if new and _is_about(event, resource):
-            yield event
+def _print_remote(gateway: RemoteGateway, selection: Selection, as_json: bool) -> None:
+    """Print events over HTTP: the newest ones, and then from the live stream what comes."""
 
+    async def work(session: Session) -> None:
+        from cimi_command.events import Tail, tail_events
 
-def _remote_log(gateway: RemoteGateway, resource: str) -> str:
-    log = gateway.read(resource).get("eventLog")
-    if log is None:
-        raise click.ClickException(f"{resource} has no event log; its events are among those of everything")
-    return str(log["href"])
+        changes = selection.resource == CHANGES
+        resource = None if changes else selection.resource
+        log = (CHANGES if changes else EVERYTHING).rpartition("/")[2]
+        await tail_events(session, Tail(resource, max(0, selection.lines), selection.follow, as_json, log))
 
-
-def _name_of(log: str) -> str:
-    return log.rpartition("/")[2]
-
-
-def _is_about(event: dict[str, Any], resource: str | None) -> bool:
-    if resource == CHANGES:
-        return not (_name_of(event["type"]) == "access" and event.get("outcome") == "Failure")
-    href = event["content"].get("resource", {}).get("href", "")
-    return resource is None or href == resource or href.endswith("/" + resource.strip("/"))
+    gateway.run(work)
 
 
 def _stored_events(config: Path, selection: Selection) -> Events:

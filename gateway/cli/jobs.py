@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from gateway.cimi.job import FINAL_JOB_STATES
 from gateway.cli.common import config_option, say, store_reader
-from gateway.cli.remote import Message, RemoteGateway, remote_options
+from gateway.cli.remote import RemoteGateway, remote_options
 from gateway.store.offline import OfflineJob, OfflineStore
+
+if TYPE_CHECKING:
+    from cimi_command.session import Session
 
 LOOK_EVERY = 0.3
 NEWEST = 50
 """Lines that the log of all jobs begins with."""
-REMEMBERED = 1000
-"""Jobs whose last line is known, so that none is printed twice."""
 
 
 @click.group()
@@ -72,11 +72,7 @@ def show(job: str, config: Path) -> None:
 def tail(job: str | None, follow: bool, remote: RemoteGateway | None, config: Path) -> None:
     """Print a job's log; without a JOB, the newest lines of all jobs. With --url, how far jobs have come."""
     if remote is not None:
-        try:
-            for line in _remote_lines(remote, job, follow):
-                say(line)
-        except KeyboardInterrupt:
-            return
+        _print_remote(remote, job, follow)
         return
     with store_reader(config) as store:
         if job is None:
@@ -117,69 +113,12 @@ def _print_log(store: OfflineStore, path: str, after: int) -> int:
     return after
 
 
-# Over HTTP
+def _print_remote(gateway: RemoteGateway, job: str | None, follow: bool) -> None:
+    """Print a line for each change of a Job over HTTP; a Job that is named is followed to its end."""
 
+    async def work(session: Session) -> None:
+        from cimi_command.jobs import tail_jobs
 
-def _remote_lines(gateway: RemoteGateway, job: str | None, follow: bool) -> Iterator[str]:
-    """Yield a line for each change of a Job over HTTP; a Job that is named is followed to its end."""
-    newest = gateway.newest_event() if follow else ""
-    past = [_remote_job(gateway, job)] if job is not None else _newest_jobs(gateway)
-    printed: dict[str, str] = {}
-    for document in past:
-        printed[document["id"]] = _line_of(document)
-        yield printed[document["id"]]
-    if not follow or (job is not None and past[0]["state"] in FINAL_JOB_STATES):
-        return
-    for message in gateway.follow(newest):
-        change = _job_of(gateway, message, past[0]["id"] if job is not None else None)
-        if change is None or printed.get(change["id"]) == _line_of(change):
-            continue
-        printed[change["id"]] = _line_of(change)
-        yield printed[change["id"]]
-        if job is not None and change["state"] in FINAL_JOB_STATES:
-            return
-        if len(printed) > REMEMBERED:
-            del printed[next(iter(printed))]
+        await tail_jobs(session, job, follow)
 
-
-def _job_of(gateway: RemoteGateway, message: Message, only: str | None) -> dict[str, Any] | None:
-    """Return the Job that a message is about; None for another one than ``only``.
-
-    The message about a Job that ended while the connection was broken is its Event.
-    """
-    if message.event == "gap":
-        say(f"{message.data['lost']} events before are not kept any more", err=True)
-        return gateway.read(only) if only is not None else None
-    if message.event == "job":
-        return message.data if only in (None, message.data["id"]) else None
-    content = message.data["content"]
-    href = content.get("resource", {}).get("href", "")
-    if content.get("state") not in FINAL_JOB_STATES or only not in (None, href):
-        return None
-    return _ended(gateway, href) if str(content.get("resType", "")).endswith("/Job") else None
-
-
-def _ended(gateway: RemoteGateway, href: str) -> dict[str, Any] | None:
-    """Return the Job; None when it is deleted since."""
-    try:
-        return gateway.read(href)
-    except click.ClickException:
-        return None
-
-
-def _remote_job(gateway: RemoteGateway, name: str) -> dict[str, Any]:
-    return gateway.read(name if "://" in name else f"jobs/{name.rpartition('/')[2]}")
-
-
-def _newest_jobs(gateway: RemoteGateway) -> list[dict[str, Any]]:
-    jobs = gateway.read()["jobs"]["href"]
-    newest: list[dict[str, Any]] = gateway.read(f"{jobs}?$orderby=created:desc&$last={NEWEST}").get("jobs", [])
-    return newest[::-1]
-
-
-def _line_of(job: dict[str, Any]) -> str:
-    """Return a Job as a line: when, which Job, how far it is, what it does, and what there is to say."""
-    name, target = ("/".join(href.rsplit("/", 2)[-2:]) for href in (job["id"], job["targetResource"]["href"]))
-    state = f"{job['state']} {job.get('progress', 0)}%"
-    parts = (job.get("timeOfStatusChange", ""), name, f"{state:13}", f"{job['action']:8}", target)
-    return "  ".join((*parts, job.get("statusMessage", ""))).rstrip()
+    gateway.run(work)

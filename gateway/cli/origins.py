@@ -1,11 +1,8 @@
-"""To which servers a password is sent: over TLS or to this host, and to no other than the one that was named."""
+"""To which servers a password is sent: over TLS, or to this host."""
 
 from __future__ import annotations
 
-import urllib.request
-from email.message import Message
 from ipaddress import ip_address
-from typing import IO
 from urllib.parse import urlsplit
 
 import click
@@ -41,27 +38,3 @@ def demand_protection(url: str) -> None:
         raise click.ClickException(
             f"the password would be sent to {host} in the clear; use https, or --insecure where nobody listens"
         )
-
-
-def demand_origin(url: str, wanted: str) -> None:
-    """Raise ClickException when a link or a redirect leads to another server than the one that was named."""
-    if origin_of(url) != origin_of(wanted):
-        raise click.ClickException(
-            f"{wanted} leads to {url[:200]}, another server, to which the password is not sent; "
-            "name that as --url when it is the same gateway"
-        )
-
-
-class RedirectsAtHome(urllib.request.HTTPRedirectHandler):
-    """A handler that follows redirects within one server, and refuses those that lead elsewhere."""
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
-    ) -> urllib.request.Request | None:
-        """Return the request to make instead. Raises ClickException before anything is sent to another server."""
-        try:
-            demand_origin(newurl, req.full_url)
-        except click.ClickException:
-            fp.close()
-            raise
-        return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]

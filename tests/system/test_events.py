@@ -9,8 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
-from base64 import b64encode
 from collections.abc import Iterator
 from functools import partial
 from statistics import median
@@ -18,9 +16,9 @@ from typing import Any
 
 import libvirt
 import pytest
+from cimi_client import Login, Message, Server, SyncClient
 
 from demo.guest_shell import run_in_guest
-from gateway.cli.remote import Message, parsed
 from gateway.orchestration.reconciliation import COMPARE_EVERY
 from tests import hypervisor
 from tests.cimi_client import CimiClient, wait_until
@@ -65,13 +63,13 @@ def last(client: CimiClient, machine: str, kind: str) -> dict[str, Any]:
     return ([{}, *events(client, machine, kind)])[-1]
 
 
-def stream_of(gateway: GatewayProcess, user: str = "admin") -> Iterator[Message]:
-    """The messages of the live stream; opened and caught up when this returns."""
-    token = b64encode(f"{user}:{PASSWORD}".encode()).decode()
-    request = urllib.request.Request(gateway.base + "eventStream", headers={"Authorization": f"Basic {token}"})
-    found = parsed(urllib.request.urlopen(request, timeout=60))
-    next(found)
-    return found
+@pytest.fixture
+def stream(gateway: GatewayProcess) -> Iterator[Iterator[Message]]:
+    """The messages of the live stream; opened and caught up when a test begins."""
+    with SyncClient(Server(gateway.base, Login("admin", PASSWORD))) as client:
+        messages = client.live()
+        next(messages)
+        yield messages
 
 
 def test_virsh_changes_are_state_events_at_once(admin: CimiClient, machine: str) -> None:
@@ -106,9 +104,8 @@ def test_the_watchdog_of_a_guest_that_hangs_raises_an_alarm(admin: CimiClient, m
 
 
 def test_a_killed_qemu_raises_an_alarm_by_its_event_in_the_log_and_in_the_stream(
-    admin: CimiClient, gateway: GatewayProcess, machine: str
+    admin: CimiClient, stream: Iterator[Message], machine: str
 ) -> None:
-    stream = stream_of(gateway)
     delays = []
     for times in (1, 2, 3):
         kill_qemu(machine)
@@ -118,8 +115,9 @@ def test_a_killed_qemu_raises_an_alarm_by_its_event_in_the_log_and_in_the_stream
         assert told["severity"] == "critical"
         assert "QEMU" in told["content"]["detail"]
         # libvirt may tell besides that it lost control of the process.
-        alarms = (message.data for message in stream if message.data.get("type") == EVENT + "alarm")
-        assert next(live for live in alarms if live["content"]["code"] == "fault")["content"] == told["content"]
+        alarms = (message.resource for message in stream if message.resource.text("type") == EVENT + "alarm")
+        live = next(alarm for alarm in alarms if alarm.part("content").text("code") == "fault")
+        assert live.document["content"] == told["content"]
         admin.acted(machine, "start")
     # The middle one: a busy host may hold one of them up.
     assert median(delays) < BY_AN_EVENT, delays
@@ -156,15 +154,14 @@ def test_create_delete_and_refusals_are_access_events(gateway: GatewayProcess, a
 
 
 def test_a_job_is_followed_in_the_stream_from_begin_to_end(
-    gateway: GatewayProcess, admin: CimiClient, image: str
+    stream: Iterator[Message], admin: CimiClient, image: str
 ) -> None:
-    stream = stream_of(gateway)
     answer = admin.add("machines", machine_create(image, "STOPPED"), Prefer="respond-async")
     seen = []
     for message in stream:
-        if message.event == "job" and message.data["id"] == answer.job:
-            seen.append((message.data["state"], message.data["progress"]))
-            if message.data["state"] == "SUCCESS":
+        if message.kind == "job" and message.resource.id == answer.job:
+            seen.append((message.resource.state, message.resource.number("progress") or 0))
+            if message.resource.state == "SUCCESS":
                 break
     assert seen[-1] == ("SUCCESS", 100)
     assert [progress for _, progress in seen] == sorted(progress for _, progress in seen)

@@ -180,7 +180,7 @@ def test_events_of_a_gateway_are_printed_without_control_characters(sites: tuple
     assert result.exit_code == 0, result.output
     assert only_one_line_of_plain_text(result.output)
     if more:
-        assert json.loads(result.output)["content"] == content
+        assert json.loads(result.output)["content"]["detail"] == HOSTILE
 
 
 def test_jobs_of_a_gateway_are_printed_without_control_characters(sites: tuple[Site, Site]) -> None:

@@ -57,6 +57,11 @@ def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_service_finds_its_program_configuration_and_rights_where_it_looks(installed: Path) -> None:
     for path in (
         "usr/bin/cimi-gateway",
+        "usr/bin/cimi",
+        "usr/share/man/man1/cimi.1",
+        "usr/share/bash-completion/completions/cimi",
+        "usr/share/zsh/site-functions/_cimi",
+        "usr/share/fish/vendor_completions.d/cimi.fish",
         "usr/lib/systemd/system/cimi-gateway.service",
         "usr/lib/sysusers.d/cimi-gateway.conf",
         "usr/lib/tmpfiles.d/cimi-gateway.conf",
@@ -71,12 +76,14 @@ def test_the_service_finds_its_program_configuration_and_rights_where_it_looks(i
         assert (installed / path).is_file(), path
 
 
-def run_installed(root: Path, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the installed command, with its library where this tree has it."""
-    script = (root / "usr/bin/cimi-gateway").read_text()
+def run_installed(
+    root: Path, *arguments: str, cwd: Path | None = None, program: str = "cimi-gateway"
+) -> subprocess.CompletedProcess[str]:
+    """Run an installed command, with its library where this tree has it."""
+    script = (root / "usr/bin" / program).read_text()
     assert "/usr/lib/cimi-gateway" in script
     here = script.replace("/usr/lib/cimi-gateway", f"{root}/usr/lib/cimi-gateway")
-    command = ["sh", "-c", here, "cimi-gateway", *arguments]
+    command = ["sh", "-c", here, program, *arguments]
     return subprocess.run(command, env={}, cwd=cwd or root, capture_output=True, text=True, check=False)
 
 
@@ -86,6 +93,11 @@ def test_the_installed_program_runs_with_its_own_libraries_and_data_alone(instal
     assert done.stdout.rstrip().endswith("valid"), done.stderr
     assert {path.name for path in (library / "gateway").rglob("*.sql")} >= {"0001_first.sql"}
     assert (library / "gateway/cimi/filter.lark").is_file()
+
+
+def test_the_client_command_is_installed_beside_the_gateway(installed: Path) -> None:
+    done = run_installed(installed, "--version", program="cimi")
+    assert done.stdout.startswith("cimi, version "), done.stderr
 
 
 def test_the_installed_program_runs_nothing_of_the_working_directory(installed: Path, tmp_path: Path) -> None:
