@@ -55,6 +55,8 @@ class MemoryState:
     autostarting: set[str] = field(default_factory=lambda: {"network default", "pool default"})
     """Names of what starts with the host: "network NAME", "pool NAME"."""
 
+    boots: int = 1
+    """How often the host has booted."""
     domains: dict[str, DomainFacts] = field(default_factory=dict)
     """All domains, by UUID."""
     deaf: bool = False
@@ -178,6 +180,14 @@ class MemoryState:
         """Bring the connection into this state, and tell it."""
         self.connection = state
         self.emit(DriverEvent(self.name, EventKind.CONNECTION, state=state))
+
+    def boot_anew(self) -> None:
+        """Have no domain run, and no network or pool that does not start with the host, as after a boot."""
+        self.boots += 1
+        for uuid, facts in self.domains.items():
+            self.domains[uuid] = replace(facts, power=Power.OFF, reason="")
+        for name, network in self.networks.items():
+            self.networks[name] = replace(network, active=f"network {name}" in self.autostarting)
 
     def set_power(self, uuid: str, power: Power, reason: str | None = None) -> None:
         """Bring a domain into this state, and tell it."""

@@ -74,6 +74,11 @@ class OfflineStore:
         sql = "SELECT job, line, time, level, step, message FROM job_log WHERE line > ? ORDER BY line"
         return [(job, LogLine(*line)) for job, *line in self._connection.execute(sql, (after,))]
 
+    def paths_of(self, kind: str) -> frozenset[str]:
+        """Return the paths of all resources of a kind in its root collection; by the index of the kinds."""
+        sql = "SELECT path FROM resources WHERE kind = ? AND parent = ''"
+        return frozenset(path for (path,) in self._connection.execute(sql, (kind,)))
+
     def event_log_of(self, path: str) -> tuple[bool, str | None]:
         """Return whether there is a resource at the path, and the path of its EventLog; by the primary key."""
         sql = "SELECT json_extract(document, '$.eventLog.href') FROM resources WHERE path = ?"

@@ -337,4 +337,5 @@ class ResourceService:
             parent_job=caller.parent_job,
             request_id=caller.request_id,
             address=caller.address,
+            reason=caller.reason,
         )

@@ -26,6 +26,7 @@ from gateway.orchestration.machine_core.occupancy import hold
 from gateway.orchestration.machine_core.power_steps import DescribeDomain, PowerOff, ResizeDomain
 from gateway.orchestration.machine_core.removal import demand_within_reach
 from gateway.orchestration.machine_core.states import ALWAYS, TRANSIENT, demand_legal, legal
+from gateway.orchestration.machines.autostart import keep_autostart
 from gateway.orchestration.machines.create import IMAGE, MachineCreate, address_attribute, check_size
 from gateway.orchestration.machines.plan import ACTIONS, action_steps, create_steps, delete_steps
 from gateway.orchestration.machines.steps import SettleMachine
@@ -198,6 +199,7 @@ class MachineService(ResourceService):
         sizes = {name: document[name] for name in ("cpu", "memory") if name in document}
         changed = edited(machine, document, selected)
         changed = changed.with_document(cpu=machine.document["cpu"], memory=machine.document["memory"])
+        changed = keep_autostart(machine, changed, document, selected)
         wanted = {name: sizes.get(name, machine.document[name]) for name in ("cpu", "memory")}
         resized = any(wanted[name] != machine.document[name] for name in wanted)
         steps = await self._edit_steps(machine, changed, wanted, resized)
