@@ -6,7 +6,7 @@ DESTDIR ?=
 PREFIX ?= /usr
 # Modules are compiled once and kept, whatever the environment says: the tests start hundreds of processes.
 export PYTHONDONTWRITEBYTECODE =
-.PHONY: help run test quick quick-debian13 coverage check diagrams manual demo bench bench-compare conformance setup lock install uninstall clean
+.PHONY: help run test quick quick-debian13 coverage check diagrams manual demo bench bench-compare conformance setup lock install uninstall deb clean
 
 help: ## Name the commands
 	@sed -n 's/^\([a-z0-9-]*\):.* ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -83,6 +83,9 @@ install: ## Install as a service; DESTDIR and PREFIX as usual
 uninstall: ## Remove what install put there; configuration and state stay
 install uninstall:
 	@PYTHON="$(PYTHON)" DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" tools/install.sh $@
+
+deb: ## Build the Debian packages for this release of Debian, into dist/
+	@tools/deb.sh
 
 clean: ## Remove what builds and checks leave
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

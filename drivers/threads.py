@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -25,6 +26,29 @@ class Threads:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, lambda: function(*args, **named))
 
+    async def run_whole(self, function: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+        """Return what ``run`` does; a caller that is cancelled waits for the end of a call that has begun.
+
+        So nothing that the call works with is taken away under it. A call that has not begun is not made.
+        """
+        call = self._executor.submit(lambda: function(*args, **named))
+        future = asyncio.wrap_future(call)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            if not call.cancel():
+                await _over(future)
+            raise
+
+
+async def _over(future: asyncio.Future[T]) -> None:
+    """Wait for the future, however often this task is cancelled meanwhile; nobody wants to know what it brings."""
+    while not future.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({future})
+    if not future.cancelled():
+        future.exception()
+
 
 NAMES = Threads("names", 4)
 """Look-ups of host names: a name server that does not answer takes seconds for each."""
@@ -35,3 +59,5 @@ UNPACKING = Threads("unpacking", MOST_UNPACKING)
 """Vmdks unpacked while they are copied: the tables of a large one take seconds, also after nobody waits any more."""
 UPLOADS = Threads("uploads", 4)
 """Writes of what clients send: a disk that is behind takes seconds for each."""
+STAGING = Threads("staging", 8)
+"""Writes of what Jobs put down."""

@@ -45,6 +45,15 @@ def own_key(store: Path) -> Path:
     return store.with_name(store.name + ".key")
 
 
+def make_private(path: Path) -> None:
+    """Make the file where there is none, and its owner's alone before anything is written to it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)
+
+
 def write_private(path: Path, content: bytes, own: Callable[[Path], None] | None = None) -> None:
     """Replace a file at once by one that its owner alone may read, whole on disk before it has its name.
 

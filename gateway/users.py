@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +55,27 @@ def read(path: Path) -> dict[str, User]:
             raise UsersError(f"{path} line {number}: must be name:role:hash with a role of {', '.join(ROLES)}")
         users[parts[0]] = User(*parts)
     return users
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[dict[str, User]]:
+    """Yield the users in a file, and write them when the block ends well; whoever changes them too waits meanwhile.
+
+    Raises UsersError, as ``read`` does, and for a directory that cannot be used.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise UsersError(f"{path.parent} cannot be used: {error.strerror}") from None
+    try:
+        # The file itself is replaced, and so is no good as a lock.
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        users = read(path)
+        yield users
+        write(path, users)
+    finally:
+        os.close(directory)
 
 
 def write(path: Path, users: dict[str, User]) -> None:

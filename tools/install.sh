@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the gateway, or takes it away: `make install` and `make uninstall`. PYTHON, DESTDIR and PREFIX come from make.
+# Installs the gateway, or takes it away: `make install` and `make uninstall`. PYTHON, DESTDIR and PREFIX come from make,
+# LIBRARIES from debian/rules: newest (pip's choice), locked (as in requirements/run.txt, without libvirt's), or none.
 # What an admin may have changed in /etc is never touched; whatever else was installed before is replaced as a whole.
 set -eu
 cd "$(dirname "$0")/.."
@@ -22,7 +23,20 @@ build() {
     trap 'rm -rf "$source"' EXIT
     cp -R setup.cfg pyproject.toml README.md gateway drivers conformance client "$source"
     rm -rf "$DESTDIR$library.new"
-    "$PYTHON" -m pip install --quiet --target "$DESTDIR$library.new" "$source" "$source/client"
+    case ${LIBRARIES:-newest} in
+    newest) pip_install "$source" "$source/client" ;;
+    locked)
+        awk '/^libvirt-python==/ { skip = 1 } !skip { print } !/\\$/ { skip = 0 }' requirements/run.txt >"$source/locked.txt"
+        pip_install --no-deps --require-hashes --only-binary :all: -r "$source/locked.txt"
+        pip_install --no-deps --no-build-isolation "$source" "$source/client"
+        ;;
+    none) pip_install --no-deps --no-build-isolation "$source" "$source/client" ;;
+    *) echo "install.sh: LIBRARIES is newest, locked or none, not $LIBRARIES" >&2 && exit 2 ;;
+    esac
+}
+
+pip_install() {
+    "$PYTHON" -m pip install --quiet --disable-pip-version-check --target "$DESTDIR$library.new" "$@"
 }
 
 # Aside, then in one step into place: a running service goes on to load modules from here.

@@ -48,7 +48,7 @@ from drivers.base.filters import (
     filter_name,
     fixed_filter_name,
 )
-from drivers.base.host import Autostarted, HostFacts, HypervisorSettings, PoolSettings
+from drivers.base.host import Autostarted, Boot, HostFacts, HypervisorSettings, PoolSettings
 from drivers.base.measures import CallObserver, Load
 from drivers.base.networks import (
     AddressPool,
@@ -81,6 +81,7 @@ from drivers.base.storage import (
     UnpackedImage,
     VolumeContent,
     VolumeFacts,
+    checked_name,
 )
 
 __all__ = [
@@ -96,6 +97,7 @@ __all__ = [
     "Bandwidth",
     "BandwidthClass",
     "BaseVolume",
+    "Boot",
     "CallObserver",
     "ConnectionState",
     "Converter",
@@ -164,6 +166,7 @@ __all__ = [
     "UnpackedImage",
     "VolumeContent",
     "VolumeFacts",
+    "checked_name",
     "filter_name",
     "fixed_filter_name",
     "interface_identifier",

@@ -14,12 +14,15 @@ class CopyCalls(Protocol):
     async def make(self, uuid: str, target: str, pool: str, name: str, progress: Progress) -> VolumeFacts:
         """Copy an active domain's disk as of one moment to the volume ``name`` of ``pool``, while the guest goes on.
 
-        ``progress`` is in bytes. A half-made copy is removed on any failure. Raises DriverConflict when the domain is
-        not active, DriverUnsupported when the pool is none of files, and DriverInvalid when the name is none for a
-        volume.
+        ``progress`` is in bytes. A half-made copy is removed on any failure. Raises DriverNotFound when the domain has
+        no such disk, DriverConflict when the domain is not active, DriverUnsupported when the pool is none of files,
+        and DriverInvalid when the name is none for a volume.
         """
         ...
 
     async def discard(self, uuid: str, pool: str, name: str) -> None:
-        """Cancel the copy if it is at work, and remove its file; none at work, or no such domain, is no error."""
+        """Cancel the copy if it is at work, and remove its file.
+
+        None at work, no such domain, and a pool that is missing or none of files are no errors.
+        """
         ...

@@ -165,7 +165,8 @@ class Applied:
 class DomainCalls(Protocol):
     """Domains by UUID, and what their guests tell. Memory in KiB.
 
-    Every call that names a domain raises DriverNotFound when there is none of this UUID, except where removal is asked.
+    Every call that names a domain raises DriverNotFound when there is none of this UUID, except where removal is asked,
+    and for its console.
     """
 
     async def list_all(self) -> tuple[DomainFacts, ...]:
@@ -213,7 +214,10 @@ class DomainCalls(Protocol):
         ...
 
     async def pause(self, uuid: str) -> None:
-        """Halt the guest's CPUs; its memory stays. Raises DriverConflict when the domain is off."""
+        """Halt the guest's CPUs; its memory stays. Raises DriverConflict when the domain is off.
+
+        Raises DriverBusy when the hypervisor itself holds the domain for too long, and would let it go on.
+        """
         ...
 
     async def resume(self, uuid: str) -> None:
@@ -244,5 +248,8 @@ class DomainCalls(Protocol):
         ...
 
     async def console_text(self, uuid: str, limit: int) -> bytes:
-        """Return the last ``limit`` bytes which the guest wrote to its first serial port, over all its boots."""
+        """Return the last ``limit`` bytes which the guest wrote to its first serial port, over all its boots.
+
+        They stay when a domain vanishes; where nothing is left, and where there is no such domain, they are empty.
+        """
         ...

@@ -10,7 +10,7 @@ from drivers.base.devices import DeviceCalls
 from drivers.base.domains import DomainCalls
 from drivers.base.events import ConnectionState, Listener
 from drivers.base.filters import FilterCalls
-from drivers.base.host import Autostarted, HostFacts
+from drivers.base.host import Autostarted, Boot, HostFacts
 from drivers.base.measures import CallObserver, Load
 from drivers.base.networks import NetworkCalls
 from drivers.base.snapshots import SnapshotCalls
@@ -129,6 +129,10 @@ class Driver(Protocol):
 
     async def host(self) -> HostFacts:
         """Return what the host has, memory in KiB."""
+        ...
+
+    async def boot(self, mark: str) -> Boot:
+        """Return whether the host has booted since this mark was given; the mark is empty when there is none yet."""
         ...
 
     async def autostarted(self) -> Autostarted:

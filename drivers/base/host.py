@@ -19,6 +19,14 @@ class Autostarted:
 
 
 @dataclass(frozen=True, slots=True)
+class Boot:
+    """The present boot of a host: what to remember it by, and whether it is another one than was remembered."""
+
+    mark: str
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
 class HostFacts:
     """The host's abilities; ``domain_type`` is the one really used: ``kvm`` or ``qemu``."""
 

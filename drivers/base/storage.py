@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from drivers.base.errors import DriverInvalid
 from drivers.base.host import PoolSettings
 from drivers.base.progress import Progress
 
@@ -150,6 +152,16 @@ class ImageReader(Protocol):
         ...
 
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+def checked_name(name: str) -> str:
+    """Return the name when it is one for a new volume, and raise DriverInvalid when it is none."""
+    if not NAME.fullmatch(name):
+        raise DriverInvalid(f"{name[:80]!r} is no name for a volume: letters, digits, dot, underline and dash only")
+    return name
+
+
 class StorageCalls(Protocol):
     """Pools by name, and the volumes in them by pool and name; each call's name says which of the two it is about.
 
@@ -214,9 +226,9 @@ class StorageCalls(Protocol):
     async def clone_volume(self, volume: NewVolume, base: BaseVolume, progress: Progress) -> VolumeFacts:
         """Make a full copy of ``base``, which may stand in another pool; the copy is at least as large as ``base``.
 
-        ``progress`` is in bytes. A half-made copy is removed on any failure. Raises DriverConflict when the bytes of
-        ``base`` have come to look like another format than the one that we know, and DriverInvalid when the name is
-        none for a volume.
+        It replaces a volume of this name, which an interrupted run may have left. ``progress`` is in bytes. A half-made
+        copy is removed on any failure. Raises DriverConflict when the bytes of ``base`` have come to look like another
+        format than the one that we know, and DriverInvalid when the name is none for a volume.
         """
         ...
 

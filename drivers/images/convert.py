@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
+from functools import partial
 
 from drivers.base import DriverFailed, DriverInvalid, DriverNoSpace, DriverUnsupported, ImageFile, Progress
+from drivers.images import tool
+from drivers.images.tool import Ended
 
 SOURCES = frozenset({"raw", "qcow2", "vmdk", "vdi", "vpc", "vhdx"})
 TARGETS: dict[str, tuple[str, ...]] = {"raw": (), "qcow2": (), "vmdk": ("-o", "subformat=streamOptimized")}
@@ -17,6 +19,8 @@ BYTES_PER_CPU_SECOND = 8 * 1024**2
 AT_ONCE = 2
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "MALLOC_ARENA_MAX": "2"}
 """Without the bound each of qemu-img's threads reserves 64 MiB of addresses, and many of them the whole MEMORY."""
+SAID = 300
+"""Characters of qemu-img's last words that stand in an error."""
 PROGRESS = re.compile(rb"\((\d+)\.\d+/100%\)")
 
 
@@ -40,24 +44,12 @@ class QemuImg:
                 raise
 
     async def _run(self, command: list[str], progress: Progress) -> None:
-        pipe = asyncio.subprocess.PIPE
         try:
-            process = await asyncio.create_subprocess_exec(
-                *command, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe, env=ENVIRONMENT
-            )
+            ended = await tool.run(command, ENVIRONMENT, partial(_tell, progress))
         except FileNotFoundError:
             raise DriverUnsupported("qemu-img and prlimit are not installed on the gateway's host") from None
-        try:
-            assert process.stdout is not None and process.stderr is not None
-            words, _ = await asyncio.gather(process.stderr.read(4096), _follow(process.stdout, progress))
-            code = await process.wait()
-        finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await asyncio.shield(process.wait())
-        if code != 0:
-            raise _failure(code, words.decode(errors="replace"))
+        if ended.code != 0:
+            raise _failure(ended)
 
 
 def _command(source: ImageFile, target: ImageFile, virtual_size: int) -> list[str]:
@@ -67,18 +59,16 @@ def _command(source: ImageFile, target: ImageFile, virtual_size: int) -> list[st
     return [*limits, "qemu-img", "convert", "-p", "-t", "writeback", *formats, "--", str(source.path), str(target.path)]
 
 
-async def _follow(output: asyncio.StreamReader, progress: Progress) -> None:
-    """Read the progress: qemu-img writes ``(12.34/100%)`` again and again on one line."""
-    while text := await output.read(1024):
-        percentages = PROGRESS.findall(text)
-        if percentages:
-            progress(int(percentages[-1]), 100)
+def _tell(progress: Progress, piece: bytes) -> None:
+    """Tell the progress: qemu-img writes ``(12.34/100%)`` again and again on one line."""
+    percentages = PROGRESS.findall(piece)
+    if percentages:
+        progress(int(percentages[-1]), 100)
 
 
-def _failure(code: int, words: str) -> Exception:
-    text = " ".join(words.split())[:300]
-    if "No space left" in text:
+def _failure(ended: Ended) -> Exception:
+    if "No space left" in ended.words:
         return DriverNoSpace("the staging directory is full: the image could not be converted")
-    if code < 0:
+    if ended.code < 0:
         return DriverInvalid("converting the image took more time or memory than it may; it is broken or a bomb")
-    return DriverFailed(f"qemu-img could not convert the image: {text}")
+    return DriverFailed(f"qemu-img could not convert the image: {ended.words[-SAID:]}")

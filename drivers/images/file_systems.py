@@ -7,12 +7,13 @@ that the file of a large file system takes little room.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import shutil
 from pathlib import Path
 
 from drivers.base import DriverFailed, DriverInvalid, DriverNoSpace, DriverUnsupported
+from drivers.images import tool
+from drivers.images.tool import Ended
 
 _EXT = ("-q", "-F", "-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard")
 """Force: it is no device; tables and journal are zeroed by the guest, which the file's holes are already."""
@@ -39,6 +40,8 @@ CPU_SECONDS = 120
 DEADLINE = 600.0
 """Seconds."""
 AT_ONCE = 2
+SAID = 300
+"""Characters of a tool's last words that stand in an error."""
 
 
 class Mkfs:
@@ -55,9 +58,9 @@ class Mkfs:
             raise DriverInvalid(f"{kind} cannot be made")
         if not file.is_absolute():
             raise DriverInvalid("only absolute paths are written to")
-        tool = COMMANDS[kind][0]
-        if not await asyncio.to_thread(lambda: installed(tool) and installed("prlimit")):
-            raise DriverUnsupported(f"{tool} is not installed on the gateway's host")
+        program = COMMANDS[kind][0]
+        if not await asyncio.to_thread(lambda: installed(program) and installed("prlimit")):
+            raise DriverUnsupported(f"{program} is not installed on the gateway's host")
         async with self._turns:
             await asyncio.to_thread(_empty, file, size)
             try:
@@ -87,28 +90,18 @@ def _command(kind: str, file: Path, size: int) -> list[str]:
 
 
 async def _run(command: list[str]) -> None:
-    nothing, pipe = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        *command, stdin=nothing, stdout=nothing, stderr=pipe, env=ENVIRONMENT
-    )
     try:
         async with asyncio.timeout(DEADLINE):
-            _, words = await process.communicate()
+            ended = await tool.run(command, ENVIRONMENT)
     except TimeoutError:
         raise DriverFailed(f"making the file system took more than {DEADLINE:g} seconds") from None
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await asyncio.shield(process.wait())
-    if process.returncode:
-        raise _failure(process.returncode, words.decode(errors="replace"))
+    if ended.code:
+        raise _failure(ended)
 
 
-def _failure(code: int, words: str) -> Exception:
-    text = " ".join(words.split())[:300]
-    if "No space left" in text:
+def _failure(ended: Ended) -> Exception:
+    if "No space left" in ended.words:
         return DriverNoSpace("the staging directory is full: the file system could not be made")
-    if code < 0:
+    if ended.code < 0:
         return DriverFailed("making the file system took more time, memory or room than it may")
-    return DriverInvalid(text or f"the tool ended with {code}")
+    return DriverInvalid(ended.words[-SAID:] or f"the tool ended with {ended.code}")

@@ -18,11 +18,12 @@ from drivers.base import (
     DriverUnsupported,
     Progress,
     VolumeFacts,
+    checked_name,
 )
 from drivers.libvirt.connection import Connection, Lane
 from drivers.libvirt.domain_facts import PARSER
 from drivers.libvirt.domain_xml import child
-from drivers.libvirt.storage import Storage, checked_name
+from drivers.libvirt.storage import Storage
 
 T = TypeVar("T")
 LOOK_EVERY = 0.2
@@ -83,8 +84,8 @@ class DiskCopies:
 
     async def discard(self, uuid: str, pool: str, name: str) -> None:
         """Cancel the backup when it is the one that writes this file, and remove the file."""
-        path = await self._path(pool, name)
-        with suppress(DriverNotFound, DriverConflict):
+        with suppress(DriverNotFound, DriverConflict, DriverUnsupported):
+            path = await self._path(pool, name)
             await self._with(uuid, lambda domain: _cancel(domain, path))
         await self._storage.delete_volume(pool, name)
 
@@ -109,6 +110,8 @@ def _destination(domain: libvirt.virDomain) -> str | None:
 def _begin(domain: libvirt.virDomain, target: str, path: str) -> None:
     root = etree.fromstring(domain.XMLDesc(0), PARSER)
     disks = [str(target_element.get("dev")) for target_element in root.iterfind("devices/disk/target")]
+    if target not in disks:
+        raise DriverNotFound(f"the domain has no disk {target}")
     domain.backupBegin(backup_xml(disks, target, path), None, 0)
 
 

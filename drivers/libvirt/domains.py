@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ from drivers.base import (
     Applied,
     DomainFacts,
     DomainSpec,
+    DriverBusy,
     DriverConflict,
     DriverError,
     DriverNotFound,
@@ -33,6 +35,10 @@ SAVE_DEADLINE = 3600.0
 START_DEADLINE = 120.0
 AGENT_DEADLINE = 15.0
 """Seconds for the addresses of a guest, whose agent is asked too."""
+MOMENT = 300.0
+"""Seconds that libvirt may hold a domain itself before a pause of it is given up."""
+LOOK_EVERY = 0.5
+ASLEEP = (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PMSUSPENDED)
 BOTH = libvirt.VIR_DOMAIN_AFFECT_CONFIG | libvirt.VIR_DOMAIN_AFFECT_LIVE
 
 
@@ -80,17 +86,13 @@ class Domains:
     async def make_persistent(self, uuid: str) -> None:
         """Define the running domain as its next boot would be, secrets included."""
 
-        def work(domain: libvirt.virDomain) -> None:
-            if not domain.isPersistent():
-                xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
-                domain.connect().defineXMLFlags(xml, 0)
-
-        await self._with(uuid, work)
+        await self._with(uuid, _persist)
 
     async def describe(self, uuid: str, title: str, description: str) -> None:
-        """Set title and description, in the running domain too."""
+        """Set title and description, in the running domain too, which has a next boot from then on."""
 
         def work(domain: libvirt.virDomain) -> None:
+            _persist(domain)
             flags = BOTH if domain.isActive() else libvirt.VIR_DOMAIN_AFFECT_CONFIG
             domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_TITLE, one_line(title), None, None, flags)
             domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_DESCRIPTION, description or None, None, None, flags)
@@ -149,22 +151,25 @@ class Domains:
         await self._with(uuid, work)
 
     async def pause(self, uuid: str) -> None:
-        """Suspend the domain, as libvirt calls it, unless it is paused."""
+        """Suspend the domain, as libvirt calls it, unless it is paused or asleep.
 
-        def work(domain: libvirt.virDomain) -> None:
-            if domain.state()[0] != libvirt.VIR_DOMAIN_PAUSED:
-                domain.suspend()
-
-        await self._with(uuid, work)
+        libvirt lets a domain go on that it has paused itself for a moment, whatever was asked meanwhile: the domain is
+        suspended once that is over. Raises DriverBusy when it takes longer than ``MOMENT`` seconds.
+        """
+        until = time.monotonic() + MOMENT
+        while not await self._with(uuid, _suspend):
+            if time.monotonic() > until:
+                raise DriverBusy("libvirt itself holds the domain (snapshot, migration or save); try again later")
+            await asyncio.sleep(LOOK_EVERY)
 
     async def resume(self, uuid: str) -> None:
         """Resume a paused domain, and wake one whose guest has put itself to sleep."""
 
         def work(domain: libvirt.virDomain) -> None:
-            state = domain.state()[0]
+            state, reason = domain.state()
             if state == libvirt.VIR_DOMAIN_PMSUSPENDED:
                 domain.pMWakeup()
-            elif state == libvirt.VIR_DOMAIN_PAUSED:
+            elif state == libvirt.VIR_DOMAIN_PAUSED and not domain_facts.keeps_running(state, reason):
                 domain.resume()
 
         await self._with(uuid, work)
@@ -174,6 +179,7 @@ class Domains:
 
         def work(domain: libvirt.virDomain) -> None:
             if domain.isActive():
+                _persist(domain)
                 domain.managedSave(libvirt.VIR_DOMAIN_SAVE_RUNNING if not self._test_driver else 0)
 
         saving = asyncio.ensure_future(self._with(uuid, work, Lane.STORAGE, SAVE_DEADLINE))
@@ -214,6 +220,7 @@ class Domains:
         """Set cpus and memory; a running guest never gets more memory than it booted with."""
 
         def work(domain: libvirt.virDomain) -> Applied:
+            _persist(domain)
             active = bool(domain.isActive())
             refused = [*_resize_cpus(domain, cpus, active), *_resize_memory(domain, memory_kib, active)]
             return Applied(live=active and not refused, message="; ".join(refused))
@@ -228,6 +235,23 @@ class Domains:
         """Return the end of the console's log, which is read as a volume of a pool."""
         await self._console.prepare()
         return await self._console.text(uuid, limit)
+
+
+def _persist(domain: libvirt.virDomain) -> None:
+    """Define a running domain that would vanish when it stops: it has no next boot to be changed, nor a saved state."""
+    if not domain.isPersistent():
+        xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
+        domain.connect().defineXMLFlags(xml, 0)
+
+
+def _suspend(domain: libvirt.virDomain) -> bool:
+    """Suspend the domain, and return whether it stays so: libvirt lets one go on that it has paused itself."""
+    state, reason = domain.state()
+    if domain_facts.keeps_running(state, reason):
+        return False
+    if state not in ASLEEP:
+        domain.suspend()
+    return not domain_facts.keeps_running(*domain.state())
 
 
 def _read_all(handle: libvirt.virConnect) -> tuple[DomainFacts, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drivers.base import Autostarted, CallObserver, ConnectionState, HostFacts, HypervisorSettings, Listener, Load
+from drivers.base import Autostarted, Boot, CallObserver, ConnectionState, HostFacts, HypervisorSettings, Listener, Load
 from drivers.libvirt.connection import Connection
 from drivers.libvirt.console import Console
 from drivers.libvirt.definitions import Definitions
@@ -101,6 +101,10 @@ class LibvirtDriver:
     async def host(self) -> HostFacts:
         """Return the host's facts, which are read once for each connection."""
         return await self._host.facts()
+
+    async def boot(self, mark: str) -> Boot:
+        """Return whether the host has booted since this mark was given."""
+        return await self._host.boot(mark)
 
     async def autostarted(self) -> Autostarted:
         """Return the networks and pools that libvirt starts with the host."""

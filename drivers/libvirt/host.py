@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from urllib.parse import urlsplit
+
 import libvirt
 from lxml import etree
 
-from drivers.base import Autostarted, HostFacts
+from drivers.base import Autostarted, Boot, HostFacts
 from drivers.libvirt.connection import Connection
 
 CONFINING = frozenset({"selinux", "apparmor"})
 VIRTUALISATION = frozenset({"svm", "vmx"})
 """The features of x86 CPUs that KVM needs."""
+
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+"""The kernel's own name for the boot of this host."""
+GROWN = 2
+"""The factor by which a remote host's processor time has grown when its mark is written anew."""
 
 
 class Host:
@@ -31,9 +40,33 @@ class Host:
         """Read the host again when it is asked for next: it may be another one behind a new connection."""
         self._facts = None
 
+    async def boot(self, mark: str) -> Boot:
+        """Return whether the host has booted since this mark was given."""
+        return await self._connection.call(lambda handle: boot(handle, mark))
+
     async def autostarted(self) -> Autostarted:
         """Return which networks and pools start with the host."""
         return await self._connection.call(autostarted)
+
+
+def boot(connection: libvirt.virConnect, mark: str) -> Boot:
+    """Return whether the hypervisor's host has booted since this mark was given."""
+    if urlsplit(connection.getURI()).netloc:
+        return _remote_boot(connection.getCPUStats(libvirt.VIR_NODE_CPU_STATS_ALL_CPUS, 0), mark)
+    boot_id = BOOT_ID.read_text().strip()
+    return Boot(boot_id, boot_id != mark)
+
+
+def _remote_boot(times: dict[str, int], mark: str) -> Boot:
+    """Return whether a host that libvirt does not tell the boot of has booted.
+
+    Its processors' time, idle or not, only grows until it boots again; less of it than was remembered is another boot.
+    """
+    passed = sum(times.values())
+    before = int(mark) if mark.isascii() and mark.isdigit() else None
+    if before is None or passed < before:
+        return Boot(str(passed), new=True)
+    return Boot(str(passed) if passed > GROWN * before else mark, new=False)
 
 
 def kvm_works(connection: libvirt.virConnect, capabilities: etree._Element, arch: str) -> bool:

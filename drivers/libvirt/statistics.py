@@ -117,7 +117,7 @@ def _domain(uuid: str, run: int, fields: Fields, taps: Taps, moment: Moment) -> 
         cpu_seconds=nanoseconds / NANO if nanoseconds is not None else None,
         memory_kib=_memory(fields),
         memory_used_kib=_memory_used(fields, moment.time) if running else None,
-        disks=tuple(_disk(fields, f"block.{place}") for place in range(fields.get("block.count", 0))),
+        disks=tuple(_disk(fields, f"block.{place}", running) for place in range(fields.get("block.count", 0))),
         interfaces=_interfaces(fields, taps),
     )
 
@@ -148,12 +148,18 @@ def _memory_used(fields: Fields, now: float) -> int | None:
     return None if resident is None or given is None else min(int(resident), int(given))
 
 
-def _disk(fields: Fields, prefix: str) -> DiskReading:
+def _disk(fields: Fields, prefix: str, running: bool) -> DiskReading:
+    """Return the reading of a disk.
+
+    ``physical`` is what a running guest's QEMU takes of the pool, and of one that is off the length of the file, which
+    may have holes. ``allocation`` is what the file takes then, and while the guest runs the last place written to.
+    """
+    taken = "physical" if running else "allocation"
     return DiskReading(
         target=fields.get(f"{prefix}.name", ""),
         source=fields.get(f"{prefix}.path", ""),
         capacity=fields.get(f"{prefix}.capacity"),
-        used=fields.get(f"{prefix}.physical"),
+        used=fields.get(f"{prefix}.{taken}"),
         read_bytes=fields.get(f"{prefix}.rd.bytes"),
         written_bytes=fields.get(f"{prefix}.wr.bytes"),
         reads=fields.get(f"{prefix}.rd.reqs"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import AsyncGenerator, Callable
 from typing import TypeVar
@@ -15,7 +14,6 @@ from drivers.base import (
     BaseVolume,
     DriverBusy,
     DriverConflict,
-    DriverInvalid,
     DriverNotFound,
     NewVolume,
     PoolFacts,
@@ -23,6 +21,7 @@ from drivers.base import (
     Progress,
     VolumeContent,
     VolumeFacts,
+    checked_name,
 )
 from drivers.libvirt.connection import Connection, Lane
 from drivers.libvirt.disk_source import DiskSource
@@ -32,7 +31,6 @@ from drivers.libvirt.pool_xml import BUILT, pool_xml
 from drivers.libvirt.streams import Streams
 
 T = TypeVar("T")
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 FILE_POOLS = frozenset({"dir", "fs", "netfs"})
 CREATING_POOLS = FILE_POOLS | {"logical", "rbd", "zfs", "disk"}
 GROWING_POOLS = FILE_POOLS | {"rbd"}
@@ -66,13 +64,6 @@ def volume_xml(
         child(store, "path", backing[0])
         child(store, "format", type=backing[1])
     return etree.tostring(volume, encoding="unicode")
-
-
-def checked_name(name: str) -> str:
-    """Return the name when it is one for a volume, and raise DriverInvalid when it is none."""
-    if not NAME.fullmatch(name):
-        raise DriverInvalid(f"{name[:80]!r} is no name for a volume: letters, digits, dot, underline and dash only")
-    return name
 
 
 class Storage:
@@ -163,11 +154,10 @@ class Storage:
 
     async def clone_volume(self, volume: NewVolume, base: BaseVolume, progress: Progress) -> VolumeFacts:
         """Copy by libvirt itself; how far that is shows by the copy's allocation twice a second."""
-        pool, name, capacity = volume.pool, volume.name, volume.capacity
+        pool, name, capacity = volume.pool, checked_name(volume.name), volume.capacity
         below = await self.read_volume(base.pool or pool, base.name)
         _must_be(below, base.format)
         await self.delete_volume(pool, name)
-        checked_name(name)
 
         def work(target_pool: libvirt.virStoragePool) -> None:
             whole = _kind(target_pool) in WHOLE_POOLS
@@ -212,8 +202,9 @@ class Storage:
 
     async def upload_volume(self, pool: str, name: str, content: VolumeContent, progress: Progress) -> VolumeFacts:
         """Send the bytes by a stream of a connection apart; the pieces wait for libvirt, so memory stays flat."""
+        checked_name(name)
         await self.in_pool(pool, lambda holder: _delete_leftover(holder, name), deadline=WIPING_DEADLINE)
-        creating = asyncio.ensure_future(self._create(pool, checked_name(name), "raw", content.size))
+        creating = asyncio.ensure_future(self._create(pool, name, "raw", content.size))
         try:
             await asyncio.shield(creating)
             await self._streams.upload(pool, name, content.size, content.data, progress)

@@ -13,6 +13,7 @@ import libvirt
 from drivers.base import DriverFailed, DriverInvalid, DriverNoSpace, Hole, Progress
 from drivers.libvirt.connection import Connection, Lane
 
+Begun = tuple[libvirt.virStream, libvirt.virStorageVol]
 BLOCK = 63 * 4096
 """The most whole pages that fit into one message of libvirt's protocol."""
 ZEROS = bytes(BLOCK)
@@ -65,9 +66,7 @@ class Streams:
         it, and never answers again when a hole comes next: so what was sent is read again before each hole, now
         and then, and at the end.
         """
-        stream, volume = await self._connection.call(
-            lambda handle: _begin_upload(handle, pool, name, size), lane=Lane.STREAM
-        )
+        stream, volume = await self._begun(lambda handle: _begin_upload(handle, pool, name, size))
         sent = Sent()
         try:
             async for piece in data:
@@ -117,9 +116,7 @@ class Streams:
             offset += size
 
     async def _window(self, pool: str, name: str, offset: int, length: int) -> AsyncGenerator[bytes, None]:
-        stream = await self._connection.call(
-            lambda handle: _begin_download(handle, pool, name, offset, length), lane=Lane.STREAM
-        )
+        stream, _ = await self._begun(lambda handle: _begin_download(handle, pool, name, offset, length))
         got = 0
         try:
             while got < length:
@@ -133,21 +130,35 @@ class Streams:
             await asyncio.shield(self._connection.call(lambda _handle: _abort(stream), lane=Lane.STREAM))
             raise
 
+    async def _begun(self, begin: Callable[[libvirt.virConnect], Begun]) -> Begun:
+        """Return the stream that a call begins, with its volume.
 
-def _begin_upload(
-    handle: libvirt.virConnect, pool: str, name: str, size: int
-) -> tuple[libvirt.virStream, libvirt.virStorageVol]:
+        A stream that comes when nobody waits for it any more is aborted: libvirt would keep it, and its volume in use,
+        for as long as the connection lasts.
+        """
+        beginning = asyncio.ensure_future(self._connection.call(begin, lane=Lane.STREAM))
+        try:
+            return await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            await asyncio.wait({beginning})
+            if beginning.exception() is None:
+                stream, _ = beginning.result()
+                await asyncio.shield(self._connection.call(lambda _handle: _abort(stream), lane=Lane.STREAM))
+            raise
+
+
+def _begin_upload(handle: libvirt.virConnect, pool: str, name: str, size: int) -> Begun:
     volume = handle.storagePoolLookupByName(pool).storageVolLookupByName(name)
     stream = handle.newStream(0)
     volume.upload(stream, 0, size, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
     return stream, volume
 
 
-def _begin_download(handle: libvirt.virConnect, pool: str, name: str, offset: int, length: int) -> libvirt.virStream:
+def _begin_download(handle: libvirt.virConnect, pool: str, name: str, offset: int, length: int) -> Begun:
     volume = handle.storagePoolLookupByName(pool).storageVolLookupByName(name)
     stream = handle.newStream(0)
     volume.download(stream, offset, length, 0)
-    return stream
+    return stream, volume
 
 
 def _length(piece: bytes | Hole) -> int:

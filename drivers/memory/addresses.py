@@ -40,6 +40,13 @@ class MemoryAddresses:
         if network in self._state.networks:
             self._without(network, to_leave(self._state.networks[network].reservations, ip, ours))
 
+    def refuse_foreign(self, uuid: str, mac: str) -> None:
+        """Raise DriverConflict when a domain that is not ours, and not this one, has an interface of this MAC."""
+        for domain in self._state.domains.values():
+            foreign = domain.machine is None and domain.uuid != uuid
+            if foreign and any(interface.mac == mac for interface in domain.interfaces):
+                raise DriverConflict(f"the guest {domain.name} has the MAC {mac}")
+
     def own_address(self, spec: InterfaceSpec) -> bool:
         """Give an interface on a network of the host's own an entry of its own, and return whether it had none.
 

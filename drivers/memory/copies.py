@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drivers.base import BaseVolume, DriverConflict, NewVolume, Progress, VolumeFacts
+from drivers.base import BaseVolume, DriverConflict, DriverNotFound, DriverUnsupported, NewVolume, Progress, VolumeFacts
 from drivers.memory.state import ACTIVE, MemoryState
 from drivers.memory.storage import MemoryStorage
 
@@ -19,7 +19,11 @@ class MemoryCopies:
         facts = self._state.domain("copies.make", uuid)
         if facts.power not in ACTIVE:
             raise DriverConflict("the guest is not running")
-        source = next(disk.source for disk in facts.disks if disk.target == target)
+        source = next((disk.source for disk in facts.disks if disk.target == target), None)
+        if source is None:
+            raise DriverNotFound(f"the domain has no disk {target}")
+        if not self._storage.can_overlay(await self._storage.read_pool(pool)):
+            raise DriverUnsupported(f"a running disk is copied to a pool of files only, and {pool} is none")
         below = next(volume for volume in self._state.volumes.values() if volume.path == source)
         progress(1, 1)
         return await self._storage.clone_volume(

@@ -19,8 +19,6 @@ class MemoryDevices:
     async def attach_disk(self, uuid: str, disk: DiskSpec) -> None:
         """Add the disk to the domain's facts, in place of the same disk."""
         facts = self._state.domain("devices.attach_disk", uuid)
-        if (disk.pool, disk.volume) not in self._state.volumes:
-            raise DriverNotFound(f"there is no volume {disk.volume}")
         wanted = self._state.disk_facts(disk)
         present = next((other for other in facts.disks if other.target == disk.target), None)
         if present is not None and present.source != wanted.source:
@@ -53,7 +51,9 @@ class MemoryDevices:
         facts = self._state.domain("devices.replace_disk", uuid)
         if facts.power in ACTIVE:
             raise DriverConflict("the domain is running")
-        path = self._state.volumes[(pool, volume)].path
+        if not any(disk.target == target for disk in facts.disks):
+            raise DriverNotFound(f"the domain has no disk {target}")
+        path = self._state.volume(pool, volume).path
         disks = tuple(
             replace(disk, source=path, format=format) if disk.target == target else disk for disk in facts.disks
         )
@@ -66,6 +66,7 @@ class MemoryDevices:
         present = next((other for other in facts.interfaces if other.mac == interface.mac), None)
         if present is not None and present.network != wanted.network:
             raise DriverConflict(f"the interface {interface.mac} is another device already")
+        self._addresses.refuse_foreign(uuid, interface.mac)
         self._addresses.own_address(interface)
         self._state.interface_specs[interface.mac] = interface
         others = tuple(other for other in facts.interfaces if other.mac != interface.mac)

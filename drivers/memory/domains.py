@@ -10,7 +10,6 @@ from drivers.base import (
     DomainSpec,
     DriverConflict,
     DriverEvent,
-    DriverNotFound,
     EventKind,
     InterfaceAddress,
     InterfaceFacts,
@@ -44,9 +43,9 @@ class MemoryDomains:
     async def define(self, spec: DomainSpec) -> None:
         """Make the domain, or change it and leave its power as it is."""
         self._state.enter("domains.define")
-        for disk in spec.disks:
-            if (disk.pool, disk.volume) not in self._state.volumes:
-                raise DriverNotFound(f"there is no volume {disk.volume}")
+        disks = tuple(self._state.disk_facts(disk) for disk in spec.disks)
+        for interface in spec.interfaces:
+            self._addresses.refuse_foreign(spec.uuid, interface.mac)
         before = self._state.domains.get(spec.uuid)
         for interface in spec.interfaces:
             self._addresses.own_address(interface)
@@ -59,7 +58,7 @@ class MemoryDomains:
             persistent=True,
             cpus=spec.cpus,
             memory_kib=spec.memory_kib,
-            disks=tuple(self._state.disk_facts(disk) for disk in spec.disks),
+            disks=disks,
             interfaces=tuple(InterfaceFacts(nic.mac, nic.network, nic.link_up, nic.mtu) for nic in spec.interfaces),
             machine=spec.machine,
             owner=spec.owner,
@@ -74,11 +73,12 @@ class MemoryDomains:
 
     async def describe(self, uuid: str, title: str, description: str) -> None:
         """Set the title; nobody sees the description."""
-        self._state.domains[uuid] = replace(self._state.domain("domains.describe", uuid), title=title)
+        self._state.domains[uuid] = replace(self._state.domain("domains.describe", uuid), title=title, persistent=True)
 
     async def undefine(self, uuid: str) -> None:
-        """Forget the domain with its snapshots, whatever state it is in."""
+        """Forget the domain with its snapshots and its console, whatever state it is in."""
         self._state.enter("domains.undefine")
+        self._state.consoles.pop(uuid, None)
         self._state.snapshots.pop(uuid, None)
         if self._state.domains.pop(uuid, None) is not None:
             self._state.emit(DriverEvent(self._state.name, EventKind.DOMAIN_UNDEFINED, uuid))
@@ -102,10 +102,12 @@ class MemoryDomains:
             self._set(uuid, Power.OFF)
 
     async def pause(self, uuid: str) -> None:
-        """Pause the domain."""
-        if self._state.domain("domains.pause", uuid).power not in ACTIVE:
+        """Pause the domain; one that is held stays so."""
+        power = self._state.domain("domains.pause", uuid).power
+        if power not in ACTIVE:
             raise DriverConflict("the domain is not running")
-        self._set(uuid, Power.PAUSED)
+        if power is Power.RUNNING:
+            self._set(uuid, Power.PAUSED)
 
     async def resume(self, uuid: str) -> None:
         """Let the domain go on, one that is held too."""
@@ -114,8 +116,10 @@ class MemoryDomains:
 
     async def save(self, uuid: str, progress: Progress) -> None:
         """Save the domain at once."""
-        if self._state.domain("domains.save", uuid).power in ACTIVE:
+        facts = self._state.domain("domains.save", uuid)
+        if facts.power in ACTIVE:
             progress(1, 1)
+            self._state.domains[uuid] = replace(facts, persistent=True)
             self._set(uuid, Power.SAVED)
 
     async def cancel_save(self, uuid: str) -> None:
@@ -132,7 +136,7 @@ class MemoryDomains:
         facts = self._state.domain("domains.resize", uuid)
         live = facts.power in ACTIVE
         message = "memory takes effect at the next boot" if live and memory_kib > facts.memory_kib else ""
-        self._state.domains[uuid] = replace(facts, cpus=cpus, memory_kib=memory_kib)
+        self._state.domains[uuid] = replace(facts, cpus=cpus, memory_kib=memory_kib, persistent=True)
         return Applied(live and not message, message)
 
     async def interface_addresses(self, uuid: str) -> tuple[InterfaceAddress, ...]:

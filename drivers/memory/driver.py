@@ -8,6 +8,7 @@ from operator import attrgetter
 
 from drivers.base import (
     Autostarted,
+    Boot,
     CallObserver,
     ConnectionState,
     DriverError,
@@ -103,6 +104,11 @@ class MemoryDriver:
         """Return one connection on which no call ever runs or waits."""
         return (Load("memory", 0, 0),)
 
+    async def boot(self, mark: str) -> Boot:
+        """Return whether tests have rebooted the host since this mark was given."""
+        self.state.enter("boot")
+        return Boot(str(self.state.boots), str(self.state.boots) != mark)
+
     async def autostarted(self) -> Autostarted:
         """Return what stands in ``autostarting``."""
         self.state.enter("autostarted")
@@ -138,6 +144,12 @@ class MemoryDriver:
     def complain(self, uuid: str, code: str, detail: str = "") -> None:
         """Tell of a guest in trouble, as a hypervisor does."""
         self.state.emit(DriverEvent(self.name, EventKind.DOMAIN_ALARM, uuid, code=code, detail=detail))
+
+    def reboot(self) -> None:
+        """Boot the host anew: it is away for a moment, and afterwards no domain runs."""
+        self.lose()
+        self.state.boot_anew()
+        self.regain()
 
     def lose(self) -> None:
         """Lose the connection to the host."""

@@ -29,7 +29,7 @@ from drivers.base import (
 )
 from drivers.memory.usage import Usage
 
-ACTIVE = frozenset({Power.RUNNING, Power.PAUSED})
+ACTIVE = frozenset({Power.RUNNING, Power.PAUSED, Power.HELD, Power.SHUTTING_DOWN})
 
 
 def _default_networks() -> dict[str, NetworkFacts]:
@@ -55,6 +55,8 @@ class MemoryState:
     autostarting: set[str] = field(default_factory=lambda: {"network default", "pool default"})
     """Names of what starts with the host: "network NAME", "pool NAME"."""
 
+    boots: int = 1
+    """How often the host has booted."""
     domains: dict[str, DomainFacts] = field(default_factory=dict)
     """All domains, by UUID."""
     deaf: bool = False
@@ -85,6 +87,8 @@ class MemoryState:
     inactive_pools: set[str] = field(default_factory=set)
     ensured_pools: list[PoolSettings] = field(default_factory=list)
     """Pools that were asked to be defined, in order."""
+    pools: set[str] = field(default_factory=lambda: {"default"})
+    """Pools that are directories."""
     volumes: dict[tuple[str, str], VolumeFacts] = field(default_factory=dict)
     """All volumes, by pool and name."""
     contents: dict[tuple[str, str], bytes] = field(default_factory=dict)
@@ -102,10 +106,15 @@ class MemoryState:
 
     # Calls
 
-    def enter(self, call: str, /) -> None:
-        """Begin a call (``domains.start``): raise DriverUnavailable while not connected, and the fault that was set."""
+    def enter(self, call: str, /, pool: str | None = None) -> None:
+        """Begin a call (``domains.start``): raise DriverUnavailable while not connected, and the fault that was set.
+
+        Raises DriverNotFound where it is about a pool that is missing.
+        """
         if self.connection is not ConnectionState.UP:
             raise DriverUnavailable("the hypervisor is not connected")
+        if pool is not None:
+            self.demand_pool(pool)
         for observer in self.observers:
             observer("memory", 0.0, call not in self.faults)
         if call in self.faults:
@@ -125,9 +134,26 @@ class MemoryState:
             raise DriverNotFound(f"there is no network {name}")
         return self.networks[name]
 
+    def pool_names(self) -> frozenset[str]:
+        """Return the names of all pools that there are."""
+        ensured = {settings.name for settings in self.ensured_pools}
+        return frozenset(self.pools | self.pool_kinds.keys() | self.inactive_pools | ensured)
+
+    def demand_pool(self, name: str) -> None:
+        """Raise DriverNotFound when there is no such pool."""
+        if name not in self.pool_names():
+            raise DriverNotFound(f"there is no pool {name}")
+
+    def volume(self, pool: str, name: str) -> VolumeFacts:
+        """Return the facts of the volume. Raises DriverNotFound when there is none, or no such pool."""
+        self.demand_pool(pool)
+        if (pool, name) not in self.volumes:
+            raise DriverNotFound(f"there is no volume {name}")
+        return self.volumes[(pool, name)]
+
     def disk_facts(self, disk: DiskSpec) -> DiskFacts:
         """Return a disk as a domain shows it."""
-        return DiskFacts(disk.target, self.volumes[(disk.pool, disk.volume)].path, disk.format, disk.cdrom)
+        return DiskFacts(disk.target, self.volume(disk.pool, disk.volume).path, disk.format, disk.cdrom)
 
     def specs_of(self, domain: DomainFacts) -> list[InterfaceSpec]:
         """Return what was asked for the domain's interfaces, as far as it is known."""
@@ -154,6 +180,14 @@ class MemoryState:
         """Bring the connection into this state, and tell it."""
         self.connection = state
         self.emit(DriverEvent(self.name, EventKind.CONNECTION, state=state))
+
+    def boot_anew(self) -> None:
+        """Have no domain run, and no network or pool that does not start with the host, as after a boot."""
+        self.boots += 1
+        for uuid, facts in self.domains.items():
+            self.domains[uuid] = replace(facts, power=Power.OFF, reason="")
+        for name, network in self.networks.items():
+            self.networks[name] = replace(network, active=f"network {name}" in self.autostarting)
 
     def set_power(self, uuid: str, power: Power, reason: str | None = None) -> None:
         """Bring a domain into this state, and tell it."""

@@ -8,7 +8,7 @@ from marshmallow import Schema
 
 from gateway.cimi.coded import Base64
 from gateway.cimi.credential import CredentialSchema
-from gateway.cimi.fields import Attribute, Enumeration, Integer, Location, String
+from gateway.cimi.fields import Attribute, Boolean, Enumeration, Integer, Location, String
 from gateway.cimi.image import IMAGE_ACTIONS, IMAGE_STATES, file_size, file_sum
 from gateway.cimi.monitoring import EventLogTemplateSchema, MeterTemplateSchema
 from gateway.cimi.network import NETWORK_TYPES, AddressTemplateSchema
@@ -35,6 +35,16 @@ INITIAL_STATES = ("STARTED", "STOPPED", "PAUSED", "SUSPENDED")
 INTERFACE_STATES = ("Active", "Passive", "Disabled")
 
 
+def starts_with_host() -> Boolean:
+    """Return the attribute that says whether a Machine starts with its host."""
+    return Boolean(extension=True, meaning="the Machine is started each time that its host has booted")
+
+
+def start_order() -> Integer:
+    """Return the attribute that says when a Machine starts among those that start with the host."""
+    return Integer(minimum=0, extension=True, meaning="with autostart: lower ones start first, those without one last")
+
+
 class MachineSchema(Common):
     """The attributes of a Machine."""
 
@@ -50,6 +60,8 @@ class MachineSchema(Common):
     snapshots = CollectionRef("MachineSnapshot")
     meters = CollectionRef("Meter")
     eventLog = Ref("EventLog", writable=False)  # noqa: N815
+    autostart = starts_with_host()
+    autostartOrder = start_order()  # noqa: N815
 
 
 class DiskSchema(Schema):
@@ -178,6 +190,8 @@ class MachineTemplateSchema(Common):
     userData = Base64(write_only=True)  # noqa: N815
     meterTemplates = Array(RefOrValue("MeterTemplate", MeterTemplateSchema), item="meterTemplate")  # noqa: N815
     eventLogTemplate = RefOrValue("EventLogTemplate", EventLogTemplateSchema)  # noqa: N815
+    autostart = starts_with_host()
+    autostartOrder = start_order()  # noqa: N815
 
 
 class MachineCreateSchema(Common):

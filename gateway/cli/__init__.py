@@ -13,6 +13,8 @@ PLACES = {
     "user": "gateway.cli.users",
     "jobs": "gateway.cli.jobs",
     "events": "gateway.cli.events",
+    "backup": "gateway.cli.backup",
+    "restore": "gateway.cli.backup",
     "conformance": "gateway.cli.conformance",
 }
 """Subcommand to its module: the daemon starts without loading what only the others need, and they without it."""

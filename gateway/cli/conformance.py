@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from conformance.reports import RENDERERS
 from conformance.run import Report, run
 from gateway.cli.common import say
 from gateway.cli.origins import demand_protection
-from gateway.cli.remote import PASSWORD
+from gateway.cli.remote import read_password
 
 FORMATS = {"json": ("json",), "xml": ("xml",), "both": ("json", "xml")}
 
@@ -68,7 +67,7 @@ def conformance(
     _demand_possible(reports, chosen.only)
     if user and chosen.verify:
         demand_protection(url)
-    report = _watched(replace(chosen, password=_password() if user else ""))
+    report = _watched(replace(chosen, password=read_password() if user else ""))
     for path in reports:
         path.write_text(RENDERERS[path.suffix](report), encoding="utf-8")
     _tell(report)
@@ -83,11 +82,6 @@ def _demand_possible(reports: tuple[Path, ...], only: tuple[str, ...]) -> None:
     unknown = [name for name in only if name not in catalogue()]
     if unknown:
         raise click.BadParameter(f"{unknown[0]} is no check; docs/conformance.md has them all", param_hint="--only")
-
-
-def _password() -> str:
-    password = os.environ.get(PASSWORD)
-    return password if password is not None else str(click.prompt("Password", hide_input=True, err=True))
 
 
 def _watched(options: Options) -> Report:

@@ -54,7 +54,7 @@ def json_option(function: F) -> F:
 @config_option
 def check(config: Path, here: bool, as_json: bool) -> None:
     """Say whether the configuration, certificate, keys and users file can be used: by the service, where root asks."""
-    properties = None if here else service_view.unit_properties()
+    properties = _properties(here)
     if properties is not None and service_view.can_look(properties):
         done = _in_its_place(properties, "check", config, as_json=as_json)
         click.echo(done.stdout, nl=False)
@@ -99,7 +99,7 @@ def doctor(config: Path, here: bool, as_json: bool, fix: bool) -> None:
 
 def _look(config: Path, here: bool) -> list[Finding]:
     """Return what there is to say; with ``here`` of what this process sees, else also of the host, for the service."""
-    properties = None if here else service_view.unit_properties()
+    properties = _properties(here)
     if properties is not None and service_view.can_look(properties):
         findings = _findings_in_its_place(properties, config)
         message = f"looked as {service_view.service_user(properties)}, with the files that the unit shows it"
@@ -107,6 +107,11 @@ def _look(config: Path, here: bool) -> list[Finding]:
     settings = settings_of(config)
     findings = asyncio.run(_examine(settings))
     return findings if here else [*findings, *examine_host(settings), *_not_in_its_place(properties)]
+
+
+def _properties(here: bool) -> dict[str, str] | None:
+    with plainly():
+        return None if here else service_view.unit_properties()
 
 
 def _findings_in_its_place(properties: Mapping[str, str], config: Path) -> list[Finding]:
@@ -123,7 +128,8 @@ def _findings_in_its_place(properties: Mapping[str, str], config: Path) -> list[
 def _in_its_place(properties: Mapping[str, str], command: str, config: Path, *, as_json: bool) -> CompletedProcess[str]:
     """Run the command again as the service would, and return what it wrote and its exit status."""
     form = ("--json",) if as_json else ()
-    return service_view.look(properties, command, "--here", *form, "--config", str(config.absolute()))
+    with plainly():
+        return service_view.look(properties, command, "--here", *form, "--config", str(config.absolute()))
 
 
 def _mend(settings: Settings) -> None:

@@ -24,6 +24,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 PASSWORD = "CIMI_PASSWORD"  # noqa: S105 - the name of a variable
 
 
+def read_password() -> str:
+    """Return the password in the environment, also an empty one, so that no script is asked; else ask for it."""
+    password = os.environ.get(PASSWORD)
+    return password if password is not None else str(click.prompt("Password", hide_input=True, err=True))
+
+
 @dataclass(frozen=True, slots=True)
 class RemoteGateway:
     """A gateway that is read over HTTP. ``url`` is the Cloud Entry Point's.
@@ -47,8 +53,7 @@ class RemoteGateway:
             raise click.ClickException("--url needs --user")
         if not insecure:
             demand_protection(url)
-        password = os.environ.get(PASSWORD) or click.prompt("Password", hide_input=True, err=True)
-        return cls(url, user, password, insecure)
+        return cls(url, user, read_password(), insecure)
 
     def run(self, work: Callable[[Session], Awaitable[None]]) -> None:
         """Do some work of ``cimi`` with this gateway, until it ends or is interrupted. Raises ClickException."""

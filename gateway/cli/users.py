@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +31,16 @@ def _password() -> str:
     return sys.stdin.readline().rstrip("\n")
 
 
+def _demand_new(entries: Mapping[str, users.User], name: str) -> None:
+    if name in entries:
+        raise users.UsersError(f"{name} exists already; passwd changes the password")
+
+
+def _demand_user(entries: Mapping[str, users.User], name: str) -> None:
+    if name not in entries:
+        raise users.UsersError(f"there is no user {name}")
+
+
 @user.command()
 @click.argument("name")
 @click.option("--role", type=click.Choice(users.ROLES), required=True)
@@ -42,13 +53,13 @@ def add(name: str, role: str, inherit: bool, config: Path) -> None:
     """
     with plainly():
         path = _file(config)
-        entries = users.read(path)
-        if users.checked_name(name) in entries:
-            raise users.UsersError(f"{name} exists already; passwd changes the password")
+        _demand_new(users.read(path), users.checked_name(name))
         if not inherit:
             demand_unowned(settings_of(config), name)
-        entries[name] = users.User(name, role, users.hashed(_password()))
-        users.write(path, entries)
+        entry = users.User(name, role, users.hashed(_password()))
+        with users.changing(path) as entries:
+            _demand_new(entries, name)
+            entries[name] = entry
     click.echo(f"added {name} ({role})")
 
 
@@ -59,11 +70,11 @@ def passwd(name: str, config: Path) -> None:
     """Change a user's password."""
     with plainly():
         path = _file(config)
-        entries = users.read(path)
-        if name not in entries:
-            raise users.UsersError(f"there is no user {name}")
-        entries[name] = replace(entries[name], hash=users.hashed(_password()))
-        users.write(path, entries)
+        _demand_user(users.read(path), name)
+        hashed = users.hashed(_password())
+        with users.changing(path) as entries:
+            _demand_user(entries, name)
+            entries[name] = replace(entries[name], hash=hashed)
     click.echo(f"changed {name}")
 
 
@@ -72,12 +83,9 @@ def passwd(name: str, config: Path) -> None:
 @config_option
 def remove(name: str, config: Path) -> None:
     """Remove a user; what they own stays, for the admins, and goes to no later user of the name by itself."""
-    with plainly():
-        path = _file(config)
-        entries = users.read(path)
-        if entries.pop(name, None) is None:
-            raise users.UsersError(f"there is no user {name}")
-        users.write(path, entries)
+    with plainly(), users.changing(_file(config)) as entries:
+        _demand_user(entries, name)
+        del entries[name]
     click.echo(f"removed {name}")
 
 

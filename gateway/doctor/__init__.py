@@ -19,6 +19,7 @@ from gateway.doctor.files import (
     users,
 )
 from gateway.doctor.finding import Finding
+from gateway.doctor.guests import unknown_guests
 from gateway.doctor.host import FORWARDING, clock, converter, file_system_tool, forwarding, kvm, packet_filter, versions
 from gateway.doctor.hypervisors import hypervisor_findings, is_local
 from gateway.doctor.router_advertisements import router_advertisements
@@ -45,6 +46,8 @@ async def examine(settings: Settings, drivers: dict[str, Driver]) -> AsyncIterat
         yield file_system_tool(tool)
     for hypervisor in settings.hypervisors:
         async for finding in hypervisor_findings(hypervisor, drivers[hypervisor.name]):
+            yield finding
+        async for finding in unknown_guests(settings, hypervisor.name, drivers[hypervisor.name]):
             yield finding
 
 

@@ -22,6 +22,8 @@ from gateway.doctor.finding import Finding, Level
 
 USUAL = "qemu:///system"
 """What virsh connects to by itself when root calls it."""
+USUAL_POOL, DIRECTORY = "default", "/var/lib/libvirt/images"
+"""The pool that everybody means by this name, and where libvirt's own packages have room for it."""
 
 
 def guests_reach(subject: str, pool: PoolFacts) -> Finding:
@@ -53,9 +55,10 @@ async def _pool(settings: HypervisorSettings, described: PoolSettings, driver: D
         if described.kind:
             yield Finding("warning", subject, f"pool {name} is not there yet", "the gateway defines it at its start")
         else:
-            define = f"{_virsh(settings, 'pool-define-as', name)} dir --target DIRECTORY"
+            usual = name == USUAL_POOL and settings.uri == USUAL
+            define = f"{_virsh(settings, 'pool-define-as', name)} dir --target {DIRECTORY if usual else 'DIRECTORY'}"
             advice = f"{define} && {_lasting(settings, 'pool', name)}"
-            yield Finding("error", subject, f"pool {name}: {error}", advice)
+            yield Finding("error", subject, f"pool {name}: {error}", advice, fixable=usual)
         return
     except DriverError as error:
         yield Finding("error", subject, f"pool {name}: {error}", _virsh(settings, "pool-info", name))

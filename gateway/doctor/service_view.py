@@ -11,6 +11,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from gateway.errors import GatewayError
+
 UNIT = "cimi-gateway.service"
 RUNNING = Path("/run/systemd/system")
 """A directory that is there while systemd is the init of this host."""
@@ -25,12 +27,19 @@ PROPERTIES = (
 WAIT_SECONDS = 180
 
 
+class NoViewError(GatewayError):
+    """The failure to look in the service's place."""
+
+
 def unit_properties() -> dict[str, str] | None:
-    """Return what systemd has loaded of the unit; None where systemd does not run or has no such unit."""
+    """Return what systemd has loaded of the unit; None where systemd does not run or has no such unit.
+
+    Raises NoViewError when systemd does not answer.
+    """
     if not RUNNING.is_dir():
         return None
     command = ["systemctl", "show", UNIT, "--property", ",".join(("LoadState", *PROPERTIES))]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_SECONDS)  # noqa: S603
+    done = _run(command)
     properties = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
     return properties if properties.get("LoadState") == "loaded" else None
 
@@ -54,6 +63,18 @@ def command_of(properties: Mapping[str, str], *words: str) -> list[str]:
 
 
 def look(properties: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    """Run ``cimi-gateway`` with these words as the service would, and return what it wrote and its exit status."""
-    command = command_of(properties, *words)
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_SECONDS)  # noqa: S603
+    """Run ``cimi-gateway`` with these words as the service would, and return what it wrote and its exit status.
+
+    Raises NoViewError when systemd, or what it runs, comes to no end.
+    """
+    return _run(command_of(properties, *words))
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_SECONDS)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        reason = f"{command[0]} came to no end in {WAIT_SECONDS} seconds"
+    except OSError as error:
+        reason = f"{command[0]} cannot be run: {error.strerror}"
+    raise NoViewError(f"{reason}; with --here this looks without systemd, as who runs it")

@@ -150,6 +150,8 @@ class Execution:
         self._supervision = tools.supervision
         self._showing: asyncio.TimerHandle | None = None
         self._message: str | None = None
+        self._settled = True
+        """False when settling failed: what it should have released is still held."""
         self._writes: set[asyncio.Task[None]] = set()
         self._place: Place | None = None
         self._unlock: Unlock
@@ -269,6 +271,7 @@ class Execution:
             # The store does not take it: the job is taken up again from here, its resources stay held until then.
             raise
         except Exception as error:
+            self._settled = False
             await self._log("error", plan.settle.step, self._failure(error).message)
         self._after(plan, plan.settle, "run")
 
@@ -284,10 +287,19 @@ class Execution:
             await transaction.drop_plan(self.job)
             if job is None:
                 return
+            if not self._settled:
+                await self._release(transaction, plan)
             affected = [entry for entry in job.document["affectedResources"] if entry["href"] not in gone]
             job = in_state(job, state, progress=100, affectedResources=affected, **attributes)
             await transaction.update(job)
         line.tell(self._logger)
+
+    async def _release(self, transaction: Transaction, plan: Plan) -> None:
+        """Release what is still held, since settling failed: a Job that has ended holds nothing."""
+        for path in dict.fromkeys((plan.target, *plan.affected, *plan.locks)):
+            held = await transaction.get(path) if "/" in path else None
+            if held is not None and held.held_by == self.job:
+                await transaction.update(held.released())
 
     def _outcome(self, outcome: dict[str, Any] | None) -> tuple[str, dict[str, Any]]:
         if not outcome:

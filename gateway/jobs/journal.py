@@ -45,10 +45,17 @@ def logger_of(job: str, plan: Plan) -> Any:
 async def beginning(transaction: Transaction, plan: Plan) -> Line:
     """Return a Job's first line: what is done, to which resource by name and path, and by whom."""
     path, name = await _object(transaction, plan)
-    words = [plan.action, path, *([_quoted(name)] if name else []), "by", plan.owner or "the gateway"]
+    words = [plan.action, path, *([_quoted(name)] if name else []), "by", _who(plan)]
     part = f", part of {plan.parent_job}" if plan.parent_job else ""
     fields = {"action": plan.action, "path": path, **({"name": name} if name else {})}
     return Line("info", "begin", " ".join(words) + part, fields)
+
+
+def _who(plan: Plan) -> str:
+    """Return who asked for the Job; of what the gateway does by itself also why, and whose it is."""
+    if not plan.reason:
+        return plan.owner or "the gateway"
+    return f"the gateway for {plan.owner}: {plan.reason}" if plan.owner else f"the gateway: {plan.reason}"
 
 
 def step_begins(plan: Plan, position: int = 0) -> Line:

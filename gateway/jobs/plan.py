@@ -57,6 +57,8 @@ class Plan:
     request_id: str = ""
     address: str = ""
     """Address that the request came from."""
+    reason: str = ""
+    """The reason why the gateway does it by itself; empty for what a user asks for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,8 +66,11 @@ def ended_at(job: Resource) -> datetime:
 
 
 def plan_to_document(plan: Plan) -> Document:
-    """Return a plan as JSON has it."""
-    return asdict(plan)
+    """Return a plan as JSON has it; most have no reason, and are kept as they were before there were any."""
+    document = asdict(plan)
+    if not plan.reason:
+        del document["reason"]
+    return document
 
 
 def plan_from_document(document: Document) -> Plan:
@@ -88,6 +91,7 @@ def plan_from_document(document: Document) -> Plan:
         parent_job=document["parent_job"],
         request_id=document["request_id"],
         address=document.get("address", ""),
+        reason=document.get("reason", ""),
     )
 
 

@@ -279,31 +279,38 @@ class JobRunner:
         await self.expire(clock.ageing() - self._limits.retention)
 
     async def expire(self, before: datetime) -> None:
-        """Remove the Jobs that ended before this time, and the oldest of those which are too many."""
-        full = True
-        while full:
-            page = await self._store.page(Query("Job", last=AT_ONCE))
-            surplus = page.count - self._limits.most_kept
-            old = [
-                job.path
-                for place, job in enumerate(page.items)
-                if ended(job) and (ended_at(job) < before or place < surplus)
-            ]
-            old = [path for path in old if not await self._is_needed(path)]
-            full = len(old) == AT_ONCE
-            if old:
-                async with self._store.transaction() as transaction:
-                    for path in old:
-                        await transaction.delete(path)
-                    await forget_answered(transaction, before)
+        """Remove the Jobs that ended before this time, and the oldest of those which are too many.
 
-    async def _is_needed(self, path: str) -> bool:
+        Those that stay for now, as parts of a Job at work do, stand in nobody's way. No Job that began later than
+        ``before`` has ended before, so that the others are not looked at.
+        """
+        surplus = (await self._store.page(Query("Job", last=1))).count - self._limits.most_kept
+        old: list[str] = []
+        async for job in self._store.every("Job"):
+            if surplus <= 0 and job.created >= before:
+                break
+            if ended(job) and (surplus > 0 or ended_at(job) < before) and not await self._is_needed(job):
+                surplus -= 1
+                old.append(job.path)
+            if len(old) == AT_ONCE:
+                await self._remove(old)
+                old = []
+        await self._remove(old)
+        async with self._store.transaction(durable=False) as transaction:
+            await forget_answered(transaction, before)
+
+    async def _remove(self, jobs: list[str]) -> None:
+        if jobs:
+            async with self._store.transaction() as transaction:
+                for path in jobs:
+                    await transaction.delete(path)
+
+    async def _is_needed(self, job: Resource) -> bool:
         """Return whether a Job is a part of one that has not ended.
 
         To be gone on with, or taken back, that Job asks what its parts made.
         """
-        job = await self._store.get(path)
-        parent = await self._store.get(job.document.get("parentJob", {}).get("href", "")) if job is not None else None
+        parent = await self._store.get(job.document.get("parentJob", {}).get("href", ""))
         return parent is not None and not ended(parent)
 
     async def drain(self, seconds: float) -> None:

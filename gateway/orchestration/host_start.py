@@ -1,7 +1,7 @@
 """The start of the networks and pools of the host that the configuration names, where they are inactive.
 
-They are started once for each start of the gateway: a network or pool that an admin stops later stays stopped. The
-admin decides whether they start with the host by themselves; `doctor` tells where they do not.
+They are started once for each start of the gateway, and for each boot of their host: one that an admin stops later
+stays stopped. The admin decides whether they start with the host by themselves; `doctor` tells where they do not.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ class HostStart:
         self._apart = Apart(room.supervision, "start of the host")
         self._hosts: set[str] = set()
         """The names of the hosts that were looked at since the gateway's start."""
+
+    def forget(self, driver: Driver) -> None:
+        """Start what is inactive on the host once more: it has booted."""
+        self._hosts.discard(driver.name)
 
     async def once(self, driver: Driver) -> None:
         """Start the host's networks and pools that are inactive.

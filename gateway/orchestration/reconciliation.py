@@ -15,6 +15,7 @@ from gateway.errors import GatewayError
 from gateway.orchestration.common.room import Room
 from gateway.orchestration.host_start import HostStart
 from gateway.orchestration.interfaces.address_watch import addresses_loop
+from gateway.orchestration.machines.autostart import AutoStart
 from gateway.orchestration.machines.reconcile import MachineReconciler
 from gateway.orchestration.networks.reconcile import NetworkReconciler
 from gateway.orchestration.volumes.reconcile import VolumeReconciler
@@ -42,6 +43,7 @@ class Reconciliation:
         self.volumes = VolumeReconciler(room)
         self.networks = NetworkReconciler(room)
         self._host_start = HostStart(room)
+        self._autostart = AutoStart(room)
         for driver in room.drivers.values():
             driver.subscribe(self._happened)
 
@@ -52,8 +54,14 @@ class Reconciliation:
                 await self._guarded(self._first_look(driver))
 
     async def _first_look(self, driver: Driver) -> None:
-        await self._host_start.once(driver)
+        await self._start_host(driver)
         await self.networks.show(driver)
+
+    async def _start_host(self, driver: Driver) -> None:
+        """Start the host's own networks and pools after a start of the gateway, and after a boot of the host."""
+        if await self._autostart.notice(driver):
+            self._host_start.forget(driver)
+        await self._host_start.once(driver)
 
     def start(self) -> None:
         """Start the loops of each host: Machines and Networks, Volumes, and addresses of guests."""
@@ -115,11 +123,13 @@ class Reconciliation:
 
         The Networks are compared also where domains cannot be listed. Raises DriverError.
         """
-        await self._host_start.once(driver)
+        await self._start_host(driver)
         try:
             await self.machines.compare(driver)
         finally:
             await self.networks.compare(driver, reconnect=reconnect)
+        # Not before the Networks run and the Machines are seen to be off; the next comparison does not wait for it.
+        self._spawn(self._guarded(self._autostart.turn(driver)))
 
 
 def machines_loop(hypervisor: str) -> str:

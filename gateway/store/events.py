@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.clock import TOLERANCE, timestamp
-from gateway.store.model import Document, Resource
+from gateway.store.model import Document, Resource, bytes_in
 from gateway.store.series import Series
 
 
@@ -38,7 +38,7 @@ class KeptEvent:
 
 def _entry(log: str, row: Sequence[Any]) -> Resource:
     position, time, audience, document = row
-    return replace(event_resource(log, position, time, audience, json.loads(document)), size=len(document))
+    return replace(event_resource(log, position, time, audience, json.loads(document)), size=bytes_in(document))
 
 
 def event_resource(log: str, position: int, time: str, audience: str | None, document: Document) -> Resource:

@@ -131,6 +131,11 @@ SORT_KEY = "nfkd"
 """The name of ``sort_key`` in SQL; every connection to the store has it."""
 
 
+def bytes_in(text: str) -> int:
+    """Return how many bytes a text is long as the store and answers have it, in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
 def from_row(row: Sequence[Any]) -> Resource:
     """Return the resource of a row, which has the columns of ``COLUMNS``."""
     path, kind, owner, shared, parent, created, updated, version, held_by, document, internal = row
@@ -146,7 +151,7 @@ def from_row(row: Sequence[Any]) -> Resource:
         held_by=held_by,
         document=json.loads(document),
         internal=json.loads(internal),
-        size=len(document),
+        size=bytes_in(document),
     )
 
 

@@ -39,7 +39,7 @@ class OfflineStore:
     @contextmanager
     def open(cls, path: Path) -> Iterator[OfflineStore]:
         """Read the store at the path while the block runs. Raises sqlite3.Error."""
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         try:
             yield cls(connection)
         finally:
@@ -73,6 +73,11 @@ class OfflineStore:
         """Return each line of all Jobs' logs after one, with its Job; by the primary key."""
         sql = "SELECT job, line, time, level, step, message FROM job_log WHERE line > ? ORDER BY line"
         return [(job, LogLine(*line)) for job, *line in self._connection.execute(sql, (after,))]
+
+    def paths_of(self, kind: str) -> frozenset[str]:
+        """Return the paths of all resources of a kind in its root collection; by the index of the kinds."""
+        sql = "SELECT path FROM resources WHERE kind = ? AND parent = ''"
+        return frozenset(path for (path,) in self._connection.execute(sql, (kind,)))
 
     def event_log_of(self, path: str) -> tuple[bool, str | None]:
         """Return whether there is a resource at the path, and the path of its EventLog; by the primary key."""

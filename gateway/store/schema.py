@@ -14,8 +14,9 @@ from typing import IO, Any, TypeVar
 import aiosqlite
 
 from gateway.errors import GatewayError
+from gateway.private_files import make_private
 from gateway.store.filter_sql import index_statements
-from gateway.store.model import LONG, SORT_KEY, sort_key
+from gateway.store.model import LONG, SORT_KEY, bytes_in, sort_key
 from gateway.store.sealing import MARK, UNOPENED_MARK, Sealing, functions, register
 from gateway.store.transaction import Writer
 
@@ -65,13 +66,11 @@ def migrate(path: Path, sealing: Sealing) -> dict[str, int]:
     Returns how many resources of each kind have secrets that no key at hand opens.
     """
     steps = migrations()
-    old_umask = os.umask(0o077)
     try:
+        make_private(path)
         connection = sqlite3.connect(path, isolation_level=None)
-    except sqlite3.Error as error:
+    except (OSError, sqlite3.Error) as error:
         raise StoreError(f"{path} cannot be opened: {error}") from None
-    finally:
-        os.umask(old_umask)
     try:
         register(connection, sealing)
         _migrate(connection, path, steps)
@@ -81,7 +80,6 @@ def migrate(path: Path, sealing: Sealing) -> dict[str, int]:
         raise StoreError(f"{path} is no usable store: {error}") from None
     finally:
         connection.close()
-    path.chmod(0o600)
     return lost
 
 
@@ -150,12 +148,12 @@ def _index(connection: sqlite3.Connection) -> None:
 
 
 def _back_up(connection: sqlite3.Connection, target: Path) -> None:
+    make_private(target)
     copy = sqlite3.connect(target)
     try:
         connection.backup(copy)
     finally:
         copy.close()
-    target.chmod(0o600)
 
 
 # Connections
@@ -184,7 +182,7 @@ class Reader(aiosqlite.Connection):
         with closing(self._conn.execute(sql, parameters)) as cursor:
             for row in cursor:
                 rows.append(row)
-                size += sum(len(row[column]) for column in LONG)
+                size += sum(bytes_in(row[column]) for column in LONG)
                 if size >= most_bytes:
                     break
         return rows

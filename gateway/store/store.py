@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import aiosqlite
+import structlog
 
 from gateway import clock
 from gateway.clock import timestamp
@@ -35,6 +36,7 @@ CACHED = 2048
 CACHED_COUNTS = 1000
 AT_ONCE = 500
 """Resources that a walk over all of a kind holds."""
+log = structlog.get_logger("store")
 
 Changes = dict[str, Resource | None]
 Watcher = Callable[[Changes], None]
@@ -317,12 +319,18 @@ class Store:
                 self._remember(resource)
         if transaction.kinds:
             self._counts.changed(transaction.kinds)
+        # What goes wrong with one who follows fails neither what is committed nor the others.
         for kinds, watcher in self._watchers:
             if not kinds or not kinds.isdisjoint(transaction.kinds):
-                watcher(transaction.changes)
-        if transaction.events:
-            for listener in self._listeners:
+                try:
+                    watcher(transaction.changes)
+                except Exception:
+                    log.exception("a commit was not followed")
+        for listener in self._listeners if transaction.events else ():
+            try:
                 listener(transaction.events)
+            except Exception:
+                log.exception("events were not followed")
 
     def _remember(self, resource: Resource) -> None:
         self._cache[resource.path] = resource

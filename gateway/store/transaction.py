@@ -19,7 +19,17 @@ from gateway import clock
 from gateway.clock import timestamp
 from gateway.errors import Conflict, NotFound, PreconditionFailed
 from gateway.store.events import EventTimes, KeptEvent, NewEvent, placed
-from gateway.store.model import COLUMNS, Document, Resource, from_row, insert_sql, to_change, to_row, update_sql
+from gateway.store.model import (
+    COLUMNS,
+    Document,
+    Resource,
+    bytes_in,
+    from_row,
+    insert_sql,
+    to_change,
+    to_row,
+    update_sql,
+)
 from gateway.store.pages import value_sql
 
 Parameters = Sequence[Any] | Mapping[str, Any]
@@ -160,7 +170,7 @@ class Transaction:
     async def insert(self, resource: Resource) -> Resource:
         """Add a resource, and return it with its size. Raises Conflict, at the next read, when its path is taken."""
         row = to_row(resource)
-        resource = replace(resource, size=len(row["document"]))
+        resource = replace(resource, size=bytes_in(row["document"]))
         self.put(insert_sql(row), row, f"{resource.path} exists already")
         self._insert_properties(resource)
         self._note(None, resource, resource.path, resource.kind)
@@ -178,7 +188,7 @@ class Transaction:
             raise PreconditionFailed(f"{resource.path} was changed meanwhile; read it again")
         updated = replace(resource, version=current.version + 1)
         changed = to_change(current, updated)
-        updated = replace(updated, size=len(changed["document"]) if "document" in changed else current.size)
+        updated = replace(updated, size=bytes_in(changed["document"]) if "document" in changed else current.size)
         self.put(update_sql(changed), {**changed, "path": updated.path})
         if current.document.get("properties") != updated.document.get("properties"):
             self.put("DELETE FROM properties WHERE path = ?", (updated.path,))

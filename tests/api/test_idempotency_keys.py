@@ -183,12 +183,12 @@ async def test_after_what_it_referred_to_is_gone(
 async def test_when_its_job_failed(create: Create, world: World, driver: MemoryDriver, admin: ApiClient) -> None:
     enter = driver.state.enter
 
-    def failing(method: str) -> None:
+    def failing(method: str, pool: str | None = None) -> None:
         """Once, in a Job."""
         if UNDER_WAY.get() and not failed:
             failed.append(method)
             raise DriverFailed("no such luck")
-        enter(method)
+        enter(method, pool)
 
     for media in MEDIA:
         failed: list[Any] = []

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from drivers.memory import MemoryDriver
+from gateway.app import Gateway
+from gateway.orchestration.images.sweeping import StagingSweeper
 from gateway.orchestration.snapshots import restore
 from gateway.orchestration.snapshots.image_service import MachineImageService
 from tests.api.client import ApiClient
@@ -87,3 +89,50 @@ async def test_a_machine_is_not_restored_from_an_image_that_was_deleted_while_it
     assert refused.message.startswith("image:")
     assert (await admin.document(machine))["state"] == "STARTED"
     assert driver.state.domains[machine.rpartition("/")[2]].disks == before
+
+
+async def test_of_two_captures_of_a_running_guest_at_once_one_is_refused(
+    admin: ApiClient, machine: str, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied, make = asyncio.Event(), driver.copies.make
+
+    async def slow(*arguments: Any) -> Any:
+        await copied.wait()
+        return await make(*arguments)
+
+    gate = Gate(driver.storage.read_pool)
+    monkeypatch.setattr(driver.copies, "make", slow)
+    monkeypatch.setattr(driver.storage, "read_pool", gate.call)
+    first = asyncio.create_task(admin.post(f"{machine}/capture", {}, Prefer="respond-async"))
+    await gate.reached()
+    second = await admin.post(f"{machine}/capture", {}, Prefer="respond-async")
+    assert second.status == 202, second.text
+    gate.open()
+    refused = await first
+    assert (refused.status, "is being copied" in refused.message) == (409, True), refused.text
+    copied.set()
+    assert (await admin.ended(second.job))["state"] == "SUCCESS"
+
+
+async def test_an_upload_that_ends_while_it_is_being_given_up_stays(
+    admin: ApiClient, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = (await admin.post("machineImages", {"size": 10})).location
+    path, room = waiting.partition("/cimi/")[2], gateway.reconciliation.room
+
+    async def old(*_arguments: Any) -> list[str]:
+        return [path]
+
+    async def then_ended(name: str) -> Any:
+        image = await get(name)
+        assert image is not None
+        async with gateway.store.transaction() as transaction:
+            await transaction.update(image.held("jobs/1"))
+        return image
+
+    get = gateway.store.get
+    monkeypatch.setattr(room.images.staging, "sweep", old)
+    monkeypatch.setattr(gateway.store, "get", then_ended)
+    await StagingSweeper(room).sweep()
+    monkeypatch.undo()
+    assert (await admin.get(waiting)).status == 200

@@ -42,8 +42,10 @@ class Stalling:
     def renew(self) -> None:
         """Another first disk, of the same size; the manifest is right."""
         first, second = ("boot.vmdk", disk(self.path, mark=os.urandom(MIB))), disks(self.path)[1]
-        sums = manifest(("shop.ovf", described()), first, second)
-        self.archive, self.second = ova(("shop.ovf", described()), ("shop.mf", sums), first, second), second[1]
+        sized = f'ovf:href="data.qcow2" ovf:size="{len(second[1])}"'.encode()
+        text = ("shop.ovf", described().replace(b'ovf:href="data.qcow2"', sized))
+        sums = manifest(text, first, second)
+        self.archive, self.second = ova(text, ("shop.mf", sums), first, second), second[1]
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         archive, here = self.archive, self.archive.index(self.second)
@@ -93,6 +95,18 @@ async def test_a_disk_is_an_image_before_the_rest_of_the_package_is_here(admin: 
     server.goes_on.set()
     assert (await admin.ended(job))["state"] == "SUCCESS"
     assert (await admin.document(image["id"]))["state"] == "AVAILABLE"
+
+
+async def test_the_room_for_the_rest_of_it_is_promised_to_nobody_else(
+    admin: ApiClient, server: Stalling, gateway: Gateway
+) -> None:
+    staging = gateway.server._handlers._services["System"].room.images.staging
+    job = await asked(admin, server.url)
+    await first_image(admin)
+    assert sum(staging.coming.values()) == len(server.second)
+    server.goes_on.set()
+    assert (await admin.ended(job))["state"] == "SUCCESS"
+    assert staging.coming == {}
 
 
 async def test_it_is_nobody_elses_before_all_sums_are_right(

@@ -19,6 +19,11 @@ def hypervisor() -> dict[str, Any]:
     return {"pools": (PoolSettings("shared", types=[SHARED], formats=["raw"], shareable=True),)}
 
 
+@pytest.fixture(autouse=True)
+def pool(driver: MemoryDriver) -> None:
+    driver.state.pools.add("shared")
+
+
 @pytest.fixture
 async def second(admin: ApiClient, image: str) -> str:
     return (await admin.post("machines", admin.machine(image))).location

@@ -243,10 +243,11 @@ async def test_what_an_export_still_reads_is_promised_to_nobody_else(
     async def large(pool: str, name: str) -> VolumeFacts:
         return replace(await volume(pool, name), physical=size)
 
-    async def slow(*arguments: Any) -> AsyncGenerator[bytes, None]:
+    async def slow(pool: str, name: str, offset: int, length: int) -> AsyncGenerator[bytes, None]:
         begun.set()
         await goes_on.wait()
-        async with aclosing(download(*arguments)) as pieces:
+        there = (await volume(pool, name)).physical - offset
+        async with aclosing(download(pool, name, offset, min(length, there))) as pieces:
             async for piece in pieces:
                 yield piece
 

@@ -127,6 +127,7 @@ async def test_a_pool_that_cannot_be_compared_leaves_the_others_compared(
     room = gateway.reconciliation.room
     settings = room.hypervisors["local"]
     described = tuple(replace(settings.every_pool[0], name=name) for name in ("a", "b"))
+    driver.state.pools |= {"a", "b"}
     room.hypervisors["local"] = replace(settings, pools=described)
     looked: list[str] = []
     real = driver.storage.list_volumes

@@ -8,13 +8,14 @@ from dataclasses import replace
 
 import pytest
 
-from drivers.base import DiskSpec, PoolSettings, VolumeFacts
+from drivers.base import DiskSpec, DriverFailed, PoolSettings, VolumeFacts
 from drivers.memory import MemoryDriver
 from gateway.app import Gateway
 from gateway.orchestration.volumes.reconcile import VolumeReconciler
 from tests.api.client import ACTION, ApiClient
 from tests.api.operations import rels
 from tests.api.volumes import by_value, stored
+from tests.patience import PATIENCE
 
 MIB = 1024**2
 
@@ -147,6 +148,39 @@ async def test_a_volume_plugged_in_and_out_beside_the_gateway_shows_so(
     await driver.devices.detach_disk(uuid, "vdc", 1)
     await _until(listed, 0)
     assert (await admin.delete(volume)).status == 200
+
+
+async def test_a_foreign_volume_that_was_plugged_in_before_it_was_seen_is_connected_once_it_is(
+    admin: ApiClient, machine: str, gateway: Gateway, driver: MemoryDriver, compare: Callable[[], Awaitable[None]]
+) -> None:
+    foreign(driver)
+    uuid = machine.rpartition("/")[2]
+    await driver.devices.attach_disk(uuid, DiskSpec("default", "admins.qcow2", "qcow2", "vdc"))
+    unknown = gateway.reconciliation.machines.attachments._unknown
+    async with asyncio.timeout(PATIENCE):
+        while not unknown:
+            await asyncio.sleep(0.02)
+    await compare()
+    driver.state.tell(uuid)
+
+    async def listed() -> int:
+        return int((await admin.document(f"{machine}/volumes"))["count"])
+
+    await _until(listed, 1)
+
+
+async def test_a_volume_whose_host_does_not_tell_stays_what_it_is(
+    admin: ApiClient, volume: str, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_arguments: object) -> VolumeFacts:
+        raise DriverFailed("libvirt says no")
+
+    driver.fail_next("storage.grow_volume", DriverFailed("no growth today"))
+    monkeypatch.setattr(driver.storage, "read_volume", fail)
+    answer = await admin.put(f"{volume}?$select=capacity", {"capacity": 60_000})
+    assert answer.status == 500, answer.text
+    shown = await admin.document(volume)
+    assert (shown["state"], shown["capacity"]) == ("AVAILABLE", 50_000)
 
 
 async def test_a_guest_that_lets_go_late_finishes_the_detachment(

@@ -129,6 +129,15 @@ async def test_a_pool_promises_no_more_than_it_has(admin: ApiClient) -> None:
     assert (await admin.post("volumes", by_value(KILOBYTES_OF_POOL * 6 // 10))).status == 201
 
 
+async def test_the_new_volumes_of_one_machine_have_room_together_or_not_at_all(admin: ApiClient, image: str) -> None:
+    templates = [{"volumeConfig": {"capacity": KILOBYTES_OF_POOL * 6 // 10}} for _ in range(2)]
+    answer = await admin.post("machines", admin.machine(image, volumeTemplates=templates))
+    assert answer.status == 507, answer.text
+    assert answer.message.startswith("machineTemplate.volumeTemplates.1.volumeConfig.capacity:")
+    assert (await admin.document("volumes"))["count"] == 0
+    assert (await admin.post("machines", admin.machine(image, volumeTemplates=templates[:1]))).status == 201
+
+
 async def test_of_two_creates_at_once_the_pool_keeps_one_promise(admin: ApiClient) -> None:
     big = by_value(KILOBYTES_OF_POOL * 6 // 10)
     answers = await asyncio.gather(*(admin.post("volumes", big) for _ in range(2)))

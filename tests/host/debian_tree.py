@@ -45,6 +45,12 @@ def wheels() -> Path:
     return _kept("wheels", wanted, _make_wheels)
 
 
+def locked_wheels() -> Path:
+    """Return a directory with the packages of the lock file that a Debian package brings along."""
+    lock = ROOT / "requirements/run.txt"
+    return _kept("locked", lock.read_text() + sys.version.split()[0], _make_locked_wheels)
+
+
 def _kept(kind: str, content: str, make: Callable[[Path], None]) -> Path:
     """Return what was made of this content before, or make it; another process waits for it meanwhile."""
     place = KEPT / f"{PREFIX}{kind}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
@@ -100,6 +106,11 @@ def _make_wheels(target: Path) -> None:
         copy_source(Path(source))
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
         _run([*pip, "--dest", str(target), source, *BUILD])
+
+
+def _make_locked_wheels(target: Path) -> None:
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    _run([*pip, "--require-hashes", "--dest", str(target), "-r", str(ROOT / "requirements/run.txt")])
 
 
 def _run(command: list[str]) -> None:

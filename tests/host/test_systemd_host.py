@@ -10,21 +10,19 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from demo.guest_image import build
 from tests.cimi_client import wait_until
 from tests.host import debian_tree, readme
+from tests.host.client import BASE, PASSWORD, act, answers, ask, started_machine
 from tests.host.machine import CHECKOUT, SECONDS, HostMachine, host_machine
 from tests.source import ROOT
 
 pytestmark = pytest.mark.timeout(2400)
 SECTION = "As a service"
 CONFIG = "/etc/cimi-gateway/gateway.toml"
-PASSWORD = "correct horse"
-BASE = "http://127.0.0.1:8080/cimi/"
 ROUTER = """[Unit]
 Description=An upstream router that advertises IPv6
 DefaultDependencies=no
@@ -58,30 +56,6 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostMachine]:
         images = "/var/lib/cimi-gateway/images"
         machine.must(f"install -m 0640 -g cimi-gateway {CHECKOUT}/guest.qcow2 {images}/guest.qcow2")
         yield machine
-
-
-def ask(host: HostMachine, method: str, path: str, document: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Send a request inside, which waits for its Job; the answer, which has to be one of success."""
-    url = path if path.startswith("http") else BASE + path
-    headers = "-H 'Content-Type: application/json' -H 'Accept: application/json' -H 'Prefer: wait=120'"
-    body = "--data-binary @-" if document is not None else ""
-    curl = f"curl -sS -w '\\n%{{http_code}}' -u admin:{shlex.quote(PASSWORD)}"
-    said = host.must(f"{curl} -X {method} {headers} {body} {shlex.quote(url)}", stdin=json.dumps(document or {}))
-    text, _, status = said.rpartition("\n")
-    assert status.startswith("2"), said
-    answer: dict[str, Any] = json.loads(text) if text.strip() else {}
-    return answer
-
-
-def act(host: HostMachine, url: str, verb: str) -> None:
-    """Ask for an action of a resource, and wait for its Job."""
-    (href,) = [entry["href"] for entry in ask(host, "GET", url)["operations"] if entry["rel"].endswith(f"/{verb}")]
-    action = {"resourceURI": "http://schemas.dmtf.org/cimi/1/Action"}
-    ask(host, "POST", href, {**action, "action": f"http://schemas.dmtf.org/cimi/1/action/{verb}"})
-
-
-def answers(host: HostMachine) -> bool:
-    return host.run(f"curl -sf {BASE.removesuffix('cimi/')}health/ready").status == 0
 
 
 def restart(host: HostMachine) -> None:
@@ -141,15 +115,7 @@ def test_root_runs_no_code_of_the_working_directory(host: HostMachine) -> None:
 @pytest.fixture(scope="module")
 def machine(host: HostMachine) -> str:
     """URL of a Machine that was started."""
-    location = "file:///var/lib/cimi-gateway/images/guest.qcow2"
-    image = ask(host, "POST", "machineImages", {"name": "guest", "imageLocation": location})
-    template = {
-        "initialState": "STARTED",
-        "machineConfig": {"cpu": 1, "memory": 131072},
-        "machineImage": {"href": image["id"]},
-    }
-    made = ask(host, "POST", "machines", {"name": "web", "machineTemplate": template})
-    return str(made["id"])
+    return started_machine(host)
 
 
 def test_a_clients_machine_boots_its_guest(host: HostMachine, machine: str) -> None:
@@ -290,11 +256,12 @@ def network(host: HostMachine, machine: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def rebooted(host: HostMachine, network: str) -> HostMachine:
+def rebooted(host: HostMachine, machine: str, network: str) -> HostMachine:
     """The host after a reboot, with IPv6 by router advertisement from then on."""
     host.write("/etc/systemd/system/router.service", ROUTER)
     host.must("systemctl enable router")
     host.must("virsh net-autostart default --disable && virsh pool-autostart default --disable")
+    ask(host, "PUT", f"{machine}?$select=autostart", {"autostart": True})
     host.reboot()
     wait_until(lambda: answers(host), SECONDS, "the gateway is ready after the reboot")
     return host
@@ -322,6 +289,14 @@ def test_a_network_that_the_host_does_not_let_run_is_in_error_and_told(rebooted:
     assert "eth0 gets its IPv6 by router advertisement with accept_ra=1" in said
 
 
+def test_a_machine_with_autostart_runs_again_though_another_network_does_not(
+    rebooted: HostMachine, machine: str
+) -> None:
+    wait_until(lambda: ask(rebooted, "GET", machine)["state"] == "STARTED", SECONDS, "the Machine runs")
+    begun = [line["MESSAGE"] for line in rebooted.journal("CIMI_STEP=begin", "CIMI_ACTION=start")]
+    assert begun[-1].endswith('"web" by the gateway for admin: its host has booted')
+
+
 def test_with_the_doctors_advice_it_runs_again_by_itself(rebooted: HostMachine, network: str) -> None:
     _, said = doctor(rebooted)
     (advice,) = [line.partition("-> ")[2] for line in said.splitlines() if "accept_ra = 2" in line]
@@ -330,12 +305,6 @@ def test_with_the_doctors_advice_it_runs_again_by_itself(rebooted: HostMachine, 
     assert "started again" in alarms(rebooted, network)
     _, said = doctor(rebooted)
     assert "ok      router advertisements" in said
-
-
-def test_a_machine_that_the_reboot_stopped_starts_again(rebooted: HostMachine, machine: str) -> None:
-    wait_until(lambda: ask(rebooted, "GET", machine)["state"] in ("STOPPED", "ERROR"), SECONDS, "the Machine is off")
-    act(rebooted, machine, "start")
-    wait_until(lambda: ask(rebooted, "GET", machine)["state"] == "STARTED", SECONDS, "the Machine runs")
 
 
 def test_uninstall_leaves_a_host_without_the_service_and_with_its_settings(rebooted: HostMachine) -> None:

@@ -16,6 +16,7 @@ AWAITED = {
     ("drivers/libvirt/networks.py", "Networks.occupied_ranges"),
     ("drivers/libvirt/storage.py", "Storage.clone_volume"),
     ("drivers/libvirt/storage.py", "Storage.upload_volume"),
+    ("drivers/libvirt/streams.py", "Streams._begun"),
     ("gateway/jobs/runner.py", "JobRunner._begin"),
     ("gateway/jobs/queues.py", "Place.take"),
     ("gateway/orchestration/images/pieces.py", "ahead"),

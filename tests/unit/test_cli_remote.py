@@ -10,10 +10,14 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
+from conformance.provider import Options
+from conformance.run import Report
 from gateway.cli import main
+from gateway.cli.remote import RemoteGateway
 
 HOSTILE = "a\nb\x1b[2J\x9b31m\u202e\u2028c"
 DISTANT = "http://gateway.example.org/cimi/"
@@ -191,3 +195,24 @@ def test_jobs_of_a_gateway_are_printed_without_control_characters(sites: tuple[S
     result = tail("jobs", gateway.url)
     assert result.exit_code == 0, result.output
     assert only_one_line_of_plain_text(result.output)
+
+
+@pytest.mark.parametrize(("given", "read"), [("x", "x"), ("", ""), (None, "typed")])
+def test_one_password_is_read_in_one_way_by_all_commands(
+    monkeypatch: pytest.MonkeyPatch, given: str | None, read: str
+) -> None:
+    """An empty one in the environment is one: a script that sets it is never asked."""
+    monkeypatch.delenv("CIMI_PASSWORD", raising=False)
+    if given is not None:
+        monkeypatch.setenv("CIMI_PASSWORD", given)
+    monkeypatch.setattr("click.prompt", lambda *_words, **_how: "typed")
+    assert RemoteGateway.of("http://127.0.0.1/cimi/", "ann").password == read
+    options: list[Options] = []
+
+    def run(chosen: Options, _show: object) -> Report:
+        options.append(chosen)
+        raise click.Abort
+
+    monkeypatch.setattr("gateway.cli.conformance.run", run)
+    CliRunner().invoke(main, ["conformance", "http://127.0.0.1/cimi/", "--user", "ann"])
+    assert [chosen.password for chosen in options] == [read]

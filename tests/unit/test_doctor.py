@@ -27,6 +27,7 @@ REMOTE = HYPERVISOR.replace("test:///default", "qemu+tls://hv1/system?pkipath=/x
 @pytest.fixture
 async def driver() -> MemoryDriver:
     opened = MemoryDriver()
+    opened.state.pools.add("p")
     await opened.open()
     return opened
 
@@ -272,3 +273,17 @@ def test_a_command_that_fails_says_why(tmp_path: Path) -> None:
     assert (tmp_path / "made").exists()
     assert mend("echo 'no such network' >&2; exit 1") == "no such network"
     assert mend("exit 3") == "exit status 3"
+
+
+async def test_the_usual_pool_is_made_where_everybody_has_it(
+    tmp_path: Path, driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def missing(name: str) -> PoolFacts:
+        raise DriverNotFound(f"no pool {name}")
+
+    monkeypatch.setattr(driver.storage, "read_pool", missing)
+    usual = HYPERVISOR.replace("test:///default", "qemu:///system").replace('pool = "p"', 'pool = "default"')
+    finding = said(await findings(tmp_path, driver, usual), "pool default:")
+    define = "virsh pool-define-as default dir --target /var/lib/libvirt/images"
+    assert finding.advice == f"{define} && virsh pool-start default && virsh pool-autostart default"
+    assert finding.fixable

@@ -138,8 +138,8 @@ class AddressService(ResourceService):
         address = await self.to_change(caller, path, "delete", version)
         demand_deletable(self.room.driver(address))
         async with self.store.transaction() as transaction:
-            current = await transaction.get(path)
-            if current is None or KeptAddress.of(current).leaving:
+            current = await self.current(transaction, path, version)
+            if KeptAddress.of(current).leaving:
                 raise NotFound(f"{path} is gone")
             for machine in _users(current):
                 await demand_off(transaction, current, machine)
@@ -271,8 +271,7 @@ class InterfaceAddressService(ResourceService):
             raise Conflict("the guest uses this address by itself; it goes from here when the guest lets go of it")
         must_be_up(self.room, address)
         async with self.store.transaction() as transaction:
-            if await transaction.get(path) is None:
-                raise NotFound(f"{path} is gone")
+            await self.current(transaction, path, version)
             interface = str(entry.parent)
             await demand_off(transaction, address, machine_of(interface))
             step = WithdrawAddress(*coordinates(address), interface)

@@ -164,7 +164,7 @@ class WithdrawAddress(InterfaceAddressStep):
 
 @dataclass(frozen=True)
 class SettleAddress(AddressStep):
-    """The step that removes an Address's record after a failed create and a done delete."""
+    """The step that removes an Address's record after an undone create and a done delete."""
 
     name = "settle address"
     action: str
@@ -175,7 +175,7 @@ class SettleAddress(AddressStep):
             address = await transaction.get(self.address)
             if address is None:
                 return
-            if self.action == ("delete" if ended.succeeded else "add"):
+            if self.action == ("delete" if ended.succeeded else "add") and not ended.left:
                 user = address.document.get("resource")
                 if user is not None:
                     await unlink(transaction, address.path, user["href"])

@@ -15,7 +15,7 @@ from gateway.orchestration.common.room import Room
 from gateway.orchestration.common.step import Step
 from gateway.orchestration.machine_core.facts import KeptMachine
 from gateway.orchestration.machine_core.names import free_target, reserved
-from gateway.orchestration.volumes.create import NewVolume, VolumeRequest, new_volume
+from gateway.orchestration.volumes.create import NewVolume, Together, VolumeRequest, new_volume
 from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.orchestration.volumes.plan import create_steps
 from gateway.store.model import Document, Resource
@@ -65,8 +65,9 @@ class NewVolumes:
             demand_attachable(volume, machine, "machineTemplate.volumes")
             attachment, machine = await connect(transaction, machine, volume, *_split(document))
             attachments.append(attachment)
+        together = Together()
         for new, document in self.made:
-            await new.demand(room, transaction)
+            await new.demand(room, transaction, together)
             volume = await transaction.insert(new.resource)
             attachment, machine = await connect(transaction, machine, volume, *_split(document))
             attachments.append(attachment)

@@ -16,6 +16,8 @@ from gateway.store.model import Resource
 from gateway.store.questions.resources import volume_at
 
 RUNNING = frozenset({Power.RUNNING, Power.PAUSED})
+MOST_UNKNOWN = 10_000
+"""Disks that are remembered; with more of them all are looked for again."""
 log = structlog.get_logger("volumes")
 
 
@@ -28,7 +30,14 @@ class AttachmentReconciler:
     def __init__(self, room: Room) -> None:
         self.room = room
         self._unknown: set[tuple[str, str, str]] = set()
-        """Machine, target and source of disks that are no Volume: looked for once."""
+        """Machine, target and source of disks that are no Volume: looked for once, until there is a foreign one."""
+        room.store.watch(self._noted, "Volume")
+
+    def _noted(self, changes: dict[str, Resource | None]) -> None:
+        """Look again for what is no Volume once there are foreign ones that were not."""
+        volumes = [entry for entry in changes.values() if entry is not None and entry.kind == "Volume"]
+        if self._unknown and any(KeptVolume.of(volume).foreign for volume in volumes):
+            self._unknown.clear()
 
     async def compare(self, machine: Resource, facts: DomainFacts) -> None:
         """Connect and disconnect Volumes in the store as the domain has its disks, by these facts of it."""
@@ -86,6 +95,8 @@ class AttachmentReconciler:
         key = (machine.path, disk.target, disk.source)
         if key in self._unknown or disk.cdrom or not disk.persistent:
             return
+        if len(self._unknown) >= MOST_UNKNOWN:
+            self._unknown.clear()
         self._unknown.add(key)
         volume = await volume_at(self.room.store, KeptMachine.of(machine).host, disk.source)
         if volume is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
+from gateway.errors import Conflict, Invalid
 from gateway.orchestration.attachments.connections import attachment_path, connect, demand_attachable
 from gateway.orchestration.attachments.facts import KeptAttachment
 from gateway.orchestration.attachments.steps import AttachVolume, DetachVolume, SettleAttachment
@@ -137,13 +137,10 @@ class MachineVolumeService(ComponentService):
         async with self.store.transaction() as transaction:
             await self.demand_machine(transaction, machine.path, "unplug")
             await demand_uncovered(transaction, machine.path, KeptAttachment.of(attachment).target)
-            current = await transaction.get(path)
-            if current is None:
-                raise NotFound(f"{path} is gone")
+            current = await self.current(transaction, path)
             if current.held_by is not None:
                 raise Conflict("the Volume is being connected or disconnected already; wait for that job")
-            if version is not None and current.version != version:
-                raise PreconditionFailed(f"{path} was changed meanwhile; read it again")
+            await self.current(transaction, path, version)
             job = await self.room.runner.submit(transaction, plan)
             current = await transaction.update(current.held(job))
         return Outcome(current, job, finished=False)

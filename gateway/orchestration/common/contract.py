@@ -36,6 +36,8 @@ class Caller:
     """The Job that this request is a part of, when a Job asks for it."""
     rehearsed: tuple[str, ...] = ()
     """While a System is looked at before it is made: the SystemTemplates that this request is inside of."""
+    reason: str = ""
+    """The reason why the gateway asks by itself, in the name of the resource's owner; empty for a user's request."""
     once: Once | None = None
     """The memory, in place of an Idempotency-Key, of a Job that may ask again after a crash."""
 

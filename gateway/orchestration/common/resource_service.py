@@ -167,6 +167,15 @@ class ResourceService:
             raise PreconditionFailed(f"{path} was changed meanwhile; read it again")
         return resource
 
+    async def current(self, transaction: Transaction, path: str, version: int | None = None) -> Resource:
+        """Return the resource as it is now that nobody else writes. Raises NotFound, and PreconditionFailed."""
+        current = await transaction.get(path)
+        if current is None:
+            raise NotFound(f"{path} is gone")
+        if version is not None and version != current.version:
+            raise PreconditionFailed(f"{path} was changed meanwhile; read it again")
+        return current
+
     def refuse(self, verb: str) -> MethodNotAllowed:
         """Return the error for a verb that this type does not offer."""
         return MethodNotAllowed(f"a {self.kind} cannot be changed by {verb} here", ("GET", "HEAD"))
@@ -247,20 +256,25 @@ class ResourceService:
         """
         if not self.type.deletable:
             raise self.refuse("delete")
-        resource = await self.to_change(caller, path, "delete", version)
-        await self.may_go(resource)
-        return await self.drop(caller, path)
+        await self.may_go(await self.to_change(caller, path, "delete", version))
+        async with self.store.transaction() as transaction:
+            # Once more: nobody else writes now, so that nobody begins to need it meanwhile.
+            await self.may_go(await self.current(transaction, path, version))
+            return await self._dropped(transaction, caller, path)
 
     async def drop(self, caller: Caller, path: str) -> Outcome:
         """Delete a record that needs no step, unless it is gone already: the undoing of a create removes it."""
         async with self.store.transaction() as transaction:
-            await transaction.delete(path)
-            plan = self.plan(caller, "delete", path, drop_on_success=(path,))
-            job = await self.room.runner.completed(transaction, plan)
+            return await self._dropped(transaction, caller, path)
+
+    async def _dropped(self, transaction: Transaction, caller: Caller, path: str) -> Outcome:
+        await transaction.delete(path)
+        plan = self.plan(caller, "delete", path, drop_on_success=(path,))
+        job = await self.room.runner.completed(transaction, plan)
         return Outcome(None, job, finished=True)
 
     async def may_go(self, resource: Resource) -> None:
-        """Raise Conflict when something needs the resource."""
+        """Raise Conflict when something needs the resource; this is asked again before the resource goes."""
 
     async def act(self, caller: Caller, path: str, action: str, document: dict[str, Any]) -> Outcome:
         """Raise MethodNotAllowed, and NotFound for a missing resource: the type has no actions."""
@@ -323,4 +337,5 @@ class ResourceService:
             parent_job=caller.parent_job,
             request_id=caller.request_id,
             address=caller.address,
+            reason=caller.reason,
         )

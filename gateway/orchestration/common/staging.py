@@ -6,13 +6,14 @@ import asyncio
 import errno
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+from drivers.threads import STAGING
 from gateway import clock
 from gateway.errors import NoSpace
+from gateway.orchestration.common.open_file import OpenFile
 from gateway.orchestration.common.reserve import Reserve
 from gateway.store.model import Resource
 
@@ -71,9 +72,9 @@ class Staging:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self.reserve.left(self.directory)
 
-    async def put(self, descriptor: int, piece: bytes) -> None:
+    async def put(self, file: OpenFile, piece: bytes) -> None:
         """Write every byte of a piece. Raises NoSpace when the disk, less the reserve, does not take it."""
-        await asyncio.to_thread(self.put_blocking, descriptor, piece)
+        await file.do(lambda descriptor: self.put_blocking(descriptor, piece))
 
     def put_blocking(self, descriptor: int, piece: bytes) -> None:
         """Write every byte of a piece as ``put`` does, and block meanwhile."""
@@ -104,9 +105,9 @@ class Staging:
         """
         await self.prepare(image)
         written = 0
-        with _open(self.data(image)) as descriptor:
+        async with OpenFile(STAGING, lambda: _open(self.data(image))) as file:
             async for piece in pieces:
-                await self.put(descriptor, piece)
+                await self.put(file, piece)
                 written += len(piece)
                 moved(written)
         return written
@@ -140,13 +141,8 @@ class Staging:
         return old
 
 
-@contextmanager
-def _open(path: Path) -> Iterator[int]:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+def _open(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
 def write_all(descriptor: int, piece: bytes) -> None:

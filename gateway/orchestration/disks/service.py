@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from drivers.base import Driver, PoolSettings
-from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
+from gateway.errors import Conflict, Invalid, PreconditionFailed
 from gateway.jobs.plan import Plan
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import Write
@@ -186,9 +186,7 @@ class DiskService(ComponentService):
         async with self.store.transaction() as transaction:
             await self.demand_machine(transaction, machine.path, "unplug")
             await demand_uncovered(transaction, machine.path, target)
-            current = await transaction.get(path)
-            if current is None:
-                raise NotFound(f"{path} is gone")
+            current = await self.current(transaction, path, version)
             self._demand_free(current)
             job = await self.room.runner.submit(transaction, plan)
             current = await transaction.update(current.held(job))

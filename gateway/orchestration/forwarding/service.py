@@ -108,9 +108,7 @@ class ForwardingGroupService(ResourceService):
         group = await self.to_change(caller, path, "delete", version)
         demand_deletable(self.room.driver(group))
         async with self.store.transaction() as transaction:
-            current = await transaction.get(path)
-            if current is None:
-                raise NotFound(f"{path} is gone")
+            current = await self.current(transaction, path, version)
             if KeptForwardingGroup.of(current).leaving:
                 raise Conflict("the ForwardingGroup is being deleted already")
             paths = tuple(network.path for network in await membership.members(transaction, path))
@@ -198,8 +196,7 @@ class ForwardingGroupNetworkService(ResourceService):
             raise NotFound(f"{path} is gone")
         must_be_up(self.room, KeptForwardingGroup.of(group).host)
         async with self.store.transaction() as transaction:
-            if await transaction.get(path) is None:
-                raise NotFound(f"{path} is gone")
+            await self.current(transaction, path, version)
             job = await self.room.runner.submit(transaction, self._leave_plan(caller, entry))
         return Outcome(entry, job, finished=False)
 

@@ -46,7 +46,7 @@ class DissolveGroup(ResourceStep):
 
 @dataclass(frozen=True)
 class SettleGroup(ResourceStep):
-    """The step that removes a group's record after a failed create and a done delete."""
+    """The step that removes a group's record after an undone create and a done delete."""
 
     name = "settle group"
     action: str
@@ -57,7 +57,7 @@ class SettleGroup(ResourceStep):
             current = await transaction.get(at.resource.path)
             if current is None:
                 return
-            if self.action == ("delete" if ended.succeeded else "add"):
+            if self.action == ("delete" if ended.succeeded else "add") and not ended.left:
                 await transaction.delete(current.path)
             elif KeptForwardingGroup.of(current).leaving:
                 await transaction.update(KeptForwardingGroup.changed(current, leaving=False))

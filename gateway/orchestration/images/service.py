@@ -248,19 +248,19 @@ class ImageService(ResourceService):
         if image.state == "DELETING":
             raise Conflict("the image is being deleted already")
         await self.may_go(image)
-        if image.state == "CREATING":
+        if image.state == "CREATING" and image.held_by is not None:
             await interrupt(self.room.runner, image, f"delete was asked by {caller.user}")
-            left = await self.store.get(path)
-            if left is None:
+            # What the stopped Job has made of it is no change of somebody else's.
+            version = None
+            if await self.store.get(path) is None:
                 return await self.drop(caller, path)
-            image = left
         async with self.store.transaction() as transaction:
-            current = await transaction.get(path)
-            if current is None:
-                raise NotFound(f"{path} is gone")
+            current = await self.current(transaction, path, version)
+            if current.state == "DELETING" or current.held_by not in (None, image.held_by):
+                raise Conflict(f"the image is {current.state}: another request came first")
             # Once more: nobody else writes now, so that nobody begins to use it meanwhile.
             await self.may_go(current)
-            plan = self._plan(caller, "delete", path, image, (DeleteImage(path),))
+            plan = self._plan(caller, "delete", path, current, (DeleteImage(path),))
             job = await self.room.runner.submit(transaction, plan)
             taken = await transaction.update(current.with_document(state="DELETING").held(job))
         return Outcome(taken, job, finished=False)

@@ -47,8 +47,15 @@ class StagingSweeper:
         kept = await with_staged_files(store)
         for path in await tools.staging.sweep(names, kept, tools.upload_minutes * 60.0):
             image = await store.get(path)
-            if image is not None and image.kind in IMAGES and waits(image):
-                async with store.transaction() as transaction:
-                    await transaction.delete(path)
+            if image is not None and image.kind in IMAGES and await self._given_up(path):
                 await tools.staging.remove(image)
                 log.info("an unfinished upload was given up", image=path)
+
+    async def _given_up(self, path: str) -> bool:
+        """Remove the record of an image that still waits for its bytes; return whether it did."""
+        async with self._room.store.transaction() as transaction:
+            current = await transaction.get(path)
+            if current is None or not waits(current):
+                return False
+            await transaction.delete(path)
+        return True

@@ -15,6 +15,7 @@ from types import TracebackType
 from drivers.threads import UPLOADS
 from gateway.errors import Conflict, Invalid, NotFound
 from gateway.orchestration.common.contract import Part
+from gateway.orchestration.common.open_file import OpenFile
 from gateway.orchestration.common.staging import Staging
 from gateway.orchestration.images.facts import Filling, UploadSource
 from gateway.store.model import Resource
@@ -74,7 +75,7 @@ class Receiver:
         self._start = part.start or 0
         self.offset = self._start
         self._hash = hashlib.sha256()
-        self._descriptor = -1
+        self._file = OpenFile(UPLOADS, self._open)
 
     @property
     def complete(self) -> bool:
@@ -83,7 +84,7 @@ class Receiver:
 
     async def __aenter__(self) -> Receiver:
         await self._staging.prepare(self.image)
-        self._descriptor = await UPLOADS.run(self._open)
+        await self._file.__aenter__()
         return self
 
     def _open(self) -> int:
@@ -97,11 +98,11 @@ class Receiver:
         """Put a piece down. Raise Invalid for more bytes than were announced."""
         if self.offset + len(piece) > self._size:
             raise Invalid(f"more than the {self._size} bytes came that the image was announced with", "size")
-        await UPLOADS.run(self._write, piece)
+        await self._file.do(lambda descriptor: self._write(descriptor, piece))
         self.offset += len(piece)
 
-    def _write(self, piece: bytes) -> None:
-        self._staging.put_blocking(self._descriptor, piece)
+    def _write(self, descriptor: int, piece: bytes) -> None:
+        self._staging.put_blocking(descriptor, piece)
         if self._part.digest is not None:
             self._hash.update(piece)
 
@@ -109,10 +110,10 @@ class Receiver:
         """End a request that came as a whole. Take a part back whose sum or length is wrong: raise Invalid."""
         wrong = self._wrong()
         if wrong is not None:
-            await UPLOADS.run(os.ftruncate, self._descriptor, self._start)
+            await self._file.do(lambda descriptor: os.ftruncate(descriptor, self._start))
             self.offset = self._start
             raise wrong
-        await UPLOADS.run(os.fsync, self._descriptor)
+        await self._file.do(os.fsync)
 
     def _wrong(self) -> Invalid | None:
         if self._part.end is not None and self.offset != self._part.end:
@@ -124,7 +125,7 @@ class Receiver:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await UPLOADS.run(os.close, self._descriptor)
+        await self._file.__aexit__(kind, error, trace)
 
 
 def must_wait(image: Resource) -> None:

@@ -101,6 +101,7 @@ class MachineNetworkInterfaceService(ComponentService):
         steps = (UnplugInterface(machine.path, path), WithdrawAddresses(machine.path, interface=path))
         plan = self._plan(caller, "delete", machine, path, steps)
         async with self.store.transaction() as transaction:
+            await self.current(transaction, path, version)
             current = await self.demand_machine(transaction, machine.path, "unplug")
             entry_of(current, path)
             job = await self.room.runner.submit(transaction, plan)

@@ -103,7 +103,7 @@ async def _port_passes(room: Room, path: str | None) -> bool:
 class SettleInterface(InterfaceStep):
     """The step that leaves an interface's record as the interface is.
 
-    The record goes after a failed add and a done delete.
+    The record goes after an undone add and a done delete.
     """
 
     name = "settle interface"
@@ -111,7 +111,7 @@ class SettleInterface(InterfaceStep):
 
     async def settle(self, at: At, ended: Ended) -> None:
         """Delete the interface's record, or write the state that its entry says."""
-        gone = self.action == ("delete" if ended.succeeded else "add")
+        gone = self.action == ("delete" if ended.succeeded else "add") and not ended.left
         async with at.room.store.transaction() as transaction:
             current = await transaction.get(at.resource.path)
             interface = await transaction.get(self.interface)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,22 +91,28 @@ class JobService(ResourceService):
         return stored
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
-        """Delete the Job together with its package."""
+        """Delete the Job together with its package; one that has not ended is stopped first.
+
+        Raises Conflict when the Job does not stop within PATIENCE seconds, and what ``may_go`` raises.
+        """
+        job = await self.to_change(caller, path, "delete", version)
+        await self.may_go(job)
+        if not ended(job):
+            await self._stop(job)
+            version = None
         outcome = await super().delete(caller, path, version)
         await asyncio.to_thread(shutil.rmtree, Folder(self.room.images.staging, path).path, True)
         return outcome
 
     async def may_go(self, resource: Resource) -> None:
-        """Stop the Job when it has not ended.
-
-        Raises Conflict when the Job does not stop within PATIENCE seconds, and while the Job that it is a part of is at
-        work.
-        """
+        """Raise Conflict while the Job that it is a part of is at work."""
         parent = await self.store.get(resource.document.get("parentJob", {}).get("href", ""))
         if parent is not None and not ended(parent):
             raise Conflict(f"the Job is a part of {parent.path}, which has not ended; delete it later")
-        if ended(resource):
-            return
-        await self.room.runner.stop(resource.path, "stopped because it was deleted")
-        if not ended(await self.room.runner.wait(resource.path, PATIENCE)):
+
+    async def _stop(self, job: Resource) -> None:
+        """Stop the Job, and wait until it has ended; one that ends by itself meanwhile is as good."""
+        with suppress(Conflict):
+            await self.room.runner.stop(job.path, "stopped because it was deleted")
+        if not ended(await self.room.runner.wait(job.path, PATIENCE)):
             raise Conflict("the Job is still being stopped; delete it later")

@@ -20,6 +20,7 @@ from gateway.orchestration.images.facts import KeptImage
 from gateway.orchestration.interfaces.entries import chosen_interfaces
 from gateway.orchestration.machine_core.chain import KINDS
 from gateway.orchestration.machine_core.facts import InterfaceEntry, KeptMachine, KeptSeed
+from gateway.orchestration.machines.autostart import AUTOSTART
 from gateway.orchestration.machines.templates import check_configuration, least_memory, referred_image, with_secrets
 from gateway.orchestration.monitoring.templates import requested_monitoring
 from gateway.orchestration.networks.assignment import Chosen, chosen_addresses
@@ -71,7 +72,7 @@ class MachineCreate:
         )
         await self._addresses(template, kept.interfaces)
         monitoring = await requested_monitoring(self.room, self.caller, template, "Machine", "machineTemplate.")
-        machine = new_resource("Machine", self.caller.user, self._document(config, host, arch))
+        machine = new_resource("Machine", self.caller.user, self._document(template, config, host, arch))
         machine = monitoring.on(kept.on(machine))
         self.volumes = await NewVolumes.chosen(self.room, self.caller, template, machine)
         return machine, tuple(disk_resource(machine, disk) for disk in kept.disks)
@@ -98,8 +99,9 @@ class MachineCreate:
             disks=tuple(disks),
         )
 
-    def _document(self, config: Document, host: HostFacts, arch: str) -> Document:
+    def _document(self, template: Document, config: Document, host: HostFacts, arch: str) -> Document:
         own: Document = {name: self.document[name] for name in OWN if name in self.document}
+        own |= {name: template[name] for name in AUTOSTART if name in template}
         sizes = {"state": "CREATING", "cpu": config["cpu"], "memory": config["memory"]}
         return {**own, **sizes, "cpuArch": SPELLED.get(arch, arch), "cpuSpeed": host.cpu_mhz or None}
 

@@ -145,6 +145,7 @@ class TransientDomains:
             owner=machine.owner or "",
             steps=(DefineAgain(machine.path).call(),),
             locks=(machine.path,),
+            reason="its domain was undefined while it runs",
         )
         async with self.room.store.transaction() as transaction:
             job = await self.room.runner.submit(transaction, plan)

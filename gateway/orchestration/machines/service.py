@@ -26,6 +26,7 @@ from gateway.orchestration.machine_core.occupancy import hold
 from gateway.orchestration.machine_core.power_steps import DescribeDomain, PowerOff, ResizeDomain
 from gateway.orchestration.machine_core.removal import demand_within_reach
 from gateway.orchestration.machine_core.states import ALWAYS, TRANSIENT, demand_legal, legal
+from gateway.orchestration.machines.autostart import keep_autostart
 from gateway.orchestration.machines.create import IMAGE, MachineCreate, address_attribute, check_size
 from gateway.orchestration.machines.plan import ACTIONS, action_steps, create_steps, delete_steps
 from gateway.orchestration.machines.steps import SettleMachine
@@ -177,9 +178,10 @@ class MachineService(ResourceService):
             raise Conflict("the Machine is SUSPENDED by now; stop it again to drop what was saved")
         return current
 
-    async def _begin(self, machine: Resource, verb: str, plan: Plan) -> Outcome:
+    async def _begin(self, machine: Resource, verb: str, plan: Plan, version: int | None = None) -> Outcome:
         """Take the Machine in one transaction: of two clients at once, one gets a Conflict."""
         async with self.store.transaction() as transaction:
+            await self.current(transaction, machine.path, version)
             taken, job = await hold(transaction, self.room.runner, machine, verb, plan)
         return Outcome(taken, job, finished=False)
 
@@ -197,6 +199,7 @@ class MachineService(ResourceService):
         sizes = {name: document[name] for name in ("cpu", "memory") if name in document}
         changed = edited(machine, document, selected)
         changed = changed.with_document(cpu=machine.document["cpu"], memory=machine.document["memory"])
+        changed = keep_autostart(machine, changed, document, selected)
         wanted = {name: sizes.get(name, machine.document[name]) for name in ("cpu", "memory")}
         resized = any(wanted[name] != machine.document[name] for name in wanted)
         steps = await self._edit_steps(machine, changed, wanted, resized)
@@ -260,8 +263,9 @@ class MachineService(ResourceService):
             current = await self.store.get(path)
             if current is None:
                 return await self._gone(replace(plan, steps=(), settle=None))
-            machine = current
-        outcome = await self._begin(machine, "delete", plan)
+            # What the stopped Job has made of it is no change of somebody else's.
+            machine, version = current, None
+        outcome = await self._begin(machine, "delete", plan, version)
         await self._give_up_removals(caller, machine, "delete")
         return outcome
 

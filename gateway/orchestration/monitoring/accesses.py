@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ from gateway.orchestration.monitoring.occurrences import (
     meaningful_path,
 )
 from gateway.orchestration.monitoring.recorder import tell
-from gateway.orchestration.monitoring.repeats import Allowance, Repeats
+from gateway.orchestration.monitoring.repeats import Allowance, Repeats, Sort
 from gateway.store.store import Store
 
 ONE_A_MINUTE = Allowance(1, 60.0)
@@ -39,6 +39,8 @@ ONE_AN_HOUR = Allowance(1, 3600.0)
 """Reads of the metrics: a scraper comes every few seconds, for ever."""
 METRICS = "metrics"
 LOOK_EVERY = 5.0
+MOST_WAITING = 1_000
+"""Occurrences that are kept for a store which takes nothing now."""
 log = structlog.get_logger("events")
 
 
@@ -73,11 +75,11 @@ class Accesses:
         """Tell, before the first byte goes out, that a console, an image, a package or the metrics are read."""
         request = Request(verb, caller.user, caller.address, caller.request_id)
         occurrence = accessed(request, path, await self._store.get(path), "Success")
-        allowance = ONE_AN_HOUR if verb == METRICS else ONE_IN_TEN_MINUTES
-        await self._tell(("taken", source_of(caller.address), caller.user, verb, path), allowance, occurrence)
+        sort, allowance = (METRICS, ONE_AN_HOUR) if verb == METRICS else ("taken", ONE_IN_TEN_MINUTES)
+        await self._tell((sort, source_of(caller.address), caller.user, verb, path), allowance, occurrence)
 
     async def turn(self) -> None:
-        """Tell what was counted in the times that are over. Events the store refuses are lost, and logged."""
+        """Tell what was counted in the times that are over."""
         with suppress(GatewayError):
             await self.tell_repeats()
 
@@ -86,8 +88,8 @@ class Accesses:
         self._waiting += self._repeats.over(all_of_them=all_of_them)
         await self._write_waiting()
 
-    async def _tell(self, key: Hashable, allowance: Allowance, occurrence: Occurrence) -> None:
-        if self._repeats.is_new(key, allowance, occurrence):
+    async def _tell(self, sort: Sort, allowance: Allowance, occurrence: Occurrence) -> None:
+        if self._repeats.is_new(sort, allowance, occurrence):
             self._waiting.append(occurrence)
             await self._write_waiting()
 
@@ -101,12 +103,17 @@ class Accesses:
             await asyncio.wait({self._writing})
 
     async def _write(self) -> None:
-        """Write what waits; a store that cannot take it (full disk) does not change the answer."""
+        """Write what waits; a store that cannot take it (full disk) does not change the answer.
+
+        What it does not take waits for the next write: the first MOST_WAITING, and the others are lost.
+        """
         occurrences, self._waiting = self._waiting, []
         try:
             async with self._store.transaction() as transaction:
                 await tell(transaction, *occurrences)
         except GatewayError as error:
-            log.error("accesses not kept", count=len(occurrences), reason=error.message)
+            waiting = [*occurrences, *self._waiting]
+            self._waiting, lost = waiting[:MOST_WAITING], len(waiting[MOST_WAITING:])
+            log.error("accesses not kept yet", waiting=len(self._waiting), lost=lost, reason=error.message)
         finally:
             self._writing = None

@@ -39,15 +39,15 @@ class ClockWatch:
         entry = await self._store.get(CLOUD_ENTRY_POINT.segment)
         if entry is None or bool(jump) == self._doubted:
             return
-        self._doubted = bool(jump)
-        self._followed = clock.CLOCK.followed
-        step = self._followed - before
+        followed = clock.CLOCK.followed
+        step = followed - before
         occurrence = (
             _jumped(entry, jump) if jump else _followed(entry, step) if abs(step) > clock.TOLERANCE else _back(entry)
         )
         log.warning(occurrence.document["content"]["code"], detail=occurrence.document["content"]["detail"])
         async with self._store.transaction() as transaction:
             await tell(transaction, occurrence)
+        self._doubted, self._followed = bool(jump), followed
 
 
 def _jumped(entry: Resource, seconds: float) -> Occurrence:

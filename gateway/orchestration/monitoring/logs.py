@@ -99,10 +99,11 @@ class EventLogService(ResourceService):
 
     async def delete(self, caller: Caller, path: str, version: int | None) -> Outcome:
         """Delete the log and the reference to it. Raises Conflict for the gateway's own logs."""
-        log = await self.to_change(caller, path, "delete", version)
+        await self.to_change(caller, path, "delete", version)
         if path in OWN_LOGS:
             raise Conflict("the gateway's own logs stay; its persistence says how long events are kept")
         async with self.store.transaction() as transaction:
+            log = await self.current(transaction, path, version)
             target = await transaction.get(log.document["targetResource"]["href"])
             if target is not None and target.document.get("eventLog") == {"href": path}:
                 await transaction.update(target.with_document(eventLog=None))

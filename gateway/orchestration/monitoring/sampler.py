@@ -101,11 +101,14 @@ class Sampler:
                     meter.is_about(resource)
             elif path.startswith("machines/"):
                 self._machines.pop(path.removeprefix("machines/"), None)
-            if resource is not None and path in self._hosts:
-                self._follow(resource)
+            if path in self._hosts:
+                self._follow(path, resource)
 
-    def _follow(self, target: Resource) -> None:
+    def _follow(self, path: str, target: Resource | None) -> None:
         """Take over the host on which a target lives by now, since it is then seen in that one's looks."""
+        if target is None:
+            del self._hosts[path]
+            return
         host = Hosted.of(target).host or self._hosts[target.path]
         if host == self._hosts[target.path]:
             return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import uuid
 from collections.abc import Sequence
 
@@ -30,13 +29,18 @@ def check_routed(network: Resource, where: str) -> None:
         raise Invalid("the Network leads out by NAT, which rewrites its guests' addresses; it cannot be routed", where)
 
 
-def check_apart(networks: Sequence[Resource], where: str) -> None:
-    """Raise Conflict when two Networks have addresses in common: no packet could tell where it belongs."""
-    ranges = {network.path: KeptNetwork.of(network).ranges for network in networks}
-    for one, other in itertools.combinations(networks, 2):
-        for first, second in itertools.product(ranges[one.path], ranges[other.path]):
-            if as_range(first).version == as_range(second).version and as_range(first).overlaps(as_range(second)):
-                raise Conflict(f"{where}: {other.path} has {second}, which overlaps with {first} of {one.path}")
+def check_apart(network: Resource, others: Sequence[Resource], where: str) -> None:
+    """Raise Conflict when the Network has addresses in common with one of the others: no packet could tell where.
+
+    The others are apart from each other, since each was looked at when it came.
+    """
+    own = [(text, as_range(text)) for text in KeptNetwork.of(network).ranges]
+    for other in others:
+        for text in KeptNetwork.of(other).ranges:
+            theirs = as_range(text)
+            for ours, mine in own:
+                if mine.version == theirs.version and mine.overlaps(theirs):
+                    raise Conflict(f"{where}: {network.path} has {ours}, which overlaps with {text} of {other.path}")
 
 
 def groups_of(network: Resource) -> tuple[str, ...]:
@@ -65,7 +69,7 @@ async def join(transaction: Transaction, group: Resource, network: Resource, whe
         raise Conflict(f"{where}: the Network is {words}; a Network is in one ForwardingGroup at most")
     if KeptNetwork.of(network).host != KeptForwardingGroup.of(group).host:
         raise Conflict(f"{where}: the Network is on another hypervisor than the ForwardingGroup")
-    check_apart([*await members(transaction, group.path), network], where)
+    check_apart(network, await members(transaction, group.path), where)
     now = clock.now()
     entry = Resource(
         path=f"{group.path}/networks/{uuid.uuid4()}",

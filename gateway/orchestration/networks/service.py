@@ -125,7 +125,7 @@ class NetworkService(StatefulService):
             drop_on_success=(path,),
             settle=SettleNetwork(path, "delete"),
         )
-        return await self.begin(network, "delete", plan)
+        return await self.begin(network, "delete", plan, version)
 
     async def check_unused(self, transaction: Transaction, network: Resource) -> None:
         """Raise Conflict when interfaces or ports are on the Network."""

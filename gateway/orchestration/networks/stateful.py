@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-from gateway.errors import Conflict, Invalid, NotFound
+from gateway.errors import Conflict, Invalid
 from gateway.jobs.plan import Plan
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.hosts import demand_up
@@ -52,12 +52,13 @@ class StatefulService(ResourceService, ABC):
     def action_plan(self, caller: Caller, resource: Resource, action: str) -> Plan:
         """Return the plan of a start or stop."""
 
-    async def begin(self, resource: Resource, verb: str, plan: Plan) -> Outcome:
-        """Submit the plan and take the resource for its Job in one transaction: of two clients, one gets a Conflict."""
+    async def begin(self, resource: Resource, verb: str, plan: Plan, version: int | None = None) -> Outcome:
+        """Submit the plan and take the resource for its Job in one transaction: of two clients, one gets a Conflict.
+
+        Raises PreconditionFailed when it has another version than the demanded one by now.
+        """
         async with self.store.transaction() as transaction:
-            current = await transaction.get(resource.path)
-            if current is None:
-                raise NotFound(f"{resource.path} is gone")
+            current = await self.current(transaction, resource.path, version)
             if current.held_by is not None or current.state != resource.state:
                 raise Conflict(f"the {self.kind} is {current.state}: another request came first")
             if verb == "delete":

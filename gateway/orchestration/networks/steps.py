@@ -138,7 +138,7 @@ class DeleteFilter(ResourceStep):
 
 @dataclass(frozen=True)
 class SettleNetwork(ResourceStep):
-    """The step that removes a Network's record after a failed create and a done delete, else writes its true state."""
+    """The step that removes a Network's record after an undone create and a done delete, else writes its true state."""
 
     name = "settle network"
     action: str
@@ -146,7 +146,7 @@ class SettleNetwork(ResourceStep):
     async def settle(self, at: At, ended: Ended) -> None:
         """Write the true state of the Network, or remove the record of one that is not there."""
         path = at.resource.path
-        gone = self.action == ("delete" if ended.succeeded else "add")
+        gone = self.action == ("delete" if ended.succeeded else "add") and not ended.left
         state = "ERROR" if gone else await _true_state(at.resource, at.driver)
         async with at.room.store.transaction() as transaction:
             current = await transaction.get(path)

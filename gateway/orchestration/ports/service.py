@@ -100,8 +100,8 @@ class NetworkPortService(StatefulService):
         port = await self.to_change(caller, path, "delete", version)
         self.must_be_legal(port, "delete")
         async with self.store.transaction() as transaction:
-            current = await transaction.get(path)
-            if current is None or current.held_by is not None:
+            current = await self.current(transaction, path, version)
+            if current.held_by is not None:
                 raise Conflict("another request came first")
             await self.check_unused(transaction, current)
             await transaction.delete(member_path(current))

@@ -17,7 +17,7 @@ from gateway.orchestration.disks.steps import boot_disk
 from gateway.orchestration.images.facts import KeptImage
 from gateway.orchestration.machine_core.chain import id_of
 from gateway.orchestration.machine_core.facts import KeptMachine
-from gateway.orchestration.machine_core.occupancy import hold
+from gateway.orchestration.machine_core.occupancy import hold, refuse_while_copied
 from gateway.orchestration.snapshots.capture_steps import CopyBootDisk, SettleCaptured
 from gateway.orchestration.snapshots.origin import Origin
 from gateway.orchestration.snapshots.requests import ImageRequests, creating
@@ -50,6 +50,8 @@ class CaptureRequests(ImageRequests):
         current = await transaction.get(machine.path)
         if current is None or current.state != machine.state:
             raise Conflict("the Machine has just changed its state; try again")
+        # Once more: nobody else writes now, so that no other copy of the guest's disks begins meanwhile.
+        await refuse_while_copied(self.store, machine.path)
         return await self.room.runner.submit(transaction, plan)
 
     async def _image(self, machine: Resource, caller: Caller, document: Document) -> Resource:

@@ -83,6 +83,8 @@ class SnapshotRequests(ImageRequests):
 
         async def write(transaction: Transaction) -> Outcome:
             await self._check_base(transaction, machine, origin, document)
+            # Once more: nobody else writes now, so that no copy of the guest's disks begins meanwhile.
+            await refuse_while_copied(self.store, machine.path)
             await transaction.insert(image)
             plan = self._taking(caller, machine, image)
             _, job = await hold(transaction, self.room.runner, machine, "snapshot", plan)
@@ -158,12 +160,14 @@ class SnapshotRequests(ImageRequests):
             current = await self.store.get(path)
             if current is None:
                 return await self.drop(caller, path)
-            image = current
+            # What the stopped Job has made of it is no change of somebody else's.
+            image, version = current, None
         machine = await self.store.get(KeptSnapshot.of(image).machine or "")
         if machine is None:
             raise NotFound(f"{path} is gone, with its Machine")
         self.must_be_up(machine)
         async with self.store.transaction() as transaction:
+            await self.current(transaction, path, version)
             falling = await self._falling(transaction, machine, image)
             job = await self.room.runner.submit(transaction, self._dropping(caller, machine, image, falling))
             for other in falling:

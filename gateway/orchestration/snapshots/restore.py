@@ -72,6 +72,7 @@ class RestoreRequests(MachineRequests):
             raise Conflict(f"{changed}; bring the Machine to what it was first")
         async with self.store.transaction() as transaction:
             await demand_still_available(transaction, image.path, WHERE)
+            await refuse_while_copied(self.store, machine.path)
             plan = self._reverting(caller, machine, image)
             taken, job = await hold(transaction, self.room.runner, machine, "restore", plan)
         return Outcome(taken, job, finished=False)
@@ -93,6 +94,7 @@ class RestoreRequests(MachineRequests):
         new = await chosen(self.room.driver(machine), machine, image)
         async with self.store.transaction() as transaction:
             await demand_still_available(transaction, image.path, WHERE)
+            await refuse_while_copied(self.store, machine.path)
             if await transaction.children(machine.path, "MachineSnapshot"):
                 raise Conflict("the Machine's snapshots lie in the boot disk that would go; delete them first")
             plan = self._rebuilding(caller, machine, new)

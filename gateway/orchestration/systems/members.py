@@ -86,7 +86,8 @@ class MemberService(ResourceService):
         entry = await self.to_change(caller, path, "delete", version)
         async with self.store.transaction() as transaction:
             system = await transaction.get(str(entry.parent))
-            if system is None or await transaction.get(path) is None:
+            await self.current(transaction, path, version)
+            if system is None:
                 raise NotFound(f"{path} is gone")
             if system.state in UNSETTLED:
                 raise Conflict(f"the System is {system.state}; its components are not taken out meanwhile")

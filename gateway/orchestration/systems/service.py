@@ -127,9 +127,12 @@ class SystemService(PackagedService):
             return Outcome(system, system.held_by, finished=False)
         demand_legal(system, "delete")
         await self._some_must_be_up(system, deletes=True)
-        await interrupt(self.room.runner, system, f"delete was asked by {caller.user}")
-        if await self.store.get(path) is None:
-            return await self.drop(caller, path)
+        if system.held_by is not None:
+            await interrupt(self.room.runner, system, f"delete was asked by {caller.user}")
+            # What the stopped Job has made of it is no change of somebody else's.
+            version = None
+            if await self.store.get(path) is None:
+                return await self.drop(caller, path)
         plan = self.plan(
             caller,
             "delete",
@@ -140,9 +143,7 @@ class SystemService(PackagedService):
             settle=SettleSystem(path, "delete"),
         )
         async with self.store.transaction() as transaction:
-            current = await transaction.get(path)
-            if current is None:
-                raise NotFound(f"{path} is gone")
+            current = await self.current(transaction, path, version)
             if current.held_by is not None:
                 raise Conflict(f"the System is {current.state}: another request came first")
             await demand_removable(transaction, current)

@@ -13,7 +13,7 @@ from gateway.orchestration.machine_core.names import machine_uuid
 from gateway.orchestration.machine_core.states import refuse_other_power
 from gateway.orchestration.machine_core.whereabouts import true_state
 from gateway.orchestration.volumes.facts import KeptVolume
-from gateway.orchestration.volumes.truth import as_in_pool, in_pool
+from gateway.orchestration.volumes.truth import as_seen, in_pool
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,14 @@ class SettleCopiedVolume(VolumeCopyStep):
     async def settle(self, at: At, ended: Ended) -> None:
         """Write the states of the image, the Volume and the held Machines, and release them."""
         states = await self._states(at)
-        facts = None if ended.succeeded else await in_pool(at.resource, at.driver)
+        seen = None if ended.succeeded else await in_pool(at.resource, at.driver)
         async with at.room.store.transaction() as transaction:
             image, current = await transaction.get(self.image), await transaction.get(at.resource.path)
             if image is not None:
                 await settle_copied(transaction, image, ended)
             if current is not None and current.held_by == at.job.job:
                 free = current.with_document(state="AVAILABLE").released()
-                await transaction.update(free if ended.succeeded else as_in_pool(free, facts))
+                await transaction.update(free if seen is None else as_seen(free, seen))
             for path, state in states.items():
                 machine = await transaction.get(path)
                 if machine is not None and machine.held_by == at.job.job:

@@ -13,7 +13,6 @@ from gateway.orchestration.common.references import resolve
 from gateway.orchestration.common.room import Room
 from gateway.orchestration.images.facts import FileSource, KeptImage, Route, Stated, UrlSource
 from gateway.orchestration.images.importing import ImageImport, Inspected, Place
-from gateway.orchestration.images.promises import demand_staging
 from gateway.orchestration.images.records import demand_still_available
 from gateway.orchestration.images.source import WHERE
 from gateway.orchestration.volumes.facts import KeptVolume
@@ -133,12 +132,11 @@ class NewContent(Content):
             )
 
 
-async def demand_staged(room: Room, volume: Resource) -> None:
-    """Raise NoSpace when what comes by the staging directory has no room there beside what was promised."""
-    kept = KeptVolume.of(volume)
-    if kept.way is Route.STAGED:
-        size = kept.source.size if kept.source is not None else None
-        await demand_staging(room, size or 0)
+def staged_bytes(kept: KeptVolume) -> int | None:
+    """Return how many bytes of a new Volume come by the staging directory, as far as that is known; None for none."""
+    if kept.way is not Route.STAGED:
+        return None
+    return (kept.source.size or 0) if kept.source is not None else 0
 
 
 async def content_of(room: Room, caller: Caller, given: Document | None, where: str) -> Content | None:

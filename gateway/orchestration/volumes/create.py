@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from gateway.errors import Invalid
 from gateway.orchestration.common.contract import Caller
 from gateway.orchestration.common.references import merged, resolve
 from gateway.orchestration.common.resource_service import new_resource
 from gateway.orchestration.common.room import Room
+from gateway.orchestration.images.promises import demand_staging
 from gateway.orchestration.monitoring.templates import requested_monitoring
-from gateway.orchestration.volumes.content import Content, content_of, demand_staged, too_small
+from gateway.orchestration.volumes.content import Content, content_of, staged_bytes, too_small
 from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.orchestration.volumes.file_systems import storage_format, with_file_system
 from gateway.orchestration.volumes.pools import KILOBYTE, Chosen, Wanted, choose, demand_room, whole
@@ -18,6 +19,14 @@ from gateway.store.model import Document, Resource
 from gateway.store.transaction import Transaction
 
 OWN = ("name", "description", "properties")
+
+
+@dataclass(slots=True)
+class Together:
+    """The bytes that the new Volumes of one transaction need: of each pool of a host, and in the staging directory."""
+
+    pools: dict[tuple[str, str], int] = field(default_factory=dict)
+    staged: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +39,20 @@ class NewVolume:
     """The way to its template in the request."""
     content: Content | None
 
-    async def demand(self, room: Room, transaction: Transaction) -> None:
-        """Raise NoSpace or Conflict for what cannot be promised any more, in the transaction that writes the Volume."""
-        size = KeptVolume.of(self.resource).bytes
-        await demand_room(room, self.chosen, size, f"{self.where}.volumeConfig.capacity")
-        await demand_staged(room, self.resource)
+    async def demand(self, room: Room, transaction: Transaction, together: Together | None = None) -> None:
+        """Raise NoSpace or Conflict for what cannot be promised any more, in the transaction that writes the Volume.
+
+        ``together`` is what the same transaction has promised to other Volumes, which nobody else sees yet.
+        """
+        together, kept = together or Together(), KeptVolume.of(self.resource)
+        pool = self.chosen.host, self.chosen.settings.name
+        beside = together.pools.get(pool, 0)
+        await demand_room(room, self.chosen, kept.bytes, f"{self.where}.volumeConfig.capacity", beside)
+        together.pools[pool] = beside + kept.bytes
+        staged = staged_bytes(kept)
+        if staged is not None:
+            together.staged += staged
+            await demand_staging(room, together.staged)
         if self.content is not None:
             await self.content.demand(transaction)
 

@@ -110,13 +110,14 @@ async def free(room: Room, chosen: Chosen) -> int:
     return int(chosen.settings.overcommit * facts.capacity) - (facts.capacity - facts.available) - outstanding
 
 
-async def demand_room(room: Room, chosen: Chosen, size: int, where: str) -> None:
+async def demand_room(room: Room, chosen: Chosen, size: int, where: str, beside: int = 0) -> None:
     """Raise NoSpace for so many bytes that the pool cannot promise now, Invalid for what it never could.
 
-    This has to be called inside the transaction that writes the promise: of two at once one sees the other.
+    ``beside`` are the bytes that the same transaction has promised already. This has to be called inside the
+    transaction that writes the promise: of two at once one sees the other.
     """
     _demand_possible(chosen, size, where)
-    left = await free(room, chosen)
+    left = await free(room, chosen) - beside
     if size > left:
         raise NoSpace(
             f"{where}: the pool {chosen.settings.name} may promise {max(0, left) // KILOBYTE} kilobytes more, not "

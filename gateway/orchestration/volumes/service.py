@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.errors import Conflict, Invalid, NotFound, PreconditionFailed
+from gateway.errors import Conflict, Invalid, PreconditionFailed
 from gateway.jobs.plan import Plan
 from gateway.orchestration.common.contract import Caller, Outcome
 from gateway.orchestration.common.first_answers import Write
@@ -146,12 +146,12 @@ class VolumeService(ResourceService):
         )
         if volume.state == "CREATING":
             await interrupt(self.room.runner, volume, f"delete was asked by {caller.user}")
+            # What the stopped Job has made of it is no change of somebody else's.
+            version = None
             if await self.store.get(path) is None:
                 return await self.drop(caller, path)
         async with self.store.transaction() as transaction:
-            current = await transaction.get(path)
-            if current is None:
-                raise NotFound(f"{path} is gone")
+            current = await self.current(transaction, path, version)
             demand_legal(current, "delete")
             job = await self.room.runner.submit(transaction, plan)
             taken = await transaction.update(current.with_document(state="DELETING").held(job))

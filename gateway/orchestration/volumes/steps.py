@@ -13,7 +13,7 @@ from gateway.orchestration.volumes.content import too_small
 from gateway.orchestration.volumes.facts import Connection, KeptVolume
 from gateway.orchestration.volumes.file_systems import FormatVolume, tell_unformatted
 from gateway.orchestration.volumes.pools import KILOBYTE
-from gateway.orchestration.volumes.truth import as_in_pool, in_pool
+from gateway.orchestration.volumes.truth import as_seen, in_pool
 
 SECTOR = 512
 """Bytes. Disks are made of whole sectors, also where the image's last was not."""
@@ -70,8 +70,10 @@ class ReserveVolume(ResourceStep):
         await tell_unformatted(at.job, at.resource)
 
     async def undo(self, at: At) -> None:
-        """Remove the record, and what was staged for it."""
+        """Remove what was staged for it, and the record, once there is no storage: another undo may not have worked."""
         await at.room.images.staging.remove(at.resource)
+        kept = KeptVolume.of(at.resource)
+        await at.driver.storage.delete_volume(kept.pool, kept.volume)
         gave_back(at.room, at.resource)
         await _forget(at)
 
@@ -151,7 +153,7 @@ class SettleVolume(ResourceStep):
     async def settle(self, at: At, ended: Ended) -> None:
         """Write what the pool says of the Volume, or remove the record of a deleted one."""
         gone = self.action == "delete" and ended.succeeded
-        facts = None if gone else await in_pool(at.resource, at.driver)
+        seen = None if gone or ended.succeeded else await in_pool(at.resource, at.driver)
         async with at.room.store.transaction() as transaction:
             current = await transaction.get(at.resource.path)
             if current is None:
@@ -160,7 +162,7 @@ class SettleVolume(ResourceStep):
                 await transaction.delete(at.resource.path)
                 return
             settled = current.released()
-            await transaction.update(settled if ended.succeeded else as_in_pool(settled, facts))
+            await transaction.update(settled if seen is None else as_seen(settled, seen))
 
 
 VOLUME_STEPS: tuple[type[ResourceStep], ...] = (

@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from drivers.base import Driver, DriverError, VolumeFacts
+from drivers.base import Driver, DriverError, DriverNotFound, VolumeFacts
 from gateway.orchestration.volumes.facts import KeptVolume
 from gateway.orchestration.volumes.pools import KILOBYTE
 from gateway.store.model import Resource
 
+SETTLED = ("AVAILABLE", "ERROR")
 
-async def in_pool(volume: Resource, driver: Driver) -> VolumeFacts | None:
-    """Return what the pool shows of the Volume; None when it shows nothing."""
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The look at a Volume's storage: without ``facts`` there is none, or its host does not tell, for a ``reason``."""
+
+    facts: VolumeFacts | None
+    reason: str = ""
+
+
+async def in_pool(volume: Resource, driver: Driver) -> Seen:
+    """Look at what the pool shows of the Volume."""
     kept = KeptVolume.of(volume)
     try:
-        return await driver.storage.read_volume(kept.pool, kept.volume)
-    except DriverError:
-        return None
+        return Seen(await driver.storage.read_volume(kept.pool, kept.volume))
+    except DriverNotFound:
+        return Seen(None)
+    except DriverError as error:
+        return Seen(None, str(error))
+
+
+def as_seen(volume: Resource, seen: Seen) -> Resource:
+    """Return the Volume as its pool shows it.
+
+    Where its host does not tell, the Volume stays what it was, and one that was in the middle of something is in ERROR:
+    the comparison will tell.
+    """
+    if not seen.reason:
+        return as_in_pool(volume, seen.facts)
+    return volume if volume.state in SETTLED else in_error(volume, f"its host does not tell of it: {seen.reason}")
 
 
 def as_in_pool(volume: Resource, facts: VolumeFacts | None) -> Resource:

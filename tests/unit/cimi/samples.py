@@ -80,6 +80,8 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "cpuSpeed": 2400,
         "latestSnapshot": {"href": "machineImages/s1"},
         "eventLog": {"href": "eventLogs/1"},
+        "autostart": True,
+        "autostartOrder": 2,
     },
     "Disk": {"name": "vda", "capacity": 20000000, "initialLocation": "/dev/vda"},
     "MachineVolume": {**COMMON, "initialLocation": "/dev/vdb", "volume": {"href": "volumes/1"}},
@@ -96,6 +98,8 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "MachineSnapshot": {**COMMON, "snapshot": {"href": "machineImages/s1"}},
     "MachineTemplate": {
         **COMMON,
+        "autostart": True,
+        "autostartOrder": 1,
         "initialState": "STARTED",
         "machineConfig": {"cpu": 1, "memory": 65536, "disks": [{"capacity": 10, "format": "ext4"}]},
         "machineImage": {"href": "machineImages/1"},

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.base import DriverError, DriverInvalid, DriverNoSpace, ImageFile
+from drivers.base import DriverError, DriverInvalid, ImageFile
 from drivers.images import convert
 from drivers.images.convert import QemuImg
 from tests.plain_reader import inspect
@@ -91,8 +91,3 @@ async def test_cancelling_kills_it_and_leaves_nothing(
     await asyncio.gather(converting, return_exceptions=True)
     assert not await asyncio.to_thread(Path(f"/proc/{process}").exists)
     assert not await asyncio.to_thread(made.exists)
-
-
-def test_a_full_disk_is_no_space() -> None:
-    error = convert._failure(1, "qemu-img: error while writing: No space left on device")
-    assert isinstance(error, DriverNoSpace)

@@ -69,6 +69,11 @@ def test_of_a_domain_that_is_off_no_counters_are_known() -> None:
     assert (found.run, found.power, found.cpu_seconds, found.memory_used_kib) == (None, Power.OFF, None, None)
 
 
+def test_the_holes_in_the_disk_of_a_domain_that_is_off_take_no_room() -> None:
+    [disk] = reading(run=-1, more={"block.0.physical": 104_857_600, "block.0.allocation": 1_048_576}).disks
+    assert disk.used == 1_048_576
+
+
 @pytest.mark.parametrize(
     ("reason", "power"),
     [(libvirt.VIR_DOMAIN_PAUSED_USER, Power.PAUSED), (libvirt.VIR_DOMAIN_PAUSED_SNAPSHOT, Power.RUNNING)],

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from gateway.clock import timestamp
 from gateway.errors import Conflict
 from gateway.jobs.execution import JobTools
 from gateway.jobs.plan import StepCall, StepContext, StepRegistry
-from gateway.jobs.records import unnest
+from gateway.jobs.records import new_job, unnest
 from gateway.jobs.runner import JobLimits, JobRunner
-from gateway.store.model import Document
+from gateway.store.answered import Answered, recall, remember
+from gateway.store.model import Document, Resource
 from gateway.store.store import Rule, Store
 from tests.patience import PATIENCE
 from tests.unit.jobs.recorded import Recorded, failure, plan, runner_of, submitted
@@ -202,6 +205,66 @@ async def test_finished_jobs_go_by_their_number_too_the_oldest_first(store: Stor
         await asyncio.sleep(0.002)  # Times are kept to the millisecond.
     await runner.expire(datetime.now(UTC) - timedelta(days=1))
     assert [path for path in paths if await store.get(path)] == paths[2:]
+
+
+async def test_a_job_that_could_not_settle_holds_nothing_when_it_has_ended(store: Store, runner: JobRunner) -> None:
+    now = datetime.now(UTC)
+    held = Resource("machines/1", "Machine", "me", {"name": "m", "state": "STARTING"}, now, now)
+    async with store.transaction() as transaction:
+        unsettled = replace(plan(StepCall("a"), locks=(held.path,)), settle=StepCall("settle", {"fails": True}))
+        job = await runner.submit(transaction, unsettled)
+        await transaction.insert(held.held(job))
+    assert (await runner.wait(job, PATIENCE)).state == "SUCCESS"
+    released = await store.get(held.path)
+    assert released is not None
+    assert released.held_by is None
+
+
+async def ended_parts(store: Store, parent: str, number: int) -> list[str]:
+    """Jobs that have ended, of a Job that has not; written as such."""
+    begun = datetime.now(UTC) - timedelta(days=2)
+    async with store.transaction() as transaction:
+        jobs = [new_job(plan(parent_job=parent), "SUCCESS") for _ in range(number)]
+        for job in jobs:
+            await transaction.insert(
+                replace(job, created=begun).with_document(timeOfStatusChange=timestamp(begun), progress=100)
+            )
+    return [job.path for job in jobs]
+
+
+async def test_parts_of_a_job_at_work_keep_no_older_job_from_going(
+    store: Store, runner: JobRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.jobs.runner.AT_ONCE", 2)
+    working = await submitted(store, runner, plan(StepCall("a", {"waits": True})))
+    parts = await ended_parts(store, working, 5)
+    others = await ended_parts(store, "jobs/gone", 5)
+    await runner.expire(datetime.now(UTC) - timedelta(days=1))
+    assert [path for path in (*parts, *others) if await store.get(path)] == parts
+    await runner.stop(working, "enough")
+    await runner.wait(working, PATIENCE)
+
+
+async def test_jobs_that_cannot_go_yet_let_the_next_ones_go_by_their_number(
+    store: Store, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.jobs.runner.AT_ONCE", 2)
+    runner = runner_of(store, done, most_kept=4)
+    working = await submitted(store, runner, plan(StepCall("a", {"waits": True})))
+    parts = await ended_parts(store, working, 3)
+    others = await ended_parts(store, "jobs/gone", 3)
+    await runner.expire(datetime.now(UTC) - timedelta(days=3))
+    assert [path for path in (working, *parts, *others) if await store.get(path)] == [working, *parts]
+    await runner.stop(working, "enough")
+    await runner.wait(working, PATIENCE)
+
+
+async def test_answers_to_requests_are_forgotten_when_no_job_goes_too(store: Store, runner: JobRunner) -> None:
+    async with store.transaction() as transaction:
+        await remember(transaction, "me", "key", "a", Answered("machines/1", "jobs/1", existing=False))
+    await runner.expire(datetime.now(UTC) + timedelta(seconds=1))
+    async with store.transaction() as transaction:
+        assert await recall(transaction, "me", "key", "a") is None
 
 
 async def test_a_job_that_took_long_is_kept_from_its_end_on(store: Store, runner: JobRunner) -> None:

@@ -32,7 +32,7 @@ def upload(staging: Staging) -> PackageUpload:
     """An upload of which some has come."""
     room: Any = SimpleNamespace(images=SimpleNamespace(staging=staging, largest_file=1000))
     upload = PackageUpload(room, 10)
-    upload._descriptor = upload._open()
+    upload._file._open()
     staging.held.add(upload.folder.name)
     staging.coming[upload.folder.name] = 10
     return upload
@@ -97,10 +97,10 @@ async def test_one_of_unknown_length_takes_what_is_there_to_the_last_step(
 async def test_its_place_is_given_back_when_its_end_fails(
     staging: Staging, upload: PackageUpload, monkeypatch: pytest.MonkeyPatch, module: Any, name: str
 ) -> None:
-    does = getattr(module, name)
+    does, descriptor = getattr(module, name), upload._file._descriptor
 
     def fails(what: object, *others: Any) -> None:
-        if what in (upload._descriptor, upload.folder):
+        if what in (descriptor, upload.folder):
             raise OSError("broken")
         does(what, *others)
 

@@ -15,7 +15,7 @@ from gateway.orchestration.common.contract import Caller, Outcome, Role
 from gateway.orchestration.common.first_answers import first_answer
 from gateway.orchestration.common.step import unless_stopped
 from gateway.orchestration.common.tries import Tries
-from gateway.orchestration.images.promises import demand_staging
+from gateway.orchestration.images.promises import promised
 from gateway.orchestration.images.service import ImageService
 from gateway.orchestration.systems.nested import demand_success, service_of, shares_done, together
 from gateway.orchestration.systems.packages.asking import once, take_back
@@ -111,18 +111,20 @@ class ImportDisks(ImportStep):
             work.come = 1.0
             return
         archive = Archive(self.source.archive, await _stamp(self.source.archive))
+        async with promised(at.room, f"{at.job.job}/{self.name}", 0) as coming:
 
-        def moved(done: int, total: int) -> None:
-            work.come = done / max(1, total)
-            self._progress(work)
+            def moved(done: int, total: int) -> None:
+                coming.came(sink.put_down - coming.come)
+                work.come = done / max(1, total)
+                self._progress(work)
 
-        async def check(envelope: Envelope) -> None:
-            await self._check(at, archive, envelope)
+            async def check(envelope: Envelope) -> None:
+                await coming.demand(await self._checked(archive, envelope))
 
-        sink = FolderSink(folder, archive, work.arrivals, check, moved)
-        sources = Sources(at.room.images, work.caller, at.reader())
-        package = await unless_stopped(at.job, sources.read(self.source, sink))
-        await sink.end()
+            sink = FolderSink(folder, archive, work.arrivals, check, moved)
+            sources = Sources(at.room.images, work.caller, at.reader())
+            package = await unless_stopped(at.job, sources.read(self.source, sink))
+            await sink.end()
         if await _stamp(archive.path) != archive.stamp:
             raise Invalid(CHANGED, WHERE)
         await self._tell(at, package)
@@ -131,11 +133,11 @@ class ImportDisks(ImportStep):
         arrived = Arrived(package.verified, package.certificate, path, archive.stamp, sink.parts)
         await folder.note(ARRIVED, arrived)
 
-    async def _check(self, at: PackageAt, archive: Archive, envelope: Envelope) -> None:
-        """Raise what the package deserves, before anything but the descriptor has come."""
+    async def _checked(self, archive: Archive, envelope: Envelope) -> int:
+        """Return how many bytes are to be put down. Raise what the package deserves: only the descriptor has come."""
         await asyncio.to_thread(look_over, envelope, self.wishes)
         coming = [file for file in envelope.files if archive.path is None or file.gzip or file.chunk_size is not None]
-        await demand_staging(at.room, sum(file.size or 0 for file in coming))
+        return sum(file.size or 0 for file in coming)
 
     async def _tell(self, at: PackageAt, package: Package) -> None:
         words = "its manifest was verified" if package.verified else "it has no manifest"

@@ -25,9 +25,11 @@ from drivers.base import (
     NewVolume,
     Power,
 )
+from drivers.threads import STAGING
 from gateway import clock
 from gateway.errors import GatewayError, Invalid
 from gateway.jobs.plan import StepContext, StopRequested
+from gateway.orchestration.common.open_file import OpenFile
 from gateway.orchestration.common.step import PATIENCE, PAUSE, unless_stopped
 from gateway.orchestration.images.pieces import ahead, of_file
 from gateway.orchestration.images.promises import promised
@@ -43,7 +45,6 @@ from gateway.ovf.model import KILOBYTE, Disk
 from gateway.ovf.reading import read_envelope
 from gateway.ovf.writing import write_envelope
 from gateway.store.durable import keyed
-from gateway.store.store import uninterrupted
 
 ACTIVE = frozenset({Power.RUNNING, Power.PAUSED, Power.SHUTTING_DOWN})
 
@@ -66,13 +67,9 @@ async def patiently(context: StepContext, work: Callable[[], Coroutine[Any, Any,
 async def put(at: PackageAt, path: Path, pieces: AsyncGenerator[bytes, None]) -> None:
     """Put a file down, in the staging directory or at a destination. Raises NoSpace."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = await asyncio.to_thread(os.open, path, flags, 0o640)
-    try:
-        async with aclosing(pieces):
-            async for piece in pieces:
-                await uninterrupted(at.room.images.staging.put(descriptor, piece))
-    finally:
-        await asyncio.to_thread(os.close, descriptor)
+    async with OpenFile(STAGING, lambda: os.open(path, flags, 0o640)) as file, aclosing(pieces):
+        async for piece in pieces:
+            await at.room.images.staging.put(file, piece)
 
 
 @dataclass(frozen=True)

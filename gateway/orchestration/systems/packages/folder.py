@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from drivers.base import FilePart
+from drivers.threads import STAGING
 from gateway.errors import Invalid
+from gateway.orchestration.common.open_file import OpenFile
 from gateway.orchestration.common.staging import Staging
 from gateway.orchestration.systems.packages.notes import ARRIVED, BEGUN, Begun, Note
 from gateway.ovf.model import Envelope, File
 from gateway.ovf.package import PackageReader
 from gateway.store.durable import from_document, to_document
-from gateway.store.store import uninterrupted
 
 DESCRIPTOR = "descriptor.ovf"
 COMING = ".coming"
@@ -124,6 +125,8 @@ class FolderSink:
     ) -> None:
         self.parts: dict[str, tuple[int, int]] = {}
         """Offset and size of what stays in the archive, by the ids of Files."""
+        self.put_down = 0
+        """Bytes of Files whose sizes were said that were put down in the folder."""
         self._folder = folder
         self._archive = archive
         self._arrivals = arrivals
@@ -182,14 +185,11 @@ class FolderSink:
         fresh = 0 if chunk else os.O_TRUNC
         path = self._folder.file(self._envelope, file.id).with_suffix(COMING)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | fresh
-        descriptor = await asyncio.to_thread(os.open, path, flags, 0o600)
-        try:
+        async with OpenFile(STAGING, lambda: os.open(path, flags, 0o600)) as opened:
             async for piece in pieces:
-                # A thread that still writes must not find the descriptor closed, or another file's.
-                await uninterrupted(self._folder.staging.put(descriptor, piece))
+                await self._folder.staging.put(opened, piece)
+                self.put_down += len(piece) if file.size is not None else 0
                 self._count(piece)
-        finally:
-            await asyncio.to_thread(os.close, descriptor)
 
     def _count(self, piece: bytes) -> None:
         self._written += len(piece)

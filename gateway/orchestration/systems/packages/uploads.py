@@ -12,6 +12,7 @@ from types import TracebackType
 
 from drivers.threads import UPLOADS
 from gateway.errors import NoSpace, TooLarge
+from gateway.orchestration.common.open_file import OpenFile
 from gateway.orchestration.common.room import Room
 from gateway.orchestration.images.promises import Coming
 
@@ -36,16 +37,16 @@ class PackageUpload:
         self.path = self.folder / "package"
         self.taken = False
         self._sum = hashlib.sha256() if summed else None
-        self._descriptor = -1
+        self._file = OpenFile(UPLOADS, self._open)
 
     async def __aenter__(self) -> PackageUpload:
         self._demand_small(self._said or 0)
         self._tools.staging.held.add(self.folder.name)
         try:
             await self._coming.demand(STEP if self._said is None else self._said)
-            self._descriptor = await UPLOADS.run(self._open)
+            await self._file.__aenter__()
         except BaseException:
-            self._forget()
+            await self._leave()
             raise
         return self
 
@@ -66,7 +67,7 @@ class PackageUpload:
         self._demand_small(self._coming.come + len(piece))
         if not self._coming.has_room(len(piece)):
             await self._demand_more(max(STEP, len(piece)))
-        await UPLOADS.run(self._put, piece)
+        await self._file.do(lambda descriptor: self._put(descriptor, piece))
         self._coming.came(len(piece))
 
     async def _demand_more(self, least: int) -> None:
@@ -78,23 +79,23 @@ class PackageUpload:
                 return
         await self._coming.demand(least)
 
-    def _put(self, piece: bytes) -> None:
-        self._tools.staging.put_blocking(self._descriptor, piece)
+    def _put(self, descriptor: int, piece: bytes) -> None:
+        self._tools.staging.put_blocking(descriptor, piece)
         if self._sum is not None:
             self._sum.update(piece)
 
     async def to_disk(self) -> None:
         """Bring what has come to disk, where a Job that is on disk finds it, after a power cut too."""
-        await UPLOADS.run(self._sync)
+        await self._file.do(self._sync)
 
-    def _sync(self) -> None:
-        os.fsync(self._descriptor)
+    def _sync(self, descriptor: int) -> None:
+        os.fsync(descriptor)
         for directory in (self.folder, self.folder.parent):
-            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+            opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
-                os.fsync(descriptor)
+                os.fsync(opened)
             finally:
-                os.close(descriptor)
+                os.close(opened)
 
     @property
     def sha256(self) -> str | None:
@@ -105,11 +106,14 @@ class PackageUpload:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            # Who hangs up must not keep the file open, even before its turn in the threads has come.
-            await asyncio.shield(UPLOADS.run(os.close, self._descriptor))
+            await self._file.__aexit__(kind, error, trace)
         finally:
-            try:
-                if not self.taken:
-                    await asyncio.shield(UPLOADS.run(shutil.rmtree, self.folder, True))
-            finally:
-                self._forget()
+            await self._leave()
+
+    async def _leave(self) -> None:
+        """Leave nothing of a package that no Job took up."""
+        try:
+            if not self.taken:
+                await asyncio.shield(UPLOADS.run(shutil.rmtree, self.folder, True))
+        finally:
+            self._forget()
