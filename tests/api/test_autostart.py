@@ -109,6 +109,20 @@ async def test_one_that_runs_when_the_host_reboots_starts_again(
     await admin.state(machine, "STARTED")
 
 
+async def test_one_that_went_down_hard_with_its_host_starts_again(
+    admin: ApiClient, image: str, driver: MemoryDriver
+) -> None:
+    machine = await made(admin, image, "web", autostart=True)
+    await admin.acted(machine, "start")
+    driver.lose()
+    driver.state.boot_anew()
+    domains, uuid = driver.state.domains, uuid_of(machine)
+    domains[uuid] = replace(domains[uuid], power=Power.CRASHED)
+    driver.regain()
+    await eventually(lambda: domains[uuid].power is Power.RUNNING, "its guest runs")
+    await admin.state(machine, "STARTED")
+
+
 async def test_without_a_boot_what_was_stopped_stays_stopped(
     admin: ApiClient, image: str, driver: MemoryDriver, gateway: Gateway
 ) -> None:

@@ -21,6 +21,8 @@ from gateway.store.model import Document, Resource
 
 AUTOSTART = ("autostart", "autostartOrder")
 REASON = "its host has booted"
+OFF = frozenset({"STOPPED", "ERROR"})
+"""States from which a Machine is started; a host that went down hard leaves guests in ERROR."""
 PATIENCE = 300.0
 """Seconds that the next Machine waits for the one before it to have started."""
 log = structlog.get_logger("sync")
@@ -111,7 +113,7 @@ class AutoStart:
             return True
         if machine.held_by is not None:
             return False
-        if machine.state != "STOPPED":
+        if machine.state not in OFF:
             return True
         caller = Caller(machine.owner or "", Role.ADMIN, reason=REASON)
         try:
