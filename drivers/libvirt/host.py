@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,6 +20,8 @@ VIRTUALISATION = frozenset({"svm", "vmx"})
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 """The kernel's own name for the boot of this host."""
+RUNTIME = "RUNTIME_DIRECTORY"
+"""The variable in which systemd names a service's directory in /run, which lives as long as the boot."""
 GROWN = 2
 """The factor by which a remote host's processor time has grown when its mark is written anew."""
 
@@ -53,8 +57,21 @@ def boot(connection: libvirt.virConnect, mark: str) -> Boot:
     """Return whether the hypervisor's host has booted since this mark was given."""
     if urlsplit(connection.getURI()).netloc:
         return _remote_boot(connection.getCPUStats(libvirt.VIR_NODE_CPU_STATS_ALL_CPUS, 0), mark)
+    name = this_boot()
+    return Boot(name, name != mark)
+
+
+def this_boot() -> str:
+    """Return what names the present boot of this host, and no other one."""
     boot_id = BOOT_ID.read_text().strip()
-    return Boot(boot_id, boot_id != mark)
+    directory = os.environ.get(RUNTIME, "").partition(":")[0]
+    if not directory:
+        return boot_id
+    # A service whose /proc is its own sees the kernel's boot there, also in a container that has booted meanwhile.
+    began = Path(directory) / "boot"
+    with contextlib.suppress(FileExistsError):
+        began.touch(mode=0o600, exist_ok=False)
+    return f"{boot_id}-{began.stat().st_mtime_ns}"
 
 
 def _remote_boot(times: dict[str, int], mark: str) -> Boot:

@@ -130,6 +130,7 @@ def test_a_job_is_in_the_journal_from_its_first_step_on(host: HostMachine, machi
     act(host, machine, "pause")
     lines = host.journal(f"CIMI_MACHINE={path}")
     jobs = [line["CIMI_JOB"] for line in lines if line.get("CIMI_JOB")]
+    wait_until(lambda: host.journal(f"CIMI_JOB={jobs[-1]}", "CIMI_STATE=SUCCESS"), SECONDS, "the Job's end is there")
     last = [line for line in host.journal(f"CIMI_JOB={jobs[-1]}") if "CIMI_JOB" in line]
     assert last[0]["MESSAGE"] == f'{jobs[-1]}  begin: pause {path} "web" by admin'
     assert last[1]["MESSAGE"].endswith(": begins")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from drivers.base import Boot
@@ -24,11 +26,24 @@ class Connection:
         return {"kernel": self.passed // 4, "idle": self.passed - self.passed // 4}
 
 
+@pytest.fixture(autouse=True)
+def no_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(host.RUNTIME, raising=False)
+
+
 def test_this_host_is_known_by_the_kernels_name_of_its_boot() -> None:
     mark = host.BOOT_ID.read_text().strip()
     assert host.boot(Connection(LOCAL), "") == Boot(mark, new=True)
     assert host.boot(Connection(LOCAL), mark) == Boot(mark, new=False)
     assert host.boot(Connection(LOCAL), "of another boot") == Boot(mark, new=True)
+
+
+def test_a_service_knows_a_boot_by_what_has_lived_in_run_since(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(host.RUNTIME, str(tmp_path))
+    mark = host.boot(Connection(LOCAL), "").mark
+    assert host.boot(Connection(LOCAL), mark) == Boot(mark, new=False)
+    (tmp_path / "boot").unlink()
+    assert host.boot(Connection(LOCAL), mark).new
 
 
 @pytest.mark.parametrize(
