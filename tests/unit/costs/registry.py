@@ -15,10 +15,12 @@ READERS = (*IMAGES, *PACKAGES, *OVF, *BODIES, *WORDS)
 
 MEASURED_BY_ITS_PATTERN = "its patterns are measured by themselves, in the same tests"
 NO_READERS = {
+    "drivers.base.storage": MEASURED_BY_ITS_PATTERN,
     "drivers.images.cautious": "it gives the bytes to drivers.images.looking",
     "drivers.images.convert": "it reads qemu-img's own words",
     "drivers.images.file_systems": "it starts mkfs, whose words it does not read",
     "drivers.images.qcow2_writing": "it writes",
+    "drivers.images.tool": "it reads the words of the host's own programs, in pieces, and keeps the last few KiB",
     "drivers.images.sparse_raw": "it reads what mkfs wrote, piece by piece, and looks at nothing but zeros",
     "drivers.libvirt.console": MEASURED_BY_ITS_PATTERN,
     "drivers.libvirt.qemu_monitor": MEASURED_BY_ITS_PATTERN,
