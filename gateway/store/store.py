@@ -20,6 +20,7 @@ from gateway.clock import timestamp
 from gateway.errors import GatewayError, NoSpace, Unavailable
 from gateway.store import schema
 from gateway.store.events import EventTimes, KeptEvent
+from gateway.store.job_log import JobLine
 from gateway.store.keyring import keyring
 from gateway.store.model import COLUMNS, Page, Query, Resource, from_row
 from gateway.store.pages import read_page, value_sql
@@ -41,6 +42,7 @@ log = structlog.get_logger("store")
 Changes = dict[str, Resource | None]
 Watcher = Callable[[Changes], None]
 Listener = Callable[[list[KeptEvent]], None]
+LineReader = Callable[[list[JobLine]], None]
 BeforeCommit = Callable[[Transaction], Awaitable[None]]
 
 
@@ -141,6 +143,9 @@ class Store:
         self._counts = CountCache()
         self._watchers: list[tuple[frozenset[str], Watcher]] = []
         self._listeners: list[Listener] = []
+        self._line_readers: list[LineReader] = []
+        self._numbers = itertools.count(1)
+        """The numbers of the next lines in logs of Jobs."""
         self._rules: tuple[Rule, ...] = ()
 
     @classmethod
@@ -161,6 +166,8 @@ class Store:
         store = cls(path, lock, await schema.writer(path, sealing), readers, lost)
         [(newest,)] = await store.fetch("SELECT coalesce(max(time), '') FROM event_heads")
         store._event_times = EventTimes(timestamp(clock.now()), newest)
+        [(last,)] = await store.fetch("SELECT coalesce(max(line), 0) FROM job_log")
+        store._numbers = itertools.count(last + 1)
         return store
 
     async def close(self) -> None:
@@ -179,6 +186,10 @@ class Store:
     def listen(self, listener: Listener) -> None:
         """Call ``listener`` after each commit with the events that it kept, in their order."""
         self._listeners.append(listener)
+
+    def read_lines(self, reader: LineReader) -> None:
+        """Call ``reader`` after each commit with the lines that it added to logs of Jobs, before who watches those."""
+        self._line_readers.append(reader)
 
     def obey(self, rules: tuple[Rule, ...]) -> None:
         """Apply these rules, and no others, to each transaction from now on, in their order."""
@@ -279,7 +290,7 @@ class Store:
         finally:
             self.writers_waiting -= 1
         try:
-            transaction = Transaction(self._writer, self._cache, self._event_times)
+            transaction = Transaction(self._writer, self._cache, self._event_times, self._numbers)
             try:
                 self._writer.begin(durable=durable)
                 yield transaction
@@ -320,6 +331,11 @@ class Store:
         if transaction.kinds:
             self._counts.changed(transaction.kinds)
         # What goes wrong with one who follows fails neither what is committed nor the others.
+        for reader in self._line_readers if transaction.lines else ():
+            try:
+                reader(transaction.lines)
+            except Exception:
+                log.exception("lines of Jobs were not followed")
         for kinds, watcher in self._watchers:
             if not kinds or not kinds.isdisjoint(transaction.kinds):
                 try:
