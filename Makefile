@@ -6,7 +6,7 @@ DESTDIR ?=
 PREFIX ?= /usr
 # Modules are compiled once and kept, whatever the environment says: the tests start hundreds of processes.
 export PYTHONDONTWRITEBYTECODE =
-.PHONY: help run test quick quick-debian13 coverage check diagrams manual demo bench bench-compare conformance setup lock install uninstall deb clean
+.PHONY: help run guest test quick quick-debian13 coverage check diagrams manual demo bench bench-compare conformance setup lock install uninstall deb clean
 
 help: ## Name the commands
 	@sed -n 's/^\([a-z0-9-]*\):.* ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -19,6 +19,10 @@ lock: ## Write the lock files anew, from what setup.cfg allows
 
 run: setup ## Serve this checkout at http://127.0.0.1:8080/cimi/
 	@tools/run.sh
+
+guest: setup ## Build the small guest that the catalogue of images lists as demo
+	@mkdir -p var/images
+	@$(BIN)/python -m demo.guest_image var/images/demo.qcow2
 
 # Four at a time, files in their order: guests that boot leave room for what computes, and small files come last.
 test: setup ## Run every test, those with real guests included

@@ -38,6 +38,7 @@ from gateway.orchestration.common.hosts import ConfiguredDrivers, ConfiguredHype
 from gateway.orchestration.common.resource_service import ResourceService
 from gateway.orchestration.common.room import Room
 from gateway.orchestration.entry_point.service import CloudEntryPointService
+from gateway.orchestration.images.catalog import ship_catalog
 from gateway.orchestration.images.sweeping import StagingSweeper
 from gateway.orchestration.machines.templates import ship
 from gateway.orchestration.monitoring import accesses, clock_watch
@@ -190,6 +191,7 @@ class Gateway:
 
     async def _ship(self) -> None:
         await ship(self.store)
+        await ship_catalog(self.store, self.settings.catalog, self.settings.images.directories)
         entry = self.services["CloudEntryPoint"]
         assert isinstance(entry, CloudEntryPointService)
         await entry.ensure()

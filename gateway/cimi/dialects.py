@@ -8,8 +8,8 @@ from dataclasses import dataclass
 EXTENSION_NAMESPACE = "http://cimi-gateway.org/ns/1"
 """Namespace of what this provider adds to the standard."""
 
-EXTENSION_VERBS = frozenset({"console", "upload", "download", "package"})
-EXTENSION_TYPES = frozenset({"JobLine"})
+EXTENSION_VERBS = frozenset({"console", "upload", "download", "package", "fetch"})
+EXTENSION_TYPES = frozenset({"JobLine", "CatalogImage"})
 PLAIN_VERBS = frozenset({"add", "edit", "delete"})
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from drivers.base import HypervisorSettings
+from gateway.config.catalog import CatalogEntry, read_catalog
 from gateway.config.networks import check_networks
 from gateway.config.pools import check_pools
 from gateway.config.reader import ConfigError, read_table
@@ -33,6 +34,7 @@ from gateway.config.wire import check_wire
 __all__ = [
     "DEFAULT_PATH",
     "AuthSettings",
+    "CatalogEntry",
     "CompatibilitySettings",
     "ConfigError",
     "EventSettings",
@@ -64,7 +66,7 @@ PATHS = {
     "server": ("tls_certificate", "tls_key"),
     "store": ("path", "key", "former_keys"),
     "auth": ("users_file",),
-    "images": ("directories", "export_directories", "staging"),
+    "images": ("directories", "export_directories", "staging", "catalog"),
 }
 """Keys whose relative paths are relative to the configuration file."""
 
@@ -85,7 +87,8 @@ def load(path: Path) -> Settings:
     sections = {name: _section(path, name, kind, document.get(name, {})) for name, kind in SECTIONS.items()}
     images = sections["images"]
     sections["images"] = replace(images, staging=images.staging or str(Path(sections["store"].path).parent / "staging"))
-    settings = Settings(path=path, hypervisors=_hypervisors(path, document.get("hypervisor")), **sections)
+    catalog = read_catalog(Path(images.catalog)) if images.catalog else ()
+    settings = Settings(path=path, catalog=catalog, hypervisors=_hypervisors(path, document.get("hypervisor")), **sections)
     _check(settings)
     return settings
 

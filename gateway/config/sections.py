@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from drivers.base import HypervisorSettings
+from gateway.config.catalog import CatalogEntry
 
 Persistence = Literal["hourly", "daily", "weekly", "monthly", "yearly"]
 
@@ -105,6 +106,8 @@ class ImageSettings:
     upload_minutes: int = 1440
     waiting_uploads: int = 20
     """Images that a user may have at once which wait for their bytes."""
+    catalog: str = ""
+    """The file with well-known images; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,3 +200,5 @@ class Settings:
     monitoring: MonitoringSettings = MonitoringSettings()
     machines: MachineSettings = MachineSettings()
     compatibility: CompatibilitySettings = CompatibilitySettings()
+    catalog: tuple[CatalogEntry, ...] = ()
+    """The images of [images] catalog."""

@@ -122,6 +122,9 @@ class World:
         await self.make("Credential")
         return self._path(self.job)
 
+    async def _make_CatalogImage(self) -> str:  # noqa: N802
+        return await self._first("imageCatalog", "catalogImages")
+
     async def _make_JobLine(self) -> str:  # noqa: N802
         return await self._first(f"{await self.ensure('Job')}/log", "jobLines")
 
