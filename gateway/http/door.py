@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import structlog
-from aiohttp import web
+from aiohttp import StreamReader, web
+from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
 from drivers.supervision import Loop, Supervision
@@ -37,6 +38,8 @@ LONGEST_LINE = 262_144
 LONGEST_FIELD = 16_384
 """Bytes of one header field."""
 MOST_FIELDS = 128
+LONGEST_HEAD = LONGEST_LINE + MOST_FIELDS * LONGEST_FIELD
+"""Bytes of a request line and all its fields. aiohttp before 3.13 counts neither these nor the fields, so we do."""
 WRITE_SECONDS = 60.0
 """How long a client may take nothing of what is written to it."""
 ON_EVERY_ANSWER = {"Server": "cimi-gateway", "X-Content-Type-Options": "nosniff"}
@@ -92,7 +95,19 @@ def never(_request: web.BaseRequest, _connection: Connection) -> None:
 class Connection(RequestHandler):
     """A connection of aiohttp's with deadlines, which ``look`` holds it to; ``Door`` calls that every now and then."""
 
-    __slots__ = ("_began", "_busy", "_deadlines", "_ends", "_line", "_quick", "_stalled", "_started", "source")
+    __slots__ = (
+        "_began",
+        "_body",
+        "_busy",
+        "_deadlines",
+        "_ends",
+        "_head",
+        "_line",
+        "_quick",
+        "_stalled",
+        "_started",
+        "source",
+    )
 
     def __init__(self, manager: web.Server, deadlines: Deadlines, ends: Ends, quick: Quick) -> None:
         super().__init__(
@@ -116,6 +131,10 @@ class Connection(RequestHandler):
         """Moment at which it was opened, the last answer ended, or the first byte of the next request came."""
         self._started = True
         """Whether a request is expected by the deadline for headers: a new connection has no time to idle."""
+        self._head = 0
+        """Bytes that came since a request was expected."""
+        self._body: StreamReader = EMPTY_PAYLOAD
+        """The last request's, which may still come in after the answer to it."""
         self._busy = False
         self._stalled = (0, 0.0)
         """Bytes that wait to be written, and since when there are not fewer."""
@@ -137,9 +156,13 @@ class Connection(RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Begin the deadline for headers with the first byte of a request."""
+        """Begin the deadline for headers with the first byte of a request, and end one whose head has no end."""
         if not self._busy and not self._started:
             self._started, self._began = True, self._loop.time()
+        self._head = self._head + len(data) if not self._busy and self._body.is_eof() else 0
+        if self._head > LONGEST_HEAD:
+            self._end("too long a head")
+            return
         super().data_received(data)
 
     async def _handle_request(
@@ -148,15 +171,21 @@ class Connection(RequestHandler):
         start_time: float | None,
         request_handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
     ) -> tuple[web.StreamResponse, bool]:
-        self._busy = True
+        self._busy, self._body = True, request.content
         try:
             answer = self._quick(request, self)
             if answer is not None and self._line is not None and not self._line.is_closing():
                 self._line.write(answer)
                 return ANSWERED, False
+            if len(request.raw_headers) > MOST_FIELDS:
+                request_handler = self._refuse_fields
             return await super()._handle_request(request, start_time, request_handler)
         finally:
+            self._head = 0
             self._busy, self._started, self._began = False, False, self._loop.time()
+
+    async def _refuse_fields(self, request: web.BaseRequest) -> web.StreamResponse:
+        return self.handle_error(request, 400, message=f"it has more than {MOST_FIELDS} header fields")
 
     # Deadlines
 
