@@ -67,10 +67,10 @@ async def _reserve(base: str) -> list[float]:
 
 async def _post(session: aiohttp.ClientSession, url: str, document: dict[str, Any]) -> dict[str, Any]:
     async with session.post(url, data=json.dumps(document)) as answer:
-        document: dict[str, Any] = await answer.json()
+        made: dict[str, Any] = await answer.json()
         if answer.status != 201:
-            raise SystemExit(f"{url} answered {answer.status}: {document}")
-        return document
+            raise SystemExit(f"{url} answered {answer.status}: {made}")
+        return made
 
 
 async def _pages() -> list[Row]:

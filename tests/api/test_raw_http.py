@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.app import Gateway
-from gateway.http.door import LONGEST_FIELD, LONGEST_HEAD
+from gateway.http.connection import LONGEST_FIELD, LONGEST_HEAD
 from tests.api.client import ApiClient
 from tests.api.raw_http import AUTHORIZATION, connect, exchange
 
