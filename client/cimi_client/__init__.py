@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from cimi_client.transfers import download, send_file, upload
 
 __all__ = [
+    "POSITION",
     "Ambiguous",
     "AnswerLost",
     "Change",
@@ -62,7 +63,6 @@ __all__ = [
     "NotFound",
     "NotNow",
     "NotOffered",
-    "POSITION",
     "Page",
     "ProtocolError",
     "Query",

@@ -29,9 +29,7 @@ class Message:
     resource: Resource
 
 
-async def live(
-    client: Client, after: str | None = None, *, job_lines: bool = False
-) -> AsyncGenerator[Message, None]:
+async def live(client: Client, after: str | None = None, *, job_lines: bool = False) -> AsyncGenerator[Message, None]:
     """Yield what happens from now on, or after an id, for ever: a broken connection goes on where it broke.
 
     Each connection begins with a position. ``job_lines``: with the lines of Jobs' logs; those that are written while

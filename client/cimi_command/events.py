@@ -125,7 +125,9 @@ class Subject:
 
     def note(self, job: Resource) -> None:
         """Remember whether a Job is about the resource: the Event of its end names the Job alone."""
-        self._jobs[job.id] = any(self._is_part(href) for href in (job.href("targetResource"), *cimi_client.Job(job).affected))
+        self._jobs[job.id] = any(
+            self._is_part(href) for href in (job.href("targetResource"), *cimi_client.Job(job).affected)
+        )
         if len(self._jobs) > REMEMBERED:
             del self._jobs[next(iter(self._jobs))]
 

@@ -15,11 +15,9 @@ from cimi_command.options import Family, output, waiting
 from cimi_command.progress import bar
 from cimi_command.session import Session, run
 from cimi_command.tables import Column
-from cimi_command.words import say
 
 if TYPE_CHECKING:
     from cimi_client import Resource
-
 
 
 @click.group(cls=Family)

@@ -1,4 +1,4 @@
-"""CatalogImage: a well-known image that becomes a MachineImage when somebody wants it; an extension of this provider."""
+"""CatalogImage: a well-known image that becomes a MachineImage when somebody wants it (an extension)."""
 
 from __future__ import annotations
 

@@ -7,7 +7,18 @@ from collections.abc import Callable, Mapping
 
 from marshmallow import Schema
 
-from gateway.cimi import catalog, cloud_entry_point, credential, job, machine, metadata, monitoring, network, system, volume
+from gateway.cimi import (
+    catalog,
+    cloud_entry_point,
+    credential,
+    job,
+    machine,
+    metadata,
+    monitoring,
+    network,
+    system,
+    volume,
+)
 from gateway.cimi.resource_type import JSON, Action, ResourceType
 
 TYPES: dict[str, ResourceType] = {

@@ -88,7 +88,9 @@ def load(path: Path) -> Settings:
     images = sections["images"]
     sections["images"] = replace(images, staging=images.staging or str(Path(sections["store"].path).parent / "staging"))
     catalog = read_catalog(Path(images.catalog)) if images.catalog else ()
-    settings = Settings(path=path, catalog=catalog, hypervisors=_hypervisors(path, document.get("hypervisor")), **sections)
+    settings = Settings(
+        path=path, catalog=catalog, hypervisors=_hypervisors(path, document.get("hypervisor")), **sections
+    )
     _check(settings)
     return settings
 

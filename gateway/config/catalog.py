@@ -15,7 +15,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9.:_-]{0,62}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class CatalogEntry:
-    """An image of the catalogue. ``least_disk`` is in kilobytes, ``least_memory`` in kibibytes, as the standard has them.
+    """An image of the catalogue. ``least_disk`` is in kilobytes, ``least_memory`` in kibibytes.
 
     ``location`` is a URL, or the name of a file in one of the directories that images may come from. ``checksums`` is
     the URL of the file with the sums of its provider, in which the last part of ``location`` stands. ``user`` is who

@@ -330,7 +330,10 @@ class Store:
                 self._remember(resource)
         if transaction.kinds:
             self._counts.changed(transaction.kinds)
-        # What goes wrong with one who follows fails neither what is committed nor the others.
+        self._tell(transaction)
+
+    def _tell(self, transaction: Transaction) -> None:
+        """Tell those who follow. What goes wrong with one of them fails neither what is committed nor the others."""
         for reader in self._line_readers if transaction.lines else ():
             try:
                 reader(transaction.lines)

@@ -103,9 +103,7 @@ async def test_who_does_not_see_the_job_does_not_see_its_log(client: Clients, ad
         assert (await client("other").get(url)).status == 404
 
 
-async def test_the_log_of_a_create_that_failed_says_why(
-    client: Clients, image: str, driver: MemoryDriver
-) -> None:
+async def test_the_log_of_a_create_that_failed_says_why(client: Clients, image: str, driver: MemoryDriver) -> None:
     operator = client("operator")
     driver.fail_next("domains.define", DriverFailed("the hypervisor does not want to"))
     failed = await operator.post("machines", operator.machine(image), Prefer="wait=30")

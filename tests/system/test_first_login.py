@@ -34,7 +34,7 @@ def key(tmp_path: Path) -> Path:
     return tmp_path / "id.pub"
 
 
-def cimi(gateway: GatewayProcess, home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def cimi(gateway: GatewayProcess, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command with an own home, so that nobody's known hosts are changed."""
     access = {"CIMI_URL": gateway.base, "CIMI_USER": "operator", "CIMI_PASSWORD": PASSWORD, "HOME": str(home)}
     return subprocess.run(

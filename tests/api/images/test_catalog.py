@@ -133,9 +133,7 @@ async def test_a_second_fetch_makes_no_second_image(client: Clients, server: Web
     assert (await client("admin").document("machineImages"))["count"] == 1
 
 
-async def test_many_who_want_it_at_once_fetch_it_once(
-    client: Clients, server: WebServer, driver: MemoryDriver
-) -> None:
+async def test_many_who_want_it_at_once_fetch_it_once(client: Clients, server: WebServer, driver: MemoryDriver) -> None:
     server.pace = 0.05
     jobs = await asyncio.gather(*(fetched(client(user)) for user in ("operator", "other", "admin", "operator")))
     assert [job["state"] for job in jobs] == ["SUCCESS"] * 4
