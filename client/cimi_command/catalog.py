@@ -10,6 +10,7 @@ from cimi_command import units
 from cimi_command.kinds import NAME, Kind
 from cimi_command.session import Session
 from cimi_command.tables import Column
+from cimi_command.words import say
 
 if TYPE_CHECKING:
     from cimi_client import Resource
@@ -62,6 +63,7 @@ async def _fetched(session: Session, name: str) -> Resource:
     what = f"fetch {name}"
     fetch = await session.ask(what, client.act(entry, "fetch"))
     await session.finish(what, fetch)
+    say(f"{what}: done")
     if fetch.location is None:
         raise cimi_client.ProtocolError(f"{entry.id}: the provider does not say where the image is")
     return await client.get(fetch.location)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from drivers.base import RemoteFile
 from gateway import clock
 from gateway.config.catalog import CatalogEntry
 from gateway.errors import BadGateway, Conflict, MethodNotAllowed
@@ -198,8 +197,8 @@ class ReadSums(ResourceStep):
 
 async def _text(tools: ImageTools, url: str) -> str:
     """Return a text at a URL. Raises BadGateway for one that is no file of checksums by its size."""
-    data = bytearray()
-    async with aclosing(tools.fetcher.fetch(url, RemoteFile(None, False, None, b"", b""))) as pieces:
+    data, remote = bytearray(), await tools.fetcher.look(url, 1, 1)
+    async with aclosing(tools.fetcher.fetch(url, remote)) as pieces:
         async for piece in pieces:
             data += piece
             if len(data) > LARGEST:

@@ -73,7 +73,7 @@ async def test_a_job_of_a_provider_without_stream_and_log_is_asked_for_again_and
 ) -> None:
     server.answers["GET /"] = says({"jobs": {"href": "jobs"}})
     plain = [says(job(state, log=None, progress=share)) for state, share in (("RUNNING", 5), ("RUNNING", 9))]
-    server.answers["GET /jobs/1"] = in_turn(*plain, *plain, says(job("SUCCESS", log=None)))
+    server.answers["GET /jobs/1"] = in_turn(plain[0], *plain, says(job("SUCCESS", log=None)))
     await tail_jobs(session, f"{server.url}jobs/1", True)
     out = capsys.readouterr().out
     assert out.index("RUNNING 5%") < out.index("RUNNING 9%") < out.index("SUCCESS")
