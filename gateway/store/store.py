@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -334,22 +335,19 @@ class Store:
 
     def _tell(self, transaction: Transaction) -> None:
         """Tell those who follow. What goes wrong with one of them fails neither what is committed nor the others."""
-        for reader in self._line_readers if transaction.lines else ():
-            try:
-                reader(transaction.lines)
-            except Exception:
-                log.exception("lines of Jobs were not followed")
+        calls: list[Callable[[], None]] = []
+        if transaction.lines:
+            calls += [partial(reader, transaction.lines) for reader in self._line_readers]
         for kinds, watcher in self._watchers:
             if not kinds or not kinds.isdisjoint(transaction.kinds):
-                try:
-                    watcher(transaction.changes)
-                except Exception:
-                    log.exception("a commit was not followed")
-        for listener in self._listeners if transaction.events else ():
+                calls.append(partial(watcher, transaction.changes))
+        if transaction.events:
+            calls += [partial(listener, transaction.events) for listener in self._listeners]
+        for call in calls:
             try:
-                listener(transaction.events)
+                call()
             except Exception:
-                log.exception("events were not followed")
+                log.exception("a commit was not followed")
 
     def _remember(self, resource: Resource) -> None:
         self._cache[resource.path] = resource
