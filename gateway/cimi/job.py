@@ -39,6 +39,7 @@ class JobLineSchema(Schema):
 
 
 TYPES = (
+    ResourceType("JobLine", JobLineSchema, "log", parent="Job", series=True),
     ResourceType(
         "Job",
         JobSchema,
@@ -51,5 +52,4 @@ TYPES = (
         ),
         capabilities=(Capability("JobRetention", "Minutes which a finished Job is kept", None),),
     ),
-    ResourceType("JobLine", JobLineSchema, "log", parent="Job", series=True),
 )

@@ -23,7 +23,7 @@ from gateway.cimi.resource_type import JSON, Action, ResourceType
 
 TYPES: dict[str, ResourceType] = {
     declared.kind: declared
-    for family in (cloud_entry_point, metadata, system, machine, volume, credential, network, monitoring, job, catalog)
+    for family in (cloud_entry_point, metadata, system, machine, volume, credential, network, monitoring, catalog, job)
     for declared in family.TYPES
 }
 CREATE_SCHEMAS: dict[str, type[Schema]] = {

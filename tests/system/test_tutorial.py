@@ -59,9 +59,10 @@ def test_each_line_of_the_tutorial_works_and_nothing_is_left(
     blocks = BLOCK.findall(TUTORIAL.read_text())
     assert len(blocks) > 8
     script = "".join(f"echo '== {number}'\n{block}" for number, block in enumerate(blocks, start=1))
+    (tmp_path / "tutorial.sh").write_text(script.replace(ADDRESS, gateway.base))
     done = subprocess.run(
-        ["bash", "-e", "-u", "-o", "pipefail"],
-        input=script.replace(ADDRESS, gateway.base),
+        ["bash", "-e", "-u", "-o", "pipefail", "tutorial.sh"],
+        stdin=subprocess.DEVNULL,
         cwd=tmp_path,
         env=environment,
         capture_output=True,
@@ -73,5 +74,6 @@ def test_each_line_of_the_tutorial_works_and_nothing_is_left(
     assert (tmp_path / "made").read_text() == "make guest run\n"
     assert "Linux web1" in done.stdout
     assert "vdb" in done.stdout
+    assert "\nweb1\n" in done.stdout
     admin = gateway.client("admin")
     assert [admin.get(name)["count"] for name in ("machines", "volumes")] == [0, 0]
