@@ -40,7 +40,7 @@ from gateway.orchestration.common.room import Room
 from gateway.orchestration.entry_point.service import CloudEntryPointService
 from gateway.orchestration.images.sweeping import StagingSweeper
 from gateway.orchestration.machines.templates import ship
-from gateway.orchestration.monitoring import accesses, clock_watch
+from gateway.orchestration.monitoring import accesses, audit_log, clock_watch
 from gateway.orchestration.monitoring.accesses import Accesses
 from gateway.orchestration.monitoring.clock_watch import ClockWatch
 from gateway.orchestration.monitoring.feed import Feed
@@ -197,6 +197,8 @@ class Gateway:
         recorder = Recorder(events.persistence, events.changes_persistence)
         await recorder.prepare(self.store)
         self.store.obey(commit_rules(recorder))
+        if self.settings.audit.journal:
+            self.store.audit(audit_log.write_to_journal)
         for hypervisor in self.settings.hypervisors:
             await show_networks(self.store, hypervisor)
         await ship_configurations(self.store, self.room.policy)
@@ -262,7 +264,9 @@ class Gateway:
         events, keep = self.settings.events, self.supervision.keep
         retention = Retention(self.store, events.most_per_log, events.most_overall, events.most_changes)
         samples = wiring.sample_retention(self.settings, self.store)
+        audit = wiring.audit_retention(self.settings, self.store)
         self._loops = (
+            keep("audit retention", audit.turn, audit_log.LOOK_EVERY),
             keep("sample retention", samples.turn, ROUND_EVERY),
             keep("event retention", retention.turn, LOOK_EVERY),
             keep("clock", ClockWatch(self.store).turn, clock_watch.LOOK_EVERY),

@@ -24,6 +24,7 @@ from gateway.orchestration.common.hosts import failure
 from gateway.orchestration.common.reserve import Reserve
 from gateway.orchestration.common.room import ImageTools, Policy
 from gateway.orchestration.common.staging import Staging
+from gateway.orchestration.monitoring.audit_log import AuditRetention
 from gateway.orchestration.monitoring.sample_retention import DAY, HOUR, SampleRetention
 from gateway.store.store import Store
 
@@ -103,3 +104,9 @@ def sample_retention(settings: Settings, store: Store) -> SampleRetention:
     return SampleRetention(
         store, (kept.keep_raw_hours * HOUR, kept.keep_five_minutes_days * DAY, kept.keep_hours_days * DAY)
     )
+
+
+def audit_retention(settings: Settings, store: Store) -> AuditRetention:
+    """Return what removes old entries of the audit log."""
+    kept = settings.audit
+    return AuditRetention(store, timedelta(days=kept.keep_days), kept.most, kept.most_of_strangers)

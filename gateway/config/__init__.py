@@ -16,6 +16,7 @@ from gateway.config.networks import check_networks
 from gateway.config.pools import check_pools
 from gateway.config.reader import ConfigError, read_table
 from gateway.config.sections import (
+    AuditSettings,
     AuthSettings,
     CompatibilitySettings,
     EventSettings,
@@ -32,6 +33,7 @@ from gateway.config.wire import check_wire
 
 __all__ = [
     "DEFAULT_PATH",
+    "AuditSettings",
     "AuthSettings",
     "CompatibilitySettings",
     "ConfigError",
@@ -55,6 +57,7 @@ SECTIONS: dict[str, type[Any]] = {
     "images": ImageSettings,
     "jobs": JobSettings,
     "events": EventSettings,
+    "audit": AuditSettings,
     "metrics": MetricsSettings,
     "monitoring": MonitoringSettings,
     "machines": MachineSettings,
@@ -137,6 +140,9 @@ def _check(settings: Settings) -> None:
         ("[events] most_overall", settings.events.most_overall, 100),
         ("[machines] least_memory", settings.machines.least_memory, 1),
         ("[events] most_changes", settings.events.most_changes, 100),
+        ("[audit] keep_days", settings.audit.keep_days, 1),
+        ("[audit] most", settings.audit.most, 100),
+        ("[audit] most_of_strangers", settings.audit.most_of_strangers, 0),
         ("[events] most_streams", settings.events.most_streams, 1),
         ("[events] most_streams_per_user", settings.events.most_streams_per_user, 1),
         *_least_of_monitoring(settings.monitoring),

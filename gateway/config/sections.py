@@ -135,6 +135,19 @@ class EventSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditSettings:
+    """The section [audit]: how long, and how many, entries the audit log keeps, and whether the journal gets them too.
+
+    What strangers cause is counted for itself.
+    """
+
+    keep_days: int = 366
+    most: int = 1_000_000
+    most_of_strangers: int = 100_000
+    journal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class MonitoringSettings:
     """The section [monitoring].
 
@@ -193,6 +206,7 @@ class Settings:
     jobs: JobSettings
     hypervisors: tuple[HypervisorSettings, ...]
     events: EventSettings = EventSettings()
+    audit: AuditSettings = AuditSettings()
     metrics: MetricsSettings = MetricsSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
     machines: MachineSettings = MachineSettings()

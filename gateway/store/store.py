@@ -19,6 +19,7 @@ from gateway import clock
 from gateway.clock import timestamp
 from gateway.errors import GatewayError, NoSpace, Unavailable
 from gateway.store import schema
+from gateway.store.audit import AuditEntry
 from gateway.store.events import EventTimes, KeptEvent
 from gateway.store.keyring import keyring
 from gateway.store.model import COLUMNS, Page, Query, Resource, from_row
@@ -41,6 +42,7 @@ log = structlog.get_logger("store")
 Changes = dict[str, Resource | None]
 Watcher = Callable[[Changes], None]
 Listener = Callable[[list[KeptEvent]], None]
+Auditor = Callable[[list[AuditEntry]], None]
 BeforeCommit = Callable[[Transaction], Awaitable[None]]
 
 
@@ -141,6 +143,7 @@ class Store:
         self._counts = CountCache()
         self._watchers: list[tuple[frozenset[str], Watcher]] = []
         self._listeners: list[Listener] = []
+        self._auditors: list[Auditor] = []
         self._rules: tuple[Rule, ...] = ()
 
     @classmethod
@@ -179,6 +182,10 @@ class Store:
     def listen(self, listener: Listener) -> None:
         """Call ``listener`` after each commit with the events that it kept, in their order."""
         self._listeners.append(listener)
+
+    def audit(self, auditor: Auditor) -> None:
+        """Call ``auditor`` after each commit with the entries that it added to the audit log."""
+        self._auditors.append(auditor)
 
     def obey(self, rules: tuple[Rule, ...]) -> None:
         """Apply these rules, and no others, to each transaction from now on, in their order."""
@@ -331,6 +338,11 @@ class Store:
                 listener(transaction.events)
             except Exception:
                 log.exception("events were not followed")
+        for auditor in self._auditors if transaction.audited else ():
+            try:
+                auditor(transaction.audited)
+            except Exception:
+                log.exception("the audit log was not followed")
 
     def _remember(self, resource: Resource) -> None:
         self._cache[resource.path] = resource
