@@ -34,6 +34,7 @@ from gateway.jobs.plan import StepRegistry
 from gateway.jobs.runner import JobRunner
 from gateway.listening import named
 from gateway.orchestration.commit_rules import commit_rules
+from gateway.orchestration.common.capacity import Capacities
 from gateway.orchestration.common.hosts import ConfiguredDrivers, ConfiguredHypervisors
 from gateway.orchestration.common.resource_service import ResourceService
 from gateway.orchestration.common.room import Room
@@ -51,6 +52,7 @@ from gateway.orchestration.monitoring.sample_retention import ROUND_EVERY
 from gateway.orchestration.monitoring.sampler import Sampler
 from gateway.orchestration.monitoring.templates import ship_configurations
 from gateway.orchestration.networks.host_network import show_networks
+from gateway.orchestration.quotas.counting import Quotas
 from gateway.orchestration.reconciliation import Reconciliation
 from gateway.orchestration.registry import build_services, register_steps
 from gateway.store.store import Store
@@ -176,13 +178,15 @@ class Gateway:
         self.runner = wiring.job_runner(settings, self.store, registry, self.supervision)
         # No link leads to what is put down and read there.
         staging = await asyncio.to_thread(Path(settings.images.staging).resolve)
+        hypervisors = ConfiguredHypervisors((entry.name, entry) for entry in settings.hypervisors)
         self.room = Room(
             store=self.store,
             runner=self.runner,
             drivers=self.drivers,
-            hypervisors=ConfiguredHypervisors((entry.name, entry) for entry in settings.hypervisors),
+            hypervisors=hypervisors,
             policy=wiring.policy(settings),
             images=wiring.image_tools(settings, self._readers, staging, self.store),
+            capacities=Capacities(hypervisors),
             supervision=self.supervision,
         )
         register_steps(registry, self.room)
@@ -196,7 +200,9 @@ class Gateway:
         events = self.settings.events
         recorder = Recorder(events.persistence, events.changes_persistence)
         await recorder.prepare(self.store)
-        self.store.obey(commit_rules(recorder))
+        quotas = Quotas(self.settings.quotas, self.room.capacities)
+        await quotas.prepare(self.store)
+        self.store.obey(commit_rules(recorder, quotas))
         if self.settings.audit.journal:
             self.store.audit(audit_log.write_to_journal)
         for hypervisor in self.settings.hypervisors:

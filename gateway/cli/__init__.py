@@ -14,6 +14,7 @@ PLACES = {
     "jobs": "gateway.cli.jobs",
     "events": "gateway.cli.events",
     "audit": "gateway.cli.audit",
+    "quota": "gateway.cli.quotas",
     "backup": "gateway.cli.backup",
     "restore": "gateway.cli.backup",
     "conformance": "gateway.cli.conformance",

@@ -14,6 +14,7 @@ from typing import Any
 from drivers.base import HypervisorSettings
 from gateway.config.networks import check_networks
 from gateway.config.pools import check_pools
+from gateway.config.quotas import check_overcommit, read_quotas
 from gateway.config.reader import ConfigError, read_table
 from gateway.config.sections import (
     AuditSettings,
@@ -82,13 +83,15 @@ def load(path: Path) -> Settings:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is not TOML: {error}") from None
-    unknown = [name for name in document if name not in SECTIONS and name != "hypervisor"]
+    unknown = [name for name in document if name not in SECTIONS and name not in ("hypervisor", "quotas")]
     if unknown:
         raise ConfigError(f"{path}: unknown section [{unknown[0]}]")
     sections = {name: _section(path, name, kind, document.get(name, {})) for name, kind in SECTIONS.items()}
     images = sections["images"]
     sections["images"] = replace(images, staging=images.staging or str(Path(sections["store"].path).parent / "staging"))
-    settings = Settings(path=path, hypervisors=_hypervisors(path, document.get("hypervisor")), **sections)
+    hypervisors = _hypervisors(path, document.get("hypervisor"))
+    quotas = read_quotas(path, document.get("quotas", {}))
+    settings = Settings(path=path, hypervisors=hypervisors, quotas=quotas, **sections)
     _check(settings)
     return settings
 
@@ -114,6 +117,7 @@ def _hypervisors(path: Path, given: Any) -> tuple[HypervisorSettings, ...]:
                 raise ConfigError(f"{path}: [[hypervisor]] {key}: must not be empty")
         check_pools(path, entry)
         check_networks(path, entry)
+        check_overcommit(path, entry)
     return entries
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -207,6 +208,8 @@ class Settings:
     hypervisors: tuple[HypervisorSettings, ...]
     events: EventSettings = EventSettings()
     audit: AuditSettings = AuditSettings()
+    quotas: Mapping[str, int] = field(default_factory=dict)
+    """How much a project may have of each quota that is named here, where an admin has set nothing else for it."""
     metrics: MetricsSettings = MetricsSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
     machines: MachineSettings = MachineSettings()

@@ -58,7 +58,11 @@ class Reconciliation:
         await self.networks.show(driver)
 
     async def _start_host(self, driver: Driver) -> None:
-        """Start the host's own networks and pools after a start of the gateway, and after a boot of the host."""
+        """Start the host's own networks and pools after a start of the gateway, and after a boot of the host.
+
+        What the host has is learnt here, too: after a boot it may have more.
+        """
+        self.room.capacities.learn(driver.name, await driver.host())
         if await self._autostart.notice(driver):
             self._host_start.forget(driver)
         await self._host_start.once(driver)
@@ -99,6 +103,8 @@ class Reconciliation:
             self._spawn(self._guarded(self.machines.look(driver, event.uuid)))
 
     async def _guarded(self, work: Coroutine[Any, Any, object]) -> None:
+        # Whatever led here: what the hypervisor says is so.
+        PROMISING.set(False)
         try:
             await work
         except (DriverError, GatewayError) as error:

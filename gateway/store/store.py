@@ -32,6 +32,8 @@ from gateway.store.transaction import Transaction, Writer
 
 UNDER_WAY: ContextVar[bool] = ContextVar("under way", default=False)
 """Set in the tasks of jobs. A burst of new requests would else hold up each step of those which were accepted."""
+PROMISING: ContextVar[bool] = ContextVar("promising", default=False)
+"""Set where requests and Jobs write: what is too much is refused there. What the gateway only sees, it writes as it is."""
 READERS = 2
 CACHED = 2048
 CACHED_COUNTS = 1000
