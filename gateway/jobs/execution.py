@@ -215,6 +215,8 @@ class Execution:
         return row
 
     async def _step(self, plan: Plan, row: PlanRow, call: StepCall) -> None:
+        if self._place is not None:
+            await self._place.turn()
         if self.stop.is_set():
             raise StopRequested
 
