@@ -42,6 +42,7 @@ class Shares:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._accounts: dict[str, Account] = {}
+        self._floor = 0.0
         self._moved = asyncio.Event()
 
     def take(self, project: str) -> None:
@@ -49,23 +50,29 @@ class Shares:
         now = self._clock()
         self._forget(now)
         account = self._accounts.setdefault(project, Account())
+        floor = self._floor_at(now)
         account.settle(now)
-        others = self._others(project, now)
-        if others and not account.places:
-            account.had = max(account.had, min(others) - HEAD_START)
+        if not account.places:
+            account.had = max(account.had, floor - HEAD_START)
         account.places += 1
 
     def give(self, project: str) -> None:
         """Count a place that a project has no longer."""
         account, now = self._accounts[project], self._clock()
+        floor = self._floor_at(now)
         account.settle(now)
+        account.had = min(account.had, floor + MOST_LEAD)
         account.places -= 1
-        others = self._others(project, now)
-        if others:
-            account.had = min(account.had, min(others) + MOST_LEAD)
         if not account.places:
             self._moved.set()
             self._moved = asyncio.Event()
+
+    def _floor_at(self, now: float) -> float:
+        """Return the work that the last of those at work has had, which never falls: who comes is measured by it."""
+        works = [account.work(now) for account in self._accounts.values() if account.places]
+        if works:
+            self._floor = max(self._floor, min(works))
+        return self._floor
 
     def lead(self, project: str) -> float:
         """Return how many seconds of work more than another project at work this one has had; 0 and less: none."""
