@@ -59,8 +59,8 @@ class Plan:
     """Address that the request came from."""
     reason: str = ""
     """The reason why the gateway does it by itself; empty for what a user asks for."""
-    identified_by: str = ""
-    """By what the user came in, when it was no password; as ``AuditEntry`` says it."""
+    credential: str = ""
+    """By what the user came in, as ``AuditEntry`` says it; empty where nobody noted it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,8 @@ class KeptJob(Kept):
     """Id of the request that began the Job."""
     address: str = ""
     """Address that the request came from."""
-    identified_by: str = ""
-    """By what the user came in, when it was no password; as ``AuditEntry`` says it."""
+    credential: str = ""
+    """By what the user came in, as ``AuditEntry`` says it; empty where nobody noted it."""
     tries: dict[str, int] = field(default_factory=dict)
     """How often each work that may bring down who does it was begun, and has not ended."""
 
@@ -44,7 +44,7 @@ def new_job(plan: Plan, state: str) -> Resource:
     if plan.parent_job:
         document["parentJob"] = {"href": plan.parent_job}
     job = Resource(f"jobs/{uuid.uuid4()}", "Job", plan.owner, document, now, now)
-    return KeptJob(plan.request_id, plan.address, plan.identified_by).on(job)
+    return KeptJob(plan.request_id, plan.address, plan.credential).on(job)
 
 
 def references(paths: tuple[str, ...]) -> list[Document]:
@@ -70,7 +70,7 @@ def ended_at(job: Resource) -> datetime:
 def plan_to_document(plan: Plan) -> Document:
     """Return a plan as JSON has it; most have neither reason nor token, and are kept as before there were any."""
     document = asdict(plan)
-    for key in ("reason", "identified_by"):
+    for key in ("reason", "credential"):
         if not document[key]:
             del document[key]
     return document
@@ -95,7 +95,7 @@ def plan_from_document(document: Document) -> Plan:
         request_id=document["request_id"],
         address=document.get("address", ""),
         reason=document.get("reason", ""),
-        identified_by=document.get("identified_by", ""),
+        credential=document.get("credential", ""),
     )
 
 

@@ -23,8 +23,8 @@ AT_ONCE = 1000
 class AuditEntry:
     """A request, or a number of equal ones, and what came of it.
 
-    ``identified_by`` says by what the user came in, when that was no password: ``token/ID``, ``certificate/FINGERPRINT``,
-    ``uid/NUMBER``; or ``gateway/REASON`` for what the gateway does by itself. A ``stranger`` has no user.
+    ``credential`` says by what the user came in: ``password``, ``token ID``, ``certificate FINGERPRINT``, ``uid NUMBER``; or
+    ``gateway REASON`` for what the gateway does by itself. A ``stranger`` has no user.
     """
 
     operation: str
@@ -32,7 +32,7 @@ class AuditEntry:
     """``Success``, ``Pending`` (a Job does it, whose end is an entry, too), ``Warning`` (stopped) or ``Failure``."""
     resource: str = ""
     user: str = ""
-    identified_by: str = ""
+    credential: str = ""
     address: str = ""
     request: str = ""
     """Id of the request."""
@@ -44,10 +44,10 @@ class AuditEntry:
 
     def document(self) -> Document:
         """Return the entry as JSON has it: without what is empty, and with a key for what the user came in by."""
-        kind, _, name = self.identified_by.partition("/")
+        kind, _, name = self.credential.partition(" ")
         values = {
             "user": self.user,
-            **({kind: name} if kind else {}),
+            **({kind: name} if name else {}),
             "address": self.address,
             "operation": self.operation,
             "resource": self.resource,

@@ -89,7 +89,7 @@ async def test_wrong_passwords_of_many_names_are_one_entry_of_the_address(admin:
 
 
 async def test_a_token_that_a_user_came_in_by_goes_through_the_job_into_the_log(gateway: Gateway, image: str) -> None:
-    caller = Caller("operator", Role.OPERATOR, address="192.0.2.9", identified_by="token/7f3c")
+    caller = Caller("operator", Role.OPERATOR, address="192.0.2.9", credential="token 7f3c")
     template = {"machineImage": {"href": image}, "machineConfig": {"cpu": 1, "memory": 65536}}
     outcome = await gateway.services["Machine"].add(caller, "machines", {"machineTemplate": template})
     await gateway.runner.wait(outcome.job, 30)
@@ -98,9 +98,9 @@ async def test_a_token_that_a_user_came_in_by_goes_through_the_job_into_the_log(
 
 
 async def test_a_token_outlives_a_restart_in_the_plan(gateway: Gateway) -> None:
-    caller = Caller("operator", Role.OPERATOR, identified_by="token/7f3c")
+    caller = Caller("operator", Role.OPERATOR, credential="token 7f3c")
     plan = gateway.services["Machine"].plan(caller, "start", "machines/1")
-    assert plan_from_document(plan_to_document(plan)).identified_by == "token/7f3c"
+    assert plan_from_document(plan_to_document(plan)).credential == "token 7f3c"
 
 
 async def test_no_secret_of_a_request_is_in_the_log(client: Client, gateway: Gateway) -> None:
@@ -143,7 +143,7 @@ async def test_the_newest_entries_are_printed_as_lines(client: Client, gateway: 
 
 
 def test_the_journal_gets_a_line_with_fields_of_its_own(capfd: pytest.CaptureFixture[str]) -> None:
-    write_to_journal([AuditEntry("add", "Success", "machines/1", "ann", "token/7f3c", "192.0.2.1")])
+    write_to_journal([AuditEntry("add", "Success", "machines/1", "ann", "token 7f3c", "192.0.2.1")])
     written = capfd.readouterr()
     line = written.out + written.err
     assert all(word in line for word in ("audit", "ann", "7f3c", "192.0.2.1", "machines/1", "Success"))

@@ -40,8 +40,8 @@ class Caller:
     """The reason why the gateway asks by itself, in the name of the resource's owner; empty for a user's request."""
     once: Once | None = None
     """The memory, in place of an Idempotency-Key, of a Job that may ask again after a crash."""
-    identified_by: str = ""
-    """By what the user came in, when it was no password; as ``AuditEntry`` says it."""
+    credential: str = ""
+    """By what the user came in, as ``AuditEntry`` says it; empty where nobody noted it."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,12 @@ class Asker:
     role: Role
     request_id: str = ""
     address: str = ""
-    identified_by: str = ""
+    credential: str = ""
 
     @classmethod
     def of(cls, caller: Caller) -> Self:
         """Return what a plan keeps of this caller."""
-        return cls(caller.user, caller.role, caller.request_id, caller.address, caller.identified_by)
+        return cls(caller.user, caller.role, caller.request_id, caller.address, caller.credential)
 
     def caller(self, job: str | None) -> Caller:
         """Return the caller for a request that is a part of this Job, or of none."""
@@ -70,7 +70,7 @@ class Asker:
             request_id=self.request_id,
             address=self.address,
             parent_job=job,
-            identified_by=self.identified_by,
+            credential=self.credential,
         )
 
 

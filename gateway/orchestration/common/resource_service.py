@@ -338,5 +338,5 @@ class ResourceService:
             request_id=caller.request_id,
             address=caller.address,
             reason=caller.reason,
-            identified_by=f"gateway/{caller.reason}" if caller.reason else caller.identified_by,
+            credential=f"gateway {caller.reason}" if caller.reason else caller.credential,
         )

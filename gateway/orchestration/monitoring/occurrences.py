@@ -93,8 +93,8 @@ class Request:
     initiator: str
     address: str
     request_id: str
-    identified_by: str = ""
-    """By what the user came in, when it was no password; as ``AuditEntry`` says it."""
+    credential: str = ""
+    """By what the user came in, as ``AuditEntry`` says it; empty where nobody noted it."""
     job: str = ""
 
     def entry(self, path: str, outcome: str, detail: str = "") -> AuditEntry:
@@ -104,7 +104,7 @@ class Request:
             outcome,
             clean(path),
             clean(self.initiator),
-            self.identified_by,
+            self.credential,
             self.address,
             self.request_id,
             self.job,

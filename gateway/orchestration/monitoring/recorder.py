@@ -175,7 +175,7 @@ class Recorder:
 def _request_of(job: Resource) -> Request:
     """Return the request that a Job was made for."""
     kept = KeptJob.of(job)
-    return Request(job.document["action"], job.owner or "", kept.address, kept.request, kept.identified_by, job.path)
+    return Request(job.document["action"], job.owner or "", kept.address, kept.request, kept.credential, job.path)
 
 
 def _of_resource(before: Resource | None, after: Resource | None) -> list[Occurrence]:

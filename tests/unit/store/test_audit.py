@@ -103,16 +103,16 @@ async def test_many_entries_are_removed_some_at_a_time(store: Store, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("identified_by", "key", "value"),
+    ("credential", "key", "value"),
     [
-        ("token/7f3c", "token", "7f3c"),
-        ("certificate/ab:cd", "certificate", "ab:cd"),
-        ("uid/1000", "uid", "1000"),
-        ("gateway/its host has booted", "gateway", "its host has booted"),
+        ("token 7f3c", "token", "7f3c"),
+        ("certificate ab:cd", "certificate", "ab:cd"),
+        ("uid 1000", "uid", "1000"),
+        ("gateway its host has booted", "gateway", "its host has booted"),
     ],
 )
-def test_what_a_user_came_in_by_has_a_key_of_its_own(identified_by: str, key: str, value: str) -> None:
-    assert AuditEntry("add", "Success", user="ann", identified_by=identified_by).document()[key] == value
+def test_what_a_user_came_in_by_has_a_key_of_its_own(credential: str, key: str, value: str) -> None:
+    assert AuditEntry("add", "Success", user="ann", credential=credential).document()[key] == value
 
 
 def test_what_is_empty_is_left_out() -> None:
